@@ -1,0 +1,202 @@
+"""What a plugin brings: an architecture, a dataset or a metric, and the task they share.
+
+Nothing here imports torch or numpy, so that listing plugins stays instant: a component imports
+its libraries inside the method that needs them.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from fersearch.space import Choice, Dimension, Int, Params, Value
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a model must do: tell `class_names` apart on square images.
+
+    `channels` is 1 (grey) or 3 (RGB); `image_size` is the side in pixels.
+    """
+
+    class_names: tuple[str, ...]
+    channels: int = 1
+    image_size: int = 48
+
+    @property
+    def num_classes(self) -> int:
+        """The number of outputs."""
+        return len(self.class_names)
+
+
+class Architecture(ABC):
+    """A family of networks with its own search space.
+
+    `space` holds its own dimensions, beside the recipe's. `stage_names` are the parts that
+    `freeze` counts, input first; the last one is the classifier. `weights` names the pretrained
+    sources it knows.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str] = ""
+    space: ClassVar[Mapping[str, Dimension]] = {}
+    stage_names: ClassVar[tuple[str, ...]]
+    weights: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def build(self, params: Params, task: Task) -> "nn.Module":
+        """Return a new model: float32 images (n, channels, size, size) to logits (n, num_classes).
+
+        `params` holds every parameter of the trial; `params["dropout"]` is the recipe's.
+        """
+
+    @abstractmethod
+    def stages(self, model: "nn.Module") -> Sequence["nn.Module"]:
+        """Return the model's parts in the order of `stage_names`."""
+
+    def load_pretrained(self, model: "nn.Module", source: str, params: Params, task: Task) -> None:
+        """Load the weights of a named source of `weights`, in place; the classifier stays as it is.
+
+        Raises:
+            FersearchError: the source cannot be reached or does not fit.
+        """
+        raise NotImplementedError(f"{self.name} has no pretrained weights")
+
+
+@dataclass
+class Raw:
+    """What a dataset reads from its files, before anything is decided about labels.
+
+    `images` yields uint8 arrays (channels, size, size), `count` of them, in the order of the rows
+    of `columns`. `columns` may hold `label` (int64, an index into `class_names`), `votes` (uint8,
+    one column per class name), `split` (int8: 0 train, 1 valid, 2 test), `subject` and `name`
+    (str), and whatever else the dataset's `label` needs. `findings` are warnings for a person.
+    """
+
+    count: int
+    images: Iterable["np.ndarray[Any, Any]"]
+    columns: dict[str, "np.ndarray[Any, Any]"]
+    class_names: tuple[str, ...]
+    findings: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Labels:
+    """What each prepared image teaches under one choice of options.
+
+    `hard` (int64, n) is the class index that metrics compare with; `soft` (float32, n x classes)
+    the training targets where they are distributions, else None. `split` (int8, n) is 0 train,
+    1 valid, 2 test, -1 left out, -2 to be drawn by the protocol. `subject` groups images of one
+    person.
+    """
+
+    class_names: tuple[str, ...]
+    hard: "np.ndarray[Any, Any]"
+    split: "np.ndarray[Any, Any]"
+    soft: "np.ndarray[Any, Any] | None" = None
+    subject: "np.ndarray[Any, Any] | None" = None
+
+
+class Dataset(ABC):
+    """Labelled faces on disk (or drawn), prepared once and mapped by every trial.
+
+    `decoding` are the options that change the prepared pixels, `options` those applied when it is
+    loaded; each dimension's `search` text is its default. `targets` are the training targets it
+    offers, the default first. `version` changes when `read` writes something else. `licence` is
+    one line that travels with every checkpoint.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str] = ""
+    licence: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+    needs_data: ClassVar[bool] = True
+    expected: ClassVar[str] = ""
+    decoding: ClassVar[Mapping[str, Dimension]] = {
+        "image_size": Int(8, 1024, search="48"),
+        "channels": Choice(1, 3, search="1"),
+    }
+    options: ClassVar[Mapping[str, Dimension]] = {}
+    targets: ClassVar[tuple[str, ...]] = ("majority",)
+
+    @abstractmethod
+    def files(self, source: Path) -> Sequence[Path]:
+        """Return every file that `read` would read.
+
+        Raises:
+            DataError: the folder or file holds no such dataset; the message says what was found
+                and what is expected.
+        """
+
+    @abstractmethod
+    def read(self, source: Path, options: Mapping[str, Value]) -> Raw:
+        """Read labels and prepare to decode images, which `Raw.images` does one by one.
+
+        Raises:
+            DataError: a file is missing, corrupt or not what it should be; the message names it.
+        """
+
+    @abstractmethod
+    def label(self, columns: Mapping[str, Any], class_names: Sequence[str], params: Mapping[str, Value]) -> Labels:
+        """Derive labels, targets and splits from prepared columns.
+
+        `params` holds the dataset's options and `target`.
+        """
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a metric may look at.
+
+    `probabilities` (float32, n x classes) and `labels` (int64, n) of one split. The measured
+    figures cover the trial up to this epoch: `train_seconds` (wall) and `cpu_seconds` of training
+    without start-up and validation, `eval_seconds` of the last pass over the split,
+    `peak_memory_bytes` during training, trainable and frozen `parameters`, `model_bytes` on disk,
+    `latency_seconds` of one image through the model.
+    """
+
+    probabilities: "np.ndarray[Any, Any]"
+    labels: "np.ndarray[Any, Any]"
+    class_names: tuple[str, ...]
+    train_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    eval_seconds: float = 0.0
+    peak_memory_bytes: int = 0
+    parameters: int = 0
+    model_bytes: int = 0
+    latency_seconds: float = 0.0
+
+
+class Metric(ABC):
+    """A number about a trial, with a direction and a unit.
+
+    `measured` metrics read clocks and counters, the others predictions. A `cumulative` one grows
+    with every epoch, so a stopped trial's value is projected to its full budget; a `whole_trial`
+    one is reported for the trial and not for its kept epoch. `log_scale` ranks ratios instead of
+    differences.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str] = ""
+    direction: ClassVar[str] = "max"
+    unit: ClassVar[str] = ""
+    measured: ClassVar[bool] = False
+    cumulative: ClassVar[bool] = False
+    whole_trial: ClassVar[bool] = False
+    log_scale: ClassVar[bool] = False
+
+    @abstractmethod
+    def compute(self, evaluation: Evaluation) -> float:
+        """Return the value; NaN where it is undefined (a class without images, say)."""
+
+
+def defaults(options: Mapping[str, Dimension]) -> Iterator[tuple[str, Value]]:
+    """Yield each option's default value, where it has one."""
+    for name, dimension in options.items():
+        if dimension.search:
+            yield name, dimension.parse(dimension.search)

@@ -1,0 +1,88 @@
+"""One error for a person to read: what came, what was likely meant, what to do next.
+
+    FersearchError              a failure                     exit code 1
+    ├── UsageError              wrong words or wrong input    exit code 2
+    │   ├── UnknownName         a name that nothing provides
+    │   ├── DataError           a dataset that is missing or broken
+    │   └── StudyFileError      every mistake of a study file at once
+    ├── PluginError             a plugin that cannot be loaded
+    ├── StoreError              a database that cannot be used
+    └── StudyBusy               a study that another driver holds
+
+Only the command line and the service print them.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class FersearchError(Exception):
+    """A failure with a message (where, what came) and a hint (what to do next)."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+
+class UsageError(FersearchError):
+    """The person's words or input cannot be used as they are."""
+
+    exit_code = 2
+
+
+class UnknownName(UsageError):
+    """A name that nothing provides."""
+
+
+class DataError(UsageError):
+    """A dataset that is missing, partial or broken."""
+
+
+class StudyFileError(UsageError):
+    """A study file with one or more mistakes, each named with its key."""
+
+    def __init__(self, path: str, mistakes: Sequence[str]) -> None:
+        count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        super().__init__(f"{path}: {count}", "\n  ".join(mistakes))
+        self.mistakes = tuple(mistakes)
+
+
+class PluginError(FersearchError):
+    """A plugin that cannot be found, loaded or trusted."""
+
+
+class StoreError(FersearchError):
+    """A database that cannot be opened, read or written."""
+
+
+class StudyBusy(FersearchError):
+    """A study whose lease another living driver holds."""
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return `did you mean 'x'? known: a, b, c` for a name that is not known."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+    meant = f"did you mean '{close[0]}'? " if close else ""
+    return f"{meant}known: {', '.join(names) or 'none'}"
+
+
+def lookup(kind: str, name: str, known: Mapping[str, T]) -> T:
+    """Return `known[name]`.
+
+    Raises:
+        UnknownName: nothing has that name; the hint holds the nearest and all the known ones.
+    """
+    if name in known:
+        return known[name]
+    hint = suggestion(name, known).replace("known:", f"known {kind}s:")
+    raise UnknownName(f"unknown {kind} '{name}'", hint)

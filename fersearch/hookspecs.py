@@ -1,0 +1,25 @@
+"""The whole plugin surface: three hooks, one sentence each."""
+
+from collections.abc import Callable
+
+import pluggy
+
+from fersearch.components import Architecture, Dataset, Metric
+
+hookspec = pluggy.HookspecMarker("fersearch")
+hookimpl = pluggy.HookimplMarker("fersearch")
+
+
+@hookspec
+def register_architectures(register: Callable[[Architecture], None]) -> None:
+    """Call `register` with an instance of each architecture this plugin brings."""
+
+
+@hookspec
+def register_datasets(register: Callable[[Dataset], None]) -> None:
+    """Call `register` with an instance of each dataset this plugin brings."""
+
+
+@hookspec
+def register_metrics(register: Callable[[Metric], None]) -> None:
+    """Call `register` with an instance of each metric this plugin brings."""

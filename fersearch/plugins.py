@@ -1,0 +1,151 @@
+"""Finds and loads plugins: installed packages, files in the plugins folder, and files named by hand.
+
+A plugin that cannot be loaded names its file and its error and does not take the others down;
+asking for something that only it provides then says so.
+"""
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+
+import pluggy
+
+from fersearch import hookspecs
+from fersearch.errors import PluginError
+
+GROUP = "fersearch"
+Finder = Callable[[], ModuleType]
+
+
+@dataclass(frozen=True)
+class PluginFile:
+    """A plugin file as a study keeps it: where it was, the SHA-256 of its text, and the text."""
+
+    path: str
+    digest: str
+    source: str
+
+    @classmethod
+    def read(cls, path: Path) -> "PluginFile":
+        """Read a file; PluginError if it cannot be read."""
+        try:
+            source = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise PluginError(f"cannot read plugin {path}: {error}", "give the path of a Python file") from None
+        return cls(str(path), hashlib.sha256(source.encode()).hexdigest(), source)
+
+    @property
+    def module_name(self) -> str:
+        """The name its module gets: the file's stem and its digest, so that two files never meet."""
+        return f"fersearch_plugin_{Path(self.path).stem}_{self.digest[:12]}"
+
+
+@dataclass
+class Loaded:
+    """The plugins that were found: a manager to call hooks on, the files used, and what went wrong."""
+
+    manager: pluggy.PluginManager
+    files: list[PluginFile] = field(default_factory=list)
+    broken: dict[str, str] = field(default_factory=dict)
+
+
+def plugin_folder() -> Path:
+    """The folder whose top-level files are plugins: `FERSEARCH_PLUGINS_DIR`, else `./plugins`."""
+    return Path(os.environ.get("FERSEARCH_PLUGINS_DIR") or "plugins")
+
+
+def folder_files(folder: Path) -> list[Path]:
+    """The plugin files of a folder: top-level `*.py`, but no tests, no `_*` and no conftest.py."""
+    names = sorted(folder.glob("*.py")) if folder.is_dir() else []
+    return [path for path in names if not path.name.startswith(("test_", "_")) and path.name != "conftest.py"]
+
+
+def load(files: Iterable[Path | PluginFile] = (), folder: Path | None = None) -> Loaded:
+    """Load installed plugins, those of a folder, and the files given.
+
+    A file given by hand must load: PluginError if it does not. The others may be broken.
+    """
+    loaded = Loaded(new_manager())
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+        _attempt(loaded, entry.value, partial(_from_entry, entry))
+    for path in folder_files(folder) if folder else []:
+        _attempt(loaded, str(path), partial(_from_path, loaded, path))
+    for given in files:
+        file = given if isinstance(given, PluginFile) else PluginFile.read(given)
+        if not any(file.digest == known.digest for known in loaded.files):
+            _register(loaded.manager, file.path, partial(_from_file, loaded, file))
+    return loaded
+
+
+def new_manager() -> pluggy.PluginManager:
+    """A manager that knows fersearch's hooks and no plugin yet."""
+    manager = pluggy.PluginManager("fersearch")
+    manager.add_hookspecs(hookspecs)
+    return manager
+
+
+def preload_names(loaded: Loaded) -> Sequence[str]:
+    """The importable modules behind the loaded plugins (not those of single files)."""
+    names = (getattr(plugin, "__name__", "") for plugin in loaded.manager.get_plugins())
+    return sorted(name for name in names if name and not name.startswith("fersearch_plugin_"))
+
+
+def _attempt(loaded: Loaded, where: str, find: Finder) -> None:
+    try:
+        _register(loaded.manager, where, find)
+    except PluginError as error:
+        loaded.broken[where] = error.message
+
+
+def _register(manager: pluggy.PluginManager, where: str, find: Finder) -> None:
+    module: ModuleType | None = None
+    try:
+        module = find()
+        if not manager.is_registered(module):
+            manager.register(module)
+        manager.check_pending()
+    except PluginError:
+        raise
+    except Exception as error:
+        if module is not None and manager.is_registered(module):
+            manager.unregister(module)
+        told = str(error).strip().splitlines() or [""]
+        message = f"plugin {where} cannot be loaded: {type(error).__name__}: {told[0]}"
+        raise PluginError(message, "fix it, or check it with `fersearch plugin check FILE`") from error
+
+
+def _from_entry(entry: EntryPoint) -> ModuleType:
+    module: ModuleType = entry.load()
+    return module
+
+
+def _from_path(loaded: Loaded, path: Path) -> ModuleType:
+    return _from_file(loaded, PluginFile.read(path))
+
+
+def _from_file(loaded: Loaded, file: PluginFile) -> ModuleType:
+    module = import_file(file)
+    loaded.files.append(file)
+    return module
+
+
+def import_file(file: PluginFile) -> ModuleType:
+    """Import a plugin file from its kept text, once per text."""
+    name = file.module_name
+    if name in sys.modules:
+        return sys.modules[name]
+    module = ModuleType(name, f"plugin {file.path}")
+    module.__file__ = file.path
+    sys.modules[name] = module
+    try:
+        exec(compile(file.source, file.path, "exec"), module.__dict__)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module

@@ -1,0 +1,74 @@
+"""The search space that every trial shares: how to train, whatever the network and the faces."""
+
+from collections.abc import Sequence
+
+from fersearch.components import Architecture, Dataset
+from fersearch.space import Choice, Dimension, Float, Int, Space
+
+OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
+SCHEDULERS = ("none", "exponential", "plateau", "step", "cosine", "onecycle")
+AUGMENTATIONS = ("none", "flip", "light", "standard", "strong")
+LOSSES = ("cross_entropy", "focal")
+CLASS_WEIGHTS = ("none", "inverse", "effective")
+
+OPTIMISATION: dict[str, Dimension] = {
+    "epochs": Int(1, 10_000, search="12"),
+    "batch_size": Int(1, 8192, search="32,64,128"),
+    "optimizer": Choice(*OPTIMIZERS),
+    "learning_rate": Float(1e-7, 10.0, log=True, search="0.0003..0.1"),
+    "momentum": Float(0.0, 0.999, search="0.8..0.98", when={"optimizer": ("sgd",)}),
+    "nesterov": Choice(False, True, when={"optimizer": ("sgd",)}),
+    "weight_decay": Float(0.0, 1.0, log=True, search="0.000001..0.01"),
+    "scheduler": Choice(*SCHEDULERS),
+    "decay": Float(0.01, 1.0, search="0.8..0.99", when={"scheduler": ("exponential",)}),
+    "plateau_factor": Float(0.01, 0.95, search="0.1..0.75", when={"scheduler": ("plateau",)}),
+    "plateau_patience": Int(0, 100, search="1..5", when={"scheduler": ("plateau",)}),
+    "step_factor": Float(0.01, 0.95, search="0.1..0.75", when={"scheduler": ("step",)}),
+    "step_count": Int(1, 20, search="1..4", when={"scheduler": ("step",)}),
+    "warmup_share": Float(0.0, 0.9, search="0.1..0.4", when={"scheduler": ("onecycle",)}),
+}
+
+REGULARISATION: dict[str, Dimension] = {
+    "dropout": Float(0.0, 0.95, search="0..0.5"),
+    "augmentation": Choice(*AUGMENTATIONS),
+    "rotation": Float(0.0, 180.0, search=""),
+    "translation": Float(0.0, 0.9, search=""),
+    "scale": Float(0.0, 0.9, search=""),
+    "shear": Float(0.0, 60.0, search=""),
+    "flip": Float(0.0, 1.0, search=""),
+    "erasing": Float(0.0, 1.0, search=""),
+    "mixup": Float(0.0, 10.0, search=""),
+    "loss": Choice(*LOSSES),
+    "label_smoothing": Float(0.0, 0.9, search="0..0.2", when={"loss": ("cross_entropy",)}),
+    "focal_gamma": Float(0.0, 10.0, search="0.5..3", when={"loss": ("focal",)}),
+    "class_weights": Choice(*CLASS_WEIGHTS),
+}
+
+
+def recipe(architecture: Architecture, dataset: Dataset, pretrained: bool = False) -> Space:
+    """The space that an architecture and a dataset offer together, the architecture's own dimensions last.
+
+    `freeze` is searched only when the architecture starts from `pretrained` weights, or when asked for.
+    """
+    return Space(
+        {
+            **OPTIMISATION,
+            **REGULARISATION,
+            "target": Choice(*dataset.targets, search=dataset.targets[0]),
+            **_freezing(architecture.stage_names, pretrained),
+        }
+    ) | Space(architecture.space)
+
+
+def freeze_rules(stages: int) -> tuple[str, ...]:
+    """The freezing rules for a network of so many stages; `first_k` freezes the first k."""
+    first = tuple(f"first_{k}" for k in range(1, stages - 1))
+    return ("none", "all_but_last", *(("all_but_first_and_last",) if stages > 2 else ()), *first)
+
+
+def _freezing(stage_names: Sequence[str], pretrained: bool) -> dict[str, Dimension]:
+    rules = freeze_rules(len(stage_names))
+    return {
+        "freeze": Choice(*rules, search=None if pretrained else "none"),
+        "frozen_batch_norm": Choice("moving", "fixed", search="moving", when={"freeze": rules[1:]}),
+    }

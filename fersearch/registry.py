@@ -1,0 +1,146 @@
+"""Name to component. An unknown name, or one that two plugins claim, is an error that says so."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from fersearch import plugins
+from fersearch.components import Architecture, Dataset, Metric
+from fersearch.errors import PluginError, UnknownName, lookup
+from fersearch.space import Choice, Float, Int
+
+C = TypeVar("C", Architecture, Dataset, Metric)
+KINDS: dict[str, type[Any]] = {"architecture": Architecture, "dataset": Dataset, "metric": Metric}
+
+
+@dataclass
+class Registry:
+    """Every component that the loaded plugins bring."""
+
+    architectures: dict[str, Architecture] = field(default_factory=dict)
+    datasets: dict[str, Dataset] = field(default_factory=dict)
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    files: list[plugins.PluginFile] = field(default_factory=list)
+    broken: dict[str, str] = field(default_factory=dict)
+    modules: list[str] = field(default_factory=list)
+
+    def architecture(self, name: str) -> Architecture:
+        """The architecture of that name; UnknownName if there is none."""
+        return self._find("architecture", name, self.architectures)
+
+    def dataset(self, name: str) -> Dataset:
+        """The dataset of that name; UnknownName if there is none."""
+        return self._find("dataset", name, self.datasets)
+
+    def metric(self, name: str) -> Metric:
+        """The metric of that name; UnknownName if there is none."""
+        return self._find("metric", name, self.metrics)
+
+    def components(self) -> list[tuple[str, Any]]:
+        """Every component with its kind, sorted by kind and name."""
+        tables: dict[str, dict[str, Any]] = {
+            "architecture": self.architectures,
+            "dataset": self.datasets,
+            "metric": self.metrics,
+        }
+        return [(kind, table[name]) for kind, table in tables.items() for name in sorted(table)]
+
+    def file_of(self, component: object) -> plugins.PluginFile | None:
+        """The single plugin file that brought a component; None if a package did."""
+        module = type(component).__module__
+        return next((file for file in self.files if file.module_name == module), None)
+
+    def _find(self, kind: str, name: str, table: dict[str, C]) -> C:
+        try:
+            return lookup(kind, name, table)
+        except UnknownName as error:
+            if self.broken:
+                error.hint += "\n  not loaded: " + "\n  not loaded: ".join(self.broken.values())
+            raise
+
+
+def load(files: Iterable[Path | plugins.PluginFile] = (), folder: Path | None = None) -> Registry:
+    """Load the plugins and register what they bring.
+
+    Raises:
+        PluginError: a file given by hand is broken, or two plugins bring one name.
+    """
+    given = list(files)
+    loaded = plugins.load(given, folder)
+    registry = Registry(files=loaded.files, broken=loaded.broken, modules=list(plugins.preload_names(loaded)))
+    by_hand = {str(file.path if isinstance(file, plugins.PluginFile) else file) for file in given}
+    for plugin in loaded.manager.get_plugins():
+        _register(registry, plugin, loaded.manager, by_hand)
+    return registry
+
+
+def _register(registry: Registry, plugin: Any, manager: Any, by_hand: set[str]) -> None:
+    """Call one plugin's hooks; what it brings is kept only if all of it is sound."""
+    where = str(getattr(plugin, "__file__", plugin))
+    found: list[tuple[dict[str, Any], Any]] = []
+    try:
+        for kind, table in (
+            ("architecture", registry.architectures),
+            ("dataset", registry.datasets),
+            ("metric", registry.metrics),
+        ):
+            hook = getattr(plugin, f"register_{kind}s", None)
+            if hook is not None and manager.parse_hookimpl_opts(plugin, f"register_{kind}s") is not None:
+                hook(register=_collector(kind, table, found, where))
+    except PluginError as error:
+        if "claimed twice" in error.message or where in by_hand:
+            raise
+        registry.broken[where] = error.message
+        return
+    except Exception as error:
+        message = f"plugin {where} cannot be registered: {type(error).__name__}: {error}"
+        if where in by_hand:
+            raise PluginError(message, "fix it, or check it with `fersearch plugin check FILE`") from error
+        registry.broken[where] = message
+        return
+    for table, component in found:
+        table[component.name] = component
+
+
+def _collector(
+    kind: str, table: dict[str, Any], found: list[tuple[dict[str, Any], Any]], where: str
+) -> Callable[[Any], None]:
+    def register(component: Any) -> None:
+        if not isinstance(component, KINDS[kind]):
+            raise PluginError(f"plugin {where}: register_{kind}s was given {component!r}, which is no {kind}")
+        _check(component, kind, where)
+        others = [known for other, known in found if other is table] + list(table.values())
+        for other in others:
+            if other.name == component.name:
+                raise PluginError(
+                    f"{kind} '{component.name}' is claimed twice: by {where_from(other)} and by {where}",
+                    "rename one of them, or remove one plugin",
+                )
+        found.append((table, component))
+
+    return register
+
+
+def _check(component: Any, kind: str, where: str) -> None:
+    name = getattr(component, "name", None)
+    if not isinstance(name, str) or not name or any(c.isspace() for c in name):
+        raise PluginError(f"plugin {where}: a {kind} needs a name without blanks, not {name!r}")
+    spaces = {
+        **getattr(component, "space", {}),
+        **getattr(component, "options", {}),
+        **getattr(component, "decoding", {}),
+    }
+    for key, dimension in spaces.items():
+        if not isinstance(dimension, Float | Int | Choice):
+            raise PluginError(f"plugin {where}: {name}.{key} must be a Float, an Int or a Choice, not {dimension!r}")
+    if kind == "architecture" and not getattr(component, "stage_names", ()):
+        raise PluginError(f"plugin {where}: architecture {name} needs stage_names, input first")
+
+
+def where_from(component: object) -> str:
+    """The file that a component comes from, as messages name it."""
+    import sys
+
+    module = sys.modules.get(type(component).__module__)
+    return str(getattr(module, "__file__", type(component).__module__))

@@ -1,0 +1,122 @@
+"""What happens while a configuration is tried: states, attempts, epochs and how they end."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from fersearch.space import Value
+
+
+class TrialState(StrEnum):
+    """Where a trial stands; `waiting` and `running` may still change."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    INFEASIBLE = "infeasible"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the trial will never run again."""
+        return self not in (TrialState.WAITING, TrialState.RUNNING)
+
+
+class Reason(StrEnum):
+    """Why an attempt ended."""
+
+    DONE = "done"
+    PRUNED = "pruned"
+    INFEASIBLE = "infeasible"
+    ERROR = "error"
+    OOM = "oom"
+    DIVERGED = "diverged"
+    HUNG = "hung"
+    KILLED = "killed"
+    INTERRUPTED = "interrupted"
+    PREEMPTED = "preempted"
+
+
+class Decision(StrEnum):
+    """The brain's answer to an epoch: train on, stop as pruned, or save and come back later."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
+    INTERRUPT = "interrupt"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one pass over the training data gave.
+
+    `number` counts from 1. `values` holds every metric on the validation split, and the measured
+    ones (seconds, MB). `seconds` is the training time of this epoch alone, `cpu_seconds` its CPU
+    time. `confusion[i][j]` counts validation images of class i that were called class j.
+    """
+
+    number: int
+    values: Mapping[str, float]
+    seconds: float
+    cpu_seconds: float = 0.0
+    confusion: Sequence[Sequence[int]] | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt ended.
+
+    `kept_epoch` is the epoch whose weights were kept (the best by the first objective);
+    `checkpoint` the digest of their artifact; `message` one line for a person; `traceback` the
+    rest. `facts` records what only the trial process knows (device, precision, versions).
+    """
+
+    reason: Reason
+    message: str = ""
+    traceback: str = ""
+    kept_epoch: int | None = None
+    checkpoint: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One execution of a trial. `seconds` is wall time from start to end, None while it runs."""
+
+    number: int
+    reason: Reason | None = None
+    message: str = ""
+    traceback: str = ""
+    first_epoch: int | None = None
+    last_epoch: int | None = None
+    seconds: float | None = None
+    pid: int | None = None
+    log: str | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One configuration, tried.
+
+    `values` are those of the kept epoch; time and memory count the whole trial. `space` is the
+    space it was drawn from and `sampler_state` what the sampler must be told to go on as if it
+    had never stopped, both as plain data. `verdict` is the pruner's last decision and its grounds.
+    """
+
+    number: int
+    params: Mapping[str, Value]
+    state: TrialState = TrialState.WAITING
+    values: Mapping[str, float] = field(default_factory=dict)
+    epochs: int = 0
+    kept_epoch: int | None = None
+    checkpoint: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+    space: Mapping[str, Any] = field(default_factory=dict)
+    sampler_state: Mapping[str, Any] = field(default_factory=dict)
+    verdict: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why its last attempt ended; None before the first has."""
+        return self.attempts[-1].reason if self.attempts else None

@@ -1,0 +1,1 @@
+"""First-party metrics of fersearch: one file each, found through the same door as a stranger's."""
