@@ -1,0 +1,41 @@
+"""Where fersearch keeps things: one folder, one database, each with an environment variable of its own."""
+
+import os
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+
+def home() -> Path:
+    """The folder of the database, prepared data, artifacts, runs and logs.
+
+    `FERSEARCH_HOME`, else the user's data directory.
+    """
+    given = os.environ.get("FERSEARCH_HOME")
+    return Path(given).expanduser().absolute() if given else user_data_path("fersearch")
+
+
+def database_url(given: str | None = None) -> str:
+    """The URL of the database: the one given, else `FERSEARCH_STORAGE`, else SQLite in the home folder."""
+    url = given or os.environ.get("FERSEARCH_STORAGE")
+    return url or f"sqlite:///{home() / 'fersearch.db'}"
+
+
+def prepared_folder() -> Path:
+    """Where prepared datasets live."""
+    return home() / "prepared"
+
+
+def artifacts_folder() -> Path:
+    """Where finished checkpoints live, by digest."""
+    return home() / "artifacts"
+
+
+def run_folder(study_id: int, number: int) -> Path:
+    """The scratch folder of a trial: its best and last states while it is unfinished."""
+    return home() / "runs" / str(study_id) / str(number)
+
+
+def log_folder(study_id: int) -> Path:
+    """Where the output of a study's attempts goes, one file each."""
+    return home() / "logs" / str(study_id)
