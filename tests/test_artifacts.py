@@ -1,0 +1,79 @@
+"""What is opened is what was put."""
+
+import errno
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fersearch.artifacts import Artifacts
+from fersearch.errors import FersearchError
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    path = tmp_path / "weights"
+    path.write_bytes(b"weights" * 1000)
+    return path
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> Artifacts:
+    return Artifacts(tmp_path / "artifacts")
+
+
+def test_put_returns_the_sha256_and_open_the_same_content(artifacts: Artifacts, weights: Path) -> None:
+    digest = artifacts.put(weights)
+    assert digest == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert artifacts.open(digest).read_bytes() == weights.read_bytes()
+
+
+def test_the_same_content_is_kept_once(artifacts: Artifacts, weights: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copyfile(weights, copy)
+    assert artifacts.put(weights) == artifacts.put(copy)
+    assert len(os.listdir(artifacts.root)) == 1
+
+
+def test_a_missing_artifact_is_named(artifacts: Artifacts) -> None:
+    with pytest.raises(FersearchError, match=r"artifact 0{64} is missing"):
+        artifacts.open("0" * 64)
+
+
+def test_a_corrupt_artifact_is_named_and_put_heals_it(artifacts: Artifacts, weights: Path) -> None:
+    digest = artifacts.put(weights)
+    (artifacts.root / digest).write_bytes(b"rot")
+    with pytest.raises(FersearchError, match=f"artifact {digest} is corrupt"):
+        artifacts.open(digest)
+    assert artifacts.put(weights) == digest
+    assert artifacts.open(digest).read_bytes() == weights.read_bytes()
+
+
+@pytest.mark.parametrize("digest", ["../secret", "", "A" * 64, "0" * 63])
+def test_what_is_no_digest_never_becomes_a_path(artifacts: Artifacts, digest: str) -> None:
+    for use in (artifacts.open, artifacts.remove):
+        with pytest.raises(FersearchError, match="is no digest"):
+            use(digest)
+
+
+def test_a_removed_artifact_is_gone_and_may_be_removed_again(artifacts: Artifacts, weights: Path) -> None:
+    digest = artifacts.put(weights)
+    artifacts.remove(digest)
+    artifacts.remove(digest)
+    with pytest.raises(FersearchError, match="missing"):
+        artifacts.open(digest)
+
+
+def test_a_full_disk_leaves_no_half_artifact(
+    artifacts: Artifacts, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(source: Path, target: Path) -> None:
+        target.write_bytes(source.read_bytes()[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", half)
+    with pytest.raises(OSError, match="No space left"):
+        artifacts.put(weights)
+    assert os.listdir(artifacts.root) == []
