@@ -1,0 +1,251 @@
+"""Reads a study file: TOML in, the keywords of `api.create_study` out, all mistakes of a file at once.
+
+It knows the file's shape and not the plugins' names. What only the registry can judge (an unknown
+parameter, a value out of range) is judged by the api, which words it with `StudyFile.mistake`.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from fersearch import durations
+from fersearch.errors import FersearchError, StudyFileError, UsageError, suggestion
+from fersearch.recipe import OPTIMISATION, REGULARISATION
+from fersearch.space import Value
+
+Count = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Scalar = bool | int | float | str
+KEYS = {"dataset": "dataset.name", "settings": "space", "dataset_options": "dataset.options"}
+KEYS |= {"split": "protocol.split", "ratios": "protocol.ratios", "split_seed": "protocol.seed"}
+
+
+def _text(value: Any) -> str:
+    """A value of the file in the language of `--set`; ValueError if it is not one."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    if isinstance(value, list) and value and all(isinstance(item, Scalar) for item in value):
+        return ",".join(_text(item) for item in value)
+    if isinstance(value, dict) and set(value) == {"low", "high"}:
+        return f"{_text(value['low'])}..{_text(value['high'])}"
+    raise ValueError(f"{_shown(value)} is no setting; write a value, a list of values, 'LOW..HIGH' or {{low, high}}")
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _whole(ratios: list[float]) -> list[float]:
+    if abs(sum(ratios) - 1) > 1e-6:
+        raise ValueError(f"{_shown(ratios)} sums to {sum(ratios):g}; the shares of train, valid and test sum to 1")
+    return ratios
+
+
+Setting = Annotated[str, BeforeValidator(_text)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class DatasetSection(_Section):
+    """`[dataset]`: its name, where its files are, and its options."""
+
+    name: str | None = None
+    data: str | None = None
+    options: dict[str, Setting] = {}
+
+
+class ProtocolSection(_Section):
+    """`[protocol]`: how a trial is judged (see `fersearch.study.Protocol`)."""
+
+    split: Literal["auto", "official", "ratios"] | None = None
+    ratios: Annotated[list[Share], Field(min_length=3, max_length=3), AfterValidator(_whole)] | None = None
+    seed: int | None = None
+
+
+class StudySection(_Section):
+    """The whole file; every key may be left out and given by a flag instead."""
+
+    name: str | None = None
+    model: str | None = None
+    dataset: Annotated[DatasetSection, BeforeValidator(_named)] = DatasetSection()
+    data: str | None = None
+    objectives: Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)] | None = None
+    trials: Count | None = None
+    timeout: Annotated[float, BeforeValidator(durations.seconds)] | None = None
+    epochs: Setting | None = None
+    limit: Count | None = None
+    seed: int | None = None
+    sampler: str | None = None
+    pruner: str | None = None
+    weights: str | None = None
+    precision: Literal["auto", "float32", "bf16"] | None = None
+    space: dict[str, Setting] = {}
+    protocol: ProtocolSection = ProtocolSection()
+
+
+SECTIONS: dict[str, type[_Section]] = {"": StudySection, "dataset": DatasetSection, "protocol": ProtocolSection}
+
+
+@dataclass(frozen=True)
+class StudyFile:
+    """A study file that was read: `keywords` are those of `api.create_study` that it gives."""
+
+    path: Path
+    keywords: Mapping[str, Any]
+
+    def merged(self, flags: Mapping[str, Any]) -> dict[str, Any]:
+        """The keywords, with every flag that was given over them; settings and options one by one.
+
+        Another dataset by flag drops the file's data folder and dataset options, which are not its own.
+
+        Raises:
+            StudyFileError: neither the file nor a flag names the model or the dataset.
+        """
+        kept = dict(self.keywords)
+        if flags.get("dataset") not in (None, kept.get("dataset")):
+            kept.pop("data", None)
+            kept.pop("dataset_options", None)
+        for name, value in flags.items():
+            if isinstance(value, Mapping):
+                kept[name] = {**kept.get(name, {}), **value}
+            elif value is not None and value != () and value != []:
+                kept[name] = value
+        if isinstance(kept.get("settings"), Mapping) and flags.get("epochs") is not None:
+            kept["settings"] = {name: text for name, text in kept["settings"].items() if name != "epochs"}
+        missing = [
+            f'{name}: missing; write {name} = "..." or give --{name}'
+            for name in ("model", "dataset")
+            if name not in kept
+        ]
+        if missing:
+            raise StudyFileError(str(self.path), missing)
+        return kept
+
+    def key(self, keyword: str, name: str | None = None) -> str:
+        """Where the file says a keyword: `key("settings", "momentum")` is `space.momentum`."""
+        place = KEYS.get(keyword, keyword)
+        return f"{place}.{name}" if name else place
+
+    def mistake(self, error: FersearchError, keyword: str, name: str | None = None) -> str:
+        """One line of a StudyFileError for an error that only the registry could find."""
+        key = self.key(keyword, name)
+        message = error.message.removeprefix(f"{name}: ")
+        if keyword == "settings" and name in StudySection.model_fields:
+            return f"{key}: '{name}' is a key of the study; write it above [space]"
+        return f"{key}: {message}; {error.hint}" if error.hint else f"{key}: {message}"
+
+
+def read(path: Path) -> StudyFile:
+    """Read a study file.
+
+    Raises:
+        UsageError: there is no such file, or it cannot be read.
+        StudyFileError: it is no TOML, or holds mistakes; all of them are told.
+    """
+    data = _parsed(path)
+    try:
+        study = StudySection.model_validate(data)
+    except ValidationError as error:
+        problems: Sequence[Any] = error.errors(include_url=False)
+        raise StudyFileError(str(path), [*_clashes(data), *map(_worded, problems)]) from None
+    if _clashes(data):
+        raise StudyFileError(str(path), _clashes(data))
+    return StudyFile(path, _keywords(study, path.parent))
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise StudyFileError(str(path), [f"not TOML: {error}"]) from None
+    except FileNotFoundError:
+        names = [file.name for file in path.parent.glob("*.toml")] if path.parent.is_dir() else []
+        raise UsageError(f"no study file {path}", suggestion(path.name, names)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {path}: {error}", "give a TOML file; studies/README.md explains it") from None
+
+
+def _clashes(data: Mapping[str, Any]) -> list[str]:
+    """Keys that say one thing twice."""
+    found = []
+    dataset, space = data.get("dataset"), data.get("space")
+    if "data" in data and isinstance(dataset, dict) and "data" in dataset:
+        found.append("data: given twice, also as dataset.data; keep one")
+    if "epochs" in data and isinstance(space, dict) and "epochs" in space:
+        found.append("epochs: given twice, also as space.epochs; keep one")
+    return found
+
+
+def _keywords(study: StudySection, folder: Path) -> dict[str, Any]:
+    given = study.model_dump(exclude={"dataset", "space", "protocol", "data"})
+    given |= {"dataset": study.dataset.name, "split": study.protocol.split, "split_seed": study.protocol.seed}
+    given["ratios"] = tuple(study.protocol.ratios) if study.protocol.ratios else None
+    given["dataset_options"], given["settings"] = study.dataset.options or None, study.space or None
+    data = study.data or study.dataset.data
+    given["data"] = folder / Path(data).expanduser() if data else None
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _worded(problem: Mapping[str, Any]) -> str:
+    """One of pydantic's findings as `key: what came; what is offered`."""
+    place = [str(part) for part in problem["loc"]]
+    key, kind, came, context = ".".join(place), problem["type"], problem["input"], problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"{key}: {_unknown(place)}"
+    if kind == "value_error":
+        return f"{key}: {context['error']}"
+    if kind == "literal_error":
+        offered = context["expected"].replace("'", "").replace(" or ", ", ")
+        near = suggestion(str(came), offered.split(", ")).replace("known:", "offered:")
+        return f"{key}: {_shown(came)} is not offered; {near}"
+    return f"{key}: {_shown(came)} {_expected(kind, context, problem['msg'])}"
+
+
+def _unknown(place: Sequence[str]) -> str:
+    parent, name = ".".join(place[:-1]), place[-1]
+    if not parent and name in {**OPTIMISATION, **REGULARISATION}:
+        return "a parameter of the search space; write it under [space]"
+    return f"unknown key; {suggestion(name, SECTIONS[parent].model_fields)}"
+
+
+def _expected(kind: str, context: Mapping[str, Any], fallback: str) -> str:
+    words = {
+        "int_type": "is no whole number",
+        "int_from_float": "is no whole number",
+        "float_type": "is no number",
+        "string_type": "is no text; put it in quotes",
+        "list_type": "is no list",
+        "dict_type": "is no table",
+        "model_type": "is no table",
+        "greater_than": f"is not above {context.get("gt", 0):g}",
+        "greater_than_equal": f"is below {context.get("ge", 0):g}",
+        "less_than_equal": f"is above {context.get("le", 0):g}",
+        "too_short": f"needs {context.get('min_length')} values",
+        "too_long": f"has more than {context.get('max_length')} values",
+    }
+    return words.get(kind) or f"cannot be used: {fallback[:1].lower()}{fallback[1:]}"
+
+
+def _shown(value: Value | Any) -> str:
+    """A value as the file writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{', '.join(_shown(item) for item in value)}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_shown(item)}" for key, item in value.items()) + "}"
+    return repr(value)

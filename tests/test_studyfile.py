@@ -1,0 +1,185 @@
+"""One wrong study file per complaint, the whole message compared."""
+
+from pathlib import Path
+
+import pytest
+
+from fersearch import studyfile
+from fersearch.errors import FersearchError, StudyFileError, UsageError
+
+TOP = (
+    "data, dataset, epochs, limit, model, name, objectives, precision, protocol, pruner, sampler, seed, space, "
+    "timeout, trials, weights"
+)
+SETTING = "write a value, a list of values, 'LOW..HIGH' or {low, high}"
+
+COMPLAINTS = [
+    ("trails = 3", f"trails: unknown key; did you mean 'trials'? known: {TOP}"),
+    ("learning_rate = 0.1", "learning_rate: a parameter of the search space; write it under [space]"),
+    ("model = 7", "model: 7 is no text; put it in quotes"),
+    ("trials = 0", "trials: 0 is not above 0"),
+    ("limit = 2.5", "limit: 2.5 is no whole number"),
+    ("seed = '4'", "seed: '4' is no whole number"),
+    ("timeout = '2x'", "timeout: '2x' is no duration; write 90, 90s, 55m or 2h"),
+    ("precision = 'bf17'", "precision: 'bf17' is not offered; did you mean 'bf16'? offered: auto, bf16, float32"),
+    ("objectives = []", "objectives: [] needs 1 values"),
+    ("objectives = ['f1_macro', 3]", "objectives.1: 3 is no text; put it in quotes"),
+    ("space = 3", "space: 3 is no table"),
+    ("[space]\nmomentum = []", f"space.momentum: [] is no setting; {SETTING}"),
+    ("[space]\nmomentum = {low = 0.1, hi = 1}", f"space.momentum: {{low = 0.1, hi = 1}} is no setting; {SETTING}"),
+    ("[dataset]\nnam = 'faces'", "dataset.nam: unknown key; did you mean 'name'? known: data, name, options"),
+    ("data = 'x'\n[dataset]\ndata = 'y'", "data: given twice, also as dataset.data; keep one"),
+    ("epochs = 3\n[space]\nepochs = 4", "epochs: given twice, also as space.epochs; keep one"),
+    (
+        "[protocol]\nsplit = 'offical'",
+        "protocol.split: 'offical' is not offered; did you mean 'official'? offered: auto, official, ratios",
+    ),
+    ("[protocol]\nratios = [0.8, 0.2]", "protocol.ratios: [0.8, 0.2] needs 3 values"),
+    (
+        "[protocol]\nratios = [0.8, 0.3, 0.2]",
+        "protocol.ratios: [0.8, 0.3, 0.2] sums to 1.3; the shares of train, valid and test sum to 1",
+    ),
+    ("[protocol]\nratios = [1.5, -0.5, 0]", "protocol.ratios.0: 1.5 is above 1"),
+]
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "study.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(("text", "complaint"), COMPLAINTS)
+def test_a_mistake_is_told_with_its_key(tmp_path, text, complaint):
+    with pytest.raises(StudyFileError) as caught:
+        studyfile.read(write(tmp_path, text))
+    assert caught.value.mistakes[0] == complaint
+    assert caught.value.exit_code == 2
+
+
+def test_all_mistakes_of_a_file_are_told_at_once(tmp_path):
+    path = write(tmp_path, "trails = 3\nlimit = -1\n[space]\nmomentum = []\n")
+    with pytest.raises(StudyFileError) as caught:
+        studyfile.read(path)
+    assert str(caught.value) == (
+        f"{path}: 3 mistakes\n"
+        "  limit: -1 is not above 0\n"
+        f"  space.momentum: [] is no setting; {SETTING}\n"
+        f"  trails: unknown key; did you mean 'trials'? known: {TOP}"
+    )
+
+
+def test_a_file_that_is_no_toml_says_where(tmp_path):
+    with pytest.raises(StudyFileError, match=r"not TOML: .*line 2"):
+        studyfile.read(write(tmp_path, "model = 'cnn'\ntrials = = 3\n"))
+
+
+def test_a_missing_file_names_the_nearest(tmp_path):
+    (tmp_path / "smoke.toml").touch()
+    with pytest.raises(UsageError, match=r"no study file .*smok.toml\n  did you mean 'smoke.toml'\?"):
+        studyfile.read(tmp_path / "smok.toml")
+
+
+def test_a_whole_file_becomes_the_keywords_of_create_study(tmp_path):
+    path = write(
+        tmp_path,
+        """
+        name = "mine"
+        model = "cnn"
+        data = "faces"
+        objectives = "f1_macro"
+        trials = 5
+        timeout = "25m"
+        epochs = "2..4"
+        limit = 100
+        seed = 1
+        sampler = "random"
+        pruner = "none"
+        weights = "imagenet"
+        precision = "bf16"
+        [dataset]
+        name = "ferplus"
+        options = { classes = 10 }
+        [protocol]
+        split = "ratios"
+        ratios = [0.8, 0.1, 0.1]
+        seed = 7
+        [space]
+        optimizer = ["sgd", "adam"]
+        learning_rate = { low = 1e-3, high = 0.1 }
+        momentum = "0.8..0.9"
+        nesterov = true
+        weight_decay = 0
+        """,
+    )
+    assert studyfile.read(path).keywords == {
+        "name": "mine",
+        "model": "cnn",
+        "dataset": "ferplus",
+        "dataset_options": {"classes": "10"},
+        "data": tmp_path / "faces",
+        "objectives": ["f1_macro"],
+        "trials": 5,
+        "timeout": 1500.0,
+        "epochs": "2..4",
+        "limit": 100,
+        "seed": 1,
+        "sampler": "random",
+        "pruner": "none",
+        "weights": "imagenet",
+        "precision": "bf16",
+        "split": "ratios",
+        "ratios": (0.8, 0.1, 0.1),
+        "split_seed": 7,
+        "settings": {
+            "optimizer": "sgd,adam",
+            "learning_rate": "0.001..0.1",
+            "momentum": "0.8..0.9",
+            "nesterov": "true",
+            "weight_decay": "0",
+        },
+    }
+
+
+def test_flags_override_the_file_one_by_one(tmp_path):
+    file = studyfile.read(
+        write(tmp_path, "model='cnn'\ndataset='faces'\ntrials=5\n[space]\nepochs=3\nbatch_size=32\nloss='focal'")
+    )
+    merged = file.merged(
+        {"trials": 9, "timeout": None, "epochs": "4", "objectives": (), "settings": {"batch_size": "64"}}
+    )
+    assert merged == {
+        "model": "cnn",
+        "dataset": "faces",
+        "trials": 9,
+        "epochs": "4",
+        "settings": {"batch_size": "64", "loss": "focal"},
+    }
+
+
+def test_another_dataset_by_flag_leaves_the_files_folder_and_options_behind(tmp_path):
+    text = "model='cnn'\n[dataset]\nname='ferplus'\ndata='x'\noptions={classes=10}"
+    merged = studyfile.read(write(tmp_path, text)).merged({"dataset": "faces"})
+    assert merged == {"model": "cnn", "dataset": "faces"}
+
+
+def test_a_model_that_neither_file_nor_flag_names_is_missing(tmp_path):
+    with pytest.raises(StudyFileError, match=r'model: missing; write model = "\.\.\." or give --model'):
+        studyfile.read(write(tmp_path, "dataset='faces'")).merged({})
+
+
+def test_an_error_that_only_the_registry_finds_gets_its_key_in_the_file(tmp_path):
+    file = studyfile.read(write(tmp_path, "model='cnn'"))
+    error = FersearchError("unknown parameter 'momentun'", "did you mean 'momentum'? known: momentum")
+    assert file.mistake(error, "settings", "momentun") == (
+        "space.momentun: unknown parameter 'momentun'; did you mean 'momentum'? known: momentum"
+    )
+    low = FersearchError("dropout: 2 is not offered", "offered: 0..0.95")
+    assert file.mistake(low, "settings", "dropout") == "space.dropout: 2 is not offered; offered: 0..0.95"
+    assert file.mistake(FersearchError("unknown dataset 'x'"), "dataset") == "dataset.name: unknown dataset 'x'"
+
+
+def test_a_study_key_that_slipped_under_space_is_sent_home(tmp_path):
+    file = studyfile.read(write(tmp_path, "[space]\ntrials = 3"))
+    told = file.mistake(FersearchError("unknown parameter 'trials'", "known: momentum"), "settings", "trials")
+    assert told == "space.trials: 'trials' is a key of the study; write it above [space]"
