@@ -231,9 +231,9 @@ def _expected(kind: str, context: Mapping[str, Any], fallback: str) -> str:
         "list_type": "is no list",
         "dict_type": "is no table",
         "model_type": "is no table",
-        "greater_than": f"is not above {context.get("gt", 0):g}",
-        "greater_than_equal": f"is below {context.get("ge", 0):g}",
-        "less_than_equal": f"is above {context.get("le", 0):g}",
+        "greater_than": f"is not above {context.get('gt', 0):g}",
+        "greater_than_equal": f"is below {context.get('ge', 0):g}",
+        "less_than_equal": f"is above {context.get('le', 0):g}",
         "too_short": f"needs {context.get('min_length')} values",
         "too_long": f"has more than {context.get('max_length')} values",
     }
