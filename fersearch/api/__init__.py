@@ -1,0 +1,89 @@
+"""The verbs of fersearch, as Python functions that return records and print nothing.
+
+The command line, the service and a notebook call the same ones. Each is loaded when first used,
+so that importing this module stays instant.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fersearch.api.checkpoints import evaluate, list_checkpoints, load_checkpoint, predict, pull_checkpoint
+    from fersearch.api.datasets import list_datasets, prepare_dataset, show_dataset, verify_dataset
+    from fersearch.api.plugins import check_plugin, list_plugins, new_plugin, show_plugin
+    from fersearch.api.running import run_study
+    from fersearch.api.studies import (
+        check_file,
+        create_from_file,
+        create_study,
+        delete_study,
+        export_study,
+        front,
+        list_studies,
+        list_trials,
+        show_study,
+        show_trial,
+        to_optuna,
+    )
+
+_HOMES = {
+    "check_file": "studies",
+    "check_plugin": "plugins",
+    "create_from_file": "studies",
+    "create_study": "studies",
+    "delete_study": "studies",
+    "evaluate": "checkpoints",
+    "export_study": "studies",
+    "front": "studies",
+    "list_checkpoints": "checkpoints",
+    "list_datasets": "datasets",
+    "list_plugins": "plugins",
+    "list_studies": "studies",
+    "list_trials": "studies",
+    "load_checkpoint": "checkpoints",
+    "new_plugin": "plugins",
+    "predict": "checkpoints",
+    "prepare_dataset": "datasets",
+    "pull_checkpoint": "checkpoints",
+    "run_study": "running",
+    "show_dataset": "datasets",
+    "show_plugin": "plugins",
+    "show_study": "studies",
+    "show_trial": "studies",
+    "to_optuna": "studies",
+    "verify_dataset": "datasets",
+}
+
+__all__ = [
+    "check_file",
+    "check_plugin",
+    "create_from_file",
+    "create_study",
+    "delete_study",
+    "evaluate",
+    "export_study",
+    "front",
+    "list_checkpoints",
+    "list_datasets",
+    "list_plugins",
+    "list_studies",
+    "list_trials",
+    "load_checkpoint",
+    "new_plugin",
+    "predict",
+    "prepare_dataset",
+    "pull_checkpoint",
+    "run_study",
+    "show_dataset",
+    "show_plugin",
+    "show_study",
+    "show_trial",
+    "to_optuna",
+    "verify_dataset",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fersearch.api' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"fersearch.api.{_HOMES[name]}"), name)

@@ -1,0 +1,38 @@
+"""What every verb starts from: the components at hand, the database, and what a person should be told."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from fersearch import registry
+from fersearch.home import database_url
+from fersearch.plugins import PluginFile, plugin_folder
+from fersearch.registry import Registry
+from fersearch.store import Store
+
+notices: list[str] = []
+
+
+def drain_notices() -> list[str]:
+    """Return what was noted since the last call, each line once."""
+    lines = list(dict.fromkeys(notices))
+    notices.clear()
+    return lines
+
+
+def components(files: Iterable[Path | PluginFile] = (), *, folder: bool = True) -> Registry:
+    """Load the components: installed ones, those of the plugins folder, those of the files given.
+
+    Each single file that is used, and each plugin that is broken, is noted.
+    """
+    loaded = registry.load(files, plugin_folder() if folder else None)
+    notices.extend(f"using plugin {file.path}" for file in loaded.files)
+    notices.extend(loaded.broken.values())
+    return loaded
+
+
+def open_store(storage: str | None = None) -> Store:
+    """Open the database, making or migrating it if needed; what its file system asks of it is noted."""
+    store = Store.open(database_url(storage))
+    if store.notice:
+        notices.append(store.notice)
+    return store

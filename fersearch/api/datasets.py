@@ -1,0 +1,137 @@
+"""Datasets: what there is, what it holds, whether it is sound, and preparing it ahead of time."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fersearch.api.context import components
+from fersearch.api.plan import Mistakes, dataset_options
+from fersearch.components import Dataset
+from fersearch.data import arrays, verify
+from fersearch.data.locate import locate, remember
+from fersearch.errors import DataError
+from fersearch.home import prepared_folder
+from fersearch.space import Value
+from fersearch.study import Protocol
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class DatasetRow:
+    """A dataset plugin, and where its files were found (None: not here)."""
+
+    name: str
+    summary: str
+    licence: str
+    found: str | None
+
+
+@dataclass(frozen=True)
+class DatasetView:
+    """What a dataset holds under one choice of options, after filtering."""
+
+    name: str
+    summary: str
+    licence: str
+    source: str | None
+    options: Mapping[str, Value]
+    target: str
+    classes: tuple[str, ...]
+    splits: Mapping[str, Mapping[str, Any]]
+    majority_baseline: Mapping[str, float]
+    findings: tuple[str, ...]
+
+
+def list_datasets(plugins: tuple[Path, ...] = ()) -> list[DatasetRow]:
+    """Every dataset plugin, and whether its files are here."""
+    table = components(plugins).datasets
+    return [DatasetRow(name, table[name].summary, table[name].licence, _found(table[name])) for name in sorted(table)]
+
+
+def show_dataset(
+    name: str,
+    *,
+    data: Path | None = None,
+    options: Mapping[str, str] | None = None,
+    target: str | None = None,
+    progress: Progress | None = None,
+    plugins: tuple[Path, ...] = (),
+) -> DatasetView:
+    """Prepare a dataset if needed and count its classes by split.
+
+    Raises:
+        DataError: the files are missing or broken.
+    """
+    dataset, source, values, prepared = _prepared(name, data, options or {}, progress, plugins)
+    chosen = _target(dataset, target)
+    loaded = arrays.load(dataset, prepared, {**values, "target": chosen}, Protocol(), None, with_test=True)
+    classes = loaded.task.class_names
+    splits: dict[str, dict[str, Any]] = {}
+    shares: dict[str, float] = {}
+    for split, indices in loaded.indices.items():
+        counts = [int((loaded.hard[indices] == k).sum()) for k in range(len(classes))]
+        splits[split] = {"n": len(indices), "per_class": dict(zip(classes, counts, strict=True))}
+        shares[split] = max(counts) / len(indices) if len(indices) else float("nan")
+    findings = tuple(prepared.findings)
+    where = str(source) if source else None
+    return DatasetView(name, dataset.summary, dataset.licence, where, values, chosen, classes, splits, shares, findings)
+
+
+def prepare_dataset(
+    name: str,
+    *,
+    data: Path | None = None,
+    options: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+    plugins: tuple[Path, ...] = (),
+) -> Path:
+    """Decode a dataset once; later studies map it. Returns the prepared folder."""
+    folder: Path = _prepared(name, data, options or {}, progress, plugins)[3].folder
+    return folder
+
+
+def verify_dataset(
+    name: str,
+    *,
+    data: Path | None = None,
+    options: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+    plugins: tuple[Path, ...] = (),
+) -> verify.Report:
+    """Check a dataset against what is known of it: counts, duplicates, constant images, votes, subjects."""
+    dataset, _, values, prepared = _prepared(name, data, options or {}, progress, plugins)
+    return verify.verify(dataset, prepared, {**values, "target": dataset.targets[0]})
+
+
+def _prepared(
+    name: str, data: Path | None, options: Mapping[str, str], progress: Progress | None, plugins: tuple[Path, ...]
+) -> tuple[Dataset, Path | None, dict[str, Value], Any]:
+    dataset = components(plugins).dataset(name)
+    mistakes = Mistakes()
+    values = dataset_options(dataset, options, mistakes)
+    mistakes.settle()
+    source = locate(dataset, data) if dataset.needs_data else None
+    prepared = arrays.prepare(dataset, source, values, prepared_folder(), progress)
+    if data is not None and dataset.needs_data:
+        remember(dataset.name, data)
+    return dataset, source, values, prepared
+
+
+def _target(dataset: Dataset, target: str | None) -> str:
+    from fersearch.errors import lookup
+
+    chosen = target or dataset.targets[0]
+    return lookup("target", chosen, dict.fromkeys(dataset.targets, chosen))
+
+
+def _found(dataset: Dataset) -> str | None:
+    if not dataset.needs_data:
+        return "built in"
+    try:
+        source = locate(dataset, None)
+        dataset.files(source)
+    except DataError:
+        return None
+    return str(source)

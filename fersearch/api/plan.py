@@ -1,0 +1,247 @@
+"""From the words of a command or a study file to a checked StudySpec; all mistakes are found at once."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from fersearch.components import Architecture, Dataset
+from fersearch.data.locate import locate, remember
+from fersearch.errors import FersearchError, StudyFileError, UsageError, lookup
+from fersearch.recipe import recipe
+from fersearch.registry import Registry
+from fersearch.space import Choice, Space, Value
+from fersearch.study import Budget, Direction, Objective, Protocol, StudySpec
+
+SAMPLERS = ("tpe", "nsga2", "random", "grid", "gp", "qmc")
+PRUNERS = ("pareto", "none")
+PRECISIONS = ("auto", "float32", "bf16")
+SPLITS = ("auto", "official", "ratios")
+OBJECTIVES = ("f1_macro", "train_seconds", "peak_memory_mb")
+TRIALS = 20
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a person asked for, in their words; None where nothing was said.
+
+    `settings` and `dataset_options` are texts in the language of `--set`; `where` says, for a study
+    file, at which key each thing stood.
+    """
+
+    model: str
+    dataset: str
+    name: str | None = None
+    data: Path | None = None
+    dataset_options: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    objectives: Sequence[str] = ()
+    trials: int | None = None
+    timeout: float | None = None
+    epochs: str | None = None
+    limit: int | None = None
+    seed: int | None = None
+    sampler: str | None = None
+    pruner: str | None = None
+    weights: str | None = None
+    precision: str | None = None
+    split: str | None = None
+    ratios: tuple[float, float, float] | None = None
+    split_seed: int | None = None
+
+
+class Mistakes:
+    """Mistakes found so far, each with the key or flag it belongs to."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[str, FersearchError]] = []
+
+    @contextmanager
+    def at(self, key: str) -> Iterator[None]:
+        """Keep a UsageError of the block as a mistake at `key` and go on."""
+        try:
+            yield
+        except UsageError as error:
+            self.found.append((key, error))
+
+    def settle(self, file: Path | None = None) -> None:
+        """Raise all that was found: one as it is, several or a file's together."""
+        if file is not None and self.found:
+            raise StudyFileError(str(file), [f"{key}: {_one_line(error)}" for key, error in self.found])
+        if len(self.found) == 1:
+            raise self.found[0][1]
+        if self.found:
+            lines = [f"{key}: {_one_line(error)}" for key, error in self.found]
+            raise UsageError(f"{len(lines)} mistakes", "\n  ".join(lines))
+
+
+def plan(wishes: Wishes, registry: Registry, *, file: Path | None = None, names: Sequence[str] = ()) -> StudySpec:
+    """Check the wishes against the components and the space.
+
+    Args:
+        names: the studies there are, so that a default name is free.
+
+    Raises:
+        UsageError: one mistake, or several in one message; StudyFileError if they came from `file`.
+    """
+    mistakes = Mistakes()
+    architecture: Architecture | None = None
+    dataset: Dataset | None = None
+    space = Space({})
+    options: dict[str, Value] = {}
+    with mistakes.at("model"):
+        architecture = registry.architecture(wishes.model)
+    with mistakes.at("dataset"):
+        dataset = registry.dataset(wishes.dataset)
+    if architecture is not None:
+        with mistakes.at("weights"):
+            check_weights(architecture, wishes.weights)
+    if dataset is not None:
+        options = dataset_options(dataset, wishes.dataset_options, mistakes)
+        with mistakes.at("data"):
+            _check_data(dataset, wishes.data)
+    if architecture is not None and dataset is not None:
+        offered = recipe(architecture, dataset, pretrained=wishes.weights is not None)
+        space = narrow_space(offered, _settings(wishes), mistakes)
+    objectives = _objectives(wishes.objectives or OBJECTIVES, registry, mistakes)
+    _check_words(wishes, mistakes)
+    mistakes.settle(file)
+    protocol = Protocol(
+        cast(Any, wishes.split or "auto"), wishes.ratios or Protocol().ratios, _or(wishes.split_seed, Protocol().seed)
+    )
+    return StudySpec(
+        name=wishes.name or _free_name(f"{wishes.model}-{wishes.dataset}", names),
+        model=wishes.model,
+        dataset=wishes.dataset,
+        objectives=objectives,
+        space=space,
+        data=str(wishes.data.absolute()) if wishes.data else None,
+        dataset_options=options,
+        budget=Budget(_or(wishes.trials, TRIALS), wishes.timeout),
+        protocol=protocol,
+        sampler=wishes.sampler or "tpe",
+        pruner=wishes.pruner or "pareto",
+        seed=_or(wishes.seed, 0),
+        limit=wishes.limit,
+        weights=wishes.weights,
+        precision=cast(Literal["auto", "float32", "bf16"], wishes.precision or "auto"),
+    )
+
+
+def dataset_options(dataset: Dataset, given: Mapping[str, str], mistakes: Mistakes) -> dict[str, Value]:
+    """Each option of a dataset with its one value: the one given, else its default."""
+    offered = Space({**dataset.decoding, **dataset.options})
+    narrowed = narrow_space(offered, given, mistakes, "dataset")
+    options: dict[str, Value] = {}
+    for name, dimension in narrowed.dimensions.items():
+        if isinstance(dimension, Choice) and len(dimension.options) == 1:
+            options[name] = dimension.options[0]
+        else:
+            text = given.get(name, "")
+            error = UsageError(f"a study fixes '{name}', and '{text}' is not one value", f"give {name} one value")
+            mistakes.found.append((f"dataset.{name}", error))
+    return options
+
+
+def narrow_space(offered: Space, settings: Mapping[str, str], mistakes: Mistakes, section: str = "space") -> Space:
+    """Narrow a space setting by setting, so that every wrong one is found."""
+    sound = dict(settings)
+    for name in settings:
+        found = len(mistakes.found)
+        with mistakes.at(f"{section}.{name}"):
+            offered.narrowed(
+                {key: text for key, text in sound.items() if key == name or key in _parents(offered, name)}
+            )
+        if len(mistakes.found) > found:
+            del sound[name]
+    with mistakes.at(section):
+        return offered.narrowed(sound)
+    return offered
+
+
+def check_weights(architecture: Architecture, weights: str | None) -> None:
+    """Raise UsageError unless `weights` is nothing, a source the architecture knows, or a file."""
+    if weights is None or weights in architecture.weights or Path(weights).is_file():
+        return
+    known = ", ".join(architecture.weights) or "none"
+    raise UsageError(
+        f"weights '{weights}' are neither a file nor a source that {architecture.name} knows",
+        f"known sources: {known}; or give a safetensors or state-dict file",
+    )
+
+
+def parse_objective(text: str, registry: Registry) -> Objective:
+    """Read `METRIC` or `METRIC:max|min`; UsageError if no metric provides it."""
+    name, _, direction = text.partition(":")
+    metric = registry.metric(name.strip())
+    wanted = direction.strip() or metric.direction
+    lookup("direction", wanted, {"max": 1, "min": 1})
+    return Objective(metric.name, cast(Direction, wanted))
+
+
+def _objectives(texts: Sequence[str], registry: Registry, mistakes: Mistakes) -> tuple[Objective, ...]:
+    found: list[Objective] = []
+    for text in texts:
+        with mistakes.at("objectives"):
+            objective = parse_objective(text, registry)
+            if any(objective.metric == other.metric for other in found):
+                raise UsageError(f"objective '{objective.metric}' is given twice", "name each metric once")
+            found.append(objective)
+    return tuple(found)
+
+
+def _check_words(wishes: Wishes, mistakes: Mistakes) -> None:
+    words = {"sampler": SAMPLERS, "pruner": PRUNERS, "precision": PRECISIONS, "split": SPLITS}
+    for key, known in words.items():
+        given = getattr(wishes, key)
+        if given is not None:
+            with mistakes.at(key):
+                lookup(key, given, dict.fromkeys(known))
+    for key, least in (("trials", 1), ("timeout", 1), ("limit", 10), ("seed", 0)):
+        given = getattr(wishes, key)
+        if given is not None and given < least:
+            error = UsageError(f"{key} {given} is too small", f"give {least} or more")
+            mistakes.found.append((key, error))
+    with mistakes.at("name"):
+        _check_name(wishes.name)
+
+
+def _check_name(name: str | None) -> None:
+    if name is not None and (not name.strip() or any(c.isspace() for c in name) or name.startswith("-")):
+        raise UsageError(f"'{name}' is no name for a study", "use letters, digits, '.', '_', '-' and '/'")
+
+
+def _check_data(dataset: Dataset, given: Path | None) -> None:
+    if dataset.needs_data:
+        dataset.files(locate(dataset, given))
+        if given is not None:
+            remember(dataset.name, given)
+
+
+def _settings(wishes: Wishes) -> dict[str, str]:
+    return {**wishes.settings, **({"epochs": wishes.epochs} if wishes.epochs else {})}
+
+
+def _parents(space: Space, name: str) -> set[str]:
+    if name not in space:
+        return set()
+    direct = set(space[name].when)
+    return direct | {above for parent in direct for above in _parents(space, parent)}
+
+
+def _free_name(base: str, names: Sequence[str]) -> str:
+    if base not in names:
+        return base
+    number = 2
+    while f"{base}-{number}" in names:
+        number += 1
+    return f"{base}-{number}"
+
+
+def _one_line(error: FersearchError) -> str:
+    return f"{error.message}; {error.hint}" if error.hint else error.message
+
+
+def _or(value: int | None, default: int) -> int:
+    return default if value is None else value

@@ -1,0 +1,140 @@
+"""Plugins: what is there, what one offers, a new one from a template, and the contract suite on a file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fersearch import templates
+from fersearch.api.context import components
+from fersearch.components import Architecture, Dataset, Task
+from fersearch.errors import UsageError, lookup
+from fersearch.registry import KINDS, Registry, where_from
+from fersearch.space import Space, describe
+
+
+@dataclass(frozen=True)
+class PluginRow:
+    """A component that a plugin brings."""
+
+    kind: str
+    name: str
+    module: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class PluginView:
+    """A component, what it offers to search, and for an architecture the size of its smallest configuration."""
+
+    kind: str
+    name: str
+    module: str
+    summary: str
+    space: Mapping[str, str]
+    parameters: Mapping[str, int] | None = None
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What the contract suite said of a plugin file."""
+
+    passed: bool
+    lines: tuple[str, ...]
+
+
+def list_plugins(plugins: tuple[Path, ...] = ()) -> tuple[list[PluginRow], dict[str, str]]:
+    """Every component, and the plugins that could not be loaded with their errors."""
+    registry = components(plugins)
+    rows = [PluginRow(kind, item.name, where_from(item), item.summary) for kind, item in registry.components()]
+    return rows, registry.broken
+
+
+def show_plugin(
+    name: str, *, classes: int = 8, channels: int = 1, image_size: int = 48, plugins: tuple[Path, ...] = ()
+) -> PluginView:
+    """One component by name; an architecture's parameters are counted for the task given.
+
+    Raises:
+        UnknownName: no component has that name.
+    """
+    kind, item = _find(components(plugins), name)
+    space: dict[str, Any] = dict(getattr(item, "space", {}))
+    if isinstance(item, Dataset):
+        space = {**item.decoding, **item.options}
+    offers = {key: describe(dimension) for key, dimension in space.items()}
+    parameters = None
+    if isinstance(item, Architecture):
+        task = Task(tuple(f"class{i}" for i in range(classes)), channels, image_size)
+        parameters = count_parameters(item, task)
+    return PluginView(kind, name, where_from(item), item.summary, offers, parameters, _details(item))
+
+
+def count_parameters(architecture: Architecture, task: Task) -> dict[str, int]:
+    """Parameters of an architecture's default configuration, on the meta device (nothing is allocated)."""
+    from fersearch.training.measure import count_on_meta
+
+    return count_on_meta(architecture, default_params(architecture), task)
+
+
+def default_params(architecture: Architecture) -> dict[str, Any]:
+    """The first configuration of an architecture's own space, with no dropout."""
+    first = next(Space(architecture.space).narrowed({}).configurations())
+    return {"dropout": 0.0, **first}
+
+
+def new_plugin(kind: str, name: str, folder: Path) -> list[Path]:
+    """Write a plugin and its test from the template.
+
+    Raises:
+        UsageError: the kind or the name will not do, or a file is in the way.
+    """
+    lookup("kind", kind, KINDS)
+    if not name.isidentifier() or not name.islower():
+        raise UsageError(f"'{name}' is no name for a plugin", "use lower-case letters, digits and '_'")
+    files = {folder / file: text for file, text in templates.render(kind, name).items()}
+    for path in files:
+        if path.exists():
+            raise UsageError(f"{path} exists", "choose another name, or remove it")
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, text in files.items():
+        path.write_text(text, encoding="utf-8")
+    return list(files)
+
+
+def check_plugin(file: Path) -> CheckReport:
+    """Run the contract suite on each component that a plugin file brings.
+
+    Raises:
+        PluginError: the file cannot be loaded.
+    """
+    registry = components([file], folder=False)
+    brought = [(kind, item) for kind, item in registry.components() if registry.file_of(item) is not None]
+    if not brought:
+        raise UsageError(
+            f"{file} registers nothing", "add a @hookimpl function such as register_architectures(register)"
+        )
+    from fersearch import testing
+
+    lines: list[str] = []
+    passed = True
+    for kind, item in brought:
+        good, told = testing.run_suite(kind, item)
+        passed &= good
+        lines += [f"{kind} {item.name}", *(f"  {line}" for line in told)]
+    return CheckReport(passed, tuple(lines))
+
+
+def _find(registry: Registry, name: str) -> tuple[str, Any]:
+    table = {item.name: (kind, item) for kind, item in registry.components()}
+    return lookup("plugin", name, table)
+
+
+def _details(item: Any) -> dict[str, str]:
+    if isinstance(item, Architecture):
+        sources = ", ".join(item.weights) or "none"
+        return {"stages": ", ".join(item.stage_names), "pretrained weights": sources}
+    if isinstance(item, Dataset):
+        return {"targets": ", ".join(item.targets), "licence": item.licence}
+    return {"direction": item.direction, "unit": item.unit or "none"}

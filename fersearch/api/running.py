@@ -1,0 +1,240 @@
+"""Running a study: everything that must be in place before the first trial, and the engine's frame."""
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fersearch.api.context import components, open_store
+from fersearch.api.plan import check_weights
+from fersearch.api.studies import StudyView, view
+from fersearch.components import Evaluation
+from fersearch.data import arrays
+from fersearch.data.locate import locate
+from fersearch.engines import devices
+from fersearch.engines.local import LocalEngine, Observer, Stop, run_in_process
+from fersearch.engines.pool import Pool
+from fersearch.errors import FersearchError, StudyBusy, UsageError
+from fersearch.home import artifacts_folder, log_folder, prepared_folder, run_folder
+from fersearch.registry import Registry
+from fersearch.search.brain import Search
+from fersearch.store import Lease, Store, StudyRow, Writer
+from fersearch.study import Budget
+from fersearch.training.request import TrialRequest
+from fersearch.trial import Trial
+
+PRELOAD = ("torch", "torch._dynamo", "sklearn.metrics", "fersearch.engines.child")
+HOUSEKEEPING_SECONDS = 2.0
+
+
+class Interrupted(FersearchError):
+    """Somebody stopped the study; everything so far is kept."""
+
+    exit_code = 130
+
+
+def run_study(
+    name: str,
+    *,
+    slots: int | None = None,
+    slots_per_gpu: int | None = None,
+    trials: int | None = None,
+    timeout: float | None = None,
+    in_process: bool = False,
+    observer: Observer | None = None,
+    storage: str | None = None,
+) -> StudyView:
+    """Run a study until its budget is used, going on where it stopped.
+
+    Args:
+        slots: trials at once; default one per GPU, or one per core without a GPU.
+        trials: the study's new total of trials.
+        timeout: seconds for this run; default what is left of the study's own.
+        in_process: run one trial in this very process, for a debugger.
+
+    Raises:
+        StudyBusy: another living driver runs it.
+        Interrupted: Ctrl-C or SIGTERM; the study can go on.
+        DataError: the dataset is missing or broken.
+    """
+    places = devices.slots(slots, slots_per_gpu)
+    with open_store(storage) as store:
+        study = store.study(name)
+        if trials is not None:
+            study = _with_budget(store, study, Budget(trials, study.spec.budget.timeout))
+        with Lease.take(store, study.id, study.name) as lease:
+            run = _Run(store, study, places, observer or Observer(), _seconds_left(study, timeout), lambda: lease.lost)
+            run.go(in_process)
+        return view(store, store.study(name))
+
+
+class _Run:
+    """One run of a study by the holder of its lease."""
+
+    def __init__(
+        self,
+        store: Store,
+        study: StudyRow,
+        places: list[devices.Slot],
+        observer: Observer,
+        seconds: float | None,
+        lost: Callable[[], bool],
+    ) -> None:
+        self.store, self.places, self.observer, self.seconds, self.lost = store, places, observer, seconds, lost
+        self.registry = components(study.plugins, folder=False)
+        self.study = study
+        self.stop = Stop()
+        self._noted = self._looked = time.monotonic()
+        self._prepared = Path()
+
+    def go(self, in_process: bool) -> None:
+        """Prepare, then run the engine to its end."""
+        spec = self.study.spec
+        check_weights(self.registry.architecture(spec.model), spec.weights)
+        pool = Pool(preload_names(self.registry, self.study))
+        with self.stop.listening():
+            try:
+                if not in_process:
+                    pool.warm_up()
+                self._prepare()
+                with self.store.writer(self.study.id) as writer:
+                    self._search(writer, pool, in_process)
+            finally:
+                pool.close()
+                self._note_time()
+                self.observer.end()
+        if self.lost():
+            raise StudyBusy(f"study '{self.study.name}' was taken over by another driver", "this run has stopped")
+        if self.stop.by_signal:
+            raise Interrupted(
+                f"interrupted; what study '{self.study.name}' has so far is kept",
+                f"go on with: fersearch study run {self.study.name}",
+            )
+
+    def _prepare(self) -> None:
+        spec = self.study.spec
+        dataset = self.registry.dataset(spec.dataset)
+        source = locate(dataset, Path(spec.data) if spec.data else None) if dataset.needs_data else None
+        prepared = arrays.prepare(dataset, source, spec.dataset_options, prepared_folder(), self.observer.preparing)
+        self._prepared = prepared.folder
+        params = {**spec.dataset_options, "target": dataset.targets[0]}
+        loaded = arrays.load(dataset, prepared, params, spec.protocol, spec.limit)
+        baseline = majority_baseline(self.registry, loaded)
+        self.store.set_baseline(self.study.id, baseline)
+        self.study = replace(self.study, baseline=baseline)
+
+    def _search(self, writer: Writer, pool: Pool, in_process: bool) -> None:
+        trials = self.store.trials(self.study.id)
+        history = self.store.epoch_values(self.study.id)
+        metrics = self.registry.metrics
+        search = Search(self.study, trials, history, writer, metrics, self.study.baseline)
+        ended = [trial for trial in trials if trial.state.ended]
+        self.observer.begin(self.study, self.study.spec.budget.trials, ended, len(self.places))
+        if in_process:
+            run_in_process(search, self.places[0], self._request, self.observer)
+            return
+        LocalEngine(
+            search,
+            self.places,
+            pool,
+            self._request,
+            self.observer,
+            self.stop,
+            seconds=self.seconds,
+            forget=self._forget,
+            log=self._log,
+            watch=self._watch,
+        ).run()
+
+    def _request(self, trial: Trial, slot: devices.Slot) -> TrialRequest:
+        spec = self.study.spec
+        return TrialRequest(
+            study_id=self.study.id,
+            study=self.study.name,
+            number=trial.number,
+            attempt=len(trial.attempts),
+            params=dict(trial.params),
+            model=spec.model,
+            dataset=spec.dataset,
+            prepared=str(self._prepared),
+            dataset_options=dict(spec.dataset_options),
+            protocol=spec.protocol,
+            limit=spec.limit,
+            seed=spec.seed,
+            objective=spec.objectives[0],
+            plugins=self.study.plugins,
+            weights=spec.weights,
+            precision=spec.precision,
+            device=slot.device,
+            threads=slot.threads,
+            scratch=str(run_folder(self.study.id, trial.number)),
+            artifacts=str(artifacts_folder()),
+            resume=True,
+        )
+
+    def _log(self, trial: Trial) -> Path:
+        return log_folder(self.study.id) / f"{trial.number}-{len(trial.attempts)}.log"
+
+    def _forget(self, trial: Trial) -> None:
+        shutil.rmtree(run_folder(self.study.id, trial.number), ignore_errors=True)
+
+    def _watch(self) -> None:
+        if self.lost():
+            self.stop.level = 2
+        now = time.monotonic()
+        if now - self._looked >= HOUSEKEEPING_SECONDS:
+            self._looked = now
+            self._note_time()
+            if any(request.kind == "stop" for request in self.store.take_requests(self.study.id)):
+                self.observer.note("asked to stop: saving the trials under way")
+                self.stop.level = max(self.stop.level, 1)
+
+    def _note_time(self) -> None:
+        now = time.monotonic()
+        self.store.add_seconds(self.study.id, now - self._noted)
+        self._noted = now
+
+
+def preload_names(registry: Registry, study: StudyRow) -> list[str]:
+    """The modules that the fork server loads: the trainer's, and what the study's plugins name in `preload`."""
+    import sys
+
+    spec = study.spec
+    used = [registry.architecture(spec.model), registry.dataset(spec.dataset), *registry.metrics.values()]
+    modules = dict.fromkeys(type(component).__module__ for component in used)
+    named = [name for module in modules for name in getattr(sys.modules.get(module), "preload", ())]
+    return [*PRELOAD, *(module for module in modules if not module.startswith("fersearch_plugin_")), *named]
+
+
+def majority_baseline(registry: Registry, loaded: Any) -> Mapping[str, float]:
+    """What a model reaches on validation that always answers with the training set's class shares."""
+    import numpy as np
+
+    train = loaded.hard[loaded.indices["train"]]
+    labels = np.asarray(loaded.hard[loaded.indices["valid"]])
+    shares = np.bincount(train, minlength=loaded.task.num_classes).astype(np.float32)
+    probabilities = np.tile(shares / shares.sum(), (len(labels), 1))
+    evaluation = Evaluation(probabilities, labels, loaded.task.class_names)
+    quality = [metric for metric in registry.metrics.values() if not metric.measured]
+    return {metric.name: float(metric.compute(evaluation)) for metric in quality}
+
+
+def _with_budget(store: Store, study: StudyRow, budget: Budget) -> StudyRow:
+    if budget.trials < 1:
+        raise UsageError(f"trials {budget.trials} is too small", "give 1 or more")
+    store.update_budget(study.id, budget)
+    return store.study(study.name)
+
+
+def _seconds_left(study: StudyRow, timeout: float | None) -> float | None:
+    if timeout is not None or study.spec.budget.timeout is None:
+        return timeout
+    left = study.spec.budget.timeout - study.seconds
+    if left <= 0:
+        raise UsageError(
+            f"the time of study '{study.name}' is used up ({study.spec.budget.timeout:g} s)",
+            f"give it more for this run: fersearch study run {study.name} --timeout 10m",
+        )
+    return left

@@ -1,0 +1,298 @@
+"""Studies and their trials: create, check, list, show, front, delete, export."""
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fersearch import studyfile
+from fersearch.api.context import components, open_store
+from fersearch.api.plan import Wishes, plan
+from fersearch.artifacts import Artifacts
+from fersearch.errors import StudyFileError, UsageError, lookup
+from fersearch.home import artifacts_folder, log_folder, run_folder
+from fersearch.registry import Registry
+from fersearch.search.front import front as pareto_front
+from fersearch.space import describe
+from fersearch.store import Store, StudyRow, StudySummary
+from fersearch.study import Constraint, Objective, StudySpec
+from fersearch.trial import Epoch, Trial
+
+if TYPE_CHECKING:
+    import optuna
+
+
+@dataclass(frozen=True)
+class StudyView:
+    """A study as `study show` tells it: its spec, its counts by state, and the looks at its test split."""
+
+    name: str
+    spec: StudySpec
+    created: datetime
+    counts: Mapping[str, int]
+    storage: str
+    looks: Sequence[Any]
+    baseline: Mapping[str, float]
+    seconds: float
+    environments: Sequence[Mapping[str, Any]]
+
+    @property
+    def space(self) -> dict[str, str]:
+        """What each parameter is searched over, as a person writes it."""
+        return {name: describe(dimension) for name, dimension in self.spec.space.dimensions.items()}
+
+
+@dataclass(frozen=True)
+class TrialView:
+    """A trial, its epochs, and the log of its last attempt."""
+
+    trial: Trial
+    history: Sequence[Epoch]
+
+    @property
+    def log(self) -> str | None:
+        """The log file of the last attempt."""
+        return self.trial.attempts[-1].log if self.trial.attempts else None
+
+    @property
+    def pid(self) -> int | None:
+        """The process that runs it now."""
+        last = self.trial.attempts[-1] if self.trial.attempts else None
+        return last.pid if last is not None and last.reason is None else None
+
+
+@dataclass(frozen=True)
+class Front:
+    """The non-dominated complete trials of a study, and what they were compared on."""
+
+    study: str
+    trials: Sequence[Trial]
+    objectives: tuple[Objective, ...]
+    baseline: Mapping[str, float]
+
+
+def create_study(
+    model: str,
+    dataset: str,
+    *,
+    plugins: Iterable[Path] = (),
+    storage: str | None = None,
+    **wishes: Any,
+) -> StudySpec:
+    """Create a study and return its spec; `run_study` runs it.
+
+    Args:
+        wishes: the fields of `fersearch.api.plan.Wishes`.
+
+    Raises:
+        UsageError: one or more of the wishes cannot be fulfilled; the message tells all of them.
+    """
+    registry = components(plugins)
+    with open_store(storage) as store:
+        spec = plan(Wishes(model, dataset, **wishes), registry, names=store.study_names())
+        store.create_study(spec, used_files(registry, spec))
+    return spec
+
+
+def create_from_file(
+    path: Path, overrides: Mapping[str, Any], *, plugins: Iterable[Path] = (), storage: str | None = None
+) -> StudySpec:
+    """Create the study that a TOML file describes; `overrides` are wishes that go before the file's.
+
+    Raises:
+        StudyFileError: all mistakes of the file, each with its key.
+    """
+    with open_store(storage) as store:
+        registry, spec = _from_file(path, overrides, plugins, store.study_names())
+        store.create_study(spec, used_files(registry, spec))
+    return spec
+
+
+def check_file(path: Path, overrides: Mapping[str, Any] | None = None, *, plugins: Iterable[Path] = ()) -> StudySpec:
+    """Check a study file without storing anything; StudyFileError with all its mistakes."""
+    return _from_file(path, overrides or {}, plugins, ())[1]
+
+
+def list_studies(storage: str | None = None) -> list[StudySummary]:
+    """Every study with its counts by state, oldest first."""
+    with open_store(storage) as store:
+        return store.studies()
+
+
+def show_study(name: str, storage: str | None = None) -> StudyView:
+    """One study; UnknownName if there is none of that name."""
+    with open_store(storage) as store:
+        return view(store, store.study(name))
+
+
+def list_trials(name: str, storage: str | None = None) -> list[Trial]:
+    """The trials of a study by number, without their epochs."""
+    with open_store(storage) as store:
+        return store.trials(store.study(name).id)
+
+
+def show_trial(name: str, number: int, storage: str | None = None) -> TrialView:
+    """One trial with its epochs; UnknownName if there is none of that number."""
+    with open_store(storage) as store:
+        study = store.study(name)
+        return TrialView(store.trial(study.id, number), store.history(study.id, number))
+
+
+def front(name: str, *, where: Sequence[str] = (), storage: str | None = None) -> Front:
+    """The Pareto front of a study, best first objective first.
+
+    Args:
+        where: constraints such as `peak_memory_mb<=500` that every member must keep.
+    """
+    with open_store(storage) as store:
+        study = store.study(name)
+        return front_of(study, store.trials(study.id), where)
+
+
+def front_of(study: StudyRow, trials: Sequence[Trial], where: Sequence[str] = ()) -> Front:
+    """The front of a study's trials under constraints."""
+    constraints = tuple(Constraint.parse(text) for text in where)
+    known = {name for trial in trials for name in trial.values} | set(study.baseline)
+    for constraint in constraints:
+        lookup("metric", constraint.metric, dict.fromkeys(known))
+    objectives = study.spec.objectives
+    members = pareto_front(trials, objectives, study.baseline, constraints)
+    return Front(study.name, members, objectives, study.baseline)
+
+
+def delete_study(name: str, storage: str | None = None) -> None:
+    """Delete a study, its trials, logs and the checkpoints no other study holds.
+
+    Raises:
+        StudyBusy: a living driver runs it.
+    """
+    with open_store(storage) as store:
+        study = store.study(name)
+        artifacts = Artifacts(artifacts_folder())
+        for digest in store.delete_study(name):
+            artifacts.remove(digest)
+    shutil.rmtree(run_folder(study.id, 0).parent, ignore_errors=True)
+    shutil.rmtree(log_folder(study.id), ignore_errors=True)
+
+
+def export_study(name: str, format: str = "csv", storage: str | None = None) -> str:
+    """A study's trials as text: `csv` (one row each) or `json` (with epochs)."""
+    lookup("format", format, {"csv": 1, "json": 1})
+    with open_store(storage) as store:
+        study = store.study(name)
+        trials = store.trials(study.id)
+        if format == "csv":
+            return _csv(trials)
+        histories = store.epoch_values(study.id)
+        rows = [{**trial_json(trial), "history": history_json(histories.get(trial.number, ()))} for trial in trials]
+        return json.dumps({"name": study.name, "spec": study.spec.to_json(), "trials": finite(rows)}, indent=2)
+
+
+def to_optuna(name: str, storage: str | None = None) -> "optuna.Study":
+    """The study as an in-memory `optuna.Study`, for Optuna's plots and its dashboard."""
+    from fersearch.search.sampler import to_optuna as convert
+
+    with open_store(storage) as store:
+        study = store.study(name)
+        return convert(study.spec, store.trials(study.id))
+
+
+def view(store: Store, study: StudyRow) -> StudyView:
+    """A study's row as a view."""
+    counts = next(summary.counts for summary in store.studies() if summary.name == study.name)
+    return StudyView(
+        name=study.name,
+        spec=study.spec,
+        created=study.created,
+        counts=counts,
+        storage=store.url,
+        looks=store.looks(study.id),
+        baseline=study.baseline,
+        seconds=study.seconds,
+        environments=store.environments(study.id),
+    )
+
+
+def used_files(registry: Registry, spec: StudySpec) -> list[Any]:
+    """The single plugin files that a study uses: its model's, its dataset's, its metrics'."""
+    used = [registry.architecture(spec.model), registry.dataset(spec.dataset), *registry.metrics.values()]
+    files = {file.digest: file for file in map(registry.file_of, used) if file is not None}
+    return list(files.values())
+
+
+def trial_json(trial: Trial) -> dict[str, Any]:
+    """A trial as listings give it to scripts."""
+    return {
+        "number": trial.number,
+        "state": trial.state.value,
+        "params": dict(trial.params),
+        "values": dict(trial.values),
+        "epochs": trial.epochs,
+        "reason": trial.reason.value if trial.reason else None,
+        "checkpoint": trial.checkpoint,
+    }
+
+
+def history_json(history: Sequence[Epoch]) -> list[dict[str, Any]]:
+    """Epochs as listings give them to scripts."""
+    return [{"epoch": epoch.number, "values": dict(epoch.values), "seconds": epoch.seconds} for epoch in history]
+
+
+def finite(data: Any) -> Any:
+    """The same data with NaN and infinity as None, which JSON can say."""
+    if isinstance(data, float):
+        return data if data - data == 0 else None
+    if isinstance(data, dict):
+        return {key: finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [finite(value) for value in data]
+    return data
+
+
+def _from_file(
+    path: Path, overrides: Mapping[str, Any], plugins: Iterable[Path], names: Sequence[str]
+) -> tuple[Registry, StudySpec]:
+    file, mistakes = studyfile.read(path)
+    registry = components([*file.plugins, *plugins])
+    wishes = {**file.wishes, **{key: value for key, value in overrides.items() if value}}
+    for key in ("settings", "dataset_options"):
+        wishes[key] = {**file.wishes.get(key, {}), **overrides.get(key, {})}
+    for key in ("model", "dataset"):
+        if key not in wishes:
+            mistakes = [*mistakes, f"{key}: missing; name one (`fersearch plugin list`)"]
+    if mistakes and not {"model", "dataset"} <= set(wishes):
+        raise StudyFileError(str(path), mistakes)
+    try:
+        spec = plan(Wishes(**wishes), registry, file=path, names=names)
+    except StudyFileError as error:
+        raise StudyFileError(str(path), [*mistakes, *error.mistakes]) from None
+    if mistakes:
+        raise StudyFileError(str(path), mistakes)
+    return registry, spec
+
+
+def _csv(trials: Sequence[Trial]) -> str:
+    params = list(dict.fromkeys(name for trial in trials for name in trial.params))
+    values = list(dict.fromkeys(name for trial in trials for name in trial.values))
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["number", "state", "reason", "epochs", "kept_epoch", *params, *values, "checkpoint"])
+    for trial in trials:
+        row = [trial.number, trial.state, trial.reason or "", trial.epochs, trial.kept_epoch or ""]
+        row += [trial.params.get(name, "") for name in params] + [trial.values.get(name, "") for name in values]
+        writer.writerow([*row, trial.checkpoint or ""])
+    return out.getvalue()
+
+
+def require_ended(trial: Trial) -> None:
+    """Raise UsageError if a trial has no checkpoint to give."""
+    if trial.checkpoint is None:
+        raise UsageError(
+            f"trial {trial.number} is {trial.state.value} and has no checkpoint",
+            "choose a complete trial: `trial list`",
+        )

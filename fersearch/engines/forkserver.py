@@ -1,0 +1,132 @@
+"""The process that trials are forked from: heavy libraries loaded once, one thread, no CUDA.
+
+Run as `python -m fersearch.engines.forkserver FD`. FD is one end of a Unix socket pair that keeps
+message bounds. The first message is `{"preload": [modules]}`; each later one asks for a trial
+process, `{"log": path, "env": {...}}`, and carries the trial's own connection. The server says
+`{"ready": ...}` once and `{"exited": pid, "status": code}` for every child that ends.
+
+Nothing outlives its driver: when the driver dies the socket closes and the server leaves; when the
+server dies the kernel kills its children (PR_SET_PDEATHSIG).
+"""
+
+import contextlib
+import ctypes
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from typing import Any
+
+PR_SET_PDEATHSIG = 1
+MESSAGE_BYTES = 65_536
+
+
+def main(fd: int) -> None:
+    """Serve until the driver is gone."""
+    control = socket.socket(fileno=fd)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    wakeup, alarm = socket.socketpair()
+    wakeup.setblocking(False)
+    alarm.setblocking(False)
+    signal.set_wakeup_fd(alarm.fileno(), warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    asked = json.loads(control.recv(MESSAGE_BYTES) or b"{}")
+    _tell(control, {"ready": os.getpid(), "failed": preload(asked.get("preload", []))})
+    while True:
+        ready, _, _ = select.select([control, wakeup], [], [])
+        if wakeup in ready:
+            with contextlib.suppress(BlockingIOError):
+                wakeup.recv(4096)
+            _reap(control)
+        if control in ready:
+            message, fds, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 1)
+            if not message:
+                return
+            if not _fork(json.loads(message), fds[0], [control, wakeup, alarm]):
+                os.close(fds[0])
+
+
+def preload(modules: list[str]) -> dict[str, str]:
+    """Import modules, then set aside what they made, so that a child's collector never touches it."""
+    failed: dict[str, str] = {}
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except Exception as error:
+            failed[module] = f"{type(error).__name__}: {error}"
+    gc.collect()
+    gc.freeze()
+    return failed
+
+
+def _fork(order: dict[str, Any], fd: int, inherited: list[socket.socket]) -> bool:
+    server = os.getpid()
+    if os.fork():
+        return False
+    status = 1
+    try:
+        die_with_parent(server)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for item in inherited:
+            item.close()
+        os.setpgid(0, 0)
+        os.environ.update(order["env"])
+        redirect_output(order["log"])
+        from fersearch.engines import child
+
+        child.main(fd)
+        status = 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when its parent ends, or leave now if it has ended."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def redirect_output(log: str) -> None:
+    """Send standard output and error to the attempt's log file, and read nothing."""
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(target, 1)
+    os.dup2(target, 2)
+    os.close(target)
+    os.close(nothing)
+    sys.stdin = open(0, closefd=False)
+    sys.stdout = open(1, "w", buffering=1, closefd=False)
+    sys.stderr = open(2, "w", buffering=1, closefd=False)
+
+
+def _reap(control: socket.socket) -> None:
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if not pid:
+            return
+        _tell(control, {"exited": pid, "status": os.waitstatus_to_exitcode(status)})
+
+
+def _tell(control: socket.socket, message: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError):
+        control.send(json.dumps(message).encode())
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

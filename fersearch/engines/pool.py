@@ -1,0 +1,171 @@
+"""The driver's hold on trial processes: starts them from the fork server and notices how they end."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from fersearch.errors import FersearchError
+
+ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+FORKS = sys.platform == "linux"
+
+
+class Process:
+    """A trial process: a connection to talk over, and its pid once it has said it."""
+
+    def __init__(self, connection: Connection, log: Path) -> None:
+        self.connection = connection
+        self.log = log
+        self.pid: int | None = None
+        self.started = time.monotonic()
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send plain data; a process that is gone is noticed when it is next read."""
+        with contextlib.suppress(OSError):
+            self.connection.send_bytes(json.dumps(message).encode())
+
+    def receive(self) -> dict[str, Any] | None:
+        """Return the next message, None once the process has closed its side."""
+        try:
+            message: dict[str, Any] = json.loads(self.connection.recv_bytes())
+        except (EOFError, OSError):
+            return None
+        return message
+
+    def kill(self) -> None:
+        """End the process and all it started, now."""
+        if self.pid is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self.connection.close()
+
+
+class Pool:
+    """Starts trial processes, each fresh; restarts the fork server if it is gone."""
+
+    def __init__(self, preload: Sequence[str]) -> None:
+        self._preload = list(preload)
+        self._server: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._exits: dict[int, int] = {}
+        self.failed_preloads: dict[str, str] = {}
+
+    @property
+    def server_pid(self) -> int | None:
+        """The fork server's pid, None while there is none."""
+        return self._server.pid if self._server else None
+
+    def warm_up(self) -> None:
+        """Start the fork server, so that the first trial finds it loading or ready."""
+        if FORKS and (self._server is None or self._server.poll() is not None):
+            self._start_server()
+
+    def start(self, log: Path, env: Mapping[str, str]) -> Process:
+        """Start a process that waits for its request.
+
+        Raises:
+            FersearchError: the fork server cannot be started.
+        """
+        log.parent.mkdir(parents=True, exist_ok=True)
+        ours, theirs = socket.socketpair()
+        with theirs:
+            if FORKS:
+                self._fork(theirs, log, env)
+            else:
+                self._spawn(theirs, log, env)
+        return Process(Connection(ours.detach()), log)
+
+    def exit_status(self, process: Process, wait: float = 1.0) -> int | None:
+        """How a process that closed its connection ended: an exit code, or minus a signal; None if unknown."""
+        deadline = time.monotonic() + wait
+        while process.pid not in self._exits and self._control is not None and time.monotonic() < deadline:
+            self._listen(max(0.0, deadline - time.monotonic()))
+        return self._exits.pop(process.pid or -1, None)
+
+    def close(self) -> None:
+        """Let the server go; its children, if any, go with it."""
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._server is not None:
+            try:
+                self._server.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                self._server.kill()
+                self._server.wait()
+            self._server = None
+
+    def _fork(self, theirs: socket.socket, log: Path, env: Mapping[str, str]) -> None:
+        order = json.dumps({"log": str(log), "env": dict(env)}).encode()
+        for _ in range(3):
+            self.warm_up()
+            assert self._control is not None
+            self._listen(0)
+            try:
+                socket.send_fds(self._control, [order], [theirs.fileno()])
+                return
+            except OSError:
+                self.close()
+        raise FersearchError(
+            "the process that trials are forked from cannot be started", "run it again with --in-process"
+        )
+
+    def _spawn(self, theirs: socket.socket, log: Path, env: Mapping[str, str]) -> None:
+        with log.open("ab") as output:
+            subprocess.Popen(
+                [sys.executable, "-m", "fersearch.engines.child", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **ONE_THREAD, **env},
+                process_group=0,
+            )
+
+    def _start_server(self) -> None:
+        self.close()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._server = subprocess.Popen(
+                [sys.executable, "-m", "fersearch.engines.forkserver", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, **ONE_THREAD},
+                start_new_session=True,
+            )
+        self._control = ours
+        ours.send(json.dumps({"preload": self._preload}).encode())
+
+    def _listen(self, seconds: float) -> None:
+        """Take in what the server has said, waiting at most so long for the first word."""
+        while self._control is not None:
+            self._control.settimeout(seconds or 1e-6)
+            try:
+                message = self._control.recv(65_536)
+            except (TimeoutError, BlockingIOError):
+                break
+            except OSError:
+                message = b""
+            if not message:
+                self._control.close()
+                self._control = None
+                return
+            said = json.loads(message)
+            self.failed_preloads |= said.get("failed", {})
+            if "exited" in said:
+                self._exits[said["exited"]] = said["status"]
+            seconds = 0
+        if self._control is not None:
+            self._control.settimeout(None)

@@ -1,0 +1,56 @@
+"""What a trial process is asked to do, as plain data. Imports no torch: the driver makes these."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from fersearch.plugins import PluginFile
+from fersearch.space import Value
+from fersearch.study import Objective, Protocol
+
+
+@dataclass(frozen=True)
+class TrialRequest:
+    """One attempt of one trial.
+
+    `prepared` is the folder of the prepared dataset, `scratch` the trial's own folder for its best
+    and last states, `artifacts` the folder of finished checkpoints. `objective` decides which epoch
+    is kept. `device` is as torch names it, `threads` the CPU threads to use. With `resume` the last
+    state in `scratch`, if any, is gone on from.
+    """
+
+    study_id: int
+    study: str
+    number: int
+    attempt: int
+    params: Mapping[str, Value]
+    model: str
+    dataset: str
+    prepared: str
+    dataset_options: Mapping[str, Value]
+    objective: Objective
+    seed: int
+    scratch: str
+    artifacts: str
+    protocol: Protocol = Protocol()
+    limit: int | None = None
+    plugins: Sequence[PluginFile] = field(default_factory=tuple)
+    weights: str | None = None
+    precision: str = "auto"
+    device: str = "cpu"
+    threads: int = 1
+    resume: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """The request as plain data, for the way to the trial process."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The request that `to_json` wrote."""
+        known = dict(data)
+        protocol = dict(data["protocol"])
+        known["protocol"] = Protocol(**{**protocol, "ratios": tuple(protocol["ratios"])})
+        known["objective"] = Objective(**data["objective"])
+        known["plugins"] = tuple(PluginFile(**item) for item in data["plugins"])
+        return cls(**known)
