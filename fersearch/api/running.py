@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ class _Run:
         spec = self.study.spec
         check_weights(self.registry.architecture(spec.model), spec.weights)
         pool = Pool(preload_names(self.registry, self.study))
-        with self.stop.listening():
+        with nullcontext() if in_process else self.stop.listening():
             try:
                 if not in_process:
                     pool.warm_up()

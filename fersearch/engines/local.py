@@ -1,4 +1,4 @@
-"""The engine of one machine: keeps every slot busy with a trial process and carries words between them and the brain."""
+"""The engine of one machine: keeps every slot busy with a trial process, and carries words to and from the brain."""
 
 import signal
 import time
@@ -98,7 +98,7 @@ class LocalEngine:
         stop: Stop,
         *,
         seconds: float | None = None,
-        forget: Callable[[Trial], None] = lambda trial: None,
+        forget: Callable[[Trial], None] = lambda _: None,
         log: Callable[[Trial], Path],
         watch: Callable[[], None] = lambda: None,
     ) -> None:

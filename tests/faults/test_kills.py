@@ -1,0 +1,114 @@
+"""Processes die, and nothing is lost: every trial ends once, every epoch counts once."""
+
+import os
+import signal
+
+import psutil
+
+from tests.faults.conftest import Home, interrupt
+
+
+def sound(trials, count, epochs):
+    """Every trial complete, its epochs counted once each."""
+    assert [trial["state"] for trial in trials] == ["complete"] * count
+    for trial in trials:
+        assert [row["epoch"] for row in trial["history"]] == list(range(1, epochs + 1))
+        assert trial["epochs"] == epochs
+
+
+def values(trials):
+    return [(trial["params"], trial["values"]["f1_macro"], trial["values"]["parameters"]) for trial in trials]
+
+
+def test_a_killed_trial_runs_again_from_its_last_checkpoint(home: Home):
+    home.create(trials=3, epochs=6)
+    driver = home.start("study", "run", "s", "--slots", "2")
+    pid = home.until(home.running_pids)[0]
+    os.kill(pid, signal.SIGKILL)
+    out, err = driver.communicate(timeout=120)
+    assert driver.returncode == 0, out + err
+    trials = home.trials()
+    sound(trials, 3, 6)
+    reasons = [[attempt["reason"] for attempt in trial["attempts"]] for trial in trials]
+    assert sorted(reasons) == [["done"], ["done"], ["killed", "done"]]
+
+
+def test_a_killed_fork_server_fails_no_trial(home: Home):
+    home.create(trials=3, epochs=6)
+    driver = home.start("study", "run", "s", "--slots", "2")
+    pid = home.until(home.running_pids)[0]
+    os.kill(psutil.Process(pid).ppid(), signal.SIGKILL)
+    out, err = driver.communicate(timeout=120)
+    assert driver.returncode == 0, out + err
+    sound(home.trials(), 3, 6)
+
+
+def test_a_killed_driver_leaves_nothing_running_and_the_study_goes_on_at_once(home: Home):
+    home.create(trials=3, epochs=6)
+    driver = home.start("study", "run", "s", "--slots", "2")
+    pids = home.until(home.running_pids)
+    driver.kill()
+    driver.communicate()
+    home.until(lambda: not any(map(psutil.pid_exists, pids)), seconds=1.0)
+    done = home.run("study", "run", "s", "--slots", "2")
+    assert done.returncode == 0, done.stderr
+    trials = home.trials()
+    sound(trials, 3, 6)
+    assert {"killed"} <= {attempt["reason"] for trial in trials for attempt in trial["attempts"]}
+
+
+def test_one_ctrl_c_saves_and_says_how_to_go_on(home: Home):
+    home.create(trials=3, epochs=6)
+    driver = home.start("study", "run", "s", "--slots", "2")
+    home.until(home.running_pids)
+    interrupt(driver)
+    _, err = driver.communicate(timeout=60)
+    assert driver.returncode == 130
+    assert "fersearch study run s" in err
+    assert "Traceback" not in err
+    states = {trial["state"] for trial in home.trials()}
+    assert "running" not in states
+    assert "waiting" in states
+    assert home.run("study", "run", "s").returncode == 0
+    trials = home.trials()
+    sound(trials, 3, 6)
+    resumed = [trial for trial in trials if trial["attempts"][0]["reason"] == "interrupted"]
+    assert resumed
+    for trial in resumed:
+        first, second = trial["attempts"]
+        assert second["first_epoch"] == first["last_epoch"] + 1
+
+
+def test_ctrl_c_twice_stops_now(home: Home):
+    home.create(trials=2, epochs=3)
+    driver = home.start("study", "run", "s", "--slots", "2", SLOW_SECONDS="20")
+    query = "SELECT pid FROM attempts WHERE reason IS NULL AND pid IS NOT NULL"
+    home.until(lambda: len(home.rows(query)) == 2)
+    interrupt(driver)
+    interrupt(driver)
+    driver.communicate(timeout=15)
+    assert driver.returncode == 130
+    assert {trial["state"] for trial in home.trials()} == {"waiting"}
+
+
+def test_an_interrupted_study_ends_like_one_that_was_left_alone(home: Home, tmp_path_factory):
+    other = Home(tmp_path_factory.mktemp("other"))
+    for each in (home, other):
+        each.create(trials=3, epochs=6)
+    assert other.run("study", "run", "s", "--slots", "1").returncode == 0
+    driver = home.start("study", "run", "s", "--slots", "1")
+    os.kill(home.until(home.running_pids)[0], signal.SIGKILL)
+    driver.communicate(timeout=120)
+    assert values(home.trials()) == values(other.trials())
+
+
+def test_a_second_driver_is_refused_and_told_of_the_first(home: Home):
+    home.create(trials=2, epochs=6)
+    driver = home.start("study", "run", "s", "--slots", "1")
+    home.until(home.running_pids)
+    second = home.run("study", "run", "s")
+    assert second.returncode == 1
+    assert str(driver.pid) in second.stderr
+    out, err = driver.communicate(timeout=120)
+    assert driver.returncode == 0, out + err
+    sound(home.trials(), 2, 6)
