@@ -1,0 +1,237 @@
+"""The brain of a study: it decides what is tried, judges every epoch, and says what becomes of each trial.
+
+Engines run trials and call three verbs: `ask`, `record`, `finish`. The brain owns the sampler,
+the pruner and the retry table, and it alone tells the writer what to keep.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from fersearch.components import Metric
+from fersearch.search.build import make_pruner, make_sampler
+from fersearch.search.front import front
+from fersearch.search.history import History, reached
+from fersearch.search.retries import next_state
+from fersearch.search.values import best_epoch, max_epochs, planned_epochs, told_values, trial_values, undefined
+from fersearch.study import StudySpec
+from fersearch.trial import Attempt, Decision, Epoch, Outcome, Reason, Trial, TrialState
+
+LOST = (Reason.KILLED, Reason.HUNG)
+
+
+class Writer(Protocol):
+    """Where the brain's record goes."""
+
+    def add_trial(self, trial: Trial) -> None:
+        """Keep a new trial."""
+
+    def start_attempt(self, number: int, attempt: Attempt) -> None:
+        """Keep an attempt that begins, or whose process is known now; the trial runs."""
+
+    def record(self, number: int, attempt: int, epoch: Epoch) -> None:
+        """Keep an epoch of an attempt; the same epoch again changes nothing."""
+
+    def end_attempt(self, trial: Trial, attempt: Attempt, facts: Mapping[str, Any]) -> None:
+        """Keep how an attempt ended and the trial as it stands then; returns when it is safe."""
+
+    def update_trial(self, trial: Trial) -> None:
+        """Keep the trial as it stands now."""
+
+
+class StudyLike(Protocol):
+    """A study's row, as far as the brain reads it."""
+
+    @property
+    def spec(self) -> StudySpec:
+        """What the study was asked to do."""
+
+
+class Search:
+    """A study's search, rebuilt from its rows.
+
+    Trials that a driver left running when it died have their open attempt ended as killed, and
+    run again as the retry table says. `baseline` holds the majority class's score by metric.
+    """
+
+    def __init__(
+        self,
+        study: StudyLike,
+        trials: Sequence[Trial],
+        history: Mapping[int, Sequence[Epoch]],
+        writer: Writer,
+        metrics: Mapping[str, Metric],
+        baseline: Mapping[str, float],
+    ) -> None:
+        self.spec = study.spec
+        self._space = self.spec.space.to_json()
+        self._writer = writer
+        self._metrics = metrics
+        self._baseline = baseline
+        self._history = History()
+        self._pruner = make_pruner(self.spec, metrics)
+        self._trials: dict[int, Trial] = {}
+        self._numbers: dict[TrialState, set[int]] = {state: set() for state in TrialState}
+        for trial in sorted(trials, key=lambda trial: trial.number):
+            self._recall(trial, history.get(trial.number, ()))
+        self._release()
+        self._sampler = make_sampler(self.spec, self._trials.values(), metrics)
+
+    def ask(self) -> Trial | None:
+        """Hand out a trial, now running: one that waits first, else a new one; None if there is nothing to run now."""
+        if self.ended + len(self.running) >= self.spec.budget.trials:
+            return None
+        trial = self._trials[min(waiting)] if (waiting := self._numbers[TrialState.WAITING]) else self._new()
+        if trial is None:
+            return None
+        attempt = Attempt(number=len(trial.attempts) + 1)
+        trial = replace(trial, state=TrialState.RUNNING, attempts=(*trial.attempts, attempt))
+        self._keep(trial)
+        self._writer.start_attempt(trial.number, attempt)
+        return trial
+
+    def started(self, number: int, pid: int, log: str) -> None:
+        """Note which process runs a trial's attempt, and the file that takes its output."""
+        trial = self._trials[number]
+        attempt = replace(trial.attempts[-1], pid=pid, log=log)
+        self._keep(replace(trial, attempts=(*trial.attempts[:-1], attempt)))
+        self._writer.start_attempt(number, attempt)
+
+    def record(self, number: int, epoch: Epoch) -> Decision:
+        """Keep an epoch and say whether the trial trains on. A trial that is not running any more is told to stop."""
+        trial = self._trials[number]
+        if trial.state is not TrialState.RUNNING:
+            return Decision.STOP
+        self._writer.record(number, trial.attempts[-1].number, epoch)
+        self._history.add(number, epoch)
+        trial = replace(trial, epochs=epoch.number, attempts=reached(trial.attempts, epoch.number))
+        verdict = self._pruner.judge(number, epoch, self._planned(trial))
+        if verdict.rung is not None:
+            trial = replace(trial, verdict=verdict.to_json())
+            self._writer.update_trial(trial)
+        self._keep(trial)
+        return Decision.STOP if verdict.stop else Decision.CONTINUE
+
+    def finish(self, number: int, outcome: Outcome, seconds: float) -> Trial:
+        """End a trial's attempt after `seconds` of wall time; returns the trial as it stands now."""
+        trial = self._close(self._trials[number], outcome, seconds)
+        if trial.state.ended:
+            self._sampler.tell(number, told_values(trial, self.spec.objectives, self._metrics))
+        return trial
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Every trial as it stands now, by number."""
+        return list(self._trials.values())
+
+    @property
+    def running(self) -> set[int]:
+        """The numbers of the trials that are handed out."""
+        return set(self._numbers[TrialState.RUNNING])
+
+    @property
+    def ended(self) -> int:
+        """How many trials will never run again."""
+        return sum(len(numbers) for state, numbers in self._numbers.items() if state.ended)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether a new trial was asked for and the space held no configuration that was not tried."""
+        return self._sampler.exhausted
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing runs and nothing will: the budget's trials have ended, or the space is exhausted."""
+        if self._numbers[TrialState.RUNNING]:
+            return False
+        over = self.exhausted and not self._numbers[TrialState.WAITING]
+        return over or self.ended >= self.spec.budget.trials
+
+    def front(self) -> list[Trial]:
+        """The Pareto front so far."""
+        return front(self._trials.values(), self.spec.objectives, self._baseline)
+
+    def _new(self) -> Trial | None:
+        """A new trial, waiting; None if the budget has no room for one or the space holds no other."""
+        if len(self._trials) >= self.spec.budget.trials:
+            return None
+        number = max(self._trials, default=-1) + 1
+        proposal = self._sampler.ask(number)
+        if proposal is None:
+            return None
+        trial = Trial(number, proposal[0], space=self._space, sampler_state=proposal[1])
+        self._writer.add_trial(trial)
+        return trial
+
+    def _close(self, trial: Trial, outcome: Outcome, seconds: float | None) -> Trial:
+        """The trial after its open attempt has ended, kept and written."""
+        lost = sum(1 for earlier in trial.attempts[:-1] if earlier.reason in LOST)
+        outcome = self._sound(trial, outcome)
+        attempt = replace(
+            trial.attempts[-1],
+            reason=outcome.reason,
+            message=outcome.message,
+            traceback=outcome.traceback,
+            seconds=seconds,
+        )
+        trial = replace(
+            trial,
+            state=next_state(outcome.reason, lost),
+            attempts=(*trial.attempts[:-1], attempt),
+        )
+        if trial.state.ended:
+            trial = self._final(trial, outcome)
+            self._history.forget(trial.number)
+        self._keep(trial)
+        self._writer.end_attempt(trial, attempt, outcome.facts)
+        return trial
+
+    def _sound(self, trial: Trial, outcome: Outcome) -> Outcome:
+        """The outcome; infeasible where a trial is done and an objective has no finite value."""
+        if outcome.reason is not Reason.DONE:
+            return outcome
+        missing = undefined(self._values(trial, outcome), self.spec.objectives)
+        return replace(outcome, reason=Reason.INFEASIBLE, message=missing) if missing else outcome
+
+    def _final(self, trial: Trial, outcome: Outcome) -> Trial:
+        values = self._values(trial, outcome)
+        return replace(trial, values=values, kept_epoch=self._kept(trial, outcome), checkpoint=outcome.checkpoint)
+
+    def _values(self, trial: Trial, outcome: Outcome) -> dict[str, float]:
+        """Those of the kept epoch; of the last one where the trial was stopped, so that all are of one age."""
+        kept = None if outcome.reason is Reason.PRUNED else self._kept(trial, outcome)
+        return trial_values(self._history.of(trial.number), kept, self._metrics)
+
+    def _kept(self, trial: Trial, outcome: Outcome) -> int | None:
+        return outcome.kept_epoch or best_epoch(self._history.of(trial.number), self.spec.objectives[0])
+
+    def _planned(self, trial: Trial) -> int:
+        return planned_epochs(trial.params, max_epochs(self.spec.space))
+
+    def _keep(self, trial: Trial) -> None:
+        before = self._trials.get(trial.number)
+        if before is not None:
+            self._numbers[before.state].discard(trial.number)
+        self._trials[trial.number] = trial
+        self._numbers[trial.state].add(trial.number)
+
+    def _recall(self, trial: Trial, epochs: Sequence[Epoch]) -> None:
+        """Take in a trial's rows: the pruner hears its epochs, and those of an unfinished one are held."""
+        counted = [epoch for epoch in epochs if not trial.state.ended or epoch.number <= trial.epochs]
+        for epoch in counted:
+            self._pruner.vote(trial.number, epoch, self._planned(trial))
+        if not trial.state.ended:
+            self._history.load(trial.number, counted)
+            trial = replace(trial, epochs=max((epoch.number for epoch in counted), default=0))
+        self._keep(trial)
+
+    def _release(self) -> None:
+        """End the open attempts of trials that a dead driver left running."""
+        outcome = Outcome(Reason.KILLED, "the driver ended while the trial was running")
+        for number in sorted(self.running):
+            trial = self._trials[number]
+            if trial.attempts and trial.attempts[-1].reason is None:
+                self._close(trial, outcome, seconds=None)
+            else:
+                self._keep(replace(trial, state=TrialState.WAITING))
+                self._writer.update_trial(self._trials[number])

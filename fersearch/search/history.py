@@ -1,0 +1,43 @@
+"""The epochs of trials that are not over, as they stand after kills and resumes."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from fersearch.trial import Attempt, Epoch
+
+
+class History:
+    """Recorded epochs by trial and number.
+
+    An attempt that goes on from an earlier epoch overwrites what a lost attempt recorded from
+    there on, so every epoch counts once. Confusion matrices are not held.
+    """
+
+    def __init__(self) -> None:
+        self._epochs: dict[int, dict[int, Epoch]] = {}
+
+    def load(self, number: int, epochs: Iterable[Epoch]) -> None:
+        """Take what was recorded of a trial before."""
+        for epoch in sorted(epochs, key=lambda epoch: epoch.number):
+            self.add(number, epoch)
+
+    def add(self, number: int, epoch: Epoch) -> None:
+        """Take an epoch; those after it are forgotten."""
+        known = self._epochs.setdefault(number, {})
+        for stale in [n for n in known if n > epoch.number]:
+            del known[stale]
+        known[epoch.number] = replace(epoch, confusion=None)
+
+    def of(self, number: int) -> Mapping[int, Epoch]:
+        """The trial's epochs by number."""
+        return self._epochs.get(number, {})
+
+    def forget(self, number: int) -> None:
+        """Drop the epochs of a trial that is over."""
+        self._epochs.pop(number, None)
+
+
+def reached(attempts: tuple[Attempt, ...], epoch: int) -> tuple[Attempt, ...]:
+    """The attempts after the last of them has recorded an epoch."""
+    last = attempts[-1]
+    return (*attempts[:-1], replace(last, first_epoch=last.first_epoch or epoch, last_epoch=epoch))

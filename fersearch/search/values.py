@@ -1,0 +1,78 @@
+"""Which of a trial's recorded numbers count: for its record, and for the sampler."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from fersearch.components import Metric
+from fersearch.space import Int, Params, Space, values_of
+from fersearch.study import Objective
+from fersearch.trial import Epoch, Trial, TrialState
+
+Metrics = Mapping[str, Metric]
+
+
+def planned_epochs(params: Params, otherwise: int) -> int:
+    """The epochs that a configuration asks for; `otherwise` where its space has no such dimension."""
+    return int(params.get("epochs", otherwise))
+
+
+def max_epochs(space: Space) -> int:
+    """The most epochs that any configuration of a space asks for; 1 if it does not say."""
+    if "epochs" not in space:
+        return 1
+    dimension = space["epochs"]
+    return dimension.high if isinstance(dimension, Int) else max(int(value) for value in values_of(dimension))
+
+
+def projected(value: float, metric: Metric | None, epoch: int, planned: int) -> float:
+    """The value at the full budget of `planned` epochs: grown in proportion if it is cumulative, as it is otherwise."""
+    return value * planned / epoch if metric is not None and metric.cumulative else value
+
+
+def best_epoch(epochs: Mapping[int, Epoch], first: Objective) -> int | None:
+    """The number of the best epoch by an objective, the earliest of equals; None if it is nowhere defined."""
+    losses = {n: first.loss(epoch.values.get(first.metric, math.nan)) for n, epoch in epochs.items()}
+    defined = {n: loss for n, loss in losses.items() if math.isfinite(loss)}
+    return min(defined, key=lambda n: (defined[n], n), default=None)
+
+
+def trial_values(epochs: Mapping[int, Epoch], kept: int | None, metrics: Metrics) -> dict[str, float]:
+    """The values a trial is known by: those of its kept epoch; costs of the whole trial from its last one.
+
+    Numbers that are not finite are left out: a metric that is undefined has no value.
+    """
+    if not epochs:
+        return {}
+    last = epochs[max(epochs)]
+    whole = {name: value for name, value in last.values.items() if _of_whole_trial(metrics.get(name))}
+    best = epochs.get(kept or last.number, last).values
+    values = {name: whole.get(name, value) for name, value in best.items()} | whole
+    return {name: float(value) for name, value in values.items() if math.isfinite(value)}
+
+
+def undefined(values: Mapping[str, float], objectives: Sequence[Objective]) -> str:
+    """One line that names the objectives without a finite value; empty if all have one."""
+    names = [objective.metric for objective in objectives if not math.isfinite(values.get(objective.metric, math.nan))]
+    return f"no finite value of {', '.join(names)}" if names else ""
+
+
+def told_values(trial: Trial, objectives: Sequence[Objective], metrics: Metrics) -> list[float] | None:
+    """What the sampler hears of a trial that ended; None stands for a failure.
+
+    A pruned trial is told as it was measured, with cumulative costs projected to its full
+    budget: told with what it had spent it would look cheaper than it is.
+    """
+    if trial.state not in (TrialState.COMPLETE, TrialState.PRUNED) or undefined(trial.values, objectives):
+        return None
+    values = [float(trial.values[objective.metric]) for objective in objectives]
+    if trial.state is TrialState.COMPLETE or not trial.epochs:
+        return values
+    planned = planned_epochs(trial.params, trial.epochs)
+    return [
+        float(projected(value, metrics.get(objective.metric), trial.epochs, planned))
+        for value, objective in zip(values, objectives, strict=True)
+    ]
+
+
+def _of_whole_trial(metric: Metric | None) -> bool:
+    return metric is not None and (metric.whole_trial or metric.cumulative)
