@@ -1,7 +1,8 @@
 """Reads a study file: TOML in, the keywords of `api.create_study` out, all mistakes of a file at once.
 
 It knows the file's shape and not the plugins' names. What only the registry can judge (an unknown
-parameter, a value out of range) is judged by the api, which words it with `StudyFile.mistake`.
+parameter, a value out of range) is judged by the api, which words it with `mistake`. Paths in the
+file are relative to it.
 """
 
 import tomllib
@@ -20,8 +21,6 @@ from fersearch.space import Value
 Count = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Scalar = bool | int | float | str
-KEYS = {"dataset": "dataset.name", "settings": "space", "dataset_options": "dataset.options"}
-KEYS |= {"split": "protocol.split", "ratios": "protocol.ratios", "split_seed": "protocol.seed"}
 
 
 def _text(value: Any) -> str:
@@ -93,6 +92,7 @@ class StudySection(_Section):
     pruner: str | None = None
     weights: str | None = None
     precision: Literal["auto", "float32", "bf16"] | None = None
+    plugins: Annotated[list[str], BeforeValidator(_listed)] = []
     space: dict[str, Setting] = {}
     protocol: ProtocolSection = ProtocolSection()
 
@@ -102,20 +102,18 @@ SECTIONS: dict[str, type[_Section]] = {"": StudySection, "dataset": DatasetSecti
 
 @dataclass(frozen=True)
 class StudyFile:
-    """A study file that was read: `keywords` are those of `api.create_study` that it gives."""
+    """A study file that was read: `wishes` are the keywords of `api.create_study` that it gives."""
 
     path: Path
-    keywords: Mapping[str, Any]
+    wishes: Mapping[str, Any]
+    plugins: tuple[Path, ...] = ()
 
     def merged(self, flags: Mapping[str, Any]) -> dict[str, Any]:
-        """The keywords, with every flag that was given over them; settings and options one by one.
+        """The wishes, with every flag that was given over them; settings and options one by one.
 
-        Another dataset by flag drops the file's data folder and dataset options, which are not its own.
-
-        Raises:
-            StudyFileError: neither the file nor a flag names the model or the dataset.
+        Another dataset by flag leaves the file's data folder and dataset options behind, which are not its own.
         """
-        kept = dict(self.keywords)
+        kept = dict(self.wishes)
         if flags.get("dataset") not in (None, kept.get("dataset")):
             kept.pop("data", None)
             kept.pop("dataset_options", None)
@@ -124,47 +122,56 @@ class StudyFile:
                 kept[name] = {**kept.get(name, {}), **value}
             elif value is not None and value != () and value != []:
                 kept[name] = value
-        if isinstance(kept.get("settings"), Mapping) and flags.get("epochs") is not None:
-            kept["settings"] = {name: text for name, text in kept["settings"].items() if name != "epochs"}
-        missing = [
-            f'{name}: missing; write {name} = "..." or give --{name}'
-            for name in ("model", "dataset")
-            if name not in kept
-        ]
-        if missing:
-            raise StudyFileError(str(self.path), missing)
-        return kept
-
-    def key(self, keyword: str, name: str | None = None) -> str:
-        """Where the file says a keyword: `key("settings", "momentum")` is `space.momentum`."""
-        place = KEYS.get(keyword, keyword)
-        return f"{place}.{name}" if name else place
-
-    def mistake(self, error: FersearchError, keyword: str, name: str | None = None) -> str:
-        """One line of a StudyFileError for an error that only the registry could find."""
-        key = self.key(keyword, name)
-        message = error.message.removeprefix(f"{name}: ")
-        if keyword == "settings" and name in StudySection.model_fields:
-            return f"{key}: '{name}' is a key of the study; write it above [space]"
-        return f"{key}: {message}; {error.hint}" if error.hint else f"{key}: {message}"
+        if "epochs" in flags.get("settings", {}) and flags.get("epochs") is None:
+            kept.pop("epochs", None)
+        return {name: value for name, value in kept.items() if value != {}}
 
 
-def read(path: Path) -> StudyFile:
-    """Read a study file.
+def mistake(key: str, error: FersearchError) -> str:
+    """One line of a StudyFileError for an error that only the registry could find.
+
+    `key` is where it stands: `model`, `dataset`, `space.momentum`, `dataset.options.classes`.
+    """
+    section, _, name = key.rpartition(".")
+    if section == "space" and name in StudySection.model_fields:
+        return f"{key}: '{name}' is a key of the study; write it above [space]"
+    message = error.message.removeprefix(f"{name}: ")
+    return f"{key}: {message}; {error.hint}" if error.hint else f"{key}: {message}"
+
+
+def read(path: Path) -> tuple[StudyFile, list[str]]:
+    """Read a study file; return what is sound in it, and its mistakes, each with its key.
 
     Raises:
         UsageError: there is no such file, or it cannot be read.
-        StudyFileError: it is no TOML, or holds mistakes; all of them are told.
+        StudyFileError: it is no TOML.
     """
     data = _parsed(path)
+    mistakes = _clashes(data)
     try:
         study = StudySection.model_validate(data)
     except ValidationError as error:
         problems: Sequence[Any] = error.errors(include_url=False)
-        raise StudyFileError(str(path), [*_clashes(data), *map(_worded, problems)]) from None
-    if _clashes(data):
-        raise StudyFileError(str(path), _clashes(data))
-    return StudyFile(path, _keywords(study, path.parent))
+        mistakes += map(_worded, problems)
+        for problem in problems:
+            _drop(data, problem["loc"])
+        study = StudySection.model_validate(data)
+    folder = path.parent
+    return StudyFile(path, _wishes(study, folder), tuple(_place(folder, name) for name in study.plugins)), mistakes
+
+
+def _drop(data: Any, place: Sequence[Any]) -> None:
+    """Remove the smallest table entry that holds a mistake."""
+    for key in place[:-1]:
+        if not isinstance(data.get(key), dict):
+            data.pop(key, None)
+            return
+        data = data[key]
+    data.pop(place[-1], None)
+
+
+def _place(folder: Path, name: str) -> Path:
+    return folder / Path(name).expanduser()
 
 
 def _parsed(path: Path) -> dict[str, Any]:
@@ -190,13 +197,13 @@ def _clashes(data: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _keywords(study: StudySection, folder: Path) -> dict[str, Any]:
-    given = study.model_dump(exclude={"dataset", "space", "protocol", "data"})
+def _wishes(study: StudySection, folder: Path) -> dict[str, Any]:
+    given = study.model_dump(exclude={"dataset", "space", "protocol", "data", "plugins"})
     given |= {"dataset": study.dataset.name, "split": study.protocol.split, "split_seed": study.protocol.seed}
     given["ratios"] = tuple(study.protocol.ratios) if study.protocol.ratios else None
     given["dataset_options"], given["settings"] = study.dataset.options or None, study.space or None
     data = study.data or study.dataset.data
-    given["data"] = folder / Path(data).expanduser() if data else None
+    given["data"] = _place(folder, data) if data else None
     return {name: value for name, value in given.items() if value is not None}
 
 

@@ -8,8 +8,8 @@ from fersearch import studyfile
 from fersearch.errors import FersearchError, StudyFileError, UsageError
 
 TOP = (
-    "data, dataset, epochs, limit, model, name, objectives, precision, protocol, pruner, sampler, seed, space, "
-    "timeout, trials, weights"
+    "data, dataset, epochs, limit, model, name, objectives, plugins, precision, protocol, pruner, sampler, seed, "
+    "space, timeout, trials, weights"
 )
 SETTING = "write a value, a list of values, 'LOW..HIGH' or {low, high}"
 
@@ -51,22 +51,18 @@ def write(tmp_path: Path, text: str) -> Path:
 
 @pytest.mark.parametrize(("text", "complaint"), COMPLAINTS)
 def test_a_mistake_is_told_with_its_key(tmp_path, text, complaint):
-    with pytest.raises(StudyFileError) as caught:
-        studyfile.read(write(tmp_path, text))
-    assert caught.value.mistakes[0] == complaint
-    assert caught.value.exit_code == 2
+    assert studyfile.read(write(tmp_path, text))[1][0] == complaint
 
 
-def test_all_mistakes_of_a_file_are_told_at_once(tmp_path):
-    path = write(tmp_path, "trails = 3\nlimit = -1\n[space]\nmomentum = []\n")
-    with pytest.raises(StudyFileError) as caught:
-        studyfile.read(path)
-    assert str(caught.value) == (
-        f"{path}: 3 mistakes\n"
-        "  limit: -1 is not above 0\n"
-        f"  space.momentum: [] is no setting; {SETTING}\n"
-        f"  trails: unknown key; did you mean 'trials'? known: {TOP}"
-    )
+def test_all_mistakes_of_a_file_are_told_at_once_and_the_rest_is_read(tmp_path):
+    path = write(tmp_path, "trails = 3\nlimit = -1\nmodel = 'cnn'\n[space]\nmomentum = []\ndropout = 0.1\n")
+    file, mistakes = studyfile.read(path)
+    assert mistakes == [
+        "limit: -1 is not above 0",
+        f"space.momentum: [] is no setting; {SETTING}",
+        f"trails: unknown key; did you mean 'trials'? known: {TOP}",
+    ]
+    assert file.wishes == {"model": "cnn", "settings": {"dropout": "0.1"}}
 
 
 def test_a_file_that_is_no_toml_says_where(tmp_path):
@@ -97,6 +93,7 @@ def test_a_whole_file_becomes_the_keywords_of_create_study(tmp_path):
         pruner = "none"
         weights = "imagenet"
         precision = "bf16"
+        plugins = ["mine.py"]
         [dataset]
         name = "ferplus"
         options = { classes = 10 }
@@ -112,7 +109,10 @@ def test_a_whole_file_becomes_the_keywords_of_create_study(tmp_path):
         weight_decay = 0
         """,
     )
-    assert studyfile.read(path).keywords == {
+    file, mistakes = studyfile.read(path)
+    assert mistakes == []
+    assert file.plugins == (tmp_path / "mine.py",)
+    assert file.wishes == {
         "name": "mine",
         "model": "cnn",
         "dataset": "ferplus",
@@ -142,44 +142,41 @@ def test_a_whole_file_becomes_the_keywords_of_create_study(tmp_path):
 
 
 def test_flags_override_the_file_one_by_one(tmp_path):
-    file = studyfile.read(
-        write(tmp_path, "model='cnn'\ndataset='faces'\ntrials=5\n[space]\nepochs=3\nbatch_size=32\nloss='focal'")
-    )
-    merged = file.merged(
-        {"trials": 9, "timeout": None, "epochs": "4", "objectives": (), "settings": {"batch_size": "64"}}
-    )
+    text = "model='cnn'\ndataset='faces'\ntrials=5\nepochs=3\n[space]\nbatch_size=32\nloss='focal'"
+    file, _ = studyfile.read(write(tmp_path, text))
+    merged = file.merged({"trials": 9, "timeout": None, "objectives": (), "settings": {"batch_size": "64"}})
     assert merged == {
         "model": "cnn",
         "dataset": "faces",
         "trials": 9,
-        "epochs": "4",
+        "epochs": "3",
         "settings": {"batch_size": "64", "loss": "focal"},
     }
 
 
+def test_epochs_given_as_a_setting_override_the_files_epochs(tmp_path):
+    file, _ = studyfile.read(write(tmp_path, "epochs=3"))
+    assert file.merged({"settings": {"epochs": "5"}}) == {"settings": {"epochs": "5"}}
+
+
 def test_another_dataset_by_flag_leaves_the_files_folder_and_options_behind(tmp_path):
     text = "model='cnn'\n[dataset]\nname='ferplus'\ndata='x'\noptions={classes=10}"
-    merged = studyfile.read(write(tmp_path, text)).merged({"dataset": "faces"})
+    merged = studyfile.read(write(tmp_path, text))[0].merged({"dataset": "faces"})
     assert merged == {"model": "cnn", "dataset": "faces"}
 
 
-def test_a_model_that_neither_file_nor_flag_names_is_missing(tmp_path):
-    with pytest.raises(StudyFileError, match=r'model: missing; write model = "\.\.\." or give --model'):
-        studyfile.read(write(tmp_path, "dataset='faces'")).merged({})
-
-
-def test_an_error_that_only_the_registry_finds_gets_its_key_in_the_file(tmp_path):
-    file = studyfile.read(write(tmp_path, "model='cnn'"))
+def test_an_error_that_only_the_registry_finds_gets_its_key_in_the_file():
     error = FersearchError("unknown parameter 'momentun'", "did you mean 'momentum'? known: momentum")
-    assert file.mistake(error, "settings", "momentun") == (
+    assert studyfile.mistake("space.momentun", error) == (
         "space.momentun: unknown parameter 'momentun'; did you mean 'momentum'? known: momentum"
     )
     low = FersearchError("dropout: 2 is not offered", "offered: 0..0.95")
-    assert file.mistake(low, "settings", "dropout") == "space.dropout: 2 is not offered; offered: 0..0.95"
-    assert file.mistake(FersearchError("unknown dataset 'x'"), "dataset") == "dataset.name: unknown dataset 'x'"
+    assert studyfile.mistake("space.dropout", low) == "space.dropout: 2 is not offered; offered: 0..0.95"
+    assert studyfile.mistake("dataset", FersearchError("unknown dataset 'x'")) == "dataset: unknown dataset 'x'"
 
 
-def test_a_study_key_that_slipped_under_space_is_sent_home(tmp_path):
-    file = studyfile.read(write(tmp_path, "[space]\ntrials = 3"))
-    told = file.mistake(FersearchError("unknown parameter 'trials'", "known: momentum"), "settings", "trials")
-    assert told == "space.trials: 'trials' is a key of the study; write it above [space]"
+def test_a_study_key_that_slipped_under_space_is_sent_home():
+    error = FersearchError("unknown parameter 'trials'", "known: momentum")
+    assert studyfile.mistake("space.trials", error) == (
+        "space.trials: 'trials' is a key of the study; write it above [space]"
+    )
