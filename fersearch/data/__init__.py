@@ -1,0 +1,1 @@
+"""From files on disk to arrays that every trial maps: preparing, labelling, splitting, checking."""

@@ -1,0 +1,11 @@
+"""The arrays a trial maps, by their two doors.
+
+`prepare` writes a dataset's pixels and columns once, whatever is asked of them later. `load` derives targets, splits
+and statistics for one study and caches them beside, so that a trial process only maps files: all trials share
+one copy in memory.
+"""
+
+from fersearch.data.prepared import Prepared, prepare
+from fersearch.data.views import Loaded, load
+
+__all__ = ["Loaded", "Prepared", "load", "prepare"]

@@ -1,0 +1,283 @@
+"""The prepared copy of a dataset: pixels and columns written once, mapped by everybody after.
+
+A copy's name is a hash of what it was made from (files with sizes and times, decoding options, the dataset's
+version), so that a change of any makes another copy. It is written into a folder of its own under a lock and
+renamed when whole: a reader never sees half a copy, and two processes never make the same one twice.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from fersearch.components import Dataset, Raw
+from fersearch.data import options as dataset_options
+from fersearch.errors import DataError
+from fersearch.files import sync
+from fersearch.space import Value
+
+try:
+    import fcntl
+except ImportError:  # Windows has none; the rename alone keeps copies whole there
+    fcntl = None  # type: ignore[assignment]
+
+Progress = Callable[[int, int], None]
+Array = npt.NDArray[Any]
+FORMAT = 1
+REPORT_EVERY = 64
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A prepared copy on disk: what it holds and where it came from; its arrays are mapped, never read whole."""
+
+    folder: Path
+    name: str
+    class_names: tuple[str, ...]
+    count: int
+    image_size: int
+    channels: int
+    digest: str
+    options: Mapping[str, Value]
+    licence: str
+    findings: tuple[str, ...]
+    source: str
+    files: int
+
+    @classmethod
+    def open(cls, folder: Path) -> "Prepared":
+        """Open a prepared copy.
+
+        Raises:
+            DataError: the folder holds none.
+        """
+        try:
+            meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+            known = {name: meta[name] for name in cls.__dataclass_fields__ if name != "folder"}
+        except (OSError, ValueError, KeyError) as error:
+            raise DataError(
+                f"{folder} holds no prepared dataset: {error}", "remove the folder and prepare again"
+            ) from None
+        known["class_names"], known["findings"] = tuple(known["class_names"]), tuple(known["findings"])
+        return cls(folder=folder, **known)
+
+    @cached_property
+    def images(self) -> npt.NDArray[np.uint8]:
+        """The pixels, uint8 (n, channels, size, size), mapped read-only."""
+        return map_array(self.folder / "images.npy")
+
+    @cached_property
+    def columns(self) -> dict[str, Array]:
+        """Every column by name, each mapped read-only."""
+        return {path.stem: map_array(path) for path in sorted((self.folder / "columns").glob("*.npy"))}
+
+
+def map_array(path: Path) -> Array:
+    """Map a .npy file read-only; DataError if it is broken."""
+    try:
+        array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is broken: {error}", f"remove {path.parent} and prepare the dataset again") from None
+    return array
+
+
+def prepare(
+    dataset: Dataset,
+    source: Path | None,
+    options: Mapping[str, Value],
+    root: Path,
+    progress: Progress | None = None,
+) -> Prepared:
+    """Return the prepared copy of a dataset under `root`, making it first if there is none.
+
+    `source` is the dataset's folder or file, None for one that needs no data. `options` may hold any of the
+    dataset's options; those of `decoding` decide the pixels. `progress(done, total)` is called as images are
+    written. A copy outlives its source: once the source is gone, the copy made from it last is returned.
+
+    Raises:
+        DataError: the dataset is missing or broken, or the disk is full; nothing half-made is left.
+        UsageError: an option that the dataset does not have, or a value that it does not offer.
+    """
+    dataset_options.check(dataset, {name: value for name, value in options.items() if name != "target"})
+    chosen = dataset_options.decoding(dataset, options)
+    shelf = root / dataset.name
+    if source is not None and _is_gone(source):
+        kept = _made_from(source, chosen, shelf)
+        if kept:
+            return kept
+    start = source or Path()
+    files = dataset.files(start)
+    folder = shelf / _key(dataset, start, files, chosen)
+    if not _is_whole(folder):
+        with _full_disk_told(root), _lock(folder.with_name(f"{folder.name}.lock")):
+            if not _is_whole(folder):
+                _make(dataset, source, chosen, folder, len(files), progress)
+    return Prepared.open(folder)
+
+
+def _is_whole(folder: Path) -> bool:
+    return (folder / "meta.json").is_file()
+
+
+def _is_gone(source: Path) -> bool:
+    try:
+        source.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        pass
+    return False
+
+
+def _made_from(source: Path, chosen: Mapping[str, Value], shelf: Path) -> Prepared | None:
+    copies = sorted(shelf.glob("*/meta.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for copy in (Prepared.open(path.parent) for path in copies if not path.parent.name.startswith(".")):
+        if copy.source == str(source.absolute()) and copy.options == chosen:
+            return copy
+    return None
+
+
+def _key(dataset: Dataset, source: Path, files: Sequence[Path], chosen: Mapping[str, Value]) -> str:
+    facts = [dataset.name, dataset.version, FORMAT, sorted(chosen.items())]
+    content = hashlib.sha256(json.dumps(facts).encode())
+    top = str(source if source.is_dir() else source.parent)
+    for path in files:
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise DataError(f"cannot read {path}: {error.strerror}", "restore the file") from None
+        name = str(path).removeprefix(top)
+        content.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    return content.hexdigest()[:32]
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Hold a lock that ends with the process, however it ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        if fcntl:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def _full_disk_told(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DataError(
+                f"no space left to prepare the dataset in {root}", "free some, or move FERSEARCH_HOME"
+            ) from None
+        if isinstance(error, PermissionError):
+            raise DataError(
+                f"no permission to write {error.filename or root}", "choose another FERSEARCH_HOME"
+            ) from None
+        raise
+
+
+def _make(
+    dataset: Dataset,
+    source: Path | None,
+    chosen: Mapping[str, Value],
+    folder: Path,
+    files: int,
+    progress: Progress | None,
+) -> None:
+    for leftover in folder.parent.glob(f".{folder.name}.*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        raw = dataset.read(source or Path(), chosen)
+        shape = (raw.count, int(chosen.get("channels", 1)), *[int(chosen.get("image_size", 48))] * 2)
+        digest = _write(dataset, raw, shape, work, progress)
+        meta = {
+            "name": dataset.name,
+            "class_names": list(raw.class_names),
+            "count": raw.count,
+            "image_size": shape[2],
+            "channels": shape[1],
+            "digest": digest,
+            "options": dict(chosen),
+            "licence": dataset.licence,
+            "findings": list(raw.findings),
+            "source": str(source.absolute()) if source else "",
+            "files": files,
+        }
+        (work / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
+        _settle(work, folder)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+
+
+def _write(dataset: Dataset, raw: Raw, shape: tuple[int, ...], work: Path, progress: Progress | None) -> str:
+    """Write pixels and columns; return the SHA-256 of the content."""
+    if raw.count < 1:
+        raise DataError(f"dataset {dataset.name} holds no images", dataset.expected)
+    content = hashlib.sha256(json.dumps([list(raw.class_names), shape]).encode())
+    _write_images(dataset, raw, shape, work / "images.npy", content, progress)
+    (work / "columns").mkdir()
+    for name, values in sorted(raw.columns.items()):
+        column = np.ascontiguousarray(values)
+        column = column.astype(str) if column.dtype == object else column
+        if len(column) != raw.count:
+            raise DataError(f"dataset {dataset.name}: column '{name}' has {len(column)} rows for {raw.count} images")
+        content.update(f"{name} {column.dtype.str} {column.shape}".encode())
+        content.update(column.tobytes())
+        np.save(work / "columns" / f"{name}.npy", column, allow_pickle=False)
+    return content.hexdigest()
+
+
+def _write_images(
+    dataset: Dataset, raw: Raw, shape: tuple[int, ...], path: Path, content: Any, progress: Progress | None
+) -> None:
+    """Write pixels one image after another: a full disk is then an error, where a mapped file would crash."""
+    done = 0
+    with path.open("wb") as file:
+        _header(file, shape)
+        for pixels in raw.images:
+            if pixels.dtype != np.uint8 or pixels.shape != shape[1:]:
+                raise DataError(
+                    f"dataset {dataset.name}: image {done} is {pixels.dtype} {pixels.shape}, not uint8 {shape[1:]}"
+                )
+            data = pixels.tobytes()
+            file.write(data)
+            content.update(data)
+            done += 1
+            if progress and (done % REPORT_EVERY == 0 or done == raw.count):
+                progress(done, raw.count)
+    if done != raw.count:
+        raise DataError(f"dataset {dataset.name} said {raw.count:,} images and gave {done:,}")
+
+
+def _header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+
+
+def _settle(work: Path, folder: Path) -> None:
+    """Sync every file and give the folder its name."""
+    for path in work.rglob("*"):
+        if path.is_file():
+            sync(path)
+    work.chmod(0o755)
+    try:
+        os.rename(work, folder)
+    except OSError:
+        if not _is_whole(folder):
+            raise
+        shutil.rmtree(work, ignore_errors=True)
+    sync(folder.parent)

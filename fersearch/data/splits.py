@@ -1,0 +1,170 @@
+"""Which image trains, which validates, which tests: the given split kept, the rest drawn fairly and repeatably."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from fersearch.components import Labels
+from fersearch.data.folders import PARTS
+from fersearch.errors import DataError, UsageError
+from fersearch.study import Protocol
+
+Ints = npt.NDArray[np.int64]
+Parts = npt.NDArray[np.int8]
+TRAIN, VALID, TEST = 0, 1, 2
+LEFT_OUT, TO_DRAW = -1, -2
+
+
+def draw(labels: Labels, protocol: Protocol) -> Parts:
+    """The part of each image, int8 (n): 0 train, 1 valid, 2 test, -1 left out.
+
+    Images without a part go to train and to the parts that no image was given to, in the protocol's ratios,
+    stratified by class, whole subjects together. `ratios` draws every image that is not left out anew.
+
+    Raises:
+        DataError: the protocol asks for the official split and there is none, or there are too few subjects.
+    """
+    parts = np.array(labels.split, np.int8)
+    if protocol.split == "ratios":
+        parts[parts != LEFT_OUT] = TO_DRAW
+    waiting = np.flatnonzero(parts == TO_DRAW)
+    if not waiting.size:
+        return parts
+    if protocol.split == "official":
+        raise DataError(
+            f"{waiting.size:,} images have no official train and valid split",
+            "let it be drawn with the protocol's split = auto, or choose another dataset",
+        )
+    shares = _shares(parts, protocol.ratios)
+    groups = _groups(labels, waiting)
+    parts[waiting] = _drawn(labels.hard[waiting], groups, shares, protocol.seed)
+    return parts
+
+
+def limited(indices: dict[str, Ints], hard: Ints, limit: int, seed: int) -> dict[str, Ints]:
+    """A stratified subset of train and valid together, `limit` images in all, in the shares of both; test stays.
+
+    Raises:
+        UsageError: the limit leaves train or valid without images.
+    """
+    strata = [(part, rows[hard[rows] == label]) for part, rows in _searched(indices) for label in np.unique(hard[rows])]
+    total = sum(rows.size for _, rows in strata)
+    if limit >= total:
+        return indices
+    sizes = _apportion(limit, [rows.size for _, rows in strata])
+    random = np.random.default_rng([seed, 2])
+    picked: dict[str, list[Ints]] = {"train": [], "valid": []}
+    for (part, rows), size in zip(strata, sizes, strict=True):
+        picked[part].append(random.permutation(rows)[:size])
+    chosen = {part: np.sort(np.concatenate(rows)) for part, rows in picked.items()}
+    if not all(rows.size for rows in chosen.values()):
+        raise UsageError(f"a limit of {limit} leaves no image for train or valid", "raise --limit")
+    return {**indices, **chosen}
+
+
+def _searched(indices: dict[str, Ints]) -> list[tuple[str, Ints]]:
+    return [(part, indices[part]) for part in ("train", "valid")]
+
+
+def _shares(parts: Parts, ratios: Sequence[float]) -> list[float]:
+    """The share of each part among the images to draw: nothing for valid or test where they are given."""
+    wanted = [0.0 if k != TRAIN and (parts == k).any() else max(ratio, 0.0) for k, ratio in enumerate(ratios)]
+    if wanted[TRAIN] <= 0:
+        raise UsageError(
+            f"ratios {', '.join(map(str, ratios))} leave nothing to train on", "give train a share above 0"
+        )
+    return [share / sum(wanted) for share in wanted]
+
+
+def _groups(labels: Labels, rows: Ints) -> Ints | None:
+    """A number for each image's subject; an image without one is a subject of its own. None if none is known."""
+    if labels.subject is None:
+        return None
+    subjects = np.asarray(labels.subject)[rows].astype(str)
+    if not (subjects != "").any():
+        return None
+    names, numbers = np.unique(subjects, return_inverse=True)
+    alone = subjects == ""
+    numbers[alone] = len(names) + np.arange(alone.sum())
+    return numbers
+
+
+def _drawn(hard: Ints, groups: Ints | None, shares: Sequence[float], seed: int) -> Parts:
+    random = np.random.default_rng([seed, 1])
+    if groups is not None:
+        return _by_subject(hard, groups, shares, random)
+    parts = np.zeros(len(hard), np.int8)
+    for label in np.unique(hard):
+        rows = random.permutation(np.flatnonzero(hard == label))
+        ends = np.cumsum(_apportion_part(rows.size, shares))
+        for part, members in enumerate(np.split(rows, ends[:-1])):
+            parts[members] = part
+    return parts
+
+
+def _by_subject(hard: Ints, groups: Ints, shares: Sequence[float], random: np.random.Generator) -> Parts:
+    """Give whole subjects, the largest first, to the part that is furthest from its share of their classes."""
+    names, numbers = np.unique(groups, return_inverse=True)
+    classes = np.unique(hard, return_inverse=True)[1]
+    counts = np.zeros((len(names), classes.max() + 1))
+    np.add.at(counts, (numbers, classes), 1)
+    wanted = np.array(shares)
+    if len(names) < np.count_nonzero(wanted):
+        needed = ", ".join(PARTS[part] for part in np.flatnonzero(wanted))
+        raise DataError(
+            f"{len(names)} subjects cannot be divided into {needed}", "give a split, or ratios with fewer parts"
+        )
+    part_of = _assigned(counts, wanted, random)
+    return part_of[numbers].astype(np.int8)
+
+
+def _assigned(counts: npt.NDArray[np.float64], shares: npt.NDArray[np.float64], random: np.random.Generator) -> Ints:
+    """The part of each subject, given its images of each class (subjects x classes)."""
+    order = random.permutation(len(counts))
+    order = order[np.argsort(-counts[order].sum(1), kind="stable")]
+    target = shares[:, None] * counts.sum(0)
+    weight = 1 / np.maximum(counts.sum(0), 1)
+    given = np.zeros_like(target)
+    members = np.zeros(len(shares), np.int64)
+    part_of = np.zeros(len(counts), np.int64)
+    for place, subject in enumerate(order):
+        need = ((target - given) * weight * counts[subject]).sum(1)
+        need = np.where(shares > 0, need / np.maximum(shares, 1e-9), -np.inf)
+        empty = (shares > 0) & (members == 0)
+        if len(order) - place <= empty.sum():
+            need[~empty] = -np.inf
+        part = int(need.argmax())
+        part_of[subject] = part
+        given[part] += counts[subject]
+        members[part] += 1
+    return part_of
+
+
+def _apportion_part(total: int, shares: Sequence[float]) -> list[int]:
+    """Divide the images of one class; a part with a share gets at least one where there are enough, train first."""
+    sizes = _largest_remainder(total, np.array(shares))
+    for part, share in enumerate(shares):
+        if share > 0 and sizes[part] == 0 and max(sizes) > 1:
+            sizes[int(np.argmax(sizes))] -= 1
+            sizes[part] += 1
+    return sizes
+
+
+def _apportion(limit: int, sizes: Sequence[int]) -> list[int]:
+    """Divide a limit over strata by size, one at least to each where the limit allows."""
+    counts = _largest_remainder(limit, np.array(sizes) / sum(sizes))
+    if limit >= len(sizes):
+        for k, count in enumerate(counts):
+            if count == 0:
+                counts[int(np.argmax(counts))] -= 1
+                counts[k] = 1
+    return counts
+
+
+def _largest_remainder(total: int, shares: npt.NDArray[np.float64]) -> list[int]:
+    exact = total * shares
+    sizes = np.floor(exact + 1e-9).astype(int)
+    for k in np.argsort(-(exact - sizes), kind="stable")[: total - sizes.sum()]:
+        sizes[k] += 1
+    return [int(size) for size in sizes]

@@ -1,0 +1,211 @@
+"""What is in a dataset and what is wrong with it: counts, shares, duplicates, constant images, subjects."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fersearch.components import Dataset
+from fersearch.data.folders import PARTS
+from fersearch.data.labels import lookalikes
+from fersearch.data.prepared import Prepared, map_array
+from fersearch.data.views import view
+from fersearch.space import Value
+from fersearch.study import Protocol
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was checked (`rows`: what, and what was found) and what deserves a look (`findings`).
+
+    `splits` maps each part to its number of images `n`, its images `per_class`, and its `baseline`: the accuracy of
+    always answering the most common class of train.
+    """
+
+    dataset: str
+    classes: tuple[str, ...]
+    splits: dict[str, dict[str, Any]]
+    rows: tuple[tuple[str, str], ...]
+    findings: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain data."""
+        return {
+            "dataset": self.dataset,
+            "classes": list(self.classes),
+            "splits": self.splits,
+            "rows": [list(row) for row in self.rows],
+            "findings": list(self.findings),
+        }
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One view of a dataset, as the checks read it: `part` is -1 where an image is left out."""
+
+    classes: tuple[str, ...]
+    hard: Ints
+    part: Ints
+    prepared: Prepared
+
+    @property
+    def kept(self) -> Ints:
+        return np.flatnonzero(self.part >= 0)
+
+
+def show(
+    dataset: Dataset,
+    prepared: Prepared,
+    params: Mapping[str, Value],
+    protocol: Protocol | None = None,
+    limit: int | None = None,
+) -> dict[str, Any]:
+    """Classes in order, and for each part of the split n and images per class, after filtering.
+
+    Raises:
+        DataError: the dataset leaves no image for train or valid.
+    """
+    seen = _see(dataset, prepared, params, protocol, limit)
+    return {"classes": list(seen.classes), "splits": _splits(seen)}
+
+
+def verify(
+    dataset: Dataset,
+    prepared: Prepared,
+    params: Mapping[str, Value],
+    protocol: Protocol | None = None,
+    limit: int | None = None,
+) -> Report:
+    """Check everything that can be known of a prepared dataset; findings are warnings, never a failure.
+
+    Raises:
+        DataError: the dataset leaves no image for train or valid.
+    """
+    seen = _see(dataset, prepared, params, protocol, limit)
+    splits = _splits(seen)
+    rows = [("files", f"{prepared.files:,}"), ("images", _images(seen)), ("classes", ", ".join(seen.classes))]
+    rows += [(name, _part_row(part)) for name, part in splits.items()]
+    findings = [*prepared.findings, *lookalikes(seen.classes), *_rare(seen.classes, splits)]
+    for check in (_constants, _votes, _subjects, _duplicates):
+        for name, text, is_finding in check(seen):
+            rows.append((name, text))
+            if is_finding:
+                findings.append(f"{name}: {text}")
+    rows.append(("content", prepared.digest))
+    return Report(dataset.name, seen.classes, splits, tuple(rows), tuple(findings))
+
+
+Check = list[tuple[str, str, bool]]
+
+
+def _see(
+    dataset: Dataset,
+    prepared: Prepared,
+    params: Mapping[str, Value],
+    protocol: Protocol | None,
+    limit: int | None,
+) -> _Seen:
+    folder = view(dataset, prepared, params, protocol or Protocol(), limit)
+    facts = json.loads((folder / "view.json").read_text(encoding="utf-8"))
+    part = np.full(prepared.count, -1, np.int64)
+    for k, name in enumerate(PARTS):
+        part[map_array(folder / f"{name}.npy")] = k
+    return _Seen(tuple(facts["class_names"]), map_array(folder / "hard.npy"), part, prepared)
+
+
+def _splits(seen: _Seen) -> dict[str, dict[str, Any]]:
+    common = int(np.bincount(seen.hard[seen.part == 0], minlength=len(seen.classes)).argmax())
+    splits: dict[str, dict[str, Any]] = {}
+    for k, name in enumerate(PARTS):
+        counts = np.bincount(seen.hard[seen.part == k], minlength=len(seen.classes)).tolist()
+        if sum(counts):
+            per_class = dict(zip(seen.classes, counts, strict=True))
+            splits[name] = {"n": sum(counts), "per_class": per_class, "baseline": counts[common] / sum(counts)}
+    return splits
+
+
+def _images(seen: _Seen) -> str:
+    prepared = seen.prepared
+    colour = "grey" if prepared.channels == 1 else "RGB"
+    left_out = prepared.count - len(seen.kept)
+    told = f", {left_out:,} left out by the options" if left_out else ""
+    return f"{prepared.count:,} of {prepared.image_size}x{prepared.image_size} {colour}{told}"
+
+
+def _part_row(part: Mapping[str, Any]) -> str:
+    shares = ", ".join(f"{name} {n:,} ({n / part['n']:.1%})" for name, n in part["per_class"].items())
+    return f"{part['n']:,}: {shares}; majority-class baseline {part['baseline']:.1%}"
+
+
+def _rare(classes: tuple[str, ...], splits: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    return [
+        f"{name} has no image of {label}"
+        for name, part in splits.items()
+        for label in classes
+        if not part["per_class"][label]
+    ]
+
+
+def _constants(seen: _Seen) -> Check:
+    flat = [row for row in seen.kept if (pixels := seen.prepared.images[row]).max() == pixels.min()]
+    return [("constant images", _with_names(seen, flat) if flat else "none", bool(flat))]
+
+
+def _votes(seen: _Seen) -> Check:
+    votes = seen.prepared.columns.get("votes")
+    if votes is None:
+        return []
+    sums = np.asarray(votes)[seen.kept].sum(1)
+    usual = int(np.bincount(sums).argmax())
+    other = seen.kept[sums != usual].tolist()
+    text = f"{usual} an image" + (f" but for {_with_names(seen, other)}" if other else "")
+    return [("votes", text, bool(other))]
+
+
+def _subjects(seen: _Seen) -> Check:
+    column = seen.prepared.columns.get("subject")
+    if column is None:
+        return []
+    known = [set(np.asarray(column)[seen.part == k].tolist()) - {""} for k in range(len(PARTS))]
+    checks: Check = [("subjects", f"{len(set.union(*known)):,}", False)]
+    for a, b in ((0, 1), (0, 2), (1, 2)):
+        shared = known[a] & known[b]
+        if shared:
+            checks.append(("subject overlap", f"{len(shared):,} subjects in both {PARTS[a]} and {PARTS[b]}", True))
+    return checks
+
+
+def _duplicates(seen: _Seen) -> Check:
+    """Groups of images with exactly equal pixels: how many, across which parts, with which labels."""
+    rows_of: dict[bytes, list[int]] = defaultdict(list)
+    for row in seen.kept:
+        rows_of[hashlib.blake2b(seen.prepared.images[row].tobytes(), digest_size=16).digest()].append(int(row))
+    groups = [rows for rows in rows_of.values() if len(rows) > 1]
+    if not groups:
+        return [("exact duplicates", "none", False)]
+    extra = sum(len(rows) - 1 for rows in groups)
+    parts = [{int(seen.part[row]) for row in rows} for rows in groups]
+    across = sum(len(found) > 1 for found in parts)
+    conflicts = sum(len({int(seen.hard[row]) for row in rows}) > 1 for rows in groups)
+    text = f"{len(groups):,} groups, {extra:,} redundant images, {across:,} groups across splits"
+    checks: Check = [("exact duplicates", f"{text}, {conflicts:,} with conflicting labels", True)]
+    for k in (1, 2):
+        also = sum(
+            int(seen.part[row]) == k for rows, found in zip(groups, parts, strict=True) if 0 in found for row in rows
+        )
+        if also:
+            checks.append(("leakage", f"{also:,} {PARTS[k]} images also occur in train", True))
+    return checks
+
+
+def _with_names(seen: _Seen, rows: list[int], most: int = 3) -> str:
+    names = seen.prepared.columns.get("name")
+    shown = ", ".join(str(names[row]) if names is not None else f"image {row}" for row in rows[:most])
+    return f"{len(rows):,} ({shown}{', ...' if len(rows) > most else ''})"

@@ -1,0 +1,200 @@
+"""What one study sees of a prepared dataset: targets, splits and statistics, derived once and mapped after."""
+
+import hashlib
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fersearch.components import Dataset, Labels, Task
+from fersearch.data import options as dataset_options
+from fersearch.data import splits
+from fersearch.data.folders import PARTS
+from fersearch.data.prepared import Prepared, map_array
+from fersearch.errors import DataError
+from fersearch.space import Value
+from fersearch.study import Protocol
+
+Ints = npt.NDArray[np.int64]
+FORMAT = 1
+CHUNK = 2048
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a trial needs of a dataset; every array is mapped read-only.
+
+    `images` (uint8, n x channels x size x size), `hard` (int64, n; -1 where left out) and `soft` (float32,
+    n x classes, None where the targets are classes) hold every prepared image; `indices` (int64, sorted) say which
+    rows are train, valid and, when asked for, test. `mean` and `std` are those of the train images divided by 255,
+    one per channel (std 1 where the images are all equal). `digest` is the SHA-256 of the prepared content.
+    """
+
+    images: npt.NDArray[np.uint8]
+    hard: Ints
+    soft: npt.NDArray[np.float32] | None
+    indices: dict[str, Ints]
+    task: Task
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    digest: str
+    target: str
+    licence: str
+
+
+def load(
+    dataset: Dataset,
+    prepared: Prepared,
+    params: Mapping[str, Value],
+    protocol: Protocol | None = None,
+    limit: int | None = None,
+    with_test: bool = False,
+) -> Loaded:
+    """Map what a study sees: labels under the dataset's options and `target` in `params`, split by the protocol.
+
+    `limit` keeps a stratified subset of train and valid together. The test rows are left out unless asked for.
+
+    Raises:
+        DataError: no image is left for train or valid, or test is asked for and there is none.
+        UsageError: an option or target that is not offered.
+    """
+    folder = view(dataset, prepared, params, protocol or Protocol(), limit)
+    facts = json.loads((folder / "view.json").read_text(encoding="utf-8"))
+    indices = {part: map_array(folder / f"{part}.npy") for part in PARTS if part != "test" or with_test}
+    if with_test and not len(indices["test"]):
+        raise DataError(
+            f"dataset {dataset.name} has no test split", "evaluate on valid, or draw one with split = ratios"
+        )
+    soft = folder / "soft.npy"
+    return Loaded(
+        images=prepared.images,
+        hard=map_array(folder / "hard.npy"),
+        soft=map_array(soft) if soft.exists() else None,
+        indices=indices,
+        task=Task(tuple(facts["class_names"]), prepared.channels, prepared.image_size),
+        mean=tuple(facts["mean"]),
+        std=tuple(facts["std"]),
+        digest=prepared.digest,
+        target=facts["target"],
+        licence=prepared.licence,
+    )
+
+
+def view(
+    dataset: Dataset, prepared: Prepared, params: Mapping[str, Value], protocol: Protocol, limit: int | None
+) -> Path:
+    """The folder of derived arrays for one choice of options, protocol and limit, made if there is none."""
+    chosen = dataset_options.loading(dataset, params)
+    facts = {"options": chosen, "protocol": asdict(protocol), "limit": limit, "by": _maker(dataset), "format": FORMAT}
+    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+    folder = prepared.folder / "views" / key
+    if not (folder / "view.json").is_file():
+        _make(folder, dataset, prepared, chosen, protocol, limit)
+    return folder
+
+
+def _maker(dataset: Dataset) -> list[str | int]:
+    """Version and text of the dataset's plugin: an edited `label` must not find the labels it gave before."""
+    module = sys.modules.get(type(dataset).__module__)
+    try:
+        text = Path(str(getattr(module, "__file__", ""))).read_bytes()
+    except OSError:
+        text = b""
+    return [dataset.version, type(dataset).__module__, hashlib.sha256(text).hexdigest()]
+
+
+def _make(
+    folder: Path,
+    dataset: Dataset,
+    prepared: Prepared,
+    chosen: Mapping[str, Value],
+    protocol: Protocol,
+    limit: int | None,
+) -> None:
+    labels = dataset.label(prepared.columns, prepared.class_names, chosen)
+    check_labels(dataset.name, labels, prepared.count)
+    hard = np.ascontiguousarray(labels.hard, np.int64)
+    parts = splits.draw(labels, protocol)
+    indices = {name: np.flatnonzero(parts == k) for k, name in enumerate(PARTS)}
+    for name in ("train", "valid"):
+        if not len(indices[name]):
+            raise DataError(
+                f"dataset {dataset.name} leaves no image for {name}", "check its options, or draw a split with ratios"
+            )
+    if limit is not None:
+        indices = splits.limited(indices, hard, limit, protocol.seed)
+    mean, std = statistics(prepared.images, indices["train"])
+    arrays: dict[str, npt.NDArray[Any]] = {**indices, "hard": hard}
+    if labels.soft is not None:
+        arrays["soft"] = np.ascontiguousarray(labels.soft, np.float32)
+    facts = {
+        "class_names": list(labels.class_names),
+        "target": chosen["target"],
+        "mean": mean,
+        "std": std,
+        "options": dict(chosen),
+        "protocol": asdict(protocol),
+        "limit": limit,
+    }
+    _save(folder, arrays, facts)
+
+
+def _save(folder: Path, arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        for name, array in arrays.items():
+            np.save(work / f"{name}.npy", array, allow_pickle=False)
+        (work / "view.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        work.chmod(0o755)
+        work.rename(folder)
+    except OSError:
+        if not (folder / "view.json").is_file():
+            raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def check_labels(name: str, labels: Labels, count: int) -> None:
+    """Raise DataError unless a dataset's labels fit its images and classes."""
+    for field, values in (
+        ("hard", labels.hard),
+        ("split", labels.split),
+        ("soft", labels.soft),
+        ("subject", labels.subject),
+    ):
+        if values is not None and len(values) != count:
+            raise DataError(f"dataset {name}: {len(values)} values of '{field}' for {count} images")
+    classes = len(labels.class_names)
+    if classes < 2 or len(set(labels.class_names)) != classes:
+        raise DataError(
+            f"dataset {name} has {classes} classes: {', '.join(labels.class_names)}",
+            "two or more, all different, are needed",
+        )
+    kept = np.asarray(labels.hard)[np.asarray(labels.split) != splits.LEFT_OUT]
+    if kept.size and (kept.min() < 0 or kept.max() >= classes):
+        raise DataError(f"dataset {name}: labels run from {kept.min()} to {kept.max()}, with {classes} classes")
+    if labels.soft is not None and labels.soft.shape[1] != classes:
+        raise DataError(f"dataset {name}: targets have {labels.soft.shape[1]} columns, with {classes} classes")
+
+
+def statistics(images: npt.NDArray[np.uint8], rows: Ints) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each channel of some images, divided by 255."""
+    channels = images.shape[1]
+    histogram = np.zeros((channels, 256), np.int64)
+    for start in range(0, len(rows), CHUNK):
+        chunk = images[rows[start : start + CHUNK]]
+        for channel in range(channels):
+            histogram[channel] += np.bincount(chunk[:, channel].ravel(), minlength=256)
+    levels = np.arange(256) / 255
+    share = histogram / histogram.sum(1, keepdims=True)
+    mean = share @ levels
+    std = np.sqrt((share * (levels - mean[:, None]) ** 2).sum(1))
+    return mean.tolist(), np.where(std > 0, std, 1.0).tolist()

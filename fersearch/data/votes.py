@@ -1,0 +1,91 @@
+"""FER+ target modes: from ten votes an image to what the network is taught.
+
+After Barsoum et al., "Training Deep Networks for Facial Expression Recognition with Crowd-Sourced Label
+Distribution" (ICMI 2016), and its published code (microsoft/FERPlus, src/ferplus.py). Votes are rows of ten counts:
+the eight emotions, then unknown and not-a-face.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+Counts = npt.NDArray[np.uint8]
+Weights = npt.NDArray[np.float32]
+EMOTIONS = 8
+MULTI_TARGET_SHARE = 0.3
+
+
+def select(votes: Counts, target: str) -> Weights:
+    """The votes that count under a target's rule, float32 (n, 10); a row of zeros for an image to leave out.
+
+    Single votes are outliers and never count. An image is left out when its rule finds no agreement, or when most
+    of what counts says unknown or not-a-face; else those two columns become zero.
+    """
+    rule = RULES[target]
+    distinct, place = np.unique(np.asarray(votes), axis=0, return_inverse=True)
+    chosen = np.array([rule([v if v > 1 else 0 for v in row]) for row in distinct.tolist()], np.float32)
+    return drop_unknown(chosen.reshape(-1, distinct.shape[1]))[place.ravel()]
+
+
+def drop_unknown(votes: npt.NDArray[np.generic]) -> Weights:
+    """The votes for emotions, float32; zeros where unknown or not-a-face has the most (the first of equals counts)."""
+    weights: Weights = np.asarray(votes).astype(np.float32)
+    weights[weights.argmax(1) >= EMOTIONS] = 0
+    weights[:, EMOTIONS:] = 0
+    return weights
+
+
+def distribution(weights: npt.NDArray[np.generic]) -> Weights:
+    """Rows that sum to 1; a row of zeros stays so."""
+    total = weights.astype(np.float32).sum(1, keepdims=True)
+    shares: Weights = np.divide(weights, total, out=np.zeros(weights.shape, np.float32), where=total > 0)
+    return shares
+
+
+def several(weights: npt.NDArray[np.generic]) -> Weights:
+    """1 for every class with at least 30 % of a row's votes or with as many as any other, else 0."""
+    counts: Weights = weights.astype(np.float32)
+    share = counts >= MULTI_TARGET_SHARE * counts.sum(1, keepdims=True)
+    most = counts == counts.max(1, keepdims=True)
+    return np.asarray((share | most) & (counts > 0), np.float32)
+
+
+def _majority(row: list[int]) -> list[int]:
+    most = max(row)
+    if most <= 0.5 * sum(row):
+        return [0] * len(row)
+    first = row.index(most)
+    return [v if k == first else 0 for k, v in enumerate(row)]
+
+
+def _leading(row: list[int]) -> list[int]:
+    """The largest votes, equals together, until they hold three quarters of all or are three classes."""
+    left, taken = list(row), [0] * len(row)
+    while sum(taken) < 0.75 * sum(row) and np.count_nonzero(taken) < 3:
+        most = max(left)
+        for k in (k for k, v in enumerate(row) if left[k] == v == most):
+            if k >= EMOTIONS:
+                taken[k] = 0 if any(taken) else most
+                return _if_agreed(row, taken)
+            taken[k], left[k] = most, 0
+    return _if_agreed(row, taken)
+
+
+def _if_agreed(row: list[int], taken: list[int]) -> list[int]:
+    agreed = sum(taken) > 0.5 * sum(row) and np.count_nonzero(taken) <= 3
+    return taken if agreed else [0] * len(row)
+
+
+def _several(row: list[int]) -> list[int]:
+    kept = [v if v >= MULTI_TARGET_SHARE * sum(row) else 0 for v in row]
+    return kept if sum(kept) > 0.5 * sum(row) else [0] * len(row)
+
+
+RULES: dict[str, Callable[[list[int]], list[int]]] = {
+    "majority": _majority,
+    "crossentropy": _leading,
+    "probability": _leading,
+    "multi_target": _several,
+    "votes": list,
+}

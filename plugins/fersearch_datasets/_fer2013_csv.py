@@ -1,0 +1,61 @@
+"""fer2013.csv and its kin: one face a row, 48x48 grey values as text, `Usage` for the split."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fersearch.data.images import Pixels, fit
+from fersearch.data.tables import Row, rows
+from fersearch.errors import DataError, suggestion
+
+NAMES = ("fer2013.csv", "icml_face_data.csv", "train.csv")
+SIDE = 48
+GREY_LEVELS = {str(level): level for level in range(256)}
+USAGES = {"training": 0, "publictest": 1, "privatetest": 2}
+
+
+def find(root: Path, names: Sequence[str] = NAMES) -> Path | None:
+    """The first of the known files that a folder holds; the path itself if it is such a file."""
+    if root.is_file():
+        return root if root.suffix.lower() == ".csv" else None
+    return next((root / name for name in names if (root / name).is_file()), None)
+
+
+def part(row: Row) -> int:
+    """0, 1 or 2 for the row's Usage, -2 where the file has none.
+
+    Raises:
+        DataError: the Usage is none of the three.
+    """
+    usage = row.get("usage")
+    if not usage:
+        return -2
+    if usage.lower() not in USAGES:
+        raise DataError(
+            f"{row.where}: unknown Usage '{usage}'", suggestion(usage, ("Training", "PublicTest", "PrivateTest"))
+        )
+    return USAGES[usage.lower()]
+
+
+def pixels(row: Row) -> Pixels:
+    """The row's face, uint8 (48, 48).
+
+    Raises:
+        DataError: there are not 2,304 values, or one is no whole number from 0 to 255.
+    """
+    texts = row["pixels"].split()
+    if len(texts) != SIDE * SIDE:
+        raise DataError(f"{row.where}: {len(texts):,} pixels, expected {SIDE * SIDE:,} (48x48)", "restore the row")
+    try:
+        values = bytes(map(GREY_LEVELS.__getitem__, texts))
+    except KeyError as error:
+        raise DataError(f"{row.where}: pixel {error} is no whole number from 0 to 255", "restore the row") from None
+    return np.frombuffer(values, np.uint8).reshape(SIDE, SIDE)
+
+
+def faces(path: Path, keep: Sequence[bool], image_size: int, channels: int) -> Iterator[Pixels]:
+    """Yield the faces of the rows to keep, uint8 (channels, image_size, image_size)."""
+    for row, kept in zip(rows(path, ["pixels"]), keep, strict=True):
+        if kept:
+            yield fit(pixels(row), image_size, channels)

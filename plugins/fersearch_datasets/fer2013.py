@@ -1,0 +1,147 @@
+"""FER2013: 35,887 faces in seven classes, as one CSV or as folders of JPEG files.
+
+Goodfellow et al., "Challenges in Representation Learning", 2013. Training, PublicTest and PrivateTest are train,
+valid and test. Labels are mapped by name: the order of the folders is not that of the CSV's codes.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fersearch import DataError, Dataset, Labels, Raw, hookimpl
+from fersearch.data.folders import ClassFolder, class_folders, held, part_folders, roots
+from fersearch.data.labels import EMOTIONS, FER2013, canonical
+from fersearch.data.tables import Row, rows
+from fersearch.space import Value
+
+CLASSES = EMOTIONS[:7]
+PARTS = ("train", "valid", "test")
+OFFICIAL = (28_709, 3_589, 3_589)
+PREFIXES = {"Training_": 0, "PublicTest_": 1, "PrivateTest_": 2}
+
+
+class Fer2013(Dataset):
+    """FER2013 with its official split: by Usage in the CSV, by the prefix of the file names in the folders."""
+
+    name = "fer2013"
+    summary = "FER2013: 35,887 grey 48x48 faces, seven classes"
+    licence = "FER2013: Kaggle competition rules, research only."
+    expected = "fer2013.csv (emotion,pixels,Usage) or icml_face_data.csv, or train/<class>/ and test/<class>/"
+
+    def files(self, source: Path) -> Sequence[Path]:
+        table = _table(source)
+        return [table] if table else [image for folder in _folders(source, []) for image in folder.images]
+
+    def read(self, source: Path, options: Mapping[str, Value]) -> Raw:
+        table = _table(source)
+        return _read_table(table, options) if table else _read_folders(source, options)
+
+    def label(self, columns: Mapping[str, Any], class_names: Sequence[str], params: Mapping[str, Value]) -> Labels:
+        return Labels(tuple(class_names), columns["label"], columns["split"])
+
+
+def _table(source: Path) -> Path | None:
+    from fersearch_datasets import _fer2013_csv as fer2013_csv
+
+    places = [source] if source.is_file() else roots(source)
+    table = next((found for root in places if (found := fer2013_csv.find(root))), None)
+    if table is None and source.is_file():
+        raise DataError(f"{source} is no CSV file", f"expected {Fer2013.expected}")
+    return table
+
+
+def _read_table(table: Path, options: Mapping[str, Value]) -> Raw:
+    import numpy as np
+
+    from fersearch_datasets import _fer2013_csv as fer2013_csv
+
+    listed = [(_emotion(row), fer2013_csv.part(row)) for row in rows(table, ["emotion", "pixels"], ["usage"])]
+    columns = {
+        "label": np.array([label for label, _ in listed], np.int64),
+        "split": np.array([part for _, part in listed], np.int8),
+        "name": np.array([f"row-{k:05d}" for k in range(len(listed))], str),
+    }
+    findings = _unexpected([part for _, part in listed])
+    if any(part == -2 for _, part in listed):
+        findings.append("rows without Usage are not the official split: train, valid and test are drawn from them")
+    images = fer2013_csv.faces(table, [True] * len(listed), int(options["image_size"]), int(options["channels"]))
+    return Raw(len(listed), images, columns, CLASSES, findings)
+
+
+def _emotion(row: Row) -> int:
+    """The class index of a row, from its code 0..6 or from a name."""
+    text = row["emotion"]
+    if text.isdecimal():
+        if int(text) >= len(FER2013):
+            codes = ", ".join(f"{code} {name}" for code, name in enumerate(FER2013))
+            raise DataError(f"{row.where}: unknown emotion code {text}", f"known: {codes}")
+        return CLASSES.index(FER2013[int(text)])
+    return _class_index(text, row.where)
+
+
+def _class_index(text: str, where: str) -> int:
+    name = canonical(text, where)
+    if name not in CLASSES:
+        raise DataError(f"{where}: '{text}' is no class of FER2013", f"its classes: {', '.join(CLASSES)}")
+    return CLASSES.index(name)
+
+
+def _folders(source: Path, findings: list[str]) -> list[ClassFolder]:
+    for root in roots(source):
+        if 0 in part_folders(root):
+            return class_folders(root, findings)
+    hint = f"expected {Fer2013.expected};\n  give it with --data, or try the built-in drawings now: --dataset faces"
+    raise DataError(f"no FER2013 images found in {source}: it holds {held(source)}", hint)
+
+
+def _read_folders(source: Path, options: Mapping[str, Value]) -> Raw:
+    import numpy as np
+
+    from fersearch.data.images import decode_all
+
+    findings: list[str] = []
+    folders = _folders(source, findings)
+    paths = [image for folder in folders for image in folder.images]
+    parts = _parts(folders, findings)
+    labels = [_class_index(folder.label, str(folder.path)) for folder in folders for _ in folder.images]
+    columns = {
+        "label": np.array(labels, np.int64),
+        "split": np.array(parts, np.int8),
+        "name": np.array([str(path.relative_to(source)) for path in paths], str),
+    }
+    images = decode_all(paths, int(options["image_size"]), int(options["channels"]), findings)
+    return Raw(len(paths), images, columns, CLASSES, findings)
+
+
+def _parts(folders: Sequence[ClassFolder], findings: list[str]) -> list[int]:
+    """The part of every image: by the prefix of its name in a mirror with train and test, else by its folder."""
+    by_folder = [folder.part for folder in folders for _ in folder.images]
+    if 1 in by_folder:
+        findings.append("a mirror with train and validation folders: NOT the official split, so not comparable with it")
+        return by_folder
+    names = [image.name for folder in folders for image in folder.images]
+    by_name = [next((part for prefix, part in PREFIXES.items() if name.startswith(prefix)), None) for name in names]
+    official = [part for part in by_name if part is not None]
+    if len(official) == len(names) and {0, 1, 2} <= set(official):
+        findings += _unexpected(official)
+        return official
+    findings.append(
+        "file names without Training_, PublicTest_, PrivateTest_: test is both together, valid is drawn from train"
+    )
+    return by_folder
+
+
+def _unexpected(parts: Sequence[int]) -> list[str]:
+    found = Counter(parts)
+    return [
+        f"expected {OFFICIAL[part]:,} {name} images, found {found[part]:,}"
+        for part, name in enumerate(PARTS)
+        if found[part] != OFFICIAL[part]
+    ]
+
+
+@hookimpl
+def register_datasets(register: Any) -> None:
+    """Bring FER2013."""
+    register(Fer2013())

@@ -1,0 +1,66 @@
+"""Any folder of images with one folder per class, inside train/valid/test folders or not."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fersearch import Dataset, Labels, Raw, hookimpl
+from fersearch.data.folders import ClassFolder, class_folders
+from fersearch.data.labels import lookalikes
+from fersearch.space import Value
+
+
+class ImageFolder(Dataset):
+    """Class folders as they are: their names are the classes, sorted; no vocabulary is imposed.
+
+    With train and test folders but no valid one, valid is drawn from train; without any of them all three are
+    drawn. A dataset with train and valid folders alone has no test split.
+    """
+
+    name = "imagefolder"
+    summary = "a folder of images per class, with train/valid/test folders or without"
+    licence = "Your own images: their licence is yours to know."
+    expected = (
+        "one folder per class with images in it, or train/<class>/ and test/<class>/ (valid/<class>/ is optional)"
+    )
+
+    def files(self, source: Path) -> Sequence[Path]:
+        return [image for folder in class_folders(source, []) for image in folder.images]
+
+    def read(self, source: Path, options: Mapping[str, Value]) -> Raw:
+        from fersearch.data.images import decode_all
+
+        findings: list[str] = []
+        folders = class_folders(source, findings)
+        class_names = tuple(sorted({folder.label for folder in folders}))
+        findings += lookalikes(class_names) + _untaught(folders, class_names)
+        paths = [image for folder in folders for image in folder.images]
+        images = decode_all(paths, int(options["image_size"]), int(options["channels"]), findings)
+        return Raw(len(paths), images, columns(folders, class_names, source), class_names, findings)
+
+    def label(self, columns: Mapping[str, Any], class_names: Sequence[str], params: Mapping[str, Value]) -> Labels:
+        return Labels(tuple(class_names), columns["label"], columns["split"])
+
+
+def columns(folders: Sequence[ClassFolder], class_names: Sequence[str], source: Path) -> dict[str, Any]:
+    """Label, split and name of every image, in the order of the folders."""
+    import numpy as np
+
+    counts = [len(folder.images) for folder in folders]
+    names = [str(image.relative_to(source)) for folder in folders for image in folder.images]
+    return {
+        "label": np.repeat(np.array([class_names.index(folder.label) for folder in folders], np.int64), counts),
+        "split": np.repeat(np.array([folder.part for folder in folders], np.int8), counts),
+        "name": np.array(names, str),
+    }
+
+
+def _untaught(folders: Sequence[ClassFolder], class_names: Sequence[str]) -> list[str]:
+    taught = {folder.label for folder in folders if folder.images and folder.part in (0, -2)}
+    return [f"class '{name}' has no image to train on" for name in class_names if name not in taught]
+
+
+@hookimpl
+def register_datasets(register: Any) -> None:
+    """Bring folders of images."""
+    register(ImageFolder())
