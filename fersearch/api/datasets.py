@@ -13,7 +13,6 @@ from fersearch.data.locate import locate, remember
 from fersearch.errors import DataError
 from fersearch.home import prepared_folder
 from fersearch.space import Value
-from fersearch.study import Protocol
 
 Progress = Callable[[int, int], None]
 
@@ -30,7 +29,11 @@ class DatasetRow:
 
 @dataclass(frozen=True)
 class DatasetView:
-    """What a dataset holds under one choice of options, after filtering."""
+    """What a dataset holds under one choice of options, after filtering.
+
+    `splits` maps each part to its `n`, its images `per_class` and its `baseline`, the accuracy of
+    always answering the commonest class of train.
+    """
 
     name: str
     summary: str
@@ -40,7 +43,6 @@ class DatasetView:
     target: str
     classes: tuple[str, ...]
     splits: Mapping[str, Mapping[str, Any]]
-    majority_baseline: Mapping[str, float]
     findings: tuple[str, ...]
 
 
@@ -65,18 +67,11 @@ def show_dataset(
         DataError: the files are missing or broken.
     """
     dataset, source, values, prepared = _prepared(name, data, options or {}, progress, plugins)
-    chosen = _target(dataset, target)
-    loaded = arrays.load(dataset, prepared, {**values, "target": chosen}, Protocol(), None, with_test=True)
-    classes = loaded.task.class_names
-    splits: dict[str, dict[str, Any]] = {}
-    shares: dict[str, float] = {}
-    for split, indices in loaded.indices.items():
-        counts = [int((loaded.hard[indices] == k).sum()) for k in range(len(classes))]
-        splits[split] = {"n": len(indices), "per_class": dict(zip(classes, counts, strict=True))}
-        shares[split] = max(counts) / len(indices) if len(indices) else float("nan")
-    findings = tuple(prepared.findings)
+    chosen = target or dataset.targets[0]
+    shown = verify.show(dataset, prepared, {**values, "target": chosen})
     where = str(source) if source else None
-    return DatasetView(name, dataset.summary, dataset.licence, where, values, chosen, classes, splits, shares, findings)
+    about = (name, dataset.summary, dataset.licence, where, values, chosen)
+    return DatasetView(*about, tuple(shown["classes"]), shown["splits"], prepared.findings)
 
 
 def prepare_dataset(
@@ -112,26 +107,20 @@ def _prepared(
     mistakes = Mistakes()
     values = dataset_options(dataset, options, mistakes)
     mistakes.settle()
-    source = locate(dataset, data) if dataset.needs_data else None
+    source = locate(dataset, data)
     prepared = arrays.prepare(dataset, source, values, prepared_folder(), progress)
-    if data is not None and dataset.needs_data:
+    if data is not None and source is not None:
         remember(dataset.name, data)
     return dataset, source, values, prepared
-
-
-def _target(dataset: Dataset, target: str | None) -> str:
-    from fersearch.errors import lookup
-
-    chosen = target or dataset.targets[0]
-    return lookup("target", chosen, dict.fromkeys(dataset.targets, chosen))
 
 
 def _found(dataset: Dataset) -> str | None:
     if not dataset.needs_data:
         return "built in"
     try:
-        source = locate(dataset, None)
-        dataset.files(source)
+        source = locate(dataset)
+        if source is not None:
+            dataset.files(source)
     except DataError:
         return None
     return str(source)

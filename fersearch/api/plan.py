@@ -1,21 +1,22 @@
 """From the words of a command or a study file to a checked StudySpec; all mistakes are found at once."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from fersearch.components import Architecture, Dataset
+from fersearch.data import options
 from fersearch.data.locate import locate, remember
 from fersearch.errors import FersearchError, StudyFileError, UsageError, lookup
 from fersearch.recipe import recipe
 from fersearch.registry import Registry
-from fersearch.space import Choice, Space, Value
+from fersearch.search.build import PRUNERS, SAMPLERS
+from fersearch.space import Space, Value
 from fersearch.study import Budget, Direction, Objective, Protocol, StudySpec
+from fersearch.studyfile import mistake
 
-SAMPLERS = ("tpe", "nsga2", "random", "grid", "gp", "qmc")
-PRUNERS = ("pareto", "none")
 PRECISIONS = ("auto", "float32", "bf16")
 SPLITS = ("auto", "official", "ratios")
 OBJECTIVES = ("f1_macro", "train_seconds", "peak_memory_mb")
@@ -54,8 +55,9 @@ class Wishes:
 class Mistakes:
     """Mistakes found so far, each with the key or flag it belongs to."""
 
-    def __init__(self) -> None:
+    def __init__(self, lines: Sequence[str] = ()) -> None:
         self.found: list[tuple[str, FersearchError]] = []
+        self.lines = list(lines)
 
     @contextmanager
     def at(self, key: str) -> Iterator[None]:
@@ -67,46 +69,54 @@ class Mistakes:
 
     def settle(self, file: Path | None = None) -> None:
         """Raise all that was found: one as it is, several or a file's together."""
-        if file is not None and self.found:
-            raise StudyFileError(str(file), [f"{key}: {_one_line(error)}" for key, error in self.found])
+        lines = [*self.lines, *(mistake(key, error) for key, error in self.found)]
+        if file is not None and lines:
+            raise StudyFileError(str(file), lines)
         if len(self.found) == 1:
             raise self.found[0][1]
         if self.found:
-            lines = [f"{key}: {_one_line(error)}" for key, error in self.found]
             raise UsageError(f"{len(lines)} mistakes", "\n  ".join(lines))
 
 
-def plan(wishes: Wishes, registry: Registry, *, file: Path | None = None, names: Sequence[str] = ()) -> StudySpec:
+def plan(
+    wishes: Wishes,
+    registry: Registry,
+    *,
+    file: Path | None = None,
+    mistakes: Sequence[str] = (),
+    names: Sequence[str] = (),
+) -> StudySpec:
     """Check the wishes against the components and the space.
 
     Args:
+        file: the study file that the wishes come from, if they do, and `mistakes` found in it before.
         names: the studies there are, so that a default name is free.
 
     Raises:
         UsageError: one mistake, or several in one message; StudyFileError if they came from `file`.
     """
-    mistakes = Mistakes()
+    found = Mistakes(mistakes)
     architecture: Architecture | None = None
     dataset: Dataset | None = None
     space = Space({})
-    options: dict[str, Value] = {}
-    with mistakes.at("model"):
-        architecture = registry.architecture(wishes.model)
-    with mistakes.at("dataset"):
-        dataset = registry.dataset(wishes.dataset)
+    chosen: dict[str, Value] = {}
+    with found.at("model"):
+        architecture = registry.architecture(wishes.model) if wishes.model else None
+    with found.at("dataset"):
+        dataset = registry.dataset(wishes.dataset) if wishes.dataset else None
     if architecture is not None:
-        with mistakes.at("weights"):
+        with found.at("weights"):
             check_weights(architecture, wishes.weights)
     if dataset is not None:
-        options = dataset_options(dataset, wishes.dataset_options, mistakes)
-        with mistakes.at("data"):
+        chosen = dataset_options(dataset, wishes.dataset_options, found)
+        with found.at("data"):
             _check_data(dataset, wishes.data)
     if architecture is not None and dataset is not None:
         offered = recipe(architecture, dataset, pretrained=wishes.weights is not None)
-        space = narrow_space(offered, _settings(wishes), mistakes)
-    objectives = _objectives(wishes.objectives or OBJECTIVES, registry, mistakes)
-    _check_words(wishes, mistakes)
-    mistakes.settle(file)
+        space = narrow_space(offered, _settings(wishes), found)
+    objectives = _objectives(wishes.objectives or OBJECTIVES, registry, found)
+    _check_words(wishes, found)
+    found.settle(file)
     protocol = Protocol(
         cast(Any, wishes.split or "auto"), wishes.ratios or Protocol().ratios, _or(wishes.split_seed, Protocol().seed)
     )
@@ -117,7 +127,7 @@ def plan(wishes: Wishes, registry: Registry, *, file: Path | None = None, names:
         objectives=objectives,
         space=space,
         data=str(wishes.data.absolute()) if wishes.data else None,
-        dataset_options=options,
+        dataset_options=chosen,
         budget=Budget(_or(wishes.trials, TRIALS), wishes.timeout),
         protocol=protocol,
         sampler=wishes.sampler or "tpe",
@@ -131,17 +141,15 @@ def plan(wishes: Wishes, registry: Registry, *, file: Path | None = None, names:
 
 def dataset_options(dataset: Dataset, given: Mapping[str, str], mistakes: Mistakes) -> dict[str, Value]:
     """Each option of a dataset with its one value: the one given, else its default."""
-    offered = Space({**dataset.decoding, **dataset.options})
-    narrowed = narrow_space(offered, given, mistakes, "dataset")
-    options: dict[str, Value] = {}
-    for name, dimension in narrowed.dimensions.items():
-        if isinstance(dimension, Choice) and len(dimension.options) == 1:
-            options[name] = dimension.options[0]
-        else:
-            text = given.get(name, "")
-            error = UsageError(f"a study fixes '{name}', and '{text}' is not one value", f"give {name} one value")
-            mistakes.found.append((f"dataset.{name}", error))
-    return options
+    values: dict[str, Value] = {}
+    for name, text in given.items():
+        with mistakes.at(f"dataset.options.{name}"):
+            values |= options.parse(dataset, {name: text})
+    with mistakes.at("dataset.options"):
+        chosen = {**options.decoding(dataset, values), **options.loading(dataset, values)}
+        del chosen["target"]
+        return chosen
+    return values
 
 
 def narrow_space(offered: Space, settings: Mapping[str, str], mistakes: Mistakes, section: str = "space") -> Space:
@@ -192,7 +200,7 @@ def _objectives(texts: Sequence[str], registry: Registry, mistakes: Mistakes) ->
 
 
 def _check_words(wishes: Wishes, mistakes: Mistakes) -> None:
-    words = {"sampler": SAMPLERS, "pruner": PRUNERS, "precision": PRECISIONS, "split": SPLITS}
+    words: dict[str, Iterable[str]] = {"sampler": SAMPLERS, "pruner": PRUNERS, "precision": PRECISIONS, "split": SPLITS}
     for key, known in words.items():
         given = getattr(wishes, key)
         if given is not None:
@@ -213,10 +221,11 @@ def _check_name(name: str | None) -> None:
 
 
 def _check_data(dataset: Dataset, given: Path | None) -> None:
-    if dataset.needs_data:
-        dataset.files(locate(dataset, given))
-        if given is not None:
-            remember(dataset.name, given)
+    source = locate(dataset, given)
+    if source is not None:
+        dataset.files(source)
+    if given is not None and source is not None:
+        remember(dataset.name, given)
 
 
 def _settings(wishes: Wishes) -> dict[str, str]:
@@ -237,10 +246,6 @@ def _free_name(base: str, names: Sequence[str]) -> str:
     while f"{base}-{number}" in names:
         number += 1
     return f"{base}-{number}"
-
-
-def _one_line(error: FersearchError) -> str:
-    return f"{error.message}; {error.hint}" if error.hint else error.message
 
 
 def _or(value: int | None, default: int) -> int:

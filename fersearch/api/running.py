@@ -117,7 +117,7 @@ class _Run:
     def _prepare(self) -> None:
         spec = self.study.spec
         dataset = self.registry.dataset(spec.dataset)
-        source = locate(dataset, Path(spec.data) if spec.data else None) if dataset.needs_data else None
+        source = locate(dataset, spec.data)
         prepared = arrays.prepare(dataset, source, spec.dataset_options, prepared_folder(), self.observer.preparing)
         self._prepared = prepared.folder
         params = {**spec.dataset_options, "target": dataset.targets[0]}

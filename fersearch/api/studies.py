@@ -14,7 +14,7 @@ from fersearch import studyfile
 from fersearch.api.context import components, open_store
 from fersearch.api.plan import Wishes, plan
 from fersearch.artifacts import Artifacts
-from fersearch.errors import StudyFileError, UsageError, lookup
+from fersearch.errors import UsageError, lookup
 from fersearch.home import artifacts_folder, log_folder, run_folder
 from fersearch.registry import Registry
 from fersearch.search.front import front as pareto_front
@@ -257,22 +257,16 @@ def finite(data: Any) -> Any:
 def _from_file(
     path: Path, overrides: Mapping[str, Any], plugins: Iterable[Path], names: Sequence[str]
 ) -> tuple[Registry, StudySpec]:
+    """Plan a file's study; the file's own mistakes and those against the components are told together."""
     file, mistakes = studyfile.read(path)
     registry = components([*file.plugins, *plugins])
-    wishes = {**file.wishes, **{key: value for key, value in overrides.items() if value}}
-    for key in ("settings", "dataset_options"):
-        wishes[key] = {**file.wishes.get(key, {}), **overrides.get(key, {})}
+    wishes = file.merged(overrides)
     for key in ("model", "dataset"):
         if key not in wishes:
-            mistakes = [*mistakes, f"{key}: missing; name one (`fersearch plugin list`)"]
-    if mistakes and not {"model", "dataset"} <= set(wishes):
-        raise StudyFileError(str(path), mistakes)
-    try:
-        spec = plan(Wishes(**wishes), registry, file=path, names=names)
-    except StudyFileError as error:
-        raise StudyFileError(str(path), [*mistakes, *error.mistakes]) from None
-    if mistakes:
-        raise StudyFileError(str(path), mistakes)
+            if not any(line.startswith(key) for line in mistakes):
+                mistakes.append(f'{key}: missing; write {key} = "..." or give --{key}')
+            wishes[key] = ""
+    spec = plan(Wishes(**wishes), registry, file=path, mistakes=mistakes, names=names)
     return registry, spec
 
 

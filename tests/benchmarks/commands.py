@@ -1,0 +1,77 @@
+"""How long the commands take that people wait for, on a study of 2,000 trials, beside a bare Python.
+
+    python -m tests.benchmarks.commands [--trials 2000] [--runs 5]
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from fersearch.store import Store
+from fersearch.trial import Attempt, Epoch, Reason, Trial, TrialState
+from tests.benchmarks._noop import NAMES
+from tests.benchmarks.pool import spec
+
+COMMANDS = (
+    ("--help",),
+    ("study", "list"),
+    ("study", "show", "noop"),
+    ("study", "front", "noop"),
+    ("trial", "list", "noop"),
+    ("trial", "show", "noop", "7"),
+)
+
+
+def fill(url: str, trials: int) -> None:
+    """Write a study of so many complete trials with 12 epochs each."""
+    with Store.open(url) as store:
+        study = store.create_study(spec(trials), ())
+        space = study.spec.space.to_json()
+        params = next(study.spec.space.configurations())
+        with store.writer(study.id) as writer:
+            for number in range(trials):
+                values = {name: (number * 7919 % 1000 + i) / 1000 for i, name in enumerate(NAMES)}
+                trial = Trial(number, params, TrialState.RUNNING, space=space)
+                writer.add_trial(trial)
+                writer.start_attempt(number, Attempt(1))
+                for epoch in range(1, 13):
+                    writer.record(number, 1, Epoch(epoch, values, 1.0, 1.0))
+                attempt = Attempt(1, Reason.DONE, first_epoch=1, last_epoch=12, seconds=12.0)
+                done = Trial(
+                    number, params, TrialState.COMPLETE, values, 12, 12, attempts=(attempt,), space=space
+                )
+                writer.end_attempt(done, attempt, {})
+
+
+def seconds(command: list[str], env: dict[str, str]) -> float:
+    """Wall seconds of one run."""
+    started = time.perf_counter()
+    subprocess.run(command, env=env, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    """Fill a database and print the median seconds of each command."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--trials", type=int, default=2000)
+    parser.add_argument("--runs", type=int, default=5)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/bench.db"
+        fill(url, chosen.trials)
+        env = {**os.environ, "FERSEARCH_HOME": folder, "FERSEARCH_STORAGE": url}
+        program = str(Path(sys.executable).with_name("fersearch"))
+        bare = statistics.median(seconds([sys.executable, "-c", "pass"], env) for _ in range(chosen.runs))
+        print(f"a study of {chosen.trials} trials x 12 epochs; a bare Python takes {bare:.3f} s")
+        for words in COMMANDS:
+            taken = statistics.median(seconds([program, *words], env) for _ in range(chosen.runs))
+            print(f"fersearch {' '.join(words):<22} {taken:6.3f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""How many trials a second go through brain, pool and SQLite: no-op trials of 20 recorded epochs, 2 slots.
+
+    python -m tests.benchmarks.pool [--trials 300] [--slots 2]
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from fersearch import registry
+from fersearch.engines.devices import Slot
+from fersearch.engines.local import LocalEngine, Observer, Stop
+from fersearch.engines.pool import Pool
+from fersearch.recipe import recipe
+from fersearch.search.brain import Search
+from fersearch.store import Store
+from fersearch.study import Budget, Objective, StudySpec
+from fersearch.training.request import TrialRequest
+
+OBJECTIVES = (Objective("f1_macro", "max"), Objective("train_seconds", "min"), Objective("peak_memory_mb", "min"))
+
+
+def spec(trials: int) -> StudySpec:
+    """A study over the whole recipe with random proposals and no early stopping."""
+    components = registry.load()
+    space = recipe(components.architecture("cnn"), components.dataset("faces")).narrowed({"epochs": "20"})
+    return StudySpec(
+        "noop", "cnn", "faces", OBJECTIVES, space, budget=Budget(trials), sampler="random", pruner="none", seed=1
+    )
+
+
+def run(trials: int, slots: int) -> tuple[float, float]:
+    """Wall and driver CPU seconds of so many trials, the fork server already warm."""
+    with tempfile.TemporaryDirectory() as folder, Store.open(f"sqlite:///{folder}/bench.db") as store:
+        study = store.create_study(spec(trials), ())
+        pool = Pool(("fersearch.engines.child", "tests.benchmarks._noop"))
+        pool.start(Path(folder) / "warm.log", {}).receive()
+
+        def request(trial, slot):
+            return TrialRequest(
+                study.id, study.name, trial.number, 1, trial.params, "cnn", "faces", "", {}, OBJECTIVES[0], 0, "", ""
+            )
+
+        try:
+            with store.writer(study.id) as writer:
+                search = Search(study, (), {}, writer, registry.load().metrics, {})
+                places = [Slot(i, "cpu", (), 1) for i in range(slots)]
+                log = Path(folder) / "trial.log"
+                engine = LocalEngine(search, places, pool, request, Observer(), Stop(), log=lambda _: log)
+                started, cpu = time.perf_counter(), time.process_time()
+                engine.run()
+                wall, cpu = time.perf_counter() - started, time.process_time() - cpu
+        finally:
+            pool.close()
+        ended = store.trials(study.id)
+        assert len(ended) == trials and all(trial.epochs == 20 for trial in ended)
+    return wall, cpu
+
+
+def main() -> None:
+    """Run and print one line."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--trials", type=int, default=300)
+    parser.add_argument("--slots", type=int, default=2)
+    chosen = parser.parse_args()
+    wall, cpu = run(chosen.trials, chosen.slots)
+    rate = chosen.trials / wall
+    print(
+        f"{chosen.trials} no-op trials of 20 epochs, {chosen.slots} slots, {os.cpu_count()} cores: "
+        f"{rate:.1f} trials/s, {20 * rate:.0f} epochs/s, driver CPU {cpu / wall:.0%} of one core"
+    )
+
+
+if __name__ == "__main__":
+    main()
