@@ -145,9 +145,16 @@ def _checked(root: Path, found: Sequence[ClassFolder]) -> list[ClassFolder]:
 
 
 def roots(source: Path) -> Iterator[Path]:
-    """A folder, then the folders in it: the places where an unpacked archive may have its top."""
+    """A folder, then the readable folders in it: the places where an unpacked archive may have its top.
+
+    Raises:
+        DataError: the folder is missing, is a file, or may not be read.
+    """
+    below = subfolders(source)
+    if not os.access(source, os.R_OK | os.X_OK):
+        raise unreadable(source, PermissionError())
     yield source
-    yield from subfolders(source)
+    yield from (folder for folder in below if os.access(folder, os.R_OK | os.X_OK))
 
 
 def _names(paths: Iterable[Path], most: int = 8) -> str:

@@ -120,7 +120,7 @@ def prepare(
     files = dataset.files(start)
     folder = shelf / _key(dataset, start, files, chosen)
     if not _is_whole(folder):
-        with _full_disk_told(root), _lock(folder.with_name(f"{folder.name}.lock")):
+        with trouble_told(root), _lock(folder.with_name(f"{folder.name}.lock")):
             if not _is_whole(folder):
                 _make(dataset, source, chosen, folder, len(files), progress)
     return Prepared.open(folder)
@@ -174,7 +174,8 @@ def _lock(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _full_disk_told(root: Path) -> Iterator[None]:
+def trouble_told(root: Path) -> Iterator[None]:
+    """Turn a full disk or a forbidden folder into a DataError that says what to do."""
     try:
         yield
     except OSError as error:

@@ -174,6 +174,8 @@ def _subjects(seen: _Seen) -> Check:
     if column is None:
         return []
     known = [set(np.asarray(column)[seen.part == k].tolist()) - {""} for k in range(len(PARTS))]
+    if not any(known):
+        return []
     checks: Check = [("subjects", f"{len(set.union(*known)):,}", False)]
     for a, b in ((0, 1), (0, 2), (1, 2)):
         shared = known[a] & known[b]

@@ -17,7 +17,7 @@ from fersearch.components import Dataset, Labels, Task
 from fersearch.data import options as dataset_options
 from fersearch.data import splits
 from fersearch.data.folders import PARTS
-from fersearch.data.prepared import Prepared, map_array
+from fersearch.data.prepared import Prepared, map_array, trouble_told
 from fersearch.errors import DataError
 from fersearch.space import Value
 from fersearch.study import Protocol
@@ -143,7 +143,8 @@ def _make(
         "protocol": asdict(protocol),
         "limit": limit,
     }
-    _save(folder, arrays, facts)
+    with trouble_told(prepared.folder):
+        _save(folder, arrays, facts)
 
 
 def _save(folder: Path, arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> None:

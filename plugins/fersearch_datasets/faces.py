@@ -36,10 +36,10 @@ class Faces(Dataset):
     }
     targets = ("majority", "crossentropy", "probability")
 
-    def files(self, source: Path) -> Sequence[Path]:  # noqa: ARG002
+    def files(self, source: Path) -> Sequence[Path]:
         return []
 
-    def read(self, source: Path, options: Mapping[str, Value]) -> Raw:  # noqa: ARG002
+    def read(self, source: Path, options: Mapping[str, Value]) -> Raw:
         import numpy as np
 
         from fersearch_datasets._people import CLASSES

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from os.path import isfile
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def _rows(table: Path) -> list[Row]:
         for column in ("image", "label"):
             if not row[column]:
                 raise DataError(f"{row.where}: {column} is blank", "fill it in, or remove the row")
-        if not (table.parent / row["image"]).is_file():
+        if not isfile(table.parent / row["image"]):
             raise DataError(f"{row.where}: no file {row['image']} in {table.parent}", "paths are relative to the CSV")
     return listed
 
