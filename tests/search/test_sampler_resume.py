@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 import pytest
-from tests.search.fakes import Rows, make_search, make_spec, run_trial
 
 from fersearch.search import Search
 from fersearch.space import Choice, Float, Int, Space
 from fersearch.trial import Epoch, Outcome, Reason, Trial
+from tests.search.fakes import Rows, make_search, make_spec, run_trial
 
 LENGTHS = {"tpe": 10, "random": 10, "qmc": 10, "grid": 10, "nsga2": 25}
 FINITE = Space(
