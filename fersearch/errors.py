@@ -72,6 +72,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     """Return `did you mean 'x'? known: a, b, c` for a name that is not known."""
     names = sorted(known)
     close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+    close = close or [other for other in names if name and other.startswith(name.lower())]
     meant = f"did you mean '{close[0]}'? " if close else ""
     return f"{meant}known: {', '.join(names) or 'none'}"
 

@@ -145,11 +145,11 @@ def dataset_options(dataset: Dataset, given: Mapping[str, str], mistakes: Mistak
     for name, text in given.items():
         with mistakes.at(f"dataset.options.{name}"):
             values |= options.parse(dataset, {name: text})
+    chosen = values
     with mistakes.at("dataset.options"):
         chosen = {**options.decoding(dataset, values), **options.loading(dataset, values)}
         del chosen["target"]
-        return chosen
-    return values
+    return chosen
 
 
 def narrow_space(offered: Space, settings: Mapping[str, str], mistakes: Mistakes, section: str = "space") -> Space:
@@ -164,7 +164,7 @@ def narrow_space(offered: Space, settings: Mapping[str, str], mistakes: Mistakes
         if len(mistakes.found) > found:
             del sound[name]
     with mistakes.at(section):
-        return offered.narrowed(sound)
+        offered = offered.narrowed(sound)
     return offered
 
 

@@ -1,0 +1,148 @@
+"""From wishes to a spec: what is refused, in which words, and that all of it is told at once."""
+
+import pytest
+
+from fersearch import Architecture, Choice, Dataset, Float, Metric
+from fersearch.api.plan import Wishes, plan
+from fersearch.errors import StudyFileError, UnknownName, UsageError
+from fersearch.registry import Registry
+
+
+class Net(Architecture):
+    name = "net"
+    space = {"width": Choice(8, 16)}
+    stage_names = ("body", "middle", "head")
+    weights = ("imagenet",)
+
+    def build(self, params, task):
+        raise NotImplementedError
+
+    def stages(self, model):
+        raise NotImplementedError
+
+
+class Drawn(Dataset):
+    name = "drawn"
+    needs_data = False
+    options = {"classes": Choice(8, 10, search="8")}
+    targets = ("majority", "votes")
+
+    def files(self, source):
+        return []
+
+    def read(self, source, options):
+        raise NotImplementedError
+
+    def label(self, columns, class_names, params):
+        raise NotImplementedError
+
+
+class Score(Metric):
+    name = "f1_macro"
+
+    def compute(self, evaluation):
+        raise NotImplementedError
+
+
+class Seconds(Score):
+    name = "train_seconds"
+    direction = "min"
+    measured = True
+
+
+class Memory(Seconds):
+    name = "peak_memory_mb"
+
+
+@pytest.fixture
+def registry():
+    metrics = {metric.name: metric for metric in (Score(), Seconds(), Memory())}
+    return Registry({"net": Net()}, {"drawn": Drawn()}, metrics)
+
+
+def test_a_plain_wish_becomes_the_defaults(registry):
+    spec = plan(Wishes("net", "drawn"), registry)
+    assert spec.name == "net-drawn"
+    assert [str(o) for o in spec.objectives] == ["f1_macro:max", "train_seconds:min", "peak_memory_mb:min"]
+    assert (spec.sampler, spec.pruner, spec.seed, spec.budget.trials) == ("tpe", "pareto", 0, 20)
+    assert spec.dataset_options == {"image_size": 48, "channels": 1, "classes": 8}
+    assert spec.space["freeze"].options == ("none",)
+    assert spec.space["target"].options == ("majority",)
+    assert spec.space["width"].options == (8, 16)
+
+
+def test_a_spec_survives_the_store(registry):
+    spec = plan(Wishes("net", "drawn", settings={"learning_rate": "0.01..0.1", "optimizer": "sgd"}), registry)
+    assert type(spec).from_json(spec.to_json()) == spec
+
+
+def test_a_free_name_is_found(registry):
+    assert plan(Wishes("net", "drawn"), registry, names=["net-drawn", "net-drawn-2"]).name == "net-drawn-3"
+
+
+def test_pretrained_weights_open_the_freezing_rules(registry):
+    spec = plan(Wishes("net", "drawn", weights="imagenet"), registry)
+    assert spec.space["freeze"].options == ("none", "all_but_last", "all_but_first_and_last", "first_1")
+
+
+def test_epochs_are_fixed_or_a_range(registry):
+    assert plan(Wishes("net", "drawn", epochs="7"), registry).space["epochs"].options == (7,)
+    ranged = plan(Wishes("net", "drawn", epochs="5..9"), registry).space["epochs"]
+    assert (ranged.low, ranged.high) == (5, 9)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "told"),
+    [
+        ({"model": "nte"}, "unknown architecture 'nte'\n  did you mean 'net'? known architectures: net"),
+        ({"dataset": "drown"}, "unknown dataset 'drown'\n  did you mean 'drawn'? known datasets: drawn"),
+        ({"sampler": "tpee"}, "unknown sampler 'tpee'\n  did you mean 'tpe'?"),
+        ({"settings": {"momentun": "0.9"}}, "unknown parameter 'momentun'\n  did you mean 'momentum'?"),
+        ({"settings": {"learning_rate": "50"}}, "learning_rate: 50 is not offered\n  offered: 1e-07..10 (log)"),
+        ({"settings": {"optimizer": "adam", "momentum": "0.9"}}, "momentum: applies only when optimizer=sgd"),
+        ({"objectives": ["f1"]}, "unknown metric 'f1'\n  did you mean 'f1_macro'?"),
+        ({"objectives": ["f1_macro:up"]}, "unknown direction 'up'"),
+        ({"objectives": ["f1_macro", "f1_macro"]}, "objective 'f1_macro' is given twice"),
+        ({"dataset_options": {"classes": "9"}}, "classes: '9' is not offered\n  offered: 8, 10"),
+        ({"dataset_options": {"colour": "1"}}, "dataset drawn has no option 'colour'"),
+        ({"weights": "imagnet"}, "weights 'imagnet' are neither a file nor a source that net knows"),
+        ({"trials": 0}, "trials 0 is too small"),
+        ({"name": "a b"}, "'a b' is no name for a study"),
+    ],
+)
+def test_a_mistake_is_told(registry, wishes, told):
+    with pytest.raises(UsageError) as caught:
+        plan(Wishes(**{"model": "net", "dataset": "drawn", **wishes}), registry)
+    assert str(caught.value).startswith(told)
+
+
+def test_all_mistakes_are_told_at_once(registry):
+    wishes = Wishes("net", "drown", sampler="x", settings={"a": "1"}, objectives=["f1"], trials=0)
+    with pytest.raises(UsageError) as caught:
+        plan(wishes, registry)
+    for word in ("'drown'", "'x'", "'f1'", "trials 0"):
+        assert word in str(caught.value)
+
+
+def test_a_files_mistakes_come_with_those_found_in_it_before(registry, tmp_path):
+    wishes = Wishes("net", "drawn", settings={"momentun": "0.9", "width": "9"})
+    with pytest.raises(StudyFileError) as caught:
+        plan(wishes, registry, file=tmp_path / "study.toml", mistakes=["trails: unknown key"])
+    assert [line.partition(":")[0] for line in caught.value.mistakes] == ["trails", "space.momentun", "space.width"]
+
+
+def test_an_unknown_name_tells_of_broken_plugins(registry):
+    registry.broken["x.py"] = "plugin x.py cannot be loaded: SyntaxError: invalid syntax"
+    with pytest.raises(UnknownName, match=r"not loaded: plugin x\.py"):
+        plan(Wishes("tiny", "drawn"), registry)
+
+
+def test_ratios_and_split_reach_the_protocol(registry):
+    spec = plan(Wishes("net", "drawn", split="ratios", ratios=(0.6, 0.2, 0.2), split_seed=7), registry)
+    assert (spec.protocol.split, spec.protocol.ratios, spec.protocol.seed) == ("ratios", (0.6, 0.2, 0.2), 7)
+
+
+def test_a_parameter_that_depends_on_another_keeps_its_parents_setting(registry):
+    spec = plan(Wishes("net", "drawn", settings={"optimizer": "sgd", "momentum": "0.9"}), registry)
+    assert spec.space["momentum"].options == (0.9,)
+    assert isinstance(spec.space["learning_rate"], Float)
