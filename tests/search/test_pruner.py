@@ -120,6 +120,14 @@ def test_costs_are_projected_to_each_trials_own_budget() -> None:
     assert pruner.judge(4, epoch(2, 0.5, seconds=20.0), 12).stop
 
 
+def test_costs_on_a_log_scale_are_compared_by_their_ratios() -> None:
+    """All five stand on one front; 400 s is near 1000 s as a ratio, and far from it as a difference."""
+    pruner = ParetoPruner(OBJECTIVES[:2], METRICS, 12)
+    for number, (f1, seconds) in enumerate([(0.9, 1000.0), (0.1, 1.0), (0.5, 30.0), (0.4, 20.0)]):
+        pruner.judge(number, epoch(1, f1, seconds), 12)
+    assert pruner.judge(4, epoch(1, 0.85, 400.0), 12).rank > 3
+
+
 def test_a_resumed_trial_votes_once() -> None:
     pruner = ParetoPruner(F1, METRICS, 12)
     first = judge_all(pruner, [epoch(1, score) for score in (0.1, 0.2, 0.3, 0.15)])

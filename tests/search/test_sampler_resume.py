@@ -60,6 +60,16 @@ def test_a_resumed_search_equals_an_uninterrupted_one(sampler: str, run: Run) ->
     assert len({str(trial.params) for trial in got}) == 2 * half
 
 
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random", "qmc"])
+def test_discarded_duplicates_leave_no_trace_in_a_resumed_search(sampler: str) -> None:
+    """The space has 54 configurations: the last of 50 trials are found after many duplicates."""
+    spec, rows = make_spec(sampler, FINITE), Rows()
+    expected = one_by_one(make_search(spec), 50)
+    got = one_by_one(make_search(spec, rows), 40) + one_by_one(make_search(spec, rows), 10)
+    assert [trial.params for trial in got] == [trial.params for trial in expected]
+    assert any(trial.sampler_state.get("skipped") for trial in got)
+
+
 @pytest.mark.parametrize("sampler", [name for name in LENGTHS if name != "grid"])
 def test_a_search_killed_with_two_running_goes_on_as_if_they_still_ran(sampler: str) -> None:
     """The constant liar needs the running ones: they come back, and the proposals after them are the same."""
