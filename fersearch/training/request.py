@@ -16,7 +16,8 @@ class TrialRequest:
     `prepared` is the folder of the prepared dataset, `scratch` the trial's own folder for its best
     and last states, `artifacts` the folder of finished checkpoints. `objective` decides which epoch
     is kept. `device` is as torch names it, `threads` the CPU threads to use. With `resume` the last
-    state in `scratch`, if any, is gone on from.
+    state in `scratch`, if any, is gone on from; `save_every` is the training time in seconds between
+    two such states.
     """
 
     study_id: int
@@ -32,7 +33,7 @@ class TrialRequest:
     seed: int
     scratch: str
     artifacts: str
-    protocol: Protocol = Protocol()
+    protocol: Protocol = field(default_factory=Protocol)
     limit: int | None = None
     plugins: Sequence[PluginFile] = field(default_factory=tuple)
     weights: str | None = None
@@ -40,6 +41,7 @@ class TrialRequest:
     device: str = "cpu"
     threads: int = 1
     resume: bool = True
+    save_every: float = 30.0
 
     def to_json(self) -> dict[str, Any]:
         """The request as plain data, for the way to the trial process."""

@@ -1,0 +1,1 @@
+"""Trains one trial: the only room of the core that knows torch."""

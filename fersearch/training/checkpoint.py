@@ -1,0 +1,120 @@
+"""A finished checkpoint: one safetensors file whose metadata holds a card that says how to use it."""
+
+import json
+import platform
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+import fersearch
+from fersearch.components import Architecture, Task
+from fersearch.data.arrays import Loaded
+from fersearch.errors import FersearchError
+from fersearch.training.request import TrialRequest
+from fersearch.training.states import write_whole
+
+KEY = "fersearch"
+FORMAT = 1
+
+
+def make_card(
+    request: TrialRequest, loaded: Loaded, epoch: int, values: Mapping[str, float], precision: str
+) -> dict[str, Any]:
+    """The card of a trial's kept epoch, as plain data; `values` that are not finite are None."""
+    finite = {name: value if np.isfinite(value) else None for name, value in values.items()}
+    return {
+        "format": FORMAT,
+        "study": request.study,
+        "trial": request.number,
+        "epoch": epoch,
+        "architecture": request.model,
+        "params": dict(request.params),
+        "class_names": list(loaded.task.class_names),
+        "channels": loaded.task.channels,
+        "image_size": loaded.task.image_size,
+        "mean": [float(value) for value in loaded.mean],
+        "std": [float(value) for value in loaded.std],
+        "precision": precision,
+        "dataset": {
+            "name": request.dataset,
+            "digest": loaded.digest,
+            "options": dict(request.dataset_options),
+            "target": loaded.target,
+            "limit": request.limit,
+        },
+        "licence": loaded.licence,
+        "protocol": request.to_json()["protocol"],
+        "seed": request.seed,
+        "weights": request.weights,
+        "metrics": finite,
+        "plugins": [{"path": file.path, "digest": file.digest} for file in request.plugins],
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """What the weights were trained with."""
+    return {
+        "fersearch": fersearch.__version__,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+    }
+
+
+def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
+    """Write weights and card as one file.
+
+    Raises:
+        DiskFull: there is no room; no half file stays.
+    """
+    whole = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    write_whole(path, save(whole, {KEY: json.dumps(card)}))
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The card and the weights (on the CPU) of a checkpoint file.
+
+    Raises:
+        FersearchError: the file is missing, or no checkpoint of fersearch.
+    """
+    try:
+        data = path.read_bytes()
+        tensors = load(data)
+        length = struct.unpack("<Q", data[:8])[0]
+        card = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][KEY])
+    except OSError as error:
+        raise FersearchError(f"cannot read checkpoint {path}: {error.strerror}") from error
+    except (SafetensorError, ValueError, KeyError, struct.error) as error:
+        hint = "get one by `fersearch checkpoint pull STUDY`"
+        raise FersearchError(f"{path} is no checkpoint of fersearch", hint) from error
+    if card.get("format", 0) > FORMAT:
+        raise FersearchError(f"{path} was written by a newer fersearch", "upgrade fersearch to use it")
+    return card, tensors
+
+
+def task_of(card: Mapping[str, Any]) -> Task:
+    """The task that a checkpoint was trained for."""
+    return Task(tuple(card["class_names"]), int(card["channels"]), int(card["image_size"]))
+
+
+def load_model(card: Mapping[str, Any], tensors: Mapping[str, Tensor], architecture: Architecture) -> nn.Module:
+    """The model of a checkpoint, in evaluation mode on the CPU: normalised images to logits.
+
+    Raises:
+        FersearchError: the weights are not those of the architecture.
+    """
+    model = architecture.build(card["params"], task_of(card))
+    try:
+        model.load_state_dict(dict(tensors))
+    except RuntimeError as error:
+        message = f"the checkpoint's weights do not fit architecture '{architecture.name}'"
+        raise FersearchError(message, str(error).splitlines()[-1].strip()) from error
+    return model.eval()

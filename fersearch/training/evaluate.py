@@ -1,0 +1,83 @@
+"""What a model says about images, and what the metrics make of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fersearch.components import Evaluation, Metric
+from fersearch.data.arrays import Loaded
+from fersearch.errors import FersearchError
+from fersearch.training.batches import Pixels
+from fersearch.training.errors import check_finite
+from fersearch.training.losses import Loss
+from fersearch.training.measure import Clock
+from fersearch.training.precision import Precision, autocast
+
+
+def predict(model: nn.Module, pixels: Pixels, rows: Tensor, batch_size: int, precision: Precision) -> Tensor:
+    """The logits (float32, len(rows) x classes, on the device) of some images, the model in evaluation mode."""
+    model.eval()
+    with torch.inference_mode(), autocast(precision, pixels.device):
+        parts = [model(pixels.take(part)) for part in torch.split(rows, batch_size)]
+    return torch.cat(parts).float()
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One pass over a split: class shares (float32, n x classes), their labels, the mean loss and the seconds."""
+
+    probabilities: "np.ndarray[Any, Any]"
+    labels: "np.ndarray[Any, Any]"
+    loss: float
+    seconds: float
+
+
+def judge(
+    model: nn.Module, loaded: Loaded, pixels: Pixels, split: str, batch_size: int, loss_of: Loss, precision: Precision
+) -> Judgement:
+    """Let a model judge a split; the loss is the trial's own, against the split's labels.
+
+    Raises:
+        Diverged: an output is not finite.
+    """
+    indices = np.asarray(loaded.indices[split])
+    labels = np.array(loaded.hard[indices])
+    clock = Clock(pixels.device)
+    with clock.running():
+        logits = predict(model, pixels, pixels.rows(indices), batch_size, precision)
+    check_finite(logits, "the network's output")
+    loss = float(loss_of(logits, torch.from_numpy(labels).to(logits.device)))
+    return Judgement(probabilities(logits), labels, loss, clock.seconds)
+
+
+def probabilities(logits: Tensor) -> "np.ndarray[Any, Any]":
+    """Class shares (float32, n x classes) from logits."""
+    shares: np.ndarray[Any, Any] = logits.softmax(1).cpu().numpy()
+    return shares
+
+
+def confusion_matrix(shares: "np.ndarray[Any, Any]", labels: "np.ndarray[Any, Any]") -> list[list[int]]:
+    """`matrix[i][j]` images of class i that were called class j."""
+    classes = shares.shape[1]
+    cells = np.bincount(labels * classes + shares.argmax(1), minlength=classes * classes)
+    matrix: list[list[int]] = cells.reshape(classes, classes).tolist()
+    return matrix
+
+
+def compute(metrics: Mapping[str, Metric], evaluation: Evaluation) -> dict[str, float]:
+    """Every metric's value, NaN where it is undefined.
+
+    Raises:
+        FersearchError: a metric fails; the message names it.
+    """
+    values = {}
+    for name, metric in metrics.items():
+        try:
+            values[name] = float(metric.compute(evaluation))
+        except Exception as error:
+            raise FersearchError(f"metric '{name}' failed: {type(error).__name__}: {error}") from error
+    return values

@@ -1,0 +1,118 @@
+"""What is taught, and how being wrong is counted.
+
+Focal loss: Lin et al. 2017, arXiv:1708.02002. Class weights by effective number: Cui et al. 2019,
+arXiv:1901.05555. The `probability`, `crossentropy` and `multi_target` targets: Barsoum et al. 2016,
+arXiv:1608.01041.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fersearch.errors import lookup
+from fersearch.space import Value
+from fersearch.training.tensors import wrap
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+EFFECTIVE_BETA = 0.999
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What each image teaches: class indices (int64, n) or class shares (float32, n x classes).
+
+    With `drawn`, one class is drawn from an image's shares every time it is seen.
+    """
+
+    values: Tensor
+    drawn: bool = False
+
+    @classmethod
+    def of(
+        cls, target: str, hard: "np.ndarray[Any, Any]", soft: "np.ndarray[Any, Any] | None", num_classes: int
+    ) -> "Targets":
+        """The targets of a trial: the dataset's shares where it has them, its labels elsewhere."""
+        if soft is not None:
+            return cls(wrap(soft), drawn=target == "probability")
+        return cls(F.one_hot(wrap(hard).clamp_min(0), num_classes).float() if target == "multi_target" else wrap(hard))
+
+    def draw(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """The targets of some rows, for one sight of each."""
+        values = self.values.index_select(0, rows)
+        return torch.multinomial(values, 1, generator=generator).squeeze(1) if self.drawn else values
+
+
+def cross_entropy(logits: Tensor, targets: Tensor, *, weights: Tensor | None, smoothing: float = 0.0) -> Tensor:
+    """Mean cross entropy of logits (n, classes) with class indices (n) or shares (n, classes)."""
+    return F.cross_entropy(logits, targets, weights, label_smoothing=smoothing)
+
+
+def focal(logits: Tensor, targets: Tensor, *, weights: Tensor | None, gamma: float) -> Tensor:
+    """Mean of -sum_k t_k w_k (1 - p_k)^gamma log p_k; gamma 0 is cross entropy."""
+    log_p = F.log_softmax(logits, 1)
+    shares = targets if targets.is_floating_point() else F.one_hot(targets, logits.shape[1])
+    lost = shares * (1 - log_p.exp()).clamp_min(0) ** gamma * log_p
+    return -(lost if weights is None else lost * weights).sum(1).mean()
+
+
+def multi_target(logits: Tensor, targets: Tensor, *, weights: Tensor | None) -> Tensor:
+    """Mean of -log max_k(t'_k p_k) with t' = 0.999 t + 0.001: any one of the kept classes will do."""
+    shares = targets if targets.is_floating_point() else F.one_hot(targets, logits.shape[1])
+    best, chosen = (F.log_softmax(logits, 1) + (0.999 * shares + 0.001).log()).max(1)
+    return -(best if weights is None else best * weights[chosen]).mean()
+
+
+LOSSES: dict[str, Callable[[Mapping[str, Value], Tensor | None], Loss]] = {
+    "cross_entropy": lambda params, weights: partial(
+        cross_entropy, weights=weights, smoothing=float(params.get("label_smoothing", 0.0))
+    ),
+    "focal": lambda params, weights: partial(focal, weights=weights, gamma=float(params.get("focal_gamma", 2.0))),
+}
+
+
+def criterion(params: Mapping[str, Value], weights: Tensor | None = None) -> Loss:
+    """The loss that `params` names; the target `multi_target` brings a loss of its own.
+
+    Raises:
+        UnknownName: there is no such loss.
+    """
+    if params.get("target") == "multi_target":
+        return partial(multi_target, weights=weights)
+    return lookup("loss", str(params.get("loss", "cross_entropy")), LOSSES)(params, weights)
+
+
+def _inverse(counts: Tensor) -> Tensor:
+    return 1 / counts
+
+
+def _effective(counts: Tensor) -> Tensor:
+    return (1 - EFFECTIVE_BETA) / (1 - EFFECTIVE_BETA**counts)
+
+
+CLASS_WEIGHTS: dict[str, Callable[[Tensor], Tensor] | None] = {
+    "none": None,
+    "inverse": _inverse,
+    "effective": _effective,
+}
+
+
+def class_weights(rule: str, labels: "np.ndarray[Any, Any]", num_classes: int) -> Tensor | None:
+    """A weight per class (float32, classes) from the training labels; their mean over the images is 1.
+
+    A class without images weighs nothing.
+
+    Raises:
+        UnknownName: there is no such rule.
+    """
+    weigh = lookup("class_weights", rule, CLASS_WEIGHTS)
+    if weigh is None:
+        return None
+    counts = torch.from_numpy(np.bincount(labels, minlength=num_classes)).double()
+    weights = torch.where(counts > 0, weigh(counts.clamp_min(1)), 0.0)
+    return (weights * counts.sum() / (weights * counts).sum()).float()

@@ -1,0 +1,171 @@
+"""What training costs: seconds, memory, size and latency. 1 MB = 2**20 bytes."""
+
+import os
+import statistics
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from fersearch.components import Architecture, Task
+from fersearch.space import Value
+
+INTERVAL = 0.02  # seconds between two looks at the memory of a CPU trial
+
+
+@dataclass
+class Clock:
+    """Wall and CPU seconds (of all threads of the process) spent inside `running`."""
+
+    device: torch.device
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Count the time of the block, the device's queued work included."""
+        synchronize(self.device)
+        wall, cpu = time.perf_counter(), time.process_time()
+        yield
+        synchronize(self.device)
+        self.seconds += time.perf_counter() - wall
+        self.cpu_seconds += time.process_time() - cpu
+
+
+class PeakMemory:
+    """The highest memory inside `watching`, in bytes above what it was when this object was made.
+
+    On CUDA the allocator's own peak; elsewhere private memory, looked at every 20 ms by a thread.
+    Make it before the model is built.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.peak = 0
+        self._counted = device.type == "cuda"
+        self._private = None if self._counted else _private_memory()
+        self._start = self._now()
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watch the block."""
+        if self._counted:
+            torch.cuda.reset_peak_memory_stats(self.device)
+            yield
+            self._keep(torch.cuda.max_memory_allocated(self.device))
+            return
+        done = threading.Event()
+        thread = threading.Thread(target=self._sample, args=(done,), name="memory", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _sample(self, done: threading.Event) -> None:
+        while not done.wait(INTERVAL):
+            self._keep(self._now())
+        self._keep(self._now())
+
+    def _keep(self, memory: int) -> None:
+        self.peak = max(self.peak, memory - self._start)
+
+    def _now(self) -> int:
+        return self._private() if self._private else torch.cuda.memory_allocated(self.device)
+
+
+class _Statm:
+    """Private memory on Linux: resident pages less the shared and mapped ones, read in a microsecond."""
+
+    def __init__(self) -> None:
+        self._file = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+        self._page = os.sysconf("SC_PAGE_SIZE")
+
+    def __call__(self) -> int:
+        _, resident, shared, *_ = os.pread(self._file, 256, 0).split()
+        return (int(resident) - int(shared)) * self._page
+
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):
+            os.close(self._file)
+
+
+class _Resident:
+    """Resident memory where nothing better is known."""
+
+    def __init__(self) -> None:
+        import psutil
+
+        self._process = psutil.Process()
+
+    def __call__(self) -> int:
+        memory = self._process.memory_info()
+        return int(memory.rss - getattr(memory, "shared", 0))
+
+
+def _private_memory() -> _Statm | _Resident:
+    return _Statm() if os.path.exists("/proc/self/statm") else _Resident()
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def parameters(model: nn.Module) -> int:
+    """The number of weights, trained and frozen."""
+    return sum(weight.numel() for weight in model.parameters())
+
+
+def model_bytes(model: nn.Module) -> int:
+    """What the weights and statistics of a model take."""
+    return sum(tensor.nbytes for tensor in model.state_dict().values() if isinstance(tensor, torch.Tensor))
+
+
+def latency(model: nn.Module, image: torch.Tensor, repeats: int = 10) -> float:
+    """Seconds of one image (1, channels, size, size) through the model: the median of some, after two to warm up."""
+    model.eval()
+    seconds = []
+    with torch.inference_mode():
+        for _ in range(repeats + 2):
+            started = time.perf_counter()
+            model(image)
+            synchronize(image.device)
+            seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds[2:])
+
+
+def count_on_meta(architecture: Architecture, params: Mapping[str, Value], task: Task) -> dict[str, int]:
+    """Count weights, `total` and `trainable` under the freezing rule of `params`, without memory for them."""
+    from fersearch.training.freeze import freeze
+
+    with torch.device("meta"):
+        model = architecture.build(params, task)
+    freeze(architecture, model, params)
+    trainable = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
+    return {"total": parameters(model), "trainable": trainable}
+
+
+def device_name(device: torch.device) -> str:
+    """The device as its maker calls it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return _cpu_name() if device.type == "cpu" else device.type
+
+
+def _cpu_name() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        import platform
+
+        return platform.processor() or platform.machine()

@@ -1,0 +1,142 @@
+"""Optimisers and learning-rate schedules by the recipe's names.
+
+A schedule is a function of the epochs passed so far, so a resumed trial needs no state for it;
+only `plateau` remembers what it has seen.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from fersearch.errors import lookup
+from fersearch.space import Value
+from fersearch.study import Objective
+
+Params = Mapping[str, Value]
+Rate = Callable[[Params, float], float]
+
+
+def _sgd(weights: list[nn.Parameter], params: Params, **common: Any) -> torch.optim.Optimizer:
+    momentum = float(params.get("momentum", 0.0))
+    nesterov = bool(params.get("nesterov", False)) and momentum > 0
+    return torch.optim.SGD(weights, momentum=momentum, nesterov=nesterov, fused=True, **common)
+
+
+def _adam(weights: list[nn.Parameter], params: Params, **common: Any) -> torch.optim.Optimizer:  # noqa: ARG001
+    return torch.optim.Adam(weights, fused=True, **common)
+
+
+def _adamw(weights: list[nn.Parameter], params: Params, **common: Any) -> torch.optim.Optimizer:  # noqa: ARG001
+    return torch.optim.AdamW(weights, fused=True, **common)
+
+
+def _rmsprop(weights: list[nn.Parameter], params: Params, **common: Any) -> torch.optim.Optimizer:  # noqa: ARG001
+    return torch.optim.RMSprop(weights, foreach=True, **common)
+
+
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "sgd": _sgd,
+    "adam": _adam,
+    "adamw": _adamw,
+    "rmsprop": _rmsprop,
+}
+
+
+def optimizer(weights: Iterable[nn.Parameter], params: Params) -> torch.optim.Optimizer:
+    """The optimiser that `params` names, over the weights that are trained.
+
+    Raises:
+        UnknownName: there is no such optimiser.
+    """
+    make = lookup("optimizer", str(params["optimizer"]), OPTIMIZERS)
+    trained = [weight for weight in weights if weight.requires_grad]
+    return make(trained, params, lr=float(params["learning_rate"]), weight_decay=float(params["weight_decay"]))
+
+
+def _cosine(start: float, end: float, share: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+
+
+def _constant(params: Params, passed: float) -> float:  # noqa: ARG001
+    return 1.0
+
+
+def _exponential(params: Params, passed: float) -> float:
+    """`decay` after every epoch."""
+    return float(params["decay"]) ** int(passed)
+
+
+def _step(params: Params, passed: float) -> float:
+    """`step_count` drops by `step_factor`, spread evenly over the epochs."""
+    drops, epochs = int(params["step_count"]), int(params["epochs"])
+    fallen = sum(int(passed) >= max(1, round(epochs * drop / (drops + 1))) for drop in range(1, drops + 1))
+    return float(params["step_factor"]) ** fallen
+
+
+def _cosine_to_zero(params: Params, passed: float) -> float:
+    """Half a cosine from the full rate to zero, step by step (Loshchilov and Hutter 2017, arXiv:1608.03983)."""
+    return _cosine(1.0, 0.0, passed / int(params["epochs"]))
+
+
+def _onecycle(params: Params, passed: float) -> float:
+    """Up from 1/25 in the first `warmup_share`, then down to almost nothing (Smith, Topin 2018, arXiv:1708.07120)."""
+    share, warmup = passed / int(params["epochs"]), float(params["warmup_share"])
+    if share < warmup:
+        return _cosine(1 / 25, 1.0, share / warmup)
+    return _cosine(1.0, 4e-6, (share - warmup) / (1 - warmup))
+
+
+SCHEDULERS: dict[str, Rate] = {
+    "none": _constant,
+    "exponential": _exponential,
+    "plateau": _constant,
+    "step": _step,
+    "cosine": _cosine_to_zero,
+    "onecycle": _onecycle,
+}
+
+
+class Schedule:
+    """Sets the learning rate before every step, and after an epoch where the metric decides.
+
+    Raises:
+        UnknownName: there is no such scheduler.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, params: Params, objective: Objective) -> None:
+        name = str(params.get("scheduler", "none"))
+        self._rate = lookup("scheduler", name, SCHEDULERS)
+        self._params = params
+        self._optimizer = optimizer
+        self._base = float(params["learning_rate"])
+        self._plateau = _plateau(optimizer, params, objective) if name == "plateau" else None
+
+    def step(self, passed: float) -> None:
+        """Set the rate for a step, `passed` epochs (a real number) after the start."""
+        if self._plateau is None:
+            rate = self._base * self._rate(self._params, passed)
+            for group in self._optimizer.param_groups:
+                group["lr"] = rate
+
+    def judge(self, value: float) -> None:
+        """Tell the first objective's value on validation after an epoch."""
+        if self._plateau is not None:
+            self._plateau.step(value)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it must remember; empty but for `plateau`."""
+        return self._plateau.state_dict() if self._plateau else {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a kept state."""
+        if self._plateau:
+            self._plateau.load_state_dict(state)
+
+
+def _plateau(optimizer: torch.optim.Optimizer, params: Params, objective: Objective) -> ReduceLROnPlateau:
+    factor, patience = float(params["plateau_factor"]), int(params["plateau_patience"])
+    return ReduceLROnPlateau(optimizer, mode=objective.direction, factor=factor, patience=patience)

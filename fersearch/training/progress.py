@@ -1,0 +1,104 @@
+"""How far a trial has come, and what of it is kept."""
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from fersearch.components import Evaluation, Task
+from fersearch.study import Objective
+from fersearch.training import measure
+from fersearch.training.batches import Pixels
+from fersearch.training.evaluate import Judgement
+from fersearch.training.optim import Schedule
+from fersearch.training.states import States
+
+
+@dataclass
+class Progress:
+    """What a trial has done so far, its earlier attempts included.
+
+    `best_loss` is the first objective as something to minimise, `best_values` the metrics of that
+    epoch and `values` those of the last one.
+    """
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best_loss: float = math.inf
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_bytes: int = 0
+    latency: float = 0.0
+    values: dict[str, float] = field(default_factory=dict)
+    best_values: dict[str, float] = field(default_factory=dict)
+
+    def add(self, number: int, clock: measure.Clock, memory: measure.PeakMemory) -> tuple[float, float]:
+        """Count an epoch; returns its own wall and CPU seconds."""
+        spent = clock.seconds - self.seconds, clock.cpu_seconds - self.cpu_seconds
+        self.epoch, self.seconds, self.cpu_seconds = number, clock.seconds, clock.cpu_seconds
+        self.peak_bytes = max(self.peak_bytes, memory.peak)
+        return spent
+
+    def evaluation(self, judged: Judgement, task: Task, model: nn.Module, pixels: Pixels) -> Evaluation:
+        """What the metrics may look at after this epoch; latency is measured once a trial."""
+        if not self.latency:
+            self.latency = measure.latency(model, pixels.take(pixels.rows([0])))
+        return Evaluation(
+            judged.probabilities,
+            judged.labels,
+            task.class_names,
+            train_seconds=self.seconds,
+            cpu_seconds=self.cpu_seconds,
+            eval_seconds=judged.seconds,
+            peak_memory_bytes=self.peak_bytes,
+            parameters=measure.parameters(model),
+            model_bytes=measure.model_bytes(model),
+            latency_seconds=self.latency,
+        )
+
+
+@dataclass
+class Keeper:
+    """Keeps the best weights, and from time to time all that is needed to go on."""
+
+    states: States
+    model: nn.Module
+    updates: torch.optim.Optimizer
+    schedule: Schedule
+    objective: Objective
+    progress: Progress
+    saved_seconds: float = 0.0
+
+    def resume(self) -> None:
+        """Go on from the last state, if there is one."""
+        state = self.states.last()
+        if state is not None:
+            self.model.load_state_dict(state["model"])
+            self.updates.load_state_dict(state["optimizer"])
+            self.schedule.load_state_dict(state["schedule"])
+            vars(self.progress).update(state["progress"])
+            self.saved_seconds = self.progress.seconds
+
+    def keep(self, values: dict[str, float], save_every: float) -> None:
+        """Keep this epoch's weights if its objective is the best yet, and the state if it is time."""
+        self.progress.values = values
+        loss = self.objective.loss(values[self.objective.metric])
+        if loss < self.progress.best_loss:
+            self.progress.best_epoch, self.progress.best_loss = self.progress.epoch, loss
+            self.progress.best_values = values
+            self.states.save_best(self.progress.epoch, self.model)
+        if self.progress.seconds - self.saved_seconds >= save_every:
+            self.save()
+
+    def save(self) -> None:
+        """Save all that is needed to go on."""
+        state: dict[str, Any] = {
+            "progress": asdict(self.progress),
+            "model": self.model.state_dict(),
+            "optimizer": self.updates.state_dict(),
+            "schedule": self.schedule.state_dict(),
+        }
+        self.states.save_last(state, self.progress.best_epoch)
+        self.saved_seconds = self.progress.seconds

@@ -1,0 +1,85 @@
+"""The last state and the best weights of an unfinished trial, in its scratch folder.
+
+The last state names the epoch whose weights were best when it was saved, and that file stays until
+a later state is in place: whenever the process is killed, the two belong together.
+"""
+
+import errno
+import io
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fersearch.errors import FersearchError
+from fersearch.files import write_atomic
+
+
+class DiskFull(FersearchError):
+    """There is no room left for a checkpoint."""
+
+
+class States:
+    """Where one trial keeps `last.pt` and `best-N.pt`, each replaced whole or not at all."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def save_best(self, epoch: int, model: nn.Module) -> None:
+        """Keep the weights of an epoch that was better than all before it."""
+        _save(model.state_dict(), self._best(epoch))
+
+    def best(self, epoch: int) -> dict[str, Tensor]:
+        """The weights that were kept for an epoch, on the CPU."""
+        return _load(self._best(epoch))
+
+    def save_last(self, state: dict[str, Any], best_epoch: int) -> None:
+        """Keep all that is needed to go on, then remove the weights that it no longer speaks of."""
+        _save(state, self.folder / "last.pt")
+        for path in self.folder.glob("best-*.pt"):
+            if path != self._best(best_epoch):
+                path.unlink(missing_ok=True)
+
+    def last(self) -> dict[str, Any] | None:
+        """The state to go on from, on the CPU; None if there is none yet."""
+        path = self.folder / "last.pt"
+        return _load(path) if path.exists() else None
+
+    def _best(self, epoch: int) -> Path:
+        return self.folder / f"best-{epoch}.pt"
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a checkpoint, or leave what was there.
+
+    Raises:
+        DiskFull: there is no room; no half file stays.
+    """
+    try:
+        write_atomic(path, data)
+    except OSError as error:
+        raise disk_full(error, path, len(data)) from error
+
+
+def disk_full(error: OSError, path: Path, size: int) -> OSError | DiskFull:
+    """The error itself, or DiskFull in words if that is what it means."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return error
+    message = f"disk full: no room for {size / 2**20:.1f} MB at {path.parent}"
+    return DiskFull(message, "make room, or set FERSEARCH_HOME to another disk")
+
+
+def _save(state: dict[str, Any], path: Path) -> None:
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_whole(path, buffer.getvalue())
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        hint = "remove the file to start the trial again"
+        raise FersearchError(f"cannot read the state {path}: {type(error).__name__}: {error}", hint) from error
+    return state
