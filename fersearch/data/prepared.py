@@ -87,7 +87,7 @@ def map_array(path: Path) -> Array:
     """Map a .npy file read-only; DataError if it is broken."""
     try:
         array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path} is broken: {error}", f"remove {path.parent} and prepare the dataset again") from None
     return array
 

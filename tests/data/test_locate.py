@@ -1,0 +1,66 @@
+"""A dataset is where it was said to be, where it was last time, or in the folder of its name."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fersearch import DataError
+from fersearch.data.locate import locate, remember, remembered
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_a_path_given_goes_before_one_remembered_and_that_before_the_usual_one(
+    squares: Any, home: Path, tmp_path: Path
+) -> None:
+    usual, last, given = home / "data" / "squares", tmp_path / "last", tmp_path / "given"
+    for folder in (usual, last, given):
+        folder.mkdir(parents=True)
+    assert locate(squares) == usual
+    remember("squares", last)
+    assert locate(squares) == last
+    assert locate(squares, given) == given
+
+
+def test_several_datasets_are_remembered(tmp_path: Path) -> None:
+    remember("a", tmp_path / "1")
+    remember("b", tmp_path / "2")
+    remember("a", tmp_path / "3")
+    assert remembered() == {"a": tmp_path / "3", "b": tmp_path / "2"}
+
+
+def test_a_remembered_path_that_is_gone_is_still_told_so_that_its_copy_is_found(squares: Any, tmp_path: Path) -> None:
+    remember("squares", tmp_path / "gone")
+    assert locate(squares) == tmp_path / "gone"
+
+
+def test_nothing_known_says_what_is_expected_and_what_to_do(squares: Any, home: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        locate(squares)
+    assert str(caught.value) == (
+        f"no squares images found in {home / 'data' / 'squares'}\n"
+        "  expected squares.txt;\n"
+        "  give the folder with --data, or try the built-in drawings now: --dataset faces"
+    )
+
+
+def test_a_path_given_that_does_not_exist_is_named(squares: Any, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nowhere does not exist"):
+        locate(squares, tmp_path / "nowhere")
+
+
+def test_a_dataset_without_files_is_nowhere(squares: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(squares), "needs_data", False)
+    assert locate(squares) is None
+
+
+def test_a_broken_list_says_what_to_do(squares: Any, home: Path) -> None:
+    home.mkdir()
+    (home / "datasets.json").write_text("[1, 2")
+    with pytest.raises(DataError, match=r"datasets.json cannot be read"):
+        locate(squares)

@@ -1,0 +1,132 @@
+"""The given split is kept; what is drawn is stratified, keeps people together and repeats."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fersearch import DataError, Labels, UsageError
+from fersearch.data import splits
+from fersearch.study import Protocol
+
+
+def labels(hard: Sequence[int], split: Sequence[int] | None = None, subject: Sequence[str] | None = None) -> Labels:
+    given_split = [-2] * len(hard) if split is None else split
+    people = None if subject is None else np.array(subject)
+    names = tuple(f"c{k}" for k in range(max(hard) + 1))
+    return Labels(names, np.array(hard, np.int64), np.array(given_split, np.int8), subject=people)
+
+
+def sizes(parts: np.ndarray) -> list[int]:
+    return [int((parts == part).sum()) for part in (0, 1, 2)]
+
+
+def test_a_given_split_is_kept_and_what_was_left_out_stays_out() -> None:
+    parts = splits.draw(labels([0, 1, 0, 1], [0, 1, 2, -1]), Protocol())
+    assert parts.tolist() == [0, 1, 2, -1]
+
+
+def test_a_draw_is_stratified_by_class() -> None:
+    hard = [0] * 100 + [1] * 20
+    parts = splits.draw(labels(hard), Protocol())
+    assert sizes(parts[:100]) == [70, 15, 15]
+    assert sizes(parts[100:]) == [14, 3, 3]
+
+
+def test_equal_seeds_draw_equally_and_others_differently() -> None:
+    some = labels([0, 1] * 50)
+    first, again, other = (splits.draw(some, Protocol(seed=seed)) for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_only_the_parts_that_nobody_gave_are_drawn() -> None:
+    parts = splits.draw(labels([0, 1] * 60, [-2] * 100 + [2] * 20), Protocol())
+    assert sizes(parts) == [82, 18, 20]
+    assert (parts[100:] == 2).all()
+
+
+def test_images_without_a_part_train_where_every_part_is_given() -> None:
+    assert splits.draw(labels([0, 0, 0, 0], [0, 1, 2, -2]), Protocol()).tolist() == [0, 1, 2, 0]
+
+
+def test_ratios_draw_a_given_split_anew() -> None:
+    parts = splits.draw(labels([0] * 100, [0] * 99 + [-1]), Protocol("ratios", (0.5, 0.5, 0.0)))
+    assert parts[99] == -1
+    assert sizes(parts) == [50, 49, 0]
+
+
+def test_an_official_split_is_demanded_and_missing() -> None:
+    with pytest.raises(DataError, match="2 images have no official train and valid split"):
+        splits.draw(labels([0, 1]), Protocol("official"))
+
+
+def test_a_class_of_three_images_is_in_every_part() -> None:
+    parts = splits.draw(labels([0] * 100 + [1] * 3), Protocol())
+    assert sizes(parts[100:]) == [1, 1, 1]
+
+
+def test_ratios_without_train_are_refused() -> None:
+    with pytest.raises(UsageError, match="leave nothing to train on"):
+        splits.draw(labels([0, 1]), Protocol(ratios=(0.0, 0.5, 0.5)))
+
+
+@given(
+    people=st.lists(st.tuples(st.integers(1, 8), st.integers(0, 3)), min_size=3, max_size=30),
+    seed=st.integers(0, 100),
+)
+def test_a_person_is_in_one_part_and_no_part_is_empty(people: list[tuple[int, int]], seed: int) -> None:
+    rows = [(f"p{who}", label) for who, (n, label) in enumerate(people) for _ in range(n)]
+    some = labels([label for _, label in rows], subject=[who for who, _ in rows])
+    parts = splits.draw(some, Protocol(seed=seed))
+    for who in {who for who, _ in rows}:
+        assert len({int(part) for part, (name, _) in zip(parts, rows, strict=True) if name == who}) == 1
+    assert min(sizes(parts)) > 0
+
+
+def test_people_are_divided_in_the_shares_asked_for() -> None:
+    rows = [(f"p{who}", label) for who in range(100) for label in range(4) for _ in range(2)]
+    parts = splits.draw(labels([label for _, label in rows], subject=[who for who, _ in rows]), Protocol())
+    assert sizes(parts) == [560, 120, 120]
+
+
+def test_images_of_nobody_known_are_divided_one_by_one() -> None:
+    some = labels([0] * 100, subject=["same"] * 10 + [""] * 90)
+    parts = splits.draw(some, Protocol())
+    assert len(set(parts[:10].tolist())) == 1
+    assert sizes(parts) == [70, 15, 15]
+
+
+def test_too_few_people_are_an_error() -> None:
+    with pytest.raises(DataError, match="2 subjects cannot be divided into train, valid, test"):
+        splits.draw(labels([0, 1, 0, 1], subject=["a", "a", "b", "b"]), Protocol())
+
+
+def test_a_limit_keeps_the_shares_of_parts_and_classes() -> None:
+    hard = np.array([0] * 80 + [1] * 20 + [0] * 16 + [1] * 4 + [0] * 7, np.int64)
+    indices = {"train": np.arange(100), "valid": np.arange(100, 120), "test": np.arange(120, 127)}
+    kept = splits.limited(indices, hard, 60, seed=0)
+    assert {part: np.bincount(hard[rows]).tolist() for part, rows in kept.items()} == {
+        "train": [40, 10],
+        "valid": [8, 2],
+        "test": [7],
+    }
+    assert set(kept["train"]) <= set(range(100))
+
+
+def test_a_limit_keeps_one_of_a_rare_class() -> None:
+    hard = np.array([0] * 998 + [1] * 2 + [0] * 100, np.int64)
+    kept = splits.limited({"train": np.arange(1000), "valid": np.arange(1000, 1100)}, hard, 50, seed=0)
+    assert np.bincount(hard[kept["train"]]).tolist() == [44, 1]
+
+
+def test_a_limit_above_everything_changes_nothing() -> None:
+    indices = {"train": np.arange(3), "valid": np.arange(3, 5)}
+    assert splits.limited(indices, np.zeros(5, np.int64), 5, seed=0) == indices
+
+
+def test_a_limit_that_leaves_nothing_to_validate_on_is_refused() -> None:
+    with pytest.raises(UsageError, match="a limit of 1 leaves no image"):
+        splits.limited({"train": np.arange(3), "valid": np.arange(3, 5)}, np.zeros(5, np.int64), 1, seed=0)

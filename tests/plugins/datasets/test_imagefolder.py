@@ -1,0 +1,101 @@
+"""A folder of images per class, as people have them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fersearch_datasets.imagefolder import ImageFolder
+from PIL import Image
+
+from fersearch import DataError
+from fersearch.data.arrays import load, prepare
+from fersearch.data.verify import show
+from fersearch.testing import DatasetSuite
+
+CLASSES = ("Bored", "amused", "zen")
+
+
+def write_classes(root: Path, classes: Sequence[str] = CLASSES, n: int = 10, size: int = 48) -> Path:
+    random = np.random.default_rng(n)
+    for label in classes:
+        (root / label).mkdir(parents=True)
+        for k in range(n):
+            pixels = random.integers(0, 256, (size, size, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / label / f"{k}.png")
+    return root
+
+
+class TestWithoutParts(DatasetSuite):
+    dataset = ImageFolder()
+
+    def make_source(self, folder: Path) -> Path:
+        return write_classes(folder)
+
+
+class TestWithParts(DatasetSuite):
+    dataset = ImageFolder()
+
+    def make_source(self, folder: Path) -> Path:
+        for part in ("train", "val", "test"):
+            write_classes(folder / part, n=3)
+        return folder
+
+
+def test_class_names_are_kept_as_they_are_and_sorted(tmp_path: Path) -> None:
+    prepared = prepare(ImageFolder(), write_classes(tmp_path / "source"), {}, tmp_path / "p")
+    assert prepared.class_names == CLASSES
+    assert (prepared.image_size, prepared.channels) == (48, 1)
+
+
+def test_parts_are_drawn_by_class_where_there_are_none(tmp_path: Path) -> None:
+    prepared = prepare(ImageFolder(), write_classes(tmp_path / "source", n=20), {}, tmp_path / "p")
+    splits = show(ImageFolder(), prepared, {})["splits"]
+    assert {part: list(facts["per_class"].values()) for part, facts in splits.items()} == {
+        "train": [14, 14, 14],
+        "valid": [3, 3, 3],
+        "test": [3, 3, 3],
+    }
+
+
+def test_valid_is_drawn_from_train_where_only_test_is_given(tmp_path: Path) -> None:
+    write_classes(tmp_path / "source" / "train", n=20)
+    write_classes(tmp_path / "source" / "test", n=5)
+    prepared = prepare(ImageFolder(), tmp_path / "source", {}, tmp_path / "p")
+    loaded = load(ImageFolder(), prepared, {}, with_test=True)
+    assert {part: len(rows) for part, rows in loaded.indices.items()} == {"train": 48, "valid": 12, "test": 15}
+    names = prepared.columns["name"][loaded.indices["test"]].tolist()
+    assert all(name.startswith("test/") for name in names)
+
+
+def test_another_size_and_colour_can_be_asked_for(tmp_path: Path) -> None:
+    source = write_classes(tmp_path / "source", size=60)
+    prepared = prepare(ImageFolder(), source, {"image_size": 32, "channels": 3}, tmp_path / "p")
+    assert prepared.images.shape == (30, 3, 32, 32)
+    assert prepared.findings == ("30 images were converted to 32x32 RGB: 30 of 60x60 RGB",)
+
+
+def test_what_looks_wrong_is_told(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    write_classes(source / "train", ("happy", "Happiness"), n=4)
+    write_classes(source / "test", ("happy", "Happiness", "sad"), n=1)
+    (source / "train" / "happy" / "notes.txt").touch()
+    findings = prepare(ImageFolder(), source, {}, tmp_path / "p").findings
+    assert findings[:3] == (
+        f"1 files in {source / 'train'} are no images and were left out",
+        "classes 'Happiness' and 'happy' look like one class (happiness); they are kept apart",
+        "class 'sad' has no image to train on",
+    )
+
+
+def test_a_broken_image_is_named(tmp_path: Path) -> None:
+    source = write_classes(tmp_path / "source")
+    (source / "zen" / "3.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"zen/3.png is empty \(0 bytes\)"):
+        prepare(ImageFolder(), source, {}, tmp_path / "p")
+
+
+def test_a_single_class_is_refused(tmp_path: Path) -> None:
+    prepared = prepare(ImageFolder(), write_classes(tmp_path / "source", ("only",)), {}, tmp_path / "p")
+    with pytest.raises(DataError, match="has 1 classes: only"):
+        load(ImageFolder(), prepared, {})
