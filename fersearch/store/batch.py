@@ -1,0 +1,164 @@
+"""What a writer has to say, gathered for one transaction: a few statements of many rows, never one per row."""
+
+import itertools
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, update
+
+from fersearch.store import logbook
+from fersearch.store.engine import upsert
+from fersearch.store.tables import (
+    attempts,
+    checkpoints,
+    confusion_matrices,
+    epochs,
+    metric_values,
+    now,
+    trial_values,
+    trials,
+)
+from fersearch.trial import Attempt, Epoch, Trial, TrialState
+
+Row = dict[str, Any]
+
+
+class Statements:
+    """The prepared statements of one dialect."""
+
+    def __init__(self, dialect: str) -> None:
+        trial = upsert(dialect, trials)
+        kept = {name: trial.excluded[name] for name in _TRIAL_CHANGES}
+        self.trial = trial.on_conflict_do_update(index_elements=["study_id", "number"], set_=kept)
+        attempt = upsert(dialect, attempts)
+        kept = {name: attempt.excluded[name] for name in _ATTEMPT_CHANGES}
+        self.attempt = attempt.on_conflict_do_update(index_elements=["study_id", "trial", "number"], set_=kept)
+        own = (trials.c.study_id == bindparam("of_study"), trials.c.number == bindparam("of_trial"))
+        self.state = update(trials).where(*own).values(state=bindparam("new_state"))
+        values = trial_values.c
+        gone = (values.study_id == bindparam("of_study"), values.trial == bindparam("of_trial"))
+        self.forget_values = delete(trial_values).where(*gone)
+        self.value = upsert(dialect, trial_values)
+        self.epoch = upsert(dialect, epochs).on_conflict_do_nothing()
+        self.metric = upsert(dialect, metric_values).on_conflict_do_nothing()
+        self.confusion = upsert(dialect, confusion_matrices).on_conflict_do_nothing()
+        self.checkpoint = upsert(dialect, checkpoints).on_conflict_do_nothing()
+
+
+_TRIAL_CHANGES = (
+    "state",
+    "epochs",
+    "kept_epoch",
+    "checkpoint",
+    "ended_at",
+    "params",
+    "verdict",
+    "space",
+    "sampler_state",
+)
+_ATTEMPT_CHANGES = (
+    "reason",
+    "first_epoch",
+    "last_epoch",
+    "seconds",
+    "pid",
+    "ended_at",
+    "environment_id",
+    "log",
+    "message",
+    "traceback",
+)
+
+
+class Batch:
+    """Rows for one transaction. The last word on a trial or an attempt counts, the first on an epoch."""
+
+    def __init__(self, study_id: int) -> None:
+        self.study_id = study_id
+        self.trials: dict[int, Row] = {}
+        self.values: dict[int, list[Row]] = {}
+        self.running: set[int] = set()
+        self.attempts: dict[tuple[int, int], Row] = {}
+        self.facts: dict[tuple[int, int], Mapping[str, Any]] = {}
+        self.epochs: list[Row] = []
+        self.metrics: list[Row] = []
+        self.confusions: list[Row] = []
+        self.checkpoints: list[Row] = []
+
+    def trial(self, trial: Trial) -> None:
+        """The row of a trial and those of its values."""
+        row = {name: getattr(trial, name) for name in ("number", "epochs", "kept_epoch", "checkpoint")}
+        plain = {name: dict(getattr(trial, name)) for name in ("params", "verdict", "space", "sampler_state")}
+        ended = now() if trial.state.ended else None
+        row |= plain | {"study_id": self.study_id, "state": trial.state.value, "created_at": now(), "ended_at": ended}
+        self.trials[trial.number] = row
+        self.running.discard(trial.number)
+        of_trial = {"study_id": self.study_id, "trial": trial.number}
+        self.values[trial.number] = [{**of_trial, **row} for row in _named(trial.values)]
+
+    def start(self, number: int, attempt: Attempt) -> None:
+        """The row of an attempt, and that its trial is running."""
+        self._attempt(number, attempt)
+        self.running.add(number)
+
+    def epoch(self, number: int, attempt: int, epoch: Epoch) -> None:
+        """The rows of an epoch."""
+        of_attempt = {"study_id": self.study_id, "trial": number, "attempt": attempt}
+        seconds = {"seconds": epoch.seconds, "cpu_seconds": epoch.cpu_seconds, "recorded_at": now()}
+        self.epochs.append({**of_attempt, "number": epoch.number, **seconds})
+        of_epoch = {**of_attempt, "epoch": epoch.number}
+        self.metrics += [{**of_epoch, **row} for row in _named(epoch.values)]
+        if epoch.confusion is not None:
+            counts = [list(map(int, row)) for row in epoch.confusion]
+            self.confusions.append({**of_epoch, "counts": counts})
+
+    def end(self, trial: Trial, attempt: Attempt, facts: Mapping[str, Any]) -> None:
+        """The rows of a trial and an attempt of it that ended, and of the checkpoint they leave."""
+        self.trial(trial)
+        self._attempt(trial.number, attempt)
+        self.attempts[trial.number, attempt.number]["ended_at"] = now()
+        size = facts.get("checkpoint_bytes")
+        self.facts[trial.number, attempt.number] = {k: v for k, v in facts.items() if k != "checkpoint_bytes"}
+        if trial.checkpoint:
+            of_trial = {"study_id": self.study_id, "trial": trial.number, "digest": trial.checkpoint}
+            self.checkpoints.append({**of_trial, "epoch": trial.kept_epoch, "bytes": size, "created_at": now()})
+
+    def write(self, connection: Connection, dialect: str, statements: Statements) -> None:
+        """Execute everything, parents first."""
+        for key, facts in self.facts.items():
+            if facts:
+                found = logbook.environment(connection, dialect, self.study_id, facts)
+                self.attempts[key]["environment_id"] = found
+        of_trials = [{"of_study": self.study_id, "of_trial": number} for number in self.values]
+        running = {"of_study": self.study_id, "new_state": TrialState.RUNNING.value}
+        for statement, rows in (
+            (statements.trial, list(self.trials.values())),
+            (statements.state, [{**running, "of_trial": number} for number in self.running]),
+            (statements.forget_values, of_trials),
+            (statements.value, list(itertools.chain.from_iterable(self.values.values()))),
+            (statements.attempt, list(self.attempts.values())),
+            (statements.epoch, self.epochs),
+            (statements.metric, self.metrics),
+            (statements.confusion, self.confusions),
+            (statements.checkpoint, self.checkpoints),
+        ):
+            if rows:
+                connection.execute(statement, rows)
+
+    def _attempt(self, number: int, attempt: Attempt) -> None:
+        row: Row = {name: getattr(attempt, name) for name in ("number", "first_epoch", "last_epoch", "seconds", "pid")}
+        texts = {"log": attempt.log, "message": _text(attempt.message), "traceback": _text(attempt.traceback)}
+        reason = attempt.reason.value if attempt.reason else None
+        row |= texts | {"study_id": self.study_id, "trial": number, "reason": reason, "started_at": now()}
+        self.attempts[number, attempt.number] = row | {"ended_at": None, "environment_id": None}
+
+
+def _named(values: Mapping[str, float]) -> list[Row]:
+    """Rows of names and values. NaN is kept as NULL, as SQLite would on its own."""
+    return [{"name": name, "value": None if math.isnan(value) else float(value)} for name, value in values.items()]
+
+
+def _text(text: str) -> str:
+    """The text without the one character that PostgreSQL cannot keep."""
+    return text.replace("\0", "\\0")

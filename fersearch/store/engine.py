@@ -1,0 +1,147 @@
+"""The connection to a database: SQLite or PostgreSQL, short transactions, errors that say what to do."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+
+from fersearch.errors import StoreError
+from fersearch.store.mounts import file_system, is_network
+
+BUSY_SECONDS = 30.0
+"""How long a transaction waits for another one to end."""
+
+
+class Database:
+    """An open database. `notice` is something a person should be told once, or empty."""
+
+    def __init__(self, url: str) -> None:
+        self._url = _parse(url)
+        self.notice = ""
+        with self._explained():
+            self.engine = self._sqlite() if self.dialect == "sqlite" else create_engine(self._url, pool_pre_ping=True)
+
+    @property
+    def url(self) -> str:
+        """The URL, without its password."""
+        return self._url.render_as_string(hide_password=True)
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._url.get_backend_name()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads, all from one moment. StoreError when the database cannot be read."""
+        with self._explained(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that writes, all or nothing. StoreError when the database cannot be written."""
+        options = {"fersearch_writes": True}
+        with self._explained(), self.engine.connect().execution_options(**options) as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self.engine.dispose()
+
+    def _sqlite(self) -> Engine:
+        path = Path(self._url.database or "")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"cannot make the folder of database {path}: {error}", _ELSEWHERE) from None
+        network = is_network(kind := file_system(path.parent))
+        if network:
+            self.notice = f"{path} is on a network file system ({kind}): SQLite keeps a rollback journal there, no WAL"
+        engine = create_engine(self._url, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "connect", lambda connection, _: _prepare(connection, "delete" if network else "wal"))
+        event.listen(engine, "begin", _begin)
+        return engine
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            raise StoreError(*explain(self.url, error)) from error
+
+
+_ELSEWHERE = "give another one with --storage or FERSEARCH_STORAGE"
+_GONE = "the study or the trial is not in the database: was it deleted meanwhile?"
+_HINTS = {
+    "file is not a database": "the file is something else, or damaged: move it away, or " + _ELSEWHERE,
+    "unable to open database file": "check that the path is a file and its folder may be written, or " + _ELSEWHERE,
+    "readonly database": "check the permissions of the file and its folder, or " + _ELSEWHERE,
+    "disk is full": "make room on the disk, then go on with: fersearch study run NAME",
+    "disk I/O error": "check the disk, then go on with: fersearch study run NAME",
+    "database is locked": "another program holds it for long: end that one, then try again",
+    "FOREIGN KEY constraint failed": _GONE,
+    "violates foreign key constraint": _GONE,
+    "malformed": "the file is damaged: restore a copy, or " + _ELSEWHERE,
+}
+
+
+def explain(url: str, error: SQLAlchemyError) -> tuple[str, str]:
+    """The message and the hint for an error of the database."""
+    cause = str(error.orig if isinstance(error, DBAPIError) else error).strip().partition("\n")[0]
+    hint = next((hint for part, hint in _HINTS.items() if part in cause), "check that the database can be reached")
+    return f"database {url}: {cause}", hint
+
+
+def upsert(dialect: str, table: Table) -> Any:
+    """An `insert` into the table that knows `on_conflict_do_update` and `on_conflict_do_nothing`."""
+    if dialect == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+
+        return postgresql_insert(table)
+    from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+    return sqlite_insert(table)
+
+
+def _parse(text: str) -> URL:
+    forms = "write sqlite:////folder/file.db or postgresql://user@host/name"
+    try:
+        url = make_url(text)
+        if url.get_backend_name() in ("postgresql", "postgres"):
+            return url.set(drivername="postgresql+psycopg")
+        if url.get_backend_name() != "sqlite":
+            raise StoreError(f"fersearch cannot keep studies in '{url.get_backend_name()}'", forms)
+        if (url.database or ":memory:") == ":memory:" or "mode=memory" in text:
+            raise StoreError("a database in memory would forget its studies", forms)
+        return url.set(database=str(Path(url.database or "").expanduser().absolute()))
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        raise StoreError(f"'{text}' is no database URL", forms) from None
+
+
+def _prepare(connection: sqlite3.Connection, journal: str) -> None:
+    connection.isolation_level = None  # transactions begin where `_begin` says, not where Python's module guesses
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute(f"PRAGMA synchronous={'NORMAL' if journal == 'wal' else 'FULL'}")
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute(f"PRAGMA journal_mode={journal}")
+        except sqlite3.OperationalError as error:
+            # Changing the journal does not wait for other connections as a transaction would.
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+def _begin(connection: Connection) -> None:
+    """Take the write lock at once: a transaction that began by reading could not wait for it later."""
+    writes = connection.get_execution_options().get("fersearch_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

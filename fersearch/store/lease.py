@@ -1,0 +1,117 @@
+"""The right to drive a study: one process at a time, and nobody waits for a dead one."""
+
+import secrets
+import threading
+import time
+from dataclasses import asdict, fields
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+
+from fersearch.errors import StoreError, StudyBusy
+from fersearch.store.engine import Database
+from fersearch.store.holder import Holder
+from fersearch.store.tables import Moment, leases, studies
+
+if TYPE_CHECKING:
+    from fersearch.store.store import Store
+
+BEAT_SECONDS = 10.0
+LAPSE_SECONDS = 60.0
+"""A holder on another host is believed to live for this long after its last beat, by the database's clock."""
+
+
+class Lease:
+    """A held lease. It beats in a thread of its own until it is released; `lost` tells that somebody else has it."""
+
+    def __init__(self, database: Database, study_id: int, token: str) -> None:
+        self._database = database
+        self._study_id = study_id
+        self._token = token
+        self._released = threading.Event()
+        self.lost = False
+        self._thread = threading.Thread(target=self._beat_on, name="fersearch-lease", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def take(cls, store: "Store", study_id: int, study_name: str) -> Self:
+        """Take the lease of a study.
+
+        Raises:
+            StudyBusy: a living process holds it; the message names its host, pid and since when.
+        """
+        token = secrets.token_hex(8)
+        with store.database.write() as connection:
+            refuse_if_held(connection, study_id, study_name)
+            moment = _clock(connection)
+            row = asdict(Holder.this()) | {"study_id": study_id, "token": token}
+            connection.execute(delete(leases).where(leases.c.study_id == study_id))
+            connection.execute(insert(leases).values(**row, since=moment, last_beat_at=moment))
+        return cls(store.database, study_id, token)
+
+    def beat(self) -> None:
+        """Say that the holder lives, and notice a lost lease; StoreError if the database cannot be reached."""
+        with self._database.write() as connection:
+            changed = connection.execute(update(leases).where(*self._own()).values(last_beat_at=_clock(connection)))
+            self.lost = self.lost or changed.rowcount == 0
+
+    def release(self) -> None:
+        """Give the lease back; one that is lost stays with its new holder."""
+        if self._released.is_set():
+            return
+        self._released.set()
+        self._thread.join()
+        with self._database.write() as connection:
+            connection.execute(delete(leases).where(*self._own()))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        try:
+            self.release()
+        except StoreError:
+            if error is None:  # else the error under way says more
+                raise
+
+    def _own(self) -> tuple[Any, Any]:
+        return leases.c.study_id == self._study_id, leases.c.token == self._token
+
+    def _beat_on(self) -> None:
+        beaten = time.monotonic()
+        while not self.lost and not self._released.wait(BEAT_SECONDS):
+            try:
+                self.beat()
+                beaten = time.monotonic()
+            except StoreError:
+                # Unheard for so long, others may take the lease, and we could not know.
+                self.lost = time.monotonic() - beaten > LAPSE_SECONDS
+
+
+def refuse_if_held(connection: Connection, study_id: int, study_name: str) -> None:
+    """Raise StudyBusy if a living process holds the study's lease.
+
+    Until the writing transaction of the connection ends, nobody takes it.
+    """
+    connection.execute(select(studies.c.id).where(studies.c.id == study_id).with_for_update())
+    row = connection.execute(select(leases).where(leases.c.study_id == study_id)).one_or_none()
+    if row is None or _is_over(row, _clock(connection)):
+        return
+    raise StudyBusy(
+        f"study '{study_name}' is run by process {row.pid} on {row.host} since {row.since:%Y-%m-%d %H:%M:%S} UTC",
+        "wait for it, or stop it there (Ctrl-C lets it save its trials)",
+    )
+
+
+def _is_over(row: Row[Any], moment: datetime) -> bool:
+    holder = Holder(**{field.name: getattr(row, field.name) for field in fields(Holder)})
+    if holder.is_dead():
+        return True
+    return holder.is_elsewhere() and moment - row.last_beat_at > timedelta(seconds=LAPSE_SECONDS)
+
+
+def _clock(connection: Connection) -> datetime:
+    """The database's own time: hosts may disagree about theirs."""
+    return connection.execute(select(func.current_timestamp(type_=Moment))).scalar_one()

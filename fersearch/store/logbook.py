@@ -1,0 +1,69 @@
+"""Small tables beside the trials: what other commands ask, who opened the test split, where trials ran."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from fersearch.store.engine import upsert
+from fersearch.store.records import Look, Request
+from fersearch.store.tables import environments, looks, now, requests, studies
+
+
+def ask(connection: Connection, study_id: int, kind: str, payload: Mapping[str, Any]) -> None:
+    """Leave a request for the study's driver."""
+    row = {"study_id": study_id, "kind": kind, "payload": dict(payload), "asked_at": now()}
+    connection.execute(insert(requests).values(row))
+
+
+def pending(connection: Connection, study_id: int) -> list[Request]:
+    """The requests that nobody took yet, oldest first."""
+    c = requests.c
+    query = select(c.id, c.kind, c.payload, c.asked_at).where(c.study_id == study_id, c.taken_at.is_(None))
+    return [Request(*row) for row in connection.execute(query.order_by(c.id))]
+
+
+def take(connection: Connection, found: list[Request]) -> None:
+    """Mark requests as taken."""
+    ids = [request.id for request in found]
+    connection.execute(update(requests).where(requests.c.id.in_(ids)).values(taken_at=now()))
+
+
+def add_look(connection: Connection, study: str | None, look: Look) -> None:
+    """Record a look; one at a checkpoint of no study known here stands without a study."""
+    own = select(studies.c.id).where(studies.c.name == study).scalar_subquery()
+    row = {
+        "study_id": own,
+        "checkpoint": look.checkpoint,
+        "dataset": look.dataset,
+        "split": look.split,
+        "n": look.n,
+        "looked_at": look.looked,
+        "metrics": dict(look.metrics),
+    }
+    connection.execute(insert(looks).values(row))
+
+
+def read_looks(connection: Connection, study_id: int) -> list[Look]:
+    """The looks at a study's checkpoints, oldest first."""
+    c = looks.c
+    query = select(c.checkpoint, c.dataset, c.split, c.n, c.metrics, c.looked_at).where(c.study_id == study_id)
+    return [Look(*row) for row in connection.execute(query.order_by(c.id))]
+
+
+def environment(connection: Connection, dialect: str, study_id: int, facts: Mapping[str, Any]) -> int:
+    """The id of the environment with these facts (package versions, device), added when it is new."""
+    text = json.dumps(dict(facts), sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    row = {"study_id": study_id, "digest": digest, "facts": dict(facts), "first_seen_at": now()}
+    connection.execute(upsert(dialect, environments).values(row).on_conflict_do_nothing())
+    same = (environments.c.study_id == study_id, environments.c.digest == digest)
+    return int(connection.execute(select(environments.c.id).where(*same)).scalar_one())
+
+
+def read_environments(connection: Connection, study_id: int) -> list[dict[str, Any]]:
+    """The facts of every environment that a study's attempts ran in, oldest first."""
+    query = select(environments.c.facts).where(environments.c.study_id == study_id)
+    return list(connection.execute(query.order_by(environments.c.id)).scalars())

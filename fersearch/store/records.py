@@ -1,0 +1,69 @@
+"""What the store gives back, beside trials and epochs: frozen records without SQL in them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from fersearch.plugins import PluginFile
+from fersearch.study import Objective, StudySpec
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """A study as it is kept.
+
+    `baseline` holds the metrics of the majority-class guess; `seconds` is the running time it has used so far.
+    """
+
+    id: int
+    name: str
+    spec: StudySpec
+    created: datetime
+    plugins: tuple[PluginFile, ...]
+    baseline: Mapping[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class StudySummary:
+    """A study as a list shows it; `counts` has the number of trials by state, where there are any."""
+
+    name: str
+    objectives: tuple[Objective, ...]
+    counts: Mapping[str, int]
+    created: datetime
+    model: str
+    dataset: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """What another command asks of the study's driver."""
+
+    id: int
+    kind: str
+    payload: Mapping[str, Any]
+    asked: datetime
+
+
+@dataclass(frozen=True)
+class Look:
+    """One opening of a split that the search never saw; `n` counts its images."""
+
+    checkpoint: str
+    dataset: str
+    split: str
+    n: int
+    metrics: Mapping[str, Any]
+    looked: datetime
+
+
+class Checkpoint(NamedTuple):
+    """Trained weights that a trial kept; `bytes` is None where nobody measured them."""
+
+    trial: int
+    digest: str
+    epoch: int | None
+    bytes: int | None
+    created: datetime

@@ -1,0 +1,177 @@
+"""The door to the database: everything that is read and written, and by whom it may be."""
+
+from collections.abc import Collection, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from fersearch.plugins import PluginFile
+from fersearch.store import logbook, schema, studies, trials
+from fersearch.store.engine import Database
+from fersearch.store.lease import refuse_if_held
+from fersearch.store.records import Checkpoint, Look, Request, StudyRow, StudySummary
+from fersearch.store.tables import now
+from fersearch.store.writer import Writer
+from fersearch.study import Budget, StudySpec
+from fersearch.trial import Epoch, Trial
+
+
+class Store:
+    """An open database. Each method is one short transaction; any of them raises StoreError when it cannot be done.
+
+    Trials, attempts and epochs are written by the `Writer` of the process that holds the study's `Lease`.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open the database at a SQLAlchemy URL, made or brought up to date if need be.
+
+        Raises:
+            StoreError: it cannot be reached, is no database, or is of a newer fersearch.
+        """
+        database = Database(url)
+        try:
+            schema.prepare(database)
+        except BaseException:
+            database.close()
+            raise
+        return cls(database)
+
+    @property
+    def url(self) -> str:
+        """Where the database is, without a password."""
+        return self.database.url
+
+    @property
+    def notice(self) -> str:
+        """Something a person should be told once; empty if there is nothing."""
+        return self.database.notice
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
+
+    def create_study(self, spec: StudySpec, plugins: Sequence[PluginFile] = ()) -> StudyRow:
+        """Add a study, with the plugin files that it uses; UsageError when its name is taken."""
+        with self.database.write() as connection:
+            studies.create(connection, spec, plugins)
+            return studies.find(connection, spec.name)
+
+    def study(self, name: str) -> StudyRow:
+        """The study of that name; UnknownName otherwise, with the nearest one."""
+        with self.database.read() as connection:
+            return studies.find(connection, name)
+
+    def study_names(self) -> list[str]:
+        """The names of all studies, sorted."""
+        with self.database.read() as connection:
+            return studies.names(connection)
+
+    def studies(self) -> list[StudySummary]:
+        """All studies, oldest first."""
+        with self.database.read() as connection:
+            return studies.summaries(connection)
+
+    def delete_study(self, name: str) -> list[str]:
+        """Remove a study with all its rows; return the digests of checkpoints that no other study keeps.
+
+        Raises:
+            UnknownName: there is no such study.
+            StudyBusy: a living process drives it.
+        """
+        with self.database.write() as connection:
+            study = studies.find(connection, name)
+            refuse_if_held(connection, study.id, name)
+            return studies.remove(connection, study.id)
+
+    def set_baseline(self, study_id: int, values: Mapping[str, float]) -> None:
+        """Keep the metrics of the majority-class guess."""
+        with self.database.write() as connection:
+            studies.set_baseline(connection, study_id, values)
+
+    def update_budget(self, study_id: int, budget: Budget) -> None:
+        """Change when the study is over."""
+        with self.database.write() as connection:
+            studies.set_budget(connection, study_id, budget)
+
+    def add_seconds(self, study_id: int, seconds: float) -> None:
+        """Add to the running time that the study has used."""
+        with self.database.write() as connection:
+            studies.add_seconds(connection, study_id, seconds)
+
+    def writer(self, study_id: int) -> Writer:
+        """The writer of a study's trials, for the process that holds its lease."""
+        return Writer(self.database, study_id)
+
+    def trials(self, study_id: int) -> list[Trial]:
+        """The trials by number, with their values and attempts."""
+        with self.database.read() as connection:
+            return trials.read(connection, study_id)
+
+    def trial(self, study_id: int, number: int) -> Trial:
+        """One trial; UnknownName when the study has none of that number."""
+        with self.database.read() as connection:
+            return trials.read_one(connection, study_id, number)
+
+    def history(self, study_id: int, number: int) -> list[Epoch]:
+        """The epochs of one trial in order, with confusion matrices; where attempts overlap, the latest stands."""
+        with self.database.read() as connection:
+            return trials.history(connection, study_id, number)
+
+    def epoch_values(self, study_id: int, names: Collection[str] | None = None) -> dict[int, list[Epoch]]:
+        """The epochs of every trial, by its number, without confusion matrices; of the metrics named, if any are."""
+        with self.database.read() as connection:
+            return trials.epoch_values(connection, study_id, names)
+
+    def checkpoints(self, study_id: int) -> list[Checkpoint]:
+        """The checkpoints of a study, by trial."""
+        with self.database.read() as connection:
+            return trials.kept_checkpoints(connection, study_id)
+
+    def request(self, study_id: int, kind: str, payload: Mapping[str, Any]) -> None:
+        """Leave a request for the study's driver."""
+        with self.database.write() as connection:
+            logbook.ask(connection, study_id, kind, payload)
+
+    def take_requests(self, study_id: int) -> list[Request]:
+        """The requests that nobody took yet, oldest first; now they are taken."""
+        with self.database.read() as connection:
+            found = logbook.pending(connection, study_id)
+        if found:
+            with self.database.write() as connection:
+                logbook.take(connection, found)
+        return found
+
+    def add_look(
+        self, study: str | None, checkpoint: str, dataset: str, split: str, n: int, metrics: Mapping[str, Any]
+    ) -> None:
+        """Record that a checkpoint (by digest) was evaluated on `n` images of a split.
+
+        A look at a checkpoint of no study known here is recorded without one.
+        """
+        look = Look(checkpoint, dataset, split, n, metrics, now())
+        with self.database.write() as connection:
+            logbook.add_look(connection, study, look)
+
+    def looks(self, study_id: int) -> list[Look]:
+        """The looks at a study's checkpoints, oldest first."""
+        with self.database.read() as connection:
+            return logbook.read_looks(connection, study_id)
+
+    def environment(self, study_id: int, facts: Mapping[str, Any]) -> int:
+        """The id of the environment with these facts (package versions, device), added when it is new."""
+        with self.database.write() as connection:
+            return logbook.environment(connection, self.database.dialect, study_id, facts)
+
+    def environments(self, study_id: int) -> list[dict[str, Any]]:
+        """The facts of every environment that a study ran in, oldest first."""
+        with self.database.read() as connection:
+            return logbook.read_environments(connection, study_id)

@@ -1,0 +1,114 @@
+"""Studies: their rows, their summaries, and what is kept beside them."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from fersearch.errors import UnknownName, UsageError, suggestion
+from fersearch.plugins import PluginFile
+from fersearch.store.records import StudyRow, StudySummary
+from fersearch.store.tables import OF_A_STUDY, checkpoints, now, plugin_files, studies, trials
+from fersearch.study import Budget, Objective, StudySpec
+
+
+def create(connection: Connection, spec: StudySpec, plugins: Sequence[PluginFile]) -> None:
+    """Add a study and the plugin files it uses; UsageError when its name is taken."""
+    row = {
+        "name": spec.name,
+        "model": spec.model,
+        "dataset": spec.dataset,
+        "objectives": ", ".join(map(str, spec.objectives)),
+        "created_at": now(),
+        "seconds_run": 0.0,
+        "baseline": {},
+        "spec": spec.to_json(),
+    }
+    try:
+        study_id = connection.execute(insert(studies).values(row).returning(studies.c.id)).scalar_one()
+    except IntegrityError:
+        raise UsageError(
+            f"there is a study '{spec.name}' already",
+            f"go on with it: fersearch study run {spec.name}; or choose another name with --name",
+        ) from None
+    files = [{"study_id": study_id, "path": f.path, "digest": f.digest, "source": f.source} for f in plugins]
+    if files:
+        connection.execute(insert(plugin_files), files)
+
+
+def find(connection: Connection, name: str) -> StudyRow:
+    """The study of that name; UnknownName with the nearest one otherwise."""
+    row = connection.execute(select(studies).where(studies.c.name == name)).one_or_none()
+    if row is None:
+        known = suggestion(name, names(connection)).replace("known:", "known studies:")
+        raise UnknownName(f"unknown study '{name}'", known)
+    columns = (plugin_files.c.path, plugin_files.c.digest, plugin_files.c.source)
+    files = connection.execute(select(*columns).where(plugin_files.c.study_id == row.id).order_by(plugin_files.c.path))
+    return StudyRow(
+        id=row.id,
+        name=row.name,
+        spec=StudySpec.from_json(row.spec),
+        created=row.created_at,
+        plugins=tuple(PluginFile(*file) for file in files),
+        baseline=row.baseline,
+        seconds=row.seconds_run,
+    )
+
+
+def names(connection: Connection) -> list[str]:
+    """The names of all studies, sorted."""
+    return list(connection.execute(select(studies.c.name).order_by(studies.c.name)).scalars())
+
+
+def summaries(connection: Connection) -> list[StudySummary]:
+    """All studies, oldest first, in two queries."""
+    count = select(trials.c.study_id, trials.c.state, func.count()).group_by(trials.c.study_id, trials.c.state)
+    counts: dict[int, dict[str, int]] = defaultdict(dict)
+    for study_id, state, number in connection.execute(count):
+        counts[study_id][state] = number
+    shown = (studies.c.id, studies.c.name, studies.c.objectives, studies.c.created_at, studies.c.model)
+    rows = connection.execute(select(*shown, studies.c.dataset).order_by(studies.c.id))
+    return [
+        StudySummary(row.name, _objectives(row.objectives), counts[row.id], row.created_at, row.model, row.dataset)
+        for row in rows
+    ]
+
+
+def remove(connection: Connection, study_id: int) -> list[str]:
+    """Remove every row of a study; return the digests of checkpoints that no other study keeps, sorted."""
+    others = select(checkpoints.c.digest).where(checkpoints.c.study_id != study_id)
+    own = select(checkpoints.c.digest).where(checkpoints.c.study_id == study_id)
+    digests = connection.execute(own.where(checkpoints.c.digest.not_in(others)).distinct()).scalars().all()
+    for table in OF_A_STUDY:
+        connection.execute(delete(table).where(table.c.study_id == study_id))
+    connection.execute(delete(studies).where(studies.c.id == study_id))
+    return sorted(digests)
+
+
+def set_baseline(connection: Connection, study_id: int, values: Mapping[str, float]) -> None:
+    """Keep the metrics of the majority-class guess."""
+    connection.execute(_update(study_id).values(baseline=dict(values)))
+
+
+def set_budget(connection: Connection, study_id: int, budget: Budget) -> None:
+    """Change when the study is over."""
+    data = connection.execute(select(studies.c.spec).where(studies.c.id == study_id)).scalar_one()
+    spec = replace(StudySpec.from_json(data), budget=budget)
+    connection.execute(_update(study_id).values(spec=spec.to_json()))
+
+
+def add_seconds(connection: Connection, study_id: int, seconds: float) -> None:
+    """Add to the running time that the study has used."""
+    connection.execute(_update(study_id).values(seconds_run=studies.c.seconds_run + seconds))
+
+
+def _update(study_id: int) -> Any:
+    return update(studies).where(studies.c.id == study_id)
+
+
+def _objectives(text: str) -> tuple[Objective, ...]:
+    pairs = (item.split(":") for item in text.split(", ") if item)
+    return tuple(Objective(metric, "max" if direction == "max" else "min") for metric, direction in pairs)

@@ -1,0 +1,258 @@
+"""The tables, as SQLAlchemy sees them. Numbers of trials, attempts and epochs are those that a person sees.
+
+`migrations/` makes them; a test holds the two together.
+"""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+metadata = MetaData()
+
+
+class Json(TypeDecorator[Any]):
+    """Plain data as JSON text: the same in every database, infinities included."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Write."""
+        return None if value is None else json.dumps(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002
+        """Read."""
+        return None if value is None else json.loads(value)
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment in UTC, read back with its time zone also where the database keeps none."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Write."""
+        return value and value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Read."""
+        return value and (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC))
+
+
+def now() -> datetime:
+    """This moment, in UTC."""
+    return datetime.now(UTC)
+
+
+def _study(**options: Any) -> "Column[int]":
+    return Column("study_id", Integer, ForeignKey("studies.id", ondelete="CASCADE"), **options)
+
+
+def _key(*names: str) -> list["Column[int]"]:
+    return [Column(name, Integer, primary_key=True, autoincrement=False) for name in names]
+
+
+def _belongs_to(parent: str, own: tuple[str, ...], theirs: tuple[str, ...]) -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(own, [f"{parent}.{name}" for name in theirs], ondelete="CASCADE")
+
+
+def _of_trial() -> ForeignKeyConstraint:
+    return _belongs_to("trials", ("study_id", "trial"), ("study_id", "number"))
+
+
+def _of_epoch() -> ForeignKeyConstraint:
+    return _belongs_to("epochs", ("study_id", "trial", "attempt", "epoch"), ("study_id", "trial", "attempt", "number"))
+
+
+# An id is never given twice: scratch folders and logs carry it.
+studies = Table(
+    "studies",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("model", Text, nullable=False),
+    Column("dataset", Text, nullable=False),
+    Column("objectives", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("seconds_run", Double, nullable=False),
+    Column("baseline", Json, nullable=False),
+    Column("spec", Json, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+plugin_files = Table(
+    "plugin_files",
+    metadata,
+    _study(primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("source", Text, nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    _study(primary_key=True, autoincrement=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("process_started", Text, nullable=False),
+    Column("boot_id", Text, nullable=False),
+    Column("pid_namespace", Text, nullable=False),
+    Column("token", Text, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("last_beat_at", Moment, nullable=False),
+)
+
+environments = Table(
+    "environments",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _study(nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("first_seen_at", Moment, nullable=False),
+    Column("facts", Json, nullable=False),
+    Index("environments_by_digest", "study_id", "digest", unique=True),
+)
+
+trials = Table(
+    "trials",
+    metadata,
+    _study(primary_key=True, autoincrement=False),
+    *_key("number"),
+    Column("state", Text, nullable=False),
+    Column("epochs", Integer, nullable=False),
+    Column("kept_epoch", Integer),
+    Column("checkpoint", Text),
+    Column("created_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Column("params", Json, nullable=False),
+    Column("verdict", Json, nullable=False),
+    Column("space", Json, nullable=False),
+    Column("sampler_state", Json, nullable=False),
+    Index("trials_by_state", "study_id", "state"),
+)
+
+trial_values = Table(
+    "trial_values",
+    metadata,
+    *_key("study_id", "trial"),
+    Column("name", Text, primary_key=True),
+    Column("value", Double),
+    _of_trial(),
+    sqlite_with_rowid=False,
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    *_key("study_id", "trial", "number"),
+    Column("reason", Text),
+    Column("first_epoch", Integer),
+    Column("last_epoch", Integer),
+    Column("seconds", Double),
+    Column("pid", Integer),
+    Column("started_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Column("environment_id", Integer, ForeignKey("environments.id")),
+    Column("log", Text),
+    Column("message", Text, nullable=False),
+    Column("traceback", Text, nullable=False),
+    _of_trial(),
+)
+
+epochs = Table(
+    "epochs",
+    metadata,
+    *_key("study_id", "trial", "attempt", "number"),
+    Column("seconds", Double, nullable=False),
+    Column("cpu_seconds", Double, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    _belongs_to("attempts", ("study_id", "trial", "attempt"), ("study_id", "trial", "number")),
+    sqlite_with_rowid=False,
+)
+
+metric_values = Table(
+    "metric_values",
+    metadata,
+    *_key("study_id", "trial", "attempt", "epoch"),
+    Column("name", Text, primary_key=True),
+    Column("value", Double),
+    _of_epoch(),
+    sqlite_with_rowid=False,
+)
+
+confusion_matrices = Table(
+    "confusion_matrices",
+    metadata,
+    *_key("study_id", "trial", "attempt", "epoch"),
+    Column("counts", Json, nullable=False),
+    _of_epoch(),
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    *_key("study_id", "trial"),
+    Column("digest", Text, primary_key=True),
+    Column("epoch", Integer),
+    Column("bytes", BigInteger),
+    Column("created_at", Moment, nullable=False),
+    _of_trial(),
+)
+
+looks = Table(
+    "looks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _study(index=True),
+    Column("checkpoint", Text, nullable=False),
+    Column("dataset", Text, nullable=False),
+    Column("split", Text, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("looked_at", Moment, nullable=False),
+    Column("metrics", Json, nullable=False),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _study(nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+    Column("taken_at", Moment),
+    Column("payload", Json, nullable=False),
+)
+
+# Every table that holds rows of one study, children first.
+OF_A_STUDY = (
+    confusion_matrices,
+    metric_values,
+    epochs,
+    attempts,
+    trial_values,
+    checkpoints,
+    trials,
+    environments,
+    requests,
+    looks,
+    plugin_files,
+    leases,
+)

@@ -1,0 +1,157 @@
+"""Trials, read back as the records that were written: a constant number of queries however many there are."""
+
+import math
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, select
+
+from fersearch.errors import UnknownName
+from fersearch.store.records import Checkpoint
+from fersearch.store.tables import (
+    attempts,
+    checkpoints,
+    confusion_matrices,
+    epochs,
+    metric_values,
+    trial_values,
+    trials,
+)
+from fersearch.trial import Attempt, Epoch, Reason, Trial, TrialState
+
+Key = tuple[int, int, int]  # trial, attempt, epoch
+
+
+def read(connection: Connection, study_id: int, number: int | None = None) -> list[Trial]:
+    """The trials of a study by number, with their values and attempts; only one of them if `number` is given."""
+    values = _values(connection, study_id, number)
+    tried = _attempts(connection, study_id, number)
+    chosen = _where(trials.c.study_id == study_id, trials.c.number, number)
+    rows = connection.execute(select(*_SHOWN).where(*chosen).order_by(trials.c.number))
+    return [_trial(row, values.get(row.number, {}), tuple(tried.get(row.number, ()))) for row in rows]
+
+
+def read_one(connection: Connection, study_id: int, number: int) -> Trial:
+    """One trial; UnknownName when the study has none of that number."""
+    found = read(connection, study_id, number)
+    if not found:
+        numbers = connection.execute(select(trials.c.number).where(trials.c.study_id == study_id)).scalars().all()
+        known = f"its trials are {min(numbers)} to {max(numbers)}" if numbers else "it has no trials yet"
+        raise UnknownName(f"the study has no trial {number}", known)
+    return found[0]
+
+
+def history(connection: Connection, study_id: int, number: int) -> list[Epoch]:
+    """The epochs of one trial in order, with confusion matrices; see `standing` for several attempts."""
+    where = (confusion_matrices.c.study_id == study_id, confusion_matrices.c.trial == number)
+    counts = {
+        (row.trial, row.attempt, row.epoch): row.counts
+        for row in connection.execute(select(confusion_matrices).where(*where))
+    }
+    return _epochs(connection, study_id, number, None, counts).get(number, [])
+
+
+def epoch_values(connection: Connection, study_id: int, names: Collection[str] | None) -> dict[int, list[Epoch]]:
+    """The epochs of every trial, by its number, without confusion matrices; only the metrics named, if any are."""
+    return _epochs(connection, study_id, None, names, {})
+
+
+def kept_checkpoints(connection: Connection, study_id: int) -> list[Checkpoint]:
+    """The checkpoints of a study, by trial."""
+    c = checkpoints.c
+    query = select(c.trial, c.digest, c.epoch, c.bytes, c.created_at).where(c.study_id == study_id)
+    return [Checkpoint(*row) for row in connection.execute(query.order_by(c.trial, c.created_at))]
+
+
+def standing(keys: Iterable[Key]) -> dict[int, list[Key]]:
+    """Of each trial the epochs that stand, in order.
+
+    An attempt goes on from a checkpoint, so its first epoch and all after it replace those of the attempts before.
+    """
+    found: dict[int, list[Key]] = defaultdict(list)
+    # From the last attempt back to the first, each from its last epoch back: what stands is below all seen so far.
+    for key in sorted(keys, reverse=True):
+        kept = found[key[0]]
+        if not kept or key[2] < kept[-1][2]:
+            kept.append(key)
+    return {trial: kept[::-1] for trial, kept in sorted(found.items())}
+
+
+_SHOWN = (
+    trials.c.number,
+    trials.c.state,
+    trials.c.epochs,
+    trials.c.kept_epoch,
+    trials.c.checkpoint,
+    trials.c.params,
+    trials.c.verdict,
+    trials.c.space,
+    trials.c.sampler_state,
+)
+
+
+def _trial(row: Any, values: Mapping[str, float], tried: tuple[Attempt, ...]) -> Trial:
+    return Trial(
+        number=row.number,
+        params=row.params,
+        state=TrialState(row.state),
+        values=values,
+        epochs=row.epochs,
+        kept_epoch=row.kept_epoch,
+        checkpoint=row.checkpoint,
+        attempts=tried,
+        space=row.space,
+        sampler_state=row.sampler_state,
+        verdict=row.verdict,
+    )
+
+
+def _values(connection: Connection, study_id: int, number: int | None) -> dict[int, dict[str, float]]:
+    c = trial_values.c
+    query = select(c.trial, c.name, c.value).where(*_where(c.study_id == study_id, c.trial, number))
+    found: dict[int, dict[str, float]] = defaultdict(dict)
+    for trial, name, value in connection.execute(query):
+        found[trial][name] = math.nan if value is None else value
+    return found
+
+
+def _attempts(connection: Connection, study_id: int, number: int | None) -> dict[int, list[Attempt]]:
+    c = attempts.c
+    shown = (c.number, c.reason, c.message, c.traceback, c.first_epoch, c.last_epoch, c.seconds, c.pid, c.log)
+    query = select(c.trial, *shown).where(*_where(c.study_id == study_id, c.trial, number))
+    found: dict[int, list[Attempt]] = defaultdict(list)
+    for trial, own, reason, *rest in connection.execute(query.order_by(c.trial, c.number)):
+        found[trial].append(Attempt(own, Reason(reason) if reason else None, *rest))
+    return found
+
+
+def _epochs(
+    connection: Connection,
+    study_id: int,
+    number: int | None,
+    names: Collection[str] | None,
+    counts: Mapping[Key, Any],
+) -> dict[int, list[Epoch]]:
+    c, m = epochs.c, metric_values.c
+    query = select(c.trial, c.attempt, c.number, c.seconds, c.cpu_seconds)
+    rows = connection.execute(query.where(*_where(c.study_id == study_id, c.trial, number)))
+    times: dict[Key, tuple[float, float]] = {(row[0], row[1], row[2]): (row[3], row[4]) for row in rows}
+    measured = select(m.trial, m.attempt, m.epoch, m.name, m.value)
+    measured = measured.where(*_where(m.study_id == study_id, m.trial, number))
+    values = _by_epoch(connection, measured if names is None else measured.where(m.name.in_(names)))
+    return {
+        trial: [Epoch(key[2], values.get(key, {}), *times[key], confusion=counts.get(key)) for key in keys]
+        for trial, keys in standing(times).items()
+    }
+
+
+def _by_epoch(connection: Connection, query: Select[int, int, int, str, float]) -> dict[Key, dict[str, float]]:
+    found: dict[Key, dict[str, float]] = defaultdict(dict)
+    for trial, attempt, epoch, name, value in connection.execute(query):
+        found[trial, attempt, epoch][name] = math.nan if value is None else value
+    return found
+
+
+def _where(study: ColumnElement[bool], column: ColumnElement[int], number: int | None) -> list[ColumnElement[bool]]:
+    return [study] if number is None else [study, column == number]
