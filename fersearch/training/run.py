@@ -205,11 +205,16 @@ def build(architecture: Architecture, request: TrialRequest, loaded: Loaded, pix
 
 def check_logits(architecture: Architecture, logits: object, wanted: tuple[int, int]) -> None:
     """Raise unless a model returned finite logits of the wanted shape (n, classes)."""
-    shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+    shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else None
     if shape != wanted:
-        message = f"architecture '{architecture.name}' returned {shape}, expected {wanted}"
+        got = _in_words(shape, wanted[0]) if shape is not None else f"a {type(logits).__name__}"
+        message = f"architecture '{architecture.name}' returned {got}, expected {_in_words(wanted, wanted[0])}"
         raise FersearchError(message, "build must give a model from images (n, channels, size, size) to (n, classes)")
     check_finite(cast(torch.Tensor, logits), f"the output of the untrained '{architecture.name}'")
+
+
+def _in_words(shape: tuple[int, ...], count: int) -> str:
+    return f"({', '.join('n' if size == count and not axis else str(size) for axis, size in enumerate(shape))})"
 
 
 @contextmanager

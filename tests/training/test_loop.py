@@ -1,0 +1,188 @@
+"""The loop learns, and goes on after a stop as if there had been none."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from fersearch_architectures.cnn import Cnn
+from fersearch_metrics.measured import PeakMemory, TrainSeconds
+from fersearch_metrics.quality import Accuracy, F1Macro
+from torch import nn
+
+from fersearch.data.arrays import Loaded
+from fersearch.study import Objective
+from fersearch.training.errors import Diverged
+from fersearch.training.loop import train
+from fersearch.training.progress import Progress
+from fersearch.training.states import States
+from fersearch.trial import Decision, Epoch
+
+CPU = torch.device("cpu")
+METRICS = {metric.name: metric for metric in (Accuracy(), F1Macro(), TrainSeconds(), PeakMemory())}
+F1 = Objective("f1_macro", "max")
+Make = Callable[..., Loaded]
+
+
+def start(loaded: Loaded, params: dict[str, Any], scratch: Path, **options: Any) -> tuple[nn.Module, Any]:
+    device = options.setdefault("device", CPU)
+    torch.manual_seed(0)
+    model = options.pop("model", None) or Cnn().build(params, loaded.task).to(device)
+    given = {"metrics": METRICS, "objective": F1, "seed": 3, "scratch": scratch, **options}
+    return model, train(model, loaded, params, **given)
+
+
+def quality(epochs: list[Epoch]) -> list[tuple[Any, ...]]:
+    """What does not depend on the clock."""
+    names = ("accuracy", "f1_macro", "train_loss", "valid_loss")
+    return [(epoch.number, *(epoch.values[name] for name in names), epoch.confusion) for epoch in epochs]
+
+
+def test_the_loop_overfits_32_drawn_patterns(patterns: Make, base: dict[str, Any], tmp_path: Path) -> None:
+    _, epochs = start(patterns(48), {**base, "epochs": 12}, tmp_path)
+    last = list(epochs)[-1]
+    assert last.values["train_loss"] < 0.05
+    assert last.values["accuracy"] == 1.0
+
+
+def test_every_epoch_tells_metrics_losses_confusion_and_its_own_seconds(
+    patterns: Make, base: dict[str, Any], tmp_path: Path
+) -> None:
+    _, epochs = start(patterns(48), base, tmp_path)
+    told = list(epochs)
+    assert [epoch.number for epoch in told] == [1, 2, 3, 4]
+    assert all({*METRICS, "train_loss", "valid_loss"} == set(epoch.values) for epoch in told)
+    assert all(sum(map(sum, epoch.confusion or ())) == 16 for epoch in told)
+    assert told[-1].values["train_seconds"] == pytest.approx(sum(epoch.seconds for epoch in told))
+
+
+def test_the_same_seed_gives_the_same_epochs_and_another_seed_others(
+    patterns: Make, base: dict[str, Any], tmp_path: Path
+) -> None:
+    params = {**base, "augmentation": "strong", "dropout": 0.3}
+    runs = [quality(list(start(patterns(48), params, tmp_path, seed=seed)[1])) for seed in (1, 1, 2)]
+    assert runs[0] == runs[1] != runs[2]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"optimizer": "sgd", "scheduler": "onecycle", "warmup_share": 0.3},
+        {"optimizer": "adamw", "learning_rate": 0.003, "scheduler": "cosine"},
+        {"optimizer": "rmsprop", "learning_rate": 0.003, "scheduler": "none"},
+        {"scheduler": "plateau", "plateau_factor": 0.5, "plateau_patience": 0},
+        {"optimizer": "adam", "learning_rate": 0.003, "scheduler": "step", "step_factor": 0.1, "step_count": 2},
+    ],
+    ids=lambda changed: f"{changed.get('optimizer', 'sgd')}-{changed['scheduler']}",
+)
+@pytest.mark.parametrize("stop", [1, 3])
+def test_a_resumed_trial_equals_one_without_a_stop(
+    patterns: Make, base: dict[str, Any], tmp_path: Path, changed: dict[str, Any], stop: int
+) -> None:
+    loaded = patterns(48, soft=True)
+    params = {**base, "epochs": 5, "augmentation": "strong", "dropout": 0.2, "target": "probability", **changed}
+    whole_model, whole = start(loaded, params, tmp_path / "whole")
+    expected = quality(list(whole))
+    _, first = start(loaded, params, tmp_path / "parts")
+    seen = []
+    for epoch in first:
+        seen.append(epoch)
+        if epoch.number == stop:
+            with pytest.raises(StopIteration):
+                first.send(Decision.INTERRUPT)
+    second_model = Cnn().build(params, loaded.task)
+    progress = Progress()
+    _, second = start(loaded, params, tmp_path / "parts", model=second_model, resume=True, progress=progress)
+    seen += list(second)
+    assert quality(seen) == expected
+    for name, tensor in whole_model.state_dict().items():
+        assert torch.equal(tensor, second_model.state_dict()[name]), name
+    assert progress.seconds == pytest.approx(sum(epoch.seconds for epoch in seen))
+    best = max(seen, key=lambda epoch: (epoch.values["f1_macro"], -epoch.number))
+    assert progress.best_epoch == best.number
+    kept = [States(tmp_path / part).best(best.number) for part in ("whole", "parts")]
+    assert all(torch.equal(kept[0][name], kept[1][name]) for name in kept[0])
+
+
+def test_a_killed_trial_goes_on_from_the_last_state_that_was_due(
+    patterns: Make, base: dict[str, Any], tmp_path: Path
+) -> None:
+    loaded = patterns(48)
+    expected = quality(list(start(loaded, base, tmp_path / "whole")[1]))
+    _, killed = start(loaded, base, tmp_path / "killed", save_every=0.0)
+    next(killed)
+    next(killed)
+    killed.close()
+    _, resumed = start(loaded, base, tmp_path / "killed", resume=True)
+    assert quality(list(resumed)) == expected[2:]
+
+
+def test_states_are_saved_no_more_often_than_they_are_due(patterns: Make, base: dict[str, Any], tmp_path: Path) -> None:
+    list(start(patterns(48), base, tmp_path)[1])
+    assert States(tmp_path).last() is None
+
+
+def test_only_the_best_weights_that_a_state_speaks_of_stay(
+    patterns: Make, base: dict[str, Any], tmp_path: Path
+) -> None:
+    list(start(patterns(48), base, tmp_path, save_every=0.0)[1])
+    assert len(list(tmp_path.glob("best-*.pt"))) == 1
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_the_best_epoch_by_the_objective_is_kept(patterns: Make, base: dict[str, Any], tmp_path: Path) -> None:
+    progress = Progress()
+    worst = Objective("accuracy", "min")
+    _, epochs = start(patterns(48), base, tmp_path, objective=worst, progress=progress)
+    told = list(epochs)
+    assert progress.best_values["accuracy"] == min(epoch.values["accuracy"] for epoch in told)
+
+
+def test_an_endless_learning_rate_diverges(patterns: Make, base: dict[str, Any], tmp_path: Path) -> None:
+    params = {**base, "learning_rate": 1e20, "batch_norm": False, "epochs": 6}
+    with pytest.raises(Diverged, match="is not finite"):
+        list(start(patterns(48), params, tmp_path)[1])
+
+
+def test_an_undefined_objective_diverges_but_another_metric_may_be_undefined(
+    patterns: Make, base: dict[str, Any], tmp_path: Path
+) -> None:
+    class Undefined(Accuracy):
+        name = "undefined"
+
+        def compute(self, evaluation: Any) -> float:
+            return float("nan")
+
+    metrics = {**METRICS, "undefined": Undefined()}
+    assert len(list(start(patterns(48), base, tmp_path, metrics=metrics)[1])) == 4
+    with pytest.raises(Diverged, match="undefined is not finite"):
+        list(start(patterns(48), base, tmp_path, metrics=metrics, objective=Objective("undefined", "max"))[1])
+
+
+def test_frozen_stages_do_not_move(patterns: Make, base: dict[str, Any], tmp_path: Path) -> None:
+    from fersearch.training.freeze import freeze
+
+    params = {**base, "freeze": "first_2", "frozen_batch_norm": "fixed"}
+    loaded = patterns(48)
+    model = Cnn().build(params, loaded.task)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    fixed = freeze(Cnn(), model, params)
+    list(start(loaded, params, tmp_path, model=model, fixed=fixed)[1])
+    moved = {name.split(".")[0] for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert moved == {"fc1", "fc2", "head"}
+
+
+def test_bf16_on_a_cpu_learns_too(patterns: Make, base: dict[str, Any], tmp_path: Path) -> None:
+    _, epochs = start(patterns(48), {**base, "epochs": 10}, tmp_path, precision="bf16")
+    assert list(epochs)[-1].values["accuracy"] > 0.9
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_repeats_itself_and_counts_its_memory(patterns: Make, base: dict[str, Any], tmp_path: Path) -> None:
+    params = {**base, "augmentation": "strong", "epochs": 8}
+    device = torch.device("cuda:0")
+    runs = [list(start(patterns(48), params, tmp_path, device=device, precision="bf16")[1]) for _ in range(2)]
+    assert quality(runs[0]) == quality(runs[1])
+    assert runs[0][-1].values["peak_memory_mb"] > 0.1
