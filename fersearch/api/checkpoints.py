@@ -78,7 +78,7 @@ def list_checkpoints(name: str, storage: str | None = None) -> list[CheckpointRo
         study = store.study(name)
         trials = {trial.number: trial for trial in store.trials(study.id)}
         return [
-            CheckpointRow(row.trial, row.digest, row.epoch, row.bytes / 2**20, trials[row.trial].values)
+            CheckpointRow(row.trial, row.digest, row.epoch, (row.bytes or 0) / 2**20, trials[row.trial].values)
             for row in store.checkpoints(study.id)
         ]
 
@@ -327,4 +327,6 @@ def _look(
     name = restored.card["study"]
     with _weights(path).open("rb") as file, open_store(storage) as store:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return store.add_look(name if name in store.study_names() else None, digest, dataset, "test", n, values)
+        study = name if name in store.study_names() else None
+        store.add_look(study, digest, dataset, "test", n, values)
+        return len(store.looks(store.study(study).id)) if study else 1

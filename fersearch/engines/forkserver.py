@@ -44,11 +44,20 @@ def main(fd: int) -> None:
                 wakeup.recv(4096)
             _reap(control)
         if control in ready:
-            message, fds, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 1)
+            message, fds = _order(control)
             if not message:
                 return
             if not _fork(json.loads(message), fds[0], [control, wakeup, alarm]):
                 os.close(fds[0])
+
+
+def _order(control: socket.socket) -> tuple[bytes, list[int]]:
+    """The next order with its connection; nothing once the driver is gone."""
+    try:
+        message, fds, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 1)
+    except ConnectionResetError:
+        return b"", []
+    return message, list(fds)
 
 
 def preload(modules: list[str]) -> dict[str, str]:
@@ -131,3 +140,4 @@ def _tell(control: socket.socket, message: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     main(int(sys.argv[1]))
+    os._exit(0)  # nothing here needs unloading, and unloading heavy libraries is slow and loud

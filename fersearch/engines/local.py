@@ -63,8 +63,8 @@ class Stop:
         """Take Ctrl-C and SIGTERM as requests while a study runs (in the main thread; elsewhere nothing is taken)."""
         previous: dict[int, Any] = {}
         try:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                previous[number] = signal.signal(number, self._on_signal)
+            for caught in (signal.SIGINT, signal.SIGTERM):
+                previous[caught] = signal.signal(caught, self._on_signal)
         except ValueError:
             pass
         try:

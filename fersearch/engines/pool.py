@@ -15,7 +15,10 @@ from typing import Any
 
 from fersearch.errors import FersearchError
 
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+ONE_THREAD = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",  # scikit-learn brings in pyarrow, whose allocator keeps a thread
+}
 FORKS = sys.platform == "linux"
 
 

@@ -126,7 +126,7 @@ def test_a_preload_that_fails_is_told_and_the_server_serves_on(tmp_path):
 def test_a_childs_words_go_to_its_log(pool, tmp_path):
     log = tmp_path / "deep" / "log"
     process = pool.start(log, {"FERSEARCH_TEST": "1"})
-    process.receive()
+    process.pid = process.receive()["pid"]
     process.send({"request": {"nonsense": True}})
     while process.receive() is not None:
         pass
