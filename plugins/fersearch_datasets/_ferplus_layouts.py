@@ -129,8 +129,9 @@ def find(source: Path, expected: str) -> Folders | Tables:
     whole = [Folders(root) for root in places if len(_present(root)) == len(FOLDERS)]
     tables = [found for root in places if (found := _tables(root))]
     with_images = [layout for layout in whole if _has_images(layout.root)]
-    for found in (*with_images, *tables, *whole):
-        return found
+    layouts: list[Folders | Tables] = [*with_images, *tables, *whole]
+    if layouts:
+        return layouts[0]
     raise _missing(source, places, expected)
 
 

@@ -8,11 +8,12 @@ stream of its own, so face i is the same however many are drawn.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+Floats = npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
 
 BLOCK = 64
@@ -108,7 +109,8 @@ def _shown_units(random: np.random.Generator, labels: Ints, hardness: float) -> 
     shape = (BLOCK, len(UNITS))
     meant = MEAN[labels] * (random.random(shape) < PRESENCE[labels]) * intensity * random.uniform(0.7, 1.25, shape)
     stray = np.abs(random.normal(0, 0.07 * hardness, shape)) * (random.random(shape) < 0.5)
-    return np.clip(meant + stray, 0, 1.3).astype(np.float32)
+    shown: Floats = np.clip(meant + stray, 0, 1.3).astype(np.float32)
+    return shown
 
 
 def _votes(random: np.random.Generator, units: Floats, voters: int = 10) -> npt.NDArray[np.uint8]:

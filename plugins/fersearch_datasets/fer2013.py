@@ -57,7 +57,7 @@ def _read_table(table: Path, options: Mapping[str, Value]) -> Raw:
     from fersearch_datasets import _fer2013_csv as fer2013_csv
 
     listed = [(_emotion(row), fer2013_csv.part(row)) for row in rows(table, ["emotion", "pixels"], ["usage"])]
-    columns = {
+    columns: dict[str, Any] = {
         "label": np.array([label for label, _ in listed], np.int64),
         "split": np.array([part for _, part in listed], np.int8),
         "name": np.array([f"row-{k:05d}" for k in range(len(listed))], str),
@@ -105,7 +105,7 @@ def _read_folders(source: Path, options: Mapping[str, Value]) -> Raw:
     paths = [image for folder in folders for image in folder.images]
     parts = _parts(folders, findings)
     labels = [_class_index(folder.label, str(folder.path)) for folder in folders for _ in folder.images]
-    columns = {
+    columns: dict[str, Any] = {
         "label": np.array(labels, np.int64),
         "split": np.array(parts, np.int8),
         "name": np.array([str(path.relative_to(source)) for path in paths], str),

@@ -37,7 +37,7 @@ class Manifest(Dataset):
         table = find(source, self.expected)
         listed = _rows(table)
         class_names = tuple(sorted({row["label"] for row in listed}))
-        columns = {
+        columns: dict[str, Any] = {
             "label": np.array([class_names.index(row["label"]) for row in listed], np.int64),
             "split": np.array([_part(row) for row in listed], np.int8),
             "subject": np.array([row.get("subject") for row in listed], str),
