@@ -85,5 +85,6 @@ def lookup(kind: str, name: str, known: Mapping[str, T]) -> T:
     """
     if name in known:
         return known[name]
-    hint = suggestion(name, known).replace("known:", f"known {kind}s:")
+    plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
+    hint = suggestion(name, known).replace("known:", f"known {plural}:")
     raise UnknownName(f"unknown {kind} '{name}'", hint)

@@ -79,6 +79,8 @@ class Choice(_Conditional):
     def __init__(self, *options: Value, search: str | None = None, when: When | None = None) -> None:
         if not options:
             raise ValueError("a Choice needs at least one option")
+        if len(set(options)) < len(options):
+            raise ValueError(f"a Choice offers an option twice (True equals 1, False equals 0): {options}")
         object.__setattr__(self, "options", options)
         object.__setattr__(self, "search", search)
         object.__setattr__(self, "when", when or {})
