@@ -1,0 +1,82 @@
+"""The records of what a study is asked to do."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fersearch.errors import UsageError
+from fersearch.space import Choice, Float, Int, Space
+from fersearch.study import Budget, Constraint, Objective, Protocol, StudySpec
+
+SPACE = Space(
+    {
+        "epochs": Int(1, 5),
+        "learning_rate": Float(1e-3, 1.0, log=True),
+        "flip": Choice(True, False, when={"epochs": (5,)}),
+    }
+)
+FULL = StudySpec(
+    name="s",
+    model="cnn",
+    dataset="ferplus",
+    objectives=(Objective("f1_macro", "max"), Objective("train_seconds", "min")),
+    space=SPACE,
+    data="/faces",
+    dataset_options={"classes": 8, "clean": True},
+    budget=Budget(7, 60.0),
+    protocol=Protocol("ratios", (0.6, 0.2, 0.2), 1),
+    sampler="grid",
+    pruner="none",
+    seed=5,
+    limit=100,
+    weights="torchvision",
+    precision="bf16",
+)
+PLAIN = StudySpec("s", "cnn", "faces", (Objective("f1_macro", "max"),), Space({}))
+
+
+@pytest.mark.parametrize("spec", [FULL, PLAIN])
+def test_a_spec_survives_the_store(spec: StudySpec) -> None:
+    assert StudySpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+
+
+def test_an_objective_is_a_loss_in_its_direction() -> None:
+    assert Objective("f1_macro", "max").loss(0.7) == -0.7
+    assert Objective("train_seconds", "min").loss(9.0) == 9.0
+    assert str(Objective("f1_macro", "max")) == "f1_macro:max"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("peak_memory_mb<=500", Constraint("peak_memory_mb", "<=", 500.0)),
+        (" f1_macro >= 0.5 ", Constraint("f1_macro", ">=", 0.5)),
+        ("log_loss<=-1.5e-3", Constraint("log_loss", "<=", -0.0015)),
+    ],
+)
+def test_a_constraint_is_read_as_it_is_written(text: str, expected: Constraint) -> None:
+    assert Constraint.parse(text) == expected
+
+
+@given(st.sampled_from(["f1_macro", "train_seconds", "m2"]), st.sampled_from(["<=", ">="]), st.integers(-999, 999))
+def test_a_constraint_that_is_printed_is_read_again(metric: str, op: str, bound: int) -> None:
+    constraint = Constraint(metric, op, float(bound))
+    assert Constraint.parse(str(constraint)) == constraint
+
+
+@pytest.mark.parametrize("text", ["", "f1_macro", "f1_macro<0.5", "f1_macro==1", "<=5", "a<=b", "a<=1-2", "a<=5 MB"])
+def test_what_is_no_constraint_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Constraint.parse(text)
+    assert caught.value.message == f"'{text}' is no constraint"
+    assert "peak_memory_mb<=500" in caught.value.hint
+
+
+def test_a_constraint_holds_within_its_bound_and_never_without_the_metric() -> None:
+    upper, lower = Constraint("m", "<=", 5.0), Constraint("m", ">=", 5.0)
+    assert [upper.holds({"m": value}) for value in (4.0, 5.0, 6.0)] == [True, True, False]
+    assert [lower.holds({"m": value}) for value in (4.0, 5.0, 6.0)] == [False, True, True]
+    assert not upper.holds({})
+    assert not upper.holds({"m": float("nan")})
