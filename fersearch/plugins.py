@@ -73,13 +73,13 @@ def load(files: Iterable[Path | PluginFile] = (), folder: Path | None = None) ->
     """
     loaded = Loaded(new_manager())
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
-        _attempt(loaded, entry.value, partial(_from_entry, entry))
+        _attempt(loaded, entry.value, partial(_register, loaded.manager, entry.value, partial(_from_entry, entry)))
     for path in folder_files(folder) if folder else []:
-        _attempt(loaded, str(path), partial(_from_path, loaded, path))
+        _attempt(loaded, str(path), partial(_register_path, loaded, path))
     for given in files:
         file = given if isinstance(given, PluginFile) else PluginFile.read(given)
         if not any(file.digest == known.digest for known in loaded.files):
-            _register(loaded.manager, file.path, partial(_from_file, loaded, file))
+            _register_file(loaded, file)
     return loaded
 
 
@@ -96,9 +96,9 @@ def preload_names(loaded: Loaded) -> Sequence[str]:
     return sorted(name for name in names if name and not name.startswith("fersearch_plugin_"))
 
 
-def _attempt(loaded: Loaded, where: str, find: Finder) -> None:
+def _attempt(loaded: Loaded, where: str, register: Callable[[], None]) -> None:
     try:
-        _register(loaded.manager, where, find)
+        register()
     except PluginError as error:
         loaded.broken[where] = error.message
 
@@ -112,11 +112,12 @@ def _register(manager: pluggy.PluginManager, where: str, find: Finder) -> None:
         manager.check_pending()
     except PluginError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if module is not None and manager.is_registered(module):
             manager.unregister(module)
         told = str(error).strip().splitlines() or [""]
-        message = f"plugin {where} cannot be loaded: {type(error).__name__}: {told[0]}"
+        what = ": ".join(dict.fromkeys((told[0], told[-1])))  # pluggy ends with what is wrong
+        message = f"plugin {where} cannot be loaded: {type(error).__name__}: {what}"
         raise PluginError(message, "fix it, or check it with `fersearch plugin check FILE`") from error
 
 
@@ -125,14 +126,14 @@ def _from_entry(entry: EntryPoint) -> ModuleType:
     return module
 
 
-def _from_path(loaded: Loaded, path: Path) -> ModuleType:
-    return _from_file(loaded, PluginFile.read(path))
+def _register_path(loaded: Loaded, path: Path) -> None:
+    _register_file(loaded, PluginFile.read(path))
 
 
-def _from_file(loaded: Loaded, file: PluginFile) -> ModuleType:
-    module = import_file(file)
+def _register_file(loaded: Loaded, file: PluginFile) -> None:
+    """Register a file, and list it as used once it is."""
+    _register(loaded.manager, file.path, partial(import_file, file))
     loaded.files.append(file)
-    return module
 
 
 def import_file(file: PluginFile) -> ModuleType:

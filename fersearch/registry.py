@@ -70,8 +70,9 @@ def load(files: Iterable[Path | plugins.PluginFile] = (), folder: Path | None = 
     loaded = plugins.load(given, folder)
     registry = Registry(files=loaded.files, broken=loaded.broken, modules=list(plugins.preload_names(loaded)))
     by_hand = {str(file.path if isinstance(file, plugins.PluginFile) else file) for file in given}
-    for plugin in loaded.manager.get_plugins():
-        _register(registry, plugin, loaded.manager, by_hand)
+    for _, plugin in loaded.manager.list_name_plugin():  # in the order they were loaded
+        if plugin is not None:
+            _register(registry, plugin, loaded.manager, by_hand)
     return registry
 
 
