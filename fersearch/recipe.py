@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from fersearch.components import Architecture, Dataset
+from fersearch.errors import PluginError
 from fersearch.space import Choice, Dimension, Float, Int, Space
 
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
@@ -49,15 +50,23 @@ def recipe(architecture: Architecture, dataset: Dataset, pretrained: bool = Fals
     """The space that an architecture and a dataset offer together, the architecture's own dimensions last.
 
     `freeze` is searched only when the architecture starts from `pretrained` weights, or when asked for.
+
+    Raises:
+        PluginError: the architecture takes a name of the recipe, or depends on a dimension that is not there.
     """
-    return Space(
-        {
-            **OPTIMISATION,
-            **REGULARISATION,
-            "target": Choice(*dataset.targets, search=dataset.targets[0]),
-            **_freezing(architecture.stage_names, pretrained),
-        }
-    ) | Space(architecture.space)
+    shared = {
+        **OPTIMISATION,
+        **REGULARISATION,
+        "target": Choice(*dataset.targets, search=dataset.targets[0]),
+        **_freezing(architecture.stage_names, pretrained),
+    }
+    if taken := sorted(set(shared) & set(architecture.space)):
+        message = f"architecture '{architecture.name}' names dimensions of the recipe: {', '.join(taken)}"
+        raise PluginError(message, "rename them in the architecture, or leave them to the recipe")
+    try:
+        return Space({**shared, **architecture.space})
+    except ValueError as error:
+        raise PluginError(f"architecture '{architecture.name}': {error}", "correct its `when`") from None
 
 
 def freeze_rules(stages: int) -> tuple[str, ...]:
