@@ -1,0 +1,141 @@
+"""From names to components; unknown, double and unsound ones are errors that say so."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fersearch import plugins, registry
+from fersearch.errors import PluginError, UnknownName
+
+METRIC = """
+from fersearch import Metric, hookimpl
+
+class {cls}(Metric):
+    name = "{name}"
+    def compute(self, evaluation):
+        return 1.0
+
+@hookimpl
+def register_metrics(register):
+    register({cls}())
+"""
+ARCHITECTURE = """
+from fersearch import Architecture, Choice, hookimpl
+
+class Net(Architecture):
+    name = {name!r}
+    space = {space}
+    stage_names = {stages!r}
+    def build(self, params, task): ...
+    def stages(self, model): ...
+
+@hookimpl
+def register_architectures(register):
+    register({given})
+"""
+
+
+@pytest.fixture(autouse=True)
+def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [])
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def metric(folder: Path, name: str, file: str = "") -> Path:
+    path = folder / f"{file or name}.py"
+    path.write_text(METRIC.format(name=name, cls=name.title().replace("_", "")))
+    return path
+
+
+def architecture(folder: Path, name: str = "net", space: str = "{}", stages: object = ("a", "b"), **more: str) -> Path:
+    path = folder / "net.py"
+    given = more.get("given", "Net()")
+    path.write_text(ARCHITECTURE.format(name=name, space=space, stages=stages, given=given))
+    return path
+
+
+def test_components_are_found_by_name_and_know_their_file(tmp_path: Path) -> None:
+    found = registry.load([metric(tmp_path, "ones"), architecture(tmp_path)])
+    assert found.metric("ones").compute(None) == 1.0
+    assert [(kind, component.name) for kind, component in found.components()] == [
+        ("architecture", "net"),
+        ("metric", "ones"),
+    ]
+    assert found.file_of(found.metric("ones")).path == str(tmp_path / "ones.py")
+    assert found.file_of(object()) is None
+
+
+def test_an_unknown_name_is_told_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName) as caught:
+        registry.load([metric(tmp_path, "ones")]).metric("oness")
+    assert caught.value.hint == "did you mean 'ones'? known metrics: ones"
+
+
+def test_an_unknown_name_also_tells_which_plugins_did_not_load(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text("1 / 0\n")
+    with pytest.raises(UnknownName) as caught:
+        registry.load(folder=tmp_path).architecture("net")
+    assert f"not loaded: plugin {tmp_path / 'bad.py'} cannot be loaded: ZeroDivisionError" in caught.value.hint
+
+
+def test_a_name_claimed_twice_names_both_files(tmp_path: Path) -> None:
+    first, second = metric(tmp_path, "ones", "a"), metric(tmp_path, "ones", "b")
+    second.write_text(second.read_text() + "# not the same text\n")
+    with pytest.raises(PluginError) as caught:
+        registry.load(folder=tmp_path)
+    assert caught.value.message == f"metric 'ones' is claimed twice: by {first} and by {second}"
+    assert "rename" in caught.value.hint
+
+
+def test_a_name_claimed_twice_in_one_file_is_an_error(tmp_path: Path) -> None:
+    path = metric(tmp_path, "ones")
+    path.write_text(path.read_text() + "    register(Ones())\n")
+    with pytest.raises(PluginError, match="claimed twice"):
+        registry.load([path])
+
+
+UNSOUND = {
+    "needs a name without blanks": {"name": "my net"},
+    "net.width must be a Float, an Int or a Choice": {"space": "{'width': [16, 32]}"},
+    "needs stage_names": {"stages": ()},
+    "is no architecture": {"given": "'net'"},
+    "Can't instantiate abstract class": {"given": "Architecture()"},
+}
+
+
+@pytest.mark.parametrize("complaint", UNSOUND)
+def test_an_unsound_component_given_by_hand_is_refused(complaint: str, tmp_path: Path) -> None:
+    path = architecture(tmp_path, **UNSOUND[complaint])
+    with pytest.raises(PluginError) as caught:
+        registry.load([path])
+    assert str(path) in caught.value.message
+    assert complaint in caught.value.message
+
+
+@pytest.mark.parametrize("complaint", UNSOUND)
+def test_an_unsound_component_of_the_folder_leaves_the_others(complaint: str, tmp_path: Path) -> None:
+    path = architecture(tmp_path, **UNSOUND[complaint])
+    metric(tmp_path, "ones")
+    found = registry.load(folder=tmp_path)
+    assert found.metric("ones").name == "ones"
+    assert complaint in found.broken[str(path)]
+    assert found.architectures == {}
+
+
+def test_a_plugin_that_fails_halfway_brings_nothing(tmp_path: Path) -> None:
+    path = metric(tmp_path, "ones")
+    path.write_text(path.read_text() + "    1 / 0\n")
+    found = registry.load(folder=tmp_path)
+    assert found.metrics == {}
+    assert "ZeroDivisionError" in found.broken[str(path)]
+
+
+def test_a_function_that_is_no_hook_is_not_called(tmp_path: Path) -> None:
+    path = metric(tmp_path, "ones")
+    path.write_text(path.read_text().replace("@hookimpl\n", ""))
+    assert registry.load([path]).metrics == {}
