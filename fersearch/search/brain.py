@@ -27,7 +27,7 @@ class Writer(Protocol):
         """Keep a new trial."""
 
     def start_attempt(self, number: int, attempt: Attempt) -> None:
-        """Keep an attempt that begins, or whose process is known now; the trial runs."""
+        """Keep an attempt that begins, or has come further; the trial runs."""
 
     def record(self, number: int, attempt: int, epoch: Epoch) -> None:
         """Keep an epoch of an attempt; the same epoch again changes nothing."""
@@ -102,9 +102,11 @@ class Search:
         trial = self._trials[number]
         if trial.state is not TrialState.RUNNING:
             return Decision.STOP
-        self._writer.record(number, trial.attempts[-1].number, epoch)
+        attempt = reached(trial.attempts[-1], epoch.number)
+        self._writer.record(number, attempt.number, epoch)
+        self._writer.start_attempt(number, attempt)
         self._history.add(number, epoch)
-        trial = replace(trial, epochs=epoch.number, attempts=reached(trial.attempts, epoch.number))
+        trial = replace(trial, epochs=epoch.number, attempts=(*trial.attempts[:-1], attempt))
         verdict = self._pruner.judge(number, epoch, self._planned(trial))
         if verdict.rung is not None:
             trial = replace(trial, verdict=verdict.to_json())

@@ -37,7 +37,6 @@ class History:
         self._epochs.pop(number, None)
 
 
-def reached(attempts: tuple[Attempt, ...], epoch: int) -> tuple[Attempt, ...]:
-    """The attempts after the last of them has recorded an epoch."""
-    last = attempts[-1]
-    return (*attempts[:-1], replace(last, first_epoch=last.first_epoch or epoch, last_epoch=epoch))
+def reached(attempt: Attempt, epoch: int) -> Attempt:
+    """The attempt after it has recorded an epoch."""
+    return replace(attempt, first_epoch=attempt.first_epoch or epoch, last_epoch=epoch)

@@ -181,6 +181,7 @@ def test_a_dead_drivers_trials_end_as_killed_and_go_on() -> None:
     resumed = make_search(make_spec(), rows)
     assert [trial.state.value for trial in resumed.trials] == ["waiting", "waiting"]
     first, second = (trial.attempts[0] for trial in resumed.trials)
+    assert [(a.first_epoch, a.last_epoch) for a in (first, second)] == [(1, 3), (None, None)]
     assert (first.reason, first.message) == (Reason.KILLED, "the driver ended while the trial was running")
     assert rows.attempts[0, 1] == first
     assert rows.attempts[1, 1] == second
