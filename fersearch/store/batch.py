@@ -65,10 +65,13 @@ _ATTEMPT_CHANGES = (
     "pid",
     "ended_at",
     "environment_id",
+    "resumed_from",
+    "seconds_to_first_step",
     "log",
     "message",
     "traceback",
 )
+_ATTEMPT_FACTS = ("resumed_from", "seconds_to_first_step")
 
 
 class Batch:
@@ -118,8 +121,10 @@ class Batch:
         self.trial(trial)
         self._attempt(trial.number, attempt)
         self.attempts[trial.number, attempt.number]["ended_at"] = now()
+        self.attempts[trial.number, attempt.number] |= {name: facts.get(name) for name in _ATTEMPT_FACTS}
+        apart = (*_ATTEMPT_FACTS, "checkpoint_bytes")
+        self.facts[trial.number, attempt.number] = {k: v for k, v in facts.items() if k not in apart}
         size = facts.get("checkpoint_bytes")
-        self.facts[trial.number, attempt.number] = {k: v for k, v in facts.items() if k != "checkpoint_bytes"}
         if trial.checkpoint:
             of_trial = {"study_id": self.study_id, "trial": trial.number, "digest": trial.checkpoint}
             self.checkpoints.append({**of_trial, "epoch": trial.kept_epoch, "bytes": size, "created_at": now()})
@@ -151,7 +156,8 @@ class Batch:
         texts = {"log": attempt.log, "message": _text(attempt.message), "traceback": _text(attempt.traceback)}
         reason = attempt.reason.value if attempt.reason else None
         row |= texts | {"study_id": self.study_id, "trial": number, "reason": reason, "started_at": now()}
-        self.attempts[number, attempt.number] = row | {"ended_at": None, "environment_id": None}
+        later = dict.fromkeys(("ended_at", "environment_id", *_ATTEMPT_FACTS))
+        self.attempts[number, attempt.number] = row | later
 
 
 def _named(values: Mapping[str, float]) -> list[Row]:

@@ -171,6 +171,8 @@ attempts = Table(
     Column("started_at", Moment, nullable=False),
     Column("ended_at", Moment),
     Column("environment_id", Integer, ForeignKey("environments.id")),
+    Column("resumed_from", Integer),
+    Column("seconds_to_first_step", Double),
     Column("log", Text),
     Column("message", Text, nullable=False),
     Column("traceback", Text, nullable=False),

@@ -57,7 +57,8 @@ class Writer:
     def end_attempt(self, trial: Trial, attempt: Attempt, facts: Mapping[str, Any]) -> None:
         """Write the end of an attempt and what its trial became, and wait until they are committed.
 
-        `facts` become the attempt's environment, but for `checkpoint_bytes`, the size of the trial's checkpoint.
+        `facts` become the attempt's environment, but for what differs between attempts in one environment:
+        `resumed_from` (epoch), `seconds_to_first_step` and `checkpoint_bytes`, which have columns of their own.
         """
         self._wait(self._put(lambda batch: batch.end(trial, attempt, facts)))
 

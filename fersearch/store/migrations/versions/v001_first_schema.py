@@ -175,6 +175,8 @@ def _attempts() -> None:
         Column("started_at", MOMENT, nullable=False),
         Column("ended_at", MOMENT),
         Column("environment_id", Integer(), ForeignKey("environments.id")),
+        Column("resumed_from", Integer()),
+        Column("seconds_to_first_step", Double()),
         Column("log", Text()),
         Column("message", Text(), nullable=False),
         Column("traceback", Text(), nullable=False),

@@ -1,0 +1,134 @@
+"""One driver at a time, and nobody waits for a dead one."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+
+from fersearch.errors import StudyBusy
+from fersearch.store import Lease, Store, StudyRow, lease
+from fersearch.store.holder import Holder
+from fersearch.store.tables import leases, now
+
+HOLD = """
+import sys, time
+from fersearch.store import Lease, Store
+store = Store.open(sys.argv[1])
+lease = Lease.take(store, store.study("faces").id, "faces")
+print("held", flush=True)
+time.sleep(600)
+"""
+
+
+def change(store: Store, **values: object) -> None:
+    with store.database.write() as connection:
+        connection.execute(update(leases).values(**values))
+
+
+def test_a_held_study_is_refused_naming_the_holder(store: Store, study: StudyRow) -> None:
+    with Lease.take(store, study.id, "faces") as held:
+        with pytest.raises(StudyBusy) as caught:
+            Lease.take(store, study.id, "faces")
+        assert not held.lost
+    assert caught.value.message.startswith(
+        f"study 'faces' is run by process {os.getpid()} on {socket.gethostname()} since 2"
+    )
+    assert caught.value.message.endswith("UTC")
+
+
+def test_a_released_lease_may_be_taken(store: Store, study: StudyRow) -> None:
+    for _ in range(2):
+        with Lease.take(store, study.id, "faces") as held:
+            held.beat()
+    held.release()
+
+
+def test_two_studies_have_two_drivers(store: Store, study: StudyRow) -> None:
+    from tests.store.conftest import make_spec
+
+    other = store.create_study(make_spec("other"))
+    with Lease.take(store, study.id, "faces"), Lease.take(store, other.id, "other"):
+        pass
+
+
+def test_a_killed_holder_loses_the_lease_at_once(store: Store, study: StudyRow, url: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", HOLD, url], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        with pytest.raises(StudyBusy, match=f"process {process.pid} on"):
+            Lease.take(store, study.id, "faces")
+        os.kill(process.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it is dead, and still has its pid
+        Lease.take(store, study.id, "faces").release()
+
+
+@pytest.mark.parametrize("change_of", [{"process_started": "1"}, {"boot_id": "another"}])
+def test_a_pid_that_is_another_process_now_does_not_hold(
+    store: Store, study: StudyRow, change_of: dict[str, str]
+) -> None:
+    held = Lease.take(store, study.id, "faces")
+    change(store, **change_of)
+    with Lease.take(store, study.id, "faces"):
+        held.beat()
+        assert held.lost
+        held.release()
+        with pytest.raises(StudyBusy):
+            Lease.take(store, study.id, "faces")
+
+
+@pytest.mark.parametrize("place", [{"host": "elsewhere"}, {"pid_namespace": "pid:[1]"}])
+def test_a_holder_out_of_sight_lapses_without_beats(store: Store, study: StudyRow, place: dict[str, str]) -> None:
+    held = Lease.take(store, study.id, "faces")
+    change(store, **place, process_started="1", last_beat_at=now() - timedelta(seconds=50))
+    with pytest.raises(StudyBusy):
+        Lease.take(store, study.id, "faces")
+    held.beat()
+    change(store, last_beat_at=now() - timedelta(seconds=70))
+    Lease.take(store, study.id, "faces").release()
+    held.beat()
+    assert held.lost
+    held.release()
+
+
+def test_a_living_holder_here_keeps_the_lease_however_long_it_is_silent(store: Store, study: StudyRow) -> None:
+    with Lease.take(store, study.id, "faces"):
+        change(store, last_beat_at=now() - timedelta(days=1))
+        with pytest.raises(StudyBusy):
+            Lease.take(store, study.id, "faces")
+
+
+def test_the_thread_beats_and_notices_that_the_lease_is_lost(
+    store: Store, study: StudyRow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.01)
+    with Lease.take(store, study.id, "faces") as held:
+        change(store, token="another")
+        held._thread.join(30)
+        assert held.lost
+
+
+def test_a_holder_that_cannot_reach_the_database_takes_the_lease_for_lost(
+    store: Store, study: StudyRow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(lease, "LAPSE_SECONDS", 0.05)
+    held = Lease.take(store, study.id, "faces")
+    with store.database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE leases RENAME TO away")
+    held._thread.join(30)
+    assert held.lost
+    with store.database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE away RENAME TO leases")
+    held.release()
+
+
+def test_this_process_is_alive_and_a_finished_one_is_not() -> None:
+    assert not Holder.this().is_dead()
+    finished = subprocess.Popen(["true"])
+    finished.wait()
+    assert Holder(**{**vars(Holder.this()), "pid": finished.pid}).is_dead()

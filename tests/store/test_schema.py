@@ -1,0 +1,144 @@
+"""A database is made, recognised, or refused in words."""
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from fersearch.errors import StoreError
+from fersearch.store import Store, StudyRow, schema
+from fersearch.store.tables import metadata
+from fersearch.trial import Attempt, Epoch, Trial, TrialState
+from tests.store.conftest import make_spec
+
+
+def message(url: str) -> tuple[str, str]:
+    with pytest.raises(StoreError) as caught:
+        Store.open(url)
+    return caught.value.message, caught.value.hint
+
+
+def test_the_migrations_make_the_tables_that_the_code_knows(store: Store) -> None:
+    with store.database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": schema.VERSION_TABLE})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_the_newest_migration_is_the_one_the_code_knows() -> None:
+    config = Config()
+    config.set_main_option("path_separator", "os")
+    config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
+    assert ScriptDirectory.from_config(config).get_heads() == [str(schema.SCHEMA)]
+
+
+def test_a_missing_folder_is_made(tmp_path: Path) -> None:
+    Store.open(f"sqlite:///{tmp_path}/a/b c/x.db").close()
+    assert (tmp_path / "a" / "b c" / "x.db").is_file()
+
+
+def test_a_home_folder_may_be_written_as_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    Store.open("sqlite:///~/x.db").close()
+    assert (tmp_path / "x.db").is_file()
+
+
+def test_a_store_is_found_again(url: str) -> None:
+    with Store.open(url) as store:
+        store.create_study(make_spec())
+    with Store.open(url) as store:
+        assert store.study_names() == ["faces"]
+
+
+def test_alembic_is_not_imported_to_open_what_is_up_to_date(url: str) -> None:
+    Store.open(url).close()
+    code = f"""
+import sys
+from fersearch.store import Store
+Store.open({url!r}).studies()
+heavy = [name for name in ("alembic", "sqlalchemy.orm", "torch", "optuna", "numpy") if name in sys.modules]
+assert not heavy, heavy
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_newer_database_is_refused(url: str) -> None:
+    with Store.open(url) as store, store.database.write() as connection:
+        connection.exec_driver_sql(f"UPDATE {schema.VERSION_TABLE} SET version_num = '7'")
+    found, hint = message(url)
+    assert found == f"database {url} is of a newer fersearch (schema 7; this one knows {schema.SCHEMA})"
+    assert hint.startswith("upgrade fersearch")
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("these are my notes, at some length, and no database at all\n" * 100)
+    before = path.read_bytes()
+    found, hint = message(f"sqlite:///{path}")
+    assert found == f"database sqlite:///{path}: file is not a database"
+    assert "move it away" in hint
+    assert path.read_bytes() == before
+
+
+def test_a_folder_is_no_database(tmp_path: Path) -> None:
+    found, hint = message(f"sqlite:///{tmp_path}")
+    assert str(tmp_path) in found
+    assert "unable to open database file" in found
+    assert "check that the path is a file" in hint
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    found, hint = message(f"sqlite:///{tmp_path}/file/x.db")
+    assert found.startswith(f"cannot make the folder of database {tmp_path}/file/x.db")
+    assert "--storage" in hint
+
+
+def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "optuna.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE studies (study_id INTEGER)")
+    found, _ = message(f"sqlite:///{path}")
+    assert found == f"database sqlite:///{path} belongs to another program: it has a table 'studies'"
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("studies",)]
+
+
+def test_a_creation_that_fails_leaves_an_empty_database(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(connection: object) -> None:
+        real(connection)  # type: ignore[arg-type]
+        raise StoreError("cut off")
+
+    real = schema._migrate
+    monkeypatch.setattr(schema, "_migrate", fail)
+    with pytest.raises(StoreError, match="cut off"):
+        Store.open(url)
+    monkeypatch.undo()
+    with Store.open(url) as store:
+        assert store.studies() == []
+
+
+def test_processes_that_open_a_fresh_database_at_once_all_succeed(url: str) -> None:
+    code = f"from fersearch.store import Store; print(Store.open({url!r}).study_names())"
+    processes = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(4)]
+    assert [process.communicate()[0] for process in processes] == [b"[]\n"] * 4
+
+
+def test_a_person_can_read_results_by_plain_sql(store: Store, study: StudyRow) -> None:
+    with store.writer(study.id) as writer:
+        writer.add_trial(Trial(0, {"lr": 0.1}, TrialState.COMPLETE, {"f1_macro": 0.5}))
+        writer.start_attempt(0, Attempt(1))
+        writer.record(0, 1, Epoch(1, {"f1_macro": 0.5}, 1.0))
+        writer.update_trial(Trial(0, {"lr": 0.1}, TrialState.COMPLETE, {"f1_macro": 0.5}))
+    with sqlite3.connect(str(store.database.engine.url.database)) as connection:
+        results = connection.execute("SELECT * FROM trial_results").fetchall()
+        epochs = connection.execute("SELECT * FROM epoch_results").fetchall()
+        state = connection.execute("SELECT state FROM trials WHERE number = 0").fetchone()
+    assert results == [("faces", 0, "complete", "f1_macro", 0.5, '{"lr": 0.1}')]
+    assert epochs == [("faces", 0, 1, 1, "f1_macro", 0.5)]
+    assert state == ("complete",)

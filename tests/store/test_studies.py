@@ -1,0 +1,117 @@
+"""Studies are kept, listed, changed and removed."""
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import func, select
+
+from fersearch.errors import StudyBusy, UnknownName, UsageError
+from fersearch.plugins import PluginFile
+from fersearch.store import Lease, Store, StudyRow
+from fersearch.store.tables import OF_A_STUDY, metadata
+from fersearch.study import Budget, Objective
+from fersearch.trial import Attempt, Epoch, Reason, Trial, TrialState
+from tests.store.conftest import make_spec
+
+
+def fill(store: Store, study: StudyRow, checkpoint: str) -> None:
+    """One row at least in every table that holds rows of a study."""
+    with store.writer(study.id) as writer:
+        writer.add_trial(Trial(0, {"optimizer": "adam"}))
+        writer.start_attempt(0, Attempt(1))
+        writer.record(0, 1, Epoch(1, {"f1_macro": 0.5}, 1.0, confusion=[[1, 0], [0, 1]]))
+        ended = Trial(0, {}, TrialState.COMPLETE, {"f1_macro": 0.5}, epochs=1, kept_epoch=1, checkpoint=checkpoint)
+        writer.end_attempt(ended, Attempt(1, Reason.DONE), {"torch": "2", "checkpoint_bytes": 9})
+    store.request(study.id, "stop", {})
+    store.add_look(study.name, checkpoint, "faces", "test", 3, {"f1_macro": 0.5})
+
+
+def count(store: Store) -> dict[str, int]:
+    with store.database.read() as connection:
+        counts = {t.name: connection.execute(select(func.count()).select_from(t)) for t in metadata.sorted_tables}
+        return {name: result.scalar_one() for name, result in counts.items()}
+
+
+def test_a_study_comes_back_as_it_was_made(store: Store) -> None:
+    plugin = PluginFile("/plugins/plain.py", "0" * 64, "# ünïcode\n")
+    made = store.create_study(make_spec(), [plugin])
+    found = store.study("faces")
+    assert found == made
+    assert found.spec == make_spec()
+    assert found.plugins == (plugin,)
+    assert (found.baseline, found.seconds) == ({}, 0.0)
+    assert found.created.tzinfo is not None
+
+
+def test_a_name_is_given_once(store: Store, study: StudyRow) -> None:
+    with pytest.raises(UsageError, match="there is a study 'faces' already") as caught:
+        store.create_study(make_spec())
+    assert "fersearch study run faces" in caught.value.hint
+    assert store.study_names() == ["faces"]
+
+
+def test_an_unknown_study_names_the_nearest(store: Store, study: StudyRow) -> None:
+    with pytest.raises(UnknownName) as caught:
+        store.study("fases")
+    assert str(caught.value) == "unknown study 'fases'\n  did you mean 'faces'? known studies: faces"
+
+
+def test_summaries_count_trials_by_state(store: Store, study: StudyRow) -> None:
+    store.create_study(make_spec("empty"))
+    with store.writer(study.id) as writer:
+        for number in range(3):
+            writer.add_trial(Trial(number, {}, TrialState.COMPLETE if number else TrialState.WAITING))
+    first, second = store.studies()
+    assert (first.name, first.model, first.dataset) == ("faces", "cnn", "faces")
+    assert first.counts == {"waiting": 1, "complete": 2}
+    assert first.objectives == (Objective("f1_macro", "max"), Objective("train_seconds", "min"))
+    assert first.created == study.created
+    assert (second.name, second.counts) == ("empty", {})
+
+
+def test_budget_baseline_and_seconds_change(store: Store, study: StudyRow) -> None:
+    store.update_budget(study.id, Budget(7, 60.0))
+    store.set_baseline(study.id, {"f1_macro": 0.1})
+    store.add_seconds(study.id, 1.5)
+    store.add_seconds(study.id, 2.0)
+    found = store.study("faces")
+    assert found.spec == replace(make_spec(), budget=Budget(7, 60.0))
+    assert (found.baseline, found.seconds) == ({"f1_macro": 0.1}, 3.5)
+
+
+def test_delete_removes_every_row_and_spares_other_studies(store: Store, study: StudyRow) -> None:
+    other = store.create_study(make_spec("other"), [PluginFile("p.py", "0" * 64, "")])
+    fill(store, other, "a" * 64)
+    before = count(store)
+    doomed = store.create_study(make_spec("doomed"), [PluginFile("p.py", "0" * 64, "")])
+    fill(store, doomed, "b" * 64)
+    Lease.take(store, doomed.id, "doomed").release()
+    assert store.delete_study("doomed") == ["b" * 64]
+    assert count(store) == before
+    assert all(before[table.name] for table in OF_A_STUDY if table.name != "leases")
+
+
+def test_a_checkpoint_that_another_study_keeps_is_not_given_up(store: Store, study: StudyRow) -> None:
+    fill(store, study, "a" * 64)
+    fill(store, store.create_study(make_spec("other")), "a" * 64)
+    assert store.delete_study("faces") == []
+    assert store.delete_study("other") == ["a" * 64]
+
+
+def test_a_study_that_is_driven_is_not_deleted(store: Store, study: StudyRow) -> None:
+    with Lease.take(store, study.id, "faces"), pytest.raises(StudyBusy, match="study 'faces' is run by process"):
+        store.delete_study("faces")
+    store.delete_study("faces")
+    assert store.studies() == []
+
+
+def test_the_number_of_a_deleted_study_is_never_given_again(store: Store, study: StudyRow) -> None:
+    store.delete_study("faces")
+    assert store.create_study(make_spec()).id > study.id
+
+
+def test_rows_go_with_their_study_also_by_plain_sql(store: Store, study: StudyRow) -> None:
+    fill(store, study, "a" * 64)
+    with store.database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM studies")
+    assert set(count(store).values()) == {0}

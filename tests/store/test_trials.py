@@ -1,0 +1,127 @@
+"""Trials and epochs come back as they were written."""
+
+import math
+
+import pytest
+
+from fersearch.errors import UnknownName
+from fersearch.store import Store, StudyRow
+from fersearch.store.trials import standing
+from fersearch.trial import Attempt, Epoch, Reason, Trial, TrialState
+
+TRIAL = Trial(
+    0,
+    {"optimizer": "sgd", "momentum": 0.1, "nesterov": True, "batch_size": 32},
+    TrialState.RUNNING,
+    space={"momentum": {"type": "float", "low": 0.0, "high": 1.0, "log": False}},
+    sampler_state={"attributes": {"generation": 3}, "bound": math.inf},
+    verdict={"stop": False, "rung": 1},
+)
+
+
+def test_a_trial_comes_back_as_it_was_written(store: Store, study: StudyRow) -> None:
+    attempt = Attempt(1, Reason.ERROR, "boom", "Traceback ...\n", 1, 2, 3.5, 77, "/log/0-1.txt")
+    ended = Trial(
+        **{**vars(TRIAL), "state": TrialState.FAILED, "values": {"f1_macro": 0.25, "auc": math.inf}, "epochs": 2}
+    )
+    with store.writer(study.id) as writer:
+        writer.add_trial(TRIAL)
+        writer.start_attempt(0, Attempt(1))
+        writer.end_attempt(ended, attempt, {})
+    expected = Trial(**{**vars(ended), "attempts": (attempt,)})
+    assert store.trials(study.id) == [expected]
+    assert store.trial(study.id, 0) == expected
+    assert store.trial(study.id, 0).reason is Reason.ERROR
+
+
+def test_trials_come_in_the_order_of_their_numbers(store: Store, study: StudyRow) -> None:
+    with store.writer(study.id) as writer:
+        for number in (2, 0, 10, 1):
+            writer.add_trial(Trial(number, {}))
+    assert [trial.number for trial in store.trials(study.id)] == [0, 1, 2, 10]
+
+
+def test_an_unknown_trial_says_which_there_are(store: Store, study: StudyRow) -> None:
+    with pytest.raises(UnknownName, match="it has no trials yet"):
+        store.trial(study.id, 0)
+    with store.writer(study.id) as writer:
+        writer.add_trial(Trial(0, {}))
+        writer.add_trial(Trial(3, {}))
+    with pytest.raises(UnknownName, match="its trials are 0 to 3"):
+        store.trial(study.id, 7)
+
+
+def test_nan_stays_nan(store: Store, study: StudyRow) -> None:
+    with store.writer(study.id) as writer:
+        writer.add_trial(Trial(0, {}, values={"auc": math.nan}))
+        writer.start_attempt(0, Attempt(1))
+        writer.record(0, 1, Epoch(1, {"auc": math.nan, "f1_macro": 0.5, "loss": math.inf}, 1.0))
+    assert math.isnan(store.trial(study.id, 0).values["auc"])
+    values = store.history(study.id, 0)[0].values
+    assert math.isnan(values["auc"])
+    assert (values["f1_macro"], values["loss"]) == (0.5, math.inf)
+
+
+def test_history_holds_epochs_in_order_with_confusion(store: Store, study: StudyRow) -> None:
+    written = [Epoch(n, {"f1_macro": n / 10}, 1.5, 1.25, [[n, 0], [1, 2]]) for n in (1, 2, 3)]
+    with store.writer(study.id) as writer:
+        writer.add_trial(TRIAL)
+        writer.start_attempt(0, Attempt(1))
+        for epoch in reversed(written):
+            writer.record(0, 1, epoch)
+    assert store.history(study.id, 0) == written
+    plain = [Epoch(epoch.number, epoch.values, 1.5, 1.25) for epoch in written]
+    assert store.epoch_values(study.id) == {0: plain}
+    assert store.history(study.id, 5) == []
+
+
+def test_epoch_values_may_be_of_some_metrics_only(store: Store, study: StudyRow) -> None:
+    with store.writer(study.id) as writer:
+        for number in (0, 1):
+            writer.add_trial(Trial(number, {}))
+            writer.start_attempt(number, Attempt(1))
+            writer.record(number, 1, Epoch(1, {"a": 1.0, "b": 2.0}, 1.0))
+    assert store.epoch_values(study.id, ["b"]) == {n: [Epoch(1, {"b": 2.0}, 1.0)] for n in (0, 1)}
+
+
+def test_where_attempts_overlap_the_latest_stands(store: Store, study: StudyRow) -> None:
+    with store.writer(study.id) as writer:
+        writer.add_trial(TRIAL)
+        for attempt, numbers in ((1, (1, 2, 3, 4)), (2, (3,))):
+            writer.start_attempt(0, Attempt(attempt))
+            for number in numbers:
+                writer.record(0, attempt, Epoch(number, {"attempt": float(attempt)}, 1.0))
+    found = [(epoch.number, epoch.values["attempt"]) for epoch in store.history(study.id, 0)]
+    assert found == [(1, 1.0), (2, 1.0), (3, 2.0)]
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ([], []),
+        ([(1, 1), (1, 2)], [(1, 1), (1, 2)]),
+        ([(1, 1), (1, 2), (2, 3)], [(1, 1), (1, 2), (2, 3)]),
+        ([(1, 1), (1, 2), (2, 1)], [(2, 1)]),
+        ([(1, 1), (1, 2), (1, 3), (2, 3), (3, 2)], [(1, 1), (3, 2)]),
+        ([(1, 1), (3, 2), (3, 3)], [(1, 1), (3, 2), (3, 3)]),
+    ],
+)
+def test_an_attempt_replaces_what_earlier_ones_did_after_its_start(
+    keys: list[tuple[int, int]], expected: list[tuple[int, int]]
+) -> None:
+    found = standing((7, attempt, epoch) for attempt, epoch in keys)
+    assert found.get(7, []) == [(7, attempt, epoch) for attempt, epoch in expected]
+
+
+def test_checkpoints_are_listed_with_their_size(store: Store, study: StudyRow) -> None:
+    with store.writer(study.id) as writer:
+        for number in (0, 1):
+            writer.add_trial(Trial(number, {}))
+            writer.start_attempt(number, Attempt(1))
+            ended = Trial(number, {}, TrialState.COMPLETE, kept_epoch=4, checkpoint=f"{number}" * 64)
+            writer.end_attempt(ended, Attempt(1, Reason.DONE), {"checkpoint_bytes": 3_000_000_000} if number else {})
+    found = store.checkpoints(study.id)
+    assert [(c.trial, c.digest, c.epoch, c.bytes) for c in found] == [
+        (0, "0" * 64, 4, None),
+        (1, "1" * 64, 4, 3_000_000_000),
+    ]
