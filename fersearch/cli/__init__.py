@@ -1,0 +1,61 @@
+"""The command line: `main` is the console script, one noun per file.
+
+Commands import the verbs inside themselves, so that `--help` stays instant.
+"""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from fersearch.cli import checkpoint, dataset, errors, plugin, study, trial, use
+
+app = typer.Typer(
+    name="fersearch",
+    help="Hyperparameter search for facial expression recognition.",
+    epilog="Start here: fersearch study create --model cnn --dataset faces",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(study.app, name="study")
+app.add_typer(trial.app, name="trial")
+app.add_typer(checkpoint.app, name="checkpoint")
+app.add_typer(dataset.app, name="dataset")
+app.add_typer(plugin.app, name="plugin")
+app.command("predict")(use.predict)
+app.command("evaluate")(use.evaluate)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from fersearch import __version__
+
+        typer.echo(f"fersearch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[  # noqa: ARG001
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks (as FERSEARCH_DEBUG=1).")] = False,
+) -> None:
+    if debug:
+        os.environ["FERSEARCH_DEBUG"] = "1"
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command line and return its exit code."""
+    return errors.guarded(lambda: app(arguments, prog_name="fersearch", standalone_mode=False))
+
+
+def main() -> None:
+    """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    sys.exit(run())

@@ -1,0 +1,54 @@
+"""`fersearch checkpoint`: list, pull."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fersearch.cli.flags import AsJson, Storage
+
+app = typer.Typer(help="Trained weights with everything needed to use them.", no_args_is_help=True)
+Study = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.")]
+
+
+@app.command("list")
+def list_(study: Study, storage: Storage = None, as_json: AsJson = False) -> None:
+    """List a study's checkpoints."""
+    from fersearch import api
+    from fersearch.cli import records, render
+
+    rows = api.list_checkpoints(study, storage)
+    if as_json:
+        records.dump(records.checkpoints(rows))
+    else:
+        render.show(render.checkpoints(rows, api.show_study(study, storage).spec.objectives))
+
+
+@app.command()
+def pull(
+    study: Study,
+    trial: Annotated[int | None, typer.Option("--trial", metavar="N", help="This trial's.")] = None,
+    prefer: Annotated[
+        str | None, typer.Option("--prefer", metavar="METRIC|knee", help="The front's best by a metric, or its knee.")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", metavar="METRIC<=N", help="Keep only trials within a bound; repeatable."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder; default ./STUDY-N.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> None:
+    """Pull a trained model with its card; without a preference the best by the first objective."""
+    from fersearch import api
+    from fersearch.cli import records, render
+
+    pulled = api.pull_checkpoint(
+        study, trial=trial, prefer=prefer, where=where or (), out=out, force=force, storage=storage
+    )
+    if as_json:
+        records.dump(records.pulled(pulled))
+    else:
+        render.show(f"pulled trial {pulled.trial} into {pulled.path}/")
+        render.show(render.commands([["fersearch", "predict", str(pulled.path), "FACE.png"]]))

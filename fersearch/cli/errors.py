@@ -1,0 +1,105 @@
+"""How a command ends: its exit code, and what a person reads when it went wrong."""
+
+import contextlib
+import errno
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from typer import Abort, Exit
+from typer.exceptions import TyperException
+
+from fersearch.errors import FersearchError
+from fersearch.home import home
+
+INTERRUPTED = 130
+SURROUNDINGS = {errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.EDQUOT}
+
+
+def guarded(command: Callable[[], object]) -> int:
+    """Run a command and return its exit code: 0, 1 failure, 2 usage or input, 130 interrupted."""
+    try:
+        code = command()
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except BaseException as error:
+        return _ended(error)
+    finally:
+        _notices()
+
+
+def tell(message: str, hint: str = "") -> None:
+    """Print an error on standard error, its hint indented below."""
+    lines = [f"error: {message}", *(f"  {line.strip()}" for line in hint.splitlines())]
+    say("\n".join(lines))
+
+
+def say(text: str) -> None:
+    """Print on standard error; nobody there to read it is no reason to fail."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{text}\n")
+
+
+def _ended(error: BaseException) -> int:
+    if isinstance(error, Exit):
+        return error.exit_code
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    if isinstance(error, BrokenPipeError):
+        return _quiet()
+    if os.environ.get("FERSEARCH_DEBUG"):
+        traceback.print_exception(error)
+    if isinstance(error, KeyboardInterrupt | Abort):
+        say("interrupted")
+        return INTERRUPTED
+    if isinstance(error, FersearchError):
+        tell(error.message, error.hint)
+        return error.exit_code
+    if isinstance(error, TyperException):
+        return _misused(error)
+    if isinstance(error, OSError) and error.errno in SURROUNDINGS:
+        tell(f"{error.strerror}: {error.filename or 'no file named'}", "make room or give permission, then try again")
+        return 1
+    return _bug(error)
+
+
+def _misused(error: TyperException) -> int:
+    context = getattr(error, "ctx", None)
+    message = error.format_message()
+    if message:
+        tell(message.rstrip("."), f"try: {context.command_path} --help" if context else "try: fersearch --help")
+    return 2
+
+
+def _bug(error: BaseException) -> int:
+    """Say that it is a bug and where its traceback went: the home folder, else a temporary one."""
+    told = "".join(traceback.format_exception(error))
+    name = f"crash-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.txt"
+    for folder in (home() / "logs", Path(tempfile.gettempdir())):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(told, encoding="utf-8")
+        except OSError:
+            continue
+        summary = traceback.format_exception_only(error)[-1].strip()
+        tell(f"a bug in fersearch: {summary}", f"please report it with the traceback in {folder / name}")
+        return 1
+    say(told)
+    return 1
+
+
+def _quiet() -> int:
+    """The reader of our output left: say nothing more, not even at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _notices() -> None:
+    """Tell what the verbs noted (plugin files that were used, say)."""
+    context = sys.modules.get("fersearch.api.context")
+    for line in context.drain_notices() if context else []:
+        say(f"note: {line}")

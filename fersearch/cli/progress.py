@@ -1,0 +1,255 @@
+"""What a person sees while a study runs: live bars on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from fersearch import durations
+from fersearch.cli import words
+from fersearch.engines.local import Observer
+from fersearch.store import StudyRow
+from fersearch.study import Objective
+from fersearch.trial import Decision, Epoch, Trial, TrialState
+
+Clock = Callable[[], float]
+REDRAW_SECONDS = 0.25
+
+
+@dataclass
+class Under:
+    """A trial under way and its last epoch."""
+
+    trial: Trial
+    epoch: Epoch | None = None
+
+    @property
+    def planned(self) -> int:
+        """Epochs it will train unless it stops early."""
+        return int(self.trial.params.get("epochs", 1))
+
+    @property
+    def share(self) -> float:
+        """How much of its epochs are done, 0 to 1."""
+        return (self.epoch.number if self.epoch else self.trial.epochs) / max(self.planned, 1)
+
+
+@dataclass
+class Tally:
+    """Where a running study stands, as far as its observer was told."""
+
+    name: str
+    objectives: tuple[Objective, ...]
+    total: int
+    ended: list[Trial]
+    started: float
+    seconds: float | None = None
+    running: dict[int, Under] = field(default_factory=dict)
+    before: int = 0
+
+    def __post_init__(self) -> None:
+        self.before = len(self.ended)
+
+    def left(self, now: float) -> float | None:
+        """Seconds until the study is over at the pace so far; None while there is no telling."""
+        spent = now - self.started
+        under = sum(min(one.share, 1.0) for one in self.running.values())
+        done = len(self.ended) - self.before + under
+        left = (self.total - len(self.ended) - under) * spent / done if done > 0.2 else None
+        if self.seconds is None:
+            return left
+        allowed = max(self.seconds - spent, 0.0)
+        return allowed if left is None else min(left, allowed)
+
+    def bests(self) -> list[tuple[str, float, int]]:
+        """For each objective: metric, best value of the complete trials, and the trial that has it."""
+        complete = [trial for trial in self.ended if trial.state is TrialState.COMPLETE]
+        found = [(objective.metric, words.best(complete, objective)) for objective in self.objectives]
+        return [(metric, trial.values[metric], trial.number) for metric, trial in found if trial is not None]
+
+
+class Watcher(Observer):
+    """Keeps the tally and says what happened; how it is shown is left to its two children."""
+
+    def __init__(self, console: Console, seconds: float | None = None, clock: Clock = time.monotonic) -> None:
+        self.console, self.seconds, self.clock = console, seconds, clock
+        self.tally: Tally | None = None
+
+    def begin(self, study: StudyRow, total: int, ended: Sequence[Trial], slots: int) -> None:
+        """Say what is about to run."""
+        spec, seconds = study.spec, self.seconds
+        if seconds is None and spec.budget.timeout is not None:
+            seconds = max(spec.budget.timeout - study.seconds, 0.0)
+        self.tally = Tally(study.name, spec.objectives, total, list(ended), self.clock(), seconds)
+        so_far = f", {len(ended)} ended before" if ended else ""
+        limit = f", at most {durations.brief(seconds)}" if seconds is not None else ""
+        self.say(
+            f"study {study.name}: {spec.model} on {spec.dataset}, {words.plural(total, 'trial')}{so_far}, "
+            f"{slots} at once{limit}"
+        )
+
+    def started(self, trial: Trial, slot: int) -> None:  # noqa: ARG002
+        """Remember that it runs."""
+        if self.tally:
+            self.tally.running[trial.number] = Under(trial)
+
+    def epoch(self, trial: Trial, epoch: Epoch, decision: Decision) -> None:  # noqa: ARG002
+        """Remember how far it is."""
+        if self.tally and trial.number in self.tally.running:
+            self.tally.running[trial.number].epoch = epoch
+
+    def ended(self, trial: Trial) -> None:
+        """Say how it ended."""
+        if self.tally:
+            self.tally.running.pop(trial.number, None)
+            if trial.state.ended:
+                self.tally.ended.append(trial)
+            self.say(ending(trial, self.tally))
+
+    def note(self, text: str) -> None:
+        """Pass it on."""
+        self.say(f"note: {text}")
+
+    def say(self, line: str) -> None:
+        """Print one line; a reader who left does not stop the study."""
+        try:
+            self.console.print(Text(line), soft_wrap=True)
+        except BrokenPipeError:
+            self.console.quiet = True
+
+
+class Lines(Watcher):
+    """One line per ended trial, for logs and pipes."""
+
+    def __init__(self, console: Console, seconds: float | None = None, clock: Clock = time.monotonic) -> None:
+        super().__init__(console, seconds, clock)
+        self._preparing = False
+
+    def preparing(self, done: int, total: int) -> None:
+        """Say it at the start and at the end."""
+        if not self._preparing:
+            self._preparing = True
+            self.say(f"preparing {total:,} images")
+        elif done == total:
+            self.say(f"prepared {total:,} images")
+
+
+class Bars(Watcher):
+    """A bar per running trial, redrawn in place."""
+
+    def __init__(self, console: Console, seconds: float | None = None, clock: Clock = time.monotonic) -> None:
+        super().__init__(console, seconds, clock)
+        # No refresh thread: the driver forks and counts its threads.
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._drawn = 0.0
+
+    def preparing(self, done: int, total: int) -> None:
+        """Show a bar."""
+        self._draw(preparing(done, total), force=done == total)
+
+    def begin(self, study: StudyRow, total: int, ended: Sequence[Trial], slots: int) -> None:
+        """Say what is about to run, and start drawing."""
+        self.end()
+        super().begin(study, total, ended, slots)
+        self.tick()
+
+    def tick(self) -> None:
+        """Redraw, a few times a second."""
+        if self.tally:
+            self._draw(board(self.tally, self.clock()))
+
+    def end(self) -> None:
+        """Clear the bars; the lines above them stay."""
+        self._live.stop()
+
+    def _draw(self, picture: RenderableType, force: bool = False) -> None:
+        now = self.clock()
+        if not force and self._live.is_started and now - self._drawn < REDRAW_SECONDS:
+            return
+        self._drawn = now
+        if not self._live.is_started:
+            self._live.start()
+        self._live.update(picture, refresh=True)
+
+
+def watcher(console: Console, seconds: float | None = None) -> Watcher:
+    """Bars on a terminal, lines elsewhere."""
+    return Bars(console, seconds) if console.is_terminal else Lines(console, seconds)
+
+
+@contextmanager
+def preparation(console: Console) -> Iterator[Callable[[int, int], None]]:
+    """Something to tell how many images of a dataset are prepared, shown while it lasts."""
+    told = watcher(console)
+    try:
+        yield told.preparing
+    finally:
+        told.end()
+
+
+def preparing(done: int, total: int) -> RenderableType:
+    """A bar of prepared images."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_row(Text("preparing"), ProgressBar(max(total, 1), done, width=40), Text(f"{done:,}/{total:,} images"))
+    return grid
+
+
+def board(tally: Tally, now: float) -> RenderableType:
+    """The whole picture of a running study."""
+    left = tally.left(now)
+    about = f", about {durations.brief(left)} left" if left is not None else ""
+    head = f"{len(tally.ended)}/{words.plural(tally.total, 'trial')}, {durations.brief(now - tally.started)}{about}"
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for number, under in sorted(tally.running.items()):
+        done = under.epoch.number if under.epoch else under.trial.epochs
+        bar = ProgressBar(under.planned, done, width=24)
+        epochs = Text(f"{done}/{words.plural(under.planned, 'epoch')}")
+        grid.add_row(Text(f"  trial {number}"), bar, epochs, Text(_first(under, tally.objectives)))
+    parts: list[RenderableType] = [Text(head, style="bold"), grid]
+    if bests := _bests(tally, with_trial=True):
+        parts.append(Text(f"  best so far: {bests}", style="green"))
+    return Group(*parts)
+
+
+def ending(trial: Trial, tally: Tally) -> str:
+    """How a trial ended, in one line."""
+    last = trial.attempts[-1] if trial.attempts else None
+    told = ", ".join(
+        f"{o.metric} {words.measured(o.metric, trial.values[o.metric])}"
+        for o in tally.objectives
+        if o.metric in trial.values
+    )
+    if trial.state is TrialState.COMPLETE:
+        what = f"complete: {told}"
+    elif trial.state is TrialState.PRUNED:
+        what = f"pruned after {words.plural(trial.epochs, 'epoch')}: {told}"
+    else:
+        message = f": {last.message}" if last and last.message else ""
+        again = ", waits to go on" if trial.state is TrialState.WAITING else ""
+        what = f"{trial.state.value if not again else trial.reason}{again or _why(trial)}{message}"
+    bests = _bests(tally, only_first=True)
+    return f"trial {trial.number} {what} ({len(tally.ended)}/{tally.total}{f'; best {bests}' if bests else ''})"
+
+
+def _why(trial: Trial) -> str:
+    return f" ({trial.reason})" if trial.reason else ""
+
+
+def _first(under: Under, objectives: Sequence[Objective]) -> str:
+    name = objectives[0].metric
+    value = under.epoch.values.get(name) if under.epoch else None
+    return f"{name} {words.measured(name, value)}" if value is not None else "starting"
+
+
+def _bests(tally: Tally, *, with_trial: bool = False, only_first: bool = False) -> str:
+    found = tally.bests()[: 1 if only_first else None]
+    return ", ".join(
+        f"{metric} {words.measured(metric, value)}{f' (trial {number})' if with_trial else ''}"
+        for metric, value, number in found
+    )

@@ -1,0 +1,146 @@
+"""Records to JSON: what `--json` prints, the interface that scripts rely on."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fersearch.api.studies import finite, history_json, trial_json
+from fersearch.study import Objective
+from fersearch.trial import Trial
+
+if TYPE_CHECKING:
+    from fersearch.api.checkpoints import CheckpointRow, EvaluationView, Prediction, Pulled
+    from fersearch.api.datasets import DatasetRow, DatasetView
+    from fersearch.api.plugins import PluginRow, PluginView
+    from fersearch.api.studies import StudyView, TrialView
+    from fersearch.store import StudySummary
+
+Record = dict[str, Any]
+
+
+def dump(data: Any) -> None:
+    """Print data as JSON on standard output; NaN and infinity become null."""
+    sys.stdout.write(json.dumps(finite(data), indent=2, default=str) + "\n")
+
+
+def trials(found: Sequence[Trial]) -> list[Record]:
+    """Trials by number, as `trial list` and `study front` give them."""
+    return [trial_json(one) for one in found]
+
+
+def trial(view: "TrialView") -> Record:
+    """One trial with its log, attempts and history; `pid` only while it runs."""
+    record = {**trial_json(view.trial), "log": view.log}
+    if view.pid is not None:
+        record["pid"] = view.pid
+    record["attempts"] = [
+        {
+            "reason": attempt.reason.value if attempt.reason else None,
+            "first_epoch": attempt.first_epoch,
+            "last_epoch": attempt.last_epoch,
+            "seconds": attempt.seconds,
+        }
+        for attempt in view.trial.attempts
+    ]
+    record["history"] = history_json(view.history)
+    return record
+
+
+def study(view: "StudyView") -> Record:
+    """One study: `study show`."""
+    return {
+        "name": view.name,
+        "objectives": objectives(view.spec.objectives),
+        "space": view.space,
+        "counts": dict(view.counts),
+        "storage": view.storage,
+        "looks": looks(view.looks),
+    }
+
+
+def studies(summaries: "Sequence[StudySummary]", storage: str) -> list[Record]:
+    """All studies: `study list`."""
+    return [
+        {"name": one.name, "objectives": objectives(one.objectives), "counts": dict(one.counts), "storage": storage}
+        for one in summaries
+    ]
+
+
+def objectives(found: Sequence[Objective]) -> list[str]:
+    """Objectives as `--objective` and study files write them."""
+    return [str(objective) for objective in found]
+
+
+def looks(found: Sequence[Any]) -> list[Record]:
+    """The openings of the test split."""
+    names = ("checkpoint", "dataset", "split", "n", "metrics", "looked")
+    return [{name: getattr(look, name) for name in names} for look in found]
+
+
+def checkpoints(rows: "Sequence[CheckpointRow]") -> list[Record]:
+    """The checkpoints of a study."""
+    return [
+        {
+            "trial": row.trial,
+            "checkpoint": row.digest,
+            "epoch": row.epoch,
+            "megabytes": row.megabytes,
+            "values": dict(row.values),
+        }
+        for row in rows
+    ]
+
+
+def pulled(found: "Pulled") -> Record:
+    """Where a checkpoint was put."""
+    return {"path": str(found.path), "trial": found.trial, "values": dict(found.values)}
+
+
+def datasets(rows: "Sequence[DatasetRow]") -> list[Record]:
+    """The datasets there are; `found` is null where the files are missing."""
+    return [{"name": r.name, "summary": r.summary, "licence": r.licence, "found": r.found} for r in rows]
+
+
+def dataset(view: "DatasetView") -> Record:
+    """One dataset after filtering."""
+    return {
+        "name": view.name,
+        "classes": list(view.classes),
+        "splits": {name: {"n": part["n"], "per_class": dict(part["per_class"])} for name, part in view.splits.items()},
+        "target": view.target,
+        "options": dict(view.options),
+        "licence": view.licence,
+        "source": view.source,
+        "findings": list(view.findings),
+    }
+
+
+def plugins(rows: "Sequence[PluginRow]") -> list[Record]:
+    """The components that plugins bring."""
+    return [{"kind": row.kind, "name": row.name, "module": row.module} for row in rows]
+
+
+def plugin(view: "PluginView") -> Record:
+    """One component; an architecture's parameters are counted."""
+    record: Record = {"kind": view.kind, "name": view.name, "space": dict(view.space)}
+    if view.parameters is not None:
+        record["parameters"] = dict(view.parameters)
+    return record
+
+
+def predictions(found: "Sequence[Prediction]") -> list[Record]:
+    """What a model says about each image."""
+    return [{"image": str(one.image), "label": one.label, "probabilities": dict(one.probabilities)} for one in found]
+
+
+def evaluation(view: "EvaluationView") -> Record:
+    """How good a checkpoint is on one split."""
+    metrics: Mapping[str, float] = view.metrics
+    return {
+        "dataset": view.dataset,
+        "split": view.split,
+        "n": view.n,
+        "classes": list(view.classes),
+        "metrics": dict(metrics),
+    }

@@ -1,0 +1,354 @@
+"""Records to tables: each function takes what a verb returned and gives something rich can print."""
+
+import os
+import shlex
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from fersearch import durations
+from fersearch.cli import words
+from fersearch.space import describe
+from fersearch.study import Objective, StudySpec
+from fersearch.trial import Attempt, Epoch, Trial, TrialState
+
+if TYPE_CHECKING:
+    from fersearch.api.checkpoints import CheckpointRow, EvaluationView, Prediction
+    from fersearch.api.datasets import DatasetRow, DatasetView
+    from fersearch.api.plugins import PluginRow, PluginView
+    from fersearch.api.studies import Front, StudyView, TrialView
+    from fersearch.data.verify import Report
+    from fersearch.store import StudySummary
+
+PIPE_WIDTH = 160
+TIED = "≈"
+STYLES = {"complete": "green", "running": "cyan", "pruned": "yellow", "failed": "red", "infeasible": "red"}
+Cell = str | Text
+
+
+class _Console(Console):
+    """A console that leaves a vanished reader to its caller, where rich would end the process."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        raise BrokenPipeError
+
+
+def console(stderr: bool = False) -> Console:
+    """A console of the terminal's width; wide where the output is no terminal and COLUMNS is not set."""
+    stream = sys.stderr if stderr else sys.stdout
+    wide = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
+    return _Console(file=stream, width=wide, highlight=False, markup=False, emoji=False)
+
+
+def show(*items: RenderableType) -> None:
+    """Print on standard output."""
+    out = console()
+    for item in items:
+        out.print(item, soft_wrap=isinstance(item, str))
+
+
+def studies(summaries: "Sequence[StudySummary]") -> RenderableType:
+    """The studies there are."""
+    if not summaries:
+        return Text("no studies yet; try: fersearch study create --model cnn --dataset faces")
+    rows = [
+        (
+            study.name,
+            study.model,
+            study.dataset,
+            " ".join(o.metric for o in study.objectives),
+            words.counts(study.counts),
+            _moment(study.created),
+        )
+        for study in summaries
+    ]
+    return _table(("study", "model", "dataset", "objectives", "trials", "created"), rows)
+
+
+def study(view: "StudyView") -> RenderableType:
+    """One study: what it was asked, where it stands, what it searches."""
+    stands: dict[str, Cell] = {
+        "trials": f"{words.counts(view.counts)} of {view.spec.budget.trials}",
+        "time used": durations.brief(view.seconds),
+        "looks at test": str(len(view.looks)),
+        "created": _moment(view.created),
+        "storage": view.storage,
+    }
+    return _study(f"study {view.name}", view.spec, stands)
+
+
+def spec(asked: StudySpec) -> RenderableType:
+    """What a study would be, from a file that was checked."""
+    return _study(f"study {asked.name}", asked, {})
+
+
+def _study(title: str, asked: StudySpec, stands: Mapping[str, Cell]) -> RenderableType:
+    limit = f", {asked.limit:,} images of train and valid" if asked.limit else ""
+    timeout = f", {durations.brief(asked.budget.timeout)}" if asked.budget.timeout else ""
+    facts: dict[str, Cell] = {
+        "model": asked.model + (f", from {asked.weights}" if asked.weights else ""),
+        "dataset": f"{asked.dataset}{limit} {words.settings(asked.dataset_options)}".strip(),
+        "objectives": ", ".join(map(words.heading, asked.objectives)),
+        "budget": f"{words.plural(asked.budget.trials, 'trial')}{timeout}",
+        "search": f"sampler {asked.sampler}, pruner {asked.pruner}, seed {asked.seed}",
+        "protocol": f"split {asked.protocol.split}, precision {asked.precision}",
+    }
+    space = [(name, describe(dimension)) for name, dimension in asked.space.dimensions.items()]
+    return Group(_title(title), _facts({**facts, **stands}), Text(), _table(("parameter", "searched"), space))
+
+
+def trials(found: Sequence[Trial], objectives: Sequence[Objective]) -> RenderableType:
+    """The trials of a study, one row each."""
+    if not found:
+        return Text("no trials yet")
+    shown = words.varying(found)
+    rows: list[Sequence[Cell]] = [
+        (
+            str(t.number),
+            _state(t.state),
+            str(t.reason or ""),
+            str(t.epochs),
+            *_values(t, objectives),
+            words.settings(t.params, shown),
+        )
+        for t in found
+    ]
+    titles = (">trial", "state", "reason", ">epochs", *(f">{words.heading(o)}" for o in objectives), "parameters")
+    return _table(titles, rows)
+
+
+def front(found: "Front") -> RenderableType:
+    """The Pareto front, ties marked, the baseline in a footnote."""
+    if not found.trials:
+        return Group(
+            Text(f"the front of {found.study} is empty: no complete trial is better than the baseline"),
+            *_baseline(found),
+        )
+    tied, shown = words.ties(found.trials, found.objectives), words.varying(found.trials)
+    rows = [
+        (
+            str(t.number),
+            *_values(t, found.objectives, tied),
+            str(t.epochs),
+            words.settings(t.params, shown),
+        )
+        for t in found.trials
+    ]
+    titles = (">trial", *(f">{words.heading(o)}" for o in found.objectives), ">epochs", "parameters")
+    title = f"Pareto front of {found.study}: {words.plural(len(found.trials), 'trial')}"
+    note = f"{TIED} within {words.TIE:.0%} of another trial here: equal, as far as clocks and memory can tell"
+    notes = [Text(note, style="dim")] if tied else []
+    return Group(_title(title), _table(titles, rows), *notes, *_baseline(found))
+
+
+def trial(view: "TrialView", objectives: Sequence[Objective]) -> RenderableType:
+    """One trial: parameters, values, why it stopped, its attempts and epochs."""
+    one = view.trial
+    facts: dict[str, Cell] = {"state": _state(one.state)}
+    if view.pid:
+        facts["process"] = str(view.pid)
+    if one.verdict:
+        facts["last rung"] = verdict(one)
+    if one.kept_epoch:
+        facts["kept epoch"] = f"{one.kept_epoch} of {one.epochs}"
+    if one.checkpoint:
+        facts["checkpoint"] = one.checkpoint
+    if view.log:
+        facts["log"] = view.log
+    parts: list[RenderableType] = [_title(f"trial {one.number}"), _facts(facts), Text()]
+    parts.append(_table(("parameter", ">value"), [(name, words.setting(v)) for name, v in one.params.items()]))
+    if one.values:
+        values = [(name, words.measured(name, value)) for name, value in one.values.items()]
+        parts += [Text(), _table(("metric", ">value"), values)]
+    parts += [Text(), attempts(one.attempts), *_histories(view.history, objectives)]
+    return Group(*parts)
+
+
+def verdict(one: Trial) -> str:
+    """Why the pruner stopped a trial or let it go on, from the verdict that was kept."""
+    kept = one.verdict
+    if kept.get("reason"):
+        return str(kept["reason"])
+    if kept.get("rank") is None:
+        return f"epoch {kept.get('rung')}: nobody to compare with yet"
+    stopped = "stopped" if kept.get("stop") else "went on"
+    return (
+        f"epoch {kept['rung']}: rank {kept['rank']} of {kept['peers']} trials, the best {kept['kept']} go on; {stopped}"
+    )
+
+
+def attempts(found: Sequence[Attempt]) -> RenderableType:
+    """The executions of a trial, each with its reason; tracebacks below."""
+    rows = []
+    for attempt in found:
+        span = f"{attempt.first_epoch}-{attempt.last_epoch}" if attempt.first_epoch else ""
+        spent = durations.brief(attempt.seconds) if attempt.seconds is not None else ""
+        rows.append((str(attempt.number), str(attempt.reason or "running"), span, spent, attempt.message))
+    table = _table((">attempt", "ended", "epochs", ">time", "message"), rows)
+    told: list[RenderableType] = [
+        Padding(Text(attempt.traceback.rstrip()), (1, 0, 0, 2)) for attempt in found if attempt.traceback
+    ]
+    return Group(table, *told)
+
+
+def checkpoints(rows: "Sequence[CheckpointRow]", objectives: Sequence[Objective]) -> RenderableType:
+    """The checkpoints of a study."""
+    if not rows:
+        return Text("no checkpoints yet: they come with complete trials")
+    titles = (">trial", *(f">{words.heading(o)}" for o in objectives), ">MB", "digest")
+    cells = [
+        (
+            str(row.trial),
+            *(words.number(row.values.get(o.metric)) for o in objectives),
+            words.number(row.megabytes),
+            row.digest[:12],
+        )
+        for row in rows
+    ]
+    return _table(titles, cells)
+
+
+def datasets(rows: "Sequence[DatasetRow]") -> RenderableType:
+    """The datasets, and where each was found."""
+    cells = [(row.name, row.summary, row.found or Text("not here; give --data", style="dim")) for row in rows]
+    return _table(("dataset", "what it is", "found"), cells)
+
+
+def dataset(view: "DatasetView") -> RenderableType:
+    """One dataset: its classes by split, what it says of itself."""
+    facts: dict[str, Cell] = {
+        "what it is": view.summary,
+        "licence": view.licence,
+        "files": view.source or "none needed",
+    }
+    facts |= {"options": words.settings(view.options), "target": view.target}
+    counts = splits(view.classes, view.splits)
+    return Group(_title(f"dataset {view.name}"), _facts(facts), Text(), counts, *_findings(view.findings))
+
+
+def splits(classes: Sequence[str], parts: Mapping[str, Mapping[str, Any]]) -> RenderableType:
+    """Images per class and split."""
+    rows: list[tuple[Cell, ...]] = []
+    for name in classes:
+        rows.append((name, *(f"{part['per_class'][name]:,}" for part in parts.values())))
+    rows.append(("all", *(f"{part['n']:,}" for part in parts.values())))
+    return _table(("class", *(f">{name}" for name in parts)), rows)
+
+
+def report(found: "Report") -> RenderableType:
+    """What verifying a dataset found."""
+    return Group(_title(f"dataset {found.dataset}"), _facts(found.rows), *_findings(found.findings))
+
+
+def plugins(rows: "Sequence[PluginRow]") -> RenderableType:
+    """The components that plugins bring."""
+    return _table(("kind", "name", "what it is", "module"), [(r.kind, r.name, r.summary, r.module) for r in rows])
+
+
+def plugin(view: "PluginView") -> RenderableType:
+    """One component and what it offers to search."""
+    facts: dict[str, Cell] = {"what it is": view.summary, **view.details, "module": view.module}
+    if view.parameters:
+        facts["parameters"] = f"{view.parameters['total']:,} ({view.parameters['trainable']:,} trainable)"
+    offers = _table(("parameter", "offered"), [(name, offer) for name, offer in view.space.items()])
+    below: list[RenderableType] = [Text(), offers] if view.space else []
+    return Group(_title(f"{view.kind} {view.name}"), _facts(facts), *below)
+
+
+def predictions(found: "Sequence[Prediction]") -> RenderableType:
+    """One row an image: its label, and the two classes next in line."""
+    rows = []
+    for one in found:
+        ranked = sorted(one.probabilities.items(), key=lambda item: -item[1])
+        others = ", ".join(f"{name} {p:.2f}" for name, p in ranked[1:3])
+        rows.append((str(one.image), one.label, f"{ranked[0][1]:.2f}", others))
+    return _table(("image", "label", ">probability", "then"), rows)
+
+
+def evaluation(view: "EvaluationView") -> RenderableType:
+    """Metrics of a checkpoint on one split, and its confusion matrix."""
+    table = _table(("metric", ">value"), [(name, words.measured(name, v)) for name, v in view.metrics.items()])
+    parts: list[RenderableType] = [_title(f"{view.dataset}, {view.split}: n = {view.n:,}"), table]
+    if view.confusion:
+        named = zip(view.classes, view.confusion, strict=True)
+        rows = [(name, *map(str, row)) for name, row in named]
+        parts += [Text(), _table(("true \\ called", *(f">{name}" for name in view.classes)), rows)]
+    if view.looks:
+        parts.append(Text(f"this was look {view.looks} at the test split", style="dim"))
+    return Group(*parts)
+
+
+def commands(lines: Iterable[Sequence[str]], title: str = "next") -> RenderableType:
+    """Commands to type, quoted for a shell."""
+    return Group(Text(f"{title}:", style="bold"), *(Text(f"  {shlex.join(line)}", style="cyan") for line in lines))
+
+
+def _table(titles: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Table:
+    """A plain table; a title that starts with `>` heads a column of figures."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for title in titles:
+        figures = title.startswith(">")
+        table.add_column(title.lstrip(">"), justify="right" if figures else "left", no_wrap=figures, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+    return table
+
+
+def _facts(facts: Mapping[str, Cell] | Iterable[tuple[str, Cell]]) -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in facts.items() if isinstance(facts, Mapping) else facts:
+        if value:
+            grid.add_row(Text(name), Text(value) if isinstance(value, str) else value)
+    return grid
+
+
+def _title(text: str) -> Text:
+    return Text(text, style="bold")
+
+
+def _state(state: TrialState) -> Text:
+    return Text(state.value, style=STYLES.get(state.value, ""))
+
+
+def _values(one: Trial, objectives: Sequence[Objective], tied: Iterable[tuple[int, str]] = ()) -> list[str]:
+    marks = set(tied)
+    cells = []
+    for metric in (objective.metric for objective in objectives):
+        mark = TIED if (one.number, metric) in marks else ""
+        cells.append(mark + words.number(one.values.get(metric)))
+    return cells
+
+
+def _baseline(found: "Front") -> list[Text]:
+    known = [o.metric for o in found.objectives if o.metric in found.baseline]
+    told = ", ".join(f"{metric} {words.number(found.baseline[metric])}" for metric in known)
+    return [Text(f"baseline, always the largest class: {told}", style="dim")] if told else []
+
+
+def _histories(history: Sequence[Epoch], objectives: Sequence[Objective]) -> list[RenderableType]:
+    if not history:
+        return []
+    names = [o.metric for o in objectives]
+    rows = [
+        (str(e.number), *(words.number(e.values.get(name)) for name in names), durations.brief(e.seconds))
+        for e in history
+    ]
+    return [Text(), _table((">epoch", *(f">{name}" for name in names), ">time"), rows)]
+
+
+def _findings(lines: Sequence[str]) -> list[RenderableType]:
+    if not lines:
+        return []
+    return [Text(), *(Text(f"! {line}", style="yellow") for line in lines)]
+
+
+def _moment(time: datetime) -> str:
+    return time.astimezone().strftime("%Y-%m-%d %H:%M")

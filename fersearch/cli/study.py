@@ -1,0 +1,225 @@
+"""`fersearch study`: create, run, check, list, show, front, delete, export."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fersearch.cli import flags
+from fersearch.cli.flags import RUN, AsJson, RunFlags, Storage, StudyFlags, Yes
+from fersearch.errors import FersearchError, UsageError
+
+app = typer.Typer(help="Searches: create, run, look at and export them.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.")]
+File = Annotated[Path | None, typer.Argument(metavar="FILE.toml", help="A study file; flags override it.")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", metavar="METRIC<=N", help="Keep only trials within a bound; repeatable."),
+]
+NoRun = Annotated[bool, typer.Option("--no-run", rich_help_panel=RUN, help="Only create it.")]
+
+
+@app.command()
+@flags.flat
+def create(
+    file: File = None,
+    *,
+    wishes: StudyFlags,
+    how: RunFlags,
+    no_run: NoRun = False,
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> int:
+    """Create a study and run it at once."""
+    from fersearch import api
+
+    given = wishes.keywords()
+    plugins = given.pop("plugins", [])
+    if file is not None:
+        spec = api.create_from_file(file, given, plugins=plugins, storage=storage)
+    else:
+        _need(given)
+        spec = api.create_study(**given, plugins=plugins, storage=storage)
+    if no_run:
+        return _created(spec.name, storage, as_json)
+    return _run(spec.name, how, storage=storage, as_json=as_json)
+
+
+@app.command()
+@flags.flat
+def run(
+    name: Name,
+    *,
+    how: RunFlags,
+    trials: Annotated[int | None, typer.Option("--trials", help="The study's new total of trials.")] = None,
+    timeout: Annotated[
+        str | None, typer.Option("--timeout", metavar="DURATION", help="End this run after 90, 90s, 55m or 2h.")
+    ] = None,
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> int:
+    """Go on with a study that stopped, or was only created."""
+    seconds = flags.duration("--timeout", timeout)
+    return _run(name, how, trials=trials, timeout=seconds, storage=storage, as_json=as_json)
+
+
+@app.command()
+@flags.flat
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="A study file.")], *, wishes: StudyFlags
+) -> None:
+    """Check a study file and tell all its mistakes; nothing is stored."""
+    from fersearch import api
+    from fersearch.cli import render
+
+    given = wishes.keywords()
+    plugins = given.pop("plugins", [])
+    spec = api.check_file(file, given, plugins=plugins)
+    render.show(f"{file} is sound", "", render.spec(spec))
+
+
+@app.command("list")
+def list_(storage: Storage = None, as_json: AsJson = False) -> None:
+    """List the studies."""
+    from fersearch import api
+    from fersearch.cli import records, render
+    from fersearch.home import database_url
+
+    found = api.list_studies(storage)
+    if as_json:
+        records.dump(records.studies(found, database_url(storage)))
+    else:
+        render.show(render.studies(found))
+
+
+@app.command()
+def show(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
+    """Show one study: its request, where it stands, what it searches."""
+    from fersearch import api
+    from fersearch.cli import records, render
+
+    view = api.show_study(name, storage)
+    if as_json:
+        records.dump(records.study(view))
+    else:
+        render.show(render.study(view))
+
+
+@app.command()
+def front(name: Name, where: Where = None, storage: Storage = None, as_json: AsJson = False) -> None:
+    """Show the Pareto front: the trials that no other beats in everything."""
+    from fersearch import api
+    from fersearch.cli import records, render
+
+    found = api.front(name, where=where or (), storage=storage)
+    if as_json:
+        records.dump(records.trials(found.trials))
+    else:
+        render.show(render.front(found))
+
+
+@app.command()
+def delete(name: Name, yes: Yes = False, storage: Storage = None) -> None:
+    """Delete a study with its trials, logs and checkpoints."""
+    from fersearch import api
+
+    view = api.show_study(name, storage)
+    confirm(f"delete study '{name}' with {sum(view.counts.values())} trials and their checkpoints?", yes)
+    api.delete_study(name, storage)
+    typer.echo(f"deleted study {name}")
+
+
+@app.command()
+def export(
+    name: Name,
+    format: Annotated[str, typer.Option("--format", help="csv: a row each trial; json: with epochs.")] = "csv",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file, not to the screen.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
+    storage: Storage = None,
+) -> None:
+    """Export a study's trials."""
+    from fersearch import api
+    from fersearch.files import write_atomic
+
+    text = api.export_study(name, format, storage)
+    if out is None:
+        typer.echo(text, nl=not text.endswith("\n"))
+        return
+    if out.exists() and not force:
+        raise UsageError(f"{out} exists", "choose another name, or replace it with --force")
+    write_atomic(out, text.encode())
+    typer.echo(f"wrote {out}")
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask on a terminal; UsageError elsewhere unless `--yes` was given."""
+    if yes:
+        return
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(question.replace("?", ": there is nobody to ask"), "give --yes to do it")
+    typer.confirm(question, abort=True)
+
+
+def _need(given: dict[str, Any]) -> None:
+    missing = [f"--{name}" for name in ("model", "dataset") if name not in given]
+    if missing:
+        hint = "name them: `fersearch plugin list`; or give a study file. To try it: --model cnn --dataset faces"
+        raise UsageError(f"{' and '.join(missing)} missing", hint)
+
+
+def _created(name: str, storage: str | None, as_json: bool) -> int:
+    from fersearch import api
+    from fersearch.cli import records, render
+
+    if as_json:
+        records.dump(records.study(api.show_study(name, storage)))
+    else:
+        where = ["--storage", storage] if storage else []
+        render.show(f"created study {name}", render.commands([["fersearch", "study", "run", name, *where]]))
+    return 0
+
+
+def _run(
+    name: str,
+    how: RunFlags,
+    *,
+    trials: int | None = None,
+    timeout: float | None = None,
+    storage: str | None,
+    as_json: bool,
+) -> int:
+    """Run a study under the eyes of a watcher, then show its front; 1 if no trial is complete."""
+    from fersearch import api
+    from fersearch.cli import progress, records, render
+
+    watcher = progress.watcher(render.console(stderr=as_json), timeout)
+    view = api.run_study(
+        name,
+        slots=how.slots,
+        slots_per_gpu=how.slots_per_gpu,
+        trials=trials,
+        timeout=timeout,
+        in_process=how.in_process,
+        observer=watcher,
+        storage=storage,
+    )
+    found = api.front(name, storage=storage)
+    if as_json:
+        records.dump({**records.study(view), "front": records.trials(found.trials)})
+    elif view.counts.get("complete"):
+        render.show("", render.front(found), "", render.commands(_next(name, storage, found)))
+    if not view.counts.get("complete") and view.counts.get("failed"):
+        raise FersearchError(f"every trial of study '{name}' failed", f"see why: fersearch trial show {name} 0")
+    return 0
+
+
+def _next(name: str, storage: str | None, found: Any) -> list[list[str]]:
+    """What to type after a study."""
+    where = ["--storage", storage] if storage else []
+    lines = [["fersearch", "study", "front", name, *where], ["fersearch", "trial", "list", name, *where]]
+    if found.trials:
+        folder = f"{name.replace('/', '-')}-{found.trials[0].number}"
+        lines.append(["fersearch", "checkpoint", "pull", name, *where])
+        lines.append(["fersearch", "predict", folder, "FACE.png"])
+    return lines

@@ -1,0 +1,93 @@
+"""How numbers, parameters and objectives are written for a person. Plain text, no colour."""
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from fersearch.space import Value
+from fersearch.study import Objective
+from fersearch.trial import Trial
+
+NOISY = ("_seconds", "_ms", "_mb")
+EXACT = ("model_mb",)
+TIE = 0.05
+UNITS = {"_seconds": "s", "_ms": "ms", "_mb": "MB"}
+
+
+def number(value: float | None) -> str:
+    """A value with about three digits that mean something; `-` where there is none."""
+    if value is None:
+        return "-"
+    if not math.isfinite(value):
+        return str(value)
+    size = abs(value)
+    if value == int(value) and size >= 1000:
+        return f"{int(value):,}"
+    if size >= 100:
+        return f"{value:,.0f}"
+    if size >= 10:
+        return f"{value:.1f}"
+    if size >= 1:
+        return f"{value:.2f}"
+    return f"{value:.3f}" if size >= 0.001 or value == 0 else f"{value:.1e}"
+
+
+def measured(name: str, value: float | None) -> str:
+    """A metric's value with the unit its name tells: `4.13 s`, `51.3 MB`, `0.612`."""
+    unit = next((unit for suffix, unit in UNITS.items() if name.endswith(suffix)), "")
+    return f"{number(value)} {unit}" if unit and value is not None else number(value)
+
+
+def setting(value: Value) -> str:
+    """A parameter's value: `sgd`, `true`, `0.00312`."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def settings(params: Mapping[str, Value], names: Iterable[str] | None = None) -> str:
+    """Parameters on one line: `optimizer=sgd learning_rate=0.031`; only `names`, where given."""
+    wanted = set(params) if names is None else set(names)
+    return " ".join(f"{name}={setting(value)}" for name, value in params.items() if name in wanted)
+
+
+def varying(trials: Sequence[Trial]) -> list[str]:
+    """The parameters in which these trials differ, in the order of the first trial that has each."""
+    names = dict.fromkeys(name for trial in trials for name in trial.params)
+    return [name for name in names if len({repr(trial.params.get(name)) for trial in trials}) > 1]
+
+
+def heading(objective: Objective) -> str:
+    """A column's title: the metric and the way that is better."""
+    return f"{objective.metric} {'↑' if objective.direction == 'max' else '↓'}"
+
+
+def counts(by_state: Mapping[str, int]) -> str:
+    """`12 complete, 5 pruned`; `none` for no trials."""
+    return ", ".join(f"{count} {state}" for state, count in by_state.items() if count) or "none"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 trial`, `3 trials`, `3 classes`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def ties(trials: Sequence[Trial], objectives: Sequence[Objective]) -> set[tuple[int, str]]:
+    """Pairs (trial number, metric) whose time or memory lies within 5 % of another trial of the table.
+
+    Clocks and allocators vary by that much between equal runs, so such a difference says nothing.
+    """
+    found: set[tuple[int, str]] = set()
+    for metric in (objective.metric for objective in objectives):
+        if metric.endswith(NOISY) and metric not in EXACT:
+            rows = sorted((trial.values[metric], trial.number) for trial in trials if metric in trial.values)
+            for (low, first), (high, second) in itertools.pairwise(rows):
+                if high - low <= TIE * abs(high):
+                    found |= {(first, metric), (second, metric)}
+    return found
+
+
+def best(trials: Iterable[Trial], objective: Objective) -> Trial | None:
+    """The trial with the best finite value of an objective; the earliest of equals."""
+    able = [trial for trial in trials if math.isfinite(trial.values.get(objective.metric, math.nan))]
+    return min(able, key=lambda trial: (objective.loss(trial.values[objective.metric]), trial.number), default=None)
