@@ -1,0 +1,30 @@
+"""What `plugin new` writes works as it is: it is found in a folder, and its own test passes."""
+
+import subprocess
+import sys
+
+import pytest
+
+from fersearch import registry, templates
+from fersearch.errors import UnknownName
+
+
+@pytest.mark.parametrize("kind", templates.KINDS)
+def test_a_new_plugin_is_found_in_its_folder_and_passes_its_own_test(kind, tmp_path):
+    for name, text in templates.render(kind, "my_own").items():
+        (tmp_path / name).write_text(text)
+    found = registry.load(folder=tmp_path)
+    assert not found.broken
+    assert (kind, "my_own") in [(known, component.name) for known, component in found.components()]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_plugin_and_its_test_lie_beside_each_other():
+    assert list(templates.render("metric", "top_two")) == ["top_two.py", "test_top_two.py"]
+
+
+def test_an_unknown_kind_is_told_with_the_known_ones():
+    with pytest.raises(UnknownName, match="did you mean 'metric'"):
+        templates.render("metrik", "x")
