@@ -170,6 +170,8 @@ class Space:
         for name in settings:
             if name not in self.dimensions:
                 raise UsageError(f"unknown parameter '{name}'", suggestion(name, self.dimensions))
+            if not settings[name].strip():
+                raise UsageError(f"{name}: nothing is given", f"offered: {describe(self[name])}")
         kept: dict[str, Dimension] = {}
         for name, offered in self.dimensions.items():
             text = settings.get(name, offered.search)

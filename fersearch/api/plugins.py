@@ -9,6 +9,7 @@ from fersearch import templates
 from fersearch.api.context import components
 from fersearch.components import Architecture, Dataset, Task
 from fersearch.errors import UsageError, lookup
+from fersearch.recipe import OPTIMISATION, REGULARISATION
 from fersearch.registry import KINDS, Registry, where_from
 from fersearch.space import Space, describe
 
@@ -79,9 +80,9 @@ def count_parameters(architecture: Architecture, task: Task) -> dict[str, int]:
 
 
 def default_params(architecture: Architecture) -> dict[str, Any]:
-    """The first configuration of an architecture's own space, with no dropout."""
-    first = next(Space(architecture.space).narrowed({}).configurations())
-    return {"dropout": 0.0, **first}
+    """The first configuration of an architecture's space with the recipe's dimensions, nothing frozen."""
+    space = Space({**OPTIMISATION, **REGULARISATION, **architecture.space})
+    return next(space.narrowed({}).configurations())
 
 
 def new_plugin(kind: str, name: str, folder: Path) -> list[Path]:
