@@ -30,7 +30,7 @@ class Database:
     @property
     def url(self) -> str:
         """The URL, without its password."""
-        return self._url.render_as_string(hide_password=True)
+        return self._url.set(drivername=self.dialect).render_as_string(hide_password=True)
 
     @property
     def dialect(self) -> str:

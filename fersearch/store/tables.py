@@ -170,7 +170,7 @@ attempts = Table(
     Column("pid", Integer),
     Column("started_at", Moment, nullable=False),
     Column("ended_at", Moment),
-    Column("environment_id", Integer, ForeignKey("environments.id")),
+    Column("environment_id", Integer, ForeignKey("environments.id", ondelete="SET NULL")),
     Column("resumed_from", Integer),
     Column("seconds_to_first_step", Double),
     Column("log", Text),

@@ -98,15 +98,15 @@ def test_a_full_queue_waits_for_room_and_loses_nothing(
 def test_an_error_of_the_thread_is_raised_by_this_and_every_later_call(store: Store, study: StudyRow) -> None:
     writer = store.writer(study.id)
     writer.record(5, 1, Epoch(1, {}, 1.0))
-    with pytest.raises(StoreError, match="FOREIGN KEY") as caught:
+    with pytest.raises(StoreError, match=r"(?i)foreign key") as caught:
         writer.flush()
     assert caught.value.hint == "the study or the trial is not in the database: was it deleted meanwhile?"
     for call in (writer.flush, lambda: writer.add_trial(Trial(0, {})), lambda: writer.record(0, 1, Epoch(1, {}, 1.0))):
-        with pytest.raises(StoreError, match="FOREIGN KEY"):
+        with pytest.raises(StoreError, match=r"(?i)foreign key"):
             call()
-    with pytest.raises(StoreError, match="FOREIGN KEY"):
+    with pytest.raises(StoreError, match=r"(?i)foreign key"):
         writer.end_attempt(Trial(0, {}), Attempt(1), {})
-    with pytest.raises(StoreError, match="FOREIGN KEY"):
+    with pytest.raises(StoreError, match=r"(?i)foreign key"):
         writer.close()
     assert store.trials(study.id) == []
 
@@ -143,7 +143,7 @@ def test_a_writer_that_waits_for_room_hears_of_the_error(
         for number in range(1, 10_000):
             writer.record(5, 1, Epoch(number, {}, 1.0))
 
-    with pytest.raises(StoreError, match="FOREIGN KEY"):
+    with pytest.raises(StoreError, match=r"(?i)foreign key"):
         record()
 
 

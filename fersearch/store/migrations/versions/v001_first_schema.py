@@ -174,7 +174,7 @@ def _attempts() -> None:
         Column("pid", Integer()),
         Column("started_at", MOMENT, nullable=False),
         Column("ended_at", MOMENT),
-        Column("environment_id", Integer(), ForeignKey("environments.id")),
+        Column("environment_id", Integer(), ForeignKey("environments.id", ondelete="SET NULL")),
         Column("resumed_from", Integer()),
         Column("seconds_to_first_step", Double()),
         Column("log", Text()),
