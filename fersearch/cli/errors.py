@@ -27,9 +27,10 @@ def guarded(command: Callable[[], object]) -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except BaseException as error:
+        notices()
         return _ended(error)
     finally:
-        _notices()
+        notices()
 
 
 def tell(message: str, hint: str = "") -> None:
@@ -98,7 +99,7 @@ def _quiet() -> int:
     return 0
 
 
-def _notices() -> None:
+def notices() -> None:
     """Tell what the verbs noted (plugin files that were used, say)."""
     context = sys.modules.get("fersearch.api.context")
     for line in context.drain_notices() if context else []:

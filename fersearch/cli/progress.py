@@ -221,9 +221,7 @@ def ending(trial: Trial, tally: Tally) -> str:
     """How a trial ended, in one line."""
     last = trial.attempts[-1] if trial.attempts else None
     told = ", ".join(
-        f"{o.metric} {words.measured(o.metric, trial.values[o.metric])}"
-        for o in tally.objectives
-        if o.metric in trial.values
+        f"{o.metric} {words.number(trial.values[o.metric])}" for o in tally.objectives if o.metric in trial.values
     )
     if trial.state is TrialState.COMPLETE:
         what = f"complete: {told}"
@@ -244,12 +242,11 @@ def _why(trial: Trial) -> str:
 def _first(under: Under, objectives: Sequence[Objective]) -> str:
     name = objectives[0].metric
     value = under.epoch.values.get(name) if under.epoch else None
-    return f"{name} {words.measured(name, value)}" if value is not None else "starting"
+    return f"{name} {words.number(value)}" if value is not None else "starting"
 
 
 def _bests(tally: Tally, *, with_trial: bool = False, only_first: bool = False) -> str:
     found = tally.bests()[: 1 if only_first else None]
     return ", ".join(
-        f"{metric} {words.measured(metric, value)}{f' (trial {number})' if with_trial else ''}"
-        for metric, value, number in found
+        f"{metric} {words.number(value)}{f' (trial {number})' if with_trial else ''}" for metric, value, number in found
     )

@@ -89,11 +89,11 @@ def spec(asked: StudySpec) -> RenderableType:
 
 
 def _study(title: str, asked: StudySpec, stands: Mapping[str, Cell]) -> RenderableType:
-    limit = f", {asked.limit:,} images of train and valid" if asked.limit else ""
+    limit = f"; only {asked.limit:,} images of train and valid" if asked.limit else ""
     timeout = f", {durations.brief(asked.budget.timeout)}" if asked.budget.timeout else ""
     facts: dict[str, Cell] = {
         "model": asked.model + (f", from {asked.weights}" if asked.weights else ""),
-        "dataset": f"{asked.dataset}{limit} {words.settings(asked.dataset_options)}".strip(),
+        "dataset": f"{asked.dataset} {words.settings(asked.dataset_options)}".strip() + limit,
         "objectives": ", ".join(map(words.heading, asked.objectives)),
         "budget": f"{words.plural(asked.budget.trials, 'trial')}{timeout}",
         "search": f"sampler {asked.sampler}, pruner {asked.pruner}, seed {asked.seed}",
@@ -164,7 +164,7 @@ def trial(view: "TrialView", objectives: Sequence[Objective]) -> RenderableType:
     parts: list[RenderableType] = [_title(f"trial {one.number}"), _facts(facts), Text()]
     parts.append(_table(("parameter", ">value"), [(name, words.setting(v)) for name, v in one.params.items()]))
     if one.values:
-        values = [(name, words.measured(name, value)) for name, value in one.values.items()]
+        values = [(name, words.number(value)) for name, value in one.values.items()]
         parts += [Text(), _table(("metric", ">value"), values)]
     parts += [Text(), attempts(one.attempts), *_histories(view.history, objectives)]
     return Group(*parts)
@@ -273,7 +273,7 @@ def predictions(found: "Sequence[Prediction]") -> RenderableType:
 
 def evaluation(view: "EvaluationView") -> RenderableType:
     """Metrics of a checkpoint on one split, and its confusion matrix."""
-    table = _table(("metric", ">value"), [(name, words.measured(name, v)) for name, v in view.metrics.items()])
+    table = _table(("metric", ">value"), [(name, words.number(v)) for name, v in view.metrics.items()])
     parts: list[RenderableType] = [_title(f"{view.dataset}, {view.split}: n = {view.n:,}"), table]
     if view.confusion:
         named = zip(view.classes, view.confusion, strict=True)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fersearch.cli import flags
+from fersearch.cli import errors, flags
 from fersearch.cli.flags import RUN, AsJson, RunFlags, Storage, StudyFlags, Yes
 from fersearch.errors import FersearchError, UsageError
 
@@ -193,6 +193,7 @@ def _run(
     from fersearch import api
     from fersearch.cli import progress, records, render
 
+    errors.notices()
     watcher = progress.watcher(render.console(stderr=as_json), timeout)
     view = api.run_study(
         name,

@@ -11,7 +11,6 @@ from fersearch.trial import Trial
 NOISY = ("_seconds", "_ms", "_mb")
 EXACT = ("model_mb",)
 TIE = 0.05
-UNITS = {"_seconds": "s", "_ms": "ms", "_mb": "MB"}
 
 
 def number(value: float | None) -> str:
@@ -32,12 +31,6 @@ def number(value: float | None) -> str:
     return f"{value:.3f}" if size >= 0.001 or value == 0 else f"{value:.1e}"
 
 
-def measured(name: str, value: float | None) -> str:
-    """A metric's value with the unit its name tells: `4.13 s`, `51.3 MB`, `0.612`."""
-    unit = next((unit for suffix, unit in UNITS.items() if name.endswith(suffix)), "")
-    return f"{number(value)} {unit}" if unit and value is not None else number(value)
-
-
 def setting(value: Value) -> str:
     """A parameter's value: `sgd`, `true`, `0.00312`."""
     if isinstance(value, bool):
@@ -52,9 +45,9 @@ def settings(params: Mapping[str, Value], names: Iterable[str] | None = None) ->
 
 
 def varying(trials: Sequence[Trial]) -> list[str]:
-    """The parameters in which these trials differ, in the order of the first trial that has each."""
+    """The parameters in which these trials differ (all of a single one), in the order of the first that has each."""
     names = dict.fromkeys(name for trial in trials for name in trial.params)
-    return [name for name in names if len({repr(trial.params.get(name)) for trial in trials}) > 1]
+    return [name for name in names if len(trials) == 1 or len({repr(trial.params.get(name)) for trial in trials}) > 1]
 
 
 def heading(objective: Objective) -> str:
