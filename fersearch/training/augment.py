@@ -8,6 +8,7 @@ shuffled batch (Zhang et al. 2018, arXiv:1710.09412). Faces are never turned ups
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor
 from fersearch.errors import lookup
 from fersearch.space import Value
 
-COLUMNS = 12  # draws an image: 5 for the affine map, 1 flip, 5 erasing, 1 mixup
+DRAWS = 11  # uniform draws an image: 5 for the affine map, 1 flip, 5 for the erased box
 ERASED = (0.02, 0.2)  # share of the image's area that is erased
 
 
@@ -60,7 +61,7 @@ def strengths(params: Mapping[str, Value]) -> Strengths:
 
 
 class Augmentation:
-    """Strengths as two steps: `draw` for a whole epoch, `apply` to a batch of it."""
+    """Strengths as two steps: `plan` for a whole epoch, `apply` to a batch of it."""
 
     def __init__(self, chosen: Strengths, num_classes: int) -> None:
         self.strengths = chosen
@@ -68,29 +69,39 @@ class Augmentation:
         self.warps = any((chosen.rotation, chosen.translation, chosen.scale, chosen.shear))
         self.active = any(asdict(chosen).values())
 
-    def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """Every random number that `count` images need: (count, COLUMNS), none if nothing is changed."""
+    def plan(self, count: int, generator: torch.Generator) -> Tensor:
+        """What is done to each of `count` images: (count, 11) on the CPU, (count, 0) if nothing is.
+
+        Columns: 6 of the affine map, 4 of the erased box, 1 for mixup's share of the image itself.
+        """
         if not self.active:
             return torch.zeros(count, 0)
-        draws = torch.rand(count, COLUMNS, generator=generator)
-        if self.strengths.mixup:
-            alpha = self.strengths.mixup
-            seed = int(torch.randint(2**31, (), generator=generator))
-            draws[:, -1] = torch.from_numpy(np.random.default_rng(seed).beta(alpha, alpha, count))
-        return draws
+        draws = torch.rand(count, DRAWS, generator=generator)
+        maps, boxes = matrices(self.strengths, draws[:, :6]), erased_boxes(self.strengths, draws[:, 6:])
+        return torch.cat((maps.view(-1, 6), boxes, self._shares(count, generator)), 1)
 
-    def apply(self, images: Tensor, targets: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
-        """Change normalised images (n, c, size, size) by their draws; mixup makes the targets soft (n, classes)."""
+    def apply(self, images: Tensor, targets: Tensor, plan: Tensor) -> tuple[Tensor, Tensor]:
+        """Change normalised images (n, c, size, size) by their plans; mixup makes the targets soft (n, classes).
+
+        `images` may be written to.
+        """
         if not self.active:
             return images, targets
         chosen = self.strengths
         if self.warps:
-            images = warp(images, matrices(chosen, draws))
+            images = warp(images, plan[:, :6].reshape(-1, 2, 3))
         elif chosen.flip:
-            images = torch.where(draws[:, 5].view(-1, 1, 1, 1) < chosen.flip, images.flip(3), images)
+            images = torch.where(plan[:, 0].view(-1, 1, 1, 1) < 0, images.flip(3), images)
         if chosen.erasing:
-            images = images.masked_fill_(erased(images.shape[-1], chosen.erasing, draws), 0.0)
-        return self._mixed(images, targets, draws[:, -1]) if chosen.mixup else (images, targets)
+            images = erase(images, plan[:, 6:10])
+        return self._mixed(images, targets, plan[:, 10]) if chosen.mixup else (images, targets)
+
+    def _shares(self, count: int, generator: torch.Generator) -> Tensor:
+        if not self.strengths.mixup:
+            return torch.ones(count, 1)
+        random = np.random.default_rng(int(torch.randint(2**31, (), generator=generator)))
+        alpha = self.strengths.mixup
+        return torch.from_numpy(random.beta(alpha, alpha, (count, 1)).astype(np.float32))
 
     def _mixed(self, images: Tensor, targets: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
         soft = targets if targets.is_floating_point() else F.one_hot(targets, self.num_classes).float()
@@ -101,7 +112,10 @@ class Augmentation:
 
 
 def matrices(chosen: Strengths, draws: Tensor) -> Tensor:
-    """The affine maps (n, 2, 3) from a result's coordinates to its source's, both from -1 to 1."""
+    """The affine maps (n, 2, 3) from a result's coordinates to its source's, both from -1 to 1.
+
+    `draws` (n, 6) are uniform from 0 to 1.
+    """
     signed = draws[:, :5] * 2 - 1
     angle, shear = signed[:, 0] * math.radians(chosen.rotation), signed[:, 1] * math.radians(chosen.shear)
     zoom = torch.exp(signed[:, 2] * math.log1p(chosen.scale))
@@ -112,11 +126,16 @@ def matrices(chosen: Strengths, draws: Tensor) -> Tensor:
     return torch.stack(rows, 1).view(-1, 2, 3)
 
 
+@lru_cache(maxsize=4)
+def _base(size: int, device: torch.device) -> Tensor:
+    line = (torch.arange(size, device=device) * 2 + 1) / size - 1
+    return torch.stack((line.repeat(size), line.repeat_interleave(size), torch.ones_like(line).repeat(size)))
+
+
 def grid(theta: Tensor, size: int) -> Tensor:
     """`F.affine_grid(theta, (n, c, size, size), align_corners=False)` as one matrix product."""
-    line = (torch.arange(size, device=theta.device) * 2 + 1) / size - 1
-    base = torch.stack((line.repeat(size), line.repeat_interleave(size), torch.ones_like(line).repeat(size)))
-    return (theta.reshape(-1, 3) @ base).view(-1, 2, size, size).permute(0, 2, 3, 1)
+    product = theta.reshape(-1, 3) @ _base(size, theta.device)
+    return product.view(-1, 2, size, size).permute(0, 2, 3, 1)
 
 
 def warp(images: Tensor, theta: Tensor) -> Tensor:
@@ -125,12 +144,19 @@ def warp(images: Tensor, theta: Tensor) -> Tensor:
     return F.grid_sample(images, places, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-def erased(size: int, probability: float, draws: Tensor) -> Tensor:
-    """Where a rectangle of each chosen image goes: bool (n, 1, size, size)."""
-    area = ERASED[0] + (ERASED[1] - ERASED[0]) * draws[:, 7]
-    ratio = torch.exp((draws[:, 8] * 2 - 1) * math.log(3))
-    chosen = draws[:, 6] < probability
-    half = (area * ratio).sqrt() / 2 * chosen, (area / ratio).sqrt() / 2 * chosen
-    line = (torch.arange(size, device=draws.device) + 0.5) / size
-    hit = [(line - draws[:, 9 + axis, None]).abs() < half[axis][:, None] for axis in range(2)]
-    return (hit[0][:, None, :, None]) & (hit[1][:, None, None, :])
+def erased_boxes(chosen: Strengths, draws: Tensor) -> Tensor:
+    """The boxes (n, 4) that are erased, from `draws` (n, 5): centre down and across, half height and width.
+
+    All as shares of the side; a box of an image that is spared has no size. Its shape is from 1:3 to 3:1.
+    """
+    area = ERASED[0] + (ERASED[1] - ERASED[0]) * draws[:, 1]
+    ratio = torch.exp((draws[:, 2] * 2 - 1) * math.log(3))
+    half = torch.stack(((area * ratio).sqrt() / 2, (area / ratio).sqrt() / 2), 1)
+    return torch.cat((draws[:, 3:5], half * (draws[:, :1] < chosen.erasing)), 1)
+
+
+def erase(images: Tensor, boxes: Tensor) -> Tensor:
+    """Set a box of each image to 0, the mean grey, in place."""
+    line = (torch.arange(images.shape[-1], device=images.device) + 0.5) / images.shape[-1]
+    spared = ((line - boxes[:, :2, None]).abs() >= boxes[:, 2:, None]).float()
+    return images.mul_(torch.maximum(spared[:, 0, None, :, None], spared[:, 1, None, None, :]))

@@ -82,10 +82,10 @@ class Batches:
         generator = torch.Generator().manual_seed(seed)
         rows = self._rows[torch.randperm(len(self._rows), generator=generator)]
         targets = self.targets.draw(rows, generator).to(self.pixels.device)
-        draws = self.augmentation.draw(len(rows), generator).to(self.pixels.device)
+        plan = self.augmentation.plan(len(rows), generator).to(self.pixels.device)
         rows = rows.to(self.pixels.images.device)
         for part in self.parts:
-            yield self.augmentation.apply(self.pixels.take(rows[part]), targets[part], draws[part])
+            yield self.augmentation.apply(self.pixels.take(rows[part]), targets[part], plan[part])
 
 
 def slices(count: int, size: int) -> list[slice]:

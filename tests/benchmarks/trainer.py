@@ -1,0 +1,190 @@
+"""The trainer's samples per second against the bare training step, and against a per-sample DataLoader.
+
+    python -m tests.benchmarks.trainer [--rounds 5] [--images 6400]
+
+Every side trains the FER+ report's network on 48x48 grey images with batches of 64 and SGD. The
+bare step runs over normalised float batches that are ready in memory. The DataLoader reads PIL
+images and transforms each by torchvision v2, with every number of workers up to the cores.
+The sides take turns, and a ratio is that of one turn; the table shows medians.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from fersearch_architectures.cnn import Cnn
+from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import v2
+
+from fersearch import Task
+from fersearch.data.arrays import Loaded
+from fersearch.study import Objective
+from fersearch.training.augment import PRESETS
+from fersearch.training.batches import Pixels
+from fersearch.training.loop import train
+
+BATCH, CLASSES = 64, 8
+PARAMS: dict[str, Any] = {
+    "batch_size": BATCH,
+    "optimizer": "sgd",
+    "learning_rate": 0.01,
+    "momentum": 0.9,
+    "nesterov": False,
+    "weight_decay": 1e-4,
+    "scheduler": "none",
+    "dropout": 0.1,
+    "loss": "cross_entropy",
+}
+
+
+def data(count: int) -> Loaded:
+    """Noise in the shape of FER+: speed does not depend on what is seen."""
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (count + BATCH, 1, 48, 48), dtype=np.uint8)
+    hard = random.integers(0, CLASSES, count + BATCH)
+    indices = {"train": np.arange(count), "valid": np.arange(count, count + BATCH)}
+    task = Task(tuple(f"class{k}" for k in range(CLASSES)))
+    return Loaded(images, hard, None, indices, task, (0.5,), (0.29,), "0" * 64, "majority", "")
+
+
+def new_model() -> nn.Module:
+    """The network and its first weights, the same on every side."""
+    torch.manual_seed(0)
+    return Cnn().build(PARAMS, Task(tuple("abcdefgh")))
+
+
+def new_optimizer(model: nn.Module) -> torch.optim.Optimizer:
+    """The optimiser that the recipe would make."""
+    return torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4, fused=True)
+
+
+def steps(model: nn.Module, updates: torch.optim.Optimizer, batches: Any) -> None:
+    """Forward, backward, step over batches."""
+    model.train()
+    for images, labels in batches:
+        loss = F.cross_entropy(model(images), labels)
+        updates.zero_grad(set_to_none=True)
+        loss.backward()
+        updates.step()
+
+
+def bare(loaded: Loaded) -> Callable[[], float]:
+    """Seconds of a pass over batches that are ready."""
+    pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, torch.device("cpu"))
+    rows = pixels.rows(loaded.indices["train"]).split(BATCH)
+    ready = [(pixels.take(part), torch.from_numpy(loaded.hard[part.numpy()])) for part in rows]
+    model = new_model()
+    updates = new_optimizer(model)
+    return lambda: timed(lambda: steps(model, updates, ready))
+
+
+def trainer(loaded: Loaded, augmentation: str, folder: Path, epochs: int) -> Callable[[], float]:
+    """Training seconds of the next epoch of a trial."""
+    told = train(
+        new_model(),
+        loaded,
+        {**PARAMS, "augmentation": augmentation, "epochs": epochs},
+        device=torch.device("cpu"),
+        metrics={},
+        objective=Objective("valid_loss", "min"),
+        seed=0,
+        scratch=folder,
+    )
+    return lambda: next(told).seconds
+
+
+class Faces(Dataset[Any]):
+    """One PIL image at a time, augmented as `standard` does."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.images = [Image.fromarray(image[0]) for image in loaded.images[loaded.indices["train"]]]
+        self.labels = loaded.hard[loaded.indices["train"]]
+        chosen = PRESETS["standard"]
+        moved, size = chosen.translation, chosen.scale
+        self.change = v2.Compose(
+            [
+                v2.RandomAffine(
+                    chosen.rotation, (moved, moved), (1 - size, 1 + size), chosen.shear, v2.InterpolationMode.BILINEAR
+                ),
+                v2.RandomHorizontalFlip(chosen.flip),
+                v2.ToImage(),
+                v2.ToDtype(torch.float32, scale=True),
+                v2.Normalize(loaded.mean, loaded.std),
+                v2.RandomErasing(chosen.erasing, (0.02, 0.2)),
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        return self.change(self.images[index]), int(self.labels[index])
+
+
+def dataloader(loaded: Loaded, workers: int) -> Callable[[], float]:
+    """Seconds of a pass over a DataLoader whose workers are up already."""
+    batches: DataLoader[Any] = DataLoader(
+        Faces(loaded), BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0
+    )
+    model = new_model()
+    updates = new_optimizer(model)
+    return lambda: timed(lambda: steps(model, updates, batches))
+
+
+def timed(work: Callable[[], None]) -> float:
+    """Wall seconds of some work."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def compare(sides: dict[str, Callable[[], float]], count: int, rounds: int, against: str) -> dict[str, float]:
+    """Take turns, print a line a side, and return each one's median ratio of speed to `against`."""
+    for side in sides.values():
+        side()
+    turns = [{name: side() for name, side in sides.items()} for _ in range(rounds)]
+    ratios = {}
+    print(f"{'side':<34}{'samples/s':>11}{'of ' + against:>22}")
+    for name in sides:
+        speed = count / statistics.median(turn[name] for turn in turns)
+        ratios[name] = statistics.median(turn[against] / turn[name] for turn in turns)
+        print(f"{name:<34}{speed:>11,.0f}{ratios[name]:>22.3f}")
+    return ratios
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--images", type=int, default=6400)
+    given = parser.parse_args(arguments)
+    loaded, cores = data(given.images), len(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as folder:
+        torch.set_num_threads(1)
+        sides = {"bare step": bare(loaded)}
+        for preset in ("none", "standard", "strong"):
+            sides[f"trainer, {preset}"] = trainer(loaded, preset, Path(folder, preset), given.rounds + 1)
+        print("one thread")
+        compare(sides, given.images, given.rounds, "bare step")
+        torch.set_num_threads(cores)
+        sides = {"trainer, standard": trainer(loaded, "standard", Path(folder, "cores"), given.rounds + 1)}
+        for workers in range(cores + 1):
+            sides[f"DataLoader, {workers} workers"] = dataloader(loaded, workers)
+        print(f"\nall cores: {cores}")
+        ratios = compare(sides, given.images, given.rounds, "trainer, standard")
+        best = max(ratio for name, ratio in ratios.items() if name.startswith("DataLoader"))
+        print(f"trainer against the best DataLoader: {1 / best:.2f} times")
+
+
+if __name__ == "__main__":
+    main()
