@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from urllib.parse import quote
 
 from platformdirs import user_data_path
 
@@ -18,7 +19,7 @@ def home() -> Path:
 def database_url(given: str | None = None) -> str:
     """The URL of the database: the one given, else `FERSEARCH_STORAGE`, else SQLite in the home folder."""
     url = given or os.environ.get("FERSEARCH_STORAGE")
-    return url or f"sqlite:///{home() / 'fersearch.db'}"
+    return url or f"sqlite:///{quote(str(home() / 'fersearch.db'))}"
 
 
 def prepared_folder() -> Path:

@@ -104,8 +104,11 @@ def new_plugin(kind: str, name: str, folder: Path) -> list[Path]:
     return list(files)
 
 
-def check_plugin(file: Path) -> CheckReport:
+def check_plugin(file: Path, *, data: Path | None = None) -> CheckReport:
     """Run the contract suite on each component that a plugin file brings.
+
+    Args:
+        data: the files of a dataset that needs some; without them less of it is tested.
 
     Raises:
         PluginError: the file cannot be loaded.
@@ -116,12 +119,12 @@ def check_plugin(file: Path) -> CheckReport:
         raise UsageError(
             f"{file} registers nothing", "add a @hookimpl function such as register_architectures(register)"
         )
-    from fersearch import testing
+    from fersearch.testing.run import run_suite
 
     lines: list[str] = []
     passed = True
     for kind, item in brought:
-        good, told = testing.run_suite(kind, item)
+        good, told = run_suite(kind, item, data)
         passed &= good
         lines += [f"{kind} {item.name}", *(f"  {line}" for line in told)]
     return CheckReport(passed, tuple(lines))

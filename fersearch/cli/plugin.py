@@ -62,12 +62,15 @@ def new(
 
 
 @app.command()
-def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="A plugin file.")]) -> int:
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A plugin file.")],
+    data: Annotated[Path | None, typer.Option("--data", metavar="PATH", help="Files of the dataset it brings.")] = None,
+) -> int:
     """Run the contract suite on a plugin file."""
     from fersearch import api
     from fersearch.cli import render
 
-    report = api.check_plugin(file)
+    report = api.check_plugin(file, data=data)
     verdict = f"{file} keeps the contract" if report.passed else f"{file} breaks the contract"
     render.show(*report.lines, verdict)
     return 0 if report.passed else 1

@@ -48,7 +48,10 @@ class Observer:
 
 
 class Stop:
-    """Asked to stop: 0 not, 1 after the epoch under way, 2 now. Set by Ctrl-C, SIGTERM, or the study's time."""
+    """Asked to stop: 0 not, 1 after the epoch under way, 2 now. Set by Ctrl-C, SIGTERM, or the study's time.
+
+    Whoever asks a third time gets a KeyboardInterrupt, wherever the program is.
+    """
 
     def __init__(self) -> None:
         self.level = 0
@@ -57,6 +60,8 @@ class Stop:
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.level += 1
         self.by_signal = True
+        if self.level > 2:
+            raise KeyboardInterrupt
 
     @contextmanager
     def listening(self) -> Iterator["Stop"]:

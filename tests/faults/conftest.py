@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 SLOW_PLUGIN = '''
@@ -133,12 +134,22 @@ class Home:
             time.sleep(0.05)
         raise AssertionError("it did not happen in time")
 
+    @staticmethod
+    def gone(pids: list[int]) -> bool:
+        """Whether every process has ended; one that nobody has buried yet has."""
+        for pid in pids:
+            try:
+                if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                    return False
+            except psutil.NoSuchProcess:
+                continue
+        return True
+
     def running_pids(self) -> list[int]:
         """The trial processes that have told at least one epoch."""
         query = """
-            SELECT attempts.pid FROM attempts
-            WHERE attempts.reason IS NULL AND attempts.pid IS NOT NULL
-              AND EXISTS (SELECT 1 FROM epochs WHERE epochs.attempt_id = attempts.id)
+            SELECT pid FROM attempts
+            WHERE reason IS NULL AND pid IS NOT NULL AND last_epoch IS NOT NULL
         """
         return [row[0] for row in self.rows(query)]
 

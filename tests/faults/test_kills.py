@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import psutil
 
@@ -49,7 +50,7 @@ def test_a_killed_driver_leaves_nothing_running_and_the_study_goes_on_at_once(ho
     pids = home.until(home.running_pids)
     driver.kill()
     driver.communicate()
-    home.until(lambda: not any(map(psutil.pid_exists, pids)), seconds=1.0)
+    home.until(lambda: home.gone(pids), seconds=1.0)
     done = home.run("study", "run", "s", "--slots", "2")
     assert done.returncode == 0, done.stderr
     trials = home.trials()
@@ -85,6 +86,7 @@ def test_ctrl_c_twice_stops_now(home: Home):
     query = "SELECT pid FROM attempts WHERE reason IS NULL AND pid IS NOT NULL"
     home.until(lambda: len(home.rows(query)) == 2)
     interrupt(driver)
+    time.sleep(0.5)
     interrupt(driver)
     driver.communicate(timeout=15)
     assert driver.returncode == 130
