@@ -48,10 +48,10 @@ def say(text: str) -> None:
 def _ended(error: BaseException) -> int:
     if isinstance(error, Exit):
         return error.exit_code
+    if isinstance(error, BrokenPipeError) or isinstance(error.__context__, BrokenPipeError):
+        return _quiet()
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else int(error.code is not None)
-    if isinstance(error, BrokenPipeError):
-        return _quiet()
     if os.environ.get("FERSEARCH_DEBUG"):
         traceback.print_exception(error)
     if isinstance(error, KeyboardInterrupt | Abort):
@@ -95,7 +95,7 @@ def _bug(error: BaseException) -> int:
 
 def _quiet() -> int:
     """The reader of our output left: say nothing more, not even at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return 0
 
 

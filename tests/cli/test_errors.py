@@ -1,0 +1,93 @@
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+import typer
+
+from fersearch import cli
+from fersearch.cli import errors
+from fersearch.errors import FersearchError, UsageError
+
+
+def failing(error):
+    def command():
+        raise error
+
+    return command
+
+
+def test_an_error_is_a_message_and_an_indented_hint_on_standard_error(capsys):
+    assert errors.guarded(failing(FersearchError("it broke", "do this\nand that"))) == 1
+    assert capsys.readouterr() == ("", "error: it broke\n  do this\n  and that\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UsageError("wrong"), 2),
+        (typer.Exit(3), 3),
+        (SystemExit(4), 4),
+        (SystemExit("text"), 1),
+        (KeyboardInterrupt(), 130),
+        (typer.Abort(), 130),
+    ],
+)
+def test_every_end_has_its_exit_code(error, code):
+    assert errors.guarded(failing(error)) == code
+
+
+def test_a_command_returns_its_own_code_or_none():
+    assert errors.guarded(lambda: None) == 0
+    assert errors.guarded(lambda: 1) == 1
+
+
+def test_an_unexpected_error_is_one_line_and_a_file_with_the_traceback(capsys, home):
+    assert errors.guarded(failing(KeyError("x"))) == 1
+    (file,) = (home / "logs").glob("crash-*.txt")
+    told = capsys.readouterr().err
+    assert told == f"error: a bug in fersearch: KeyError: 'x'\n  please report it with the traceback in {file}\n"
+    assert "Traceback" in file.read_text()
+
+
+def test_a_traceback_is_shown_only_when_asked_for(capsys, monkeypatch):
+    errors.guarded(failing(UsageError("wrong")))
+    assert "Traceback" not in capsys.readouterr().err
+    monkeypatch.setenv("FERSEARCH_DEBUG", "1")
+    errors.guarded(failing(UsageError("wrong")))
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
+def test_a_full_disk_or_a_closed_folder_is_no_bug_of_ours(capsys, number, home):
+    assert errors.guarded(failing(OSError(number, os.strerror(number), "/some/file"))) == 1
+    assert capsys.readouterr().err.startswith(f"error: {os.strerror(number)}: /some/file\n")
+    assert not home.exists()
+
+
+def test_notices_come_before_the_error_they_explain(capsys):
+    from fersearch.api import context
+
+    context.notices.append("using plugin x.py")
+    errors.guarded(failing(UsageError("wrong")))
+    assert capsys.readouterr().err == "note: using plugin x.py\nerror: wrong\n"
+
+
+def test_a_misspelt_flag_or_command_is_told_with_the_likely_one(capsys):
+    assert cli.run(["study", "creat"]) == 2
+    assert "did you mean 'create'" in capsys.readouterr().err.lower()
+    assert cli.run(["study", "create", "--modle", "cnn"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "--modle" in err
+    assert "--model" in err.replace("--modle", "")
+    assert err.endswith("  try: fersearch study create --help\n")
+
+
+@pytest.mark.parametrize("words", ["--help", "plugin list", "plugin list --json"])
+def test_a_reader_who_left_is_no_error(words):
+    code = f"import sys; from fersearch import cli; sys.argv = ['fersearch', *'{words}'.split()]; cli.main()"
+    command = f'("{sys.executable}" -c "{code}"; echo "code $?" >&2) | (exec 0<&-; sleep 2)'
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stderr == "code 0\n"

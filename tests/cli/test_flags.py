@@ -1,0 +1,63 @@
+from dataclasses import dataclass
+from typing import Annotated
+
+import pytest
+import typer
+
+from fersearch.cli import flags
+from fersearch.errors import UsageError
+
+
+def test_name_value_pairs_keep_commas_ranges_and_further_equals_signs():
+    texts = ["optimizer=sgd,adam", "learning-rate = 0.001..0.1", "note=a=b"]
+    assert flags.pairs("--set", texts) == {"optimizer": "sgd,adam", "learning_rate": "0.001..0.1", "note": "a=b"}
+    assert flags.pairs("--set", None) == {}
+
+
+@pytest.mark.parametrize("text", ["dropout", "=3", "dropout=", ""])
+def test_what_is_no_pair_is_refused_with_its_flag(text):
+    with pytest.raises(UsageError, match=f"--set '{text}' is not NAME=VALUE"):
+        flags.pairs("--set", [text])
+
+
+def test_a_name_given_twice_is_refused():
+    with pytest.raises(
+        UsageError, match="--set gives 'dropout' twice\n  give it once; several values go as dropout=a,b"
+    ):
+        flags.pairs("--set", ["dropout=0.1", "dropout=0.2"])
+
+
+def test_a_duration_that_is_none_names_its_flag():
+    with pytest.raises(UsageError, match="--timeout: '3x' is no duration\n  write 90, 90s, 55m or 2h"):
+        flags.duration("--timeout", "3x")
+    assert flags.duration("--timeout", "2m") == 120
+    assert flags.duration("--timeout", None) is None
+
+
+def test_only_what_was_given_becomes_a_keyword():
+    assert flags.StudyFlags().keywords() == {}
+    given = flags.StudyFlags(model="cnn", channels=3, option=["train=50"], target="votes", set=["epochs=3"], seed=0)
+    assert given.keywords() == {
+        "model": "cnn",
+        "dataset_options": {"train": "50", "channels": "3"},
+        "settings": {"epochs": "3", "target": "votes"},
+        "seed": 0,
+    }
+
+
+def test_a_record_of_flags_becomes_one_flag_per_field():
+    @dataclass(frozen=True)
+    class Size:
+        wide: Annotated[int, typer.Option("--wide")] = 1
+        high: Annotated[int, typer.Option("--high")] = 2
+
+    seen = []
+
+    @flags.flat
+    def command(name: str, *, size: Size, loud: bool = False) -> None:
+        seen.append((name, size, loud))
+
+    app = typer.Typer()
+    app.command()(command)
+    app(["box", "--high", "5", "--loud"], standalone_mode=False)
+    assert seen == [("box", Size(1, 5), True)]

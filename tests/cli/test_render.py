@@ -1,0 +1,236 @@
+"""Whole tables at a fixed width."""
+
+from dataclasses import replace
+
+from fersearch.api.checkpoints import CheckpointRow, EvaluationView, Prediction
+from fersearch.api.datasets import DatasetRow, DatasetView
+from fersearch.api.plugins import PluginRow, PluginView
+from fersearch.api.studies import Front, StudyView, TrialView
+from fersearch.cli import render
+from fersearch.data.verify import Report
+from fersearch.store import StudySummary
+from fersearch.trial import Attempt, Reason, TrialState
+from tests.cli.fakes import CREATED, OBJECTIVES, SPEC, epoch, text, trial
+
+VERDICT = {"stop": True, "rung": 2, "rank": 5, "peers": 6, "kept": 3, "reason": ""}
+PRUNED = trial(
+    1,
+    0.2,
+    4.0,
+    31.0,
+    state=TrialState.PRUNED,
+    epochs=2,
+    checkpoint=None,
+    kept_epoch=1,
+    verdict=VERDICT,
+    attempts=(Attempt(1, Reason.PRUNED, first_epoch=1, last_epoch=2, seconds=4.0),),
+)
+
+
+def lines(*expected: str) -> str:
+    return "\n".join(expected)
+
+
+def test_studies_one_row_each():
+    counts = {"complete": 12, "pruned": 5}
+    summary = StudySummary("cnn-faces", OBJECTIVES, counts, CREATED, "cnn", "faces")
+    assert text(render.studies([summary]), 110) == lines(
+        "study      model  dataset  objectives                             trials                 created",
+        "cnn-faces  cnn    faces    f1_macro train_seconds peak_memory_mb  12 complete, 5 pruned  2026-03-01 12:30",
+    )
+
+
+def test_no_studies_yet_says_how_to_begin():
+    assert text(render.studies([])) == "no studies yet; try: fersearch study create --model cnn --dataset faces"
+
+
+def test_one_study():
+    view = StudyView("cnn-faces", SPEC, CREATED, {"complete": 3}, "sqlite:///x.db", [], {}, 95.0, [])
+    assert text(render.study(view)) == lines(
+        "study cnn-faces",
+        "model          cnn",
+        "dataset        faces image_size=48 hardness=0.5; only 600 images of train and valid",
+        "objectives     f1_macro ↑, train_seconds ↓, peak_memory_mb ↓",
+        "budget         20 trials, 25m 00s",
+        "search         sampler tpe, pruner pareto, seed 7",
+        "protocol       split auto, precision auto",
+        "trials         3 complete of 20",
+        "time used      1m 35s",
+        "looks at test  0",
+        "created        2026-03-01 12:30",
+        "storage        sqlite:///x.db",
+        "",
+        "parameter      searched",
+        "optimizer      sgd, adam",
+        "learning_rate  0.001..0.1 (log)",
+    )
+
+
+def test_trials_one_row_each_with_what_varies():
+    assert text(render.trials([trial(0, 0.61, 12.3, 45.6), PRUNED], OBJECTIVES), 120) == lines(
+        "trial  state     reason  epochs  f1_macro ↑  train_seconds ↓  peak_memory_mb ↓  parameters",
+        "    0  complete  done        12       0.610             12.3              45.6  learning_rate=0.01",
+        "    1  pruned    pruned       2       0.200             4.00              31.0  learning_rate=0.02",
+    )
+    assert text(render.trials([], OBJECTIVES)) == "no trials yet"
+
+
+def test_the_front_marks_ties_and_tells_the_baseline():
+    members = [trial(0, 0.61, 12.3, 45.6), trial(2, 0.60, 12.0, 40.1)]
+    front = Front("cnn-faces", members, OBJECTIVES, {"f1_macro": 0.018, "accuracy": 0.1})
+    assert text(render.front(front)) == lines(
+        "Pareto front of cnn-faces: 2 trials",
+        "trial  f1_macro ↑  train_seconds ↓  peak_memory_mb ↓  epochs  parameters",
+        "    0       0.610            ≈12.3              45.6      12  learning_rate=0.01",
+        "    2       0.600            ≈12.0              40.1      12  learning_rate=0.03",
+        "≈ within 5% of another trial here: equal, as far as clocks and memory can tell",
+        "baseline, always the largest class: f1_macro 0.018",
+    )
+
+
+def test_an_empty_front_says_why():
+    assert text(render.front(Front("cnn-faces", [], OBJECTIVES, {"f1_macro": 0.018}))) == lines(
+        "the front of cnn-faces is empty: no complete trial is better than the baseline",
+        "baseline, always the largest class: f1_macro 0.018",
+    )
+
+
+def test_one_trial_tells_why_it_stopped():
+    assert text(render.trial(TrialView(PRUNED, [epoch(1, 0.15), epoch(2, 0.2)]), OBJECTIVES)) == lines(
+        "trial 1",
+        "state       pruned",
+        "last rung   epoch 2: rank 5 of 6 trials, the best 3 go on; stopped",
+        "kept epoch  1 of 2",
+        "",
+        "parameter      value",
+        "optimizer        sgd",
+        "learning_rate   0.02",
+        "epochs            12",
+        "",
+        "metric          value",
+        "f1_macro        0.200",
+        "train_seconds    4.00",
+        "peak_memory_mb   31.0",
+        "",
+        "attempt  ended   epochs  time  message",
+        "      1  pruned  1-2     4.0s",
+        "",
+        "epoch  f1_macro  train_seconds  peak_memory_mb  time",
+        "    1     0.150           2.00            30.0  2.0s",
+        "    2     0.200           4.00            30.0  2.0s",
+    )
+
+
+def test_a_verdict_in_the_pruners_own_words_is_told_as_it_is():
+    assert render.verdict(replace(PRUNED, verdict={**VERDICT, "reason": "rank 5 of 6"})) == "rank 5 of 6"
+    alone = {**VERDICT, "rank": None, "stop": False}
+    assert render.verdict(replace(PRUNED, verdict=alone)) == "epoch 2: nobody to compare with yet"
+
+
+def test_a_running_trial_shows_its_process_and_a_failed_one_its_traceback():
+    running = trial(3, 0, 0, 0, state=TrialState.RUNNING, values={}, attempts=(Attempt(1, pid=77, log="/x.log"),))
+    assert "process     77" in text(render.trial(TrialView(running, []), OBJECTIVES))
+    error = Attempt(1, Reason.ERROR, "RuntimeError: shapes", "Traceback\n  [bold]x[/bold]\nRuntimeError", seconds=1.0)
+    told = text(render.attempts([error]), 60)
+    assert told == lines(
+        "attempt  ended  epochs  time  message",
+        "      1  error          1.0s  RuntimeError: shapes",
+        "",
+        "  Traceback",
+        "    [bold]x[/bold]",
+        "  RuntimeError",
+    )
+
+
+def test_checkpoints_one_row_each():
+    row = CheckpointRow(4, "0123456789abcdef" * 4, 9, 0.646, {"f1_macro": 0.6, "train_seconds": 12.0})
+    assert text(render.checkpoints([row], OBJECTIVES)) == lines(
+        "trial  f1_macro ↑  train_seconds ↓  peak_memory_mb ↓     MB  digest",
+        "    4       0.600             12.0                 -  0.646  0123456789ab",
+    )
+    assert text(render.checkpoints([], OBJECTIVES)) == "no checkpoints yet: they come with complete trials"
+
+
+def test_datasets_and_where_they_are():
+    rows = [DatasetRow("faces", "drawings", "ours", "built in"), DatasetRow("ferplus", "FER+", "MIT", None)]
+    assert text(render.datasets(rows)) == lines(
+        "dataset  what it is  found",
+        "faces    drawings    built in",
+        "ferplus  FER+        not here; give --data",
+    )
+
+
+def test_one_dataset_by_class_and_split():
+    splits = {
+        "train": {"n": 1500, "per_class": {"anger": 1000, "joy": 500}},
+        "valid": {"n": 3, "per_class": {"anger": 2, "joy": 1}},
+    }
+    view = DatasetView(
+        "tiny", "two classes", "ours", None, {"channels": 1}, "majority", ("anger", "joy"), splits, ("odd votes",)
+    )
+    assert text(render.dataset(view)) == lines(
+        "dataset tiny",
+        "what it is  two classes",
+        "licence     ours",
+        "files       none needed",
+        "options     channels=1",
+        "target      majority",
+        "",
+        "class  train  valid",
+        "anger  1,000      2",
+        "joy      500      1",
+        "all    1,500      3",
+        "",
+        "! odd votes",
+    )
+
+
+def test_a_report_keeps_every_row_and_finding():
+    rows = (("images", "6"), ("leakage", "2 valid"), ("leakage", "1 test"))
+    assert text(render.report(Report("tiny", ("a", "b"), {}, rows, ("leakage: 2 valid",)))) == lines(
+        "dataset tiny", "images   6", "leakage  2 valid", "leakage  1 test", "", "! leakage: 2 valid"
+    )
+
+
+def test_plugins_and_one_plugin():
+    assert text(render.plugins([PluginRow("metric", "accuracy", "quality.py", "share called right")])) == lines(
+        "kind    name      what it is          module", "metric  accuracy  share called right  quality.py"
+    )
+    view = PluginView("architecture", "cnn", "cnn.py", "small", {"width": "1, 2"}, {"total": 1234, "trainable": 1000})
+    assert text(render.plugin(view)) == lines(
+        "architecture cnn",
+        "what it is  small",
+        "module      cnn.py",
+        "parameters  1,234 (1,000 trainable)",
+        "",
+        "parameter  offered",
+        "width      1, 2",
+    )
+
+
+def test_predictions_with_the_next_likeliest():
+    found = [Prediction("a.png", "joy", {"anger": 0.1, "joy": 0.85, "fear": 0.05})]
+    assert text(render.predictions(found)) == lines(
+        "image  label  probability  then", "a.png  joy           0.85  anger 0.10, fear 0.05"
+    )
+
+
+def test_an_evaluation_with_its_confusion_and_its_look():
+    view = EvaluationView("tiny", "test", 4, ("anger", "joy"), {"accuracy": 0.75}, [[2, 0], [1, 1]], looks=3)
+    assert text(render.evaluation(view)) == lines(
+        "tiny, test: n = 4",
+        "metric    value",
+        "accuracy  0.750",
+        "",
+        "true \\ called  anger  joy",
+        "anger              2    0",
+        "joy                1    1",
+        "this was look 3 at the test split",
+    )
+    assert "look" not in text(render.evaluation(replace(view, split="valid", looks=None)))
+
+
+def test_commands_are_quoted_for_a_shell():
+    assert text(render.commands([["fersearch", "predict", "my folder", "a.png"]])) == lines(
+        "next:", "  fersearch predict 'my folder' a.png"
+    )
