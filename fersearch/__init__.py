@@ -1,16 +1,11 @@
 """fersearch: hyperparameter search for facial expression recognition, with plugins."""
 
-from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from fersearch.components import Architecture, Dataset, Evaluation, Labels, Metric, Raw, Task
 from fersearch.errors import DataError, FersearchError, UsageError
 from fersearch.hookspecs import hookimpl
 from fersearch.space import Choice, Float, Int
-
-try:
-    __version__ = version("fersearch")
-except PackageNotFoundError:
-    __version__ = "0+source"
 
 __all__ = [
     "Architecture",
@@ -28,3 +23,15 @@ __all__ = [
     "UsageError",
     "hookimpl",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The version, looked up when somebody asks for it."""
+    if name != "__version__":
+        raise AttributeError(f"module 'fersearch' has no attribute '{name}'")
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("fersearch")
+    except PackageNotFoundError:
+        return "0+source"

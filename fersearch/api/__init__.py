@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fersearch.api.checkpoints import evaluate, list_checkpoints, load_checkpoint, predict, pull_checkpoint
+    from fersearch.api.creating import check_file, create_from_file, create_study
     from fersearch.api.datasets import list_datasets, prepare_dataset, show_dataset, verify_dataset
     from fersearch.api.plugins import check_plugin, list_plugins, new_plugin, show_plugin
     from fersearch.api.running import run_study
     from fersearch.api.studies import (
-        check_file,
-        create_from_file,
-        create_study,
         delete_study,
         export_study,
         front,
@@ -27,10 +25,10 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
-    "check_file": "studies",
+    "check_file": "creating",
     "check_plugin": "plugins",
-    "create_from_file": "studies",
-    "create_study": "studies",
+    "create_from_file": "creating",
+    "create_study": "creating",
     "delete_study": "studies",
     "evaluate": "checkpoints",
     "export_study": "studies",

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fersearch import registry
 from fersearch.home import database_url
-from fersearch.plugins import PluginFile, plugin_folder
-from fersearch.registry import Registry
 from fersearch.store import Store
+
+if TYPE_CHECKING:
+    from fersearch.plugins import PluginFile
+    from fersearch.registry import Registry
 
 notices: list[str] = []
 
@@ -19,11 +21,14 @@ def drain_notices() -> list[str]:
     return lines
 
 
-def components(files: Iterable[Path | PluginFile] = (), *, folder: bool = True) -> Registry:
+def components(files: "Iterable[Path | PluginFile]" = (), *, folder: bool = True) -> "Registry":
     """Load the components: installed ones, those of the plugins folder, those of the files given.
 
     Each single file that is used, and each plugin that is broken, is noted.
     """
+    from fersearch import registry
+    from fersearch.plugins import plugin_folder
+
     loaded = registry.load(files, plugin_folder() if folder else None)
     notices.extend(f"using plugin {file.path}" for file in loaded.files)
     notices.extend(loaded.broken.values())

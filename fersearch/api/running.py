@@ -172,7 +172,7 @@ class _Run:
             threads=slot.threads,
             scratch=str(run_folder(self.study.id, trial.number)),
             artifacts=str(artifacts_folder()),
-            resume=True,
+            recorded=trial.epochs,
         )
 
     def _log(self, trial: Trial) -> Path:

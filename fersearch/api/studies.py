@@ -1,23 +1,17 @@
-"""Studies and their trials: create, check, list, show, front, delete, export."""
+"""Studies and their trials: list, show, front, delete, export."""
 
 import csv
 import io
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fersearch import studyfile
-from fersearch.api.context import components, open_store
-from fersearch.api.plan import Wishes, plan
-from fersearch.artifacts import Artifacts
+from fersearch.api.context import open_store
 from fersearch.errors import UsageError, lookup
 from fersearch.home import artifacts_folder, log_folder, run_folder
-from fersearch.registry import Registry
-from fersearch.search.front import front as pareto_front
 from fersearch.space import describe
 from fersearch.store import Store, StudyRow, StudySummary
 from fersearch.study import Constraint, Objective, StudySpec
@@ -76,48 +70,6 @@ class Front:
     baseline: Mapping[str, float]
 
 
-def create_study(
-    model: str,
-    dataset: str,
-    *,
-    plugins: Iterable[Path] = (),
-    storage: str | None = None,
-    **wishes: Any,
-) -> StudySpec:
-    """Create a study and return its spec; `run_study` runs it.
-
-    Args:
-        wishes: the fields of `fersearch.api.plan.Wishes`.
-
-    Raises:
-        UsageError: one or more of the wishes cannot be fulfilled; the message tells all of them.
-    """
-    registry = components(plugins)
-    with open_store(storage) as store:
-        spec = plan(Wishes(model, dataset, **wishes), registry, names=store.study_names())
-        store.create_study(spec, used_files(registry, spec))
-    return spec
-
-
-def create_from_file(
-    path: Path, overrides: Mapping[str, Any], *, plugins: Iterable[Path] = (), storage: str | None = None
-) -> StudySpec:
-    """Create the study that a TOML file describes; `overrides` are wishes that go before the file's.
-
-    Raises:
-        StudyFileError: all mistakes of the file, each with its key.
-    """
-    with open_store(storage) as store:
-        registry, spec = _from_file(path, overrides, plugins, store.study_names())
-        store.create_study(spec, used_files(registry, spec))
-    return spec
-
-
-def check_file(path: Path, overrides: Mapping[str, Any] | None = None, *, plugins: Iterable[Path] = ()) -> StudySpec:
-    """Check a study file without storing anything; StudyFileError with all its mistakes."""
-    return _from_file(path, overrides or {}, plugins, ())[1]
-
-
 def list_studies(storage: str | None = None) -> list[StudySummary]:
     """Every study with its counts by state, oldest first."""
     with open_store(storage) as store:
@@ -156,6 +108,8 @@ def front(name: str, *, where: Sequence[str] = (), storage: str | None = None) -
 
 def front_of(study: StudyRow, trials: Sequence[Trial], where: Sequence[str] = ()) -> Front:
     """The front of a study's trials under constraints."""
+    from fersearch.search.front import front as pareto_front  # here, for it loads numpy
+
     constraints = tuple(Constraint.parse(text) for text in where)
     known = {name for trial in trials for name in trial.values} | set(study.baseline)
     for constraint in constraints:
@@ -171,6 +125,8 @@ def delete_study(name: str, storage: str | None = None) -> None:
     Raises:
         StudyBusy: a living driver runs it.
     """
+    from fersearch.artifacts import Artifacts
+
     with open_store(storage) as store:
         study = store.study(name)
         artifacts = Artifacts(artifacts_folder())
@@ -218,13 +174,6 @@ def view(store: Store, study: StudyRow) -> StudyView:
     )
 
 
-def used_files(registry: Registry, spec: StudySpec) -> list[Any]:
-    """The single plugin files that a study uses: its model's, its dataset's, its metrics'."""
-    used = [registry.architecture(spec.model), registry.dataset(spec.dataset), *registry.metrics.values()]
-    files = {file.digest: file for file in map(registry.file_of, used) if file is not None}
-    return list(files.values())
-
-
 def trial_json(trial: Trial) -> dict[str, Any]:
     """A trial as listings give it to scripts."""
     return {
@@ -252,22 +201,6 @@ def finite(data: Any) -> Any:
     if isinstance(data, list | tuple):
         return [finite(value) for value in data]
     return data
-
-
-def _from_file(
-    path: Path, overrides: Mapping[str, Any], plugins: Iterable[Path], names: Sequence[str]
-) -> tuple[Registry, StudySpec]:
-    """Plan a file's study; the file's own mistakes and those against the components are told together."""
-    file, mistakes = studyfile.read(path)
-    registry = components([*file.plugins, *plugins])
-    wishes = file.merged(overrides)
-    for key in ("model", "dataset"):
-        if key not in wishes:
-            if not any(line.startswith(key) for line in mistakes):
-                mistakes.append(f'{key}: missing; write {key} = "..." or give --{key}')
-            wishes[key] = ""
-    spec = plan(Wishes(**wishes), registry, file=path, mistakes=mistakes, names=names)
-    return registry, spec
 
 
 def _csv(trials: Sequence[Trial]) -> str:

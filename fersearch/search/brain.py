@@ -200,9 +200,7 @@ class Search:
         return replace(trial, values=values, kept_epoch=self._kept(trial, outcome), checkpoint=outcome.checkpoint)
 
     def _values(self, trial: Trial, outcome: Outcome) -> dict[str, float]:
-        """Those of the kept epoch; of the last one where the trial was stopped, so that all are of one age."""
-        kept = None if outcome.reason is Reason.PRUNED else self._kept(trial, outcome)
-        return trial_values(self._history.of(trial.number), kept, self._metrics)
+        return trial_values(self._history.of(trial.number), self._kept(trial, outcome), self._metrics)
 
     def _kept(self, trial: Trial, outcome: Outcome) -> int | None:
         return outcome.kept_epoch or best_epoch(self._history.of(trial.number), self.spec.objectives[0])

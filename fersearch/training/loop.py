@@ -45,6 +45,7 @@ def train(
     memory: PeakMemory | None = None,
     progress: Progress | None = None,
     save_every: float = 30.0,
+    recorded: int | None = None,
     on_first_step: Callable[[], None] = lambda: None,
 ) -> Generator[Epoch, Decision | None, None]:
     """Train a model on its device and yield each epoch; to leave the `for` is to prune.
@@ -52,7 +53,8 @@ def train(
     The best weights by `objective` on validation, and what a resumed trial goes on from, are kept
     in `scratch`: at most every `save_every` seconds of training, and when an epoch is answered by
     INTERRUPT. `fixed` are the layers whose statistics stay as they are; `progress` is filled in on
-    the way. The same seed on the same device gives the same epochs, resumed or not.
+    the way. A resumed trial first yields again what its state holds beyond the `recorded` epochs: they
+    were trained and never heard. The same seed on the same device gives the same epochs, resumed or not.
 
     Raises:
         Diverged: the loss, an output or the objective is no longer finite.
@@ -64,6 +66,7 @@ def train(
     keeper = Keeper(States(scratch), model, fit.updates, fit.schedule, objective, progress)
     if resume:
         keeper.resume()
+        yield from progress.unheard(recorded)
     clock = Clock(device, progress.seconds, progress.cpu_seconds)
     memory = memory or PeakMemory(device)
     for number in range(progress.epoch + 1, int(params["epochs"]) + 1):
@@ -78,9 +81,9 @@ def train(
         values |= {"train_loss": train_loss, "valid_loss": judged.loss}
         check_finite(values[objective.metric], objective.metric)
         fit.schedule.judge(values[objective.metric])
-        keeper.keep(values, save_every)
-        confusion = confusion_matrix(judged.probabilities, judged.labels)
-        if (yield Epoch(number, values, seconds, cpu_seconds, confusion)) is Decision.INTERRUPT:
+        epoch = Epoch(number, values, seconds, cpu_seconds, confusion_matrix(judged.probabilities, judged.labels))
+        keeper.keep(epoch, save_every)
+        if (yield epoch) is Decision.INTERRUPT:
             keeper.save()
             return
 

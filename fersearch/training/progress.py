@@ -1,6 +1,7 @@
 """How far a trial has come, and what of it is kept."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -14,14 +15,15 @@ from fersearch.training.batches import Pixels
 from fersearch.training.evaluate import Judgement
 from fersearch.training.optim import Schedule
 from fersearch.training.states import States
+from fersearch.trial import Epoch
 
 
 @dataclass
 class Progress:
     """What a trial has done so far, its earlier attempts included.
 
-    `best_loss` is the first objective as something to minimise, `best_values` the metrics of that
-    epoch and `values` those of the last one.
+    `best_loss` is the first objective as something to minimise; `history` holds every epoch so far as
+    plain data.
     """
 
     epoch: int = 0
@@ -31,8 +33,22 @@ class Progress:
     cpu_seconds: float = 0.0
     peak_bytes: int = 0
     latency: float = 0.0
-    values: dict[str, float] = field(default_factory=dict)
-    best_values: dict[str, float] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def values(self) -> dict[str, float]:
+        """The metrics of the last epoch."""
+        return dict(self.history[-1]["values"]) if self.history else {}
+
+    @property
+    def best_values(self) -> dict[str, float]:
+        """The metrics of the best epoch."""
+        return dict(self.history[self.best_epoch - 1]["values"]) if self.best_epoch else {}
+
+    def unheard(self, recorded: int | None) -> Iterator[Epoch]:
+        """The epochs after the first `recorded` ones; none if nobody says how many were recorded."""
+        for told in self.history[len(self.history) if recorded is None else recorded :]:
+            yield Epoch(**told)
 
     def add(self, number: int, clock: measure.Clock, memory: measure.PeakMemory) -> tuple[float, float]:
         """Count an epoch; returns its own wall and CPU seconds."""
@@ -81,14 +97,13 @@ class Keeper:
             vars(self.progress).update(state["progress"])
             self.saved_seconds = self.progress.seconds
 
-    def keep(self, values: dict[str, float], save_every: float) -> None:
+    def keep(self, epoch: Epoch, save_every: float) -> None:
         """Keep this epoch's weights if its objective is the best yet, and the state if it is time."""
-        self.progress.values = values
-        loss = self.objective.loss(values[self.objective.metric])
+        self.progress.history.append(asdict(epoch))
+        loss = self.objective.loss(epoch.values[self.objective.metric])
         if loss < self.progress.best_loss:
-            self.progress.best_epoch, self.progress.best_loss = self.progress.epoch, loss
-            self.progress.best_values = values
-            self.states.save_best(self.progress.epoch, self.model)
+            self.progress.best_epoch, self.progress.best_loss = epoch.number, loss
+            self.states.save_best(epoch.number, self.model)
         if self.progress.seconds - self.saved_seconds >= save_every:
             self.save()
 

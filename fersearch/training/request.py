@@ -17,7 +17,7 @@ class TrialRequest:
     and last states, `artifacts` the folder of finished checkpoints. `objective` decides which epoch
     is kept. `device` is as torch names it, `threads` the CPU threads to use. With `resume` the last
     state in `scratch`, if any, is gone on from; `save_every` is the training time in seconds between
-    two such states.
+    two such states. `recorded` epochs of the trial are known to whoever asks.
     """
 
     study_id: int
@@ -42,6 +42,7 @@ class TrialRequest:
     threads: int = 1
     resume: bool = True
     save_every: float = 30.0
+    recorded: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The request as plain data, for the way to the trial process."""

@@ -90,6 +90,7 @@ class _Run:
             memory=memory,
             progress=self.progress,
             save_every=request.save_every,
+            recorded=request.recorded,
             on_first_step=self.first_step,
         )
         reason = self.follow(epochs)
@@ -127,6 +128,7 @@ class _Run:
         card = make_card(self.request, loaded, progress.best_epoch, {**progress.best_values, **last}, precision)
         file = scratch / "checkpoint.safetensors"
         write_checkpoint(file, States(scratch).best(progress.best_epoch), card)
+        self.facts["checkpoint_bytes"] = file.stat().st_size
         try:
             digest = Artifacts(Path(self.request.artifacts)).put(file)
         except OSError as error:

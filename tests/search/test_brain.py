@@ -153,13 +153,13 @@ def test_the_pruner_stops_the_weak_and_its_grounds_are_kept() -> None:
     assert resumed.trials[weak.number].verdict == trial.verdict
 
 
-def test_a_pruned_trial_has_the_values_of_its_last_epoch() -> None:
+def test_a_pruned_trial_has_the_values_of_its_kept_epoch_and_the_costs_of_all() -> None:
     search = make_search(make_spec())
     search.ask()
     for number, f1 in enumerate([0.6, 0.3], start=1):
         search.record(0, Epoch(number, values(f1, 5.0 * number), 5.0))
     trial = search.finish(0, Outcome(Reason.PRUNED, kept_epoch=1), 1.0)
-    assert trial.values == values(0.3, 10.0)
+    assert trial.values == values(0.6, 10.0)
 
 
 def test_a_late_epoch_of_a_trial_that_ended_changes_nothing() -> None:

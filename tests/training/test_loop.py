@@ -186,3 +186,16 @@ def test_a_gpu_repeats_itself_and_counts_its_memory(patterns: Make, base: dict[s
     runs = [list(start(patterns(48), params, tmp_path, device=device, precision="bf16")[1]) for _ in range(2)]
     assert quality(runs[0]) == quality(runs[1])
     assert runs[0][-1].values["peak_memory_mb"] > 0.1
+
+
+def test_epochs_that_nobody_heard_are_told_again(patterns: Make, base: dict[str, Any], tmp_path: Path) -> None:
+    params, loaded = {**base, "epochs": 4}, patterns(48)
+    _, first = start(loaded, params, tmp_path, save_every=0.0)
+    heard = [next(first) for _ in range(3)]
+    first.close()
+    _, second = start(loaded, params, tmp_path, resume=True, recorded=1, save_every=0.0)
+    told = list(second)
+    assert [epoch.number for epoch in told] == [2, 3, 4]
+    assert told[:2] == heard[1:]
+    _, third = start(loaded, params, tmp_path, resume=True, recorded=None)
+    assert list(third) == []

@@ -1,0 +1,77 @@
+"""Creating studies, from the words of a command or from a study file."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fersearch import studyfile
+from fersearch.api.context import components, open_store
+from fersearch.api.plan import Wishes, plan
+from fersearch.plugins import PluginFile
+from fersearch.registry import Registry
+from fersearch.study import StudySpec
+
+
+def create_study(
+    model: str,
+    dataset: str,
+    *,
+    plugins: Iterable[Path] = (),
+    storage: str | None = None,
+    **wishes: Any,
+) -> StudySpec:
+    """Create a study and return its spec; `run_study` runs it.
+
+    Args:
+        wishes: the fields of `fersearch.api.plan.Wishes`.
+
+    Raises:
+        UsageError: one or more of the wishes cannot be fulfilled; the message tells all of them.
+    """
+    registry = components(plugins)
+    with open_store(storage) as store:
+        spec = plan(Wishes(model, dataset, **wishes), registry, names=store.study_names())
+        store.create_study(spec, used_files(registry, spec))
+    return spec
+
+
+def create_from_file(
+    path: Path, overrides: Mapping[str, Any], *, plugins: Iterable[Path] = (), storage: str | None = None
+) -> StudySpec:
+    """Create the study that a TOML file describes; `overrides` are wishes that go before the file's.
+
+    Raises:
+        StudyFileError: all mistakes of the file, each with its key.
+    """
+    with open_store(storage) as store:
+        registry, spec = _from_file(path, overrides, plugins, store.study_names())
+        store.create_study(spec, used_files(registry, spec))
+    return spec
+
+
+def check_file(path: Path, overrides: Mapping[str, Any] | None = None, *, plugins: Iterable[Path] = ()) -> StudySpec:
+    """Check a study file without storing anything; StudyFileError with all its mistakes."""
+    return _from_file(path, overrides or {}, plugins, ())[1]
+
+
+def used_files(registry: Registry, spec: StudySpec) -> list[PluginFile]:
+    """The single plugin files that a study uses: its model's, its dataset's, its metrics'."""
+    used = [registry.architecture(spec.model), registry.dataset(spec.dataset), *registry.metrics.values()]
+    files = {file.digest: file for file in map(registry.file_of, used) if file is not None}
+    return list(files.values())
+
+
+def _from_file(
+    path: Path, overrides: Mapping[str, Any], plugins: Iterable[Path], names: Sequence[str]
+) -> tuple[Registry, StudySpec]:
+    """Plan a file's study; the file's own mistakes and those against the components are told together."""
+    file, mistakes = studyfile.read(path)
+    registry = components([*file.plugins, *plugins])
+    wishes = file.merged(overrides)
+    for key in ("model", "dataset"):
+        if key not in wishes:
+            if not any(line.startswith(key) for line in mistakes):
+                mistakes.append(f'{key}: missing; write {key} = "..." or give --{key}')
+            wishes[key] = ""
+    spec = plan(Wishes(**wishes), registry, file=path, mistakes=mistakes, names=names)
+    return registry, spec

@@ -1,0 +1,141 @@
+"""What every architecture must do: a suite to inherit.
+
+class TestMine(ArchitectureSuite):
+    architecture = Mine()
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from safetensors.torch import load, save
+from torch import nn
+
+from fersearch.components import Architecture, Task
+from fersearch.recipe import OPTIMISATION, REGULARISATION, freeze_rules
+from fersearch.space import Params, Space
+from fersearch.testing.pairwise import pairwise
+from fersearch.training.freeze import freeze
+from fersearch.training.measure import count_on_meta
+
+LARGE = 30_000_000  # weights above which a network is only built on the meta device
+SHARED = {*OPTIMISATION, *REGULARISATION, "target", "freeze", "frozen_batch_norm"}
+
+
+class ArchitectureSuite:
+    """The contract of an architecture, on at most eight configurations in which its values meet.
+
+    `tasks` are what it is tried on: give others if it needs other images.
+    """
+
+    architecture: Architecture
+    tasks: Sequence[Task] = (Task(tuple("abcdefgh"), 1, 48), Task(("yes", "no"), 3, 48))
+
+    def test_it_says_what_it_is(self) -> None:
+        assert self.architecture.name
+        assert self.architecture.summary, "summary is what `plugin list` shows"
+        names = self.architecture.stage_names
+        assert len(set(names)) == len(names) > 1, "stage_names are what `freeze` counts: two or more, each once"
+
+    def test_its_space_stands_beside_the_recipes(self) -> None:
+        taken = SHARED & set(self.architecture.space)
+        assert not taken, f"the recipe has these already: {', '.join(sorted(taken))}"
+        Space(self.architecture.space).narrowed({})
+
+    def test_it_builds_and_gives_finite_logits(self) -> None:
+        for model, task, params in self._models():
+            images = _images(task)
+            logits = _logits(model, images)
+            assert tuple(logits.shape) == (len(images), task.num_classes), f"{params}: {tuple(logits.shape)}"
+            if not logits.is_meta:
+                assert torch.isfinite(logits).all(), f"{params}: logits are not finite"
+
+    def test_an_images_logits_do_not_depend_on_its_batch(self) -> None:
+        for model, task, params in self._models(real=True):
+            images = _images(task)
+            alone, together = _logits(model, images[:1]), _logits(model, images)[:1]
+            assert torch.allclose(alone, together, atol=1e-3, rtol=1e-3), f"{params}: evaluation mode mixes images"
+
+    def test_its_stages_are_all_its_weights_each_once(self) -> None:
+        for model, _, params in self._models():
+            stages = self.architecture.stages(model)
+            assert len(stages) == len(self.architecture.stage_names), f"{params}: a stage for every name"
+            found = [id(weight) for stage in stages for weight in stage.parameters()]
+            assert len(found) == len(set(found)), f"{params}: two stages share a weight"
+            assert set(found) == {id(weight) for weight in model.parameters()}, f"{params}: a weight in no stage"
+
+    def test_gradients_reach_every_stage(self) -> None:
+        for model, task, params in self._models(real=True):
+            _backward(model, task)
+            for name, weights in self._stages(model):
+                assert any(weight.grad is not None for weight in weights), f"{params}: none reaches {name}"
+                given = [weight.grad for weight in weights if weight.grad is not None]
+                assert all(bool(torch.isfinite(grad).all()) for grad in given), f"{params}: {name}: not finite"
+
+    def test_it_freezes_and_unfreezes_by_every_rule(self) -> None:
+        model, task, params = next(self._models())
+        for rule in freeze_rules(len(self.architecture.stage_names)):
+            freeze(self.architecture, model, {**params, "freeze": rule})
+            still = [weight for weight in model.parameters() if not weight.requires_grad]
+            assert bool(still) is (rule != "none"), f"freeze={rule}"
+            if not still or not still[0].is_meta:
+                model.zero_grad()
+                _backward(model, task)
+                assert all(weight.grad is None for weight in still), f"freeze={rule}"
+        freeze(self.architecture, model, {**params, "freeze": "none"})
+        assert all(weight.requires_grad for weight in model.parameters())
+
+    def test_it_saves_and_loads(self) -> None:
+        for model, task, params in self._models(real=True):
+            _backward(model, task)  # moves the running statistics
+            state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+            torch.manual_seed(1)
+            again = self.architecture.build(params, task)
+            again.load_state_dict(load(save(state)))
+            images = _images(task)
+            assert torch.equal(_logits(again, images), _logits(model, images)), f"{params}"
+
+    def test_the_same_seed_gives_the_same_weights(self) -> None:
+        for (first, _, params), (second, _, _) in zip(self._models(real=True), self._models(real=True), strict=True):
+            pairs = zip(first.parameters(), second.parameters(), strict=True)
+            assert all(torch.equal(one, other) for one, other in pairs), f"{params}"
+
+    def _models(self, real: bool = False) -> Iterator[tuple[nn.Module, Task, Params]]:
+        """Every configuration on every task, built; `real` leaves out those that are too large to run."""
+        for config in pairwise(self.architecture.space):
+            params: Params = {"dropout": 0.1, **config}
+            for task in self.tasks:
+                large = count_on_meta(self.architecture, params, task)["total"] > LARGE
+                if large and real:
+                    continue
+                torch.manual_seed(0)
+                with torch.device("meta" if large else "cpu"):
+                    model = self.architecture.build(params, task)
+                yield model, task, params
+
+    def _stages(self, model: nn.Module) -> Iterator[tuple[str, list[nn.Parameter]]]:
+        """The stages that have weights."""
+        for name, stage in zip(self.architecture.stage_names, self.architecture.stages(model), strict=True):
+            weights = list(stage.parameters())
+            if weights:
+                yield name, weights
+
+
+def _images(task: Task, count: int = 4) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(count, task.channels, task.image_size, task.image_size, generator=generator)
+
+
+def _logits(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    """The logits in evaluation mode, on the model's device."""
+    model.eval()
+    device = next(model.parameters()).device
+    with torch.inference_mode():
+        logits: torch.Tensor = model(images.to(device))
+    return logits
+
+
+def _backward(model: nn.Module, task: Task) -> None:
+    model.train()
+    classes = torch.arange(4) % task.num_classes
+    loss: Callable[..., torch.Tensor] = nn.functional.cross_entropy
+    loss(model(_images(task)), classes).backward()  # type: ignore[no-untyped-call]

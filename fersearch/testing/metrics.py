@@ -1,0 +1,108 @@
+"""What every metric must do: a suite to inherit.
+
+class TestMine(MetricSuite):
+    metric = Mine()
+"""
+
+import copy
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from fersearch.components import Evaluation, Metric
+
+CLASSES = ("anger", "disgust", "fear", "happiness", "neutral")
+FIGURES = (
+    "train_seconds",
+    "cpu_seconds",
+    "eval_seconds",
+    "peak_memory_bytes",
+    "parameters",
+    "model_bytes",
+    "latency_seconds",
+)
+SURE = 0.9
+
+
+class MetricSuite:
+    """The contract of a metric."""
+
+    metric: Metric
+
+    def test_it_says_what_it_is(self) -> None:
+        assert self.metric.name
+        assert not any(c.isspace() for c in self.metric.name)
+        assert self.metric.direction in ("max", "min")
+        assert isinstance(self.metric.unit, str)
+        assert self.metric.summary, "summary is what `plugin list` shows"
+
+    def test_a_cumulative_metric_counts_the_whole_trial(self) -> None:
+        assert self.metric.whole_trial or not self.metric.cumulative
+
+    def test_it_gives_a_plain_finite_number(self) -> None:
+        value = self.metric.compute(example())
+        assert isinstance(value, float), f"compute must return a float, not {type(value).__name__}"
+        assert math.isfinite(value)
+
+    def test_it_gives_the_same_twice_and_changes_nothing(self) -> None:
+        given = example()
+        before = copy.deepcopy(given)
+        assert self.metric.compute(given) == self.metric.compute(given)
+        assert np.array_equal(given.probabilities, before.probabilities)
+        assert np.array_equal(given.labels, before.labels)
+
+    def test_it_reads_arrays_that_must_not_be_written(self) -> None:
+        given = example()
+        given.probabilities.flags.writeable = False
+        given.labels.flags.writeable = False
+        self.metric.compute(given)
+
+    def test_right_answers_are_better_than_shuffled_ones(self) -> None:
+        if self.metric.measured:
+            return
+        right, shuffled = (self.metric.compute(example(sure)) for sure in (1.0, 0.0))
+        better = right > shuffled if self.metric.direction == "max" else right < shuffled
+        assert better, f"{self.metric.name} is {right} for right answers and {shuffled} for shuffled ones"
+
+    def test_a_measured_metric_reads_figures_alone_and_more_is_never_better(self) -> None:
+        if not self.metric.measured:
+            return
+        given = example()
+        more = dataclasses.replace(given, **{name: 2 * getattr(given, name) for name in FIGURES})
+        value, doubled = self.metric.compute(given), self.metric.compute(more)
+        assert doubled >= value if self.metric.direction == "min" else doubled <= value
+        assert doubled != value, "it reads none of the measured figures"
+        other = dataclasses.replace(given, probabilities=example(0.0).probabilities)
+        assert self.metric.compute(other) == value, "it depends on the predictions"
+
+    def test_classes_without_images_do_no_harm(self) -> None:
+        for labels in ([0, 0, 2, 2], [3], [4, 4, 4]):
+            value = self.metric.compute(evaluation(np.array(labels, np.int64), SURE))
+            assert isinstance(value, float)
+            assert math.isfinite(value) or math.isnan(value), "undefined is NaN, never infinite"
+
+    def test_classes_that_are_never_called_do_no_harm(self) -> None:
+        given = example()
+        one = np.zeros_like(given.probabilities)
+        one[:, 1] = 1.0
+        value = self.metric.compute(dataclasses.replace(given, probabilities=one))
+        assert math.isfinite(value) or math.isnan(value)
+
+
+def example(sure: float = SURE) -> Evaluation:
+    """Sixty images of all classes; a share `sure` of them is called right."""
+    return evaluation(np.arange(60, dtype=np.int64) % len(CLASSES), sure)
+
+
+def evaluation(labels: npt.NDArray[np.int64], sure: float) -> Evaluation:
+    """An evaluation in which a share `sure` of the images is called right and the others at random."""
+    random = np.random.default_rng(0)
+    wrong = random.random(len(labels)) >= sure
+    called = np.where(wrong, random.permutation(labels), labels)
+    probabilities = np.full((len(labels), len(CLASSES)), 0.05, np.float32)
+    probabilities[np.arange(len(labels)), called] = 0.8
+    figures: Sequence[float] = (12.5, 20.0, 0.5, 3 * 2**20, 169_100, 2**20, 0.002)
+    return Evaluation(probabilities, labels, CLASSES, **dict(zip(FIGURES, figures, strict=True)))  # type: ignore[arg-type]
