@@ -10,7 +10,7 @@ from fersearch.components import Architecture, Dataset
 from fersearch.data import options
 from fersearch.data.locate import locate, remember
 from fersearch.errors import FersearchError, StudyFileError, UsageError, lookup
-from fersearch.recipe import recipe
+from fersearch.recipe import OPTIMISATION, REGULARISATION, recipe
 from fersearch.registry import Registry
 from fersearch.search.build import PRUNERS, SAMPLERS
 from fersearch.space import Space, Value
@@ -111,9 +111,13 @@ def plan(
         chosen = dataset_options(dataset, wishes.dataset_options, found)
         with found.at("data"):
             _check_data(dataset, wishes.data)
+    settings = _settings(wishes)
     if architecture is not None and dataset is not None:
         offered = recipe(architecture, dataset, pretrained=wishes.weights is not None)
-        space = narrow_space(offered, _settings(wishes), found)
+        space = narrow_space(offered, settings, found)
+    else:
+        shared = Space({**OPTIMISATION, **REGULARISATION})
+        narrow_space(shared, {name: text for name, text in settings.items() if name in shared}, found)
     objectives = _objectives(wishes.objectives or OBJECTIVES, registry, found)
     _check_words(wishes, found)
     found.settle(file)

@@ -117,10 +117,10 @@ def test_a_mistake_is_told(registry, wishes, told):
 
 
 def test_all_mistakes_are_told_at_once(registry):
-    wishes = Wishes("net", "drown", sampler="x", settings={"a": "1"}, objectives=["f1"], trials=0)
+    wishes = Wishes("net", "drown", sampler="x", settings={"batch_size": "0"}, objectives=["f1"], trials=0)
     with pytest.raises(UsageError) as caught:
         plan(wishes, registry)
-    for word in ("'drown'", "'x'", "'f1'", "trials 0"):
+    for word in ("'drown'", "'x'", "'f1'", "trials 0", "batch_size: 0"):
         assert word in str(caught.value)
 
 
