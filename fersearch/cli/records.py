@@ -62,7 +62,13 @@ def study(view: "StudyView") -> Record:
 def studies(summaries: "Sequence[StudySummary]", storage: str) -> list[Record]:
     """All studies: `study list`."""
     return [
-        {"name": one.name, "objectives": objectives(one.objectives), "counts": dict(one.counts), "storage": storage}
+        {
+            "name": one.name,
+            "objectives": objectives(one.objectives),
+            "counts": dict(one.counts),
+            "storage": storage,
+            "looks": looks(one.looks),
+        }
         for one in summaries
     ]
 

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from fersearch.store.engine import upsert
 from fersearch.store.records import Look, Request
@@ -48,9 +49,21 @@ def add_look(connection: Connection, study: str | None, look: Look) -> None:
 
 def read_looks(connection: Connection, study_id: int) -> list[Look]:
     """The looks at a study's checkpoints, oldest first."""
+    return _looks(connection, looks.c.study_id == study_id).get(study_id, [])
+
+
+def looks_by_study(connection: Connection) -> dict[int, list[Look]]:
+    """The looks at every study's checkpoints by study id, oldest first."""
+    return _looks(connection, looks.c.study_id.is_not(None))
+
+
+def _looks(connection: Connection, which: ColumnElement[bool]) -> dict[int, list[Look]]:
     c = looks.c
-    query = select(c.checkpoint, c.dataset, c.split, c.n, c.metrics, c.looked_at).where(c.study_id == study_id)
-    return [Look(*row) for row in connection.execute(query.order_by(c.id))]
+    query = select(c.study_id, c.checkpoint, c.dataset, c.split, c.n, c.metrics, c.looked_at).where(which)
+    found: dict[int, list[Look]] = defaultdict(list)
+    for study_id, *row in connection.execute(query.order_by(c.id)):
+        found[study_id].append(Look(*row))
+    return found
 
 
 def environment(connection: Connection, dialect: str, study_id: int, facts: Mapping[str, Any]) -> int:

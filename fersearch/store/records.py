@@ -26,6 +26,18 @@ class StudyRow:
 
 
 @dataclass(frozen=True)
+class Look:
+    """One opening of a split that the search never saw; `n` counts its images."""
+
+    checkpoint: str
+    dataset: str
+    split: str
+    n: int
+    metrics: Mapping[str, Any]
+    looked: datetime
+
+
+@dataclass(frozen=True)
 class StudySummary:
     """A study as a list shows it; `counts` has the number of trials by state, where there are any."""
 
@@ -35,6 +47,7 @@ class StudySummary:
     created: datetime
     model: str
     dataset: str
+    looks: tuple[Look, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,18 +58,6 @@ class Request:
     kind: str
     payload: Mapping[str, Any]
     asked: datetime
-
-
-@dataclass(frozen=True)
-class Look:
-    """One opening of a split that the search never saw; `n` counts its images."""
-
-    checkpoint: str
-    dataset: str
-    split: str
-    n: int
-    metrics: Mapping[str, Any]
-    looked: datetime
 
 
 class Checkpoint(NamedTuple):

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from fersearch.errors import UnknownName, UsageError, suggestion
 from fersearch.plugins import PluginFile
+from fersearch.store.logbook import looks_by_study
 from fersearch.store.records import StudyRow, StudySummary
 from fersearch.store.tables import OF_A_STUDY, checkpoints, now, plugin_files, studies, trials
 from fersearch.study import Budget, Objective, StudySpec
@@ -64,15 +65,24 @@ def names(connection: Connection) -> list[str]:
 
 
 def summaries(connection: Connection) -> list[StudySummary]:
-    """All studies, oldest first, in two queries."""
+    """All studies, oldest first, in three queries."""
     count = select(trials.c.study_id, trials.c.state, func.count()).group_by(trials.c.study_id, trials.c.state)
     counts: dict[int, dict[str, int]] = defaultdict(dict)
     for study_id, state, number in connection.execute(count):
         counts[study_id][state] = number
     shown = (studies.c.id, studies.c.name, studies.c.objectives, studies.c.created_at, studies.c.model)
     rows = connection.execute(select(*shown, studies.c.dataset).order_by(studies.c.id))
+    seen = looks_by_study(connection)
     return [
-        StudySummary(row.name, _objectives(row.objectives), counts[row.id], row.created_at, row.model, row.dataset)
+        StudySummary(
+            name=row.name,
+            objectives=_objectives(row.objectives),
+            counts=counts[row.id],
+            created=row.created_at,
+            model=row.model,
+            dataset=row.dataset,
+            looks=tuple(seen.get(row.id, ())),
+        )
         for row in rows
     ]
 
