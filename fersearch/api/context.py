@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from fersearch.registry import Registry
 
 notices: list[str] = []
+_told: set[str] = set()
 
 
 def drain_notices() -> list[str]:
-    """Return what was noted since the last call, each line once."""
-    lines = list(dict.fromkeys(notices))
+    """Return what was noted since the last call; a line that was returned before is not told again."""
+    lines = [line for line in dict.fromkeys(notices) if line not in _told]
     notices.clear()
+    _told.update(lines)
     return lines
 
 

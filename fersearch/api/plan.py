@@ -13,6 +13,7 @@ from fersearch.errors import FersearchError, StudyFileError, UsageError, lookup
 from fersearch.recipe import OPTIMISATION, REGULARISATION, recipe
 from fersearch.registry import Registry
 from fersearch.search.build import PRUNERS, SAMPLERS
+from fersearch.search.grid import Grid
 from fersearch.space import Space, Value
 from fersearch.study import Budget, Direction, Objective, Protocol, StudySpec
 from fersearch.studyfile import mistake
@@ -120,6 +121,9 @@ def plan(
         narrow_space(shared, {name: text for name, text in settings.items() if name in shared}, found)
     objectives = _objectives(wishes.objectives or OBJECTIVES, registry, found)
     _check_words(wishes, found)
+    if wishes.sampler == "grid" and not found.found:
+        with found.at("sampler"):
+            Grid(space, ())
     found.settle(file)
     protocol = Protocol(
         cast(Any, wishes.split or "auto"), wishes.ratios or Protocol().ratios, _or(wishes.split_seed, Protocol().seed)

@@ -1,6 +1,6 @@
 """How long the commands take that people wait for, on a study of 2,000 trials, beside a bare Python.
 
-    python -m tests.benchmarks.commands [--trials 2000] [--runs 5]
+python -m tests.benchmarks.commands [--trials 2000] [--runs 5]
 """
 
 import argparse
@@ -42,9 +42,7 @@ def fill(url: str, trials: int) -> None:
                 for epoch in range(1, 13):
                     writer.record(number, 1, Epoch(epoch, values, 1.0, 1.0))
                 attempt = Attempt(1, Reason.DONE, first_epoch=1, last_epoch=12, seconds=12.0)
-                done = Trial(
-                    number, params, TrialState.COMPLETE, values, 12, 12, attempts=(attempt,), space=space
-                )
+                done = Trial(number, params, TrialState.COMPLETE, values, 12, 12, attempts=(attempt,), space=space)
                 writer.end_attempt(done, attempt, {})
 
 

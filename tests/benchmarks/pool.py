@@ -1,6 +1,6 @@
 """How many trials a second go through brain, pool and SQLite: no-op trials of 20 recorded epochs, 2 slots.
 
-    python -m tests.benchmarks.pool [--trials 300] [--slots 2]
+python -m tests.benchmarks.pool [--trials 300] [--slots 2]
 """
 
 import argparse
@@ -55,7 +55,8 @@ def run(trials: int, slots: int) -> tuple[float, float]:
         finally:
             pool.close()
         ended = store.trials(study.id)
-        assert len(ended) == trials and all(trial.epochs == 20 for trial in ended)
+        assert len(ended) == trials
+        assert all(trial.epochs == 20 for trial in ended)
     return wall, cpu
 
 
