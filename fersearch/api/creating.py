@@ -73,5 +73,5 @@ def _from_file(
             if not any(line.startswith(key) for line in mistakes):
                 mistakes.append(f'{key}: missing; write {key} = "..." or give --{key}')
             wishes[key] = ""
-    spec = plan(Wishes(**wishes), registry, file=path, mistakes=mistakes, names=names)
+    spec = plan(Wishes(**wishes), registry, file=path, before=mistakes, names=names)
     return registry, spec

@@ -13,7 +13,7 @@ from fersearch.errors import FersearchError, StudyFileError, UsageError, lookup
 from fersearch.recipe import OPTIMISATION, REGULARISATION, recipe
 from fersearch.registry import Registry
 from fersearch.search.build import PRUNERS, SAMPLERS
-from fersearch.search.grid import Grid
+from fersearch.search.grid import check_finite
 from fersearch.space import Space, Value
 from fersearch.study import Budget, Direction, Objective, Protocol, StudySpec
 from fersearch.studyfile import mistake
@@ -84,47 +84,47 @@ def plan(
     registry: Registry,
     *,
     file: Path | None = None,
-    mistakes: Sequence[str] = (),
+    before: Sequence[str] = (),
     names: Sequence[str] = (),
 ) -> StudySpec:
     """Check the wishes against the components and the space.
 
     Args:
-        file: the study file that the wishes come from, if they do, and `mistakes` found in it before.
+        file: the study file that the wishes come from, if they do, and the mistakes found in it `before`.
         names: the studies there are, so that a default name is free.
 
     Raises:
         UsageError: one mistake, or several in one message; StudyFileError if they came from `file`.
     """
-    found = Mistakes(mistakes)
+    mistakes = Mistakes(before)
     architecture: Architecture | None = None
     dataset: Dataset | None = None
     space = Space({})
     chosen: dict[str, Value] = {}
-    with found.at("model"):
+    with mistakes.at("model"):
         architecture = registry.architecture(wishes.model) if wishes.model else None
-    with found.at("dataset"):
+    with mistakes.at("dataset"):
         dataset = registry.dataset(wishes.dataset) if wishes.dataset else None
     if architecture is not None:
-        with found.at("weights"):
+        with mistakes.at("weights"):
             check_weights(architecture, wishes.weights)
     if dataset is not None:
-        chosen = dataset_options(dataset, wishes.dataset_options, found)
-        with found.at("data"):
+        chosen = dataset_options(dataset, wishes.dataset_options, mistakes)
+        with mistakes.at("data"):
             _check_data(dataset, wishes.data)
     settings = _settings(wishes)
     if architecture is not None and dataset is not None:
         offered = recipe(architecture, dataset, pretrained=wishes.weights is not None)
-        space = narrow_space(offered, settings, found)
+        space = narrow_space(offered, settings, mistakes)
     else:
         shared = Space({**OPTIMISATION, **REGULARISATION})
-        narrow_space(shared, {name: text for name, text in settings.items() if name in shared}, found)
-    objectives = _objectives(wishes.objectives or OBJECTIVES, registry, found)
-    _check_words(wishes, found)
-    if wishes.sampler == "grid" and not found.found:
-        with found.at("sampler"):
-            Grid(space, ())
-    found.settle(file)
+        narrow_space(shared, {name: text for name, text in settings.items() if name in shared}, mistakes)
+    objectives = _objectives(wishes.objectives or OBJECTIVES, registry, mistakes)
+    _check_words(wishes, mistakes)
+    if wishes.sampler == "grid" and not mistakes.found:
+        with mistakes.at("sampler"):
+            check_finite(space)
+    mistakes.settle(file)
     protocol = Protocol(
         cast(Any, wishes.split or "auto"), wishes.ratios or Protocol().ratios, _or(wishes.split_seed, Protocol().seed)
     )

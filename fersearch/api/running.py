@@ -1,6 +1,8 @@
 """Running a study: everything that must be in place before the first trial, and the engine's frame."""
 
+import platform
 import shutil
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -11,7 +13,7 @@ from typing import Any
 from fersearch.api.context import components, open_store
 from fersearch.api.plan import check_weights
 from fersearch.api.studies import StudyView, view
-from fersearch.components import Evaluation
+from fersearch.components import Evaluation, Task
 from fersearch.data import arrays
 from fersearch.data.locate import locate
 from fersearch.engines import devices
@@ -27,6 +29,7 @@ from fersearch.training.request import TrialRequest
 from fersearch.trial import Trial
 
 PRELOAD = ("torch", "torch._dynamo", "sklearn.metrics", "fersearch.engines.child")
+PACKAGES = ("fersearch", "numpy", "optuna", "pillow", "scikit-learn", "sqlalchemy", "torch", "torchvision")
 HOUSEKEEPING_SECONDS = 2.0
 
 
@@ -122,9 +125,19 @@ class _Run:
         self._prepared = prepared.folder
         params = {**spec.dataset_options, "target": dataset.targets[0]}
         loaded = arrays.load(dataset, prepared, params, spec.protocol, spec.limit)
+        if spec.weights:
+            self._fetch_weights(spec.weights, loaded.task)
         baseline = majority_baseline(self.registry, loaded)
         self.store.set_baseline(self.study.id, baseline)
+        self.store.environment(self.study.id, environment())
         self.study = replace(self.study, baseline=baseline)
+
+    def _fetch_weights(self, source: str, task: Task) -> None:
+        from fersearch.training.weights import fetch
+
+        self.observer.note(f"starting from weights {source}")
+        architecture = self.registry.architecture(self.study.spec.model)
+        fetch(architecture, source, next(self.study.spec.space.configurations()), task)
 
     def _search(self, writer: Writer, pool: Pool, in_process: bool) -> None:
         trials = self.store.trials(self.study.id)
@@ -200,13 +213,26 @@ class _Run:
 
 def preload_names(registry: Registry, study: StudyRow) -> list[str]:
     """The modules that the fork server loads: the trainer's, and what the study's plugins name in `preload`."""
-    import sys
-
     spec = study.spec
     used = [registry.architecture(spec.model), registry.dataset(spec.dataset), *registry.metrics.values()]
     modules = dict.fromkeys(type(component).__module__ for component in used)
     named = [name for module in modules for name in getattr(sys.modules.get(module), "preload", ())]
     return [*PRELOAD, *(module for module in modules if not module.startswith("fersearch_plugin_")), *named]
+
+
+def environment() -> dict[str, Any]:
+    """Where the driver runs and with what: host, cores, platform, Python and the packages that decide results."""
+    from importlib.metadata import version
+
+    packages = {name: version(name) for name in PACKAGES}
+    return {
+        "role": "driver",
+        "host": platform.node(),
+        "platform": platform.platform(),
+        "cores": devices.cores(),
+        "python": platform.python_version(),
+        "packages": packages,
+    }
 
 
 def majority_baseline(registry: Registry, loaded: Any) -> Mapping[str, float]:

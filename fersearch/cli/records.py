@@ -59,14 +59,14 @@ def study(view: "StudyView") -> Record:
     }
 
 
-def studies(summaries: "Sequence[StudySummary]", storage: str) -> list[Record]:
+def studies(summaries: "Sequence[StudySummary]") -> list[Record]:
     """All studies: `study list`."""
     return [
         {
             "name": one.name,
             "objectives": objectives(one.objectives),
             "counts": dict(one.counts),
-            "storage": storage,
+            "storage": one.storage,
             "looks": looks(one.looks),
         }
         for one in summaries

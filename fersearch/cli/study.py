@@ -84,11 +84,10 @@ def list_(storage: Storage = None, as_json: AsJson = False) -> None:
     """List the studies."""
     from fersearch import api
     from fersearch.cli import records, render
-    from fersearch.home import database_url
 
     found = api.list_studies(storage)
     if as_json:
-        records.dump(records.studies(found, database_url(storage)))
+        records.dump(records.studies(found))
     else:
         render.show(render.studies(found))
 

@@ -39,7 +39,10 @@ class Look:
 
 @dataclass(frozen=True)
 class StudySummary:
-    """A study as a list shows it; `counts` has the number of trials by state, where there are any."""
+    """A study as a list shows it; `counts` has the number of trials by state, where there are any.
+
+    `storage` is the URL of its database, without a password.
+    """
 
     name: str
     objectives: tuple[Objective, ...]
@@ -48,6 +51,7 @@ class StudySummary:
     model: str
     dataset: str
     looks: tuple[Look, ...] = ()
+    storage: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The door to the database: everything that is read and written, and by whom it may be."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -78,7 +79,7 @@ class Store:
     def studies(self) -> list[StudySummary]:
         """All studies, oldest first."""
         with self.database.read() as connection:
-            return studies.summaries(connection)
+            return [replace(summary, storage=self.url) for summary in studies.summaries(connection)]
 
     def delete_study(self, name: str) -> list[str]:
         """Remove a study with all its rows; return the digests of checkpoints that no other study keeps.

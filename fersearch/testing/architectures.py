@@ -4,7 +4,9 @@ class TestMine(ArchitectureSuite):
     architecture = Mine()
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from safetensors.torch import load, save
@@ -101,9 +103,9 @@ class ArchitectureSuite:
 
     def _models(self, real: bool = False) -> Iterator[tuple[nn.Module, Task, Params]]:
         """Every configuration on every task, built; `real` leaves out those that are too large to run."""
-        for config in pairwise(self.architecture.space):
-            params: Params = {"dropout": 0.1, **config}
-            for task in self.tasks:
+        configurations: list[Params] = [{"dropout": 0.1, **config} for config in pairwise(self.architecture.space)]
+        with _one_thread():
+            for params, task in itertools.product(configurations, self.tasks):
                 large = count_on_meta(self.architecture, params, task)["total"] > LARGE
                 if large and real:
                     continue
@@ -118,6 +120,17 @@ class ArchitectureSuite:
             weights = list(stage.parameters())
             if weights:
                 yield name, weights
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Small batches are slower on many threads, much slower beside other processes."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _images(task: Task, count: int = 4) -> torch.Tensor:

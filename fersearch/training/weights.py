@@ -36,6 +36,15 @@ def start_from(
     fit(model, read_weights(path), architecture.stages(model)[-1], source)
 
 
+def fetch(architecture: Architecture, source: str, params: Mapping[str, Value], task: Task) -> None:
+    """Bring the weights of a named source here, or read a file, before any trial needs them.
+
+    Raises:
+        FersearchError: they cannot be reached, or do not fit.
+    """
+    start_from(architecture, architecture.build(params, task), source, params, task)
+
+
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file, or of a state dict that torch saved; never runs what a file holds.
 

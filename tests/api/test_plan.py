@@ -127,7 +127,7 @@ def test_all_mistakes_are_told_at_once(registry):
 def test_a_files_mistakes_come_with_those_found_in_it_before(registry, tmp_path):
     wishes = Wishes("net", "drawn", settings={"momentun": "0.9", "width": "9"})
     with pytest.raises(StudyFileError) as caught:
-        plan(wishes, registry, file=tmp_path / "study.toml", mistakes=["trails: unknown key"])
+        plan(wishes, registry, file=tmp_path / "study.toml", before=["trails: unknown key"])
     assert [line.partition(":")[0] for line in caught.value.mistakes] == ["trails", "space.momentun", "space.width"]
 
 
@@ -146,3 +146,18 @@ def test_a_parameter_that_depends_on_another_keeps_its_parents_setting(registry)
     spec = plan(Wishes("net", "drawn", settings={"optimizer": "sgd", "momentum": "0.9"}), registry)
     assert spec.space["momentum"].options == (0.9,)
     assert isinstance(spec.space["learning_rate"], Float)
+
+
+def test_an_endless_grid_is_refused_and_a_finite_one_planned(registry):
+    with pytest.raises(UsageError, match="the grid sampler needs a finite space"):
+        plan(Wishes("net", "drawn", sampler="grid"), registry)
+    real = plan(Wishes("net", "drawn"), registry).space
+    finite = {name: "0.1" for name in real if isinstance(real[name], Float)}
+    fixed = {"optimizer": "sgd", "scheduler": "none", "loss": "cross_entropy"}
+    applies = {
+        name: text
+        for name, text in finite.items()
+        if name in plan(Wishes("net", "drawn", settings=fixed), registry).space
+    }
+    spec = plan(Wishes("net", "drawn", sampler="grid", settings={**fixed, **applies, "momentum": "0.9"}), registry)
+    assert spec.space.size()
