@@ -1,5 +1,7 @@
 """What training costs: seconds, memory, size and latency. 1 MB = 2**20 bytes."""
 
+import contextlib
+import ctypes
 import os
 import statistics
 import threading
@@ -40,13 +42,15 @@ class PeakMemory:
     """The highest memory inside `watching`, in bytes above what it was when this object was made.
 
     On CUDA the allocator's own peak; elsewhere private memory, looked at every 20 ms by a thread.
-    Make it before the model is built.
+    Make it before the model is built. What the process has freed but not given back is given back
+    first: training would fill it unseen.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.peak = 0
         self._counted = device.type == "cuda"
+        _give_back()
         self._private = None if self._counted else _private_memory()
         self._start = self._now()
 
@@ -106,6 +110,12 @@ class _Resident:
     def __call__(self) -> int:
         memory = self._process.memory_info()
         return int(memory.rss - getattr(memory, "shared", 0))
+
+
+def _give_back() -> None:
+    """Return freed memory to the system, where the C library is glibc."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _private_memory() -> _Statm | _Resident:

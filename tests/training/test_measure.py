@@ -39,6 +39,19 @@ def test_peak_memory_is_the_highest_above_the_start_and_survives_being_freed() -
     assert held.numel() == 8 * MB
 
 
+def test_memory_that_was_freed_before_does_not_hide_what_is_used_after() -> None:
+    small = [torch.ones(4096) for _ in range(4000)]
+    last = torch.ones(4096)
+    del small
+    memory = measure.PeakMemory(CPU)
+    with memory.watching():
+        again = [torch.ones(4096) for _ in range(4000)]
+        time.sleep(2 * measure.INTERVAL)
+    assert memory.peak > 50 * MB
+    assert len(again) == 4000
+    assert last.numel() == 4096
+
+
 def test_a_mapped_file_is_no_private_memory(tmp_path: object) -> None:
     import numpy as np
 
