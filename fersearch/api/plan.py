@@ -142,7 +142,7 @@ def plan(
         pruner=wishes.pruner or "pareto",
         seed=_or(wishes.seed, 0),
         limit=wishes.limit,
-        weights=wishes.weights,
+        weights=_settled(wishes.weights, architecture),
         precision=cast(Literal["auto", "float32", "bf16"], wishes.precision or "auto"),
     )
 
@@ -178,7 +178,7 @@ def narrow_space(offered: Space, settings: Mapping[str, str], mistakes: Mistakes
 
 def check_weights(architecture: Architecture, weights: str | None) -> None:
     """Raise UsageError unless `weights` is nothing, a source the architecture knows, or a file."""
-    if weights is None or weights in architecture.weights or Path(weights).is_file():
+    if weights is None or weights in architecture.weights or Path(weights).expanduser().is_file():
         return
     known = ", ".join(architecture.weights) or "none"
     raise UsageError(
@@ -254,6 +254,13 @@ def _free_name(base: str, names: Sequence[str]) -> str:
     while f"{base}-{number}" in names:
         number += 1
     return f"{base}-{number}"
+
+
+def _settled(weights: str | None, architecture: Architecture | None) -> str | None:
+    """A file's whole path, so that the study finds it from any folder; a named source as it is."""
+    if weights is None or (architecture is not None and weights in architecture.weights):
+        return weights
+    return str(Path(weights).expanduser().absolute())
 
 
 def _or(value: int | None, default: int) -> int:

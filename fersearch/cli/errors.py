@@ -11,7 +11,6 @@ from datetime import datetime
 from pathlib import Path
 
 from typer import Abort, Exit
-from typer.exceptions import TyperException
 
 from fersearch.errors import FersearchError
 from fersearch.home import home
@@ -60,17 +59,17 @@ def _ended(error: BaseException) -> int:
     if isinstance(error, FersearchError):
         tell(error.message, error.hint)
         return error.exit_code
-    if isinstance(error, TyperException):
-        return _misused(error)
+    if hasattr(error, "format_message"):
+        return _misused(error, error.format_message())
     if isinstance(error, OSError) and error.errno in SURROUNDINGS:
         tell(f"{error.strerror}: {error.filename or 'no file named'}", "make room or give permission, then try again")
         return 1
     return _bug(error)
 
 
-def _misused(error: TyperException) -> int:
+def _misused(error: BaseException, message: str) -> int:
+    """A usage error of the parser; without a message it has printed the help itself."""
     context = getattr(error, "ctx", None)
-    message = error.format_message()
     if message:
         tell(message.rstrip("."), f"try: {context.command_path} --help" if context else "try: fersearch --help")
     return 2

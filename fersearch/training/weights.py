@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from safetensors.torch import load_file
@@ -55,6 +56,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         found = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        raise FersearchError(
+            f"weights {path} hold more than tensors, and running what a file holds is never allowed",
+            "save model.state_dict(), or give a .safetensors file",
+        ) from error
     except Exception as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise FersearchError(
