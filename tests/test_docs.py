@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from PIL import Image
 
 from fersearch import cli, hookspecs, studyfile, templates
 
@@ -81,6 +82,17 @@ def test_every_hook_is_taught_and_tested():
     guide = (ROOT / "plugins" / "README.md").read_text(encoding="utf-8")
     assert [hook for hook in HOOKS if f"`{hook}(register)`" not in guide] == []
     assert [f"register_{kind}s" for kind in templates.KINDS] == HOOKS, "test_templates.py loads a plugin of each kind"
+
+
+def test_the_python_of_the_readme_works(tmp_path, monkeypatch):
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path / "home"))
+    Image.new("L", (48, 48), 128).save(tmp_path / "face.png")
+    (tmp_path / "example.py").write_text(example)
+    done = subprocess.run([sys.executable, "example.py"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("[Prediction(image='face.png', label='")
 
 
 def test_every_room_is_on_the_map():
