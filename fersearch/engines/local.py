@@ -17,6 +17,7 @@ from fersearch.training.request import TrialRequest
 from fersearch.trial import Decision, Epoch, Outcome, Reason, Trial
 
 TICK = 0.1
+TRACEBACK = 10_000  # characters of a log that are kept with the attempt
 
 
 class Observer:
@@ -188,7 +189,9 @@ class LocalEngine:
             return Outcome(Reason.KILLED, "the process was killed together with its fork server")
         if status < 0:
             return Outcome(Reason.KILLED, f"the process was killed by {signal.Signals(-status).name}")
-        return Outcome(Reason.ERROR, f"the process left with exit code {status}; see {running.process.log}")
+        told = running.process.log.read_text(errors="replace").strip()
+        last = told.splitlines()[-1] if told else "it said nothing"
+        return Outcome(Reason.ERROR, f"the process left with exit code {status}: {last}", told[-TRACEBACK:])
 
     def _abandon(self) -> None:
         for running in list(self._running.values()):
