@@ -66,7 +66,9 @@ def train(
     keeper = Keeper(States(scratch), model, fit.updates, fit.schedule, objective, progress)
     if resume:
         keeper.resume()
-        yield from progress.unheard(recorded)
+        for epoch in progress.unheard(recorded):
+            if (yield epoch) is Decision.INTERRUPT:
+                return
     clock = Clock(device, progress.seconds, progress.cpu_seconds)
     memory = memory or PeakMemory(device)
     for number in range(progress.epoch + 1, int(params["epochs"]) + 1):

@@ -1,35 +1,31 @@
 """Runs one attempt of one trial from request to outcome; every way it can end is an Outcome."""
 
-import os
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
-from torch import nn
 
 from fersearch import registry as registries
 from fersearch.artifacts import Artifacts
-from fersearch.components import Architecture
-from fersearch.data.arrays import Loaded, Prepared, load
-from fersearch.errors import FersearchError, UsageError
+from fersearch.data.arrays import Loaded
+from fersearch.errors import FersearchError
 from fersearch.registry import Registry
 from fersearch.training.batches import Pixels
+from fersearch.training.building import build, open_data, prepare_torch
 from fersearch.training.checkpoint import make_card, write_checkpoint
-from fersearch.training.errors import Diverged, check_finite
+from fersearch.training.errors import Diverged, first_line, is_out_of_memory
 from fersearch.training.freeze import freeze
 from fersearch.training.loop import train
 from fersearch.training.measure import PeakMemory, device_name
 from fersearch.training.precision import resolve
 from fersearch.training.progress import Progress
 from fersearch.training.request import TrialRequest
-from fersearch.training.seeds import derive
 from fersearch.training.states import States, disk_full
-from fersearch.training.weights import start_from
 from fersearch.trial import Decision, Epoch, Outcome, Reason
 
 Report = Callable[[Epoch], Decision]
@@ -152,90 +148,3 @@ class _Run:
             error = disk_full(error, Path(error.filename or self.request.scratch), 0)
         told = str(error) if isinstance(error, FersearchError) else f"{type(error).__name__}: {first_line(error)}"
         return Outcome(Reason.ERROR, told, trace, facts=self.facts)
-
-
-def prepare_torch(name: str, threads: int) -> torch.device:
-    """The device of a name, ready to compute the same again: fixed threads, deterministic algorithms.
-
-    Raises:
-        UsageError: torch knows no such device, or finds none here.
-    """
-    torch.set_num_threads(threads)
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise UsageError(f"unknown device '{name}'", "give cpu, cuda:0 or mps") from None
-    if device.type == "cuda":
-        if not torch.cuda.is_available():
-            raise UsageError(f"device '{name}': torch finds no CUDA device", "train on the CPU: --device cpu")
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.backends.cudnn.benchmark = False
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    return device
-
-
-def open_data(request: TrialRequest, registry: Registry) -> Loaded:
-    """Map what the trial sees of its dataset."""
-    params = {**request.dataset_options}
-    if "target" in request.params:
-        params["target"] = request.params["target"]
-    prepared = Prepared.open(Path(request.prepared))
-    return load(registry.dataset(request.dataset), prepared, params, request.protocol, request.limit)
-
-
-def build(architecture: Architecture, request: TrialRequest, loaded: Loaded, pixels: Pixels) -> nn.Module:
-    """Build the model under the trial's seed, on its device, and try it on two images.
-
-    Raises:
-        FersearchError: building or a first forward pass fails, or gives something else than logits.
-        Diverged: the logits of the untrained model are not finite.
-    """
-    torch.manual_seed(derive(request.seed, "weights"))
-    with _told(f"architecture '{architecture.name}' cannot be built"):
-        model = architecture.build(request.params, loaded.task)
-    if request.weights:
-        start_from(architecture, model, request.weights, request.params, loaded.task)
-    model.to(pixels.device)
-    model.eval()
-    images = pixels.take(pixels.rows(loaded.indices["train"][:2]))
-    with _told(f"architecture '{architecture.name}' fails on images {tuple(images.shape)}"), torch.inference_mode():
-        logits = model(images)
-    check_logits(architecture, logits, (len(images), loaded.task.num_classes))
-    return model
-
-
-def check_logits(architecture: Architecture, logits: object, wanted: tuple[int, int]) -> None:
-    """Raise unless a model returned finite logits of the wanted shape (n, classes)."""
-    shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else None
-    if shape != wanted:
-        got = _in_words(shape, wanted[0]) if shape is not None else f"a {type(logits).__name__}"
-        message = f"architecture '{architecture.name}' returned {got}, expected {_in_words(wanted, wanted[0])}"
-        raise FersearchError(message, "build must give a model from images (n, channels, size, size) to (n, classes)")
-    check_finite(cast(torch.Tensor, logits), f"the output of the untrained '{architecture.name}'")
-
-
-def _in_words(shape: tuple[int, ...], count: int) -> str:
-    return f"({', '.join('n' if size == count and not axis else str(size) for axis, size in enumerate(shape))})"
-
-
-@contextmanager
-def _told(what: str) -> Iterator[None]:
-    try:
-        yield
-    except (FersearchError, MemoryError, torch.OutOfMemoryError):
-        raise
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise
-        raise FersearchError(f"{what}: {type(error).__name__}: {first_line(error)}") from error
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error says that memory ran out; torch's CPU allocator has no class for it."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's text."""
-    return (str(error).strip().splitlines() or [""])[0]

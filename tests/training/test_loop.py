@@ -199,3 +199,16 @@ def test_epochs_that_nobody_heard_are_told_again(patterns: Make, base: dict[str,
     assert told[:2] == heard[1:]
     _, third = start(loaded, params, tmp_path, resume=True, recorded=None)
     assert list(third) == []
+
+
+def test_an_interruption_while_old_epochs_are_told_again_trains_nothing(
+    patterns: Make, base: dict[str, Any], tmp_path: Path
+) -> None:
+    loaded = patterns(48)
+    _, first = start(loaded, base, tmp_path, save_every=0.0)
+    told = [next(first), next(first)]
+    first.close()
+    _, again = start(loaded, base, tmp_path, resume=True, recorded=1)
+    assert next(again) == told[1]
+    with pytest.raises(StopIteration):
+        again.send(Decision.INTERRUPT)

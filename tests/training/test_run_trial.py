@@ -97,7 +97,7 @@ def test_an_interrupted_trial_goes_on_where_it_was(request_of: RequestOf, regist
     interrupt = lambda epoch: parts.append(epoch) or Decision.INTERRUPT  # noqa: E731
     first = run_trial(request_of(), interrupt, registry)
     assert (first.reason, first.checkpoint) == (Reason.INTERRUPTED, None)
-    second = run_trial(request_of(attempt=2), _collect(parts), registry)
+    second = run_trial(request_of(attempt=2, recorded=1), _collect(parts), registry)
     assert second.reason is Reason.DONE
     assert second.facts["resumed_from"] == 1
     assert [epoch.values["f1_macro"] for epoch in parts] == [epoch.values["f1_macro"] for epoch in whole]
