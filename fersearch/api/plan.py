@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from fersearch.components import Architecture, Dataset
-from fersearch.data import options
+from fersearch.data import options as offered_options
 from fersearch.data.locate import locate, remember
 from fersearch.errors import FersearchError, StudyFileError, UsageError, lookup
 from fersearch.recipe import OPTIMISATION, REGULARISATION, recipe
@@ -97,37 +97,15 @@ def plan(
         UsageError: one mistake, or several in one message; StudyFileError if they came from `file`.
     """
     mistakes = Mistakes(before)
-    architecture: Architecture | None = None
-    dataset: Dataset | None = None
-    space = Space({})
-    chosen: dict[str, Value] = {}
-    with mistakes.at("model"):
-        architecture = registry.architecture(wishes.model) if wishes.model else None
-    with mistakes.at("dataset"):
-        dataset = registry.dataset(wishes.dataset) if wishes.dataset else None
-    if architecture is not None:
-        with mistakes.at("weights"):
-            check_weights(architecture, wishes.weights)
-    if dataset is not None:
-        chosen = dataset_options(dataset, wishes.dataset_options, mistakes)
-        with mistakes.at("data"):
-            _check_data(dataset, wishes.data)
-    settings = _settings(wishes)
-    if architecture is not None and dataset is not None:
-        offered = recipe(architecture, dataset, pretrained=wishes.weights is not None)
-        space = narrow_space(offered, settings, mistakes)
-    else:
-        shared = Space({**OPTIMISATION, **REGULARISATION})
-        narrow_space(shared, {name: text for name, text in settings.items() if name in shared}, mistakes)
+    architecture, dataset = _components(wishes, registry, mistakes)
+    options = _data(dataset, wishes, mistakes) if dataset is not None else {}
+    space = _space(architecture, dataset, wishes, mistakes)
     objectives = _objectives(wishes.objectives or OBJECTIVES, registry, mistakes)
     _check_words(wishes, mistakes)
     if wishes.sampler == "grid" and not mistakes.found:
         with mistakes.at("sampler"):
             check_finite(space)
     mistakes.settle(file)
-    protocol = Protocol(
-        cast(Any, wishes.split or "auto"), wishes.ratios or Protocol().ratios, _or(wishes.split_seed, Protocol().seed)
-    )
     return StudySpec(
         name=wishes.name or _free_name(f"{wishes.model}-{wishes.dataset}", names),
         model=wishes.model,
@@ -135,9 +113,9 @@ def plan(
         objectives=objectives,
         space=space,
         data=str(wishes.data.absolute()) if wishes.data else None,
-        dataset_options=chosen,
+        dataset_options=options,
         budget=Budget(_or(wishes.trials, TRIALS), wishes.timeout),
-        protocol=protocol,
+        protocol=_protocol(wishes),
         sampler=wishes.sampler or "tpe",
         pruner=wishes.pruner or "pareto",
         seed=_or(wishes.seed, 0),
@@ -147,15 +125,52 @@ def plan(
     )
 
 
+def _components(wishes: Wishes, registry: Registry, mistakes: Mistakes) -> tuple[Architecture | None, Dataset | None]:
+    """The architecture, its weights checked, and the dataset; None where it is unknown."""
+    architecture: Architecture | None = None
+    dataset: Dataset | None = None
+    with mistakes.at("model"):
+        architecture = registry.architecture(wishes.model) if wishes.model else None
+    with mistakes.at("dataset"):
+        dataset = registry.dataset(wishes.dataset) if wishes.dataset else None
+    if architecture is not None:
+        with mistakes.at("weights"):
+            check_weights(architecture, wishes.weights)
+    return architecture, dataset
+
+
+def _data(dataset: Dataset, wishes: Wishes, mistakes: Mistakes) -> dict[str, Value]:
+    """The dataset's options, and whether its files are there."""
+    with mistakes.at("data"):
+        _check_data(dataset, wishes.data)
+    return dataset_options(dataset, wishes.dataset_options, mistakes)
+
+
+def _space(architecture: Architecture | None, dataset: Dataset | None, wishes: Wishes, mistakes: Mistakes) -> Space:
+    """The narrowed space; where a component is unknown, what all share is checked all the same."""
+    settings = _settings(wishes)
+    if architecture is not None and dataset is not None:
+        offered = recipe(architecture, dataset, pretrained=wishes.weights is not None)
+        return narrow_space(offered, settings, mistakes)
+    shared = Space({**OPTIMISATION, **REGULARISATION})
+    return narrow_space(shared, {name: text for name, text in settings.items() if name in shared}, mistakes)
+
+
+def _protocol(wishes: Wishes) -> Protocol:
+    usual = Protocol()
+    split = cast(Literal["auto", "official", "ratios"], wishes.split or usual.split)
+    return Protocol(split, wishes.ratios or usual.ratios, _or(wishes.split_seed, usual.seed))
+
+
 def dataset_options(dataset: Dataset, given: Mapping[str, str], mistakes: Mistakes) -> dict[str, Value]:
     """Each option of a dataset with its one value: the one given, else its default."""
     values: dict[str, Value] = {}
     for name, text in given.items():
         with mistakes.at(f"dataset.options.{name}"):
-            values |= options.parse(dataset, {name: text})
+            values |= offered_options.parse(dataset, {name: text})
     chosen = values
     with mistakes.at("dataset.options"):
-        chosen = {**options.decoding(dataset, values), **options.loading(dataset, values)}
+        chosen = {**offered_options.decoding(dataset, values), **offered_options.loading(dataset, values)}
         del chosen["target"]
     return chosen
 

@@ -118,6 +118,7 @@ class LocalEngine:
         self._watch = watch
         self._free = list(reversed(slots))
         self._running: dict[Any, _Running] = {}
+        self._stopping = False
         self._deadline = None if seconds is None else time.monotonic() + seconds
 
     def run(self) -> None:
@@ -133,8 +134,11 @@ class LocalEngine:
 
     def _turn(self) -> None:
         if self._deadline is not None and time.monotonic() > self._deadline and not self.stop.level:
-            self.observer.note("the time is up: saving the trials under way")
+            self.observer.note("the time is up: each trial under way finishes its epoch and is saved")
             self.stop.level = 1
+        elif self.stop.by_signal and not self._stopping:
+            self._stopping = True
+            self.observer.note("stopping: each trial finishes its epoch and is saved; Ctrl-C again stops now")
         for connection in wait(list(self._running), TICK):
             self._hear(self._running[connection])
         if self.stop.level >= 2:
