@@ -147,7 +147,9 @@ class _Run:
         ended = [trial for trial in trials if trial.state.ended]
         self.observer.begin(self.study, self.study.spec.budget.trials, ended, len(self.places))
         if in_process:
-            run_in_process(search, self.places[0], self._request, self.observer)
+            trial = run_in_process(search, self.places[0], self._request, self.observer)
+            if trial is not None and trial.state.ended:
+                self._forget(trial)
             return
         LocalEngine(
             search,

@@ -205,13 +205,13 @@ class LocalEngine:
 
 def run_in_process(
     search: Search, slot: Slot, request: Callable[[Trial, Slot], TrialRequest], observer: Observer
-) -> None:
-    """Run one trial in this very process, for a debugger."""
+) -> Trial | None:
+    """Run one trial in this very process, for a debugger; returns it, None if there is none to run."""
     from fersearch.training.run import run_trial
 
     trial = search.ask()
     if trial is None:
-        return
+        return None
     observer.started(trial, slot.number)
     started = time.monotonic()
 
@@ -224,4 +224,6 @@ def run_in_process(
         outcome = run_trial(request(trial, slot), report)
     except KeyboardInterrupt:
         outcome = Outcome(Reason.INTERRUPTED, "stopped by Ctrl-C")
-    observer.ended(search.finish(trial.number, outcome, time.monotonic() - started))
+    trial = search.finish(trial.number, outcome, time.monotonic() - started)
+    observer.ended(trial)
+    return trial

@@ -213,3 +213,10 @@ class Own(Architecture):
 def register_architectures(register):
     register(Own())
 '''
+
+
+def test_a_trial_runs_in_this_process_for_a_debugger(home):
+    spec = api.create_study("cnn", "faces", name="debugged", trials=3, epochs="1", dataset_options=SIZES_SMALL)
+    assert api.run_study(spec.name, in_process=True).counts == {"complete": 1}
+    assert api.show_trial(spec.name, 0).pid is None
+    assert api.run_study(spec.name, slots=2).counts == {"complete": 3}

@@ -5,7 +5,8 @@
 Every side trains the FER+ report's network on 48x48 grey images with batches of 64 and SGD. The
 bare step runs over normalised float batches that are ready in memory. The DataLoader reads PIL
 images and transforms each by torchvision v2, with every number of workers up to the cores.
-The sides take turns, and a ratio is that of one turn; the table shows medians.
+The sides take turns, and a ratio is that of one turn; the table shows medians. The ratio by CPU
+seconds is the one to trust beside a busy neighbour; it leaves out what DataLoader workers use.
 """
 
 import argparse
@@ -33,6 +34,7 @@ from fersearch.training.augment import PRESETS
 from fersearch.training.batches import Pixels
 from fersearch.training.loop import train
 
+Side = Callable[[], tuple[float, float]]  # wall and CPU seconds of a pass
 BATCH, CLASSES = 64, 8
 PARAMS: dict[str, Any] = {
     "batch_size": BATCH,
@@ -78,8 +80,8 @@ def steps(model: nn.Module, updates: torch.optim.Optimizer, batches: Any) -> Non
         updates.step()
 
 
-def bare(loaded: Loaded) -> Callable[[], float]:
-    """Seconds of a pass over batches that are ready."""
+def bare(loaded: Loaded) -> Side:
+    """A pass over batches that are ready."""
     pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, torch.device("cpu"))
     rows = pixels.rows(loaded.indices["train"]).split(BATCH)
     ready = [(pixels.take(part), torch.from_numpy(loaded.hard[part.numpy()])) for part in rows]
@@ -88,8 +90,8 @@ def bare(loaded: Loaded) -> Callable[[], float]:
     return lambda: timed(lambda: steps(model, updates, ready))
 
 
-def trainer(loaded: Loaded, augmentation: str, folder: Path, epochs: int) -> Callable[[], float]:
-    """Training seconds of the next epoch of a trial."""
+def trainer(loaded: Loaded, augmentation: str, folder: Path, epochs: int) -> Side:
+    """The next epoch of a trial, without its validation."""
     told = train(
         new_model(),
         loaded,
@@ -100,7 +102,12 @@ def trainer(loaded: Loaded, augmentation: str, folder: Path, epochs: int) -> Cal
         seed=0,
         scratch=folder,
     )
-    return lambda: next(told).seconds
+
+    def side() -> tuple[float, float]:
+        epoch = next(told)
+        return epoch.seconds, epoch.cpu_seconds
+
+    return side
 
 
 class Faces(Dataset[Any]):
@@ -131,8 +138,8 @@ class Faces(Dataset[Any]):
         return self.change(self.images[index]), int(self.labels[index])
 
 
-def dataloader(loaded: Loaded, workers: int) -> Callable[[], float]:
-    """Seconds of a pass over a DataLoader whose workers are up already."""
+def dataloader(loaded: Loaded, workers: int) -> Side:
+    """A pass over a DataLoader whose workers are up already."""
     batches: DataLoader[Any] = DataLoader(
         Faces(loaded), BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0
     )
@@ -141,24 +148,25 @@ def dataloader(loaded: Loaded, workers: int) -> Callable[[], float]:
     return lambda: timed(lambda: steps(model, updates, batches))
 
 
-def timed(work: Callable[[], None]) -> float:
-    """Wall seconds of some work."""
-    started = time.perf_counter()
+def timed(work: Callable[[], None]) -> tuple[float, float]:
+    """Wall and CPU seconds of some work."""
+    wall, cpu = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - started
+    return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def compare(sides: dict[str, Callable[[], float]], count: int, rounds: int, against: str) -> dict[str, float]:
+def compare(sides: dict[str, Side], count: int, rounds: int, against: str) -> dict[str, float]:
     """Take turns, print a line a side, and return each one's median ratio of speed to `against`."""
     for side in sides.values():
         side()
     turns = [{name: side() for name, side in sides.items()} for _ in range(rounds)]
     ratios = {}
-    print(f"{'side':<34}{'samples/s':>11}{'of ' + against:>22}")
+    print(f"{'side':<24}{'samples/s':>11}{'of ' + against:>22}{'by CPU seconds':>17}")
     for name in sides:
-        speed = count / statistics.median(turn[name] for turn in turns)
-        ratios[name] = statistics.median(turn[against] / turn[name] for turn in turns)
-        print(f"{name:<34}{speed:>11,.0f}{ratios[name]:>22.3f}")
+        speed = count / statistics.median(turn[name][0] for turn in turns)
+        wall, cpu = (statistics.median(turn[against][k] / turn[name][k] for turn in turns) for k in (0, 1))
+        ratios[name] = wall
+        print(f"{name:<24}{speed:>11,.0f}{wall:>22.3f}{cpu:>17.3f}")
     return ratios
 
 
