@@ -224,6 +224,6 @@ def run_in_process(
         outcome = run_trial(request(trial, slot), report)
     except KeyboardInterrupt:
         outcome = Outcome(Reason.INTERRUPTED, "stopped by Ctrl-C")
-    trial = search.finish(trial.number, outcome, time.monotonic() - started)
-    observer.ended(trial)
-    return trial
+    ended = search.finish(trial.number, outcome, time.monotonic() - started)
+    observer.ended(ended)
+    return ended
