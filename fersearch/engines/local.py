@@ -190,7 +190,7 @@ class LocalEngine:
     def _how_it_died(self, running: _Running) -> Outcome:
         status = self.pool.exit_status(running.process)
         if status is None:
-            return Outcome(Reason.KILLED, "the process was killed together with its fork server")
+            return Outcome(Reason.KILLED, "the process ended without a word, as when its fork server is killed")
         if status < 0:
             return Outcome(Reason.KILLED, f"the process was killed by {signal.Signals(-status).name}")
         told = running.process.log.read_text(errors="replace").strip()
