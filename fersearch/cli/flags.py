@@ -13,29 +13,26 @@ from fersearch import durations
 from fersearch.errors import UsageError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-WHAT, HOW, RUN = "What is searched", "How it is searched", "How it is run"
-
-
-def _option(*names: str, help: str, panel: str | None = None, metavar: str | None = None) -> Any:
-    return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar)
 
 
 Storage = Annotated[
     str | None,
-    _option("--storage", metavar="URL", help="Database; default FERSEARCH_STORAGE, else SQLite in FERSEARCH_HOME."),
+    typer.Option(
+        "--storage", metavar="URL", help="Database; default FERSEARCH_STORAGE, else SQLite in FERSEARCH_HOME."
+    ),
 ]
-AsJson = Annotated[bool, _option("--json", help="Print JSON and nothing else.")]
-Yes = Annotated[bool, _option("--yes", "-y", help="Do not ask.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Plugins = Annotated[
-    list[Path] | None, _option("--plugin", metavar="FILE", help="Also use this plugin file; repeatable.")
+    list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Also use this plugin file; repeatable.")
 ]
-Data = Annotated[Path | None, _option("--data", metavar="PATH", help="Folder or file of the dataset.")]
+Data = Annotated[Path | None, typer.Option("--data", metavar="PATH", help="Folder or file of the dataset.")]
 Options = Annotated[
-    list[str] | None, _option("--option", metavar="NAME=VALUE", help="An option of the dataset; repeatable.")
+    list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="An option of the dataset; repeatable.")
 ]
-ImageSize = Annotated[int | None, _option("--image-size", metavar="PIXELS", help="Side of the images.")]
-Channels = Annotated[int | None, _option("--channels", help="1 grey, 3 colour.")]
-Target = Annotated[str | None, _option("--target", help="Training target, as `dataset show` lists them.")]
+ImageSize = Annotated[int | None, typer.Option("--image-size", metavar="PIXELS", help="Side of the images.")]
+Channels = Annotated[int | None, typer.Option("--channels", help="1 grey, 3 colour.")]
+Target = Annotated[str | None, typer.Option("--target", help="Training target, as `dataset show` lists them.")]
 
 
 @dataclass(frozen=True)
@@ -58,57 +55,39 @@ class DatasetFlags:
 class StudyFlags:
     """What a study is asked to do; each flag overrides a study file's key."""
 
-    model: Annotated[
-        str | None, _option("--model", "-m", panel=WHAT, help="Architecture, as `plugin list` names it.")
-    ] = None
-    dataset: Annotated[
-        str | None, _option("--dataset", "-d", panel=WHAT, help="Dataset, as `dataset list` names it.")
-    ] = None
-    data: Annotated[
-        Path | None, _option("--data", panel=WHAT, metavar="PATH", help="Folder or file of the dataset.")
-    ] = None
-    option: Annotated[
-        list[str] | None,
-        _option("--option", panel=WHAT, metavar="NAME=VALUE", help="An option of the dataset; repeatable."),
-    ] = None
-    image_size: Annotated[
-        int | None, _option("--image-size", panel=WHAT, metavar="PIXELS", help="Side of the images.")
-    ] = None
-    channels: Annotated[int | None, _option("--channels", panel=WHAT, help="1 grey, 3 colour.")] = None
-    target: Annotated[str | None, _option("--target", panel=WHAT, help="Training target of the dataset.")] = None
-    split: Annotated[str | None, _option("--split", panel=WHAT, help="auto, official or ratios.")] = None
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Architecture, as `plugin list` names it.")] = None
+    dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Dataset, as `dataset list` names it.")] = None
+    data: Data = None
+    option: Options = None
+    image_size: ImageSize = None
+    channels: Channels = None
+    target: Target = None
+    split: Annotated[str | None, typer.Option("--split", help="auto, official or ratios.")] = None
     limit: Annotated[
-        int | None, _option("--limit", panel=WHAT, help="Use so many images of train and valid, a stratified subset.")
+        int | None, typer.Option("--limit", help="Use so many images of train and valid, a stratified subset.")
     ] = None
     set: Annotated[
         list[str] | None,
-        _option(
-            "--set", panel=WHAT, metavar="NAME=...", help="Narrow a parameter: VALUE, LOW..HIGH or a,b,c; repeatable."
-        ),
+        typer.Option("--set", metavar="NAME=...", help="Narrow a parameter: VALUE, LOW..HIGH or a,b,c; repeatable."),
     ] = None
-    weights: Annotated[str | None, _option("--weights", panel=WHAT, help="Start from a named source or a file.")] = None
-    plugin: Annotated[
-        list[Path] | None,
-        _option("--plugin", panel=WHAT, metavar="FILE", help="Also use this plugin file; repeatable."),
-    ] = None
-    name: Annotated[str | None, _option("--name", panel=HOW, help="The study's name; default MODEL-DATASET.")] = None
+    weights: Annotated[str | None, typer.Option("--weights", help="Start from a named source or a file.")] = None
+    plugin: Plugins = None
+    name: Annotated[str | None, typer.Option("--name", help="The study's name; default MODEL-DATASET.")] = None
     objective: Annotated[
         list[str] | None,
-        _option(
-            "--objective", panel=HOW, metavar="METRIC[:max|min]", help="What is better; repeatable, the first decides."
-        ),
+        typer.Option("--objective", metavar="METRIC[:max|min]", help="What is better; repeatable, the first decides."),
     ] = None
-    trials: Annotated[int | None, _option("--trials", panel=HOW, help="End after so many trials.")] = None
+    trials: Annotated[int | None, typer.Option("--trials", help="End after so many trials.")] = None
     timeout: Annotated[
-        str | None, _option("--timeout", panel=HOW, metavar="DURATION", help="End after 90, 90s, 55m or 2h of running.")
+        str | None, typer.Option("--timeout", metavar="DURATION", help="End after 90, 90s, 55m or 2h of running.")
     ] = None
-    epochs: Annotated[
-        str | None, _option("--epochs", panel=HOW, help="Epochs of a trial: N, or LOW..HIGH to search it.")
-    ] = None
-    seed: Annotated[int | None, _option("--seed", panel=HOW, help="Seed of everything random.")] = None
-    sampler: Annotated[str | None, _option("--sampler", panel=HOW, help="tpe, nsga2, random, grid, gp or qmc.")] = None
-    pruner: Annotated[str | None, _option("--pruner", panel=HOW, help="pareto, or none.")] = None
-    precision: Annotated[str | None, _option("--precision", panel=HOW, help="auto, float32 or bf16.")] = None
+    epochs: Annotated[str | None, typer.Option("--epochs", help="Epochs of a trial: N, or LOW..HIGH to search it.")] = (
+        None
+    )
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")] = None
+    sampler: Annotated[str | None, typer.Option("--sampler", help="tpe, nsga2, random, grid, gp or qmc.")] = None
+    pruner: Annotated[str | None, typer.Option("--pruner", help="pareto, or none.")] = None
+    precision: Annotated[str | None, typer.Option("--precision", help="auto, float32 or bf16.")] = None
 
     def keywords(self) -> dict[str, Any]:
         """What was given, as keywords of `api.create_study`."""
@@ -126,14 +105,12 @@ class RunFlags:
     """Where and how trials run."""
 
     slots: Annotated[
-        int | None, _option("--slots", panel=RUN, help="Trials at once; default one a GPU, else one a core.")
+        int | None, typer.Option("--slots", help="Trials at once; default one a GPU, else one a core.")
     ] = None
-    slots_per_gpu: Annotated[int | None, _option("--slots-per-gpu", panel=RUN, help="Trials at once on each GPU.")] = (
-        None
+    slots_per_gpu: Annotated[int | None, typer.Option("--slots-per-gpu", help="Trials at once on each GPU.")] = None
+    in_process: Annotated[bool, typer.Option("--in-process", help="Run one trial without forking, for a debugger.")] = (
+        False
     )
-    in_process: Annotated[
-        bool, _option("--in-process", panel=RUN, help="Run one trial without forking, for a debugger.")
-    ] = False
 
 
 def pairs(flag: str, texts: Sequence[str] | None) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from fersearch.cli import errors, flags
-from fersearch.cli.flags import RUN, AsJson, RunFlags, Storage, StudyFlags, Yes
+from fersearch.cli.flags import AsJson, RunFlags, Storage, StudyFlags, Yes
 from fersearch.errors import FersearchError, UsageError
 
 app = typer.Typer(help="Searches: create, run, look at and export them.", no_args_is_help=True)
@@ -17,7 +17,7 @@ Where = Annotated[
     list[str] | None,
     typer.Option("--where", metavar="METRIC<=N", help="Keep only trials within a bound; repeatable."),
 ]
-NoRun = Annotated[bool, typer.Option("--no-run", rich_help_panel=RUN, help="Only create it.")]
+NoRun = Annotated[bool, typer.Option("--no-run", help="Only create it.")]
 
 
 @app.command()
