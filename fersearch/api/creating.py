@@ -55,8 +55,9 @@ def check_file(path: Path, overrides: Mapping[str, Any] | None = None, *, plugin
 
 
 def used_files(registry: Registry, spec: StudySpec) -> list[PluginFile]:
-    """The single plugin files that a study uses: its model's, its dataset's, its metrics'."""
-    used = [registry.architecture(spec.model), registry.dataset(spec.dataset), *registry.metrics.values()]
+    """The single plugin files that a study cannot run without: its model's, its dataset's, its objectives'."""
+    metrics = [registry.metric(objective.metric) for objective in spec.objectives]
+    used = [registry.architecture(spec.model), registry.dataset(spec.dataset), *metrics]
     files = {file.digest: file for file in map(registry.file_of, used) if file is not None}
     return list(files.values())
 

@@ -208,7 +208,7 @@ def _csv(trials: Sequence[Trial]) -> str:
     values = list(dict.fromkeys(name for trial in trials for name in trial.values))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["number", "state", "reason", "epochs", "kept_epoch", *params, *values, "checkpoint"])
+    writer.writerow(["number", "state", "reason", "epochs_trained", "kept_epoch", *params, *values, "checkpoint"])
     for trial in trials:
         row = [trial.number, trial.state, trial.reason or "", trial.epochs, trial.kept_epoch or ""]
         row += [trial.params.get(name, "") for name in params] + [trial.values.get(name, "") for name in values]

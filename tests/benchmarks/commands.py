@@ -5,6 +5,7 @@ python -m tests.benchmarks.commands [--trials 2000] [--runs 5]
 
 import argparse
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -33,9 +34,10 @@ def fill(url: str, trials: int) -> None:
         study = store.create_study(spec(trials), ())
         space = study.spec.space.to_json()
         params = next(study.spec.space.configurations())
+        chance = random.Random(0)
         with store.writer(study.id) as writer:
             for number in range(trials):
-                values = {name: (number * 7919 % 1000 + i) / 1000 for i, name in enumerate(NAMES)}
+                values = {name: chance.uniform(0.1, 0.9) for name in NAMES}
                 trial = Trial(number, params, TrialState.RUNNING, space=space)
                 writer.add_trial(trial)
                 writer.start_attempt(number, Attempt(1))
