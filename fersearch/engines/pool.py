@@ -114,13 +114,12 @@ class Pool:
         order = json.dumps({"log": str(log), "env": dict(env)}).encode()
         for _ in range(3):
             self.warm_up()
-            assert self._control is not None
             self._listen(0)
-            try:
-                socket.send_fds(self._control, [order], [theirs.fileno()])
-                return
-            except OSError:
-                self.close()
+            if self._control is not None:
+                with contextlib.suppress(OSError):
+                    socket.send_fds(self._control, [order], [theirs.fileno()])
+                    return
+            self.close()
         raise FersearchError(
             "the process that trials are forked from cannot be started", "run it again with --in-process"
         )
