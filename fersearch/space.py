@@ -9,7 +9,7 @@ a trial's parameters.
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -161,8 +161,10 @@ class Space:
             raise ValueError(f"defined twice: {', '.join(double)}")
         return Space({**self.dimensions, **other.dimensions})
 
-    def narrowed(self, settings: Mapping[str, str]) -> "Space":
+    def narrowed(self, settings: Mapping[str, str], lenient: Container[str] = ()) -> "Space":
         """Return the space to search: `settings` where given, each dimension's own `search` elsewhere.
+
+        A setting that is `lenient` is left out where it can never apply, instead of being a mistake.
 
         Raises:
             UsageError: a setting names no dimension, asks for more than is offered, or can never apply.
@@ -176,7 +178,7 @@ class Space:
         for name, offered in self.dimensions.items():
             text = settings.get(name, offered.search)
             impossible = _never_applies(offered, kept)
-            if impossible and name in settings:
+            if impossible and name in settings and name not in lenient:
                 raise UsageError(f"{name}: applies only when {impossible}", f"set {impossible}, or leave {name} out")
             if not impossible and text != "":
                 kept[name] = offered if text is None else narrow(name, offered, text)

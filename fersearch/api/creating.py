@@ -69,6 +69,8 @@ def _from_file(
     file, mistakes = studyfile.read(path)
     registry = components([*file.plugins, *plugins])
     wishes = file.merged(overrides)
+    if overrides.get("settings"):
+        wishes["lenient"] = set(file.wishes.get("settings", {})) - set(overrides["settings"])
     for key in ("model", "dataset"):
         if key not in wishes:
             if not any(line.startswith(key) for line in mistakes):

@@ -1,6 +1,6 @@
 """From the words of a command or a study file to a checked StudySpec; all mistakes are found at once."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,8 +28,8 @@ TRIALS = 20
 class Wishes:
     """What a person asked for, in their words; None where nothing was said.
 
-    `settings` and `dataset_options` are texts in the language of `--set`; `where` says, for a study
-    file, at which key each thing stood.
+    `settings` and `dataset_options` are texts in the language of `--set`. `lenient` names settings of a
+    file that flags were given over: they are left out where the flags made them inapplicable.
     """
 
     model: str
@@ -38,6 +38,7 @@ class Wishes:
     data: Path | None = None
     dataset_options: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
+    lenient: Container[str] = ()
     objectives: Sequence[str] = ()
     trials: int | None = None
     timeout: float | None = None
@@ -151,9 +152,10 @@ def _space(architecture: Architecture | None, dataset: Dataset | None, wishes: W
     settings = _settings(wishes)
     if architecture is not None and dataset is not None:
         offered = recipe(architecture, dataset, pretrained=wishes.weights is not None)
-        return narrow_space(offered, settings, mistakes)
+        return narrow_space(offered, settings, mistakes, wishes.lenient)
     shared = Space({**OPTIMISATION, **REGULARISATION})
-    return narrow_space(shared, {name: text for name, text in settings.items() if name in shared}, mistakes)
+    known = {name: text for name, text in settings.items() if name in shared}
+    return narrow_space(shared, known, mistakes, wishes.lenient)
 
 
 def _protocol(wishes: Wishes) -> Protocol:
@@ -175,20 +177,21 @@ def dataset_options(dataset: Dataset, given: Mapping[str, str], mistakes: Mistak
     return chosen
 
 
-def narrow_space(offered: Space, settings: Mapping[str, str], mistakes: Mistakes, section: str = "space") -> Space:
+def narrow_space(
+    offered: Space, settings: Mapping[str, str], mistakes: Mistakes, lenient: Container[str] = ()
+) -> Space:
     """Narrow a space setting by setting, so that every wrong one is found."""
     sound = dict(settings)
     for name in settings:
         found = len(mistakes.found)
-        with mistakes.at(f"{section}.{name}"):
-            offered.narrowed(
-                {key: text for key, text in sound.items() if key == name or key in _parents(offered, name)}
-            )
+        concerned = {name, *_parents(offered, name)}
+        with mistakes.at(f"space.{name}"):
+            offered.narrowed({key: text for key, text in sound.items() if key in concerned}, lenient)
         if len(mistakes.found) > found:
             del sound[name]
-    with mistakes.at(section):
-        offered = offered.narrowed(sound)
-    return offered
+    with mistakes.at("space"):
+        offered = offered.narrowed(sound, lenient)
+    return offered  # noqa: RET504 (`at` takes the error, and what was offered is returned)
 
 
 def check_weights(architecture: Architecture, weights: str | None) -> None:

@@ -161,3 +161,15 @@ def test_an_endless_grid_is_refused_and_a_finite_one_planned(registry):
     }
     spec = plan(Wishes("net", "drawn", sampler="grid", settings={**fixed, **applies, "momentum": "0.9"}), registry)
     assert spec.space.size()
+
+
+def test_a_flag_may_make_a_files_setting_inapplicable(tmp_path, monkeypatch, registry):
+    from fersearch.api import creating
+
+    monkeypatch.setattr(creating, "components", lambda files: registry)
+    path = tmp_path / "study.toml"
+    path.write_text('model = "net"\ndataset = "drawn"\n[space]\nscheduler = "onecycle"\nwarmup_share = 0.2\n')
+    assert "warmup_share" in creating.check_file(path).space
+    assert "warmup_share" not in creating.check_file(path, {"settings": {"scheduler": "cosine"}}).space
+    with pytest.raises(StudyFileError, match="applies only when scheduler=onecycle"):
+        creating.check_file(path, {"settings": {"scheduler": "cosine", "warmup_share": "0.3"}})

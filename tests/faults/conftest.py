@@ -70,7 +70,7 @@ class Home:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.env = {**os.environ, "FERSEARCH_HOME": str(folder / "home"), "COLUMNS": "100"}
-        self.env.pop("FERSEARCH_STORAGE", None)
+        self.env.pop("FERSEARCH_PLUGINS_DIR", None)
         (folder / "plugins").mkdir()
         (folder / "plugins" / "slow.py").write_text(SLOW_PLUGIN)
 

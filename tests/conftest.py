@@ -1,0 +1,19 @@
+"""For every test: one torch thread, so that two cores are shared fairly, and a home that is nobody's."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobodys_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep tests out of the user's own database, data and plugins."""
+    folder = tmp_path_factory.mktemp("nobody")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FERSEARCH_HOME", str(folder))
+        patch.delenv("FERSEARCH_STORAGE", raising=False)
+        patch.setenv("FERSEARCH_PLUGINS_DIR", str(folder / "no-plugins"))
+        yield
