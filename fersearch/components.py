@@ -5,7 +5,7 @@ its libraries inside the method that needs them.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -193,10 +193,3 @@ class Metric(ABC):
     @abstractmethod
     def compute(self, evaluation: Evaluation) -> float:
         """Return the value; NaN where it is undefined (a class without images, say)."""
-
-
-def defaults(options: Mapping[str, Dimension]) -> Iterator[tuple[str, Value]]:
-    """Yield each option's default value, where it has one."""
-    for name, dimension in options.items():
-        if dimension.search:
-            yield name, dimension.parse(dimension.search)

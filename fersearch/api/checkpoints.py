@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fersearch.api.context import components, open_store
-from fersearch.api.studies import Front, finite, front_of, require_ended
+from fersearch.api.context import components, notices, open_store
+from fersearch.api.studies import Front, finite, front_of
 from fersearch.artifacts import Artifacts
 from fersearch.data import arrays
 from fersearch.data.images import decode
@@ -109,7 +109,7 @@ def pull_checkpoint(
     with open_store(storage) as store:
         study = store.study(name)
         chosen = _chosen(store, study, trial, prefer, where)
-        require_ended(chosen)
+        _require_checkpoint(chosen)
         source = Artifacts(artifacts_folder()).open(chosen.checkpoint or "")
         folder = out or Path(f"{study.name.replace('/', '-')}-{chosen.number}")
         _write_folder(folder, source, _card(study, chosen, source, folder), study.plugins, force)
@@ -199,6 +199,14 @@ def _chosen(store: Store, study: StudyRow, number: int | None, prefer: str | Non
         losses = [[o.loss(trial.values[o.metric]) for o in found.objectives] for trial in candidates]
         return candidates[knee(losses)]
     return _best(found, prefer) if prefer else candidates[0]
+
+
+def _require_checkpoint(trial: Trial) -> None:
+    if trial.checkpoint is None:
+        raise UsageError(
+            f"trial {trial.number} is {trial.state.value} and has no checkpoint",
+            "choose a complete trial: `trial list`",
+        )
 
 
 def _best(found: Front, prefer: str) -> Trial:
@@ -303,10 +311,8 @@ def _load(
     values["target"] = recorded["target"] if own else dataset.targets[0]
     chosen = {**options.decoding(dataset, values), **options.loading(dataset, values)}
     source = locate(dataset, data)
-    prepared = arrays.prepare(dataset, source, chosen | {}, prepared_folder())
+    prepared = arrays.prepare(dataset, source, chosen, prepared_folder())
     if own and prepared.digest != recorded["digest"]:
-        from fersearch.api.context import notices
-
         notices.append(f"{name} holds other images or labels than those the checkpoint was trained on")
     facts = restored.card["protocol"]
     protocol = Protocol(**{**facts, "ratios": tuple(facts["ratios"])})

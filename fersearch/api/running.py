@@ -97,7 +97,7 @@ class _Run:
         """Prepare, then run the engine to its end."""
         spec = self.study.spec
         check_weights(self.registry.architecture(spec.model), spec.weights)
-        pool = Pool(preload_names(self.registry, self.study))
+        pool = Pool(to_preload(self.registry, self.study))
         with nullcontext() if in_process else self.stop.listening():
             try:
                 if not in_process:
@@ -106,6 +106,8 @@ class _Run:
                 with self.store.writer(self.study.id) as writer:
                     self._search(writer, pool, in_process)
             finally:
+                for module, error in pool.failed_preloads.items():
+                    self.observer.note(f"every trial loads {module} anew, for it could not be loaded ahead: {error}")
                 pool.close()
                 self._note_time()
                 self.observer.end()
@@ -213,13 +215,13 @@ class _Run:
         self._noted = now
 
 
-def preload_names(registry: Registry, study: StudyRow) -> list[str]:
-    """The modules that the fork server loads: the trainer's, and what the study's plugins name in `preload`."""
+def to_preload(registry: Registry, study: StudyRow) -> list[str]:
+    """The modules that the fork server loads: the trainer's, the plugins', and what the study's name in `preload`."""
     spec = study.spec
     used = [registry.architecture(spec.model), registry.dataset(spec.dataset), *registry.metrics.values()]
     modules = dict.fromkeys(type(component).__module__ for component in used)
     named = [name for module in modules for name in getattr(sys.modules.get(module), "preload", ())]
-    return [*PRELOAD, *(module for module in modules if not module.startswith("fersearch_plugin_")), *named]
+    return [*PRELOAD, *registry.modules, *named]
 
 
 def environment() -> dict[str, Any]:

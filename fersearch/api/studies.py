@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from fersearch.api.context import open_store
-from fersearch.errors import UsageError, lookup
+from fersearch.errors import lookup
 from fersearch.home import artifacts_folder, log_folder, run_folder
 from fersearch.space import describe
 from fersearch.store import Store, StudyRow, StudySummary
@@ -214,12 +214,3 @@ def _csv(trials: Sequence[Trial]) -> str:
         row += [trial.params.get(name, "") for name in params] + [trial.values.get(name, "") for name in values]
         writer.writerow([*row, trial.checkpoint or ""])
     return out.getvalue()
-
-
-def require_ended(trial: Trial) -> None:
-    """Raise UsageError if a trial has no checkpoint to give."""
-    if trial.checkpoint is None:
-        raise UsageError(
-            f"trial {trial.number} is {trial.state.value} and has no checkpoint",
-            "choose a complete trial: `trial list`",
-        )

@@ -50,7 +50,7 @@ def test_a_killed_driver_leaves_nothing_running_and_the_study_goes_on_at_once(ho
     pids = home.until(home.running_pids)
     driver.kill()
     driver.communicate()
-    home.until(lambda: home.gone(pids), seconds=3.0)
+    home.until(lambda: home.gone(pids), seconds=1.0)
     done = home.run("study", "run", "s", "--slots", "2")
     assert done.returncode == 0, done.stderr
     trials = home.trials()
@@ -88,7 +88,7 @@ def test_ctrl_c_twice_stops_now(home: Home):
     interrupt(driver)
     time.sleep(0.5)
     interrupt(driver)
-    driver.communicate(timeout=30)
+    driver.communicate(timeout=15)
     assert driver.returncode == 130
     assert {trial["state"] for trial in home.trials()} == {"waiting"}
 
