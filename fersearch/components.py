@@ -92,7 +92,7 @@ class Labels:
     `hard` (int64, n) is the class index that metrics compare with; `soft` (float32, n x classes)
     the training targets where they are distributions, else None. `split` (int8, n) is 0 train,
     1 valid, 2 test, -1 left out, -2 to be drawn by the protocol. `subject` groups images of one
-    person.
+    person. `source` (str, n) names the dataset that each image came from, where several are merged.
     """
 
     class_names: tuple[str, ...]
@@ -100,6 +100,7 @@ class Labels:
     split: "np.ndarray[Any, Any]"
     soft: "np.ndarray[Any, Any] | None" = None
     subject: "np.ndarray[Any, Any] | None" = None
+    source: "np.ndarray[Any, Any] | None" = None
 
 
 class Dataset(ABC):
@@ -156,8 +157,8 @@ class Evaluation:
     `probabilities` (float32, n x classes) and `labels` (int64, n) of one split. The measured
     figures cover the trial up to this epoch: `train_seconds` (wall) and `cpu_seconds` of training
     without start-up and validation, `eval_seconds` of the last pass over the split,
-    `peak_memory_bytes` during training, trainable and frozen `parameters`, `model_bytes` on disk,
-    `latency_seconds` of one image through the model.
+    `peak_memory_bytes` and `mean_memory_bytes` during training, trainable and frozen
+    `parameters`, `model_bytes` on disk, `latency_seconds` of one image through the model.
     """
 
     probabilities: "np.ndarray[Any, Any]"
@@ -167,6 +168,7 @@ class Evaluation:
     cpu_seconds: float = 0.0
     eval_seconds: float = 0.0
     peak_memory_bytes: int = 0
+    mean_memory_bytes: int = 0
     parameters: int = 0
     model_bytes: int = 0
     latency_seconds: float = 0.0
@@ -193,3 +195,7 @@ class Metric(ABC):
     @abstractmethod
     def compute(self, evaluation: Evaluation) -> float:
         """Return the value; NaN where it is undefined (a class without images, say)."""
+
+    def by_class(self, evaluation: Evaluation) -> Sequence[float] | None:  # noqa: ARG002
+        """Return the value of every class on its own, in the order of the classes; None if there is no such thing."""
+        return None

@@ -61,14 +61,42 @@ class Protocol:
     """How a trial is judged.
 
     `split` is `auto` (the dataset's own split where it has one), `official` (refuse a dataset
-    without one) or `ratios`. Parts without an official split are drawn by `ratios` (train, valid,
-    test), stratified by class, whole subjects together where the dataset knows its subjects,
-    with `seed`.
+    without one), `ratios` (every image drawn anew), `kfold` (each of `folds` parts of train and
+    valid validates once) or `loso` (each subject validates once: leave one subject out). Parts
+    are drawn with `seed`, `by` chance, by class (stratified), by subject (whole subjects
+    together, and refused where they are not known), or auto: by subject where the dataset knows
+    its subjects, by class elsewhere. `ratios` are the shares of train, valid and test, None for
+    70/15/15; with kfold and loso they decide by their last number which share of all images is
+    held out as test, and None keeps the dataset's own test images, if any.
+
+    `repeats` trains so many times with different seeds. Each fold of each repeat is a round.
+    `duplicates` is `keep`, or `drop` to leave an image out of train that occurs, equal in every
+    pixel, in valid or test, and out of valid if it occurs in test.
     """
 
-    split: Literal["auto", "official", "ratios"] = "auto"
-    ratios: tuple[float, float, float] = (0.7, 0.15, 0.15)
+    split: Literal["auto", "official", "ratios", "kfold", "loso"] = "auto"
+    ratios: tuple[float, float, float] | None = None
     seed: int = 42
+    by: Literal["auto", "chance", "class", "subject"] = "auto"
+    folds: int = 5
+    repeats: int = 1
+    duplicates: Literal["keep", "drop"] = "keep"
+
+    @property
+    def folded(self) -> bool:
+        """Whether a trial is trained on several splits."""
+        return self.split in ("kfold", "loso")
+
+    @property
+    def in_rounds(self) -> bool:
+        """Whether a trial trains more than once."""
+        return self.folded or self.repeats > 1
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The protocol that `dataclasses.asdict` made plain."""
+        ratios = data.get("ratios")
+        return cls(**{**data, "ratios": None if ratios is None else tuple(ratios)})
 
 
 @dataclass(frozen=True)
@@ -91,6 +119,10 @@ class StudySpec:
     space that is searched, epochs included. `limit` bounds the images of train and valid
     together (a stratified subset). `weights` starts the architecture from a named source or a
     local file. `precision` is `auto`, `float32` or `bf16`.
+
+    After its last trial, the best configuration is trained `refit` times more (0: not at all) on
+    the protocol's split without folds, in a study of its own, and the best model judges every
+    dataset of `unseen`.
     """
 
     name: str
@@ -108,6 +140,8 @@ class StudySpec:
     limit: int | None = None
     weights: str | None = None
     precision: Literal["auto", "float32", "bf16"] = "auto"
+    refit: int = 0
+    unseen: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The spec as plain data, for the store."""
@@ -122,6 +156,6 @@ class StudySpec:
         known["objectives"] = tuple(Objective(**item) for item in data["objectives"])
         known["space"] = Space.from_json(data["space"])
         known["budget"] = Budget(**data["budget"])
-        protocol = dict(data["protocol"])
-        known["protocol"] = Protocol(**{**protocol, "ratios": tuple(protocol["ratios"])})
+        known["protocol"] = Protocol.from_json(data["protocol"])
+        known["unseen"] = tuple(data.get("unseen", ()))
         return cls(**known)

@@ -51,9 +51,11 @@ class Decision(StrEnum):
 class Epoch:
     """What one pass over the training data gave.
 
-    `number` counts from 1. `values` holds every metric on the validation split, and the measured
-    ones (seconds, MB). `seconds` is the training time of this epoch alone, `cpu_seconds` its CPU
-    time. `confusion[i][j]` counts validation images of class i that were called class j.
+    `number` counts the trial's epochs from 1, through all rounds. `round` is the training under
+    folds or repeats that it belongs to, from 1, and `last` marks the end of that. `values` holds
+    every metric on the validation split, and the measured ones (seconds, MB). `seconds` is the
+    training time of this epoch alone, `cpu_seconds` its CPU time. `confusion[i][j]` counts
+    validation images of class i that were called class j.
     """
 
     number: int
@@ -61,6 +63,8 @@ class Epoch:
     seconds: float
     cpu_seconds: float = 0.0
     confusion: Sequence[Sequence[int]] | None = None
+    round: int = 1
+    last: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One execution of a trial. `seconds` is wall time from start to end, None while it runs."""
+    """One execution of a trial. `seconds` is wall time from start to end, None while it runs.
+
+    `facts` records what only the trial process knew (device, precision, cached features).
+    """
 
     number: int
     reason: Reason | None = None
@@ -93,13 +100,16 @@ class Attempt:
     seconds: float | None = None
     pid: int | None = None
     log: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Trial:
     """One configuration, tried.
 
-    `values` are those of the kept epoch; time and memory count the whole trial. `space` is the
+    `values` are those of the kept epoch; time and memory count the whole trial. Under folds or
+    repeats every value is the mean over the rounds, and `NAME_std` beside it the deviation of the
+    rounds (of a sample, n - 1); the kept epoch is the best of all rounds. `space` is the
     space it was drawn from and `sampler_state` what the sampler must be told to go on as if it
     had never stopped, both as plain data. `verdict` is the pruner's last decision and its grounds.
     """

@@ -314,8 +314,7 @@ def _load(
     prepared = arrays.prepare(dataset, source, chosen, prepared_folder())
     if own and prepared.digest != recorded["digest"]:
         notices.append(f"{name} holds other images or labels than those the checkpoint was trained on")
-    facts = restored.card["protocol"]
-    protocol = Protocol(**{**facts, "ratios": tuple(facts["ratios"])})
+    protocol = Protocol.from_json(restored.card["protocol"])
     limit = recorded["limit"] if own and split != "test" else None
     loaded = arrays.load(dataset, prepared, chosen, protocol, limit, with_test=split == "test")
     if not len(loaded.indices[split]):

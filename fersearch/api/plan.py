@@ -161,7 +161,7 @@ def _space(architecture: Architecture | None, dataset: Dataset | None, wishes: W
 def _protocol(wishes: Wishes) -> Protocol:
     usual = Protocol()
     split = cast(Literal["auto", "official", "ratios"], wishes.split or usual.split)
-    return Protocol(split, wishes.ratios or usual.ratios, _or(wishes.split_seed, usual.seed))
+    return Protocol(split, wishes.ratios, _or(wishes.split_seed, usual.seed))
 
 
 def dataset_options(dataset: Dataset, given: Mapping[str, str], mistakes: Mistakes) -> dict[str, Value]:

@@ -14,6 +14,7 @@ Ints = npt.NDArray[np.int64]
 Parts = npt.NDArray[np.int8]
 TRAIN, VALID, TEST = 0, 1, 2
 LEFT_OUT, TO_DRAW = -1, -2
+RATIOS = (0.7, 0.15, 0.15)
 
 
 def draw(labels: Labels, protocol: Protocol) -> Parts:
@@ -36,7 +37,7 @@ def draw(labels: Labels, protocol: Protocol) -> Parts:
             f"{waiting.size:,} images have no official train and valid split",
             "let it be drawn with the protocol's split = auto, or choose another dataset",
         )
-    shares = _shares(parts, protocol.ratios)
+    shares = _shares(parts, protocol.ratios or RATIOS)
     groups = _groups(labels, waiting)
     parts[waiting] = _drawn(labels.hard[waiting], groups, shares, protocol.seed)
     return parts

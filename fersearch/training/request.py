@@ -52,8 +52,7 @@ class TrialRequest:
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The request that `to_json` wrote."""
         known = dict(data)
-        protocol = dict(data["protocol"])
-        known["protocol"] = Protocol(**{**protocol, "ratios": tuple(protocol["ratios"])})
+        known["protocol"] = Protocol.from_json(data["protocol"])
         known["objective"] = Objective(**data["objective"])
         known["plugins"] = tuple(PluginFile(**item) for item in data["plugins"])
         return cls(**known)

@@ -1,0 +1,69 @@
+"""The steps of a trial: batches in, weights changed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from fersearch.data.arrays import Loaded
+from fersearch.space import Value
+from fersearch.study import Objective
+from fersearch.training.augment import Augmentation, strengths
+from fersearch.training.batches import Batches, Pixels
+from fersearch.training.errors import check_finite
+from fersearch.training.losses import Loss, Targets, class_weights, criterion
+from fersearch.training.optim import Schedule, optimizer
+from fersearch.training.precision import Precision, autocast
+
+CHECKED = 64  # steps between two looks at the loss, each of which makes a GPU wait
+
+
+@dataclass
+class Fit:
+    """What the steps of a trial have in common."""
+
+    model: nn.Module
+    batches: Batches
+    loss_of: Loss
+    updates: torch.optim.Optimizer
+    schedule: Schedule
+    precision: Precision
+
+    @classmethod
+    def of(
+        cls,
+        model: nn.Module,
+        loaded: Loaded,
+        params: Mapping[str, Value],
+        pixels: Pixels,
+        objective: Objective,
+        precision: Precision,
+    ) -> "Fit":
+        """Put together what `params` name."""
+        classes, rows = loaded.task.num_classes, loaded.indices["train"]
+        weights = class_weights(str(params.get("class_weights", "none")), loaded.hard[rows], classes)
+        targets = Targets.of(str(params.get("target", loaded.target)), loaded.hard, loaded.soft, classes)
+        augmentation = Augmentation(strengths(params), classes)
+        batches = Batches(pixels, targets, rows, int(params["batch_size"]), augmentation)
+        loss_of = criterion(params, None if weights is None else weights.to(pixels.device))
+        updates = optimizer(model.parameters(), params)
+        return cls(model, batches, loss_of, updates, Schedule(updates, params, objective), precision)
+
+    def epoch(self, number: int, seed: int, on_first_step: Callable[[], None]) -> float:
+        """One pass over the training images; returns their mean loss."""
+        total = torch.zeros((), device=self.batches.pixels.device)
+        for step, (images, targets) in enumerate(self.batches.epoch(seed)):
+            self.schedule.step(number - 1 + step / len(self.batches))
+            with autocast(self.precision, images.device):
+                loss = self.loss_of(self.model(images), targets)
+            self.updates.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.updates.step()
+            total += loss.detach() * len(images)
+            if step == 0:
+                on_first_step()
+            if step % CHECKED == 0:
+                check_finite(total, "the training loss")
+        check_finite(total, "the training loss")
+        return float(total) / self.batches.count
