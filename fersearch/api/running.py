@@ -12,6 +12,7 @@ from typing import Any
 
 from fersearch.api.context import components, open_store
 from fersearch.api.plan import check_weights
+from fersearch.api.requests import request_for
 from fersearch.api.studies import StudyView, view
 from fersearch.components import Evaluation, Task
 from fersearch.data import arrays
@@ -20,7 +21,7 @@ from fersearch.engines import devices
 from fersearch.engines.local import LocalEngine, Observer, Stop, run_in_process
 from fersearch.engines.pool import Pool
 from fersearch.errors import FersearchError, StudyBusy, UsageError
-from fersearch.home import artifacts_folder, log_folder, prepared_folder, run_folder
+from fersearch.home import log_folder, prepared_folder, run_folder
 from fersearch.registry import Registry
 from fersearch.search.brain import Search
 from fersearch.store import Lease, Store, StudyRow, Writer
@@ -167,30 +168,7 @@ class _Run:
         ).run()
 
     def _request(self, trial: Trial, slot: devices.Slot) -> TrialRequest:
-        spec = self.study.spec
-        return TrialRequest(
-            study_id=self.study.id,
-            study=self.study.name,
-            number=trial.number,
-            attempt=len(trial.attempts),
-            params=dict(trial.params),
-            model=spec.model,
-            dataset=spec.dataset,
-            prepared=str(self._prepared),
-            dataset_options=dict(spec.dataset_options),
-            protocol=spec.protocol,
-            limit=spec.limit,
-            seed=spec.seed,
-            objective=spec.objectives[0],
-            plugins=self.study.plugins,
-            weights=spec.weights,
-            precision=spec.precision,
-            device=slot.device,
-            threads=slot.threads,
-            scratch=str(run_folder(self.study.id, trial.number)),
-            artifacts=str(artifacts_folder()),
-            recorded=trial.epochs,
-        )
+        return request_for(self.study, trial, self._prepared, slot)
 
     def _log(self, trial: Trial) -> Path:
         return log_folder(self.study.id) / f"{trial.number}-{len(trial.attempts)}.log"

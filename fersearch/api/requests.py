@@ -1,0 +1,37 @@
+"""What a trial process is asked to do, from the rows of a study and of one of its trials."""
+
+from pathlib import Path
+
+from fersearch.engines.devices import Slot
+from fersearch.home import artifacts_folder, run_folder
+from fersearch.store import StudyRow
+from fersearch.training.request import TrialRequest
+from fersearch.trial import Trial
+
+
+def request_for(study: StudyRow, trial: Trial, prepared: Path, slot: Slot) -> TrialRequest:
+    """The request for a trial's next attempt in a slot, on the prepared dataset in a folder."""
+    spec = study.spec
+    return TrialRequest(
+        study_id=study.id,
+        study=study.name,
+        number=trial.number,
+        attempt=len(trial.attempts),
+        params=dict(trial.params),
+        model=spec.model,
+        dataset=spec.dataset,
+        prepared=str(prepared),
+        dataset_options=dict(spec.dataset_options),
+        protocol=spec.protocol,
+        limit=spec.limit,
+        seed=spec.seed,
+        objective=spec.objectives[0],
+        plugins=study.plugins,
+        weights=spec.weights,
+        precision=spec.precision,
+        device=slot.device,
+        threads=slot.threads,
+        scratch=str(run_folder(study.id, trial.number)),
+        artifacts=str(artifacts_folder()),
+        recorded=trial.epochs,
+    )
