@@ -8,10 +8,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fersearch.api.checkpoints import evaluate, list_checkpoints, load_checkpoint, predict, pull_checkpoint
+    from fersearch.api.checkpoints import list_checkpoints, load_checkpoint, pull_checkpoint
     from fersearch.api.creating import check_file, create_from_file, create_study
     from fersearch.api.datasets import list_datasets, prepare_dataset, show_dataset, verify_dataset
+    from fersearch.api.evaluating import evaluate
     from fersearch.api.plugins import check_plugin, list_plugins, new_plugin, show_plugin
+    from fersearch.api.predicting import predict
     from fersearch.api.running import run_study
     from fersearch.api.studies import (
         delete_study,
@@ -30,7 +32,7 @@ _HOMES = {
     "create_from_file": "creating",
     "create_study": "creating",
     "delete_study": "studies",
-    "evaluate": "checkpoints",
+    "evaluate": "evaluating",
     "export_study": "studies",
     "front": "studies",
     "list_checkpoints": "checkpoints",
@@ -40,7 +42,7 @@ _HOMES = {
     "list_trials": "studies",
     "load_checkpoint": "checkpoints",
     "new_plugin": "plugins",
-    "predict": "checkpoints",
+    "predict": "predicting",
     "prepare_dataset": "datasets",
     "pull_checkpoint": "checkpoints",
     "run_study": "running",

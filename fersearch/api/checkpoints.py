@@ -1,6 +1,5 @@
-"""Checkpoints: list them, pull one, and put it to use on images or on a dataset."""
+"""Checkpoints: list them, pull one, load it."""
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -9,19 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fersearch.api.context import components, notices, open_store
+from fersearch.api.context import components, open_store
 from fersearch.api.studies import Front, finite, front_of
 from fersearch.artifacts import Artifacts
-from fersearch.data import arrays
-from fersearch.data.images import decode
-from fersearch.data.locate import locate
-from fersearch.errors import FersearchError, PluginError, UsageError, lookup
-from fersearch.home import artifacts_folder, prepared_folder
+from fersearch.errors import PluginError, UsageError, lookup
+from fersearch.home import artifacts_folder
 from fersearch.pareto import knee
 from fersearch.plugins import PluginFile
 from fersearch.registry import Registry
 from fersearch.store import Store, StudyRow
-from fersearch.study import Protocol
 from fersearch.trial import Trial, TrialState
 
 if TYPE_CHECKING:
@@ -48,28 +43,6 @@ class Pulled:
     path: Path
     trial: int
     values: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a model says about one image."""
-
-    image: str
-    label: str
-    probabilities: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class EvaluationView:
-    """How good a checkpoint is on one split; `looks` counts the openings of test so far, this one included."""
-
-    dataset: str
-    split: str
-    n: int
-    classes: tuple[str, ...]
-    metrics: Mapping[str, float]
-    confusion: Sequence[Sequence[int]]
-    looks: int | None = None
 
 
 def list_checkpoints(name: str, storage: str | None = None) -> list[CheckpointRow]:
@@ -127,60 +100,7 @@ def load_checkpoint(path: Path, *, trust_plugin: bool = False) -> "Restored":
     """
     from fersearch.training.use import Restored
 
-    return Restored.open(_weights(path), _registry(path, trust_plugin))
-
-
-def predict(checkpoint: Path, images: Sequence[Path], *, trust_plugin: bool = False) -> list[Prediction]:
-    """What a checkpoint says about image files.
-
-    Raises:
-        DataError: an image cannot be read.
-    """
-    import numpy as np
-
-    restored = load_checkpoint(checkpoint, trust_plugin=trust_plugin)
-    task = restored.task
-    pixels = np.stack([decode(path, task.image_size, task.channels) for path in images])
-    shares = restored.probabilities(pixels)
-    return [
-        Prediction(str(path), task.class_names[row.argmax()], dict(zip(task.class_names, map(float, row), strict=True)))
-        for path, row in zip(images, shares, strict=True)
-    ]
-
-
-def evaluate(
-    checkpoint: Path,
-    dataset: str | None = None,
-    *,
-    data: Path | None = None,
-    split: str = "valid",
-    dataset_options: Mapping[str, str] | None = None,
-    trust_plugin: bool = False,
-    storage: str | None = None,
-) -> EvaluationView:
-    """How good a checkpoint is on a split, under the options recorded in it unless overridden.
-
-    Opening the test split is counted: each look is a row in the database.
-
-    Raises:
-        UsageError: the dataset has other classes than the checkpoint.
-        DataError: the dataset is missing or broken, or has no such split.
-    """
-    from fersearch.training.use import Restored
-
-    lookup("split", split, {"train": 1, "valid": 1, "test": 1})
-    registry = _registry(checkpoint, trust_plugin)
-    restored = Restored.open(_weights(checkpoint), registry)
-    name = dataset or restored.card["dataset"]["name"]
-    loaded = _load(restored, registry, name, data, split, dataset_options or {})
-    if loaded.task.class_names != restored.task.class_names:
-        raise UsageError(
-            f"dataset {name} has other classes than the checkpoint",
-            f"dataset: {', '.join(loaded.task.class_names)}\n  checkpoint: {', '.join(restored.task.class_names)}",
-        )
-    values, confusion = restored.evaluate(loaded, split, registry.metrics)
-    looks = _look(checkpoint, restored, name, len(loaded.indices[split]), values, storage) if split == "test" else None
-    return EvaluationView(name, split, len(loaded.indices[split]), loaded.task.class_names, values, confusion, looks)
+    return Restored.open(weights_file(path), trusted_registry(path, trust_plugin))
 
 
 def _chosen(store: Store, study: StudyRow, number: int | None, prefer: str | None, where: Sequence[str]) -> Trial:
@@ -263,17 +183,19 @@ def _retire(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def _weights(path: Path) -> Path:
+def weights_file(path: Path) -> Path:
+    """The weights of a pulled checkpoint, given its folder or that file; UsageError if there are none."""
     file = Path(path) / WEIGHTS if Path(path).is_dir() else Path(path)
     if not file.exists():
         raise UsageError(f"no checkpoint at {path}", "get one by: fersearch checkpoint pull STUDY")
     return file
 
 
-def _registry(path: Path, trust_plugin: bool) -> Registry:
+def trusted_registry(path: Path, trust_plugin: bool) -> Registry:
+    """The components that a checkpoint needs, its own plugin file among them if that is trusted; else PluginError."""
     from fersearch.training.checkpoint import read_checkpoint
 
-    weights = _weights(path)
+    weights = weights_file(path)
     needed = read_checkpoint(weights)[0]["plugins"]
     if not needed:
         return components()
@@ -291,47 +213,3 @@ def _registry(path: Path, trust_plugin: bool) -> Registry:
             "read it, then allow it with --trust-plugin (in Python: trust_plugin=True)",
         )
     return components(found, folder=False)
-
-
-def _load(
-    restored: "Restored",
-    registry: Registry,
-    name: str,
-    data: Path | None,
-    split: str,
-    given: Mapping[str, str],
-) -> arrays.Loaded:
-    from fersearch.data import options
-
-    dataset = registry.dataset(name)
-    recorded = restored.card["dataset"]
-    own = name == recorded["name"]
-    values = dict(recorded["options"]) if own else _shape(restored)
-    values |= options.parse(dataset, given)
-    values["target"] = recorded["target"] if own else dataset.targets[0]
-    chosen = {**options.decoding(dataset, values), **options.loading(dataset, values)}
-    source = locate(dataset, data)
-    prepared = arrays.prepare(dataset, source, chosen, prepared_folder())
-    if own and prepared.digest != recorded["digest"]:
-        notices.append(f"{name} holds other images or labels than those the checkpoint was trained on")
-    protocol = Protocol.from_json(restored.card["protocol"])
-    limit = recorded["limit"] if own and split != "test" else None
-    loaded = arrays.load(dataset, prepared, chosen, protocol, limit, with_test=split == "test")
-    if not len(loaded.indices[split]):
-        raise FersearchError(f"dataset {name} has no {split} images", "choose another --split")
-    return loaded
-
-
-def _shape(restored: "Restored") -> dict[str, Any]:
-    return {"image_size": restored.task.image_size, "channels": restored.task.channels}
-
-
-def _look(
-    path: Path, restored: "Restored", dataset: str, n: int, values: Mapping[str, float], storage: str | None
-) -> int:
-    name = restored.card["study"]
-    with _weights(path).open("rb") as file, open_store(storage) as store:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        study = name if name in store.study_names() else None
-        store.add_look(study, digest, dataset, "test", n, values)
-        return len(store.looks(store.study(study).id)) if study else 1

@@ -10,9 +10,11 @@ from fersearch.study import Objective
 from fersearch.trial import Trial
 
 if TYPE_CHECKING:
-    from fersearch.api.checkpoints import CheckpointRow, EvaluationView, Prediction, Pulled
+    from fersearch.api.checkpoints import CheckpointRow, Pulled
     from fersearch.api.datasets import DatasetRow, DatasetView
+    from fersearch.api.evaluating import EvaluationView
     from fersearch.api.plugins import PluginRow, PluginView
+    from fersearch.api.predicting import Prediction
     from fersearch.api.studies import StudyView, TrialView
     from fersearch.store import StudySummary
 

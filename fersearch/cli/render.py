@@ -19,9 +19,11 @@ from fersearch.study import Objective, StudySpec
 from fersearch.trial import Attempt, Epoch, Trial, TrialState
 
 if TYPE_CHECKING:
-    from fersearch.api.checkpoints import CheckpointRow, EvaluationView, Prediction
+    from fersearch.api.checkpoints import CheckpointRow
     from fersearch.api.datasets import DatasetRow, DatasetView
+    from fersearch.api.evaluating import EvaluationView
     from fersearch.api.plugins import PluginRow, PluginView
+    from fersearch.api.predicting import Prediction
     from fersearch.api.studies import Front, StudyView, TrialView
     from fersearch.data.verify import Report
     from fersearch.store import StudySummary

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
-from fersearch.api.checkpoints import CheckpointRow, EvaluationView, Prediction
+from fersearch.api.checkpoints import CheckpointRow
 from fersearch.api.datasets import DatasetRow, DatasetView
+from fersearch.api.evaluating import EvaluationView
 from fersearch.api.plugins import PluginRow, PluginView
+from fersearch.api.predicting import Prediction
 from fersearch.api.studies import Front, StudyView, TrialView
 from fersearch.cli import render
 from fersearch.data.verify import Report
