@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -11,17 +12,23 @@ from fersearch.space import Value
 from fersearch.study import Objective
 from fersearch.training.augment import Augmentation, strengths
 from fersearch.training.batches import Batches, Pixels
+from fersearch.training.ema import Average
 from fersearch.training.errors import check_finite
 from fersearch.training.losses import Loss, Targets, class_weights, criterion
 from fersearch.training.optim import Schedule, optimizer
 from fersearch.training.precision import Precision, autocast
+from fersearch.training.tta import judged
 
 CHECKED = 64  # steps between two looks at the loss, each of which makes a GPU wait
 
 
 @dataclass
 class Fit:
-    """What the steps of a trial have in common."""
+    """What the steps of a trial have in common.
+
+    `kept` is the module whose weights are those of an epoch: the model itself, or its average. `judged` shows
+    it images as validation does. `clip_norm` bounds the length of the gradient; 0 does not.
+    """
 
     model: nn.Module
     batches: Batches
@@ -29,6 +36,10 @@ class Fit:
     updates: torch.optim.Optimizer
     schedule: Schedule
     precision: Precision
+    kept: nn.Module
+    judged: nn.Module
+    average: Average | None = None
+    clip_norm: float = 0.0
 
     @classmethod
     def of(
@@ -48,7 +59,36 @@ class Fit:
         batches = Batches(pixels, targets, rows, int(params["batch_size"]), augmentation)
         loss_of = criterion(params, None if weights is None else weights.to(pixels.device))
         updates = optimizer(model.parameters(), params)
-        return cls(model, batches, loss_of, updates, Schedule(updates, params, objective), precision)
+        average = Average(model, float(params["ema"])) if params.get("ema") else None
+        return cls(
+            model,
+            batches,
+            loss_of,
+            updates,
+            Schedule(updates, params, objective),
+            precision,
+            kept=average.model if average else model,
+            judged=judged(average.model if average else model, params),
+            average=average,
+            clip_norm=float(params.get("clip_norm", 0.0)),
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to go on, but for how far the trial has come."""
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.updates.state_dict(),
+            "schedule": self.schedule.state_dict(),
+        }
+        return state | ({"average": self.average.state_dict()} if self.average else {})
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a kept state."""
+        self.model.load_state_dict(state["model"])
+        self.updates.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        if self.average:
+            self.average.load_state_dict(state["average"])
 
     def epoch(self, number: int, seed: int, on_first_step: Callable[[], None]) -> float:
         """One pass over the training images; returns their mean loss."""
@@ -59,7 +99,7 @@ class Fit:
                 loss = self.loss_of(self.model(images), targets)
             self.updates.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
-            self.updates.step()
+            self._update()
             total += loss.detach() * len(images)
             if step == 0:
                 on_first_step()
@@ -67,3 +107,11 @@ class Fit:
                 check_finite(total, "the training loss")
         check_finite(total, "the training loss")
         return float(total) / self.batches.count
+
+    def _update(self) -> None:
+        """Change the weights by their gradients."""
+        if self.clip_norm:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
+        self.updates.step()
+        if self.average:
+            self.average.update()

@@ -58,7 +58,7 @@ def train(
     pixels = pixels or Pixels.of(loaded.images, loaded.mean, loaded.std, device)
     fit = Fit.of(model, loaded, params, pixels, objective, precision)
     progress = progress or Progress()
-    keeper = Keeper(States(scratch), model, fit.updates, fit.schedule, objective, progress)
+    keeper = Keeper(States(scratch), fit, objective, progress)
     if resume:
         keeper.resume()
         for epoch in progress.unheard(recorded):
@@ -73,8 +73,8 @@ def train(
         with memory.watching(), clock.running():
             train_loss = fit.epoch(number, derive(seed, "batches", number), on_first_step)
         seconds, cpu_seconds = progress.add(number, clock, memory)
-        judged = judge(model, loaded, pixels, "valid", fit.batches.batch_size, fit.loss_of, precision)
-        values = compute(metrics, progress.evaluation(judged, loaded.task, model, pixels))
+        judged = judge(fit.judged, loaded, pixels, "valid", fit.batches.batch_size, fit.loss_of, precision)
+        values = compute(metrics, progress.evaluation(judged, loaded.task, fit.judged, pixels))
         values |= {"train_loss": train_loss, "valid_loss": judged.loss}
         check_finite(values[objective.metric], objective.metric)
         fit.schedule.judge(values[objective.metric])

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import torch
 from torch import nn
 
 from fersearch.components import Evaluation, Task
@@ -13,7 +12,7 @@ from fersearch.study import Objective
 from fersearch.training import measure
 from fersearch.training.batches import Pixels
 from fersearch.training.evaluate import Judgement
-from fersearch.training.optim import Schedule
+from fersearch.training.fit import Fit
 from fersearch.training.states import States
 from fersearch.trial import Epoch
 
@@ -80,9 +79,7 @@ class Keeper:
     """Keeps the best weights, and from time to time all that is needed to go on."""
 
     states: States
-    model: nn.Module
-    updates: torch.optim.Optimizer
-    schedule: Schedule
+    fit: Fit
     objective: Objective
     progress: Progress
     saved_seconds: float = 0.0
@@ -91,9 +88,7 @@ class Keeper:
         """Go on from the last state, if there is one."""
         state = self.states.last()
         if state is not None:
-            self.model.load_state_dict(state["model"])
-            self.updates.load_state_dict(state["optimizer"])
-            self.schedule.load_state_dict(state["schedule"])
+            self.fit.load_state_dict(state)
             vars(self.progress).update(state["progress"])
             self.saved_seconds = self.progress.seconds
 
@@ -103,17 +98,11 @@ class Keeper:
         loss = self.objective.loss(epoch.values[self.objective.metric])
         if loss < self.progress.best_loss:
             self.progress.best_epoch, self.progress.best_loss = epoch.number, loss
-            self.states.save_best(epoch.number, self.model)
+            self.states.save_best(epoch.number, self.fit.kept)
         if self.progress.seconds - self.saved_seconds >= save_every:
             self.save()
 
     def save(self) -> None:
         """Save all that is needed to go on."""
-        state: dict[str, Any] = {
-            "progress": asdict(self.progress),
-            "model": self.model.state_dict(),
-            "optimizer": self.updates.state_dict(),
-            "schedule": self.schedule.state_dict(),
-        }
-        self.states.save_last(state, self.progress.best_epoch)
+        self.states.save_last({"progress": asdict(self.progress), **self.fit.state_dict()}, self.progress.best_epoch)
         self.saved_seconds = self.progress.seconds
