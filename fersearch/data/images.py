@@ -2,7 +2,7 @@
 
 import struct
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from os import cpu_count
@@ -18,6 +18,8 @@ from fersearch.errors import DataError
 
 T = TypeVar("T")
 Pixels = npt.NDArray[np.uint8]
+Box = tuple[int, int, int, int]
+Cut = Callable[[Image.Image], Image.Image]
 CHUNK = 64
 LARGE_FILE = 16_384
 DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
@@ -42,33 +44,41 @@ def fit(pixels: Pixels, image_size: int, channels: int) -> Pixels:
     return _fit(Image.fromarray(pixels), image_size, channels)
 
 
-def decode_all(paths: Sequence[Path], image_size: int, channels: int, findings: list[str]) -> Iterator[Pixels]:
+def decode_all(
+    paths: Sequence[Path],
+    image_size: int,
+    channels: int,
+    findings: list[str],
+    cuts: Sequence[Cut | None] | None = None,
+) -> Iterator[Pixels]:
     """Yield every image in order; when done, add what was converted to `findings`.
+
+    `cuts` has a function for each image that takes a part of it, the face say, before it is fitted to a square.
 
     Raises:
         DataError: as `decode`, for the first file that cannot be read.
     """
     kinds: Counter[str] = Counter()
-    for pixels, kind in _decoded(paths, image_size, channels):
+    for pixels, kind in _decoded(list(zip(paths, cuts or [None] * len(paths), strict=True)), image_size, channels):
         kinds[kind] += 1
         yield pixels
     findings += _conversions(kinds, image_size, channels)
 
 
-def _decoded(paths: Sequence[Path], image_size: int, channels: int) -> Iterator[tuple[Pixels, str]]:
+def _decoded(jobs: Sequence[tuple[Path, Cut | None]], image_size: int, channels: int) -> Iterator[tuple[Pixels, str]]:
     """Decode large files on all cores; with small ones the threads would only wait for each other."""
     workers = cpu_count() or 1
-    if workers == 1 or not _are_large(paths):
-        yield from (_decode(path, image_size, channels) for path in paths)
+    if workers == 1 or not _are_large([path for path, _ in jobs[:CHUNK]]):
+        yield from (_decode(path, image_size, channels, cut) for path, cut in jobs)
         return
     with ThreadPoolExecutor(workers) as pool:
-        for chunk in chunks(paths, CHUNK):
-            yield from pool.map(lambda path: _decode(path, image_size, channels), chunk)
+        for chunk in chunks(jobs, CHUNK):
+            yield from pool.map(lambda job: _decode(job[0], image_size, channels, job[1]), chunk)
 
 
 def _are_large(paths: Sequence[Path]) -> bool:
     try:
-        sizes = [path.stat().st_size for path in paths[:CHUNK]]
+        sizes = [path.stat().st_size for path in paths]
     except OSError:
         return False
     return sum(sizes) > LARGE_FILE * len(sizes)
@@ -81,17 +91,28 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield chunk
 
 
-def _decode(path: Path, image_size: int, channels: int) -> tuple[Pixels, str]:
+def _decode(path: Path, image_size: int, channels: int, cut: Cut | None = None) -> tuple[Pixels, str]:
     try:
         with Image.open(path) as image:
             kind = f"{image.width}x{image.height} {image.mode}"
             if getattr(image, "n_frames", 1) > 1:
                 kind += " animated"
-            if "exif" in image.info:
-                return _fit(_eight_bit(ImageOps.exif_transpose(image)), image_size, channels), kind
-            return _fit(_eight_bit(image), image_size, channels), kind
+            upright = _eight_bit(ImageOps.exif_transpose(image) if "exif" in image.info else image)
+            return _fit(cut(upright) if cut else upright, image_size, channels), kind
     except DECODER_ERRORS as error:
         raise _refusal(path, error) from None
+
+
+def _cut(image: Image.Image, box: Box, path: Path) -> Image.Image:
+    """The part of the image within a box, as far as the box reaches into it."""
+    left, top = max(box[0], 0), max(box[1], 0)
+    right, bottom = min(box[2], image.width), min(box[3], image.height)
+    if left >= right or top >= bottom:
+        raise DataError(
+            f"box {box} lies outside image {path}, which is {image.width}x{image.height}",
+            "boxes are left, top, right, bottom in pixels; restore the list that holds it",
+        )
+    return image.crop((left, top, right, bottom))
 
 
 def _refusal(path: Path, error: Exception) -> DataError:

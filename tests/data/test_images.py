@@ -142,3 +142,10 @@ def test_a_forbidden_image_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(Image, "open", forbidden)
     assert refusal(tmp_path / "a.png") == f"no permission to read {tmp_path / 'a.png'}"
+
+
+def test_a_cut_takes_its_part_before_the_image_is_fitted(tmp_path: Path) -> None:
+    paths = [saved(tmp_path / f"{k}.png", Image.fromarray(np.tile(RAMP, (2, 2)))) for k in range(2)]
+    whole, part = images.decode_all(paths, 48, 1, [], [None, lambda image: image.crop((48, 48, 96, 96))])
+    assert np.array_equal(part, RAMP[None])
+    assert np.array_equal(whole, images.decode(paths[0]))
