@@ -17,6 +17,8 @@ from fersearch.training.batches import Pixels
 from fersearch.training.errors import check_finite, first_line, is_out_of_memory
 from fersearch.training.request import TrialRequest
 from fersearch.training.seeds import derive
+from fersearch.training.task import trained_task
+from fersearch.training.tta import as_judged
 from fersearch.training.weights import start_from
 
 
@@ -57,16 +59,17 @@ def build(architecture: Architecture, request: TrialRequest, loaded: Loaded, pix
         FersearchError: building or a first forward pass fails, or gives something else than logits.
         Diverged: the logits of the untrained model are not finite.
     """
+    task = trained_task(loaded.task, request.params)
     torch.manual_seed(derive(request.seed, "weights"))
     with _told(f"architecture '{architecture.name}' cannot be built"):
-        model = architecture.build(request.params, loaded.task)
+        model = architecture.build(request.params, task)
     if request.weights:
-        start_from(architecture, model, request.weights, request.params, loaded.task)
+        start_from(architecture, model, request.weights, request.params, task)
     model.to(pixels.device)
     model.eval()
     images = pixels.take(pixels.rows(loaded.indices["train"][:2]))
     with _told(f"architecture '{architecture.name}' fails on images {tuple(images.shape)}"), torch.inference_mode():
-        logits = model(images)
+        logits = as_judged(model, request.params, tta="none")(images)
     check_logits(architecture, logits, (len(images), loaded.task.num_classes))
     return model
 

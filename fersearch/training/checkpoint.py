@@ -19,6 +19,7 @@ from fersearch.data.arrays import Loaded
 from fersearch.errors import FersearchError
 from fersearch.training.request import TrialRequest
 from fersearch.training.states import write_whole
+from fersearch.training.task import trained_task
 
 KEY = "fersearch"
 FORMAT = 1
@@ -101,7 +102,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def task_of(card: Mapping[str, Any]) -> Task:
-    """The task that a checkpoint was trained for."""
+    """The task that a checkpoint was trained for; its network may see less of an image (`trained_task`)."""
     return Task(tuple(card["class_names"]), int(card["channels"]), int(card["image_size"]))
 
 
@@ -111,7 +112,7 @@ def load_model(card: Mapping[str, Any], tensors: Mapping[str, Tensor], architect
     Raises:
         FersearchError: the weights are not those of the architecture.
     """
-    model = architecture.build(card["params"], task_of(card))
+    model = architecture.build(card["params"], trained_task(task_of(card), card["params"]))
     try:
         model.load_state_dict(dict(tensors))
     except RuntimeError as error:

@@ -17,7 +17,7 @@ from fersearch.training.errors import check_finite
 from fersearch.training.losses import Loss, Targets, class_weights, criterion
 from fersearch.training.optim import Schedule, optimizer
 from fersearch.training.precision import Precision, autocast
-from fersearch.training.tta import judged
+from fersearch.training.tta import as_judged
 
 CHECKED = 64  # steps between two looks at the loss, each of which makes a GPU wait
 
@@ -68,7 +68,7 @@ class Fit:
             Schedule(updates, params, objective),
             precision,
             kept=average.model if average else model,
-            judged=judged(average.model if average else model, params),
+            judged=as_judged(average.model if average else model, params),
             average=average,
             clip_norm=float(params.get("clip_norm", 0.0)),
         )

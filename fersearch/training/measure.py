@@ -156,9 +156,10 @@ def latency(model: nn.Module, image: torch.Tensor, repeats: int = 10) -> float:
 def count_on_meta(architecture: Architecture, params: Mapping[str, Value], task: Task) -> dict[str, int]:
     """Count weights, `total` and `trainable` under the freezing rule of `params`, without memory for them."""
     from fersearch.training.freeze import freeze
+    from fersearch.training.task import trained_task
 
     with torch.device("meta"):
-        model = architecture.build(params, task)
+        model = architecture.build(params, trained_task(task, params))
     freeze(architecture, model, params)
     trainable = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     return {"total": parameters(model), "trainable": trainable}

@@ -32,14 +32,14 @@ class Judged(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Show every view in turn."""
-        logits = [self.model(view) for view in self.show(images, self.crop)]
+        logits: list[Tensor] = [self.model(view) for view in self.show(images, self.crop)]
         if len(logits) == 1:
             return logits[0]
         shares = torch.stack([each.float().softmax(1) for each in logits]).mean(0)
         return shares.clamp_min(torch.finfo(shares.dtype).tiny).log()
 
 
-def judged(model: nn.Module, params: Params, tta: str | None = None) -> nn.Module:
+def as_judged(model: nn.Module, params: Params, tta: str | None = None) -> nn.Module:
     """The model as a trial of `params` judges it: itself if images are shown whole and once.
 
     `tta` takes the place of the trial's own.

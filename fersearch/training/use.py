@@ -18,6 +18,7 @@ from fersearch.training.checkpoint import load_model, read_checkpoint, task_of
 from fersearch.training.evaluate import compute, confusion_matrix, judge, predict, probabilities
 from fersearch.training.losses import criterion
 from fersearch.training.precision import resolve
+from fersearch.training.tta import as_judged
 
 
 @dataclass(frozen=True)
@@ -50,19 +51,26 @@ class Restored:
         """The batch size of its trial."""
         return int(self.card["params"].get("batch_size", 64))
 
-    def probabilities(self, images: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-        """Class shares (float32, n x classes) of uint8 images (n, channels, size, size)."""
+    def probabilities(self, images: "np.ndarray[Any, Any]", tta: str | None = None) -> "np.ndarray[Any, Any]":
+        """Class shares (float32, n x classes) of uint8 images (n, channels, size, size).
+
+        They are averaged over the views of `tta` (none, flip, five_crop or ten_crop); without one over those
+        of the trial.
+
+        Raises:
+            UnknownName: there is no such test-time augmentation.
+        """
         pixels = self._pixels(images)
         rows = pixels.rows(np.arange(len(images)))
-        return probabilities(predict(self.model, pixels, rows, self.batch_size, self._precision))
+        return probabilities(predict(self.judged(tta), pixels, rows, self.batch_size, self._precision))
 
     def evaluate(
-        self, loaded: Loaded, split: str, metrics: Mapping[str, Metric]
+        self, loaded: Loaded, split: str, metrics: Mapping[str, Metric], tta: str | None = None
     ) -> tuple[dict[str, float], list[list[int]]]:
-        """Every predictive metric on a split, and the confusion matrix (true class by row)."""
+        """Every predictive metric on a split, and the confusion matrix (true class by row), under `tta`."""
         pixels = self._pixels(loaded.images)
         loss_of = criterion(self.card["params"])
-        judged = judge(self.model, loaded, pixels, split, self.batch_size, loss_of, self._precision)
+        judged = judge(self.judged(tta), loaded, pixels, split, self.batch_size, loss_of, self._precision)
         evaluation = Evaluation(
             judged.probabilities,
             judged.labels,
@@ -73,6 +81,10 @@ class Restored:
         )
         told = {name: metric for name, metric in metrics.items() if not metric.measured}
         return compute(told, evaluation), confusion_matrix(judged.probabilities, judged.labels)
+
+    def judged(self, tta: str | None = None) -> nn.Module:
+        """The model as it is judged: from normalised images of the dataset's size to logits."""
+        return as_judged(self.model, self.card["params"], tta)
 
     def _pixels(self, images: "np.ndarray[Any, Any]") -> Pixels:
         return Pixels.of(images, self.card["mean"], self.card["std"], self.device)
