@@ -1,6 +1,7 @@
 """The vocabulary of emotions: one canonical word each, and the words that datasets use for them."""
 
 import re
+from collections.abc import Iterable, Mapping
 
 from fersearch.errors import DataError, suggestion
 
@@ -8,6 +9,7 @@ EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "
 EXTENDED = ("amenability", "concentration", "confusion", "aversion", "engaged", "ahegao")
 NOT_CLASSES = ("unknown", "not_a_face")
 FERPLUS = (*EMOTIONS, *NOT_CLASSES)
+CANONICAL = (*EMOTIONS, *EXTENDED, *NOT_CLASSES)
 FER2013 = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 
 _WORDS = {
@@ -54,6 +56,24 @@ def canonical(text: str, where: str = "") -> str:
         place = f"{where}: " if where else ""
         raise DataError(f"{place}unknown label '{text}'", suggestion(plain(text), ALIASES))
     return name
+
+
+def coded(text: str, codes: Mapping[str, str], where: str) -> str:
+    """The canonical word for a dataset's code (`4` is `happiness` in RAF-DB).
+
+    Raises:
+        DataError: there is no such code; the message starts with `where`, the hint lists the codes.
+    """
+    if text.strip() not in codes:
+        known_codes = ", ".join(f"{code} {name}" for code, name in codes.items())
+        raise DataError(f"{where}: unknown emotion code '{text.strip()}'", f"known: {known_codes}")
+    return codes[text.strip()]
+
+
+def in_order(words: Iterable[str]) -> tuple[str, ...]:
+    """Each word once: canonical ones in their order, then the others sorted."""
+    found = set(words)
+    return (*(word for word in CANONICAL if word in found), *sorted(found.difference(CANONICAL)))
 
 
 def lookalikes(class_names: tuple[str, ...]) -> list[str]:
