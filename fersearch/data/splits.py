@@ -1,11 +1,13 @@
 """Which image trains, which validates, which tests: the given split kept, the rest drawn fairly and repeatably."""
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from fersearch.components import Labels
+from fersearch.data import folds
 from fersearch.data.folders import PARTS
 from fersearch.errors import DataError, UsageError
 from fersearch.study import Protocol
@@ -17,15 +19,64 @@ LEFT_OUT, TO_DRAW = -1, -2
 RATIOS = (0.7, 0.15, 0.15)
 
 
-def draw(labels: Labels, protocol: Protocol) -> Parts:
-    """The part of each image, int8 (n): 0 train, 1 valid, 2 test, -1 left out.
-
-    Images without a part go to train and to the parts that no image was given to, in the protocol's ratios,
-    stratified by class, whole subjects together. `ratios` draws every image that is not left out anew.
+def rounds(labels: Labels, protocol: Protocol) -> int:
+    """How often a trial is trained: each fold, or each subject left out, of each repeat.
 
     Raises:
-        DataError: the protocol asks for the official split and there is none, or there are too few subjects.
+        DataError: subjects are to be left out and none is known.
     """
+    if protocol.split == "kfold":
+        return protocol.folds * protocol.repeats
+    if protocol.split == "loso":
+        return len(folds.known_subjects(labels, _pool(labels, protocol)[1])[1]) * protocol.repeats
+    return protocol.repeats
+
+
+def draw(labels: Labels, protocol: Protocol, round: int = 1) -> Parts:
+    """The part of each image in a round, int8 (n): 0 train, 1 valid, 2 test, -1 left out.
+
+    Images without a part go to train and to the parts that no image was given to, in the protocol's ratios.
+    `ratios` draws every image that is not left out anew; `kfold` and `loso` divide all but test.
+
+    Raises:
+        DataError: the protocol asks for the official split and there is none, there are too few subjects, or
+            a split that must keep subjects apart does not.
+    """
+    parts = _folded(labels, protocol, round) if protocol.folded else _split(labels, protocol)
+    if protocol.by == "subject":
+        _refuse_leaks(labels, parts)
+    return parts
+
+
+def leaks(labels: Labels, parts: Parts) -> list[str]:
+    """Warnings about subjects whose images train and also judge."""
+    if labels.subject is None:
+        return []
+    subjects = np.asarray(labels.subject).astype(str)
+    of = [set(subjects[parts == part].tolist()) - {""} for part in (TRAIN, VALID, TEST)]
+    return [
+        f"{len(of[TRAIN] & of[part]):,} of {len(of[part]):,} subjects of {PARTS[part]} are also in train:"
+        " a score there may be memory of their faces; `by = subject` keeps them apart"
+        for part in (VALID, TEST)
+        if of[TRAIN] & of[part]
+    ]
+
+
+def without_duplicates(parts: Parts, images: npt.NDArray[np.uint8]) -> Parts:
+    """The parts without images of train that occur, equal in every pixel, in valid or test, or of valid in test."""
+    kept = np.array(parts)
+    digest = {
+        row: hashlib.blake2b(images[row].tobytes(), digest_size=16).digest() for row in np.flatnonzero(parts >= 0)
+    }
+    seen: set[bytes] = set()
+    for part in (TEST, VALID, TRAIN):
+        rows = np.flatnonzero(parts == part)
+        kept[[row for row in rows if digest[row] in seen]] = LEFT_OUT
+        seen |= {digest[row] for row in rows}
+    return kept
+
+
+def _split(labels: Labels, protocol: Protocol) -> Parts:
     parts = np.array(labels.split, np.int8)
     if protocol.split == "ratios":
         parts[parts != LEFT_OUT] = TO_DRAW
@@ -38,9 +89,55 @@ def draw(labels: Labels, protocol: Protocol) -> Parts:
             "let it be drawn with the protocol's split = auto, or choose another dataset",
         )
     shares = _shares(parts, protocol.ratios or RATIOS)
-    groups = _groups(labels, waiting)
-    parts[waiting] = _drawn(labels.hard[waiting], groups, shares, protocol.seed)
+    parts[waiting] = _drawn(labels, waiting, shares, protocol)
     return parts
+
+
+def _folded(labels: Labels, protocol: Protocol, round: int) -> Parts:
+    parts, pool = _pool(labels, protocol)
+    parts[pool] = TRAIN
+    if protocol.split == "loso":
+        subjects, names = folds.known_subjects(labels, pool)
+        chosen = subjects == names[(round - 1) % len(names)]
+    else:
+        repeat, fold = divmod(round - 1, protocol.folds)
+        groups = _groups_by(labels, pool, protocol)
+        random = int(np.random.default_rng([protocol.seed, 3, repeat]).integers(2**31))
+        hard = None if protocol.by == "chance" else np.asarray(labels.hard)[pool]
+        chosen = folds.fold(len(pool), protocol.folds, fold, random, hard, groups)
+    parts[pool[chosen]] = VALID
+    return parts
+
+
+def _pool(labels: Labels, protocol: Protocol) -> tuple[Parts, Ints]:
+    """Parts with test held out, and the rows that train and validate in turns."""
+    parts = np.array(labels.split, np.int8)
+    if protocol.ratios is not None:
+        parts[parts != LEFT_OUT] = TO_DRAW
+        test = protocol.ratios[TEST]
+        if test > 0:
+            rows = np.flatnonzero(parts == TO_DRAW)
+            drawn = _drawn(labels, rows, [1 - test, 0.0, test], protocol)
+            parts[rows[drawn == TEST]] = TEST
+    return parts, np.flatnonzero((parts != LEFT_OUT) & (parts != TEST))
+
+
+def _refuse_leaks(labels: Labels, parts: Parts) -> None:
+    if labels.subject is None or not (np.asarray(labels.subject).astype(str) != "").any():
+        raise DataError(
+            "the protocol keeps subjects apart (by = subject), and this dataset does not know its subjects",
+            "use by = class, and say that faces of one person may be on both sides",
+        )
+    if found := leaks(labels, parts):
+        raise DataError(
+            f"the protocol keeps subjects apart (by = subject), and this split does not: {found[0]}",
+            "draw one with split = ratios or kfold, or do not call it grouped: by = auto",
+        )
+
+
+def _groups_by(labels: Labels, rows: Ints, protocol: Protocol) -> Ints | None:
+    """Subject numbers where the protocol draws whole subjects; None where it does not."""
+    return _groups(labels, rows) if protocol.by in ("auto", "subject") else None
 
 
 def limited(indices: dict[str, Ints], hard: Ints, limit: int, seed: int) -> dict[str, Ints]:
@@ -91,16 +188,19 @@ def _groups(labels: Labels, rows: Ints) -> Ints | None:
     return numbers
 
 
-def _drawn(hard: Ints, groups: Ints | None, shares: Sequence[float], seed: int) -> Parts:
-    random = np.random.default_rng([seed, 1])
+def _drawn(labels: Labels, rows: Ints, shares: Sequence[float], protocol: Protocol) -> Parts:
+    """A part for each of some rows, in shares of train, valid and test."""
+    hard, groups = np.asarray(labels.hard)[rows], _groups_by(labels, rows, protocol)
+    random = np.random.default_rng([protocol.seed, 1])
     if groups is not None:
         return _by_subject(hard, groups, shares, random)
+    strata = np.zeros_like(hard) if protocol.by == "chance" else hard
     parts = np.zeros(len(hard), np.int8)
-    for label in np.unique(hard):
-        rows = random.permutation(np.flatnonzero(hard == label))
-        ends = np.cumsum(_apportion_part(rows.size, shares))
-        for part, members in enumerate(np.split(rows, ends[:-1])):
-            parts[members] = part
+    for label in np.unique(strata):
+        members = random.permutation(np.flatnonzero(strata == label))
+        ends = np.cumsum(_apportion_part(members.size, shares))
+        for part, some in enumerate(np.split(members, ends[:-1])):
+            parts[some] = part
     return parts
 
 

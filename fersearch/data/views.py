@@ -23,7 +23,7 @@ from fersearch.space import Value
 from fersearch.study import Protocol
 
 Ints = npt.NDArray[np.int64]
-FORMAT = 1
+FORMAT = 2
 CHUNK = 2048
 
 
@@ -35,6 +35,8 @@ class Loaded:
     n x classes, None where the targets are classes) hold every prepared image; `indices` (int64, sorted) say which
     rows are train, valid and, when asked for, test. `mean` and `std` are those of the train images divided by 255,
     one per channel (std 1 where the images are all equal). `digest` is the SHA-256 of the prepared content.
+    `rounds` is how often the protocol trains, `source` (str, n) the dataset that each image came from where several
+    are merged, `warnings` what makes the split's scores doubtful.
     """
 
     images: npt.NDArray[np.uint8]
@@ -47,6 +49,9 @@ class Loaded:
     digest: str
     target: str
     licence: str
+    rounds: int = 1
+    source: npt.NDArray[np.str_] | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def load(
@@ -56,8 +61,9 @@ def load(
     protocol: Protocol | None = None,
     limit: int | None = None,
     with_test: bool = False,
+    round: int = 1,
 ) -> Loaded:
-    """Map what a study sees: labels under the dataset's options and `target` in `params`, split by the protocol.
+    """Map what a study sees in a round: labels under the dataset's options and `target`, split by the protocol.
 
     `limit` keeps a stratified subset of train and valid together. The test rows are left out unless asked for.
 
@@ -65,14 +71,14 @@ def load(
         DataError: no image is left for train or valid, or test is asked for and there is none.
         UsageError: an option or target that is not offered.
     """
-    folder = view(dataset, prepared, params, protocol or Protocol(), limit)
+    folder = view(dataset, prepared, params, protocol or Protocol(), limit, round)
     facts = json.loads((folder / "view.json").read_text(encoding="utf-8"))
     indices = {part: map_array(folder / f"{part}.npy") for part in PARTS if part != "test" or with_test}
     if with_test and not len(indices["test"]):
         raise DataError(
             f"dataset {dataset.name} has no test split", "evaluate on valid, or draw one with split = ratios"
         )
-    soft = folder / "soft.npy"
+    soft, source = folder / "soft.npy", folder / "source.npy"
     return Loaded(
         images=prepared.images,
         hard=map_array(folder / "hard.npy"),
@@ -84,19 +90,29 @@ def load(
         digest=prepared.digest,
         target=facts["target"],
         licence=prepared.licence,
+        rounds=facts["rounds"],
+        source=map_array(source) if source.exists() else None,
+        warnings=tuple(facts["warnings"]),
     )
 
 
 def view(
-    dataset: Dataset, prepared: Prepared, params: Mapping[str, Value], protocol: Protocol, limit: int | None
+    dataset: Dataset,
+    prepared: Prepared,
+    params: Mapping[str, Value],
+    protocol: Protocol,
+    limit: int | None,
+    round: int = 1,
 ) -> Path:
-    """The folder of derived arrays for one choice of options, protocol and limit, made if there is none."""
+    """The folder of derived arrays for one choice of options, protocol, limit and round, made if there is none."""
     chosen = dataset_options.loading(dataset, params)
+    round = round if protocol.folded else 1
     facts = {"options": chosen, "protocol": asdict(protocol), "limit": limit, "by": _maker(dataset), "format": FORMAT}
+    facts["round"] = round
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
     folder = prepared.folder / "views" / key
     if not (folder / "view.json").is_file():
-        _make(folder, dataset, prepared, chosen, protocol, limit)
+        _make(folder, dataset, prepared, chosen, protocol, limit, round)
     return folder
 
 
@@ -117,11 +133,17 @@ def _make(
     chosen: Mapping[str, Value],
     protocol: Protocol,
     limit: int | None,
+    round: int,
 ) -> None:
     labels = dataset.label(prepared.columns, prepared.class_names, chosen)
     check_labels(dataset.name, labels, prepared.count)
     hard = np.ascontiguousarray(labels.hard, np.int64)
-    parts = splits.draw(labels, protocol)
+    parts = splits.draw(labels, protocol, round)
+    warnings = splits.leaks(labels, parts)
+    if protocol.duplicates == "drop":
+        kept = splits.without_duplicates(parts, prepared.images)
+        warnings.append(f"{int((kept != parts).sum()):,} images were left out: their equals judge, in valid or test")
+        parts = kept
     indices = {name: np.flatnonzero(parts == k) for k, name in enumerate(PARTS)}
     for name in ("train", "valid"):
         if not len(indices[name]):
@@ -134,6 +156,8 @@ def _make(
     arrays: dict[str, npt.NDArray[Any]] = {**indices, "hard": hard}
     if labels.soft is not None:
         arrays["soft"] = np.ascontiguousarray(labels.soft, np.float32)
+    if labels.source is not None:
+        arrays["source"] = np.asarray(labels.source).astype(str)
     facts = {
         "class_names": list(labels.class_names),
         "target": chosen["target"],
@@ -142,6 +166,9 @@ def _make(
         "options": dict(chosen),
         "protocol": asdict(protocol),
         "limit": limit,
+        "round": round,
+        "rounds": splits.rounds(labels, protocol),
+        "warnings": warnings,
     }
     with trouble_told(prepared.folder):
         _save(folder, arrays, facts)
@@ -170,6 +197,7 @@ def check_labels(name: str, labels: Labels, count: int) -> None:
         ("split", labels.split),
         ("soft", labels.soft),
         ("subject", labels.subject),
+        ("source", labels.source),
     ):
         if values is not None and len(values) != count:
             raise DataError(f"dataset {name}: {len(values)} values of '{field}' for {count} images")

@@ -12,6 +12,7 @@ from fersearch.components import Metric
 from fersearch.search.build import make_pruner, make_sampler
 from fersearch.search.front import front
 from fersearch.search.history import History, reached
+from fersearch.search.pruner import Verdict
 from fersearch.search.retries import next_state
 from fersearch.search.values import best_epoch, max_epochs, planned_epochs, told_values, trial_values, undefined
 from fersearch.study import StudySpec
@@ -51,7 +52,8 @@ class Search:
     """A study's search, rebuilt from its rows.
 
     Trials that a driver left running when it died have their open attempt ended as killed, and
-    run again as the retry table says. `baseline` holds the majority class's score by metric.
+    run again as the retry table says. `baseline` holds the majority class's score by metric;
+    `rounds` is how often the protocol trains each trial.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Search:
         writer: Writer,
         metrics: Mapping[str, Metric],
         baseline: Mapping[str, float],
+        rounds: int = 1,
     ) -> None:
         self.spec = study.spec
         self._space = self.spec.space.to_json()
@@ -69,7 +72,8 @@ class Search:
         self._metrics = metrics
         self._baseline = baseline
         self._history = History()
-        self._pruner = make_pruner(self.spec, metrics)
+        self._rounds = rounds
+        self._pruner = make_pruner(self.spec, metrics, rounds)
         self._trials: dict[int, Trial] = {}
         self._numbers: dict[TrialState, set[int]] = {state: set() for state in TrialState}
         for trial in sorted(trials, key=lambda trial: trial.number):
@@ -107,18 +111,21 @@ class Search:
         self._writer.start_attempt(number, attempt)
         self._history.add(number, epoch)
         trial = replace(trial, epochs=epoch.number, attempts=(*trial.attempts[:-1], attempt))
-        verdict = self._pruner.judge(number, epoch, self._planned(trial))
+        compared = self._compared(epoch, self._history.of(number))
+        verdict = self._pruner.judge(number, compared, self._planned(trial)) if compared else Verdict()
         if verdict.rung is not None:
             trial = replace(trial, verdict=verdict.to_json())
             self._writer.update_trial(trial)
         self._keep(trial)
-        return Decision.STOP if verdict.stop else Decision.CONTINUE
+        over = epoch.last and epoch.round >= self._rounds
+        return Decision.STOP if verdict.stop and not over else Decision.CONTINUE
 
     def finish(self, number: int, outcome: Outcome, seconds: float) -> Trial:
         """End a trial's attempt after `seconds` of wall time; returns the trial as it stands now."""
         trial = self._close(self._trials[number], outcome, seconds)
         if trial.state.ended:
-            self._sampler.tell(number, told_values(trial, self.spec.objectives, self._metrics))
+            in_rounds = self.spec.protocol.in_rounds
+            self._sampler.tell(number, told_values(trial, self.spec.objectives, self._metrics, in_rounds))
         return trial
 
     @property
@@ -175,6 +182,7 @@ class Search:
             message=outcome.message,
             traceback=outcome.traceback,
             seconds=seconds,
+            facts=outcome.facts,
         )
         trial = replace(
             trial,
@@ -200,13 +208,23 @@ class Search:
         return replace(trial, values=values, kept_epoch=self._kept(trial, outcome), checkpoint=outcome.checkpoint)
 
     def _values(self, trial: Trial, outcome: Outcome) -> dict[str, float]:
-        return trial_values(self._history.of(trial.number), self._kept(trial, outcome), self._metrics)
+        epochs = self._history.of(trial.number)
+        return trial_values(epochs, self._kept(trial, outcome), self.spec.objectives[0], self._metrics)
 
     def _kept(self, trial: Trial, outcome: Outcome) -> int | None:
         return outcome.kept_epoch or best_epoch(self._history.of(trial.number), self.spec.objectives[0])
 
+    def _compared(self, epoch: Epoch, history: Mapping[int, Epoch]) -> Epoch | None:
+        """What the pruner compares: the epoch; under folds or repeats the mean of the rounds so far, as one ends."""
+        if self._rounds == 1:
+            return epoch
+        if not epoch.last:
+            return None
+        values = trial_values(history, None, self.spec.objectives[0], self._metrics)
+        return Epoch(epoch.round, values, epoch.seconds)
+
     def _planned(self, trial: Trial) -> int:
-        return planned_epochs(trial.params, max_epochs(self.spec.space))
+        return self._rounds if self._rounds > 1 else planned_epochs(trial.params, max_epochs(self.spec.space))
 
     def _keep(self, trial: Trial) -> None:
         before = self._trials.get(trial.number)
@@ -218,8 +236,10 @@ class Search:
     def _recall(self, trial: Trial, epochs: Sequence[Epoch]) -> None:
         """Take in a trial's rows: the pruner hears its epochs, and those of an unfinished one are held."""
         counted = [epoch for epoch in epochs if not trial.state.ended or epoch.number <= trial.epochs]
-        for epoch in counted:
-            self._pruner.vote(trial.number, epoch, self._planned(trial))
+        for place, epoch in enumerate(counted, 1):
+            before = {earlier.number: earlier for earlier in counted[:place]} if epoch.last else {}
+            if compared := self._compared(epoch, before):
+                self._pruner.vote(trial.number, compared, self._planned(trial))
         if not trial.state.ended:
             self._history.load(trial.number, counted)
             trial = replace(trial, epochs=max((epoch.number for epoch in counted), default=0))

@@ -53,10 +53,19 @@ def make_sampler(spec: StudySpec, trials: Iterable[Trial], metrics: Mapping[str,
         return Grid(spec.space, trials)
     from fersearch.search.sampler import OptunaSampler  # here, for it loads Optuna
 
-    return OptunaSampler(spec, trials, partial(told_values, objectives=spec.objectives, metrics=metrics))
+    rounds = spec.protocol.in_rounds
+    told = partial(told_values, objectives=spec.objectives, metrics=metrics, in_rounds=rounds)
+    return OptunaSampler(spec, trials, told)
 
 
-def make_pruner(spec: StudySpec, metrics: Mapping[str, Metric]) -> Pruner:
-    """The study's pruner, without votes yet; UnknownName if there is no such pruner."""
+def make_pruner(spec: StudySpec, metrics: Mapping[str, Metric], rounds: int) -> Pruner:
+    """The study's pruner, without votes yet; UnknownName if there is no such pruner.
+
+    Trials of several rounds are compared after rounds, on their means.
+    """
     lookup("pruner", spec.pruner, PRUNERS)
-    return NoPruner() if spec.pruner == "none" else ParetoPruner(spec.objectives, metrics, max_epochs(spec.space))
+    if spec.pruner == "none":
+        return NoPruner()
+    if rounds > 1:
+        return ParetoPruner(spec.objectives, metrics, rounds, unit="round")
+    return ParetoPruner(spec.objectives, metrics, max_epochs(spec.space))

@@ -12,7 +12,7 @@ arXiv:2106.12639), epsilon-net rank (Salinas et al. 2021, arXiv:2106.05680).
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from fersearch.components import Metric
 from fersearch.pareto import epsilon_net, fronts
@@ -74,11 +74,21 @@ class ParetoPruner:
     It holds one vote per trial and rung: a trial that is resumed and comes by again replaces its
     own. Votes of stopped and failed trials stay. The result does not depend on the order in
     which votes came in.
+
+    With `unit` round, an Epoch that is judged stands for the mean of the rounds up to its number, and
+    costs are those of a whole round already.
     """
 
-    def __init__(self, objectives: Sequence[Objective], metrics: Mapping[str, Metric], max_epochs: int) -> None:
+    def __init__(
+        self,
+        objectives: Sequence[Objective],
+        metrics: Mapping[str, Metric],
+        max_epochs: int,
+        unit: Literal["epoch", "round"] = "epoch",
+    ) -> None:
         self._objectives = tuple(objectives)
         self._metrics = metrics
+        self._unit = unit
         self._votes: dict[int, dict[int, tuple[float, ...]]] = {rung: {} for rung in rungs(max_epochs)}
 
     def judge(self, number: int, epoch: Epoch, epochs_planned: int) -> Verdict:
@@ -88,9 +98,13 @@ class ParetoPruner:
         if votes is None:
             return Verdict()
         if len(votes) < MIN_PEERS:
-            return _too_few(epoch.number, len(votes))
+            return _too_few(f"{self._unit} {epoch.number}", epoch.number, len(votes))
         rank, kept = rank_of(number, votes), math.ceil(len(votes) / ETA)
-        return _ranked(epoch.number, rank, len(votes), kept, stop=rank > kept and epoch.number < epochs_planned)
+        stop = rank > kept and epoch.number < epochs_planned
+        did = "stopped" if stop else "went on"
+        place = f"{self._unit} {epoch.number}"
+        reason = f"{did} at {place}: rank {rank} of {len(votes)} by Pareto fronts; the best {kept} go on"
+        return Verdict(stop, epoch.number, rank, len(votes), kept, reason)
 
     def vote(self, number: int, epoch: Epoch, epochs_planned: int) -> None:
         """Take in an epoch that was judged before; only those at rungs count."""
@@ -101,7 +115,9 @@ class ParetoPruner:
     def _loss(self, objective: Objective, epoch: Epoch, epochs_planned: int) -> float:
         """The objective as a loss; a missing or undefined value is the worst there is."""
         metric = self._metrics.get(objective.metric)
-        value = projected(epoch.values.get(objective.metric, math.nan), metric, epoch.number, epochs_planned)
+        value = epoch.values.get(objective.metric, math.nan)
+        if self._unit == "epoch":
+            value = projected(value, metric, epoch.number, epochs_planned)
         if not math.isfinite(value):
             return math.inf
         return objective.loss(math.log(max(value, SMALLEST)) if metric and metric.log_scale else value)
@@ -127,13 +143,7 @@ def rank_of(number: int, votes: Mapping[int, Sequence[float]]) -> int:
     raise KeyError(number)
 
 
-def _ranked(epoch: int, rank: int, peers: int, kept: int, stop: bool) -> Verdict:
-    did = "stopped" if stop else "went on"
-    reason = f"{did} at epoch {epoch}: rank {rank} of {peers} by Pareto fronts; the best {kept} go on"
-    return Verdict(stop, epoch, rank, peers, kept, reason)
-
-
-def _too_few(epoch: int, peers: int) -> Verdict:
+def _too_few(place: str, rung: int, peers: int) -> Verdict:
     came = "1 trial has come" if peers == 1 else f"{peers} trials have come"
-    reason = f"went on at epoch {epoch}: {came} so far, {MIN_PEERS} are needed to compare"
-    return Verdict(False, epoch, None, peers, peers, reason)
+    reason = f"went on at {place}: {came} so far, {MIN_PEERS} are needed to compare"
+    return Verdict(False, rung, None, peers, peers, reason)

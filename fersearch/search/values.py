@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import mean, stdev
 
 from fersearch.components import Metric
 from fersearch.space import Int, Params, Space, values_of
@@ -36,13 +37,41 @@ def best_epoch(epochs: Mapping[int, Epoch], first: Objective) -> int | None:
     return min(defined, key=lambda n: (defined[n], n), default=None)
 
 
-def trial_values(epochs: Mapping[int, Epoch], kept: int | None, metrics: Metrics) -> dict[str, float]:
+def by_round(epochs: Mapping[int, Epoch]) -> dict[int, dict[int, Epoch]]:
+    """A trial's epochs by round and number; a round cut off on its way is left out where another was whole."""
+    found: dict[int, dict[int, Epoch]] = {}
+    for number, epoch in sorted(epochs.items()):
+        found.setdefault(epoch.round, {})[number] = epoch
+    whole = {number: own for number, own in found.items() if any(epoch.last for epoch in own.values())}
+    return whole or found
+
+
+def round_values(epochs: Mapping[int, Epoch], first: Objective, metrics: Metrics) -> list[dict[str, float]]:
+    """The values of each round: those of its best epoch by the first objective, costs of the whole round."""
+    return [_kept_values(own, best_epoch(own, first), metrics) for own in by_round(epochs).values()]
+
+
+def trial_values(epochs: Mapping[int, Epoch], kept: int | None, first: Objective, metrics: Metrics) -> dict[str, float]:
     """The values a trial is known by: those of its kept epoch; costs of the whole trial from its last one.
 
-    Numbers that are not finite are left out: a metric that is undefined has no value.
+    Of a trial with several rounds every value is the mean over the rounds, and `NAME_std` beside it their standard
+    deviation (of a sample). Numbers that are not finite are left out: a metric that is undefined has no value.
     """
     if not epochs:
         return {}
+    if len(by_round(epochs)) == 1:
+        return _kept_values(epochs, kept or best_epoch(epochs, first), metrics)
+    rounds = round_values(epochs, first, metrics)
+    found: dict[str, float] = {}
+    for name in dict.fromkeys(name for values in rounds for name in values):
+        known = [values[name] for values in rounds if name in values]
+        found[name] = mean(known)
+        if len(known) > 1:
+            found[f"{name}_std"] = stdev(known)
+    return found
+
+
+def _kept_values(epochs: Mapping[int, Epoch], kept: int | None, metrics: Metrics) -> dict[str, float]:
     last = epochs[max(epochs)]
     whole = {name: value for name, value in last.values.items() if _of_whole_trial(metrics.get(name))}
     best = epochs.get(kept or last.number, last).values
@@ -56,16 +85,19 @@ def undefined(values: Mapping[str, float], objectives: Sequence[Objective]) -> s
     return f"no finite value of {', '.join(names)}" if names else ""
 
 
-def told_values(trial: Trial, objectives: Sequence[Objective], metrics: Metrics) -> list[float] | None:
+def told_values(
+    trial: Trial, objectives: Sequence[Objective], metrics: Metrics, in_rounds: bool = False
+) -> list[float] | None:
     """What the sampler hears of a trial that ended; None stands for a failure.
 
     A pruned trial is told as it was measured, with cumulative costs projected to its full
-    budget: told with what it had spent it would look cheaper than it is.
+    budget: told with what it had spent it would look cheaper than it is. A trial stopped between
+    rounds is told as it is, since its costs are those of whole rounds.
     """
     if trial.state not in (TrialState.COMPLETE, TrialState.PRUNED) or undefined(trial.values, objectives):
         return None
     values = [float(trial.values[objective.metric]) for objective in objectives]
-    if trial.state is TrialState.COMPLETE or not trial.epochs:
+    if trial.state is TrialState.COMPLETE or in_rounds or not trial.epochs:
         return values
     planned = planned_epochs(trial.params, trial.epochs)
     return [

@@ -70,7 +70,9 @@ _ATTEMPT_CHANGES = (
     "log",
     "message",
     "traceback",
+    "facts",
 )
+_ENVIRONMENT = ("device", "device_name", "precision", "torch", "threads")
 _ATTEMPT_FACTS = ("resumed_from", "seconds_to_first_step")
 
 
@@ -109,7 +111,8 @@ class Batch:
         """The rows of an epoch."""
         of_attempt = {"study_id": self.study_id, "trial": number, "attempt": attempt}
         seconds = {"seconds": epoch.seconds, "cpu_seconds": epoch.cpu_seconds, "recorded_at": now()}
-        self.epochs.append({**of_attempt, "number": epoch.number, **seconds})
+        round = {"round": epoch.round, "ends_round": epoch.last}
+        self.epochs.append({**of_attempt, "number": epoch.number, **seconds, **round})
         of_epoch = {**of_attempt, "epoch": epoch.number}
         self.metrics += [{**of_epoch, **row} for row in _named(epoch.values)]
         if epoch.confusion is not None:
@@ -123,7 +126,9 @@ class Batch:
         self.attempts[trial.number, attempt.number]["ended_at"] = now()
         self.attempts[trial.number, attempt.number] |= {name: facts.get(name) for name in _ATTEMPT_FACTS}
         apart = (*_ATTEMPT_FACTS, "checkpoint_bytes")
-        self.facts[trial.number, attempt.number] = {k: v for k, v in facts.items() if k not in apart}
+        told = {name: fact for name, fact in facts.items() if name not in apart}
+        self.attempts[trial.number, attempt.number]["facts"] = told
+        self.facts[trial.number, attempt.number] = {k: v for k, v in told.items() if k in _ENVIRONMENT}
         size = facts.get("checkpoint_bytes")
         if trial.checkpoint:
             of_trial = {"study_id": self.study_id, "trial": trial.number, "digest": trial.checkpoint}
@@ -157,7 +162,7 @@ class Batch:
         reason = attempt.reason.value if attempt.reason else None
         row |= texts | {"study_id": self.study_id, "trial": number, "reason": reason, "started_at": now()}
         later = dict.fromkeys(("ended_at", "environment_id", *_ATTEMPT_FACTS))
-        self.attempts[number, attempt.number] = row | later
+        self.attempts[number, attempt.number] = row | later | {"facts": dict(attempt.facts)}
 
 
 def _named(values: Mapping[str, float]) -> list[Row]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Dialect,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
 )
 
 metadata = MetaData()
@@ -176,6 +178,7 @@ attempts = Table(
     Column("log", Text),
     Column("message", Text, nullable=False),
     Column("traceback", Text, nullable=False),
+    Column("facts", Json, nullable=False, server_default="{}"),
     _of_trial(),
 )
 
@@ -186,6 +189,8 @@ epochs = Table(
     Column("seconds", Double, nullable=False),
     Column("cpu_seconds", Double, nullable=False),
     Column("recorded_at", Moment, nullable=False),
+    Column("round", Integer, nullable=False, server_default="1"),
+    Column("ends_round", Boolean, nullable=False, server_default=false()),
     _belongs_to("attempts", ("study_id", "trial", "attempt"), ("study_id", "trial", "number")),
     sqlite_with_rowid=False,
 )

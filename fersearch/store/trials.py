@@ -123,7 +123,7 @@ def _values(connection: Connection, study_id: int, number: int | None) -> dict[i
 
 def _attempts(connection: Connection, study_id: int, number: int | None) -> dict[int, list[Attempt]]:
     c = attempts.c
-    shown = (c.number, c.reason, c.message, c.traceback, c.first_epoch, c.last_epoch, c.seconds, c.pid, c.log)
+    shown = (c.number, c.reason, c.message, c.traceback, c.first_epoch, c.last_epoch, c.seconds, c.pid, c.log, c.facts)
     query = select(c.trial, *shown).where(*_where(c.study_id == study_id, c.trial, number))
     found: dict[int, list[Attempt]] = defaultdict(list)
     for trial, own, reason, *rest in connection.execute(query.order_by(c.trial, c.number)).all():
@@ -139,16 +139,22 @@ def _epochs(
     counts: Mapping[Key, Any],
 ) -> dict[int, list[Epoch]]:
     c, m = epochs.c, metric_values.c
-    query = select(c.trial, c.attempt, c.number, c.seconds, c.cpu_seconds)
+    query = select(c.trial, c.attempt, c.number, c.seconds, c.cpu_seconds, c.round, c.ends_round)
     rows = connection.execute(query.where(*_where(c.study_id == study_id, c.trial, number)))
-    times: dict[Key, tuple[float, float]] = {(row[0], row[1], row[2]): (row[3], row[4]) for row in rows}
+    own: dict[Key, tuple[float, float, int, bool]] = {(row[0], row[1], row[2]): tuple(row[3:]) for row in rows}
     measured = select(m.trial, m.attempt, m.epoch, m.name, m.value)
     measured = measured.where(*_where(m.study_id == study_id, m.trial, number))
     values = _by_epoch(connection, measured if names is None else measured.where(m.name.in_(names)))
     return {
-        trial: [Epoch(key[2], values.get(key, {}), *times[key], confusion=counts.get(key)) for key in keys]
-        for trial, keys in standing(times).items()
+        trial: [_epoch(key[2], values.get(key, {}), counts.get(key), *own[key]) for key in keys]
+        for trial, keys in standing(own).items()
     }
+
+
+def _epoch(
+    number: int, values: Mapping[str, float], counts: Any, seconds: float, cpu_seconds: float, round: int, last: bool
+) -> Epoch:
+    return Epoch(number, values, seconds, cpu_seconds, counts, round, last)
 
 
 def _by_epoch(connection: Connection, query: Select[int, int, int, str, float]) -> dict[Key, dict[str, float]]:

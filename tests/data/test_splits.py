@@ -130,3 +130,81 @@ def test_a_limit_above_everything_changes_nothing() -> None:
 def test_a_limit_that_leaves_nothing_to_validate_on_is_refused() -> None:
     with pytest.raises(UsageError, match="a limit of 1 leaves no image"):
         splits.limited({"train": np.arange(3), "valid": np.arange(3, 5)}, np.zeros(5, np.int64), 1, seed=0)
+
+
+PEOPLE = [f"s{k % 6}" for k in range(60)]
+CLASSES = [k % 4 for k in range(60)]
+
+
+@pytest.mark.parametrize("by", ["auto", "chance", "class", "subject"])
+def test_each_image_validates_in_exactly_one_fold(by: str) -> None:
+    some, protocol = labels(CLASSES, subject=PEOPLE), Protocol("kfold", folds=3, by=by)  # type: ignore[arg-type]
+    assert splits.rounds(some, protocol) == 3
+    parts = [splits.draw(some, protocol, number) for number in (1, 2, 3)]
+    assert (sum((part == 1).astype(int) for part in parts) == 1).all()
+    assert all(((part == 0) | (part == 1)).all() for part in parts)
+
+
+def test_folds_by_subject_keep_people_together_and_folds_by_chance_are_said_to_leak() -> None:
+    some = labels(CLASSES, subject=PEOPLE)
+    for number in (1, 2, 3):
+        assert not splits.leaks(some, splits.draw(some, Protocol("kfold", folds=3), number))
+    told = splits.leaks(some, splits.draw(some, Protocol("kfold", folds=3, by="chance")))
+    assert told[0].startswith("6 of 6 subjects of valid are also in train")
+
+
+def test_repeats_of_folds_divide_differently() -> None:
+    some, protocol = labels(CLASSES), Protocol("kfold", folds=3, repeats=2)
+    assert splits.rounds(some, protocol) == 6
+    assert not np.array_equal(splits.draw(some, protocol, 1), splits.draw(some, protocol, 4))
+    assert np.array_equal(splits.draw(some, protocol, 4), splits.draw(some, protocol, 4))
+
+
+def test_folds_leave_the_given_test_images_alone_and_join_valid_to_train() -> None:
+    parts = splits.draw(labels([0] * 30, [0] * 15 + [1] * 5 + [2] * 10), Protocol("kfold", folds=4))
+    assert sizes(parts) == [15, 5, 10]
+    assert (parts[20:] == 2).all()
+
+
+def test_folds_with_ratios_hold_out_a_test_part_of_all_images() -> None:
+    some = labels([0] * 100, [0] * 90 + [2] * 10)
+    assert sizes(splits.draw(some, Protocol("kfold", (0.6, 0.2, 0.2), folds=4))) == [60, 20, 20]
+    assert sizes(splits.draw(some, Protocol("kfold", (0.9, 0.1, 0.0), folds=10))) == [90, 10, 0]
+
+
+def test_each_subject_is_left_out_once() -> None:
+    some, protocol = labels(CLASSES, subject=[*PEOPLE[:-1], ""]), Protocol("loso")
+    assert splits.rounds(some, protocol) == 6
+    left = [set(np.array(PEOPLE)[splits.draw(some, protocol, number) == 1]) for number in range(1, 7)]
+    assert left == [{f"s{k}"} for k in range(6)]
+
+
+def test_leaving_subjects_out_needs_subjects() -> None:
+    with pytest.raises(DataError, match="leaving one subject out needs a dataset that knows two subjects"):
+        splits.rounds(labels(CLASSES), Protocol("loso"))
+
+
+def test_more_folds_than_subjects_is_refused() -> None:
+    with pytest.raises(DataError, match="6 subjects cannot be divided into 10 folds"):
+        splits.draw(labels(CLASSES, subject=PEOPLE), Protocol("kfold", folds=10))
+
+
+def test_what_leaks_is_not_called_grouped() -> None:
+    with pytest.raises(DataError, match="does not know its subjects"):
+        splits.draw(labels(CLASSES), Protocol("kfold", by="subject"))
+    official = labels(CLASSES, [k % 2 for k in range(60)], ["same"] * 60)
+    with pytest.raises(DataError, match="keeps subjects apart .* and this split does not: 1 of 1 subjects of valid"):
+        splits.draw(official, Protocol(by="subject"))
+
+
+def test_duplicates_leave_the_side_that_learns() -> None:
+    images = np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1)
+    images[0] = images[3] = images[5]
+    images[1] = images[4]
+    parts = splits.without_duplicates(np.array([0, 0, 0, 1, 1, 2], np.int8), images)
+    assert parts.tolist() == [-1, -1, 0, -1, 1, 2]
+
+
+def test_a_split_by_chance_takes_no_heed_of_classes() -> None:
+    parts = splits.draw(labels([0] * 95 + [1] * 5), Protocol("ratios", (0.8, 0.2, 0.0), by="chance"))
+    assert sizes(parts) == [80, 20, 0]

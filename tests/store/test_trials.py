@@ -125,3 +125,17 @@ def test_checkpoints_are_listed_with_their_size(store: Store, study: StudyRow) -
         (0, "0" * 64, 4, None),
         (1, "1" * 64, 4, 3_000_000_000),
     ]
+
+
+def test_an_epoch_knows_its_round_and_an_attempt_what_its_process_told(store: Store, study: StudyRow) -> None:
+    whole = [Epoch(1, {"a": 1.0}, 1.0, round=1, last=True), Epoch(2, {"a": 2.0}, 1.0, round=2)]
+    with store.writer(study.id) as writer:
+        writer.add_trial(Trial(0, {}))
+        writer.start_attempt(0, Attempt(1))
+        for epoch in whole:
+            writer.record(0, 1, epoch)
+        facts = {"device": "cpu", "cached_features": {"images": 5}, "resumed_from": 0}
+        writer.end_attempt(Trial(0, {}, TrialState.COMPLETE), Attempt(1, Reason.DONE), facts)
+    assert store.history(study.id, 0) == whole
+    assert store.trial(study.id, 0).attempts[0].facts == {"device": "cpu", "cached_features": {"images": 5}}
+    assert [row["device"] for row in store.environments(study.id)] == ["cpu"]
