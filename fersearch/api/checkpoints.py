@@ -3,14 +3,15 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fersearch.api.context import components, open_store
 from fersearch.api.studies import Front, finite, front_of
-from fersearch.artifacts import Artifacts
+from fersearch.artifacts import Artifacts, file_digest
 from fersearch.errors import PluginError, UsageError, lookup
 from fersearch.home import artifacts_folder
 from fersearch.pareto import knee
@@ -20,9 +21,10 @@ from fersearch.store import Store, StudyRow
 from fersearch.trial import Trial, TrialState
 
 if TYPE_CHECKING:
+    from fersearch.training.ensemble import RestoredEnsemble
     from fersearch.training.use import Restored
 
-WEIGHTS, CARD = "model.safetensors", "card.json"
+WEIGHTS, CARD, ENSEMBLE = "model.safetensors", "card.json", "ensemble.json"
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,8 @@ def pull_checkpoint(
     return Pulled(folder, chosen.number, chosen.values)
 
 
-def load_checkpoint(path: Path, *, trust_plugin: bool = False) -> "Restored":
-    """The model of a pulled checkpoint (its folder or its file) with its card.
+def load_checkpoint(path: Path, *, trust_plugin: bool = False) -> "Restored | RestoredEnsemble":
+    """The model of a pulled checkpoint (its folder or its file) with its card, or the ensemble of a folder.
 
     Args:
         trust_plugin: run the plugin file that lies beside the weights.
@@ -98,9 +100,29 @@ def load_checkpoint(path: Path, *, trust_plugin: bool = False) -> "Restored":
     Raises:
         PluginError: the architecture comes from a plugin file, and that is not trusted.
     """
+    return open_checkpoint(path, trusted_registry(path, trust_plugin))
+
+
+def open_checkpoint(path: Path, registry: Registry) -> "Restored | RestoredEnsemble":
+    """What lies at a path, a pulled checkpoint or an ensemble, ready to use."""
+    from fersearch.training.ensemble import RestoredEnsemble
     from fersearch.training.use import Restored
 
-    return Restored.open(weights_file(path), trusted_registry(path, trust_plugin))
+    if is_ensemble(path):
+        return RestoredEnsemble.open(Path(path), registry)
+    return Restored.open(weights_file(path), registry)
+
+
+def is_ensemble(path: Path) -> bool:
+    """Whether a path is the folder of an ensemble."""
+    return (Path(path) / ENSEMBLE).is_file()
+
+
+def digest_of(path: Path) -> str:
+    """The SHA-256 by which looks know what lies at a path: of a checkpoint's file, or of what an ensemble consists."""
+    from fersearch.training.ensemble import read_card
+
+    return str(read_card(Path(path))["digest"]) if is_ensemble(path) else file_digest(weights_file(path))
 
 
 def _chosen(store: Store, study: StudyRow, number: int | None, prefer: str | None, where: Sequence[str]) -> Trial:
@@ -157,30 +179,47 @@ def _card(study: StudyRow, trial: Trial, source: Path, folder: Path) -> dict[str
 def _write_folder(
     folder: Path, source: Path, card: Mapping[str, Any], plugins: Sequence[PluginFile], force: bool
 ) -> None:
-    """Make the folder whole or not at all."""
-    if folder.exists() and not force:
-        raise UsageError(f"{folder} exists", "give another folder with -o, or --force to replace it")
+    with whole_folder(folder, force) as work:
+        shutil.copyfile(source, work / WEIGHTS)
+        (work / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+        write_plugins(work, plugins)
+
+
+def write_plugins(folder: Path, plugins: Sequence[PluginFile]) -> None:
+    """Put plugin files beside the weights that need them."""
+    for file in plugins:
+        (folder / Path(file.path).name).write_text(file.source, encoding="utf-8")
+
+
+@contextmanager
+def whole_folder(folder: Path, force: bool) -> Iterator[Path]:
+    """Yield a folder beside `folder` that takes its place when the block ends well: it is made whole or not at all.
+
+    Raises:
+        UsageError: it exists, and is not to be replaced or was not made by fersearch.
+    """
+    refuse_existing(folder, force)
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        shutil.copyfile(source, work / WEIGHTS)
-        (work / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-        for file in plugins:
-            (work / Path(file.path).name).write_text(file.source, encoding="utf-8")
+        yield work
         work.chmod(0o755)
         if folder.exists():
-            _retire(folder)
+            shutil.rmtree(folder)
         work.rename(folder)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
 
 
-def _retire(folder: Path) -> None:
-    """Remove what is replaced, if it was a pulled checkpoint: nothing else is ever deleted."""
-    if not (folder / CARD).is_file():
+def refuse_existing(folder: Path, force: bool) -> None:
+    """Raise UsageError if a folder exists, unless it may be replaced; only what fersearch wrote ever is."""
+    if not folder.exists():
+        return
+    if not force:
+        raise UsageError(f"{folder} exists", "give another folder with -o, or --force to replace it")
+    if not (folder / CARD).is_file() and not is_ensemble(folder):
         raise UsageError(f"{folder} is no pulled checkpoint", "--force replaces only those; give another folder")
-    shutil.rmtree(folder)
 
 
 def weights_file(path: Path) -> Path:
@@ -194,20 +233,22 @@ def weights_file(path: Path) -> Path:
 def trusted_registry(path: Path, trust_plugin: bool) -> Registry:
     """The components that a checkpoint needs, its own plugin file among them if that is trusted; else PluginError."""
     from fersearch.training.checkpoint import read_checkpoint
+    from fersearch.training.ensemble import read_card
 
-    weights = weights_file(path)
-    needed = read_checkpoint(weights)[0]["plugins"]
+    folder = Path(path) if is_ensemble(path) else weights_file(path).parent
+    card = read_card(folder) if is_ensemble(path) else read_checkpoint(weights_file(path))[0]
+    needed = card["plugins"]
     if not needed:
         return components()
     found = []
     for item in needed:
-        beside = weights.parent / Path(item["path"]).name
+        beside = folder / Path(item["path"]).name
         file = PluginFile.read(beside)
         if file.digest != item["digest"]:
             raise PluginError(f"{beside} is not the plugin that the checkpoint was made with", "pull it again")
         found.append(file)
     if not trust_plugin:
-        names = ", ".join(str(weights.parent / Path(file.path).name) for file in found)
+        names = ", ".join(str(folder / Path(file.path).name) for file in found)
         raise PluginError(
             f"the checkpoint needs the code of {names}",
             "read it, then allow it with --trust-plugin (in Python: trust_plugin=True)",

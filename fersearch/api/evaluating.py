@@ -1,12 +1,11 @@
 """How good a checkpoint is on a dataset."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fersearch.api.checkpoints import trusted_registry, weights_file
+from fersearch.api.checkpoints import digest_of, open_checkpoint, trusted_registry
 from fersearch.api.context import notices, open_store
 from fersearch.data import arrays
 from fersearch.data.locate import locate
@@ -16,6 +15,7 @@ from fersearch.registry import Registry
 from fersearch.study import Protocol
 
 if TYPE_CHECKING:
+    from fersearch.training.ensemble import RestoredEnsemble
     from fersearch.training.use import Restored
 
 
@@ -50,11 +50,9 @@ def evaluate(
         UsageError: the dataset has other classes than the checkpoint.
         DataError: the dataset is missing or broken, or has no such split.
     """
-    from fersearch.training.use import Restored
-
     lookup("split", split, {"train": 1, "valid": 1, "test": 1})
     registry = trusted_registry(checkpoint, trust_plugin)
-    restored = Restored.open(weights_file(checkpoint), registry)
+    restored = open_checkpoint(checkpoint, registry)
     name = dataset or restored.card["dataset"]["name"]
     loaded = _load(restored, registry, name, data, split, dataset_options or {})
     if loaded.task.class_names != restored.task.class_names:
@@ -68,7 +66,7 @@ def evaluate(
 
 
 def _load(
-    restored: "Restored",
+    restored: "Restored | RestoredEnsemble",
     registry: Registry,
     name: str,
     data: Path | None,
@@ -96,16 +94,21 @@ def _load(
     return loaded
 
 
-def _shape(restored: "Restored") -> dict[str, Any]:
+def _shape(restored: "Restored | RestoredEnsemble") -> dict[str, Any]:
     return {"image_size": restored.task.image_size, "channels": restored.task.channels}
 
 
 def _look(
-    path: Path, restored: "Restored", dataset: str, n: int, values: Mapping[str, float], storage: str | None
+    path: Path,
+    restored: "Restored | RestoredEnsemble",
+    dataset: str,
+    n: int,
+    values: Mapping[str, float],
+    storage: str | None,
 ) -> int:
-    name = restored.card["study"]
-    with weights_file(path).open("rb") as file, open_store(storage) as store:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        study = name if name in store.study_names() else None
-        store.add_look(study, digest, dataset, "test", n, values)
-        return len(store.looks(store.study(study).id)) if study else 1
+    digest, names = digest_of(path), restored.card.get("studies", [restored.card["study"]])
+    with open_store(storage) as store:
+        known = [name for name in names if name in store.study_names()]
+        for study in known or [None]:
+            store.add_look(study, digest, dataset, "test", n, values)
+        return max((len(store.looks(store.study(name).id)) for name in known), default=1)

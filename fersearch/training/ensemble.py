@@ -1,0 +1,156 @@
+"""An ensemble at work: a folder of checkpoints that answer as one, with the interface of a single one."""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from fersearch.artifacts import file_digest
+from fersearch.components import Evaluation, Metric, Task
+from fersearch.data.arrays import Loaded
+from fersearch.errors import FersearchError
+from fersearch.registry import Registry
+from fersearch.training import measure
+from fersearch.training.checkpoint import task_of
+from fersearch.training.combine import Combination, Stacker
+from fersearch.training.evaluate import compute, confusion_matrix
+from fersearch.training.use import Restored
+
+CARD, STACKER = "ensemble.json", "stacking.safetensors"
+FORMAT = 1
+AGAIN = "make it again: fersearch ensemble STUDY -o DIR"
+CHUNK_BYTES = 2**26  # of images that are copied at a time
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class RestoredEnsemble:
+    """The members of an ensemble with how they are combined, and its card; used as `Restored` is."""
+
+    members: tuple[Restored, ...]
+    combination: Combination
+    card: Mapping[str, Any]
+
+    @classmethod
+    def open(cls, folder: Path, registry: Registry, device: str | None = None) -> "RestoredEnsemble":
+        """Read the folder of an ensemble; on a GPU if there is one and no device is named.
+
+        Raises:
+            FersearchError: a file is missing or not the one that was chosen, or an architecture is not here.
+        """
+        card = read_card(folder)
+        for member in card["members"]:
+            _check(folder, member["file"], member["digest"])
+        members = tuple(
+            Restored.open(folder / Path(member["file"]).name, registry, device) for member in card["members"]
+        )
+        weights = tuple(float(member["weight"]) for member in card["members"])
+        return cls(members, Combination(card["method"], weights, _stacker(folder, card)), card)
+
+    @property
+    def task(self) -> Task:
+        """What every member was trained to do."""
+        return task_of(self.card)
+
+    @property
+    def batch_size(self) -> int:
+        """The smallest batch size of its members."""
+        return min(member.batch_size for member in self.members)
+
+    @property
+    def device(self) -> torch.device:
+        """Where its members are."""
+        return self.members[0].device
+
+    def probabilities(self, images: Array, tta: str | None = None) -> Array:
+        """Class shares (float32, n x classes) of uint8 images (n, channels, size, size).
+
+        Every member averages over the views of `tta`; without one over those of its own trial.
+
+        Raises:
+            UnknownName: there is no such test-time augmentation.
+        """
+        return self.combination.shares(np.stack([member.probabilities(images, tta) for member in self.members]))
+
+    def evaluate(
+        self, loaded: Loaded, split: str, metrics: Mapping[str, Metric], tta: str | None = None
+    ) -> tuple[dict[str, float], list[list[int]]]:
+        """Every predictive metric on a split, and the confusion matrix (true class by row), under `tta`."""
+        rows = np.asarray(loaded.indices[split])
+        labels = np.array(loaded.hard[rows])
+        started = time.perf_counter()
+        shares = self.combination.shares(
+            np.stack([answers(member, loaded.images, rows, tta) for member in self.members])
+        )
+        evaluation = Evaluation(
+            shares,
+            labels,
+            loaded.task.class_names,
+            eval_seconds=time.perf_counter() - started,
+            parameters=sum(measure.parameters(member.model) for member in self.members),
+            model_bytes=sum(measure.model_bytes(member.model) for member in self.members),
+        )
+        told = {name: metric for name, metric in metrics.items() if not metric.measured}
+        return compute(told, evaluation), confusion_matrix(shares, labels)
+
+
+def answers(restored: Restored, images: Array, rows: Array, tta: str | None = None) -> Array:
+    """The class shares (float32, len(rows) x classes) of some rows of mapped images, a part of them at a time."""
+    step = max(1, CHUNK_BYTES // max(1, int(np.prod(images.shape[1:]))))
+    parts = [rows[start : start + step] for start in range(0, len(rows), step)]
+    return np.concatenate([restored.probabilities(images[part], tta) for part in parts])
+
+
+def is_ensemble(path: Path) -> bool:
+    """Whether a path is the folder of an ensemble."""
+    return (Path(path) / CARD).is_file()
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """The card of an ensemble.
+
+    Raises:
+        FersearchError: it cannot be read, or was written by a newer fersearch.
+    """
+    try:
+        card = dict(json.loads((folder / CARD).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise FersearchError(f"{folder / CARD} cannot be read: {error}", AGAIN) from error
+    if missing := {"members", "method", "digest"} - card.keys():
+        raise FersearchError(f"{folder / CARD} is no card of an ensemble: it lacks {', '.join(sorted(missing))}", AGAIN)
+    if card.get("format", 0) > FORMAT:
+        raise FersearchError(f"{folder} was written by a newer fersearch", "upgrade fersearch to use it")
+    return card
+
+
+def digest_of(method: str, members: Sequence[tuple[str, float]], stacker: str | None) -> str:
+    """The SHA-256 of an ensemble: its method, the digest and weight of each member, the digest of its stacker."""
+    text = json.dumps([method, [list(member) for member in members], stacker])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _check(folder: Path, name: str, digest: str) -> None:
+    file = folder / Path(name).name
+    if not file.is_file():
+        raise FersearchError(f"ensemble {folder} lacks its member {name}", AGAIN)
+    if file_digest(file) != digest:
+        raise FersearchError(f"{file} is not the file that was chosen", AGAIN)
+
+
+def _stacker(folder: Path, card: Mapping[str, Any]) -> Stacker | None:
+    if card["method"] != "stacking":
+        return None
+    _check(folder, STACKER, card["stacker"])
+    try:
+        return Stacker(**load_file(folder / STACKER))
+    except (SafetensorError, TypeError) as error:
+        raise FersearchError(f"{folder / STACKER} holds no stacker", AGAIN) from error
