@@ -20,6 +20,7 @@ FIGURES = (
     "cpu_seconds",
     "eval_seconds",
     "peak_memory_bytes",
+    "mean_memory_bytes",
     "parameters",
     "model_bytes",
     "latency_seconds",
@@ -28,9 +29,10 @@ SURE = 0.9
 
 
 class MetricSuite:
-    """The contract of a metric."""
+    """The contract of a metric; `of_labels_alone` for a fact of the split that no prediction changes."""
 
     metric: Metric
+    of_labels_alone: bool = False
 
     def test_it_says_what_it_is(self) -> None:
         assert self.metric.name
@@ -61,11 +63,27 @@ class MetricSuite:
         self.metric.compute(given)
 
     def test_right_answers_are_better_than_shuffled_ones(self) -> None:
-        if self.metric.measured:
+        if self.metric.measured or self.of_labels_alone:
             return
         right, shuffled = (self.metric.compute(example(sure)) for sure in (1.0, 0.0))
         better = right > shuffled if self.metric.direction == "max" else right < shuffled
         assert better, f"{self.metric.name} is {right} for right answers and {shuffled} for shuffled ones"
+
+    def test_a_fact_of_the_split_is_changed_by_no_prediction(self) -> None:
+        if not self.of_labels_alone:
+            return
+        given, few = example(), evaluation(np.array([0, 0, 0, 1], np.int64), SURE)
+        other = dataclasses.replace(given, probabilities=example(0.0).probabilities)
+        assert self.metric.compute(other) == self.metric.compute(given), "it depends on the predictions"
+        assert self.metric.compute(few) != self.metric.compute(given), "it does not depend on the labels"
+
+    def test_the_values_of_single_classes_are_numbers_too(self) -> None:
+        given = evaluation(np.array([0, 0, 2, 2], np.int64), SURE)
+        values = self.metric.by_class(given)
+        if values is not None:
+            assert len(values) == len(given.class_names)
+            assert all(isinstance(value, float) for value in values)
+            assert not any(math.isinf(value) for value in values), "undefined is NaN, never infinite"
 
     def test_a_measured_metric_reads_figures_alone_and_more_is_never_better(self) -> None:
         if not self.metric.measured:
@@ -104,5 +122,5 @@ def evaluation(labels: npt.NDArray[np.int64], sure: float) -> Evaluation:
     called = np.where(wrong, random.permutation(labels), labels)
     probabilities = np.full((len(labels), len(CLASSES)), 0.05, np.float32)
     probabilities[np.arange(len(labels)), called] = 0.8
-    figures: Sequence[float] = (12.5, 20.0, 0.5, 3 * 2**20, 169_100, 2**20, 0.002)
+    figures: Sequence[float] = (12.5, 20.0, 0.5, 3 * 2**20, 2 * 2**20, 169_100, 2**20, 0.002)
     return Evaluation(probabilities, labels, CLASSES, **dict(zip(FIGURES, figures, strict=True)))  # type: ignore[arg-type]

@@ -65,6 +65,19 @@ class PeakMemory(Measured):
         return evaluation.peak_memory_bytes / MB
 
 
+class MeanMemory(Measured):
+    """The average memory during training, above what the process held before the model was built."""
+
+    name = "mean_memory_mb"
+    summary = "average memory during training, above that before the model was built"
+    unit = "MB"
+    whole_trial = True
+    log_scale = True
+
+    def compute(self, evaluation: Evaluation) -> float:
+        return evaluation.mean_memory_bytes / MB
+
+
 class Parameters(Measured):
     """The number of weights, trained and frozen."""
 
@@ -100,7 +113,7 @@ class Latency(Measured):
         return evaluation.latency_seconds * 1000
 
 
-MEASURED = (TrainSeconds, CpuSeconds, EvalSeconds, PeakMemory, Parameters, ModelSize, Latency)
+MEASURED = (TrainSeconds, CpuSeconds, EvalSeconds, PeakMemory, MeanMemory, Parameters, ModelSize, Latency)
 
 
 @hookimpl

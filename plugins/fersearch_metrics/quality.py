@@ -1,17 +1,12 @@
-"""How well a model tells the classes apart, by scikit-learn's definitions.
+"""How well a model tells the classes apart, all classes taken together."""
 
-Averages over classes count every class of the task, present or not, except the areas under the
-ROC curve: those average the classes that have images and do not have all of them (NaN if none).
-"""
-
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fersearch import Evaluation, Metric, hookimpl
+from fersearch_metrics._counts import confusion, predicted, share
 
 if TYPE_CHECKING:
     import numpy as np
-
-preload = ("sklearn.metrics",)
 
 
 class Accuracy(Metric):
@@ -21,9 +16,18 @@ class Accuracy(Metric):
     summary = "share of images called right"
 
     def compute(self, evaluation: Evaluation) -> float:
-        from sklearn.metrics import accuracy_score
+        return float((predicted(evaluation) == evaluation.labels).mean())
 
-        return float(accuracy_score(evaluation.labels, predicted(evaluation)))
+
+class ErrorRate(Metric):
+    """The share of images that are called wrong: 1 - accuracy."""
+
+    name = "error_rate"
+    summary = "share of images called wrong"
+    direction = "min"
+
+    def compute(self, evaluation: Evaluation) -> float:
+        return float((predicted(evaluation) != evaluation.labels).mean())
 
 
 class BalancedAccuracy(Metric):
@@ -33,90 +37,57 @@ class BalancedAccuracy(Metric):
     summary = "mean recall of the classes that have images"
 
     def compute(self, evaluation: Evaluation) -> float:
+        matrix = confusion(evaluation)
+        support = matrix.sum(1)
+        return float(share(matrix.diagonal(), support)[support > 0].mean())
+
+
+class DetectionRate(Metric):
+    """The emotion detection rate of the ensemble study (document 002, section 5.1).
+
+    The share of the classes with images that are mostly called right: more of their images are called
+    so than are called any other one class.
+    """
+
+    name = "detection_rate"
+    summary = "share of classes whose images are mostly called right (detection rate of document 002)"
+
+    def compute(self, evaluation: Evaluation) -> float:
         import numpy as np
-        from sklearn.metrics import recall_score
 
-        classes = np.unique(evaluation.labels)
-        called = predicted(evaluation)
-        return float(recall_score(evaluation.labels, called, labels=classes, average="macro", zero_division=0))
-
-
-class Averaged(Metric):
-    """A score of each class, averaged."""
-
-    score = "f1_score"
-    average = "macro"
-
-    def compute(self, evaluation: Evaluation) -> float:
-        from sklearn import metrics
-
-        score = getattr(metrics, self.score)
-        classes = range(len(evaluation.class_names))
-        given = {"labels": list(classes), "average": self.average, "zero_division": 0}
-        return float(score(evaluation.labels, predicted(evaluation), **given))
+        matrix = confusion(evaluation)
+        others = np.where(np.eye(len(matrix), dtype=bool), -1, matrix).max(1)
+        return float((matrix.diagonal() > others)[matrix.sum(1) > 0].mean())
 
 
-class F1Macro(Averaged):
-    """The mean F1 of all classes."""
+class BinaryAccuracy(Metric):
+    """The element-wise accuracy of the outputs against one-hot labels at threshold 0.5 (document 001).
 
-    name = "f1_macro"
-    summary = "mean F1 of all classes"
+    Every (image, class) pair is one decision, so a model that never says more than 0.5 has 1 - 1/classes:
+    85.71 % with seven classes.
+    """
 
-
-class F1Weighted(Averaged):
-    """The mean F1 of all classes, weighted by their images."""
-
-    name = "f1_weighted"
-    summary = "mean F1 of all classes, weighted by their images"
-    average = "weighted"
-
-
-class F1Micro(Averaged):
-    """F1 over all decisions together."""
-
-    name = "f1_micro"
-    summary = "F1 over all decisions together"
-    average = "micro"
-
-
-class PrecisionMacro(Averaged):
-    """The mean precision of all classes; 0 for one that is never called."""
-
-    name = "precision_macro"
-    summary = "mean precision of all classes"
-    score = "precision_score"
-
-
-class RecallMacro(Averaged):
-    """The mean recall of all classes; 0 for one without images."""
-
-    name = "recall_macro"
-    summary = "mean recall of all classes"
-    score = "recall_score"
-
-
-class AucMacro(Metric):
-    """The mean area under the ROC curve of each class against the rest."""
-
-    name = "auc_macro"
-    summary = "mean one-vs-rest ROC area of the classes that have images"
+    name = "binary_accuracy"
+    summary = "share of right yes/no outputs at 0.5; not multi-class accuracy: saying nothing gives 1 - 1/classes"
 
     def compute(self, evaluation: Evaluation) -> float:
-        return area(evaluation, "macro")
+        return float(((evaluation.probabilities > 0.5) == one_hot(evaluation)).mean())
 
 
-class AucMicro(Metric):
-    """The area under the ROC curve of all (image, class) decisions together."""
+class MajorityBaseline(Metric):
+    """The accuracy of always answering the commonest class of the split: a floor that no model should miss."""
 
-    name = "auc_micro"
-    summary = "ROC area of all (image, class) decisions together"
+    name = "majority_baseline"
+    summary = "accuracy of always answering the split's commonest class; no model changes it"
 
     def compute(self, evaluation: Evaluation) -> float:
-        return area(evaluation, "micro")
+        import numpy as np
+
+        return float(np.bincount(evaluation.labels).max() / len(evaluation.labels))
 
 
 class LogLoss(Metric):
-    """The mean negative log probability of the right class."""
+    """The mean negative log probability of the right class, as scikit-learn clips it."""
 
     name = "log_loss"
     summary = "mean negative log probability of the right class"
@@ -125,46 +96,33 @@ class LogLoss(Metric):
 
     def compute(self, evaluation: Evaluation) -> float:
         import numpy as np
-        from sklearn.metrics import log_loss
 
         shares = np.asarray(evaluation.probabilities, dtype=np.float64)
-        shares = shares / shares.sum(1, keepdims=True)
-        return float(log_loss(evaluation.labels, shares, labels=list(range(shares.shape[1]))))
+        right = shares[np.arange(len(shares)), evaluation.labels] / shares.sum(1)
+        least = np.finfo(np.float64).eps
+        return float(-np.log(right.clip(least, 1 - least)).mean())
 
 
-def predicted(evaluation: Evaluation) -> "np.ndarray[Any, Any]":
-    """The class index (int64, n) that each image is called."""
-    return evaluation.probabilities.argmax(1)
-
-
-def area(evaluation: Evaluation, average: str) -> float:
-    """The one-vs-rest ROC area over the classes for which it is defined."""
+def one_hot(evaluation: Evaluation) -> "np.ndarray[tuple[int, int], np.dtype[np.bool_]]":
+    """Which class each image is of (bool, n x classes)."""
     import numpy as np
-    from sklearn.metrics import roc_auc_score
 
-    truth = evaluation.labels[:, None] == np.arange(evaluation.probabilities.shape[1])
-    defined = truth.any(0) & ~truth.all(0)
-    if not defined.any():
-        return float("nan")
-    return float(roc_auc_score(truth[:, defined], evaluation.probabilities[:, defined], average=average))
+    return evaluation.labels[:, None] == np.arange(evaluation.probabilities.shape[1])
 
 
 QUALITY = (
     Accuracy,
+    ErrorRate,
     BalancedAccuracy,
-    F1Macro,
-    F1Weighted,
-    F1Micro,
-    PrecisionMacro,
-    RecallMacro,
-    AucMacro,
-    AucMicro,
+    DetectionRate,
+    BinaryAccuracy,
+    MajorityBaseline,
     LogLoss,
 )
 
 
 @hookimpl
 def register_metrics(register):
-    """Bring the metrics that read predictions."""
+    """Bring the metrics of all classes together."""
     for metric in QUALITY:
         register(metric())

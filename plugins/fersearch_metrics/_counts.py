@@ -1,0 +1,48 @@
+"""The counts that scores of classes are made of: one confusion matrix, with numpy."""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fersearch import Evaluation
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Reals = np.ndarray[Any, np.dtype[np.float64]]
+    Ints = np.ndarray[Any, np.dtype[np.int64]]
+
+
+class Scores(NamedTuple):
+    """The scores of each class (float64, one per class), 0 where their denominator is, and its images."""
+
+    precision: "Reals"
+    recall: "Reals"
+    f1: "Reals"
+    support: "Ints"
+
+
+def predicted(evaluation: Evaluation) -> "Ints":
+    """The class index (int64, n) that each image is called."""
+    return evaluation.probabilities.argmax(1)
+
+
+def confusion(evaluation: Evaluation) -> "Ints":
+    """`matrix[i, j]` images of class i that are called class j (int64, classes x classes)."""
+    import numpy as np
+
+    classes = evaluation.probabilities.shape[1]
+    cells = np.bincount(evaluation.labels * classes + predicted(evaluation), minlength=classes * classes)
+    return cells.reshape(classes, classes)
+
+
+def scores(evaluation: Evaluation) -> Scores:
+    """Precision, recall and F1 of each class, by scikit-learn's definitions with `zero_division=0`."""
+    matrix = confusion(evaluation)
+    right, called, support = matrix.diagonal(), matrix.sum(0), matrix.sum(1)
+    return Scores(share(right, called), share(right, support), share(2 * right, called + support), support)
+
+
+def share(part: "Ints", whole: "Ints") -> "Reals":
+    """`part / whole`, 0 where `whole` is."""
+    import numpy as np
+
+    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
