@@ -1,0 +1,127 @@
+"""What a layout lists: labelled image files with their part, their subject and the box of the face."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fersearch import DataError, Raw
+from fersearch.data.folders import PARTS, ClassFolder
+from fersearch.data.labels import canonical
+from fersearch.space import Value
+
+if TYPE_CHECKING:
+    from fersearch.data.images import Box
+
+TO_DRAW = -2
+Figures = Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One labelled face: `part` is 0 train, 1 valid, 2 test, -2 to be drawn; `box` is cut out of the image."""
+
+    path: Path
+    word: str
+    part: int = TO_DRAW
+    subject: str = ""
+    box: "Box | None" = None
+
+
+@dataclass
+class Listing:
+    """The samples below `root`, the label files they were read from, and what a person should be told."""
+
+    root: Path
+    samples: list[Sample]
+    tables: list[Path] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+
+    def files(self) -> list[Path]:
+        """Every file, an image with several faces once."""
+        return [*self.tables, *dict.fromkeys(sample.path for sample in self.samples)]
+
+
+def raw(listing: Listing, class_names: Sequence[str], options: Mapping[str, Value], figures: Figures) -> Raw:
+    """A listing as a dataset returns it, with findings where its counts are not those in `figures`."""
+    import numpy as np
+
+    from fersearch.data.images import decode_all
+
+    samples = listing.samples
+    place = {word: k for k, word in enumerate(class_names)}
+    columns: dict[str, Any] = {
+        "label": np.array([place[sample.word] for sample in samples], np.int64),
+        "split": np.array([sample.part for sample in samples], np.int8),
+        "subject": np.array([sample.subject for sample in samples], str),
+        "name": np.array([str(sample.path.relative_to(listing.root)) for sample in samples], str),
+    }
+    findings = [*listing.findings, *unexpected(samples, figures)]
+    size, channels = int(options["image_size"]), int(options["channels"])
+    paths, boxes = [sample.path for sample in samples], [sample.box for sample in samples]
+    return Raw(len(samples), decode_all(paths, size, channels, findings, boxes), columns, tuple(class_names), findings)
+
+
+def unexpected(samples: Sequence[Sample], figures: Figures) -> list[str]:
+    """Where the number of images differs from what is published, by part and class.
+
+    `figures` maps `train`, `valid` and `test`, or `all`, to images per class; images that wait to be drawn count as
+    train, and as all where there is no other part.
+    """
+    if "all" not in figures and all(sample.part == TO_DRAW for sample in samples):
+        figures = {"all": sum((Counter(counts) for counts in figures.values()), Counter())}
+    findings = []
+    for part, expected in figures.items():
+        found = Counter(sample.word for sample in samples if part in ("all", PARTS[max(sample.part, 0)]))
+        told = [f"{word} {n:,} (found {found[word]:,})" for word, n in expected.items() if found[word] != n]
+        if told:
+            where = "" if part == "all" else f"{part} "
+            sums = f"expected {sum(expected.values()):,} {where}images, found {found.total():,}"
+            findings.append(f"{sums}; expected {', '.join(told)}")
+    return findings
+
+
+def from_folders(folders: Sequence[ClassFolder], class_names: Sequence[str], dataset: str) -> list[Sample]:
+    """The images of class folders, whose names are words for the classes.
+
+    Raises:
+        DataError: a folder's name is no such word; the hint has the nearest.
+    """
+    return [
+        Sample(image, word, folder.part)
+        for folder in folders
+        for word in [class_word(folder.label, class_names, str(folder.path), dataset)]
+        for image in folder.images
+    ]
+
+
+def class_word(text: str, class_names: Sequence[str], where: str, dataset: str) -> str:
+    """The canonical word of a label.
+
+    Raises:
+        DataError: it is no known word, or no class of the dataset.
+    """
+    word = canonical(text, where)
+    if word not in class_names:
+        raise DataError(f"{where}: '{text}' is no class of {dataset}", f"its classes: {', '.join(class_names)}")
+    return word
+
+
+def all_there(paths: Sequence[Path], named_in: Path) -> None:
+    """Raise DataError unless every image that a label file names is there; the message has the first one missing."""
+    missing = [path for path in dict.fromkeys(paths) if not path.is_file()]
+    if missing:
+        raise DataError(
+            f"{len(missing):,} of {len(set(paths)):,} images that {named_in} names are missing, "
+            f"the first is {missing[0]}",
+            "restore them, or unpack the archive again",
+        )
+
+
+def absent(source: Path, holds: str, what: str, expected: str) -> DataError:
+    """The error for a folder that holds no such dataset."""
+    return DataError(
+        f"no {what} images found in {source}: it holds {holds}",
+        f"expected {expected};\n  give it with --data, or try the built-in drawings now: --dataset faces",
+    )
