@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from fersearch import durations
 from fersearch.cli import words
+from fersearch.cli.parts import Cell
+from fersearch.cli.parts import facts as _facts
+from fersearch.cli.parts import table as _table
+from fersearch.cli.parts import title as _title
 from fersearch.space import describe
 from fersearch.study import Objective, StudySpec
 from fersearch.trial import Attempt, Epoch, Trial, TrialState
@@ -31,7 +34,6 @@ if TYPE_CHECKING:
 PIPE_WIDTH = 160
 TIED = "≈"
 STYLES = {"complete": "green", "running": "cyan", "pruned": "yellow", "failed": "red", "infeasible": "red"}
-Cell = str | Text
 
 
 class _Console(Console):
@@ -289,31 +291,6 @@ def evaluation(view: "EvaluationView") -> RenderableType:
 def commands(lines: Iterable[Sequence[str]], title: str = "next") -> RenderableType:
     """Commands to type, quoted for a shell."""
     return Group(Text(f"{title}:", style="bold"), *(Text(f"  {shlex.join(line)}", style="cyan") for line in lines))
-
-
-def _table(titles: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Table:
-    """A plain table; a title that starts with `>` heads a column of figures."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for title in titles:
-        figures = title.startswith(">")
-        table.add_column(title.lstrip(">"), justify="right" if figures else "left", no_wrap=figures, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
-    return table
-
-
-def _facts(facts: Mapping[str, Cell] | Iterable[tuple[str, Cell]]) -> Table:
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for name, value in facts.items() if isinstance(facts, Mapping) else facts:
-        if value:
-            grid.add_row(Text(name), Text(value) if isinstance(value, str) else value)
-    return grid
-
-
-def _title(text: str) -> Text:
-    return Text(text, style="bold")
 
 
 def _state(state: TrialState) -> Text:
