@@ -1,0 +1,176 @@
+"""CK+ as its authors distribute it: sequences of full frames, and a label file for some of them.
+
+Of every labelled sequence the last three frames, at the peak of the expression, are read, and the first one, which
+is neutral. A sequence without a file below Emotion/ has no label.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fersearch import DataError, Raw
+from fersearch.data.folders import entries, images_below, roots, subfolders
+from fersearch.data.images import Cut, decode_all
+from fersearch.data.labels import EMOTIONS
+from fersearch.space import Value
+from fersearch_datasets import _cuts as cuts
+from fersearch_datasets import _sanity as sanity
+from fersearch_datasets._ckplus_texts import LABELLED, PER_CLASS, emotion, points
+
+IMAGES, EMOTION, LANDMARKS = "cohn-kanade-images", "Emotion", "Landmarks"
+SEQUENCES, SUBJECTS = 593, 123
+PEAK_FRAMES = 3
+NEUTRAL = -1
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame to read: `from_end` is 0 for the last of its sequence, and -1 for the first, which is neutral."""
+
+    path: Path
+    subject: str
+    sequence: str
+    label: str
+    from_end: int
+
+
+@dataclass
+class _Found:
+    """What lies in the folders: frames and label file by (subject, sequence), and how many other files."""
+
+    images: dict[tuple[str, str], list[Path]] = field(default_factory=dict)
+    codes: dict[tuple[str, str], Path] = field(default_factory=dict)
+    others: int = 0
+
+    @property
+    def labelled(self) -> list[tuple[str, str]]:
+        return sorted(self.images.keys() & self.codes.keys())
+
+
+@dataclass(frozen=True)
+class Original:
+    """The folders of the distribution; `landmarks` is None where they were left behind."""
+
+    images: Path
+    emotions: Path
+    landmarks: Path | None
+
+    def files(self) -> list[Path]:
+        """Every label file, and every frame to read with its landmarks."""
+        found = self._found()
+        frames = [frame for key in found.labelled for frame in _frames(found.images[key], key, "")]
+        points = [path for frame in frames if (path := self._points(frame))]
+        return [found.codes[key] for key in found.labelled] + [frame.path for frame in frames] + points
+
+    def read(self, options: Mapping[str, Value]) -> Raw:
+        """The frames of the labelled sequences, person by person."""
+        found = self._found()
+        labels = {key: emotion(found.codes[key]) for key in found.labelled}
+        frames = [frame for key in labels for frame in _frames(found.images[key], key, labels[key])]
+        findings = _unexpected(found, labels)
+        size = int(options["image_size"])
+        parts = self._cuts(frames, str(options["crop"]), size, findings)
+        images = decode_all([frame.path for frame in frames], size, int(options["channels"]), findings, parts)
+        return Raw(len(frames), images, _columns(frames, self.images), EMOTIONS, findings)
+
+    def _found(self) -> _Found:
+        found = _Found()
+        for key, folder in _sequences(self.images):
+            frames, others = images_below(folder)
+            found.others += others
+            if frames:
+                found.images[key] = frames
+        for key, folder in _sequences(self.emotions):
+            files = [Path(entry.path) for entry in entries(folder) if entry.is_file()]
+            codes = [path for path in files if path.name.lower().endswith("_emotion.txt")]
+            found.others += len(files) - len(codes[:1])
+            if codes:
+                found.codes[key] = codes[0]
+        if not found.labelled:
+            raise DataError(
+                f"no labelled sequence in {self.images.parent}: {len(found.images):,} sequences of images, "
+                f"{len(found.codes):,} emotion files",
+                f"expected {IMAGES}/S005/001/*.png with {EMOTION}/S005/001/S005_001_00000011_emotion.txt",
+            )
+        return found
+
+    def _points(self, frame: Frame) -> Path | None:
+        if self.landmarks is None:
+            return None
+        path = self.landmarks / frame.subject / frame.sequence / f"{frame.path.stem}_landmarks.txt"
+        return path if path.is_file() else None
+
+    def _cuts(self, frames: Sequence[Frame], crop: str, size: int, findings: list[str]) -> list[Cut | None]:
+        if crop == "none":
+            return [cuts.squeezed(size)] * len(frames)
+        if crop == "centre":
+            return [None] * len(frames)
+        paths = [self._points(frame) for frame in frames]
+        if missing := paths.count(None):
+            findings.append(
+                f"{missing:,} of {len(frames):,} frames have no landmark file: not the face but the middle square is "
+                "taken from them"
+            )
+        return [cuts.around(points(path)) if path else None for path in paths]
+
+
+def find(source: Path) -> Original | None:
+    """The distribution's folders in a folder or in one of those in it.
+
+    Raises:
+        DataError: images are there without labels, or labels without images.
+    """
+    places = list(roots(source))
+    images, emotions, landmarks = (
+        next((root / name for root in places if (root / name).is_dir()), None) for name in (IMAGES, EMOTION, LANDMARKS)
+    )
+    if images and emotions:
+        return Original(images, emotions, landmarks)
+    there, lacking = (images, EMOTION) if images else (emotions, IMAGES)
+    if there is None:
+        return None
+    raise DataError(
+        f"only a part of CK+ is in {there.parent}: {there.name}/ without {lacking}/",
+        f"unpack {IMAGES}/ and {EMOTION}/ (and {LANDMARKS}/) side by side",
+    )
+
+
+def _sequences(top: Path) -> Iterator[tuple[tuple[str, str], Path]]:
+    for subject in subfolders(top):
+        for folder in subfolders(subject):
+            yield (subject.name, folder.name), folder
+
+
+def _frames(paths: Sequence[Path], key: tuple[str, str], label: str) -> list[Frame]:
+    """The first frame of a sequence, then its last three; a lone frame is a peak."""
+    peaks = paths[1:][-PEAK_FRAMES:] if len(paths) > 1 else paths
+    first = [Frame(paths[0], *key, "neutral", NEUTRAL)] if len(paths) > 1 else []
+    return first + [Frame(path, *key, label, len(peaks) - 1 - k) for k, path in enumerate(peaks)]
+
+
+def _columns(frames: Sequence[Frame], top: Path) -> dict[str, Any]:
+    return {
+        "label": np.array([EMOTIONS.index(frame.label) for frame in frames], np.int64),
+        "split": np.full(len(frames), -2, np.int8),
+        "subject": np.array([frame.subject for frame in frames], str),
+        "sequence": np.array([f"{frame.subject}_{frame.sequence}" for frame in frames], str),
+        "from_end": np.array([frame.from_end for frame in frames], np.int8),
+        "name": np.array([str(frame.path.relative_to(top)) for frame in frames], str),
+    }
+
+
+def _unexpected(found: _Found, labels: Mapping[tuple[str, str], str]) -> list[str]:
+    unlabelled = len(found.images) - len(labels)
+    lost = sorted("/".join(key) for key in found.codes.keys() - found.images.keys())
+    return [
+        *([f"{unlabelled:,} sequences have no emotion file: no label, left out"] if unlabelled else []),
+        *([f"{len(lost):,} emotion files are of sequences without images: {sanity.listed(lost)}"] if lost else []),
+        *([f"{found.others:,} files are neither frames nor the label of a sequence: left out"] if found.others else []),
+        *sanity.counted("sequences", SEQUENCES, len(found.images)),
+        *sanity.counted("persons", SUBJECTS, len({subject for subject, _ in found.images})),
+        *sanity.counted("labelled sequences", LABELLED, len(labels)),
+        *sanity.per_class("labelled sequences per class", PER_CLASS, labels.values()),
+    ]
