@@ -16,7 +16,7 @@ from torch import nn
 from fersearch.components import Architecture, Task
 from fersearch.space import Value
 
-INTERVAL = 0.02  # seconds between two looks at the memory of a CPU trial
+INTERVAL = 0.02  # seconds between two looks at a trial's memory
 
 
 @dataclass
@@ -39,16 +39,18 @@ class Clock:
 
 
 class PeakMemory:
-    """The highest memory inside `watching`, in bytes above what it was when this object was made.
+    """The highest and the average memory inside `watching`, in bytes above what it was when this object was made.
 
-    On CUDA the allocator's own peak; elsewhere private memory, looked at every 20 ms by a thread.
-    Make it before the model is built. What the process has freed but not given back is given back
-    first: training would fill it unseen.
+    On CUDA what the allocator gave out, elsewhere private memory. A thread looks every 20 ms: `total` bytes
+    were seen in `looks` looks, for the average; the highest is on CUDA the allocator's own. Make it before the
+    model is built. What the process has freed but not given back is given back first: training would
+    fill it unseen.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.peak = 0
+        self.total = self.looks = 0
         self._counted = device.type == "cuda"
         _give_back()
         self._private = None if self._counted else _private_memory()
@@ -59,9 +61,6 @@ class PeakMemory:
         """Watch the block."""
         if self._counted:
             torch.cuda.reset_peak_memory_stats(self.device)
-            yield
-            self._keep(torch.cuda.max_memory_allocated(self.device))
-            return
         done = threading.Event()
         thread = threading.Thread(target=self._sample, args=(done,), name="memory", daemon=True)
         thread.start()
@@ -70,14 +69,19 @@ class PeakMemory:
         finally:
             done.set()
             thread.join()
+            if self._counted:
+                self._keep(torch.cuda.max_memory_allocated(self.device) - self._start)
 
     def _sample(self, done: threading.Event) -> None:
-        while not done.wait(INTERVAL):
-            self._keep(self._now())
-        self._keep(self._now())
+        ended = False
+        while not ended:
+            ended = done.wait(INTERVAL)
+            above = self._now() - self._start
+            self.total, self.looks = self.total + above, self.looks + 1
+            self._keep(above)
 
-    def _keep(self, memory: int) -> None:
-        self.peak = max(self.peak, memory - self._start)
+    def _keep(self, above: int) -> None:
+        self.peak = max(self.peak, above)
 
     def _now(self) -> int:
         return self._private() if self._private else torch.cuda.memory_allocated(self.device)

@@ -21,8 +21,8 @@ from fersearch.trial import Epoch
 class Progress:
     """What a trial has done so far, its earlier attempts included.
 
-    `best_loss` is the first objective as something to minimise; `history` holds every epoch so far as
-    plain data.
+    `best_loss` is the first objective as something to minimise; `bytes_seen` of memory were in use in all
+    `looks` together; `history` holds every epoch so far as plain data.
     """
 
     epoch: int = 0
@@ -31,6 +31,8 @@ class Progress:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     peak_bytes: int = 0
+    bytes_seen: int = 0
+    looks: int = 0
     latency: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
 
@@ -54,6 +56,8 @@ class Progress:
         spent = clock.seconds - self.seconds, clock.cpu_seconds - self.cpu_seconds
         self.epoch, self.seconds, self.cpu_seconds = number, clock.seconds, clock.cpu_seconds
         self.peak_bytes = max(self.peak_bytes, memory.peak)
+        self.bytes_seen, self.looks = self.bytes_seen + memory.total, self.looks + memory.looks
+        memory.total = memory.looks = 0
         return spent
 
     def evaluation(self, judged: Judgement, task: Task, model: nn.Module, pixels: Pixels) -> Evaluation:
@@ -68,6 +72,7 @@ class Progress:
             cpu_seconds=self.cpu_seconds,
             eval_seconds=judged.seconds,
             peak_memory_bytes=self.peak_bytes,
+            mean_memory_bytes=max(0, round(self.bytes_seen / max(1, self.looks))),
             parameters=measure.parameters(model),
             model_bytes=measure.model_bytes(model),
             latency_seconds=self.latency,

@@ -7,16 +7,21 @@ from typing import Any
 import pytest
 import torch
 from fersearch_architectures.cnn import Cnn
+from fersearch_metrics.averages import F1Macro
 from fersearch_metrics.measured import PeakMemory, TrainSeconds
-from fersearch_metrics.quality import Accuracy, F1Macro
+from fersearch_metrics.quality import Accuracy
 from torch import nn
 
 from fersearch.data.arrays import Loaded
 from fersearch.study import Objective
+from fersearch.training.batches import Pixels
 from fersearch.training.errors import Diverged
+from fersearch.training.evaluate import judge
 from fersearch.training.loop import train
+from fersearch.training.losses import criterion
 from fersearch.training.progress import Progress
 from fersearch.training.states import States
+from fersearch.training.task import trained_task
 from fersearch.trial import Decision, Epoch
 
 CPU = torch.device("cpu")
@@ -28,7 +33,7 @@ Make = Callable[..., Loaded]
 def start(loaded: Loaded, params: dict[str, Any], scratch: Path, **options: Any) -> tuple[nn.Module, Any]:
     device = options.setdefault("device", CPU)
     torch.manual_seed(0)
-    model = options.pop("model", None) or Cnn().build(params, loaded.task).to(device)
+    model = options.pop("model", None) or Cnn().build(params, trained_task(loaded.task, params)).to(device)
     given = {"metrics": METRICS, "objective": F1, "seed": 3, "scratch": scratch, **options}
     return model, train(model, loaded, params, **given)
 
@@ -73,8 +78,17 @@ def test_the_same_seed_gives_the_same_epochs_and_another_seed_others(
         {"optimizer": "rmsprop", "learning_rate": 0.003, "scheduler": "none"},
         {"scheduler": "plateau", "plateau_factor": 0.5, "plateau_patience": 0},
         {"optimizer": "adam", "learning_rate": 0.003, "scheduler": "step", "step_factor": 0.1, "step_count": 2},
+        {"optimizer": "nadam", "scheduler": "cosine", "ema": 0.9, "clip_norm": 0.5, "warmup_epochs": 2.5},
+        {
+            "scheduler": "plateau",
+            "plateau_factor": 0.5,
+            "plateau_patience": 0,
+            "warmup_epochs": 1.5,
+            "sampling": "smote",
+        },
+        {"scheduler": "none", "crop": 12, "tta": "ten_crop", "sampling": "weighted", "ema": 0.5},
     ],
-    ids=lambda changed: f"{changed.get('optimizer', 'sgd')}-{changed['scheduler']}",
+    ids=lambda changed: "-".join(map(str, changed.values())),
 )
 @pytest.mark.parametrize("stop", [1, 3])
 def test_a_resumed_trial_equals_one_without_a_stop(
@@ -91,7 +105,7 @@ def test_a_resumed_trial_equals_one_without_a_stop(
         if epoch.number == stop:
             with pytest.raises(StopIteration):
                 first.send(Decision.INTERRUPT)
-    second_model = Cnn().build(params, loaded.task)
+    second_model = Cnn().build(params, trained_task(loaded.task, params))
     progress = Progress()
     _, second = start(loaded, params, tmp_path / "parts", model=second_model, resume=True, progress=progress)
     seen += list(second)
@@ -212,3 +226,41 @@ def test_an_interruption_while_old_epochs_are_told_again_trains_nothing(
     assert next(again) == told[1]
     with pytest.raises(StopIteration):
         again.send(Decision.INTERRUPT)
+
+
+def test_with_an_average_it_is_the_average_that_is_judged_and_kept(
+    patterns: Make, base: dict[str, Any], tmp_path: Path
+) -> None:
+    loaded, params = patterns(48), {**base, "ema": 0.99, "epochs": 2}
+    progress = Progress()
+    model, epochs = start(loaded, params, tmp_path, progress=progress)
+    told = list(epochs)
+    kept = Cnn().build(params, loaded.task)
+    kept.load_state_dict(States(tmp_path).best(progress.best_epoch))
+    pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, CPU)
+    judged = judge(kept, loaded, pixels, "valid", 8, criterion(params), "float32")
+    best = told[progress.best_epoch - 1].values
+    assert (judged.loss, best["valid_loss"]) == (pytest.approx(best["valid_loss"]), pytest.approx(judged.loss))
+    assert not torch.equal(kept.state_dict()["head.weight"], model.state_dict()["head.weight"])
+
+
+def test_a_clipped_gradient_moves_the_weights_no_further_than_its_norm(
+    patterns: Make, base: dict[str, Any], tmp_path: Path
+) -> None:
+    params = {**base, "epochs": 1, "batch_size": 64, "momentum": 0.0, "weight_decay": 0.0, "learning_rate": 1.0}
+    for norm, low, high in ((0.01, 0.0099, 0.0101), (0.0, 0.1, 1000.0)):
+        model = Cnn().build(params, patterns(48).task)
+        before = [weight.detach().clone() for weight in model.parameters()]
+        list(start(patterns(48), {**params, "clip_norm": norm}, tmp_path, model=model)[1])
+        moved = torch.stack([(a - b).norm() for a, b in zip(model.parameters(), before, strict=True)]).norm()
+        assert low < moved < high
+
+
+def test_an_epoch_of_an_undersampled_class_counts_what_it_showed(
+    patterns: Make, base: dict[str, Any], tmp_path: Path
+) -> None:
+    loaded = patterns(48)
+    loaded.indices["train"] = loaded.indices["train"][loaded.hard[loaded.indices["train"]] < 2][:-5]
+    _, epochs = start(loaded, {**base, "sampling": "oversample", "epochs": 8}, tmp_path)
+    losses = [epoch.values["train_loss"] for epoch in epochs]
+    assert losses[-1] < losses[0] < 3

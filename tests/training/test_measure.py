@@ -39,6 +39,24 @@ def test_peak_memory_is_the_highest_above_the_start_and_survives_being_freed() -
     assert held.numel() == 8 * MB
 
 
+def test_the_average_memory_is_that_of_the_whole_time() -> None:
+    memory = measure.PeakMemory(CPU)
+    with memory.watching():
+        time.sleep(5 * measure.INTERVAL)
+        block = torch.ones(16 * MB)
+        time.sleep(5 * measure.INTERVAL)
+    mean = memory.total / memory.looks
+    assert 0.2 * memory.peak < mean < 0.8 * memory.peak
+    assert block.numel() == 16 * MB
+
+
+def test_even_the_shortest_epoch_is_looked_at_once() -> None:
+    memory = measure.PeakMemory(CPU)
+    with memory.watching():
+        pass
+    assert memory.looks == 1
+
+
 def test_memory_that_was_freed_before_does_not_hide_what_is_used_after() -> None:
     small = [torch.ones(4096) for _ in range(4000)]
     last = torch.ones(4096)
