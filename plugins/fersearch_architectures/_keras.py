@@ -29,7 +29,7 @@ def limit_norm(layer: "nn.Conv2d", most: float) -> None:
     """
     import torch
 
-    def project(module: "nn.Module", given: Any) -> None:
+    def project(module: "nn.Module", _: Any) -> None:
         if module.weight.requires_grad:
             with torch.no_grad():
                 module.weight.copy_(torch.renorm(module.weight, 2, 0, most))
