@@ -13,7 +13,7 @@ from fersearch.components import Architecture
 from fersearch.data.arrays import Loaded, Prepared, load
 from fersearch.errors import FersearchError, UsageError
 from fersearch.registry import Registry
-from fersearch.training.batches import Pixels
+from fersearch.training.batches import Pixels, normalised
 from fersearch.training.errors import check_finite, first_line, is_out_of_memory
 from fersearch.training.request import TrialRequest
 from fersearch.training.seeds import derive
@@ -43,13 +43,15 @@ def prepare_torch(name: str, threads: int) -> torch.device:
     return device
 
 
-def open_data(request: TrialRequest, registry: Registry) -> Loaded:
-    """Map what the trial sees of its dataset."""
+def open_data(request: TrialRequest, registry: Registry, round: int = 1) -> Loaded:
+    """Map what the trial sees of its dataset in a round, with the mean and standard deviation it normalises by."""
     params = {**request.dataset_options}
     if "target" in request.params:
         params["target"] = request.params["target"]
     prepared = Prepared.open(Path(request.prepared))
-    return load(registry.dataset(request.dataset), prepared, params, request.protocol, request.limit)
+    dataset = registry.dataset(request.dataset)
+    loaded = load(dataset, prepared, params, request.protocol, request.limit, round=round)
+    return normalised(loaded, request.params)
 
 
 def build(architecture: Architecture, request: TrialRequest, loaded: Loaded, pixels: Pixels) -> nn.Module:

@@ -18,6 +18,7 @@ from fersearch.components import Architecture, Task
 from fersearch.data.arrays import Loaded
 from fersearch.errors import FersearchError
 from fersearch.training.request import TrialRequest
+from fersearch.training.rounds import Round
 from fersearch.training.states import write_whole
 from fersearch.training.task import trained_task
 
@@ -26,15 +27,16 @@ FORMAT = 1
 
 
 def make_card(
-    request: TrialRequest, loaded: Loaded, epoch: int, values: Mapping[str, float], precision: str
+    request: TrialRequest, loaded: Loaded, kept: Round, values: Mapping[str, float], precision: str
 ) -> dict[str, Any]:
-    """The card of a trial's kept epoch, as plain data; `values` that are not finite are None."""
+    """The card of the kept epoch of a trial's best round, as plain data; `values` that are not finite are None."""
     finite = {name: value if np.isfinite(value) else None for name, value in values.items()}
     return {
         "format": FORMAT,
         "study": request.study,
         "trial": request.number,
-        "epoch": epoch,
+        "epoch": kept.kept_epoch,
+        "round": kept.number,
         "architecture": request.model,
         "params": dict(request.params),
         "class_names": list(loaded.task.class_names),

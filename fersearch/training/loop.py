@@ -49,7 +49,8 @@ def train(
     in `scratch`: at most every `save_every` seconds of training, and when an epoch is answered by
     INTERRUPT. `fixed` are the layers whose statistics stay as they are; `progress` is filled in on
     the way. A resumed trial first yields again what its state holds beyond the `recorded` epochs: they
-    were trained and never heard. The same seed on the same device gives the same epochs, resumed or not.
+    were trained and never heard. `early_stopping` in `params` ends training after so many epochs without a
+    better one. The same seed on the same device gives the same epochs, resumed or not.
 
     Raises:
         Diverged: the loss, an output or the objective is no longer finite.
@@ -58,7 +59,7 @@ def train(
     pixels = pixels or Pixels.of(loaded.images, loaded.mean, loaded.std, device)
     fit = Fit.of(model, loaded, params, pixels, objective, precision)
     progress = progress or Progress()
-    keeper = Keeper(States(scratch), fit, objective, progress)
+    keeper = Keeper(States(scratch), fit, progress)
     if resume:
         keeper.resume()
         for epoch in progress.unheard(recorded):
@@ -66,7 +67,10 @@ def train(
                 return
     clock = Clock(device, progress.seconds, progress.cpu_seconds)
     memory = memory or PeakMemory(device)
-    for number in range(progress.epoch + 1, int(params["epochs"]) + 1):
+    planned, patience = int(params["epochs"]), int(params.get("early_stopping", 0))
+    for number in range(progress.epoch + 1, planned + 1):
+        if progress.stalled(patience):
+            return
         torch.manual_seed(derive(seed, "dropout", number))
         model.train()
         hold(fixed)
@@ -78,7 +82,10 @@ def train(
         values |= {"train_loss": train_loss, "valid_loss": judged.loss}
         check_finite(values[objective.metric], objective.metric)
         fit.schedule.judge(values[objective.metric])
-        epoch = Epoch(number, values, seconds, cpu_seconds, confusion_matrix(judged.probabilities, judged.labels))
+        progress.rate(number, objective.loss(values[objective.metric]))
+        last = number == planned or progress.stalled(patience)
+        counts = confusion_matrix(judged.probabilities, judged.labels)
+        epoch = Epoch(number, values, seconds, cpu_seconds, counts, last=last)
         keeper.keep(epoch, save_every)
         if (yield epoch) is Decision.INTERRUPT:
             keeper.save()

@@ -8,7 +8,6 @@ from typing import Any
 from torch import nn
 
 from fersearch.components import Evaluation, Task
-from fersearch.study import Objective
 from fersearch.training import measure
 from fersearch.training.batches import Pixels
 from fersearch.training.evaluate import Judgement
@@ -51,6 +50,15 @@ class Progress:
         for told in self.history[len(self.history) if recorded is None else recorded :]:
             yield Epoch(**told)
 
+    def rate(self, number: int, loss: float) -> None:
+        """Take in how good an epoch is; the first of equals is the best."""
+        if loss < self.best_loss:
+            self.best_epoch, self.best_loss = number, loss
+
+    def stalled(self, patience: int) -> bool:
+        """Whether so many epochs (0: any number) have passed without a better one."""
+        return patience > 0 and self.epoch - self.best_epoch >= patience
+
     def add(self, number: int, clock: measure.Clock, memory: measure.PeakMemory) -> tuple[float, float]:
         """Count an epoch; returns its own wall and CPU seconds."""
         spent = clock.seconds - self.seconds, clock.cpu_seconds - self.cpu_seconds
@@ -85,7 +93,6 @@ class Keeper:
 
     states: States
     fit: Fit
-    objective: Objective
     progress: Progress
     saved_seconds: float = 0.0
 
@@ -98,11 +105,9 @@ class Keeper:
             self.saved_seconds = self.progress.seconds
 
     def keep(self, epoch: Epoch, save_every: float) -> None:
-        """Keep this epoch's weights if its objective is the best yet, and the state if it is time."""
+        """Keep this epoch's weights if it is the best yet, and the state if it is time."""
         self.progress.history.append(asdict(epoch))
-        loss = self.objective.loss(epoch.values[self.objective.metric])
-        if loss < self.progress.best_loss:
-            self.progress.best_epoch, self.progress.best_loss = epoch.number, loss
+        if self.progress.best_epoch == epoch.number:
             self.states.save_best(epoch.number, self.fit.kept)
         if self.progress.seconds - self.saved_seconds >= save_every:
             self.save()

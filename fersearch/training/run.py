@@ -4,7 +4,7 @@ import time
 import traceback
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ import torch
 
 from fersearch import registry as registries
 from fersearch.artifacts import Artifacts
-from fersearch.data.arrays import Loaded
 from fersearch.errors import FersearchError
 from fersearch.registry import Registry
 from fersearch.training.batches import Pixels
@@ -22,9 +21,9 @@ from fersearch.training.errors import Diverged, first_line, is_out_of_memory
 from fersearch.training.freeze import freeze
 from fersearch.training.loop import train
 from fersearch.training.measure import PeakMemory, device_name
-from fersearch.training.precision import resolve
-from fersearch.training.progress import Progress
+from fersearch.training.precision import Precision, resolve
 from fersearch.training.request import TrialRequest
+from fersearch.training.rounds import Epochs, Round, Rounds, seed_of
 from fersearch.training.states import States, disk_full
 from fersearch.trial import Decision, Epoch, Outcome, Reason
 
@@ -55,7 +54,7 @@ class _Run:
     report: Report
     started: float = field(default_factory=time.monotonic)
     facts: dict[str, Any] = field(default_factory=dict)
-    progress: Progress = field(default_factory=Progress)
+    rounds: Rounds = field(default_factory=lambda: Rounds(Path(), 0))
     unheard: Exception | None = None
 
     def outcome(self, registry: Registry) -> Outcome:
@@ -65,12 +64,30 @@ class _Run:
         precision = resolve(request.precision, device)
         self.facts |= {"device": request.device, "device_name": device_name(device), "precision": precision}
         self.facts |= {"torch": str(torch.__version__), "threads": torch.get_num_threads()}
-        loaded = open_data(request, registry)
+        self.rounds = Rounds(Path(request.scratch), open_data(request, registry).rounds)
+        reason = self.follow(self.epochs(registry, device, precision))
+        if reason is Reason.INTERRUPTED:
+            current = self.rounds.current
+            return Outcome(reason, f"saved after epoch {current.before + current.progress.epoch}", facts=self.facts)
+        return self.keep(reason, precision, registry)
+
+    def epochs(self, registry: Registry, device: torch.device, precision: Precision) -> Epochs:
+        """Train round after round and yield each epoch; a round that was over is only told again where it must be."""
+        for round in self.rounds:
+            told = round.retold(self.request.recorded) if round.over else self.train(round, registry, device, precision)
+            if (yield from _until_interrupted(round.numbered(told))):
+                return
+            self.rounds.finish(round)
+
+    def train(self, round: Round, registry: Registry, device: torch.device, precision: Precision) -> Epochs:
+        """The epochs of one round."""
+        request = replace(self.request, seed=seed_of(self.request.seed, round.number))
+        loaded = open_data(request, registry, round.number)
         pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, device)
         memory = PeakMemory(device)
         architecture = registry.architecture(request.model)
         model = build(architecture, request, loaded, pixels)
-        epochs = train(
+        return train(
             model,
             loaded,
             request.params,
@@ -78,29 +95,26 @@ class _Run:
             metrics=registry.metrics,
             objective=request.objective,
             seed=request.seed,
-            scratch=Path(request.scratch),
+            scratch=round.folder,
             resume=request.resume,
             precision=precision,
             fixed=freeze(architecture, model, request.params),
             pixels=pixels,
             memory=memory,
-            progress=self.progress,
+            progress=round.progress,
             save_every=request.save_every,
-            recorded=request.recorded,
+            recorded=max(0, request.recorded - round.before),
             on_first_step=self.first_step,
         )
-        reason = self.follow(epochs)
-        if reason is Reason.INTERRUPTED:
-            return Outcome(reason, f"saved after epoch {self.progress.epoch}", facts=self.facts)
-        return self.keep(reason, loaded, precision, registry)
 
     def first_step(self) -> None:
         """Note how long it took from the request to the first step, and after which epoch training went on."""
         if "seconds_to_first_step" not in self.facts:
+            current = self.rounds.current
             self.facts["seconds_to_first_step"] = time.monotonic() - self.started
-            self.facts["resumed_from"] = self.progress.epoch
+            self.facts["resumed_from"] = current.before + current.progress.epoch
 
-    def follow(self, epochs: Generator[Epoch, Decision | None, None]) -> Reason:
+    def follow(self, epochs: Epochs) -> Reason:
         """Report each epoch and do as is decided."""
         for epoch in epochs:
             try:
@@ -110,20 +124,22 @@ class _Run:
                 raise
             if decision is Decision.STOP:
                 return Reason.PRUNED
-            if decision is Decision.INTERRUPT and epoch.number < int(self.request.params["epochs"]):
+            over = epoch.last and epoch.round == self.rounds.total
+            if decision is Decision.INTERRUPT and not over:
                 with suppress(StopIteration):
                     epochs.send(decision)
                 return Reason.INTERRUPTED
         return Reason.DONE
 
-    def keep(self, reason: Reason, loaded: Loaded, precision: str, registry: Registry) -> Outcome:
+    def keep(self, reason: Reason, precision: Precision, registry: Registry) -> Outcome:
         """Make the best weights an artifact."""
-        progress, scratch = self.progress, Path(self.request.scratch)
+        best = self.rounds.best
+        loaded = open_data(self.request, registry, best.number)
         whole = {name for name, metric in registry.metrics.items() if metric.whole_trial or metric.cumulative}
-        last = {name: value for name, value in progress.values.items() if name in whole}
-        card = make_card(self.request, loaded, progress.best_epoch, {**progress.best_values, **last}, precision)
-        file = scratch / "checkpoint.safetensors"
-        write_checkpoint(file, States(scratch).best(progress.best_epoch), card)
+        last = {name: value for name, value in best.progress.values.items() if name in whole}
+        card = make_card(self.request, loaded, best, {**best.progress.best_values, **last}, precision)
+        file = Path(self.request.scratch) / "checkpoint.safetensors"
+        write_checkpoint(file, States(best.folder).best(best.progress.best_epoch), card)
         self.facts["checkpoint_bytes"] = file.stat().st_size
         try:
             digest = Artifacts(Path(self.request.artifacts)).put(file)
@@ -131,7 +147,7 @@ class _Run:
             raise disk_full(error, Path(self.request.artifacts, "checkpoint"), file.stat().st_size) from error
         finally:
             file.unlink()
-        return Outcome(reason, kept_epoch=progress.best_epoch, checkpoint=digest, facts=self.facts)
+        return Outcome(reason, kept_epoch=best.kept_epoch, checkpoint=digest, facts=self.facts)
 
     def failed(self, error: Exception) -> Outcome:
         """The outcome of an error that ended training."""
@@ -139,7 +155,7 @@ class _Run:
             return Outcome(Reason.DIVERGED, str(error), facts=self.facts)
         trace = "".join(traceback.format_exception(error))
         if is_out_of_memory(error):
-            peak = f"the peak before was {self.progress.peak_bytes / 2**20:.0f} MB"
+            peak = f"the peak before was {self.rounds.peak_bytes / 2**20:.0f} MB"
             message = (
                 f"out of memory at batch size {self.request.params.get('batch_size')}: {first_line(error)} ({peak})"
             )
@@ -148,3 +164,14 @@ class _Run:
             error = disk_full(error, Path(error.filename or self.request.scratch), 0)
         told = str(error) if isinstance(error, FersearchError) else f"{type(error).__name__}: {first_line(error)}"
         return Outcome(Reason.ERROR, told, trace, facts=self.facts)
+
+
+def _until_interrupted(epochs: Epochs) -> Generator[Epoch, Decision | None, bool]:
+    """Pass epochs and decisions on; returns whether the last decision was to save and come back later."""
+    decision = None
+    while True:
+        try:
+            epoch = epochs.send(decision)
+        except StopIteration:
+            return decision is Decision.INTERRUPT
+        decision = yield epoch

@@ -46,6 +46,12 @@ class States:
         path = self.folder / "last.pt"
         return _load(path) if path.exists() else None
 
+    def clear(self, keep: int | None) -> None:
+        """Remove everything but the best weights of epoch `keep`."""
+        for path in (self.folder / "last.pt", *self.folder.glob("best-*.pt")):
+            if keep is None or path != self._best(keep):
+                path.unlink(missing_ok=True)
+
     def _best(self, epoch: int) -> Path:
         return self.folder / f"best-{epoch}.pt"
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 from fersearch_architectures.cnn import Cnn
 from fersearch_architectures.resnet import ResNet18
+from fersearch_metrics.averages import F1Macro
 from fersearch_metrics.measured import PeakMemory, TrainSeconds
-from fersearch_metrics.quality import Accuracy, F1Macro
+from fersearch_metrics.quality import Accuracy
 
 from fersearch import Choice, Dataset, Int, Labels, Raw, Task
 from fersearch.data.arrays import Loaded, prepare
