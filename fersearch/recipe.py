@@ -6,27 +6,40 @@ from fersearch.components import Architecture, Dataset
 from fersearch.errors import PluginError
 from fersearch.space import Choice, Dimension, Float, Int, Space
 
-OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
-SCHEDULERS = ("none", "exponential", "plateau", "step", "cosine", "onecycle")
+OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop", "amsgrad", "nadam", "adagrad", "adadelta")
+SCHEDULERS = ("none", "exponential", "plateau", "step", "cosine", "onecycle", "cosine_restarts")
 AUGMENTATIONS = ("none", "flip", "light", "standard", "strong")
 LOSSES = ("cross_entropy", "focal")
 CLASS_WEIGHTS = ("none", "inverse", "effective")
+SAMPLINGS = ("shuffle", "weighted", "balanced", "oversample", "undersample", "smote")
+NORMALISATIONS = ("dataset", "imagenet", "half", "none")
+TTA = ("none", "flip", "five_crop", "ten_crop")
 
 OPTIMISATION: dict[str, Dimension] = {
     "epochs": Int(1, 10_000, search="12"),
     "batch_size": Int(1, 8192, search="32,64,128"),
-    "optimizer": Choice(*OPTIMIZERS),
+    "optimizer": Choice(*OPTIMIZERS, search="sgd,adam,adamw,rmsprop"),
     "learning_rate": Float(1e-7, 10.0, log=True, search="0.0003..0.1"),
     "momentum": Float(0.0, 0.999, search="0.8..0.98", when={"optimizer": ("sgd",)}),
     "nesterov": Choice(False, True, when={"optimizer": ("sgd",)}),
     "weight_decay": Float(0.0, 1.0, log=True, search="0.000001..0.01"),
-    "scheduler": Choice(*SCHEDULERS),
+    "scheduler": Choice(*SCHEDULERS, search="none,exponential,plateau,step,cosine,onecycle"),
     "decay": Float(0.01, 1.0, search="0.8..0.99", when={"scheduler": ("exponential",)}),
     "plateau_factor": Float(0.01, 0.95, search="0.1..0.75", when={"scheduler": ("plateau",)}),
     "plateau_patience": Int(0, 100, search="1..5", when={"scheduler": ("plateau",)}),
     "step_factor": Float(0.01, 0.95, search="0.1..0.75", when={"scheduler": ("step",)}),
     "step_count": Int(1, 20, search="1..4", when={"scheduler": ("step",)}),
     "warmup_share": Float(0.0, 0.9, search="0.1..0.4", when={"scheduler": ("onecycle",)}),
+    "restart_epochs": Int(1, 10_000, search="10", when={"scheduler": ("cosine_restarts",)}),
+    "restart_factor": Int(1, 10, search="2", when={"scheduler": ("cosine_restarts",)}),
+    "warmup_epochs": Float(0.0, 1000.0, search="", when={"scheduler": tuple(s for s in SCHEDULERS if s != "onecycle")}),
+    "early_stopping": Int(0, 1000, search=""),
+    "clip_norm": Float(0.0, 1000.0, search=""),
+    "ema": Float(0.0, 0.99999, search=""),
+    "sampling": Choice(*SAMPLINGS, search=""),
+    "normalisation": Choice(*NORMALISATIONS, search=""),
+    "crop": Int(8, 1024, search=""),
+    "tta": Choice(*TTA, search=""),
 }
 
 REGULARISATION: dict[str, Dimension] = {
@@ -43,6 +56,7 @@ REGULARISATION: dict[str, Dimension] = {
     "label_smoothing": Float(0.0, 0.9, search="0..0.2", when={"loss": ("cross_entropy",)}),
     "focal_gamma": Float(0.0, 10.0, search="0.5..3", when={"loss": ("focal",)}),
     "class_weights": Choice(*CLASS_WEIGHTS),
+    "loss_scale": Float(0.001, 1000.0, search=""),
 }
 
 

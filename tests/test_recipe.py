@@ -48,6 +48,18 @@ def test_every_default_lies_in_its_offer_and_makes_a_valid_configuration() -> No
     assert params["target"] == "majority"
 
 
+def test_what_is_searched_unasked_stays_as_it_is() -> None:
+    """A study is repeated by its settings: what they leave out must not grow."""
+    searched = recipe(Net(), Faces()).narrowed({})
+    assert list(searched) == [
+        *("epochs", "batch_size", "optimizer", "learning_rate", "momentum", "nesterov", "weight_decay", "scheduler"),
+        *("decay", "plateau_factor", "plateau_patience", "step_factor", "step_count", "warmup_share", "dropout"),
+        *("augmentation", "loss", "label_smoothing", "focal_gamma", "class_weights", "target", "freeze", "width"),
+    ]
+    assert searched["optimizer"].options == ("sgd", "adam", "adamw", "rmsprop")
+    assert searched["scheduler"].options == ("none", "exponential", "plateau", "step", "cosine", "onecycle")
+
+
 @pytest.mark.parametrize("name", [*OPTIMISATION, *REGULARISATION])
 def test_each_dimension_can_be_searched_over_all_it_offers_alone(name: str) -> None:
     offered = recipe(Net(), Faces())
@@ -67,6 +79,8 @@ def test_each_dimension_can_be_searched_over_all_it_offers_alone(name: str) -> N
         ({"optimizer": "adamw"}, set(), {"momentum", "nesterov"}),
         ({"scheduler": "none"}, set(), {"decay", "plateau_factor", "step_factor", "warmup_share"}),
         ({"scheduler": "plateau"}, {"plateau_factor", "plateau_patience"}, {"decay", "step_count"}),
+        ({"scheduler": "cosine_restarts"}, {"restart_epochs", "restart_factor"}, {"warmup_epochs"}),
+        ({"scheduler": "cosine", "warmup_epochs": "2"}, {"warmup_epochs"}, {"warmup_share"}),
         ({"loss": "focal"}, {"focal_gamma"}, {"label_smoothing"}),
         ({}, {"dropout", "augmentation"}, {"rotation", "mixup", "frozen_batch_norm"}),
         ({"freeze": "first_1"}, {"frozen_batch_norm"}, set()),

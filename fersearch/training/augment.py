@@ -1,8 +1,8 @@
 """Batched augmentation on the trial's device, each image with draws of its own.
 
 Rotation, scale, shear, translation and flip are one affine map, whose sampling grid is one matrix
-product; erasing is a mask (Zhong et al. 2017, arXiv:1708.04896); mixup blends neighbours of a
-shuffled batch (Zhang et al. 2018, arXiv:1710.09412). Faces are never turned upside down.
+product; a crop is an index; erasing is a mask (Zhong et al. 2017, arXiv:1708.04896); mixup blends
+neighbours of a shuffled batch (Zhang et al. 2018, arXiv:1710.09412). Faces are never turned upside down.
 """
 
 import math
@@ -63,27 +63,31 @@ def strengths(params: Mapping[str, Value]) -> Strengths:
 class Augmentation:
     """Strengths as two steps: `plan` for a whole epoch, `apply` to a batch of it."""
 
-    def __init__(self, chosen: Strengths, num_classes: int) -> None:
+    def __init__(self, chosen: Strengths, num_classes: int, crop: int = 0) -> None:
         self.strengths = chosen
+        self.crop = crop
         self.num_classes = num_classes
         self.warps = any((chosen.rotation, chosen.translation, chosen.scale, chosen.shear))
-        self.active = any(asdict(chosen).values())
+        self.active = any(asdict(chosen).values()) or crop > 0
 
     def plan(self, count: int, generator: torch.Generator) -> Tensor:
-        """What is done to each of `count` images: (count, 11) on the CPU, (count, 0) if nothing is.
+        """What is done to each of `count` images: (count, 13) on the CPU, (count, 0) if nothing is.
 
-        Columns: 6 of the affine map, 4 of the erased box, 1 for mixup's share of the image itself.
+        Columns: 6 of the affine map, 4 of the erased box, 1 for mixup's share of the image itself, 2 of the
+        crop's place, from 0 to 1.
         """
         if not self.active:
             return torch.zeros(count, 0)
         draws = torch.rand(count, DRAWS, generator=generator)
         maps, boxes = matrices(self.strengths, draws[:, :6]), erased_boxes(self.strengths, draws[:, 6:])
-        return torch.cat((maps.view(-1, 6), boxes, self._shares(count, generator)), 1)
+        shares = self._shares(count, generator)
+        places = torch.rand(count, 2, generator=generator) if self.crop else torch.zeros(count, 2)
+        return torch.cat((maps.view(-1, 6), boxes, shares, places), 1)
 
     def apply(self, images: Tensor, targets: Tensor, plan: Tensor) -> tuple[Tensor, Tensor]:
         """Change normalised images (n, c, size, size) by their plans; mixup makes the targets soft (n, classes).
 
-        `images` may be written to.
+        With a crop, images of that side are cut after they are warped. `images` may be written to.
         """
         if not self.active:
             return images, targets
@@ -92,6 +96,8 @@ class Augmentation:
             images = warp(images, plan[:, :6].reshape(-1, 2, 3))
         elif chosen.flip:
             images = torch.where(plan[:, 0].view(-1, 1, 1, 1) < 0, images.flip(3), images)
+        if self.crop:
+            images = cropped(images, plan[:, 11:], self.crop)
         if chosen.erasing:
             images = erase(images, plan[:, 6:10])
         return self._mixed(images, targets, plan[:, 10]) if chosen.mixup else (images, targets)
@@ -142,6 +148,15 @@ def warp(images: Tensor, theta: Tensor) -> Tensor:
     """Sample images through affine maps, bilinearly; what comes from outside is 0, the mean grey."""
     places = grid(theta, images.shape[-1])
     return F.grid_sample(images, places, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def cropped(images: Tensor, places: Tensor, side: int) -> Tensor:
+    """Cut a square of `side` pixels out of each image, at `places` (n, 2): down and across, from 0 to 1."""
+    spare = images.shape[-1] - side + 1
+    starts = (places * spare).long().clamp_max(spare - 1)
+    down, across = (starts[:, axis, None] + torch.arange(side, device=images.device) for axis in (0, 1))
+    image = torch.arange(len(images), device=images.device)[:, None, None]
+    return images.permute(0, 2, 3, 1)[image, down[:, :, None], across[:, None, :]].permute(0, 3, 1, 2).contiguous()
 
 
 def erased_boxes(chosen: Strengths, draws: Tensor) -> Tensor:

@@ -3,17 +3,46 @@
 No process, no queue and no per-sample Python stands between the images and the network.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from fersearch.data.arrays import Loaded
+from fersearch.errors import lookup
+from fersearch.space import Value
 from fersearch.training.augment import Augmentation
 from fersearch.training.losses import Targets
+from fersearch.training.sampling import Order, Sampling
 from fersearch.training.tensors import wrap
+
+RGB = Sequence[float]
+NORMALISATIONS: dict[str, tuple[RGB, RGB] | None] = {
+    "dataset": None,
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "half": ((0.5,) * 3, (0.5,) * 3),
+    "none": ((0.0,) * 3, (1.0,) * 3),
+}
+
+
+def normalised(loaded: Loaded, params: Mapping[str, Value]) -> Loaded:
+    """The data with the mean and standard deviation that `params` names, of values from 0 to 1.
+
+    `dataset`: those of its training images; `imagenet`: what torchvision's weights were trained with (grey
+    images by the mean of the three channels); `half`: -1 to 1; `none`: 0 to 1.
+
+    Raises:
+        UnknownName: there is no such normalisation.
+    """
+    chosen = lookup("normalisation", str(params.get("normalisation", "dataset")), NORMALISATIONS)
+    if chosen is None:
+        return loaded
+    grey = loaded.task.channels == 1
+    mean, std = (tuple([sum(values) / 3] if grey else values) for values in chosen)
+    return replace(loaded, mean=mean, std=std)
 
 
 @dataclass(frozen=True)
@@ -56,7 +85,7 @@ class Pixels:
 
 
 class Batches:
-    """The training images of a trial, shuffled, augmented and with their targets."""
+    """The training images of a trial in the order of `sampling`, augmented and with their targets."""
 
     def __init__(
         self,
@@ -65,27 +94,52 @@ class Batches:
         rows: "np.ndarray[Any, Any]",
         batch_size: int,
         augmentation: Augmentation,
+        sampling: Sampling | None = None,
     ) -> None:
         self.pixels = pixels
         self.targets = targets
         self.batch_size = batch_size
-        self.count = len(rows)
-        self.parts = slices(self.count, batch_size)
         self.augmentation = augmentation
         self._rows = wrap(np.asarray(rows, dtype=np.int64))
+        self.sampling = sampling or Sampling("shuffle", self._rows)
+        self.count = self.sampling.count
+        self.parts = slices(self.count, batch_size)
 
     def __len__(self) -> int:
         return len(self.parts)
 
+    @property
+    def plain(self) -> bool:
+        """Whether images come out as they lie in `pixels`, only in another order or number."""
+        return not (self.augmentation.active or self.sampling.blends)
+
     def epoch(self, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield every image once, as (images, targets) on the device; the seed decides every draw."""
+        """Yield `count` images, as (images, targets) on the device; the seed decides every draw."""
         generator = torch.Generator().manual_seed(seed)
-        rows = self._rows[torch.randperm(len(self._rows), generator=generator)]
-        targets = self.targets.draw(rows, generator).to(self.pixels.device)
+        order = self.sampling.draw(generator)
+        rows = self._rows[order.places]
+        targets = self.targets.draw(rows, generator)
+        blend = self._blend(order, targets, generator)
+        targets = targets.to(self.pixels.device)
         plan = self.augmentation.plan(len(rows), generator).to(self.pixels.device)
         rows = rows.to(self.pixels.images.device)
         for part in self.parts:
-            yield self.augmentation.apply(self.pixels.take(rows[part]), targets[part], plan[part])
+            images = self.pixels.take(rows[part])
+            if blend:
+                images = blend(images, part)
+            yield self.augmentation.apply(images, targets[part], plan[part])
+
+    def _blend(
+        self, order: Order, targets: Tensor, generator: torch.Generator
+    ) -> Callable[[Tensor, slice], Tensor] | None:
+        """Blend shares of classes with those of the partners, in place; what blends a batch's images."""
+        if order.partners is None or order.shares is None:
+            return None
+        partners, shares = self._rows[order.partners], order.shares.view(-1, 1)
+        if targets.is_floating_point():
+            targets.lerp_(self.targets.draw(partners, generator), shares)
+        partners, shares = partners.to(self.pixels.images.device), shares.to(self.pixels.device)
+        return lambda images, part: images.lerp_(self.pixels.take(partners[part]), shares[part].view(-1, 1, 1, 1))
 
 
 def slices(count: int, size: int) -> list[slice]:

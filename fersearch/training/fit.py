@@ -17,6 +17,8 @@ from fersearch.training.errors import check_finite
 from fersearch.training.losses import Loss, Targets, class_weights, criterion
 from fersearch.training.optim import Schedule, optimizer
 from fersearch.training.precision import Precision, autocast
+from fersearch.training.sampling import Sampling
+from fersearch.training.tensors import wrap
 from fersearch.training.tta import as_judged
 
 CHECKED = 64  # steps between two looks at the loss, each of which makes a GPU wait
@@ -55,8 +57,9 @@ class Fit:
         classes, rows = loaded.task.num_classes, loaded.indices["train"]
         weights = class_weights(str(params.get("class_weights", "none")), loaded.hard[rows], classes)
         targets = Targets.of(str(params.get("target", loaded.target)), loaded.hard, loaded.soft, classes)
-        augmentation = Augmentation(strengths(params), classes)
-        batches = Batches(pixels, targets, rows, int(params["batch_size"]), augmentation)
+        augmentation = Augmentation(strengths(params), classes, int(params.get("crop", 0)))
+        sampling = Sampling(str(params.get("sampling", "shuffle")), wrap(loaded.hard)[wrap(rows)])
+        batches = Batches(pixels, targets, rows, int(params["batch_size"]), augmentation, sampling)
         loss_of = criterion(params, None if weights is None else weights.to(pixels.device))
         updates = optimizer(model.parameters(), params)
         average = Average(model, float(params["ema"])) if params.get("ema") else None

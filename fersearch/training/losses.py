@@ -79,12 +79,18 @@ LOSSES: dict[str, Callable[[Mapping[str, Value], Tensor | None], Loss]] = {
 def criterion(params: Mapping[str, Value], weights: Tensor | None = None) -> Loss:
     """The loss that `params` names; the target `multi_target` brings a loss of its own.
 
+    `loss_scale` multiplies it: 10 is the cross entropy with the raw counts of FER+'s ten votes, as the FER+
+    report has it.
+
     Raises:
         UnknownName: there is no such loss.
     """
     if params.get("target") == "multi_target":
-        return partial(multi_target, weights=weights)
-    return lookup("loss", str(params.get("loss", "cross_entropy")), LOSSES)(params, weights)
+        loss: Loss = partial(multi_target, weights=weights)
+    else:
+        loss = lookup("loss", str(params.get("loss", "cross_entropy")), LOSSES)(params, weights)
+    scale = float(params.get("loss_scale", 1.0))
+    return loss if scale == 1 else lambda logits, targets: scale * loss(logits, targets)
 
 
 def _inverse(counts: Tensor) -> Tensor:

@@ -110,3 +110,40 @@ def test_a_strength_set_alone_takes_the_place_of_the_presets() -> None:
     assert strengths({"augmentation": "none", "flip": 0.5}) == PRESETS["flip"]
     with pytest.raises(UnknownName, match="unknown augmentation 'lihgt'"):
         strengths({"augmentation": "lihgt"})
+
+
+def test_crops_are_cut_at_places_of_their_own() -> None:
+    side = 12
+    images = torch.arange(16 * 16.0).view(1, 1, 16, 16).repeat(64, 2, 1, 1)
+    augmentation = Augmentation(PRESETS["none"], 4, crop=side)
+    plan = augmentation.plan(64, torch.Generator().manual_seed(0))
+    results, _ = augmentation.apply(images, torch.zeros(64, dtype=torch.int64), plan)
+    assert results.shape == (64, 2, side, side)
+    starts = set()
+    for result in results:
+        top, left = divmod(int(result[0, 0, 0]), 16)
+        starts.add((top, left))
+        assert torch.equal(result, images[0, :, top : top + side, left : left + side])
+    assert {top for top, _ in starts} == {left for _, left in starts} == set(range(5))
+
+
+def test_a_crop_at_the_very_end_stays_inside() -> None:
+    images = torch.randn(2, 1, 16, 16)
+    results = augment.cropped(images, torch.tensor([[1.0, 1.0], [0.0, 0.9999999]]), 10)
+    assert torch.equal(results[0], images[0, :, 6:, 6:])
+    assert torch.equal(results[1], images[1, :, :10, 6:])
+
+
+def test_a_crop_goes_with_everything_else() -> None:
+    augmentation = Augmentation(PRESETS["strong"], 4, crop=12)
+    plan = augmentation.plan(8, torch.Generator().manual_seed(0))
+    images, targets = augmentation.apply(torch.randn(8, 1, 16, 16), torch.zeros(8, dtype=torch.int64), plan)
+    assert images.shape == (8, 1, 12, 12)
+    assert targets.shape == (8, 4)
+
+
+def test_a_crop_changes_no_other_draw() -> None:
+    plain, cropping = (
+        Augmentation(PRESETS["strong"], 4, crop).plan(8, torch.Generator().manual_seed(0)) for crop in (0, 12)
+    )
+    assert torch.equal(plain[:, :11], cropping[:, :11])

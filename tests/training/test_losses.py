@@ -58,6 +58,24 @@ def test_multi_target_asks_for_any_one_of_the_kept_classes() -> None:
     assert loss(sure, kept).item() == pytest.approx(0.0, abs=1e-6)
 
 
+@pytest.mark.parametrize("loss", ["cross_entropy", "focal"])
+def test_a_weighted_loss_takes_shares_of_one_class_as_that_class(loss: str) -> None:
+    one_hot = F.one_hot(HARD, 4).double()
+    weighted = criterion({"loss": loss, "focal_gamma": 1.0}, WEIGHTS)
+    each = torch.stack([weighted(LOGITS[i : i + 1], one_hot[i : i + 1]) for i in range(6)])
+    plain = criterion({"loss": loss, "focal_gamma": 1.0})
+    alone = torch.stack([plain(LOGITS[i : i + 1], HARD[i : i + 1]) for i in range(6)])
+    torch.testing.assert_close(each, alone * WEIGHTS[HARD])
+
+
+def test_a_loss_of_scale_ten_is_that_of_ten_raw_votes() -> None:
+    votes = 10 * SOFT
+    expected = F.cross_entropy(LOGITS, votes)
+    assert criterion({"loss": "cross_entropy", "loss_scale": 10.0})(LOGITS, SOFT).item() == pytest.approx(
+        expected.item()
+    )
+
+
 def test_probability_targets_draw_a_class_every_time_an_image_is_seen() -> None:
     soft = np.tile(np.array([[0.25, 0.75, 0.0]], np.float32), (4000, 1))
     targets = Targets.of("probability", np.zeros(4000, np.int64), soft, 3)

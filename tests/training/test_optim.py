@@ -24,6 +24,8 @@ KNOBS: dict[str, Any] = {
     "step_factor": 0.1,
     "step_count": 3,
     "warmup_share": 0.3,
+    "restart_epochs": 2,
+    "restart_factor": 2,
 }
 
 
@@ -119,3 +121,50 @@ def test_plateau_follows_the_first_objective_in_its_direction(direction: str, wo
         schedule.judge(value)
         told.append(updates.param_groups[0]["lr"])
     assert told == [0.1, 0.1, 0.05]
+
+
+def test_cosine_restarts_at_the_full_rate_after_ever_longer_rounds() -> None:
+    assert rates("cosine_restarts", [0, 1, 2, 4, 6, 10]) == pytest.approx([0.1, 0.05, 0.1, 0.05, 0.1, 0.05])
+    assert rates("cosine_restarts", [0, 2, 4], restart_factor=1) == pytest.approx([0.1, 0.1, 0.1])
+
+
+def test_cosine_restarts_are_those_of_torch() -> None:
+    updates = torch.optim.SGD([nn.Parameter(torch.ones(1))], 0.1)
+    torchs = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(updates, T_0=2, T_mult=2)
+    told = []
+    updates.step()
+    for _ in range(10):
+        told.append(updates.param_groups[0]["lr"])
+        torchs.step()
+    assert rates("cosine_restarts", [float(epoch) for epoch in range(10)]) == pytest.approx(told)
+
+
+@pytest.mark.parametrize("scheduler", sorted(set(SCHEDULERS) - {"onecycle"}))
+def test_a_warm_up_rises_in_a_straight_line_to_the_schedules_rate(scheduler: str) -> None:
+    times = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0]
+    plain, warmed = rates(scheduler, times), rates(scheduler, times, warmup_epochs=2.0)
+    shares = [ours / theirs for ours, theirs in zip(warmed, plain, strict=True)]
+    assert shares == pytest.approx([0.01, 0.2575, 0.505, 0.7525, 1.0, 1.0])
+
+
+def test_onecycle_has_a_warm_up_of_its_own() -> None:
+    assert rates("onecycle", [0.0, 1.0], warmup_epochs=2.0) == rates("onecycle", [0.0, 1.0])
+
+
+def test_a_plateau_falls_during_the_warm_up_and_goes_on_from_a_kept_state() -> None:
+    params = {**KNOBS, "optimizer": "sgd", "scheduler": "plateau", "plateau_patience": 0, "warmup_epochs": 4.0}
+    told, state = [], {}
+    for resumed in (False, True):
+        updates = optimizer([nn.Parameter(torch.ones(1))], params)
+        schedule = Schedule(updates, params, F1)
+        if resumed:
+            schedule.load_state_dict(state)
+        for value in () if resumed else (0.5, 0.4):
+            schedule.step(2.0)
+            schedule.judge(value)
+        state = schedule.state_dict()
+        schedule.step(2.0)
+        told.append(updates.param_groups[0]["lr"])
+        schedule.step(4.0)
+        told.append(updates.param_groups[0]["lr"])
+    assert told == pytest.approx([0.5 * 0.0505, 0.05] * 2)

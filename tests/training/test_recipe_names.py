@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from fersearch import recipe
-from fersearch.training import augment, freeze, losses, optim
+from fersearch.training import augment, batches, freeze, losses, optim, sampling, tta
 
 
 def test_the_recipes_names_are_those_of_training() -> None:
@@ -16,6 +16,9 @@ def test_the_recipes_names_are_those_of_training() -> None:
     assert tuple(augment.PRESETS) == recipe.AUGMENTATIONS
     assert tuple(losses.LOSSES) == recipe.LOSSES
     assert tuple(losses.CLASS_WEIGHTS) == recipe.CLASS_WEIGHTS
+    assert tuple(sampling.SAMPLINGS) == recipe.SAMPLINGS
+    assert tuple(batches.NORMALISATIONS) == recipe.NORMALISATIONS
+    assert tuple(tta.VIEWS) == recipe.TTA
 
 
 def test_every_strength_can_be_set_alone() -> None:
@@ -53,6 +56,7 @@ def test_every_conditional_parameter_is_read_where_it_applies() -> None:
             for value in values:
                 params = Reader(dict.fromkeys(dimensions, 1) | {"epochs": 10, "scheduler": "none"} | {parent: value})
                 params |= {"optimizer": value if parent == "optimizer" else "adam", "learning_rate": 0.1}
+                params |= {"restart_epochs": 2, "restart_factor": 2}
                 params |= {"step_factor": 0.5, "plateau_factor": 0.5, "decay": 0.5, "warmup_share": 0.3}
                 params["loss"] = value if parent == "loss" else "focal"
                 params["momentum"] = 0.5
