@@ -1,13 +1,15 @@
 """Running a study: everything that must be in place before the first trial, and the engine's frame."""
 
+import math
 import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from fersearch.api.context import components, open_store
@@ -93,6 +95,7 @@ class _Run:
         self.stop = Stop()
         self._noted = self._looked = time.monotonic()
         self._prepared = Path()
+        self._rounds = 1
 
     def go(self, in_process: bool) -> None:
         """Prepare, then run the engine to its end."""
@@ -128,9 +131,16 @@ class _Run:
         self._prepared = prepared.folder
         params = {**spec.dataset_options, "target": dataset.targets[0]}
         loaded = arrays.load(dataset, prepared, params, spec.protocol, spec.limit)
+        for warning in loaded.warnings:
+            self.observer.note(f"warning: {warning}")
         if spec.weights:
             self._fetch_weights(spec.weights, loaded.task)
-        baseline = majority_baseline(self.registry, loaded)
+        self._rounds = loaded.rounds
+        folds = range(1, loaded.rounds + 1) if spec.protocol.folded else (1,)
+        baseline = mean_baseline(
+            self.registry,
+            (arrays.load(dataset, prepared, params, spec.protocol, spec.limit, round=fold) for fold in folds),
+        )
         self.store.set_baseline(self.study.id, baseline)
         self.store.environment(self.study.id, environment())
         self.study = replace(self.study, baseline=baseline)
@@ -146,9 +156,9 @@ class _Run:
         trials = self.store.trials(self.study.id)
         history = self.store.epoch_values(self.study.id)
         metrics = self.registry.metrics
-        search = Search(self.study, trials, history, writer, metrics, self.study.baseline)
+        search = Search(self.study, trials, history, writer, metrics, self.study.baseline, self._rounds)
         ended = [trial for trial in trials if trial.state.ended]
-        self.observer.begin(self.study, self.study.spec.budget.trials, ended, len(self.places))
+        self.observer.begin(self.study, self.study.spec.budget.trials, ended, len(self.places), self._rounds)
         if in_process:
             trial = run_in_process(search, self.places[0], self._request, self.observer)
             if trial is not None and trial.state.ended:
@@ -215,6 +225,13 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": packages,
     }
+
+
+def mean_baseline(registry: Registry, folds: Iterable[Any]) -> Mapping[str, float]:
+    """The majority baseline, on average over folds where it is defined."""
+    found = [majority_baseline(registry, loaded) for loaded in folds]
+    known = {name: [fold[name] for fold in found if math.isfinite(fold[name])] for name in found[0]}
+    return {name: mean(values) if values else math.nan for name, values in known.items()}
 
 
 def majority_baseline(registry: Registry, loaded: Any) -> Mapping[str, float]:

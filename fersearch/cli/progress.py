@@ -28,11 +28,12 @@ class Under:
 
     trial: Trial
     epoch: Epoch | None = None
+    rounds: int = 1
 
     @property
     def planned(self) -> int:
-        """Epochs it will train unless it stops early."""
-        return int(self.trial.params.get("epochs", 1))
+        """Epochs it will train, in all rounds, unless it stops early."""
+        return int(self.trial.params.get("epochs", 1)) * self.rounds
 
     @property
     def share(self) -> float:
@@ -52,6 +53,7 @@ class Tally:
     seconds: float | None = None
     running: dict[int, Under] = field(default_factory=dict)
     before: int = 0
+    rounds: int = 1
 
     def __post_init__(self) -> None:
         self.before = len(self.ended)
@@ -81,23 +83,23 @@ class Watcher(Observer):
         self.console, self.seconds, self.clock = console, seconds, clock
         self.tally: Tally | None = None
 
-    def begin(self, study: StudyRow, total: int, ended: Sequence[Trial], slots: int) -> None:
+    def begin(self, study: StudyRow, total: int, ended: Sequence[Trial], slots: int, rounds: int = 1) -> None:
         """Say what is about to run."""
         spec, seconds = study.spec, self.seconds
         if seconds is None and spec.budget.timeout is not None:
             seconds = max(spec.budget.timeout - study.seconds, 0.0)
-        self.tally = Tally(study.name, spec.objectives, total, list(ended), self.clock(), seconds)
+        self.tally = Tally(study.name, spec.objectives, total, list(ended), self.clock(), seconds, rounds=rounds)
         so_far = f", {len(ended)} ended before" if ended else ""
         limit = f", at most {durations.brief(seconds)}" if seconds is not None else ""
         self.say(
             f"study {study.name}: {spec.model} on {spec.dataset}, {words.plural(total, 'trial')}{so_far}, "
-            f"{slots} at once{limit}"
+            f"{slots} at once{limit}{f', each trained {rounds} times' if rounds > 1 else ''}"
         )
 
     def started(self, trial: Trial, slot: int) -> None:  # noqa: ARG002
         """Remember that it runs."""
         if self.tally:
-            self.tally.running[trial.number] = Under(trial)
+            self.tally.running[trial.number] = Under(trial, rounds=self.tally.rounds)
 
     def epoch(self, trial: Trial, epoch: Epoch, decision: Decision) -> None:  # noqa: ARG002
         """Remember how far it is."""
@@ -153,10 +155,10 @@ class Bars(Watcher):
         """Show a bar."""
         self._draw(preparing(done, total), force=done == total)
 
-    def begin(self, study: StudyRow, total: int, ended: Sequence[Trial], slots: int) -> None:
+    def begin(self, study: StudyRow, total: int, ended: Sequence[Trial], slots: int, rounds: int = 1) -> None:
         """Say what is about to run, and start drawing."""
         self.end()
-        super().begin(study, total, ended, slots)
+        super().begin(study, total, ended, slots, rounds)
         self.tick()
 
     def tick(self) -> None:

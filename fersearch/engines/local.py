@@ -26,8 +26,8 @@ class Observer:
     def preparing(self, done: int, total: int) -> None:
         """So many images of the dataset are prepared."""
 
-    def begin(self, study: Any, total: int, ended: Sequence[Trial], slots: int) -> None:
-        """A study starts: its budget of trials, those that ended before, the slots."""
+    def begin(self, study: Any, total: int, ended: Sequence[Trial], slots: int, rounds: int = 1) -> None:
+        """A study starts: its budget of trials, those that ended before, the slots, the rounds of a trial."""
 
     def started(self, trial: Trial, slot: int) -> None:
         """A trial took a slot."""
