@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from fersearch.api.checkpoints import list_checkpoints, load_checkpoint, pull_checkpoint
     from fersearch.api.creating import check_file, create_from_file, create_study
     from fersearch.api.datasets import list_datasets, prepare_dataset, show_dataset, verify_dataset
+    from fersearch.api.ensembles import make_ensemble
     from fersearch.api.evaluating import evaluate
     from fersearch.api.plugins import check_plugin, list_plugins, new_plugin, show_plugin
     from fersearch.api.predicting import predict
+    from fersearch.api.reports import write_report
     from fersearch.api.running import run_study
     from fersearch.api.studies import (
         delete_study,
@@ -41,6 +43,7 @@ _HOMES = {
     "list_studies": "studies",
     "list_trials": "studies",
     "load_checkpoint": "checkpoints",
+    "make_ensemble": "ensembles",
     "new_plugin": "plugins",
     "predict": "predicting",
     "prepare_dataset": "datasets",
@@ -52,6 +55,7 @@ _HOMES = {
     "show_trial": "studies",
     "to_optuna": "studies",
     "verify_dataset": "datasets",
+    "write_report": "reports",
 }
 
 __all__ = [
@@ -69,6 +73,7 @@ __all__ = [
     "list_studies",
     "list_trials",
     "load_checkpoint",
+    "make_ensemble",
     "new_plugin",
     "predict",
     "prepare_dataset",
@@ -80,6 +85,7 @@ __all__ = [
     "show_trial",
     "to_optuna",
     "verify_dataset",
+    "write_report",
 ]
 
 

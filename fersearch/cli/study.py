@@ -1,4 +1,4 @@
-"""`fersearch study`: create, run, check, list, show, front, delete, export."""
+"""`fersearch study`: create, run, check, list, show, front, delete, export, report."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fersearch.cli import errors, flags
+from fersearch.cli import errors, flags, report
 from fersearch.cli.flags import AsJson, RunFlags, Storage, StudyFlags, Yes
 from fersearch.errors import FersearchError, UsageError
 
@@ -149,6 +149,9 @@ def export(
         raise UsageError(f"{out} exists", "choose another name, or replace it with --force")
     write_atomic(out, text.encode())
     typer.echo(f"wrote {out}")
+
+
+app.command("report")(report.report)
 
 
 def confirm(question: str, yes: bool) -> None:

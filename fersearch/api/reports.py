@@ -1,0 +1,204 @@
+"""Reports: everything a study left behind, gathered and written as one page with plots and tables."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fersearch.api.context import components, open_store
+from fersearch.api.studies import front_of
+from fersearch.errors import FersearchError, UsageError
+from fersearch.registry import Registry
+from fersearch.report import derive, pack
+from fersearch.report.records import Absent, Data, Importance, Judged, Measure, Record
+from fersearch.store import Store, StudyRow
+from fersearch.study import StudySpec
+from fersearch.trial import Trial
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from fersearch.components import Dataset
+    from fersearch.data.arrays import Loaded, Prepared
+
+CURVES = ("train_loss", "valid_loss", "train_accuracy", "accuracy")
+BEST = 5
+CHUNK = 1024
+
+
+def write_report(
+    name: str, out: Path, *, trials: int = BEST, force: bool = False, storage: str | None = None
+) -> pack.Written:
+    """Write the report of a study into a folder: `index.html`, `plots/` and `tables/`.
+
+    The best trial's model judges the validation images anew; test is never opened. Where data or checkpoint are
+    not at hand, the page says why in that place.
+
+    Args:
+        trials: so many of the best trials have their learning curves drawn.
+        force: replace a report that is there.
+
+    Raises:
+        UnknownName: there is no such study.
+        UsageError: the folder is taken, or `trials` is below 1.
+    """
+    from fersearch.report import sections
+
+    if trials < 1:
+        raise UsageError(f"--trials {trials} is too small", "give 1 or more")
+    with open_store(storage) as store:
+        study = store.study(name)
+        pack.check_folder(out, force)
+        record = _record(store, study, trials)
+    return pack.write(lambda: sections.study(record), out, force)
+
+
+def _record(store: Store, study: StudyRow, most: int) -> Record:
+    import fersearch
+
+    spec, trials = study.spec, store.trials(study.id)
+    front = front_of(study, trials).trials
+    chosen = derive.best_first(trials, spec.objectives[0])[:most]
+    registry = _registry(study)
+    data, judged = _evidence(registry, study, chosen[0] if chosen else None, store)
+    return Record(
+        spec=spec,
+        created=study.created,
+        written=datetime.now(UTC),
+        version=fersearch.__version__,
+        seconds=study.seconds,
+        trials=trials,
+        front=front,
+        chosen=chosen,
+        epochs=store.epoch_values(study.id, CURVES),
+        histories={trial.number: store.history(study.id, trial.number) for trial in chosen},
+        measures=_measures(registry),
+        baseline=study.baseline,
+        importance=_importance(spec, trials),
+        data=data,
+        judged=judged,
+        looks=store.looks(study.id),
+        environments=store.environments(study.id),
+    )
+
+
+def _registry(study: StudyRow) -> Registry | Absent:
+    try:
+        return components(study.plugins, folder=False)
+    except FersearchError as error:
+        return Absent(f"The plugins of the study cannot be loaded: {error.message}.")
+
+
+def _measures(registry: Registry | Absent) -> Mapping[str, Measure]:
+    known = {} if isinstance(registry, Absent) else registry.metrics
+    found = {name: Measure(name, metric.direction, metric.unit, metric.log_scale) for name, metric in known.items()}
+    losses = {name: Measure(name, "min") for name in ("train_loss", "valid_loss")}
+    return losses | found
+
+
+def _importance(spec: StudySpec, trials: Sequence[Trial]) -> list[Importance] | Absent:
+    from fersearch.search.importance import FEWEST, importances
+
+    found = importances(spec, trials)
+    if found is None:
+        return Absent(
+            f"It takes {FEWEST} complete trials that differ in a parameter they all have; "
+            "with fewer, importances say more about chance than about parameters."
+        )
+    method, shares = found
+    return [Importance(o.metric, method, one) for o, one in zip(spec.objectives, shares, strict=True)]
+
+
+def _evidence(
+    registry: Registry | Absent, study: StudyRow, best: Trial | None, store: Store
+) -> tuple[Data | Absent, Judged | Absent]:
+    """The dataset as the study saw it, and what the best model says of validation."""
+    if isinstance(registry, Absent):
+        return registry, registry
+    kept = _kept_round(store, study, best)
+    try:
+        dataset, prepared, params = _prepared(registry, study.spec, best)
+        loaded = _loaded(dataset, prepared, params, study.spec, kept)
+        data = _data(dataset, prepared, params, study.spec, loaded)
+    except FersearchError as error:
+        why = Absent(f"The dataset is not at hand: {error.message}.")
+        return why, why
+    if best is None:
+        return data, Absent("No trial is complete, so there is no model to evaluate.")
+    return _judged(registry, best, data, loaded)
+
+
+def _kept_round(store: Store, study: StudyRow, best: Trial | None) -> int:
+    """The round whose model was kept."""
+    if best is None or not study.spec.protocol.in_rounds:
+        return 1
+    history = store.history(study.id, best.number)
+    return next((epoch.round for epoch in history if epoch.number == best.kept_epoch), 1)
+
+
+def _prepared(registry: Registry, spec: StudySpec, best: Trial | None) -> "tuple[Dataset, Prepared, dict[str, Any]]":
+    from fersearch.data import arrays
+    from fersearch.data.locate import locate
+    from fersearch.home import prepared_folder
+
+    dataset = registry.dataset(spec.dataset)
+    prepared = arrays.prepare(dataset, locate(dataset, spec.data), spec.dataset_options, prepared_folder())
+    target = best.params.get("target") if best else None
+    return dataset, prepared, {**spec.dataset_options, "target": target or dataset.targets[0]}
+
+
+def _loaded(
+    dataset: "Dataset", prepared: "Prepared", params: Mapping[str, Any], spec: StudySpec, kept: int
+) -> "Loaded":
+    from fersearch.data import arrays
+
+    return arrays.load(dataset, prepared, params, spec.protocol, spec.limit, round=kept)
+
+
+def _data(
+    dataset: "Dataset", prepared: "Prepared", params: Mapping[str, Any], spec: StudySpec, loaded: "Loaded"
+) -> Data:
+    from fersearch.data import verify
+
+    shown = verify.show(dataset, prepared, params, spec.protocol, spec.limit)
+    task = loaded.task
+    return Data(
+        classes=task.class_names,
+        splits=shown["splits"],
+        digest=loaded.digest,
+        image_size=task.image_size,
+        channels=task.channels,
+        licence=loaded.licence,
+        rounds=loaded.rounds,
+        warnings=tuple(line.rstrip(".") for line in loaded.warnings),
+    )
+
+
+def _judged(registry: Registry, best: Trial, data: Data, loaded: "Loaded") -> tuple[Data, Judged | Absent]:
+    """The best model on validation; the data are marked if the model was trained on others."""
+    from dataclasses import replace
+
+    from fersearch.artifacts import Artifacts
+    from fersearch.home import artifacts_folder
+    from fersearch.training.use import Restored
+
+    if best.checkpoint is None:
+        return data, Absent(f"Trial {best.number} kept no checkpoint.")
+    try:
+        restored = Restored.open(Artifacts(artifacts_folder()).open(best.checkpoint), registry)
+    except FersearchError as error:
+        return data, Absent(f"The checkpoint of trial {best.number} is not at hand: {error.message}.")
+    data = replace(data, changed=restored.card["dataset"]["digest"] != data.digest)
+    if restored.task != loaded.task:
+        return data, Absent("The dataset found now has other classes or images than the best trial was trained on.")
+    rows = loaded.indices["valid"]
+    shares = _shares(restored, loaded.images, rows)
+    return data, Judged(shares, loaded.hard[rows], loaded.images, rows)
+
+
+def _shares(restored: Any, images: "np.ndarray[Any, Any]", rows: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """Class shares of some images, a chunk at a time: large images would not fit in memory at once."""
+    import numpy as np
+
+    chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
+    return np.concatenate([restored.probabilities(np.asarray(images[chunk])) for chunk in chunks])

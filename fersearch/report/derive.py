@@ -1,0 +1,136 @@
+"""What follows from the records: rounds, kept epochs, confusion matrices, scores per class."""
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from fersearch.study import Objective
+from fersearch.trial import Epoch, Trial, TrialState
+
+Matrix = list[list[int]]
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """How well one class is told: precision and recall are NaN where nothing was called, or nothing is, that class."""
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+def best_first(trials: Iterable[Trial], objective: Objective) -> list[Trial]:
+    """The complete trials with a finite value of an objective, the best first, the earlier of equals first."""
+    able = [
+        trial
+        for trial in trials
+        if trial.state is TrialState.COMPLETE and math.isfinite(trial.values.get(objective.metric, math.nan))
+    ]
+    return sorted(able, key=lambda trial: (objective.loss(trial.values[objective.metric]), trial.number))
+
+
+def varying(trials: Sequence[Trial]) -> list[str]:
+    """The parameters that do not have one value in all of these trials, in the order they first occur."""
+    names = dict.fromkeys(name for trial in trials for name in trial.params)
+    return [name for name in names if len({repr(trial.params.get(name)) for trial in trials}) > 1]
+
+
+def rounds(history: Sequence[Epoch]) -> list[list[Epoch]]:
+    """The epochs of each training under folds or repeats, in order; a single list without those."""
+    found: dict[int, list[Epoch]] = {}
+    for epoch in sorted(history, key=lambda epoch: epoch.number):
+        found.setdefault(epoch.round, []).append(epoch)
+    return [found[number] for number in sorted(found)]
+
+
+def curve(history: Sequence[Epoch], metric: str) -> list[tuple[int, float]]:
+    """Pairs (epoch of its round, value) where the value is finite."""
+    pairs = [(place, epoch.values.get(metric, math.nan)) for place, epoch in enumerate(history, start=1)]
+    return [(place, value) for place, value in pairs if math.isfinite(value)]
+
+
+def mean_curve(curves: Sequence[Sequence[tuple[int, float]]]) -> list[tuple[int, float]]:
+    """The mean of several curves at each epoch that all of them reached."""
+    if not curves or not all(curves):
+        return []
+    tables = [dict(one) for one in curves]
+    shared = set.intersection(*(set(table) for table in tables))
+    return [(place, statistics.fmean(table[place] for table in tables)) for place in sorted(shared)]
+
+
+def kept(history: Sequence[Epoch], objective: Objective) -> Epoch | None:
+    """The best epoch of a round by an objective, the earliest of equals; None if it is nowhere defined."""
+    able = [epoch for epoch in history if math.isfinite(epoch.values.get(objective.metric, math.nan))]
+    return min(able, key=lambda epoch: (objective.loss(epoch.values[objective.metric]), epoch.number), default=None)
+
+
+def confusion(history: Sequence[Epoch], objective: Objective) -> Matrix | None:
+    """The confusion matrix of a trial's kept epoch; over several rounds the sum of those of each round's."""
+    best = [kept(one, objective) for one in rounds(history)]
+    matrices = [epoch.confusion for epoch in best if epoch is not None and epoch.confusion]
+    if not matrices or len({len(matrix) for matrix in matrices}) > 1:
+        return None
+    size = range(len(matrices[0]))
+    return [[sum(int(matrix[i][j]) for matrix in matrices) for j in size] for i in size]
+
+
+def row_shares(matrix: Sequence[Sequence[int]]) -> list[list[float]]:
+    """Each row divided by its sum; NaN in a row without images."""
+    return [[count / sum(row) if sum(row) else math.nan for count in row] for row in matrix]
+
+
+def class_scores(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> list[ClassScore]:
+    """Precision, recall, F1 and support of each class; F1 is 0 where a class has images and none is called right."""
+    called = [sum(column) for column in zip(*matrix, strict=True)]
+    return [
+        ClassScore(
+            name,
+            precision=_share(row[i], called[i]),
+            recall=_share(row[i], sum(row)),
+            f1=_share(2 * row[i], called[i] + sum(row)),
+            support=sum(row),
+        )
+        for i, (name, row) in enumerate(zip(classes, matrix, strict=True))
+    ]
+
+
+def averages(scores: Sequence[ClassScore]) -> dict[str, ClassScore]:
+    """The macro average (every class counts the same, undefined scores as 0) and the one weighted by support."""
+    total = sum(score.support for score in scores)
+    equal = [1.0] * len(scores)
+    weights = {"macro average": equal, "weighted average": [float(score.support) for score in scores]}
+    return {
+        name: ClassScore(
+            name,
+            precision=_average([score.precision for score in scores], weight),
+            recall=_average([score.recall for score in scores], weight),
+            f1=_average([score.f1 for score in scores], weight),
+            support=total,
+        )
+        for name, weight in weights.items()
+    }
+
+
+def spread(values: Iterable[float]) -> tuple[float, float]:
+    """Mean and sample deviation (n - 1) of the finite values; NaN where there are too few."""
+    able = [value for value in values if math.isfinite(value)]
+    mean = statistics.fmean(able) if able else math.nan
+    return mean, statistics.stdev(able) if len(able) > 1 else math.nan
+
+
+def finite(values: Mapping[str, float], name: str) -> float | None:
+    """A value by its name; None where there is none or it is not finite."""
+    value = values.get(name)
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else math.nan
+
+
+def _average(values: Sequence[float], weights: Sequence[float]) -> float:
+    able = [0.0 if math.isnan(value) else value for value in values]
+    return _share(sum(value * weight for value, weight in zip(able, weights, strict=True)), sum(weights))

@@ -1,0 +1,62 @@
+"""A page as one HTML file: styles, plots and images inside it, nothing fetched from anywhere."""
+
+import base64
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fersearch.report.parts import Page
+from fersearch.report.plots.style import GRID, INK
+from fersearch.report.tables import is_number, text
+
+if TYPE_CHECKING:
+    import numpy as np
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def html(page: Page, drawings: Mapping[str, str]) -> str:
+    """The page as HTML; `drawings` holds the SVG of each plot by its name."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    surroundings = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    surroundings.filters |= {"cell": text, "png": data_url}
+    surroundings.tests["number"] = is_number
+    inner = {name: Markup(inline(name, svg)) for name, svg in drawings.items()}
+    style = Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))
+    return surroundings.get_template("page.html").render(page=page, drawings=inner, style=style)
+
+
+def inline(name: str, svg: str) -> str:
+    """An SVG file as an element of a page: ids of its own, ink and grid in the page's colours, no outside names."""
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.DOTALL)
+    body = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", body)
+    body = re.sub(r'(\bid="|url\(#|href="#)', lambda found: f"{found[0]}{name}-", body)
+    body = re.sub(r'<svg[^>]*?viewBox="0 0 ([\d.]+) ([\d.]+)"[^>]*>', _opened, body, count=1)
+    return body.replace(INK, "currentColor").replace(GRID, "var(--grid)")
+
+
+def data_url(image: "np.ndarray[Any, Any]") -> str:
+    """An image (uint8, channels x height x width; 1 or 3 channels) as a PNG inside a data URL."""
+    from PIL import Image
+
+    pixels = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, format="PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"
+
+
+def _opened(found: re.Match[str]) -> str:
+    """The opening tag: as wide as drawn (4/3 pixels a point), or as the page allows."""
+    width, height = float(found[1]), float(found[2])
+    return f'<svg viewBox="0 0 {width:g} {height:g}" style="width: {width * 4 / 3:.0f}px" aria-hidden="true">'

@@ -1,0 +1,159 @@
+"""Parameters against results: slices, parallel coordinates, importance."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from fersearch.report.plots import style
+from fersearch.report.records import Measure, title
+
+ABSENT = -0.12
+"""Where a parallel coordinate lies of which a trial has no value, on an axis from 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A parameter of several trials: one value each, None where it did not apply; `log` asks for a log scale."""
+
+    name: str
+    values: Sequence[bool | int | float | str | None]
+    log: bool = False
+
+    @property
+    def options(self) -> list[str] | None:
+        """The values as words, if they are no numbers."""
+        known = [value for value in self.values if value is not None]
+        if all(isinstance(value, int | float) and not isinstance(value, bool) for value in known):
+            return None
+        return sorted({_word(value) for value in known})
+
+    def places(self) -> list[float]:
+        """Each value as a number: its own, or its place among the options; NaN where there is none."""
+        options = self.options
+        return [
+            math.nan if value is None else options.index(_word(value)) if options is not None else float(value)
+            for value in self.values
+        ]
+
+
+def slices(
+    measure: Measure, results: Sequence[float], columns: Sequence[Column], bold: Sequence[bool], floor: float | None
+) -> Figure:
+    """A result against each parameter, one panel each; `bold` tells which trials stand on the front."""
+    figure, axes = style.panels(len(columns), columns=4, width=9.6, height=2.2)
+    for place, (axis, column) in enumerate(zip(axes, columns, strict=True)):
+        _slice(axis, measure, results, column, bold)
+        if floor is not None and math.isfinite(floor):
+            axis.axhline(floor, color=style.GREY, linestyle="dashed", linewidth=1)
+        if place % 4 == 0:
+            axis.set_ylabel(measure.heading)
+    return figure
+
+
+def parallel(measure: Measure, results: Sequence[float], columns: Sequence[Column]) -> Figure:
+    """Each trial as a line through its parameters to its result, coloured by that; the better ones lie on top."""
+    figure, (axis,) = style.panels(1, width=9.6, height=4.2)
+    last = Column(measure.heading, list(results), log=_spans(results) and measure.log)
+    tracks = np.array([_unit(column) for column in [*columns, last]]).T
+    order = np.argsort(np.array(results) * (1 if measure.direction == "max" else -1), kind="stable")
+    places = np.arange(tracks.shape[1])
+    lines = LineCollection(
+        [np.column_stack([places, tracks[i]]) for i in order],
+        array=np.array(results)[order],
+        cmap="cividis" if measure.direction == "max" else "cividis_r",
+        norm=Normalize(min(results), max(results)),
+        linewidths=1.0 if len(results) < style.MANY else 0.5,
+        alpha=0.8,
+        rasterized=len(results) > style.MANY,
+    )
+    axis.add_collection(lines)
+    for place, column in enumerate([*columns, last]):
+        _ruler(axis, place, column)
+    axis.set(xlim=(-0.3, len(columns) + 0.6), ylim=(-0.2, 1.1), yticks=[])
+    axis.set_xticks(places, [title(column.name) for column in [*columns, last]], rotation=25, ha="right")
+    axis.spines[:].set_visible(False)
+    axis.grid(False)
+    figure.colorbar(lines, ax=axis, label=measure.heading, pad=0.01, aspect=30)
+    return figure
+
+
+def importance(shares: Mapping[str, Mapping[str, float]]) -> Figure:
+    """Horizontal bars of each parameter's share, one panel for each metric; the most important on top."""
+    longest = max(len(one) for one in shares.values())
+    figure, axes = style.panels(len(shares), columns=3, width=9.6, height=0.9 + 0.24 * longest)
+    for axis, (name, found) in zip(axes, shares.items(), strict=True):
+        ranked = sorted(found.items(), key=lambda pair: pair[1])
+        bars = axis.barh(
+            [title(parameter) for parameter, _ in ranked], [share for _, share in ranked], color=style.BLUE
+        )
+        axis.bar_label(bars, fmt="%.2f", padding=2, fontsize=7.5)
+        axis.set(title=name, xlabel="share of importance")
+        axis.margins(x=0.18)
+        axis.grid(axis="y", visible=False)
+    return figure
+
+
+def _slice(axis: Axes, measure: Measure, results: Sequence[float], column: Column, bold: Sequence[bool]) -> None:
+    options = column.options
+    places = np.array(column.places())
+    if options is not None:
+        places = places + np.random.default_rng(0).uniform(-0.16, 0.16, len(places))
+        axis.set_xticks(range(len(options)), options, rotation=25 if len(options) > 3 else 0)
+        axis.set_xlim(-0.5, len(options) - 0.5)
+    raster = len(results) > style.MANY
+    chosen, heights = np.array(bold, bool), np.array(results)
+    axis.plot(places[~chosen], heights[~chosen], "o", color=style.BLUE, markersize=3, alpha=0.6, rasterized=raster)
+    axis.plot(places[chosen], heights[chosen], "o", color=style.RED, markersize=4.5)
+    if column.log and options is None and np.nanmin(places) > 0:
+        axis.set_xscale("log")
+    style.scale(axis, "y", measure, results)
+    axis.set_title(title(column.name))
+
+
+def _unit(column: Column) -> list[float]:
+    """The places of a column from 0 to 1; `ABSENT` where there is no value."""
+    raw = np.array(column.places())
+    places = np.log10(raw) if _logarithmic(column) else raw
+    low, high = np.nanmin(places), np.nanmax(places)
+    scaled = (places - low) / (high - low) if high > low else np.full(len(places), 0.5) + 0 * places
+    return [ABSENT if math.isnan(value) else float(value) for value in scaled]
+
+
+def _ruler(axis: Axes, place: int, column: Column) -> None:
+    """A vertical axis with its ends, or its options, written beside it."""
+    axis.plot([place, place], [0, 1], color=style.GREY, linewidth=1)
+    options = column.options
+    raw = [value for value in column.places() if not math.isnan(value)]
+    if options is not None:
+        step = len(options) - 1
+        marks = [(i / step if step else 0.5, option) for i, option in enumerate(options)]
+    else:
+        marks = (
+            [(0.0, f"{min(raw):.3g}"), (1.0, f"{max(raw):.3g}")] if min(raw) < max(raw) else [(0.5, f"{raw[0]:.3g}")]
+        )
+    if any(value is None for value in column.values):
+        marks.append((ABSENT, "n/a"))
+    for height, word in marks:
+        axis.annotate(word, (place, height), (3, 0), textcoords="offset points", va="center", fontsize=7.5, bbox=_PLATE)
+
+
+_PLATE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8}
+
+
+def _logarithmic(column: Column) -> bool:
+    known = [value for value in column.places() if not math.isnan(value)]
+    return column.log and column.options is None and min(known) > 0
+
+
+def _spans(values: Sequence[float]) -> bool:
+    return min(values) > 0 and max(values) > 8 * min(values)
+
+
+def _word(value: bool | int | float | str) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,87 @@
+"""How every plot looks, and how it becomes SVG and PNG.
+
+Colours are Paul Tol's "bright" scheme (doi:10.5281/zenodo.3381072), told apart with any colour vision. Ink and grid
+have colours of their own, so that a page can replace them where its background is dark.
+"""
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fersearch.report.records import Measure
+
+INK, GRID = "#1c2128", "#dde1e6"
+GREY = "#9099a4"
+BLUE, RED, GREEN, YELLOW, CYAN, PURPLE = "#4477aa", "#ee6677", "#228833", "#bba42c", "#44b3d6", "#aa3377"
+COLOURS = (BLUE, RED, GREEN, PURPLE, YELLOW, CYAN)
+STROKES = ("solid", (0, (4, 1.5)), (0, (1, 1)))
+MANY = 400
+"""From so many marks on, they are drawn as pixels: a vector of each would make the page slow."""
+
+_SETTINGS = {
+    "font.family": "sans-serif",
+    "font.size": 9.0,
+    "text.parse_math": False,
+    "text.color": INK,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.facecolor": "none",
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "legend.frameon": False,
+    "legend.fontsize": 8.0,
+    "lines.linewidth": 1.6,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "fersearch",
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw and render in the style of the reports; what was set before is set again after."""
+    with matplotlib.rc_context(_SETTINGS):
+        yield
+
+
+def panels(count: int, columns: int = 1, width: float = 7.2, height: float = 3.2) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` axes in rows of `columns`; `width` of the whole and `height` of a row in inches."""
+    columns = max(1, min(columns, count))
+    rows = -(-count // columns)
+    figure = Figure(figsize=(width, height * rows), layout="constrained", facecolor="none")
+    return figure, [figure.add_subplot(rows, columns, place + 1) for place in range(count)]
+
+
+def stroke(place: int) -> tuple[str, object]:
+    """Colour and line style of the series at a place; differs for the first 18."""
+    return COLOURS[place % len(COLOURS)], STROKES[place // len(COLOURS) % len(STROKES)]
+
+
+def scale(axes: Axes, which: str, measure: Measure, values: Sequence[float]) -> None:
+    """Make one axis logarithmic where the measure is ranked by ratios and its values differ much."""
+    positive = [value for value in values if value > 0]
+    if measure.log and len(positive) == len(values) and positive and max(positive) > 8 * min(positive):
+        axes.set(**{f"{which}scale": "log"})
+
+
+def render(figure: Figure) -> tuple[str, bytes]:
+    """The figure as SVG text (transparent, its words kept as words) and as PNG (white, 160 dots an inch)."""
+    svg, png = io.StringIO(), io.BytesIO()
+    figure.savefig(svg, format="svg", metadata={"Date": None}, transparent=True)
+    figure.savefig(png, format="png", dpi=160, facecolor="white", metadata={"Software": None})
+    return svg.getvalue(), png.getvalue()

@@ -1,0 +1,72 @@
+"""What was asked, what it cost, every trial, every failure, and where it ran."""
+
+from fersearch.report import rows, words
+from fersearch.report.parts import Facts, Fold, Missing, Part, Section, Tabular, Text
+from fersearch.report.records import Absent, Data, Record
+from fersearch.report.tables import Table
+
+SHOWN = 100
+
+
+def summary(record: Record) -> Section:
+    """What came of it, and every value of the best trial."""
+    parts: list[Part] = [Text(line) for line in words.summary(record)]
+    if record.best is not None:
+        parts.append(Tabular(rows.values(record, record.best)))
+    return Section("summary", "Summary", parts)
+
+
+def protocol(record: Record) -> Section:
+    """How trials were judged: in sentences, then the counts of images and what was searched."""
+    parts: list[Part] = [Text(line) for line in words.protocol(record)]
+    if isinstance(record.data, Data):
+        parts.append(Tabular(rows.splits(record.data.splits, record.data.classes)))
+    if record.looks:
+        parts.append(Tabular(rows.looks(record)))
+    space = Table(
+        "space", "What was searched.", ["Parameter", "Searched over", "Applies when"], words.searched(record.spec)
+    )
+    return Section("protocol", "Protocol", [*parts, Fold("Search space", [Tabular(space)])])
+
+
+def costs(record: Record) -> Section:
+    """Time and memory, of all complete trials and of the front."""
+    if record.best is None:
+        return Section("costs", "Time and memory", [Missing("No trial is complete.")])
+    about = (
+        "Training time is the seconds of the trial's epochs, without start-up and validation; memory is the "
+        "device's peak during training, or on a CPU the private memory above that before the model was built; "
+        "1 MB is 2^20 bytes. Deviations are those of a sample (n - 1)."
+    )
+    parts: list[Part] = [Text(about), Tabular(rows.costs(record))]
+    if record.front:
+        parts.append(Tabular(rows.front_costs(record)))
+    return Section("costs", "Time and memory", parts)
+
+
+def trials(record: Record) -> Section:
+    """Every trial, one row each."""
+    if not record.trials:
+        return Section("trials", "All trials", [Missing("The study has no trial yet.")])
+    about = (
+        "Losses are those of all epochs of a trial, the other scores those of its kept epoch. Training accuracy is "
+        "given where the trainer recorded it. Total time counts every attempt with its start-up and validation."
+    )
+    return Section("trials", "All trials", [Text(about), Tabular(rows.trials(record), SHOWN)])
+
+
+def failures(record: Record) -> Section:
+    """Every attempt that ended in a fault."""
+    table = rows.failures(record)
+    if not table.rows:
+        return Section("failures", "Failures", [Text("No attempt of any trial failed.")])
+    return Section("failures", "Failures", [Tabular(table, SHOWN)])
+
+
+def environment(record: Record) -> Section:
+    """Hosts, devices and package versions."""
+    if not record.environments:
+        return Section("environment", "Environment", [Missing("The study has not run yet.")])
+    found: list[Part] = [Facts(rows.environment(facts)) for facts in record.environments]
+    digest = [] if isinstance(record.data, Absent) else [Text(f"Dataset content (SHA-256): {record.data.digest}")]
+    return Section("environment", "Environment", [*found, *digest])

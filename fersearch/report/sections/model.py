@@ -1,0 +1,172 @@
+"""What the best trials learnt, and what the best model gets wrong."""
+
+from collections.abc import Sequence
+
+from fersearch.report import derive, evidence, rows
+from fersearch.report.parts import Gallery, Missing, Part, Plot, Row, Section, Tabular, Text
+from fersearch.report.plots.confusion import confusion as draw_confusion
+from fersearch.report.plots.curves import Line, Panel, curves
+from fersearch.report.plots.roc import roc as draw_roc
+from fersearch.report.records import Absent, Data, Judged, Record
+from fersearch.trial import Epoch, Trial
+
+CONCERT = {
+    "auc_macro": "AUC (macro)",
+    "recall_macro": "recall (macro)",
+    "precision_macro": "precision (macro)",
+    "f1_macro": "F1 (macro)",
+    "accuracy": "accuracy",
+}
+
+
+def learning(record: Record) -> Section:
+    """Loss and accuracy, error rate and all metrics by epoch."""
+    name = "Learning curves"
+    trials = [trial for trial in record.chosen if record.histories.get(trial.number)]
+    if not trials:
+        return Section("learning", name, [Missing("No complete trial has epochs.")])
+    many = any(len(derive.rounds(record.histories[trial.number])) > 1 for trial in trials)
+    rounds = " Thin lines are single rounds, thick ones their mean." if many else ""
+    told = f"Solid lines are validation, dashed ones training; dots mark the epochs that were kept.{rounds}"
+    both = curves([_loss(record, trials), _accuracy(record, trials)])
+    parts: list[Part] = [Plot("learning", f"Loss and accuracy of the best trials by epoch. {told}", both)]
+    more = [
+        Plot(
+            "error-rate",
+            "Error rate (1 - accuracy) of the best trials on validation.",
+            curves([_errors(record, trials)]),
+        )
+    ]
+    concert = _concert(record, trials[0])
+    if concert.lines:
+        caption = f"All metrics of trial {trials[0].number} on validation by epoch."
+        more.append(Plot("all-metrics", caption, curves([concert])))
+    return Section("learning", name, [*parts, Row(more)])
+
+
+def confusion(record: Record) -> Section:
+    """The confusion matrix of the best trial, raw and by row, and the scores of each class."""
+    name, best = "Confusion matrix and classes", record.best
+    if best is None:
+        return Section("confusion", name, [Missing("No trial is complete.")])
+    history = record.histories.get(best.number, ())
+    matrix = derive.confusion(history, record.spec.objectives[0])
+    if matrix is None:
+        return Section("confusion", name, [Missing(f"No confusion matrix of trial {best.number} was recorded.")])
+    classes = _classes(record, len(matrix))
+    rounds = len(derive.rounds(history))
+    over = f", summed over the kept epochs of {rounds} rounds" if rounds > 1 else ""
+    raw = Plot("confusion", f"Images of trial {best.number} on validation{over}.", draw_confusion(matrix, classes))
+    shares = draw_confusion(derive.row_shares(matrix), classes, shares=True)
+    normal = Plot("confusion-normalised", "The same in percent of each true class.", shares)
+    scores = rows.classes(derive.class_scores(matrix, classes), best.number)
+    about = (
+        "The macro average counts every class the same, with 0 for a score that is undefined because nothing was "
+        "called that class; the weighted one counts classes by their images (support)."
+    )
+    table = rows.confusion(matrix, classes, best.number)
+    return Section("confusion", name, [Row([raw, normal]), Tabular(scores), Text(about), Tabular(table)])
+
+
+def roc(record: Record) -> Section:
+    """ROC curves of the best trial's model, evaluated anew on validation."""
+    if isinstance(record.judged, Absent) or record.best is None:
+        return Section("roc", "ROC curves", [_unjudged(record)])
+    found = evidence.roc_curves(record.judged, _classes(record, record.judged.probabilities.shape[1]))
+    caption = (
+        f"Each class against the rest: trial {record.best.number} on {len(record.judged.labels):,} validation images."
+    )
+    return Section("roc", "ROC curves", [*_checked(record, record.judged), Plot("roc", caption, draw_roc(found))])
+
+
+def mistakes(record: Record) -> Section:
+    """The validation images that the best model calls wrong with the most confidence."""
+    name = "Most confident mistakes"
+    if isinstance(record.judged, Absent) or record.best is None:
+        return Section("mistakes", name, [_unjudged(record)])
+    found = evidence.mistakes(record.judged, _classes(record, record.judged.probabilities.shape[1]))
+    if not found:
+        return Section("mistakes", name, [Text("Every validation image is called right.")])
+    about = (
+        f"Validation images that trial {record.best.number} calls wrong with the largest share. They are in this page "
+        "alone, not among the files beside it; mind the dataset's licence before you pass the page on."
+    )
+    return Section("mistakes", name, [Text(about), Gallery(found)])
+
+
+def _loss(record: Record, trials: Sequence[Trial]) -> Panel:
+    return Panel(
+        "Loss", "loss", [line for which in _pair("train_loss", "valid_loss") for line in _of(record, trials, *which)]
+    )
+
+
+def _accuracy(record: Record, trials: Sequence[Trial]) -> Panel:
+    lines = [line for which in _pair("train_accuracy", "accuracy") for line in _of(record, trials, *which)]
+    return Panel("Accuracy", "accuracy", lines, record.baseline.get("accuracy"))
+
+
+def _errors(record: Record, trials: Sequence[Trial]) -> Panel:
+    floor = record.baseline.get("accuracy")
+    lines = [
+        Line(line.label, [(x, 1 - y) for x, y in line.points], line.colour, line.dashed, line.thin, line.mark)
+        for line in _of(record, trials, "accuracy", False)
+    ]
+    return Panel("Error rate", "error rate", lines, None if floor is None else 1 - floor)
+
+
+def _concert(record: Record, trial: Trial) -> Panel:
+    rounds = derive.rounds(record.histories[trial.number])
+    lines = [
+        line
+        for place, (name, label) in enumerate(CONCERT.items())
+        for line in _lines(rounds, name, label, place, False)
+    ]
+    return Panel(f"All metrics, trial {trial.number}", "score", lines)
+
+
+def _pair(train: str, valid: str) -> list[tuple[str, bool]]:
+    return [(valid, False), (train, True)]
+
+
+def _of(record: Record, trials: Sequence[Trial], metric: str, dashed: bool) -> list[Line]:
+    """The lines of some trials in one metric, a colour each."""
+    found: list[Line] = []
+    for place, trial in enumerate(trials):
+        rounds = derive.rounds(record.histories[trial.number])
+        label = f"trial {trial.number} {'training' if dashed else 'validation'}"
+        mark = trial.kept_epoch if len(rounds) == 1 and not dashed else None
+        found += _lines(rounds, metric, label, place, dashed, mark)
+    return found
+
+
+def _lines(
+    rounds: Sequence[Sequence[Epoch]], metric: str, label: str, colour: int, dashed: bool, mark: float | None = None
+) -> list[Line]:
+    drawn = [points for one in rounds if (points := derive.curve(one, metric))]
+    if len(drawn) <= 1:
+        return [Line(label, points, colour, dashed, mark=mark) for points in drawn]
+    mean = derive.mean_curve(drawn)
+    return [*(Line("", points, colour, dashed, thin=True) for points in drawn), Line(label, mean, colour, dashed)]
+
+
+def _classes(record: Record, count: int) -> list[str]:
+    """The names of the classes; numbers where the data are not here to tell."""
+    known = record.data.classes if isinstance(record.data, Data) else ()
+    return list(known) if len(known) == count else [f"class {i}" for i in range(count)]
+
+
+def _unjudged(record: Record) -> Missing:
+    if record.best is None:
+        return Missing("No trial is complete, so there is no model to evaluate.")
+    return Missing(record.judged.why if isinstance(record.judged, Absent) else "")
+
+
+def _checked(record: Record, judged: Judged) -> list[Part]:
+    """A sentence that says how the evaluation now compares with the recorded one."""
+    recorded = derive.finite(record.best.values, "accuracy") if record.best else None
+    now = evidence.right(judged)
+    if recorded is None or abs(now - recorded) < 0.0005 or record.spec.protocol.in_rounds:
+        return []
+    return [
+        Text(f"Evaluated for this report the model calls {now:.4f} of the images right; {recorded:.4f} was recorded.")
+    ]
