@@ -44,6 +44,26 @@ def fit(pixels: Pixels, image_size: int, channels: int) -> Pixels:
     return _fit(Image.fromarray(pixels), image_size, channels)
 
 
+def boxed(box: Box, path: Path) -> Cut:
+    """What cuts a box (left, top, right, bottom in pixels) out of an image, as far as it reaches into it.
+
+    Raises (when it cuts):
+        DataError: the box lies outside the image; `path` names it in the message.
+    """
+
+    def cut(image: Image.Image) -> Image.Image:
+        left, top = max(box[0], 0), max(box[1], 0)
+        right, bottom = min(box[2], image.width), min(box[3], image.height)
+        if left >= right or top >= bottom:
+            raise DataError(
+                f"box {box} lies outside image {path}, which is {image.width}x{image.height}",
+                "boxes are left, top, right, bottom in pixels; restore the list that holds it",
+            )
+        return image.crop((left, top, right, bottom))
+
+    return cut
+
+
 def decode_all(
     paths: Sequence[Path],
     image_size: int,
@@ -101,18 +121,6 @@ def _decode(path: Path, image_size: int, channels: int, cut: Cut | None = None) 
             return _fit(cut(upright) if cut else upright, image_size, channels), kind
     except DECODER_ERRORS as error:
         raise _refusal(path, error) from None
-
-
-def _cut(image: Image.Image, box: Box, path: Path) -> Image.Image:
-    """The part of the image within a box, as far as the box reaches into it."""
-    left, top = max(box[0], 0), max(box[1], 0)
-    right, bottom = min(box[2], image.width), min(box[3], image.height)
-    if left >= right or top >= bottom:
-        raise DataError(
-            f"box {box} lies outside image {path}, which is {image.width}x{image.height}",
-            "boxes are left, top, right, bottom in pixels; restore the list that holds it",
-        )
-    return image.crop((left, top, right, bottom))
 
 
 def _refusal(path: Path, error: Exception) -> DataError:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fersearch.data.images import Box
 
 TO_DRAW = -2
-Figures = Mapping[str, Mapping[str, int]]
+Figures = Mapping[str, Mapping[str, int] | int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def raw(listing: Listing, class_names: Sequence[str], options: Mapping[str, Valu
     """A listing as a dataset returns it, with findings where its counts are not those in `figures`."""
     import numpy as np
 
-    from fersearch.data.images import decode_all
+    from fersearch.data.images import boxed, decode_all
 
     samples = listing.samples
     place = {word: k for k, word in enumerate(class_names)}
@@ -59,27 +59,33 @@ def raw(listing: Listing, class_names: Sequence[str], options: Mapping[str, Valu
     }
     findings = [*listing.findings, *unexpected(samples, figures)]
     size, channels = int(options["image_size"]), int(options["channels"])
-    paths, boxes = [sample.path for sample in samples], [sample.box for sample in samples]
-    return Raw(len(samples), decode_all(paths, size, channels, findings, boxes), columns, tuple(class_names), findings)
+    cuts = [boxed(sample.box, sample.path) if sample.box else None for sample in samples]
+    images = decode_all([sample.path for sample in samples], size, channels, findings, cuts)
+    return Raw(len(samples), images, columns, tuple(class_names), findings)
 
 
 def unexpected(samples: Sequence[Sample], figures: Figures) -> list[str]:
     """Where the number of images differs from what is published, by part and class.
 
-    `figures` maps `train`, `valid` and `test`, or `all`, to images per class; images that wait to be drawn count as
-    train, and as all where there is no other part.
+    `figures` maps `train`, `valid` and `test`, or `all`, to images per class or to their number. Images that wait to
+    be drawn count as train, and as all where there is no other part.
     """
     if "all" not in figures and all(sample.part == TO_DRAW for sample in samples):
-        figures = {"all": sum((Counter(counts) for counts in figures.values()), Counter())}
+        figures = {"all": dict(sum((Counter(_per_class(counts)) for counts in figures.values()), Counter()))}
     findings = []
     for part, expected in figures.items():
         found = Counter(sample.word for sample in samples if part in ("all", PARTS[max(sample.part, 0)]))
-        told = [f"{word} {n:,} (found {found[word]:,})" for word, n in expected.items() if found[word] != n]
-        if told:
+        total = expected if isinstance(expected, int) else sum(expected.values())
+        told = [f"{word} {n:,} (found {found[word]:,})" for word, n in _per_class(expected).items() if found[word] != n]
+        if told or found.total() != total:
             where = "" if part == "all" else f"{part} "
-            sums = f"expected {sum(expected.values()):,} {where}images, found {found.total():,}"
-            findings.append(f"{sums}; expected {', '.join(told)}")
+            more = f"; expected {', '.join(told)}" if told else ""
+            findings.append(f"expected {total:,} {where}images, found {found.total():,}{more}")
     return findings
+
+
+def _per_class(expected: Mapping[str, int] | int) -> Mapping[str, int]:
+    return {} if isinstance(expected, int) else expected
 
 
 def from_folders(folders: Sequence[ClassFolder], class_names: Sequence[str], dataset: str) -> list[Sample]:

@@ -1,0 +1,133 @@
+"""Readers that several layouts could share: class folders, characters' folders, lists with boxes, tables of labels."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fersearch import DataError
+from fersearch.data.folders import SUFFIXES, class_folders, entries, held, part_folders, roots, subfolders
+from fersearch.data.labels import FER2013, coded, known
+from fersearch.data.tables import rows
+from fersearch_datasets._listed import Listing, Sample, absent, all_there, class_word, from_folders
+
+if TYPE_CHECKING:
+    from fersearch.data.images import Box
+    from fersearch_datasets.layouts import Layout
+
+EXPW_CODES = {str(code): word for code, word in enumerate(FER2013)}
+
+
+def class_tree(source: Path, layout: "Layout") -> Listing:
+    """One folder per class, below train and test folders or not."""
+    for root in roots(source):
+        if 0 in part_folders(root) or sum(known(folder.name) is not None for folder in subfolders(root)) > 1:
+            findings: list[str] = []
+            samples = from_folders(class_folders(root, findings), layout.classes, layout.name)
+            return Listing(root, samples, [], findings)
+    raise absent(source, held(source), layout.name, layout.expected)
+
+
+def characters(source: Path, layout: "Layout") -> Listing:
+    """FERG-DB: a folder for each character, in it a folder `<character>_<expression>` of images; the subject is it."""
+    for root in roots(source):
+        found = [
+            (who.name, folder)
+            for who in subfolders(root)
+            for folder in subfolders(who)
+            if folder.name.startswith(f"{who.name}_")
+        ]
+        if found:
+            return Listing(root, [sample for who, folder in found for sample in _of_character(who, folder, layout)])
+    raise absent(source, held(source), layout.name, layout.expected)
+
+
+def _of_character(who: str, folder: Path, layout: "Layout") -> list[Sample]:
+    word = class_word(folder.name.removeprefix(f"{who}_"), layout.classes, str(folder), layout.name)
+    images = [Path(entry.path) for entry in entries(folder) if Path(entry.name).suffix.lower() in SUFFIXES]
+    return [Sample(image, word, subject=who) for image in images]
+
+
+def legend(source: Path, layout: "Layout") -> Listing:
+    """muxspace: data/legend.csv with the columns image and emotion beside a folder images/."""
+    for root in roots(source):
+        table = next((root / name for name in ("data/legend.csv", "legend.csv") if (root / name).is_file()), None)
+        if table is not None:
+            listed = list(rows(table, ["image", "emotion"]))
+            folder = _holding(
+                table, [root / "images", root / "data" / "images", root], [row["image"] for row in listed]
+            )
+            samples = [
+                Sample(folder / row["image"], class_word(row["emotion"], layout.classes, row.where, layout.name))
+                for row in listed
+            ]
+            return _listing(root, samples, table, folder)
+    raise absent(source, held(source), layout.name, layout.expected)
+
+
+def boxes(source: Path, layout: "Layout") -> Listing:
+    """ExpW: label.lst, a face a line: photo, face, top, left, right, bottom, confidence, code; the photo is the group.
+
+    Faces of one photo stay together in a drawn split.
+    """
+    places = ("label.lst", "label/label.lst")
+    for root in roots(source):
+        table = next((root / name for name in places if (root / name).is_file()), None)
+        if table is not None:
+            listed = [(number, line.rsplit(maxsplit=7)) for number, line in _lines(table)]
+            folders = [root / name for name in ("image", "image/origin", "origin", "images", ".")]
+            folder = _holding(table, folders, [cells[0] for _, cells in listed])
+            samples = [_boxed(f"{table} line {number}", cells, folder) for number, cells in listed]
+            return _listing(root, samples, table, folder)
+    raise absent(source, held(source), layout.name, layout.expected)
+
+
+def _boxed(where: str, cells: Sequence[str], folder: Path) -> Sample:
+    if len(cells) != 8:
+        raise DataError(
+            f"{where}: {len(cells)} columns, expected 8", "image face top left right bottom confidence code"
+        )
+    name, _, top, left, right, bottom, _, code = cells
+    box = box_of(where, (left, top, right, bottom))
+    return Sample(folder / name, coded(code, EXPW_CODES, where), subject=name, box=box)
+
+
+def box_of(where: str, sides: Sequence[str], sized: bool = False) -> "Box":
+    """Left, top, right and bottom in whole pixels; the last two given as width and height if `sized`.
+
+    Raises:
+        DataError: they are no numbers, or no pixel is in the box.
+    """
+    try:
+        left, top, right, bottom = (int(float(side)) for side in sides)
+    except (ValueError, OverflowError):
+        raise DataError(f"{where}: box {','.join(sides)} is no four numbers", "restore the row") from None
+    if sized:
+        right, bottom = left + right, top + bottom
+    if left >= right or top >= bottom:
+        raise DataError(f"{where}: box {','.join(sides)} is empty", "left < right and top < bottom, in pixels")
+    return left, top, right, bottom
+
+
+def _lines(table: Path) -> list[tuple[int, str]]:
+    try:
+        text = table.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {table}: {error}", "restore the file from the archive") from None
+    return [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+
+
+def _holding(table: Path, folders: Sequence[Path], names: Sequence[str]) -> Path:
+    """The folder that holds the first listed image, else the first that is there."""
+    if not names:
+        raise DataError(f"{table} lists no images", "restore the file from the archive")
+    there = [folder for folder in folders if folder.is_dir()]
+    return next((folder for folder in there if (folder / names[0]).is_file()), (there or folders)[0])
+
+
+def _listing(root: Path, samples: list[Sample], table: Path, folder: Path) -> Listing:
+    all_there([sample.path for sample in samples], table)
+    named = {sample.path.name for sample in samples}
+    extra = [entry.name for entry in entries(folder) if entry.name not in named and entry.is_file()]
+    extra = [name for name in extra if folder / name != table]
+    findings = [f"{len(extra):,} files in {folder} are not in {table.name}: {', '.join(extra[:3])}"] if extra else []
+    return Listing(root, samples, [table], findings)
