@@ -159,6 +159,8 @@ class Evaluation:
     without start-up and validation, `eval_seconds` of the last pass over the split,
     `peak_memory_bytes` and `mean_memory_bytes` during training, trainable and frozen
     `parameters`, `model_bytes` on disk, `latency_seconds` of one image through the model.
+    `averaged` are the indices of the classes that averages over classes are about, where a model
+    has outputs for classes that cannot occur in the data; None for all.
     """
 
     probabilities: "np.ndarray[Any, Any]"
@@ -172,6 +174,7 @@ class Evaluation:
     parameters: int = 0
     model_bytes: int = 0
     latency_seconds: float = 0.0
+    averaged: tuple[int, ...] | None = None
 
 
 class Metric(ABC):

@@ -34,10 +34,19 @@ def confusion(evaluation: Evaluation) -> "Ints":
     return cells.reshape(classes, classes)
 
 
+def tallies(evaluation: Evaluation) -> tuple["Ints", "Ints", "Ints"]:
+    """Images called right, images called so and images there are (int64, one per class that averages are about)."""
+    matrix = confusion(evaluation)
+    found = matrix.diagonal(), matrix.sum(0), matrix.sum(1)
+    if evaluation.averaged is None:
+        return found
+    right, called, support = (counts[list(evaluation.averaged)] for counts in found)
+    return right, called, support
+
+
 def scores(evaluation: Evaluation) -> Scores:
     """Precision, recall and F1 of each class, by scikit-learn's definitions with `zero_division=0`."""
-    matrix = confusion(evaluation)
-    right, called, support = matrix.diagonal(), matrix.sum(0), matrix.sum(1)
+    right, called, support = tallies(evaluation)
     return Scores(share(right, called), share(right, support), share(2 * right, called + support), support)
 
 

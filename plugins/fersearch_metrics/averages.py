@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fersearch import Evaluation, Metric, hookimpl
-from fersearch_metrics._counts import confusion, scores
+from fersearch_metrics._counts import scores, tallies
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,11 +39,14 @@ class Weighted(Metric):
 
 
 class Micro(Metric):
-    """A score over all decisions together: where each image has one class, the share called right."""
+    """A score over the decisions of all classes together: the share called right, where no class is left out."""
+
+    score: ClassVar[str]
 
     def compute(self, evaluation: Evaluation) -> float:
-        matrix = confusion(evaluation)
-        return float(matrix.trace() / matrix.sum())
+        right, called, support = (int(counts.sum()) for counts in tallies(evaluation))
+        parts = {"precision": called, "recall": support, "f1": (called + support) / 2}
+        return float(right / parts[self.score]) if parts[self.score] else 0.0
 
 
 class F1Macro(Macro):
@@ -81,6 +84,7 @@ class F1Micro(Micro):
 
     name = "f1_micro"
     summary = "F1 over all decisions together"
+    score = "f1"
 
 
 class PrecisionMacro(Macro):
@@ -104,6 +108,7 @@ class PrecisionMicro(Micro):
 
     name = "precision_micro"
     summary = "precision over all decisions together"
+    score = "precision"
 
 
 class RecallMacro(Macro):
@@ -127,6 +132,7 @@ class RecallMicro(Micro):
 
     name = "recall_micro"
     summary = "recall over all decisions together"
+    score = "recall"
 
 
 class AucMacro(Metric):
@@ -143,8 +149,7 @@ class AucMacro(Metric):
         return float(defined.mean()) if defined.size else float("nan")
 
     def by_class(self, evaluation: Evaluation) -> Sequence[float]:
-        shares = evaluation.probabilities
-        return [area(shares[:, k], evaluation.labels == k) for k in range(shares.shape[1])]
+        return [area(evaluation.probabilities[:, k], evaluation.labels == k) for k in averaged(evaluation)]
 
 
 class AucMicro(Metric):
@@ -156,9 +161,15 @@ class AucMicro(Metric):
     def compute(self, evaluation: Evaluation) -> float:
         import numpy as np
 
-        truth = evaluation.labels[:, None] == np.arange(evaluation.probabilities.shape[1])
+        classes = np.array(averaged(evaluation))
+        truth = evaluation.labels[:, None] == classes
         defined = truth.any(0) & ~truth.all(0)
-        return area(evaluation.probabilities[:, defined].ravel(), truth[:, defined].ravel())
+        return area(evaluation.probabilities[:, classes[defined]].ravel(), truth[:, defined].ravel())
+
+
+def averaged(evaluation: Evaluation) -> Sequence[int]:
+    """The indices of the classes that averages are about."""
+    return range(evaluation.probabilities.shape[1]) if evaluation.averaged is None else evaluation.averaged
 
 
 def harmonic(a: float, b: float) -> float:
@@ -182,16 +193,16 @@ def area(marks: "np.ndarray[Any, Any]", truth: "np.ndarray[Any, Any]") -> float:
 
 
 AVERAGES = (
-    F1Macro,
-    F1MacroHarmonic,
-    F1Weighted,
-    F1Micro,
     PrecisionMacro,
     PrecisionWeighted,
     PrecisionMicro,
     RecallMacro,
     RecallWeighted,
     RecallMicro,
+    F1Macro,
+    F1MacroHarmonic,
+    F1Weighted,
+    F1Micro,
     AucMacro,
     AucMicro,
 )

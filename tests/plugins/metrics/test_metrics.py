@@ -168,6 +168,28 @@ def test_areas_of_single_classes_are_scikit_learns() -> None:
     assert math.isnan(areas[7])
 
 
+def test_averages_over_some_classes_are_scikit_learns() -> None:
+    """A model may have outputs for classes that its data has not; those count as errors and in no average."""
+    from sklearn import metrics
+
+    some = [1, 3, 4]
+    given = drawn(8)
+    kept = np.isin(given.labels, some)
+    given = replace(given, labels=given.labels[kept], probabilities=given.probabilities[kept], averaged=tuple(some))
+    called = given.probabilities.argmax(1)
+    for kind in ("f1", "precision", "recall"):
+        score = getattr(metrics, f"{kind}_score")
+        for average in ("macro", "weighted", "micro"):
+            expected = score(given.labels, called, labels=some, average=average, zero_division=0)
+            assert value(f"{kind}_{average}", given) == pytest.approx(expected)
+    assert value("f1_micro", given) > value("recall_micro", given) == value("accuracy", given)
+    truth = given.labels[:, None] == np.array(some)
+    areas = metrics.roc_auc_score(truth, given.probabilities[:, some], average=None)
+    assert BY_NAME["auc_macro"].by_class(given) == pytest.approx(areas)
+    micro = metrics.roc_auc_score(truth, given.probabilities[:, some], average="micro")
+    assert value("auc_micro", given) == pytest.approx(micro)
+
+
 def test_only_macro_averages_speak_of_single_classes() -> None:
     speaking = {name for name, metric in BY_NAME.items() if metric.by_class(GIVEN) is not None}
     assert speaking == {"precision_macro", "recall_macro", "f1_macro", "auc_macro"}
