@@ -125,6 +125,9 @@ class Dataset(ABC):
     options: ClassVar[Mapping[str, Dimension]] = {}
     targets: ClassVar[tuple[str, ...]] = ("majority",)
 
+    def connect(self, datasets: Mapping[str, "Dataset"]) -> None:  # noqa: B027
+        """Take every dataset by name, once all plugins are loaded: for one that is made of others."""
+
     @abstractmethod
     def files(self, source: Path) -> Sequence[Path]:
         """Return every file that `read` would read.

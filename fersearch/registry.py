@@ -73,6 +73,8 @@ def load(files: Iterable[Path | plugins.PluginFile] = (), folder: Path | None = 
     for _, plugin in loaded.manager.list_name_plugin():  # in the order they were loaded
         if plugin is not None:
             _register(registry, plugin, loaded.manager, by_hand)
+    for dataset in registry.datasets.values():
+        dataset.connect(registry.datasets)
     return registry
 
 
