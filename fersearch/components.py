@@ -107,7 +107,8 @@ class Dataset(ABC):
     """Labelled faces on disk (or drawn), prepared once and mapped by every trial.
 
     `decoding` are the options that change the prepared pixels, `options` those applied when it is
-    loaded; each dimension's `search` text is its default. `targets` are the training targets it
+    loaded; each dimension's `search` text is its default. A `preprocess` among them is applied to
+    what `read` gives. `targets` are the training targets it
     offers, the default first. `version` changes when `read` writes something else. `licence` is
     one line that travels with every checkpoint.
     """
@@ -121,6 +122,7 @@ class Dataset(ABC):
     decoding: ClassVar[Mapping[str, Dimension]] = {
         "image_size": Int(8, 1024, search="48"),
         "channels": Choice(1, 3, search="1"),
+        "preprocess": Choice("none", "equalize", "ferplus", search="none"),
     }
     options: ClassVar[Mapping[str, Dimension]] = {}
     targets: ClassVar[tuple[str, ...]] = ("majority",)

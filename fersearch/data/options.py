@@ -27,8 +27,9 @@ def check(dataset: Dataset, given: Mapping[str, Value]) -> None:
 
 
 def decoding(dataset: Dataset, given: Mapping[str, Value]) -> dict[str, Value]:
-    """The options that decide the prepared pixels; UsageError for a value out of offer."""
-    return _chosen(dataset.decoding, given)
+    """The options that decide the prepared pixels, no preprocessing left out; UsageError for a value out of offer."""
+    chosen = _chosen(dataset.decoding, given)
+    return {name: value for name, value in chosen.items() if (name, value) != ("preprocess", "none")}
 
 
 def loading(dataset: Dataset, given: Mapping[str, Value]) -> dict[str, Value]:

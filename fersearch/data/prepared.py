@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from fersearch.components import Dataset, Raw
 from fersearch.data import options as dataset_options
+from fersearch.data.preprocess import applied_to_all
 from fersearch.errors import DataError
 from fersearch.files import sync
 from fersearch.space import Value
@@ -203,6 +204,7 @@ def _make(
     work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         raw = dataset.read(source or Path(), chosen)
+        raw.images = applied_to_all(raw.images, chosen)
         shape = (raw.count, int(chosen.get("channels", 1)), *[int(chosen.get("image_size", 48))] * 2)
         digest = _write(dataset, raw, shape, work, progress)
         meta = {

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fersearch import Choice, Dataset, Float, Int, Labels, Raw, hookimpl
+from fersearch import Dataset, Float, Int, Labels, Raw, hookimpl
 from fersearch.space import Value
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ class Faces(Dataset):
     licence = "Synthetic drawings by fersearch (Apache-2.0), not faces: numbers say nothing about real data."
     needs_data = False
     decoding = {
-        "image_size": Int(8, 1024, search="48"),
-        "channels": Choice(1, 3, search="1"),
+        **Dataset.decoding,
         "train": Int(10, 10_000_000, search="4000"),
         "valid": Int(10, 10_000_000, search="1000"),
         "test": Int(10, 10_000_000, search="1000"),
