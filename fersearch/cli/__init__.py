@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from fersearch.cli import checkpoint, dataset, errors, plugin, study, trial, use
+from fersearch.cli import checkpoint, dataset, ensemble, errors, plugin, study, trial, use
 
 app = typer.Typer(
     name="fersearch",
@@ -28,6 +28,7 @@ app.add_typer(dataset.app, name="dataset")
 app.add_typer(plugin.app, name="plugin")
 app.command("predict")(use.predict)
 app.command("evaluate")(use.evaluate)
+app.command("ensemble")(ensemble.ensemble)
 
 
 def _version(wanted: bool) -> None:

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from fersearch.api.studies import finite, history_json, trial_json
@@ -12,6 +13,7 @@ from fersearch.trial import Trial
 if TYPE_CHECKING:
     from fersearch.api.checkpoints import CheckpointRow, Pulled
     from fersearch.api.datasets import DatasetRow, DatasetView
+    from fersearch.api.ensembles import Ensemble
     from fersearch.api.evaluating import EvaluationView
     from fersearch.api.plugins import PluginRow, PluginView
     from fersearch.api.predicting import Prediction
@@ -151,4 +153,19 @@ def evaluation(view: "EvaluationView") -> Record:
         "n": view.n,
         "classes": list(view.classes),
         "metrics": dict(metrics),
+    }
+
+
+def ensemble(made: "Ensemble") -> Record:
+    """What an ensemble consists of, how it was chosen, and what it is worth on validation."""
+    return {
+        "path": str(made.path),
+        "method": made.method,
+        "digest": made.digest,
+        "objective": str(made.objective),
+        "members": [asdict(member) for member in made.members],
+        "steps": [asdict(step) for step in made.steps],
+        "validation": {"n": made.n, "ensemble": made.value, "best_single": made.single},
+        "crossvalidated": {"ensemble": made.fair, "best_single": made.fair_single},
+        "costs": dict(made.costs),
     }

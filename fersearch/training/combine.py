@@ -30,9 +30,11 @@ class Stacker:
 
     @classmethod
     def fit(cls, answers: Array, labels: Array) -> "Stacker":
-        """Fit on images with labels (int64, n) of at least two classes."""
+        """Fit on images with labels (int64, n)."""
         from sklearn.linear_model import LogisticRegression
 
+        if len(known := np.unique(labels)) == 1:
+            return cls(np.zeros((1, answers.shape[0] * answers.shape[2])), np.zeros(1), known)
         model = LogisticRegression(max_iter=2000).fit(_features(answers), labels)
         coefficients, intercepts = model.coef_, model.intercept_
         if len(model.classes_) == 2:  # one row then, for the second class against the first

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save
 
 from fersearch.artifacts import file_digest
 from fersearch.components import Evaluation, Metric, Task
@@ -132,10 +132,25 @@ def read_card(folder: Path) -> dict[str, Any]:
     return card
 
 
-def digest_of(method: str, members: Sequence[tuple[str, float]], stacker: str | None) -> str:
-    """The SHA-256 of an ensemble: its method, the digest and weight of each member, the digest of its stacker."""
-    text = json.dumps([method, [list(member) for member in members], stacker])
+def digest_of(combination: Combination, members: Sequence[str]) -> str:
+    """The SHA-256 of an ensemble: its method, the digest and weight of each member, its stacker."""
+    stacker = combination.stacker and hashlib.sha256(_packed(combination.stacker)).hexdigest()
+    text = json.dumps([combination.method, list(members), list(combination.weights), stacker])
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_stacker(folder: Path, combination: Combination) -> str | None:
+    """Write what a stacker was fitted to, and return the SHA-256 of the file; None if the method needs none."""
+    if combination.stacker is None:
+        return None
+    data = _packed(combination.stacker)
+    (folder / STACKER).write_bytes(data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def _packed(stacker: Stacker) -> bytes:
+    data: bytes = save({name: np.ascontiguousarray(value) for name, value in vars(stacker).items()})
+    return data
 
 
 def _check(folder: Path, name: str, digest: str) -> None:

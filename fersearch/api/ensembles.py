@@ -1,0 +1,273 @@
+"""Ensembles: members chosen greedily on validation from the kept checkpoints of studies, and put into one folder."""
+
+import json
+import math
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fersearch.api import candidates as pool
+from fersearch.api.candidates import Candidate
+from fersearch.api.checkpoints import ENSEMBLE, refuse_existing, whole_folder, write_plugins
+from fersearch.api.context import open_store
+from fersearch.api.studies import finite
+from fersearch.components import Evaluation
+from fersearch.data.arrays import Loaded
+from fersearch.errors import UsageError, lookup
+from fersearch.registry import Registry
+from fersearch.store import Store, StudyRow
+from fersearch.study import Constraint, Objective, StudySpec
+
+if TYPE_CHECKING:
+    from fersearch.training.choose import Chosen
+
+FOLDS = 5
+FEWEST = 2 * FOLDS  # validation images
+
+
+@dataclass(frozen=True)
+class Member:
+    """A checkpoint of an ensemble, what it weighs there, and its file in the folder."""
+
+    study: str
+    trial: int
+    digest: str
+    weight: float
+    file: str
+
+
+@dataclass(frozen=True)
+class Added:
+    """A step of the selection: the model added, and the value on validation of all so far; `kept` up to the best."""
+
+    study: str
+    trial: int
+    value: float
+    kept: bool
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """What was made: members, steps, and values of `objective.metric`.
+
+    `value` is the ensemble's on the `n` validation images that chose and fitted it, `single` that
+    of the best model alone. `fair` is the ensemble's when each fifth of validation is judged by
+    what the other four fifths choose and fit, `fair_single` that of the best model chosen so.
+    `costs` are those of all members together, by measured metric.
+    """
+
+    path: Path
+    method: str
+    digest: str
+    objective: Objective
+    members: tuple[Member, ...]
+    steps: tuple[Added, ...]
+    n: int
+    value: float
+    single: float
+    fair: float
+    fair_single: float
+    costs: Mapping[str, float]
+
+
+def make_ensemble(
+    studies: Sequence[str],
+    out: Path,
+    *,
+    method: str = "mean",
+    size: int = 10,
+    metric: str | None = None,
+    where: Sequence[str] = (),
+    force: bool = False,
+    storage: str | None = None,
+    note: Callable[[str], None] = lambda _: None,
+) -> Ensemble:
+    """Choose an ensemble on validation from the complete trials of studies, and write it into a folder.
+
+    Members are chosen by greedy forward selection with replacement (Caruana et al. 2004), up to
+    the step with the best value. The folder is used as that of a pulled checkpoint is.
+
+    Args:
+        method: `mean` of the class shares and majority `vote` (a model chosen twice counts twice);
+            `weighted`, the mean with weights fitted to the log loss; `stacking`, a logistic regression.
+        size: the steps of the selection.
+        metric: what validation judges by; default the first study's first objective that reads predictions.
+        where: constraints that the ensemble as a whole must keep, as `parameters<=1e6`.
+        force: replace an ensemble or pulled checkpoint that is there.
+        note: told what is going on.
+
+    Raises:
+        UsageError: the studies do not go together, nothing keeps the constraints, or the folder exists.
+        FersearchError: a stored checkpoint is missing or broken.
+    """
+    from fersearch.training.choose import Chooser
+    from fersearch.training.combine import METHODS
+
+    lookup("method", method, dict.fromkeys(METHODS))
+    if size < 1:
+        raise UsageError(f"size {size} leaves no member", "give 1 or more")
+    refuse_existing(out, force)
+    with open_store(storage) as store:
+        ground = _Ground.of(store, [store.study(name) for name in dict.fromkeys(studies)], metric, where)
+    answers = pool.answers_of(ground.found, ground.registry, ground.loaded, note)
+    chooser = Chooser(method, size, ground.loss, ground.affordable)
+    note(f"choosing from {len(answers)}")
+    chosen = chooser.choose(answers, ground.labels)
+    if chosen is None:
+        raise UsageError(f"no trial keeps {', '.join(map(str, ground.bounds))} even alone", "loosen --where")
+    shares = chosen.shares(answers)
+    ground.require_good(shares)
+    note(f"judging the choice by {FOLDS} folds of validation")
+    fair, fair_single = chooser.judged_apart(answers, ground.labels, FOLDS)
+    single = answers[chosen.steps[0].candidate]
+    values = [ground.value(each, ground.labels) for each in (shares, single, fair, fair_single)]
+    made = _record(ground, chosen, out, values)
+    with whole_folder(out, force) as folder:
+        _fill(folder, made, ground, chosen)
+    return made
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What an ensemble is chosen from, and by what."""
+
+    found: Sequence[Candidate]
+    registry: Registry
+    loaded: Loaded
+    objective: Objective
+    bounds: Sequence[Constraint]
+
+    @classmethod
+    def of(cls, store: Store, studies: Sequence[StudyRow], metric: str | None, where: Sequence[str]) -> "_Ground":
+        found = pool.gather(store, studies)
+        registry = pool.registry_of(studies)
+        objective = _objective(metric, studies[0].spec, registry)
+        bounds = [Constraint.parse(text) for text in where]
+        for bound in bounds:
+            registry.metric(bound.metric)
+        pool.check_alike(found, registry)
+        loaded = pool.load_valid(found, registry)
+        if len(loaded.indices["valid"]) < FEWEST:
+            raise UsageError(f"fewer than {FEWEST} validation images are too few to choose by", "give the study more")
+        return cls(found, registry, loaded, objective, bounds)
+
+    @property
+    def labels(self) -> Any:
+        """The class index (int64, n) of each validation image."""
+        return self.loaded.hard[self.loaded.indices["valid"]]
+
+    def value(self, shares: Any, labels: Any, metric: str | None = None) -> float:
+        """A metric, by default the objective's, of class shares (n x classes)."""
+        asked = self.registry.metric(metric or self.objective.metric)
+        return float(asked.compute(Evaluation(shares, labels, self.loaded.task.class_names)))
+
+    def loss(self, shares: Any, labels: Any) -> float:
+        """The objective as something to minimise; infinite where it is undefined."""
+        found = self.objective.loss(self.value(shares, labels))
+        return found if math.isfinite(found) else math.inf
+
+    def costs(self, members: Sequence[int]) -> dict[str, float]:
+        """What different candidates cost together, by measured metric."""
+        return pool.costs([self.found[index] for index in members], self.registry.metrics)
+
+    def affordable(self, members: Sequence[int]) -> bool:
+        """Whether different candidates together keep the bounds on what is measured."""
+        spent = self.costs(members) if self.bounds else {}
+        return all(bound.holds(spent) for bound in self.bounds if self.registry.metric(bound.metric).measured)
+
+    def require_good(self, shares: Any) -> None:
+        """Raise UsageError unless the bounds on predictions are kept on validation."""
+        for bound in self.bounds:
+            if not self.registry.metric(bound.metric).measured:
+                value = self.value(shares, self.labels, bound.metric)
+                if not bound.holds({bound.metric: value}):
+                    raise UsageError(f"the best ensemble has {bound.metric} {value:.4g}, not {bound}", "loosen --where")
+
+
+def _objective(name: str | None, spec: StudySpec, registry: Registry) -> Objective:
+    if name is not None:
+        metric = registry.metric(name)
+        if metric.measured:
+            raise UsageError(f"{name} is no metric of predictions", "bound it instead: --where '" + name + "<=...'")
+        own = next((objective for objective in spec.objectives if objective.metric == name), None)
+        return own or Objective(name, "min" if metric.direction == "min" else "max")
+    own = next((each for each in spec.objectives if not registry.metric(each.metric).measured), None)
+    if own is None:
+        raise UsageError(f"study '{spec.name}' has no objective that reads predictions", "name one: --metric accuracy")
+    return own
+
+
+def _record(ground: _Ground, chosen: "Chosen", path: Path, values: Sequence[float]) -> Ensemble:
+    from fersearch.training.ensemble import digest_of
+
+    combination, objective = chosen.combination, ground.objective
+    members = []
+    for place, (index, weight) in enumerate(zip(chosen.members, combination.weights, strict=True), 1):
+        one = ground.found[index]
+        file = f"{place}-{one.study.name.replace('/', '-')}-{one.trial.number}.safetensors"
+        members.append(Member(one.study.name, one.trial.number, one.digest, weight, file))
+    steps = []
+    for place, step in enumerate(chosen.steps):
+        one = ground.found[step.candidate]
+        value = objective.loss(step.loss)  # its own inverse
+        steps.append(Added(one.study.name, one.trial.number, value, place < chosen.length))
+    value, single, fair, fair_single = values
+    return Ensemble(
+        path=path,
+        method=combination.method,
+        digest=digest_of(combination, [member.digest for member in members]),
+        objective=objective,
+        members=tuple(members),
+        steps=tuple(steps),
+        n=len(ground.labels),
+        value=value,
+        single=single,
+        fair=fair,
+        fair_single=fair_single,
+        costs=ground.costs(chosen.members),
+    )
+
+
+def _fill(folder: Path, made: Ensemble, ground: _Ground, chosen: "Chosen") -> None:
+    """Write members, stacker, card and plugin files into a folder."""
+    from fersearch.training.checkpoint import read_checkpoint
+    from fersearch.training.ensemble import write_stacker
+
+    for index, member in zip(chosen.members, made.members, strict=True):
+        shutil.copyfile(ground.found[index].file, folder / member.file)
+    stacker = write_stacker(folder, chosen.combination)
+    one = read_checkpoint(folder / made.members[0].file)[0]
+    plugins = pool.plugins_of([ground.found[index].study for index in chosen.members])
+    card = finite(_card(made, one, [str(bound) for bound in ground.bounds]))
+    card |= {"stacker": stacker, "plugins": [{"path": file.path, "digest": file.digest} for file in plugins]}
+    (folder / ENSEMBLE).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    write_plugins(folder, plugins)
+
+
+def _card(made: Ensemble, member: Mapping[str, Any], bounds: Sequence[str]) -> dict[str, Any]:
+    """The card of an ensemble: what its members share, from the card of one, and what was chosen and why."""
+    shared = ("class_names", "channels", "image_size", "dataset", "licence", "protocol", "versions")
+    trust = ", trust_plugin=True" if member["plugins"] else ""
+    return {
+        "format": 1,
+        "method": made.method,
+        "digest": made.digest,
+        "members": [asdict(each) for each in made.members],
+        "study": made.members[0].study,
+        "studies": list(dict.fromkeys(each.study for each in made.members)),
+        "params": {},
+        **{name: member[name] for name in shared},
+        "objective": str(made.objective),
+        "where": list(bounds),
+        "steps": [asdict(step) for step in made.steps],
+        "validation": {"n": made.n, "ensemble": made.value, "best_single": made.single},
+        "crossvalidated": {"folds": FOLDS, "ensemble": made.fair, "best_single": made.fair_single},
+        "costs": dict(made.costs),
+        "load": [
+            "from fersearch import api",
+            f"restored = api.load_checkpoint('{made.path.name}'{trust})",
+            "shares = restored.probabilities(images)  # uint8 (n, channels, size, size) -> (n, classes)",
+        ],
+    }

@@ -1,0 +1,56 @@
+"""`fersearch ensemble`: several trained models that answer as one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fersearch.cli.flags import AsJson, Storage
+
+
+def ensemble(
+    studies: Annotated[list[str], typer.Argument(metavar="STUDY...", help="The studies to choose from.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The folder to make.")],
+    method: Annotated[
+        str, typer.Option("--method", help="How members are combined: mean, vote, weighted or stacking.")
+    ] = "mean",
+    size: Annotated[
+        int, typer.Option("--size", metavar="N", help="Steps of the selection; a model chosen twice counts twice.")
+    ] = 10,
+    metric: Annotated[
+        str | None, typer.Option("--metric", help="What validation judges by; default the first objective.")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", metavar="METRIC<=N", help="A bound for all members together; repeatable."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> None:
+    """Choose an ensemble on validation from the kept checkpoints of studies."""
+    from fersearch import api
+    from fersearch.cli import records, render, results
+
+    def note(text: str) -> None:
+        if not as_json:
+            render.console(stderr=True).print(text, style="dim")
+
+    made = api.make_ensemble(
+        studies,
+        out,
+        method=method,
+        size=size,
+        metric=metric,
+        where=where or (),
+        force=force,
+        storage=storage,
+        note=note,
+    )
+    if as_json:
+        records.dump(records.ensemble(made))
+    else:
+        render.show(results.ensemble(made))
+        render.show(
+            render.commands([["fersearch", "evaluate", str(out)], ["fersearch", "predict", str(out), "FACE.png"]])
+        )

@@ -1,0 +1,81 @@
+"""An ensemble chosen and fitted from the answers of candidates, and judged on images that did not choose it.
+
+Arrays of answers are class shares (float, candidates x n x classes) on the same n images.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fersearch.search import greedy
+from fersearch.training.combine import Combination, folds
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The steps of a selection, how many of them count, the members (indices of candidates) and their combination."""
+
+    steps: tuple[greedy.Step, ...]
+    length: int
+    members: tuple[int, ...]
+    combination: Combination
+
+    def shares(self, answers: Array) -> Array:
+        """The ensemble's class shares (float32, n x classes), from the answers of all candidates."""
+        return self.combination.shares(answers[list(self.members)])
+
+
+@dataclass(frozen=True)
+class Chooser:
+    """How an ensemble is chosen: its method, the steps at most, what is lost, and which members may be together.
+
+    `loss` takes class shares (n x classes) and labels (int64, n). `vote` chooses by votes, every
+    other method by the mean of the chosen, and is fitted at the end.
+    """
+
+    method: str
+    size: int
+    loss: Callable[[Array, Array], float]
+    allowed: Callable[[Sequence[int]], bool]
+
+    def choose(self, answers: Array, labels: Array) -> Chosen | None:
+        """The ensemble that images with labels choose and fit; None where no candidate is allowed."""
+
+        def lost(bag: Sequence[int]) -> float:
+            return self.loss(_counted(how, bag, answers), labels)
+
+        how = "vote" if self.method == "vote" else "mean"
+        steps = greedy.select(len(answers), self.size, lost, self.allowed)
+        if not steps:
+            return None
+        length = greedy.best_length(steps)
+        counts = Counter(step.candidate for step in steps[:length])
+        members = tuple(counts)
+        combination = Combination.fit(self.method, list(counts.values()), answers[list(members)], labels)
+        return Chosen(tuple(steps), length, members, combination)
+
+    def judged_apart(self, answers: Array, labels: Array, count: int) -> tuple[Array, Array]:
+        """Class shares (float32, n x classes) of images that had no say in what gives them.
+
+        The images of each of `count` folds are answered by the ensemble that the others choose
+        and fit (the first array), and by the single candidate that they find best (the second).
+        """
+        ours, alone = (np.zeros(answers.shape[1:], dtype=np.float32) for _ in range(2))
+        fold = folds(labels, count)
+        for number in range(count):
+            held = fold == number
+            chosen = self.choose(answers[:, ~held], labels[~held])
+            if chosen is not None:
+                ours[held] = chosen.shares(answers[:, held])
+                alone[held] = answers[chosen.steps[0].candidate, held]
+        return ours, alone
+
+
+def _counted(how: str, bag: Sequence[int], answers: Array) -> Array:
+    counts = Counter(bag)
+    return Combination(how, tuple(map(float, counts.values()))).shares(answers[list(counts)])
