@@ -80,9 +80,7 @@ def _without_plane(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def _luminance(pixels: Pixels) -> Pixels:
     """The grey levels (height, width) of an image of one or three channels."""
-    if len(pixels) == 1:
-        return pixels[0]
-    grey: Pixels = np.rint(np.tensordot(LUMINANCE, pixels, 1)).astype(np.uint8)
+    grey: Pixels = pixels[0] if len(pixels) == 1 else np.rint(np.tensordot(LUMINANCE, pixels, 1)).astype(np.uint8)
     return grey
 
 
