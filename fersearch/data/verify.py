@@ -2,15 +2,17 @@
 
 import hashlib
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fersearch.components import Dataset
+from fersearch.data import sources
 from fersearch.data.folders import PARTS
 from fersearch.data.labels import lookalikes
 from fersearch.data.prepared import Prepared, map_array
@@ -54,6 +56,7 @@ class _Seen:
     hard: Ints
     part: Ints
     prepared: Prepared
+    source: npt.NDArray[np.str_] | None
 
     @property
     def kept(self) -> Ints:
@@ -69,11 +72,17 @@ def show(
 ) -> dict[str, Any]:
     """Classes in order, and for each part of the split n and images per class, after filtering.
 
+    Where several datasets are merged, also what each of the `sources` brings, and `findings` about them.
+
     Raises:
         DataError: the dataset leaves no image for train or valid.
     """
     seen = _see(dataset, prepared, params, protocol, limit)
-    return {"classes": list(seen.classes), "splits": _splits(seen)}
+    told: dict[str, Any] = {"classes": list(seen.classes), "splits": _splits(seen)}
+    if seen.source is None:
+        return told
+    findings = [text for _, text, is_finding in _sources(seen) if is_finding]
+    return {**told, "sources": _counted(seen), "findings": findings}
 
 
 def verify(
@@ -93,7 +102,7 @@ def verify(
     rows = [("files", f"{prepared.files:,}"), ("images", _images(seen)), ("classes", ", ".join(seen.classes))]
     rows += [(name, _part_row(part)) for name, part in splits.items()]
     findings = [*prepared.findings, *lookalikes(seen.classes), *_rare(seen.classes, splits)]
-    for check in (_constants, _votes, _subjects, _duplicates):
+    for check in (_sources, _constants, _votes, _subjects, _duplicates):
         for name, text, is_finding in check(seen):
             rows.append((name, text))
             if is_finding:
@@ -117,7 +126,8 @@ def _see(
     part = np.full(prepared.count, -1, np.int64)
     for k, name in enumerate(PARTS):
         part[map_array(folder / f"{name}.npy")] = k
-    return _Seen(tuple(facts["class_names"]), map_array(folder / "hard.npy"), part, prepared)
+    source = map_array(folder / "source.npy") if (folder / "source.npy").exists() else None
+    return _Seen(tuple(facts["class_names"]), map_array(folder / "hard.npy"), part, prepared, source)
 
 
 def _splits(seen: _Seen) -> dict[str, dict[str, Any]]:
@@ -151,6 +161,27 @@ def _rare(classes: tuple[str, ...], splits: Mapping[str, Mapping[str, Any]]) -> 
         for label in classes
         if not part["per_class"][label]
     ]
+
+
+def _counted(seen: _Seen) -> dict[str, dict[str, Any]]:
+    """What each source brings; nothing where there is but the dataset itself."""
+    return {} if seen.source is None else sources.count(seen.source, seen.hard, seen.part, seen.classes)
+
+
+def _sources(seen: _Seen) -> Check:
+    """What the sources of a merged dataset bring, and what of the answer they give away."""
+    if seen.source is None:
+        return []
+    counted = _counted(seen)
+    checks: Check = [(f"source {name}", _source_row(facts), False) for name, facts in counted.items()]
+    checks += [("sources", text, True) for text in sources.alone(counted, seen.classes)]
+    text, is_finding = sources.confounded(seen.source, seen.hard, seen.part)
+    return [*checks, ("sources", text, is_finding)]
+
+
+def _source_row(facts: Mapping[str, Any]) -> str:
+    shares = ", ".join(f"{name} {n:,}" for name, n in facts["per_class"].items() if n)
+    return f"{facts['n']:,}: {shares}; majority-class baseline {facts['baseline']:.1%}"
 
 
 def _constants(seen: _Seen) -> Check:
@@ -204,7 +235,17 @@ def _duplicates(seen: _Seen) -> Check:
         )
         if also:
             checks.append(("leakage", f"{also:,} {PARTS[k]} images also occur in train", True))
-    return checks
+    return checks + _shared_by_sources(seen, groups)
+
+
+def _shared_by_sources(seen: _Seen, groups: list[list[int]]) -> Check:
+    """Images that two sources have in common."""
+    if seen.source is None:
+        return []
+    pairs = Counter(
+        pair for rows in groups for pair in combinations(sorted({str(seen.source[row]) for row in rows}), 2)
+    )
+    return [("sources", f"{n:,} images are in both {a} and {b}", True) for (a, b), n in pairs.items()]
 
 
 def _with_names(seen: _Seen, rows: list[int], most: int = 3) -> str:

@@ -20,7 +20,7 @@ EXPW_CODES = {str(code): word for code, word in enumerate(FER2013)}
 def class_tree(source: Path, layout: "Layout") -> Listing:
     """One folder per class, below train and test folders or not."""
     for root in roots(source):
-        if 0 in part_folders(root) or sum(known(folder.name) is not None for folder in subfolders(root)) > 1:
+        if part_folders(root) or sum(known(folder.name) is not None for folder in subfolders(root)) > 1:
             findings: list[str] = []
             samples = from_folders(class_folders(root, findings), layout.classes, layout.name)
             return Listing(root, samples, [], findings)
