@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fersearch.api.plugins import check_plugin, list_plugins, new_plugin, show_plugin
     from fersearch.api.predicting import predict
     from fersearch.api.reports import write_report
+    from fersearch.api.reruns import rerun_trial
     from fersearch.api.running import run_study
     from fersearch.api.studies import (
         delete_study,
@@ -50,6 +51,7 @@ _HOMES = {
     "predict": "predicting",
     "prepare_dataset": "datasets",
     "pull_checkpoint": "checkpoints",
+    "rerun_trial": "reruns",
     "run_study": "running",
     "show_dataset": "datasets",
     "show_plugin": "plugins",
@@ -75,12 +77,13 @@ __all__ = [
     "list_studies",
     "list_trials",
     "load_checkpoint",
-    "matching_studies",
     "make_ensemble",
+    "matching_studies",
     "new_plugin",
     "predict",
     "prepare_dataset",
     "pull_checkpoint",
+    "rerun_trial",
     "run_study",
     "show_dataset",
     "show_plugin",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fersearch.api.evaluating import EvaluationView
     from fersearch.api.plugins import PluginRow, PluginView
     from fersearch.api.predicting import Prediction
+    from fersearch.api.reruns import Rerun
     from fersearch.api.studies import StudyView, TrialView
     from fersearch.store import StudySummary
 
@@ -44,6 +45,7 @@ def trial(view: "TrialView") -> Record:
             "first_epoch": attempt.first_epoch,
             "last_epoch": attempt.last_epoch,
             "seconds": attempt.seconds,
+            "facts": dict(attempt.facts),
         }
         for attempt in view.trial.attempts
     ]
@@ -168,4 +170,21 @@ def ensemble(made: "Ensemble") -> Record:
         "validation": {"n": made.n, "ensemble": made.value, "best_single": made.single},
         "crossvalidated": {"ensemble": made.fair, "best_single": made.fair_single},
         "costs": dict(made.costs),
+    }
+
+
+def rerun(done: "Rerun") -> Record:
+    """A trial trained again, beside what was stored; `checked` metrics decide on `equal`."""
+    return {
+        "study": done.study,
+        "trial": done.trial,
+        "seed": done.seed,
+        "epochs": done.epochs,
+        "equal": done.equal,
+        "max_difference": done.max_difference,
+        "kept_epoch": {"stored": done.kept_epoch[0], "again": done.kept_epoch[1]},
+        "metrics": {
+            each.name: {"stored": each.stored, "again": each.again, "checked": each.checked} for each in done.metrics
+        },
+        "changed": [asdict(each) for each in done.changed],
     }

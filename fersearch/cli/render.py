@@ -198,7 +198,12 @@ def attempts(found: Sequence[Attempt]) -> RenderableType:
     told: list[RenderableType] = [
         Padding(Text(attempt.traceback.rstrip()), (1, 0, 0, 2)) for attempt in found if attempt.traceback
     ]
-    return Group(table, *told)
+    ran = [
+        Text(f"attempt {attempt.number} ran with {words.facts(attempt.facts)}", style="dim")
+        for attempt in found
+        if attempt.facts
+    ]
+    return Group(table, *ran, *told)
 
 
 def checkpoints(rows: "Sequence[CheckpointRow]", objectives: Sequence[Objective]) -> RenderableType:

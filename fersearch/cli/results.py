@@ -9,6 +9,7 @@ from fersearch.cli import parts, words
 
 if TYPE_CHECKING:
     from fersearch.api.ensembles import Ensemble
+    from fersearch.api.reruns import Compared, Rerun
 
 FITTED = {
     "weighted": "weights were fitted there too",
@@ -24,8 +25,7 @@ def ensemble(made: "Ensemble") -> RenderableType:
         for number, step in enumerate(made.steps, 1)
     ]
     members = [
-        (f"{member.study} trial {member.trial}", words.number(member.weight), member.digest[:12])
-        for member in made.members
+        (f"{member.study} trial {member.trial}", f"{member.weight:.3g}", member.digest[:12]) for member in made.members
     ]
     metric = made.objective.metric
     scores = [
@@ -46,11 +46,38 @@ def ensemble(made: "Ensemble") -> RenderableType:
 
 
 def verdict(made: "Ensemble") -> str:
-    """Whether the ensemble is better than a single model, by the figure that did not choose it."""
+    """Whether the ensemble is better than a single model, by the figure of images that did not choose it."""
     gain = made.objective.loss(made.fair_single) - made.objective.loss(made.fair)
-    told = "better than" if gain > 0 else "no better than"
+    told = f"{words.number(gain)} better than" if gain > 0 else "no better than"
     fitted = f"; {FITTED[made.method]}" if made.method in FITTED else ""
-    return (
-        f"{told} the best single model by {words.number(abs(gain))}, as far as folds of validation can tell "
-        f"(members were chosen on all of it{fitted})"
+    return f"by folds, {told} the best single model (all of validation chose the members{fitted})"
+
+
+def rerun(done: "Rerun") -> RenderableType:
+    """The metrics of a trial beside those of its rerun, and what differs in the environment."""
+    title = f"trial {done.trial} of {done.study}, again with seed {done.seed}: {words.plural(done.epochs, 'epoch')}"
+    rows = [(each.name, words.number(each.stored), words.number(each.again), _told(each)) for each in done.metrics]
+    below: list[RenderableType] = [Text(sameness(done))]
+    if done.changed:
+        rows_changed = [(each.name, each.stored, each.again) for each in done.changed]
+        below += [Text(), parts.table(("environment", "then", "now"), rows_changed)]
+    return Group(parts.title(title), parts.table(("metric", ">stored", ">again", ""), rows), Text(), *below)
+
+
+def sameness(done: "Rerun") -> str:
+    """Whether the rerun came out as the trial did, leaving clocks and memory out."""
+    checked = sum(each.checked for each in done.metrics)
+    if done.equal:
+        return f"the same: {words.plural(checked, 'metric')} and the kept epoch {done.kept_epoch[0]} are equal"
+    epochs = (
+        ""
+        if done.kept_epoch[0] == done.kept_epoch[1]
+        else f"; kept epoch {done.kept_epoch[1]}, not {done.kept_epoch[0]}"
     )
+    return f"not the same: the largest difference is {done.max_difference:.3g}{epochs}"
+
+
+def _told(each: "Compared") -> str:
+    if not each.checked:
+        return "not checked"
+    return "same" if each.difference == 0 else f"differs by {each.difference:.3g}"

@@ -1,13 +1,17 @@
-"""`fersearch trial`: list, show."""
+"""`fersearch trial`: list, show, rerun."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
 from fersearch.cli.flags import AsJson, Storage
+from fersearch.errors import UsageError
+from fersearch.trial import Epoch
 
 app = typer.Typer(help="The configurations a study tried.", no_args_is_help=True)
 Study = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.")]
+Number = Annotated[int, typer.Argument(metavar="N", help="The trial's number.")]
 
 
 @app.command("list")
@@ -26,7 +30,7 @@ def list_(study: Study, storage: Storage = None, as_json: AsJson = False) -> Non
 @app.command()
 def show(
     study: Study,
-    number: Annotated[int, typer.Argument(metavar="N", help="The trial's number.")],
+    number: Number,
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
@@ -39,3 +43,44 @@ def show(
         records.dump(records.trial(view))
     else:
         render.show(render.trial(view, api.show_study(study, storage).spec.objectives))
+
+
+@app.command()
+def rerun(
+    study: Study,
+    number: Number,
+    check: Annotated[
+        bool, typer.Option("--check", help="Leave with 1 unless every metric but time and memory is the same.")
+    ] = False,
+    seed: Annotated[int | None, typer.Option("--seed", help="Another seed than the study's.")] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", help="Another device than the trial's, as cpu or cuda:0.")
+    ] = None,
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> int:
+    """Train a trial again as it was, and compare; the study's record stays as it is."""
+    from fersearch import api
+    from fersearch.cli import records, render, results
+
+    view = api.show_trial(study, number, storage)
+    if check:
+        _checkable(view.trial.values, seed, api.show_study(study, storage).spec.seed)
+
+    def report(epoch: Epoch) -> None:
+        if not as_json:
+            render.console(stderr=True).print(f"epoch {epoch.number} of {view.trial.epochs}", style="dim")
+
+    done = api.rerun_trial(study, number, seed=seed, device=device, storage=storage, report=report)
+    if as_json:
+        records.dump(records.rerun(done))
+    else:
+        render.show(results.rerun(done))
+    return int(check and not done.equal)
+
+
+def _checkable(values: Mapping[str, float], seed: int | None, own: int) -> None:
+    if not values:
+        raise UsageError("the trial has no recorded metrics to check against", "leave --check out")
+    if seed not in (None, own):
+        raise UsageError(f"--check needs the study's own seed {own}, not {seed}", "leave --seed or --check out")

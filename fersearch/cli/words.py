@@ -1,8 +1,10 @@
 """How numbers, parameters and objectives are written for a person. Plain text, no colour."""
 
 import itertools
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from fersearch.space import Value
 from fersearch.study import Objective
@@ -42,6 +44,15 @@ def settings(params: Mapping[str, Value], names: Iterable[str] | None = None) ->
     """Parameters on one line: `optimizer=sgd learning_rate=0.031`; only `names`, where given."""
     wanted = set(params) if names is None else set(names)
     return " ".join(f"{name}={setting(value)}" for name, value in params.items() if name in wanted)
+
+
+def facts(known: Mapping[str, Any]) -> str:
+    """Whatever a process recorded, on one line: `device=cpu threads=2`; what is None is left out."""
+    return " ".join(f"{name}={_fact(value)}" for name, value in known.items() if value is not None)
+
+
+def _fact(value: Any) -> str:
+    return setting(value) if isinstance(value, bool | int | float | str) else json.dumps(value, default=str)
 
 
 def varying(trials: Sequence[Trial]) -> list[str]:

@@ -74,7 +74,10 @@ def test_the_front_is_a_list_of_trials_best_first(ask):
 def test_one_trial_with_its_attempts_and_history(ask):
     trial = ask("trial", "show", "tiny", "1")
     assert set(trial) == TRIAL | {"log", "attempts", "history"}
-    assert [set(attempt) for attempt in trial["attempts"]] == [{"reason", "first_epoch", "last_epoch", "seconds"}]
+    assert [set(attempt) for attempt in trial["attempts"]] == [
+        {"reason", "first_epoch", "last_epoch", "seconds", "facts"}
+    ]
+    assert trial["attempts"][0]["facts"]["device"] == "cpu"
     assert (trial["attempts"][0]["first_epoch"], trial["attempts"][0]["last_epoch"]) == (1, 2)
     assert [epoch["epoch"] for epoch in trial["history"]] == [1, 2]
     assert all(set(epoch) == {"epoch", "values", "seconds"} for epoch in trial["history"])

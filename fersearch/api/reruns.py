@@ -1,0 +1,246 @@
+"""Training a trial's configuration again, beside what was recorded; the study's rows stay as they are."""
+
+import math
+import signal
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from fersearch.api.context import components, open_store
+from fersearch.api.requests import request_for
+from fersearch.api.running import environment, to_preload
+from fersearch.artifacts import Artifacts
+from fersearch.data import arrays
+from fersearch.data.locate import locate
+from fersearch.engines import devices
+from fersearch.engines.devices import Slot
+from fersearch.engines.pool import Pool, Process
+from fersearch.errors import FersearchError, UsageError
+from fersearch.home import artifacts_folder, prepared_folder
+from fersearch.registry import Registry
+from fersearch.search.values import trial_values
+from fersearch.store import Store, StudyRow
+from fersearch.training.request import TrialRequest
+from fersearch.trial import Decision, Epoch, Outcome, Reason, Trial, TrialState
+
+ENVIRONMENT = ("device", "device_name", "precision", "torch", "threads")
+CLOCKS = ("s", "ms")
+ENDED_WELL = (Reason.DONE, Reason.PRUNED)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A metric as it was recorded and as it came out again; `checked` where clocks and memory have no part in it."""
+
+    name: str
+    stored: float | None
+    again: float | None
+    checked: bool
+
+    @property
+    def difference(self) -> float:
+        """How far apart they are; infinite where only one is known."""
+        if self.stored is None or self.again is None:
+            return 0.0 if self.stored == self.again else math.inf
+        return abs(self.again - self.stored)
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Something about the machine, the packages or the data that was otherwise when the trial ran."""
+
+    name: str
+    stored: str
+    again: str
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """A trial trained again: its metrics beside the stored ones, and what differs in the environment.
+
+    `seed` is the one it was trained with now, `kept_epoch` the one whose values count, stored and again.
+    """
+
+    study: str
+    trial: int
+    seed: int
+    epochs: int
+    kept_epoch: tuple[int | None, int | None]
+    metrics: tuple[Compared, ...]
+    changed: tuple[Changed, ...]
+
+    @property
+    def max_difference(self) -> float:
+        """The largest difference of a metric that is checked."""
+        return max((each.difference for each in self.metrics if each.checked), default=0.0)
+
+    @property
+    def equal(self) -> bool:
+        """Whether the same epoch was kept and every checked metric is exactly what was stored."""
+        return self.kept_epoch[0] == self.kept_epoch[1] and self.max_difference == 0.0
+
+
+def rerun_trial(
+    name: str,
+    number: int,
+    *,
+    seed: int | None = None,
+    device: str | None = None,
+    storage: str | None = None,
+    report: Callable[[Epoch], None] = lambda _: None,
+) -> Rerun:
+    """Train a trial's configuration again, in a process of its own and as the study did; nothing is stored.
+
+    A trial that was stopped early is stopped after as many epochs.
+
+    Args:
+        seed: another seed than the study's.
+        device: another device than the one recorded, as torch names it.
+        report: told every epoch.
+
+    Raises:
+        UsageError: the trial has not ended.
+        FersearchError: training fails.
+        DataError: the dataset is missing or broken.
+    """
+    with open_store(storage) as store:
+        study = store.study(name)
+        trial = store.trial(study.id, number)
+        if not trial.state.ended:
+            raise UsageError(f"trial {number} is {trial.state.value}", "let it end first: fersearch study run " + name)
+        facts = _facts(store, study, trial)
+        drivers = [each["packages"] for each in store.environments(study.id) if each.get("role") == "driver"]
+    registry = components(study.plugins, folder=False)
+    spec = study.spec
+    dataset = registry.dataset(spec.dataset)
+    prepared = arrays.prepare(dataset, locate(dataset, spec.data), spec.dataset_options, prepared_folder())
+    slot = _slot(device or facts.get("device"), facts.get("threads"))
+    request = request_for(study, trial, prepared.folder, slot)
+    request = replace(request, seed=spec.seed if seed is None else seed, recorded=0, resume=False)
+    run = _Run(request, slot, to_preload(registry, study), _last(trial), report)
+    outcome = run.go()
+    values = trial_values(run.epochs, outcome.kept_epoch, spec.objectives[0], registry.metrics)
+    changed = _changed({**facts, **_data(trial)}, {**outcome.facts, "data": prepared.digest}, drivers)
+    return Rerun(
+        study.name,
+        number,
+        request.seed,
+        max(run.epochs),
+        (trial.kept_epoch, outcome.kept_epoch),
+        _compared(trial.values, values, registry),
+        changed,
+    )
+
+
+@dataclass
+class _Run:
+    """One training in a process of its own, in a folder that vanishes after it."""
+
+    request: TrialRequest
+    slot: Slot
+    preload: list[str]
+    last: int | None
+    report: Callable[[Epoch], None]
+
+    def __post_init__(self) -> None:
+        self.epochs: dict[int, Epoch] = {}
+
+    def go(self) -> Outcome:
+        """Train to the end; FersearchError if that fails."""
+        with tempfile.TemporaryDirectory(prefix="fersearch-rerun-") as folder, closing(Pool(self.preload)) as pool:
+            process = pool.start(Path(folder, "log"), dict(self.slot.env))
+            try:
+                asked = replace(self.request, scratch=str(Path(folder, "run")), artifacts=str(Path(folder, "kept")))
+                process.send({"request": asked.to_json()})
+                outcome = self._follow(process)
+            finally:
+                process.kill()
+                process.close()
+            if outcome is None:
+                raise FersearchError(f"the process of the rerun died: {_how_it_died(pool, process)}", "try it again")
+        if outcome.reason not in ENDED_WELL:
+            raise FersearchError(f"the rerun ended with {outcome.reason.value}: {outcome.message}")
+        return outcome
+
+    def _follow(self, process: Process) -> Outcome | None:
+        """Hear every epoch and let it train on, up to the last that was recorded; None if the process dies."""
+        while (message := process.receive()) is not None:
+            if "pid" in message:
+                process.pid = message["pid"]
+            elif "epoch" in message:
+                epoch = Epoch(**message["epoch"])
+                self.epochs[epoch.number] = epoch
+                self.report(epoch)
+                decision = Decision.STOP if epoch.number == self.last else Decision.CONTINUE
+                process.send({"decision": decision})
+            elif "outcome" in message:
+                told = message["outcome"]
+                return Outcome(**{**told, "reason": Reason(told["reason"])})
+        return None
+
+
+def _last(trial: Trial) -> int | None:
+    """The epoch after which a trial was stopped; None for one that trained to its end, or not at all."""
+    return None if trial.state is TrialState.COMPLETE else trial.epochs or None
+
+
+def _facts(store: Store, study: StudyRow, trial: Trial) -> Mapping[str, Any]:
+    """What the process of the trial's last attempt recorded, or where there is nothing what any of the study's did."""
+    own = [attempt.facts for attempt in trial.attempts if attempt.facts]
+    return own[-1] if own else next((each for each in store.environments(study.id) if "threads" in each), {})
+
+
+def _slot(device: str | None, threads: int | None) -> Slot:
+    """A place like the one the trial had: its device, and as many threads."""
+    usual = devices.slots(1)[0]
+    wanted = device or usual.device
+    hidden = (("CUDA_VISIBLE_DEVICES", ""),) if wanted == "cpu" else ()
+    return Slot(0, wanted, usual.env if wanted == usual.device else hidden, threads or usual.threads)
+
+
+def _data(trial: Trial) -> dict[str, Any]:
+    """The digest of the prepared dataset that a trial's checkpoint was trained on, where that is still here."""
+    from fersearch.training.checkpoint import read_checkpoint
+
+    with suppress(FersearchError):
+        if trial.checkpoint:
+            return {
+                "data": read_checkpoint(Artifacts(artifacts_folder()).open(trial.checkpoint))[0]["dataset"]["digest"]
+            }
+    return {}
+
+
+def _compared(stored: Mapping[str, float], again: Mapping[str, float], registry: Registry) -> tuple[Compared, ...]:
+    return tuple(
+        Compared(name, stored.get(name), again.get(name), not _varies(name, registry)) for name in {**stored, **again}
+    )
+
+
+def _varies(name: str, registry: Registry) -> bool:
+    """Whether a metric reads clocks or memory, which differ between equal runs."""
+    metric = registry.metrics.get(name) or registry.metrics.get(name.removesuffix("_std"))
+    return metric is not None and metric.measured and (metric.whole_trial or metric.unit in CLOCKS)
+
+
+def _changed(
+    stored: Mapping[str, Any], again: Mapping[str, Any], drivers: Sequence[Mapping[str, str]]
+) -> tuple[Changed, ...]:
+    """What differs between the trial's process and the rerun's, and the packages of no version that the study saw."""
+    known = [name for name in (*ENVIRONMENT, "data") if name in stored]
+    found = [Changed(name, str(stored[name]), str(again.get(name))) for name in known]
+    for package, version in environment()["packages"].items():
+        seen = dict.fromkeys(each[package] for each in drivers if package in each)
+        if seen and version not in seen and package not in known:
+            found.append(Changed(package, ", ".join(seen), version))
+    return tuple(each for each in found if each.stored != each.again)
+
+
+def _how_it_died(pool: Pool, process: Process) -> str:
+    status = pool.exit_status(process)
+    if status is not None and status < 0:
+        return f"killed by {signal.Signals(-status).name}"
+    told = process.log.read_text(errors="replace").strip() if process.log.exists() else ""
+    return told.splitlines()[-1] if told else "it said nothing"
