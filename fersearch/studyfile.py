@@ -39,11 +39,13 @@ def _text(value: Any) -> str:
 
 
 def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+    return value if isinstance(value, list) else [value]
 
 
-def _named(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
+def _each_named(value: Any) -> Any:
+    """One dataset or several, each by name or as a table, as a list of tables."""
+    several = value if isinstance(value, list) else [value]
+    return [{"name": item} if isinstance(item, str) else item for item in several]
 
 
 def _whole(ratios: list[float]) -> list[float]:
@@ -70,7 +72,11 @@ class DatasetSection(_Section):
 class ProtocolSection(_Section):
     """`[protocol]`: how a trial is judged (see `fersearch.study.Protocol`)."""
 
-    split: Literal["auto", "official", "ratios"] | None = None
+    split: Literal["auto", "official", "ratios", "kfold", "loso"] | None = None
+    by: Literal["auto", "chance", "class", "subject"] | None = None
+    folds: Annotated[int, Field(ge=2)] | None = None
+    repeats: Count | None = None
+    duplicates: Literal["keep", "drop"] | None = None
     ratios: Annotated[list[Share], Field(min_length=3, max_length=3), AfterValidator(_whole)] | None = None
     seed: int | None = None
 
@@ -79,8 +85,8 @@ class StudySection(_Section):
     """The whole file; every key may be left out and given by a flag instead."""
 
     name: str | None = None
-    model: str | None = None
-    dataset: Annotated[DatasetSection, BeforeValidator(_named)] = DatasetSection()
+    model: Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)] | None = None
+    dataset: Annotated[list[DatasetSection], BeforeValidator(_each_named)] = []
     data: str | None = None
     objectives: Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)] | None = None
     trials: Count | None = None
@@ -92,6 +98,8 @@ class StudySection(_Section):
     pruner: str | None = None
     weights: str | None = None
     precision: Literal["auto", "float32", "bf16"] | None = None
+    refit: Annotated[int, Field(ge=0)] | None = None
+    unseen: Annotated[list[str], BeforeValidator(_listed)] | None = None
     plugins: Annotated[list[str], BeforeValidator(_listed)] = []
     space: dict[str, Setting] = {}
     protocol: ProtocolSection = ProtocolSection()
@@ -102,29 +110,55 @@ SECTIONS: dict[str, type[_Section]] = {"": StudySection, "dataset": DatasetSecti
 
 @dataclass(frozen=True)
 class StudyFile:
-    """A study file that was read: `wishes` are the keywords of `api.create_study` that it gives."""
+    """A study file that was read.
+
+    `wishes` are the keywords of `api.create_study` that all its studies share, `models` and `datasets` (each its
+    keywords) what it makes a study of each of.
+    """
 
     path: Path
     wishes: Mapping[str, Any]
+    models: tuple[str, ...] = ()
+    datasets: tuple[Mapping[str, Any], ...] = ()
     plugins: tuple[Path, ...] = ()
 
-    def merged(self, flags: Mapping[str, Any]) -> dict[str, Any]:
-        """The wishes, with every flag that was given over them; settings and options one by one.
+    def studies(self, flags: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The wishes of each study, with every flag that was given over them; settings and options one by one.
 
-        Another dataset by flag leaves the file's data folder and dataset options behind, which are not its own.
+        A flag for the model or the dataset goes before all that the file lists, and another dataset leaves the
+        file's data folders and dataset options behind, which are not its own. Several studies are called
+        `NAME/MODEL`, `NAME/DATASET` or `NAME/MODEL/DATASET`, by what there are several of.
         """
-        kept = dict(self.wishes)
-        if flags.get("dataset") not in (None, kept.get("dataset")):
-            kept.pop("data", None)
-            kept.pop("dataset_options", None)
-        for name, value in flags.items():
-            if isinstance(value, Mapping):
-                kept[name] = {**kept.get(name, {}), **value}
-            elif value is not None and value != () and value != []:
-                kept[name] = value
-        if "epochs" in flags.get("settings", {}) and flags.get("epochs") is None:
-            kept.pop("epochs", None)
-        return {name: value for name, value in kept.items() if value != {}}
+        models: Sequence[str | None] = [flags["model"]] if flags.get("model") else self.models or [None]
+        datasets = self._datasets(flags.get("dataset"))
+        found = []
+        for model in models:
+            for dataset in datasets:
+                kept = merged({**self.wishes, **dataset, **({"model": model} if model else {})}, flags)
+                parts = [model] if len(models) > 1 else []
+                parts += [dataset["dataset"]] if len(datasets) > 1 else []
+                if parts:
+                    kept["name"] = "/".join(map(str, [kept.get("name") or self.path.stem, *parts]))
+                found.append(kept)
+        return found
+
+    def _datasets(self, given: str | None) -> Sequence[Mapping[str, Any]]:
+        if given is None:
+            return self.datasets or [{}]
+        return [dataset for dataset in self.datasets if dataset.get("dataset") == given][:1] or [{}]
+
+
+def merged(wishes: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Wishes with flags over them."""
+    kept = dict(wishes)
+    for name, value in flags.items():
+        if isinstance(value, Mapping):
+            kept[name] = {**kept.get(name, {}), **value}
+        elif value is not None and value != () and value != []:
+            kept[name] = value
+    if "epochs" in flags.get("settings", {}) and flags.get("epochs") is None:
+        kept.pop("epochs", None)
+    return {name: value for name, value in kept.items() if value != {}}
 
 
 def mistake(key: str, error: FersearchError) -> str:
@@ -151,13 +185,28 @@ def read(path: Path) -> tuple[StudyFile, list[str]]:
     try:
         study = StudySection.model_validate(data)
     except ValidationError as error:
-        problems: Sequence[Any] = error.errors(include_url=False)
+        problems: list[dict[str, Any]] = [
+            {**problem, "loc": _written(data, problem["loc"])} for problem in error.errors(include_url=False)
+        ]
         mistakes += map(_worded, problems)
         for problem in problems:
             _drop(data, problem["loc"])
         study = StudySection.model_validate(data)
     folder = path.parent
-    return StudyFile(path, _wishes(study, folder), tuple(_place(folder, name) for name in study.plugins)), mistakes
+    file = StudyFile(
+        path,
+        _wishes(study),
+        models=tuple(study.model or ()),
+        datasets=tuple(_dataset(section, study.data, folder) for section in study.dataset or [DatasetSection()]),
+        plugins=tuple(_place(folder, name) for name in study.plugins),
+    )
+    return file, mistakes
+
+
+def _written(data: Mapping[str, Any], place: Sequence[Any]) -> tuple[Any, ...]:
+    """Where a mistake stands in the file, which may write one thing where a list is read."""
+    one = len(place) > 1 and isinstance(place[1], int) and not isinstance(data.get(place[0]), list)
+    return (place[0], *place[2:]) if one else tuple(place)
 
 
 def _drop(data: Any, place: Sequence[Any]) -> None:
@@ -192,18 +241,27 @@ def _clashes(data: Mapping[str, Any]) -> list[str]:
     dataset, space = data.get("dataset"), data.get("space")
     if "data" in data and isinstance(dataset, dict) and "data" in dataset:
         found.append("data: given twice, also as dataset.data; keep one")
+    if "data" in data and isinstance(dataset, list) and len(dataset) > 1:
+        found.append("data: one folder for several datasets; write it into each [[dataset]]")
     if "epochs" in data and isinstance(space, dict) and "epochs" in space:
         found.append("epochs: given twice, also as space.epochs; keep one")
     return found
 
 
-def _wishes(study: StudySection, folder: Path) -> dict[str, Any]:
-    given = study.model_dump(exclude={"dataset", "space", "protocol", "data", "plugins"})
-    given |= {"dataset": study.dataset.name, "split": study.protocol.split, "split_seed": study.protocol.seed}
+def _wishes(study: StudySection) -> dict[str, Any]:
+    given = study.model_dump(exclude={"model", "dataset", "space", "protocol", "data", "plugins"})
+    given |= study.protocol.model_dump(exclude={"seed", "ratios"})
+    given["split_seed"] = study.protocol.seed
     given["ratios"] = tuple(study.protocol.ratios) if study.protocol.ratios else None
-    given["dataset_options"], given["settings"] = study.dataset.options or None, study.space or None
-    data = study.data or study.dataset.data
-    given["data"] = _place(folder, data) if data else None
+    given["settings"] = study.space or None
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _dataset(section: DatasetSection, data: str | None, folder: Path) -> dict[str, Any]:
+    """The keywords of one dataset."""
+    place = section.data or data
+    given: dict[str, Any] = {"dataset": section.name, "dataset_options": section.options or None}
+    given["data"] = _place(folder, place) if place else None
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -223,7 +281,7 @@ def _worded(problem: Mapping[str, Any]) -> str:
 
 
 def _unknown(place: Sequence[str]) -> str:
-    parent, name = ".".join(place[:-1]), place[-1]
+    parent, name = ".".join(part for part in place[:-1] if not part.isdigit()), place[-1]
     if not parent and name in {**OPTIMISATION, **REGULARISATION}:
         return "a parameter of the search space; write it under [space]"
     return f"unknown key; {suggestion(name, SECTIONS[parent].model_fields)}"

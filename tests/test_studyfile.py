@@ -8,8 +8,8 @@ from fersearch import studyfile
 from fersearch.errors import FersearchError, StudyFileError, UsageError
 
 TOP = (
-    "data, dataset, epochs, limit, model, name, objectives, plugins, precision, protocol, pruner, sampler, seed, "
-    "space, timeout, trials, weights"
+    "data, dataset, epochs, limit, model, name, objectives, plugins, precision, protocol, pruner, refit, sampler, "
+    "seed, space, timeout, trials, unseen, weights"
 )
 SETTING = "write a value, a list of values, 'LOW..HIGH' or {low, high}"
 
@@ -32,7 +32,7 @@ COMPLAINTS = [
     ("epochs = 3\n[space]\nepochs = 4", "epochs: given twice, also as space.epochs; keep one"),
     (
         "[protocol]\nsplit = 'offical'",
-        "protocol.split: 'offical' is not offered; did you mean 'official'? offered: auto, official, ratios",
+        "protocol.split: 'offical' is not offered; did you mean 'official'? offered: auto, kfold, loso, official, ratios",
     ),
     ("[protocol]\nratios = [0.8, 0.2]", "protocol.ratios: [0.8, 0.2] needs 3 values"),
     (
@@ -62,7 +62,7 @@ def test_all_mistakes_of_a_file_are_told_at_once_and_the_rest_is_read(tmp_path):
         f"space.momentum: [] is no setting; {SETTING}",
         f"trails: unknown key; did you mean 'trials'? known: {TOP}",
     ]
-    assert file.wishes == {"model": "cnn", "settings": {"dropout": "0.1"}}
+    assert (file.models, file.wishes) == (("cnn",), {"settings": {"dropout": "0.1"}})
 
 
 def test_a_file_that_is_no_toml_says_where(tmp_path):
@@ -93,12 +93,18 @@ def test_a_whole_file_becomes_the_keywords_of_create_study(tmp_path):
         pruner = "none"
         weights = "imagenet"
         precision = "bf16"
+        refit = 5
+        unseen = "jaffe"
         plugins = ["mine.py"]
         [dataset]
         name = "ferplus"
         options = { classes = 10 }
         [protocol]
-        split = "ratios"
+        split = "kfold"
+        by = "class"
+        folds = 3
+        repeats = 2
+        duplicates = "drop"
         ratios = [0.8, 0.1, 0.1]
         seed = 7
         [space]
@@ -112,12 +118,12 @@ def test_a_whole_file_becomes_the_keywords_of_create_study(tmp_path):
     file, mistakes = studyfile.read(path)
     assert mistakes == []
     assert file.plugins == (tmp_path / "mine.py",)
+    assert file.models == ("cnn",)
+    assert file.datasets == (
+        {"dataset": "ferplus", "dataset_options": {"classes": "10"}, "data": tmp_path / "faces"},
+    )
     assert file.wishes == {
         "name": "mine",
-        "model": "cnn",
-        "dataset": "ferplus",
-        "dataset_options": {"classes": "10"},
-        "data": tmp_path / "faces",
         "objectives": ["f1_macro"],
         "trials": 5,
         "timeout": 1500.0,
@@ -128,7 +134,13 @@ def test_a_whole_file_becomes_the_keywords_of_create_study(tmp_path):
         "pruner": "none",
         "weights": "imagenet",
         "precision": "bf16",
-        "split": "ratios",
+        "refit": 5,
+        "unseen": ["jaffe"],
+        "split": "kfold",
+        "by": "class",
+        "folds": 3,
+        "repeats": 2,
+        "duplicates": "drop",
         "ratios": (0.8, 0.1, 0.1),
         "split_seed": 7,
         "settings": {
@@ -144,7 +156,7 @@ def test_a_whole_file_becomes_the_keywords_of_create_study(tmp_path):
 def test_flags_override_the_file_one_by_one(tmp_path):
     text = "model='cnn'\ndataset='faces'\ntrials=5\nepochs=3\n[space]\nbatch_size=32\nloss='focal'"
     file, _ = studyfile.read(write(tmp_path, text))
-    merged = file.merged({"trials": 9, "timeout": None, "objectives": (), "settings": {"batch_size": "64"}})
+    (merged,) = file.studies({"trials": 9, "timeout": None, "objectives": (), "settings": {"batch_size": "64"}})
     assert merged == {
         "model": "cnn",
         "dataset": "faces",
@@ -156,13 +168,67 @@ def test_flags_override_the_file_one_by_one(tmp_path):
 
 def test_epochs_given_as_a_setting_override_the_files_epochs(tmp_path):
     file, _ = studyfile.read(write(tmp_path, "epochs=3"))
-    assert file.merged({"settings": {"epochs": "5"}}) == {"settings": {"epochs": "5"}}
+    assert file.studies({"settings": {"epochs": "5"}}) == [{"settings": {"epochs": "5"}}]
 
 
 def test_another_dataset_by_flag_leaves_the_files_folder_and_options_behind(tmp_path):
     text = "model='cnn'\n[dataset]\nname='ferplus'\ndata='x'\noptions={classes=10}"
-    merged = studyfile.read(write(tmp_path, text))[0].merged({"dataset": "faces"})
-    assert merged == {"model": "cnn", "dataset": "faces"}
+    studies = studyfile.read(write(tmp_path, text))[0].studies({"dataset": "faces"})
+    assert studies == [{"model": "cnn", "dataset": "faces"}]
+
+
+SEVERAL = """
+name = "grid"
+model = ["cnn", "sanet"]
+trials = 4
+[[dataset]]
+name = "ckplus"
+data = "ck"
+[[dataset]]
+name = "kdef"
+options = { channels = 3 }
+"""
+
+
+def test_several_models_and_datasets_make_a_study_each(tmp_path):
+    studies = studyfile.read(write(tmp_path, SEVERAL))[0].studies({"trials": 2})
+    assert [study["name"] for study in studies] == [
+        "grid/cnn/ckplus",
+        "grid/cnn/kdef",
+        "grid/sanet/ckplus",
+        "grid/sanet/kdef",
+    ]
+    assert studies[1] == {
+        "name": "grid/cnn/kdef",
+        "model": "cnn",
+        "dataset": "kdef",
+        "dataset_options": {"channels": "3"},
+        "trials": 2,
+    }
+    assert studies[0]["data"] == tmp_path / "ck"
+
+
+def test_a_flag_goes_before_all_that_the_file_lists(tmp_path):
+    file, _ = studyfile.read(write(tmp_path, SEVERAL))
+    assert [study["name"] for study in file.studies({"dataset": "faces"})] == ["grid/cnn", "grid/sanet"]
+    assert [study["name"] for study in file.studies({"model": "vgg16", "dataset": "kdef"})] == ["grid"]
+    assert file.studies({"dataset": "kdef"})[0]["dataset_options"] == {"channels": "3"}
+
+
+def test_several_studies_without_a_name_are_called_by_the_file(tmp_path):
+    file, _ = studyfile.read(write(tmp_path, "dataset = ['ckplus', 'kdef']"))
+    assert [study["name"] for study in file.studies({})] == ["study/ckplus", "study/kdef"]
+
+
+def test_a_mistake_in_one_of_several_datasets_says_in_which(tmp_path):
+    text = "[[dataset]]\nname = 'kdef'\n[[dataset]]\nnam = 'faces'\n"
+    assert studyfile.read(write(tmp_path, text))[1] == [
+        "dataset.1.nam: unknown key; did you mean 'name'? known: data, name, options"
+    ]
+    text = "data = 'x'\ndataset = ['a', 'b']"
+    assert studyfile.read(write(tmp_path, text))[1] == [
+        "data: one folder for several datasets; write it into each [[dataset]]"
+    ]
 
 
 def test_an_error_that_only_the_registry_finds_gets_its_key_in_the_file():

@@ -7,6 +7,7 @@ from typing import Any
 from fersearch import studyfile
 from fersearch.api.context import components, open_store
 from fersearch.api.plan import Wishes, plan
+from fersearch.errors import StudyFileError
 from fersearch.plugins import PluginFile
 from fersearch.registry import Registry
 from fersearch.study import StudySpec
@@ -37,19 +38,21 @@ def create_study(
 
 def create_from_file(
     path: Path, overrides: Mapping[str, Any], *, plugins: Iterable[Path] = (), storage: str | None = None
-) -> StudySpec:
-    """Create the study that a TOML file describes; `overrides` are wishes that go before the file's.
+) -> list[StudySpec]:
+    """Create the studies that a TOML file describes; `overrides` are wishes that go before the file's.
 
     Raises:
-        StudyFileError: all mistakes of the file, each with its key.
+        StudyFileError: all mistakes of the file, each with its key; then no study was created.
     """
     with open_store(storage) as store:
-        registry, spec = _from_file(path, overrides, plugins, store.study_names())
-        store.create_study(spec, used_files(registry, spec))
-    return spec
+        registry, specs = _from_file(path, overrides, plugins, store.study_names())
+        store.create_studies([(spec, used_files(registry, spec)) for spec in specs])
+    return specs
 
 
-def check_file(path: Path, overrides: Mapping[str, Any] | None = None, *, plugins: Iterable[Path] = ()) -> StudySpec:
+def check_file(
+    path: Path, overrides: Mapping[str, Any] | None = None, *, plugins: Iterable[Path] = ()
+) -> list[StudySpec]:
     """Check a study file without storing anything; StudyFileError with all its mistakes."""
     return _from_file(path, overrides or {}, plugins, ())[1]
 
@@ -64,17 +67,25 @@ def used_files(registry: Registry, spec: StudySpec) -> list[PluginFile]:
 
 def _from_file(
     path: Path, overrides: Mapping[str, Any], plugins: Iterable[Path], names: Sequence[str]
-) -> tuple[Registry, StudySpec]:
-    """Plan a file's study; the file's own mistakes and those against the components are told together."""
+) -> tuple[Registry, list[StudySpec]]:
+    """Plan a file's studies; the file's own mistakes and those against the components are told together."""
     file, mistakes = studyfile.read(path)
     registry = components([*file.plugins, *plugins])
-    wishes = file.merged(overrides)
-    if overrides.get("settings"):
-        wishes["lenient"] = set(file.wishes.get("settings", {})) - set(overrides["settings"])
-    for key in ("model", "dataset"):
-        if key not in wishes:
-            if not any(line.startswith(key) for line in mistakes):
-                mistakes.append(f'{key}: missing; write {key} = "..." or give --{key}')
-            wishes[key] = ""
-    spec = plan(Wishes(**wishes), registry, file=path, before=mistakes, names=names)
-    return registry, spec
+    given = overrides.get("settings")
+    lenient = set(file.wishes.get("settings", {})) - set(given) if given else set()
+    specs: list[StudySpec] = []
+    found: list[str] = []
+    for wishes in file.studies(overrides):
+        for key in ("model", "dataset"):
+            if key not in wishes:
+                if not any(line.startswith(key) for line in mistakes):
+                    mistakes.append(f'{key}: missing; write {key} = "..." or give --{key}')
+                wishes[key] = ""
+        taken = [*names, *(spec.name for spec in specs)]
+        try:
+            specs.append(plan(Wishes(**wishes, lenient=lenient), registry, file=path, before=mistakes, names=taken))
+        except StudyFileError as error:
+            found += error.mistakes
+    if found:
+        raise StudyFileError(str(path), list(dict.fromkeys(found)))
+    return registry, specs

@@ -19,7 +19,9 @@ from fersearch.study import Budget, Direction, Objective, Protocol, StudySpec
 from fersearch.studyfile import mistake
 
 PRECISIONS = ("auto", "float32", "bf16")
-SPLITS = ("auto", "official", "ratios")
+SPLITS = ("auto", "official", "ratios", "kfold", "loso")
+DRAWN_BY = ("auto", "chance", "class", "subject")
+DUPLICATES = ("keep", "drop")
 OBJECTIVES = ("f1_macro", "train_seconds", "peak_memory_mb")
 TRIALS = 20
 
@@ -52,6 +54,12 @@ class Wishes:
     split: str | None = None
     ratios: tuple[float, float, float] | None = None
     split_seed: int | None = None
+    by: str | None = None
+    folds: int | None = None
+    repeats: int | None = None
+    duplicates: str | None = None
+    refit: int | None = None
+    unseen: Sequence[str] = ()
 
 
 class Mistakes:
@@ -102,6 +110,9 @@ def plan(
     options = _data(dataset, wishes, mistakes) if dataset is not None else {}
     space = _space(architecture, dataset, wishes, mistakes)
     objectives = _objectives(wishes.objectives or OBJECTIVES, registry, mistakes)
+    for unseen in wishes.unseen:
+        with mistakes.at("unseen"):
+            registry.dataset(unseen)
     _check_words(wishes, mistakes)
     if wishes.sampler == "grid" and not mistakes.found:
         with mistakes.at("sampler"):
@@ -123,6 +134,8 @@ def plan(
         limit=wishes.limit,
         weights=_settled(wishes.weights, architecture),
         precision=cast(Literal["auto", "float32", "bf16"], wishes.precision or "auto"),
+        refit=_or(wishes.refit, 0),
+        unseen=tuple(wishes.unseen),
     )
 
 
@@ -159,9 +172,16 @@ def _space(architecture: Architecture | None, dataset: Dataset | None, wishes: W
 
 
 def _protocol(wishes: Wishes) -> Protocol:
-    usual = Protocol()
-    split = cast(Literal["auto", "official", "ratios"], wishes.split or usual.split)
-    return Protocol(split, wishes.ratios, _or(wishes.split_seed, usual.seed))
+    given = {
+        "split": wishes.split or ("kfold" if wishes.folds else None),
+        "ratios": wishes.ratios,
+        "seed": wishes.split_seed,
+        "by": wishes.by,
+        "folds": wishes.folds,
+        "repeats": wishes.repeats,
+        "duplicates": wishes.duplicates,
+    }
+    return Protocol.from_json({name: value for name, value in given.items() if value is not None})
 
 
 def dataset_options(dataset: Dataset, given: Mapping[str, str], mistakes: Mistakes) -> dict[str, Value]:
@@ -227,16 +247,21 @@ def _objectives(texts: Sequence[str], registry: Registry, mistakes: Mistakes) ->
 
 def _check_words(wishes: Wishes, mistakes: Mistakes) -> None:
     words: dict[str, Iterable[str]] = {"sampler": SAMPLERS, "pruner": PRUNERS, "precision": PRECISIONS, "split": SPLITS}
+    words |= {"by": DRAWN_BY, "duplicates": DUPLICATES}
     for key, known in words.items():
         given = getattr(wishes, key)
         if given is not None:
             with mistakes.at(key):
                 lookup(key, given, dict.fromkeys(known))
-    for key, least in (("trials", 1), ("timeout", 1), ("limit", 10), ("seed", 0)):
+    least_of = {"trials": 1, "timeout": 1, "limit": 10, "seed": 0, "folds": 2, "repeats": 1, "refit": 0}
+    for key, least in least_of.items():
         given = getattr(wishes, key)
         if given is not None and given < least:
             error = UsageError(f"{key} {given} is too small", f"give {least} or more")
             mistakes.found.append((key, error))
+    if wishes.folds is not None and wishes.split not in (None, "kfold"):
+        error = UsageError(f"folds {wishes.folds} with split {wishes.split}", "only split = kfold has folds")
+        mistakes.found.append(("folds", error))
     with mistakes.at("name"):
         _check_name(wishes.name)
 

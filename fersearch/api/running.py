@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from fersearch.api.after import follow_up
 from fersearch.api.context import components, open_store
 from fersearch.api.plan import check_weights
 from fersearch.api.requests import request_for
@@ -53,7 +55,7 @@ def run_study(
     observer: Observer | None = None,
     storage: str | None = None,
 ) -> StudyView:
-    """Run a study until its budget is used, going on where it stopped.
+    """Run a study until its budget is used, going on where it stopped; then do what it asks for after its end.
 
     Args:
         slots: trials at once; default one per GPU, or one per core without a GPU.
@@ -74,6 +76,9 @@ def run_study(
         with Lease.take(store, study.id, study.name) as lease:
             run = _Run(store, study, places, observer or Observer(), _seconds_left(study, timeout), lambda: lease.lost)
             run.go(in_process)
+        if run.over:
+            again = partial(run_study, slots=slots, slots_per_gpu=slots_per_gpu, observer=observer, storage=storage)
+            follow_up(name, storage, again, run.observer.note)
         return view(store, store.study(name))
 
 
@@ -96,6 +101,7 @@ class _Run:
         self._noted = self._looked = time.monotonic()
         self._prepared = Path()
         self._rounds = 1
+        self.over = False
 
     def go(self, in_process: bool) -> None:
         """Prepare, then run the engine to its end."""
@@ -176,6 +182,7 @@ class _Run:
             log=self._log,
             watch=self._watch,
         ).run()
+        self.over = search.done
 
     def _request(self, trial: Trial, slot: devices.Slot) -> TrialRequest:
         return request_for(self.study, trial, self._prepared, slot)

@@ -7,10 +7,11 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from fersearch.api.context import open_store
-from fersearch.errors import lookup
+from fersearch.errors import UsageError, lookup
 from fersearch.home import artifacts_folder, log_folder, run_folder
 from fersearch.space import describe
 from fersearch.store import Store, StudyRow, StudySummary
@@ -74,6 +75,22 @@ def list_studies(storage: str | None = None) -> list[StudySummary]:
     """Every study with its counts by state, oldest first."""
     with open_store(storage) as store:
         return store.studies()
+
+
+def matching_studies(patterns: Sequence[str], storage: str | None = None) -> list[str]:
+    """The names of the studies that patterns mean, oldest first: a name as it is, or one with `*` for anything.
+
+    Raises:
+        UsageError: nothing fits a pattern with `*`.
+    """
+    known = [summary.name for summary in list_studies(storage)]
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        fitting = [name for name in known if fnmatchcase(name, pattern)] if "*" in pattern else [pattern]
+        if not fitting:
+            raise UsageError(f"no study fits '{pattern}'", "see: fersearch study list")
+        found |= dict.fromkeys(fitting)
+    return list(found)
 
 
 def show_study(name: str, storage: str | None = None) -> StudyView:

@@ -62,7 +62,15 @@ class StudyFlags:
     image_size: ImageSize = None
     channels: Channels = None
     target: Target = None
-    split: Annotated[str | None, typer.Option("--split", help="auto, official or ratios.")] = None
+    split: Annotated[str | None, typer.Option("--split", help="auto, official, ratios, kfold or loso.")] = None
+    by: Annotated[
+        str | None, typer.Option("--by", help="What a drawn split minds: auto, chance, class or subject.")
+    ] = None
+    folds: Annotated[int | None, typer.Option("--folds", help="Train on so many folds (with --split kfold).")] = None
+    repeats: Annotated[int | None, typer.Option("--repeats", help="Train each trial so often, seeds differing.")] = None
+    duplicates: Annotated[
+        str | None, typer.Option("--duplicates", help="keep, or drop: leave out of train what valid or test repeat.")
+    ] = None
     limit: Annotated[
         int | None, typer.Option("--limit", help="Use so many images of train and valid, a stratified subset.")
     ] = None
@@ -88,13 +96,22 @@ class StudyFlags:
     sampler: Annotated[str | None, typer.Option("--sampler", help="tpe, nsga2, random, grid, gp or qmc.")] = None
     pruner: Annotated[str | None, typer.Option("--pruner", help="pareto, or none.")] = None
     precision: Annotated[str | None, typer.Option("--precision", help="auto, float32 or bf16.")] = None
+    refit: Annotated[
+        int | None, typer.Option("--refit", help="At the end train the best trial so often more, without folds.")
+    ] = None
+    unseen: Annotated[
+        list[str] | None, typer.Option("--unseen", help="At the end judge the best model on this dataset; repeatable.")
+    ] = None
 
     def keywords(self) -> dict[str, Any]:
         """What was given, as keywords of `api.create_study`."""
         data = DatasetFlags(self.data, self.option, self.image_size, self.channels)
         settings = pairs("--set", self.set) | ({"target": self.target} if self.target else {})
-        same = ("model", "dataset", "name", "data", "trials", "epochs", "limit", "seed", "sampler", "pruner", "weights")
-        given = {name: getattr(self, name) for name in (*same, "precision", "split")}
+        same: tuple[str, ...] = ("model", "dataset", "name", "data", "trials", "epochs", "limit", "seed", "sampler")
+        same += ("pruner", "weights")
+        same += ("precision", "split", "by", "folds", "repeats", "duplicates", "refit")
+        given = {name: getattr(self, name) for name in same}
+        given["unseen"] = list(self.unseen or ())
         given |= {"dataset_options": data.options(), "settings": settings, "objectives": list(self.objective or ())}
         given |= {"timeout": duration("--timeout", self.timeout), "plugins": list(self.plugin or ())}
         return {name: value for name, value in given.items() if value not in (None, {}, [])}

@@ -1,6 +1,7 @@
 """`fersearch study`: create, run, check, list, show, front, delete, export, report."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,13 +38,14 @@ def create(
     given = wishes.keywords()
     plugins = given.pop("plugins", [])
     if file is not None:
-        spec = api.create_from_file(file, given, plugins=plugins, storage=storage)
+        specs = api.create_from_file(file, given, plugins=plugins, storage=storage)
     else:
         _need(given)
-        spec = api.create_study(**given, plugins=plugins, storage=storage)
+        specs = [api.create_study(**given, plugins=plugins, storage=storage)]
+    names = [spec.name for spec in specs]
     if no_run:
-        return _created(spec.name, storage, as_json)
-    return _run(spec.name, how, storage=storage, as_json=as_json)
+        return _created(names, storage, as_json)
+    return _run_each(names, how, storage=storage, as_json=as_json)
 
 
 @app.command()
@@ -59,9 +61,12 @@ def run(
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> int:
-    """Go on with a study that stopped, or was only created."""
+    """Go on with a study that stopped, or was only created; 'NAME/*' means all whose names fit."""
+    from fersearch import api
+
     seconds = flags.duration("--timeout", timeout)
-    return _run(name, how, trials=trials, timeout=seconds, storage=storage, as_json=as_json)
+    names = api.matching_studies([name], storage)
+    return _run_each(names, how, trials=trials, timeout=seconds, storage=storage, as_json=as_json)
 
 
 @app.command()
@@ -75,8 +80,10 @@ def check(
 
     given = wishes.keywords()
     plugins = given.pop("plugins", [])
-    spec = api.check_file(file, given, plugins=plugins)
-    render.show(f"{file} is sound", "", render.spec(spec))
+    specs = api.check_file(file, given, plugins=plugins)
+    render.show(f"{file} is sound")
+    for spec in specs:
+        render.show("", render.spec(spec))
 
 
 @app.command("list")
@@ -170,15 +177,45 @@ def _need(given: dict[str, Any]) -> None:
         raise UsageError(f"{' and '.join(missing)} missing", hint)
 
 
-def _created(name: str, storage: str | None, as_json: bool) -> int:
+def _created(names: Sequence[str], storage: str | None, as_json: bool) -> int:
     from fersearch import api
     from fersearch.cli import records, render
 
     if as_json:
-        records.dump(records.study(api.show_study(name, storage)))
-    else:
-        where = ["--storage", storage] if storage else []
+        found = [records.study(api.show_study(name, storage)) for name in names]
+        records.dump(found if len(names) > 1 else found[0])
+        return 0
+    where = ["--storage", storage] if storage else []
+    for name in names:
         render.show(f"created study {name}", render.commands([["fersearch", "study", "run", name, *where]]))
+    return 0
+
+
+def _run_each(
+    names: Sequence[str],
+    how: RunFlags,
+    *,
+    trials: int | None = None,
+    timeout: float | None = None,
+    storage: str | None,
+    as_json: bool,
+) -> int:
+    """Run studies one after another; one that fails is told, the others still run, and the exit code is 1."""
+    from fersearch.cli import records
+
+    failures, found = [], []
+    for name in names:
+        try:
+            found.append(_run(name, how, trials=trials, timeout=timeout, storage=storage, as_json=as_json))
+        except FersearchError as error:
+            if len(names) == 1 or error.exit_code == errors.INTERRUPTED:
+                raise
+            errors.tell(error.message, error.hint)
+            failures.append(name)
+    if as_json:
+        records.dump(found if len(names) > 1 else found[0])
+    if failures:
+        raise FersearchError(f"{len(failures)} of {len(names)} studies failed: {', '.join(failures)}")
     return 0
 
 
@@ -190,8 +227,8 @@ def _run(
     timeout: float | None = None,
     storage: str | None,
     as_json: bool,
-) -> int:
-    """Run a study under the eyes of a watcher, then show its front; 1 if no trial is complete."""
+) -> dict[str, Any]:
+    """Run a study under the eyes of a watcher, then show its front, or return it as a record."""
     from fersearch import api
     from fersearch.cli import progress, records, render
 
@@ -208,13 +245,11 @@ def _run(
         storage=storage,
     )
     found = api.front(name, storage=storage)
-    if as_json:
-        records.dump({**records.study(view), "front": records.trials(found.trials)})
-    elif view.counts.get("complete"):
+    if not as_json and view.counts.get("complete"):
         render.show("", render.front(found), "", render.commands(_next(name, storage, found)))
     if not view.counts.get("complete") and view.counts.get("failed"):
         raise FersearchError(f"every trial of study '{name}' failed", f"see why: fersearch trial show {name} 0")
-    return 0
+    return {**records.study(view), "front": records.trials(found.trials)}
 
 
 def _next(name: str, storage: str | None, found: Any) -> list[list[str]]:

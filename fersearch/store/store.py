@@ -1,6 +1,6 @@
 """The door to the database: everything that is read and written, and by whom it may be."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -65,6 +65,12 @@ class Store:
         with self.database.write() as connection:
             studies.create(connection, spec, plugins)
             return studies.find(connection, spec.name)
+
+    def create_studies(self, wanted: Iterable[tuple[StudySpec, Sequence[PluginFile]]]) -> None:
+        """Add several studies, or none: UsageError when a name is taken."""
+        with self.database.write() as connection:
+            for spec, plugins in wanted:
+                studies.create(connection, spec, plugins)
 
     def study(self, name: str) -> StudyRow:
         """The study of that name; UnknownName otherwise, with the nearest one."""

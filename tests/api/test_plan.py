@@ -169,7 +169,7 @@ def test_a_flag_may_make_a_files_setting_inapplicable(tmp_path, monkeypatch, reg
     monkeypatch.setattr(creating, "components", lambda files: registry)
     path = tmp_path / "study.toml"
     path.write_text('model = "net"\ndataset = "drawn"\n[space]\nscheduler = "onecycle"\nwarmup_share = 0.2\n')
-    assert "warmup_share" in creating.check_file(path).space
-    assert "warmup_share" not in creating.check_file(path, {"settings": {"scheduler": "cosine"}}).space
+    assert "warmup_share" in creating.check_file(path)[0].space
+    assert "warmup_share" not in creating.check_file(path, {"settings": {"scheduler": "cosine"}})[0].space
     with pytest.raises(StudyFileError, match="applies only when scheduler=onecycle"):
         creating.check_file(path, {"settings": {"scheduler": "cosine", "warmup_share": "0.3"}})

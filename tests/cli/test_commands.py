@@ -118,7 +118,7 @@ def test_create_without_running_says_how_to_run(verb, capsys):
 
 
 def test_create_from_a_file_hands_over_its_path_and_the_flags(verb):
-    created = verb("create_from_file", SPEC)
+    created = verb("create_from_file", [SPEC])
     assert cli.run(["study", "create", "a.toml", "--trials", "3", "--plugin", "p.py", "--no-run"]) == 0
     assert created == [((Path("a.toml"), {"trials": 3}), {"plugins": [Path("p.py")], "storage": None})]
 
@@ -140,7 +140,7 @@ def test_run_hands_over_its_flags(verb):
 
 
 def test_check_prints_the_space_and_stores_nothing(verb, capsys):
-    checked = verb("check_file", SPEC)
+    checked = verb("check_file", [SPEC])
     assert cli.run(["study", "check", "a.toml", "--set", "dropout=0"]) == 0
     assert checked == [((Path("a.toml"), {"settings": {"dropout": "0"}}), {"plugins": []})]
     assert capsys.readouterr().out.startswith("a.toml is sound\n\nstudy cnn-faces\n")

@@ -1,0 +1,96 @@
+"""What a study asks for after its last trial: its best configuration trained again, and data it never saw."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from fersearch.api.context import open_store
+from fersearch.api.studies import front_of
+from fersearch.artifacts import Artifacts
+from fersearch.errors import FersearchError, UsageError
+from fersearch.home import artifacts_folder
+from fersearch.space import Choice, Space
+from fersearch.store import Store, StudyRow
+from fersearch.study import Budget, Protocol, StudySpec
+from fersearch.trial import Trial
+
+Note = Callable[[str], None]
+
+
+def refit_name(name: str) -> str:
+    """The name of the study that trains another study's best configuration again."""
+    return f"refit/{name}"
+
+
+def refit_spec(spec: StudySpec, best: Trial) -> StudySpec:
+    """The study of one trial that trains a configuration `refit` times, on the protocol's split without folds."""
+    told = spec.protocol
+    split = ("ratios" if told.ratios else "auto") if told.folded else told.split
+    protocol = Protocol(split, told.ratios, told.seed, told.by, repeats=spec.refit, duplicates=told.duplicates)
+    return replace(
+        spec,
+        name=refit_name(spec.name),
+        space=Space({name: Choice(value) for name, value in best.params.items()}),
+        budget=Budget(1),
+        protocol=protocol,
+        sampler="random",
+        pruner="none",
+        refit=0,
+        unseen=(),
+    )
+
+
+def refit(study: StudyRow, store: Store, run: Callable[[str], object], note: Note) -> str:
+    """Train the best configuration again, or go on with that; returns the name of the study that does."""
+    name = refit_name(study.name)
+    if name not in store.study_names():
+        best = best_of(study, store)
+        store.create_study(refit_spec(study.spec, best), study.plugins)
+        note(f"training trial {best.number} of {study.name} {study.spec.refit} times more, as study {name}")
+    run(name)
+    return name
+
+
+def judge_unseen(study: StudyRow, name: str, store: Store, note: Note) -> None:
+    """Let the best model of study `name` judge every dataset that `study` names as unseen, each only once.
+
+    Data that is not at hand, or shares too few classes, is noted.
+    """
+    from fersearch.api.evaluating import evaluate
+
+    owner = store.study(name)
+    digest = best_of(owner, store).checkpoint or ""
+    seen = {look.dataset for look in store.looks(owner.id) if look.checkpoint == digest}
+    for dataset in study.spec.unseen:
+        if dataset in seen:
+            continue
+        try:
+            found = evaluate(Artifacts(artifacts_folder()).open(digest), dataset, split="all", storage=store.url)
+        except FersearchError as error:
+            note(f"unseen {dataset} could not be judged: {error.message}")
+        else:
+            accuracy = found.metrics.get("accuracy", float("nan"))
+            note(f"unseen {dataset}: accuracy {accuracy:.4f} on {found.n:,} images of the classes they share")
+
+
+def best_of(study: StudyRow, store: Store) -> Trial:
+    """The best trial on the front by the first objective; UsageError if none stands there."""
+    found = front_of(study, store.trials(study.id)).trials
+    if not found:
+        raise UsageError(
+            f"no trial of study '{study.name}' stands on the front", f"see: fersearch trial list {study.name}"
+        )
+    return found[0]
+
+
+def follow_up(name: str, storage: str | None, run: Callable[[str], object], note: Note) -> None:
+    """Do what study `name`, which is over, asks for after its end; what was done before is not done again."""
+    with open_store(storage) as store:
+        study = store.study(name)
+        if not (study.spec.refit or study.spec.unseen):
+            return
+        if not front_of(study, store.trials(study.id)).trials:
+            note("no trial stands on the front: nothing is trained again, and no unseen data judged")
+            return
+        owner = refit(study, store, run, note) if study.spec.refit else name
+        if study.spec.unseen and front_of(store.study(owner), store.trials(store.study(owner).id)).trials:
+            judge_unseen(study, owner, store, note)
