@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fersearch.api.checkpoints import list_checkpoints, load_checkpoint, pull_checkpoint
     from fersearch.api.creating import check_file, create_from_file, create_study
-    from fersearch.api.datasets import list_datasets, prepare_dataset, show_dataset, verify_dataset
+    from fersearch.api.datasets import (
+        export_dataset,
+        list_datasets,
+        prepare_dataset,
+        show_dataset,
+        verify_dataset,
+    )
     from fersearch.api.ensembles import make_ensemble
     from fersearch.api.evaluating import evaluate
     from fersearch.api.plugins import check_plugin, list_plugins, new_plugin, show_plugin
@@ -37,6 +43,7 @@ _HOMES = {
     "create_study": "creating",
     "delete_study": "studies",
     "evaluate": "evaluating",
+    "export_dataset": "datasets",
     "export_study": "studies",
     "front": "studies",
     "list_checkpoints": "checkpoints",
@@ -69,6 +76,7 @@ __all__ = [
     "create_study",
     "delete_study",
     "evaluate",
+    "export_dataset",
     "export_study",
     "front",
     "list_checkpoints",

@@ -125,6 +125,7 @@ def dataset(view: "DatasetView") -> Record:
         "licence": view.licence,
         "source": view.source,
         "findings": list(view.findings),
+        **({"sources": {name: dict(facts) for name, facts in view.sources.items()}} if view.sources else {}),
     }
 
 

@@ -237,16 +237,19 @@ def dataset(view: "DatasetView") -> RenderableType:
         "files": view.source or "none needed",
     }
     facts |= {"options": words.settings(view.options), "target": view.target}
-    counts = splits(view.classes, view.splits)
-    return Group(_title(f"dataset {view.name}"), _facts(facts), Text(), counts, *_findings(view.findings))
+    counts: list[RenderableType] = [Text(), splits(view.classes, view.splits)]
+    if view.sources:
+        counts += [Text(), splits(view.classes, view.sources)]
+    return Group(_title(f"dataset {view.name}"), _facts(facts), *counts, *_findings(view.findings))
 
 
 def splits(classes: Sequence[str], parts: Mapping[str, Mapping[str, Any]]) -> RenderableType:
-    """Images per class and split."""
+    """Images per class and split (or source), and the accuracy of always answering one class."""
     rows: list[tuple[Cell, ...]] = []
     for name in classes:
         rows.append((name, *(f"{part['per_class'][name]:,}" for part in parts.values())))
     rows.append(("all", *(f"{part['n']:,}" for part in parts.values())))
+    rows.append(("majority baseline", *(f"{part['baseline']:.1%}" for part in parts.values())))
     return _table(("class", *(f">{name}" for name in parts)), rows)
 
 

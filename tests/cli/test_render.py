@@ -164,8 +164,8 @@ def test_datasets_and_where_they_are():
 
 def test_one_dataset_by_class_and_split():
     splits = {
-        "train": {"n": 1500, "per_class": {"anger": 1000, "joy": 500}},
-        "valid": {"n": 3, "per_class": {"anger": 2, "joy": 1}},
+        "train": {"n": 1500, "per_class": {"anger": 1000, "joy": 500}, "baseline": 2 / 3},
+        "valid": {"n": 3, "per_class": {"anger": 2, "joy": 1}, "baseline": 2 / 3},
     }
     view = DatasetView(
         "tiny", "two classes", "ours", None, {"channels": 1}, "majority", ("anger", "joy"), splits, ("odd votes",)
@@ -178,12 +178,25 @@ def test_one_dataset_by_class_and_split():
         "options     channels=1",
         "target      majority",
         "",
-        "class  train  valid",
-        "anger  1,000      2",
-        "joy      500      1",
-        "all    1,500      3",
+        "class              train  valid",
+        "anger              1,000      2",
+        "joy                  500      1",
+        "all                1,500      3",
+        "majority baseline  66.7%  66.7%",
         "",
         "! odd votes",
+    )
+
+
+def test_a_merged_dataset_by_source():
+    splits = {"train": {"n": 3, "per_class": {"anger": 2, "joy": 1}, "baseline": 2 / 3}}
+    sources = {"web": {"n": 2, "per_class": {"anger": 2, "joy": 0}, "baseline": 1.0}}
+    view = DatasetView("two", "both", "ours", None, {}, "majority", ("anger", "joy"), splits, (), sources)
+    assert text(render.dataset(view)).endswith(
+        lines(
+            "class               web", "anger                 2", "joy                   0", "all                   2",
+            "majority baseline  100.0%",
+        )
     )
 
 
