@@ -12,7 +12,7 @@ from fersearch.data.locate import locate, remember
 from fersearch.errors import FersearchError, StudyFileError, UsageError, lookup
 from fersearch.recipe import OPTIMISATION, REGULARISATION, recipe
 from fersearch.registry import Registry
-from fersearch.search.build import PRUNERS, SAMPLERS
+from fersearch.search.build import FINITE, PRUNERS, SAMPLERS
 from fersearch.search.grid import check_finite
 from fersearch.space import Space, Value
 from fersearch.study import Budget, Direction, Objective, Protocol, StudySpec
@@ -114,7 +114,7 @@ def plan(
         with mistakes.at("unseen"):
             registry.dataset(unseen)
     _check_words(wishes, mistakes)
-    if wishes.sampler == "grid" and not mistakes.found:
+    if wishes.sampler in FINITE and not mistakes.found:
         with mistakes.at("sampler"):
             check_finite(space)
     mistakes.settle(file)

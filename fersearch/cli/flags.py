@@ -93,7 +93,7 @@ class StudyFlags:
         None
     )
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")] = None
-    sampler: Annotated[str | None, typer.Option("--sampler", help="tpe, nsga2, random, grid, gp or qmc.")] = None
+    sampler: Annotated[str | None, typer.Option("--sampler", help="tpe, nsga2, random, grid, ofat, gp or qmc.")] = None
     pruner: Annotated[str | None, typer.Option("--pruner", help="pareto, or none.")] = None
     precision: Annotated[str | None, typer.Option("--precision", help="auto, float32 or bf16.")] = None
     refit: Annotated[

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from fersearch.components import Metric
 from fersearch.errors import lookup
-from fersearch.search.grid import Grid
+from fersearch.search.grid import Grid, OneFactorAtATime
 from fersearch.search.pruner import NoPruner, ParetoPruner, Pruner
 from fersearch.search.values import max_epochs, told_values
 from fersearch.space import Value
@@ -18,9 +18,11 @@ SAMPLERS = {
     "nsga2": "breeds generations from the front (NSGA-II)",
     "random": "draws each trial by chance",
     "grid": "tries every configuration of a finite space",
+    "ofat": "changes one factor at a time, from each parameter's first value",
     "gp": "models each objective by a Gaussian process; seconds per proposal",
     "qmc": "spreads trials evenly (scrambled Sobol points)",
 }
+FINITE = {"grid": Grid, "ofat": OneFactorAtATime}
 PRUNERS = {
     "pareto": "stops a trial at a rung when it is not among the best half by Pareto rank",
     "none": "lets every trial run to its end",
@@ -49,8 +51,8 @@ def make_sampler(spec: StudySpec, trials: Iterable[Trial], metrics: Mapping[str,
         UsageError: it cannot search the study's space.
     """
     lookup("sampler", spec.sampler, SAMPLERS)
-    if spec.sampler == "grid":
-        return Grid(spec.space, trials)
+    if spec.sampler in FINITE:
+        return FINITE[spec.sampler](spec.space, trials)
     from fersearch.search.sampler import OptunaSampler  # here, for it loads Optuna
 
     rounds = spec.protocol.in_rounds

@@ -1,10 +1,10 @@
-"""Tries every configuration of a finite space, in the space's own order."""
+"""Samplers of finite spaces without chance: every configuration, or one factor changed at a time."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from fersearch.errors import UsageError
-from fersearch.space import Float, Space, Value, describe
+from fersearch.space import Float, Space, Value, describe, values_of
 from fersearch.trial import Trial
 
 
@@ -19,7 +19,7 @@ class Grid:
         """
         check_finite(space)
         self.exhausted = False
-        self._left: Iterator[dict[str, Value]] = space.configurations()
+        self._left = self._configurations(space)
         self._taken = {frozenset(trial.params.items()) for trial in trials}
 
     def ask(self, _number: int) -> tuple[dict[str, Value], dict[str, Any]] | None:
@@ -33,6 +33,39 @@ class Grid:
     def tell(self, _number: int, _values: Sequence[float] | None) -> None:
         """A grid learns nothing."""
 
+    def _configurations(self, space: Space) -> Iterator[dict[str, Value]]:
+        return space.configurations()
+
+
+class OneFactorAtATime(Grid):
+    """First the base, every parameter at the first of its values; then each parameter's others, one at a time."""
+
+    def _configurations(self, space: Space) -> Iterator[dict[str, Value]]:
+        seen = set()
+        for name in ("", *space):
+            for value in values_of(space[name]) if name else (None,):
+                changed = {} if value is None else {**_needed(space, name), name: value}
+                params = _filled(space, changed)
+                if frozenset(params.items()) not in seen:
+                    seen.add(frozenset(params.items()))
+                    yield params
+
+
+def _needed(space: Space, name: str) -> dict[str, Value]:
+    """What the parameters above a conditional one must be for it to apply: as in the base where that will do."""
+    needed: dict[str, Value] = {}
+    for parent, wanted in space[name].when.items():
+        fitting = [value for value in values_of(space[parent]) if value in wanted]
+        needed |= {**_needed(space, parent), parent: fitting[0]}
+    return needed
+
+
+def _filled(space: Space, changed: dict[str, Value]) -> dict[str, Value]:
+    params: dict[str, Value] = {}
+    for name, dimension in space.active(params):
+        params[name] = changed.get(name, values_of(dimension)[0])
+    return params
+
 
 def check_finite(space: Space) -> None:
     """Raise UsageError if a space has a real dimension to search, naming all of them."""
@@ -41,7 +74,7 @@ def check_finite(space: Space) -> None:
         return
     offers = "; ".join(f"{name} ({describe(space[name])})" for name in real)
     settings = " ".join(f"--set {name}={_example(space[name])}" for name in real)
-    raise UsageError(f"the grid sampler needs a finite space; these have no end: {offers}", f"list values: {settings}")
+    raise UsageError(f"this sampler needs a finite space; these have no end: {offers}", f"list values: {settings}")
 
 
 def _example(dimension: Any) -> str:

@@ -149,7 +149,7 @@ def test_a_parameter_that_depends_on_another_keeps_its_parents_setting(registry)
 
 
 def test_an_endless_grid_is_refused_and_a_finite_one_planned(registry):
-    with pytest.raises(UsageError, match="the grid sampler needs a finite space"):
+    with pytest.raises(UsageError, match="this sampler needs a finite space"):
         plan(Wishes("net", "drawn", sampler="grid"), registry)
     real = plan(Wishes("net", "drawn"), registry).space
     finite = {name: "0.1" for name in real if isinstance(real[name], Float)}

@@ -9,7 +9,7 @@ from fersearch.space import Choice, Float, Int, Space
 from fersearch.trial import Epoch, Outcome, Reason, Trial
 from tests.search.fakes import Rows, make_search, make_spec, run_trial
 
-LENGTHS = {"tpe": 10, "random": 10, "qmc": 10, "grid": 10, "nsga2": 25}
+LENGTHS = {"tpe": 10, "random": 10, "qmc": 10, "grid": 10, "ofat": 3, "nsga2": 25}
 FINITE = Space(
     {
         "epochs": Choice(8),
@@ -49,7 +49,7 @@ def two_at_once(search: Search, trials: int) -> list[Trial]:
 @pytest.mark.parametrize("run", [one_by_one, with_troubles, two_at_once])
 @pytest.mark.parametrize("sampler", LENGTHS)
 def test_a_resumed_search_equals_an_uninterrupted_one(sampler: str, run: Run) -> None:
-    half, space = LENGTHS[sampler], {"space": FINITE} if sampler == "grid" else {}
+    half, space = LENGTHS[sampler], {"space": FINITE} if sampler in ("grid", "ofat") else {}
     spec = make_spec(sampler, **space)
     whole = make_search(spec)
     expected = run(whole, half) + run(whole, half)
@@ -70,7 +70,7 @@ def test_discarded_duplicates_leave_no_trace_in_a_resumed_search(sampler: str) -
     assert any(trial.sampler_state.get("skipped") for trial in got)
 
 
-@pytest.mark.parametrize("sampler", [name for name in LENGTHS if name != "grid"])
+@pytest.mark.parametrize("sampler", [name for name in LENGTHS if name not in ("grid", "ofat")])
 def test_a_search_killed_with_two_running_goes_on_as_if_they_still_ran(sampler: str) -> None:
     """The constant liar needs the running ones: they come back, and the proposals after them are the same."""
     half, rows = LENGTHS[sampler], Rows()
