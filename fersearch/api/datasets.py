@@ -1,7 +1,8 @@
 """Datasets: what there is, what it holds, whether it is sound, and preparing it ahead of time."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ class DatasetView:
     """What a dataset holds under one choice of options, after filtering.
 
     `splits` maps each part to its `n`, its images `per_class` and its `baseline`, the accuracy of
-    always answering the commonest class of train.
+    always answering the commonest class of train. Where several datasets are merged, `sources` maps
+    each to the same figures, its `baseline` being that of its own commonest class.
     """
 
     name: str
@@ -44,6 +46,20 @@ class DatasetView:
     classes: tuple[str, ...]
     splits: Mapping[str, Mapping[str, Any]]
     findings: tuple[str, ...]
+    sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Where an export was written, and how many images of each part it lists."""
+
+    path: Path
+    splits: Mapping[str, int]
+
+    @property
+    def n(self) -> int:
+        """All of them."""
+        return sum(self.splits.values())
 
 
 def list_datasets(plugins: tuple[Path, ...] = ()) -> list[DatasetRow]:
@@ -71,7 +87,8 @@ def show_dataset(
     shown = verify.show(dataset, prepared, {**values, "target": chosen})
     where = str(source) if source else None
     about = (name, dataset.summary, dataset.licence, where, values, chosen)
-    return DatasetView(*about, tuple(shown["classes"]), shown["splits"], prepared.findings)
+    findings = (*prepared.findings, *shown.get("findings", ()))
+    return DatasetView(*about, tuple(shown["classes"]), shown["splits"], findings, shown.get("sources", {}))
 
 
 def prepare_dataset(
@@ -98,6 +115,37 @@ def verify_dataset(
     """Check a dataset against what is known of it: counts, duplicates, constant images, votes, subjects."""
     dataset, _, values, prepared = _prepared(name, data, options or {}, progress, plugins)
     return verify.verify(dataset, prepared, {**values, "target": dataset.targets[0]})
+
+
+def export_dataset(
+    name: str,
+    output: Path,
+    *,
+    data: Path | None = None,
+    options: Mapping[str, str] | None = None,
+    target: str | None = None,
+    limit: int | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+    plugins: tuple[Path, ...] = (),
+) -> Exported:
+    """Write what a study would see: a CSV, or a folder with the CSV and the images as renamed PNG files.
+
+    A path that ends in .csv is a CSV. The folder is one that the `manifest` dataset reads again.
+
+    Raises:
+        DataError: the files are missing or broken.
+        UsageError: the path is taken, and `force` is not given or what stands there is no earlier export.
+    """
+    from fersearch.data import export
+
+    dataset, source, values, prepared = _prepared(name, data, options or {}, progress, plugins)
+    found = export.faces(dataset, prepared, {**values, "target": target or dataset.targets[0]}, limit)
+    if output.suffix.lower() == ".csv":
+        export.to_csv(output, found, source, force)
+    else:
+        export.to_folder(output, found, prepared, force, progress)
+    return Exported(output, Counter(face.split for face in found))
 
 
 def _prepared(

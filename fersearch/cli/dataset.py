@@ -1,5 +1,6 @@
-"""`fersearch dataset`: list, show, verify, prepare."""
+"""`fersearch dataset`: list, show, verify, prepare, export."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -75,3 +76,41 @@ def prepare(name: Name, *, which: DatasetFlags, plugin: Plugins = None, as_json:
         records.dump({"name": name, "path": str(folder)})
     else:
         render.show(f"{name} is prepared in {folder}")
+
+
+@app.command()
+@flags.flat
+def export(
+    name: Name,
+    *,
+    which: DatasetFlags,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="PATH", help="A folder for CSV and images, or a .csv file.")
+    ],
+    target: Target = None,
+    limit: Annotated[int | None, typer.Option("--limit", help="As a study's: so many of train and valid.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write what a study would see: a manifest CSV, and the images as <class>_<source>_<number>.png."""
+    from fersearch import api
+    from fersearch.cli import progress, records, render
+
+    with progress.preparation(render.console(stderr=True)) as told:
+        made = api.export_dataset(
+            name,
+            output,
+            data=which.data,
+            options=which.options(),
+            target=target,
+            limit=limit,
+            force=force,
+            progress=told,
+            plugins=tuple(plugin or ()),
+        )
+    if as_json:
+        records.dump({"name": name, "path": str(made.path), "n": made.n, "splits": dict(made.splits)})
+    else:
+        parts = ", ".join(f"{part} {n:,}" for part, n in made.splits.items())
+        render.show(f"{made.n:,} images of {name} are listed in {made.path}: {parts}")

@@ -194,7 +194,10 @@ def test_a_merged_dataset_by_source():
     view = DatasetView("two", "both", "ours", None, {}, "majority", ("anger", "joy"), splits, (), sources)
     assert text(render.dataset(view)).endswith(
         lines(
-            "class               web", "anger                 2", "joy                   0", "all                   2",
+            "class                 web",
+            "anger                   2",
+            "joy                     0",
+            "all                     2",
             "majority baseline  100.0%",
         )
     )

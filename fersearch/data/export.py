@@ -1,0 +1,193 @@
+"""What a study would see of a dataset, written out: a manifest CSV, alone or with its images as renamed PNG files.
+
+The columns are those of the `manifest` dataset (image, label, split, subject) and `source`, the dataset that an image
+came from. A folder is written beside its place and renamed when whole.
+"""
+
+import csv
+import os
+import re
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from fersearch.components import Dataset
+from fersearch.data.folders import PARTS, entries, subfolders
+from fersearch.data.prepared import Prepared, map_array
+from fersearch.data.views import load, view
+from fersearch.errors import FersearchError, UsageError
+from fersearch.files import atomic_path
+from fersearch.space import Value
+from fersearch.study import Protocol
+
+Progress = Callable[[int, int], None]
+COLUMNS = ("image", "label", "split", "source", "subject")
+TABLE = "manifest.csv"
+IMAGES = "images"
+
+
+@dataclass(frozen=True)
+class Face:
+    """One image that a study sees: its row among the prepared ones, its name and what is known of it."""
+
+    row: int
+    name: str
+    label: str
+    split: str
+    source: str
+    subject: str
+
+
+def faces(dataset: Dataset, prepared: Prepared, params: Mapping[str, Value], limit: int | None = None) -> list[Face]:
+    """Every image of train, valid and test (where there is one), in the order of the prepared rows.
+
+    Raises:
+        DataError: the dataset leaves no image for train or valid.
+    """
+    loaded = load(dataset, prepared, params, limit=limit)
+    folder = view(dataset, prepared, params, Protocol(), limit)
+    split = {row: part for part in PARTS for row in map_array(folder / f"{part}.npy").tolist()}
+    columns, classes = prepared.columns, loaded.task.class_names
+    name, subject = columns.get("name"), columns.get("subject")
+    return [
+        Face(
+            row,
+            str(row) if name is None else str(name[row]),
+            classes[loaded.hard[row]],
+            split[row],
+            dataset.name if loaded.source is None else str(loaded.source[row]),
+            "" if subject is None else str(subject[row]),
+        )
+        for row in sorted(split)
+    ]
+
+
+def to_csv(path: Path, found: Sequence[Face], source: Path | None, force: bool = False) -> None:
+    """Write the CSV alone: images by their path from it, by their name where they are no file of their own.
+
+    Raises:
+        UsageError: there is such a file, and `force` is not given.
+        FersearchError: it cannot be written.
+    """
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder", "give the path of a CSV file, or a folder by a name without .csv")
+    if path.exists() and not force:
+        raise UsageError(f"{path} exists", "give another path, or replace it with --force")
+    top = _top(source, found)
+    with _told(path), atomic_path(path) as work:
+        _write(work, found, [_path(top, face.name, path.absolute().parent) for face in found])
+
+
+def to_folder(
+    folder: Path, found: Sequence[Face], prepared: Prepared, force: bool = False, progress: Progress | None = None
+) -> None:
+    """Write manifest.csv and images/<class>_<source>_<number>.png; the `manifest` dataset reads the folder again.
+
+    Raises:
+        UsageError: there is such a folder, and `force` is not given or it is no earlier export.
+        FersearchError: it cannot be written; nothing half-made is left.
+    """
+    _check_place(folder, force)
+    with _told(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            names = renamed(found)
+            (work / IMAGES).mkdir()
+            for done, (face, name) in enumerate(zip(found, names, strict=True), 1):
+                _picture(prepared, face.row).save(work / IMAGES / name)
+                if progress and (done % 64 == 0 or done == len(found)):
+                    progress(done, len(found))
+            _write(work / TABLE, found, [f"{IMAGES}/{name}" for name in names])
+            work.chmod(0o755)
+            _put(work, folder)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def renamed(found: Sequence[Face]) -> list[str]:
+    """The file name of each image: its class, its source and a number that counts within both."""
+    stems = [f"{_safe(face.label)}_{_safe(face.source)}" for face in found]
+    width = max(4, len(str(max(Counter(stems).values(), default=0))))
+    numbers: Counter[str] = Counter()
+    names = []
+    for stem in stems:
+        numbers[stem] += 1
+        names.append(f"{stem}_{numbers[stem]:0{width}d}.png")
+    return names
+
+
+def _safe(text: str) -> str:
+    return re.sub(r"[^\w.+-]+", "-", text).strip(".-") or "class"
+
+
+def _picture(prepared: Prepared, row: int) -> Image.Image:
+    pixels = np.asarray(prepared.images[row])
+    return Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+
+
+def _write(path: Path, found: Sequence[Face], images: Sequence[str]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for face, image in zip(found, images, strict=True):
+            writer.writerow((image, face.label, face.split, face.source, face.subject))
+
+
+def _top(source: Path | None, found: Sequence[Face]) -> Path | None:
+    """The folder that the images' names start from; None if they are no files."""
+    if source is None or not found:
+        return None
+    folder = source if source.is_dir() else source.parent
+    return next((top for top in (folder, *subfolders(folder)) if (top / found[0].name).is_file()), None)
+
+
+def _path(top: Path | None, name: str, start: Path) -> str:
+    if top is None or not (top / name).is_file():
+        return name
+    return Path(os.path.relpath((top / name).absolute(), start)).as_posix()
+
+
+def _check_place(folder: Path, force: bool) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is a file", "give a folder, or a path that ends in .csv")
+    held = {entry.name for entry in entries(folder)}
+    if held and not force:
+        raise UsageError(f"{folder} exists", "give another folder, or replace it with --force")
+    if held and held != {TABLE, IMAGES}:
+        raise UsageError(
+            f"{folder} is no earlier export, and is not replaced", "give another folder, or remove it yourself"
+        )
+
+
+def _put(work: Path, folder: Path) -> None:
+    """Give the new folder its place; what stood there goes when the new one stands."""
+    if not folder.exists():
+        work.rename(folder)
+        return
+    before = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent)) / "before"
+    folder.rename(before)
+    try:
+        work.rename(folder)
+    except OSError:
+        before.rename(folder)
+        raise
+    finally:
+        shutil.rmtree(before.parent, ignore_errors=True)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise FersearchError(f"cannot write {path}: {error.strerror or error}", "choose another path with -o") from None
