@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from fersearch.errors import UnknownName
 from fersearch.space import Choice, Dimension, Int, Params, Value
 
 if TYPE_CHECKING:
@@ -66,6 +67,18 @@ class Architecture(ABC):
             FersearchError: the source cannot be reached or does not fit.
         """
         raise NotImplementedError(f"{self.name} has no pretrained weights")
+
+    def variant(self, name: str) -> "Architecture":
+        """Return the network that `name` stands for: what follows the colon in `family:name`, empty without one.
+
+        A family of many networks overrides it; the `name` of what it returns is the whole `family:name`.
+
+        Raises:
+            UnknownName: the architecture has no such variant, or is none without one.
+        """
+        if name:
+            raise UnknownName(f"{self.name} has no variants, so none called '{name}'", f"did you mean '{self.name}'?")
+        return self
 
 
 @dataclass

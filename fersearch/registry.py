@@ -26,8 +26,9 @@ class Registry:
     modules: list[str] = field(default_factory=list)
 
     def architecture(self, name: str) -> Architecture:
-        """The architecture of that name; UnknownName if there is none."""
-        return self._find("architecture", name, self.architectures)
+        """The architecture of that name, or of a family's `family:variant`; UnknownName if there is none."""
+        family, _, variant = (name, "", "") if name in self.architectures else name.partition(":")
+        return self._find("architecture", family, self.architectures).variant(variant)
 
     def dataset(self, name: str) -> Dataset:
         """The dataset of that name; UnknownName if there is none."""
