@@ -132,6 +132,8 @@ def check_plugin(file: Path, *, data: Path | None = None) -> CheckReport:
 
 def _find(registry: Registry, name: str) -> tuple[str, Any]:
     table = {item.name: (kind, item) for kind, item in registry.components()}
+    if name.partition(":")[0] in registry.architectures and name not in table:
+        return "architecture", registry.architecture(name)
     return lookup("plugin", name, table)
 
 
