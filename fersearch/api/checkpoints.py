@@ -222,6 +222,18 @@ def refuse_existing(folder: Path, force: bool) -> None:
         raise UsageError(f"{folder} is no pulled checkpoint", "--force replaces only those; give another folder")
 
 
+def card_of(path: Path) -> dict[str, Any]:
+    """The card of what lies at a path, a pulled checkpoint or an ensemble.
+
+    Raises:
+        FersearchError: there is none, or it cannot be read.
+    """
+    from fersearch.training.checkpoint import read_checkpoint
+    from fersearch.training.ensemble import read_card
+
+    return read_card(Path(path)) if is_ensemble(path) else read_checkpoint(weights_file(path))[0]
+
+
 def weights_file(path: Path) -> Path:
     """The weights of a pulled checkpoint, given its folder or that file; UsageError if there are none."""
     file = Path(path) / WEIGHTS if Path(path).is_dir() else Path(path)
@@ -232,12 +244,8 @@ def weights_file(path: Path) -> Path:
 
 def trusted_registry(path: Path, trust_plugin: bool) -> Registry:
     """The components that a checkpoint needs, its own plugin file among them if that is trusted; else PluginError."""
-    from fersearch.training.checkpoint import read_checkpoint
-    from fersearch.training.ensemble import read_card
-
     folder = Path(path) if is_ensemble(path) else weights_file(path).parent
-    card = read_card(folder) if is_ensemble(path) else read_checkpoint(weights_file(path))[0]
-    needed = card["plugins"]
+    needed = card_of(path)["plugins"]
     if not needed:
         return components()
     found = []

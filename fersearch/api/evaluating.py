@@ -1,27 +1,35 @@
-"""How good a checkpoint is on a dataset."""
+"""How good a checkpoint is on a dataset, its own or another."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fersearch.api.checkpoints import digest_of, open_checkpoint, trusted_registry
-from fersearch.api.context import notices, open_store
-from fersearch.data import arrays
-from fersearch.data.locate import locate
-from fersearch.errors import FersearchError, UsageError, lookup
-from fersearch.home import prepared_folder
-from fersearch.registry import Registry
-from fersearch.study import Protocol
+from fersearch.api.checkpoints import digest_of, open_checkpoint
+from fersearch.api.context import open_store
+from fersearch.api.exams import Exam, Progress, Sitting, sit
+from fersearch.errors import FersearchError
 
 if TYPE_CHECKING:
-    from fersearch.training.ensemble import RestoredEnsemble
-    from fersearch.training.use import Restored
+    import numpy as np
+
+    from fersearch.training.scores import Scores
+
+    Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
 class EvaluationView:
-    """How good a checkpoint is on one split; `looks` counts the openings of test so far, this one included."""
+    """How good a checkpoint is on one split.
+
+    `metrics`, `per_class` and `confusion` (true class by row) are about `classes`. Where checkpoint and dataset
+    share only these, they hold for answers restricted to them, and `full` holds what comes of
+    answers from all outputs, where another output is an error. `shared` has the checkpoint's word for each
+    class of the dataset, `left_out` how many images of other classes were not judged, `spare` the outputs
+    that answer no class. `per_source` has `n`, `accuracy` and `baseline` (always the commonest class) of each
+    dataset of merged data. `duplicates` counts the images left out as repetitions of training images.
+    `looks` counts the openings of test so far, this one included.
+    """
 
     dataset: str
     split: str
@@ -30,6 +38,13 @@ class EvaluationView:
     metrics: Mapping[str, float]
     confusion: Sequence[Sequence[int]]
     looks: int | None = None
+    per_class: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    per_source: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    shared: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    spare: tuple[str, ...] = ()
+    full: "Scores | None" = None
+    duplicates: int | None = None
 
 
 def evaluate(
@@ -39,76 +54,89 @@ def evaluate(
     data: Path | None = None,
     split: str = "valid",
     dataset_options: Mapping[str, str] | None = None,
+    tta: str | None = None,
+    label_map: Mapping[str, str] | None = None,
+    no_duplicates: bool = False,
     trust_plugin: bool = False,
     storage: str | None = None,
+    progress: Progress | None = None,
 ) -> EvaluationView:
     """How good a checkpoint is on a split, under the options recorded in it unless overridden.
 
-    Opening the test split is counted: each look is a row in the database.
+    What the arguments mean is told at `Exam`. Opening a test split is counted: each look is a row in the database.
 
     Raises:
-        UsageError: the dataset has other classes than the checkpoint.
+        UsageError: the dataset shares fewer than two classes with the checkpoint.
         DataError: the dataset is missing or broken, or has no such split.
     """
-    lookup("split", split, {"train": 1, "valid": 1, "test": 1})
-    registry = trusted_registry(checkpoint, trust_plugin)
-    restored = open_checkpoint(checkpoint, registry)
-    name = dataset or restored.card["dataset"]["name"]
-    loaded = _load(restored, registry, name, data, split, dataset_options or {})
-    if loaded.task.class_names != restored.task.class_names:
-        raise UsageError(
-            f"dataset {name} has other classes than the checkpoint",
-            f"dataset: {', '.join(loaded.task.class_names)}\n  checkpoint: {', '.join(restored.task.class_names)}",
-        )
-    values, confusion = restored.evaluate(loaded, split, registry.metrics)
-    looks = _look(checkpoint, restored, name, len(loaded.indices[split]), values, storage) if split == "test" else None
-    return EvaluationView(name, split, len(loaded.indices[split]), loaded.task.class_names, values, confusion, looks)
+    given = (dataset_options or {}, tta, label_map or {}, no_duplicates, trust_plugin, storage)
+    exam = Exam(dataset, data, split, *given)
+    return judge(checkpoint, sit(checkpoint, exam, progress), exam)
 
 
-def _load(
-    restored: "Restored | RestoredEnsemble",
-    registry: Registry,
-    name: str,
-    data: Path | None,
-    split: str,
-    given: Mapping[str, str],
-) -> arrays.Loaded:
-    from fersearch.data import options
+def judge(checkpoint: Path, sitting: Sitting, exam: Exam) -> EvaluationView:
+    """Let the checkpoint answer, and score its answers; a look at test is recorded."""
+    from fersearch.training.ensemble import answers
+    from fersearch.training.scores import score
 
-    dataset = registry.dataset(name)
-    recorded = restored.card["dataset"]
-    own = name == recorded["name"]
-    values = dict(recorded["options"]) if own else _shape(restored)
-    values |= options.parse(dataset, given)
-    values["target"] = recorded["target"] if own else dataset.targets[0]
-    chosen = {**options.decoding(dataset, values), **options.loading(dataset, values)}
-    source = locate(dataset, data)
-    prepared = arrays.prepare(dataset, source, chosen, prepared_folder())
-    if own and prepared.digest != recorded["digest"]:
-        notices.append(f"{name} holds other images or labels than those the checkpoint was trained on")
-    protocol = Protocol.from_json(restored.card["protocol"])
-    limit = recorded["limit"] if own and split != "test" else None
-    loaded = arrays.load(dataset, prepared, chosen, protocol, limit, with_test=split == "test")
-    if not len(loaded.indices[split]):
-        raise FersearchError(f"dataset {name} has no {split} images", "choose another --split")
-    return loaded
+    crossing, labels = sitting.crossing, sitting.labels
+    restored = open_checkpoint(checkpoint, sitting.registry)
+    shares = answers(restored, sitting.loaded.images, sitting.rows, exam.tta)
+    _check_finite(checkpoint, shares)
+    metrics = sitting.registry.metrics
+    if crossing.whole:
+        full, scores = None, score(shares, labels, crossing.model, metrics)
+    else:
+        full = score(shares, labels, crossing.model, metrics, crossing.outputs)
+        shares, labels = crossing.restricted(shares), crossing.positions(labels)
+        scores = score(shares, labels, crossing.class_names, metrics)
+    name, n = exam.dataset or sitting.card["dataset"]["name"], len(labels)
+    opened = exam.split in ("test", "all")
+    return EvaluationView(
+        name,
+        exam.split,
+        n,
+        scores.classes,
+        scores.metrics,
+        scores.confusion,
+        looks=_look(checkpoint, sitting.card, name, exam, n, scores.metrics) if opened else None,
+        per_class=scores.per_class,
+        per_source=_by_source(sitting, shares, labels),
+        shared=crossing.pairs,
+        left_out=sitting.left_out,
+        spare=crossing.spare,
+        full=full,
+        duplicates=sitting.duplicates,
+    )
 
 
-def _shape(restored: "Restored | RestoredEnsemble") -> dict[str, Any]:
-    return {"image_size": restored.task.image_size, "channels": restored.task.channels}
+def _check_finite(checkpoint: Path, shares: "Array") -> None:
+    import numpy as np
+
+    if not np.isfinite(shares).all():
+        raise FersearchError(f"{checkpoint} answers with numbers that are not finite", "its weights are of no use")
 
 
-def _look(
-    path: Path,
-    restored: "Restored | RestoredEnsemble",
-    dataset: str,
-    n: int,
-    values: Mapping[str, float],
-    storage: str | None,
-) -> int:
-    digest, names = digest_of(path), restored.card.get("studies", [restored.card["study"]])
-    with open_store(storage) as store:
+def _by_source(sitting: Sitting, shares: "Array", labels: "Array") -> dict[str, dict[str, float]]:
+    import numpy as np
+
+    if sitting.loaded.source is None:
+        return {}
+    sources, right = np.asarray(sitting.loaded.source)[sitting.rows], shares.argmax(1) == labels
+    return {
+        str(name): {
+            "n": int((sources == name).sum()),
+            "accuracy": float(right[sources == name].mean()),
+            "baseline": float(np.bincount(labels[sources == name]).max() / (sources == name).sum()),
+        }
+        for name in np.unique(sources)
+    }
+
+
+def _look(path: Path, card: Mapping[str, Any], dataset: str, exam: Exam, n: int, values: Mapping[str, float]) -> int:
+    digest, names = digest_of(path), card.get("studies") or [card["study"]]
+    with open_store(exam.storage) as store:
         known = [name for name in names if name in store.study_names()]
         for study in known or [None]:
-            store.add_look(study, digest, dataset, "test", n, values)
+            store.add_look(study, digest, dataset, exam.split, n, values)
         return max((len(store.looks(store.study(name).id)) for name in known), default=1)

@@ -1,35 +1,162 @@
 """A checkpoint put to use on images."""
 
-from collections.abc import Mapping, Sequence
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
-from fersearch.api.checkpoints import load_checkpoint
-from fersearch.data.images import decode
+from fersearch.api.checkpoints import card_of, load_checkpoint
+from fersearch.api.examining import refuse_existing_file
+from fersearch.components import Task
+from fersearch.errors import DataError
+from fersearch.files import atomic_path
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from fersearch.space import Value
+
+    Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+
+CHUNK, CHUNK_BYTES = 256, 2**25  # images, and bytes of decoded pixels, that are answered at a time
+Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says about one image."""
+    """What a model says about one image, or about the face in its `box` (left, top, width, height in pixels)."""
 
     image: str
     label: str
     probabilities: Mapping[str, float]
+    box: Box | None = None
 
 
-def predict(checkpoint: Path, images: Sequence[Path], *, trust_plugin: bool = False) -> list[Prediction]:
-    """What a checkpoint says about image files.
+@dataclass(frozen=True)
+class Unreadable:
+    """An image file that cannot be read, and why."""
+
+    image: str
+    reason: DataError
+
+
+def predict(
+    checkpoint: Path, images: Sequence[Path], *, faces: bool = False, trust_plugin: bool = False
+) -> list[Prediction]:
+    """What a checkpoint says about image files; with `faces` about each face found in them, left to right.
 
     Raises:
         DataError: an image cannot be read.
     """
+    found = []
+    for one in predictions(checkpoint, images, faces=faces, trust_plugin=trust_plugin):
+        if isinstance(one, Unreadable):
+            raise one.reason
+        found.append(one)
+    return found
+
+
+def predictions(
+    checkpoint: Path, images: Iterable[Path], *, faces: bool = False, trust_plugin: bool = False
+) -> Iterator[Prediction | Unreadable]:
+    """Yield what a checkpoint says, image by image in the order given; memory does not grow with their number.
+
+    With `faces` there is one prediction for each face that OpenCV's detector finds, and one for the whole
+    image, without a box, where it finds none. Images pass through what the training images passed through.
+    """
     import numpy as np
 
     restored = load_checkpoint(checkpoint, trust_plugin=trust_plugin)
-    task = restored.task
-    pixels = np.stack([decode(path, task.image_size, task.channels) for path in images])
-    shares = restored.probabilities(pixels)
-    return [
-        Prediction(str(path), task.class_names[row.argmax()], dict(zip(task.class_names, map(float, row), strict=True)))
-        for path, row in zip(images, shares, strict=True)
-    ]
+    task, options = restored.task, card_of(checkpoint)["dataset"]["options"]
+    size = max(1, min(CHUNK, CHUNK_BYTES // (task.channels * task.image_size**2)))
+    for chunk in _chunks(_parts(images, task, options, faces), size):
+        pixels = [part.pixels for part in chunk if isinstance(part, _Part)]
+        shares = iter(restored.probabilities(np.stack(pixels)) if pixels else ())
+        for part in chunk:
+            yield part if isinstance(part, Unreadable) else part.answered(task, next(shares))
+
+
+def classes_of(checkpoint: Path) -> tuple[str, ...]:
+    """The classes that a checkpoint tells apart, in the order of its outputs."""
+    return tuple(card_of(checkpoint)["class_names"])
+
+
+def images_in(folder: Path) -> list[Path]:
+    """Every image file below a folder, sorted.
+
+    Raises:
+        DataError: there is none, or the folder cannot be read.
+    """
+    from fersearch.data.folders import held, images_below
+
+    images, _ = images_below(folder)
+    if not images:
+        raise DataError(f"no image found in {folder}: it holds {held(folder)}", "give a folder that holds images")
+    return images
+
+
+@contextmanager
+def csv_of(path: Path, classes: Sequence[str], faces: bool, force: bool = False) -> Iterator["Rows"]:
+    """Yield something that takes predictions and becomes a CSV file when the block ends well.
+
+    Raises:
+        UsageError: the file exists, unless it may be replaced.
+    """
+    refuse_existing_file(path, force)
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        yield Rows(file, classes, faces)
+
+
+class Rows:
+    """One row a prediction: image, face box if asked for, label, and a column of probabilities for each class."""
+
+    def __init__(self, file: TextIO, classes: Sequence[str], faces: bool) -> None:
+        self.faces = faces
+        self._rows = csv.writer(file, lineterminator="\n")
+        box = ("face_left", "face_top", "face_width", "face_height") if faces else ()
+        self._rows.writerow(["image", *box, "label", *classes])
+
+    def add(self, one: Prediction) -> None:
+        """Write a row; the box is empty where the whole image was judged."""
+        box = (one.box or ("",) * 4) if self.faces else ()
+        self._rows.writerow([one.image, *box, one.label, *(f"{share:.6g}" for share in one.probabilities.values())])
+
+
+@dataclass(frozen=True)
+class _Part:
+    """An image, or a face in it, as the model wants it: uint8 (channels, size, size)."""
+
+    image: str
+    pixels: "Pixels"
+    box: Box | None
+
+    def answered(self, task: Task, shares: "np.ndarray[Any, Any]") -> Prediction:
+        named = dict(zip(task.class_names, map(float, shares), strict=True))
+        return Prediction(self.image, task.class_names[int(shares.argmax())], named, self.box)
+
+
+def _parts(
+    images: Iterable[Path], task: Task, options: "Mapping[str, Value]", faces: bool
+) -> Iterator[_Part | Unreadable]:
+    from fersearch.data.detect import find_faces
+    from fersearch.data.images import squared, upright
+    from fersearch.data.preprocess import applied
+
+    for path in images:
+        try:
+            image = upright(Path(path))
+        except DataError as error:
+            yield Unreadable(str(path), error)
+            continue
+        boxes: Sequence[Box | None] = find_faces(image) if faces else ()
+        for box in boxes or [None]:
+            part = image.crop((box[0], box[1], box[0] + box[2], box[1] + box[3])) if box else image
+            yield _Part(str(path), applied(squared(part, task.image_size, task.channels), options), box)
+
+
+def _chunks(parts: Iterator[_Part | Unreadable], size: int) -> Iterator[list[_Part | Unreadable]]:
+    from fersearch.data.images import chunks
+
+    return chunks(parts, size)

@@ -155,6 +155,10 @@ class Bars(Watcher):
         """Show a bar."""
         self._draw(preparing(done, total), force=done == total)
 
+    def answering(self, done: int, total: int) -> None:
+        """Show a bar."""
+        self._draw(preparing(done, total, "looking at"), force=done == total)
+
     def begin(self, study: StudyRow, total: int, ended: Sequence[Trial], slots: int, rounds: int = 1) -> None:
         """Say what is about to run, and start drawing."""
         self.end()
@@ -195,10 +199,23 @@ def preparation(console: Console) -> Iterator[Callable[[int, int], None]]:
         told.end()
 
 
-def preparing(done: int, total: int) -> RenderableType:
-    """A bar of prepared images."""
+@contextmanager
+def answering(console: Console) -> Iterator[Callable[[int, int], None]]:
+    """Something to tell how many images a model has seen; nothing is shown where there is no terminal."""
+    if not console.is_terminal:
+        yield lambda done, total: None  # noqa: ARG005
+        return
+    told = Bars(console)
+    try:
+        yield told.answering
+    finally:
+        told.end()
+
+
+def preparing(done: int, total: int, doing: str = "preparing") -> RenderableType:
+    """A bar of images that are prepared or answered."""
     grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_row(Text("preparing"), ProgressBar(max(total, 1), done, width=40), Text(f"{done:,}/{total:,} images"))
+    grid.add_row(Text(doing), ProgressBar(max(total, 1), done, width=40), Text(f"{done:,}/{total:,} images"))
     return grid
 
 

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fersearch.api.datasets import DatasetRow, DatasetView
     from fersearch.api.ensembles import Ensemble
     from fersearch.api.evaluating import EvaluationView
+    from fersearch.api.examining import Examined
     from fersearch.api.plugins import PluginRow, PluginView
     from fersearch.api.predicting import Prediction
     from fersearch.api.reruns import Rerun
@@ -142,21 +143,50 @@ def plugin(view: "PluginView") -> Record:
     return record
 
 
-def predictions(found: "Sequence[Prediction]") -> list[Record]:
-    """What a model says about each image."""
-    return [{"image": str(one.image), "label": one.label, "probabilities": dict(one.probabilities)} for one in found]
+def predictions(found: "Sequence[Prediction]", faces: bool = False) -> list[Record]:
+    """What a model says about each image; with `faces`, about the one in its `box` (null: the whole image)."""
+    records = []
+    for one in found:
+        record: Record = {"image": str(one.image), "label": one.label, "probabilities": dict(one.probabilities)}
+        if faces:
+            record["box"] = list(one.box) if one.box else None
+        records.append(record)
+    return records
 
 
 def evaluation(view: "EvaluationView") -> Record:
-    """How good a checkpoint is on one split."""
-    metrics: Mapping[str, float] = view.metrics
-    return {
+    """How good a checkpoint is on one split; more keys where classes are shared in part, or data is merged."""
+    record: Record = {
         "dataset": view.dataset,
         "split": view.split,
         "n": view.n,
         "classes": list(view.classes),
-        "metrics": dict(metrics),
+        "metrics": dict(view.metrics),
+        "per_class": {name: dict(values) for name, values in view.per_class.items()},
+        "confusion": [list(row) for row in view.confusion],
     }
+    if view.per_source:
+        record["per_source"] = {name: dict(values) for name, values in view.per_source.items()}
+    if view.duplicates is not None:
+        record["duplicates_left_out"] = view.duplicates
+    if view.full is not None:
+        record |= {"shared": dict(view.shared), "left_out": dict(view.left_out), "spare": list(view.spare)}
+        record["restricted"] = {name: record[name] for name in ("metrics", "per_class", "confusion")}
+        record["full"] = {
+            "outputs": list(view.full.outputs),
+            "metrics": dict(view.full.metrics),
+            "per_class": {name: dict(values) for name, values in view.full.per_class.items()},
+            "confusion": [list(row) for row in view.full.confusion],
+        }
+    return record
+
+
+def examined(found: "Sequence[Examined]") -> list[Record]:
+    """The checkpoints of a folder, each with its evaluation or the reason why there is none."""
+    return [
+        {"checkpoint": str(one.checkpoint), **(evaluation(one.view) if one.view else {"error": str(one.error)})}
+        for one in found
+    ]
 
 
 def ensemble(made: "Ensemble") -> Record:

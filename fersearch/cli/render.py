@@ -24,9 +24,7 @@ from fersearch.trial import Attempt, Epoch, Trial, TrialState
 if TYPE_CHECKING:
     from fersearch.api.checkpoints import CheckpointRow
     from fersearch.api.datasets import DatasetRow, DatasetView
-    from fersearch.api.evaluating import EvaluationView
     from fersearch.api.plugins import PluginRow, PluginView
-    from fersearch.api.predicting import Prediction
     from fersearch.api.studies import Front, StudyView, TrialView
     from fersearch.data.verify import Report
     from fersearch.store import StudySummary
@@ -271,29 +269,6 @@ def plugin(view: "PluginView") -> RenderableType:
     offers = _table(("parameter", "offered"), [(name, offer) for name, offer in view.space.items()])
     below: list[RenderableType] = [Text(), offers] if view.space else []
     return Group(_title(f"{view.kind} {view.name}"), _facts(facts), *below)
-
-
-def predictions(found: "Sequence[Prediction]") -> RenderableType:
-    """One row an image: its label, and the two classes next in line."""
-    rows = []
-    for one in found:
-        ranked = sorted(one.probabilities.items(), key=lambda item: -item[1])
-        others = ", ".join(f"{name} {p:.2f}" for name, p in ranked[1:3])
-        rows.append((str(one.image), one.label, f"{ranked[0][1]:.2f}", others))
-    return _table(("image", "label", ">probability", "then"), rows)
-
-
-def evaluation(view: "EvaluationView") -> RenderableType:
-    """Metrics of a checkpoint on one split, and its confusion matrix."""
-    table = _table(("metric", ">value"), [(name, words.number(v)) for name, v in view.metrics.items()])
-    parts: list[RenderableType] = [_title(f"{view.dataset}, {view.split}: n = {view.n:,}"), table]
-    if view.confusion:
-        named = zip(view.classes, view.confusion, strict=True)
-        rows = [(name, *map(str, row)) for name, row in named]
-        parts += [Text(), _table(("true \\ called", *(f">{name}" for name in view.classes)), rows)]
-    if view.looks:
-        parts.append(Text(f"this was look {view.looks} at the test split", style="dim"))
-    return Group(*parts)
 
 
 def commands(lines: Iterable[Sequence[str]], title: str = "next") -> RenderableType:

@@ -1,63 +1,169 @@
 """`fersearch predict` and `fersearch evaluate`: a checkpoint put to use."""
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fersearch.cli import flags
+from fersearch.cli import errors, flags
 from fersearch.cli.flags import AsJson, DatasetFlags, Storage
+from fersearch.errors import UsageError
+
+if TYPE_CHECKING:
+    from fersearch.api.examining import Examined
+    from fersearch.api.exams import Progress
+    from fersearch.api.predicting import Prediction, Rows, Unreadable
 
 Checkpoint = Annotated[
     Path, typer.Argument(metavar="CHECKPOINT", help="The folder of a pulled checkpoint, or its weights file.")
 ]
 Trust = Annotated[bool, typer.Option("--trust-plugin", help="Run the plugin file that came with the checkpoint.")]
+Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a CSV file.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace the CSV file.")]
 
 
 def predict(
     checkpoint: Checkpoint,
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
+    images: Annotated[list[Path] | None, typer.Argument(metavar="[IMAGE]...", help="Image files.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", metavar="DIR", help="Every image in this folder and those in it.")
+    ] = None,
+    faces: Annotated[bool, typer.Option("--faces", help="Find the faces first; the whole image if none.")] = False,
+    csv: Csv = None,
+    force: Force = False,
     trust_plugin: Trust = False,
     as_json: AsJson = False,
 ) -> None:
     """Tell the expression on images."""
-    from fersearch import api
-    from fersearch.cli import records, render
+    from fersearch.api import predicting
+    from fersearch.cli import answers, progress, records, render
 
-    found = api.predict(checkpoint, images, trust_plugin=trust_plugin)
+    paths = [*(images or ()), *(predicting.images_in(folder) if folder else ())]
+    if not paths:
+        raise UsageError("no image is named", "name image files, or a folder with --folder")
+    found = predicting.predictions(checkpoint, paths, faces=faces, trust_plugin=trust_plugin)
+    table = predicting.csv_of(csv, predicting.classes_of(checkpoint), faces, force) if csv else nullcontext()
+    with table as rows, progress.answering(render.console(stderr=True)) as told:
+        labels, kept, unreadable = _gather(found, told, len(paths), rows, keep=as_json or not csv)
     if as_json:
-        records.dump(records.predictions(found))
+        records.dump(records.predictions(kept, faces))
+    elif csv:
+        render.show(answers.tally(labels, f"written to {csv}"))
     else:
-        render.show(render.predictions(found))
+        render.show(answers.predictions(kept, faces))
+    for one in unreadable:
+        errors.tell(one.reason.message, one.reason.hint)
+    if unreadable:
+        raise typer.Exit(1)
 
 
 @flags.flat
 def evaluate(
-    checkpoint: Checkpoint,
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(metavar="CHECKPOINT", help="A pulled checkpoint, its weights file, or a folder of checkpoints."),
+    ],
     *,
     dataset: Annotated[
         str | None, typer.Option("--dataset", "-d", help="Dataset; default the one it was trained on.")
     ] = None,
     which: DatasetFlags,
-    split: Annotated[str, typer.Option("--split", help="valid, train, or test; each look at test is kept.")] = "valid",
+    split: Annotated[
+        str,
+        typer.Option("--split", help="valid, train, test, or all of another dataset; each look at test is kept."),
+    ] = "valid",
+    tta: Annotated[
+        str | None, typer.Option("--tta", help="Test-time augmentation: none, flip, five_crop or ten_crop.")
+    ] = None,
+    label_map: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="NAME=NAME", help="A class of the dataset is this one; NAME= drops it."),
+    ] = None,
+    no_duplicates: Annotated[
+        bool, typer.Option("--no-duplicates", help="Leave out images that also occur in train.")
+    ] = False,
+    csv: Csv = None,
+    force: Force = False,
     trust_plugin: Trust = False,
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a checkpoint on a dataset."""
-    from fersearch import api
-    from fersearch.cli import records, render
+    """Measure a checkpoint, or each in a folder, on a dataset."""
+    from fersearch.api import examining
+    from fersearch.api.evaluating import judge
+    from fersearch.api.exams import Exam, sit
+    from fersearch.cli import answers, progress, records, render
 
-    view = api.evaluate(
-        checkpoint,
-        dataset,
-        data=which.data,
-        split=split,
-        dataset_options=which.options(),
-        trust_plugin=trust_plugin,
-        storage=storage,
-    )
+    words = label_words(label_map or ())
+    exam = Exam(dataset, which.data, split, which.options(), tta, words, no_duplicates, trust_plugin, storage)
+    if csv:
+        examining.refuse_existing_file(csv, force)
+    with progress.preparation(render.console(stderr=True)) as told:
+        if examining.holds_checkpoints(checkpoint):
+            found, view = examining.evaluate_folder(checkpoint, exam, told), None
+        else:
+            view = judge(checkpoint, sit(checkpoint, exam, told), exam)
+            found = [examining.Examined(checkpoint, view)]
+    if csv:
+        examining.write_csv(csv, found, force)
     if as_json:
-        records.dump(records.evaluation(view))
+        records.dump(records.evaluation(view) if view else records.examined(found))
     else:
-        render.show(render.evaluation(view))
+        render.show(answers.evaluation(view) if view else answers.examined(found))
+    _tell_failures(found)
+
+
+def label_words(texts: Sequence[str]) -> dict[str, str]:
+    """Read NAME=NAME and NAME= texts; UsageError for another or for a name given twice."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, word = (part.strip() for part in text.partition("="))
+        if not name or not equals:
+            raise UsageError(f"--map '{text}' is not NAME=NAME", "write --map DATASET_CLASS=CHECKPOINT_CLASS")
+        if name in found:
+            raise UsageError(f"--map gives '{name}' twice", "give it once")
+        found[name] = word
+    return found
+
+
+def _tell_failures(found: "Sequence[Examined]") -> None:
+    failed = [(one.checkpoint, one.error) for one in found if one.error]
+    for checkpoint, error in failed:
+        errors.tell(f"{checkpoint}: {error.message}", error.hint)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _gather(
+    found: "Iterable[Prediction | Unreadable]", told: "Progress", total: int, rows: "Rows | None", keep: bool
+) -> tuple[Counter[str], "list[Prediction]", "list[Unreadable]"]:
+    """Take predictions as they come: count the labels, write rows, keep them if asked to, and keep what is unreadable.
+
+    Raises:
+        DataError: no image could be read.
+    """
+    from fersearch.api.predicting import Unreadable
+
+    labels: Counter[str] = Counter()
+    kept: list[Prediction] = []
+    unreadable: list[Unreadable] = []
+    done, last = 0, None
+    for one in found:
+        done, last = done + (one.image != last), one.image
+        told(done, total)
+        if isinstance(one, Unreadable):
+            unreadable.append(one)
+            continue
+        labels[one.label] += 1
+        if rows:
+            rows.add(one)
+        if keep:
+            kept.append(one)
+    if not labels:
+        for other in unreadable[1:]:
+            errors.tell(other.reason.message, other.reason.hint)
+        raise unreadable[0].reason
+    return labels, kept, unreadable

@@ -37,6 +37,26 @@ def decode(path: Path, image_size: int = 48, channels: int = 1) -> Pixels:
     return _decode(path, image_size, channels)[0]
 
 
+def upright(path: Path) -> Image.Image:
+    """Read one image whole, with 8 bits a channel and the way the camera was held.
+
+    Raises:
+        DataError: as `decode`.
+    """
+    try:
+        with Image.open(path) as image:
+            found = _upright(image)
+            found.load()
+            return found
+    except DECODER_ERRORS as error:
+        raise _refusal(path, error) from None
+
+
+def squared(image: Image.Image, image_size: int, channels: int) -> Pixels:
+    """An image of 8 bits a channel as `decode` gives it: uint8 (channels, image_size, image_size)."""
+    return _fit(image, image_size, channels)
+
+
 def fit(pixels: Pixels, image_size: int, channels: int) -> Pixels:
     """Turn grey pixels (height, width) into (channels, image_size, image_size), resized if need be."""
     if pixels.shape == (image_size, image_size):
@@ -117,10 +137,14 @@ def _decode(path: Path, image_size: int, channels: int, cut: Cut | None = None) 
             kind = f"{image.width}x{image.height} {image.mode}"
             if getattr(image, "n_frames", 1) > 1:
                 kind += " animated"
-            upright = _eight_bit(ImageOps.exif_transpose(image) if "exif" in image.info else image)
-            return _fit(cut(upright) if cut else upright, image_size, channels), kind
+            found = _upright(image)
+            return _fit(cut(found) if cut else found, image_size, channels), kind
     except DECODER_ERRORS as error:
         raise _refusal(path, error) from None
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    return _eight_bit(ImageOps.exif_transpose(image) if "exif" in image.info else image)
 
 
 def _refusal(path: Path, error: Exception) -> DataError:

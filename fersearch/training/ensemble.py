@@ -103,7 +103,7 @@ class RestoredEnsemble:
         return compute(told, evaluation), confusion_matrix(shares, labels)
 
 
-def answers(restored: Restored, images: Array, rows: Array, tta: str | None = None) -> Array:
+def answers(restored: Restored | RestoredEnsemble, images: Array, rows: Array, tta: str | None = None) -> Array:
     """The class shares (float32, len(rows) x classes) of some rows of mapped images, a part of them at a time."""
     step = max(1, CHUNK_BYTES // max(1, int(np.prod(images.shape[1:]))))
     parts = [rows[start : start + step] for start in range(0, len(rows), step)]

@@ -6,6 +6,7 @@ The macro averages also tell the values of the single classes.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fersearch import Evaluation, Metric, hookimpl
@@ -24,7 +25,7 @@ class Macro(Metric):
         return float(getattr(scores(evaluation), self.score).mean())
 
     def by_class(self, evaluation: Evaluation) -> Sequence[float]:
-        values: list[float] = getattr(scores(evaluation), self.score).tolist()
+        values: list[float] = getattr(scores(replace(evaluation, averaged=None)), self.score).tolist()
         return values
 
 
@@ -144,12 +145,12 @@ class AucMacro(Metric):
     def compute(self, evaluation: Evaluation) -> float:
         import numpy as np
 
-        areas = np.array(self.by_class(evaluation))
+        areas = np.array(self.by_class(evaluation))[list(averaged(evaluation))]
         defined = areas[~np.isnan(areas)]
         return float(defined.mean()) if defined.size else float("nan")
 
     def by_class(self, evaluation: Evaluation) -> Sequence[float]:
-        return [area(evaluation.probabilities[:, k], evaluation.labels == k) for k in averaged(evaluation)]
+        return [area(shares, evaluation.labels == k) for k, shares in enumerate(evaluation.probabilities.T)]
 
 
 class AucMicro(Metric):

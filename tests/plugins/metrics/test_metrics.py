@@ -184,8 +184,11 @@ def test_averages_over_some_classes_are_scikit_learns() -> None:
             assert value(f"{kind}_{average}", given) == pytest.approx(expected)
     assert value("f1_micro", given) > value("recall_micro", given) == value("accuracy", given)
     truth = given.labels[:, None] == np.array(some)
-    areas = metrics.roc_auc_score(truth, given.probabilities[:, some], average=None)
-    assert BY_NAME["auc_macro"].by_class(given) == pytest.approx(areas)
+    each, mean = (metrics.roc_auc_score(truth, given.probabilities[:, some], average=a) for a in (None, "macro"))
+    areas = BY_NAME["auc_macro"].by_class(given)
+    assert areas is not None
+    assert [areas[k] for k in some] == pytest.approx(each)
+    assert value("auc_macro", given) == pytest.approx(mean)
     micro = metrics.roc_auc_score(truth, given.probabilities[:, some], average="micro")
     assert value("auc_micro", given) == pytest.approx(micro)
 

@@ -1,0 +1,179 @@
+"""Exams: what a checkpoint is asked, and the images that this comes to."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fersearch.api.checkpoints import card_of, trusted_registry
+from fersearch.api.context import notices
+from fersearch.components import Dataset
+from fersearch.data import arrays, options
+from fersearch.data.crossing import Crossing, cross
+from fersearch.data.locate import locate
+from fersearch.errors import DataError, UsageError, lookup
+from fersearch.home import prepared_folder
+from fersearch.registry import Registry
+from fersearch.space import Value
+from fersearch.study import Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+Progress = Callable[[int, int], None]
+SPLITS = ("train", "valid", "test", "all")
+
+
+@dataclass(frozen=True)
+class Exam:
+    """What a checkpoint is asked: which images, under which rules.
+
+    Without a `dataset` it is the checkpoint's own. `split` is train, valid, test, or all: every image of
+    a dataset that the checkpoint was not trained on. `options` are the dataset's, over the recorded ones.
+    `tta` (none, flip, five_crop, ten_crop) takes the place of the trial's own. `label_map` says which
+    class of the dataset is which of the checkpoint; an empty text leaves a class out. With
+    `no_duplicates` images that equal a training image in every pixel are left out.
+    """
+
+    dataset: str | None = None
+    data: Path | None = None
+    split: str = "valid"
+    options: Mapping[str, str] = field(default_factory=dict)
+    tta: str | None = None
+    label_map: Mapping[str, str] = field(default_factory=dict)
+    no_duplicates: bool = False
+    trust_plugin: bool = False
+    storage: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A dataset as a checkpoint sees it: prepared at the size of its images, divided by a protocol."""
+
+    dataset: Dataset
+    prepared: arrays.Prepared
+    chosen: Mapping[str, Value]
+    protocol: Protocol
+    round: int
+
+    def load(self, limit: int | None = None, with_test: bool = False) -> arrays.Loaded:
+        """Map it."""
+        return arrays.load(self.dataset, self.prepared, self.chosen, self.protocol, limit, with_test, self.round)
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """A checkpoint's card before the images of an exam: which of them (`rows`, int64) it is to judge.
+
+    `duplicates` counts those that were left out as repetitions of training images, `left_out` those
+    of each class that the checkpoint does not know.
+    """
+
+    card: Mapping[str, Any]
+    registry: Registry
+    loaded: arrays.Loaded
+    crossing: Crossing
+    rows: "Array"
+    left_out: Mapping[str, int]
+    duplicates: int | None
+
+    @property
+    def labels(self) -> "Array":
+        """The right output (int64) for each row."""
+        return self.crossing.labels(self.loaded.hard[self.rows])
+
+
+def sit(checkpoint: Path, exam: Exam, progress: Progress | None = None) -> Sitting:
+    """Find the images of an exam and match their classes with the checkpoint's; the model is not opened yet.
+
+    Raises:
+        UsageError: fewer than two classes are shared, or a split or option is not offered.
+        DataError: the dataset is missing or broken, or no image is left to judge.
+    """
+    lookup("split", exam.split, dict.fromkeys(SPLITS))
+    card, registry = card_of(checkpoint), trusted_registry(checkpoint, exam.trust_plugin)
+    own = exam.dataset in (None, card["dataset"]["name"])
+    _refuse_training_images(exam, own)
+    source = _source(card, registry, exam, own, progress)
+    limit = card["dataset"]["limit"] if own and exam.split != "test" else None
+    loaded = _load(source, exam, limit)
+    crossing = cross(card["class_names"], loaded.task.class_names, exam.label_map)
+    rows = _rows(loaded, exam.split)
+    left_out = {
+        name: int((loaded.hard[rows] == loaded.task.class_names.index(name)).sum()) for name in crossing.left_out
+    }
+    rows = rows[crossing.labels(loaded.hard[rows]) >= 0]
+    duplicates = None
+    if exam.no_duplicates:
+        train = (source if own else _source(card, registry, Exam(), True, progress)).load()
+        repeated = _repeated(loaded.images, rows, train)
+        duplicates, rows = int(repeated.sum()), rows[~repeated]
+    if not len(rows):
+        raise DataError(
+            f"dataset {source.dataset.name} leaves no {exam.split} image to judge", "choose another --split, or --map"
+        )
+    return Sitting(card, registry, loaded, crossing, rows, left_out, duplicates)
+
+
+def _refuse_training_images(exam: Exam, own: bool) -> None:
+    if exam.split == "all" and own:
+        raise UsageError(
+            "the checkpoint was trained on this dataset, so all of its images are no fair exam",
+            "choose --split valid or test, or another dataset",
+        )
+    if exam.no_duplicates and exam.split == "train":
+        raise UsageError("every image of train occurs in train", "--no-duplicates goes with valid, test or all")
+
+
+def _source(
+    card: Mapping[str, Any], registry: Registry, exam: Exam, own: bool, progress: Progress | None = None
+) -> Source:
+    """The checkpoint's own dataset under its own protocol, or another as it is divided by itself."""
+    recorded = card["dataset"]
+    dataset = registry.dataset(exam.dataset or recorded["name"])
+    shape = {"image_size": int(card["image_size"]), "channels": int(card["channels"])}
+    values: dict[str, Value] = dict(recorded["options"]) if own else {**_offered(dataset, recorded["options"]), **shape}
+    values |= options.parse(dataset, exam.options)
+    values["target"] = recorded["target"] if own else dataset.targets[0]
+    chosen = {**options.decoding(dataset, values), **options.loading(dataset, values)}
+    prepared = arrays.prepare(dataset, locate(dataset, exam.data), chosen, prepared_folder(), progress)
+    if own and prepared.digest != recorded["digest"]:
+        notices.append(f"{dataset.name} holds other images or labels than those the checkpoint was trained on")
+    protocol = Protocol.from_json(card["protocol"])
+    return Source(dataset, prepared, chosen, protocol if own else Protocol(seed=protocol.seed), card.get("round", 1))
+
+
+def _offered(dataset: Dataset, recorded: Mapping[str, Value]) -> dict[str, Value]:
+    """What was done to the pixels of the training images, as far as another dataset offers it."""
+    return {name: recorded[name] for name in ("preprocess",) if name in recorded and name in dataset.decoding}
+
+
+def _load(source: Source, exam: Exam, limit: int | None) -> arrays.Loaded:
+    if exam.split != "all":
+        return source.load(limit, with_test=exam.split == "test")
+    try:
+        return source.load(with_test=True)
+    except DataError:  # it has no test split
+        return source.load()
+
+
+def _rows(loaded: arrays.Loaded, split: str) -> "Array":
+    import numpy as np
+
+    parts = loaded.indices.values() if split == "all" else [loaded.indices[split]]
+    return np.sort(np.concatenate([np.asarray(part) for part in parts]))
+
+
+def _repeated(images: "Array", rows: "Array", train: arrays.Loaded) -> "Array":
+    """Which rows (bool) are, equal in every pixel, among the training images."""
+    import numpy as np
+
+    seen = {_digest(train.images[row]) for row in train.indices["train"]}
+    return np.array([_digest(images[row]) in seen for row in rows], bool)
+
+
+def _digest(image: "Array") -> bytes:
+    return hashlib.blake2b(image.tobytes(), digest_size=16).digest()
