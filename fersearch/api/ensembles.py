@@ -115,8 +115,6 @@ def make_ensemble(
     chooser = Chooser(method, size, ground.loss, ground.affordable)
     note(f"choosing from {len(answers)}")
     chosen = chooser.choose(answers, ground.labels)
-    if chosen is None:
-        raise UsageError(f"no trial keeps {', '.join(map(str, ground.bounds))} even alone", "loosen --where")
     shares = chosen.shares(answers)
     ground.require_good(shares)
     note(f"judging the choice by {FOLDS} folds of validation")
@@ -141,12 +139,15 @@ class _Ground:
 
     @classmethod
     def of(cls, store: Store, studies: Sequence[StudyRow], metric: str | None, where: Sequence[str]) -> "_Ground":
+        """Find what keeps the bounds alone, and the images that judge it; UsageError where there is nothing."""
         found = pool.gather(store, studies)
         registry = pool.registry_of(studies)
         objective = _objective(metric, studies[0].spec, registry)
         bounds = [Constraint.parse(text) for text in where]
-        for bound in bounds:
-            registry.metric(bound.metric)
+        spent = {bound: registry.metric(bound.metric).measured for bound in bounds}
+        found = [each for each in found if all(b.holds(each.trial.values) for b in bounds if spent[b])]
+        if not found:
+            raise UsageError(f"no trial alone keeps {', '.join(map(str, bounds))}", "loosen --where")
         pool.check_alike(found, registry)
         loaded = pool.load_valid(found, registry)
         if len(loaded.indices["valid"]) < FEWEST:

@@ -5,7 +5,7 @@ Arrays of answers are class shares (float, candidates x n x classes) on the same
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,20 +43,20 @@ class Chooser:
     loss: Callable[[Array, Array], float]
     allowed: Callable[[Sequence[int]], bool]
 
-    def choose(self, answers: Array, labels: Array) -> Chosen | None:
-        """The ensemble that images with labels choose and fit; None where no candidate is allowed."""
+    def choose(self, answers: Array, labels: Array) -> Chosen:
+        """The ensemble that images with labels choose and fit; every candidate must be allowed alone."""
 
         def lost(bag: Sequence[int]) -> float:
             return self.loss(_counted(how, bag, answers), labels)
 
         how = "vote" if self.method == "vote" else "mean"
         steps = greedy.select(len(answers), self.size, lost, self.allowed)
-        if not steps:
-            return None
         length = greedy.best_length(steps)
         counts = Counter(step.candidate for step in steps[:length])
-        members = tuple(counts)
-        combination = Combination.fit(self.method, list(counts.values()), answers[list(members)], labels)
+        combination = Combination.fit(self.method, list(counts.values()), answers[list(counts)], labels)
+        kept = [place for place, weight in enumerate(combination.weights) if weight > 0]
+        combination = replace(combination, weights=tuple(combination.weights[place] for place in kept))
+        members = tuple(list(counts)[place] for place in kept)
         return Chosen(tuple(steps), length, members, combination)
 
     def judged_apart(self, answers: Array, labels: Array, count: int) -> tuple[Array, Array]:
@@ -70,9 +70,8 @@ class Chooser:
         for number in range(count):
             held = fold == number
             chosen = self.choose(answers[:, ~held], labels[~held])
-            if chosen is not None:
-                ours[held] = chosen.shares(answers[:, held])
-                alone[held] = answers[chosen.steps[0].candidate, held]
+            ours[held] = chosen.shares(answers[:, held])
+            alone[held] = answers[chosen.steps[0].candidate, held]
         return ours, alone
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 METHODS = ("mean", "vote", "weighted", "stacking")
+NOTHING = 1e-3  # a fitted weight below this is none
 LEAST = 1e-6  # the least share whose logarithm is taken
 
 Array = np.ndarray[Any, Any]
@@ -90,8 +91,8 @@ class Combination:
 def mixture_weights(answers: Array, labels: Array, rounds: int = 500, tolerance: float = 1e-9) -> Array:
     """The weights (float64, one a member, sum 1) of the mean with the least log loss on images with labels.
 
-    The loss is convex, and each round lowers it: expectation maximisation of a mixture's weights,
-    Dempster et al. 1977 (doi:10.1111/j.2517-6161.1977.tb01600.x).
+    A weight below a thousandth becomes 0. The loss is convex, and each round lowers it: expectation
+    maximisation of a mixture's weights, Dempster et al. 1977 (doi:10.1111/j.2517-6161.1977.tb01600.x).
     """
     right = np.maximum(answers[:, np.arange(len(labels)), labels].astype(np.float64), LEAST)
     weights = np.full(len(right), 1 / len(right))
@@ -101,8 +102,9 @@ def mixture_weights(answers: Array, labels: Array, rounds: int = 500, tolerance:
         weights = (parts / parts.sum(0)).mean(1)
         if np.abs(weights - before).max() < tolerance:
             break
-    total: Array = weights / weights.sum()
-    return total
+    weights[weights < NOTHING] = 0.0
+    found: Array = weights / weights.sum()
+    return found
 
 
 def folds(labels: Array, count: int, seed: int = 0) -> Array:

@@ -21,7 +21,7 @@ def test_the_first_step_is_the_best_alone_and_each_next_the_best_with_it():
 
 def test_a_candidate_is_added_again_where_that_is_best():
     steps = select(2, 4, off([0.0, 4.0], 1.0))
-    assert [step.candidate for step in steps] == [0, 1, 0, 0]
+    assert [step.candidate for step in steps] == [0, 0, 1, 0]
     assert steps[3].loss == 0.0
     assert best_length(steps) == 4
 
