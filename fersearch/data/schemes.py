@@ -1,7 +1,8 @@
 """Schemes: which classes are taught, and which canonical words make up each of them.
 
 A word that a scheme does not name is dropped. `intersection` and `union` depend on what the sources bring; the
-others are fixed, so that their class lists can be compared between studies.
+others are fixed, so that their class lists can be compared between studies. Labels derived by a scheme are cached:
+whoever changes one raises the version of the datasets that use it.
 """
 
 from collections.abc import Collection, Mapping

@@ -37,9 +37,10 @@ UNSAID = "union"
 class Merged(Dataset):
     """Parts keep their own split where they have one; what they leave to be drawn is drawn for all together.
 
-    Targets are the parts' classes (a dataset of votes gives its majority). `scheme` is that of the file, or union
-    where it names none, unless one is asked for: another scheme needs no second copy of the images. Subjects get
-    their source before their name.
+    It goes to train, and to those of valid and test that no part brings: a source without a split, beside one with a
+    test of its own, is in train and valid alone. Targets are the parts' classes (a dataset of votes gives its
+    majority). `scheme` is that of the file, or union where it names none, unless one is asked for: another scheme
+    needs no second copy of the images. Subjects get their source before their name.
     """
 
     name = "merged"

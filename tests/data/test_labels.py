@@ -3,7 +3,7 @@
 import pytest
 
 from fersearch import DataError
-from fersearch.data.labels import EMOTIONS, EXTENDED, NOT_CLASSES, canonical, known, lookalikes
+from fersearch.data.labels import EMOTIONS, EXTENDED, NOT_CLASSES, canonical, coded, in_order, known, lookalikes
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,19 @@ def test_two_words_for_one_emotion_are_noticed_and_kept_apart() -> None:
         "classes 'Happy' and 'happiness' look like one class (happiness); they are kept apart"
     ]
     assert lookalikes(EMOTIONS) == []
+
+
+def test_a_code_is_looked_up_and_an_unknown_one_refused_with_all_of_them() -> None:
+    codes = {"1": "surprise", "2": "fear"}
+    assert coded(" 2 ", codes, "list.txt line 1") == "fear"
+    with pytest.raises(DataError) as caught:
+        coded("0", codes, "list.txt line 2")
+    assert caught.value.message == "list.txt line 2: unknown emotion code '0'"
+    assert caught.value.hint == "known: 1 surprise, 2 fear"
+
+
+def test_words_come_in_canonical_order_and_others_after_them_sorted() -> None:
+    assert in_order(["zen", "fear", "neutral", "ahegao", "bored", "fear"]) == (
+        *("neutral", "fear", "ahegao"),
+        *("bored", "zen"),
+    )

@@ -10,7 +10,7 @@ from fersearch_datasets.imagefolder import ImageFolder
 from fersearch_datasets.layouts import LAYOUTS, FromLayout
 from fersearch_datasets.manifest import Manifest
 from fersearch_datasets.merged import Merged
-from fersearch_datasets.rafdb import RafDb
+from fersearch_datasets.rafdb import FIGURES, RafDb
 from PIL import Image
 
 from fersearch import DataError, registry
@@ -336,6 +336,18 @@ def test_an_unknown_label_of_a_part_names_the_nearest_and_can_be_renamed(tmp_pat
 def test_a_renaming_of_a_class_that_a_part_does_not_have_is_refused(tmp_path: Path) -> None:
     error = refusal(write_merged(tmp_path, BOTH + 'labels = { confused = "", boredom = "" }'))
     assert "part[2]: labels.boredom: fed2023 has no such class; its classes: amenability, aversion" in error.hint
+
+
+def test_the_whole_sources_of_the_four_class_study_are_31_589_images() -> None:
+    figures = {layout.name: layout.figures for layout in LAYOUTS} | {"rafdb": FIGURES}
+    totals = {
+        name: sum(n for counts in figures[name].values() for word, n in counts.items() if word != "ahegao")
+        for name in ("rafdb", "oahega", "fed2023")
+    }
+    assert totals == {"rafdb": 15_339, "oahega": 14_248, "fed2023": 2_002}
+    assert sum(totals.values()) == 31_589
+    engaged = [counts[word] for counts in figures["fed2023"].values() for word in ("amenability", "concentration")]
+    assert sum(engaged) == 860
 
 
 def test_the_registry_lets_it_know_the_other_datasets() -> None:
