@@ -49,11 +49,12 @@ def write_report(
     with open_store(storage) as store:
         study = store.study(name)
         pack.check_folder(out, force)
-        record = _record(store, study, trials)
+        record = gather(store, study, trials)
     return pack.write(lambda: sections.study(record), out, force)
 
 
-def _record(store: Store, study: StudyRow, most: int) -> Record:
+def gather(store: Store, study: StudyRow, most: int = BEST) -> Record:
+    """All that a study left behind; its best model judges validation anew. `most` trials come with their epochs."""
     import fersearch
 
     spec, trials = study.spec, store.trials(study.id)

@@ -12,12 +12,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Roc:
-    """One curve: false and true positive rates, from (0, 0) to (1, 1), and the area below."""
+    """One curve: false and true positive rates, from (0, 0) to (1, 1), and the area below.
+
+    `pooled` tells the one of all (image, class) decisions together.
+    """
 
     name: str
     false_positive: Sequence[float]
     true_positive: Sequence[float]
     area: float
+    pooled: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ def roc_curves(judged: Judged, classes: Sequence[str]) -> list[Roc]:
         for i, name in enumerate(classes)
         if truth[:, i].any() and not truth[:, i].all()
     ]
-    return [*curves, _roc("all decisions (micro)", truth.ravel(), judged.probabilities.ravel())]
+    return [*curves, _roc("all decisions (micro)", truth.ravel(), judged.probabilities.ravel(), True)]
 
 
 def mistakes(judged: Judged, classes: Sequence[str], most: int = 24) -> list[Mistake]:
@@ -67,9 +71,9 @@ def right(judged: Judged) -> float:
     return float((judged.probabilities.argmax(1) == judged.labels).mean())
 
 
-def _roc(name: str, truth: "np.ndarray[Any, Any]", scores: "np.ndarray[Any, Any]") -> Roc:
+def _roc(name: str, truth: "np.ndarray[Any, Any]", scores: "np.ndarray[Any, Any]", pooled: bool = False) -> Roc:
     from sklearn.metrics import auc, roc_curve
 
     false_positive, true_positive, _ = roc_curve(truth, scores)
     area = float(auc(false_positive, true_positive))
-    return Roc(name, false_positive.tolist(), true_positive.tolist(), area)
+    return Roc(name, false_positive.tolist(), true_positive.tolist(), area, pooled)

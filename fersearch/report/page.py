@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fersearch.report.parts import Page
-from fersearch.report.plots.style import GRID, INK
+from fersearch.report.plots.style import GRID, INK, PAPER
 from fersearch.report.tables import is_number, text
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def inline(name: str, svg: str) -> str:
     body = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", body)
     body = re.sub(r'(\bid="|url\(#|href="#)', lambda found: f"{found[0]}{name}-", body)
     body = re.sub(r'<svg[^>]*?viewBox="0 0 ([\d.]+) ([\d.]+)"[^>]*>', _opened, body, count=1)
-    return body.replace(INK, "currentColor").replace(GRID, "var(--grid)")
+    return body.replace(INK, "currentColor").replace(GRID, "var(--grid)").replace(PAPER, "var(--paper)")
 
 
 def data_url(image: "np.ndarray[Any, Any]") -> str:

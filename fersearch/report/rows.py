@@ -51,7 +51,7 @@ def trials(record: Record) -> Table:
     columns += [title(name) for name in others]
     rows = [
         [
-            trial.number,
+            str(trial.number),
             trial.state.value,
             *(_setting(trial.params.get(name)) for name in known),
             *(_losses(record, trial) if figures else ()),
@@ -74,7 +74,7 @@ def front(record: Record) -> Table:
     columns = ["Trial", *(o.heading for o in objectives), *(record.measure(name).label for name in others)]
     rows: list[list[Cell]] = [
         [
-            trial.number,
+            str(trial.number),
             *(measured(trial, o.name) for o in objectives),
             *(measured(trial, name) for name in others),
             *(_setting(trial.params.get(name)) for name in params),
@@ -120,7 +120,7 @@ def costs(record: Record) -> Table:
 def front_costs(record: Record) -> Table:
     """Time and memory of each trial of the front; with deviations over its rounds where it has several."""
     names = [name for name in COSTS if _known(record.front, name)]
-    rows: list[list[Cell]] = [[trial.number, *(measured(trial, name) for name in names)] for trial in record.front]
+    rows: list[list[Cell]] = [[str(trial.number), *(measured(trial, name) for name in names)] for trial in record.front]
     columns = ["Trial", *(record.measure(name).label for name in names)]
     return Table("front-costs", f"Time and memory of the front of {record.spec.name}.", columns, rows)
 
@@ -139,7 +139,7 @@ def failures(record: Record) -> Table:
     """Every attempt that ended in a fault, with its reason."""
     sound = {None, "done", "pruned", "interrupted", "preempted"}
     rows: list[list[Cell]] = [
-        [trial.number, attempt.number, trial.state.value, str(attempt.reason), attempt.message]
+        [str(trial.number), attempt.number, trial.state.value, str(attempt.reason), attempt.message]
         for trial in record.trials
         for attempt in trial.attempts
         if attempt.reason not in sound

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from fersearch.report.plots import style
 
 _BLUES = LinearSegmentedColormap.from_list("blues", ["#f4f7fb", "#a9c3df", "#4477aa", "#1f3f66"])
+CELL = 0.44  # inches
 DARK, LIGHT = "#10151b", "#ffffff"  # on the cells, whatever the page around them
 
 
@@ -17,7 +18,8 @@ def confusion(matrix: Sequence[Sequence[float]], classes: Sequence[str], shares:
     """A matrix with the true class by row; `shares` shows rows divided by their sums, in percent."""
     size = len(classes)
     cells = np.array(matrix, float)
-    figure, (axis,) = style.panels(1, width=1.9 + 0.5 * size, height=1.5 + 0.42 * size)
+    longest = max(map(len, classes))
+    figure, (axis,) = style.panels(1, 1, CELL * size + 0.075 * longest + 0.5, CELL * size + 0.055 * longest + 0.6)
     top = 1.0 if shares else max(float(np.nanmax(cells)), 1.0)
     axis.pcolormesh(np.ma.masked_invalid(cells), cmap=_BLUES, vmin=0, vmax=top, edgecolors="white", linewidth=0.8)
     for i in range(size):

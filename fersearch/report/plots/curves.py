@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fersearch.report.plots import style
@@ -39,7 +41,7 @@ class Panel:
 def curves(panels: Sequence[Panel], xlabel: str = "epoch") -> Figure:
     """Panels side by side, two in a row, with one legend below."""
     figure, axes = style.panels(len(panels), columns=2, width=9.6 if len(panels) > 1 else 6.0, height=3.3)
-    entries: dict[str, object] = {}
+    entries: dict[str, Artist] = {}
     for axis, panel in zip(axes, panels, strict=True):
         for line in panel.lines:
             drawn = _draw(axis, line)
@@ -49,15 +51,15 @@ def curves(panels: Sequence[Panel], xlabel: str = "epoch") -> Figure:
             floor = axis.axhline(panel.floor, color=style.GREY, linestyle=(0, (1, 1.5)), linewidth=1.2)
             entries.setdefault(panel.floor_name, floor)
         axis.set(title=panel.title, xlabel=xlabel, ylabel=panel.ylabel)
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        style.whole_numbers(axis)
     figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=4)
     return figure
 
 
-def _draw(axis: object, line: Line) -> object:
+def _draw(axis: Axes, line: Line) -> Artist:
     x, y = [x for x, _ in line.points], [y for _, y in line.points]
     marker = "o" if len(x) == 1 and not line.thin else None
-    (drawn,) = axis.plot(  # type: ignore[attr-defined]
+    (drawn,) = axis.plot(
         x,
         y,
         color=style.COLOURS[line.colour % len(style.COLOURS)],
@@ -69,5 +71,5 @@ def _draw(axis: object, line: Line) -> object:
     )
     marked = [(a, b) for a, b in line.points if a == line.mark]
     if marked:
-        axis.plot(*marked[0], "o", color=drawn.get_color(), markersize=5)  # type: ignore[attr-defined]
+        axis.plot(*marked[0], "o", color=drawn.get_color(), markersize=5)
     return drawn

@@ -15,7 +15,7 @@ Pairs = list[tuple[int, float]]
 
 def history(measures: Sequence[Measure], trials: Sequence[Trial], baseline: Mapping[str, float]) -> Figure:
     """One panel a measure: complete and pruned trials, the best so far, the baseline, and where trials failed."""
-    figure, axes = style.panels(len(measures), height=2.3)
+    figure, axes = style.panels(len(measures), height=2.1, share="x")
     for axis, measure in zip(axes, measures, strict=True):
         _panel(axis, measure, trials, baseline.get(measure.name))
     axes[-1].set_xlabel("trial")
@@ -37,10 +37,11 @@ def best_so_far(pairs: Pairs, direction: str) -> Pairs:
 def _panel(axis: Axes, measure: Measure, trials: Sequence[Trial], floor: float | None) -> None:
     pruned, complete = (_pairs(trials, measure, state) for state in (TrialState.PRUNED, TrialState.COMPLETE))
     raster = len(trials) > style.MANY
+    size = 2 if raster else 4
     if pruned:
-        axis.plot(*_columns(pruned), "x", color=style.GREY, markersize=4, label="pruned", rasterized=raster)
+        axis.plot(*_columns(pruned), "x", color=style.GREY, markersize=size, label="pruned", rasterized=raster)
     if complete:
-        axis.plot(*_columns(complete), "o", color=style.BLUE, markersize=4, label="complete", rasterized=raster)
+        axis.plot(*_columns(complete), "o", color=style.BLUE, markersize=size, label="complete", rasterized=raster)
         best = best_so_far(complete, measure.direction)
         axis.plot(*_columns(best), color=style.RED, drawstyle="steps-post", label="best so far")
     if floor is not None and math.isfinite(floor):
@@ -51,7 +52,7 @@ def _panel(axis: Axes, measure: Measure, trials: Sequence[Trial], floor: float |
         place = axis.get_xaxis_transform()
         axis.plot(lost, [0.02] * len(lost), "|", color=style.PURPLE, markersize=9, transform=place, label="failed")
     axis.set_ylabel(measure.heading)
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    style.whole_numbers(axis)
 
 
 def _pairs(trials: Sequence[Trial], measure: Measure, state: TrialState) -> Pairs:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.colors import Normalize
+from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
 from fersearch.report.plots import style
@@ -15,6 +15,9 @@ from fersearch.report.records import Measure, title
 
 ABSENT = -0.12
 """Where a parallel coordinate lies of which a trial has no value, on an axis from 0 to 1."""
+
+
+_GOOD = LinearSegmentedColormap.from_list("good", ["#c0c7cf", style.BLUE, style.PURPLE])
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ def slices(
     measure: Measure, results: Sequence[float], columns: Sequence[Column], bold: Sequence[bool], floor: float | None
 ) -> Figure:
     """A result against each parameter, one panel each; `bold` tells which trials stand on the front."""
-    figure, axes = style.panels(len(columns), columns=4, width=9.6, height=2.2)
+    figure, axes = style.panels(len(columns), columns=4, height=2.1, share="y")
     for place, (axis, column) in enumerate(zip(axes, columns, strict=True)):
         _slice(axis, measure, results, column, bold)
         if floor is not None and math.isfinite(floor):
@@ -66,10 +69,10 @@ def parallel(measure: Measure, results: Sequence[float], columns: Sequence[Colum
     lines = LineCollection(
         [np.column_stack([places, tracks[i]]) for i in order],
         array=np.array(results)[order],
-        cmap="cividis" if measure.direction == "max" else "cividis_r",
+        cmap=_GOOD if measure.direction == "max" else _GOOD.reversed(),
         norm=Normalize(min(results), max(results)),
         linewidths=1.0 if len(results) < style.MANY else 0.5,
-        alpha=0.8,
+        alpha=0.8 if len(results) < style.MANY else 0.35,
         rasterized=len(results) > style.MANY,
     )
     axis.add_collection(lines)
@@ -111,7 +114,7 @@ def _slice(axis: Axes, measure: Measure, results: Sequence[float], column: Colum
     axis.plot(places[~chosen], heights[~chosen], "o", color=style.BLUE, markersize=3, alpha=0.6, rasterized=raster)
     axis.plot(places[chosen], heights[chosen], "o", color=style.RED, markersize=4.5)
     if column.log and options is None and np.nanmin(places) > 0:
-        axis.set_xscale("log")
+        style.logarithmic(axis, "x")
     style.scale(axis, "y", measure, results)
     axis.set_title(title(column.name))
 
@@ -143,7 +146,7 @@ def _ruler(axis: Axes, place: int, column: Column) -> None:
         axis.annotate(word, (place, height), (3, 0), textcoords="offset points", va="center", fontsize=7.5, bbox=_PLATE)
 
 
-_PLATE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8}
+_PLATE = {"facecolor": style.PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 0.8}
 
 
 def _logarithmic(column: Column) -> bool:

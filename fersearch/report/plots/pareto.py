@@ -22,7 +22,7 @@ def pareto(
     baseline: Mapping[str, float],
 ) -> Figure:
     """One panel for each other objective; dominated complete trials in grey, the front in colour with its numbers."""
-    figure, axes = style.panels(len(others), columns=2, width=7.2 if len(others) > 1 else 5.2, height=3.3)
+    figure, axes = style.panels(len(others), columns=2, width=9.6 if len(others) > 1 else 6.0, height=3.3)
     members = {trial.number for trial in front}
     rest = [trial for trial in trials if trial.state is TrialState.COMPLETE and trial.number not in members]
     for axis, other in zip(axes, others, strict=True):

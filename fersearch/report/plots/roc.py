@@ -16,6 +16,8 @@ def roc(curves: Sequence[Roc]) -> Figure:
     for place, curve in enumerate(curves):
         colour, line = style.stroke(place)
         given: dict[str, Any] = {"color": colour, "linestyle": line}
+        if curve.pooled:
+            given = {"color": style.INK, "linewidth": 2.2}
         axis.plot(curve.false_positive, curve.true_positive, label=f"{curve.name}: {curve.area:.3f}", **given)
     axis.set(xlabel="false positive rate", ylabel="true positive rate", aspect="equal")
     axis.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))

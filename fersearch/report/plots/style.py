@@ -1,20 +1,24 @@
 """How every plot looks, and how it becomes SVG and PNG.
 
-Colours are Paul Tol's "bright" scheme (doi:10.5281/zenodo.3381072), told apart with any colour vision. Ink and grid
-have colours of their own, so that a page can replace them where its background is dark.
+Colours are Paul Tol's "bright" scheme (doi:10.5281/zenodo.3381072), told apart with any colour vision. Ink, grid and
+paper have colours of their own, so that a page can replace them where its background is dark.
 """
 
 import io
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from fersearch.report.records import Measure
 
-INK, GRID = "#1c2128", "#dde1e6"
+INK, GRID, PAPER = "#1c2128", "#dde1e6", "#fefefe"
 GREY = "#9099a4"
 BLUE, RED, GREEN, YELLOW, CYAN, PURPLE = "#4477aa", "#ee6677", "#228833", "#bba42c", "#44b3d6", "#aa3377"
 COLOURS = (BLUE, RED, GREEN, PURPLE, YELLOW, CYAN)
@@ -22,7 +26,7 @@ STROKES = ("solid", (0, (4, 1.5)), (0, (1, 1)))
 MANY = 400
 """From so many marks on, they are drawn as pixels: a vector of each would make the page slow."""
 
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 9.0,
     "text.parse_math": False,
@@ -59,15 +63,28 @@ def styled() -> Iterator[None]:
         yield
 
 
-def panels(count: int, columns: int = 1, width: float = 7.2, height: float = 3.2) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` axes in rows of `columns`; `width` of the whole and `height` of a row in inches."""
+def panels(
+    count: int, columns: int = 1, width: float = 9.6, height: float = 3.2, share: str = ""
+) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` axes in rows of `columns`; `width` of the whole and `height` of a row in inches.
+
+    `share` is `x` or `y` if that axis is one for all: it is labelled on the outer panels alone.
+    """
     columns = max(1, min(columns, count))
     rows = -(-count // columns)
     figure = Figure(figsize=(width, height * rows), layout="constrained", facecolor="none")
-    return figure, [figure.add_subplot(rows, columns, place + 1) for place in range(count)]
+    axes: list[Axes] = []
+    for place in range(count):
+        given: dict[str, Any] = {f"share{share}": axes[0]} if share and axes else {}
+        axes.append(figure.add_subplot(rows, columns, place + 1, **given))
+        if share == "y" and place % columns:
+            axes[-1].tick_params(labelleft=False)
+        if share == "x" and place + columns < count:
+            axes[-1].tick_params(labelbottom=False)
+    return figure, axes
 
 
-def stroke(place: int) -> tuple[str, object]:
+def stroke(place: int) -> tuple[str, Any]:
     """Colour and line style of the series at a place; differs for the first 18."""
     return COLOURS[place % len(COLOURS)], STROKES[place // len(COLOURS) % len(STROKES)]
 
@@ -76,12 +93,33 @@ def scale(axes: Axes, which: str, measure: Measure, values: Sequence[float]) -> 
     """Make one axis logarithmic where the measure is ranked by ratios and its values differ much."""
     positive = [value for value in values if value > 0]
     if measure.log and len(positive) == len(values) and positive and max(positive) > 8 * min(positive):
-        axes.set(**{f"{which}scale": "log"})
+        logarithmic(axes, which)
+
+
+def logarithmic(axes: Axes, which: str) -> None:
+    """Make one axis logarithmic, its ticks written as plain numbers."""
+    axes.set(**{f"{which}scale": "log"})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if _decades(axis) < 2.5 else (1,), numticks=6))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _decades(axis: Axis) -> float:
+    """How many powers of ten the values of an axis span."""
+    low, high = sorted(axis.get_data_interval())
+    return math.log10(high / low) if low > 0 else math.inf
+
+
+def whole_numbers(axes: Axes) -> None:
+    """Ticks of the x axis at whole numbers alone."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def render(figure: Figure) -> tuple[str, bytes]:
     """The figure as SVG text (transparent, its words kept as words) and as PNG (white, 160 dots an inch)."""
     svg, png = io.StringIO(), io.BytesIO()
     figure.savefig(svg, format="svg", metadata={"Date": None}, transparent=True)
+    figure.set_layout_engine("none")  # what was laid out for the first file stands for the second, in half the time
     figure.savefig(png, format="png", dpi=160, facecolor="white", metadata={"Software": None})
     return svg.getvalue(), png.getvalue()

@@ -1,6 +1,7 @@
 """What the best trials learnt, and what the best model gets wrong."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fersearch.report import derive, evidence, rows
 from fersearch.report.parts import Gallery, Missing, Part, Plot, Row, Section, Tabular, Text
@@ -73,8 +74,9 @@ def roc(record: Record) -> Section:
     if isinstance(record.judged, Absent) or record.best is None:
         return Section("roc", "ROC curves", [_unjudged(record)])
     found = evidence.roc_curves(record.judged, _classes(record, record.judged.probabilities.shape[1]))
+    count = len(record.judged.labels)
     caption = (
-        f"Each class against the rest: trial {record.best.number} on {len(record.judged.labels):,} validation images."
+        f"Each class against the rest: trial {record.best.number} on {count:,} validation images{_of_round(record)}."
     )
     return Section("roc", "ROC curves", [*_checked(record, record.judged), Plot("roc", caption, draw_roc(found))])
 
@@ -108,8 +110,7 @@ def _accuracy(record: Record, trials: Sequence[Trial]) -> Panel:
 def _errors(record: Record, trials: Sequence[Trial]) -> Panel:
     floor = record.baseline.get("accuracy")
     lines = [
-        Line(line.label, [(x, 1 - y) for x, y in line.points], line.colour, line.dashed, line.thin, line.mark)
-        for line in _of(record, trials, "accuracy", False)
+        replace(line, points=[(x, 1 - y) for x, y in line.points]) for line in _of(record, trials, "accuracy", False)
     ]
     return Panel("Error rate", "error rate", lines, None if floor is None else 1 - floor)
 
@@ -133,7 +134,7 @@ def _of(record: Record, trials: Sequence[Trial], metric: str, dashed: bool) -> l
     found: list[Line] = []
     for place, trial in enumerate(trials):
         rounds = derive.rounds(record.histories[trial.number])
-        label = f"trial {trial.number} {'training' if dashed else 'validation'}"
+        label = "" if dashed else f"trial {trial.number}"
         mark = trial.kept_epoch if len(rounds) == 1 and not dashed else None
         found += _lines(rounds, metric, label, place, dashed, mark)
     return found
@@ -159,6 +160,11 @@ def _unjudged(record: Record) -> Missing:
     if record.best is None:
         return Missing("No trial is complete, so there is no model to evaluate.")
     return Missing(record.judged.why if isinstance(record.judged, Absent) else "")
+
+
+def _of_round(record: Record) -> str:
+    """Which of several validation splits was judged."""
+    return ", those of the round whose model was kept" if record.spec.protocol.folded else ""
 
 
 def _checked(record: Record, judged: Judged) -> list[Part]:

@@ -11,7 +11,7 @@ from fersearch.report.plots.parameters import Column
 from fersearch.report.plots.parameters import importance as draw_importance
 from fersearch.report.plots.parameters import parallel as draw_parallel
 from fersearch.report.plots.parameters import slices as draw_slices
-from fersearch.report.plots.pareto import pareto
+from fersearch.report.plots.pareto import NAMED, pareto
 from fersearch.report.records import Absent, Importance, Measure, Record, title
 from fersearch.report.tables import Table
 from fersearch.space import Choice
@@ -42,7 +42,8 @@ def front(record: Record) -> Section:
     first, *others = record.objectives
     parts: list[Part] = []
     if others:
-        caption = f"Complete trials by {first.label} and each other objective; numbers are trials."
+        named = "; numbers are trials" if len(record.front) <= NAMED else ""
+        caption = f"Complete trials by {first.label} and each other objective{named}."
         figure = pareto(first, others, record.trials, record.front, record.baseline)
         parts.append(Plot("front", caption, figure))
     else:
@@ -78,7 +79,7 @@ def importance(record: Record) -> Section:
     names = list(dict.fromkeys(parameter for one in record.importance for parameter in one.shares))
     found = [[title(parameter), *(one.shares.get(parameter) for one in record.importance)] for parameter in names]
     table = Table("importance", f"Parameter importance by {method}.", ["Parameter", *shares], found)
-    parts = [Plot("importance", caption, draw_importance(shares)), Fold("As a table", [Tabular(table)])]
+    parts: list[Part] = [Plot("importance", caption, draw_importance(shares)), Fold("As a table", [Tabular(table)])]
     return Section("importance", name, parts)
 
 
