@@ -4,7 +4,10 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
+settings.register_profile("fersearch", deadline=None)  # a busy machine is no bug
+settings.load_profile("fersearch")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 

@@ -5,7 +5,7 @@ No process, no queue and no per-sample Python stands between the images and the 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -84,12 +84,30 @@ class Pixels:
         return batch.float().mul_(self.scale).add_(self.shift)
 
 
+class Source(Protocol):
+    """Where input comes from: the pixels of images, or features that were computed of them."""
+
+    @property
+    def images(self) -> Tensor:
+        """Everything that `take` may give, as it lies in memory."""
+
+    @property
+    def device(self) -> torch.device:
+        """The device that batches come out on."""
+
+    def rows(self, indices: "np.ndarray[Any, Any] | Sequence[int]") -> Tensor:
+        """Indices of images as `take` wants them."""
+
+    def take(self, rows: Tensor) -> Tensor:
+        """The input for some rows, float32."""
+
+
 class Batches:
     """The training images of a trial in the order of `sampling`, augmented and with their targets."""
 
     def __init__(
         self,
-        pixels: Pixels,
+        pixels: Source,
         targets: Targets,
         rows: "np.ndarray[Any, Any]",
         batch_size: int,

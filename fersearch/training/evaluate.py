@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from fersearch.components import Evaluation, Metric
 from fersearch.data.arrays import Loaded
 from fersearch.errors import FersearchError
-from fersearch.training.batches import Pixels
+from fersearch.training.batches import Source
 from fersearch.training.errors import check_finite
 from fersearch.training.losses import Loss
 from fersearch.training.measure import Clock
 from fersearch.training.precision import Precision, autocast
 
 
-def predict(model: nn.Module, pixels: Pixels, rows: Tensor, batch_size: int, precision: Precision) -> Tensor:
+def predict(model: nn.Module, pixels: Source, rows: Tensor, batch_size: int, precision: Precision) -> Tensor:
     """The logits (float32, len(rows) x classes, on the device) of some images, the model in evaluation mode."""
     model.eval()
     with torch.inference_mode(), autocast(precision, pixels.device):
@@ -37,7 +37,7 @@ class Judgement:
 
 
 def judge(
-    model: nn.Module, loaded: Loaded, pixels: Pixels, split: str, batch_size: int, loss_of: Loss, precision: Precision
+    model: nn.Module, loaded: Loaded, pixels: Source, split: str, batch_size: int, loss_of: Loss, precision: Precision
 ) -> Judgement:
     """Let a model judge a split; the loss is the trial's own, against the split's labels.
 

@@ -1,6 +1,6 @@
 """The steps of a trial: batches in, weights changed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,11 @@ from fersearch.training.augment import Augmentation, strengths
 from fersearch.training.batches import Batches, Pixels
 from fersearch.training.ema import Average
 from fersearch.training.errors import check_finite
+from fersearch.training.freeze import hold
 from fersearch.training.losses import Loss, Targets, class_weights, criterion
 from fersearch.training.optim import Schedule, optimizer
 from fersearch.training.precision import Precision, autocast
+from fersearch.training.prefix import Features
 from fersearch.training.sampling import Sampling
 from fersearch.training.tensors import wrap
 from fersearch.training.tta import as_judged
@@ -29,7 +31,8 @@ class Fit:
     """What the steps of a trial have in common.
 
     `kept` is the module whose weights are those of an epoch: the model itself, or its average. `judged` shows
-    it images as validation does. `clip_norm` bounds the length of the gradient; 0 does not.
+    it images as validation does. `clip_norm` bounds the length of the gradient; 0 does not. Where the features
+    of a frozen prefix are cached, `stepped` and `judging` take them in place of images.
     """
 
     model: nn.Module
@@ -42,6 +45,32 @@ class Fit:
     judged: nn.Module
     average: Average | None = None
     clip_norm: float = 0.0
+    tail: nn.Module | None = None
+
+    @property
+    def stepped(self) -> nn.Module:
+        """What a batch goes through in training."""
+        return self.tail or self.model
+
+    @property
+    def judging(self) -> nn.Module:
+        """What a batch goes through in validation."""
+        return self.tail or self.judged
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the model sees the same input for an image in every epoch, in training as in validation."""
+        return self.batches.plain and self.judged is self.model
+
+    def see(self, features: Features, tail: nn.Module) -> None:
+        """Go on with the features of a frozen prefix in place of images."""
+        self.batches.pixels, self.tail = features, tail
+
+    def train(self, fixed: Sequence[nn.Module]) -> None:
+        """Put the modules into training mode, but for those whose statistics stay as they are."""
+        self.model.train()
+        self.stepped.train()
+        hold(fixed)
 
     @classmethod
     def of(
@@ -99,7 +128,7 @@ class Fit:
         for step, (images, targets) in enumerate(self.batches.epoch(seed)):
             self.schedule.step(number - 1 + step / len(self.batches))
             with autocast(self.precision, images.device):
-                loss = self.loss_of(self.model(images), targets)
+                loss = self.loss_of(self.stepped(images), targets)
             self.updates.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             self._update()

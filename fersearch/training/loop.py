@@ -1,8 +1,11 @@
 """The training loop: a generator of epochs."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -10,13 +13,13 @@ from fersearch.components import Metric
 from fersearch.data.arrays import Loaded
 from fersearch.space import Value
 from fersearch.study import Objective
-from fersearch.training.batches import Pixels
+from fersearch.training.batches import Pixels, Source
 from fersearch.training.errors import check_finite
 from fersearch.training.evaluate import compute, confusion_matrix, judge
 from fersearch.training.fit import Fit
-from fersearch.training.freeze import hold
 from fersearch.training.measure import Clock, PeakMemory
 from fersearch.training.precision import Precision
+from fersearch.training.prefix import Features, find
 from fersearch.training.progress import Keeper, Progress
 from fersearch.training.seeds import derive
 from fersearch.training.states import States
@@ -42,6 +45,7 @@ def train(
     save_every: float = 30.0,
     recorded: int | None = None,
     on_first_step: Callable[[], None] = lambda: None,
+    facts: dict[str, Any] | None = None,
 ) -> Generator[Epoch, Decision | None, None]:
     """Train a model on its device and yield each epoch; to leave the `for` is to prune.
 
@@ -50,7 +54,8 @@ def train(
     INTERRUPT. `fixed` are the layers whose statistics stay as they are; `progress` is filled in on
     the way. A resumed trial first yields again what its state holds beyond the `recorded` epochs: they
     were trained and never heard. `early_stopping` in `params` ends training after so many epochs without a
-    better one. The same seed on the same device gives the same epochs, resumed or not.
+    better one. `facts` is told of the features of a frozen prefix that are cached. The same seed on the same
+    device gives the same epochs, resumed or not.
 
     Raises:
         Diverged: the loss, an output or the objective is no longer finite.
@@ -68,16 +73,23 @@ def train(
     clock = Clock(device, progress.seconds, progress.cpu_seconds)
     memory = memory or PeakMemory(device)
     planned, patience = int(params["epochs"]), int(params.get("early_stopping", 0))
+    seen: Source = pixels
+    if fit.repeats and planned - progress.epoch > 1 and not progress.stalled(patience):
+        rows = np.concatenate([loaded.indices["train"], loaded.indices["valid"]])
+        if prefix := find(model, pixels, rows, fixed, precision):
+            with memory.watching(), nullcontext() if progress.epoch else clock.running():
+                seen = features = Features(prefix, pixels, rows)
+            fit.see(features, prefix.tail)
+            (facts if facts is not None else {})["cached_features"] = features.told()
     for number in range(progress.epoch + 1, planned + 1):
         if progress.stalled(patience):
             return
         torch.manual_seed(derive(seed, "dropout", number))
-        model.train()
-        hold(fixed)
+        fit.train(fixed)
         with memory.watching(), clock.running():
             train_loss = fit.epoch(number, derive(seed, "batches", number), on_first_step)
         seconds, cpu_seconds = progress.add(number, clock, memory)
-        judged = judge(fit.judged, loaded, pixels, "valid", fit.batches.batch_size, fit.loss_of, precision)
+        judged = judge(fit.judging, loaded, seen, "valid", fit.batches.batch_size, fit.loss_of, precision)
         values = compute(metrics, progress.evaluation(judged, loaded.task, fit.judged, pixels))
         values |= {"train_loss": train_loss, "valid_loss": judged.loss}
         check_finite(values[objective.metric], objective.metric)

@@ -105,6 +105,7 @@ class _Run:
             save_every=request.save_every,
             recorded=max(0, request.recorded - round.before),
             on_first_step=self.first_step,
+            facts=self.facts,
         )
 
     def first_step(self) -> None:
