@@ -16,11 +16,8 @@ def test_it_hands_over_every_flag(monkeypatch, capsys):
         return Written(Path("out"), Path("out/index.html"), ("a", "b"), ("c",))
 
     monkeypatch.setattr(api, "write_report", fake)
-    assert (
-        cli.run(["study", "report", "mine", "-o", "out", "--trials", "3", "--force", "--storage", "sqlite:///s.db"])
-        == 0
-    )
-    assert asked == [(("mine", Path("out")), {"trials": 3, "force": True, "storage": "sqlite:///s.db"})]
+    assert cli.run(["study", "report", "mine", "-o", "out", "--trials", "3", "--force", "--storage", "s.db"]) == 0
+    assert asked == [(("mine", Path("out")), {"trials": 3, "force": True, "storage": "s.db"})]
     assert capsys.readouterr().out == "wrote out/index.html, 2 plots and 1 tables\n"
 
 
@@ -31,10 +28,8 @@ def test_a_folder_is_asked_for(capsys):
 
 @pytest.fixture
 def study(home):
-    spec = api.create_study(
-        "cnn", "faces", name="small", trials=1, epochs="1", dataset_options={"train": "40", "valid": "20"}
-    )
-    return spec.name
+    sizes = {"train": "40", "valid": "20", "test": "20"}
+    return api.create_study("cnn", "faces", name="small", trials=1, epochs="1", dataset_options=sizes).name
 
 
 def test_an_unknown_study_is_told(study, capsys, tmp_path):

@@ -11,6 +11,7 @@ from PIL import Image
 
 from fersearch.errors import UsageError
 from fersearch.report import pack, rows, sections
+from fersearch.report.parts import Page
 from fersearch.report.plots.curves import Line, Panel, curves
 from fersearch.report.plots.history import best_so_far
 from fersearch.report.plots.parameters import Column
@@ -18,23 +19,9 @@ from fersearch.report.records import Absent, Importance, Measure
 from fersearch.trial import Attempt, Reason, TrialState
 from tests.report import fakes
 
-IDS = [
-    "summary",
-    "protocol",
-    "history",
-    "front",
-    "parallel",
-    "importance",
-    "slices",
-    "learning",
-    "confusion",
-    "roc",
-    "mistakes",
-    "costs",
-    "trials",
-    "failures",
-    "environment",
-]
+SEARCH = ["history", "front", "parallel", "importance", "slices"]
+MODEL = ["learning", "confusion", "roc", "mistakes"]
+IDS = ["summary", "protocol", *SEARCH, *MODEL, "costs", "trials", "failures", "environment"]
 
 
 class Reader(HTMLParser):
@@ -140,6 +127,24 @@ def test_a_folder_that_is_taken_is_kept(tmp_path):
         pack.check_folder(tmp_path / "mine", force=False)
     with pytest.raises(UsageError, match="is no report"):
         pack.check_folder(tmp_path / "mine", force=True)
+
+
+def test_force_replaces_a_report(tmp_path):
+    def page():
+        return Page("mine", "", [])
+
+    old = pack.write(page, tmp_path / "report")
+    (old.path / "note.txt").write_text("mine")
+    with pytest.raises(UsageError, match="exists"):
+        pack.write(page, tmp_path / "report")
+    assert (old.path / "note.txt").exists()
+    assert pack.write(page, tmp_path / "report", force=True).page.exists()
+    assert not (old.path / "note.txt").exists()
+
+
+def test_an_empty_folder_is_free(tmp_path):
+    (tmp_path / "report").mkdir()
+    assert pack.write(lambda: Page("mine", "", []), tmp_path / "report").page.exists()
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path):

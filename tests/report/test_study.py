@@ -1,13 +1,12 @@
 """The report of a real small study, from the database to the page."""
 
-from pathlib import Path
-
 import pytest
 
 from fersearch import api
-from fersearch.errors import UsageError
-from fersearch.home import artifacts_folder
-from fersearch.report.pack import MARK
+from fersearch.api.context import open_store
+from fersearch.api.reports import gather
+from fersearch.errors import DataError
+from fersearch.report import sections
 
 SIZES = {"train": "60", "valid": "40", "test": "20"}
 
@@ -49,28 +48,21 @@ def test_a_report_from_the_database(study, tmp_path):
     assert api.show_study(study).looks == []
 
 
-def test_force_replaces_a_report_and_nothing_else_does(study, tmp_path):
-    first = api.write_report(study, tmp_path / "out")
-    (first.path / "note.txt").write_text("mine")
-    with pytest.raises(UsageError, match="exists"):
-        api.write_report(study, tmp_path / "out")
-    assert (first.path / "note.txt").exists()
-    api.write_report(study, tmp_path / "out", force=True)
-    assert not (first.path / "note.txt").exists()
-    assert (first.path / MARK).exists()
+def test_a_lost_checkpoint_is_said_in_its_place(study, monkeypatch, tmp_path):
+    monkeypatch.setattr("fersearch.home.artifacts_folder", lambda: tmp_path)
+    with open_store() as store:
+        record = gather(store, store.study(study))
+    assert record.judged.why.startswith(f"The checkpoint of trial {record.best.number} is not at hand: artifact")
+    assert sections.model.roc(record).parts[0].why == record.judged.why
 
 
-def test_a_lost_checkpoint_is_said_in_its_place(study, tmp_path):
-    best = api.front(study).trials or api.list_trials(study)
-    files = [Path(artifacts_folder() / trial.checkpoint) for trial in api.list_trials(study)]
-    contents = [file.read_bytes() for file in files]
-    assert best
-    try:
-        for file in files:
-            file.unlink()
-        page = api.write_report(study, tmp_path / "out").page.read_text()
-    finally:
-        for file, content in zip(files, contents, strict=True):
-            file.write_bytes(content)
-    assert "is not at hand: artifact" in page
-    assert 'id="confusion"' in page
+def test_a_lost_dataset_is_said_in_its_place(study, monkeypatch):
+    monkeypatch.setattr("fersearch.data.arrays.prepare", refuse)
+    with open_store() as store:
+        record = gather(store, store.study(study))
+    assert record.data.why == "The dataset is not at hand: no images found."
+    assert record.judged == record.data
+
+
+def refuse(*_: object) -> None:
+    raise DataError("no images found")
