@@ -2,14 +2,15 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from fersearch import Architecture, FersearchError, Task, hookimpl
+from fersearch import Architecture, Task, hookimpl
 from fersearch.space import Params
 from fersearch_architectures._maps import last_side
+from fersearch_architectures._pretrained import imagenet
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 preload = ("torchvision.models.resnet", "torchvision.models.vgg")
 
@@ -41,11 +42,9 @@ class Vgg16Kirkvik(Architecture):
         return list(model.children())
 
     def load_pretrained(self, model: "nn.Module", source: str, params: Params, task: Task) -> None:
-        from torchvision.models import VGG16_Weights
-
         from fersearch.training.weights import fit
 
-        fit(model, downloaded(VGG16_Weights.IMAGENET1K_V1, "vgg16"), model.head, source)
+        fit(model, imagenet("vgg16"), model.head, source)
 
 
 class ResNet50Kirkvik(Architecture):
@@ -78,11 +77,9 @@ class ResNet50Kirkvik(Architecture):
         return [model[:-1], model[-1]]
 
     def load_pretrained(self, model: "nn.Module", source: str, params: Params, task: Task) -> None:
-        from torchvision.models import ResNet50_Weights
-
         from fersearch.training.weights import fit
 
-        fit(model, downloaded(ResNet50_Weights.IMAGENET1K_V1, "resnet50"), model.head, source)
+        fit(model, imagenet("resnet50"), model.head, source)
 
 
 def vgg16_features(channels: int) -> "nn.Sequential":
@@ -105,22 +102,6 @@ def to_rgb(channels: int) -> "nn.Module":
     from fersearch_architectures._repeat import Repeat
 
     return nn.Identity() if channels == 3 else Repeat()
-
-
-def downloaded(weights: Any, name: str) -> dict[str, "Tensor"]:
-    """torchvision's weights: downloaded once, found in torch's cache after.
-
-    Raises:
-        FersearchError: they cannot be downloaded.
-    """
-    try:
-        return dict(weights.get_state_dict(progress=False, check_hash=True))
-    except (OSError, RuntimeError) as error:
-        file = str(weights.url).rpartition("/")[2]
-        raise FersearchError(
-            f"cannot download the ImageNet weights of {name}: {error}",
-            f"get {file} from pytorch.org where there is a network, and give it: --weights FILE",
-        ) from error
 
 
 @hookimpl

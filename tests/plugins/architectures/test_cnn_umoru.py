@@ -50,7 +50,7 @@ def test_three_dropouts_stand_where_the_thesis_has_them() -> None:
 def test_glorot_starts_from_keras_weights() -> None:
     torch.manual_seed(0)
     model: Any = CnnUmoru().build({**THESIS, "init": "glorot"}, Task(("a", "b"), 1, 16))
-    weight = model.conv2[1].weight
+    weight = model.conv2[1].weight.detach()
     bound = math.sqrt(6 / (9 * 64 + 9 * 128))
     assert 0.99 * bound < float(weight.abs().max()) <= bound
     assert float(weight.std()) == pytest.approx(bound / math.sqrt(3), rel=0.02)
