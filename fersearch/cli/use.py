@@ -132,7 +132,7 @@ def label_words(texts: Sequence[str]) -> dict[str, str]:
 def _tell_failures(found: "Sequence[Examined]") -> None:
     failed = [(one.checkpoint, one.error) for one in found if one.error]
     for checkpoint, error in failed:
-        errors.tell(f"{checkpoint}: {error.message}", error.hint)
+        errors.tell(error.message if str(checkpoint) in error.message else f"{checkpoint}: {error.message}", error.hint)
     if failed:
         raise typer.Exit(1)
 

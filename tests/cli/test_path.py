@@ -106,7 +106,7 @@ def test_pull_predict_and_evaluate(ask, tmp_path):
     assert sum(prediction["probabilities"].values()) == pytest.approx(1, abs=1e-5)
     assert prediction["probabilities"][prediction["label"]] == max(prediction["probabilities"].values())
     evaluated = ask("evaluate", str(tmp_path / "model"), "--dataset", "faces")
-    assert set(evaluated) == {"dataset", "split", "n", "classes", "metrics"}
+    assert set(evaluated) == {"dataset", "split", "n", "classes", "metrics", "per_class", "confusion"}
     assert (evaluated["dataset"], evaluated["split"], evaluated["n"]) == ("faces", "valid", 60)
     assert evaluated["metrics"]["accuracy"] == pytest.approx(trials[0]["values"]["accuracy"], abs=1e-4)
 

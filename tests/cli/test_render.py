@@ -4,9 +4,7 @@ from dataclasses import replace
 
 from fersearch.api.checkpoints import CheckpointRow
 from fersearch.api.datasets import DatasetRow, DatasetView
-from fersearch.api.evaluating import EvaluationView
 from fersearch.api.plugins import PluginRow, PluginView
-from fersearch.api.predicting import Prediction
 from fersearch.api.studies import Front, StudyView, TrialView
 from fersearch.cli import render
 from fersearch.data.verify import Report
@@ -224,28 +222,6 @@ def test_plugins_and_one_plugin():
         "parameter  offered",
         "width      1, 2",
     )
-
-
-def test_predictions_with_the_next_likeliest():
-    found = [Prediction("a.png", "joy", {"anger": 0.1, "joy": 0.85, "fear": 0.05})]
-    assert text(render.predictions(found)) == lines(
-        "image  label  probability  then", "a.png  joy           0.85  anger 0.10, fear 0.05"
-    )
-
-
-def test_an_evaluation_with_its_confusion_and_its_look():
-    view = EvaluationView("tiny", "test", 4, ("anger", "joy"), {"accuracy": 0.75}, [[2, 0], [1, 1]], looks=3)
-    assert text(render.evaluation(view)) == lines(
-        "tiny, test: n = 4",
-        "metric    value",
-        "accuracy  0.750",
-        "",
-        "true \\ called  anger  joy",
-        "anger              2    0",
-        "joy                1    1",
-        "this was look 3 at the test split",
-    )
-    assert "look" not in text(render.evaluation(replace(view, split="valid", looks=None)))
 
 
 def test_commands_are_quoted_for_a_shell():
