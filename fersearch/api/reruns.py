@@ -1,6 +1,7 @@
 """Training a trial's configuration again, beside what was recorded; the study's rows stay as they are."""
 
 import math
+import re
 import signal
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -194,9 +195,11 @@ def _facts(store: Store, study: StudyRow, trial: Trial) -> Mapping[str, Any]:
 
 
 def _slot(device: str | None, threads: int | None) -> Slot:
-    """A place like the one the trial had: its device, and as many threads."""
+    """A place like the one the trial had: its device, and as many threads; UsageError for no device's name."""
     usual = devices.slots(1)[0]
     wanted = device or usual.device
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", wanted):
+        raise UsageError(f"unknown device '{wanted}'", "give cpu, cuda:0 or mps")
     hidden = (("CUDA_VISIBLE_DEVICES", ""),) if wanted == "cpu" else ()
     return Slot(0, wanted, usual.env if wanted == usual.device else hidden, threads or usual.threads)
 
