@@ -139,3 +139,47 @@ def test_a_function_that_is_no_hook_is_not_called(tmp_path: Path) -> None:
     path = metric(tmp_path, "ones")
     path.write_text(path.read_text().replace("@hookimpl\n", ""))
     assert registry.load([path]).metrics == {}
+
+
+FAMILY = """
+from fersearch import Architecture, hookimpl
+from fersearch.errors import UnknownName
+
+class Family(Architecture):
+    name = "family"
+    stage_names = ("a", "b")
+    def variant(self, name):
+        if name not in ("", "small"):
+            raise UnknownName(f"family has no {name}")
+        member = Family()
+        member.name = f"family:{name}" if name else "family"
+        return member
+    def build(self, params, task): ...
+    def stages(self, model): ...
+
+@hookimpl
+def register_architectures(register):
+    register(Family())
+"""
+
+
+def test_a_family_is_asked_for_what_follows_the_colon(tmp_path: Path) -> None:
+    path = tmp_path / "family.py"
+    path.write_text(FAMILY)
+    found = registry.load([path])
+    assert found.architecture("family:small").name == "family:small"
+    assert found.file_of(found.architecture("family:small")).path == str(path)
+    with pytest.raises(UnknownName, match="family has no large"):
+        found.architecture("family:large")
+
+
+def test_an_architecture_without_variants_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="net has no variants, so none called 'small'") as caught:
+        registry.load([architecture(tmp_path)]).architecture("net:small")
+    assert caught.value.hint == "did you mean 'net'?"
+
+
+def test_a_variant_of_an_unknown_family_is_an_unknown_name(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="unknown architecture 'nett'") as caught:
+        registry.load([architecture(tmp_path)]).architecture("nett:small")
+    assert "did you mean 'net'?" in caught.value.hint
