@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from fersearch.api.reruns import Compared, Rerun
 
 FITTED = {
-    "weighted": "weights were fitted there too",
-    "stacking": "the logistic regression was fitted there too",
+    "weighted": ", and their weights were fitted on it",
+    "stacking": ", and the logistic regression was fitted on it",
 }
 
 
@@ -41,6 +41,7 @@ def ensemble(made: "Ensemble") -> RenderableType:
         Text(),
         parts.table((f"{metric} on validation", ">ensemble", ">best single"), scores),
         Text(verdict(made)),
+        Text("all of validation chose the members" + FITTED.get(made.method, ""), style="dim"),
         Text(f"together: {costs}", style="dim"),
     )
 
@@ -49,8 +50,7 @@ def verdict(made: "Ensemble") -> str:
     """Whether the ensemble is better than a single model, by the figure of images that did not choose it."""
     gain = made.objective.loss(made.fair_single) - made.objective.loss(made.fair)
     told = f"{words.number(gain)} better than" if gain > 0 else "no better than"
-    fitted = f"; {FITTED[made.method]}" if made.method in FITTED else ""
-    return f"by folds, {told} the best single model (all of validation chose the members{fitted})"
+    return f"by folds, {told} the best single model"
 
 
 def rerun(done: "Rerun") -> RenderableType:
