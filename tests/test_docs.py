@@ -21,7 +21,7 @@ DOCUMENTS = sorted(
     ]
 )
 HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("register_"))
-HEAVY = ("torch", "torchvision", "optuna", "ray", "sqlalchemy", "alembic", "sklearn", "numpy", "timm", "PIL")
+HEAVY = ("torch", "torchvision", "optuna", "ray", "sqlalchemy", "alembic", "sklearn", "numpy", "timm", "PIL", "cv2")
 
 
 def commands() -> list[str]:
@@ -153,4 +153,5 @@ def test_rich_and_typer_stay_in_their_room():
         for path in ROOT.glob("fersearch/**/*.py")
     }
     assert {str(path.parent) for path, libraries in found.items() if libraries} == {"cli"}
-    assert {path.name for path, libraries in found.items() if "rich" in libraries} == {"render.py", "progress.py"}
+    drawing = {"render.py", "progress.py", "parts.py", "answers.py", "results.py"}
+    assert {path.name for path, libraries in found.items() if "rich" in libraries} == drawing
