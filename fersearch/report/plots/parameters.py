@@ -50,8 +50,9 @@ def slices(
 ) -> Figure:
     """A result against each parameter, one panel each; `bold` tells which trials stand on the front."""
     figure, axes = style.panels(len(columns), columns=4, height=2.1, share="y")
+    style.scale(axes[0], "y", measure, results)
     for place, (axis, column) in enumerate(zip(axes, columns, strict=True)):
-        _slice(axis, measure, results, column, bold)
+        _slice(axis, results, column, bold)
         if floor is not None and math.isfinite(floor):
             axis.axhline(floor, color=style.GREY, linestyle="dashed", linewidth=1)
         if place % 4 == 0:
@@ -102,7 +103,7 @@ def importance(shares: Mapping[str, Mapping[str, float]]) -> Figure:
     return figure
 
 
-def _slice(axis: Axes, measure: Measure, results: Sequence[float], column: Column, bold: Sequence[bool]) -> None:
+def _slice(axis: Axes, results: Sequence[float], column: Column, bold: Sequence[bool]) -> None:
     options = column.options
     places = np.array(column.places())
     if options is not None:
@@ -113,9 +114,8 @@ def _slice(axis: Axes, measure: Measure, results: Sequence[float], column: Colum
     chosen, heights = np.array(bold, bool), np.array(results)
     axis.plot(places[~chosen], heights[~chosen], "o", color=style.BLUE, markersize=3, alpha=0.6, rasterized=raster)
     axis.plot(places[chosen], heights[chosen], "o", color=style.RED, markersize=4.5)
-    if column.log and options is None and np.nanmin(places) > 0:
-        style.logarithmic(axis, "x")
-    style.scale(axis, "y", measure, results)
+    if _logarithmic(column):
+        style.logarithmic(axis, "x", places[~np.isnan(places)].tolist())
     axis.set_title(title(column.name))
 
 

@@ -5,16 +5,14 @@ paper have colours of their own, so that a page can replace them where its backg
 """
 
 import io
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from fersearch.report.records import Measure
 
@@ -93,22 +91,16 @@ def scale(axes: Axes, which: str, measure: Measure, values: Sequence[float]) -> 
     """Make one axis logarithmic where the measure is ranked by ratios and its values differ much."""
     positive = [value for value in values if value > 0]
     if measure.log and len(positive) == len(values) and positive and max(positive) > 8 * min(positive):
-        logarithmic(axes, which)
+        logarithmic(axes, which, positive)
 
 
-def logarithmic(axes: Axes, which: str) -> None:
-    """Make one axis logarithmic, its ticks written as plain numbers."""
+def logarithmic(axes: Axes, which: str, values: Sequence[float]) -> None:
+    """Make one axis logarithmic for some values above 0, its ticks written as plain numbers."""
     axes.set(**{f"{which}scale": "log"})
     axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if _decades(axis) < 2.5 else (1,), numticks=6))
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if max(values) < 300 * min(values) else (1,), numticks=6))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
-
-
-def _decades(axis: Axis) -> float:
-    """How many powers of ten the values of an axis span."""
-    low, high = sorted(axis.get_data_interval())
-    return math.log10(high / low) if low > 0 else math.inf
+    axis.set_minor_locator(NullLocator())
 
 
 def whole_numbers(axes: Axes) -> None:
