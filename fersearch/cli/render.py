@@ -166,7 +166,8 @@ def trial(view: "TrialView", objectives: Sequence[Objective]) -> RenderableType:
     parts: list[RenderableType] = [_title(f"trial {one.number}"), _facts(facts), Text()]
     parts.append(_table(("parameter", ">value"), [(name, words.setting(v)) for name, v in one.params.items()]))
     if one.values:
-        values = [(name, words.number(value)) for name, value in one.values.items()]
+        names = [name for name in one.values if name.removesuffix("_std") == name or name[:-4] not in one.values]
+        values = [(name, words.measured(one.values, name)) for name in names]
         parts += [Text(), _table(("metric", ">value"), values)]
     parts += [Text(), attempts(one.attempts), *_histories(view.history, objectives)]
     return Group(*parts)
@@ -285,7 +286,7 @@ def _values(one: Trial, objectives: Sequence[Objective], tied: Iterable[tuple[in
     cells = []
     for metric in (objective.metric for objective in objectives):
         mark = TIED if (one.number, metric) in marks else ""
-        cells.append(mark + words.number(one.values.get(metric)))
+        cells.append(mark + words.measured(one.values, metric))
     return cells
 
 
@@ -299,11 +300,18 @@ def _histories(history: Sequence[Epoch], objectives: Sequence[Objective]) -> lis
     if not history:
         return []
     names = [o.metric for o in objectives]
+    rounds = any(epoch.round > 1 for epoch in history)
     rows = [
-        (str(e.number), *(words.number(e.values.get(name)) for name in names), durations.brief(e.seconds))
+        (
+            *((str(e.round),) if rounds else ()),
+            str(e.number),
+            *(words.number(e.values.get(name)) for name in names),
+            durations.brief(e.seconds),
+        )
         for e in history
     ]
-    return [Text(), _table((">epoch", *(f">{name}" for name in names), ">time"), rows)]
+    titles = (*((">round",) if rounds else ()), ">epoch", *(f">{name}" for name in names), ">time")
+    return [Text(), _table(titles, rows)]
 
 
 def _findings(lines: Sequence[str]) -> list[RenderableType]:

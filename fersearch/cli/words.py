@@ -33,6 +33,12 @@ def number(value: float | None) -> str:
     return f"{value:.3f}" if size >= 0.001 or value == 0 else f"{value:.1e}"
 
 
+def measured(values: Mapping[str, float], name: str) -> str:
+    """A trial's value, with the deviation over its rounds where it has one; "-" where there is none."""
+    spread = values.get(f"{name}_std")
+    return number(values.get(name)) + (f" ± {number(spread)}" if spread is not None else "")
+
+
 def setting(value: Value) -> str:
     """A parameter's value: `sgd`, `true`, `0.00312`."""
     if isinstance(value, bool):
