@@ -151,7 +151,7 @@ _PLATE = {"facecolor": style.PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 0
 
 def _logarithmic(column: Column) -> bool:
     known = [value for value in column.places() if not math.isnan(value)]
-    return column.log and column.options is None and min(known) > 0
+    return column.log and column.options is None and _spans(known)
 
 
 def _spans(values: Sequence[float]) -> bool:
