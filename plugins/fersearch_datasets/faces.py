@@ -33,7 +33,7 @@ class Faces(Dataset):
         "hardness": Float(0.0, 2.0, search="0.5"),
         "seed": Int(0, 2**31 - 1, search="0"),
     }
-    targets = ("majority", "crossentropy", "probability")
+    targets = ("majority", "crossentropy", "probability", "multi_target")
 
     def files(self, source: Path) -> Sequence[Path]:
         return []
@@ -52,9 +52,10 @@ class Faces(Dataset):
         return Raw(sum(sizes), images, columns, CLASSES)
 
     def label(self, columns: Mapping[str, Any], class_names: Sequence[str], params: Mapping[str, Value]) -> Labels:
-        from fersearch.data.votes import distribution
+        from fersearch.data.votes import distribution, several
 
-        soft = None if params["target"] == "majority" else distribution(columns["votes"])
+        rule = several if params["target"] == "multi_target" else distribution
+        soft = None if params["target"] == "majority" else rule(columns["votes"])
         return Labels(tuple(class_names), columns["label"], columns["split"], soft, columns["subject"])
 
 

@@ -88,6 +88,14 @@ def test_votes_become_targets(tmp_path: Path) -> None:
     assert np.array_equal(loaded.hard, prepared.columns["label"])
 
 
+def test_several_votes_become_several_targets(tmp_path: Path) -> None:
+    prepared = prepare(Faces(), None, SMALL, tmp_path)
+    loaded = load(Faces(), prepared, {"target": "multi_target"})
+    assert loaded.soft is not None
+    votes = prepared.columns["votes"]
+    assert np.array_equal(loaded.soft == 1, (votes >= 3) | (votes == votes.max(1, keepdims=True)))
+
+
 def test_more_hardness_makes_harder_pictures() -> None:
     easy, hard = (draw(people.block(0, "train", 0, hardness)).astype(float) for hardness in (0.0, 1.0))
     roughness = [np.abs(np.diff(images, axis=2)).mean() for images in (easy, hard)]
