@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fersearch.api.checkpoints import list_checkpoints, load_checkpoint, pull_checkpoint
+    from fersearch.api.comparing import compare_studies, sweep_study
     from fersearch.api.creating import check_file, create_from_file, create_study
     from fersearch.api.datasets import (
         export_dataset,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "check_file": "creating",
     "check_plugin": "plugins",
+    "compare_studies": "comparing",
     "create_from_file": "creating",
     "create_study": "creating",
     "delete_study": "studies",
@@ -64,6 +66,7 @@ _HOMES = {
     "show_plugin": "plugins",
     "show_study": "studies",
     "show_trial": "studies",
+    "sweep_study": "comparing",
     "to_optuna": "studies",
     "verify_dataset": "datasets",
     "write_report": "reports",
@@ -72,6 +75,7 @@ _HOMES = {
 __all__ = [
     "check_file",
     "check_plugin",
+    "compare_studies",
     "create_from_file",
     "create_study",
     "delete_study",
@@ -97,6 +101,7 @@ __all__ = [
     "show_plugin",
     "show_study",
     "show_trial",
+    "sweep_study",
     "to_optuna",
     "verify_dataset",
     "write_report",

@@ -1,4 +1,4 @@
-"""`fersearch study`: create, run, check, list, show, front, delete, export, report."""
+"""`fersearch study`: create, run, check, list, show, front, delete, export, report, compare."""
 
 import sys
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fersearch.cli import errors, flags, report
+from fersearch.cli import compare, errors, flags, report
 from fersearch.cli.flags import AsJson, RunFlags, Storage, StudyFlags, Yes
 from fersearch.errors import FersearchError, UsageError
 
@@ -159,6 +159,7 @@ def export(
 
 
 app.command("report")(report.report)
+app.command("compare")(compare.compare)
 
 
 def confirm(question: str, yes: bool) -> None:

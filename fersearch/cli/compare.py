@@ -1,0 +1,191 @@
+"""`fersearch study compare`: studies side by side, or one study by the values of a parameter."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fersearch.cli.flags import AsJson, Storage
+from fersearch.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from fersearch.report.compare import Comparison
+    from fersearch.report.compare_sweep import Sweep
+    from fersearch.report.pack import Written
+    from fersearch.report.tables import Table
+
+Names = Annotated[list[str], typer.Argument(metavar="STUDY...", help="Names of studies; 'NAME/*' means all that fit.")]
+
+
+def compare(
+    names: Names,
+    metric: Annotated[
+        list[str] | None, typer.Option("--metric", help="Compare by this; repeatable, the first leads.")
+    ] = None,
+    by: Annotated[
+        str, typer.Option("--by", metavar="trial|front", help="Each study's best trial, or all of its front.")
+    ] = "trial",
+    trial: Annotated[
+        list[str] | None, typer.Option("--trial", metavar="STUDY=N", help="The trial that stands for a study.")
+    ] = None,
+    factor: Annotated[
+        str | None, typer.Option("--factor", metavar="PARAMETER", help="Group one study's trials by a parameter.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Also write a page, plots and tables.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the report in the folder.")] = False,
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare studies: scores, time, memory, and paired tests over folds or repeats."""
+    from fersearch import api
+
+    if force and out is None:
+        raise UsageError("--force without -o", "give the folder to replace: -o DIR")
+    if factor is not None:
+        name = _only(names, by, trial)
+        swept = api.sweep_study(name, factor, metrics=metric or (), out=out, force=force, storage=storage)
+        _tell(_sweep(swept.found), _sweep_record(swept.found), swept.written, as_json)
+        return
+    done = api.compare_studies(
+        names, metrics=metric or (), by=by, trials=_trials(trial or ()), out=out, force=force, storage=storage
+    )
+    _tell(_comparison(done.found), _record(done.found), done.written, as_json)
+
+
+def _only(names: Sequence[str], by: str, trial: Sequence[str] | None) -> str:
+    if len(names) != 1 or "*" in names[0]:
+        raise UsageError(f"--factor looks into one study, and {', '.join(names)} may be several", "name one study")
+    if by != "trial" or trial:
+        raise UsageError("--factor takes every complete trial", "leave out --by and --trial")
+    return names[0]
+
+
+def _trials(given: Sequence[str]) -> dict[str, int]:
+    found = {}
+    for text in given:
+        name, sign, number = text.rpartition("=")
+        if not (sign and name and number.isdecimal()):
+            raise UsageError(f"--trial {text} is no choice of a trial", "write STUDY=NUMBER, as --trial mine/cnn=3")
+        found[name] = int(number)
+    return found
+
+
+def _tell(
+    items: "Sequence[RenderableType]", record: Mapping[str, Any], written: "Written | None", as_json: bool
+) -> None:
+    from fersearch.cli import records, render
+
+    if as_json:
+        records.dump({**record, "page": str(written.page) if written else None})
+        return
+    render.show(*items)
+    if written:
+        render.show("", f"wrote {written.page}, {len(written.plots)} plots and {len(written.tables)} tables")
+
+
+def _comparison(found: "Comparison") -> "list[RenderableType]":
+    from rich.text import Text
+
+    from fersearch.report import compare_grid, compare_pairs, compare_rows, compare_words
+
+    pairs, others = compare_pairs.tests(found, found.metrics[0])
+    shown: list[RenderableType] = [_table(compare_rows.studies(found))]
+    for measures in (found.metrics, found.costs):
+        shown += ["", _table(compare_rows.results(found, measures))] if measures else []
+    cells = compare_grid.grid(found.entries)
+    if cells is not None:
+        shown += ["", Text(found.metrics[0].label, "bold"), _table(compare_grid.matrix(cells, found.metrics[0]))]
+    if pairs:
+        shown += ["", _table(compare_rows.tested(pairs, found.metrics[0]))]
+    elif others:
+        shown += ["", _table(compare_rows.untested(others))]
+    shown += ["", *(Text(line) for line in compare_words.narrative(found, pairs))]
+    return [*shown, *(Text(f"! {line}", style="yellow") for line in compare_words.warnings(found))]
+
+
+def _sweep(found: "Sweep") -> "list[RenderableType]":
+    from rich.text import Text
+
+    from fersearch.report import compare_sweep
+
+    alone = compare_sweep.equal_elsewhere(found)
+    shown: list[RenderableType] = []
+    if alone:
+        shown += [Text("all else equal", "bold"), _table(compare_sweep.equal_table(found, alone))]
+        shown += [Text(compare_sweep.settings(alone, found.factor), "dim"), ""]
+    return [*shown, Text("all complete trials", "bold"), _table(compare_sweep.table(found))]
+
+
+def _table(table: "Table") -> "RenderableType":
+    """A report's table for the screen; marked cells are bold."""
+    from rich.text import Text
+
+    from fersearch.cli import parts
+    from fersearch.report.tables import is_number, text
+
+    right = [bool(table.rows) and all(is_number(row[j]) for row in table.rows) for j in range(len(table.columns))]
+    titles = [f"{'>' if side else ''}{name}" for name, side in zip(table.columns, right, strict=True)]
+    return parts.table(
+        titles,
+        [
+            [Text(text(cell), "bold" if (i, j) in table.marked else "") for j, cell in enumerate(row)]
+            for i, row in enumerate(table.rows)
+        ],
+    )
+
+
+def _record(found: "Comparison") -> dict[str, Any]:
+    from fersearch.report import compare_pairs, compare_words
+
+    return {
+        "metrics": [f"{measure.name}:{measure.direction}" for measure in found.metrics],
+        "studies": [
+            {
+                "study": entry.record.spec.name,
+                "trial": entry.trial.number,
+                "model": entry.spec.model,
+                "dataset": entry.spec.dataset,
+                "classes": list(entry.classes),
+                "n_valid": entry.judged,
+                "protocol": compare_words.protocol(entry),
+                "values": dict(entry.trial.values),
+                "rounds": {str(number): dict(values) for number, values in entry.rounds.items()},
+            }
+            for entry in found.entries
+        ],
+        "comparable": [[entry.label for entry in group] for group in found.groups],
+        "tests": {m.name: _tests(*compare_pairs.tests(found, m)) for m in found.metrics},
+        "warnings": compare_words.warnings(found),
+    }
+
+
+def _tests(pairs: Sequence[Any], others: Sequence[Any]) -> dict[str, Any]:
+    fields = ("n", "difference", "low", "high", "wilcoxon", "t", "corrected")
+    return {
+        "tested": [
+            {"a": test.a.label, "b": test.b.label}
+            | {name: getattr(test.result, name) for name in fields}
+            | {"holm": test.holm, "notes": list(test.result.notes)}
+            for test in pairs
+        ],
+        "untested": [{"a": pair.a.label, "b": pair.b.label, "why": pair.why} for pair in others],
+    }
+
+
+def _sweep_record(found: "Sweep") -> dict[str, Any]:
+    from fersearch.report import compare_sweep
+
+    return {
+        "study": found.record.spec.name,
+        "factor": found.factor,
+        "metrics": [f"{measure.name}:{measure.direction}" for measure in found.metrics],
+        "values": [
+            {"value": name, "trials": [trial.number for trial in trials]} for name, trials in compare_sweep.bins(found)
+        ],
+        "equal_elsewhere": [trial.number for trial in compare_sweep.equal_elsewhere(found)],
+    }
