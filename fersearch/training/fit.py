@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fersearch.data.arrays import Loaded
 from fersearch.space import Value
@@ -122,23 +122,25 @@ class Fit:
         if self.average:
             self.average.load_state_dict(state["average"])
 
-    def epoch(self, number: int, seed: int, on_first_step: Callable[[], None]) -> float:
-        """One pass over the training images; returns their mean loss."""
-        total = torch.zeros((), device=self.batches.pixels.device)
+    def epoch(self, number: int, seed: int, on_first_step: Callable[[], None]) -> tuple[float, float]:
+        """One pass over the training images, as they are drawn and augmented; returns mean loss and accuracy."""
+        total = torch.zeros(2, device=self.batches.pixels.device)
         for step, (images, targets) in enumerate(self.batches.epoch(seed)):
             self.schedule.step(number - 1 + step / len(self.batches))
             with autocast(self.precision, images.device):
-                loss = self.loss_of(self.stepped(images), targets)
+                logits = self.stepped(images)
+                loss = self.loss_of(logits, targets)
             self.updates.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             self._update()
-            total += loss.detach() * len(images)
+            total += torch.stack((loss.detach() * len(images), right(logits.detach(), targets)))
             if step == 0:
                 on_first_step()
             if step % CHECKED == 0:
                 check_finite(total, "the training loss")
         check_finite(total, "the training loss")
-        return float(total) / self.batches.count
+        loss_sum, right_sum = total.tolist()
+        return loss_sum / self.batches.count, right_sum / self.batches.count
 
     def _update(self) -> None:
         """Change the weights by their gradients."""
@@ -147,3 +149,9 @@ class Fit:
         self.updates.step()
         if self.average:
             self.average.update()
+
+
+def right(logits: Tensor, targets: Tensor) -> Tensor:
+    """How many images of a batch are called by their class, by the largest share where targets are shares."""
+    wanted = targets.argmax(1) if targets.is_floating_point() else targets
+    return (logits.argmax(1) == wanted).sum().to(torch.float32)

@@ -87,11 +87,11 @@ def train(
         torch.manual_seed(derive(seed, "dropout", number))
         fit.train(fixed)
         with memory.watching(), clock.running():
-            train_loss = fit.epoch(number, derive(seed, "batches", number), on_first_step)
+            train_loss, train_accuracy = fit.epoch(number, derive(seed, "batches", number), on_first_step)
         seconds, cpu_seconds = progress.add(number, clock, memory)
         judged = judge(fit.judging, loaded, seen, "valid", fit.batches.batch_size, fit.loss_of, precision)
         values = compute(metrics, progress.evaluation(judged, loaded.task, fit.judged, pixels))
-        values |= {"train_loss": train_loss, "valid_loss": judged.loss}
+        values |= {"train_loss": train_loss, "train_accuracy": train_accuracy, "valid_loss": judged.loss}
         check_finite(values[objective.metric], objective.metric)
         fit.schedule.judge(values[objective.metric])
         progress.rate(number, objective.loss(values[objective.metric]))
