@@ -82,7 +82,7 @@ def show_dataset(
     Raises:
         DataError: the files are missing or broken.
     """
-    dataset, source, values, prepared = _prepared(name, data, options or {}, progress, plugins)
+    dataset, source, values, prepared = prepared_dataset(name, data, options or {}, progress, plugins)
     chosen = target or dataset.targets[0]
     shown = verify.show(dataset, prepared, {**values, "target": chosen})
     where = str(source) if source else None
@@ -100,7 +100,7 @@ def prepare_dataset(
     plugins: tuple[Path, ...] = (),
 ) -> Path:
     """Decode a dataset once; later studies map it. Returns the prepared folder."""
-    folder: Path = _prepared(name, data, options or {}, progress, plugins)[3].folder
+    folder: Path = prepared_dataset(name, data, options or {}, progress, plugins)[3].folder
     return folder
 
 
@@ -113,7 +113,7 @@ def verify_dataset(
     plugins: tuple[Path, ...] = (),
 ) -> verify.Report:
     """Check a dataset against what is known of it: counts, duplicates, constant images, votes, subjects."""
-    dataset, _, values, prepared = _prepared(name, data, options or {}, progress, plugins)
+    dataset, _, values, prepared = prepared_dataset(name, data, options or {}, progress, plugins)
     return verify.verify(dataset, prepared, {**values, "target": dataset.targets[0]})
 
 
@@ -139,7 +139,7 @@ def export_dataset(
     """
     from fersearch.data import export
 
-    dataset, source, values, prepared = _prepared(name, data, options or {}, progress, plugins)
+    dataset, source, values, prepared = prepared_dataset(name, data, options or {}, progress, plugins)
     found = export.faces(dataset, prepared, {**values, "target": target or dataset.targets[0]}, limit)
     if output.suffix.lower() == ".csv":
         export.to_csv(output, found, source, force)
@@ -148,9 +148,10 @@ def export_dataset(
     return Exported(output, Counter(face.split for face in found))
 
 
-def _prepared(
+def prepared_dataset(
     name: str, data: Path | None, options: Mapping[str, str], progress: Progress | None, plugins: tuple[Path, ...]
 ) -> tuple[Dataset, Path | None, dict[str, Value], Any]:
+    """A dataset, where its files are, its options with their defaults, and its prepared copy, made if need be."""
     dataset = components(plugins).dataset(name)
     mistakes = Mistakes()
     values = dataset_options(dataset, options, mistakes)
