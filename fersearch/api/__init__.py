@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fersearch.api.ensembles import make_ensemble
     from fersearch.api.evaluating import evaluate
     from fersearch.api.plugins import check_plugin, list_plugins, new_plugin, show_plugin
+    from fersearch.api.portraying import report_dataset
     from fersearch.api.predicting import predict
     from fersearch.api.reports import write_report
     from fersearch.api.reruns import rerun_trial
@@ -60,6 +61,7 @@ _HOMES = {
     "predict": "predicting",
     "prepare_dataset": "datasets",
     "pull_checkpoint": "checkpoints",
+    "report_dataset": "portraying",
     "rerun_trial": "reruns",
     "run_study": "running",
     "show_dataset": "datasets",
@@ -95,6 +97,7 @@ __all__ = [
     "predict",
     "prepare_dataset",
     "pull_checkpoint",
+    "report_dataset",
     "rerun_trial",
     "run_study",
     "show_dataset",

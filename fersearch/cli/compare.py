@@ -116,9 +116,9 @@ def _sweep(found: "Sweep") -> "list[RenderableType]":
     alone = compare_sweep.equal_elsewhere(found)
     shown: list[RenderableType] = []
     if alone:
-        shown += [Text("all else equal", "bold"), _table(compare_sweep.equal_table(found, alone))]
+        shown += [Text("all else equal", "bold"), _table(compare_sweep.equal_table(found, alone, found.metrics))]
         shown += [Text(compare_sweep.settings(alone, found.factor), "dim"), ""]
-    return [*shown, Text("all complete trials", "bold"), _table(compare_sweep.table(found))]
+    return [*shown, Text("all complete trials", "bold"), _table(compare_sweep.table(found, found.metrics))]
 
 
 def _table(table: "Table") -> "RenderableType":

@@ -1,4 +1,4 @@
-"""`fersearch dataset`: list, show, verify, prepare, export."""
+"""`fersearch dataset`: list, show, verify, prepare, export, report."""
 
 from pathlib import Path
 from typing import Annotated
@@ -114,3 +114,32 @@ def export(
     else:
         parts = ", ".join(f"{part} {n:,}" for part, n in made.splits.items())
         render.show(f"{made.n:,} images of {name} are listed in {made.path}: {parts}")
+
+
+@app.command()
+@flags.flat
+def report(
+    name: Name,
+    *,
+    which: DatasetFlags,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The folder to write.")],
+    target: Target = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the report in the folder.")] = False,
+    plugin: Plugins = None,
+) -> None:
+    """Write a dataset's report: one HTML page with distributions, samples, intensities and augmentation."""
+    from fersearch import api
+    from fersearch.cli import progress, render
+
+    with progress.preparation(render.console(stderr=True)) as told:
+        written = api.report_dataset(
+            name,
+            out,
+            data=which.data,
+            options=which.options(),
+            target=target,
+            force=force,
+            progress=told,
+            plugins=tuple(plugin or ()),
+        )
+    typer.echo(f"wrote {written.page}, {len(written.plots)} plots and {len(written.tables)} tables")

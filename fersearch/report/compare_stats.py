@@ -87,7 +87,7 @@ def _wilcoxon(differences: Sequence[float]) -> tuple[float, tuple[str, ...]]:
 
     apart = [float(f"{value:.10g}") for value in differences if abs(value) > 1e-12]  # ties are ties again
     least = least_wilcoxon(len(apart))
-    notes = (f"with {len(apart)} differences Wilcoxon's test cannot go below p = {least:.3g}",) if least > LEVEL else ()
+    notes = (f"Wilcoxon's p is {least:.3g} at least",) if least > LEVEL else ()
     return float(wilcoxon(apart).pvalue), notes
 
 

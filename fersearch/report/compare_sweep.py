@@ -73,9 +73,9 @@ def equal_elsewhere(found: Sweep) -> list[Trial]:
     return ranked if len(order) > 1 else []
 
 
-def table(found: Sweep) -> Table:
+def table(found: Sweep, measures: Sequence[Measure]) -> Table:
     """Each value: how many trials, mean ± deviation and best of the first metric, means of the others."""
-    lead, *others = found.measures
+    lead, *others = measures
     cells: list[list[Cell]] = []
     for name, trials in bins(found):
         first = [value for trial in trials if (value := derive.finite(trial.values, lead.name)) is not None]
@@ -87,16 +87,16 @@ def table(found: Sweep) -> Table:
     return Table("sweep", caption, columns, cells, frozenset(marked))
 
 
-def equal_table(found: Sweep, trials: Sequence[Trial]) -> Table:
+def equal_table(found: Sweep, trials: Sequence[Trial], measures: Sequence[Measure]) -> Table:
     """Trials that differ in the factor alone, one row each."""
     cells: list[list[Cell]] = [
-        [_word(trial.params[found.factor]), trial.number, *(rows.measured(trial, m.name) for m in found.measures)]
+        [_word(trial.params[found.factor]), trial.number, *(rows.measured(trial, m.name) for m in measures)]
         for trial in trials
     ]
     lead = found.metrics[0]
     place = _best([derive.finite(trial.values, lead.name) for trial in trials], lead)
     marked = frozenset({(place, 2)} if place is not None else ())
-    columns = [title(found.factor), "Trial", *(measure.heading for measure in found.measures)]
+    columns = [title(found.factor), "Trial", *(measure.heading for measure in measures)]
     caption = f"Trials that differ in {title(found.factor)} alone."
     return Table("equal-elsewhere", caption, columns, cells, marked)
 

@@ -19,12 +19,12 @@ def sweep(found: Sweep) -> Page:
     name, lead = title(found.factor), found.metrics[0]
     alone = equal_elsewhere(found)
     if alone:
-        shown: list[Part] = [Text(settings(alone, found.factor)), Tabular(equal_table(found, alone))]
+        shown: list[Part] = [Text(settings(alone, found.factor)), Tabular(equal_table(found, alone, found.measures))]
     else:
         shown = [Missing(f"No two complete trials differ in {name} alone; the sampler `ofat` makes such trials.")]
     joined: list[Part] = [
         Text("Here the other parameters differ too, so a difference of means may be theirs."),
-        Tabular(table(found)),
+        Tabular(table(found, found.measures)),
         Plot("sweep", f"Metrics of complete trials by {name}.", _drawn(found)),
     ]
     every: list[Part] = [Fold("Every trial", [Tabular(rows.trials(found.record))])]

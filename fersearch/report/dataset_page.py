@@ -1,0 +1,136 @@
+"""The page of a dataset: its sections and their order."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fersearch.report import rows
+from fersearch.report.dataset import HISTOGRAM, Portrait, intensities, samples
+from fersearch.report.parts import Facts, Missing, Page, Part, Plot, Section, Tabular, Text
+from fersearch.report.plots.bars import bars
+from fersearch.report.plots.pictures import pictures
+from fersearch.report.plots.shares import intensities as draw_intensities
+from fersearch.report.plots.shares import pies
+from fersearch.report.tables import Cell, Table
+from fersearch.report.words import options
+
+PER_CLASS = 8
+FACES = "They are written to this folder alone; mind the dataset's licence before you pass it on."
+
+
+def dataset(portrait: Portrait) -> Page:
+    """The whole page. Call it inside `plots.style.styled()`."""
+    sections = [_summary(portrait), _classes(portrait)]
+    sections += [_sources(portrait)] if portrait.sources else []
+    sections += [_samples(portrait), _intensities(portrait), _augmentation(portrait)]
+    counts = portrait.per_class()
+    tiles = [("images", f"{portrait.count:,}"), ("classes", f"{len(portrait.classes)}")]
+    if min(counts):
+        tiles.append(("largest class by smallest", f"{max(counts) / min(counts):.1f}"))
+    return Page(
+        title=portrait.name,
+        subtitle="Dataset report",
+        sections=sections,
+        tiles=[*tiles, ("to look at", f"{len(portrait.findings)}")],
+        footer=f"Written by fersearch {portrait.version} on {portrait.written:%Y-%m-%d %H:%M} UTC.",
+    )
+
+
+def _summary(portrait: Portrait) -> Section:
+    colour = "grey" if portrait.channels == 1 else "RGB"
+    side = portrait.images.shape[-1]
+    facts = [
+        ("What it is", portrait.summary),
+        ("Licence", portrait.licence or "not known"),
+        ("Files", portrait.files),
+        ("Options", options(portrait.options) or "none"),
+        ("Target", portrait.target),
+        ("Shape", f"{len(portrait.images):,} images of {portrait.channels} x {side} x {side}, uint8, {colour}"),
+    ]
+    parts: list[Part] = [Facts(facts)]
+    parts += [Missing(line[:1].upper() + line[1:] + ".") for line in portrait.findings]
+    head: list[list[Cell]] = [list(row) for row in portrait.head]
+    parts.append(Tabular(Table("head", "The first images.", portrait.columns, head)))
+    checks: list[list[Cell]] = [[name, told] for name, told in portrait.checks]
+    parts.append(Tabular(Table("checks", "What was checked, and what was found.", ["Check", "Found"], checks)))
+    return Section("summary", "Summary", parts)
+
+
+def _classes(portrait: Portrait) -> Section:
+    per_split = {name: list(part["per_class"].values()) for name, part in portrait.splits.items()}
+    series = {name: [float(count) for count in counts] for name, counts in per_split.items()}
+    drawn = bars(portrait.classes, series, "images", figures=len(portrait.classes) * len(series) <= 24)
+    whole = {"all": portrait.per_class(), **per_split} if len(per_split) > 1 else per_split
+    parts: list[Part] = [
+        Tabular(distribution(portrait)),
+        Plot("class-distribution", "Images of each class in each split.", drawn),
+        Plot("class-shares", "Shares of the classes in all images and in each split.", pies(whole, portrait.classes)),
+    ]
+    return Section("classes", "Class distribution", parts)
+
+
+def distribution(portrait: Portrait) -> Table:
+    """Images of each class in each split, in all, and as a share; below the accuracy of naming the largest class."""
+    base = rows.splits(portrait.splits, portrait.classes)
+    totals = [*portrait.per_class(), portrait.count]
+    found: list[list[Cell]] = [
+        [*row, total, f"{100 * total / portrait.count:.1f} %"] for row, total in zip(base.rows, totals, strict=True)
+    ]
+    baselines = [f"{100 * part['baseline']:.1f} %" for part in portrait.splits.values()]
+    found.append(["majority baseline", *baselines, None, None])
+    return Table("distribution", base.caption, [*base.columns, "All", "Share"], found)
+
+
+def _sources(portrait: Portrait) -> Section:
+    table = composition(portrait.sources, portrait.classes)
+    series = {name: [float(n) for n in own["per_class"].values()] for name, own in portrait.sources.items()}
+    figure = bars(portrait.classes, series, "images", figures=False)
+    parts: list[Part] = [
+        Text("A class that one source brings alone can be told by the camera instead of the face."),
+        Tabular(table),
+        Plot("sources", "Images of each class from each source.", figure),
+    ]
+    return Section("sources", "Sources", parts)
+
+
+def composition(sources: Mapping[str, Mapping[str, Any]], classes: Sequence[str]) -> Table:
+    """Images of each class that each source brings."""
+    found: list[list[Cell]] = [[name, *(own["per_class"][name] for own in sources.values())] for name in classes]
+    found.append(["all", *(own["n"] for own in sources.values())])
+    return Table("sources", "Images of each class from each source.", ["Class", *sources], found)
+
+
+def _samples(portrait: Portrait) -> Section:
+    chosen = samples(portrait.hard, portrait.part, len(portrait.classes), PER_CLASS)
+    named = [(name, own) for name, own in zip(portrait.classes, chosen, strict=True) if own]
+    one = [named[place : place + PER_CLASS] for place in range(0, len(named), PER_CLASS)]
+    parts: list[Part] = [Text(f"Images drawn at random, of train where it has them. {FACES}")]
+    for place, group in enumerate(one, start=1):
+        figure = pictures([[portrait.images[own[0]] for _, own in group]], (), [name for name, _ in group], side=1.1)
+        parts.append(Plot(f"sample-each-{place}", "One image of each class.", figure))
+    figure = pictures([[portrait.images[row] for row in own] for _, own in named], [name for name, _ in named])
+    parts.append(Plot("samples", f"Images of each class, {PER_CLASS} at most.", figure))
+    return Section("samples", "Samples", parts)
+
+
+def _intensities(portrait: Portrait) -> Section:
+    about = (
+        "Grey values of all pixels" + (" of all three channels" if portrait.channels == 3 else "") + " in each class, "
+        f"from 0 (black) to 255 (white); red lines are means. {HISTOGRAM:,} images of a class at most, drawn at random."
+    )
+    figure = draw_intensities(intensities(portrait), portrait.classes)
+    return Section("intensity", "Pixel intensities", [Plot("intensities", about, figure)])
+
+
+def _augmentation(portrait: Portrait) -> Section:
+    if not portrait.augmented:
+        return Section("augmentation", "Augmentation", [Missing("No preset was tried.")])
+    originals = [portrait.images[row] for row in portrait.shown]
+    names = [portrait.classes[int(portrait.hard[row])] for row in portrait.shown]
+    columns: list[Any] = [originals, *portrait.augmented.values()]
+    grid = [[column[i] for column in columns] for i in range(len(originals))]
+    figure = pictures(grid, names, ["as it is", *portrait.augmented])
+    about = (
+        "The same images under each preset of the parameter `augmentation`, one draw each. Only train images are "
+        "augmented, anew in every epoch; `strong` also blends each with another image (mixup)."
+    )
+    return Section("augmentation", "Augmentation", [Text(about), Plot("augmentation", "Augmented images.", figure)])
