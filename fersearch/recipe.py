@@ -72,7 +72,7 @@ def recipe(architecture: Architecture, dataset: Dataset, pretrained: bool = Fals
         **OPTIMISATION,
         **REGULARISATION,
         "target": Choice(*dataset.targets, search=dataset.targets[0]),
-        **_freezing(architecture.stage_names, pretrained),
+        **freezing(architecture.stage_names, pretrained),
     }
     if taken := sorted(set(shared) & set(architecture.space)):
         message = f"architecture '{architecture.name}' names dimensions of the recipe: {', '.join(taken)}"
@@ -89,7 +89,8 @@ def freeze_rules(stages: int) -> tuple[str, ...]:
     return ("none", "all_but_last", *(("all_but_first_and_last",) if stages > 2 else ()), *first)
 
 
-def _freezing(stage_names: Sequence[str], pretrained: bool) -> dict[str, Dimension]:
+def freezing(stage_names: Sequence[str], pretrained: bool) -> dict[str, Dimension]:
+    """What may be frozen of a network with these stages, and what becomes of frozen batch norms."""
     rules = freeze_rules(len(stage_names))
     return {
         "freeze": Choice(*rules, search=None if pretrained else "none"),

@@ -1,17 +1,20 @@
 """Plugins: what is there, what one offers, a new one from a template, and the contract suite on a file."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fersearch import templates
 from fersearch.api.context import components
 from fersearch.components import Architecture, Dataset, Task
 from fersearch.errors import UsageError, lookup
-from fersearch.recipe import OPTIMISATION, REGULARISATION
+from fersearch.recipe import OPTIMISATION, REGULARISATION, freezing
 from fersearch.registry import KINDS, Registry, where_from
 from fersearch.space import Space, describe
+
+if TYPE_CHECKING:
+    from fersearch.training.summary import Layer
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class PluginRow:
 
 @dataclass(frozen=True)
 class PluginView:
-    """A component, what it offers to search, and for an architecture the size of its smallest configuration."""
+    """A component, what it offers to search, and for an architecture the size and layers of one configuration."""
 
     kind: str
     name: str
@@ -35,6 +38,7 @@ class PluginView:
     space: Mapping[str, str]
     parameters: Mapping[str, int] | None = None
     details: Mapping[str, str] = field(default_factory=dict)
+    layers: Sequence["Layer"] = ()
 
 
 @dataclass(frozen=True)
@@ -53,36 +57,57 @@ def list_plugins(plugins: tuple[Path, ...] = ()) -> tuple[list[PluginRow], dict[
 
 
 def show_plugin(
-    name: str, *, classes: int = 8, channels: int = 1, image_size: int = 48, plugins: tuple[Path, ...] = ()
+    name: str,
+    *,
+    classes: int = 8,
+    channels: int = 1,
+    image_size: int = 48,
+    settings: Mapping[str, str] | None = None,
+    layers: bool = False,
+    plugins: tuple[Path, ...] = (),
 ) -> PluginView:
     """One component by name; an architecture's parameters are counted for the task given.
 
+    Args:
+        settings: narrow an architecture's configuration, in the language of `--set`; else the first one counts.
+        layers: also list an architecture's layers.
+
     Raises:
         UnknownName: no component has that name.
+        UsageError: the settings are not offered.
     """
     kind, item = _find(components(plugins), name)
     space: dict[str, Any] = dict(getattr(item, "space", {}))
     if isinstance(item, Dataset):
         space = {**item.decoding, **item.options}
     offers = {key: describe(dimension) for key, dimension in space.items()}
-    parameters = None
-    if isinstance(item, Architecture):
-        task = Task(tuple(f"class{i}" for i in range(classes)), channels, image_size)
-        parameters = count_parameters(item, task)
-    return PluginView(kind, name, where_from(item), item.summary, offers, parameters, _details(item))
+    view = PluginView(kind, name, where_from(item), item.summary, offers, details=_details(item))
+    if not isinstance(item, Architecture):
+        return view
+    task = Task(tuple(f"class{i}" for i in range(classes)), channels, image_size)
+    params = default_params(item, settings)
+    view = replace(view, parameters=count_parameters(item, task, params))
+    return replace(view, layers=_layers(item, task, params)) if layers else view
 
 
-def count_parameters(architecture: Architecture, task: Task) -> dict[str, int]:
-    """Parameters of an architecture's default configuration, on the meta device (nothing is allocated)."""
+def count_parameters(architecture: Architecture, task: Task, params: Mapping[str, Any] | None = None) -> dict[str, int]:
+    """Parameters of a configuration, the default one if none is given, on the meta device (nothing is allocated)."""
     from fersearch.training.measure import count_on_meta
 
-    return count_on_meta(architecture, default_params(architecture), task)
+    return count_on_meta(architecture, params or default_params(architecture), task)
 
 
-def default_params(architecture: Architecture) -> dict[str, Any]:
-    """The first configuration of an architecture's space with the recipe's dimensions, nothing frozen."""
-    space = Space({**OPTIMISATION, **REGULARISATION, **architecture.space})
-    return next(space.narrowed({}).configurations())
+def default_params(architecture: Architecture, settings: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The first configuration of an architecture's space with the recipe's dimensions, nothing frozen unless set."""
+    freeze = freezing(architecture.stage_names, pretrained=False)
+    space = Space({**OPTIMISATION, **REGULARISATION, **freeze, **architecture.space})
+    return next(space.narrowed(settings or {}).configurations())
+
+
+def _layers(architecture: Architecture, task: Task, params: Mapping[str, Any]) -> "Sequence[Layer]":
+    from fersearch.training.summary import layers
+
+    return layers(architecture, params, task)
 
 
 def new_plugin(kind: str, name: str, folder: Path) -> list[Path]:

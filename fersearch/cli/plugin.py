@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fersearch.cli.flags import AsJson, Plugins
+from fersearch.cli.flags import AsJson, Plugins, pairs
 
 app = typer.Typer(help="Architectures, datasets and metrics.", no_args_is_help=True)
 
@@ -31,6 +31,11 @@ def show(
     ] = 8,
     channels: Annotated[int, typer.Option("--channels", min=1, max=3, help="1 grey, 3 colour.")] = 1,
     image_size: Annotated[int, typer.Option("--image-size", min=8, metavar="PIXELS", help="Side of the images.")] = 48,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Count another configuration than the first; repeatable."),
+    ] = None,
+    layers: Annotated[bool, typer.Option("--layers", help="List an architecture's layers too.")] = False,
     plugin: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
@@ -38,7 +43,15 @@ def show(
     from fersearch import api
     from fersearch.cli import records, render
 
-    view = api.show_plugin(name, classes=classes, channels=channels, image_size=image_size, plugins=tuple(plugin or ()))
+    view = api.show_plugin(
+        name,
+        classes=classes,
+        channels=channels,
+        image_size=image_size,
+        settings=pairs("--set", settings),
+        layers=layers,
+        plugins=tuple(plugin or ()),
+    )
     if as_json:
         records.dump(records.plugin(view))
     else:

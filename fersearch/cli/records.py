@@ -140,6 +140,8 @@ def plugin(view: "PluginView") -> Record:
     record: Record = {"kind": view.kind, "name": view.name, "space": dict(view.space)}
     if view.parameters is not None:
         record["parameters"] = dict(view.parameters)
+    if view.layers:
+        record["layers"] = [asdict(layer) for layer in view.layers]
     return record
 
 

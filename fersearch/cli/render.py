@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fersearch.api.studies import Front, StudyView, TrialView
     from fersearch.data.verify import Report
     from fersearch.store import StudySummary
+    from fersearch.training.summary import Layer
 
 PIPE_WIDTH = 160
 TIED = "≈"
@@ -269,7 +270,17 @@ def plugin(view: "PluginView") -> RenderableType:
         facts["parameters"] = f"{view.parameters['total']:,} ({view.parameters['trainable']:,} trainable)"
     offers = _table(("parameter", "offered"), [(name, offer) for name, offer in view.space.items()])
     below: list[RenderableType] = [Text(), offers] if view.space else []
+    if view.layers:
+        below += [Text(), _layers(view.layers)]
     return Group(_title(f"{view.kind} {view.name}"), _facts(facts), *below)
+
+
+def _layers(found: "Sequence[Layer]") -> RenderableType:
+    cells = [
+        (layer.name, layer.kind, "x".join(map(str, layer.shape)), f"{layer.parameters:,}", f"{layer.trainable:,}")
+        for layer in found
+    ]
+    return _table(("layer", "kind", ">output", ">parameters", ">trainable"), cells)
 
 
 def commands(lines: Iterable[Sequence[str]], title: str = "next") -> RenderableType:

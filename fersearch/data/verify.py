@@ -151,7 +151,9 @@ def _images(seen: _Seen) -> str:
 
 def _part_row(part: Mapping[str, Any]) -> str:
     shares = ", ".join(f"{name} {n:,} ({n / part['n']:.1%})" for name, n in part["per_class"].items())
-    return f"{part['n']:,}: {shares}; majority-class baseline {part['baseline']:.1%}"
+    counts = sorted(part["per_class"].values())
+    two = f", the two largest classes together {sum(counts[-2:]) / part['n']:.1%}" if len(counts) > 2 else ""
+    return f"{part['n']:,}: {shares}; majority-class baseline {part['baseline']:.1%}{two}"
 
 
 def _rare(classes: tuple[str, ...], splits: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -1,6 +1,7 @@
 """One trial in its own process: reads a request, trains, tells each epoch, hears each decision."""
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -47,6 +48,7 @@ class Reporter:
 def main(fd: int) -> None:
     """Run the one trial that is asked for over the connection `fd`."""
     connection = Connection(fd)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
     reporter = Reporter(connection)
     send(connection, {"pid": os.getpid()})
     try:

@@ -19,6 +19,7 @@ from fersearch.training.building import build, open_data, prepare_torch
 from fersearch.training.checkpoint import make_card, write_checkpoint
 from fersearch.training.errors import Diverged, first_line, is_out_of_memory
 from fersearch.training.freeze import freeze
+from fersearch.training.lines import tell
 from fersearch.training.loop import train
 from fersearch.training.measure import PeakMemory, device_name
 from fersearch.training.precision import Precision, resolve
@@ -118,6 +119,8 @@ class _Run:
     def follow(self, epochs: Epochs) -> Reason:
         """Report each epoch and do as is decided."""
         for epoch in epochs:
+            best = self.rounds.current.kept_epoch == epoch.number
+            tell(epoch, int(self.request.params["epochs"]), self.rounds.total, best)
             try:
                 decision = self.report(epoch)
             except Exception as error:

@@ -58,7 +58,8 @@ def test_every_epoch_tells_metrics_losses_confusion_and_its_own_seconds(
     _, epochs = start(patterns(48), base, tmp_path)
     told = list(epochs)
     assert [epoch.number for epoch in told] == [1, 2, 3, 4]
-    assert all({*METRICS, "train_loss", "valid_loss"} == set(epoch.values) for epoch in told)
+    assert all({*METRICS, "train_loss", "train_accuracy", "valid_loss"} == set(epoch.values) for epoch in told)
+    assert told[-1].values["train_accuracy"] > told[0].values["train_accuracy"]
     assert all(sum(map(sum, epoch.confusion or ())) == 16 for epoch in told)
     assert told[-1].values["train_seconds"] == pytest.approx(sum(epoch.seconds for epoch in told))
 

@@ -127,3 +127,14 @@ def test_training_stops_early_when_nothing_gets_better(run: Callable[..., Any], 
     assert outcome.reason is Reason.DONE
     assert [epoch.last for epoch in driver.epochs] == [False, False, True]
     assert outcome.kept_epoch == 1
+
+
+def test_each_epoch_is_a_line_of_the_log(run: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "fersearch.training"):
+        driver, outcome = run(protocol=Protocol(repeats=2))
+    lines = [record.message for record in caplog.records]
+    assert len(lines) == len(driver.epochs) == 4
+    first = driver.epochs[0]
+    assert lines[0].startswith(f"round 1/2, epoch 1 of 4: train loss {first.values['train_loss']:.4f}, accuracy ")
+    assert lines[0].endswith(" s; the best so far: saving its weights")
+    assert lines[(outcome.kept_epoch or 0) - 1].endswith("saving its weights")
