@@ -11,12 +11,7 @@ TASK = Task(tuple("abcdefghij"), 1, 48)
 
 def test_layers_come_in_the_order_of_calls_with_their_outputs_and_weights() -> None:
     found = layers(ResNet18(), default_params(ResNet18()), TASK)
-    assert (found[0].name, found[0].kind, found[0].shape, found[0].parameters) == (
-        "conv1",
-        "Conv2d",
-        (64, 24, 24),
-        3136,
-    )
+    assert found[0] == Layer("conv1", "Conv2d", (64, 24, 24), 3136, 3136)
     assert (found[-1].name, found[-1].shape, found[-1].parameters) == ("fc", (10,), 5130)
     assert sum(layer.parameters for layer in found) == 11_175_370
 
