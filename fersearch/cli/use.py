@@ -22,7 +22,7 @@ Checkpoint = Annotated[
 ]
 Trust = Annotated[bool, typer.Option("--trust-plugin", help="Run the plugin file that came with the checkpoint.")]
 Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a CSV file.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace the CSV file.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace the files written.")]
 
 
 def predict(
@@ -33,21 +33,28 @@ def predict(
     ] = None,
     faces: Annotated[bool, typer.Option("--faces", help="Find the faces first; the whole image if none.")] = False,
     csv: Csv = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw images and bars into a .png or .svg file.")
+    ] = None,
     force: Force = False,
     trust_plugin: Trust = False,
     as_json: AsJson = False,
 ) -> None:
     """Tell the expression on images."""
-    from fersearch.api import predicting
+    from fersearch.api import plotting, predicting
     from fersearch.cli import answers, progress, records, render
 
     paths = [*(images or ()), *(predicting.images_in(folder) if folder else ())]
     if not paths:
         raise UsageError("no image is named", "name image files, or a folder with --folder")
+    if plot:
+        plotting.check_plot(plot, len(paths), force)
     found = predicting.predictions(checkpoint, paths, faces=faces, trust_plugin=trust_plugin)
     table = predicting.csv_of(csv, predicting.classes_of(checkpoint), faces, force) if csv else nullcontext()
     with table as rows, progress.answering(render.console(stderr=True)) as told:
-        labels, kept, unreadable = _gather(found, told, len(paths), rows, keep=as_json or not csv)
+        labels, kept, unreadable = _gather(found, told, len(paths), rows, keep=as_json or bool(plot) or not csv)
+    if plot:
+        plotting.plot_predictions(kept, plot, force)
     if as_json:
         records.dump(records.predictions(kept, faces))
     elif csv:
