@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -138,6 +139,26 @@ def _refuse_leaks(labels: Labels, parts: Parts) -> None:
 def _groups_by(labels: Labels, rows: Ints, protocol: Protocol) -> Ints | None:
     """Subject numbers where the protocol draws whole subjects; None where it does not."""
     return _groups(labels, rows) if protocol.by in ("auto", "subject") else None
+
+
+def fewer_subjects(labels: Labels, protocol: Protocol, limit: int) -> Labels:
+    """The labels with whole subjects left out, so that `loso` under a limit does not train once for every person.
+
+    Subjects are kept in a random order while their images fit into `limit`, two at least. Any other protocol, and
+    fewer images than the limit, leave the labels as they are.
+    """
+    if protocol.split != "loso":
+        return labels
+    pool = _pool(labels, protocol)[1]
+    if len(pool) <= limit:
+        return labels
+    subjects, names = folds.known_subjects(labels, pool)
+    counts = np.array([np.count_nonzero(subjects == name) for name in names])
+    order = np.random.default_rng([protocol.seed, 4]).permutation(len(names))
+    fitting = max(2, int((counts[order].cumsum() <= limit).sum()))
+    split = np.array(labels.split, np.int8)
+    split[pool[~np.isin(subjects, names[order[:fitting]])]] = LEFT_OUT
+    return replace(labels, split=split)
 
 
 def limited(indices: dict[str, Ints], hard: Ints, limit: int, seed: int) -> dict[str, Ints]:

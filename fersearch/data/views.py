@@ -23,7 +23,7 @@ from fersearch.space import Value
 from fersearch.study import Protocol
 
 Ints = npt.NDArray[np.int64]
-FORMAT = 2
+FORMAT = 3
 CHUNK = 2048
 
 
@@ -65,7 +65,8 @@ def load(
 ) -> Loaded:
     """Map what a study sees in a round: labels under the dataset's options and `target`, split by the protocol.
 
-    `limit` keeps a stratified subset of train and valid together. The test rows are left out unless asked for.
+    `limit` keeps a stratified subset of train and valid together, and under `loso` whole subjects. The test rows are
+    left out unless asked for.
 
     Raises:
         DataError: no image is left for train or valid, or test is asked for and there is none.
@@ -137,6 +138,8 @@ def _make(
 ) -> None:
     labels = dataset.label(prepared.columns, prepared.class_names, chosen)
     check_labels(dataset.name, labels, prepared.count)
+    if limit is not None:
+        labels = splits.fewer_subjects(labels, protocol, limit)
     hard = np.ascontiguousarray(labels.hard, np.int64)
     parts = splits.draw(labels, protocol, round)
     warnings = splits.leaks(labels, parts)

@@ -208,3 +208,22 @@ def test_duplicates_leave_the_side_that_learns() -> None:
 def test_a_split_by_chance_takes_no_heed_of_classes() -> None:
     parts = splits.draw(labels([0] * 95 + [1] * 5), Protocol("ratios", (0.8, 0.2, 0.0), by="chance"))
     assert sizes(parts) == [80, 20, 0]
+
+
+def test_a_limit_keeps_whole_subjects_where_each_is_left_out_once() -> None:
+    some = labels([0, 1] * 50, subject=[f"p{k // 10}" for k in range(100)])
+    loso = Protocol(split="loso")
+    fewer = splits.fewer_subjects(some, loso, 35)
+    kept = np.flatnonzero(fewer.split != -1)
+    assert (len(kept), splits.rounds(fewer, loso)) == (30, 3)
+    assert len(np.unique(some.subject[kept])) == 3
+    assert splits.rounds(splits.fewer_subjects(some, loso, 1), loso) == 2
+    assert splits.fewer_subjects(some, loso, 100) is some
+    assert splits.fewer_subjects(some, Protocol(split="kfold"), 35) is some
+
+
+def test_a_limit_under_leave_one_subject_out_lets_test_be() -> None:
+    split = [0] * 40 + [2] * 40
+    some = labels([0, 1] * 40, split, [f"p{k // 10}" for k in range(80)])
+    fewer = splits.fewer_subjects(some, Protocol(split="loso"), 20)
+    assert sizes(splits.draw(fewer, Protocol(split="loso"))) == [10, 10, 40]
