@@ -1,5 +1,6 @@
 """The page of a sweep over one parameter."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from matplotlib.figure import Figure
@@ -11,7 +12,7 @@ from fersearch.report.plots.parameters import Column, slices
 from fersearch.report.records import Measure, title
 from fersearch.report.tables import number
 from fersearch.report.words import plural
-from fersearch.space import Choice
+from fersearch.space import Value
 
 
 def sweep(found: Sweep) -> Page:
@@ -53,9 +54,14 @@ def _tiles(found: Sweep, lead: Measure) -> list[tuple[str, str]]:
 def _drawn(found: Sweep) -> Figure:
     lead = found.metrics[0]
     able = [trial for trial in found.trials if derive.finite(trial.values, lead.name) is not None]
-    dimension = found.record.spec.space.dimensions.get(found.factor)
-    log = dimension is not None and not isinstance(dimension, Choice) and dimension.log
-    column = Column(found.factor, [trial.params[found.factor] for trial in able], log)
+    values = [trial.params[found.factor] for trial in able]
+    column = Column(found.factor, values, log=_wide(values))
     alone = {trial.number for trial in equal_elsewhere(found)}
     results = [trial.values[lead.name] for trial in able]
     return slices(lead, results, [column], [trial.number in alone for trial in able], None)
+
+
+def _wide(values: Sequence[Value]) -> bool:
+    """Whether values are numbers of several magnitudes."""
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    return len(numbers) == len(values) and min(numbers) > 0 and max(numbers) > 8 * min(numbers)

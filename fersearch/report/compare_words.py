@@ -40,7 +40,9 @@ def judged(entry: Entry) -> str | None:
 def warnings(comparison: Comparison) -> list[str]:
     """What a reader must know before he compares: other classes, images, splits or objectives."""
     found = [*comparison.left_out, *_incomparable(comparison)]
-    firsts = {str(entry.spec.objectives[0]): entry.label for entry in comparison.entries}
+    firsts: dict[str, str] = {}
+    for entry in comparison.entries:
+        firsts.setdefault(str(entry.spec.objectives[0]), entry.label)
     if len(firsts) > 1:
         told = "; ".join(f"{label} by {objective}" for objective, label in firsts.items())
         found.append(f"Trials and their epochs were chosen by different objectives: {told}.")

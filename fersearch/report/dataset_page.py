@@ -130,7 +130,8 @@ def _augmentation(portrait: Portrait) -> Section:
     grid = [[column[i] for column in columns] for i in range(len(originals))]
     figure = pictures(grid, names, ["as it is", *portrait.augmented])
     about = (
-        "The same images under each preset of the parameter `augmentation`, one draw each. Only train images are "
-        "augmented, anew in every epoch; `strong` also blends each with another image (mixup)."
+        "The same images under each preset of augmentation, one draw each. Only train images are augmented, anew in "
+        "every epoch; what comes from outside is grey. The preset strong also blends images in pairs (mixup), which "
+        "is not drawn."
     )
     return Section("augmentation", "Augmentation", [Text(about), Plot("augmentation", "Augmented images.", figure)])

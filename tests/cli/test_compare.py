@@ -1,0 +1,91 @@
+"""`study compare` and `dataset report`: what they ask of the api, and what they refuse."""
+
+import pytest
+
+from fersearch import api, cli
+from fersearch.api.comparing import Compared, Swept
+from fersearch.report.compare_sweep import Sweep
+from fersearch.report.pack import Written
+from tests.report.compare_fakes import comparison, entry
+from tests.report.fakes import MEASURES, record
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The calls of compare_studies, which answers with two entries."""
+    calls = []
+
+    def fake(*given, **named):
+        calls.append((given, named))
+        return Compared(comparison(entry("a"), entry("b", (0.4, 0.5, 0.5))))
+
+    monkeypatch.setattr(api, "compare_studies", fake)
+    return calls
+
+
+def test_flags_reach_the_api(asked, tmp_path):
+    words = ["study", "compare", "a", "b/*", "--metric", "f1_macro", "--by", "front", "--trial", "b/x=3"]
+    assert cli.run([*words, "-o", str(tmp_path), "--force", "--storage", "sqlite:///s.db"]) == 0
+    given, named = asked[0]
+    assert given == (["a", "b/*"],)
+    assert named == {
+        "metrics": ["f1_macro"],
+        "by": "front",
+        "trials": {"b/x": 3},
+        "out": tmp_path,
+        "force": True,
+        "storage": "sqlite:///s.db",
+    }
+
+
+def test_the_screen_has_studies_scores_tests_and_warnings(asked, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert cli.run(["study", "compare", "a", "b"]) == 0
+    shown = capsys.readouterr().out
+    for part in ("3 folds by subject or class, seed 42", "0.60 ± 0.10", "p Holm", "On faces, of 2: best F1 macro a"):
+        assert part in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["a", "--trial", "a"], "--trial a is no choice of a trial"),
+        (["a", "--trial", "a=x"], "write STUDY=NUMBER"),
+        (["a", "--force"], "--force without -o"),
+        (["a", "b", "--factor", "optimizer"], "--factor looks into one study"),
+        (["a/*", "--factor", "optimizer"], "--factor looks into one study"),
+        (["a", "--factor", "optimizer", "--by", "front"], "--factor takes every complete trial"),
+    ],
+)
+def test_mistakes_are_told(asked, capsys, words, told):
+    assert cli.run(["study", "compare", *words]) == 2
+    assert told in capsys.readouterr().err.replace("\n", " ")
+    assert not asked
+
+
+def test_a_factor_asks_for_a_sweep(monkeypatch, capsys):
+    found = Sweep(record(4), "optimizer", [MEASURES["f1_macro"]])
+    calls = []
+    monkeypatch.setattr(api, "sweep_study", lambda *given, **named: calls.append(given) or Swept(found))
+    assert cli.run(["study", "compare", "a", "--factor", "optimizer"]) == 0
+    assert calls == [("a", "optimizer")]
+    shown = capsys.readouterr().out
+    assert "all complete trials" in shown
+    assert "adam" in shown
+
+
+def test_dataset_report_reaches_the_api(monkeypatch, tmp_path, capsys):
+    calls = []
+
+    def fake(*given, **named):
+        named.pop("progress")
+        calls.append((given, named))
+        return Written(tmp_path, tmp_path / "index.html", ("a",), ("b", "c"))
+
+    monkeypatch.setattr(api, "report_dataset", fake)
+    words = ["dataset", "report", "faces", "-o", str(tmp_path), "--option", "train=9", "--target", "x", "--force"]
+    assert cli.run(words) == 0
+    assert calls[0][0] == ("faces", tmp_path)
+    named = {"data": None, "options": {"train": "9"}, "target": "x", "force": True, "plugins": ()}
+    assert calls[0][1] == named
+    assert capsys.readouterr().out == f"wrote {tmp_path / 'index.html'}, 1 plots and 2 tables\n"
