@@ -35,19 +35,19 @@ def test_postgresql_means_psycopg_3_and_no_password_is_shown() -> None:
     assert caught.value.hint == "check that the database can be reached"
 
 
-def test_sqlite_has_a_write_ahead_log_and_checks_keys(store: Store) -> None:
-    with store.database.read() as connection:
+def test_sqlite_has_a_write_ahead_log_and_checks_keys(sqlite_url: str) -> None:
+    with Store.open(sqlite_url) as store, store.database.read() as connection:
         pragmas = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "foreign_keys")]
-    assert pragmas == ["wal", 1]
-    assert store.notice == ""
+        assert pragmas == ["wal", 1]
+        assert store.notice == ""
 
 
 def test_on_a_network_file_system_there_is_a_rollback_journal_and_a_notice(
-    url: str, monkeypatch: pytest.MonkeyPatch
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Store.open(url).close()
+    Store.open(sqlite_url).close()
     monkeypatch.setattr(engine, "file_system", lambda path: "nfs4")
-    with Store.open(url) as store:
+    with Store.open(sqlite_url) as store:
         store.create_study(make_spec())
         with store.database.read() as connection:
             assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "delete"
@@ -76,9 +76,9 @@ def test_network_file_systems_are_known() -> None:
     ]
 
 
-def test_a_database_that_stays_locked_is_an_error_in_words(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_stays_locked_is_an_error_in_words(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "BUSY_SECONDS", 0.1)
-    with Store.open(url) as store, Store.open(url) as other, other.database.write():
+    with Store.open(sqlite_url) as store, Store.open(sqlite_url) as other, other.database.write():
         with pytest.raises(StoreError, match="database is locked") as caught:
             store.create_study(make_spec())
         assert store.study_names() == []

@@ -67,11 +67,11 @@ assert not heavy, heavy
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_newer_database_is_refused(url: str) -> None:
-    with Store.open(url) as store, store.database.write() as connection:
+def test_a_newer_database_is_refused(fresh_url: str) -> None:
+    with Store.open(fresh_url) as store, store.database.write() as connection:
         connection.exec_driver_sql(f"UPDATE {schema.VERSION_TABLE} SET version_num = '7'")
-    found, hint = message(url)
-    assert found == f"database {url} is of a newer fersearch (schema 7; this one knows {schema.SCHEMA})"
+    found, hint = message(fresh_url)
+    assert found == f"database {store.url} is of a newer fersearch (schema 7; this one knows {schema.SCHEMA})"
     assert hint.startswith("upgrade fersearch")
 
 
@@ -109,7 +109,7 @@ def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> 
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("studies",)]
 
 
-def test_a_creation_that_fails_leaves_an_empty_database(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_creation_that_fails_leaves_an_empty_database(fresh_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(connection: object) -> None:
         real(connection)  # type: ignore[arg-type]
         raise StoreError("cut off")
@@ -117,14 +117,14 @@ def test_a_creation_that_fails_leaves_an_empty_database(url: str, monkeypatch: p
     real = schema._migrate
     monkeypatch.setattr(schema, "_migrate", fail)
     with pytest.raises(StoreError, match="cut off"):
-        Store.open(url)
+        Store.open(fresh_url)
     monkeypatch.undo()
-    with Store.open(url) as store:
+    with Store.open(fresh_url) as store:
         assert store.studies() == []
 
 
-def test_processes_that_open_a_fresh_database_at_once_all_succeed(url: str) -> None:
-    code = f"from fersearch.store import Store; print(Store.open({url!r}).study_names())"
+def test_processes_that_open_a_fresh_database_at_once_all_succeed(fresh_url: str) -> None:
+    code = f"from fersearch.store import Store; print(Store.open({fresh_url!r}).study_names())"
     processes = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(4)]
     assert [process.communicate()[0] for process in processes] == [b"[]\n"] * 4
 
@@ -135,10 +135,10 @@ def test_a_person_can_read_results_by_plain_sql(store: Store, study: StudyRow) -
         writer.start_attempt(0, Attempt(1))
         writer.record(0, 1, Epoch(1, {"f1_macro": 0.5}, 1.0))
         writer.update_trial(Trial(0, {"lr": 0.1}, TrialState.COMPLETE, {"f1_macro": 0.5}))
-    with sqlite3.connect(str(store.database.engine.url.database)) as connection:
-        results = connection.execute("SELECT * FROM trial_results").fetchall()
-        epochs = connection.execute("SELECT * FROM epoch_results").fetchall()
-        state = connection.execute("SELECT state FROM trials WHERE number = 0").fetchone()
+    with store.database.read() as connection:
+        results = connection.exec_driver_sql("SELECT * FROM trial_results").fetchall()
+        epochs = connection.exec_driver_sql("SELECT * FROM epoch_results").fetchall()
+        state = connection.exec_driver_sql("SELECT state FROM trials WHERE number = 0").fetchone()
     assert results == [("faces", 0, "complete", "f1_macro", 0.5, '{"lr": 0.1}')]
     assert epochs == [("faces", 0, 1, 1, "f1_macro", 0.5)]
     assert state == ("complete",)

@@ -52,14 +52,14 @@ def test_the_last_word_on_a_trial_counts(store: Store, study: StudyRow) -> None:
     assert (found.state, found.values, found.epochs) == (TrialState.WAITING, {"b": 3.0}, 2)
 
 
-def test_the_end_of_an_attempt_is_committed_when_the_call_returns(store: Store, study: StudyRow) -> None:
+def test_the_end_of_an_attempt_is_committed_when_the_call_returns(store: Store, study: StudyRow, url: str) -> None:
     with store.writer(study.id) as writer:
         writer.add_trial(Trial(0, {}))
         writer.start_attempt(0, Attempt(1))
         writer.record(0, 1, Epoch(1, {"f1_macro": 0.5}, 1.0))
         ended = Trial(0, {}, TrialState.COMPLETE, {"f1_macro": 0.5}, 1, 1, "c" * 64)
         writer.end_attempt(ended, Attempt(1, Reason.DONE), {"torch": "2.6"})
-        with Store.open(f"sqlite:///{store.database.engine.url.database}") as other:
+        with Store.open(url) as other:
             assert other.trial(study.id, 0).state is TrialState.COMPLETE
             assert len(other.history(study.id, 0)) == 1
             assert other.environments(study.id) == [{"torch": "2.6"}]
@@ -111,6 +111,7 @@ def test_an_error_of_the_thread_is_raised_by_this_and_every_later_call(store: St
     assert store.trials(study.id) == []
 
 
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 def test_a_full_disk_is_named_and_what_was_committed_stays(store: Store, study: StudyRow) -> None:
     def limit(connection: object, *_: object) -> None:
         connection.execute("PRAGMA max_page_count=1")  # type: ignore[attr-defined]
