@@ -84,6 +84,7 @@ def _portrait(dataset: "Dataset", source: Path | None, params: dict[str, Value],
         head=head,
         sources=told.get("sources", {}),
         shown=shown,
+        names=prepared.columns.get("name"),
         augmented=previews(np.stack([prepared.images[row] for row in shown])),
     )
 

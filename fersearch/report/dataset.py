@@ -21,7 +21,7 @@ class Portrait:
     `images` (uint8, n x channels x size x size) holds every prepared image, `hard` (int64, n) its class and `part`
     (int64, n) the place of its split among the `splits`, -1 where it is left out. `checks` are what verifying told,
     `findings` what deserves a look, `head` the first rows under `columns`. `augmented` maps augmentation presets to
-    the images of `shown` under them.
+    the images of `shown` under them. `names` (str, n) are those of the files, None where there are none.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Portrait:
     sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     shown: Sequence[int] = ()
     augmented: Mapping[str, "np.ndarray[Any, Any]"] = field(default_factory=dict)
+    names: "np.ndarray[Any, Any] | None" = None
 
     @property
     def count(self) -> int:
@@ -84,4 +85,27 @@ def intensities(portrait: Portrait) -> "np.ndarray[Any, Any]":
         for row in own:
             shares[label] += np.bincount(portrait.images[row].ravel(), minlength=256)
     totals = shares.sum(1, keepdims=True)
-    return shares / np.maximum(totals, 1)
+    found: np.ndarray[Any, Any] = shares / np.maximum(totals, 1)
+    return found
+
+
+def duplicates(portrait: Portrait) -> list[list[int]]:
+    """Groups of rows whose images are equal in every pixel: those with conflicting labels, then those across splits."""
+    import hashlib
+
+    import numpy as np
+
+    found: dict[bytes, list[int]] = {}
+    for row in np.flatnonzero(portrait.part >= 0):
+        found.setdefault(hashlib.blake2b(portrait.images[row].tobytes(), digest_size=16).digest(), []).append(int(row))
+    groups = [rows for rows in found.values() if len(rows) > 1]
+    return sorted(groups, key=lambda rows: (not conflicts(portrait, rows), not _across(portrait, rows), rows[0]))
+
+
+def conflicts(portrait: Portrait, rows: Sequence[int]) -> bool:
+    """Whether images do not all have one label."""
+    return len({int(portrait.hard[row]) for row in rows}) > 1
+
+
+def _across(portrait: Portrait, rows: Sequence[int]) -> bool:
+    return len({int(portrait.part[row]) for row in rows}) > 1

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fersearch.report import rows
-from fersearch.report.dataset import HISTOGRAM, Portrait, intensities, samples
+from fersearch.data.folders import PARTS
+from fersearch.report import rows as study_rows
+from fersearch.report.dataset import HISTOGRAM, Portrait, conflicts, duplicates, intensities, samples
 from fersearch.report.parts import Facts, Missing, Page, Part, Plot, Section, Tabular, Text
 from fersearch.report.plots.bars import bars
 from fersearch.report.plots.pictures import pictures
@@ -13,7 +14,7 @@ from fersearch.report.plots.shares import pies
 from fersearch.report.tables import Cell, Table
 from fersearch.report.words import options
 
-PER_CLASS = 8
+PER_CLASS, CONTRADICTORY = 8, 16
 FACES = "They are written to this folder alone; mind the dataset's licence before you pass it on."
 
 
@@ -21,7 +22,7 @@ def dataset(portrait: Portrait) -> Page:
     """The whole page. Call it inside `plots.style.styled()`."""
     sections = [_summary(portrait), _classes(portrait)]
     sections += [_sources(portrait)] if portrait.sources else []
-    sections += [_samples(portrait), _intensities(portrait), _augmentation(portrait)]
+    sections += [_samples(portrait), _intensities(portrait), _duplicates(portrait), _augmentation(portrait)]
     counts = portrait.per_class()
     tiles = [("images", f"{portrait.count:,}"), ("classes", f"{len(portrait.classes)}")]
     if min(counts):
@@ -70,7 +71,7 @@ def _classes(portrait: Portrait) -> Section:
 
 def distribution(portrait: Portrait) -> Table:
     """Images of each class in each split, in all, and as a share; below the accuracy of naming the largest class."""
-    base = rows.splits(portrait.splits, portrait.classes)
+    base = study_rows.splits(portrait.splits, portrait.classes)
     totals = [*portrait.per_class(), portrait.count]
     found: list[list[Cell]] = [
         [*row, total, f"{100 * total / portrait.count:.1f} %"] for row, total in zip(base.rows, totals, strict=True)
@@ -119,6 +120,33 @@ def _intensities(portrait: Portrait) -> Section:
     )
     figure = draw_intensities(intensities(portrait), portrait.classes)
     return Section("intensity", "Pixel intensities", [Plot("intensities", about, figure)])
+
+
+def _duplicates(portrait: Portrait) -> Section:
+    groups = duplicates(portrait)
+    if not groups:
+        return Section("duplicates", "Duplicates", [Text("No two images are equal in every pixel.")])
+    about = "Images that are equal in every pixel: those with different labels first, then those in several splits."
+    parts: list[Part] = [Text(about)]
+    odd = [rows for rows in groups if conflicts(portrait, rows)][:CONTRADICTORY]
+    for start in range(0, len(odd), PER_CLASS):
+        shown = odd[start : start + PER_CLASS]
+        titles = ["\n".join(dict.fromkeys(portrait.classes[int(portrait.hard[row])] for row in rows)) for rows in shown]
+        figure = pictures([[portrait.images[rows[0]] for rows in shown]], (), titles, side=1.1)
+        parts.append(Plot(f"contradictory-{start // PER_CLASS + 1}", "One image, several labels.", figure))
+    return Section("duplicates", "Duplicates", [*parts, Tabular(_duplicate_table(portrait, groups), most=25)])
+
+
+def _duplicate_table(portrait: Portrait, groups: Sequence[Sequence[int]]) -> Table:
+    splits = list(PARTS)
+    found: list[list[Cell]] = []
+    for group, rows in enumerate(groups, start=1):
+        names = [str(row) if portrait.names is None else str(portrait.names[row]) for row in rows]
+        labels = dict.fromkeys(portrait.classes[int(portrait.hard[row])] for row in rows)
+        places = dict.fromkeys(splits[int(portrait.part[row])] for row in rows)
+        found.append([group, len(rows), ", ".join(labels), ", ".join(places), ", ".join(names)])
+    caption = "Groups of images that are equal in every pixel."
+    return Table("duplicates", caption, ["Group", "Images", "Labels", "Splits", "Which"], found)
 
 
 def _augmentation(portrait: Portrait) -> Section:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fersearch.report import dataset_page
-from fersearch.report.dataset import Portrait, intensities, samples
+from fersearch.report.dataset import Portrait, duplicates, intensities, samples
 from fersearch.report.plots import style
 from fersearch.training.preview import previews
 
@@ -20,7 +20,7 @@ def part(*counts: int) -> dict[str, object]:
 def portrait(channels: int = 1, **changes: object) -> Portrait:
     """Six images of 8 pixels: three anger, two joy, no fear, one left out."""
     images = np.zeros((6, channels, 8, 8), np.uint8)
-    images[3:5] = 100
+    images[1], images[2], images[3:5] = 30, 60, 100
     given = {
         "name": "mine",
         "summary": "Drawings",
@@ -55,7 +55,7 @@ def test_samples_come_from_train_first_and_never_from_what_is_left_out():
 def test_intensities_are_shares_of_each_class():
     found = intensities(portrait())
     assert found.shape == (3, 256)
-    assert found[0, 0] == 1
+    assert found[0, [0, 30, 60]] == pytest.approx(1 / 3)
     assert found[1, 100] == 1
     assert found[2].sum() == 0
 
@@ -87,7 +87,7 @@ def test_the_whole_page(channels):
             style.render(plot.figure)
     wanted = ["class-distribution", "class-shares", "sample-each-1", "samples", "intensities", "augmentation"]
     assert [plot.name for plot in page.plots()] == wanted
-    assert [table.name for table in page.tables()] == ["head", "checks", "distribution"]
+    assert [table.name for table in page.tables()] == ["head", "checks", "distribution", "duplicates"]
 
 
 def test_previews_change_images_and_nothing_else():
@@ -99,3 +99,18 @@ def test_previews_change_images_and_nothing_else():
         nearest = min(abs(flipped.astype(int) - other).max() for other in (image, image[:, :, ::-1]))
         assert nearest <= 1
     assert (found["strong"] != images).any()
+
+
+def test_duplicates_with_conflicting_labels_come_first():
+    images = portrait().images.copy()
+    images[2] = images[0]
+    images[5] = images[0]
+    found = portrait(images=images)
+    assert duplicates(found) == [[0, 2], [3, 4]]
+    relabelled = portrait(images=images, hard=np.array([0, 0, 0, 1, 2, 2]))
+    assert duplicates(relabelled) == [[3, 4], [0, 2]]
+    with style.styled():
+        page = dataset_page.dataset(relabelled)
+    assert "contradictory-1" in [plot.name for plot in page.plots()]
+    table = next(table for table in page.tables() if table.name == "duplicates")
+    assert table.rows[0] == [1, 2, "joy, fear", "train, valid", "3, 4"]
