@@ -7,6 +7,7 @@
     │   └── StudyFileError      every mistake of a study file at once
     ├── PluginError             a plugin that cannot be loaded
     ├── StoreError              a database that cannot be used
+    │   └── StoreUnavailable    one that does not answer at the moment
     └── StudyBusy               a study that another driver holds
 
 Only the command line and the service print them.
@@ -62,6 +63,10 @@ class PluginError(FersearchError):
 
 class StoreError(FersearchError):
     """A database that cannot be opened, read or written."""
+
+
+class StoreUnavailable(StoreError):
+    """A database that does not answer; the same again may succeed later."""
 
 
 class StudyBusy(FersearchError):

@@ -17,6 +17,7 @@ def test_an_error_prints_its_message_and_its_hint_below() -> None:
         ("FersearchError", 1),
         ("PluginError", 1),
         ("StoreError", 1),
+        ("StoreUnavailable", 1),
         ("StudyBusy", 1),
         ("UsageError", 2),
         ("UnknownName", 2),

@@ -158,7 +158,11 @@ class Batch:
 
     def _attempt(self, number: int, attempt: Attempt) -> None:
         row: Row = {name: getattr(attempt, name) for name in ("number", "first_epoch", "last_epoch", "seconds", "pid")}
-        texts = {"log": attempt.log, "message": _text(attempt.message), "traceback": _text(attempt.traceback)}
+        texts = {
+            "log": attempt.log and _text(attempt.log),
+            "message": _text(attempt.message),
+            "traceback": _text(attempt.traceback),
+        }
         reason = attempt.reason.value if attempt.reason else None
         row |= texts | {"study_id": self.study_id, "trial": number, "reason": reason, "started_at": now()}
         later = dict.fromkeys(("ended_at", "environment_id", *_ATTEMPT_FACTS))
@@ -171,5 +175,5 @@ def _named(values: Mapping[str, float]) -> list[Row]:
 
 
 def _text(text: str) -> str:
-    """The text without the one character that PostgreSQL cannot keep."""
-    return text.replace("\0", "\\0")
+    """The text without what a database cannot keep: null characters, and halves of characters from a broken file."""
+    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode("utf-8")

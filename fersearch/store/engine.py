@@ -10,8 +10,10 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from fersearch.errors import StoreError
+from fersearch.errors import StoreError, StoreUnavailable
+from fersearch.store import postgresql
 from fersearch.store.mounts import file_system, is_network
 
 BUSY_SECONDS = 30.0
@@ -25,12 +27,13 @@ class Database:
         self._url = _parse(url)
         self.notice = ""
         with self._explained():
-            self.engine = self._sqlite() if self.dialect == "sqlite" else create_engine(self._url, pool_pre_ping=True)
+            self.engine = self._sqlite() if self.dialect == "sqlite" else postgresql.open_engine(self._url)
 
     @property
     def url(self) -> str:
         """The URL, without its password."""
-        return self._url.set(drivername=self.dialect).render_as_string(hide_password=True)
+        url = postgresql.shown(self._url) if self.dialect == "postgresql" else self._url
+        return url.render_as_string(hide_password=True)
 
     @property
     def dialect(self) -> str:
@@ -40,12 +43,18 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads, all from one moment. StoreError when the database cannot be read."""
-        with self._explained(), self.engine.connect() as connection, connection.begin():
-            yield connection
+        with self._explained(), self.engine.connect() as connection:
+            if self.dialect == "postgresql":
+                postgresql.reading(connection)
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that writes, all or nothing. StoreError when the database cannot be written."""
+        """A transaction that writes, all or nothing. StoreError when the database cannot be written.
+
+        After StoreUnavailable nobody knows whether it was committed: the answer may have been lost on its way.
+        """
         options = {"fersearch_writes": True}
         with self._explained(), self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
@@ -73,7 +82,16 @@ class Database:
         try:
             yield
         except SQLAlchemyError as error:
-            raise StoreError(*explain(self.url, error)) from error
+            kind = StoreUnavailable if _is_away(self.dialect, error) else StoreError
+            raise kind(*explain(self.url, error)) from error
+
+
+def _is_away(dialect: str, error: SQLAlchemyError) -> bool:
+    if isinstance(error, PoolTimeout):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    return postgresql.is_away(error) if dialect == "postgresql" else "database is locked" in str(error.orig)
 
 
 _ELSEWHERE = "give another one with --storage or FERSEARCH_STORAGE"
@@ -88,6 +106,18 @@ _HINTS = {
     "FOREIGN KEY constraint failed": _GONE,
     "violates foreign key constraint": _GONE,
     "malformed": "the file is damaged: restore a copy, or " + _ELSEWHERE,
+    "password": "check the user and the password in the URL, or keep the password in ~/.pgpass",
+    'role "': "check the user in the URL (postgresql://user@host/name)",
+    'database "': "make the database first (createdb NAME), or check its name in the URL",
+    "failed to resolve host": "check the host in the URL (postgresql://user@host/name)",
+    "no pg_hba.conf entry": "let this user and host in: a line in the server's pg_hba.conf",
+    "permission denied for schema": "let the user make tables: GRANT CREATE ON SCHEMA public TO the user",
+    "permission denied": "give the user rights to fersearch's tables, or another user in the URL",
+    "has no equivalent in encoding": "make a database that holds every text: createdb --encoding UTF8 NAME",
+    "invalid connection option": "check what follows the question mark in the URL",
+    "too many clients": "raise the server's max_connections, or end programs that use it",
+    "lock timeout": "another program holds it for long: end that one, then try again",
+    "read-only transaction": "this server only repeats another one: give that one's URL",
 }
 
 

@@ -47,13 +47,13 @@ def find(connection: Connection, name: str) -> StudyRow:
         known = suggestion(name, names(connection)).replace("known:", "known studies:")
         raise UnknownName(f"unknown study '{name}'", known)
     columns = (plugin_files.c.path, plugin_files.c.digest, plugin_files.c.source)
-    files = connection.execute(select(*columns).where(plugin_files.c.study_id == row.id).order_by(plugin_files.c.path))
+    files = connection.execute(select(*columns).where(plugin_files.c.study_id == row.id))
     return StudyRow(
         id=row.id,
         name=row.name,
         spec=StudySpec.from_json(row.spec),
         created=row.created_at,
-        plugins=tuple(PluginFile(*file) for file in files),
+        plugins=tuple(PluginFile(*file) for file in sorted(files, key=lambda file: str(file.path))),
         baseline=row.baseline,
         seconds=row.seconds_run,
     )
@@ -61,7 +61,8 @@ def find(connection: Connection, name: str) -> StudyRow:
 
 def names(connection: Connection) -> list[str]:
     """The names of all studies, sorted."""
-    return list(connection.execute(select(studies.c.name).order_by(studies.c.name)).scalars())
+    # Sorted here: what comes first in SQL depends on the language that the database was made for.
+    return sorted(connection.execute(select(studies.c.name)).scalars())
 
 
 def summaries(connection: Connection) -> list[StudySummary]:
@@ -105,7 +106,7 @@ def set_baseline(connection: Connection, study_id: int, values: Mapping[str, flo
 
 def set_budget(connection: Connection, study_id: int, budget: Budget) -> None:
     """Change when the study is over."""
-    data = connection.execute(select(studies.c.spec).where(studies.c.id == study_id)).scalar_one()
+    data = connection.execute(select(studies.c.spec).where(studies.c.id == study_id).with_for_update()).scalar_one()
     spec = replace(StudySpec.from_json(data), budget=budget)
     connection.execute(_update(study_id).values(spec=spec.to_json()))
 

@@ -56,6 +56,14 @@ def test_an_unknown_study_names_the_nearest(store: Store, study: StudyRow) -> No
     assert str(caught.value) == "unknown study 'fases'\n  did you mean 'faces'? known studies: faces"
 
 
+def test_names_are_sorted_alike_in_every_database(store: Store) -> None:
+    files = [PluginFile(path, "0" * 64, "") for path in ("b.py", "C.py", "a.py", "_d.py")]
+    for name in ("b", "C", "a", "é", "a-2"):
+        store.create_study(make_spec(name), files)
+    assert store.study_names() == ["C", "a", "a-2", "b", "é"]
+    assert [file.path for file in store.study("é").plugins] == ["C.py", "_d.py", "a.py", "b.py"]
+
+
 def test_summaries_count_trials_by_state(store: Store, study: StudyRow) -> None:
     store.create_study(make_spec("empty"))
     with store.writer(study.id) as writer:

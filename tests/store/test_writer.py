@@ -166,9 +166,10 @@ def test_an_error_under_way_is_not_hidden_by_the_writers_own(store: Store, study
         fail()
 
 
-def test_texts_with_null_characters_are_kept_readable(store: Store, study: StudyRow) -> None:
+def test_texts_that_no_database_can_keep_are_kept_readable(store: Store, study: StudyRow) -> None:
     with store.writer(study.id) as writer:
         writer.add_trial(Trial(0, {}))
-        writer.start_attempt(0, Attempt(1, message="a\0b", traceback="c\0d"))
+        writer.start_attempt(0, Attempt(1, message="a\0b", traceback="c\0d\udcff", facts={"e": "\0\udcff"}))
     attempt = store.trial(study.id, 0).attempts[0]
-    assert (attempt.message, attempt.traceback) == ("a\\0b", "c\\0d")
+    assert (attempt.message, attempt.traceback) == ("a\\0b", "c\\0d\\udcff")
+    assert attempt.facts == {"e": "\0\udcff"}

@@ -1,0 +1,65 @@
+"""What is particular to PostgreSQL: the pool, how soon a dead connection is noticed, and what its errors mean."""
+
+import os
+import socket
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+LOCK_SECONDS = 30
+"""How long a statement waits for the row that another transaction holds."""
+
+_POOL = {
+    "pool_pre_ping": True,  # a connection that broke while it lay idle is replaced, not handed out
+    "pool_size": 4,  # a driver's threads
+    "max_overflow": 12,  # a service's
+    "pool_timeout": 10,
+    "pool_recycle": 1800,
+    "pool_use_lifo": True,
+}
+# A silent network must not hold a thread for the quarter of an hour that TCP would wait (libpq, "Connection Strings").
+_CONNECT = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+_READ_ONLY_SERVER = "25006"  # a standby, for the moment in which another server takes over
+
+
+def open_engine(url: URL) -> Engine:
+    """An engine with a pool. What the URL says of a connection stands above what is set here."""
+    name = f"fersearch {os.getpid()} on {socket.gethostname()}"[:63]
+    options = {**_CONNECT, "application_name": name}
+    chosen = {name: value for name, value in options.items() if name not in url.query}
+    engine = create_engine(url, connect_args=chosen, **_POOL)
+    event.listen(engine, "connect", _prepare)
+    return engine
+
+
+def reading(connection: Connection) -> Connection:
+    """The connection, its next transaction reading everything from one moment."""
+    return connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def is_away(error: DBAPIError) -> bool:
+    """Whether the server could not be reached or could not answer, so that the same statement may succeed later."""
+    if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
+        return True
+    return getattr(error.orig, "sqlstate", None) == _READ_ONLY_SERVER
+
+
+def shown(url: URL) -> URL:
+    """The URL as a person gave it, without passwords."""
+    kept = {name: value for name, value in url.query.items() if "password" not in name}
+    return url.set(drivername="postgresql", query=kept)
+
+
+def _prepare(connection: Any, _: Any) -> None:
+    # A process that stands still in the middle of a transaction must not hold everybody's rows.
+    settings = (f"SET lock_timeout = '{LOCK_SECONDS}s'", "SET idle_in_transaction_session_timeout = '120s'")
+    connection.execute("; ".join(settings))
+    connection.commit()
