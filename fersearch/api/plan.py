@@ -14,7 +14,7 @@ from fersearch.recipe import OPTIMISATION, REGULARISATION, recipe
 from fersearch.registry import Registry
 from fersearch.search.build import FINITE, PRUNERS, SAMPLERS
 from fersearch.search.grid import check_finite
-from fersearch.space import Space, Value
+from fersearch.space import Space, Value, values_of
 from fersearch.study import Budget, Direction, Objective, Protocol, StudySpec
 from fersearch.studyfile import mistake
 
@@ -109,6 +109,7 @@ def plan(
     architecture, dataset = _components(wishes, registry, mistakes)
     options = _data(dataset, wishes, mistakes) if dataset is not None else {}
     space = _space(architecture, dataset, wishes, mistakes)
+    _check_crop(space, options, mistakes)
     objectives = _objectives(wishes.objectives or OBJECTIVES, registry, mistakes)
     for unseen in wishes.unseen:
         with mistakes.at("unseen"):
@@ -277,6 +278,17 @@ def _check_data(dataset: Dataset, given: Path | None) -> None:
         dataset.files(source)
     if given is not None and source is not None:
         remember(dataset.name, given)
+
+
+def _check_crop(space: Space, options: Mapping[str, Value], mistakes: Mistakes) -> None:
+    """A crop must fit into the images; where the dataset does not say their size, the trial will."""
+    size = options.get("image_size")
+    if "crop" not in space or size is None:
+        return
+    largest = max(int(value) for value in values_of(space["crop"]))
+    if largest > int(size):
+        error = UsageError(f"crop: {largest} pixels of images of {size}", f"crop {size} or less, or raise --image-size")
+        mistakes.found.append(("space.crop", error))
 
 
 def _settings(wishes: Wishes) -> dict[str, str]:

@@ -6,6 +6,7 @@ from fersearch import Architecture, Choice, Dataset, Float, Metric
 from fersearch.api.plan import Wishes, plan
 from fersearch.errors import StudyFileError, UnknownName, UsageError
 from fersearch.registry import Registry
+from fersearch.study import Protocol
 
 
 class Net(Architecture):
@@ -173,3 +174,21 @@ def test_a_flag_may_make_a_files_setting_inapplicable(tmp_path, monkeypatch, reg
     assert "warmup_share" not in creating.check_file(path, {"settings": {"scheduler": "cosine"}})[0].space
     with pytest.raises(StudyFileError, match="applies only when scheduler=onecycle"):
         creating.check_file(path, {"settings": {"scheduler": "cosine", "warmup_share": "0.3"}})
+
+
+def test_a_crop_must_fit_into_the_images(registry):
+    with pytest.raises(UsageError, match="crop: 64 pixels of images of 48") as caught:
+        plan(Wishes("net", "drawn", settings={"crop": "40,64"}), registry)
+    assert "raise --image-size" in caught.value.hint
+    assert "crop" in plan(Wishes("net", "drawn", settings={"crop": "40"}), registry).space
+
+
+def test_folds_mean_kfold_and_nothing_else(registry):
+    assert plan(Wishes("net", "drawn", folds=3), registry).protocol == Protocol("kfold", folds=3)
+    with pytest.raises(UsageError, match="folds 3 with split official"):
+        plan(Wishes("net", "drawn", folds=3, split="official"), registry)
+
+
+def test_an_unknown_unseen_dataset_is_a_mistake(registry):
+    with pytest.raises(UsageError, match="unknown dataset 'jafe'"):
+        plan(Wishes("net", "drawn", unseen=["jafe"]), registry)
