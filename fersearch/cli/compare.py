@@ -10,12 +10,9 @@ from fersearch.cli.flags import AsJson, Storage
 from fersearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from fersearch.report.compare import Comparison
     from fersearch.report.compare_sweep import Sweep
     from fersearch.report.pack import Written
-    from fersearch.report.tables import Table
 
 Names = Annotated[list[str], typer.Argument(metavar="STUDY...", help="Names of studies; 'NAME/*' means all that fit.")]
 
@@ -43,18 +40,19 @@ def compare(
 ) -> None:
     """Compare studies: scores, time, memory, and paired tests over folds or repeats."""
     from fersearch import api
+    from fersearch.cli import compared as drawn
 
     if force and out is None:
         raise UsageError("--force without -o", "give the folder to replace: -o DIR")
     if factor is not None:
         name = _only(names, by, trial)
         swept = api.sweep_study(name, factor, metrics=metric or (), out=out, force=force, storage=storage)
-        _tell(_sweep(swept.found), _sweep_record(swept.found), swept.written, as_json)
+        _tell(drawn.sweep(swept.found), _sweep_record(swept.found), swept.written, as_json)
         return
     done = api.compare_studies(
         names, metrics=metric or (), by=by, trials=_trials(trial or ()), out=out, force=force, storage=storage
     )
-    _tell(_comparison(done.found), _record(done.found), done.written, as_json)
+    _tell(drawn.comparison(done.found), _record(done.found), done.written, as_json)
 
 
 def _only(names: Sequence[str], by: str, trial: Sequence[str] | None) -> str:
@@ -75,9 +73,7 @@ def _trials(given: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def _tell(
-    items: "Sequence[RenderableType]", record: Mapping[str, Any], written: "Written | None", as_json: bool
-) -> None:
+def _tell(items: Sequence[Any], record: Mapping[str, Any], written: "Written | None", as_json: bool) -> None:
     from fersearch.cli import records, render
 
     if as_json:
@@ -86,57 +82,6 @@ def _tell(
     render.show(*items)
     if written:
         render.show("", f"wrote {written.page}, {len(written.plots)} plots and {len(written.tables)} tables")
-
-
-def _comparison(found: "Comparison") -> "list[RenderableType]":
-    from rich.text import Text
-
-    from fersearch.report import compare_grid, compare_pairs, compare_rows, compare_words
-
-    pairs, others = compare_pairs.tests(found, found.metrics[0])
-    shown: list[RenderableType] = [_table(compare_rows.studies(found))]
-    for measures in (found.metrics, found.costs):
-        shown += ["", _table(compare_rows.results(found, measures))] if measures else []
-    cells = compare_grid.grid(found.entries)
-    if cells is not None:
-        shown += ["", Text(found.metrics[0].label, "bold"), _table(compare_grid.matrix(cells, found.metrics[0]))]
-    if pairs:
-        shown += ["", _table(compare_rows.tested(pairs, found.metrics[0]))]
-    elif others:
-        shown += ["", _table(compare_rows.untested(others))]
-    shown += ["", *(Text(line) for line in compare_words.narrative(found, pairs))]
-    return [*shown, *(Text(f"! {line}", style="yellow") for line in compare_words.warnings(found))]
-
-
-def _sweep(found: "Sweep") -> "list[RenderableType]":
-    from rich.text import Text
-
-    from fersearch.report import compare_sweep
-
-    alone = compare_sweep.equal_elsewhere(found)
-    shown: list[RenderableType] = []
-    if alone:
-        shown += [Text("all else equal", "bold"), _table(compare_sweep.equal_table(found, alone, found.metrics))]
-        shown += [Text(compare_sweep.settings(alone, found.factor), "dim"), ""]
-    return [*shown, Text("all complete trials", "bold"), _table(compare_sweep.table(found, found.metrics))]
-
-
-def _table(table: "Table") -> "RenderableType":
-    """A report's table for the screen; marked cells are bold."""
-    from rich.text import Text
-
-    from fersearch.cli import parts
-    from fersearch.report.tables import is_number, text
-
-    right = [bool(table.rows) and all(is_number(row[j]) for row in table.rows) for j in range(len(table.columns))]
-    titles = [f"{'>' if side else ''}{name}" for name, side in zip(table.columns, right, strict=True)]
-    return parts.table(
-        titles,
-        [
-            [Text(text(cell), "bold" if (i, j) in table.marked else "") for j, cell in enumerate(row)]
-            for i, row in enumerate(table.rows)
-        ],
-    )
 
 
 def _record(found: "Comparison") -> dict[str, Any]:

@@ -1,0 +1,59 @@
+"""Comparisons and sweeps, as tables for a person."""
+
+from typing import TYPE_CHECKING
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from fersearch.cli import parts
+
+if TYPE_CHECKING:
+    from fersearch.report.compare import Comparison
+    from fersearch.report.compare_sweep import Sweep
+    from fersearch.report.tables import Table
+
+
+def comparison(found: "Comparison") -> list[RenderableType]:
+    """The studies, their scores and costs, the grid, the tests, and what a reader must know."""
+    from fersearch.report import compare_grid, compare_pairs, compare_rows, compare_words
+
+    pairs, others = compare_pairs.tests(found, found.metrics[0])
+    shown: list[RenderableType] = [_table(compare_rows.studies(found))]
+    for measures in (found.metrics, found.costs):
+        shown += ["", _table(compare_rows.results(found, measures))] if measures else []
+    cells = compare_grid.grid(found.entries)
+    if cells is not None:
+        shown += ["", Text(found.metrics[0].label, "bold"), _table(compare_grid.matrix(cells, found.metrics[0]))]
+    if pairs:
+        shown += ["", _table(compare_rows.tested(pairs, found.metrics[0]))]
+    elif others:
+        shown += ["", _table(compare_rows.untested(others))]
+    shown += ["", *(Text(line) for line in compare_words.narrative(found, pairs))]
+    return [*shown, *(Text(f"! {line}", style="yellow") for line in compare_words.warnings(found))]
+
+
+def sweep(found: "Sweep") -> list[RenderableType]:
+    """The trials that differ in the factor alone, and all of them by its values."""
+    from fersearch.report import compare_sweep
+
+    alone = compare_sweep.equal_elsewhere(found)
+    shown: list[RenderableType] = []
+    if alone:
+        shown += [Text("all else equal", "bold"), _table(compare_sweep.equal_table(found, alone, found.metrics))]
+        shown += [Text(compare_sweep.settings(alone, found.factor), "dim"), ""]
+    return [*shown, Text("all complete trials", "bold"), _table(compare_sweep.table(found, found.metrics))]
+
+
+def _table(table: "Table") -> RenderableType:
+    """A report's table for the screen; marked cells are bold."""
+    from fersearch.report.tables import is_number, text
+
+    right = [bool(table.rows) and all(is_number(row[j]) for row in table.rows) for j in range(len(table.columns))]
+    titles = [f"{'>' if side else ''}{name}" for name, side in zip(table.columns, right, strict=True)]
+    return parts.table(
+        titles,
+        [
+            [Text(text(cell), "bold" if (i, j) in table.marked else "") for j, cell in enumerate(row)]
+            for i, row in enumerate(table.rows)
+        ],
+    )
