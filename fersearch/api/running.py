@@ -5,8 +5,8 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -52,6 +52,8 @@ def run_study(
     trials: int | None = None,
     timeout: float | None = None,
     in_process: bool = False,
+    engine: str = "local",
+    ray_address: str | None = None,
     observer: Observer | None = None,
     storage: str | None = None,
 ) -> StudyView:
@@ -62,24 +64,55 @@ def run_study(
         trials: the study's new total of trials.
         timeout: seconds for this run; default what is left of the study's own.
         in_process: run one trial in this very process, for a debugger.
+        engine: `local` (this machine), or `ray` (a cluster).
+        ray_address: with ray: `auto`, HOST:PORT, or `local` (the default: start one here).
 
     Raises:
         StudyBusy: another living driver runs it.
         Interrupted: Ctrl-C or SIGTERM; the study can go on.
         DataError: the dataset is missing or broken.
     """
-    places = devices.slots(slots, slots_per_gpu)
     with open_store(storage) as store:
         study = store.study(name)
         if trials is not None:
             study = _with_budget(store, study, Budget(trials, study.spec.budget.timeout))
-        with Lease.take(store, study.id, study.name) as lease:
-            run = _Run(store, study, places, observer or Observer(), _seconds_left(study, timeout), lambda: lease.lost)
+        seconds = _seconds_left(study, timeout)
+        with (
+            Lease.take(store, study.id, study.name) as lease,
+            _body(engine, ray_address, slots, slots_per_gpu) as (places, make_pool),
+        ):
+            run = _Run(store, study, places, make_pool, observer or Observer(), seconds, lambda: lease.lost)
             run.go(in_process)
         if run.over:
-            again = partial(run_study, slots=slots, slots_per_gpu=slots_per_gpu, observer=observer, storage=storage)
+            again = partial(
+                run_study,
+                slots=slots,
+                slots_per_gpu=slots_per_gpu,
+                engine=engine,
+                ray_address=ray_address,
+                observer=observer,
+                storage=storage,
+            )
             follow_up(name, storage, again, run.observer.note)
         return view(store, store.study(name))
+
+
+@contextmanager
+def _body(
+    engine: str, ray_address: str | None, slots: int | None, slots_per_gpu: int | None
+) -> Iterator[tuple[list[devices.Slot], Callable[[Sequence[str]], Pool]]]:
+    """The slots of an engine, and what makes its pool of trial processes from the modules to preload."""
+    if engine == "ray":
+        from fersearch.engines.ray import on_ray
+
+        with on_ray(ray_address, slots, slots_per_gpu) as body:
+            yield body
+    elif engine != "local":
+        raise UsageError(f"unknown engine '{engine}'", "give local or ray")
+    elif ray_address is not None:
+        raise UsageError("--ray-address was given without --engine ray", "add --engine ray, or leave it out")
+    else:
+        yield devices.slots(slots, slots_per_gpu), Pool
 
 
 class _Run:
@@ -90,11 +123,13 @@ class _Run:
         store: Store,
         study: StudyRow,
         places: list[devices.Slot],
+        make_pool: Callable[[Sequence[str]], Pool],
         observer: Observer,
         seconds: float | None,
         lost: Callable[[], bool],
     ) -> None:
         self.store, self.places, self.observer, self.seconds, self.lost = store, places, observer, seconds, lost
+        self.make_pool = make_pool
         self.registry = components(study.plugins, folder=False)
         self.study = study
         self.stop = Stop()
@@ -107,7 +142,7 @@ class _Run:
         """Prepare, then run the engine to its end."""
         spec = self.study.spec
         check_weights(self.registry.architecture(spec.model), spec.weights)
-        pool = Pool(to_preload(self.registry, self.study))
+        pool = self.make_pool(to_preload(self.registry, self.study))
         with nullcontext() if in_process else self.stop.listening():
             try:
                 if not in_process:

@@ -128,6 +128,11 @@ class RunFlags:
     in_process: Annotated[bool, typer.Option("--in-process", help="Run one trial without forking, for a debugger.")] = (
         False
     )
+    engine: Annotated[str, typer.Option("--engine", help="local: this machine; ray: a cluster, by Ray Tune.")] = "local"
+    ray_address: Annotated[
+        str | None,
+        typer.Option("--ray-address", metavar="auto|HOST:PORT|local", help="The cluster; local starts one here."),
+    ] = None
 
 
 def pairs(flag: str, texts: Sequence[str] | None) -> dict[str, str]:

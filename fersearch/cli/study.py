@@ -242,6 +242,8 @@ def _run(
         trials=trials,
         timeout=timeout,
         in_process=how.in_process,
+        engine=how.engine,
+        ray_address=how.ray_address,
         observer=watcher,
         storage=storage,
     )

@@ -120,14 +120,15 @@ def prepare(
     start = source or Path()
     files = dataset.files(start)
     folder = shelf / _key(dataset, start, files, chosen)
-    if not _is_whole(folder):
-        with trouble_told(root), _lock(folder.with_name(f"{folder.name}.lock")):
-            if not _is_whole(folder):
+    if not is_whole(folder):
+        with trouble_told(root), lock(folder.with_name(f"{folder.name}.lock")):
+            if not is_whole(folder):
                 _make(dataset, source, chosen, folder, len(files), progress)
     return Prepared.open(folder)
 
 
-def _is_whole(folder: Path) -> bool:
+def is_whole(folder: Path) -> bool:
+    """Whether the folder holds a prepared copy, whole."""
     return (folder / "meta.json").is_file()
 
 
@@ -164,7 +165,7 @@ def _key(dataset: Dataset, source: Path, files: Sequence[Path], chosen: Mapping[
 
 
 @contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
+def lock(path: Path) -> Iterator[None]:
     """Hold a lock that ends with the process, however it ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
@@ -280,7 +281,7 @@ def _settle(work: Path, folder: Path) -> None:
     try:
         os.rename(work, folder)
     except OSError:
-        if not _is_whole(folder):
+        if not is_whole(folder):
             raise
         shutil.rmtree(work, ignore_errors=True)
     sync(folder.parent)

@@ -1,0 +1,168 @@
+"""What runs on Ray's nodes: the trial's actor, and the board that carries words from the driver to it.
+
+An actor is a slot's place on a node. It holds a fork server of its own, starts one fresh process
+for each trial that Ray Tune gives it, and passes the process's words on, one a step. What the
+driver answers comes over the board, for Ray Tune itself hands nothing to a trial that trains.
+"""
+
+import asyncio
+import contextlib
+import json
+import platform
+import threading
+import traceback
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.tune import Trainable
+
+from fersearch.engines.pool import Pool, Process
+from fersearch.engines.ray_data import bring, pack
+from fersearch.trial import Outcome, Reason
+
+Word = dict[str, Any]
+DRIVER_GONE = (ray.exceptions.RayError, OSError)
+
+
+class Board:
+    """Words from the driver to trials, each by its key, in the order they were said. One actor beside the driver."""
+
+    def __init__(self) -> None:
+        self._words: dict[str, asyncio.Queue[Word | None]] = {}
+        self._packed: dict[str, Any] = {}
+
+    async def say(self, key: str, word: Word) -> None:
+        """Leave a word for a trial."""
+        self._words.setdefault(key, asyncio.Queue()).put_nowait(word)
+
+    async def hear(self, key: str) -> Word | None:
+        """Wait for the next word to a trial; None once nothing more will be said."""
+        words = self._words.get(key)
+        return await words.get() if words else None
+
+    async def close(self, key: str) -> None:
+        """Say nothing more to a trial."""
+        if words := self._words.pop(key, None):
+            words.put_nowait(None)
+
+    async def packed(self, folder: str) -> list[Any]:
+        """The content of a folder on the driver's node as a Ray object (in a list, so that it is not copied here)."""
+        if folder not in self._packed:
+            self._packed[folder] = asyncio.ensure_future(asyncio.to_thread(lambda: ray.put(pack(Path(folder)))))
+        return [await self._packed[folder]]
+
+
+class TrialActor(Trainable):
+    """Runs one trial process after another on its node; `config` names the board and the trial's key on it.
+
+    Each step returns the process's next word: its pid, an epoch, the outcome, or how it died.
+    """
+
+    def setup(self, config: Word) -> None:
+        """Take a trial; its process starts with the first step."""
+        self._take(config)
+        self._pool: Pool | None = None
+        self._preload: list[str] = []
+
+    def reset_config(self, new_config: Word) -> bool:
+        """Take the next trial; the fork server stays."""
+        self._take(new_config)
+        return True
+
+    def step(self) -> Word:
+        """Return the next word of the trial's process."""
+        try:
+            word = self._next()
+        except ray.exceptions.RayError:
+            raise
+        except Exception as error:
+            message = f"{type(error).__name__} on node {platform.node()}: {error}"
+            trace = "".join(traceback.format_exception(error))
+            word = {"outcome": asdict(Outcome(Reason.ERROR, message, trace))}
+        over = not word or "outcome" in word or "exited" in word
+        if over:
+            self._let_go()
+        return {"word": json.dumps(word), "done": over}
+
+    def cleanup(self) -> None:
+        """End what still runs."""
+        self._let_go()
+        if self._pool is not None:
+            self._pool.close()
+
+    def _take(self, config: Word) -> None:
+        self._key: str = config["key"]
+        self._board: Any = ray.get_actor(config["board"], namespace=config["namespace"])
+        self._process: Process | None = None
+
+    def _next(self) -> Word:
+        if self._process is None:
+            order, request = self._hear(), self._hear()
+            if not order or not request:
+                return {}
+            self._begin(order, request)
+        assert self._process is not None
+        assert self._pool is not None
+        word = self._process.receive()
+        if word is None:
+            return {"exited": self._pool.exit_status(self._process), "failed": self._pool.failed_preloads}
+        self._process.pid = word.get("pid", self._process.pid)
+        if "outcome" in word:
+            word["outcome"]["facts"] = {**word["outcome"].get("facts", {}), "node": platform.node()}
+            word["failed"] = self._pool.failed_preloads
+        return word
+
+    def _begin(self, order: Word, request: Word) -> None:
+        marker = Path(order["marker"])
+        if not marker.is_file():
+            raise ray.exceptions.RayError(f"{marker.parent} is not shared with node {platform.node()}")
+        if self._pool is None or self._preload != order["preload"]:
+            self.cleanup()
+            self._preload = order["preload"]
+            self._pool = Pool(self._preload)
+        asked = request["request"]
+        asked["prepared"] = str(bring(Path(asked["prepared"]), self._fetch))
+        self._process = self._pool.start(Path(order["log"]), order["env"])
+        self._process.send(request)
+        threading.Thread(target=self._pass_on, args=(self._process, self._key), daemon=True).start()
+
+    def _pass_on(self, process: Process, key: str) -> None:
+        """Carry the driver's words to the process until it says no more; without a driver the process ends."""
+        try:
+            while word := _answer(self._board.hear.remote(key)):
+                if "kill" in word:
+                    process.kill()
+                else:
+                    process.send(word)
+        except DRIVER_GONE:
+            process.kill()
+
+    def _hear(self) -> Word | None:
+        heard: Word | None = _answer(self._board.hear.remote(self._key))
+        return heard
+
+    def _fetch(self, folder: Path) -> bytes:
+        content: bytes = _answer(_answer(self._board.packed.remote(str(folder)))[0])
+        return content
+
+    def _let_go(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            with contextlib.suppress(OSError):
+                process.kill()
+                process.close()
+
+
+def _answer(asked: "ray.ObjectRef[Any]") -> Any:
+    """What a call of an actor gave."""
+    return ray.get(asked)
+
+
+def reads(path: str, text: str) -> bool:
+    """Whether a file with this text is found here: asked on a node, it tells whether a folder is shared."""
+    try:
+        return Path(path).read_text() == text
+    except OSError:
+        return False

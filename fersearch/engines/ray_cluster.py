@@ -1,0 +1,212 @@
+"""Joining Ray, quietly: the cluster, what its nodes offer a trial, and whether they share a folder."""
+
+import contextlib
+import logging
+import math
+import os
+import shutil
+import signal
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from fersearch.engines.devices import Slot
+from fersearch.errors import FersearchError, UsageError
+
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
+    "TUNE_WARN_THRESHOLD_S": "1000000",
+    "RAY_AIR_NEW_OUTPUT": "0",
+}
+LONGEST_TEMPORARY = 40  # characters of a folder under which Ray's sockets still have legal names
+
+
+@contextlib.contextmanager
+def joined(address: str | None) -> Iterator[Path]:
+    """Be part of a Ray cluster; yields a folder for Ray's own files, removed in the end.
+
+    `address` is `local` (start one here, gone afterwards), `auto` or HOST:PORT (a running one). A
+    Ray that this process has started already is used, and left running.
+
+    Raises:
+        FersearchError: no cluster is at the address, or Ray cannot be started.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    folder = Path(tempfile.mkdtemp(prefix="fersearch-ray-", dir=_short_folder()))
+    try:
+        import ray
+
+        ours = not ray.is_initialized()
+        if ours:
+            _join(address or os.environ.get("RAY_ADDRESS") or "local", folder)
+        _hush()
+        try:
+            yield folder
+        finally:
+            if ours:
+                ray.shutdown()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def places(count: int | None, per_gpu: int | None) -> tuple[list[Slot], dict[str, float]]:
+    """The slots of the cluster, and what Ray must give each: so many CPUs, a share of a GPU.
+
+    `per_gpu` (default 1) on each GPU, or one per CPU where there is no GPU; `count` bounds how many.
+
+    Raises:
+        UsageError: fewer than one slot is asked for, or slots per GPU without a GPU.
+        FersearchError: the cluster has no CPU to run a trial on.
+    """
+    for flag, value in (("--slots", count), ("--slots-per-gpu", per_gpu)):
+        if value is not None and value < 1:
+            raise UsageError(f"{flag} {value} leaves no place for a trial", f"give {flag} 1 or more")
+    nodes = [node["Resources"] for node in alive()]
+    gpus = sum(node.get("GPU", 0) for node in nodes)
+    if per_gpu and not gpus:
+        raise UsageError("--slots-per-gpu was given, but Ray knows no GPU", "leave it out to run one trial per CPU")
+    if gpus:
+        return _gpu_places([node for node in nodes if node.get("GPU")], count, per_gpu)
+    cpus = [int(node["CPU"]) for node in nodes if node.get("CPU", 0) >= 1]
+    if not cpus:
+        raise FersearchError("the Ray cluster has no CPU for a trial", "let a node join: ray start --address HOST:PORT")
+    number = count or sum(cpus)
+    threads = max(1, min(sum(cpus) // number, max(cpus)))
+    share = threads if number <= sum(cpus) else _share(math.ceil(number / sum(cpus)))
+    hidden = (("CUDA_VISIBLE_DEVICES", ""),)
+    return [Slot(i, "cpu", hidden, threads) for i in range(number)], {"cpu": share}
+
+
+def alive() -> list[dict[str, Any]]:
+    """The nodes of the cluster that live."""
+    import ray
+
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return [node for node in nodes if node["Alive"]]
+
+
+@contextlib.contextmanager
+def marked(home: Path) -> Iterator[Path]:
+    """Check that every node that can run trials sees the same `home`; yields a file in it that proves so.
+
+    Raises:
+        FersearchError: a node does not see it, so what its trials save would be lost to the others.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    token = uuid4().hex
+    marker = home / f".ray-{token}"
+    marker.write_text(token)
+    try:
+        blind = _blind(marker, token)
+        if blind:
+            raise FersearchError(
+                f"{home} is not shared with node {', '.join(blind)}, so its resume states and checkpoints "
+                "would be lost to the others",
+                "set FERSEARCH_HOME to a folder that is mounted at the same path on every node",
+            )
+        yield marker
+    finally:
+        marker.unlink(missing_ok=True)
+
+
+def _blind(marker: Path, token: str) -> list[str]:
+    """The nodes on which the marker is not found."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    from fersearch.engines.ray_actor import reads
+
+    here = ray.get_runtime_context().get_node_id()
+    asked = {}
+    for node in alive():
+        if node["NodeID"] != here and (node["Resources"].get("CPU") or node["Resources"].get("GPU")):
+            pinned = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            task = ray.remote(reads).options(num_cpus=0, scheduling_strategy=pinned, max_retries=0)
+            asked[node["NodeManagerAddress"]] = task.remote(str(marker), token)
+    try:
+        return sorted(name for name, answer in asked.items() if not ray.get(answer, timeout=60))
+    except ray.exceptions.RayError as error:
+        raise FersearchError(
+            f"a node of the Ray cluster cannot run fersearch: {_last_line(error)}",
+            "install the same fersearch on every node",
+        ) from None
+
+
+def _gpu_places(
+    nodes: list[dict[str, float]], count: int | None, per_gpu: int | None
+) -> tuple[list[Slot], dict[str, float]]:
+    gpus = sum(int(node["GPU"]) for node in nodes)
+    number = count or gpus * (per_gpu or 1)
+    each = per_gpu or math.ceil(number / gpus)
+    cpus = min(node.get("CPU", 0) / (node["GPU"] * each) for node in nodes)
+    threads = max(1, int(cpus))
+    needed = {"cpu": min(threads, math.floor(cpus * 100) / 100), "gpu": _share(each)}
+    return [Slot(i, "cuda:0", (), threads) for i in range(number)], needed
+
+
+def _share(parts: int) -> float:
+    """One of so many equal parts, in the ten-thousandths that Ray counts in."""
+    return math.floor(10_000 / parts) / 10_000
+
+
+def _join(address: str, folder: Path) -> None:
+    import ray
+
+    if address.startswith("ray://"):
+        raise UsageError(
+            f"--ray-address {address} is a Ray client, which Ray Tune's searchers cannot use",
+            "run fersearch on a node of the cluster, with --ray-address auto",
+        )
+    options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    if address == "local":
+        options |= {"include_dashboard": False, "_temp_dir": str(folder)}
+    with _handlers_kept(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            ray.init(address=address, namespace="fersearch", **options)
+        except Exception as error:
+            start = "Ray cannot be started here" if address == "local" else f"no Ray cluster can be joined at {address}"
+            raise FersearchError(
+                f"{start}: {_last_line(error)}",
+                "start one with: ray start --head; or let fersearch start its own: --ray-address local",
+            ) from error
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
+
+
+@contextlib.contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Undo what Ray does to this process's signals."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _hush() -> None:
+    """Keep Ray's own words off the screen: what matters of them comes back with the trials."""
+    for name in ("ray", "ray.tune", "ray.train", "ray.air"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _short_folder() -> str:
+    folder = tempfile.gettempdir()
+    return folder if len(folder) <= LONGEST_TEMPORARY else "/tmp"

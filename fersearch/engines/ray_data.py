@@ -1,0 +1,47 @@
+"""How a prepared dataset reaches a node that does not see the driver's copy: packed once, unpacked once a node."""
+
+import io
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from fersearch.data.prepared import is_whole, lock
+from fersearch.home import prepared_folder
+
+
+def pack(folder: Path) -> bytes:
+    """The content of a folder, as a tar archive."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.add(folder, arcname=".")
+    return buffer.getvalue()
+
+
+def bring(folder: Path, fetch: Callable[[Path], bytes]) -> Path:
+    """Return where a prepared dataset is on this node: `folder` itself if it is seen here, else a copy of its own.
+
+    A prepared copy is named by the key of its content, so whatever copy of that name is here serves.
+    `fetch(folder)` gives the archive that `pack` made; trials that start together wait for one copy.
+    """
+    if is_whole(folder):
+        return folder
+    copy = prepared_folder() / folder.parent.name / folder.name
+    if is_whole(copy):
+        return copy
+    with lock(copy.with_name(f"{copy.name}.lock")):
+        if not is_whole(copy):
+            _unpack(fetch(folder), copy)
+    return copy
+
+
+def _unpack(archive: bytes, copy: Path) -> None:
+    work = Path(tempfile.mkdtemp(prefix=f".{copy.name}.", dir=copy.parent))
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
+            packed.extractall(work, filter="data")
+        work.rename(copy)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
