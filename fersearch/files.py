@@ -1,6 +1,7 @@
-"""Files that are either whole or not there: written beside, synced, then renamed."""
+"""Files and folders that are either whole or not there: written beside, then renamed; files are synced first."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +41,33 @@ def write_atomic(path: Path, data: bytes) -> None:
     """
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
+
+
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `folder` that takes its place when the block ends well.
+
+    What stood there goes when the new one stands; on any error it is untouched, and the new one removed.
+
+    Raises:
+        OSError: the place cannot be written, or the disk is full.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    around = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    work, before = around / "new", around / "before"
+    try:
+        work.mkdir(mode=0o755)
+        yield work
+        if folder.exists():
+            folder.rename(before)
+        try:
+            work.rename(folder)
+        except OSError:
+            if before.exists():
+                before.rename(folder)
+            raise
+    finally:
+        shutil.rmtree(around, ignore_errors=True)
 
 
 def sync(path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fersearch import files
-from fersearch.files import atomic_path, write_atomic
+from fersearch.files import atomic_folder, atomic_path, write_atomic
 
 
 def test_write_atomic_makes_the_folder_and_the_file(tmp_path: Path) -> None:
@@ -61,3 +61,27 @@ def test_a_file_has_the_usual_permissions(tmp_path: Path) -> None:
     plain.write_bytes(b"")
     write_atomic(tmp_path / "atomic", b"")
     assert stat.S_IMODE((tmp_path / "atomic").stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+
+
+def test_a_folder_takes_its_place_whole_and_what_stood_there_goes(tmp_path: Path) -> None:
+    for text in ("first", "second"):
+        with atomic_folder(tmp_path / "a" / "made") as work:
+            (work / "file").write_text(text)
+        assert (tmp_path / "a" / "made" / "file").read_text() == text
+    assert os.listdir(tmp_path / "a") == ["made"]
+    assert stat.S_IMODE((tmp_path / "a" / "made").stat().st_mode) & 0o700 == 0o700
+
+
+def test_a_folder_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "made") as work:
+        (work / "file").write_text("old")
+
+    def fail() -> None:
+        with atomic_folder(tmp_path / "made") as work:
+            (work / "file").write_text("new")
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        fail()
+    assert (tmp_path / "made" / "file").read_text() == "old"
+    assert os.listdir(tmp_path) == ["made"]

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from fersearch.api.context import components, open_store
 from fersearch.api.studies import Front, finite, front_of
 from fersearch.artifacts import Artifacts, file_digest
 from fersearch.errors import PluginError, UsageError, lookup
+from fersearch.files import atomic_folder
 from fersearch.home import artifacts_folder
 from fersearch.pareto import knee
 from fersearch.plugins import PluginFile
@@ -199,17 +199,8 @@ def whole_folder(folder: Path, force: bool) -> Iterator[Path]:
         UsageError: it exists, and is not to be replaced or was not made by fersearch.
     """
     refuse_existing(folder, force)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with atomic_folder(folder) as work:
         yield work
-        work.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        work.rename(folder)
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        raise
 
 
 def refuse_existing(folder: Path, force: bool) -> None:

@@ -7,8 +7,6 @@ came from. A folder is written beside its place and renamed when whole.
 import csv
 import os
 import re
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,7 +21,7 @@ from fersearch.data.folders import PARTS, entries, subfolders
 from fersearch.data.prepared import Prepared, map_array
 from fersearch.data.views import load, view
 from fersearch.errors import FersearchError, UsageError
-from fersearch.files import atomic_path
+from fersearch.files import atomic_folder, atomic_path
 from fersearch.space import Value
 from fersearch.study import Protocol
 
@@ -95,21 +93,14 @@ def to_folder(
         FersearchError: it cannot be written; nothing half-made is left.
     """
     _check_place(folder, force)
-    with _told(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        try:
-            names = renamed(found)
-            (work / IMAGES).mkdir()
-            for done, (face, name) in enumerate(zip(found, names, strict=True), 1):
-                _picture(prepared, face.row).save(work / IMAGES / name)
-                if progress and (done % 64 == 0 or done == len(found)):
-                    progress(done, len(found))
-            _write(work / TABLE, found, [f"{IMAGES}/{name}" for name in names])
-            work.chmod(0o755)
-            _put(work, folder)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+    with _told(folder), atomic_folder(folder) as work:
+        names = renamed(found)
+        (work / IMAGES).mkdir()
+        for done, (face, name) in enumerate(zip(found, names, strict=True), 1):
+            _picture(prepared, face.row).save(work / IMAGES / name)
+            if progress and (done % 64 == 0 or done == len(found)):
+                progress(done, len(found))
+        _write(work / TABLE, found, [f"{IMAGES}/{name}" for name in names])
 
 
 def renamed(found: Sequence[Face]) -> list[str]:
@@ -167,22 +158,6 @@ def _check_place(folder: Path, force: bool) -> None:
         raise UsageError(
             f"{folder} is no earlier export, and is not replaced", "give another folder, or remove it yourself"
         )
-
-
-def _put(work: Path, folder: Path) -> None:
-    """Give the new folder its place; what stood there goes when the new one stands."""
-    if not folder.exists():
-        work.rename(folder)
-        return
-    before = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent)) / "before"
-    folder.rename(before)
-    try:
-        work.rename(folder)
-    except OSError:
-        before.rename(folder)
-        raise
-    finally:
-        shutil.rmtree(before.parent, ignore_errors=True)
 
 
 @contextmanager

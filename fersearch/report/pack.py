@@ -1,12 +1,11 @@
 """Writes a report into a folder: the page, its plots as SVG and PNG, its tables as CSV, Markdown and LaTeX."""
 
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from fersearch.errors import UsageError
+from fersearch.files import atomic_folder
 from fersearch.report import page as pages
 from fersearch.report.parts import Page
 from fersearch.report.plots import style
@@ -48,19 +47,9 @@ def write(page: Callable[[], Page], folder: Path, force: bool = False) -> Writte
         OSError: the disk is full or the place cannot be written.
     """
     check_folder(folder, force)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        with style.styled():
-            made = page()
-            _fill(made, work)
-        work.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        work.rename(folder)
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        raise
+    with atomic_folder(folder) as work, style.styled():
+        made = page()
+        _fill(made, work)
     names = tuple(plot.name for plot in made.plots())
     return Written(folder, folder / "index.html", names, tuple(table.name for table in made.tables()))
 
