@@ -2,7 +2,8 @@
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, update
@@ -15,7 +16,7 @@ from fersearch.store.tables import (
     confusion_matrices,
     epochs,
     metric_values,
-    now,
+    studies,
     trial_values,
     trials,
 )
@@ -90,27 +91,29 @@ class Batch:
         self.metrics: list[Row] = []
         self.confusions: list[Row] = []
         self.checkpoints: list[Row] = []
+        self.seconds_run: float | None = None
+        self.actions: list[Callable[[], None]] = []
 
-    def trial(self, trial: Trial) -> None:
+    def trial(self, trial: Trial, moment: datetime) -> None:
         """The row of a trial and those of its values."""
         row = {name: getattr(trial, name) for name in ("number", "epochs", "kept_epoch", "checkpoint")}
         plain = {name: dict(getattr(trial, name)) for name in ("params", "verdict", "space", "sampler_state")}
-        ended = now() if trial.state.ended else None
-        row |= plain | {"study_id": self.study_id, "state": trial.state.value, "created_at": now(), "ended_at": ended}
+        ended = moment if trial.state.ended else None
+        row |= plain | {"study_id": self.study_id, "state": trial.state.value, "created_at": moment, "ended_at": ended}
         self.trials[trial.number] = row
         self.running.discard(trial.number)
         of_trial = {"study_id": self.study_id, "trial": trial.number}
         self.values[trial.number] = [{**of_trial, **row} for row in _named(trial.values)]
 
-    def start(self, number: int, attempt: Attempt) -> None:
+    def start(self, number: int, attempt: Attempt, moment: datetime) -> None:
         """The row of an attempt, and that its trial is running."""
-        self._attempt(number, attempt)
+        self._attempt(number, attempt, moment)
         self.running.add(number)
 
-    def epoch(self, number: int, attempt: int, epoch: Epoch) -> None:
+    def epoch(self, number: int, attempt: int, epoch: Epoch, moment: datetime) -> None:
         """The rows of an epoch."""
         of_attempt = {"study_id": self.study_id, "trial": number, "attempt": attempt}
-        seconds = {"seconds": epoch.seconds, "cpu_seconds": epoch.cpu_seconds, "recorded_at": now()}
+        seconds = {"seconds": epoch.seconds, "cpu_seconds": epoch.cpu_seconds, "recorded_at": moment}
         round = {"round": epoch.round, "ends_round": epoch.last}
         self.epochs.append({**of_attempt, "number": epoch.number, **seconds, **round})
         of_epoch = {**of_attempt, "epoch": epoch.number}
@@ -119,11 +122,11 @@ class Batch:
             counts = [list(map(int, row)) for row in epoch.confusion]
             self.confusions.append({**of_epoch, "counts": counts})
 
-    def end(self, trial: Trial, attempt: Attempt, facts: Mapping[str, Any]) -> None:
+    def end(self, trial: Trial, attempt: Attempt, facts: Mapping[str, Any], moment: datetime) -> None:
         """The rows of a trial and an attempt of it that ended, and of the checkpoint they leave."""
-        self.trial(trial)
-        self._attempt(trial.number, attempt)
-        self.attempts[trial.number, attempt.number]["ended_at"] = now()
+        self.trial(trial, moment)
+        self._attempt(trial.number, attempt, moment)
+        self.attempts[trial.number, attempt.number]["ended_at"] = moment
         self.attempts[trial.number, attempt.number] |= {name: facts.get(name) for name in _ATTEMPT_FACTS}
         apart = (*_ATTEMPT_FACTS, "checkpoint_bytes")
         told = {name: fact for name, fact in facts.items() if name not in apart}
@@ -132,7 +135,11 @@ class Batch:
         size = facts.get("checkpoint_bytes")
         if trial.checkpoint:
             of_trial = {"study_id": self.study_id, "trial": trial.number, "digest": trial.checkpoint}
-            self.checkpoints.append({**of_trial, "epoch": trial.kept_epoch, "bytes": size, "created_at": now()})
+            self.checkpoints.append({**of_trial, "epoch": trial.kept_epoch, "bytes": size, "created_at": moment})
+
+    def seconds(self, total: float) -> None:
+        """The running time of the study: all of it, so that writing it twice adds nothing."""
+        self.seconds_run = total
 
     def write(self, connection: Connection, dialect: str, statements: Statements) -> None:
         """Execute everything, parents first."""
@@ -155,8 +162,11 @@ class Batch:
         ):
             if rows:
                 connection.execute(statement, rows)
+        if self.seconds_run is not None:
+            own = update(studies).where(studies.c.id == self.study_id)
+            connection.execute(own.values(seconds_run=self.seconds_run))
 
-    def _attempt(self, number: int, attempt: Attempt) -> None:
+    def _attempt(self, number: int, attempt: Attempt, moment: datetime) -> None:
         row: Row = {name: getattr(attempt, name) for name in ("number", "first_epoch", "last_epoch", "seconds", "pid")}
         texts = {
             "log": attempt.log and _text(attempt.log),
@@ -164,7 +174,7 @@ class Batch:
             "traceback": _text(attempt.traceback),
         }
         reason = attempt.reason.value if attempt.reason else None
-        row |= texts | {"study_id": self.study_id, "trial": number, "reason": reason, "started_at": now()}
+        row |= texts | {"study_id": self.study_id, "trial": number, "reason": reason, "started_at": moment}
         later = dict.fromkeys(("ended_at", "environment_id", *_ATTEMPT_FACTS))
         self.attempts[number, attempt.number] = row | later | {"facts": dict(attempt.facts)}
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from fersearch.errors import StoreError, StudyBusy
+from fersearch.errors import StoreError, StoreUnavailable, StudyBusy
 from fersearch.store.engine import Database
 from fersearch.store.holder import Holder
 from fersearch.store.tables import Moment, leases, studies
@@ -19,14 +19,24 @@ if TYPE_CHECKING:
     from fersearch.store.store import Store
 
 BEAT_SECONDS = 10.0
+RETRY_SECONDS = 1.0
+"""How soon a beat that the database did not answer is tried again."""
+JOIN_SECONDS = 5.0
+"""A beat that hangs on a dead connection is waited for no longer than this; its thread ends with the process."""
 LAPSE_SECONDS = 60.0
 """A holder on another host is believed to live for this long after its last beat, by the database's clock."""
 
 
 class Lease:
-    """A held lease. It beats in a thread of its own until it is released; `lost` tells that somebody else has it."""
+    """A held lease. It beats in a thread of its own until it is released; `lost` tells that somebody else has it.
 
-    def __init__(self, database: Database, study_id: int, token: str) -> None:
+    A database that is away takes no lease from anybody. Whoever could not beat meanwhile learns from the first
+    answer whether the lease is still his: a `Writer` asks in each of its transactions, so that of two processes
+    that both believe to hold a lease only one ever writes.
+    """
+
+    def __init__(self, database: Database, study_id: int, study_name: str, token: str) -> None:
+        self.study_name = study_name
         self._database = database
         self._study_id = study_id
         self._token = token
@@ -49,7 +59,7 @@ class Lease:
             row = asdict(Holder.this()) | {"study_id": study_id, "token": token}
             connection.execute(delete(leases).where(leases.c.study_id == study_id))
             connection.execute(insert(leases).values(**row, since=moment, last_beat_at=moment))
-        return cls(store.database, study_id, token)
+        return cls(store.database, study_id, study_name, token)
 
     def beat(self) -> None:
         """Say that the holder lives, and notice a lost lease; StoreError if the database cannot be reached."""
@@ -57,12 +67,24 @@ class Lease:
             changed = connection.execute(update(leases).where(*self._own()).values(last_beat_at=_clock(connection)))
             self.lost = self.lost or changed.rowcount == 0
 
+    def assert_held(self, connection: Connection) -> None:
+        """Make sure that nobody else takes the lease before the writing transaction of the connection ends.
+
+        Raises:
+            StudyBusy: somebody has taken it.
+        """
+        _lock(connection, self._study_id, shared=True)
+        token = connection.execute(select(leases.c.token).where(leases.c.study_id == self._study_id)).scalar()
+        if token != self._token:
+            self.lost = True
+            raise StudyBusy(f"study '{self.study_name}' was taken over by another driver", "this run has stopped")
+
     def release(self) -> None:
         """Give the lease back; one that is lost stays with its new holder."""
         if self._released.is_set():
             return
         self._released.set()
-        self._thread.join()
+        self._thread.join(JOIN_SECONDS)
         with self._database.write() as connection:
             connection.execute(delete(leases).where(*self._own()))
 
@@ -80,11 +102,13 @@ class Lease:
         return leases.c.study_id == self._study_id, leases.c.token == self._token
 
     def _beat_on(self) -> None:
-        beaten = time.monotonic()
-        while not self.lost and not self._released.wait(BEAT_SECONDS):
+        beaten, pause = time.monotonic(), BEAT_SECONDS
+        while not self.lost and not self._released.wait(pause):
             try:
                 self.beat()
-                beaten = time.monotonic()
+                beaten, pause = time.monotonic(), BEAT_SECONDS
+            except StoreUnavailable:
+                pause = min(RETRY_SECONDS, BEAT_SECONDS)
             except StoreError:
                 # Unheard for so long, others may take the lease, and we could not know.
                 self.lost = time.monotonic() - beaten > LAPSE_SECONDS
@@ -95,9 +119,9 @@ def refuse_if_held(connection: Connection, study_id: int, study_name: str) -> No
 
     Until the writing transaction of the connection ends, nobody takes it.
     """
-    connection.execute(select(studies.c.id).where(studies.c.id == study_id).with_for_update())
+    _lock(connection, study_id)
     row = connection.execute(select(leases).where(leases.c.study_id == study_id)).one_or_none()
-    if row is None or _is_over(row, _clock(connection)):
+    if row is None or _is_over(connection, row):
         return
     raise StudyBusy(
         f"study '{study_name}' is run by process {row.pid} on {row.host} since {row.since:%Y-%m-%d %H:%M:%S} UTC",
@@ -105,11 +129,29 @@ def refuse_if_held(connection: Connection, study_id: int, study_name: str) -> No
     )
 
 
-def _is_over(row: Row[Any], moment: datetime) -> bool:
+def _lock(connection: Connection, study_id: int, shared: bool = False) -> None:
+    """Lock the study's row (SQLite locks the whole database instead): every question about a lease begins here."""
+    query = select(studies.c.id).where(studies.c.id == study_id)
+    connection.execute(query.with_for_update(read=shared, key_share=shared))
+
+
+def _is_over(connection: Connection, row: Row[Any]) -> bool:
     holder = Holder(**{field.name: getattr(row, field.name) for field in fields(Holder)})
     if holder.is_dead():
         return True
-    return holder.is_elsewhere() and moment - row.last_beat_at > timedelta(seconds=LAPSE_SECONDS)
+    return holder.is_elsewhere() and _silence(connection, row.last_beat_at) > timedelta(seconds=LAPSE_SECONDS)
+
+
+def _silence(connection: Connection, beaten: datetime) -> timedelta:
+    """How long a holder has been silent while it could have been heard."""
+    return _clock(connection) - max(beaten, _listening_since(connection) or beaten)
+
+
+def _listening_since(connection: Connection) -> datetime | None:
+    """When the server was started; None where there is no server."""
+    if connection.dialect.name != "postgresql":
+        return None
+    return connection.execute(select(func.pg_postmaster_start_time(type_=Moment))).scalar_one()
 
 
 def _clock(connection: Connection) -> datetime:

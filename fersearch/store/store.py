@@ -8,7 +8,7 @@ from typing import Any, Self
 from fersearch.plugins import PluginFile
 from fersearch.store import logbook, schema, studies, trials
 from fersearch.store.engine import Database
-from fersearch.store.lease import refuse_if_held
+from fersearch.store.lease import Lease, refuse_if_held
 from fersearch.store.records import Checkpoint, Look, Request, StudyRow, StudySummary
 from fersearch.store.tables import now
 from fersearch.store.writer import Writer
@@ -114,9 +114,11 @@ class Store:
         with self.database.write() as connection:
             studies.add_seconds(connection, study_id, seconds)
 
-    def writer(self, study_id: int) -> Writer:
-        """The writer of a study's trials, for the process that holds its lease."""
-        return Writer(self.database, study_id)
+    def writer(self, study_id: int, lease: Lease | None = None) -> Writer:
+        """The writer of a study's trials, for the process that holds its lease; with it, no other process writes."""
+        with self.database.read() as connection:
+            seconds = studies.seconds_run(connection, study_id)
+        return Writer(self.database, study_id, lease, seconds)
 
     def trials(self, study_id: int) -> list[Trial]:
         """The trials by number, with their values and attempts."""

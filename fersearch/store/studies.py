@@ -116,6 +116,11 @@ def add_seconds(connection: Connection, study_id: int, seconds: float) -> None:
     connection.execute(_update(study_id).values(seconds_run=studies.c.seconds_run + seconds))
 
 
+def seconds_run(connection: Connection, study_id: int) -> float:
+    """The running time that the study has used."""
+    return float(connection.execute(select(studies.c.seconds_run).where(studies.c.id == study_id)).scalar_one())
+
+
 def _update(study_id: int) -> Any:
     return update(studies).where(studies.c.id == study_id)
 

@@ -1,20 +1,34 @@
 """The one writer of a study: a queue and a thread, so that training never waits for the database."""
 
+import itertools
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from fersearch.errors import StoreError
+from fersearch.errors import FersearchError, StoreError, StoreUnavailable
 from fersearch.store.batch import Batch, Statements
 from fersearch.store.engine import Database
+from fersearch.store.lease import Lease
+from fersearch.store.tables import now
 from fersearch.trial import Attempt, Epoch, Trial
 
 BATCH_SECONDS = 0.05
 """What is queued is committed after this time at the latest, or at once when somebody waits."""
-QUEUE_LIMIT = 4096
-"""How many calls may be queued; the next one waits for room."""
+BATCH_LIMIT = 4096
+"""How many calls share a transaction at most."""
+QUEUE_LIMIT = 32_768
+"""How many calls may be queued (some 60 MB of epochs); the next one waits for room."""
+ANSWER_SECONDS = 5.0
+"""A database that has not answered for so long counts as away, as one that refuses to does at once."""
+OUTAGE_SECONDS = 600.0
+"""How long the database may be away before the study should stop."""
+CLOSING_SECONDS = 60.0
+"""How long a writer that closes waits for a database that is away."""
+PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
+"""How long the thread waits before it tries again, the last one again and again."""
 
 Entry = Callable[[Batch], None]
 
@@ -23,24 +37,45 @@ class Writer:
     """Writes the trials of one study in the order of the calls, many of them in one transaction.
 
     Whatever is written again (the same trial, attempt or epoch) changes nothing but the trial's and the attempt's
-    last state, so a replay does no harm. An error in the thread is raised by every call that follows it.
+    last state, so a replay does no harm. When the database goes away, what it may or may not have committed is
+    written again once it is back, then everything after it in its order; meanwhile nobody waits but who finds the
+    queue full. Any other error in the thread is raised by every call that follows it.
+
+    With a lease, each transaction makes sure that it is still held. `seconds` is the running time of the study so far.
     """
 
-    def __init__(self, database: Database, study_id: int) -> None:
+    def __init__(self, database: Database, study_id: int, lease: Lease | None = None, seconds: float = 0.0) -> None:
         self._database = database
         self._study_id = study_id
+        self._lease = lease
+        self._seconds = seconds
         self._statements = Statements(database.dialect)
         self._changed = threading.Condition()
         self._queue: deque[Entry] = deque()
-        self._queued = self._committed = 0
-        self._urgent = self._closed = False
-        self._error: StoreError | None = None
+        self._queued = self._committed = self._wanted = 0
+        self._closed = False
+        self._error: FersearchError | None = None
+        self._away: StoreUnavailable | None = None
+        self._tried: float | None = None  # since when what is under way has been tried
         self._thread = threading.Thread(target=self._run, name="fersearch-writer", daemon=True)
         self._thread.start()
 
+    @property
+    def outage(self) -> float:
+        """For how many seconds the database has been away; 0 while it answers."""
+        since = self._tried
+        seconds = 0.0 if since is None else time.monotonic() - since
+        return seconds if self._away or seconds > ANSWER_SECONDS else 0.0
+
+    @property
+    def must_stop(self) -> bool:
+        """Whether the database has been away for so long that the study should stop."""
+        return self.outage > OUTAGE_SECONDS
+
     def add_trial(self, trial: Trial) -> None:
         """Queue the row of a trial, new or changed."""
-        self._put(lambda batch: batch.trial(trial))
+        moment = now()
+        self._put(lambda batch: batch.trial(trial, moment))
 
     def update_trial(self, trial: Trial) -> None:
         """Queue the row of a trial that changed."""
@@ -48,35 +83,53 @@ class Writer:
 
     def start_attempt(self, number: int, attempt: Attempt) -> None:
         """Queue the row of an attempt, new or changed; its trial is running."""
-        self._put(lambda batch: batch.start(number, attempt))
+        moment = now()
+        self._put(lambda batch: batch.start(number, attempt, moment))
 
     def record(self, number: int, attempt: int, epoch: Epoch) -> None:
         """Queue an epoch; one that the attempt recorded already is ignored."""
-        self._put(lambda batch: batch.epoch(number, attempt, epoch))
+        moment = now()
+        self._put(lambda batch: batch.epoch(number, attempt, epoch, moment))
 
     def end_attempt(self, trial: Trial, attempt: Attempt, facts: Mapping[str, Any]) -> None:
         """Write the end of an attempt and what its trial became, and wait until they are committed.
 
+        Where the database is away they stay in the queue instead, and what must not happen before they are safe
+        (as removing the trial's states) belongs into `after_commit`.
+
         `facts` become the attempt's environment, but for what differs between attempts in one environment:
         `resumed_from` (epoch), `seconds_to_first_step` and `checkpoint_bytes`, which have columns of their own.
         """
-        self._wait(self._put(lambda batch: batch.end(trial, attempt, facts)))
+        moment = now()
+        count = self._put(lambda batch: batch.end(trial, attempt, facts, moment))
+        self._wait(count, lambda: self.outage > 0)
+
+    def add_seconds(self, seconds: float) -> None:
+        """Queue an addition to the running time that the study has used."""
+        self._seconds += seconds
+        total = self._seconds
+        self._put(lambda batch: batch.seconds(total))
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Call `action` in the writer's thread once everything queued before is committed; never if it is not."""
+        self._put(lambda batch: batch.actions.append(action))
 
     def flush(self) -> None:
         """Wait until everything queued so far is committed; StoreError if it could not be."""
-        self._wait(self._queued)
+        self._demand(lambda: self.must_stop)
 
     def close(self) -> None:
-        """Flush, and end the thread."""
+        """Flush, though a database that is away is not waited for longer than a minute, and end the thread."""
         if self._closed:
             return
+        deadline = time.monotonic() + (ANSWER_SECONDS if self.must_stop else CLOSING_SECONDS)
         try:
-            self.flush()
+            self._demand(lambda: self.outage > 0 and time.monotonic() > deadline)
         finally:
             with self._changed:
                 self._closed = True
                 self._changed.notify_all()
-            self._thread.join()
+            self._thread.join(ANSWER_SECONDS)  # one that hangs on a dead connection ends with the process
 
     def __enter__(self) -> Self:
         return self
@@ -84,41 +137,58 @@ class Writer:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         try:
             self.close()
-        except StoreError:
+        except FersearchError:
             if error is None:  # else the error under way says more
                 raise
 
     def _put(self, entry: Entry) -> int:
         with self._changed:
-            self._changed.wait_for(lambda: len(self._queue) < QUEUE_LIMIT or self._error or self._closed)
+            while not self._has_room():
+                self._changed.wait(0.5)
             self._check()
             self._queue.append(entry)
             self._queued += 1
-            if len(self._queue) == 1 or len(self._queue) == QUEUE_LIMIT:
+            if len(self._queue) in (1, BATCH_LIMIT):
                 self._changed.notify_all()
             return self._queued
 
-    def _wait(self, count: int) -> None:
+    def _has_room(self) -> bool:
+        # A study that must stop has few words left, and none of its trials is saved while it waits to say them.
+        return len(self._queue) < QUEUE_LIMIT or self._error is not None or self._closed or self.must_stop
+
+    def _demand(self, in_vain: Callable[[], bool]) -> None:
+        if not self._wait(count := self._queued, in_vain):
+            raise self._given_up(count - self._committed)
+
+    def _wait(self, count: int, in_vain: Callable[[], bool]) -> bool:
+        """Wait until so many calls are committed, which is then true, or it is in vain."""
         with self._changed:
-            if self._committed < count and not self._error:
-                self._urgent = True
-                self._changed.notify_all()
-            self._changed.wait_for(lambda: self._committed >= count or self._error)
+            self._wanted = max(self._wanted, count)
+            self._changed.notify_all()
+            while self._committed < count and not self._error and not in_vain():
+                self._changed.wait(0.5)
             self._check()
+            return self._committed >= count
 
     def _check(self) -> None:
         if self._error:
-            raise StoreError(self._error.message, self._error.hint) from self._error
+            raise type(self._error)(self._error.message, self._error.hint) from self._error
         if self._closed:
             raise StoreError("the writer of this study is closed", "open another with store.writer(study_id)")
 
     def _run(self) -> None:
         while entries := self._next():
             try:
-                self._write(entries)
+                batch = Batch(self._study_id)
+                for entry in entries:
+                    entry(batch)
+                if not self._committed_at_last(batch):
+                    return
+                for action in batch.actions:
+                    action()
             except Exception as error:
                 with self._changed:
-                    self._error = error if isinstance(error, StoreError) else _unexpected(error)
+                    self._error = error if isinstance(error, FersearchError) else _unexpected(error)
                     self._queue.clear()
                     self._changed.notify_all()
                 return
@@ -127,24 +197,47 @@ class Writer:
                 self._changed.notify_all()
 
     def _next(self) -> list[Entry]:
-        """Everything queued, once there is something and it has waited long enough; nothing when closed."""
+        """What is queued, once there is something and it has waited long enough; nothing when closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._closed)
             self._changed.wait_for(
-                lambda: self._urgent or self._closed or len(self._queue) >= QUEUE_LIMIT, timeout=BATCH_SECONDS
+                lambda: self._wanted > self._committed or self._closed or len(self._queue) >= BATCH_LIMIT,
+                timeout=BATCH_SECONDS,
             )
-            entries = list(self._queue)
-            self._queue.clear()
-            self._urgent = False
+            entries = [self._queue.popleft() for _ in range(min(BATCH_LIMIT, len(self._queue)))]
             self._changed.notify_all()
             return entries
 
-    def _write(self, entries: list[Entry]) -> None:
-        batch = Batch(self._study_id)
-        for entry in entries:
-            entry(batch)
+    def _committed_at_last(self, batch: Batch) -> bool:
+        """Write the rows, again and again while the database is away; false when the writer is closed meanwhile."""
+        self._tried = time.monotonic()
+        for pause in itertools.chain(PAUSES, itertools.repeat(PAUSES[-1])):
+            try:
+                self._write(batch)
+            except StoreUnavailable as error:
+                with self._changed:
+                    self._away = error
+                    self._changed.notify_all()
+                    if self._changed.wait_for(lambda: self._closed, timeout=pause):
+                        return False
+            else:
+                self._tried = self._away = None
+                break
+        return True
+
+    def _write(self, batch: Batch) -> None:
         with self._database.write() as connection:
+            if self._lease is not None:
+                self._lease.assert_held(connection)
             batch.write(connection, self._database.dialect, self._statements)
+
+    def _given_up(self, calls: int) -> StoreUnavailable:
+        cause = self._away.message if self._away else f"database {self._database.url} does not answer"
+        name = self._lease.study_name if self._lease else "NAME"
+        return StoreUnavailable(
+            f"{cause} (for {self.outage:.0f} s; the last {calls} changes of the study are not in it)",
+            f"the trials' states are kept: when the database is back, go on with: fersearch study run {name}",
+        )
 
 
 def _unexpected(error: Exception) -> StoreError:

@@ -5,15 +5,19 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
+from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
 
-from fersearch.errors import StudyBusy
+from fersearch.errors import StoreUnavailable, StudyBusy
 from fersearch.store import Lease, Store, StudyRow, lease
 from fersearch.store.holder import Holder
 from fersearch.store.tables import leases, now
+from fersearch.trial import Trial
 
 HOLD = """
 import sys, time
@@ -82,7 +86,10 @@ def test_a_pid_that_is_another_process_now_does_not_hold(
 
 
 @pytest.mark.parametrize("place", [{"host": "elsewhere"}, {"pid_namespace": "pid:[1]"}])
-def test_a_holder_out_of_sight_lapses_without_beats(store: Store, study: StudyRow, place: dict[str, str]) -> None:
+def test_a_holder_out_of_sight_lapses_without_beats(
+    store: Store, study: StudyRow, place: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "_listening_since", lambda _: now() - timedelta(days=1))
     held = Lease.take(store, study.id, "faces")
     change(store, **place, process_started="1", last_beat_at=now() - timedelta(seconds=50))
     with pytest.raises(StudyBusy):
@@ -100,6 +107,96 @@ def test_a_living_holder_here_keeps_the_lease_however_long_it_is_silent(store: S
         change(store, last_beat_at=now() - timedelta(days=1))
         with pytest.raises(StudyBusy):
             Lease.take(store, study.id, "faces")
+
+
+def test_a_server_that_was_just_started_gives_a_holder_out_of_sight_time_to_beat(
+    store: Store, study: StudyRow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "_listening_since", lambda _: now() - timedelta(seconds=50))
+    with Lease.take(store, study.id, "faces") as held:
+        change(store, host="elsewhere", last_beat_at=now() - timedelta(seconds=600))
+        with pytest.raises(StudyBusy):
+            Lease.take(store, study.id, "faces")
+        held.beat()
+        assert not held.lost
+
+
+def test_when_a_server_was_started_is_known(store: Store, dialect: str) -> None:
+    with store.database.read() as connection:
+        found = lease._listening_since(connection)
+    assert found is None if dialect == "sqlite" else found < now()
+
+
+def test_of_two_that_take_a_lease_at_once_one_gets_it(store: Store, study: StudyRow, url: str) -> None:
+    def take(opened: Store) -> None:
+        together.wait()
+        try:
+            got.append(Lease.take(opened, study.id, "faces"))
+        except StudyBusy:
+            refused.append(opened)
+
+    for _ in range(5):
+        got: list[Lease] = []
+        refused: list[Store] = []
+        together = threading.Barrier(4)
+        with ExitStack() as stack:
+            stores = [stack.enter_context(Store.open(url)) for _ in range(4)]
+            threads = [threading.Thread(target=take, args=(opened,)) for opened in stores]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert (len(got), len(refused)) == (1, 3)
+            got[0].release()
+
+
+def test_a_writer_whose_lease_was_taken_writes_nothing_more(store: Store, study: StudyRow) -> None:
+    held = Lease.take(store, study.id, "faces")
+    with store.writer(study.id, held) as writer:
+        writer.add_trial(Trial(0, {}))
+    change(store, boot_id="another")
+    with Lease.take(store, study.id, "faces"):
+        writer = store.writer(study.id, held)
+        writer.add_trial(Trial(1, {}))
+        with pytest.raises(StudyBusy, match="study 'faces' was taken over by another driver"):
+            writer.close()
+        assert held.lost
+    held.release()
+    assert [trial.number for trial in store.trials(study.id)] == [0]
+
+
+def test_nobody_takes_a_lease_while_its_holder_writes(store: Store, study: StudyRow, url: str) -> None:
+    with Lease.take(store, study.id, "faces") as held, Store.open(url) as other:
+        change(store, boot_id="another")
+        with store.database.write() as connection:
+            held.assert_held(connection)
+            taken = threading.Thread(target=lambda: Lease.take(other, study.id, "faces").release())
+            taken.start()
+            taken.join(0.3)
+            assert taken.is_alive()
+            held.assert_held(connection)
+        taken.join(30)
+        assert not taken.is_alive()
+
+
+def test_the_lease_outlives_a_database_that_is_away(
+    store: Store, study: StudyRow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(lease, "LAPSE_SECONDS", 0.02)
+    beats: list[bool] = []
+
+    def beat() -> None:
+        beats.append(True)
+        raise StoreUnavailable("away")
+
+    with Lease.take(store, study.id, "faces") as held:
+        monkeypatch.setattr(held, "beat", beat)
+        while len(beats) < 10:
+            time.sleep(0.01)
+        monkeypatch.undo()
+        held.beat()
+        assert not held.lost
 
 
 def test_the_thread_beats_and_notices_that_the_lease_is_lost(

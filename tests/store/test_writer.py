@@ -1,13 +1,17 @@
 """The writer loses nothing, repeats nothing and hides no error."""
 
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Connection, event, select
 
-from fersearch.errors import StoreError
+from fersearch.errors import StoreError, StoreUnavailable
 from fersearch.store import Store, StudyRow
 from fersearch.store import writer as writer_module
+from fersearch.store.tables import epochs, now
 from fersearch.trial import Attempt, Epoch, Reason, Trial, TrialState
 
 
@@ -146,6 +150,185 @@ def test_a_writer_that_waits_for_room_hears_of_the_error(
 
     with pytest.raises(StoreError, match=r"(?i)foreign key"):
         record()
+
+
+class Outage:
+    """Lets the database of a store go away, before it commits or just after."""
+
+    def __init__(self, store: Store, patch: pytest.MonkeyPatch) -> None:
+        self._write = store.database.write
+        self.away = self.answers_get_lost = False
+        self.tries = 0
+        patch.setattr(store.database, "write", self.write)
+        patch.setattr(writer_module, "PAUSES", (0.01,))
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        self.tries += 1
+        if self.away:
+            raise StoreUnavailable("the database is away", "call it back")
+        with self._write() as connection:
+            yield connection
+        if self.answers_get_lost:
+            raise StoreUnavailable("the answer got lost")
+
+    def until_tried(self, times: int) -> None:
+        goal = self.tries + times
+        while self.tries < goal:
+            time.sleep(0.005)
+
+
+@pytest.fixture
+def outage(store: Store, study: StudyRow, monkeypatch: pytest.MonkeyPatch) -> Outage:
+    return Outage(store, monkeypatch)
+
+
+@pytest.mark.parametrize("batch_limit", [4096, 7])
+def test_an_outage_is_ridden_out_in_order_and_nobody_waits(
+    store: Store, study: StudyRow, outage: Outage, batch_limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "BATCH_LIMIT", batch_limit)
+    with store.writer(study.id) as writer:
+        writer.add_trial(Trial(0, {}))
+        writer.start_attempt(0, Attempt(1))
+        writer.flush()
+        outage.away = True
+        for number in range(1, 101):
+            writer.record(0, 1, Epoch(number, {"a": float(number)}, 1.0))
+        writer.end_attempt(Trial(0, {}, TrialState.COMPLETE, epochs=100), Attempt(1, Reason.DONE), {"torch": "2"})
+        outage.until_tried(3)
+        assert writer.outage > 0
+        assert not writer.must_stop
+        assert store.history(study.id, 0) == []
+        outage.away = False
+        writer.flush()
+        assert writer.outage == 0
+    assert [epoch.number for epoch in store.history(study.id, 0)] == list(range(1, 101))
+    assert store.trial(study.id, 0).state is TrialState.COMPLETE
+
+
+def test_a_commit_whose_answer_got_lost_is_made_again_and_changes_nothing(
+    store: Store, study: StudyRow, outage: Outage
+) -> None:
+    with store.writer(study.id) as writer:
+        outage.answers_get_lost = True
+        writer.add_trial(Trial(0, {"a": 1}))
+        writer.start_attempt(0, Attempt(1))
+        writer.record(0, 1, Epoch(1, {"a": 0.5}, 1.0, confusion=[[1]]))
+        writer.add_seconds(2.0)
+        ended = Trial(0, {"a": 1}, TrialState.COMPLETE, {"a": 0.5}, 1, 1, "c" * 64)
+        writer.end_attempt(ended, Attempt(1, Reason.DONE), {"torch": "2"})
+        outage.until_tried(5)
+        outage.answers_get_lost = False
+    found = store.trial(study.id, 0)
+    assert (found.state, found.values, len(found.attempts)) == (TrialState.COMPLETE, {"a": 0.5}, 1)
+    assert store.history(study.id, 0) == [Epoch(1, {"a": 0.5}, 1.0, confusion=[[1]])]
+    assert len(store.checkpoints(study.id)) == len(store.environments(study.id)) == 1
+    assert store.study("faces").seconds == 2.0
+
+
+def test_rows_tell_when_things_happened_and_not_when_they_were_written(
+    store: Store, study: StudyRow, outage: Outage
+) -> None:
+    with store.writer(study.id) as writer:
+        outage.away = True
+        writer.add_trial(Trial(0, {}))
+        writer.start_attempt(0, Attempt(1))
+        writer.record(0, 1, Epoch(1, {}, 1.0))
+        recorded = now()
+        outage.until_tried(3)
+        outage.away = False
+    with store.database.read() as connection:
+        assert connection.execute(select(epochs.c.recorded_at)).scalar_one() <= recorded
+
+
+def test_what_follows_a_commit_waits_for_it(store: Store, study: StudyRow, outage: Outage) -> None:
+    done: list[int] = []
+    with store.writer(study.id) as writer:
+        outage.away = True
+        writer.add_trial(Trial(0, {}))
+        writer.after_commit(lambda: done.append(len(store.trials(study.id))))
+        outage.until_tried(3)
+        assert done == []
+        outage.away = False
+    assert done == [1]
+
+
+def test_running_time_adds_up_over_writers(store: Store, study: StudyRow) -> None:
+    for _ in range(2):
+        with store.writer(study.id) as writer:
+            writer.add_seconds(1.5)
+            writer.flush()
+            writer.add_seconds(2.0)
+    assert store.study("faces").seconds == 7.0
+
+
+def test_after_too_long_an_outage_the_study_is_told_to_stop_and_its_last_words_never_wait(
+    store: Store, study: StudyRow, outage: Outage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "OUTAGE_SECONDS", 0.1)
+    monkeypatch.setattr(writer_module, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(writer_module, "QUEUE_LIMIT", 2)
+    done: list[bool] = []
+    writer = store.writer(study.id)
+    outage.away = True
+    writer.add_trial(Trial(0, {}))
+    for number in range(1, 9):  # waits for room until the outage is too long
+        writer.record(0, 1, Epoch(number, {}, 1.0))
+    assert writer.must_stop
+    writer.after_commit(lambda: done.append(True))
+    with pytest.raises(StoreUnavailable, match=r"the database is away \(for .* changes of the study are not in it"):
+        writer.flush()
+    with pytest.raises(StoreUnavailable) as caught:
+        writer.close()
+    assert caught.value.hint.endswith("when the database is back, go on with: fersearch study run NAME")
+    assert done == []
+    assert store.trials(study.id) == []
+
+
+def test_a_database_that_is_back_before_the_study_has_stopped_loses_nothing(
+    store: Store, study: StudyRow, outage: Outage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "OUTAGE_SECONDS", 0.05)
+    with store.writer(study.id) as writer:
+        outage.away = True
+        writer.add_trial(Trial(0, {}))
+        while not writer.must_stop:
+            time.sleep(0.01)
+        outage.away = False
+    assert len(store.trials(study.id)) == 1
+
+
+def test_a_run_that_ends_in_an_outage_does_not_wait_for_ever(
+    store: Store, study: StudyRow, outage: Outage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "CLOSING_SECONDS", 0.05)
+    writer = store.writer(study.id)
+    outage.away = True
+    writer.add_trial(Trial(0, {}))
+    with pytest.raises(StoreUnavailable, match="the last 1 changes"):
+        writer.close()
+
+
+def test_a_database_that_does_not_answer_counts_as_away(
+    store: Store, study: StudyRow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = threading.Event()
+    real = store.database.write
+
+    @contextmanager
+    def stand_still() -> Iterator[Connection]:
+        held.wait()
+        with real() as connection:
+            yield connection
+
+    monkeypatch.setattr(writer_module, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(store.database, "write", stand_still)
+    with store.writer(study.id) as writer:
+        writer.end_attempt(Trial(0, {}), Attempt(1, Reason.INTERRUPTED), {})  # does not wait
+        assert writer.outage > 0
+        held.set()
+    assert len(store.trials(study.id)) == 1
 
 
 def test_a_closed_writer_says_so_and_may_be_closed_again(store: Store, study: StudyRow) -> None:
