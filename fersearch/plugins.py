@@ -69,7 +69,8 @@ def folder_files(folder: Path) -> list[Path]:
 def load(files: Iterable[Path | PluginFile] = (), folder: Path | None = None) -> Loaded:
     """Load installed plugins, those of a folder, and the files given.
 
-    A file given by hand must load: PluginError if it does not. The others may be broken.
+    A file given by hand must load: PluginError if it does not. The others may be broken. One that is the file of
+    an installed plugin stands in its place.
     """
     loaded = Loaded(new_manager())
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
@@ -79,6 +80,7 @@ def load(files: Iterable[Path | PluginFile] = (), folder: Path | None = None) ->
     for given in files:
         file = given if isinstance(given, PluginFile) else PluginFile.read(given)
         if not any(file.digest == known.digest for known in loaded.files):
+            _make_way(loaded.manager, Path(file.path))
             _register_file(loaded, file)
     return loaded
 
@@ -124,6 +126,14 @@ def _register(manager: pluggy.PluginManager, where: str, find: Finder) -> None:
 def _from_entry(entry: EntryPoint) -> ModuleType:
     module: ModuleType = entry.load()
     return module
+
+
+def _make_way(manager: pluggy.PluginManager, path: Path) -> None:
+    """Take out the installed plugin that is the very file given by hand."""
+    for plugin in manager.get_plugins():
+        place = getattr(plugin, "__file__", None)
+        if place and Path(place).resolve() == path.resolve():
+            manager.unregister(plugin)
 
 
 def _register_path(loaded: Loaded, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -183,3 +184,13 @@ def test_a_variant_of_an_unknown_family_is_an_unknown_name(tmp_path: Path) -> No
     with pytest.raises(UnknownName, match="unknown architecture 'nett'") as caught:
         registry.load([architecture(tmp_path)]).architecture("nett:small")
     assert "did you mean 'net'?" in caught.value.hint
+
+
+def test_a_file_of_an_installed_plugin_stands_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = EntryPoint("cnn", "fersearch_architectures.cnn", plugins.GROUP)
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [point])
+    path = Path(point.load().__file__)
+    installed, given = registry.load(), registry.load([path])
+    assert installed.file_of(installed.architecture("cnn")) is None
+    assert [Path(file.path) for file in given.files] == [path]
+    assert given.file_of(given.architecture("cnn")) is given.files[0]
