@@ -45,21 +45,24 @@ def joined(address: str | None) -> Iterator[Path]:
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    folder = Path(tempfile.mkdtemp(prefix="fersearch-ray-", dir=_short_folder()))
-    try:
-        import ray
+    import ray
 
-        ours = not ray.is_initialized()
-        if ours:
+    with contextlib.ExitStack() as left:
+        folder = temporary_folder(left)
+        if not ray.is_initialized():
             _join(address or os.environ.get("RAY_ADDRESS") or "local", folder)
+            left.callback(ray.shutdown)
         _hush()
-        try:
-            yield folder
-        finally:
-            if ours:
-                ray.shutdown()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        yield folder
+
+
+def temporary_folder(left: contextlib.ExitStack) -> Path:
+    """A folder for Ray's files that goes when `left` is closed, its name short enough for the sockets in it."""
+    usual = tempfile.gettempdir()
+    place = usual if len(usual) <= LONGEST_TEMPORARY else "/tmp"
+    folder = Path(tempfile.mkdtemp(prefix="fersearch-ray-", dir=place))
+    left.callback(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def places(count: int | None, per_gpu: int | None) -> tuple[list[Slot], dict[str, float]]:
@@ -205,8 +208,3 @@ def _hush() -> None:
     """Keep Ray's own words off the screen: what matters of them comes back with the trials."""
     for name in ("ray", "ray.tune", "ray.train", "ray.air"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
-def _short_folder() -> str:
-    folder = tempfile.gettempdir()
-    return folder if len(folder) <= LONGEST_TEMPORARY else "/tmp"

@@ -1,0 +1,62 @@
+"""Preloaded into fork servers by the engines' contract: trials that do as their parameter says, and train nothing."""
+
+import os
+import signal
+import sys
+import time
+from types import ModuleType
+
+import psutil
+
+from fersearch.training.request import TrialRequest
+from fersearch.trial import Decision, Epoch, Outcome, Reason
+
+EPOCHS = 8
+QUALITY = ("pruned", "first", "second", "third", "failed", "infeasible", "diverged", "killed", "unlucky", "orphaned")
+DIGEST = "d" * 64
+
+
+def run_trial(request: TrialRequest, report):
+    """Tell epochs from the one after the last recorded, and meet the end that `behaviour` names."""
+    wish = str(request.params["behaviour"])
+    told = 0
+    for number in range(request.recorded + 1, EPOCHS + 1):
+        if wish == "asleep" and number == 2:
+            time.sleep(120)
+        _hurt(wish, request.attempt, number)
+        value = (QUALITY.index(wish) if wish in QUALITY else 1) + number / 10
+        value = float("nan") if wish == "infeasible" and number > 4 else value  # after the last rung
+        decision = report(Epoch(number, {"f1_macro": value}, seconds=0.01, confusion=[[1, 0], [0, 1]]))
+        told = number
+        if decision is Decision.STOP:
+            return Outcome(Reason.PRUNED, kept_epoch=told, checkpoint=DIGEST)
+        if decision is Decision.INTERRUPT and number < EPOCHS:
+            return Outcome(Reason.INTERRUPTED, f"saved after epoch {number}")
+        if wish == "patient":
+            time.sleep(0.05)
+    if wish == "diverged":
+        return Outcome(Reason.DIVERGED, "the loss became infinite")
+    return Outcome(Reason.DONE, kept_epoch=told, checkpoint=DIGEST, facts={"device": request.device})
+
+
+def _hurt(wish: str, attempt: int, number: int) -> None:
+    if number < 2:
+        return
+    if wish == "unlucky" or (wish == "killed" and attempt == 1):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if wish == "orphaned" and attempt == 1:
+        server = psutil.Process(os.getppid())
+        above = server.parent()
+        server_or_actor = above if above is not None and above.name().startswith("ray::") else server
+        server_or_actor.kill()
+        time.sleep(60)
+    if wish == "failed":
+        print("about to leave")
+        os._exit(3)
+
+
+stub = ModuleType("fersearch.training.run")
+stub.TrialRequest, stub.run_trial = TrialRequest, run_trial
+sys.modules["fersearch.training.run"] = stub
+
+import fersearch.engines.child  # noqa: E402, F401

@@ -1,0 +1,128 @@
+"""One Ray of this machine for all tests, and engines that run scripted trials."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from fersearch.components import Metric
+from fersearch.engines.devices import Slot
+from fersearch.engines.local import LocalEngine, Observer, Stop
+from fersearch.engines.pool import Pool
+from fersearch.search import Search
+from fersearch.space import Choice, Space
+from fersearch.study import Budget, Objective, StudySpec
+from fersearch.training.request import TrialRequest
+from tests.search.fakes import F1, Rows, Study
+
+METRICS: dict[str, Metric] = {"f1_macro": F1()}
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def ray_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A Ray of two CPUs in this process, quiet, its files removed in the end."""
+    ray = pytest.importorskip("ray")
+    from fersearch.engines import ray_cluster
+
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as left:
+        for name, value in ray_cluster.QUIET.items():
+            patch.setenv(name, value)
+        patch.setenv("PYTHONPATH", str(ROOT))
+        folder = ray_cluster.temporary_folder(left)
+        ray.init(
+            address="local",
+            num_cpus=2,
+            num_gpus=0,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="ERROR",
+            _temp_dir=str(folder),
+        )
+        left.callback(ray.shutdown)
+        yield
+
+
+class Bench:
+    """Runs a study of scripted trials on an engine, as often as a test likes, over the same rows."""
+
+    def __init__(self, engine: str, folder: Path, behaviours: tuple[str, ...]) -> None:
+        self.engine, self.folder, self.rows = engine, folder, Rows()
+        self.prepared = folder / "prepared"
+        self.prepared.mkdir()
+        (self.prepared / "meta.json").write_text("{}")
+        self.spec = StudySpec(
+            "s",
+            "cnn",
+            "faces",
+            (Objective("f1_macro", "max"),),
+            Space({"behaviour": Choice(*behaviours), "epochs": Choice(8)}),
+            budget=Budget(len(behaviours)),
+            sampler="grid",
+            pruner="pareto",
+        )
+
+    def run(self, slots: int = 1, observer: Observer | None = None, stop: Stop | None = None, **options) -> None:
+        search = Search(
+            Study(self.spec), self.rows.read_trials(), self.rows.read_history(), self.rows, METRICS, {"f1_macro": 0.0}
+        )
+        with ExitStack() as left:
+            places, make_pool = self._body(slots, left)
+            pool = make_pool(["tests.engines._scripted"])
+            left.callback(pool.close)
+            LocalEngine(
+                search,
+                places,
+                pool,
+                self._request,
+                observer or Observer(),
+                stop or Stop(),
+                log=lambda trial: self.folder / "logs" / f"{trial.number}-{len(trial.attempts)}.log",
+                **options,
+            ).run()
+
+    def _body(self, slots: int, left: ExitStack) -> tuple[list[Slot], Callable[..., Pool]]:
+        if self.engine == "local":
+            return [Slot(i, "cpu", (), 1) for i in range(slots)], Pool
+        from fersearch.engines.ray import on_ray
+
+        return left.enter_context(on_ray("local", slots, None))
+
+    def _request(self, trial, slot: Slot) -> TrialRequest:
+        return TrialRequest(
+            study_id=1,
+            study="s",
+            number=trial.number,
+            attempt=len(trial.attempts),
+            params=dict(trial.params),
+            model="cnn",
+            dataset="faces",
+            prepared=str(self.prepared),
+            dataset_options={},
+            objective=self.spec.objectives[0],
+            seed=0,
+            scratch=str(self.folder / "scratch"),
+            artifacts=str(self.folder / "artifacts"),
+            device=slot.device,
+            recorded=trial.epochs,
+        )
+
+
+@pytest.fixture(scope="module")
+def bench(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Callable[[str, tuple[str, ...]], Bench]]:
+    """Makes a bench for an engine, in a home of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT) + os.pathsep + os.environ.get("PYTHONPATH", ""))
+
+        def make(engine: str, behaviours: tuple[str, ...]) -> Bench:
+            if engine == "ray":
+                request.getfixturevalue("ray_here")
+            folder = tmp_path_factory.mktemp(engine)
+            patch.setenv("FERSEARCH_HOME", str(folder / "home"))
+            return Bench(engine, folder, behaviours)
+
+        yield make

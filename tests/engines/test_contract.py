@@ -1,0 +1,136 @@
+"""One brain, two bodies: whatever becomes of a trial, both engines leave the same rows."""
+
+import time
+
+import psutil
+import pytest
+
+from fersearch.engines.local import Observer, Stop
+from fersearch.engines.pool import FORKS
+from fersearch.trial import Reason, TrialState
+from tests.engines._scripted import DIGEST
+
+pytestmark = pytest.mark.skipif(not FORKS, reason="trials are forked on Linux only")
+ENDINGS = {
+    "first": ("complete", ["done"], 8),
+    "second": ("complete", ["done"], 8),
+    "third": ("complete", ["done"], 8),
+    "pruned": ("pruned", ["pruned"], 1),
+    "failed": ("failed", ["error"], 1),
+    "infeasible": ("infeasible", ["infeasible"], 8),
+    "diverged": ("failed", ["diverged"], 8),
+    "killed": ("complete", ["killed", "done"], 8),
+    "unlucky": ("failed", ["killed", "killed", "killed"], 1),
+    "orphaned": ("complete", ["killed", "done"], 8),
+}
+
+
+@pytest.fixture(scope="module")
+def finished(bench):
+    """The trials of a study that held every ending, by engine and behaviour; run once an engine."""
+    known = {}
+
+    def run(engine):
+        if engine not in known:
+            study = bench(engine, tuple(ENDINGS))
+            study.run()
+            known[engine] = {trial.params["behaviour"]: trial for trial in study.rows.read_trials()}, study.rows
+        return known[engine]
+
+    return run
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+@pytest.mark.parametrize("behaviour", ENDINGS)
+def test_a_trial_ends_as_the_retry_table_says(finished, engine, behaviour):
+    trial = finished(engine)[0][behaviour]
+    state, reasons, epochs = ENDINGS[behaviour]
+    assert (trial.state, [attempt.reason for attempt in trial.attempts], trial.epochs) == (state, reasons, epochs)
+
+
+def test_both_engines_leave_the_same_rows(finished):
+    (local, local_rows), (ray, ray_rows) = finished("local"), finished("ray")
+    for behaviour, trial in local.items():
+        other = ray[behaviour]
+        for name in ("number", "params", "state", "epochs", "kept_epoch", "checkpoint", "verdict"):
+            assert getattr(trial, name) == getattr(other, name), (behaviour, name)
+        assert repr(trial.values) == repr(other.values)
+        assert [_told(a) for a in trial.attempts] == [_told(b) for b in other.attempts]
+    assert repr(local_rows.read_history()) == repr(ray_rows.read_history())
+
+
+def _told(attempt):
+    return attempt.number, attempt.reason, attempt.message, attempt.first_epoch, attempt.last_epoch
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_a_pruned_trial_hands_over_its_checkpoint(finished, engine):
+    assert finished(engine)[0]["pruned"].checkpoint == DIGEST
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_a_process_that_leaves_tells_its_last_words(finished, engine):
+    assert "about to leave" in finished(engine)[0]["failed"].attempts[0].message
+
+
+class StopAt(Observer):
+    """Asks to stop once so many trials have told an epoch; a second time a moment later, if wished."""
+
+    def __init__(self, stop, trials, levels=1):
+        self.stop, self.levels, self.left = stop, levels, trials
+        self.seen, self.asked = set(), 0.0
+
+    def epoch(self, trial, epoch, decision):
+        self.seen.add(trial.number)
+        if len(self.seen) >= self.left and not self.stop.level:
+            self.stop.level, self.asked = 1, time.monotonic()
+
+    def tick(self):
+        if self.levels == 2 and self.stop.level == 1 and time.monotonic() - self.asked > 0.5:
+            self.stop.level = 2
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_an_interrupted_trial_goes_on_where_it_was_saved(bench, engine):
+    study, stop = bench(engine, ("patient", "third")), Stop()
+    study.run(slots=1, observer=StopAt(stop, trials=1), stop=stop)
+    first = study.rows.read_trials()[0]
+    assert (first.state, first.reason) == (TrialState.WAITING, Reason.INTERRUPTED)
+    study.run(slots=2)
+    trials = study.rows.read_trials()
+    assert [trial.state for trial in trials] == ["complete", "complete"]
+    assert [(a.reason, a.first_epoch, a.last_epoch) for a in trials[0].attempts] == [
+        ("interrupted", 1, 2),
+        ("done", 3, 8),
+    ]
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_two_stops_end_every_process_now(bench, engine):
+    study, stop = bench(engine, ("asleep",)), Stop()
+    started = time.monotonic()
+    study.run(slots=1, observer=StopAt(stop, trials=1, levels=2), stop=stop)
+    assert time.monotonic() - started < 60
+    (trial,) = study.rows.read_trials()
+    assert (trial.state, trial.reason) == (TrialState.WAITING, Reason.INTERRUPTED)
+    assert _gone(trial.attempts[0].pid)
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_the_studys_time_ends_a_run(bench, engine):
+    study = bench(engine, ("patient",))
+    study.run(slots=1, seconds=0.0)
+    (trial,) = study.rows.read_trials()
+    assert (trial.state, trial.reason, trial.epochs) == (TrialState.WAITING, Reason.INTERRUPTED, 1)
+
+
+def _gone(pid, seconds=5.0):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.05)
+    return False
