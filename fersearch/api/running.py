@@ -15,6 +15,7 @@ from typing import Any
 
 from fersearch.api.after import follow_up
 from fersearch.api.context import components, open_store
+from fersearch.api.outages import Outages, stopped
 from fersearch.api.plan import check_weights
 from fersearch.api.requests import request_for
 from fersearch.api.studies import StudyView, view
@@ -81,7 +82,7 @@ def run_study(
             Lease.take(store, study.id, study.name) as lease,
             _body(engine, ray_address, slots, slots_per_gpu) as (places, make_pool),
         ):
-            run = _Run(store, study, places, make_pool, observer or Observer(), seconds, lambda: lease.lost)
+            run = _Run(store, study, places, make_pool, observer or Observer(), seconds, lease)
             run.go(in_process)
         if run.over:
             again = partial(
@@ -126,13 +127,14 @@ class _Run:
         make_pool: Callable[[Sequence[str]], Pool],
         observer: Observer,
         seconds: float | None,
-        lost: Callable[[], bool],
+        lease: Lease,
     ) -> None:
-        self.store, self.places, self.observer, self.seconds, self.lost = store, places, observer, seconds, lost
+        self.store, self.places, self.observer, self.seconds, self.lease = store, places, observer, seconds, lease
         self.make_pool = make_pool
         self.registry = components(study.plugins, folder=False)
         self.study = study
         self.stop = Stop()
+        self.outages = Outages(self.observer.note, self.stop)
         self._noted = self._looked = time.monotonic()
         self._prepared = Path()
         self._rounds = 1
@@ -148,16 +150,18 @@ class _Run:
                 if not in_process:
                     pool.warm_up()
                 self._prepare()
-                with self.store.writer(self.study.id) as writer:
+                writer = self.outages.ride_out(lambda: self.store.writer(self.study.id, self.lease))
+                with writer as self._writer, self.store.mailbox(self.study.id) as self._mailbox:
                     self._search(writer, pool, in_process)
             finally:
                 for module, error in pool.failed_preloads.items():
                     self.observer.note(f"every trial loads {module} anew, for it could not be loaded ahead: {error}")
                 pool.close()
-                self._note_time()
                 self.observer.end()
-        if self.lost():
+        if self.lease.lost:
             raise StudyBusy(f"study '{self.study.name}' was taken over by another driver", "this run has stopped")
+        if self.outages.stopped:
+            raise stopped(self.study.name)
         if self.stop.by_signal:
             raise Interrupted(
                 f"interrupted; what study '{self.study.name}' has so far is kept",
@@ -182,8 +186,8 @@ class _Run:
             self.registry,
             (arrays.load(dataset, prepared, params, spec.protocol, spec.limit, round=fold) for fold in folds),
         )
-        self.store.set_baseline(self.study.id, baseline)
-        self.store.environment(self.study.id, environment())
+        self.outages.ride_out(lambda: self.store.set_baseline(self.study.id, baseline))
+        self.outages.ride_out(lambda: self.store.environment(self.study.id, environment()))
         self.study = replace(self.study, baseline=baseline)
 
     def _fetch_weights(self, source: str, task: Task) -> None:
@@ -194,8 +198,8 @@ class _Run:
         fetch(architecture, source, next(self.study.spec.space.configurations()), task)
 
     def _search(self, writer: Writer, pool: Pool, in_process: bool) -> None:
-        trials = self.store.trials(self.study.id)
-        history = self.store.epoch_values(self.study.id)
+        trials = self.outages.ride_out(lambda: self.store.trials(self.study.id))
+        history = self.outages.ride_out(lambda: self.store.epoch_values(self.study.id))
         metrics = self.registry.metrics
         search = Search(self.study, trials, history, writer, metrics, self.study.baseline, self._rounds)
         ended = [trial for trial in trials if trial.state.ended]
@@ -204,6 +208,7 @@ class _Run:
             trial = run_in_process(search, self.places[0], self._request, self.observer)
             if trial is not None and trial.state.ended:
                 self._forget(trial)
+            self._note_time()
             return
         LocalEngine(
             search,
@@ -217,6 +222,7 @@ class _Run:
             log=self._log,
             watch=self._watch,
         ).run()
+        self._note_time()
         self.over = search.done
 
     def _request(self, trial: Trial, slot: devices.Slot) -> TrialRequest:
@@ -226,22 +232,24 @@ class _Run:
         return log_folder(self.study.id) / f"{trial.number}-{len(trial.attempts)}.log"
 
     def _forget(self, trial: Trial) -> None:
-        shutil.rmtree(run_folder(self.study.id, trial.number), ignore_errors=True)
+        folder = run_folder(self.study.id, trial.number)
+        self._writer.after_commit(partial(shutil.rmtree, folder, ignore_errors=True))
 
     def _watch(self) -> None:
-        if self.lost():
+        if self.lease.lost:
             self.stop.level = 2
+        self.outages.look(self._writer)
         now = time.monotonic()
         if now - self._looked >= HOUSEKEEPING_SECONDS:
             self._looked = now
             self._note_time()
-            if any(request.kind == "stop" for request in self.store.take_requests(self.study.id)):
+            if any(request.kind == "stop" for request in self._mailbox.take()):
                 self.observer.note("asked to stop: saving the trials under way")
                 self.stop.level = max(self.stop.level, 1)
 
     def _note_time(self) -> None:
         now = time.monotonic()
-        self.store.add_seconds(self.study.id, now - self._noted)
+        self._writer.add_seconds(now - self._noted)
         self._noted = now
 
 

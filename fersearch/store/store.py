@@ -9,7 +9,8 @@ from fersearch.plugins import PluginFile
 from fersearch.store import logbook, schema, studies, trials
 from fersearch.store.engine import Database
 from fersearch.store.lease import Lease, refuse_if_held
-from fersearch.store.records import Checkpoint, Look, Request, StudyRow, StudySummary
+from fersearch.store.mailbox import Mailbox
+from fersearch.store.records import Checkpoint, Look, StudyRow, StudySummary
 from fersearch.store.tables import now
 from fersearch.store.writer import Writer
 from fersearch.study import Budget, StudySpec
@@ -109,11 +110,6 @@ class Store:
         with self.database.write() as connection:
             studies.set_budget(connection, study_id, budget)
 
-    def add_seconds(self, study_id: int, seconds: float) -> None:
-        """Add to the running time that the study has used."""
-        with self.database.write() as connection:
-            studies.add_seconds(connection, study_id, seconds)
-
     def writer(self, study_id: int, lease: Lease | None = None) -> Writer:
         """The writer of a study's trials, for the process that holds its lease; with it, no other process writes."""
         with self.database.read() as connection:
@@ -150,14 +146,9 @@ class Store:
         with self.database.write() as connection:
             logbook.ask(connection, study_id, kind, payload)
 
-    def take_requests(self, study_id: int) -> list[Request]:
-        """The requests that nobody took yet, oldest first; now they are taken."""
-        with self.database.read() as connection:
-            found = logbook.pending(connection, study_id)
-        if found:
-            with self.database.write() as connection:
-                logbook.take(connection, found)
-        return found
+    def mailbox(self, study_id: int) -> Mailbox:
+        """Where the requests to a study arrive, for the process that holds its lease."""
+        return Mailbox(self.database, study_id)
 
     def add_look(
         self, study: str | None, checkpoint: str, dataset: str, split: str, n: int, metrics: Mapping[str, Any]

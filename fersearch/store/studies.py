@@ -111,11 +111,6 @@ def set_budget(connection: Connection, study_id: int, budget: Budget) -> None:
     connection.execute(_update(study_id).values(spec=spec.to_json()))
 
 
-def add_seconds(connection: Connection, study_id: int, seconds: float) -> None:
-    """Add to the running time that the study has used."""
-    connection.execute(_update(study_id).values(seconds_run=studies.c.seconds_run + seconds))
-
-
 def seconds_run(connection: Connection, study_id: int) -> float:
     """The running time that the study has used."""
     return float(connection.execute(select(studies.c.seconds_run).where(studies.c.id == study_id)).scalar_one())

@@ -72,6 +72,11 @@ class Writer:
         """Whether the database has been away for so long that the study should stop."""
         return self.outage > OUTAGE_SECONDS
 
+    @property
+    def trouble(self) -> str:
+        """What is wrong with a database that is away, in words."""
+        return self._away.message if self._away else f"database {self._database.url} does not answer"
+
     def add_trial(self, trial: Trial) -> None:
         """Queue the row of a trial, new or changed."""
         moment = now()
@@ -232,10 +237,9 @@ class Writer:
             batch.write(connection, self._database.dialect, self._statements)
 
     def _given_up(self, calls: int) -> StoreUnavailable:
-        cause = self._away.message if self._away else f"database {self._database.url} does not answer"
         name = self._lease.study_name if self._lease else "NAME"
         return StoreUnavailable(
-            f"{cause} (for {self.outage:.0f} s; the last {calls} changes of the study are not in it)",
+            f"{self.trouble} (for {self.outage:.0f} s; the last {calls} changes of the study are not in it)",
             f"the trials' states are kept: when the database is back, go on with: fersearch study run {name}",
         )
 

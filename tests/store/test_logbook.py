@@ -1,8 +1,26 @@
 """Requests, looks and environments."""
 
-from fersearch.store import Store, StudyRow
+import time
+
+import pytest
+
+from fersearch.errors import StoreUnavailable
+from fersearch.store import Mailbox, Request, Store, StudyRow, logbook, mailbox
 from fersearch.trial import Attempt, Reason, Trial
 from tests.store.conftest import make_spec
+
+
+@pytest.fixture(autouse=True)
+def _poll_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mailbox, "POLL_SECONDS", 0.01)
+
+
+def arrived(box: Mailbox, count: int) -> list[Request]:
+    found: list[Request] = []
+    while len(found) < count:
+        found += box.take()
+        time.sleep(0.005)
+    return found
 
 
 def test_requests_are_taken_once_in_their_order(store: Store, study: StudyRow) -> None:
@@ -10,13 +28,41 @@ def test_requests_are_taken_once_in_their_order(store: Store, study: StudyRow) -
     store.request(study.id, "enqueue", {"learning_rate": 0.1})
     store.request(study.id, "pause", {})
     store.request(other.id, "stop", {})
-    taken = store.take_requests(study.id)
-    assert [(request.kind, request.payload) for request in taken] == [
-        ("enqueue", {"learning_rate": 0.1}),
-        ("pause", {}),
-    ]
-    assert store.take_requests(study.id) == []
-    assert [request.kind for request in store.take_requests(other.id)] == ["stop"]
+    with store.mailbox(study.id) as box:
+        taken = arrived(box, 2)
+        assert [(request.kind, request.payload) for request in taken] == [
+            ("enqueue", {"learning_rate": 0.1}),
+            ("pause", {}),
+        ]
+        assert box.take() == []
+        store.request(study.id, "resume", {})
+        assert [request.kind for request in arrived(box, 1)] == ["resume"]
+    with store.mailbox(study.id) as box, store.mailbox(other.id) as others:
+        assert [request.kind for request in arrived(others, 1)] == ["stop"]
+        assert box.take() == []
+
+
+def test_no_request_is_lost_or_repeated_while_the_database_comes_and_goes(
+    store: Store, study: StudyRow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def marked(connection: object, found: list[Request]) -> None:
+        marks.append(len(found))
+        if len(marks) < 4:
+            raise StoreUnavailable("the answer got lost")
+        real(connection, found)  # type: ignore[arg-type]
+
+    marks: list[int] = []
+    real = logbook.take
+    monkeypatch.setattr(logbook, "take", marked)
+    store.request(study.id, "stop", {})
+    with store.mailbox(study.id) as box:
+        assert [request.kind for request in arrived(box, 1)] == ["stop"]
+        while len(marks) < 4:
+            time.sleep(0.01)
+        assert box.take() == []
+    with store.mailbox(study.id) as box:
+        time.sleep(0.1)
+        assert box.take() == []
 
 
 def test_looks_are_kept_in_their_order(store: Store, study: StudyRow) -> None:

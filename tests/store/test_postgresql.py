@@ -1,6 +1,5 @@
 """What only a server can do: let two in at once, end a connection, refuse a user."""
 
-import threading
 import time
 
 import pytest
@@ -95,16 +94,6 @@ def test_who_waits_too_long_for_a_row_is_told(store: Store, url: str) -> None:
         with pytest.raises(StoreUnavailable, match="lock timeout") as caught:
             wait()
     assert "another program holds it" in caught.value.hint
-
-
-def test_two_changes_of_one_study_follow_each_other(store: Store) -> None:
-    study = store.create_study(make_spec())
-    threads = [threading.Thread(target=store.add_seconds, args=(study.id, 1.0)) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert store.study("faces").seconds == 8.0
 
 
 def test_a_server_that_stands_still_keeps_nobody_from_noticing(server: Server) -> None:

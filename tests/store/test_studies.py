@@ -80,8 +80,9 @@ def test_summaries_count_trials_by_state(store: Store, study: StudyRow) -> None:
 def test_budget_baseline_and_seconds_change(store: Store, study: StudyRow) -> None:
     store.update_budget(study.id, Budget(7, 60.0))
     store.set_baseline(study.id, {"f1_macro": 0.1})
-    store.add_seconds(study.id, 1.5)
-    store.add_seconds(study.id, 2.0)
+    with store.writer(study.id) as writer:
+        writer.add_seconds(1.5)
+        writer.add_seconds(2.0)
     found = store.study("faces")
     assert found.spec == replace(make_spec(), budget=Budget(7, 60.0))
     assert (found.baseline, found.seconds) == ({"f1_macro": 0.1}, 3.5)
