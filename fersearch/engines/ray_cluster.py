@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 import warnings
@@ -30,6 +31,8 @@ QUIET = {
     "TUNE_WARN_THRESHOLD_S": "1000000",
     "RAY_AIR_NEW_OUTPUT": "0",
 }
+START = "start one with: ray start --head; or let fersearch start its own: --ray-address local"
+REACH = 5.0  # seconds for a cluster's address to answer
 LONGEST_TEMPORARY = 40  # characters of a folder under which Ray's sockets still have legal names
 
 
@@ -52,6 +55,7 @@ def joined(address: str | None) -> Iterator[Path]:
         if not ray.is_initialized():
             _join(address or os.environ.get("RAY_ADDRESS") or "local", folder)
             left.callback(ray.shutdown)
+            _silence()
         _hush()
         yield folder
 
@@ -173,6 +177,8 @@ def _join(address: str, folder: Path) -> None:
             f"--ray-address {address} is a Ray client, which Ray Tune's searchers cannot use",
             "run fersearch on a node of the cluster, with --ray-address auto",
         )
+    if address not in ("local", "auto"):
+        _knock(address)
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address == "local":
         options |= {"include_dashboard": False, "_temp_dir": str(folder)}
@@ -184,8 +190,19 @@ def _join(address: str, folder: Path) -> None:
             start = "Ray cannot be started here" if address == "local" else f"no Ray cluster can be joined at {address}"
             raise FersearchError(
                 f"{start}: {_last_line(error)}",
-                "start one with: ray start --head; or let fersearch start its own: --ray-address local",
+                START,
             ) from error
+
+
+def _knock(address: str) -> None:
+    """Fail in seconds where Ray would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise UsageError(f"--ray-address {address} is no address", "give auto, local or HOST:PORT")
+    try:
+        socket.create_connection((host, int(port)), timeout=REACH).close()
+    except (OSError, OverflowError) as error:
+        raise FersearchError(f"no Ray cluster can be reached at {address}: {error}", START) from None
 
 
 def _last_line(error: Exception) -> str:
@@ -202,6 +219,13 @@ def _handlers_kept() -> Iterator[None]:
         if threading.current_thread() is threading.main_thread():
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _silence() -> None:
+    """Keep news of lost workers off standard output, where Ray prints them whatever it was told."""
+    from ray._private import worker
+
+    worker.print_to_stdstream = lambda *_, **__: None
 
 
 def _hush() -> None:

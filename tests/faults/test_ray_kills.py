@@ -1,0 +1,96 @@
+"""Nodes, actors and drivers of a Ray cluster die, and nothing is lost."""
+
+import os
+import signal
+import time
+
+import psutil
+import pytest
+
+from tests.faults.conftest import Home, interrupt
+from tests.faults.test_kills import sound, values
+
+pytestmark = pytest.mark.slow
+RAY = ("study", "run", "s", "--engine", "ray", "--slots", "2")
+OF_RAY = ("raylet", "gcs_server", "ray::")
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """A head without CPUs and two nodes of one CPU each, all on this machine."""
+    from ray.cluster_utils import Cluster
+
+    from fersearch.engines.ray_cluster import QUIET
+
+    for name, value in {**QUIET, "SLOW_SECONDS": "0.4"}.items():
+        monkeypatch.setenv(name, value)
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    for _ in range(2):
+        cluster.add_node(num_cpus=1)
+    yield cluster
+    cluster.shutdown()
+
+
+def test_a_killed_node_loses_no_trial(home: Home, cluster):
+    home.create(trials=3, epochs=6)
+    driver = home.start(*RAY, "--ray-address", cluster.address)
+    pid = home.until(home.running_pids)[0]
+    actor = psutil.Process(pid).parent().parent()
+    actor.parent().kill()
+    out, err = driver.communicate(timeout=240)
+    assert driver.returncode == 0, out + err
+    trials = home.trials()
+    sound(trials, 3, 6)
+    assert "killed" in {attempt["reason"] for trial in trials for attempt in trial["attempts"]}
+    assert "Traceback" not in err
+
+
+def test_a_killed_actor_runs_again_and_the_study_ends_as_the_local_one(home: Home, tmp_path_factory):
+    other = Home(tmp_path_factory.mktemp("other"))
+    for each in (home, other):
+        each.create(trials=3, epochs=6)
+    assert other.run("study", "run", "s", "--slots", "1").returncode == 0
+    driver = home.start(*RAY, "--json", SLOW_SECONDS="0.4")
+    psutil.Process(home.until(home.running_pids)[0]).parent().parent().kill()
+    out, err = driver.communicate(timeout=240)
+    assert driver.returncode == 0, out + err
+    assert out.startswith("{")
+    sound(home.trials(), 3, 6)
+    assert values(home.trials()) == values(other.trials())
+
+
+def test_ctrl_c_saves_what_runs_and_ray_is_gone(home: Home):
+    home.create(trials=3, epochs=6)
+    driver = home.start(*RAY, SLOW_SECONDS="0.4")
+    home.until(home.running_pids)
+    started = descendants(driver.pid)
+    assert any(name.startswith(OF_RAY) for _, name in started)
+    interrupt(driver)
+    _, err = driver.communicate(timeout=60)
+    assert driver.returncode == 130
+    assert "fersearch study run s" in err
+    assert "Traceback" not in err
+    home.until(lambda: home.gone([pid for pid, _ in started]), seconds=10)
+    first = home.trials()[0]
+    assert (first["state"], first["reason"]) == ("waiting", "interrupted")
+    assert home.run("study", "run", "s").returncode == 0
+    sound(home.trials(), 3, 6)
+
+
+def test_a_killed_driver_leaves_nothing_running(home: Home):
+    home.create(trials=2, epochs=6)
+    driver = home.start(*RAY, SLOW_SECONDS="0.4")
+    home.until(home.running_pids)
+    started = descendants(driver.pid)
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.communicate()
+    home.until(lambda: home.gone([pid for pid, _ in started]), seconds=30)
+    done = home.run(*RAY)
+    assert done.returncode == 0, done.stderr
+    sound(home.trials(), 2, 6)
+
+
+def descendants(pid: int) -> list[tuple[int, str]]:
+    """The processes that a process and its own have started, with their names."""
+    time.sleep(0.1)
+    return [(process.pid, process.name()) for process in psutil.Process(pid).children(recursive=True)]
