@@ -4,6 +4,7 @@ from pathlib import Path
 
 from fersearch.engines.devices import Slot
 from fersearch.home import artifacts_folder, run_folder
+from fersearch.search.retries import micro_batches
 from fersearch.store import StudyRow
 from fersearch.training.request import TrialRequest
 from fersearch.trial import Trial
@@ -34,4 +35,5 @@ def request_for(study: StudyRow, trial: Trial, prepared: Path, slot: Slot) -> Tr
         scratch=str(run_folder(study.id, trial.number)),
         artifacts=str(artifacts_folder()),
         recorded=trial.epochs,
+        micro_batches=micro_batches(trial),
     )

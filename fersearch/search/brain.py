@@ -18,8 +18,6 @@ from fersearch.search.values import best_epoch, max_epochs, planned_epochs, told
 from fersearch.study import StudySpec
 from fersearch.trial import Attempt, Decision, Epoch, Outcome, Reason, Trial, TrialState
 
-LOST = (Reason.KILLED, Reason.HUNG)
-
 
 class Writer(Protocol):
     """Where the brain's record goes."""
@@ -174,7 +172,7 @@ class Search:
 
     def _close(self, trial: Trial, outcome: Outcome, seconds: float | None) -> Trial:
         """The trial after its open attempt has ended, kept and written."""
-        lost = sum(1 for earlier in trial.attempts[:-1] if earlier.reason in LOST)
+        before = [earlier.reason for earlier in trial.attempts[:-1]]
         outcome = self._sound(trial, outcome)
         attempt = replace(
             trial.attempts[-1],
@@ -186,7 +184,7 @@ class Search:
         )
         trial = replace(
             trial,
-            state=next_state(outcome.reason, lost),
+            state=next_state(outcome.reason, before),
             attempts=(*trial.attempts[:-1], attempt),
         )
         if trial.state.ended:

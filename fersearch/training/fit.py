@@ -1,7 +1,9 @@
 """The steps of a trial: batches in, weights changed."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,11 +13,11 @@ from fersearch.data.arrays import Loaded
 from fersearch.space import Value
 from fersearch.study import Objective
 from fersearch.training.augment import Augmentation, strengths
-from fersearch.training.batches import Batches, Pixels
+from fersearch.training.batches import Batches, Pixels, slices
 from fersearch.training.ema import Average
 from fersearch.training.errors import check_finite
 from fersearch.training.freeze import hold
-from fersearch.training.losses import Loss, Targets, class_weights, criterion
+from fersearch.training.losses import Loss, Targets, class_weights, criterion, mass
 from fersearch.training.optim import Schedule, optimizer
 from fersearch.training.precision import Precision, autocast
 from fersearch.training.prefix import Features
@@ -33,6 +35,10 @@ class Fit:
     `kept` is the module whose weights are those of an epoch: the model itself, or its average. `judged` shows
     it images as validation does. `clip_norm` bounds the length of the gradient; 0 does not. Where the features
     of a frozen prefix are cached, `stepped` and `judging` take them in place of images.
+
+    A batch goes through the model in `parts` (micro-batches) one after another; `mass_of` its targets says what
+    each counts for, so that the sum of their gradients is that of the whole batch. Batch normalisation takes
+    its mean and deviation from each part, and dropout draws other masks than for a whole batch.
     """
 
     model: nn.Module
@@ -46,6 +52,13 @@ class Fit:
     average: Average | None = None
     clip_norm: float = 0.0
     tail: nn.Module | None = None
+    parts: int = 1
+    mass_of: Callable[[Tensor], Tensor | float] = len
+
+    @property
+    def part_size(self) -> int:
+        """How many images go through the model at once."""
+        return math.ceil(self.batches.batch_size / self.parts)
 
     @property
     def stepped(self) -> nn.Module:
@@ -89,13 +102,13 @@ class Fit:
         augmentation = Augmentation(strengths(params), classes, int(params.get("crop", 0)))
         sampling = Sampling(str(params.get("sampling", "shuffle")), wrap(loaded.hard)[wrap(rows)])
         batches = Batches(pixels, targets, rows, int(params["batch_size"]), augmentation, sampling)
-        loss_of = criterion(params, None if weights is None else weights.to(pixels.device))
+        weights = None if weights is None else weights.to(pixels.device)
         updates = optimizer(model.parameters(), params)
         average = Average(model, float(params["ema"])) if params.get("ema") else None
         return cls(
             model,
             batches,
-            loss_of,
+            criterion(params, weights),
             updates,
             Schedule(updates, params, objective),
             precision,
@@ -103,6 +116,7 @@ class Fit:
             judged=as_judged(average.model if average else model, params),
             average=average,
             clip_norm=float(params.get("clip_norm", 0.0)),
+            mass_of=partial(mass, params, weights),
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -127,13 +141,7 @@ class Fit:
         total = torch.zeros(2, device=self.batches.pixels.device)
         for step, (images, targets) in enumerate(self.batches.epoch(seed)):
             self.schedule.step(number - 1 + step / len(self.batches))
-            with autocast(self.precision, images.device):
-                logits = self.stepped(images)
-                loss = self.loss_of(logits, targets)
-            self.updates.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            self._update()
-            total += torch.stack((loss.detach() * len(images), right(logits.detach(), targets)))
+            total += self.learn(images, targets)
             if step == 0:
                 on_first_step()
             if step % CHECKED == 0:
@@ -141,6 +149,34 @@ class Fit:
         check_finite(total, "the training loss")
         loss_sum, right_sum = total.tolist()
         return loss_sum / self.batches.count, right_sum / self.batches.count
+
+    def learn(self, images: Tensor, targets: Tensor) -> Tensor:
+        """Change the weights by a batch; returns (2) the sum of its images' losses, and how many it called right."""
+        self.updates.zero_grad(set_to_none=True)
+        if self.parts == 1:
+            loss, called = self._gradients(images, targets)
+        else:
+            loss, called = self._in_parts(images, targets)
+        self._update()
+        return torch.stack((loss * len(images), called))
+
+    def _in_parts(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Add the gradients of a batch part by part; returns the whole batch's mean loss and what is called right."""
+        whole = self.mass_of(targets)
+        sums = torch.zeros(2, device=images.device)
+        for cut in slices(len(images), self.part_size):
+            share = self.mass_of(targets[cut]) / whole
+            sums += torch.stack(self._gradients(images[cut], targets[cut], share))
+        return sums[0], sums[1]
+
+    def _gradients(self, images: Tensor, targets: Tensor, share: Tensor | float | None = None) -> tuple[Tensor, Tensor]:
+        """Add the gradients of some images' mean loss; returns it and what is called right. It counts for `share`."""
+        with autocast(self.precision, images.device):
+            logits = self.stepped(images)
+            loss = self.loss_of(logits, targets)
+        loss = loss if share is None else loss * share
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach(), right(logits.detach(), targets)
 
     def _update(self) -> None:
         """Change the weights by their gradients."""

@@ -18,6 +18,7 @@ from fersearch.training.errors import check_finite
 from fersearch.training.evaluate import compute, confusion_matrix, judge
 from fersearch.training.fit import Fit
 from fersearch.training.measure import Clock, PeakMemory
+from fersearch.training.micro import fit_into_memory
 from fersearch.training.precision import Precision
 from fersearch.training.prefix import Features, find
 from fersearch.training.progress import Keeper, Progress
@@ -45,6 +46,7 @@ def train(
     save_every: float = 30.0,
     recorded: int | None = None,
     on_first_step: Callable[[], None] = lambda: None,
+    micro_batches: int = 1,
     facts: dict[str, Any] | None = None,
 ) -> Generator[Epoch, Decision | None, None]:
     """Train a model on its device and yield each epoch; to leave the `for` is to prune.
@@ -54,8 +56,9 @@ def train(
     INTERRUPT. `fixed` are the layers whose statistics stay as they are; `progress` is filled in on
     the way. A resumed trial first yields again what its state holds beyond the `recorded` epochs: they
     were trained and never heard. `early_stopping` in `params` ends training after so many epochs without a
-    better one. `facts` is told of the features of a frozen prefix that are cached. The same seed on the same
-    device gives the same epochs, resumed or not.
+    better one. With `micro_batches` above 1 each batch is learnt from in so many parts, or in more if those do not
+    fit into memory; `facts` is told in how many, and of the features of a frozen prefix that are cached. The same
+    seed on the same device gives the same epochs, resumed or not.
 
     Raises:
         Diverged: the loss, an output or the objective is no longer finite.
@@ -74,13 +77,21 @@ def train(
     memory = memory or PeakMemory(device)
     planned, patience = int(params["epochs"]), int(params.get("early_stopping", 0))
     seen: Source = pixels
+    facts = {} if facts is None else facts
     if fit.repeats and planned - progress.epoch > 1 and not progress.stalled(patience):
         rows = np.concatenate([loaded.indices["train"], loaded.indices["valid"]])
         if prefix := find(model, pixels, rows, fixed, precision):
             with memory.watching(), nullcontext() if progress.epoch else clock.running():
                 seen = features = Features(prefix, pixels, rows)
             fit.see(features, prefix.tail)
-            (facts if facts is not None else {})["cached_features"] = features.told()
+            facts["cached_features"] = features.told()
+    if micro_batches > 1:
+        facts["micro_batches"] = micro_batches
+        try:
+            with memory.rehearsing():
+                fit_into_memory(fit, micro_batches, fixed, derive(seed, "batches", 1))
+        finally:
+            facts["micro_batches"] = fit.parts
     for number in range(progress.epoch + 1, planned + 1):
         if progress.stalled(patience):
             return
@@ -89,7 +100,7 @@ def train(
         with memory.watching(), clock.running():
             train_loss, train_accuracy = fit.epoch(number, derive(seed, "batches", number), on_first_step)
         seconds, cpu_seconds = progress.add(number, clock, memory)
-        judged = judge(fit.judging, loaded, seen, "valid", fit.batches.batch_size, fit.loss_of, precision)
+        judged = judge(fit.judging, loaded, seen, "valid", fit.part_size, fit.loss_of, precision)
         values = compute(metrics, progress.evaluation(judged, loaded.task, fit.judged, pixels))
         values |= {"train_loss": train_loss, "train_accuracy": train_accuracy, "valid_loss": judged.loss}
         check_finite(values[objective.metric], objective.metric)

@@ -93,6 +93,17 @@ def criterion(params: Mapping[str, Value], weights: Tensor | None = None) -> Los
     return loss if scale == 1 else lambda logits, targets: scale * loss(logits, targets)
 
 
+def mass(params: Mapping[str, Value], weights: Tensor | None, targets: Tensor) -> Tensor | float:
+    """What the mean of `criterion` over a batch is divided by: the number of targets, or their class weights' sum.
+
+    A batch's loss is the mean of its parts' losses, each counted by its mass.
+    """
+    by_class = params.get("target") != "multi_target" and params.get("loss", "cross_entropy") == "cross_entropy"
+    if weights is None or targets.is_floating_point() or not by_class:
+        return float(len(targets))
+    return weights[targets].sum()
+
+
 def _inverse(counts: Tensor) -> Tensor:
     return 1 / counts
 

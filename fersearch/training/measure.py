@@ -72,6 +72,14 @@ class PeakMemory:
             if self._counted:
                 self._keep(torch.cuda.max_memory_allocated(self.device) - self._start)
 
+    @contextmanager
+    def rehearsing(self) -> Iterator[None]:
+        """Watch the block, and forget what was seen in it if it ends well."""
+        before = self.peak, self.total, self.looks
+        with self.watching():
+            yield
+        self.peak, self.total, self.looks = before
+
     def _sample(self, done: threading.Event) -> None:
         ended = False
         while not ended:

@@ -17,7 +17,8 @@ class TrialRequest:
     and last states, `artifacts` the folder of finished checkpoints. `objective` decides which epoch
     is kept. `device` is as torch names it, `threads` the CPU threads to use. With `resume` the last
     state in `scratch`, if any, is gone on from; `save_every` is the training time in seconds between
-    two such states. `recorded` epochs of the trial are known to whoever asks.
+    two such states. `recorded` epochs of the trial are known to whoever asks. `micro_batches` is in
+    how many parts each batch is learnt from, or more where those lack memory too; 1 for whole batches.
     """
 
     study_id: int
@@ -43,6 +44,7 @@ class TrialRequest:
     resume: bool = True
     save_every: float = 30.0
     recorded: int = 0
+    micro_batches: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """The request as plain data, for the way to the trial process."""

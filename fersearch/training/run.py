@@ -56,6 +56,7 @@ class _Run:
     started: float = field(default_factory=time.monotonic)
     facts: dict[str, Any] = field(default_factory=dict)
     rounds: Rounds = field(default_factory=lambda: Rounds(Path(), 0))
+    memory: PeakMemory | None = None
     unheard: Exception | None = None
 
     def outcome(self, registry: Registry) -> Outcome:
@@ -85,7 +86,7 @@ class _Run:
         request = replace(self.request, seed=seed_of(self.request.seed, round.number))
         loaded = open_data(request, registry, round.number)
         pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, device)
-        memory = PeakMemory(device)
+        memory = self.memory = PeakMemory(device)
         architecture = registry.architecture(request.model)
         model = build(architecture, request, loaded, pixels)
         return train(
@@ -106,6 +107,7 @@ class _Run:
             save_every=request.save_every,
             recorded=max(0, request.recorded - round.before),
             on_first_step=self.first_step,
+            micro_batches=max(request.micro_batches, int(self.facts.get("micro_batches", 1))),
             facts=self.facts,
         )
 
@@ -159,15 +161,22 @@ class _Run:
             return Outcome(Reason.DIVERGED, str(error), facts=self.facts)
         trace = "".join(traceback.format_exception(error))
         if is_out_of_memory(error):
-            peak = f"the peak before was {self.rounds.peak_bytes / 2**20:.0f} MB"
-            message = (
-                f"out of memory at batch size {self.request.params.get('batch_size')}: {first_line(error)} ({peak})"
-            )
-            return Outcome(Reason.OOM, message, trace, facts=self.facts)
+            return Outcome(Reason.OOM, self.lacking(error), trace, facts=self.facts)
         if isinstance(error, OSError):
             error = disk_full(error, Path(error.filename or self.request.scratch), 0)
         told = str(error) if isinstance(error, FersearchError) else f"{type(error).__name__}: {first_line(error)}"
         return Outcome(Reason.ERROR, told, trace, facts=self.facts)
+
+    def lacking(self, error: Exception) -> str:
+        """What to say of an error that says that memory ran out, with its figures."""
+        parts = int(self.facts.get("micro_batches", 1))
+        cut = f", even in {parts} parts" if parts > 1 else ""
+        size, peak = (
+            self.request.params.get("batch_size"),
+            max(self.rounds.peak_bytes, self.memory.peak if self.memory else 0),
+        )
+        told = f"out of memory at batch size {size}{cut}: {first_line(error) or type(error).__name__}"
+        return f"{told} (the peak before was {peak / 2**20:.0f} MB)"
 
 
 def _until_interrupted(epochs: Epochs) -> Generator[Epoch, Decision | None, bool]:

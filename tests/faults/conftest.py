@@ -91,11 +91,11 @@ class Home:
         out, err = process.communicate(timeout=120)
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
-    def create(self, trials: int = 3, epochs: int = 6, **settings: str) -> None:
+    def create(self, trials: int = 3, epochs: int = 6, model: str = "slow", **settings: str) -> None:
         chosen = [part for key, value in {**SETTINGS, **settings}.items() for part in ("--set", f"{key}={value}")]
         sizes = [part for split in ("train", "valid", "test") for part in ("--option", f"{split}=128")]
         done = self.run(
-            *("study", "create", "--model", "slow", "--dataset", "faces", "--name", "s", "--no-run"),
+            *("study", "create", "--model", model, "--dataset", "faces", "--name", "s", "--no-run"),
             *("--trials", str(trials), "--epochs", str(epochs), "--sampler", "random", "--pruner", "none"),
             *("--objective", "f1_macro", "--objective", "parameters"),
             *chosen,

@@ -55,7 +55,7 @@ def test_exactly_the_budgeted_trials_end() -> None:
 
 def test_every_end_counts_for_the_budget() -> None:
     search = make_search(make_spec(trials=4))
-    for reason in (Reason.DONE, Reason.PRUNED, Reason.OOM, Reason.ERROR):
+    for reason in (Reason.DONE, Reason.PRUNED, Reason.OOM, Reason.OOM, Reason.ERROR):
         run_trial(search, search.ask(), reason, epochs=2)
     assert [trial.state.value for trial in search.trials] == ["complete", "pruned", "infeasible", "failed"]
     assert search.done
@@ -308,8 +308,7 @@ def test_the_grid_refuses_an_endless_space_and_names_what_to_narrow() -> None:
     with pytest.raises(UsageError) as caught:
         make_search(make_spec("grid"))
     assert caught.value.message == (
-        "this sampler needs a finite space; these have no end: "
-        "learning_rate (0.0001..0.1 (log)); momentum (0.5..0.99)"
+        "this sampler needs a finite space; these have no end: learning_rate (0.0001..0.1 (log)); momentum (0.5..0.99)"
     )
     assert caught.value.hint == "list values: --set learning_rate=0.0001,0.00316,0.1 --set momentum=0.5,0.745,0.99"
 
