@@ -129,14 +129,14 @@ class TrialActor(Trainable):
         threading.Thread(target=self._pass_on, args=(self._process, self._key), daemon=True).start()
 
     def _pass_on(self, process: Process, key: str) -> None:
-        """Carry the driver's words to the process until it says no more; without a driver the process ends."""
-        try:
-            while word := _answer(self._board.hear.remote(key)):
-                if "kill" in word:
-                    process.kill()
-                else:
-                    process.send(word)
-        except DRIVER_GONE:
+        """Carry the driver's words to the process; once there are no more, it must not go on.
+
+        An actor that the driver takes for lost may live on for a minute, as when only its raylet died.
+        """
+        with contextlib.suppress(*DRIVER_GONE):
+            while (word := _answer(self._board.hear.remote(key))) and "kill" not in word:
+                process.send(word)
+        if self._process is process:
             process.kill()
 
     def _hear(self) -> Word | None:

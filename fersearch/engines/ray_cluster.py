@@ -9,6 +9,7 @@ import signal
 import socket
 import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,11 @@ from uuid import uuid4
 
 from fersearch.engines.devices import Slot
 from fersearch.errors import FersearchError, UsageError
+
+try:
+    import fcntl
+except ImportError:  # Windows has none; what a killed driver left stays there
+    fcntl = None  # type: ignore[assignment]
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -33,6 +39,8 @@ QUIET = {
 }
 START = "start one with: ray start --head; or let fersearch start its own: --ray-address local"
 REACH = 5.0  # seconds for a cluster's address to answer
+PREFIX = "fersearch-ray-"
+FRESH = 60.0  # seconds in which a folder may not be locked yet
 LONGEST_TEMPORARY = 40  # characters of a folder under which Ray's sockets still have legal names
 
 
@@ -64,9 +72,27 @@ def temporary_folder(left: contextlib.ExitStack) -> Path:
     """A folder for Ray's files that goes when `left` is closed, its name short enough for the sockets in it."""
     usual = tempfile.gettempdir()
     place = usual if len(usual) <= LONGEST_TEMPORARY else "/tmp"
-    folder = Path(tempfile.mkdtemp(prefix="fersearch-ray-", dir=place))
+    for old in Path(place).glob(f"{PREFIX}*"):
+        if _abandoned(old):
+            shutil.rmtree(old, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
+    held = left.enter_context((folder / "lock").open("w"))
+    if fcntl:
+        fcntl.flock(held, fcntl.LOCK_EX)
     left.callback(shutil.rmtree, folder, ignore_errors=True)
     return folder
+
+
+def _abandoned(folder: Path) -> bool:
+    """Whether the driver that made the folder died without removing it: it held a lock on it."""
+    try:
+        with (folder / "lock").open("r+") as held:
+            if not fcntl or time.time() - folder.stat().st_mtime < FRESH:
+                return False
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    except OSError:
+        return False
 
 
 def places(count: int | None, per_gpu: int | None) -> tuple[list[Slot], dict[str, float]]:

@@ -1,0 +1,130 @@
+"""What a cluster offers a trial, and what is refused before anything runs."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytest.importorskip("ray")
+from fersearch.engines import ray_cluster
+from fersearch.errors import FersearchError, UsageError
+
+
+@pytest.fixture
+def nodes(monkeypatch):
+    """Set the nodes that live, each by what it has."""
+
+    def have(*resources):
+        found = [
+            {"Resources": each, "NodeID": str(i), "NodeManagerAddress": f"h{i}"} for i, each in enumerate(resources)
+        ]
+        monkeypatch.setattr(ray_cluster, "alive", lambda: found)
+
+    return have
+
+
+@pytest.mark.parametrize(
+    ("have", "count", "per_gpu", "slots", "threads", "each"),
+    [
+        ([{"CPU": 2}, {"CPU": 4}], None, None, 6, 1, {"cpu": 1}),
+        ([{"CPU": 8}], 2, None, 2, 4, {"cpu": 4}),
+        ([{"CPU": 2}, {"CPU": 2}, {"CPU": 2}], 2, None, 2, 2, {"cpu": 2}),
+        ([{"CPU": 2}], 4, None, 4, 1, {"cpu": 0.5}),
+        ([{}, {"CPU": 8, "GPU": 2}], None, None, 2, 4, {"cpu": 4, "gpu": 1}),
+        ([{"CPU": 16, "GPU": 2}], None, 4, 8, 2, {"cpu": 2, "gpu": 0.25}),
+        ([{"CPU": 16, "GPU": 1}], 3, None, 3, 5, {"cpu": 5, "gpu": 0.3333}),
+        ([{"CPU": 1, "GPU": 1}], None, 2, 2, 1, {"cpu": 0.5, "gpu": 0.5}),
+    ],
+)
+def test_slots_of_a_cluster(nodes, have, count, per_gpu, slots, threads, each):
+    nodes(*have)
+    places, resources = ray_cluster.places(count, per_gpu)
+    assert (len(places), {place.threads for place in places}, resources) == (slots, {threads}, each)
+    gpu = any(node.get("GPU") for node in have)
+    assert {place.device for place in places} == {"cuda:0" if gpu else "cpu"}
+
+
+def test_a_cluster_without_room_is_refused(nodes):
+    nodes({"CPU": 2})
+    with pytest.raises(UsageError, match="Ray knows no GPU"):
+        ray_cluster.places(None, 2)
+    with pytest.raises(UsageError, match="--slots 0"):
+        ray_cluster.places(0, None)
+    nodes({"memory": 1})
+    with pytest.raises(FersearchError, match="no CPU for a trial"):
+        ray_cluster.places(None, None)
+
+
+def test_a_node_that_does_not_see_the_home_is_refused(ray_here, tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_cluster, "_blind", lambda marker, token: ["10.0.0.2"])
+    with (
+        pytest.raises(FersearchError, match=r"is not shared with node 10\.0\.0\.2") as caught,
+        ray_cluster.marked(tmp_path),
+    ):
+        pass
+    assert "FERSEARCH_HOME" in caught.value.hint
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_node_that_sees_the_home_may_run_trials(ray_here, tmp_path, monkeypatch):
+    import ray
+
+    class Elsewhere:
+        def get_node_id(self):
+            return "another"
+
+    monkeypatch.setattr(ray, "get_runtime_context", Elsewhere)
+    with ray_cluster.marked(tmp_path) as marker:
+        assert marker.is_file()
+        assert ray_cluster._blind(tmp_path / "no-such-file", "x")
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("address", ["ray://127.0.0.1:10001", "nowhere", ":6379", "127.0.0.1:1"])
+def test_an_address_without_a_cluster_is_told_at_once(address):
+    code = f"from fersearch.engines.ray_cluster import joined; joined({address!r}).__enter__()"
+    started = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ})
+    assert "fersearch.errors." in done.stderr
+    assert address in done.stderr
+    assert time.monotonic() - started < 30
+
+
+def test_importing_the_command_line_and_the_local_engine_brings_in_no_ray():
+    code = "import sys, fersearch.cli, fersearch.api, fersearch.api.running; assert 'ray' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_a_killed_driver_left_is_removed(tmp_path, monkeypatch):
+    from contextlib import ExitStack
+
+    monkeypatch.setattr(ray_cluster.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(ray_cluster, "LONGEST_TEMPORARY", 1000)
+    old = tmp_path / "fersearch-ray-old"
+    old.mkdir()
+    (old / "lock").touch()
+    os.utime(old, (0, 0))
+    with ExitStack() as left, ExitStack() as other:
+        first = ray_cluster.temporary_folder(left)
+        os.utime(first, (0, 0))
+        second = ray_cluster.temporary_folder(other)
+        assert not old.exists()
+        assert first.is_dir()
+        assert second.is_dir()
+    assert not list(tmp_path.glob("fersearch-ray-*"))
+
+
+def test_a_packed_folder_travels_as_a_ray_object(ray_here, tmp_path):
+    import ray
+
+    from fersearch.engines.ray_actor import Board
+    from fersearch.engines.ray_data import pack
+
+    (tmp_path / "meta.json").write_text("{}")
+    board = ray.remote(Board).options(num_cpus=0).remote()
+    (first,), (second,) = ray.get([board.packed.remote(str(tmp_path)) for _ in range(2)])
+    assert first == second
+    assert ray.get(first) == pack(tmp_path)
+    ray.kill(board)
