@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         show_dataset,
         verify_dataset,
     )
+    from fersearch.api.doctor import diagnose
     from fersearch.api.ensembles import make_ensemble
     from fersearch.api.evaluating import evaluate
     from fersearch.api.plugins import check_plugin, list_plugins, new_plugin, show_plugin
@@ -45,6 +46,7 @@ _HOMES = {
     "create_from_file": "creating",
     "create_study": "creating",
     "delete_study": "studies",
+    "diagnose": "doctor",
     "evaluate": "evaluating",
     "export_dataset": "datasets",
     "export_study": "studies",
@@ -81,6 +83,7 @@ __all__ = [
     "create_from_file",
     "create_study",
     "delete_study",
+    "diagnose",
     "evaluate",
     "export_dataset",
     "export_study",

@@ -65,7 +65,7 @@ class Exported:
 def list_datasets(plugins: tuple[Path, ...] = ()) -> list[DatasetRow]:
     """Every dataset plugin, and whether its files are here."""
     table = components(plugins).datasets
-    return [DatasetRow(name, table[name].summary, table[name].licence, _found(table[name])) for name in sorted(table)]
+    return [DatasetRow(name, table[name].summary, table[name].licence, files_of(table[name])) for name in sorted(table)]
 
 
 def show_dataset(
@@ -163,7 +163,8 @@ def prepared_dataset(
     return dataset, source, values, prepared
 
 
-def _found(dataset: Dataset) -> str | None:
+def files_of(dataset: Dataset) -> str | None:
+    """Where a dataset's files are, or `built in`; None if they are not here."""
     if not dataset.needs_data:
         return "built in"
     try:

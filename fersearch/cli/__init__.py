@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from fersearch.cli import checkpoint, dataset, ensemble, errors, plugin, study, trial, use
+from fersearch.cli import checkpoint, dataset, doctor, ensemble, errors, plugin, study, trial, use
 
 app = typer.Typer(
     name="fersearch",
@@ -29,6 +29,7 @@ app.add_typer(plugin.app, name="plugin")
 app.command("predict")(use.predict)
 app.command("evaluate")(use.evaluate)
 app.command("ensemble")(ensemble.ensemble)
+app.command("doctor")(doctor.doctor)
 
 
 def _version(wanted: bool) -> None:

@@ -128,6 +128,12 @@ def explain(url: str, error: SQLAlchemyError) -> tuple[str, str]:
     return f"database {url}: {cause}", hint
 
 
+def sqlite_path(url: str) -> Path | None:
+    """The file of a SQLite URL; None where the URL means a server. StoreError when it is no database URL."""
+    parsed = _parse(url)
+    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+
+
 def upsert(dialect: str, table: Table) -> Any:
     """An `insert` into the table that knows `on_conflict_do_update` and `on_conflict_do_nothing`."""
     if dialect == "postgresql":

@@ -24,7 +24,7 @@ def prepare(database: Database) -> None:
     Raises:
         StoreError: it is no database, it is of a newer fersearch, or its tables are another program's.
     """
-    if _version(database) == SCHEMA:
+    if version_of(database) == SCHEMA:
         return
     with database.write() as connection:
         if database.dialect == "postgresql":
@@ -36,7 +36,8 @@ def prepare(database: Database) -> None:
             _migrate(connection)
 
 
-def _version(database: Database) -> int | None:
+def version_of(database: Database) -> int | None:
+    """The schema of a database; None of an empty one. StoreError when it is of a newer fersearch."""
     with database.read() as connection:
         try:
             version = _read_version(connection)

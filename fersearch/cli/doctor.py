@@ -1,0 +1,38 @@
+"""`fersearch doctor`: whether everything that a study needs is in place."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fersearch.cli.flags import AsJson, Storage
+
+if TYPE_CHECKING:
+    from fersearch.api.checks import Check
+
+
+def doctor(
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also import torch and compute on each device; takes seconds.")
+    ] = False,
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> int:
+    """Check machine, packages, database, disk, plugins and data; leave with 1 when something fails."""
+    from fersearch import api
+    from fersearch.cli import parts, records, render
+
+    found = api.diagnose(deep=deep, storage=storage)
+    if as_json:
+        records.dump([asdict(check) for check in found])
+    else:
+        render.show(parts.table(("", "check", "found"), _rows(found)))
+    return int(any(check.level == "fail" for check in found))
+
+
+def _rows(found: "Sequence[Check]") -> Iterator[tuple[str, str, str]]:
+    """A row for each check, and one below it for each line of its hint."""
+    for check in found:
+        yield check.level, check.name, check.told
+        yield from (("", "", f"-> {line}") for line in check.hint.splitlines())

@@ -1,0 +1,52 @@
+"""The doctor's table, its JSON and its exit code."""
+
+import json
+
+import pytest
+
+from fersearch import api, cli
+from fersearch.api.checks import Check
+
+FINE = Check("home", "ok", "/home/x, 20.0 GB free", facts={"free_mb": 20480})
+BAD = Check("storage", "fail", "sqlite:////x.db: damaged", "move it away\nor restore it")
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    calls = []
+
+    def diagnose(**given):
+        calls.append(given)
+        return [FINE, BAD] if given["storage"] else [FINE]
+
+    monkeypatch.setattr(api, "diagnose", diagnose)
+    return calls
+
+
+def test_a_table_with_the_hint_below_what_fails(asked, capsys):
+    assert cli.run(["doctor", "--storage", "sqlite:///x.db", "--deep"]) == 1
+    assert asked == [{"deep": True, "storage": "sqlite:///x.db"}]
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
+        "      check    found",
+        "ok    home     /home/x, 20.0 GB free",
+        "fail  storage  sqlite:////x.db: damaged",
+        "               -> move it away",
+        "               -> or restore it",
+    ]
+
+
+def test_it_leaves_with_0_when_nothing_fails(asked, capsys):
+    assert cli.run(["doctor"]) == 0
+    assert "fail" not in capsys.readouterr().out
+
+
+def test_json_has_the_facts(asked, capsys):
+    assert cli.run(["doctor", "--json", "--storage", "sqlite:///x.db"]) == 1
+    fine, bad = json.loads(capsys.readouterr().out)
+    assert fine == {"name": "home", "level": "ok", "told": FINE.told, "hint": "", "facts": {"free_mb": 20480}}
+    assert bad["hint"] == BAD.hint
+
+
+def test_the_real_one_runs(capsys):
+    assert cli.run(["doctor", "--json"]) == 0
+    assert "storage" in [check["name"] for check in json.loads(capsys.readouterr().out)]
