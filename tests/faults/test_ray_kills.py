@@ -35,7 +35,7 @@ def cluster(monkeypatch):
 def test_a_killed_node_loses_no_trial(home: Home, cluster):
     home.create(trials=3, epochs=6)
     driver = home.start(*RAY, "--ray-address", cluster.address)
-    pid = home.until(home.running_pids)[0]
+    pid = home.until(home.running_pids, seconds=180)[0]
     raylet = psutil.Process(pid).parent().parent().parent()
     assert raylet.name() == "raylet"
     for process in [raylet, *raylet.children(recursive=True)]:
@@ -54,7 +54,7 @@ def test_a_killed_actor_runs_again_and_the_study_ends_as_the_local_one(home: Hom
         each.create(trials=3, epochs=6)
     assert other.run("study", "run", "s", "--slots", "1").returncode == 0
     driver = home.start(*RAY, "--json", SLOW_SECONDS="0.4")
-    psutil.Process(home.until(home.running_pids)[0]).parent().parent().kill()
+    psutil.Process(home.until(home.running_pids, seconds=180)[0]).parent().parent().kill()
     out, err = driver.communicate(timeout=240)
     assert driver.returncode == 0, out + err
     assert out.startswith("{")
@@ -65,7 +65,7 @@ def test_a_killed_actor_runs_again_and_the_study_ends_as_the_local_one(home: Hom
 def test_ctrl_c_saves_what_runs_and_ray_is_gone(home: Home):
     home.create(trials=3, epochs=6)
     driver = home.start(*RAY, SLOW_SECONDS="0.4")
-    home.until(home.running_pids)
+    home.until(home.running_pids, seconds=180)
     started = descendants(driver.pid)
     assert any(name.startswith(OF_RAY) for _, name in started)
     interrupt(driver)
@@ -83,7 +83,7 @@ def test_ctrl_c_saves_what_runs_and_ray_is_gone(home: Home):
 def test_a_killed_driver_leaves_nothing_running(home: Home):
     home.create(trials=2, epochs=6)
     driver = home.start(*RAY, SLOW_SECONDS="0.4")
-    home.until(home.running_pids)
+    home.until(home.running_pids, seconds=180)
     started = [(pid, name) for pid, name in descendants(driver.pid) if not name.endswith(AGENTS)]
     os.kill(driver.pid, signal.SIGKILL)
     driver.communicate()
