@@ -133,6 +133,7 @@ class RunFlags:
         str | None,
         typer.Option("--ray-address", metavar="auto|HOST:PORT|local", help="The cluster; local starts one here."),
     ] = None
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell every epoch of every trial.")] = False
 
 
 def pairs(flag: str, texts: Sequence[str] | None) -> dict[str, str]:

@@ -20,6 +20,7 @@ from fersearch.trial import Decision, Epoch, Trial, TrialState
 
 Clock = Callable[[], float]
 REDRAW_SECONDS = 0.25
+LOSSES = {"train_loss": "train loss", "valid_loss": "valid loss"}
 
 
 @dataclass
@@ -82,6 +83,7 @@ class Watcher(Observer):
     def __init__(self, console: Console, seconds: float | None = None, clock: Clock = time.monotonic) -> None:
         self.console, self.seconds, self.clock = console, seconds, clock
         self.tally: Tally | None = None
+        self.verbose = False
 
     def begin(self, study: StudyRow, total: int, ended: Sequence[Trial], slots: int, rounds: int = 1) -> None:
         """Say what is about to run."""
@@ -101,10 +103,12 @@ class Watcher(Observer):
         if self.tally:
             self.tally.running[trial.number] = Under(trial, rounds=self.tally.rounds)
 
-    def epoch(self, trial: Trial, epoch: Epoch, decision: Decision) -> None:  # noqa: ARG002
-        """Remember how far it is."""
+    def epoch(self, trial: Trial, epoch: Epoch, decision: Decision) -> None:
+        """Remember how far it is; say so too when every epoch is asked for."""
         if self.tally and trial.number in self.tally.running:
             self.tally.running[trial.number].epoch = epoch
+            if self.verbose:
+                self.say(passing(self.tally.running[trial.number], self.tally, decision))
 
     def ended(self, trial: Trial) -> None:
         """Say how it ended."""
@@ -184,9 +188,11 @@ class Bars(Watcher):
         self._live.update(picture, refresh=True)
 
 
-def watcher(console: Console, seconds: float | None = None) -> Watcher:
-    """Bars on a terminal, lines elsewhere."""
-    return Bars(console, seconds) if console.is_terminal else Lines(console, seconds)
+def watcher(console: Console, seconds: float | None = None, verbose: bool = False) -> Watcher:
+    """Bars on a terminal, lines elsewhere; with `verbose` also a line for every epoch of every trial."""
+    chosen = Bars(console, seconds) if console.is_terminal else Lines(console, seconds)
+    chosen.verbose = verbose
+    return chosen
 
 
 @contextmanager
@@ -234,6 +240,18 @@ def board(tally: Tally, now: float) -> RenderableType:
     if bests := _bests(tally, with_trial=True):
         parts.append(Text(f"  best so far: {bests}", style="green"))
     return Group(*parts)
+
+
+def passing(under: Under, tally: Tally, decision: Decision) -> str:
+    """An epoch that a trial has just told, in one line: the first objective, both losses, its time."""
+    epoch = under.epoch
+    assert epoch is not None
+    place = f"round {epoch.round}/{under.rounds}, " if under.rounds > 1 else ""
+    named = {tally.objectives[0].metric: tally.objectives[0].metric, **LOSSES}
+    told = [f"{name} {words.number(epoch.values[key])}" for key, name in named.items() if key in epoch.values]
+    ends = {Decision.STOP: "; stops here", Decision.INTERRUPT: "; is saved, to go on later"}.get(decision, "")
+    told.append(durations.brief(epoch.seconds))
+    return f"trial {under.trial.number} {place}epoch {epoch.number}/{under.planned}: {', '.join(told)}{ends}"
 
 
 def ending(trial: Trial, tally: Tally) -> str:

@@ -234,7 +234,7 @@ def _run(
     from fersearch.cli import progress, records, render
 
     errors.notices()
-    watcher = progress.watcher(render.console(stderr=as_json), timeout)
+    watcher = progress.watcher(render.console(stderr=as_json), timeout, how.verbose)
     view = api.run_study(
         name,
         slots=how.slots,

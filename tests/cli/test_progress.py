@@ -54,6 +54,30 @@ def test_lines_tell_the_start_and_each_end(clock):
     ]
 
 
+def test_verbose_lines_tell_every_epoch(clock):
+    watcher = watch(progress.Lines, clock)
+    watcher.started(WAITING, 0)
+    watcher.epoch(WAITING, epoch(1, 0.3), Decision.CONTINUE)
+    watcher.verbose = True
+    losses = {"f1_macro": 0.412, "train_loss": 1.5, "valid_loss": 1.75}
+    watcher.epoch(WAITING, replace(epoch(2, 0.4), values=losses), Decision.CONTINUE)
+    watcher.epoch(WAITING, epoch(3, 0.5), Decision.STOP)
+    watcher.tally.running[1].rounds = 2
+    watcher.epoch(WAITING, replace(epoch(13, 0.5), round=2), Decision.INTERRUPT)
+    assert watcher.console.file.getvalue().splitlines()[1:] == [
+        "trial 1 epoch 2/12: f1_macro 0.412, train loss 1.50, valid loss 1.75, 2.0s",
+        "trial 1 epoch 3/12: f1_macro 0.500, 2.0s; stops here",
+        "trial 1 round 2/2, epoch 13/24: f1_macro 0.500, 2.0s; is saved, to go on later",
+    ]
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_the_watcher_is_verbose_when_asked(terminal):
+    console = Console(file=io.StringIO(), force_terminal=terminal)
+    assert progress.watcher(console, verbose=True).verbose
+    assert not progress.watcher(console).verbose
+
+
 def test_lines_tell_preparing_once_at_each_end(clock):
     watcher = progress.Lines(Console(file=io.StringIO(), width=80), None, clock)
     for done in (0, 10, 20, 30):
