@@ -131,8 +131,11 @@ class Batches:
         """Whether images come out as they lie in `pixels`, only in another order or number."""
         return not (self.augmentation.active or self.sampling.blends)
 
-    def epoch(self, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield `count` images, as (images, targets) on the device; the seed decides every draw."""
+    def epoch(self, seed: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield `count` images, as (images, targets) on the device; the seed decides every draw.
+
+        From batch `start` on, they are those that come there in the whole epoch.
+        """
         generator = torch.Generator().manual_seed(seed)
         order = self.sampling.draw(generator)
         rows = self._rows[order.places]
@@ -141,7 +144,7 @@ class Batches:
         targets = targets.to(self.pixels.device)
         plan = self.augmentation.plan(len(rows), generator).to(self.pixels.device)
         rows = rows.to(self.pixels.images.device)
-        for part in self.parts:
+        for part in self.parts[start:]:
             images = self.pixels.take(rows[part])
             if blend:
                 images = blend(images, part)

@@ -16,13 +16,22 @@ from fersearch.training.errors import check_finite
 from fersearch.training.losses import Loss
 from fersearch.training.measure import Clock
 from fersearch.training.precision import Precision, autocast
+from fersearch.training.underway import Pulse, alone
 
 
-def predict(model: nn.Module, pixels: Source, rows: Tensor, batch_size: int, precision: Precision) -> Tensor:
-    """The logits (float32, len(rows) x classes, on the device) of some images, the model in evaluation mode."""
+def predict(
+    model: nn.Module, pixels: Source, rows: Tensor, batch_size: int, precision: Precision, pulse: Pulse = alone
+) -> Tensor:
+    """The logits (float32, len(rows) x classes, on the device) of some images, the model in evaluation mode.
+
+    `pulse` hears of every batch.
+    """
     model.eval()
+    parts = []
     with torch.inference_mode(), autocast(precision, pixels.device):
-        parts = [model(pixels.take(part)) for part in torch.split(rows, batch_size)]
+        for part in torch.split(rows, batch_size):
+            parts.append(model(pixels.take(part)))
+            pulse()
     return torch.cat(parts).float()
 
 
@@ -37,7 +46,14 @@ class Judgement:
 
 
 def judge(
-    model: nn.Module, loaded: Loaded, pixels: Source, split: str, batch_size: int, loss_of: Loss, precision: Precision
+    model: nn.Module,
+    loaded: Loaded,
+    pixels: Source,
+    split: str,
+    batch_size: int,
+    loss_of: Loss,
+    precision: Precision,
+    pulse: Pulse = alone,
 ) -> Judgement:
     """Let a model judge a split; the loss is the trial's own, against the split's labels.
 
@@ -48,7 +64,7 @@ def judge(
     labels = np.array(loaded.hard[indices])
     clock = Clock(pixels.device)
     with clock.running():
-        logits = predict(model, pixels, pixels.rows(indices), batch_size, precision)
+        logits = predict(model, pixels, pixels.rows(indices), batch_size, precision, pulse)
     check_finite(logits, "the network's output")
     loss = float(loss_of(logits, torch.from_numpy(labels).to(logits.device)))
     return Judgement(probabilities(logits), labels, loss, clock.seconds)

@@ -1,7 +1,7 @@
 """The steps of a trial: batches in, weights changed."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,8 +22,10 @@ from fersearch.training.optim import Schedule, optimizer
 from fersearch.training.precision import Precision, autocast
 from fersearch.training.prefix import Features
 from fersearch.training.sampling import Sampling
+from fersearch.training.seeds import derive
 from fersearch.training.tensors import wrap
 from fersearch.training.tta import as_judged
+from fersearch.training.underway import UnderWay
 
 CHECKED = 64  # steps between two looks at the loss, each of which makes a GPU wait
 
@@ -54,6 +56,12 @@ class Fit:
     tail: nn.Module | None = None
     parts: int = 1
     mass_of: Callable[[Tensor], Tensor | float] = len
+    under_way: UnderWay | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.batches.pixels.device
 
     @property
     def part_size(self) -> int:
@@ -126,7 +134,8 @@ class Fit:
             "optimizer": self.updates.state_dict(),
             "schedule": self.schedule.state_dict(),
         }
-        return state | ({"average": self.average.state_dict()} if self.average else {})
+        own = {"average": self.average, "under_way": self.under_way}
+        return state | {name: part.state_dict() for name, part in own.items() if part}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a kept state."""
@@ -135,19 +144,31 @@ class Fit:
         self.schedule.load_state_dict(state["schedule"])
         if self.average:
             self.average.load_state_dict(state["average"])
+        self.under_way = UnderWay.of(state["under_way"], self.device) if "under_way" in state else None
 
-    def epoch(self, number: int, seed: int, on_first_step: Callable[[], None]) -> tuple[float, float]:
-        """One pass over the training images, as they are drawn and augmented; returns mean loss and accuracy."""
-        total = torch.zeros(2, device=self.batches.pixels.device)
-        for step, (images, targets) in enumerate(self.batches.epoch(seed)):
-            self.schedule.step(number - 1 + step / len(self.batches))
-            total += self.learn(images, targets)
-            if step == 0:
-                on_first_step()
-            if step % CHECKED == 0:
-                check_finite(total, "the training loss")
-        check_finite(total, "the training loss")
-        loss_sum, right_sum = total.tolist()
+    def epoch(self, number: int, seed: int) -> Iterator[None]:
+        """Take the steps of one pass over the training images, as they are drawn and augmented; yields after each.
+
+        An epoch that is under way goes on after its last step.
+        """
+        if self.under_way is None:
+            torch.manual_seed(derive(seed, "dropout", number))
+            self.under_way = UnderWay.start(self.device)
+        at = self.under_way
+        at.go_on()
+        for images, targets in self.batches.epoch(derive(seed, "batches", number), at.step):
+            self.schedule.step(number - 1 + at.step / len(self.batches))
+            at.sums += self.learn(images, targets)
+            if at.step % CHECKED == 0:
+                check_finite(at.sums, "the training loss")
+            at.step += 1
+            yield
+
+    def end_epoch(self) -> tuple[float, float]:
+        """End the epoch under way; returns its images' mean loss and the share of them that were called right."""
+        at, self.under_way = self.under_way or UnderWay.start(self.device), None
+        check_finite(at.sums, "the training loss")
+        loss_sum, right_sum = at.sums.tolist()
         return loss_sum / self.batches.count, right_sum / self.batches.count
 
     def learn(self, images: Tensor, targets: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ from fersearch.training.prefix import Features, find
 from fersearch.training.progress import Keeper, Progress
 from fersearch.training.seeds import derive
 from fersearch.training.states import States
+from fersearch.training.underway import Pulse, alone, walk
 from fersearch.trial import Decision, Epoch
 
 
@@ -46,19 +47,22 @@ def train(
     save_every: float = 30.0,
     recorded: int | None = None,
     on_first_step: Callable[[], None] = lambda: None,
+    pulse: Pulse = alone,
     micro_batches: int = 1,
     facts: dict[str, Any] | None = None,
 ) -> Generator[Epoch, Decision | None, None]:
     """Train a model on its device and yield each epoch; to leave the `for` is to prune.
 
-    The best weights by `objective` on validation, and what a resumed trial goes on from, are kept
-    in `scratch`: at most every `save_every` seconds of training, and when an epoch is answered by
-    INTERRUPT. `fixed` are the layers whose statistics stay as they are; `progress` is filled in on
-    the way. A resumed trial first yields again what its state holds beyond the `recorded` epochs: they
-    were trained and never heard. `early_stopping` in `params` ends training after so many epochs without a
-    better one. With `micro_batches` above 1 each batch is learnt from in so many parts, or in more if those do not
-    fit into memory; `facts` is told in how many, and of the features of a frozen prefix that are cached. The same
-    seed on the same device gives the same epochs, resumed or not.
+    The best weights by `objective` on validation, and what a resumed trial goes on from, are kept in
+    `scratch`: at most every `save_every` seconds of training, between any two steps; when an epoch is
+    answered by INTERRUPT; and when `pulse`, which is called after every step, says to leave, which ends
+    training inside the epoch. `fixed` are the layers whose statistics stay as they are; `progress` is
+    filled in on the way. A resumed trial first yields again what its state holds beyond the `recorded`
+    epochs: they were trained and never heard. `early_stopping` in `params` ends training after so many
+    epochs without a better one. With `micro_batches` above 1 each batch is learnt from in so many
+    parts, or in more if those do not fit into memory; `facts` is told in how many, and of the features
+    of a frozen prefix that are cached. The same seed on the same device gives the same epochs, resumed
+    or not.
 
     Raises:
         Diverged: the loss, an output or the objective is no longer finite.
@@ -67,13 +71,14 @@ def train(
     pixels = pixels or Pixels.of(loaded.images, loaded.mean, loaded.std, device)
     fit = Fit.of(model, loaded, params, pixels, objective, precision)
     progress = progress or Progress()
-    keeper = Keeper(States(scratch), fit, progress)
+    keeper = Keeper(States(scratch), fit, progress, save_every)
     if resume:
         keeper.resume()
         for epoch in progress.unheard(recorded):
             if (yield epoch) is Decision.INTERRUPT:
                 return
-    clock = Clock(device, progress.seconds, progress.cpu_seconds)
+    begun = progress.begun_seconds, progress.begun_cpu_seconds
+    clock = Clock(device, progress.seconds + begun[0], progress.cpu_seconds + begun[1])
     memory = memory or PeakMemory(device)
     planned, patience = int(params["epochs"]), int(params.get("early_stopping", 0))
     seen: Source = pixels
@@ -81,8 +86,8 @@ def train(
     if fit.repeats and planned - progress.epoch > 1 and not progress.stalled(patience):
         rows = np.concatenate([loaded.indices["train"], loaded.indices["valid"]])
         if prefix := find(model, pixels, rows, fixed, precision):
-            with memory.watching(), nullcontext() if progress.epoch else clock.running():
-                seen = features = Features(prefix, pixels, rows)
+            with memory.watching(), nullcontext() if progress.epoch or progress.within else clock.running():
+                seen = features = Features(prefix, pixels, rows, pulse)
             fit.see(features, prefix.tail)
             facts["cached_features"] = features.told()
     if micro_batches > 1:
@@ -95,12 +100,12 @@ def train(
     for number in range(progress.epoch + 1, planned + 1):
         if progress.stalled(patience):
             return
-        torch.manual_seed(derive(seed, "dropout", number))
         fit.train(fixed)
-        with memory.watching(), clock.running():
-            train_loss, train_accuracy = fit.epoch(number, derive(seed, "batches", number), on_first_step)
+        if not walk(fit.epoch(number, seed), keeper, clock, memory, pulse, on_first_step):
+            return
+        train_loss, train_accuracy = fit.end_epoch()
         seconds, cpu_seconds = progress.add(number, clock, memory)
-        judged = judge(fit.judging, loaded, seen, "valid", fit.part_size, fit.loss_of, precision)
+        judged = judge(fit.judging, loaded, seen, "valid", fit.part_size, fit.loss_of, precision, pulse)
         values = compute(metrics, progress.evaluation(judged, loaded.task, fit.judged, pixels))
         values |= {"train_loss": train_loss, "train_accuracy": train_accuracy, "valid_loss": judged.loss}
         check_finite(values[objective.metric], objective.metric)
@@ -109,7 +114,7 @@ def train(
         last = number == planned or progress.stalled(patience)
         counts = confusion_matrix(judged.probabilities, judged.labels)
         epoch = Epoch(number, values, seconds, cpu_seconds, counts, last=last)
-        keeper.keep(epoch, save_every)
+        keeper.keep(epoch)
         if (yield epoch) is Decision.INTERRUPT:
             keeper.save()
             return

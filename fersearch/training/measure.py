@@ -26,16 +26,22 @@ class Clock:
     device: torch.device
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    since: float | None = None
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Count the time of the block, the device's queued work included."""
         synchronize(self.device)
-        wall, cpu = time.perf_counter(), time.process_time()
+        self.since, cpu = time.perf_counter(), time.process_time()
         yield
         synchronize(self.device)
-        self.seconds += time.perf_counter() - wall
+        self.seconds, self.since = self.passed, None
         self.cpu_seconds += time.process_time() - cpu
+
+    @property
+    def passed(self) -> float:
+        """The wall seconds so far, those of a block that runs included."""
+        return self.seconds if self.since is None else self.seconds + time.perf_counter() - self.since
 
 
 class PeakMemory:

@@ -1,6 +1,7 @@
 """How far a trial has come, and what of it is kept."""
 
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -15,13 +16,16 @@ from fersearch.training.fit import Fit
 from fersearch.training.states import States
 from fersearch.trial import Epoch
 
+CHEAP = 1.5  # seconds that saving may take; where it takes longer, it is done as much less often
+
 
 @dataclass
 class Progress:
     """What a trial has done so far, its earlier attempts included.
 
     `best_loss` is the first objective as something to minimise; `bytes_seen` of memory were in use in all
-    `looks` together; `history` holds every epoch so far as plain data.
+    `looks` together; `history` holds every epoch so far as plain data. `begun_seconds` and
+    `begun_cpu_seconds` are those of an epoch that is not over.
     """
 
     epoch: int = 0
@@ -34,6 +38,13 @@ class Progress:
     looks: int = 0
     latency: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
+    begun_seconds: float = 0.0
+    begun_cpu_seconds: float = 0.0
+
+    @property
+    def within(self) -> bool:
+        """Whether the trial stands between two steps of an epoch."""
+        return self.begun_seconds > 0
 
     @property
     def values(self) -> dict[str, float]:
@@ -61,12 +72,19 @@ class Progress:
 
     def add(self, number: int, clock: measure.Clock, memory: measure.PeakMemory) -> tuple[float, float]:
         """Count an epoch; returns its own wall and CPU seconds."""
-        spent = clock.seconds - self.seconds, clock.cpu_seconds - self.cpu_seconds
+        self.pause(clock, memory)
+        spent = self.begun_seconds, self.begun_cpu_seconds
         self.epoch, self.seconds, self.cpu_seconds = number, clock.seconds, clock.cpu_seconds
+        self.begun_seconds = self.begun_cpu_seconds = 0.0
+        return spent
+
+    def pause(self, clock: measure.Clock, memory: measure.PeakMemory) -> None:
+        """Count what the epoch under way has taken so far."""
+        self.begun_seconds = clock.seconds - self.seconds
+        self.begun_cpu_seconds = clock.cpu_seconds - self.cpu_seconds
         self.peak_bytes = max(self.peak_bytes, memory.peak)
         self.bytes_seen, self.looks = self.bytes_seen + memory.total, self.looks + memory.looks
         memory.total = memory.looks = 0
-        return spent
 
     def evaluation(self, judged: Judgement, task: Task, model: nn.Module, pixels: Pixels) -> Evaluation:
         """What the metrics may look at after this epoch; latency is measured once a trial."""
@@ -89,12 +107,17 @@ class Progress:
 
 @dataclass
 class Keeper:
-    """Keeps the best weights, and from time to time all that is needed to go on."""
+    """Keeps the best weights, and from time to time all that is needed to go on.
+
+    That is due after `save_every` seconds of training, or later where saving itself takes long.
+    """
 
     states: States
     fit: Fit
     progress: Progress
-    saved_seconds: float = 0.0
+    save_every: float = 30.0
+    saved_at: float = 0.0
+    cost: float = 0.0
 
     def resume(self) -> None:
         """Go on from the last state, if there is one."""
@@ -102,17 +125,23 @@ class Keeper:
         if state is not None:
             self.fit.load_state_dict(state)
             vars(self.progress).update(state["progress"])
-            self.saved_seconds = self.progress.seconds
+            self.saved_at = self.progress.seconds + self.progress.begun_seconds
 
-    def keep(self, epoch: Epoch, save_every: float) -> None:
+    def keep(self, epoch: Epoch) -> None:
         """Keep this epoch's weights if it is the best yet, and the state if it is time."""
         self.progress.history.append(asdict(epoch))
         if self.progress.best_epoch == epoch.number:
             self.states.save_best(epoch.number, self.fit.kept)
-        if self.progress.seconds - self.saved_seconds >= save_every:
+        if self.due(self.progress.seconds):
             self.save()
+
+    def due(self, passed: float) -> bool:
+        """Whether it is time to save the state, after so many seconds of training."""
+        return passed - self.saved_at >= self.save_every * max(1.0, self.cost / CHEAP)
 
     def save(self) -> None:
         """Save all that is needed to go on."""
+        started = time.perf_counter()
         self.states.save_last({"progress": asdict(self.progress), **self.fit.state_dict()}, self.progress.best_epoch)
-        self.saved_seconds = self.progress.seconds
+        self.saved_at = self.progress.seconds + self.progress.begun_seconds
+        self.cost = time.perf_counter() - started

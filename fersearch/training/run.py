@@ -26,19 +26,21 @@ from fersearch.training.precision import Precision, resolve
 from fersearch.training.request import TrialRequest
 from fersearch.training.rounds import Epochs, Round, Rounds, seed_of
 from fersearch.training.states import States, disk_full
+from fersearch.training.underway import Pulse, alone
 from fersearch.trial import Decision, Epoch, Outcome, Reason
 
 Report = Callable[[Epoch], Decision]
 __all__ = ["TrialRequest", "run_trial"]
 
 
-def run_trial(request: TrialRequest, report: Report, registry: Registry | None = None) -> Outcome:
+def run_trial(request: TrialRequest, report: Report, registry: Registry | None = None, pulse: Pulse = alone) -> Outcome:
     """Build, train, keep: one attempt of a trial in this process.
 
     `report` gets each epoch and decides. STOP ends it as pruned, INTERRUPT saves its state first;
-    both only before the last epoch. A `registry` that is loaded already saves loading it.
+    both only before the last epoch. `pulse` is called between steps; when it says to leave, the state is saved
+    there. A `registry` that is loaded already saves loading it.
     """
-    run = _Run(request, report)
+    run = _Run(request, report, pulse)
     try:
         return run.outcome(registry or registries.load(request.plugins))
     except Exception as error:
@@ -53,6 +55,7 @@ class _Run:
 
     request: TrialRequest
     report: Report
+    pulse: Pulse = alone
     started: float = field(default_factory=time.monotonic)
     facts: dict[str, Any] = field(default_factory=dict)
     rounds: Rounds = field(default_factory=lambda: Rounds(Path(), 0))
@@ -70,14 +73,16 @@ class _Run:
         reason = self.follow(self.epochs(registry, device, precision))
         if reason is Reason.INTERRUPTED:
             current = self.rounds.current
-            return Outcome(reason, f"saved after epoch {current.before + current.progress.epoch}", facts=self.facts)
+            where = "inside" if current.progress.within else "after"
+            number = current.before + current.progress.epoch + current.progress.within
+            return Outcome(reason, f"saved {where} epoch {number}", facts=self.facts)
         return self.keep(reason, precision, registry)
 
     def epochs(self, registry: Registry, device: torch.device, precision: Precision) -> Epochs:
         """Train round after round and yield each epoch; a round that was over is only told again where it must be."""
         for round in self.rounds:
             told = round.retold(self.request.recorded) if round.over else self.train(round, registry, device, precision)
-            if (yield from _until_interrupted(round.numbered(told))):
+            if (yield from _until_interrupted(round.numbered(told))) or round.progress.within:
                 return
             self.rounds.finish(round)
 
@@ -107,6 +112,7 @@ class _Run:
             save_every=request.save_every,
             recorded=max(0, request.recorded - round.before),
             on_first_step=self.first_step,
+            pulse=self.pulse,
             micro_batches=max(request.micro_batches, int(self.facts.get("micro_batches", 1))),
             facts=self.facts,
         )
@@ -135,7 +141,7 @@ class _Run:
                 with suppress(StopIteration):
                     epochs.send(decision)
                 return Reason.INTERRUPTED
-        return Reason.DONE
+        return Reason.INTERRUPTED if self.rounds.current.progress.within else Reason.DONE
 
     def keep(self, reason: Reason, precision: Precision, registry: Registry) -> Outcome:
         """Make the best weights an artifact."""

@@ -1,7 +1,7 @@
 """Every random draw of a trial comes from a seed of its own, derived by name.
 
 So nothing depends on how much was drawn before: an epoch draws the same after a resume as without
-one, and no generator's state needs to be kept.
+one, and the state of a generator is kept only of an epoch that is not over.
 """
 
 import hashlib
