@@ -45,7 +45,9 @@ class Server:
         return f"postgresql://tester@/{database}?host={self.folder}"
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start it, and wait until it answers; nothing where it runs already."""
+        if self._process is not None:
+            return
         settings = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
         command = [str(self._programs / "postgres"), "-D", self._data, "-k", str(self.folder), *settings]
         with (self.folder / "log").open("ab") as log:

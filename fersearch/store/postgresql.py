@@ -1,5 +1,6 @@
 """What is particular to PostgreSQL: the pool, how soon a dead connection is noticed, and what its errors mean."""
 
+import logging
 import os
 import socket
 from typing import Any
@@ -35,6 +36,7 @@ def open_engine(url: URL) -> Engine:
     name = f"fersearch {os.getpid()} on {socket.gethostname()}"[:63]
     options = {**_CONNECT, "application_name": name}
     chosen = {name: value for name, value in options.items() if name not in url.query}
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # a connection that breaks is told of by its exception
     engine = create_engine(url, connect_args=chosen, **_POOL)
     event.listen(engine, "connect", _prepare)
     return engine
