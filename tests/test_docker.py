@@ -48,10 +48,17 @@ def test_only_the_services_for_gpus_ask_for_them():
 
 def test_no_password_is_in_the_files():
     text = (DOCKER / "compose.yml").read_text() + (DOCKER / "env.example").read_text()
-    assert set(re.findall(r"PASSWORD[=:] ?(.*)", text)) == {
+    assert set(re.findall(r"(?:PASSWORD|TOKEN)[=:] ?(.*)", text)) == {
         "",
         "${POSTGRES_PASSWORD:?copy env.example to .env and set it there}",
+        "${RAY_AUTH_TOKEN:?copy env.example to .env and set it there}",
     }
+
+
+def test_every_node_of_ray_has_the_token():
+    nodes = [name for name, one in SERVICES.items() if "ray" in str(one.get("command"))]
+    assert nodes == ["head", "worker", "worker-gpu", "driver"]
+    assert [name for name in nodes if SERVICES[name]["environment"].get("RAY_AUTH_MODE") != "token"] == []
 
 
 def test_ray_knows_every_flag_that_starts_it():
@@ -104,7 +111,7 @@ def test_the_entrypoint_gives_up_on_a_server_that_stays_away():
 )
 def test_the_tools_find_nothing(tool, words):
     found = shutil.which(tool) or pytest.skip(f"{tool} is not installed")
-    env = {**os.environ, "POSTGRES_PASSWORD": "x"}
+    env = {**os.environ, "POSTGRES_PASSWORD": "x", "RAY_AUTH_TOKEN": "y"}
     done = subprocess.run([found, *words], cwd=DOCKER, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
