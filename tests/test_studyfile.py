@@ -32,7 +32,8 @@ COMPLAINTS = [
     ("epochs = 3\n[space]\nepochs = 4", "epochs: given twice, also as space.epochs; keep one"),
     (
         "[protocol]\nsplit = 'offical'",
-        "protocol.split: 'offical' is not offered; did you mean 'official'? offered: auto, kfold, loso, official, ratios",
+        "protocol.split: 'offical' is not offered; did you mean 'official'? "
+        "offered: auto, kfold, loso, official, ratios",
     ),
     ("[protocol]\nratios = [0.8, 0.2]", "protocol.ratios: [0.8, 0.2] needs 3 values"),
     (
@@ -119,9 +120,7 @@ def test_a_whole_file_becomes_the_keywords_of_create_study(tmp_path):
     assert mistakes == []
     assert file.plugins == (tmp_path / "mine.py",)
     assert file.models == ("cnn",)
-    assert file.datasets == (
-        {"dataset": "ferplus", "dataset_options": {"classes": "10"}, "data": tmp_path / "faces"},
-    )
+    assert file.datasets == ({"dataset": "ferplus", "dataset_options": {"classes": "10"}, "data": tmp_path / "faces"},)
     assert file.wishes == {
         "name": "mine",
         "objectives": ["f1_macro"],

@@ -66,7 +66,7 @@ class StudyFlags:
     by: Annotated[
         str | None, typer.Option("--by", help="What a drawn split minds: auto, chance, class or subject.")
     ] = None
-    folds: Annotated[int | None, typer.Option("--folds", help="Train on so many folds (with --split kfold).")] = None
+    folds: Annotated[int | None, typer.Option("--folds", help="Train on so many folds; means --split kfold.")] = None
     repeats: Annotated[int | None, typer.Option("--repeats", help="Train each trial so often, seeds differing.")] = None
     duplicates: Annotated[
         str | None, typer.Option("--duplicates", help="keep, or drop: leave out of train what valid or test repeat.")

@@ -100,10 +100,18 @@ def _study(title: str, asked: StudySpec, stands: Mapping[str, Cell]) -> Renderab
         "objectives": ", ".join(map(words.heading, asked.objectives)),
         "budget": f"{words.plural(asked.budget.trials, 'trial')}{timeout}",
         "search": f"sampler {asked.sampler}, pruner {asked.pruner}, seed {asked.seed}",
-        "protocol": f"split {asked.protocol.split}, precision {asked.precision}",
+        "protocol": f"{words.protocol(asked.protocol)}, precision {asked.precision}",
+        "at the end": _at_the_end(asked),
     }
     space = [(name, describe(dimension)) for name, dimension in asked.space.dimensions.items()]
     return Group(_title(title), _facts({**facts, **stands}), Text(), _table(("parameter", "searched"), space))
+
+
+def _at_the_end(asked: StudySpec) -> str:
+    """What follows the last trial; empty if nothing does."""
+    refit = f"the best is trained {words.plural(asked.refit, 'time')} more" if asked.refit else ""
+    unseen = f"it judges {', '.join(asked.unseen)}" if asked.unseen else ""
+    return ", then ".join(filter(None, (refit, unseen)))
 
 
 def trials(found: Sequence[Trial], objectives: Sequence[Objective]) -> RenderableType:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fersearch.space import Value
-from fersearch.study import Objective
+from fersearch.study import Objective, Protocol
 from fersearch.trial import Trial
 
 NOISY = ("_seconds", "_ms", "_mb")
@@ -101,3 +101,14 @@ def best(trials: Iterable[Trial], objective: Objective) -> Trial | None:
     """The trial with the best finite value of an objective; the earliest of equals."""
     able = [trial for trial in trials if math.isfinite(trial.values.get(objective.metric, math.nan))]
     return min(able, key=lambda trial: (objective.loss(trial.values[objective.metric]), trial.number), default=None)
+
+
+def protocol(asked: Protocol) -> str:
+    """How a trial is judged, as far as it differs from a dataset's own split judged once."""
+    told = [f"split {asked.split}"]
+    told += [f"{asked.folds} folds"] if asked.split == "kfold" else []
+    told += [f"by {asked.by}"] if asked.by != "auto" else []
+    told += [f"ratios {'/'.join(f'{share:g}' for share in asked.ratios)}"] if asked.ratios else []
+    told += [plural(asked.repeats, "repeat")] if asked.repeats > 1 else []
+    told += ["duplicates left out"] if asked.duplicates == "drop" else []
+    return ", ".join(told)

@@ -47,7 +47,7 @@ def unreadable(path: Path, error: OSError) -> DataError:
             f"no permission to read {path}", "give yourself read access to it, or choose another with --data"
         )
     if isinstance(error, FileNotFoundError):
-        return DataError(f"{path} does not exist", "check the path given with --data")
+        return DataError(f"{path} does not exist", "check the path that was given")
     if isinstance(error, NotADirectoryError):
         return DataError(f"{path} is a file", "give the folder that holds the dataset")
     return DataError(f"cannot read {path}: {error.strerror or error}", "check the disk and the path")

@@ -151,9 +151,9 @@ def _refusal(path: Path, error: Exception) -> DataError:
     if isinstance(error, OSError) and error.errno is not None:
         return unreadable(path, error)
     if path.stat().st_size == 0:
-        return DataError(f"image {path} is empty (0 bytes)", "restore the file, or remove it from the dataset")
+        return DataError(f"image {path} is empty (0 bytes)", "restore the file, or leave it out")
     reason = "no image that can be read" if "cannot identify" in str(error) else str(error)
-    return DataError(f"image {path} is corrupt: {reason}", "restore the file, or remove it from the dataset")
+    return DataError(f"image {path} is corrupt: {reason}", "restore the file, or leave it out")
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:

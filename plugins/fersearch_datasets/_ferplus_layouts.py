@@ -153,7 +153,7 @@ def _missing(source: Path, places: Sequence[Path], expected: str) -> DataError:
     hint = f"expected {expected};\n  give the folder with --data, or try the built-in drawings now: --dataset faces"
     for root in places:
         lacking = [f"{folder}/label.csv" for folder in FOLDERS if folder not in _present(root)]
-        if len(lacking) < len(FOLDERS):
+        if len(lacking) < len(FOLDERS) or any((root / folder).is_dir() for folder in FOLDERS):
             return DataError(f"only a part of FER+ is in {root}: {', '.join(lacking)} missing", hint)
         for name in ("fer2013.csv", "icml_face_data.csv", "fer2013new.csv"):
             if (root / name).is_file():

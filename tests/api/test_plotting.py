@@ -30,7 +30,7 @@ def test_each_image_stands_beside_its_bars(predictions: list[Prediction], tmp_pa
 
 
 def test_what_cannot_be_drawn_is_said(predictions: list[Prediction], tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot draw into .*out.gif"):
+    with pytest.raises(UsageError, match=r"cannot draw into .*out.gif"):
         plot_predictions(predictions, tmp_path / "out.gif")
     with pytest.raises(UsageError, match="42 images are too many for one picture"):
         plot_predictions(predictions * 21, tmp_path / "out.png")

@@ -193,7 +193,7 @@ def test_what_leaks_is_not_called_grouped() -> None:
     with pytest.raises(DataError, match="does not know its subjects"):
         splits.draw(labels(CLASSES), Protocol("kfold", by="subject"))
     official = labels(CLASSES, [k % 2 for k in range(60)], ["same"] * 60)
-    with pytest.raises(DataError, match="keeps subjects apart .* and this split does not: 1 of 1 subjects of valid"):
+    with pytest.raises(DataError, match=r"keeps subjects apart .* and this split does not: 1 of 1 subjects of valid"):
         splits.draw(official, Protocol(by="subject"))
 
 
