@@ -1,4 +1,4 @@
-"""One small real study, run once for all tests that only look at it."""
+"""One small real study, run once for all tests of a file that only look at it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ SIZES = {"train": "200", "valid": "120", "test": "120"}
 SETTINGS = {"batch_size": "32", "activation": "relu", "convolutions": "1"}
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
@@ -21,7 +21,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def study(home: Path) -> str:
     """A finished study of four trials on drawn faces, judged by accuracy alone so that one trial is the best."""
     spec = api.create_study(
