@@ -16,3 +16,11 @@ def home(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     yield tmp_path / "home"
     os.environ.pop("FERSEARCH_DEBUG", None)
+
+
+@pytest.fixture(autouse=True)
+def nothing_noted_before() -> None:
+    """Forget what verbs noted in other files of this process."""
+    from fersearch.api.context import notices
+
+    notices.clear()
