@@ -1,7 +1,7 @@
 """The training loop: a generator of epochs."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from fersearch.training.batches import Pixels, Source
 from fersearch.training.errors import check_finite
 from fersearch.training.evaluate import compute, confusion_matrix, judge
 from fersearch.training.fit import Fit
-from fersearch.training.measure import Clock, PeakMemory
+from fersearch.training.measure import PeakMemory
 from fersearch.training.micro import fit_into_memory
 from fersearch.training.precision import Precision
 from fersearch.training.prefix import Features, find
@@ -77,26 +77,18 @@ def train(
         for epoch in progress.unheard(recorded):
             if (yield epoch) is Decision.INTERRUPT:
                 return
-    begun = progress.begun_seconds, progress.begun_cpu_seconds
-    clock = Clock(device, progress.seconds + begun[0], progress.cpu_seconds + begun[1])
+    clock = progress.clock(device)
     memory = memory or PeakMemory(device)
     planned, patience = int(params["epochs"]), int(params.get("early_stopping", 0))
-    seen: Source = pixels
     facts = {} if facts is None else facts
+    seen: Source = pixels
     if fit.repeats and planned - progress.epoch > 1 and not progress.stalled(patience):
-        rows = np.concatenate([loaded.indices["train"], loaded.indices["valid"]])
-        if prefix := find(model, pixels, rows, fixed, precision):
-            with memory.watching(), nullcontext() if progress.epoch or progress.within else clock.running():
-                seen = features = Features(prefix, pixels, rows, pulse)
-            fit.see(features, prefix.tail)
-            facts["cached_features"] = features.told()
+        timed = nullcontext() if progress.epoch or progress.within else clock.running()
+        if features := _cache(fit, pixels, loaded, fixed, pulse, memory, timed):
+            seen, facts["cached_features"] = features, features.told()
     if micro_batches > 1:
-        facts["micro_batches"] = micro_batches
-        try:
-            with memory.rehearsing():
-                fit_into_memory(fit, micro_batches, fixed, derive(seed, "batches", 1))
-        finally:
-            facts["micro_batches"] = fit.parts
+        with memory.rehearsing():
+            _rehearse(fit, micro_batches, fixed, seed, facts)
     for number in range(progress.epoch + 1, planned + 1):
         if progress.stalled(patience):
             return
@@ -118,3 +110,32 @@ def train(
         if (yield epoch) is Decision.INTERRUPT:
             keeper.save()
             return
+
+
+def _cache(
+    fit: Fit,
+    pixels: Pixels,
+    loaded: Loaded,
+    fixed: Sequence[nn.Module],
+    pulse: Pulse,
+    memory: PeakMemory,
+    timed: AbstractContextManager[Any],
+) -> Features | None:
+    """Compute the features of a frozen prefix, `timed`, and have the steps go on from them; None without one."""
+    rows = np.concatenate([loaded.indices["train"], loaded.indices["valid"]])
+    prefix = find(fit.model, pixels, rows, fixed, fit.precision)
+    if prefix is None:
+        return None
+    with memory.watching(), timed:
+        features = Features(prefix, pixels, rows, pulse)
+    fit.see(features, prefix.tail)
+    return features
+
+
+def _rehearse(fit: Fit, parts: int, fixed: Sequence[nn.Module], seed: int, facts: dict[str, Any]) -> None:
+    """Cut batches into so many parts, or into more, until two steps fit into memory; `facts` is told in how many."""
+    facts["micro_batches"] = parts
+    try:
+        fit_into_memory(fit, parts, fixed, derive(seed, "batches", 1))
+    finally:
+        facts["micro_batches"] = fit.parts

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import torch
 from torch import nn
 
 from fersearch.components import Evaluation, Task
@@ -55,6 +56,10 @@ class Progress:
     def best_values(self) -> dict[str, float]:
         """The metrics of the best epoch."""
         return dict(self.history[self.best_epoch - 1]["values"]) if self.best_epoch else {}
+
+    def clock(self, device: torch.device) -> measure.Clock:
+        """A clock that goes on from what the trial has taken so far."""
+        return measure.Clock(device, self.seconds + self.begun_seconds, self.cpu_seconds + self.begun_cpu_seconds)
 
     def unheard(self, recorded: int | None) -> Iterator[Epoch]:
         """The epochs after the first `recorded` ones; none if nobody says how many were recorded."""
