@@ -40,6 +40,22 @@ def entries(folder: Path) -> list[os.DirEntry[str]]:
     return sorted(shown, key=lambda entry: entry.name)
 
 
+def single(source: Path, suffix: str, expected: str) -> Path:
+    """The file itself, or the only one with a suffix in a folder.
+
+    Raises:
+        DataError: the folder holds none, or several.
+    """
+    if source.is_file():
+        return source
+    found = [Path(entry.path) for entry in entries(source) if entry.name.lower().endswith(suffix)]
+    if len(found) == 1:
+        return found[0]
+    kind = suffix.removeprefix(".").upper()
+    told = f"{len(found)}: {held(source)}" if found else held(source)
+    raise DataError(f"no single {kind} file in {source}: it holds {told}", f"expected {expected}; give it with --data")
+
+
 def unreadable(path: Path, error: OSError) -> DataError:
     """The error for a file or folder that cannot be read."""
     if isinstance(error, PermissionError):

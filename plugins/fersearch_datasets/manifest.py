@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fersearch import DataError, Dataset, Labels, Raw, hookimpl
-from fersearch.data.folders import PARTS, entries, held, part_of
+from fersearch.data.folders import PARTS, part_of, single
 from fersearch.data.labels import lookalikes
 from fersearch.data.tables import Row, rows
 from fersearch.errors import suggestion
@@ -26,7 +26,7 @@ class Manifest(Dataset):
     expected = "a CSV file with the columns image,label and optionally split,subject"
 
     def files(self, source: Path) -> Sequence[Path]:
-        table = find(source, self.expected)
+        table = single(source, ".csv", self.expected)
         return [table, *(table.parent / row["image"] for row in _rows(table))]
 
     def read(self, source: Path, options: Mapping[str, Value]) -> Raw:
@@ -34,7 +34,7 @@ class Manifest(Dataset):
 
         from fersearch.data.images import decode_all
 
-        table = find(source, self.expected)
+        table = single(source, ".csv", self.expected)
         listed = _rows(table)
         class_names = tuple(sorted({row["label"] for row in listed}))
         columns: dict[str, Any] = {
@@ -50,21 +50,6 @@ class Manifest(Dataset):
 
     def label(self, columns: Mapping[str, Any], class_names: Sequence[str], params: Mapping[str, Value]) -> Labels:
         return Labels(tuple(class_names), columns["label"], columns["split"], subject=columns["subject"])
-
-
-def find(source: Path, expected: str) -> Path:
-    """The CSV itself, or the only one in a folder.
-
-    Raises:
-        DataError: the folder holds none, or several.
-    """
-    if source.is_file():
-        return source
-    tables = [Path(entry.path) for entry in entries(source) if entry.name.lower().endswith(".csv")]
-    if len(tables) == 1:
-        return tables[0]
-    found = f"it holds {held(source)}" if not tables else f"it holds {len(tables)}: {held(source)}"
-    raise DataError(f"no single CSV in {source}: {found}", f"expected {expected}; give its path with --data")
 
 
 def _rows(table: Path) -> list[Row]:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fersearch import Choice, DataError, Dataset, Labels, Raw, hookimpl
+from fersearch.data.folders import single
 from fersearch.data.schemes import NAMES
 from fersearch.space import Value
 
@@ -105,20 +106,7 @@ class Merged(Dataset):
     def _file(self, source: Path) -> "MergedFile":
         from fersearch_datasets import _merged_file as merged_file
 
-        return merged_file.read(_toml(source), self.datasets)
-
-
-def _toml(source: Path) -> Path:
-    """The file itself, or the only one in a folder."""
-    from fersearch.data.folders import entries, held
-
-    if source.is_file():
-        return source
-    tables = [Path(entry.path) for entry in entries(source) if entry.name.lower().endswith(".toml")]
-    if len(tables) == 1:
-        return tables[0]
-    found = f"it holds {held(source)}" if not tables else f"it holds {len(tables)}: {held(source)}"
-    raise DataError(f"no single TOML file in {source}: {found}", f"expected {Merged.expected}; give it with --data")
+        return merged_file.read(single(source, ".toml", self.expected), self.datasets)
 
 
 def _unique(source: Any) -> list[str]:

@@ -2,12 +2,12 @@
 
 import time
 
-import psutil
 import pytest
 
 from fersearch.engines.local import Observer, Stop
 from fersearch.engines.pool import FORKS
 from fersearch.trial import Reason, TrialState
+from tests.processes import gone
 
 pytestmark = pytest.mark.skipif(not FORKS, reason="trials are forked on Linux only")
 ENDINGS = {
@@ -114,7 +114,7 @@ def test_two_stops_end_every_process_now(bench, engine):
     assert time.monotonic() - started < 60
     (trial,) = study.rows.read_trials()
     assert (trial.state, trial.reason) == (TrialState.WAITING, Reason.INTERRUPTED)
-    assert _gone(trial.attempts[0].pid)
+    assert gone(trial.attempts[0].pid)
 
 
 @pytest.mark.parametrize("engine", ["local", "ray"])
@@ -123,15 +123,3 @@ def test_the_studys_time_ends_a_run(bench, engine):
     study.run(slots=1, seconds=0.0)
     (trial,) = study.rows.read_trials()
     assert (trial.state, trial.reason, trial.epochs) == (TrialState.WAITING, Reason.INTERRUPTED, 1)
-
-
-def _gone(pid, seconds=5.0):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return True
-        except psutil.NoSuchProcess:
-            return True
-        time.sleep(0.05)
-    return False

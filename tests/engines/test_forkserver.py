@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from multiprocessing.connection import wait
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import psutil
 import pytest
 
 from fersearch.engines.pool import FORKS, Pool
+from tests.processes import gone
 
 pytestmark = pytest.mark.skipif(not FORKS, reason="trials are forked on Linux only")
 PRELOAD = ("torch", "torch._dynamo", "sklearn.metrics", "fersearch.engines.child")
@@ -33,18 +33,6 @@ def process(pool: Pool, tmp_path: Path):
     yield process
     process.kill()
     process.close()
-
-
-def gone(pid: int, seconds: float = 5.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return True
-        except psutil.NoSuchProcess:
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def test_the_server_has_one_thread(pool, process):

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
+
+from tests.processes import ended
 
 SLOW_PLUGIN = '''
 """A tiny network that takes its time, so that there is time to hurt it."""
@@ -137,13 +138,7 @@ class Home:
     @staticmethod
     def gone(pids: list[int]) -> bool:
         """Whether every process has ended; one that nobody has buried yet has."""
-        for pid in pids:
-            try:
-                if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-                    return False
-            except psutil.NoSuchProcess:
-                continue
-        return True
+        return all(ended(pid) for pid in pids)
 
     def running_pids(self) -> list[int]:
         """The trial processes that have told at least one epoch."""

@@ -104,4 +104,4 @@ def test_a_list_without_rows_is_refused(tmp_path: Path) -> None:
 def test_a_folder_with_two_lists_asks_which(tmp_path: Path) -> None:
     for name in ("a.csv", "b.csv"):
         write_list(tmp_path / "list", "image,label", ["a.png,x"], name)
-    assert refusal(tmp_path / "list") == f"no single CSV in {tmp_path / 'list'}: it holds 2: a.csv, a.png, b.csv"
+    assert refusal(tmp_path / "list") == f"no single CSV file in {tmp_path / 'list'}: it holds 2: a.csv, a.png, b.csv"
