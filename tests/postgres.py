@@ -40,6 +40,12 @@ class Server:
     def _data(self) -> str:
         return str(self.folder / "data")
 
+    @property
+    def pid(self) -> int:
+        """The process that all of its others come from."""
+        assert self._process is not None
+        return self._process.pid
+
     def url(self, database: str) -> str:
         """The URL of one of its databases, as fersearch takes it."""
         return f"postgresql://tester@/{database}?host={self.folder}"

@@ -32,7 +32,7 @@ class Writer(Protocol):
         """Keep an epoch of an attempt; the same epoch again changes nothing."""
 
     def end_attempt(self, trial: Trial, attempt: Attempt, facts: Mapping[str, Any]) -> None:
-        """Keep how an attempt ended and the trial as it stands then; returns when it is safe."""
+        """Keep how an attempt ended and the trial as it stands then, and soon."""
 
     def update_trial(self, trial: Trial) -> None:
         """Keep the trial as it stands now."""
@@ -66,6 +66,7 @@ class Search:
     ) -> None:
         self.spec = study.spec
         self._space = self.spec.space.to_json()
+        self._max_epochs = max_epochs(self.spec.space)
         self._writer = writer
         self._metrics = metrics
         self._baseline = baseline
@@ -222,7 +223,7 @@ class Search:
         return Epoch(epoch.round, values, epoch.seconds)
 
     def _planned(self, trial: Trial) -> int:
-        return self._rounds if self._rounds > 1 else planned_epochs(trial.params, max_epochs(self.spec.space))
+        return self._rounds if self._rounds > 1 else planned_epochs(trial.params, self._max_epochs)
 
     def _keep(self, trial: Trial) -> None:
         before = self._trials.get(trial.number)

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, update
 
 from fersearch.store import logbook
+from fersearch.store.bulk import Bulk
 from fersearch.store.engine import upsert
 from fersearch.store.tables import (
     attempts,
@@ -41,9 +42,9 @@ class Statements:
         gone = (values.study_id == bindparam("of_study"), values.trial == bindparam("of_trial"))
         self.forget_values = delete(trial_values).where(*gone)
         self.value = upsert(dialect, trial_values)
-        self.epoch = upsert(dialect, epochs).on_conflict_do_nothing()
-        self.metric = upsert(dialect, metric_values).on_conflict_do_nothing()
-        self.confusion = upsert(dialect, confusion_matrices).on_conflict_do_nothing()
+        self.epoch = Bulk(dialect, epochs)
+        self.metric = Bulk(dialect, metric_values)
+        self.confusion = Bulk(dialect, confusion_matrices)
         self.checkpoint = upsert(dialect, checkpoints).on_conflict_do_nothing()
 
 
@@ -87,9 +88,9 @@ class Batch:
         self.running: set[int] = set()
         self.attempts: dict[tuple[int, int], Row] = {}
         self.facts: dict[tuple[int, int], Mapping[str, Any]] = {}
-        self.epochs: list[Row] = []
-        self.metrics: list[Row] = []
-        self.confusions: list[Row] = []
+        self.epochs: list[tuple[Any, ...]] = []
+        self.metrics: list[tuple[Any, ...]] = []
+        self.confusions: list[tuple[Any, ...]] = []
         self.checkpoints: list[Row] = []
         self.seconds_run: float | None = None
         self.actions: list[Callable[[], None]] = []
@@ -112,15 +113,11 @@ class Batch:
 
     def epoch(self, number: int, attempt: int, epoch: Epoch, moment: datetime) -> None:
         """The rows of an epoch."""
-        of_attempt = {"study_id": self.study_id, "trial": number, "attempt": attempt}
-        seconds = {"seconds": epoch.seconds, "cpu_seconds": epoch.cpu_seconds, "recorded_at": moment}
-        round = {"round": epoch.round, "ends_round": epoch.last}
-        self.epochs.append({**of_attempt, "number": epoch.number, **seconds, **round})
-        of_epoch = {**of_attempt, "epoch": epoch.number}
-        self.metrics += [{**of_epoch, **row} for row in _named(epoch.values)]
+        key = (self.study_id, number, attempt, epoch.number)
+        self.epochs.append((*key, epoch.seconds, epoch.cpu_seconds, moment, epoch.round, epoch.last))
+        self.metrics += [(*key, name, _number(value)) for name, value in epoch.values.items()]
         if epoch.confusion is not None:
-            counts = [list(map(int, row)) for row in epoch.confusion]
-            self.confusions.append({**of_epoch, "counts": counts})
+            self.confusions.append((*key, [list(map(int, row)) for row in epoch.confusion]))
 
     def end(self, trial: Trial, attempt: Attempt, facts: Mapping[str, Any], moment: datetime) -> None:
         """The rows of a trial and an attempt of it that ended, and of the checkpoint they leave."""
@@ -155,13 +152,13 @@ class Batch:
             (statements.forget_values, of_trials),
             (statements.value, list(itertools.chain.from_iterable(self.values.values()))),
             (statements.attempt, list(self.attempts.values())),
-            (statements.epoch, self.epochs),
-            (statements.metric, self.metrics),
-            (statements.confusion, self.confusions),
             (statements.checkpoint, self.checkpoints),
         ):
             if rows:
                 connection.execute(statement, rows)
+        statements.epoch.insert(connection, self.epochs)
+        statements.metric.insert(connection, self.metrics)
+        statements.confusion.insert(connection, self.confusions)
         if self.seconds_run is not None:
             own = update(studies).where(studies.c.id == self.study_id)
             connection.execute(own.values(seconds_run=self.seconds_run))
@@ -180,8 +177,13 @@ class Batch:
 
 
 def _named(values: Mapping[str, float]) -> list[Row]:
-    """Rows of names and values. NaN is kept as NULL, as SQLite would on its own."""
-    return [{"name": name, "value": None if math.isnan(value) else float(value)} for name, value in values.items()]
+    """Rows of names and values."""
+    return [{"name": name, "value": _number(value)} for name, value in values.items()]
+
+
+def _number(value: float) -> float | None:
+    """The value; NaN is kept as NULL, as SQLite would on its own."""
+    return None if math.isnan(value) else float(value)
 
 
 def _text(text: str) -> str:

@@ -97,17 +97,20 @@ class Writer:
         self._put(lambda batch: batch.epoch(number, attempt, epoch, moment))
 
     def end_attempt(self, trial: Trial, attempt: Attempt, facts: Mapping[str, Any]) -> None:
-        """Write the end of an attempt and what its trial became, and wait until they are committed.
+        """Queue the end of an attempt and what its trial became, to be committed at once.
 
-        Where the database is away they stay in the queue instead, and what must not happen before they are safe
-        (as removing the trial's states) belongs into `after_commit`.
+        Nobody waits for that: a driver of a thousand slots would do little else. What must not happen before they are
+        safe (as removing the trial's states) belongs into `after_commit`.
 
         `facts` become the attempt's environment, but for what differs between attempts in one environment:
         `resumed_from` (epoch), `seconds_to_first_step` and `checkpoint_bytes`, which have columns of their own.
         """
         moment = now()
-        count = self._put(lambda batch: batch.end(trial, attempt, facts, moment))
-        self._wait(count, lambda: self.outage > 0)
+        self._put(lambda batch: batch.end(trial, attempt, facts, moment), at_once=True)
+
+    def release(self, trial: Trial) -> None:
+        """Queue that an ended trial has given up its checkpoint, under the policy that it names."""
+        self._put(lambda batch: batch.release(trial.number, trial.released))
 
     def add_seconds(self, seconds: float) -> None:
         """Queue an addition to the running time that the study has used."""
@@ -146,16 +149,17 @@ class Writer:
             if error is None:  # else the error under way says more
                 raise
 
-    def _put(self, entry: Entry) -> int:
+    def _put(self, entry: Entry, at_once: bool = False) -> None:
         with self._changed:
             while not self._has_room():
                 self._changed.wait(0.5)
             self._check()
             self._queue.append(entry)
             self._queued += 1
-            if len(self._queue) in (1, BATCH_LIMIT):
+            if at_once:
+                self._wanted = self._queued
+            if at_once or len(self._queue) in (1, BATCH_LIMIT):
                 self._changed.notify_all()
-            return self._queued
 
     def _has_room(self) -> bool:
         # A study that must stop has few words left, and none of its trials is saved while it waits to say them.

@@ -56,13 +56,20 @@ def test_the_last_word_on_a_trial_counts(store: Store, study: StudyRow) -> None:
     assert (found.state, found.values, found.epochs) == (TrialState.WAITING, {"b": 3.0}, 2)
 
 
-def test_the_end_of_an_attempt_is_committed_when_the_call_returns(store: Store, study: StudyRow, url: str) -> None:
+def test_the_end_of_an_attempt_is_committed_at_once_and_nobody_waits(
+    store: Store, study: StudyRow, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "BATCH_SECONDS", 600.0)
+    committed = threading.Event()
     with store.writer(study.id) as writer:
         writer.add_trial(Trial(0, {}))
         writer.start_attempt(0, Attempt(1))
         writer.record(0, 1, Epoch(1, {"f1_macro": 0.5}, 1.0))
+        writer.after_commit(committed.set)
+        assert not committed.is_set()
         ended = Trial(0, {}, TrialState.COMPLETE, {"f1_macro": 0.5}, 1, 1, "c" * 64)
         writer.end_attempt(ended, Attempt(1, Reason.DONE), {"torch": "2.6"})
+        assert committed.wait(60)
         with Store.open(url) as other:
             assert other.trial(study.id, 0).state is TrialState.COMPLETE
             assert len(other.history(study.id, 0)) == 1
@@ -326,6 +333,9 @@ def test_a_database_that_does_not_answer_counts_as_away(
     monkeypatch.setattr(store.database, "write", stand_still)
     with store.writer(study.id) as writer:
         writer.end_attempt(Trial(0, {}), Attempt(1, Reason.INTERRUPTED), {})  # does not wait
+        deadline = time.monotonic() + 60
+        while not writer.outage and time.monotonic() < deadline:
+            time.sleep(0.01)
         assert writer.outage > 0
         held.set()
     assert len(store.trials(study.id)) == 1
