@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from fersearch import nvml
 from fersearch.api.checks import MEGABYTE, Check
 from fersearch.api.running import PACKAGES
 from fersearch.data.detect import CASCADE
@@ -46,6 +47,8 @@ def device() -> Check:
     cores = devices.cores()
     gpus = _gpus()
     facts = {"cores": cores, "gpus": gpus}
+    if not gpus and devices.has_mps():
+        return Check("devices", "ok", f"Apple's GPU (mps), so 1 trial at once; {cores} cores", facts=facts)
     if not gpus:
         told = f"no GPU; {cores} cores, so {cores} trials at once"
         hint = _why_no_gpu()
@@ -108,17 +111,12 @@ def _gpus() -> list[dict[str, Any]]:
     names = devices.gpus()
     if not names:
         return []
-    import pynvml
-
-    pynvml.nvmlInit()
-    try:
+    with nvml.library() as pynvml:
         return [_gpu(pynvml, name) for name in names]
-    finally:
-        pynvml.nvmlShutdown()
 
 
 def _gpu(pynvml: Any, name: str) -> dict[str, Any]:
-    handle = pynvml.nvmlDeviceGetHandleByIndex(int(name)) if name.isdigit() else pynvml.nvmlDeviceGetHandleByUUID(name)
+    handle = nvml.handle(pynvml, name)
     memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
     return {
         "index": name,

@@ -1,11 +1,18 @@
 """Which devices there are, and how many trials run on each at once. Asks the driver library, never torch."""
 
-import contextlib
 import os
+import platform
 import sys
 from dataclasses import dataclass
+from typing import Literal
 
+from fersearch import nvml
+from fersearch.engines.packing import MOST
 from fersearch.errors import UsageError
+
+PerGpu = int | Literal["auto"]
+HIDDEN = (("CUDA_VISIBLE_DEVICES", ""),)
+MPS = (("PYTORCH_ENABLE_MPS_FALLBACK", "1"),)  # what Apple's GPU cannot compute, the CPU does
 
 
 @dataclass(frozen=True)
@@ -16,6 +23,16 @@ class Slot:
     device: str
     env: tuple[tuple[str, str], ...]
     threads: int
+
+    @property
+    def gpu(self) -> str | None:
+        """The CUDA device as CUDA_VISIBLE_DEVICES names it; None on other devices, and where it is not known yet."""
+        return dict(self.env).get("CUDA_VISIBLE_DEVICES") or None
+
+    @property
+    def place(self) -> str:
+        """What it shares with other slots: the GPU, or the cores with their memory."""
+        return f"gpu {self.gpu}" if self.gpu else self.device
 
 
 def cores() -> int:
@@ -31,36 +48,67 @@ def gpus() -> list[str]:
     return [str(index) for index in range(_gpu_count())]
 
 
-def slots(count: int | None = None, per_gpu: int | None = None) -> list[Slot]:
-    """The slots of this machine: `per_gpu` (default 1) on each GPU, or one per core where there is none.
+def slots(count: int | None = None, per_gpu: PerGpu | None = None, threads: int | None = None) -> list[Slot]:
+    """The slots of this machine: `per_gpu` (default 1) on each GPU, or where there is none as many as the cores carry.
 
-    `count` bounds how many; on a CPU the cores are shared out among them.
+    With `auto` there are as many on each GPU as trials can be packed there at most. `count` bounds how many. Each
+    has `threads` of the CPU (default: the cores are shared out among the slots; on a CPU one for each slot).
 
     Raises:
-        UsageError: fewer than one slot is asked for, or slots per GPU without a GPU.
+        UsageError: fewer than one slot or thread is asked for, or slots per GPU without a GPU.
     """
-    for flag, value in (("--slots", count), ("--slots-per-gpu", per_gpu)):
-        if value is not None and value < 1:
-            raise UsageError(f"{flag} {value} leaves no place for a trial", f"give {flag} 1 or more")
+    check(count, per_gpu, threads)
     found = gpus()
+    if not found and has_mps():
+        return _mps_slots(count, per_gpu, threads)
     if per_gpu and not found:
         raise UsageError("--slots-per-gpu was given, but no GPU was found", "leave it out to run one trial per core")
     if not found:
-        number = count or cores()
-        hidden = (("CUDA_VISIBLE_DEVICES", ""),)
-        return [Slot(i, "cpu", hidden, max(1, cores() // number)) for i in range(number)]
-    number = count or len(found) * (per_gpu or 1)
-    threads = max(1, cores() // number)
-    return [Slot(i, "cuda:0", (("CUDA_VISIBLE_DEVICES", found[i % len(found)]),), threads) for i in range(number)]
+        number = count or max(1, cores() // (threads or 1))
+        return [Slot(i, "cpu", HIDDEN, threads or max(1, cores() // number)) for i in range(number)]
+    number = count or len(found) * (MOST if per_gpu == "auto" else per_gpu or 1)
+    each = threads or max(1, cores() // number)
+    return [Slot(i, "cuda:0", _sees(found[i % len(found)]), each) for i in range(number)]
+
+
+def check(count: int | None, per_gpu: PerGpu | None, threads: int | None) -> None:
+    """Raise UsageError for flags that leave no place or no thread for a trial."""
+    for flag, value in (("--slots", count), ("--slots-per-gpu", per_gpu)):
+        if isinstance(value, int) and value < 1:
+            raise UsageError(f"{flag} {value} leaves no place for a trial", f"give {flag} 1 or more")
+    if threads is not None and threads < 1:
+        raise UsageError(
+            f"--threads-per-slot {threads} leaves no thread for a trial", "give --threads-per-slot 1 or more"
+        )
+
+
+def crowded(places: list[Slot]) -> str:
+    """A sentence where the slots have more threads than this process has cores; empty where they fit."""
+    threads = sum(slot.threads for slot in places)
+    if threads <= max(cores(), len(places)):
+        return ""
+    each = places[0].threads
+    return f"{len(places)} slots of {each} threads share {cores()} cores: trials will wait for each other"
+
+
+def has_mps() -> bool:
+    """Whether this is a Mac with Apple's own GPU."""
+    return sys.platform == "darwin" and platform.machine() == "arm64"
+
+
+def _mps_slots(count: int | None, per_gpu: PerGpu | None, threads: int | None) -> list[Slot]:
+    if per_gpu == "auto":
+        told = "--slots-per-gpu auto asks NVIDIA's driver, and Apple's GPU has another"
+        raise UsageError(told, "give a number: --slots-per-gpu 2")
+    number = count or per_gpu or 1
+    return [Slot(i, "mps", MPS, threads or max(1, cores() // number)) for i in range(number)]
+
+
+def _sees(gpu: str) -> tuple[tuple[str, str], ...]:
+    """The variables by which a process sees one GPU; a number means the same to CUDA as to the driver library."""
+    order = (("CUDA_DEVICE_ORDER", "PCI_BUS_ID"),) if gpu.isdigit() else ()
+    return (("CUDA_VISIBLE_DEVICES", gpu), *order)
 
 
 def _gpu_count() -> int:
-    with contextlib.suppress(Exception):
-        import pynvml
-
-        pynvml.nvmlInit()
-        try:
-            return int(pynvml.nvmlDeviceGetCount())
-        finally:
-            pynvml.nvmlShutdown()
-    return 0
+    return nvml.count()

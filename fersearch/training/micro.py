@@ -33,13 +33,18 @@ def fit_into_memory(fit: Fit, parts: int, fixed: Sequence[nn.Module], seed: int)
     _put_back(fit, before)
 
 
+def two_steps(fit: Fit, fixed: Sequence[nn.Module], seed: int) -> None:
+    """Take two steps on the first batch: an optimiser has all its memory only with the second."""
+    fit.train(fixed)
+    images, targets = next(iter(fit.batches.epoch(seed)))
+    for _ in range(2):
+        fit.learn(images, targets)
+
+
 def _lack(fit: Fit, fixed: Sequence[nn.Module], seed: int) -> Exception | None:
-    """Take two steps on the first batch (an optimiser has all its memory only with the second); what was lacking."""
+    """Take two steps; what was lacking."""
     try:
-        fit.train(fixed)
-        images, targets = next(iter(fit.batches.epoch(seed)))
-        for _ in range(2):
-            fit.learn(images, targets)
+        two_steps(fit, fixed, seed)
     except Exception as error:
         if not is_out_of_memory(error):
             raise

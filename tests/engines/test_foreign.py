@@ -1,0 +1,84 @@
+"""Others on a GPU: who is taken for one, what is said, and that it is said once."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from fersearch.engines import foreign
+from fersearch.engines.foreign import ADVICE, SELDOM, Lookout, own_processes, process_name, strangers
+from fersearch.nvml import Standing
+
+GB = 2**30
+
+
+def stand(used, processes=None, utilisation=0):
+    return Standing(24 * GB, 24 * GB - round(used * GB), processes or {}, utilisation)
+
+
+def told(standing, ours=(), reserved=0):
+    return list(strangers("1", standing, ours, reserved, {4711: "python"}.get).values())
+
+
+def test_a_stranger_is_told_with_name_and_memory():
+    (line,) = told(stand(10.5, {4711: round(9.8 * GB), 7: GB}), ours=(7,))
+    assert line == f"gpu 1 is also used by pid 4711 (python, 9.8 GB): {ADVICE}"
+
+
+def test_our_own_processes_are_no_strangers():
+    assert told(stand(3, {7: 2 * GB, 8: GB}), ours=(7, 8, 9), reserved=0) == []
+
+
+def test_hidden_memory_is_told_where_no_process_is_ours_to_see():
+    assert told(stand(0.4)) == []
+    (line,) = told(stand(6.0), reserved=2 * GB)
+    assert line == f"something else uses 4.0 GB of gpu 1: {ADVICE}"
+    assert told(stand(6.0), reserved=6 * GB) == []
+
+
+def test_nothing_is_concluded_where_our_own_share_is_not_known():
+    assert told(stand(6.0), reserved=None) == []
+    assert told(stand(6.0, {7: GB}), ours=(7,), reserved=0) == []
+
+
+def test_a_gpu_that_computes_for_nobody_we_know_is_told():
+    (line,) = told(stand(0.1, utilisation=97))
+    assert line == f"something else keeps gpu 1 busy (97 % of its time): {ADVICE}"
+    assert told(stand(0.1, utilisation=97), reserved=GB) == []
+    assert told(Standing(24 * GB, 24 * GB, {}, None)) == []
+
+
+def test_the_lookout_looks_seldom_and_tells_once(monkeypatch):
+    monkeypatch.setattr(foreign, "process_name", lambda pid: "")
+    monkeypatch.setattr(foreign, "own_processes", lambda: {1})
+    looked, notes, now = [], [], [0.0]
+
+    def read(gpu):
+        looked.append(gpu)
+        return None if gpu == "9" else Standing(24 * GB, 20 * GB, {4711: 0})
+
+    lookout = Lookout(["0", "9"], notes.append, dict, read, lambda: now[0])
+    lookout.look()
+    lookout.look()
+    assert looked == ["0", "9"]
+    assert notes == [f"gpu 0 is also used by pid 4711: {ADVICE}"]
+    now[0] += SELDOM
+    lookout.look()
+    assert len(looked) == 4
+    assert len(notes) == 1
+
+
+def test_without_gpus_nothing_is_asked():
+    Lookout([], pytest.fail, dict, pytest.fail, pytest.fail).look()
+
+
+def test_our_processes_are_this_one_and_those_it_started():
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        assert {os.getpid(), child.pid} <= own_processes()
+        assert "python" in process_name(child.pid)
+    finally:
+        child.kill()
+        child.wait()
+    assert process_name(child.pid) == ""

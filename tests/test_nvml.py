@@ -1,0 +1,80 @@
+"""What is asked of NVIDIA's library, with the library played by hand; and of the real one where there is a GPU."""
+
+import os
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from fersearch import nvml
+
+
+class Refused(Exception):
+    """What the library raises."""
+
+
+def refuse(*_):
+    raise Refused
+
+
+@pytest.fixture
+def library(monkeypatch):
+    """One GPU, `GPU-a`, of 1,000 bytes; processes 7 and 8 compute, 8 draws too, 9 draws."""
+    one = {"closed": 0}
+    fake = SimpleNamespace(
+        NVMLError=Refused,
+        nvmlInit=lambda: None,
+        nvmlShutdown=lambda: one.update(closed=one["closed"] + 1),
+        nvmlDeviceGetCount=lambda: 1,
+        nvmlDeviceGetHandleByIndex=lambda index: ("index", index),
+        nvmlDeviceGetHandleByUUID=lambda uuid: ("uuid", uuid),
+        nvmlDeviceGetMemoryInfo=lambda gpu: SimpleNamespace(total=1000, free=300, used=690),
+        nvmlDeviceGetComputeRunningProcesses=lambda gpu: [_process(7, 100), _process(8, None)],
+        nvmlDeviceGetGraphicsRunningProcesses=lambda gpu: [_process(8, 50), _process(9, 20)],
+        nvmlDeviceGetUtilizationRates=lambda gpu: SimpleNamespace(gpu=35, memory=2),
+    )
+    monkeypatch.setitem(sys.modules, "pynvml", fake)
+    fake.record = one
+    return fake
+
+
+def _process(pid, size):
+    return SimpleNamespace(pid=pid, usedGpuMemory=size)
+
+
+def test_a_gpu_tells_memory_processes_and_utilisation(library):
+    standing = nvml.standing("0")
+    assert (standing.total, standing.free, standing.used) == (1000, 300, 700)
+    assert standing.processes == {7: 100, 8: 50, 9: 20}
+    assert standing.utilisation == 35
+    assert library.record["closed"] == 1
+
+
+def test_a_gpu_is_found_by_number_or_uuid(library):
+    assert nvml.handle(library, "3") == ("index", 3)
+    assert nvml.handle(library, "GPU-a") == ("uuid", "GPU-a")
+
+
+def test_what_a_driver_does_not_tell_is_left_out(library):
+    library.nvmlDeviceGetUtilizationRates = refuse
+    library.nvmlDeviceGetComputeRunningProcesses = refuse
+    standing = nvml.standing("0")
+    assert (standing.processes, standing.utilisation) == ({8: 50, 9: 20}, None)
+    library.nvmlDeviceGetMemoryInfo = refuse
+    assert nvml.standing("0") is None
+
+
+def test_without_a_driver_there_is_no_gpu(library):
+    assert nvml.count() == 1
+    library.nvmlInit = refuse
+    assert nvml.count() == 0
+    assert nvml.standing("0") is None
+
+
+@pytest.mark.gpu
+def test_a_real_gpu_tells_of_itself():
+    if not nvml.count():
+        pytest.skip("no NVIDIA driver here")
+    standing = nvml.standing("0")
+    assert 0 < standing.free <= standing.total
+    assert os.getpid() not in standing.processes
