@@ -6,14 +6,14 @@ UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0}
 _PATTERN = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
 
-def seconds(text: str | float) -> float:
-    """Read a duration in seconds; ValueError if it is none, or not above zero."""
+def seconds(text: str | float, *, zero: bool = False) -> float:
+    """Read a duration in seconds; ValueError if it is none, or zero unless `zero`."""
     written = str(text).strip().lower()
     match = _PATTERN.fullmatch(written)
     if isinstance(text, bool) or not match or not written:
         raise ValueError(f"'{text}' is no duration; write 90, 90s, 55m or 2h")
     total = sum(float(part) * UNITS[unit] for part, unit in zip(match.groups(), "hms", strict=True) if part)
-    if total <= 0:
+    if total <= 0 and not zero:
         raise ValueError(f"'{text}' is no time at all; write 90, 90s, 55m or 2h")
     return total
 

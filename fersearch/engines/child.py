@@ -1,16 +1,23 @@
-"""One trial in its own process: reads a request, trains, tells each epoch, hears each decision."""
+"""One trial in its own process: reads a request, trains, tells each epoch, hears each decision.
+
+A request that comes with `probe` is not trained: the process only measures what memory the trial needs.
+"""
 
 import json
 import logging
 import os
+import select
 import signal
 import sys
+import time
 from dataclasses import asdict
 from multiprocessing.connection import Connection
 from typing import Any
 
 from fersearch.training.run import TrialRequest, run_trial
 from fersearch.trial import Decision, Epoch, Outcome, Reason
+
+BEAT = 1.0  # seconds between two signs of life, at least
 
 
 class DriverGone(BaseException):
@@ -20,21 +27,48 @@ class DriverGone(BaseException):
 class Reporter:
     """The child's side of the connection.
 
-    SIGTERM asks for the same as an interruption, at the end of the epoch under way.
+    SIGTERM, or the driver's word to leave, asks for the state to be saved between two steps.
     """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.preempted = False
+        self._next_beat = 0.0
+        self._outgoing = select.poll()
+        self._outgoing.register(connection.fileno(), select.POLLOUT)
         signal.signal(signal.SIGTERM, self._preempt)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # which the fork server keeps for its children
 
     def _preempt(self, *_: object) -> None:
         self.preempted = True
 
+    def pulse(self) -> bool:
+        """Give a sign of life about once a second; returns whether the trial is to save where it is and leave."""
+        now = time.monotonic()
+        if now >= self._next_beat:
+            self._next_beat = now + BEAT
+            self._beat()
+        return self.preempted
+
+    def _beat(self) -> None:
+        """Hear what the driver said, and send a beat unless the driver has not read for so long that it would block."""
+        while self.connection.poll():
+            self._receive()
+        if self._outgoing.poll(0):
+            send(self.connection, {"beat": True})
+
+    def _receive(self) -> dict[str, Any]:
+        """The driver's next word; the one to leave is heeded."""
+        word = receive(self.connection)
+        self.preempted |= "leave" in word
+        return word
+
     def report(self, epoch: Epoch) -> Decision:
         """Tell an epoch and wait for the decision."""
         send(self.connection, {"epoch": asdict(epoch)})
-        decision = Decision(receive(self.connection)["decision"])
+        while "decision" not in (word := self._receive()):
+            pass
+        decision = Decision(word["decision"])
         return Decision.INTERRUPT if self.preempted and decision is Decision.CONTINUE else decision
 
     def finish(self, outcome: Outcome) -> None:
@@ -52,10 +86,21 @@ def main(fd: int) -> None:
     reporter = Reporter(connection)
     send(connection, {"pid": os.getpid()})
     try:
-        request = TrialRequest.from_json(receive(connection)["request"])
-        reporter.finish(run_trial(request, reporter.report))
+        asked = receive(connection)
+        request = TrialRequest.from_json(asked["request"])
+        if "probe" in asked:
+            send(connection, {"probed": measure(request, asked["probe"])})
+            return
+        reporter.finish(run_trial(request, reporter.report, pulse=reporter.pulse))
     except DriverGone:
         os._exit(1)
+
+
+def measure(request: TrialRequest, limit: int | None) -> dict[str, Any]:
+    """What memory the trial needs, found by two steps that take `limit` bytes of its GPU at most."""
+    from fersearch.training.probe import probe
+
+    return probe(request, limit)
 
 
 def send(connection: Connection, message: dict[str, Any]) -> None:

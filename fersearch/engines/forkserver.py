@@ -6,7 +6,8 @@ process, `{"log": path, "env": {...}}`, and carries the trial's own connection. 
 `{"ready": ...}` once and `{"exited": pid, "status": code}` for every child that ends.
 
 Nothing outlives its driver: when the driver dies the socket closes and the server leaves; when the
-server dies the kernel kills its children (PR_SET_PDEATHSIG).
+server dies the kernel kills its children (PR_SET_PDEATHSIG). SIGTERM, which a scheduler may send to every
+process of a job, is blocked here: a child takes it once it can save its trial.
 """
 
 import contextlib
@@ -30,6 +31,7 @@ def main(fd: int) -> None:
     """Serve until the driver is gone."""
     control = socket.socket(fileno=fd)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     wakeup, alarm = socket.socketpair()
     wakeup.setblocking(False)
     alarm.setblocking(False)

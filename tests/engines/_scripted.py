@@ -13,16 +13,20 @@ from fersearch.trial import Decision, Epoch, Outcome, Reason
 
 EPOCHS = 8
 QUALITY = ("pruned", "first", "second", "third", "failed", "infeasible", "diverged", "killed", "unlucky", "orphaned")
+QUALITY += ("hung", "preempted", "slow")
+STEPS = {"slow": 100, "preempted": 2400, "stepping": 2400}  # of a twentieth of a second each
 DIGEST = "d" * 64
 
 
-def run_trial(request: TrialRequest, report):
+def run_trial(request: TrialRequest, report, pulse):
     """Tell epochs from the one after the last recorded, and meet the end that `behaviour` names."""
     wish = str(request.params["behaviour"])
     told = 0
     for number in range(request.recorded + 1, EPOCHS + 1):
-        if wish == "asleep" and number == 2:
+        if number == 2 and (wish == "asleep" or (wish == "hung" and request.attempt == 1)):
             time.sleep(120)
+        if number == 2 and wish in STEPS and request.attempt == 1 and _leaves(wish, pulse):
+            return Outcome(Reason.INTERRUPTED, f"saved inside epoch {number}")
         _hurt(wish, request.attempt, number)
         value = (QUALITY.index(wish) if wish in QUALITY else 1) + number / 10
         value = float("nan") if wish == "infeasible" and number > 4 else value  # after the last rung
@@ -37,6 +41,17 @@ def run_trial(request: TrialRequest, report):
     if wish == "diverged":
         return Outcome(Reason.DIVERGED, "the loss became infinite")
     return Outcome(Reason.DONE, kept_epoch=told, checkpoint=DIGEST, facts={"device": request.device})
+
+
+def _leaves(wish: str, pulse) -> bool:
+    """Take the steps of a long epoch; whether there was a reason to leave before its end."""
+    for step in range(STEPS[wish]):
+        if pulse():
+            return True
+        if wish == "preempted" and step == 10:
+            os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.05)
+    return False
 
 
 def _hurt(wish: str, attempt: int, number: int) -> None:

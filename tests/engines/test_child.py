@@ -1,0 +1,83 @@
+"""The child's side of the connection: beats that never block, and words that say to leave."""
+
+import os
+import signal
+import socket
+from multiprocessing.connection import Connection
+
+import pytest
+
+from fersearch.engines import child
+from fersearch.engines.child import DriverGone, Reporter, receive, send
+from fersearch.trial import Decision, Epoch, Outcome, Reason
+
+EPOCH = Epoch(1, {"f1_macro": 0.5}, seconds=1.0, confusion=[[1]])
+
+
+@pytest.fixture
+def driver():
+    ours, theirs = socket.socketpair()
+    with Connection(ours.detach()) as driver, Connection(theirs.detach()) as other:
+        driver.other = other
+        yield driver
+
+
+@pytest.fixture
+def reporter(driver):
+    before = signal.getsignal(signal.SIGTERM)
+    yield Reporter(driver.other)
+    signal.signal(signal.SIGTERM, before)
+
+
+def beats(driver):
+    count = 0
+    while driver.poll():
+        assert "beat" in receive(driver)
+        count += 1
+    return count
+
+
+def test_steps_in_quick_succession_give_one_beat(driver, reporter):
+    assert not any(reporter.pulse() for _ in range(1000))
+    assert beats(driver) in (1, 2)
+
+
+def test_beats_that_nobody_reads_are_dropped_and_later_ones_are_heard(driver, reporter, monkeypatch):
+    monkeypatch.setattr(child, "BEAT", 0.0)
+    for _ in range(100_000):
+        reporter.pulse()
+    assert 0 < beats(driver) < 50_000
+    reporter.pulse()
+    assert beats(driver) == 1
+
+
+def test_the_drivers_word_and_sigterm_say_to_leave(driver, reporter, monkeypatch):
+    monkeypatch.setattr(child, "BEAT", 0.0)
+    assert not reporter.pulse()
+    send(driver, {"leave": True})
+    assert reporter.pulse()
+    other = Reporter(reporter.connection)
+    assert not other.pulse()
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert other.pulse()
+
+
+def test_a_word_to_leave_that_comes_before_the_decision_is_heeded(driver, reporter):
+    send(driver, {"leave": True})
+    send(driver, {"decision": Decision.CONTINUE})
+    assert reporter.report(EPOCH) is Decision.INTERRUPT
+    reporter.finish(Outcome(Reason.INTERRUPTED, "saved after epoch 1"))
+    assert "epoch" in receive(driver)
+    assert receive(driver)["outcome"]["reason"] == "preempted"
+
+
+def test_a_trial_that_is_to_stop_is_stopped_though_it_is_to_leave(driver, reporter):
+    send(driver, {"leave": True})
+    send(driver, {"decision": Decision.STOP})
+    assert reporter.report(EPOCH) is Decision.STOP
+
+
+def test_a_pulse_finds_that_the_driver_has_gone(driver, reporter):
+    driver.close()
+    with pytest.raises(DriverGone):
+        reporter.pulse()
