@@ -185,6 +185,8 @@ class PackedPlaces:
         probing.measuring.close()
         self._leave(probing.gpu)
         self._needs[probing.shape] = int(found["need"]) if "need" in found else None
+        if "need" not in found:
+            self._note(f"trial {trial.number} will run alone, for its memory could not be measured: {found['lacks']}")
         return shape in self._needs
 
     def _probe(self, trial: Trial, shape: str) -> _Probing | None:

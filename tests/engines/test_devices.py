@@ -1,6 +1,7 @@
 import pytest
 
 from fersearch.engines import devices
+from fersearch.engines.packing import MOST
 from fersearch.errors import UsageError
 
 
@@ -55,3 +56,73 @@ def test_no_place_for_a_trial_is_refused(no_gpu, wish):
 def test_slots_per_gpu_need_a_gpu(no_gpu):
     with pytest.raises(UsageError, match="no GPU was found"):
         devices.slots(per_gpu=2)
+
+
+def test_threads_decide_how_many_slots_the_cores_carry(no_gpu):
+    assert [slot.threads for slot in devices.slots(threads=2)] == [2, 2]
+    assert [slot.threads for slot in devices.slots(3, threads=4)] == [4, 4, 4]
+    assert [slot.threads for slot in devices.slots(threads=9)] == [9]
+
+
+def test_threads_beside_a_gpu_are_those_of_its_host(two_gpus):
+    assert [slot.threads for slot in devices.slots(threads=1)] == [1, 1]
+
+
+def test_more_threads_than_cores_are_told_not_refused(no_gpu):
+    assert devices.crowded(devices.slots(2, threads=2)) == ""
+    assert devices.crowded(devices.slots(3, threads=2)) == (
+        "3 slots of 2 threads share 4 cores: trials will wait for each other"
+    )
+    assert devices.crowded(devices.slots(9)) == ""  # one thread each is the least there is
+
+
+def test_no_thread_is_refused(no_gpu):
+    with pytest.raises(UsageError, match="--threads-per-slot 0 leaves no thread"):
+        devices.slots(threads=0)
+
+
+def test_auto_offers_each_gpu_as_many_slots_as_there_may_be(two_gpus):
+    places = devices.slots(per_gpu="auto")
+    assert {gpu: sum(slot.gpu == gpu for slot in places) for gpu in ("0", "1")} == {"0": MOST, "1": MOST}
+    assert len(devices.slots(3, per_gpu="auto")) == 3
+
+
+def test_auto_needs_a_gpu_in_the_same_words(no_gpu):
+    with pytest.raises(UsageError, match="--slots-per-gpu was given, but no GPU was found"):
+        devices.slots(per_gpu="auto")
+
+
+def test_a_number_means_the_same_gpu_to_cuda_as_to_the_driver(two_gpus, monkeypatch):
+    assert dict(devices.slots()[0].env)["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a")
+    assert dict(devices.slots()[0].env) == {"CUDA_VISIBLE_DEVICES": "GPU-a"}
+
+
+def test_slots_know_what_they_share(two_gpus, monkeypatch):
+    assert [slot.place for slot in devices.slots()] == ["gpu 0", "gpu 1"]
+    monkeypatch.setattr(devices, "_gpu_count", lambda: 0)
+    assert {slot.place for slot in devices.slots()} == {"cpu"}
+
+
+@pytest.fixture
+def mac(no_gpu, monkeypatch):
+    monkeypatch.setattr(devices.sys, "platform", "darwin")
+    monkeypatch.setattr(devices.platform, "machine", lambda: "arm64")
+
+
+def test_a_mac_has_one_slot_on_its_own_gpu(mac):
+    (slot,) = devices.slots()
+    assert (slot.device, slot.threads, slot.gpu, slot.place) == ("mps", 4, None, "mps")
+    assert dict(slot.env) == {"PYTORCH_ENABLE_MPS_FALLBACK": "1"}
+    assert [one.threads for one in devices.slots(per_gpu=2)] == [2, 2]
+    assert [one.threads for one in devices.slots(2, threads=3)] == [3, 3]
+
+
+def test_an_intel_mac_computes_on_its_cores(mac, monkeypatch):
+    monkeypatch.setattr(devices.platform, "machine", lambda: "x86_64")
+    assert {slot.device for slot in devices.slots(2)} == {"cpu"}
+
+
+def test_auto_is_refused_on_a_mac(mac):
+    with pytest.raises(UsageError, match="Apple's GPU"):
+        devices.slots(per_gpu="auto")

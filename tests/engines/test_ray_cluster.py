@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +47,29 @@ def test_slots_of_a_cluster(nodes, have, count, per_gpu, slots, threads, each):
     assert {place.device for place in places} == {"cuda:0" if gpu else "cpu"}
 
 
+@pytest.mark.parametrize(
+    ("have", "count", "threads", "slots", "each"),
+    [
+        ([{"CPU": 4}, {"CPU": 3}], None, 2, 3, {"cpu": 2}),
+        ([{"CPU": 4}], 4, 2, 4, {"cpu": 1}),
+        ([{"CPU": 2}], None, 8, 1, {"cpu": 1}),
+        ([{"CPU": 8, "GPU": 1}], None, 2, 1, {"cpu": 2, "gpu": 1}),
+    ],
+)
+def test_threads_of_a_slot_on_a_cluster(nodes, have, count, threads, slots, each):
+    nodes(*have)
+    places, resources = ray_cluster.places(count, None, threads)
+    assert (len(places), {place.threads for place in places}, resources) == (slots, {threads}, each)
+
+
+def test_slots_by_memory_are_refused_on_a_cluster(nodes):
+    nodes({"CPU": 8, "GPU": 1})
+    with pytest.raises(UsageError, match="--slots-per-gpu auto measures on one machine"):
+        ray_cluster.places(None, "auto")
+    with pytest.raises(UsageError, match="--threads-per-slot 0"):
+        ray_cluster.places(None, None, 0)
+
+
 def test_a_cluster_without_room_is_refused(nodes):
     nodes({"CPU": 2})
     with pytest.raises(UsageError, match="Ray knows no GPU"):
@@ -61,10 +85,11 @@ def test_a_node_that_does_not_see_the_home_is_refused(ray_here, tmp_path, monkey
     monkeypatch.setattr(ray_cluster, "_blind", lambda marker, token: ["10.0.0.2"])
     with (
         pytest.raises(FersearchError, match=r"is not shared with node 10\.0\.0\.2") as caught,
-        ray_cluster.marked(tmp_path),
+        ray_cluster.marked(tmp_path, tmp_path / "artifacts"),
     ):
         pass
     assert "FERSEARCH_HOME" in caught.value.hint
+    assert "--artifacts s3://" in caught.value.hint
     assert not list(tmp_path.iterdir())
 
 
@@ -76,10 +101,10 @@ def test_a_node_that_sees_the_home_may_run_trials(ray_here, tmp_path, monkeypatc
             return "another"
 
     monkeypatch.setattr(ray, "get_runtime_context", Elsewhere)
-    with ray_cluster.marked(tmp_path) as marker:
-        assert marker.is_file()
-        assert ray_cluster._blind(tmp_path / "no-such-file", "x")
-    assert not marker.exists()
+    with ray_cluster.marked(tmp_path, tmp_path / "artifacts") as marker:
+        assert Path(marker).is_file()
+        assert ray_cluster._blind(str(tmp_path / "no-such-file"), "x")
+    assert not Path(marker).exists()
 
 
 @pytest.mark.parametrize("address", ["ray://127.0.0.1:10001", "nowhere", ":6379", "127.0.0.1:1"])

@@ -1,0 +1,93 @@
+"""Where a study's trials run: the engine's slots and pool, how trials are placed, and who else is there."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fersearch import nvml
+from fersearch.engines import devices
+from fersearch.engines.devices import PerGpu, Slot
+from fersearch.engines.foreign import Lookout
+from fersearch.engines.places import FixedPlaces, PackedPlaces, Places, needs_of
+from fersearch.engines.pool import Pool
+from fersearch.engines.prober import prober
+from fersearch.errors import UsageError
+from fersearch.training.request import TrialRequest
+from fersearch.trial import Trial
+
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Body:
+    """The slots of an engine, and what makes its pool of trial processes from the modules to preload.
+
+    With `packed` the slots are the most there may be, and trials are placed by their memory.
+    """
+
+    slots: Sequence[Slot]
+    make_pool: Callable[..., Pool]
+    packed: bool = False
+
+    def places(
+        self,
+        pool: Pool,
+        request: Callable[[Trial, Slot], TrialRequest],
+        log: Callable[[Trial], Path],
+        note: Note,
+        trials: Sequence[Trial],
+    ) -> Places:
+        """Where the engine puts trials; what those that ended took of a GPU need not be measured again."""
+        if not self.packed:
+            return FixedPlaces(self.slots)
+        note(f"trials are measured and packed by what fits: at most {len(self.slots)} at once")
+        return PackedPlaces(self.slots, prober(pool, request, log), nvml.standing, note, needs_of(trials))
+
+    def lookout(self, places: Places, note: Note) -> Lookout:
+        """What watches for others on the GPUs of this machine; on a cluster none are known beforehand."""
+        gpus = list(dict.fromkeys(slot.gpu for slot in self.slots if slot.gpu))
+        return Lookout(gpus, note, places.reserved)
+
+
+@contextmanager
+def body(
+    engine: str,
+    ray_address: str | None,
+    slots: int | None,
+    slots_per_gpu: int | str | None,
+    threads: int | None,
+    note: Note,
+) -> Iterator[Body]:
+    """An engine's body, for as long as it is used.
+
+    Raises:
+        UsageError: the arguments make no sense together, or on these machines.
+    """
+    per_gpu = _per_gpu(slots_per_gpu)
+    if engine == "ray":
+        from fersearch.engines.ray import on_ray
+
+        with on_ray(ray_address, slots, per_gpu, threads) as (places, make_pool):
+            yield Body(places, make_pool)
+    elif engine != "local":
+        raise UsageError(f"unknown engine '{engine}'", "give local or ray")
+    elif ray_address is not None:
+        raise UsageError("--ray-address was given without --engine ray", "add --engine ray, or leave it out")
+    else:
+        here = devices.slots(slots, per_gpu, threads)
+        if threads and (told := devices.crowded(here)):
+            note(told)
+        yield Body(here, Pool, packed=per_gpu == "auto")
+
+
+def _per_gpu(wish: int | str | None) -> PerGpu | None:
+    """Slots per GPU as a number, or `auto`; UsageError for anything else."""
+    if wish is None or isinstance(wish, int):
+        return wish
+    if wish == "auto":
+        return "auto"
+    try:
+        return int(wish)
+    except ValueError:
+        raise UsageError(f"--slots-per-gpu '{wish}' is no number", "give a number, or auto") from None

@@ -1,0 +1,33 @@
+from fersearch.report import sharing
+from fersearch.report.sharing import EXCLUSIVE
+from fersearch.trial import Attempt, Reason, Trial, TrialState
+
+
+def trial(number, neighbours=None, state=TrialState.COMPLETE, **values):
+    facts = {} if neighbours is None else {"neighbours": neighbours}
+    return Trial(number, {}, state, values=values, attempts=(Attempt(1, Reason.DONE, facts=facts),))
+
+
+def test_the_most_crowded_attempt_counts():
+    attempts = (Attempt(1, Reason.KILLED, facts={"neighbours": 1.5}), Attempt(2, Reason.DONE, facts={"neighbours": 0}))
+    assert sharing.neighbours(Trial(0, {}, attempts=attempts)) == 1.5
+    assert sharing.neighbours(Trial(0, {})) is None
+
+
+def test_nothing_is_said_where_nothing_was_recorded():
+    assert sharing.told([]) == ""
+    assert sharing.told([trial(0), trial(1, 3.0, TrialState.FAILED)]) == ""
+
+
+def test_trials_alone_are_told():
+    assert sharing.told([trial(0, 0.0), trial(1, 0.02)]) == "each trial had its device to itself"
+
+
+def test_trials_beside_others_are_counted():
+    told = sharing.told([trial(0, 1.0), trial(1, 2.0, TrialState.PRUNED), trial(2, 0.0), trial(3)])
+    assert told == (
+        "train_seconds of 2 of 3 trials was measured beside others on the same device (1.5 on average); "
+        "--exclusive-timing times the front again"
+    )
+    timed = sharing.told([trial(0, 1.0, **{EXCLUSIVE: 3.0}), trial(1, 1.0)])
+    assert timed.endswith("1 timed again alone (exclusive_train_seconds)")
