@@ -2,6 +2,7 @@
 
 import importlib.util
 import itertools
+import contextlib
 import os
 import pwd
 import shutil
@@ -119,7 +120,8 @@ class Server:
         assert self._process is not None
         pids = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
         for pid in (self._process.pid, *map(int, pids)):
-            os.kill(pid, number)
+            with contextlib.suppress(ProcessLookupError):  # its children come and go
+                os.kill(pid, number)
 
     def _run(self, program: str, *words: str) -> None:
         done = subprocess.run([self._programs / program, *words], capture_output=True, text=True, **self._identity())
