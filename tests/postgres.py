@@ -1,8 +1,8 @@
 """A PostgreSQL server for tests: real, in a temporary folder, run by somebody who is not root."""
 
+import contextlib
 import importlib.util
 import itertools
-import contextlib
 import os
 import pwd
 import shutil
