@@ -1,5 +1,6 @@
 """Where fersearch keeps things: one folder, one database, each with an environment variable of its own."""
 
+import hashlib
 import os
 from pathlib import Path
 from urllib.parse import quote
@@ -16,10 +17,15 @@ def home() -> Path:
     return Path(given).expanduser().absolute() if given else user_data_path("fersearch")
 
 
+def own_database() -> Path:
+    """The database that is used where no other is named."""
+    return home() / "fersearch.db"
+
+
 def database_url(given: str | None = None) -> str:
     """The URL of the database: the one given, else `FERSEARCH_STORAGE`, else SQLite in the home folder."""
     url = given or os.environ.get("FERSEARCH_STORAGE")
-    return url or f"sqlite:///{quote(str(home() / 'fersearch.db'))}"
+    return url or f"sqlite:///{quote(str(own_database()))}"
 
 
 def prepared_folder() -> Path:
@@ -27,9 +33,23 @@ def prepared_folder() -> Path:
     return home() / "prepared"
 
 
-def artifacts_folder() -> Path:
-    """Where finished checkpoints live, by digest."""
-    return home() / "artifacts"
+def artifacts_folder() -> Path | str:
+    """Where finished checkpoints live, by digest: the folder or the URL `FERSEARCH_ARTIFACTS`, else one in the home."""
+    given = os.environ.get("FERSEARCH_ARTIFACTS")
+    if not given:
+        return home() / "artifacts"
+    return given if "://" in given else Path(given).expanduser().absolute()
+
+
+def states_url(study: str, number: int) -> str:
+    """Where the states of an unfinished trial are kept for other nodes; empty where artifacts lie in a folder."""
+    place = artifacts_folder()
+    return f"{place.rstrip('/')}/runs/{study}/{number}" if isinstance(place, str) else ""
+
+
+def cache_folder(url: str) -> Path:
+    """Where copies of artifacts from a URL are kept."""
+    return home() / "cache" / hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:16]
 
 
 def run_folder(study_id: int, number: int) -> Path:

@@ -18,7 +18,7 @@ from ray.tune.search import Searcher
 
 from fersearch.engines.ray_actor import TrialActor
 
-LULL = 0.1  # seconds in which the brain usually has the next trial ready for an actor that has become free
+LULL = 1.0  # seconds in which even a busy driver has the next trial ready: an actor that waits longer is started anew
 
 
 class _Single:

@@ -1,0 +1,141 @@
+"""Files at a URL, by any file system that fsspec knows: s3://, gs://, file:// and others."""
+
+import functools
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from fersearch.errors import FersearchError, UsageError
+from fersearch.files import atomic_path
+
+WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
+"""Protocols of stores in which a file is seen only once all of it has come, so that it needs no renaming."""
+_MOMENTS = ("mtime", "LastModified", "last_modified", "updated", "created")
+
+
+class Listed(NamedTuple):
+    """A file at a URL: its size in bytes, and when it was written (seconds since 1970), 0 where nobody says."""
+
+    bytes: int
+    written: float
+
+
+class Remote:
+    """The files under a URL, each by its path from there, `/` between folders.
+
+    Every method raises a FersearchError that names the URL where the place cannot be used.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self._fs, self._root = _file_system(self.url)
+
+    def put(self, file: Path, name: str) -> None:
+        """Keep a copy of a file, whole or not at all; one of that name is replaced."""
+        target = f"{self._root}/{name}"
+        with self._explained(f"{name} cannot be written"):
+            self._fs.makedirs(target.rpartition("/")[0], exist_ok=True)
+            if set(_protocols(self._fs)) & WHOLE:
+                self._fs.put_file(str(file), target)
+                return
+            folder, _, last = target.rpartition("/")
+            part = f"{folder}/.{last}.{uuid4().hex}.part"
+            try:
+                self._fs.put_file(str(file), part)
+                self._fs.mv(part, target)
+            except BaseException:
+                with suppress(Exception):
+                    self._fs.rm_file(part)
+                raise
+
+    def get(self, name: str, target: Path) -> bool:
+        """Copy a file to a path of this machine, whole or not at all; returns false if there is none."""
+        with self._explained(f"{name} cannot be read"):
+            try:
+                with atomic_path(target) as temporary:
+                    self._fs.get_file(f"{self._root}/{name}", str(temporary))
+            except FileNotFoundError:
+                return False
+        return True
+
+    def remove(self, name: str) -> None:
+        """Remove a file; nothing happens when it is gone already."""
+        with self._explained(f"{name} cannot be removed"), suppress(FileNotFoundError):
+            self._fs.rm_file(f"{self._root}/{name}")
+
+    def remove_all(self) -> None:
+        """Remove every file under the URL."""
+        with self._explained("what is there cannot be removed"), suppress(FileNotFoundError):
+            self._fs.rm(self._root, recursive=True)
+
+    def files(self) -> dict[str, Listed]:
+        """Every file under the URL, also in folders, by its path from there."""
+        with self._explained("it cannot be listed"):
+            self._fs.invalidate_cache()
+            try:
+                found = self._fs.find(self._root, detail=True)
+            except FileNotFoundError:
+                return {}
+        start = len(self._root.rstrip("/")) + 1
+        return {path[start:]: Listed(int(info.get("size") or 0), _written(info)) for path, info in found.items()}
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except FersearchError:
+            raise
+        except Exception as error:
+            cause = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+            hint = "check the URL, and this machine's credentials for it"
+            raise FersearchError(f"{self.url}: {what}: {cause}", hint) from error
+
+
+def is_url(place: str | Path) -> bool:
+    """Whether a place is the URL of a file system, and no path of this machine."""
+    return "://" in str(place)
+
+
+@functools.lru_cache(maxsize=16)
+def _file_system(url: str) -> tuple[Any, str]:
+    import fsspec
+
+    opened: Callable[..., Any] = fsspec.core.url_to_fs
+    protocol = url.partition("://")[0]
+    try:
+        fs, root = opened(url)
+    except ImportError as error:
+        told = str(error).strip().splitlines()[0]
+        raise FersearchError(f"{url} cannot be used here: {told}", "install it on every node, then try again") from None
+    except ValueError as error:
+        raise UsageError(
+            f"{url} is no place for files: {error}", "give a folder, or s3://, gs://, file:// ..."
+        ) from None
+    except Exception as error:
+        cause = f"{type(error).__name__}: {error}"
+        raise FersearchError(f"{url} cannot be used: {cause}", f"check what fsspec needs for {protocol}://") from error
+    return fs, str(root).rstrip("/")
+
+
+def _protocols(fs: Any) -> tuple[str, ...]:
+    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
+
+
+def _written(info: dict[str, Any]) -> float:
+    """When a file was written, by whatever name its file system says so; 0 if it does not."""
+    for name in _MOMENTS:
+        moment = info.get(name)
+        if isinstance(moment, int | float):
+            return float(moment)
+        if isinstance(moment, datetime):
+            return moment.timestamp()
+    return 0.0
+
+
+def age(listed: Listed) -> float:
+    """For how many seconds a file has been there; 0 where nobody says, so that it is taken for new."""
+    return max(0.0, time.time() - listed.written) if listed.written else 0.0
