@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from fersearch.engines.local import Stop
+from fersearch.engines.stop import Level, Stop
 from fersearch.errors import StoreUnavailable
 from fersearch.store.writer import OUTAGE_SECONDS
 
@@ -61,7 +61,7 @@ class Outages:
         if writer.must_stop and not self.stopped:
             self.stopped = True
             self._note("the database has been away for too long: each trial under way finishes its epoch and is saved")
-            self._stop.level = max(self._stop.level, 1)
+            self._stop.ask(Level.AFTER_EPOCH)
         elif writer.outage:
             self._tell(f"{writer.trouble}: training goes on, and what it tells is written when the database is back")
         elif self._told:

@@ -23,8 +23,10 @@ from fersearch.components import Evaluation, Task
 from fersearch.data import arrays
 from fersearch.data.locate import locate
 from fersearch.engines import devices
-from fersearch.engines.local import LocalEngine, Observer, Stop, run_in_process
+from fersearch.engines.local import LocalEngine, Observer, run_in_process
 from fersearch.engines.pool import Pool
+from fersearch.engines.stop import GRACE, Level, Stop
+from fersearch.engines.watchdog import HUNG_AFTER, LEAST
 from fersearch.errors import FersearchError, StudyBusy, UsageError
 from fersearch.home import log_folder, prepared_folder, run_folder
 from fersearch.registry import Registry
@@ -55,6 +57,8 @@ def run_study(
     in_process: bool = False,
     engine: str = "local",
     ray_address: str | None = None,
+    hung_after: float = HUNG_AFTER,
+    grace: float = GRACE,
     observer: Observer | None = None,
     storage: str | None = None,
 ) -> StudyView:
@@ -67,12 +71,16 @@ def run_study(
         in_process: run one trial in this very process, for a debugger.
         engine: `local` (this machine), or `ray` (a cluster).
         ray_address: with ray: `auto`, HOST:PORT, or `local` (the default: start one here).
+        hung_after: seconds without a sign of life after which a trial's process is ended and run again; 0 never.
+        grace: seconds that each trial has after SIGTERM to save where it is and leave.
 
     Raises:
+        UsageError: an argument makes no sense.
         StudyBusy: another living driver runs it.
         Interrupted: Ctrl-C or SIGTERM; the study can go on.
         DataError: the dataset is missing or broken.
     """
+    _check_patience(hung_after)
     with open_store(storage) as store:
         study = store.study(name)
         if trials is not None:
@@ -82,7 +90,8 @@ def run_study(
             Lease.take(store, study.id, study.name) as lease,
             _body(engine, ray_address, slots, slots_per_gpu) as (places, make_pool),
         ):
-            run = _Run(store, study, places, make_pool, observer or Observer(), seconds, lease)
+            patient_pool = partial(make_pool, hung_after=hung_after)
+            run = _Run(store, study, places, patient_pool, observer or Observer(), seconds, lease, grace)
             run.go(in_process)
         if run.over:
             again = partial(
@@ -91,6 +100,8 @@ def run_study(
                 slots_per_gpu=slots_per_gpu,
                 engine=engine,
                 ray_address=ray_address,
+                hung_after=hung_after,
+                grace=grace,
                 observer=observer,
                 storage=storage,
             )
@@ -101,7 +112,7 @@ def run_study(
 @contextmanager
 def _body(
     engine: str, ray_address: str | None, slots: int | None, slots_per_gpu: int | None
-) -> Iterator[tuple[list[devices.Slot], Callable[[Sequence[str]], Pool]]]:
+) -> Iterator[tuple[list[devices.Slot], Callable[..., Pool]]]:
     """The slots of an engine, and what makes its pool of trial processes from the modules to preload."""
     if engine == "ray":
         from fersearch.engines.ray import on_ray
@@ -128,9 +139,10 @@ class _Run:
         observer: Observer,
         seconds: float | None,
         lease: Lease,
+        grace: float,
     ) -> None:
         self.store, self.places, self.observer, self.seconds, self.lease = store, places, observer, seconds, lease
-        self.make_pool = make_pool
+        self.make_pool, self.grace = make_pool, grace
         self.registry = components(study.plugins, folder=False)
         self.study = study
         self.stop = Stop()
@@ -218,6 +230,7 @@ class _Run:
             self.observer,
             self.stop,
             seconds=self.seconds,
+            grace=self.grace,
             forget=self._forget,
             log=self._log,
             watch=self._watch,
@@ -237,7 +250,7 @@ class _Run:
 
     def _watch(self) -> None:
         if self.lease.lost:
-            self.stop.level = 2
+            self.stop.ask(Level.NOW)
         self.outages.look(self._writer)
         now = time.monotonic()
         if now - self._looked >= HOUSEKEEPING_SECONDS:
@@ -245,7 +258,7 @@ class _Run:
             self._note_time()
             if any(request.kind == "stop" for request in self._mailbox.take()):
                 self.observer.note("asked to stop: saving the trials under way")
-                self.stop.level = max(self.stop.level, 1)
+                self.stop.ask(Level.AFTER_EPOCH)
 
     def _note_time(self) -> None:
         now = time.monotonic()
@@ -295,6 +308,14 @@ def majority_baseline(registry: Registry, loaded: Any) -> Mapping[str, float]:
     evaluation = Evaluation(probabilities, labels, loaded.task.class_names)
     quality = [metric for metric in registry.metrics.values() if not metric.measured]
     return {metric.name: float(metric.compute(evaluation)) for metric in quality}
+
+
+def _check_patience(hung_after: float) -> None:
+    if 0 < hung_after < LEAST:
+        raise UsageError(
+            f"hung-after {hung_after:g} s is too short: a trial gives a sign of life about once a second",
+            f"give {LEAST:g}s or more, or 0 for never",
+        )
 
 
 def _with_budget(store: Store, study: StudyRow, budget: Budget) -> StudyRow:

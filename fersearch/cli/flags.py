@@ -133,7 +133,25 @@ class RunFlags:
         str | None,
         typer.Option("--ray-address", metavar="auto|HOST:PORT|local", help="The cluster; local starts one here."),
     ] = None
+    hung_after: Annotated[
+        str | None,
+        typer.Option(
+            "--hung-after", metavar="DURATION", help="Run a trial anew that is silent so long; default 10m, 0 never."
+        ),
+    ] = None
+    grace: Annotated[
+        str | None,
+        typer.Option("--grace", metavar="DURATION", help="How long trials may save after SIGTERM; default 30s."),
+    ] = None
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell every epoch of every trial.")] = False
+
+    def patience(self) -> dict[str, Any]:
+        """What was given of how long trials are waited for, as keywords of `api.run_study`."""
+        given = {
+            "hung_after": duration("--hung-after", self.hung_after, zero=True),
+            "grace": duration("--grace", self.grace, zero=True),
+        }
+        return {name: value for name, value in given.items() if value is not None}
 
 
 def pairs(flag: str, texts: Sequence[str] | None) -> dict[str, str]:
@@ -150,10 +168,10 @@ def pairs(flag: str, texts: Sequence[str] | None) -> dict[str, str]:
     return found
 
 
-def duration(flag: str, text: str | None) -> float | None:
-    """Read a duration in seconds; UsageError if it is none."""
+def duration(flag: str, text: str | None, *, zero: bool = False) -> float | None:
+    """Read a duration in seconds, which is above zero unless `zero`; UsageError if it is none."""
     try:
-        return None if text is None else durations.seconds(text)
+        return None if text is None else durations.seconds(text, zero=zero)
     except ValueError as error:
         problem, _, advice = str(error).partition("; ")
         raise UsageError(f"{flag}: {problem}", advice) from None

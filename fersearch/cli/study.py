@@ -244,6 +244,7 @@ def _run(
         in_process=how.in_process,
         engine=how.engine,
         ray_address=how.ray_address,
+        **how.patience(),
         observer=watcher,
         storage=storage,
     )

@@ -1,23 +1,30 @@
 """The engine of one machine: keeps every slot busy with a trial process, and carries words to and from the brain."""
 
+import math
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
+from fersearch.durations import brief
+from fersearch.engines.company import Company
 from fersearch.engines.devices import Slot
+from fersearch.engines.places import FixedPlaces, Places
 from fersearch.engines.pool import Pool, Process
+from fersearch.engines.stop import GRACE, Level, Stop
 from fersearch.search.brain import Search
 from fersearch.training.request import TrialRequest
 from fersearch.trial import Decision, Epoch, Outcome, Reason, Trial
 
 TICK = 0.1
 TRACEBACK = 10_000  # characters of a log that are kept with the attempt
+STOPPING = {
+    Level.AFTER_EPOCH: "stopping: each trial finishes its epoch and is saved; Ctrl-C again stops now",
+    Level.AFTER_STEP: "stopping: each trial saves where it is, within {grace}; Ctrl-C stops now",
+}
 
 
 class Observer:
@@ -48,38 +55,6 @@ class Observer:
         """The run is over, however it went."""
 
 
-class Stop:
-    """Asked to stop: 0 not, 1 after the epoch under way, 2 now. Set by Ctrl-C, SIGTERM, or the study's time.
-
-    Whoever asks a third time gets a KeyboardInterrupt, wherever the program is.
-    """
-
-    def __init__(self) -> None:
-        self.level = 0
-        self.by_signal = False
-
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self.level += 1
-        self.by_signal = True
-        if self.level > 2:
-            raise KeyboardInterrupt
-
-    @contextmanager
-    def listening(self) -> Iterator["Stop"]:
-        """Take Ctrl-C and SIGTERM as requests while a study runs (in the main thread; elsewhere nothing is taken)."""
-        previous: dict[int, Any] = {}
-        try:
-            for caught in (signal.SIGINT, signal.SIGTERM):
-                previous[caught] = signal.signal(caught, self._on_signal)
-        except ValueError:
-            pass
-        try:
-            yield self
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-
-
 @dataclass
 class _Running:
     trial: Trial
@@ -91,19 +66,22 @@ class LocalEngine:
     """Runs trials until the brain has no more, the time is up, or somebody asks to stop.
 
     `request` makes a trial's request for a slot; `forget` is called with each trial that will
-    never run again, to clear what it left.
+    never run again, to clear what it left. A trial for which `slots` have no room yet is held
+    until they have, and the brain is not asked for another. Trials that are to save where they
+    are and leave have `grace` seconds for it.
     """
 
     def __init__(
         self,
         search: Search,
-        slots: Sequence[Slot],
+        slots: Places | Sequence[Slot],
         pool: Pool,
         request: Callable[[Trial, Slot], TrialRequest],
         observer: Observer,
         stop: Stop,
         *,
         seconds: float | None = None,
+        grace: float = GRACE,
         forget: Callable[[Trial], None] = lambda _: None,
         log: Callable[[Trial], Path],
         watch: Callable[[], None] = lambda: None,
@@ -116,47 +94,86 @@ class LocalEngine:
         self._forget = forget
         self._log = log
         self._watch = watch
-        self._free = list(reversed(slots))
+        self._places = FixedPlaces(slots) if isinstance(slots, Sequence) else slots
+        self._company = Company()
+        self._held: Trial | None = None
         self._running: dict[Any, _Running] = {}
-        self._stopping = False
-        self._deadline = None if seconds is None else time.monotonic() + seconds
+        self._heeded = Level.NOT
+        self._grace = grace
+        self._deadline = math.inf if seconds is None else time.monotonic() + seconds
+        self._leave_by = math.inf
 
     def run(self) -> None:
         """Run until nothing is left to run; on an error every trial process is ended first."""
         try:
             self._fill()
-            while self._running:
+            while self._running or self._held:
                 self._turn()
         finally:
+            self._places.close()
             for running in self._running.values():
                 running.process.kill()
                 running.process.close()
 
     def _turn(self) -> None:
-        if self._deadline is not None and time.monotonic() > self._deadline and not self.stop.level:
+        if time.monotonic() > self._deadline and not self.stop.level:
             self.observer.note("the time is up: each trial under way finishes its epoch and is saved")
-            self.stop.level = 1
-        elif self.stop.by_signal and not self._stopping:
-            self._stopping = True
-            self.observer.note("stopping: each trial finishes its epoch and is saved; Ctrl-C again stops now")
+            self.stop.ask(Level.AFTER_EPOCH)
+        self._heed()
         for connection in wait(list(self._running), TICK):
             self._hear(self._running[connection])
-        if self.stop.level >= 2:
-            self._abandon()
+        self._end_what_hangs()
         self._watch()
         self._fill()
         self.observer.tick()
 
+    def _heed(self) -> None:
+        """Do what the wish to stop asks for, and say so once."""
+        level = self.stop.level
+        if level > self._heeded:
+            self._heeded = level
+            if self.stop.by_signal and level in STOPPING:
+                self.observer.note(STOPPING[level].format(grace=brief(self._grace)))
+            if level is Level.AFTER_STEP:
+                self._leave_by = time.monotonic() + self._grace
+                for running in self._running.values():
+                    running.process.send({"leave": True})
+        if level is Level.NOW:
+            self._abandon(Outcome(Reason.INTERRUPTED, "stopped at once by a second Ctrl-C"))
+        elif time.monotonic() > self._leave_by:
+            self._abandon(Outcome(Reason.PREEMPTED, f"it had not left {brief(self._grace)} after it was told to"))
+
+    def _end_what_hangs(self) -> None:
+        for running in list(self._running.values()):
+            if outcome := running.process.hung():
+                self.pool.kill(running.process)
+                self._end(running, outcome)
+
     def _fill(self) -> None:
-        while self._free and not self.stop.level:
-            trial = self.search.ask()
+        if self.stop.level:
+            self._put_back()
+        while not self.stop.level and self._places.open:
+            trial = self._held = self._held or self.search.ask()
             if trial is None:
                 return
-            slot = self._free.pop()
-            process = self.pool.start(self._log(trial), dict(slot.env))
-            process.send({"request": self._request(trial, slot).to_json()})
-            self._running[process.connection] = _Running(trial, slot, process)
-            self.observer.started(trial, slot.number)
+            slot = self._places.take(trial)
+            if slot is None:
+                return
+            self._held = None
+            self._start(trial, slot)
+
+    def _start(self, trial: Trial, slot: Slot) -> None:
+        process = self.pool.start(self._log(trial), dict(slot.env))
+        process.send({"request": self._request(trial, slot).to_json()})
+        self._running[process.connection] = _Running(trial, slot, process)
+        self.observer.started(trial, slot.number)
+
+    def _put_back(self) -> None:
+        """Give a trial that never found room back to the brain."""
+        if self._held is not None:
+            outcome = Outcome(Reason.INTERRUPTED, "stopped before there was room for it")
+            self.observer.ended(self.search.finish(self._held.number, outcome, 0.0))
+            self._held = None
 
     def _hear(self, running: _Running) -> None:
         message = running.process.receive()
@@ -165,7 +182,7 @@ class LocalEngine:
         elif "epoch" in message:
             epoch = Epoch(**message["epoch"])
             decision = self.search.record(running.trial.number, epoch)
-            if decision is Decision.CONTINUE and self.stop.level:
+            if decision is Decision.CONTINUE and self._heeded:
                 decision = Decision.INTERRUPT
             running.process.send({"decision": decision})
             self.observer.epoch(running.trial, epoch, decision)
@@ -174,33 +191,38 @@ class LocalEngine:
             self._end(running, Outcome(**{**outcome, "reason": Reason(outcome["reason"])}))
         elif "pid" in message:
             running.process.pid = message["pid"]
-            self.search.started(running.trial.number, message["pid"], str(running.process.log))
+            self._places.runs(running.slot, message["pid"])
+            self._company.join(running.trial.number, message.get("place", running.slot.place))
+            self.search.started(running.trial.number, message["pid"], message.get("log") or str(running.process.log))
 
     def _end(self, running: _Running, outcome: Outcome) -> None:
         connection = running.process.connection
         seconds = time.monotonic() - running.process.started
+        outcome = replace(outcome, facts={**outcome.facts, **self._company.leave(running.trial.number)})
         trial = self.search.finish(running.trial.number, outcome, seconds)
         del self._running[connection]
         running.process.close()
-        self._free.append(running.slot)
+        self._places.give_back(running.slot, trial)
         if trial.state.ended:
             self._forget(trial)
         self.observer.ended(trial)
 
     def _how_it_died(self, running: _Running) -> Outcome:
         status = self.pool.exit_status(running.process)
+        reason = Reason.PREEMPTED if self.stop.level is Level.AFTER_STEP else Reason.KILLED
         if status is None:
-            return Outcome(Reason.KILLED, "the process ended without a word, as when its fork server is killed")
+            return Outcome(reason, "the process ended without a word, as when its fork server is killed")
         if status < 0:
-            return Outcome(Reason.KILLED, f"the process was killed by {signal.Signals(-status).name}")
-        told = running.process.log.read_text(errors="replace").strip()
-        last = told.splitlines()[-1] if told else "it said nothing"
+            return Outcome(reason, f"the process was killed by {signal.Signals(-status).name}")
+        log = running.process.log  # on another node where that keeps its own logs
+        told = log.read_text(errors="replace").strip() if log.exists() else ""
+        last = told.splitlines()[-1] if told else "it said nothing here"
         return Outcome(Reason.ERROR, f"the process left with exit code {status}: {last}", told[-TRACEBACK:])
 
-    def _abandon(self) -> None:
+    def _abandon(self, outcome: Outcome) -> None:
         for running in list(self._running.values()):
             running.process.kill()
-            self._end(running, Outcome(Reason.INTERRUPTED, "stopped at once by a second Ctrl-C"))
+            self._end(running, outcome)
 
 
 def run_in_process(

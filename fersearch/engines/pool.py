@@ -13,28 +13,36 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from fersearch.engines.watchdog import HUNG_AFTER, Watchdog
 from fersearch.errors import FersearchError
+from fersearch.trial import Outcome
 
 ONE_THREAD = {
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
     "JE_ARROW_MALLOC_CONF": "background_thread:false",  # scikit-learn brings in pyarrow, whose allocator keeps a thread
 }
+UNLOADING = 10.0  # seconds that a spawned process may need to end after it has closed its connection
 FORKS = sys.platform == "linux"
 
 
 class Process:
-    """A trial process: a connection to talk over, and its pid once it has said it."""
+    """A trial process: a connection to talk over, and its pid once it has said it.
 
-    def __init__(self, connection: Connection, log: Path) -> None:
+    It is taken for hung when it is silent for `hung_after` seconds, 0 for never.
+    """
+
+    def __init__(self, connection: Connection, log: Path, hung_after: float = 0.0) -> None:
         self.connection = connection
         self.log = log
         self.pid: int | None = None
         self.started = time.monotonic()
+        self._watchdog = Watchdog(hung_after)
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Send plain data; a process that is gone is noticed when it is next read."""
         with contextlib.suppress(OSError):
             self.connection.send_bytes(json.dumps(message).encode())
+        self._watchdog.said(message)
 
     def receive(self) -> dict[str, Any] | None:
         """Return the next message, None once the process has closed its side."""
@@ -42,7 +50,12 @@ class Process:
             message: dict[str, Any] = json.loads(self.connection.recv_bytes())
         except (EOFError, OSError):
             return None
+        self._watchdog.heard(message)
         return message
+
+    def hung(self) -> Outcome | None:
+        """The outcome of the attempt if the process hangs; to be asked often, after its words were received."""
+        return self._watchdog.look()
 
     def kill(self) -> None:
         """End the process and all it started, now."""
@@ -56,13 +69,18 @@ class Process:
 
 
 class Pool:
-    """Starts trial processes, each fresh; restarts the fork server if it is gone."""
+    """Starts trial processes, each fresh; restarts the fork server if it is gone.
 
-    def __init__(self, preload: Sequence[str]) -> None:
+    A process is taken for hung when it is silent for `hung_after` seconds, 0 for never.
+    """
+
+    def __init__(self, preload: Sequence[str], hung_after: float = HUNG_AFTER) -> None:
         self._preload = list(preload)
+        self._hung_after = hung_after
         self._server: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._exits: dict[int, int] = {}
+        self._spawned: dict[int, subprocess.Popen[bytes]] = {}
         self.failed_preloads: dict[str, str] = {}
 
     @property
@@ -84,21 +102,38 @@ class Pool:
         log.parent.mkdir(parents=True, exist_ok=True)
         ours, theirs = socket.socketpair()
         with theirs:
+            pid = None
             if FORKS:
                 self._fork(theirs, log, env)
             else:
-                self._spawn(theirs, log, env)
-        return Process(Connection(ours.detach()), log)
+                pid = self._spawn(theirs, log, env)
+        process = Process(Connection(ours.detach()), log, self._hung_after)
+        process.pid = pid
+        return process
+
+    def kill(self, process: Process) -> None:
+        """End a process that hangs; one that never said its pid hangs with its fork server, which ends then."""
+        process.kill()
+        if process.pid is None:
+            self.close()
 
     def exit_status(self, process: Process, wait: float = 1.0) -> int | None:
         """How a process that closed its connection ended: an exit code, or minus a signal; None if unknown."""
+        if spawned := self._spawned.pop(process.pid or -1, None):
+            return _ended(spawned, max(wait, UNLOADING))
         deadline = time.monotonic() + wait
         while process.pid not in self._exits and self._control is not None and time.monotonic() < deadline:
             self._listen(max(0.0, deadline - time.monotonic()))
         return self._exits.pop(process.pid or -1, None)
 
     def close(self) -> None:
-        """Let the server go; its children, if any, go with it."""
+        """Let the server go; its children, if any, go with it, and so do those that were spawned."""
+        for spawned in self._spawned.values():
+            if _ended(spawned, 0.0) is None:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(spawned.pid, signal.SIGKILL)
+                spawned.wait()
+        self._spawned.clear()
         if self._control is not None:
             self._control.close()
             self._control = None
@@ -111,6 +146,7 @@ class Pool:
             self._server = None
 
     def _fork(self, theirs: socket.socket, log: Path, env: Mapping[str, str]) -> None:
+        """Order a process of the fork server; its pid comes with its first word."""
         order = json.dumps({"log": str(log), "env": dict(env)}).encode()
         for _ in range(3):
             self.warm_up()
@@ -124,9 +160,12 @@ class Pool:
             "the process that trials are forked from cannot be started", "run it again with --in-process"
         )
 
-    def _spawn(self, theirs: socket.socket, log: Path, env: Mapping[str, str]) -> None:
+    def _spawn(self, theirs: socket.socket, log: Path, env: Mapping[str, str]) -> int:
+        """Start a process from nothing, where there is no fork server; returns its pid."""
+        for earlier in self._spawned.values():
+            earlier.poll()
         with log.open("ab") as output:
-            subprocess.Popen(
+            spawned = subprocess.Popen(
                 [sys.executable, "-m", "fersearch.engines.child", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -135,6 +174,8 @@ class Pool:
                 env={**os.environ, **ONE_THREAD, **env},
                 process_group=0,
             )
+        self._spawned[spawned.pid] = spawned
+        return spawned.pid
 
     def _start_server(self) -> None:
         self.close()
@@ -171,3 +212,11 @@ class Pool:
             seconds = 0
         if self._control is not None:
             self._control.settimeout(None)
+
+
+def _ended(spawned: "subprocess.Popen[bytes]", wait: float) -> int | None:
+    """How a process ended: an exit code, or minus a signal; None if it still runs after so many seconds."""
+    try:
+        return spawned.wait(timeout=wait)
+    except subprocess.TimeoutExpired:
+        return None

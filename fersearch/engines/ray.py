@@ -25,6 +25,7 @@ from fersearch.engines.devices import Slot
 from fersearch.engines.pool import Pool, Process
 from fersearch.engines.ray_actor import Board
 from fersearch.engines.ray_tune import Courier, Orders, TuneLoop
+from fersearch.engines.watchdog import HUNG_AFTER
 from fersearch.errors import FersearchError
 from fersearch.home import home
 
@@ -37,7 +38,7 @@ FAREWELL = 15.0  # seconds for Ray Tune to end by itself
 @contextlib.contextmanager
 def on_ray(
     address: str | None, slots: int | None, slots_per_gpu: int | None
-) -> Iterator[tuple[list[Slot], Callable[[Sequence[str]], Pool]]]:
+) -> Iterator[tuple[list[Slot], Callable[..., Pool]]]:
     """Join a cluster; yields its slots and what makes a pool of them from the modules to preload.
 
     Raises:
@@ -60,7 +61,10 @@ class Room:
 
 
 class RayProcess(Process):
-    """A trial process on some node: its words come through Ray Tune, the driver's go over the board."""
+    """A trial process on some node: its words come through Ray Tune, the driver's go over the board.
+
+    Its actor hears its beats and says so when it hangs.
+    """
 
     def __init__(self, connection: Connection, log: Path, key: str, pool: "RayPool") -> None:
         super().__init__(connection, log)
@@ -84,8 +88,8 @@ class RayProcess(Process):
 class RayPool(Pool):
     """Starts trial processes on a cluster, each as a Ray trial."""
 
-    def __init__(self, preload: Sequence[str], room: Room) -> None:
-        super().__init__(preload)
+    def __init__(self, preload: Sequence[str], hung_after: float = HUNG_AFTER, *, room: Room) -> None:
+        super().__init__(preload, hung_after)
         self._room = room
         self._keys = map(str, itertools.count())
         self._pipes: dict[str, Connection] = {}
@@ -121,6 +125,7 @@ class RayPool(Pool):
             "log": str(log),
             "env": {**env, "FERSEARCH_HOME": str(home())},
             "preload": self._preload,
+            "hung_after": self._hung_after,
             "marker": str(self._room.marker),
         }
         try:

@@ -23,6 +23,7 @@ from fersearch.engines.ray_data import bring, pack
 from fersearch.trial import Outcome, Reason
 
 Word = dict[str, Any]
+LOOK = 0.5  # seconds between two looks whether a trial process hangs
 DRIVER_GONE = (ray.exceptions.RayError, OSError)
 
 
@@ -105,7 +106,7 @@ class TrialActor(Trainable):
             self._begin(order, request)
         assert self._process is not None
         assert self._pool is not None
-        word = self._process.receive()
+        word = self._heard(self._process, self._pool)
         if word is None:
             return {"exited": self._pool.exit_status(self._process), "failed": self._pool.failed_preloads}
         self._process.pid = word.get("pid", self._process.pid)
@@ -114,6 +115,17 @@ class TrialActor(Trainable):
             word["failed"] = self._pool.failed_preloads
         return word
 
+    def _heard(self, process: Process, pool: Pool) -> Word | None:
+        """The process's next word that the driver is to hear; of one that hangs, the outcome."""
+        while True:
+            if process.connection.poll(LOOK):
+                word = process.receive()
+                if word is None or "beat" not in word:
+                    return word
+            elif outcome := process.hung():
+                pool.kill(process)
+                return {"outcome": asdict(outcome)}
+
     def _begin(self, order: Word, request: Word) -> None:
         marker = Path(order["marker"])
         if not marker.is_file():
@@ -121,7 +133,7 @@ class TrialActor(Trainable):
         if self._pool is None or self._preload != order["preload"]:
             self.cleanup()
             self._preload = order["preload"]
-            self._pool = Pool(self._preload)
+            self._pool = Pool(self._preload, order["hung_after"])
         asked = request["request"]
         asked["prepared"] = str(bring(Path(asked["prepared"]), self._fetch))
         self._process = self._pool.start(Path(order["log"]), order["env"])

@@ -65,6 +65,8 @@ def main() -> None:
             while time.monotonic() - started < chosen.seconds:
                 if process.connection.poll(0.2):
                     message = process.receive() or {}
+                    if "beat" in message:
+                        continue
                     ended = message.get("outcome", {}).get("reason", "epoch over")
                     if "epoch" not in message:
                         break

@@ -9,8 +9,9 @@ import pytest
 
 from fersearch.components import Metric
 from fersearch.engines.devices import Slot
-from fersearch.engines.local import LocalEngine, Observer, Stop
+from fersearch.engines.local import LocalEngine, Observer
 from fersearch.engines.pool import Pool
+from fersearch.engines.stop import Stop
 from fersearch.search import Search
 from fersearch.space import Choice, Space
 from fersearch.study import Budget, Objective, StudySpec
@@ -64,13 +65,15 @@ class Bench:
             pruner="pareto",
         )
 
-    def run(self, slots: int = 1, observer: Observer | None = None, stop: Stop | None = None, **options) -> None:
+    def run(
+        self, slots: int = 1, observer: Observer | None = None, stop: Stop | None = None, hung_after=60.0, **options
+    ):
         search = Search(
             Study(self.spec), self.rows.read_trials(), self.rows.read_history(), self.rows, METRICS, {"f1_macro": 0.0}
         )
         with ExitStack() as left:
             places, make_pool = self._body(slots, left)
-            pool = make_pool(["tests.engines._scripted"])
+            pool = make_pool(["tests.engines._scripted"], hung_after=hung_after)
             left.callback(pool.close)
             LocalEngine(
                 search,

@@ -4,8 +4,9 @@ import time
 
 import pytest
 
-from fersearch.engines.local import Observer, Stop
+from fersearch.engines.local import Observer
 from fersearch.engines.pool import FORKS
+from fersearch.engines.stop import Level, Stop
 from fersearch.trial import Reason, TrialState
 from tests.processes import gone
 
@@ -21,7 +22,11 @@ ENDINGS = {
     "killed": ("complete", ["killed", "done"], 8),
     "unlucky": ("failed", ["killed", "killed", "killed"], 1),
     "orphaned": ("complete", ["killed", "done"], 8),
+    "hung": ("complete", ["hung", "done"], 8),
+    "preempted": ("complete", ["preempted", "done"], 8),
+    "slow": ("complete", ["done"], 8),
 }
+SILENCE = 3.0  # seconds; an epoch of the slow one takes longer
 
 DIGEST = "d" * 64  # what `_scripted` hands over; importing that would put its trials in place of all others
 
@@ -34,7 +39,7 @@ def finished(bench):
     def run(engine):
         if engine not in known:
             study = bench(engine, tuple(ENDINGS))
-            study.run()
+            study.run(hung_after=SILENCE)
             known[engine] = {trial.params["behaviour"]: trial for trial in study.rows.read_trials()}, study.rows
         return known[engine]
 
@@ -74,21 +79,29 @@ def test_a_process_that_leaves_tells_its_last_words(finished, engine):
     assert "about to leave" in finished(engine)[0]["failed"].attempts[0].message
 
 
-class StopAt(Observer):
-    """Asks to stop once so many trials have told an epoch; a second time a moment later, if wished."""
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_a_hung_trial_says_how_long_it_was_silent_and_where(finished, engine):
+    attempt = finished(engine)[0]["hung"].attempts[0]
+    assert attempt.message == "the process gave no sign of life for 3.0s, after epoch 1"
+    assert gone(attempt.pid)
 
-    def __init__(self, stop, trials, levels=1):
-        self.stop, self.levels, self.left = stop, levels, trials
+
+class StopAt(Observer):
+    """Asks to stop once so many trials have told an epoch; to stop now a moment later, if wished."""
+
+    def __init__(self, stop, trials, level=Level.AFTER_EPOCH, then_now=False):
+        self.stop, self.level, self.then_now, self.left = stop, level, then_now, trials
         self.seen, self.asked = set(), 0.0
 
     def epoch(self, trial, epoch, decision):
         self.seen.add(trial.number)
         if len(self.seen) >= self.left and not self.stop.level:
-            self.stop.level, self.asked = 1, time.monotonic()
+            self.stop.ask(self.level)
+            self.asked = time.monotonic()
 
     def tick(self):
-        if self.levels == 2 and self.stop.level == 1 and time.monotonic() - self.asked > 0.5:
-            self.stop.level = 2
+        if self.then_now and self.stop.level and time.monotonic() - self.asked > 0.5:
+            self.stop.ask(Level.NOW)
 
 
 @pytest.mark.parametrize("engine", ["local", "ray"])
@@ -110,10 +123,32 @@ def test_an_interrupted_trial_goes_on_where_it_was_saved(bench, engine):
 def test_two_stops_end_every_process_now(bench, engine):
     study, stop = bench(engine, ("asleep",)), Stop()
     started = time.monotonic()
-    study.run(slots=1, observer=StopAt(stop, trials=1, levels=2), stop=stop)
+    study.run(slots=1, observer=StopAt(stop, trials=1, then_now=True), stop=stop)
     assert time.monotonic() - started < 60
     (trial,) = study.rows.read_trials()
     assert (trial.state, trial.reason) == (TrialState.WAITING, Reason.INTERRUPTED)
+    assert gone(trial.attempts[0].pid)
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_a_preempted_trial_leaves_in_the_middle_of_its_epoch(bench, engine):
+    study, stop = bench(engine, ("stepping",)), Stop()
+    study.run(slots=1, observer=StopAt(stop, trials=1, level=Level.AFTER_STEP), stop=stop, grace=60.0)
+    (trial,) = study.rows.read_trials()
+    assert (trial.state, trial.reason, trial.epochs) == (TrialState.WAITING, Reason.PREEMPTED, 1)
+    assert trial.attempts[0].message == "saved inside epoch 2"
+    study.run(slots=1)
+    (trial,) = study.rows.read_trials()
+    assert [(a.reason, a.first_epoch, a.last_epoch) for a in trial.attempts] == [("preempted", 1, 1), ("done", 2, 8)]
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_a_preempted_trial_that_does_not_leave_is_killed_after_the_grace(bench, engine):
+    study, stop = bench(engine, ("asleep",)), Stop()
+    study.run(slots=1, observer=StopAt(stop, trials=1, level=Level.AFTER_STEP), stop=stop, grace=1.0)
+    (trial,) = study.rows.read_trials()
+    assert (trial.state, trial.reason) == (TrialState.WAITING, Reason.PREEMPTED)
+    assert trial.attempts[0].message == "it had not left 1.0s after it was told to"
     assert gone(trial.attempts[0].pid)
 
 
