@@ -31,3 +31,10 @@ def test_what_is_no_duration_is_refused_with_an_example(text):
 )
 def test_a_duration_is_told_in_two_units_at_most(seconds, text):
     assert durations.brief(seconds) == text
+
+
+@pytest.mark.parametrize("text", ["0", "0s", "0h0m"])
+def test_no_time_at_all_is_a_duration_where_it_may_be(text):
+    assert durations.seconds(text, zero=True) == 0
+    with pytest.raises(ValueError, match=f"'{text}' is no time at all"):
+        durations.seconds(text)

@@ -313,7 +313,7 @@ def majority_baseline(registry: Registry, loaded: Any) -> Mapping[str, float]:
 def _check_patience(hung_after: float) -> None:
     if 0 < hung_after < LEAST:
         raise UsageError(
-            f"hung-after {hung_after:g} s is too short: a trial gives a sign of life about once a second",
+            f"--hung-after {hung_after:g} s is too short: a trial gives a sign of life about once a second",
             f"give {LEAST:g}s or more, or 0 for never",
         )
 

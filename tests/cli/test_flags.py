@@ -34,6 +34,13 @@ def test_a_duration_that_is_none_names_its_flag():
     assert flags.duration("--timeout", None) is None
 
 
+def test_a_wait_for_trials_may_be_none_at_all():
+    assert flags.RunFlags().patience() == {}
+    assert flags.RunFlags(hung_after="0", grace="2m").patience() == {"hung_after": 0.0, "grace": 120.0}
+    with pytest.raises(UsageError, match="--grace: 'soon' is no duration\n  write 90, 90s, 55m or 2h"):
+        flags.RunFlags(grace="soon").patience()
+
+
 def test_only_what_was_given_becomes_a_keyword():
     assert flags.StudyFlags().keywords() == {}
     given = flags.StudyFlags(model="cnn", channels=3, option=["train=50"], target="votes", set=["epochs=3"], seed=0)
