@@ -1,6 +1,7 @@
 """What tests ask of processes that are not theirs."""
 
 import time
+from pathlib import Path
 
 import psutil
 
@@ -21,3 +22,9 @@ def gone(pid: int, seconds: float = 5.0) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+def anonymous_mb(pid: int) -> float:
+    """Memory that is no file's: what the process holds for itself alone; 0 once it has ended."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next((int(line.split()[1]) for line in lines if line.startswith("RssAnon:")), 0) / 1024

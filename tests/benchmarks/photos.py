@@ -17,14 +17,9 @@ from fersearch.study import Objective
 from fersearch.training.request import TrialRequest
 from tests.benchmarks.startup import mapped_mb
 from tests.benchmarks.trainer import PARAMS
+from tests.processes import anonymous_mb
 
 PLUGIN = Path(__file__).with_name("_photos.py")
-
-
-def anonymous_mb(pid: int) -> float:
-    """Memory that is no file's: what the process holds for itself alone."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon:")) / 1024
 
 
 def request(folder: Path, images: int, model: str, batch: int) -> TrialRequest:

@@ -20,9 +20,9 @@ from fersearch.store import Store
 from fersearch.store.tables import epochs as epoch_rows
 from fersearch.study import Budget
 from fersearch.trial import Decision, Epoch, Outcome, Reason
-from tests.benchmarks.photos import anonymous_mb
 from tests.benchmarks.pool import spec
 from tests.postgres import Server, Unavailable
+from tests.processes import anonymous_mb
 
 METRICS = [f"metric_{n}" for n in range(17)]
 CONFUSION = [[n * m for m in range(8)] for n in range(8)]

@@ -15,6 +15,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +28,18 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from fersearch import Task
+from fersearch import Architecture, Task
 from fersearch.data.arrays import Loaded
 from fersearch.study import Objective
 from fersearch.training.augment import PRESETS
 from fersearch.training.batches import Pixels
 from fersearch.training.loop import train
+from fersearch.training.measure import synchronize
+from fersearch.training.precision import Precision
 
 Side = Callable[[], tuple[float, float]]  # wall and CPU seconds of a pass
 BATCH, CLASSES = 64, 8
+CPU = torch.device("cpu")
 PARAMS: dict[str, Any] = {
     "batch_size": BATCH,
     "optimizer": "sgd",
@@ -59,10 +63,10 @@ def data(count: int) -> Loaded:
     return Loaded(images, hard, None, indices, task, (0.5,), (0.29,), "0" * 64, "majority", "")
 
 
-def new_model() -> nn.Module:
-    """The network and its first weights, the same on every side."""
+def new_model(model: Architecture | None = None, device: torch.device = CPU) -> nn.Module:
+    """The network (`cnn` if none is given) and its first weights, the same on every side."""
     torch.manual_seed(0)
-    return Cnn().build(PARAMS, Task(tuple("abcdefgh")))
+    return (model or Cnn()).build(PARAMS, Task(tuple("abcdefgh"))).to(device)
 
 
 def new_optimizer(model: nn.Module) -> torch.optim.Optimizer:
@@ -70,37 +74,55 @@ def new_optimizer(model: nn.Module) -> torch.optim.Optimizer:
     return torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4, fused=True)
 
 
-def steps(model: nn.Module, updates: torch.optim.Optimizer, batches: Any) -> None:
-    """Forward, backward, step over batches."""
+def steps(model: nn.Module, updates: torch.optim.Optimizer, batches: Any, cast: Any = nullcontext) -> None:
+    """Forward, backward, step over batches; `cast` makes the context of the forward pass."""
     model.train()
     for images, labels in batches:
-        loss = F.cross_entropy(model(images), labels)
+        with cast():
+            loss = F.cross_entropy(model(images), labels)
         updates.zero_grad(set_to_none=True)
         loss.backward()
         updates.step()
 
 
-def bare(loaded: Loaded) -> Side:
-    """A pass over batches that are ready."""
-    pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, torch.device("cpu"))
+def bare(
+    loaded: Loaded, model: Architecture | None = None, device: torch.device = CPU, cast: Any = nullcontext
+) -> Side:
+    """A pass over batches that are ready on the device."""
+    pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, device)
     rows = pixels.rows(loaded.indices["train"]).split(BATCH)
-    ready = [(pixels.take(part), torch.from_numpy(loaded.hard[part.numpy()])) for part in rows]
-    model = new_model()
-    updates = new_optimizer(model)
-    return lambda: timed(lambda: steps(model, updates, ready))
+    ready = [(pixels.take(part), torch.from_numpy(loaded.hard[part.cpu().numpy()]).to(device)) for part in rows]
+    network = new_model(model, device)
+    updates = new_optimizer(network)
+
+    def side() -> None:
+        steps(network, updates, ready, cast)
+        synchronize(device)
+
+    return lambda: timed(side)
 
 
-def trainer(loaded: Loaded, augmentation: str, folder: Path, epochs: int) -> Side:
+def trainer(
+    loaded: Loaded,
+    augmentation: str,
+    folder: Path,
+    epochs: int,
+    model: Architecture | None = None,
+    device: torch.device = CPU,
+    precision: Precision = "float32",
+) -> Side:
     """The next epoch of a trial, without its validation."""
     told = train(
-        new_model(),
+        new_model(model, device),
         loaded,
         {**PARAMS, "augmentation": augmentation, "epochs": epochs},
-        device=torch.device("cpu"),
+        device=device,
         metrics={},
         objective=Objective("valid_loss", "min"),
         seed=0,
         scratch=folder,
+        precision=precision,
+        save_every=1e9,
     )
 
     def side() -> tuple[float, float]:
