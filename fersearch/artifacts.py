@@ -1,14 +1,28 @@
 """Trained weights by the digest of their content: what is opened is what was put."""
 
 import hashlib
+import os
 import re
 import shutil
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from fersearch.errors import FersearchError
 from fersearch.files import atomic_path
 
+YOUNG = 3600.0
+"""Seconds for which a file that no row refers to may still be waiting for its row."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_UNFINISHED = re.compile(r"\.[0-9a-f]{64}\..*\.part")
+
+
+class Stored(NamedTuple):
+    """A file that is kept: its size, and for how many seconds nobody has put it."""
+
+    bytes: int
+    age: float
 
 
 class Artifacts:
@@ -20,12 +34,15 @@ class Artifacts:
     def put(self, file: Path) -> str:
         """Keep a copy of the file and return its digest (64 hex digits); a content that is here already is kept once.
 
+        Either way its age begins anew, so that whoever removes old files spares one that is about to be referred to.
+
         Raises:
             OSError: the disk is full, or the folder cannot be written; no half file stays.
         """
         digest = file_digest(file)
         target = self.root / digest
         if target.exists() and file_digest(target) == digest:
+            os.utime(target)
             return digest
         with atomic_path(target) as temporary:
             shutil.copyfile(file, temporary)
@@ -55,6 +72,35 @@ class Artifacts:
     def remove(self, digest: str) -> None:
         """Forget a file; nothing happens when it is gone already."""
         self._path(digest).unlink(missing_ok=True)
+
+    def digests(self) -> dict[str, Stored]:
+        """Every file that is kept, by its digest."""
+        return {name: stored for name, stored in self._files() if _DIGEST.fullmatch(name)}
+
+    def unfinished(self) -> dict[str, Stored]:
+        """What a `put` that was cut off left behind, by its name."""
+        return {name: stored for name, stored in self._files() if _UNFINISHED.fullmatch(name)}
+
+    def remove_unfinished(self, name: str) -> None:
+        """Remove a leftover that `unfinished` named; nothing happens when it is gone already."""
+        if not _UNFINISHED.fullmatch(name):
+            raise FersearchError(f"'{name}' is no leftover of an artifact", "give a name that `unfinished` returned")
+        (self.root / name).unlink(missing_ok=True)
+
+    def _files(self) -> Iterator[tuple[str, Stored]]:
+        """Every file of the folder; one that vanishes meanwhile is left out."""
+        now = time.time()
+        try:
+            entries = list(os.scandir(self.root))
+        except FileNotFoundError:
+            return
+        for entry in entries:
+            try:
+                if entry.is_file(follow_symlinks=False):
+                    found = entry.stat(follow_symlinks=False)
+                    yield entry.name, Stored(found.st_size, now - found.st_mtime)
+            except FileNotFoundError:
+                continue
 
     def _path(self, digest: str) -> Path:
         if not _DIGEST.fullmatch(digest):

@@ -111,6 +111,37 @@ class Budget:
 
 
 @dataclass(frozen=True)
+class Keep:
+    """Whose checkpoints a study keeps once a trial has ended.
+
+    `front`: of the trials on the Pareto front, and of the best by the first objective wherever it
+    stands; `all`: of every trial; `best`: of the `most` best complete trials by the first objective.
+    """
+
+    which: Literal["front", "all", "best"] = "front"
+    most: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `front`, `all`, `best N` or `best:N`; UsageError otherwise."""
+        if text.strip() in ("front", "all"):
+            return cls(text.strip())  # type: ignore[arg-type]
+        match = re.fullmatch(r"best[\s:]\s*(\d+)", text.strip())
+        if match and int(match[1]):
+            return cls("best", int(match[1]))
+        raise UsageError(f"'{text}' does not say which checkpoints to keep", "write front, all, or best N, as best:5")
+
+    @property
+    def told(self) -> str:
+        """What it keeps, in words."""
+        whose = {"front": "the checkpoints of the front", "all": "every checkpoint"}
+        return f"{whose.get(self.which, f'the best {self.most} checkpoints')} (keep = {self})"
+
+    def __str__(self) -> str:
+        return f"best {self.most}" if self.which == "best" else self.which
+
+
+@dataclass(frozen=True)
 class StudySpec:
     """All that a study was asked to do.
 
@@ -122,7 +153,7 @@ class StudySpec:
 
     After its last trial, the best configuration is trained `refit` times more (0: not at all) on
     the protocol's split without folds, in a study of its own, and the best model judges every
-    dataset of `unseen`.
+    dataset of `unseen`. `keep` bounds the disk that its checkpoints take.
     """
 
     name: str
@@ -142,17 +173,20 @@ class StudySpec:
     precision: Literal["auto", "float32", "bf16"] = "auto"
     refit: int = 0
     unseen: tuple[str, ...] = ()
+    keep: Keep = Keep()
 
     def to_json(self) -> dict[str, Any]:
         """The spec as plain data, for the store."""
         data = asdict(self)
         data["space"] = self.space.to_json()
+        data["keep"] = str(self.keep)
         return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The spec that `to_json` wrote."""
+        """The spec that `to_json` wrote; one that does not say what to keep was promised every checkpoint."""
         known = dict(data)
+        known["keep"] = Keep.parse(data.get("keep", "all"))
         known["objectives"] = tuple(Objective(**item) for item in data["objectives"])
         known["space"] = Space.from_json(data["space"])
         known["budget"] = Budget(**data["budget"])

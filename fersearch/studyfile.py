@@ -100,6 +100,7 @@ class StudySection(_Section):
     precision: Literal["auto", "float32", "bf16"] | None = None
     refit: Annotated[int, Field(ge=0)] | None = None
     unseen: Annotated[list[str], BeforeValidator(_listed)] | None = None
+    keep: str | None = None
     plugins: Annotated[list[str], BeforeValidator(_listed)] = []
     space: dict[str, Setting] = {}
     protocol: ProtocolSection = ProtocolSection()

@@ -112,6 +112,7 @@ class Trial:
     rounds (of a sample, n - 1); the kept epoch is the best of all rounds. `space` is the
     space it was drawn from and `sampler_state` what the sampler must be told to go on as if it
     had never stopped, both as plain data. `verdict` is the pruner's last decision and its grounds.
+    `released` is the keep policy under which its checkpoint was given up; empty if none was.
     """
 
     number: int
@@ -125,6 +126,7 @@ class Trial:
     space: Mapping[str, Any] = field(default_factory=dict)
     sampler_state: Mapping[str, Any] = field(default_factory=dict)
     verdict: Mapping[str, Any] = field(default_factory=dict)
+    released: str = ""
 
     @property
     def reason(self) -> Reason | None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fersearch.errors import UsageError
 from fersearch.space import Choice, Float, Int, Space
-from fersearch.study import Budget, Constraint, Objective, Protocol, StudySpec
+from fersearch.study import Budget, Constraint, Keep, Objective, Protocol, StudySpec
 
 SPACE = Space(
     {
@@ -33,6 +33,7 @@ FULL = StudySpec(
     limit=100,
     weights="torchvision",
     precision="bf16",
+    keep=Keep("best", 5),
 )
 PLAIN = StudySpec("s", "cnn", "faces", (Objective("f1_macro", "max"),), Space({}))
 
@@ -80,3 +81,39 @@ def test_a_constraint_holds_within_its_bound_and_never_without_the_metric() -> N
     assert [lower.holds({"m": value}) for value in (4.0, 5.0, 6.0)] == [False, True, True]
     assert not upper.holds({})
     assert not upper.holds({"m": float("nan")})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("front", Keep()),
+        (" all ", Keep("all")),
+        ("best 5", Keep("best", 5)),
+        ("best:5", Keep("best", 5)),
+        ("best: 12", Keep("best", 12)),
+    ],
+)
+def test_a_keep_policy_is_read_as_it_is_written(text: str, expected: Keep) -> None:
+    assert Keep.parse(text) == expected
+    assert Keep.parse(str(expected)) == expected
+
+
+@pytest.mark.parametrize("text", ["", "best", "best 0", "best5", "best -1", "none", "fronts"])
+def test_what_is_no_keep_policy_is_refused_in_words(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Keep.parse(text)
+    assert str(caught.value) == (
+        f"'{text}' does not say which checkpoints to keep\n  write front, all, or best N, as best:5"
+    )
+
+
+def test_a_policy_says_what_it_keeps() -> None:
+    assert Keep().told == "the checkpoints of the front (keep = front)"
+    assert Keep("all").told == "every checkpoint (keep = all)"
+    assert Keep("best", 3).told == "the best 3 checkpoints (keep = best 3)"
+
+
+def test_a_spec_that_does_not_say_what_to_keep_keeps_everything() -> None:
+    told = PLAIN.to_json()
+    assert told.pop("keep") == "front"
+    assert StudySpec.from_json(told).keep == Keep("all")

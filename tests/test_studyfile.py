@@ -8,8 +8,8 @@ from fersearch import studyfile
 from fersearch.errors import FersearchError, StudyFileError, UsageError
 
 TOP = (
-    "data, dataset, epochs, limit, model, name, objectives, plugins, precision, protocol, pruner, refit, sampler, "
-    "seed, space, timeout, trials, unseen, weights"
+    "data, dataset, epochs, keep, limit, model, name, objectives, plugins, precision, protocol, pruner, refit, "
+    "sampler, seed, space, timeout, trials, unseen, weights"
 )
 SETTING = "write a value, a list of values, 'LOW..HIGH' or {low, high}"
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fersearch.api.doctor import diagnose
     from fersearch.api.ensembles import make_ensemble
     from fersearch.api.evaluating import evaluate
+    from fersearch.api.garbage import collect_garbage
     from fersearch.api.plugins import check_plugin, list_plugins, new_plugin, show_plugin
     from fersearch.api.portraying import report_dataset
     from fersearch.api.predicting import predict
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "check_file": "creating",
     "check_plugin": "plugins",
+    "collect_garbage": "garbage",
     "compare_studies": "comparing",
     "create_from_file": "creating",
     "create_study": "creating",
@@ -79,6 +81,7 @@ _HOMES = {
 __all__ = [
     "check_file",
     "check_plugin",
+    "collect_garbage",
     "compare_studies",
     "create_from_file",
     "create_study",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from fersearch.api.checkpoints import require_checkpoint
 from fersearch.api.context import open_store
 from fersearch.api.studies import front_of
 from fersearch.artifacts import Artifacts
@@ -58,7 +59,9 @@ def judge_unseen(study: StudyRow, name: str, store: Store, note: Note) -> None:
     from fersearch.api.evaluating import evaluate
 
     owner = store.study(name)
-    digest = best_of(owner, store).checkpoint or ""
+    best = best_of(owner, store)
+    require_checkpoint(name, best)
+    digest = best.checkpoint or ""
     seen = {look.dataset for look in store.looks(owner.id) if look.checkpoint == digest}
     for dataset in study.spec.unseen:
         if dataset in seen:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from fersearch.api.context import components, open_store
 from fersearch.api.studies import Front, finite, front_of
 from fersearch.artifacts import Artifacts, file_digest
-from fersearch.errors import PluginError, UsageError, lookup
+from fersearch.errors import FersearchError, PluginError, UsageError, lookup
 from fersearch.files import atomic_folder
 from fersearch.home import artifacts_folder
 from fersearch.pareto import knee
 from fersearch.plugins import PluginFile
 from fersearch.registry import Registry
 from fersearch.store import Store, StudyRow
+from fersearch.study import Keep
 from fersearch.trial import Trial, TrialState
 
 if TYPE_CHECKING:
@@ -84,10 +85,10 @@ def pull_checkpoint(
     with open_store(storage) as store:
         study = store.study(name)
         chosen = _chosen(store, study, trial, prefer, where)
-        _require_checkpoint(chosen)
+        require_checkpoint(study.name, chosen)
         source = Artifacts(artifacts_folder()).open(chosen.checkpoint or "")
         folder = out or Path(f"{study.name.replace('/', '-')}-{chosen.number}")
-        _write_folder(folder, source, _card(study, chosen, source, folder), study.plugins, force)
+        write_pulled(folder, study, chosen, source, force)
     return Pulled(folder, chosen.number, chosen.values)
 
 
@@ -143,7 +144,20 @@ def _chosen(store: Store, study: StudyRow, number: int | None, prefer: str | Non
     return _best(found, prefer) if prefer else candidates[0]
 
 
-def _require_checkpoint(trial: Trial) -> None:
+def require_checkpoint(study: str, trial: Trial) -> None:
+    """Make sure that a trial has a checkpoint.
+
+    Raises:
+        FersearchError: it was released; the message names the policy.
+        UsageError: it never had one.
+    """
+    if trial.checkpoint is None and trial.released:
+        raise FersearchError(
+            f"the checkpoint of trial {trial.number} was released: "
+            f"study '{study}' kept only {Keep.parse(trial.released).told}",
+            f"train it again into a folder: fersearch trial rerun {study} {trial.number} -o DIR; "
+            "or keep every checkpoint of the next study: --keep all",
+        )
     if trial.checkpoint is None:
         raise UsageError(
             f"trial {trial.number} is {trial.state.value} and has no checkpoint",
@@ -176,13 +190,13 @@ def _card(study: StudyRow, trial: Trial, source: Path, folder: Path) -> dict[str
     return card
 
 
-def _write_folder(
-    folder: Path, source: Path, card: Mapping[str, Any], plugins: Sequence[PluginFile], force: bool
-) -> None:
+def write_pulled(folder: Path, study: StudyRow, trial: Trial, source: Path, force: bool) -> None:
+    """Write the folder of a pulled checkpoint, whole: the file `source` of a trial, its card, the plugins it needs."""
+    card = _card(study, trial, source, folder)
     with whole_folder(folder, force) as work:
         shutil.copyfile(source, work / WEIGHTS)
         (work / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-        write_plugins(work, plugins)
+        write_plugins(work, study.plugins)
 
 
 def write_plugins(folder: Path, plugins: Sequence[PluginFile]) -> None:

@@ -2,12 +2,11 @@
 
 import os
 import shutil
-import time
 from collections import Counter
-from pathlib import Path
 
 from fersearch.api.checks import GIGABYTE, MEGABYTE, Check
 from fersearch.api.datasets import files_of
+from fersearch.artifacts import YOUNG, Artifacts
 from fersearch.home import artifacts_folder, database_url, home
 from fersearch.registry import Registry
 from fersearch.store.checkup import Checkup, check_up
@@ -19,8 +18,6 @@ SLOW = 0.2
 """Seconds of one question to the database after which a person should know."""
 APART = 30.0
 """Seconds that two clocks may differ; the lease of a study believes a silent driver for 60."""
-YOUNG = 3600.0
-"""Seconds for which a file that no row names may still be waiting for its row."""
 
 
 def folder() -> Check:
@@ -50,18 +47,17 @@ def database(storage: str | None) -> tuple[Check, Checkup]:
 
 def checkpoints(found: Checkup) -> Check:
     """Files that no row names, and rows whose file is missing."""
-    files = {entry.name: entry.stat() for entry in _entries(artifacts_folder())}
-    old = time.time() - YOUNG
-    spare = {name: stat.st_size for name, stat in files.items() if name not in found.kept and stat.st_mtime < old}
+    files = Artifacts(artifacts_folder()).digests()
+    spare = {name: each.bytes for name, each in files.items() if name not in found.kept and each.age > YOUNG}
     missing = [where for digest, where in found.kept.items() if digest not in files]
-    size, unnamed = sum(stat.st_size for stat in files.values()), sum(spare.values())
+    size, unnamed = sum(each.bytes for each in files.values()), sum(spare.values())
     facts = {"files": len(files), "megabytes": size / MEGABYTE, "missing": [f"{name} {n}" for name, n in missing]}
     facts |= {"unnamed": len(spare), "unnamed_megabytes": unnamed / MEGABYTE}
     told = f"{len(files):,} files, {size / MEGABYTE:,.0f} MB"
     hints = []
     if spare:
         told += f"; {len(spare):,} of them ({unnamed / MEGABYTE:,.0f} MB) belong to no study of this database"
-        hints.append(f"if no other database uses this home, they can go: {artifacts_folder()}")
+        hints.append("if no other database uses this home, they can go: fersearch checkpoint gc")
     if missing:
         told += f"; {len(missing):,} are missing, as that of trial {missing[0][1]} of {missing[0][0]}"
         hints.append("restore them from a backup, or set FERSEARCH_HOME to where they are")
@@ -110,11 +106,3 @@ def _judged(found: Checkup) -> tuple[str, str, str]:
 def _network(found: Checkup) -> str:
     hint = f"SQLite on {found.network} is slow and trusts its locks: take PostgreSQL, or a file on a local disk"
     return hint if found.network else ""
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return [entry for entry in entries if entry.is_file()]
-    except FileNotFoundError:
-        return []

@@ -15,7 +15,7 @@ from fersearch.registry import Registry
 from fersearch.search.build import FINITE, PRUNERS, SAMPLERS
 from fersearch.search.grid import check_finite
 from fersearch.space import Space, Value, values_of
-from fersearch.study import Budget, Direction, Objective, Protocol, StudySpec
+from fersearch.study import Budget, Direction, Keep, Objective, Protocol, StudySpec
 from fersearch.studyfile import mistake
 
 PRECISIONS = ("auto", "float32", "bf16")
@@ -60,6 +60,7 @@ class Wishes:
     duplicates: str | None = None
     refit: int | None = None
     unseen: Sequence[str] = ()
+    keep: str | None = None
 
 
 class Mistakes:
@@ -137,6 +138,7 @@ def plan(
         precision=cast(Literal["auto", "float32", "bf16"], wishes.precision or "auto"),
         refit=_or(wishes.refit, 0),
         unseen=tuple(wishes.unseen),
+        keep=Keep.parse(wishes.keep or "front"),
     )
 
 
@@ -265,6 +267,8 @@ def _check_words(wishes: Wishes, mistakes: Mistakes) -> None:
         mistakes.found.append(("folds", error))
     with mistakes.at("name"):
         _check_name(wishes.name)
+    with mistakes.at("keep"):
+        Keep.parse(wishes.keep or "front")
 
 
 def _check_name(name: str | None) -> None:

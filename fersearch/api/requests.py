@@ -36,4 +36,5 @@ def request_for(study: StudyRow, trial: Trial, prepared: Path, slot: Slot) -> Tr
         artifacts=str(artifacts_folder()),
         recorded=trial.epochs,
         micro_batches=micro_batches(trial),
+        keep_pruned=spec.keep.which == "all",
     )

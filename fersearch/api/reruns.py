@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from fersearch.api.checkpoints import refuse_existing, write_pulled
 from fersearch.api.context import components, open_store
 from fersearch.api.requests import request_for
 from fersearch.api.running import environment, to_preload
@@ -62,7 +63,8 @@ class Changed:
 class Rerun:
     """A trial trained again: its metrics beside the stored ones, and what differs in the environment.
 
-    `seed` is the one it was trained with now, `kept_epoch` the one whose values count, stored and again.
+    `seed` is the one it was trained with now, `kept_epoch` the one whose values count, stored and again,
+    `path` the folder of the new model, where one was asked for.
     """
 
     study: str
@@ -72,6 +74,7 @@ class Rerun:
     kept_epoch: tuple[int | None, int | None]
     metrics: tuple[Compared, ...]
     changed: tuple[Changed, ...]
+    path: Path | None = None
 
     @property
     def max_difference(self) -> float:
@@ -90,6 +93,8 @@ def rerun_trial(
     *,
     seed: int | None = None,
     device: str | None = None,
+    out: Path | None = None,
+    force: bool = False,
     storage: str | None = None,
     report: Callable[[Epoch], None] = lambda _: None,
 ) -> Rerun:
@@ -100,13 +105,17 @@ def rerun_trial(
     Args:
         seed: another seed than the study's.
         device: another device than the one recorded, as torch names it.
+        out: a folder for the model, as `pull_checkpoint` writes it.
+        force: replace a pulled checkpoint that is there.
         report: told every epoch.
 
     Raises:
-        UsageError: the trial has not ended.
+        UsageError: the trial has not ended, or the folder exists.
         FersearchError: training fails.
         DataError: the dataset is missing or broken.
     """
+    if out is not None:
+        refuse_existing(out, force)
     with open_store(storage) as store:
         study = store.study(name)
         trial = store.trial(study.id, number)
@@ -121,9 +130,18 @@ def rerun_trial(
     slot = _slot(device or facts.get("device"), facts.get("threads"))
     request = request_for(study, trial, prepared.folder, slot)
     request = replace(request, seed=spec.seed if seed is None else seed, recorded=0, resume=False)
-    run = _Run(request, slot, to_preload(registry, study), _last(trial), report)
-    outcome = run.go()
-    values = trial_values(run.epochs, outcome.kept_epoch, spec.objectives[0], registry.metrics)
+    run = _Run(replace(request, keep_pruned=out is not None), slot, to_preload(registry, study), _last(trial), report)
+
+    def values_of(outcome: Outcome) -> dict[str, float]:
+        return trial_values(run.epochs, outcome.kept_epoch, spec.objectives[0], registry.metrics)
+
+    def take(outcome: Outcome, kept: Artifacts) -> None:
+        if out is not None and outcome.checkpoint is not None:
+            again = replace(trial, values=values_of(outcome), checkpoint=outcome.checkpoint)
+            write_pulled(out, study, again, kept.open(outcome.checkpoint), force)
+
+    outcome = run.go(take)
+    values = values_of(outcome)
     changed = _changed({**facts, **_data(trial)}, {**outcome.facts, "data": prepared.digest}, drivers)
     return Rerun(
         study.name,
@@ -133,6 +151,7 @@ def rerun_trial(
         (trial.kept_epoch, outcome.kept_epoch),
         _compared(trial.values, values, registry),
         changed,
+        out,
     )
 
 
@@ -149,8 +168,8 @@ class _Run:
     def __post_init__(self) -> None:
         self.epochs: dict[int, Epoch] = {}
 
-    def go(self) -> Outcome:
-        """Train to the end; FersearchError if that fails."""
+    def go(self, take: Callable[[Outcome, Artifacts], None]) -> Outcome:
+        """Train to the end and let `take` have what was kept; FersearchError if that fails."""
         with tempfile.TemporaryDirectory(prefix="fersearch-rerun-") as folder, closing(Pool(self.preload)) as pool:
             process = pool.start(Path(folder, "log"), dict(self.slot.env))
             try:
@@ -162,8 +181,9 @@ class _Run:
                 process.close()
             if outcome is None:
                 raise FersearchError(f"the process of the rerun died: {_how_it_died(pool, process)}", "try it again")
-        if outcome.reason not in ENDED_WELL:
-            raise FersearchError(f"the rerun ended with {outcome.reason.value}: {outcome.message}")
+            if outcome.reason not in ENDED_WELL:
+                raise FersearchError(f"the rerun ended with {outcome.reason.value}: {outcome.message}")
+            take(outcome, Artifacts(Path(folder, "kept")))
         return outcome
 
     def _follow(self, process: Process) -> Outcome | None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from fersearch.api.after import follow_up
 from fersearch.api.context import components, open_store
+from fersearch.api.garbage import discard
 from fersearch.api.outages import Outages, stopped
 from fersearch.api.plan import check_weights
 from fersearch.api.requests import request_for
@@ -32,7 +33,7 @@ from fersearch.home import log_folder, prepared_folder, run_folder
 from fersearch.registry import Registry
 from fersearch.search.brain import Search
 from fersearch.store import Lease, Store, StudyRow, Writer
-from fersearch.study import Budget
+from fersearch.study import Budget, Keep
 from fersearch.training.request import TrialRequest
 from fersearch.trial import Trial
 
@@ -54,6 +55,7 @@ def run_study(
     slots_per_gpu: int | None = None,
     trials: int | None = None,
     timeout: float | None = None,
+    keep: str | None = None,
     in_process: bool = False,
     engine: str = "local",
     ray_address: str | None = None,
@@ -68,6 +70,7 @@ def run_study(
         slots: trials at once; default one per GPU, or one per core without a GPU.
         trials: the study's new total of trials.
         timeout: seconds for this run; default what is left of the study's own.
+        keep: whose checkpoints the study keeps from here on: `front`, `all` or `best N`.
         in_process: run one trial in this very process, for a debugger.
         engine: `local` (this machine), or `ray` (a cluster).
         ray_address: with ray: `auto`, HOST:PORT, or `local` (the default: start one here).
@@ -81,6 +84,7 @@ def run_study(
         DataError: the dataset is missing or broken.
     """
     _check_patience(hung_after)
+    policy = None if keep is None else Keep.parse(keep)
     with open_store(storage) as store:
         study = store.study(name)
         if trials is not None:
@@ -90,6 +94,9 @@ def run_study(
             Lease.take(store, study.id, study.name) as lease,
             _body(engine, ray_address, slots, slots_per_gpu) as (places, make_pool),
         ):
+            if policy is not None:
+                store.update_keep(study.id, policy)
+                study = store.study(name)
             patient_pool = partial(make_pool, hung_after=hung_after)
             run = _Run(store, study, places, patient_pool, observer or Observer(), seconds, lease, grace)
             run.go(in_process)
@@ -213,7 +220,7 @@ class _Run:
         trials = self.outages.ride_out(lambda: self.store.trials(self.study.id))
         history = self.outages.ride_out(lambda: self.store.epoch_values(self.study.id))
         metrics = self.registry.metrics
-        search = Search(self.study, trials, history, writer, metrics, self.study.baseline, self._rounds)
+        search = Search(self.study, trials, history, writer, metrics, self.study.baseline, self._rounds, self._discard)
         ended = [trial for trial in trials if trial.state.ended]
         self.observer.begin(self.study, self.study.spec.budget.trials, ended, len(self.places), self._rounds)
         if in_process:
@@ -247,6 +254,9 @@ class _Run:
     def _forget(self, trial: Trial) -> None:
         folder = run_folder(self.study.id, trial.number)
         self._writer.after_commit(partial(shutil.rmtree, folder, ignore_errors=True))
+
+    def _discard(self, digest: str) -> None:
+        self._writer.after_commit(partial(discard, self.store, digest))
 
     def _watch(self) -> None:
         if self.lease.lost:

@@ -1,11 +1,12 @@
-"""`fersearch checkpoint`: list, pull."""
+"""`fersearch checkpoint`: list, pull, gc."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fersearch.cli.flags import AsJson, Storage
+from fersearch.cli.flags import AsJson, Storage, Yes
+from fersearch.cli.study import confirm
 
 app = typer.Typer(help="Trained weights with everything needed to use them.", no_args_is_help=True)
 Study = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.")]
@@ -52,3 +53,25 @@ def pull(
     else:
         render.show(f"pulled trial {pulled.trial} into {pulled.path}/")
         render.show(render.commands([["fersearch", "predict", str(pulled.path), "FACE.png"]]))
+
+
+@app.command()
+def gc(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    yes: Yes = False,
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove the files that no trial needs, each study held to its keep policy; running studies are left alone."""
+    from fersearch import api
+    from fersearch.cli import records, render, results, words
+
+    found = api.collect_garbage(dry_run=True, storage=storage)
+    if found.files and not dry_run:
+        size = f"{words.plural(found.files, 'file')} ({words.megabytes(found.bytes)})"
+        confirm(f"remove {size} that no trial of {found.storage} needs?", yes)
+        found = api.collect_garbage(storage=storage)
+    if as_json:
+        records.dump(records.garbage(found))
+    else:
+        render.show(results.garbage(found))

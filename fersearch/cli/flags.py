@@ -22,6 +22,10 @@ Storage = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Keep = Annotated[
+    str | None,
+    typer.Option("--keep", metavar="front|all|best:N", help="Whose checkpoints stay on the disk; default the front's."),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Plugins = Annotated[
     list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Also use this plugin file; repeatable.")
@@ -102,6 +106,7 @@ class StudyFlags:
     unseen: Annotated[
         list[str] | None, typer.Option("--unseen", help="At the end judge the best model on this dataset; repeatable.")
     ] = None
+    keep: Keep = None
 
     def keywords(self) -> dict[str, Any]:
         """What was given, as keywords of `api.create_study`."""
@@ -111,6 +116,7 @@ class StudyFlags:
         same += ("pruner", "weights")
         same += ("precision", "split", "by", "folds", "repeats", "duplicates", "refit")
         given = {name: getattr(self, name) for name in same}
+        given["keep"] = self.keep
         given["unseen"] = list(self.unseen or ())
         given |= {"dataset_options": data.options(), "settings": settings, "objectives": list(self.objective or ())}
         given |= {"timeout": duration("--timeout", self.timeout), "plugins": list(self.plugin or ())}

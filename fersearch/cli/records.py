@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fersearch.api.ensembles import Ensemble
     from fersearch.api.evaluating import EvaluationView
     from fersearch.api.examining import Examined
+    from fersearch.api.garbage import Garbage
     from fersearch.api.plugins import PluginRow, PluginView
     from fersearch.api.predicting import Prediction
     from fersearch.api.reruns import Rerun
@@ -38,6 +39,8 @@ def trials(found: Sequence[Trial]) -> list[Record]:
 def trial(view: "TrialView") -> Record:
     """One trial with its log, attempts and history; `pid` only while it runs."""
     record = {**trial_json(view.trial), "log": view.log}
+    if view.trial.released:
+        record["released"] = view.trial.released
     if view.pid is not None:
         record["pid"] = view.pid
     record["attempts"] = [
@@ -63,6 +66,7 @@ def study(view: "StudyView") -> Record:
         "counts": dict(view.counts),
         "storage": view.storage,
         "looks": looks(view.looks),
+        "keep": str(view.spec.keep),
     }
 
 
@@ -108,6 +112,14 @@ def checkpoints(rows: "Sequence[CheckpointRow]") -> list[Record]:
 def pulled(found: "Pulled") -> Record:
     """Where a checkpoint was put."""
     return {"path": str(found.path), "trial": found.trial, "values": dict(found.values)}
+
+
+def garbage(found: "Garbage") -> Record:
+    """What was removed by kind, or with `dry_run` would be, and what was left alone."""
+    kinds = {kind: {"files": heap.files, "megabytes": heap.bytes / 2**20} for kind, heap in found.heaps.items()}
+    total = {"files": found.files, "megabytes": found.bytes / 2**20}
+    left = {"running": list(found.driven), "young": found.young}
+    return {"storage": found.storage, "dry_run": found.dry_run, **total, "kinds": kinds, "left_alone": left}
 
 
 def datasets(rows: "Sequence[DatasetRow]") -> list[Record]:
@@ -220,4 +232,5 @@ def rerun(done: "Rerun") -> Record:
             each.name: {"stored": each.stored, "again": each.again, "checked": each.checked} for each in done.metrics
         },
         "changed": [asdict(each) for each in done.changed],
+        **({"path": str(done.path)} if done.path else {}),
     }

@@ -18,7 +18,7 @@ from fersearch.cli.parts import facts as _facts
 from fersearch.cli.parts import table as _table
 from fersearch.cli.parts import title as _title
 from fersearch.space import describe
-from fersearch.study import Objective, StudySpec
+from fersearch.study import Keep, Objective, StudySpec
 from fersearch.trial import Attempt, Epoch, Trial, TrialState
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ def _study(title: str, asked: StudySpec, stands: Mapping[str, Cell]) -> Renderab
         "search": f"sampler {asked.sampler}, pruner {asked.pruner}, seed {asked.seed}",
         "protocol": f"{words.protocol(asked.protocol)}, precision {asked.precision}",
         "at the end": _at_the_end(asked),
+        "checkpoints": f"keeps {asked.keep.told}",
     }
     space = [(name, describe(dimension)) for name, dimension in asked.space.dimensions.items()]
     return Group(_title(title), _facts({**facts, **stands}), Text(), _table(("parameter", "searched"), space))
@@ -170,6 +171,8 @@ def trial(view: "TrialView", objectives: Sequence[Objective]) -> RenderableType:
         facts["kept epoch"] = f"{one.kept_epoch} of {one.epochs}"
     if one.checkpoint:
         facts["checkpoint"] = one.checkpoint
+    elif one.released:
+        facts["checkpoint"] = f"released: the study kept only {Keep.parse(one.released).told}"
     if view.log:
         facts["log"] = view.log
     parts: list[RenderableType] = [_title(f"trial {one.number}"), _facts(facts), Text()]

@@ -1,4 +1,4 @@
-"""What ensembles and reruns came to, as tables for a person."""
+"""What ensembles, reruns and the removal of files came to, as tables for a person."""
 
 from typing import TYPE_CHECKING
 
@@ -9,8 +9,15 @@ from fersearch.cli import parts, words
 
 if TYPE_CHECKING:
     from fersearch.api.ensembles import Ensemble
+    from fersearch.api.garbage import Garbage
     from fersearch.api.reruns import Compared, Rerun
 
+HEAPS = {
+    "released": "checkpoints given up by their study's keep policy",
+    "orphaned": "checkpoints that no trial names",
+    "scratch": "states of trials that have ended",
+    "unfinished": "files cut off while they were written",
+}
 FITTED = {
     "weighted": ", and their weights were fitted on it",
     "stacking": ", and the logistic regression was fitted on it",
@@ -58,6 +65,8 @@ def rerun(done: "Rerun") -> RenderableType:
     title = f"trial {done.trial} of {done.study}, again with seed {done.seed}: {words.plural(done.epochs, 'epoch')}"
     rows = [(each.name, words.number(each.stored), words.number(each.again), _told(each)) for each in done.metrics]
     below: list[RenderableType] = [Text(sameness(done))]
+    if done.path:
+        below.append(Text(f"the model is in {done.path}/"))
     if done.changed:
         rows_changed = [(each.name, each.stored, each.again) for each in done.changed]
         below += [Text(), parts.table(("environment", "then", "now"), rows_changed)]
@@ -75,6 +84,22 @@ def sameness(done: "Rerun") -> str:
         else f"; kept epoch {done.kept_epoch[1]}, not {done.kept_epoch[0]}"
     )
     return f"not the same: the largest difference is {done.max_difference:.3g}{epochs}"
+
+
+def garbage(found: "Garbage") -> RenderableType:
+    """What was removed by kind, or would be, and what was left alone."""
+    rows = [
+        (HEAPS[kind], f"{heap.files:,}", words.megabytes(heap.bytes))
+        for kind, heap in found.heaps.items()
+        if heap.files
+    ]
+    total = f"{words.plural(found.files, 'file')}, {words.megabytes(found.bytes)}"
+    told = f"{'would remove' if found.dry_run else 'removed'} {total}" if rows else "nothing to remove"
+    left = [f"left alone: study {name}, which is running" for name in found.driven]
+    if found.young:
+        left.append(f"left alone: {words.plural(found.young, 'file')} less than an hour old that no trial names yet")
+    table = [parts.table(("what", ">files", ">size"), rows)] if rows else []
+    return Group(*table, Text(told), *(Text(line, style="dim") for line in left))
 
 
 def _told(each: "Compared") -> str:

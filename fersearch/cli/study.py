@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from fersearch.cli import compare, errors, flags, report
-from fersearch.cli.flags import AsJson, RunFlags, Storage, StudyFlags, Yes
+from fersearch.cli.flags import AsJson, Keep, RunFlags, Storage, StudyFlags, Yes
 from fersearch.errors import FersearchError, UsageError
 
 app = typer.Typer(help="Searches: create, run, look at and export them.", no_args_is_help=True)
@@ -58,6 +58,7 @@ def run(
     timeout: Annotated[
         str | None, typer.Option("--timeout", metavar="DURATION", help="End this run after 90, 90s, 55m or 2h.")
     ] = None,
+    keep: Keep = None,
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> int:
@@ -66,7 +67,7 @@ def run(
 
     seconds = flags.duration("--timeout", timeout)
     names = api.matching_studies([name], storage)
-    return _run_each(names, how, trials=trials, timeout=seconds, storage=storage, as_json=as_json)
+    return _run_each(names, how, trials=trials, timeout=seconds, keep=keep, storage=storage, as_json=as_json)
 
 
 @app.command()
@@ -198,6 +199,7 @@ def _run_each(
     *,
     trials: int | None = None,
     timeout: float | None = None,
+    keep: str | None = None,
     storage: str | None,
     as_json: bool,
 ) -> int:
@@ -207,7 +209,7 @@ def _run_each(
     failures, found = [], []
     for name in names:
         try:
-            found.append(_run(name, how, trials=trials, timeout=timeout, storage=storage, as_json=as_json))
+            found.append(_run(name, how, trials=trials, timeout=timeout, keep=keep, storage=storage, as_json=as_json))
         except FersearchError as error:
             if len(names) == 1 or error.exit_code == errors.INTERRUPTED:
                 raise
@@ -226,6 +228,7 @@ def _run(
     *,
     trials: int | None = None,
     timeout: float | None = None,
+    keep: str | None = None,
     storage: str | None,
     as_json: bool,
 ) -> dict[str, Any]:
@@ -241,6 +244,7 @@ def _run(
         slots_per_gpu=how.slots_per_gpu,
         trials=trials,
         timeout=timeout,
+        keep=keep,
         in_process=how.in_process,
         engine=how.engine,
         ray_address=how.ray_address,

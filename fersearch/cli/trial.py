@@ -1,6 +1,7 @@
 """`fersearch trial`: list, show, rerun."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -56,6 +57,10 @@ def rerun(
     device: Annotated[
         str | None, typer.Option("--device", help="Another device than the trial's, as cpu or cuda:0.")
     ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Keep the model in this folder.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a pulled model that is there.")] = False,
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> int:
@@ -71,7 +76,9 @@ def rerun(
         if not as_json:
             render.console(stderr=True).print(f"epoch {epoch.number} of {view.trial.epochs}", style="dim")
 
-    done = api.rerun_trial(study, number, seed=seed, device=device, storage=storage, report=report)
+    done = api.rerun_trial(
+        study, number, seed=seed, device=device, out=out, force=force, storage=storage, report=report
+    )
     if as_json:
         records.dump(records.rerun(done))
     else:

@@ -82,6 +82,11 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
+def megabytes(size: int) -> str:
+    """A size in bytes, in MB of 2^20: `3.4 MB`."""
+    return f"{number(size / 2**20)} MB"
+
+
 def ties(trials: Sequence[Trial], objectives: Sequence[Objective]) -> set[tuple[int, str]]:
     """Pairs (trial number, metric) whose time or memory lies within 5 % of another trial of the table.
 

@@ -4,7 +4,7 @@ Engines run trials and call three verbs: `ask`, `record`, `finish`. The brain ow
 the pruner and the retry table, and it alone tells the writer what to keep.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ from fersearch.components import Metric
 from fersearch.search.build import make_pruner, make_sampler
 from fersearch.search.front import front
 from fersearch.search.history import History, reached
+from fersearch.search.keeping import Keeper
 from fersearch.search.pruner import Verdict
 from fersearch.search.retries import next_state
 from fersearch.search.values import best_epoch, max_epochs, planned_epochs, told_values, trial_values, undefined
@@ -37,6 +38,9 @@ class Writer(Protocol):
     def update_trial(self, trial: Trial) -> None:
         """Keep the trial as it stands now."""
 
+    def release(self, trial: Trial) -> None:
+        """Keep that an ended trial has given up its checkpoint."""
+
 
 class StudyLike(Protocol):
     """A study's row, as far as the brain reads it."""
@@ -51,7 +55,8 @@ class Search:
 
     Trials that a driver left running when it died have their open attempt ended as killed, and
     run again as the retry table says. `baseline` holds the majority class's score by metric;
-    `rounds` is how often the protocol trains each trial.
+    `rounds` is how often the protocol trains each trial. `discard` is called with the digest of each
+    checkpoint that the study keeps no longer, after the writer was told so.
     """
 
     def __init__(
@@ -63,6 +68,7 @@ class Search:
         metrics: Mapping[str, Metric],
         baseline: Mapping[str, float],
         rounds: int = 1,
+        discard: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.spec = study.spec
         self._space = self.spec.space.to_json()
@@ -72,11 +78,14 @@ class Search:
         self._baseline = baseline
         self._history = History()
         self._rounds = rounds
+        self._discard = discard
+        self._keeper = Keeper(self.spec, baseline)
         self._pruner = make_pruner(self.spec, metrics, rounds)
         self._trials: dict[int, Trial] = {}
         self._numbers: dict[TrialState, set[int]] = {state: set() for state in TrialState}
         for trial in sorted(trials, key=lambda trial: trial.number):
             self._recall(trial, history.get(trial.number, ()))
+        self._give_up(self._released(number for number, trial in self._trials.items() if trial.state.ended))
         self._release()
         self._sampler = make_sampler(self.spec, self._trials.values(), metrics)
 
@@ -192,8 +201,27 @@ class Search:
             trial = self._final(trial, outcome)
             self._history.forget(trial.number)
         self._keep(trial)
+        released = self._released([trial.number]) if trial.state.ended else {}
+        trial = self._trials[trial.number]
         self._writer.end_attempt(trial, attempt, outcome.facts)
+        self._give_up(released, written={trial.number})
         return trial
+
+    def _released(self, ended: Iterable[int]) -> dict[int, str]:
+        """Take the checkpoints from those who must release them now; returns the digests by trial."""
+        found = self._keeper.released(self._trials, ended)
+        digests = {trial.number: self._trials[trial.number].checkpoint or "" for trial in found}
+        for trial in found:
+            self._keep(trial)
+        return digests
+
+    def _give_up(self, released: Mapping[int, str], written: Container[int] = ()) -> None:
+        """Write the trials that released their checkpoints, but for those written already; then discard the files."""
+        for number in released:
+            if number not in written:
+                self._writer.release(self._trials[number])
+        for digest in filter(None, released.values()):
+            self._discard(digest)
 
     def _sound(self, trial: Trial, outcome: Outcome) -> Outcome:
         """The outcome; infeasible where a trial is done and an objective has no finite value."""

@@ -41,6 +41,10 @@ class Statements:
         values = trial_values.c
         gone = (values.study_id == bindparam("of_study"), values.trial == bindparam("of_trial"))
         self.forget_values = delete(trial_values).where(*gone)
+        self.release = update(trials).where(*own).values(checkpoint=None, released=bindparam("policy"))
+        held = checkpoints.c
+        given = (held.study_id == bindparam("of_study"), held.trial == bindparam("of_trial"))
+        self.forget_checkpoint = delete(checkpoints).where(*given)
         self.value = upsert(dialect, trial_values)
         self.epoch = Bulk(dialect, epochs)
         self.metric = Bulk(dialect, metric_values)
@@ -58,6 +62,7 @@ _TRIAL_CHANGES = (
     "verdict",
     "space",
     "sampler_state",
+    "released",
 )
 _ATTEMPT_CHANGES = (
     "reason",
@@ -91,13 +96,14 @@ class Batch:
         self.epochs: list[tuple[Any, ...]] = []
         self.metrics: list[tuple[Any, ...]] = []
         self.confusions: list[tuple[Any, ...]] = []
-        self.checkpoints: list[Row] = []
+        self.checkpoints: dict[int, Row] = {}
+        self.released: dict[int, str] = {}
         self.seconds_run: float | None = None
         self.actions: list[Callable[[], None]] = []
 
     def trial(self, trial: Trial, moment: datetime) -> None:
         """The row of a trial and those of its values."""
-        row = {name: getattr(trial, name) for name in ("number", "epochs", "kept_epoch", "checkpoint")}
+        row = {name: getattr(trial, name) for name in ("number", "epochs", "kept_epoch", "checkpoint", "released")}
         plain = {name: dict(getattr(trial, name)) for name in ("params", "verdict", "space", "sampler_state")}
         ended = moment if trial.state.ended else None
         row |= plain | {"study_id": self.study_id, "state": trial.state.value, "created_at": moment, "ended_at": ended}
@@ -131,8 +137,13 @@ class Batch:
         self.facts[trial.number, attempt.number] = {k: v for k, v in told.items() if k in _ENVIRONMENT}
         size = facts.get("checkpoint_bytes")
         if trial.checkpoint:
-            of_trial = {"study_id": self.study_id, "trial": trial.number, "digest": trial.checkpoint}
-            self.checkpoints.append({**of_trial, "epoch": trial.kept_epoch, "bytes": size, "created_at": moment})
+            row = {"study_id": self.study_id, "trial": trial.number, "digest": trial.checkpoint, "created_at": moment}
+            self.checkpoints[trial.number] = {**row, "epoch": trial.kept_epoch, "bytes": size}
+
+    def release(self, number: int, policy: str) -> None:
+        """That a trial, otherwise as it was, has given up its checkpoint under a policy."""
+        self.checkpoints.pop(number, None)
+        self.released[number] = policy
 
     def seconds(self, total: float) -> None:
         """The running time of the study: all of it, so that writing it twice adds nothing."""
@@ -144,6 +155,7 @@ class Batch:
             if facts:
                 found = logbook.environment(connection, dialect, self.study_id, facts)
                 self.attempts[key]["environment_id"] = found
+        of_released = [{"of_study": self.study_id, "of_trial": number} for number in self.released]
         of_trials = [{"of_study": self.study_id, "of_trial": number} for number in self.values]
         running = {"of_study": self.study_id, "new_state": TrialState.RUNNING.value}
         for statement, rows in (
@@ -152,7 +164,9 @@ class Batch:
             (statements.forget_values, of_trials),
             (statements.value, list(itertools.chain.from_iterable(self.values.values()))),
             (statements.attempt, list(self.attempts.values())),
-            (statements.checkpoint, self.checkpoints),
+            (statements.release, [{**row, "policy": self.released[row["of_trial"]]} for row in of_released]),
+            (statements.forget_checkpoint, of_released),
+            (statements.checkpoint, list(self.checkpoints.values())),
         ):
             if rows:
                 connection.execute(statement, rows)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
+from fersearch.errors import StudyBusy
 from fersearch.plugins import PluginFile
 from fersearch.store import logbook, schema, studies, trials
 from fersearch.store.engine import Database
@@ -13,7 +14,7 @@ from fersearch.store.mailbox import Mailbox
 from fersearch.store.records import Checkpoint, Look, StudyRow, StudySummary
 from fersearch.store.tables import now
 from fersearch.store.writer import Writer
-from fersearch.study import Budget, StudySpec
+from fersearch.study import Budget, Keep, StudySpec
 from fersearch.trial import Epoch, Trial
 
 
@@ -108,7 +109,21 @@ class Store:
     def update_budget(self, study_id: int, budget: Budget) -> None:
         """Change when the study is over."""
         with self.database.write() as connection:
-            studies.set_budget(connection, study_id, budget)
+            studies.change_spec(connection, study_id, budget=budget)
+
+    def update_keep(self, study_id: int, keep: Keep) -> None:
+        """Change whose checkpoints the study keeps; the next run or `checkpoint gc` acts upon it."""
+        with self.database.write() as connection:
+            studies.change_spec(connection, study_id, keep=keep)
+
+    def is_driven(self, name: str) -> bool:
+        """Whether a living process drives the study; UnknownName when there is none of that name."""
+        with self.database.write() as connection:
+            try:
+                refuse_if_held(connection, studies.find(connection, name).id, name)
+            except StudyBusy:
+                return True
+        return False
 
     def writer(self, study_id: int, lease: Lease | None = None) -> Writer:
         """The writer of a study's trials, for the process that holds its lease; with it, no other process writes."""
@@ -140,6 +155,11 @@ class Store:
         """The checkpoints of a study, by trial."""
         with self.database.read() as connection:
             return trials.kept_checkpoints(connection, study_id)
+
+    def refers_to(self, digest: str) -> bool:
+        """Whether a trial of any study keeps the checkpoint of that digest."""
+        with self.database.read() as connection:
+            return trials.refers(connection, digest)
 
     def request(self, study_id: int, kind: str, payload: Mapping[str, Any]) -> None:
         """Leave a request for the study's driver."""

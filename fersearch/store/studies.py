@@ -13,7 +13,7 @@ from fersearch.plugins import PluginFile
 from fersearch.store.logbook import looks_by_study
 from fersearch.store.records import StudyRow, StudySummary
 from fersearch.store.tables import OF_A_STUDY, checkpoints, now, plugin_files, studies, trials
-from fersearch.study import Budget, Objective, StudySpec
+from fersearch.study import Objective, StudySpec
 
 
 def create(connection: Connection, spec: StudySpec, plugins: Sequence[PluginFile]) -> None:
@@ -104,10 +104,10 @@ def set_baseline(connection: Connection, study_id: int, values: Mapping[str, flo
     connection.execute(_update(study_id).values(baseline=dict(values)))
 
 
-def set_budget(connection: Connection, study_id: int, budget: Budget) -> None:
-    """Change when the study is over."""
+def change_spec(connection: Connection, study_id: int, **changes: Any) -> None:
+    """Change fields of what the study was asked to do."""
     data = connection.execute(select(studies.c.spec).where(studies.c.id == study_id).with_for_update()).scalar_one()
-    spec = replace(StudySpec.from_json(data), budget=budget)
+    spec = replace(StudySpec.from_json(data), **changes)
     connection.execute(_update(study_id).values(spec=spec.to_json()))
 
 

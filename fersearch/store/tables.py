@@ -148,6 +148,7 @@ trials = Table(
     Column("verdict", Json, nullable=False),
     Column("space", Json, nullable=False),
     Column("sampler_state", Json, nullable=False),
+    Column("released", Text, nullable=False, server_default=""),
     Index("trials_by_state", "study_id", "state"),
 )
 

@@ -69,6 +69,12 @@ def kept_checkpoints(connection: Connection, study_id: int) -> list[Checkpoint]:
     return [Checkpoint(*row) for row in connection.execute(query.order_by(c.trial, c.created_at))]
 
 
+def refers(connection: Connection, digest: str) -> bool:
+    """Whether a trial of any study keeps the checkpoint of that digest."""
+    query = select(checkpoints.c.trial).where(checkpoints.c.digest == digest).limit(1)
+    return connection.execute(query).first() is not None
+
+
 def standing(keys: Iterable[Key]) -> dict[int, list[Key]]:
     """Of each trial the epochs that stand, in order.
 
@@ -93,6 +99,7 @@ _SHOWN = (
     trials.c.verdict,
     type_coerce(trials.c.space, Text),
     trials.c.sampler_state,
+    trials.c.released,
 )
 
 
@@ -109,6 +116,7 @@ def _trial(row: Any, space: Any, values: Mapping[str, float], tried: tuple[Attem
         space=space,
         sampler_state=row.sampler_state,
         verdict=row.verdict,
+        released=row.released,
     )
 
 

@@ -144,8 +144,10 @@ class _Run:
         return Reason.INTERRUPTED if self.rounds.current.progress.within else Reason.DONE
 
     def keep(self, reason: Reason, precision: Precision, registry: Registry) -> Outcome:
-        """Make the best weights an artifact."""
+        """Make the best weights an artifact, unless the study keeps none of a trial that was stopped early."""
         best = self.rounds.best
+        if reason is Reason.PRUNED and not self.request.keep_pruned:
+            return Outcome(reason, kept_epoch=best.kept_epoch, facts=self.facts)
         loaded = open_data(self.request, registry, best.number)
         whole = {name for name, metric in registry.metrics.items() if metric.whole_trial or metric.cumulative}
         last = {name: value for name, value in best.progress.values.items() if name in whole}

@@ -36,6 +36,7 @@ def study(home: Path) -> str:
         objectives=("accuracy", "parameters", "peak_memory_mb"),
         dataset_options=SIZES,
         settings=SETTINGS,
+        keep="all",
     )
     view = api.run_study(spec.name, slots=2)
     assert view.counts == {"complete": 4}

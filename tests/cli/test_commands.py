@@ -38,7 +38,7 @@ def test_create_hands_over_only_what_was_given(verb):
     assert cli.run(["study", "create", "--model", "cnn", "--dataset", "faces"]) == 0
     assert created == [((), {"model": "cnn", "dataset": "faces", "plugins": [], "storage": None})]
     nothing = {"slots": None, "slots_per_gpu": None, "trials": None, "timeout": None, "in_process": False}
-    where = {"engine": "local", "ray_address": None}
+    where = {"engine": "local", "ray_address": None, "keep": None}
     assert ran == [(("cnn-faces",), {**nothing, **where, "storage": None})]
 
 
@@ -80,6 +80,7 @@ def test_create_hands_over_every_flag(verb):
         "slots_per_gpu": 2,
         "trials": None,
         "timeout": None,
+        "keep": None,
         "in_process": True,
         "engine": "ray",
         "ray_address": "auto",

@@ -11,7 +11,7 @@ from fersearch import cli
 CREATE = (
     "study create --model cnn --dataset faces --name tiny --trials 3 --epochs 2 --seed 3 --sampler random "
     "--pruner none --slots 2 --option train=120 --option valid=60 --option test=60 --set batch_size=32 "
-    "--set convolutions=1 --objective accuracy --objective parameters"
+    "--set convolutions=1 --objective accuracy --objective parameters --keep all"
 )
 TRIAL = {"number", "state", "params", "values", "epochs", "reason", "checkpoint"}
 
@@ -85,13 +85,14 @@ def test_one_trial_with_its_attempts_and_history(ask):
 
 def test_the_studies_and_one_study(ask, place):
     study = ask("study", "show", "tiny")
-    assert set(study) == {"name", "objectives", "space", "counts", "storage", "looks"}
+    assert set(study) == {"name", "objectives", "space", "counts", "storage", "looks", "keep"}
+    assert study["keep"] == "all"
     assert study["objectives"] == ["accuracy:max", "parameters:min"]
     assert study["counts"] == {"complete": 3}
     assert study["space"]["batch_size"] == "32"
     assert study["storage"] == f"sqlite:///{place[0]}/fersearch.db"
     (listed,) = ask("study", "list")
-    assert listed == {key: study[key] for key in study if key != "space"}
+    assert listed == {key: study[key] for key in study if key not in ("space", "keep")}
 
 
 def test_pull_predict_and_evaluate(ask, tmp_path):

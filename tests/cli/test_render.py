@@ -54,6 +54,7 @@ def test_one_study():
         "budget         20 trials, 25m 00s",
         "search         sampler tpe, pruner pareto, seed 7",
         "protocol       split auto, precision auto",
+        "checkpoints    keeps the checkpoints of the front (keep = front)",
         "trials         3 complete of 20",
         "time used      1m 35s",
         "looks at test  0",

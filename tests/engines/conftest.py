@@ -14,7 +14,7 @@ from fersearch.engines.pool import Pool
 from fersearch.engines.stop import Stop
 from fersearch.search import Search
 from fersearch.space import Choice, Space
-from fersearch.study import Budget, Objective, StudySpec
+from fersearch.study import Budget, Keep, Objective, StudySpec
 from fersearch.training.request import TrialRequest
 from tests.search.fakes import F1, Rows, Study
 
@@ -63,6 +63,7 @@ class Bench:
             budget=Budget(len(behaviours)),
             sampler="grid",
             pruner="pareto",
+            keep=Keep("all"),
         )
 
     def run(

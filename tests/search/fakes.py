@@ -81,6 +81,9 @@ class Rows:
     def update_trial(self, trial: Trial) -> None:
         self.trials[trial.number] = trial
 
+    def release(self, trial: Trial) -> None:
+        self.trials[trial.number] = trial
+
     def read_trials(self) -> list[Trial]:
         return [self._read(self.trials[number]) for number in sorted(self.trials)]
 
@@ -106,9 +109,9 @@ def make_spec(sampler: str = "random", space: Space = SPACE, trials: int = 1000,
     return StudySpec("s", "cnn", "faces", space=space, sampler=sampler, budget=Budget(trials), **options)
 
 
-def make_search(spec: StudySpec, rows: Rows | None = None) -> Search:
+def make_search(spec: StudySpec, rows: Rows | None = None, **options: Any) -> Search:
     rows = rows or Rows()
-    return Search(Study(spec), rows.read_trials(), rows.read_history(), rows, METRICS, {"f1_macro": 0.05})
+    return Search(Study(spec), rows.read_trials(), rows.read_history(), rows, METRICS, {"f1_macro": 0.05}, **options)
 
 
 def epoch_of(trial: Trial, number: int) -> Epoch:

@@ -9,7 +9,7 @@ from fersearch.errors import StudyBusy, UnknownName, UsageError
 from fersearch.plugins import PluginFile
 from fersearch.store import Lease, Store, StudyRow
 from fersearch.store.tables import OF_A_STUDY, metadata
-from fersearch.study import Budget, Objective
+from fersearch.study import Budget, Keep, Objective
 from fersearch.trial import Attempt, Epoch, Reason, Trial, TrialState
 from tests.store.conftest import make_spec
 
@@ -86,6 +86,18 @@ def test_budget_baseline_and_seconds_change(store: Store, study: StudyRow) -> No
     found = store.study("faces")
     assert found.spec == replace(make_spec(), budget=Budget(7, 60.0))
     assert (found.baseline, found.seconds) == ({"f1_macro": 0.1}, 3.5)
+
+
+def test_what_a_study_keeps_changes_and_nothing_else(store: Store, study: StudyRow) -> None:
+    store.update_keep(study.id, Keep("best", 3))
+    assert store.study("faces").spec == replace(make_spec(), keep=Keep("best", 3))
+
+
+def test_a_study_is_driven_while_its_lease_is_held(store: Store, study: StudyRow) -> None:
+    assert not store.is_driven("faces")
+    with Lease.take(store, study.id, "faces"):
+        assert store.is_driven("faces")
+    assert not store.is_driven("faces")
 
 
 def test_delete_removes_every_row_and_spares_other_studies(store: Store, study: StudyRow) -> None:

@@ -1,6 +1,7 @@
 """Trials and epochs come back as they were written."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,7 @@ from fersearch.errors import UnknownName
 from fersearch.store import Store, StudyRow
 from fersearch.store.trials import standing
 from fersearch.trial import Attempt, Epoch, Reason, Trial, TrialState
+from tests.store.conftest import make_spec
 
 TRIAL = Trial(
     0,
@@ -125,6 +127,37 @@ def test_checkpoints_are_listed_with_their_size(store: Store, study: StudyRow) -
         (0, "0" * 64, 4, None),
         (1, "1" * 64, 4, 3_000_000_000),
     ]
+
+
+def test_a_released_checkpoint_leaves_its_policy_and_what_the_trial_was(store: Store, study: StudyRow) -> None:
+    other = store.create_study(make_spec("other"))
+    done = Attempt(1, Reason.DONE)
+    for owner, numbers in ((study, (0, 1)), (other, (0,))):
+        with store.writer(owner.id) as writer:
+            for number in numbers:
+                ended = Trial(number, {}, TrialState.COMPLETE, {"a": 1.0}, 4, 4, f"{number}" * 64)
+                writer.add_trial(replace(ended, state=TrialState.RUNNING, checkpoint=None))
+                writer.end_attempt(ended, done, {})
+    before = store.trial(study.id, 0)
+    with store.writer(study.id) as writer:
+        writer.release(replace(before, checkpoint=None, released="best 1"))
+    assert store.trial(study.id, 0) == replace(before, checkpoint=None, released="best 1")
+    assert [row.trial for row in store.checkpoints(study.id)] == [1]
+    assert store.refers_to("0" * 64)  # the other study keeps it
+    with store.writer(other.id) as writer:
+        writer.release(replace(store.trial(other.id, 0), released="front"))
+    assert not store.refers_to("0" * 64)
+    assert store.refers_to("1" * 64)
+
+
+def test_a_trial_that_ends_and_releases_in_one_breath_leaves_no_checkpoint(store: Store, study: StudyRow) -> None:
+    ended = Trial(0, {}, TrialState.COMPLETE, {"a": 1.0}, 4, 4, "a" * 64)
+    with store.writer(study.id) as writer:
+        writer.add_trial(ended)
+        writer.end_attempt(ended, Attempt(1, Reason.DONE), {})
+        writer.release(replace(ended, checkpoint=None, released="front"))
+    assert store.checkpoints(study.id) == []
+    assert (store.trial(study.id, 0).checkpoint, store.trial(study.id, 0).released) == (None, "front")
 
 
 def test_an_epoch_knows_its_round_and_an_attempt_what_its_process_told(store: Store, study: StudyRow) -> None:

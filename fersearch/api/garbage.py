@@ -1,0 +1,214 @@
+"""Files that no trial keeps: checkpoints given up or forgotten, and what unfinished work left behind."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from fersearch.api.context import open_store
+from fersearch.artifacts import YOUNG, Artifacts, Stored
+from fersearch.errors import FersearchError, StudyBusy
+from fersearch.home import artifacts_folder, own_database, run_folder
+from fersearch.search.keeping import Keeper
+from fersearch.store import Lease, Store, StudyRow
+from fersearch.store.checkup import check_up
+from fersearch.store.engine import sqlite_path
+from fersearch.trial import TrialState
+
+KINDS = ("released", "orphaned", "scratch", "unfinished")
+
+
+@dataclass
+class Heap:
+    """Files of one kind: how many there are, and their size in bytes."""
+
+    files: int = 0
+    bytes: int = 0
+
+
+@dataclass
+class Garbage:
+    """What was removed, or would be, by kind.
+
+    `released`: checkpoints that a study's keep policy gives up; `orphaned`: checkpoints that no trial
+    refers to; `scratch`: states of trials that have ended or are of no study; `unfinished`: files whose
+    writing was cut off. `driven` names the studies that were left alone, for a living process drives
+    them; `young` counts the files left alone because they are less than an hour old, and may be about
+    to be referred to.
+    """
+
+    storage: str
+    dry_run: bool
+    driven: tuple[str, ...]
+    heaps: dict[str, Heap] = field(default_factory=lambda: {kind: Heap() for kind in KINDS})
+    young: int = 0
+
+    @property
+    def files(self) -> int:
+        """How many files of all kinds."""
+        return sum(heap.files for heap in self.heaps.values())
+
+    @property
+    def bytes(self) -> int:
+        """Their size in bytes."""
+        return sum(heap.bytes for heap in self.heaps.values())
+
+
+def collect_garbage(*, dry_run: bool = False, storage: str | None = None) -> Garbage:
+    """Remove the files that no trial needs, after each study that nobody drives was held to its keep policy.
+
+    What a database beside this one in FERSEARCH_HOME refers to is spared; what is kept for a database
+    elsewhere cannot be known, and is taken for orphaned.
+
+    Args:
+        dry_run: only count.
+    """
+    artifacts = Artifacts(artifacts_folder())
+    with open_store(storage) as store:
+        # Files are listed before rows are read: what gets its row in between is in a young file.
+        stored, folders, beside = artifacts.digests(), list(_scratch_folders()), _kept_beside(store)
+        studies = {study.id: study for study in map(store.study, store.study_names())}
+        driven = {number for number, study in studies.items() if store.is_driven(study.name)}
+        idle = [study for number, study in studies.items() if number not in driven]
+        found = Garbage(store.url, dry_run, tuple(studies[number].name for number in sorted(driven)))
+        given_up = {key: digest for study in idle for key, digest in _given_up(store, study, dry_run).items()}
+        kept = {*_kept(store, studies.values(), given_up), *beside}
+        for each in (
+            *_checkpoints(stored, kept, set(given_up.values()), partial(_remove, store)),
+            *_unfinished(artifacts),
+            *_scratch(store, studies, driven, folders),
+        ):
+            _take(each, found)
+    return found
+
+
+def discard(store: Store, digest: str) -> None:
+    """Remove a checkpoint's file unless a trial refers to it; what fails is left to `collect_garbage`."""
+    with suppress(FersearchError, OSError):
+        _remove(store, digest)
+
+
+def _remove(store: Store, digest: str) -> None:
+    if not store.refers_to(digest):
+        Artifacts(artifacts_folder()).remove(digest)
+
+
+class _Find(NamedTuple):
+    """Something to remove, unless it is young; `age` in seconds, None where that does not matter."""
+
+    kind: str
+    files: int
+    bytes: int
+    age: float | None
+    remove: Callable[[], object]
+
+
+def _take(one: _Find, found: Garbage) -> None:
+    """Count it, and remove it if that was asked for."""
+    if one.age is not None and one.age < YOUNG:
+        found.young += one.files
+        return
+    if not found.dry_run:
+        try:
+            one.remove()
+        except OSError as error:
+            told = f"cannot remove {error.filename}: {error.strerror}"
+            raise FersearchError(told, "give permission, then run it again") from error
+    heap = found.heaps[one.kind]
+    heap.files += one.files
+    heap.bytes += one.bytes
+
+
+def _given_up(store: Store, study: StudyRow, dry_run: bool) -> dict[tuple[int, int], str]:
+    """The digests of the checkpoints that a study's policy gives up, by study and trial; given up unless `dry_run`."""
+    trials = {trial.number: trial for trial in store.trials(study.id)}
+    ended = [number for number, trial in trials.items() if trial.state.ended]
+    gone = Keeper(study.spec, study.baseline).released(trials, ended)
+    found = {(study.id, each.number): digest for each in gone if (digest := trials[each.number].checkpoint)}
+    if found and not dry_run:
+        try:
+            with Lease.take(store, study.id, study.name) as lease, store.writer(study.id, lease) as writer:
+                for each in gone:
+                    writer.release(each)
+        except StudyBusy:
+            return {}
+    return found
+
+
+def _kept(store: Store, studies: Iterable[StudyRow], but: Container[tuple[int, int]]) -> set[str]:
+    """The digests of the checkpoints that trials keep, but for some trials."""
+    rows = ((study.id, row) for study in studies for row in store.checkpoints(study.id))
+    return {row.digest for number, row in rows if (number, row.trial) not in but}
+
+
+def _kept_beside(store: Store) -> Iterable[str]:
+    """What the database in FERSEARCH_HOME keeps, where that is another than the one asked."""
+    if sqlite_path(store.url) == own_database():
+        return ()
+    found = check_up(f"sqlite:///{own_database()}")
+    if found.schema not in (None, found.newest):
+        raise FersearchError(
+            f"{found.url} is of an older fersearch, and what it keeps here is not known",
+            f"bring it up to date first: fersearch study list --storage {found.url}",
+        )
+    return found.kept
+
+
+def _checkpoints(
+    stored: Mapping[str, Stored], kept: Container[str], given_up: Container[str], remove: Callable[[str], None]
+) -> Iterator[_Find]:
+    for digest, (size, age) in stored.items():
+        if digest in given_up and digest not in kept:
+            yield _Find("released", 1, size, None, partial(remove, digest))
+        elif digest not in kept:
+            yield _Find("orphaned", 1, size, age, partial(remove, digest))
+
+
+def _unfinished(artifacts: Artifacts) -> Iterator[_Find]:
+    for name, (size, age) in artifacts.unfinished().items():
+        yield _Find("unfinished", 1, size, age, partial(artifacts.remove_unfinished, name))
+
+
+def _scratch(store: Store, studies: Container[int], driven: Container[int], folders: Iterable[Path]) -> Iterator[_Find]:
+    """The states of trials that have ended, and, once they are old, of those that no row speaks of."""
+    states: dict[int, dict[int, TrialState]] = {}
+    for folder in folders:
+        study, number = int(folder.parent.name), int(folder.name)
+        if study in driven:
+            continue
+        if study in studies and study not in states:
+            states[study] = {trial.number: trial.state for trial in store.trials(study)}
+        state = states.get(study, {}).get(number)
+        if state is None or state.ended:
+            yield _folder(folder, known=state is not None)
+
+
+def _folder(folder: Path, known: bool) -> _Find:
+    files = [stat for path in folder.rglob("*") if (stat := _stat(path)) is not None]
+    newest = max((stat.st_mtime for stat in files), default=0.0)
+    age = None if known else time.time() - newest
+    return _Find("scratch", len(files), sum(s.st_size for s in files), age, partial(_remove_folder, folder))
+
+
+def _remove_folder(folder: Path) -> None:
+    with suppress(FileNotFoundError):
+        shutil.rmtree(folder)
+
+
+def _scratch_folders() -> Iterator[Path]:
+    """The scratch folders of trials: `runs/STUDY/TRIAL`, both numbers."""
+    for folder in run_folder(0, 0).parent.parent.glob("*/*"):
+        if folder.is_dir() and folder.name.isdecimal() and folder.parent.name.isdecimal():
+            yield folder
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    """What the disk says of a file; None of a folder, and of what has vanished."""
+    with suppress(FileNotFoundError):
+        return path.stat() if path.is_file() else None
+    return None

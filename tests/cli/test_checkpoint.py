@@ -1,0 +1,96 @@
+"""`checkpoint gc`: what it says, what it asks, what it prints for scripts."""
+
+import json
+
+import pytest
+
+from fersearch import cli
+from fersearch.api.garbage import Garbage, Heap
+from fersearch.cli import render, results
+from fersearch.trial import Trial, TrialState
+from tests.cli.fakes import OBJECTIVES, text
+
+URL = "sqlite:///s.db"
+
+
+def garbage(dry_run: bool = False, **heaps: Heap) -> Garbage:
+    found = Garbage(URL, dry_run, ("cnn-faces",), young=1)
+    found.heaps |= heaps
+    return found
+
+
+FOUND = {"released": Heap(12, 12 * 700_000), "scratch": Heap(3, 2**20)}
+
+
+@pytest.fixture
+def collected(monkeypatch):
+    """Pretend to collect; what was asked for, call by call."""
+    asked = []
+
+    def collect(*, dry_run=False, storage=None):
+        asked.append((dry_run, storage))
+        return garbage(dry_run, **FOUND)
+
+    monkeypatch.setattr("fersearch.api.garbage.collect_garbage", collect)
+    monkeypatch.setattr("fersearch.api.collect_garbage", collect, raising=False)
+    return asked
+
+
+def test_what_was_removed_is_told_by_kind():
+    assert text(results.garbage(garbage(**FOUND))) == "\n".join(
+        [
+            "what                                               files     size",
+            "checkpoints given up by their study's keep policy     12  8.01 MB",
+            "states of trials that have ended                       3  1.00 MB",
+            "removed 15 files, 9.01 MB",
+            "left alone: study cnn-faces, which is running",
+            "left alone: 1 file less than an hour old that no trial names yet",
+        ]
+    )
+
+
+def test_nothing_to_remove_is_said():
+    assert text(results.garbage(Garbage(URL, False, ()))) == "nothing to remove"
+
+
+def test_a_dry_run_only_counts(collected, capsys):
+    assert cli.run(["checkpoint", "gc", "--dry-run", "--storage", URL]) == 0
+    assert collected == [(True, URL)]
+    assert "would remove 15 files, 9.01 MB\n" in capsys.readouterr().out
+
+
+def test_without_a_terminal_it_refuses_and_with_yes_it_obeys(collected, capsys):
+    assert cli.run(["checkpoint", "gc"]) == 2
+    assert capsys.readouterr().err == (
+        f"error: remove 15 files (9.01 MB) that no trial of {URL} needs: there is nobody to ask\n"
+        "  give --yes to do it\n"
+    )
+    assert collected == [(True, None)]
+    assert cli.run(["checkpoint", "gc", "--yes"]) == 0
+    assert collected[1:] == [(True, None), (False, None)]
+    assert "removed 15 files, 9.01 MB\n" in capsys.readouterr().out
+
+
+def test_scripts_get_figures_and_nothing_else(collected, capsys):
+    assert cli.run(["checkpoint", "gc", "--yes", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "storage": URL,
+        "dry_run": False,
+        "files": 15,
+        "megabytes": 12 * 700_000 / 2**20 + 1,
+        "kinds": {
+            "released": {"files": 12, "megabytes": 12 * 700_000 / 2**20},
+            "orphaned": {"files": 0, "megabytes": 0},
+            "scratch": {"files": 3, "megabytes": 1},
+            "unfinished": {"files": 0, "megabytes": 0},
+        },
+        "left_alone": {"running": ["cnn-faces"], "young": 1},
+    }
+
+
+def test_a_trial_says_what_became_of_its_checkpoint():
+    from fersearch.api.studies import TrialView
+
+    released = Trial(3, {}, TrialState.COMPLETE, {"f1_macro": 0.5}, 2, 2, released="best 5")
+    told = text(render.trial(TrialView(released, ()), OBJECTIVES))
+    assert "checkpoint  released: the study kept only the best 5 checkpoints (keep = best 5)" in told.splitlines()
