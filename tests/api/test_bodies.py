@@ -7,6 +7,7 @@ import pytest
 from fersearch import api
 from fersearch.api import bodies
 from fersearch.engines import devices
+from fersearch.engines.local import Observer
 from fersearch.engines.places import FixedPlaces, PackedPlaces
 from fersearch.engines.pool import Pool
 from fersearch.errors import UsageError
@@ -85,3 +86,29 @@ def test_what_makes_no_sense_is_refused(opened, given, words):
 def test_exclusive_timing_needs_this_machine():
     with pytest.raises(UsageError, match="--exclusive-timing times trials on this machine"):
         api.run_study("any", engine="ray", exclusive_timing=True)
+
+
+def test_a_study_measures_and_packs_its_trials(tmp_path, monkeypatch):
+    """On a CPU that is taken for a GPU of 1 GB: the probe, the trials and the engine are the real ones."""
+    monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path))
+    slots = [devices.Slot(i, "cpu", devices.HIDDEN, 1) for i in range(2)]
+    monkeypatch.setattr(devices, "slots", lambda *_: slots)
+    monkeypatch.setattr(bodies.nvml, "standing", lambda _: Standing(2**30, 2**30, {}))
+    watcher = Notes()
+    sizes = {"train": "80", "valid": "40", "test": "40"}
+    fixed = {"batch_size": "32", "optimizer": "adam", "activation": "relu", "convolutions": "1", "dropout": "0"}
+    api.create_study(
+        "cnn", "faces", name="packed", trials=3, epochs="1", pruner="none", dataset_options=sizes, settings=fixed
+    )
+    assert api.run_study("packed", slots_per_gpu="auto", observer=watcher).counts == {"complete": 3}
+    assert watcher.told[0] == "trials are measured and packed by what fits: at most 2 at once"
+    assert [note for note in watcher.told if "2 trials at once" in note and "of 1.0 GB free" in note]
+    assert len(list(tmp_path.rglob("*-probe.log"))) == 1
+
+
+class Notes(Observer):
+    def __init__(self):
+        self.told = []
+
+    def note(self, text):
+        self.told.append(text)

@@ -104,6 +104,26 @@ class StopAt(Observer):
             self.stop.ask(Level.NOW)
 
 
+class StopWithBoth(Observer):
+    """Stops the study at once when two trials have a process."""
+
+    def __init__(self, study, stop):
+        self.study, self.stop = study, stop
+
+    def tick(self):
+        if sum(trial.attempts[-1].pid is not None for trial in self.study.rows.read_trials()) == 2:
+            self.stop.ask(Level.NOW)
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_each_attempt_knows_how_many_ran_beside_it(finished, bench, engine):
+    alone = [attempt.facts for trial in finished(engine)[0].values() for attempt in trial.attempts]
+    assert {facts.get("most_neighbours") for facts in alone} == {0}
+    study, stop = bench(engine, ("asleep", "stepping")), Stop()
+    study.run(slots=2, observer=StopWithBoth(study, stop), stop=stop)
+    assert [trial.attempts[0].facts["most_neighbours"] for trial in study.rows.read_trials()] == [1, 1]
+
+
 @pytest.mark.parametrize("engine", ["local", "ray"])
 def test_an_interrupted_trial_goes_on_where_it_was_saved(bench, engine):
     study, stop = bench(engine, ("patient", "third")), Stop()

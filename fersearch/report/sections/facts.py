@@ -1,6 +1,6 @@
 """What was asked, what it cost, every trial, every failure, and where it ran."""
 
-from fersearch.report import rows, words
+from fersearch.report import rows, sharing, words
 from fersearch.report.parts import Facts, Fold, Missing, Part, Section, Tabular, Text
 from fersearch.report.records import Absent, Data, Record
 from fersearch.report.tables import Table
@@ -38,7 +38,9 @@ def costs(record: Record) -> Section:
         "device's peak during training, or on a CPU the private memory above that before the model was built; "
         "1 MB is 2^20 bytes. Deviations are those of a sample (n - 1)."
     )
-    parts: list[Part] = [Text(about), Tabular(rows.costs(record))]
+    shared = sharing.told(record.trials)
+    beside: list[Part] = [Text(f"{shared[0].upper()}{shared[1:]}.")] if shared else []
+    parts: list[Part] = [Text(about), *beside, Tabular(rows.costs(record))]
     if record.front:
         parts.append(Tabular(rows.front_costs(record)))
     return Section("costs", "Time and memory", parts)
