@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
 from fersearch.components import Metric
-from fersearch.pareto import epsilon_net, fronts
+from fersearch.search.levels import Levels
 from fersearch.search.values import projected
 from fersearch.study import Objective
 from fersearch.trial import Epoch
@@ -89,7 +89,7 @@ class ParetoPruner:
         self._objectives = tuple(objectives)
         self._metrics = metrics
         self._unit = unit
-        self._votes: dict[int, dict[int, tuple[float, ...]]] = {rung: {} for rung in rungs(max_epochs)}
+        self._votes = {rung: Levels() for rung in rungs(max_epochs)}
 
     def judge(self, number: int, epoch: Epoch, epochs_planned: int) -> Verdict:
         """Take the epoch in and say whether the trial should stop after it; never at its last epoch."""
@@ -99,7 +99,7 @@ class ParetoPruner:
             return Verdict()
         if len(votes) < MIN_PEERS:
             return _too_few(f"{self._unit} {epoch.number}", epoch.number, len(votes))
-        rank, kept = rank_of(number, votes), math.ceil(len(votes) / ETA)
+        rank, kept = votes.rank(number), math.ceil(len(votes) / ETA)
         stop = rank > kept and epoch.number < epochs_planned
         did = "stopped" if stop else "went on"
         place = f"{self._unit} {epoch.number}"
@@ -110,7 +110,7 @@ class ParetoPruner:
         """Take in an epoch that was judged before; only those at rungs count."""
         if epoch.number in self._votes:
             losses = tuple(self._loss(objective, epoch, epochs_planned) for objective in self._objectives)
-            self._votes[epoch.number][number] = losses
+            self._votes[epoch.number].put(number, losses)
 
     def _loss(self, objective: Objective, epoch: Epoch, epochs_planned: int) -> float:
         """The objective as a loss; a missing or undefined value is the worst there is."""
@@ -128,19 +128,6 @@ def rungs(max_epochs: int) -> tuple[int, ...]:
     first = max(1, max_epochs // FIRST_RUNG_SHARE)
     doublings = (first * ETA**k for k in range(max_epochs.bit_length()))
     return tuple(epoch for epoch in doublings if epoch < max_epochs)
-
-
-def rank_of(number: int, votes: Mapping[int, Sequence[float]]) -> int:
-    """The rank (1 is best) of one trial among losses by trial number; equal losses share the best rank of theirs."""
-    numbers = sorted(votes)
-    points = [votes[n] for n in numbers]
-    ahead = 0
-    for front in fronts(points):
-        if numbers.index(number) in front:
-            order = epsilon_net([points[i] for i in front])
-            return ahead + 1 + next(k for k, i in enumerate(order) if points[front[i]] == votes[number])
-        ahead += len(front)
-    raise KeyError(number)
 
 
 def _too_few(place: str, rung: int, peers: int) -> Verdict:

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fersearch.search.pruner import MIN_PEERS, NoPruner, ParetoPruner, Verdict, rank_of, rungs
+from fersearch.pareto import epsilon_net, fronts
+from fersearch.search.levels import Levels
+from fersearch.search.pruner import MIN_PEERS, NoPruner, ParetoPruner, Verdict, rungs
 from fersearch.study import Objective
 from fersearch.trial import Epoch
 from tests.search.fakes import METRICS, OBJECTIVES
@@ -17,6 +19,27 @@ VOTES = st.integers(1, 3).flatmap(
     lambda d: st.lists(st.tuples(*[LOSS] * d), min_size=1, max_size=14).map(lambda rows: dict(enumerate(rows)))
 )
 F1 = (Objective("f1_macro", "max"),)
+
+
+def rank_of(number: int, votes: dict[int, tuple[float, ...]]) -> int:
+    """The rank of a vote among all, which came in the order of the dict."""
+    levels = Levels()
+    for other, losses in votes.items():
+        levels.put(other, losses)
+    return levels.rank(number)
+
+
+def sorted_rank(number: int, votes: dict[int, tuple[float, ...]]) -> int:
+    """The same by sorting all votes into fronts."""
+    numbers = sorted(votes)
+    points = [votes[n] for n in numbers]
+    ahead = 0
+    for front in fronts(points):
+        if numbers.index(number) in front:
+            order = epsilon_net([points[i] for i in front])
+            return ahead + 1 + next(k for k, i in enumerate(order) if points[front[i]] == votes[number])
+        ahead += len(front)
+    raise KeyError(number)
 
 
 def epoch(number: int, f1: float, seconds: float = 1.0, memory: float = 1.0) -> Epoch:
@@ -38,6 +61,20 @@ def test_rungs_start_at_a_twelfth_and_double(epochs: int, expected: tuple[int, .
 @given(st.integers(1, 2000))
 def test_the_last_epoch_is_no_rung(epochs: int) -> None:
     assert all(1 <= rung < epochs for rung in rungs(epochs))
+
+
+@given(VOTES, VOTES)
+def test_ranks_are_those_of_sorting_anew_whatever_came_and_was_replaced(
+    votes: dict[int, tuple[float, ...]], later: dict[int, tuple[float, ...]]
+) -> None:
+    width = len(votes[0])
+    again = {number: losses for number, losses in later.items() if len(losses) == width}
+    levels = Levels()
+    for number, losses in (*votes.items(), *again.items()):
+        levels.put(number, losses)
+    after = {**votes, **again}
+    assert len(levels) == len(after)
+    assert {n: levels.rank(n) for n in after} == {n: sorted_rank(n, after) for n in after}
 
 
 @given(VOTES)
