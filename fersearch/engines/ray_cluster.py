@@ -208,7 +208,8 @@ def _join(address: str, folder: Path) -> None:
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address == "local":
         options |= {"include_dashboard": False, "_temp_dir": str(folder)}
-    with _handlers_kept(), warnings.catch_warnings():
+    sheltered = _sigterm_blocked() if address == "local" else contextlib.nullcontext()
+    with sheltered, _handlers_kept(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             ray.init(address=address, namespace="fersearch", **options)
@@ -245,6 +246,16 @@ def _handlers_kept() -> Iterator[None]:
         if threading.current_thread() is threading.main_thread():
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _sigterm_blocked() -> Iterator[None]:
+    """Start processes that SIGTERM does not end: sent to a whole job, it is for the driver, which ends them in time."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _silence() -> None:

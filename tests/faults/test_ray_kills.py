@@ -1,5 +1,6 @@
 """Nodes, actors and drivers of a Ray cluster die, and nothing is lost."""
 
+import contextlib
 import os
 import signal
 import time
@@ -9,6 +10,7 @@ import pytest
 
 from tests.faults.conftest import Home, interrupt
 from tests.faults.test_kills import sound, values
+from tests.faults.test_preemption import MANY_STEPS, everything, told
 
 pytestmark = pytest.mark.slow
 RAY = ("study", "run", "s", "--engine", "ray", "--slots", "2")
@@ -78,6 +80,27 @@ def test_ctrl_c_saves_what_runs_and_ray_is_gone(home: Home):
     assert (first["state"], first["reason"]) == ("waiting", "interrupted")
     assert home.run("study", "run", "s").returncode == 0
     sound(home.trials(), 3, 6)
+
+
+def test_sigterm_to_the_whole_job_saves_in_the_middle_of_an_epoch_and_ray_is_gone(home: Home):
+    home.create(trials=2, epochs=3, **MANY_STEPS)
+    driver = home.start(*RAY, "--grace", "60s", SLOW_SECONDS="0.4")
+    home.until(home.running_pids, seconds=180)
+    time.sleep(1.5)
+    started = everything(driver.pid)
+    for pid in started:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    _, err = driver.communicate(timeout=120)
+    assert driver.returncode == 130, err
+    assert "fersearch study run s" in err
+    assert "Traceback" not in err
+    attempts = [attempt for trial in told(home) for attempt in trial]
+    assert {reason for reason, _ in attempts} == {"preempted"}
+    assert "saved inside epoch 2" in [message for _, message in attempts]
+    home.until(lambda: home.gone(started), seconds=10)
+    assert home.run("study", "run", "s").returncode == 0
+    sound(home.trials(), 2, 3)
 
 
 def test_a_killed_driver_leaves_nothing_running(home: Home):
