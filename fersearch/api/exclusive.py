@@ -31,7 +31,8 @@ def time_front(name: str, storage: str | None, note: Callable[[str], None]) -> N
             store.set_value(study.id, trial.number, EXCLUSIVE, seconds)
         note(f"trial {trial.number} alone: {TIMED} {seconds:.1f}{_beside(trial.values.get(TIMED))}")
         for change in again.changed:
-            note(f"trial {trial.number} was timed with another {change.name}: {change.again}, in the search {change.stored}")
+            told = f"{change.name} {change.again}, which was {change.stored} in the search"
+            note(f"trial {trial.number} was timed with {told}")
 
 
 def _beside(searched: float | None) -> str:

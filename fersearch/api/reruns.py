@@ -23,6 +23,7 @@ from fersearch.engines.pool import Pool, Process
 from fersearch.errors import FersearchError, UsageError
 from fersearch.home import artifacts_folder, prepared_folder
 from fersearch.registry import Registry
+from fersearch.report.sharing import EXCLUSIVE
 from fersearch.search.values import trial_values
 from fersearch.store import Store, StudyRow
 from fersearch.training.request import TrialRequest
@@ -210,7 +211,7 @@ def _last(trial: Trial) -> int | None:
 
 def _facts(store: Store, study: StudyRow, trial: Trial) -> Mapping[str, Any]:
     """What the process of the trial's last attempt recorded, or where there is nothing what any of the study's did."""
-    own = [attempt.facts for attempt in trial.attempts if attempt.facts]
+    own = [attempt.facts for attempt in trial.attempts if "device" in attempt.facts]
     return own[-1] if own else next((each for each in store.environments(study.id) if "threads" in each), {})
 
 
@@ -238,7 +239,9 @@ def _data(trial: Trial) -> dict[str, Any]:
 
 def _compared(stored: Mapping[str, float], again: Mapping[str, float], registry: Registry) -> tuple[Compared, ...]:
     return tuple(
-        Compared(name, stored.get(name), again.get(name), not _varies(name, registry)) for name in {**stored, **again}
+        Compared(name, stored.get(name), again.get(name), not _varies(name, registry))
+        for name in {**stored, **again}
+        if name != EXCLUSIVE
     )
 
 

@@ -5,8 +5,8 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from statistics import mean
 from typing import Any
 
 from fersearch.api.after import follow_up
+from fersearch.api.bodies import Body, body
 from fersearch.api.context import components, open_store
 from fersearch.api.garbage import discard
 from fersearch.api.outages import Outages, stopped
@@ -52,7 +53,8 @@ def run_study(
     name: str,
     *,
     slots: int | None = None,
-    slots_per_gpu: int | None = None,
+    slots_per_gpu: int | str | None = None,
+    threads_per_slot: int | None = None,
     trials: int | None = None,
     timeout: float | None = None,
     keep: str | None = None,
@@ -61,6 +63,7 @@ def run_study(
     ray_address: str | None = None,
     hung_after: float = HUNG_AFTER,
     grace: float = GRACE,
+    exclusive_timing: bool = False,
     observer: Observer | None = None,
     storage: str | None = None,
 ) -> StudyView:
@@ -68,6 +71,8 @@ def run_study(
 
     Args:
         slots: trials at once; default one per GPU, or one per core without a GPU.
+        slots_per_gpu: trials at once on each GPU, or `auto`: as many as fit by their memory.
+        threads_per_slot: CPU threads of each trial; default the cores shared out among the slots.
         trials: the study's new total of trials.
         timeout: seconds for this run; default what is left of the study's own.
         keep: whose checkpoints the study keeps from here on: `front`, `all` or `best N`.
@@ -76,6 +81,7 @@ def run_study(
         ray_address: with ray: `auto`, HOST:PORT, or `local` (the default: start one here).
         hung_after: seconds without a sign of life after which a trial's process is ended and run again; 0 never.
         grace: seconds that each trial has after SIGTERM to save where it is and leave.
+        exclusive_timing: at the end train each member of the front again, alone, for its `exclusive_train_seconds`.
 
     Raises:
         UsageError: an argument makes no sense.
@@ -83,8 +89,14 @@ def run_study(
         Interrupted: Ctrl-C or SIGTERM; the study can go on.
         DataError: the dataset is missing or broken.
     """
-    _check_patience(hung_after)
     policy = None if keep is None else Keep.parse(keep)
+    _check_patience(hung_after)
+    if exclusive_timing and engine != "local":
+        raise UsageError(
+            "--exclusive-timing times trials on this machine, not on the cluster's that trained them",
+            f"leave it out, and on a machine of the cluster: fersearch study run {name} --exclusive-timing",
+        )
+    observer = observer or Observer()
     with open_store(storage) as store:
         study = store.study(name)
         if trials is not None:
@@ -92,19 +104,20 @@ def run_study(
         seconds = _seconds_left(study, timeout)
         with (
             Lease.take(store, study.id, study.name) as lease,
-            _body(engine, ray_address, slots, slots_per_gpu) as (places, make_pool),
+            body(engine, ray_address, slots, slots_per_gpu, threads_per_slot, observer.note) as where,
         ):
             if policy is not None:
                 store.update_keep(study.id, policy)
                 study = store.study(name)
-            patient_pool = partial(make_pool, hung_after=hung_after)
-            run = _Run(store, study, places, patient_pool, observer or Observer(), seconds, lease, grace)
+            patient_pool = partial(where.make_pool, hung_after=hung_after)
+            run = _Run(store, study, where, patient_pool, observer, seconds, lease, grace)
             run.go(in_process)
         if run.over:
             again = partial(
                 run_study,
                 slots=slots,
                 slots_per_gpu=slots_per_gpu,
+                threads_per_slot=threads_per_slot,
                 engine=engine,
                 ray_address=ray_address,
                 hung_after=hung_after,
@@ -112,26 +125,12 @@ def run_study(
                 observer=observer,
                 storage=storage,
             )
-            follow_up(name, storage, again, run.observer.note)
+            follow_up(name, storage, again, observer.note)
+            if exclusive_timing:
+                from fersearch.api.exclusive import time_front  # here, for it imports this module
+
+                time_front(name, storage, observer.note)
         return view(store, store.study(name))
-
-
-@contextmanager
-def _body(
-    engine: str, ray_address: str | None, slots: int | None, slots_per_gpu: int | None
-) -> Iterator[tuple[list[devices.Slot], Callable[..., Pool]]]:
-    """The slots of an engine, and what makes its pool of trial processes from the modules to preload."""
-    if engine == "ray":
-        from fersearch.engines.ray import on_ray
-
-        with on_ray(ray_address, slots, slots_per_gpu) as body:
-            yield body
-    elif engine != "local":
-        raise UsageError(f"unknown engine '{engine}'", "give local or ray")
-    elif ray_address is not None:
-        raise UsageError("--ray-address was given without --engine ray", "add --engine ray, or leave it out")
-    else:
-        yield devices.slots(slots, slots_per_gpu), Pool
 
 
 class _Run:
@@ -141,14 +140,14 @@ class _Run:
         self,
         store: Store,
         study: StudyRow,
-        places: list[devices.Slot],
+        where: Body,
         make_pool: Callable[[Sequence[str]], Pool],
         observer: Observer,
         seconds: float | None,
         lease: Lease,
         grace: float,
     ) -> None:
-        self.store, self.places, self.observer, self.seconds, self.lease = store, places, observer, seconds, lease
+        self.store, self.where, self.observer, self.seconds, self.lease = store, where, observer, seconds, lease
         self.make_pool, self.grace = make_pool, grace
         self.registry = components(study.plugins, folder=False)
         self.study = study
@@ -222,16 +221,19 @@ class _Run:
         metrics = self.registry.metrics
         search = Search(self.study, trials, history, writer, metrics, self.study.baseline, self._rounds, self._discard)
         ended = [trial for trial in trials if trial.state.ended]
-        self.observer.begin(self.study, self.study.spec.budget.trials, ended, len(self.places), self._rounds)
+        self.observer.begin(self.study, self.study.spec.budget.trials, ended, len(self.where.slots), self._rounds)
         if in_process:
-            trial = run_in_process(search, self.places[0], self._request, self.observer)
+            trial = run_in_process(search, self.where.slots[0], self._request, self.observer)
             if trial is not None and trial.state.ended:
                 self._forget(trial)
             self._note_time()
             return
+        places = self.where.places(pool, self._request, self._log, self.observer.note, trials)
+        self._lookout = self.where.lookout(places, self.observer.note)
+        self._lookout.look()
         LocalEngine(
             search,
-            self.places,
+            places,
             pool,
             self._request,
             self.observer,
@@ -262,6 +264,7 @@ class _Run:
         if self.lease.lost:
             self.stop.ask(Level.NOW)
         self.outages.look(self._writer)
+        self._lookout.look()
         now = time.monotonic()
         if now - self._looked >= HOUSEKEEPING_SECONDS:
             self._looked = now

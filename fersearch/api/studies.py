@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fersearch.api.context import open_store
 from fersearch.errors import UsageError, lookup
 from fersearch.home import artifacts_folder, log_folder, run_folder
+from fersearch.report import sharing
 from fersearch.space import describe
 from fersearch.store import Store, StudyRow, StudySummary
 from fersearch.study import Constraint, Objective, StudySpec
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StudyView:
-    """A study as `study show` tells it: its spec, its counts by state, and the looks at its test split."""
+    """A study as `study show` tells it: its spec, its counts by state, and the looks at its test split.
+
+    `timing` says whether training times were measured by trials that shared a device; empty where it is not known.
+    """
 
     name: str
     spec: StudySpec
@@ -35,6 +39,7 @@ class StudyView:
     baseline: Mapping[str, float]
     seconds: float
     environments: Sequence[Mapping[str, Any]]
+    timing: str = ""
 
     @property
     def space(self) -> dict[str, str]:
@@ -188,6 +193,7 @@ def view(store: Store, study: StudyRow) -> StudyView:
         baseline=study.baseline,
         seconds=study.seconds,
         environments=store.environments(study.id),
+        timing=sharing.told(store.trials(study.id)),
     )
 
 

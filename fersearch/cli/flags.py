@@ -130,7 +130,16 @@ class RunFlags:
     slots: Annotated[
         int | None, typer.Option("--slots", help="Trials at once; default one a GPU, else one a core.")
     ] = None
-    slots_per_gpu: Annotated[int | None, typer.Option("--slots-per-gpu", help="Trials at once on each GPU.")] = None
+    slots_per_gpu: Annotated[
+        str | None,
+        typer.Option("--slots-per-gpu", metavar="N|auto", help="Trials at once on each GPU; auto: what fits."),
+    ] = None
+    threads_per_slot: Annotated[
+        int | None, typer.Option("--threads-per-slot", help="CPU threads of each trial; default the cores shared out.")
+    ] = None
+    exclusive_timing: Annotated[
+        bool, typer.Option("--exclusive-timing", help="At the end time each trial of the front again, alone.")
+    ] = False
     in_process: Annotated[bool, typer.Option("--in-process", help="Run one trial without forking, for a debugger.")] = (
         False
     )

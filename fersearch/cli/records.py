@@ -66,6 +66,7 @@ def study(view: "StudyView") -> Record:
         "counts": dict(view.counts),
         "storage": view.storage,
         "looks": looks(view.looks),
+        "timing": view.timing,
         "keep": str(view.spec.keep),
     }
 

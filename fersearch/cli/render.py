@@ -17,6 +17,7 @@ from fersearch.cli.parts import Cell
 from fersearch.cli.parts import facts as _facts
 from fersearch.cli.parts import table as _table
 from fersearch.cli.parts import title as _title
+from fersearch.report.sharing import EXCLUSIVE
 from fersearch.space import describe
 from fersearch.study import Keep, Objective, StudySpec
 from fersearch.trial import Attempt, Epoch, Trial, TrialState
@@ -79,6 +80,7 @@ def study(view: "StudyView") -> RenderableType:
     stands: dict[str, Cell] = {
         "trials": f"{words.counts(view.counts)} of {view.spec.budget.trials}",
         "time used": durations.brief(view.seconds),
+        **({"timing": view.timing} if view.timing else {}),
         "looks at test": str(len(view.looks)),
         "created": _moment(view.created),
         "storage": view.storage,
@@ -143,16 +145,19 @@ def front(found: "Front") -> RenderableType:
             *_baseline(found),
         )
     tied, shown = words.ties(found.trials, found.objectives), words.varying(found.trials)
+    alone = any(EXCLUSIVE in t.values for t in found.trials)
     rows = [
         (
             str(t.number),
             *_values(t, found.objectives, tied),
+            *((words.measured(t.values, EXCLUSIVE),) if alone else ()),
             str(t.epochs),
             words.settings(t.params, shown),
         )
         for t in found.trials
     ]
-    titles = (">trial", *(f">{words.heading(o)}" for o in found.objectives), ">epochs", "parameters")
+    timed = (">train_seconds alone",) if alone else ()
+    titles = (">trial", *(f">{words.heading(o)}" for o in found.objectives), *timed, ">epochs", "parameters")
     title = f"Pareto front of {found.study}: {words.plural(len(found.trials), 'trial')}"
     note = f"{TIED} within {words.TIE:.0%} of another trial here: equal, as far as clocks and memory can tell"
     notes = [Text(note, style="dim")] if tied else []

@@ -242,6 +242,8 @@ def _run(
         name,
         slots=how.slots,
         slots_per_gpu=how.slots_per_gpu,
+        threads_per_slot=how.threads_per_slot,
+        exclusive_timing=how.exclusive_timing,
         trials=trials,
         timeout=timeout,
         keep=keep,

@@ -21,7 +21,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from fersearch.engines import ray_cluster
-from fersearch.engines.devices import Slot
+from fersearch.engines.devices import PerGpu, Slot
 from fersearch.engines.pool import Pool, Process
 from fersearch.engines.ray_actor import Board
 from fersearch.engines.ray_tune import Courier, Orders, TuneLoop
@@ -37,7 +37,7 @@ FAREWELL = 15.0  # seconds for Ray Tune to end by itself
 
 @contextlib.contextmanager
 def on_ray(
-    address: str | None, slots: int | None, slots_per_gpu: int | None
+    address: str | None, slots: int | None, slots_per_gpu: PerGpu | None, threads: int | None = None
 ) -> Iterator[tuple[list[Slot], Callable[..., Pool]]]:
     """Join a cluster; yields its slots and what makes a pool of them from the modules to preload.
 
@@ -46,7 +46,7 @@ def on_ray(
         UsageError: the slots asked for make no sense there.
     """
     with ray_cluster.joined(address) as folder, ray_cluster.marked(home()) as marker:
-        places, resources = ray_cluster.places(slots, slots_per_gpu)
+        places, resources = ray_cluster.places(slots, slots_per_gpu, threads)
         yield places, partial(RayPool, room=Room(len(places), resources, folder, marker))
 
 

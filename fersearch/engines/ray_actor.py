@@ -8,9 +8,11 @@ driver answers comes over the board, for Ray Tune itself hands nothing to a tria
 import asyncio
 import contextlib
 import json
+import os
 import platform
 import threading
 import traceback
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -97,6 +99,7 @@ class TrialActor(Trainable):
         self._key: str = config["key"]
         self._board: Any = ray.get_actor(config["board"], namespace=config["namespace"])
         self._process: Process | None = None
+        self._place = ""
 
     def _next(self) -> Word:
         if self._process is None:
@@ -110,6 +113,8 @@ class TrialActor(Trainable):
         if word is None:
             return {"exited": self._pool.exit_status(self._process), "failed": self._pool.failed_preloads}
         self._process.pid = word.get("pid", self._process.pid)
+        if "pid" in word:
+            word["place"] = self._place
         if "outcome" in word:
             word["outcome"]["facts"] = {**word["outcome"].get("facts", {}), "node": platform.node()}
             word["failed"] = self._pool.failed_preloads
@@ -136,6 +141,7 @@ class TrialActor(Trainable):
             self._pool = Pool(self._preload, order["hung_after"])
         asked = request["request"]
         asked["prepared"] = str(bring(Path(asked["prepared"]), self._fetch))
+        self._place = place(order["env"])
         self._process = self._pool.start(Path(order["log"]), order["env"])
         self._process.send(request)
         threading.Thread(target=self._pass_on, args=(self._process, self._key), daemon=True).start()
@@ -165,6 +171,12 @@ class TrialActor(Trainable):
             with contextlib.suppress(OSError):
                 process.kill()
                 process.close()
+
+
+def place(env: Mapping[str, str]) -> str:
+    """What a trial here shares with others: a GPU of this node, or its cores."""
+    gpus = env.get("CUDA_VISIBLE_DEVICES", os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+    return f"{platform.node()} {f'gpu {gpus}' if gpus else 'cpu'}"
 
 
 def _answer(asked: "ray.ObjectRef[Any]") -> Any:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from fersearch.engines.devices import Slot
+from fersearch.engines.devices import PerGpu, Slot, check
 from fersearch.errors import FersearchError, UsageError
 
 try:
@@ -95,30 +95,37 @@ def _abandoned(folder: Path) -> bool:
         return False
 
 
-def places(count: int | None, per_gpu: int | None) -> tuple[list[Slot], dict[str, float]]:
+def places(
+    count: int | None, per_gpu: PerGpu | None, threads: int | None = None
+) -> tuple[list[Slot], dict[str, float]]:
     """The slots of the cluster, and what Ray must give each: so many CPUs, a share of a GPU.
 
-    `per_gpu` (default 1) on each GPU, or one per CPU where there is no GPU; `count` bounds how many.
+    `per_gpu` (default 1) on each GPU, or where there is no GPU as many as the CPUs carry; `count` bounds how
+    many. Each has `threads` (default: the CPUs are shared out; one each where there is no GPU).
 
     Raises:
-        UsageError: fewer than one slot is asked for, or slots per GPU without a GPU.
+        UsageError: fewer than one slot or thread is asked for, slots per GPU without a GPU, or `auto` ones.
         FersearchError: the cluster has no CPU to run a trial on.
     """
-    for flag, value in (("--slots", count), ("--slots-per-gpu", per_gpu)):
-        if value is not None and value < 1:
-            raise UsageError(f"{flag} {value} leaves no place for a trial", f"give {flag} 1 or more")
+    check(count, per_gpu, threads)
+    if per_gpu == "auto":
+        raise UsageError(
+            "--slots-per-gpu auto measures on one machine; Ray must be told each trial's share of a GPU beforehand",
+            "give a number; --engine local with auto, on a machine with such a GPU, says how many trials fit",
+        )
     nodes = [node["Resources"] for node in alive()]
     gpus = sum(node.get("GPU", 0) for node in nodes)
     if per_gpu and not gpus:
         raise UsageError("--slots-per-gpu was given, but Ray knows no GPU", "leave it out to run one trial per CPU")
     if gpus:
-        return _gpu_places([node for node in nodes if node.get("GPU")], count, per_gpu)
+        return _gpu_places([node for node in nodes if node.get("GPU")], count, per_gpu, threads)
     cpus = [int(node["CPU"]) for node in nodes if node.get("CPU", 0) >= 1]
     if not cpus:
         raise FersearchError("the Ray cluster has no CPU for a trial", "let a node join: ray start --address HOST:PORT")
-    number = count or sum(cpus)
-    threads = max(1, min(sum(cpus) // number, max(cpus)))
-    share = threads if number <= sum(cpus) else _share(math.ceil(number / sum(cpus)))
+    number = count or max(1, sum(node // (threads or 1) for node in cpus))
+    threads = threads or max(1, min(sum(cpus) // number, max(cpus)))
+    fits = threads <= max(cpus) and number <= sum(node // threads for node in cpus)
+    share = threads if fits else _share(math.ceil(number / sum(cpus)))
     hidden = (("CUDA_VISIBLE_DEVICES", ""),)
     return [Slot(i, "cpu", hidden, threads) for i in range(number)], {"cpu": share}
 
@@ -179,13 +186,13 @@ def _blind(marker: Path, token: str) -> list[str]:
 
 
 def _gpu_places(
-    nodes: list[dict[str, float]], count: int | None, per_gpu: int | None
+    nodes: list[dict[str, float]], count: int | None, per_gpu: int | None, threads: int | None
 ) -> tuple[list[Slot], dict[str, float]]:
     gpus = sum(int(node["GPU"]) for node in nodes)
     number = count or gpus * (per_gpu or 1)
     each = per_gpu or math.ceil(number / gpus)
     cpus = min(node.get("CPU", 0) / (node["GPU"] * each) for node in nodes)
-    threads = max(1, int(cpus))
+    threads = threads or max(1, int(cpus))
     needed = {"cpu": min(threads, math.floor(cpus * 100) / 100), "gpu": _share(each)}
     return [Slot(i, "cuda:0", (), threads) for i in range(number)], needed
 

@@ -141,6 +141,11 @@ class Store:
         with self.database.read() as connection:
             return trials.read_one(connection, study_id, number)
 
+    def set_value(self, study_id: int, number: int, name: str, value: float) -> None:
+        """Keep a value that was measured after a trial ended, in place of an earlier one of that name."""
+        with self.database.write() as connection:
+            trials.set_value(connection, self.database.dialect, study_id, number, name, value)
+
     def history(self, study_id: int, number: int) -> list[Epoch]:
         """The epochs of one trial in order, with confusion matrices; where attempts overlap, the latest stands."""
         with self.database.read() as connection:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, Text, select, type_coerce
 
 from fersearch.errors import UnknownName
+from fersearch.store.engine import upsert
 from fersearch.store.records import Checkpoint
 from fersearch.store.tables import (
     attempts,
@@ -73,6 +74,14 @@ def refers(connection: Connection, digest: str) -> bool:
     """Whether a trial of any study keeps the checkpoint of that digest."""
     query = select(checkpoints.c.trial).where(checkpoints.c.digest == digest).limit(1)
     return connection.execute(query).first() is not None
+
+
+def set_value(connection: Connection, dialect: str, study_id: int, number: int, name: str, value: float) -> None:
+    """Write one value of a trial; NaN is kept as NULL."""
+    row = {"study_id": study_id, "trial": number, "name": name, "value": None if math.isnan(value) else value}
+    own = upsert(dialect, trial_values)
+    kept = own.on_conflict_do_update(index_elements=["study_id", "trial", "name"], set_={"value": own.excluded.value})
+    connection.execute(kept, [row])
 
 
 def standing(keys: Iterable[Key]) -> dict[int, list[Key]]:

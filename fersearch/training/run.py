@@ -23,6 +23,7 @@ from fersearch.training.lines import tell
 from fersearch.training.loop import train
 from fersearch.training.measure import PeakMemory, device_name
 from fersearch.training.precision import Precision, resolve
+from fersearch.training.probe import taken_facts
 from fersearch.training.request import TrialRequest
 from fersearch.training.rounds import Epochs, Round, Rounds, seed_of
 from fersearch.training.states import States, disk_full
@@ -145,6 +146,7 @@ class _Run:
 
     def keep(self, reason: Reason, precision: Precision, registry: Registry) -> Outcome:
         """Make the best weights an artifact, unless the study keeps none of a trial that was stopped early."""
+        self.facts |= taken_facts(self.request.device)
         best = self.rounds.best
         if reason is Reason.PRUNED and not self.request.keep_pruned:
             return Outcome(reason, kept_epoch=best.kept_epoch, facts=self.facts)

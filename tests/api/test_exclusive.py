@@ -72,4 +72,4 @@ def test_another_device_is_told(study, monkeypatch):
     notes = []
     exclusive.time_front(study, None, notes.append)
     assert api.show_trial(study, number).trial.values["timed_in_a_test"] == 2.0
-    assert f"trial {number} was timed with another threads: 1, in the search 2" in notes
+    assert f"trial {number} was timed with threads 1, which was 2 in the search" in notes

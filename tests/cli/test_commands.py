@@ -38,7 +38,8 @@ def test_create_hands_over_only_what_was_given(verb):
     assert cli.run(["study", "create", "--model", "cnn", "--dataset", "faces"]) == 0
     assert created == [((), {"model": "cnn", "dataset": "faces", "plugins": [], "storage": None})]
     nothing = {"slots": None, "slots_per_gpu": None, "trials": None, "timeout": None, "in_process": False}
-    where = {"engine": "local", "ray_address": None, "keep": None}
+    nothing |= {"keep": None, "threads_per_slot": None, "exclusive_timing": False}
+    where = {"engine": "local", "ray_address": None}
     assert ran == [(("cnn-faces",), {**nothing, **where, "storage": None})]
 
 
@@ -51,7 +52,8 @@ def test_create_hands_over_every_flag(verb):
         "--target votes --split official --limit 500 --set optimizer=sgd,adam --set dropout=0..0.2 --weights w.pt "
         "--plugin p.py --plugin q.py --name mine --objective f1_macro --objective log_loss:min --trials 9 "
         "--timeout 2m --epochs 2..4 --seed 0 --sampler random --pruner none --precision bf16 --slots 3 "
-        "--slots-per-gpu 2 --in-process --engine ray --ray-address auto --storage sqlite:///s.db"
+        "--slots-per-gpu 2 --threads-per-slot 4 --exclusive-timing "
+        "--in-process --engine ray --ray-address auto --storage sqlite:///s.db"
     )
     assert cli.run(words.split()) == 0
     assert created[0][1] == {
@@ -77,10 +79,12 @@ def test_create_hands_over_every_flag(verb):
     }
     assert ran[0][1] == {
         "slots": 3,
-        "slots_per_gpu": 2,
+        "slots_per_gpu": "2",
+        "threads_per_slot": 4,
+        "exclusive_timing": True,
+        "keep": None,
         "trials": None,
         "timeout": None,
-        "keep": None,
         "in_process": True,
         "engine": "ray",
         "ray_address": "auto",

@@ -89,6 +89,25 @@ def test_the_front_marks_ties_and_tells_the_baseline():
     )
 
 
+def test_the_front_shows_what_was_timed_alone_beside_what_was_searched():
+    timed = trial(0, 0.61, 12.3, 45.6)
+    timed = replace(timed, values={**timed.values, "exclusive_train_seconds": 7.25})
+    front = Front("cnn-faces", [timed, trial(2, 0.60, 8.0, 40.1)], OBJECTIVES, {})
+    assert text(render.front(front), 120) == lines(
+        "Pareto front of cnn-faces: 2 trials",
+        "trial  f1_macro ↑  train_seconds ↓  peak_memory_mb ↓  train_seconds alone  epochs  parameters",
+        "    0       0.610             12.3              45.6                 7.25      12  learning_rate=0.01",
+        "    2       0.600             8.00              40.1                    -      12  learning_rate=0.03",
+    )
+
+
+def test_a_study_says_that_its_times_were_measured_beside_others():
+    view = StudyView("cnn-faces", SPEC, CREATED, {}, "sqlite:///x.db", [], {}, 95.0, [], "each trial had its own")
+    assert "timing         each trial had its own" in text(render.study(view)).splitlines()
+    view = replace(view, timing="")
+    assert "timing" not in text(render.study(view))
+
+
 def test_an_empty_front_says_why():
     assert text(render.front(Front("cnn-faces", [], OBJECTIVES, {"f1_macro": 0.018}))) == lines(
         "the front of cnn-faces is empty: no complete trial is better than the baseline",

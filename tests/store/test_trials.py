@@ -36,6 +36,18 @@ def test_a_trial_comes_back_as_it_was_written(store: Store, study: StudyRow) -> 
     assert store.trial(study.id, 0).reason is Reason.ERROR
 
 
+def test_a_value_measured_later_stands_beside_the_others_and_replaces_an_earlier_one(
+    store: Store, study: StudyRow
+) -> None:
+    with store.writer(study.id) as writer:
+        writer.add_trial(Trial(0, {}, TrialState.COMPLETE, values={"train_seconds": 3.0}))
+    for seconds in (9.0, 2.5, math.nan):
+        store.set_value(study.id, 0, "exclusive_train_seconds", seconds)
+        values = store.trial(study.id, 0).values
+        assert repr(values["exclusive_train_seconds"]) == repr(seconds)
+        assert values["train_seconds"] == 3.0
+
+
 def test_trials_come_in_the_order_of_their_numbers(store: Store, study: StudyRow) -> None:
     with store.writer(study.id) as writer:
         for number in (2, 0, 10, 1):
