@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from fersearch.errors import FersearchError
 from fersearch.files import atomic_path
+from fersearch.home import cache_folder
+from fersearch.remote import Remote, age, is_url
 
 YOUNG = 3600.0
 """Seconds for which a file that no row refers to may still be waiting for its row."""
@@ -26,10 +28,15 @@ class Stored(NamedTuple):
 
 
 class Artifacts:
-    """A folder of files, each named by the sha256 of its content."""
+    """A folder of files, each named by the sha256 of its content.
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    It may be at a URL that fsspec knows; `root` is then a folder of this machine with copies of what was opened.
+    """
+
+    def __init__(self, root: Path | str) -> None:
+        self._remote = Remote(str(root)) if is_url(root) else None
+        self.place = str(root)
+        self.root = cache_folder(self.place) if self._remote else Path(root)
 
     def put(self, file: Path) -> str:
         """Keep a copy of the file and return its digest (64 hex digits); a content that is here already is kept once.
@@ -40,6 +47,9 @@ class Artifacts:
             OSError: the disk is full, or the folder cannot be written; no half file stays.
         """
         digest = file_digest(file)
+        if self._remote is not None:
+            self._remote.put(file, digest)
+            return digest
         target = self.root / digest
         if target.exists() and file_digest(target) == digest:
             os.utime(target)
@@ -57,21 +67,26 @@ class Artifacts:
             FersearchError: no such file is here, or its content is not what was put.
         """
         path = self._path(digest)
+        if self._remote is not None and not (path.is_file() and file_digest(path) == digest):
+            path.unlink(missing_ok=True)
+            self._remote.get(digest, path)
         if not path.is_file():
             raise FersearchError(
-                f"artifact {digest} is missing from {self.root}",
-                "FERSEARCH_HOME may point elsewhere, or the file was removed by hand",
+                f"artifact {digest} is missing from {self.place}",
+                "FERSEARCH_ARTIFACTS or FERSEARCH_HOME may point elsewhere, or the file was removed by hand",
             )
         if file_digest(path) != digest:
             raise FersearchError(
                 f"artifact {digest} is corrupt: its content has another digest",
-                f"restore {path} from a copy, or remove it and run the trial again",
+                f"restore {self.place}/{digest} from a copy, or remove it and run the trial again",
             )
         return path
 
     def remove(self, digest: str) -> None:
         """Forget a file; nothing happens when it is gone already."""
         self._path(digest).unlink(missing_ok=True)
+        if self._remote is not None:
+            self._remote.remove(digest)
 
     def digests(self) -> dict[str, Stored]:
         """Every file that is kept, by its digest."""
@@ -86,9 +101,14 @@ class Artifacts:
         if not _UNFINISHED.fullmatch(name):
             raise FersearchError(f"'{name}' is no leftover of an artifact", "give a name that `unfinished` returned")
         (self.root / name).unlink(missing_ok=True)
+        if self._remote is not None:
+            self._remote.remove(name)
 
     def _files(self) -> Iterator[tuple[str, Stored]]:
         """Every file of the folder; one that vanishes meanwhile is left out."""
+        if self._remote is not None:
+            yield from ((name, Stored(each.bytes, age(each))) for name, each in self._remote.files().items())
+            return
         now = time.time()
         try:
             entries = list(os.scandir(self.root))

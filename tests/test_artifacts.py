@@ -10,6 +10,7 @@ import pytest
 
 from fersearch.artifacts import Artifacts
 from fersearch.errors import FersearchError
+from fersearch.remote import Remote
 
 
 @pytest.fixture
@@ -22,6 +23,13 @@ def weights(tmp_path: Path) -> Path:
 @pytest.fixture
 def artifacts(tmp_path: Path) -> Artifacts:
     return Artifacts(tmp_path / "artifacts")
+
+
+@pytest.fixture(params=["file", "memory"])
+def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A place for artifacts that is no folder of this machine, and a home for copies of what is opened."""
+    monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path / "home"))
+    return (tmp_path / "shared").as_uri() if request.param == "file" else f"memory://{tmp_path.name}"
 
 
 def test_put_returns_the_sha256_and_open_the_same_content(artifacts: Artifacts, weights: Path) -> None:
@@ -77,3 +85,38 @@ def test_a_full_disk_leaves_no_half_artifact(
     with pytest.raises(OSError, match="No space left"):
         artifacts.put(weights)
     assert os.listdir(artifacts.root) == []
+
+
+def test_at_a_url_what_is_opened_is_what_was_put(url: str, weights: Path) -> None:
+    digest = Artifacts(url).put(weights)
+    assert digest == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert Artifacts(url).open(digest).read_bytes() == weights.read_bytes()
+    assert {name: stored.bytes for name, stored in Artifacts(url).digests().items()} == {digest: weights.stat().st_size}
+    assert Artifacts(url).unfinished() == {}
+
+
+def test_a_copy_that_rotted_here_is_fetched_again(url: str, weights: Path) -> None:
+    artifacts = Artifacts(url)
+    digest = artifacts.put(weights)
+    artifacts.open(digest).write_bytes(b"rot")
+    assert artifacts.open(digest).read_bytes() == weights.read_bytes()
+
+
+def test_what_rotted_at_a_url_is_named_and_put_heals_it(url: str, weights: Path, tmp_path: Path) -> None:
+    digest = Artifacts(url).put(weights)
+    (tmp_path / "rot").write_bytes(b"rot")
+    Remote(url).put(tmp_path / "rot", digest)
+    with pytest.raises(FersearchError, match=f"artifact {digest} is corrupt"):
+        Artifacts(url).open(digest)
+    Artifacts(url).put(weights)
+    assert Artifacts(url).open(digest).read_bytes() == weights.read_bytes()
+
+
+def test_what_is_missing_or_removed_at_a_url_is_named_with_it(url: str, weights: Path) -> None:
+    digest = Artifacts(url).put(weights)
+    Artifacts(url).open(digest)
+    Artifacts(url).remove(digest)
+    Artifacts(url).remove(digest)
+    with pytest.raises(FersearchError, match=f"artifact {digest} is missing from {url}") as caught:
+        Artifacts(url).open(digest)
+    assert "FERSEARCH_ARTIFACTS" in caught.value.hint

@@ -236,10 +236,13 @@ def _card(digest: str | None) -> dict[str, Any]:
 
     from safetensors import SafetensorError, safe_open
 
+    from fersearch.artifacts import Artifacts
     from fersearch.home import artifacts_folder
 
+    if not digest:
+        return {}
     try:
-        with safe_open(artifacts_folder() / (digest or "none"), framework="numpy") as file:
+        with safe_open(Artifacts(artifacts_folder()).open(digest), framework="numpy") as file:
             return dict(json.loads((file.metadata() or {}).get("fersearch", "{}")))
-    except (OSError, SafetensorError, ValueError):
+    except (OSError, SafetensorError, ValueError, FersearchError):
         return {}

@@ -1,9 +1,12 @@
 """What a trial process is asked to do, from the rows of a study and of one of its trials."""
 
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from fersearch.engines.devices import Slot
-from fersearch.home import artifacts_folder, run_folder
+from fersearch.errors import FersearchError
+from fersearch.home import artifacts_folder, run_folder, states_url
 from fersearch.search.retries import micro_batches
 from fersearch.store import StudyRow
 from fersearch.training.request import TrialRequest
@@ -34,7 +37,23 @@ def request_for(study: StudyRow, trial: Trial, prepared: Path, slot: Slot) -> Tr
         threads=slot.threads,
         scratch=str(run_folder(study.id, trial.number)),
         artifacts=str(artifacts_folder()),
+        states=states_url(states_key(study), trial.number),
         recorded=trial.epochs,
         micro_batches=micro_batches(trial),
         keep_pruned=spec.keep.which == "all",
     )
+
+
+def states_key(study: StudyRow) -> str:
+    """What a study's states are kept under: its number, and when it was made, for other databases count too."""
+    return f"{study.id}-{study.created:%Y%m%dT%H%M%S%f}"
+
+
+def forget(folder: Path, url: str) -> None:
+    """Remove states that nobody needs any more: those in a folder of this machine, and at a URL if one is given."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if url:
+        from fersearch.remote import Remote
+
+        with suppress(FersearchError):  # `study delete` tries again
+            Remote(url).remove_all()

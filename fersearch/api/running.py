@@ -2,7 +2,6 @@
 
 import math
 import platform
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +18,7 @@ from fersearch.api.context import components, open_store
 from fersearch.api.garbage import discard
 from fersearch.api.outages import Outages, stopped
 from fersearch.api.plan import check_weights
-from fersearch.api.requests import request_for
+from fersearch.api.requests import forget, request_for, states_key
 from fersearch.api.studies import StudyView, view
 from fersearch.components import Evaluation, Task
 from fersearch.data import arrays
@@ -30,7 +29,7 @@ from fersearch.engines.pool import Pool
 from fersearch.engines.stop import GRACE, Level, Stop
 from fersearch.engines.watchdog import HUNG_AFTER, LEAST
 from fersearch.errors import FersearchError, StudyBusy, UsageError
-from fersearch.home import log_folder, prepared_folder, run_folder
+from fersearch.home import log_folder, prepared_folder, run_folder, states_url
 from fersearch.registry import Registry
 from fersearch.search.brain import Search
 from fersearch.store import Lease, Store, StudyRow, Writer
@@ -254,8 +253,8 @@ class _Run:
         return log_folder(self.study.id) / f"{trial.number}-{len(trial.attempts)}.log"
 
     def _forget(self, trial: Trial) -> None:
-        folder = run_folder(self.study.id, trial.number)
-        self._writer.after_commit(partial(shutil.rmtree, folder, ignore_errors=True))
+        url = states_url(states_key(self.study), trial.number)
+        self._writer.after_commit(partial(forget, run_folder(self.study.id, trial.number), url))
 
     def _discard(self, digest: str) -> None:
         self._writer.after_commit(partial(discard, self.store, digest))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fersearch.api.context import open_store
 from fersearch.errors import UsageError, lookup
-from fersearch.home import artifacts_folder, log_folder, run_folder
+from fersearch.home import artifacts_folder, log_folder, run_folder, states_url
 from fersearch.report import sharing
 from fersearch.space import describe
 from fersearch.store import Store, StudyRow, StudySummary
@@ -147,6 +147,7 @@ def delete_study(name: str, storage: str | None = None) -> None:
     Raises:
         StudyBusy: a living driver runs it.
     """
+    from fersearch.api.requests import forget, states_key
     from fersearch.artifacts import Artifacts
 
     with open_store(storage) as store:
@@ -154,7 +155,8 @@ def delete_study(name: str, storage: str | None = None) -> None:
         artifacts = Artifacts(artifacts_folder())
         for digest in store.delete_study(name):
             artifacts.remove(digest)
-    shutil.rmtree(run_folder(study.id, 0).parent, ignore_errors=True)
+    url = states_url(states_key(study), 0).rpartition("/")[0]
+    forget(run_folder(study.id, 0).parent, url)
     shutil.rmtree(log_folder(study.id), ignore_errors=True)
 
 

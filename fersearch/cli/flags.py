@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
@@ -123,6 +124,13 @@ class StudyFlags:
         return {name: value for name, value in given.items() if value not in (None, {}, [])}
 
 
+def _artifacts(url: str | None) -> str | None:
+    """Let this command, and all that it starts, keep checkpoints at a URL, as the environment variable would."""
+    if url:
+        os.environ["FERSEARCH_ARTIFACTS"] = url
+    return url
+
+
 @dataclass(frozen=True)
 class RunFlags:
     """Where and how trials run."""
@@ -147,6 +155,15 @@ class RunFlags:
     ray_address: Annotated[
         str | None,
         typer.Option("--ray-address", metavar="auto|HOST:PORT|local", help="The cluster; local starts one here."),
+    ] = None
+    artifacts: Annotated[
+        str | None,
+        typer.Option(
+            "--artifacts",
+            metavar="URL",
+            callback=_artifacts,
+            help="Where checkpoints and states go, a folder or s3://...; default FERSEARCH_ARTIFACTS, else the home.",
+        ),
     ] = None
     hung_after: Annotated[
         str | None,

@@ -27,7 +27,7 @@ from fersearch.engines.ray_actor import Board
 from fersearch.engines.ray_tune import Courier, Orders, TuneLoop
 from fersearch.engines.watchdog import HUNG_AFTER
 from fersearch.errors import FersearchError
-from fersearch.home import home
+from fersearch.home import artifacts_folder, home
 
 NAMESPACE = "fersearch"
 AT_ONCE = 10_000  # calls that the board answers at once: each running trial waits in one
@@ -42,10 +42,10 @@ def on_ray(
     """Join a cluster; yields its slots and what makes a pool of them from the modules to preload.
 
     Raises:
-        FersearchError: no cluster is at the address, or its nodes do not share FERSEARCH_HOME.
+        FersearchError: no cluster is at the address, or its nodes do not share what they must.
         UsageError: the slots asked for make no sense there.
     """
-    with ray_cluster.joined(address) as folder, ray_cluster.marked(home()) as marker:
+    with ray_cluster.joined(address) as folder, ray_cluster.marked(home(), artifacts_folder()) as marker:
         places, resources = ray_cluster.places(slots, slots_per_gpu, threads)
         yield places, partial(RayPool, room=Room(len(places), resources, folder, marker))
 
@@ -57,7 +57,7 @@ class Room:
     slots: int
     resources: Mapping[str, float]
     folder: Path
-    marker: Path
+    marker: str
 
 
 class RayProcess(Process):
@@ -126,7 +126,8 @@ class RayPool(Pool):
             "env": {**env, "FERSEARCH_HOME": str(home())},
             "preload": self._preload,
             "hung_after": self._hung_after,
-            "marker": str(self._room.marker),
+            "home": str(home()),
+            "marker": self._room.marker,
         }
         try:
             ray.get(self._board.say.remote(key, order), timeout=PATIENCE)

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import platform
+import tempfile
 import threading
 import traceback
 from collections.abc import Mapping
@@ -22,6 +23,9 @@ from ray.tune import Trainable
 
 from fersearch.engines.pool import Pool, Process
 from fersearch.engines.ray_data import bring, pack
+from fersearch.errors import FersearchError
+from fersearch.home import home
+from fersearch.remote import Remote, is_url
 from fersearch.trial import Outcome, Reason
 
 Word = dict[str, Any]
@@ -100,6 +104,7 @@ class TrialActor(Trainable):
         self._board: Any = ray.get_actor(config["board"], namespace=config["namespace"])
         self._process: Process | None = None
         self._place = ""
+        self._log, self._apart = Path(), False
 
     def _next(self) -> Word:
         if self._process is None:
@@ -114,7 +119,7 @@ class TrialActor(Trainable):
             return {"exited": self._pool.exit_status(self._process), "failed": self._pool.failed_preloads}
         self._process.pid = word.get("pid", self._process.pid)
         if "pid" in word:
-            word["place"] = self._place
+            word |= {"place": self._place, "log": f"{platform.node()}:{self._log}" if self._apart else str(self._log)}
         if "outcome" in word:
             word["outcome"]["facts"] = {**word["outcome"].get("facts", {}), "node": platform.node()}
             word["failed"] = self._pool.failed_preloads
@@ -132,9 +137,8 @@ class TrialActor(Trainable):
                 return {"outcome": asdict(outcome)}
 
     def _begin(self, order: Word, request: Word) -> None:
-        marker = Path(order["marker"])
-        if not marker.is_file():
-            raise ray.exceptions.RayError(f"{marker.parent} is not shared with node {platform.node()}")
+        there, here = Path(order["home"]), own_home(order)
+        self._apart = here != there
         if self._pool is None or self._preload != order["preload"]:
             self.cleanup()
             self._preload = order["preload"]
@@ -142,7 +146,9 @@ class TrialActor(Trainable):
         asked = request["request"]
         asked["prepared"] = str(bring(Path(asked["prepared"]), self._fetch))
         self._place = place(order["env"])
-        self._process = self._pool.start(Path(order["log"]), order["env"])
+        asked["scratch"] = str(moved(asked["scratch"], there, here))
+        self._log = moved(order["log"], there, here)
+        self._process = self._pool.start(self._log, {**order["env"], "FERSEARCH_HOME": str(here)})
         self._process.send(request)
         threading.Thread(target=self._pass_on, args=(self._process, self._key), daemon=True).start()
 
@@ -179,14 +185,34 @@ def place(env: Mapping[str, str]) -> str:
     return f"{platform.node()} {f'gpu {gpus}' if gpus else 'cpu'}"
 
 
+def own_home(order: Word) -> Path:
+    """Where a trial keeps its states and log here: in the driver's home; with artifacts at a URL, in the node's own.
+
+    Raises:
+        RayError: this node does not see the driver's home.
+    """
+    if is_url(order["marker"]):
+        return home()
+    if not Path(order["marker"]).is_file():
+        raise ray.exceptions.RayError(f"{order['home']} is not shared with node {platform.node()}")
+    return Path(order["home"])
+
+
+def moved(path: str, there: Path, here: Path) -> Path:
+    """A path in one home as it is in another."""
+    within = Path(path)
+    return here / within.relative_to(there) if within.is_relative_to(there) else within
+
+
 def _answer(asked: "ray.ObjectRef[Any]") -> Any:
     """What a call of an actor gave."""
     return ray.get(asked)
 
 
 def reads(path: str, text: str) -> bool:
-    """Whether a file with this text is found here: asked on a node, it tells whether a folder is shared."""
-    try:
-        return Path(path).read_text() == text
-    except OSError:
-        return False
+    """Whether a file with this text is found here, at a path or a URL: asked on a node, it tells what is shared."""
+    folder, _, name = path.rpartition("/")
+    with tempfile.TemporaryDirectory() as own, contextlib.suppress(OSError, FersearchError):
+        copy = Path(own, name) if is_url(path) else Path(path)
+        return (not is_url(path) or Remote(folder).get(name, copy)) and copy.read_text() == text
+    return False

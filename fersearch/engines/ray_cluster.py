@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from fersearch.engines.devices import PerGpu, Slot, check
 from fersearch.errors import FersearchError, UsageError
+from fersearch.remote import Remote
 
 try:
     import fcntl
@@ -38,6 +39,10 @@ QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",
 }
 START = "start one with: ray start --head; or let fersearch start its own: --ray-address local"
+SHARE = (
+    "set FERSEARCH_HOME to a folder that is mounted at the same path on every node; "
+    "or give a URL that every node reaches: --artifacts s3://bucket/folder"
+)
 REACH = 5.0  # seconds for a cluster's address to answer
 PREFIX = "fersearch-ray-"
 FRESH = 60.0  # seconds in which a folder may not be locked yet
@@ -139,30 +144,48 @@ def alive() -> list[dict[str, Any]]:
 
 
 @contextlib.contextmanager
-def marked(home: Path) -> Iterator[Path]:
-    """Check that every node that can run trials sees the same `home`; yields a file in it that proves so.
+def marked(home: Path, artifacts: Path | str) -> Iterator[str]:
+    """Check that every node that can run trials reaches what all must share; yields a marker there that proves so.
+
+    That is the URL of the artifacts, or, where they lie in a folder, the folder and `home`.
 
     Raises:
-        FersearchError: a node does not see it, so what its trials save would be lost to the others.
+        FersearchError: a node does not reach it, so what its trials save would be lost to the others.
     """
-    home.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as left:
+        if isinstance(artifacts, str):
+            yield left.enter_context(_marker(artifacts))
+            return
+        home.mkdir(parents=True, exist_ok=True)
+        if not artifacts.is_relative_to(home):
+            left.enter_context(_marker(artifacts))
+        yield left.enter_context(_marker(home))
+
+
+@contextlib.contextmanager
+def _marker(place: Path | str) -> Iterator[str]:
+    """Leave a marker in a folder or at a URL, for as long as every node finds it."""
     token = uuid4().hex
-    marker = home / f".ray-{token}"
-    marker.write_text(token)
+    name = f".ray-{token}"
+    remote = Remote(place if isinstance(place, str) else place.absolute().as_uri())
+    with tempfile.TemporaryDirectory() as folder:
+        (file := Path(folder, name)).write_text(token)
+        remote.put(file, name)
+    marker = f"{str(place).rstrip('/')}/{name}"
     try:
         blind = _blind(marker, token)
         if blind:
             raise FersearchError(
-                f"{home} is not shared with node {', '.join(blind)}, so its resume states and checkpoints "
+                f"{place} is not shared with node {', '.join(blind)}, so its resume states and checkpoints "
                 "would be lost to the others",
-                "set FERSEARCH_HOME to a folder that is mounted at the same path on every node",
+                SHARE,
             )
         yield marker
     finally:
-        marker.unlink(missing_ok=True)
+        remote.remove(name)
 
 
-def _blind(marker: Path, token: str) -> list[str]:
+def _blind(marker: str, token: str) -> list[str]:
     """The nodes on which the marker is not found."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -175,7 +198,7 @@ def _blind(marker: Path, token: str) -> list[str]:
         if node["NodeID"] != here and (node["Resources"].get("CPU") or node["Resources"].get("GPU")):
             pinned = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             task = ray.remote(reads).options(num_cpus=0, scheduling_strategy=pinned, max_retries=0)
-            asked[node["NodeManagerAddress"]] = task.remote(str(marker), token)
+            asked[node["NodeManagerAddress"]] = task.remote(marker, token)
     try:
         return sorted(name for name, answer in asked.items() if not ray.get(answer, timeout=60))
     except ray.exceptions.RayError as error:

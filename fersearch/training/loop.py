@@ -47,6 +47,7 @@ def train(
     save_every: float = 30.0,
     recorded: int | None = None,
     on_first_step: Callable[[], None] = lambda: None,
+    on_saved: Callable[[], None] = lambda: None,
     pulse: Pulse = alone,
     micro_batches: int = 1,
     facts: dict[str, Any] | None = None,
@@ -56,8 +57,8 @@ def train(
     The best weights by `objective` on validation, and what a resumed trial goes on from, are kept in
     `scratch`: at most every `save_every` seconds of training, between any two steps; when an epoch is
     answered by INTERRUPT; and when `pulse`, which is called after every step, says to leave, which ends
-    training inside the epoch. `fixed` are the layers whose statistics stay as they are; `progress` is
-    filled in on the way. A resumed trial first yields again what its state holds beyond the `recorded`
+    training inside the epoch. `on_saved` is called after each state that was kept. `fixed` are the layers
+    whose statistics stay as they are; `progress` is filled in on the way. A resumed trial first yields again what its state holds beyond the `recorded`
     epochs: they were trained and never heard. `early_stopping` in `params` ends training after so many
     epochs without a better one. With `micro_batches` above 1 each batch is learnt from in so many
     parts, or in more if those do not fit into memory; `facts` is told in how many, and of the features
@@ -71,7 +72,7 @@ def train(
     pixels = pixels or Pixels.of(loaded.images, loaded.mean, loaded.std, device)
     fit = Fit.of(model, loaded, params, pixels, objective, precision)
     progress = progress or Progress()
-    keeper = Keeper(States(scratch), fit, progress, save_every)
+    keeper = Keeper(States(scratch), fit, progress, save_every, on_saved=on_saved)
     if resume:
         keeper.resume()
         for epoch in progress.unheard(recorded):

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -114,7 +114,8 @@ class Progress:
 class Keeper:
     """Keeps the best weights, and from time to time all that is needed to go on.
 
-    That is due after `save_every` seconds of training, or later where saving itself takes long.
+    That is due after `save_every` seconds of training, or later where saving itself takes long; `on_saved` is called
+    each time.
     """
 
     states: States
@@ -123,6 +124,7 @@ class Keeper:
     save_every: float = 30.0
     saved_at: float = 0.0
     cost: float = 0.0
+    on_saved: Callable[[], None] = lambda: None
 
     def resume(self) -> None:
         """Go on from the last state, if there is one."""
@@ -148,5 +150,6 @@ class Keeper:
         """Save all that is needed to go on."""
         started = time.perf_counter()
         self.states.save_last({"progress": asdict(self.progress), **self.fit.state_dict()}, self.progress.best_epoch)
+        self.on_saved()
         self.saved_at = self.progress.seconds + self.progress.begun_seconds
         self.cost = time.perf_counter() - started

@@ -19,6 +19,7 @@ class TrialRequest:
     state in `scratch`, if any, is gone on from; `save_every` is the training time in seconds between
     two such states. `recorded` epochs of the trial are known to whoever asks. `micro_batches` is in
     how many parts each batch is learnt from, or more where those lack memory too; 1 for whole batches.
+    `states` is a URL at which the states of `scratch` are kept too, for another node to go on from; empty for none.
     `keep_pruned` makes a checkpoint also of a trial that is stopped early.
     """
 
@@ -46,6 +47,7 @@ class TrialRequest:
     save_every: float = 30.0
     recorded: int = 0
     micro_batches: int = 1
+    states: str = ""
     keep_pruned: bool = True
 
     def to_json(self) -> dict[str, Any]:

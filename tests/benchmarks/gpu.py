@@ -22,7 +22,6 @@ import torch
 from fersearch import nvml, registry
 from fersearch.data import arrays
 from fersearch.engines.pool import Pool, Process
-from fersearch.recipe import recipe
 from fersearch.study import Objective
 from fersearch.training.building import prepare_torch
 from fersearch.training.measure import device_name
@@ -68,12 +67,10 @@ def speed(device: torch.device, size: Size, folder: Path) -> None:
 
 def request(folder: Path, device: str, size: Size, model: str = "cnn", **settings: Any) -> TrialRequest:
     """A trial on drawn faces."""
-    known = registry.load()
-    dataset, options = known.dataset("faces"), {"train": size.faces, "valid": size.faces // 4, "test": 100}
+    dataset, options = registry.load().dataset("faces"), {"train": size.faces, "valid": size.faces // 4, "test": 100}
     prepared = arrays.prepare(dataset, None, options, folder / "prepared")
-    usual = next(recipe(known.architecture(model), dataset).configurations())
-    params = {**usual, **PARAMS, "epochs": size.epochs, "augmentation": "standard", "target": "majority"}
-    params |= {"convolutions": 2} if "convolutions" in usual else {}
+    params = {**PARAMS, "epochs": size.epochs, "augmentation": "standard", "target": "majority"}
+    params |= {"class_weights": "none", "label_smoothing": 0.0, "first_conv": "sum"}
     asked = TrialRequest(
         *(1, "gpu", 0, 1, params, model, "faces", str(prepared.folder), options, Objective("accuracy", "max"), 0),
         scratch=str(folder / "run"),
