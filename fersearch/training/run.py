@@ -22,6 +22,7 @@ from fersearch.training.freeze import freeze
 from fersearch.training.lines import tell
 from fersearch.training.loop import train
 from fersearch.training.measure import PeakMemory, device_name
+from fersearch.training.mirror import Mirror
 from fersearch.training.precision import Precision, resolve
 from fersearch.training.probe import taken_facts
 from fersearch.training.request import TrialRequest
@@ -61,6 +62,7 @@ class _Run:
     facts: dict[str, Any] = field(default_factory=dict)
     rounds: Rounds = field(default_factory=lambda: Rounds(Path(), 0))
     memory: PeakMemory | None = None
+    mirror: Mirror = field(default_factory=lambda: Mirror("", Path()))
     unheard: Exception | None = None
 
     def outcome(self, registry: Registry) -> Outcome:
@@ -70,6 +72,9 @@ class _Run:
         precision = resolve(request.precision, device)
         self.facts |= {"device": request.device, "device_name": device_name(device), "precision": precision}
         self.facts |= {"torch": str(torch.__version__), "threads": torch.get_num_threads()}
+        self.mirror = Mirror(request.states, Path(request.scratch))
+        if request.resume:
+            self.mirror.fetch()
         self.rounds = Rounds(Path(request.scratch), open_data(request, registry).rounds)
         reason = self.follow(self.epochs(registry, device, precision))
         if reason is Reason.INTERRUPTED:
@@ -86,6 +91,7 @@ class _Run:
             if (yield from _until_interrupted(round.numbered(told))) or round.progress.within:
                 return
             self.rounds.finish(round)
+            self.mirror.push()
 
     def train(self, round: Round, registry: Registry, device: torch.device, precision: Precision) -> Epochs:
         """The epochs of one round."""
@@ -113,6 +119,7 @@ class _Run:
             save_every=request.save_every,
             recorded=max(0, request.recorded - round.before),
             on_first_step=self.first_step,
+            on_saved=self.mirror.push,
             pulse=self.pulse,
             micro_batches=max(request.micro_batches, int(self.facts.get("micro_batches", 1))),
             facts=self.facts,
@@ -158,7 +165,7 @@ class _Run:
         write_checkpoint(file, States(best.folder).best(best.progress.best_epoch), card)
         self.facts["checkpoint_bytes"] = file.stat().st_size
         try:
-            digest = Artifacts(Path(self.request.artifacts)).put(file)
+            digest = Artifacts(self.request.artifacts).put(file)
         except OSError as error:
             raise disk_full(error, Path(self.request.artifacts, "checkpoint"), file.stat().st_size) from error
         finally:
