@@ -13,7 +13,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from fersearch.errors import UsageError, suggestion
+from fersearch.errors import UnknownName, UsageError, suggestion
 
 Value = bool | int | float | str
 Params = Mapping[str, Value]
@@ -171,7 +171,7 @@ class Space:
         """
         for name in settings:
             if name not in self.dimensions:
-                raise UsageError(f"unknown parameter '{name}'", suggestion(name, self.dimensions))
+                raise UnknownName(f"unknown parameter '{name}'", suggestion(name, self.dimensions))
             if not settings[name].strip():
                 raise UsageError(f"{name}: nothing is given", f"offered: {describe(self[name])}")
         kept: dict[str, Dimension] = {}

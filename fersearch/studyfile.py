@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from fersearch import durations
-from fersearch.errors import FersearchError, StudyFileError, UsageError, suggestion
+from fersearch.errors import FersearchError, StudyFileError, UnknownName, UsageError, suggestion
 from fersearch.recipe import OPTIMISATION, REGULARISATION
 from fersearch.space import Value
 
@@ -168,7 +168,7 @@ def mistake(key: str, error: FersearchError) -> str:
     `key` is where it stands: `model`, `dataset`, `space.momentum`, `dataset.options.classes`.
     """
     section, _, name = key.rpartition(".")
-    if section == "space" and name in StudySection.model_fields:
+    if section == "space" and name in StudySection.model_fields and isinstance(error, UnknownName):
         return f"{key}: '{name}' is a key of the study; write it above [space]"
     message = error.message.removeprefix(f"{name}: ")
     return f"{key}: {message}; {error.hint}" if error.hint else f"{key}: {message}"

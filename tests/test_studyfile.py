@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fersearch import studyfile
-from fersearch.errors import FersearchError, StudyFileError, UsageError
+from fersearch.errors import FersearchError, StudyFileError, UnknownName, UsageError
 
 TOP = (
     "data, dataset, epochs, keep, limit, model, name, objectives, plugins, precision, protocol, pruner, refit, "
@@ -241,7 +241,7 @@ def test_an_error_that_only_the_registry_finds_gets_its_key_in_the_file():
 
 
 def test_a_study_key_that_slipped_under_space_is_sent_home():
-    error = FersearchError("unknown parameter 'trials'", "known: momentum")
+    error = UnknownName("unknown parameter 'trials'", "known: momentum")
     assert studyfile.mistake("space.trials", error) == (
         "space.trials: 'trials' is a key of the study; write it above [space]"
     )

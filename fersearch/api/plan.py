@@ -10,7 +10,7 @@ from fersearch.components import Architecture, Dataset
 from fersearch.data import options as offered_options
 from fersearch.data.locate import locate, remember
 from fersearch.errors import FersearchError, StudyFileError, UsageError, lookup
-from fersearch.recipe import OPTIMISATION, REGULARISATION, recipe
+from fersearch.recipe import OPTIMISATION, REGULARISATION, freezing, recipe
 from fersearch.registry import Registry
 from fersearch.search.build import FINITE, PRUNERS, SAMPLERS
 from fersearch.search.grid import check_finite
@@ -109,7 +109,7 @@ def plan(
     mistakes = Mistakes(before)
     architecture, dataset = _components(wishes, registry, mistakes)
     options = _data(dataset, wishes, mistakes) if dataset is not None else {}
-    space = _space(architecture, dataset, wishes, mistakes)
+    space = _space(architecture, dataset, wishes, registry, mistakes)
     _check_crop(space, options, mistakes)
     objectives = _objectives(wishes.objectives or OBJECTIVES, registry, mistakes)
     for unseen in wishes.unseen:
@@ -163,15 +163,24 @@ def _data(dataset: Dataset, wishes: Wishes, mistakes: Mistakes) -> dict[str, Val
     return dataset_options(dataset, wishes.dataset_options, mistakes)
 
 
-def _space(architecture: Architecture | None, dataset: Dataset | None, wishes: Wishes, mistakes: Mistakes) -> Space:
-    """The narrowed space; where a component is unknown, what all share is checked all the same."""
+def _space(
+    architecture: Architecture | None, dataset: Dataset | None, wishes: Wishes, registry: Registry, mistakes: Mistakes
+) -> Space:
+    """The narrowed space; where a component is unknown, what all share is checked, and what none brings is told."""
     settings = _settings(wishes)
     if architecture is not None and dataset is not None:
         offered = recipe(architecture, dataset, pretrained=wishes.weights is not None)
         return narrow_space(offered, settings, mistakes, wishes.lenient)
     shared = Space({**OPTIMISATION, **REGULARISATION})
-    known = {name: text for name, text in settings.items() if name in shared}
+    brought = _brought(registry)
+    known = {name: text for name, text in settings.items() if name in shared or name not in brought}
     return narrow_space(shared, known, mistakes, wishes.lenient)
+
+
+def _brought(registry: Registry) -> set[str]:
+    """The names that some component adds to the space that all share."""
+    added = {name for architecture in registry.architectures.values() for name in architecture.space}
+    return {"target", *freezing((), pretrained=False), *added}
 
 
 def _protocol(wishes: Wishes) -> Protocol:
@@ -208,7 +217,7 @@ def narrow_space(
     for name in settings:
         found = len(mistakes.found)
         concerned = {name, *_parents(offered, name)}
-        with mistakes.at(f"space.{name}"):
+        with mistakes.at(name if name == "epochs" else f"space.{name}"):
             offered.narrowed({key: text for key, text in sound.items() if key in concerned}, lenient)
         if len(mistakes.found) > found:
             del sound[name]

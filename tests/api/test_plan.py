@@ -132,6 +132,14 @@ def test_a_files_mistakes_come_with_those_found_in_it_before(registry, tmp_path)
     assert [line.partition(":")[0] for line in caught.value.mistakes] == ["trails", "space.momentun", "space.width"]
 
 
+def test_an_unknown_model_hides_no_mistake_of_the_space(registry, tmp_path):
+    settings = {"batch_sise": "32", "width": "9", "frozen_batch_norm": "fixed", "dropout": "2"}
+    with pytest.raises(StudyFileError) as caught:
+        plan(Wishes("nte", "drawn", settings=settings, epochs="three"), registry, file=tmp_path / "study.toml")
+    keys = [line.partition(":")[0] for line in caught.value.mistakes]
+    assert keys == ["model", "space.batch_sise", "space.dropout", "epochs"]
+
+
 def test_an_unknown_name_tells_of_broken_plugins(registry):
     registry.broken["x.py"] = "plugin x.py cannot be loaded: SyntaxError: invalid syntax"
     with pytest.raises(UnknownName, match=r"not loaded: plugin x\.py"):
