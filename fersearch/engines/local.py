@@ -14,6 +14,7 @@ from fersearch.engines.company import Company
 from fersearch.engines.devices import Slot
 from fersearch.engines.places import FixedPlaces, Places
 from fersearch.engines.pool import Pool, Process
+from fersearch.engines.shortage import Shortage
 from fersearch.engines.stop import GRACE, Level, Stop
 from fersearch.search.brain import Search
 from fersearch.training.request import TrialRequest
@@ -66,8 +67,8 @@ class LocalEngine:
     """Runs trials until the brain has no more, the time is up, or somebody asks to stop.
 
     `request` makes a trial's request for a slot; `forget` is called with each trial that will
-    never run again, to clear what it left. A trial for which `slots` have no room yet is held
-    until they have, and the brain is not asked for another. Trials that are to save where they
+    never run again, to clear what it left. A trial for which `slots` or a full disk have no room
+    yet is held until they have, and the brain is not asked for another. Trials that are to save where they
     are and leave have `grace` seconds for it.
     """
 
@@ -96,6 +97,7 @@ class LocalEngine:
         self._watch = watch
         self._places = FixedPlaces(slots) if isinstance(slots, Sequence) else slots
         self._company = Company()
+        self._shortage = Shortage(observer.note)
         self._held: Trial | None = None
         self._running: dict[Any, _Running] = {}
         self._heeded = Level.NOT
@@ -156,7 +158,7 @@ class LocalEngine:
             trial = self._held = self._held or self.search.ask()
             if trial is None:
                 return
-            slot = self._places.take(trial)
+            slot = None if self._shortage.lasts else self._places.take(trial)
             if slot is None:
                 return
             self._held = None
@@ -199,6 +201,7 @@ class LocalEngine:
         connection = running.process.connection
         seconds = time.monotonic() - running.process.started
         outcome = replace(outcome, facts={**outcome.facts, **self._company.leave(running.trial.number)})
+        self._shortage.hear(outcome.facts)
         trial = self.search.finish(running.trial.number, outcome, seconds)
         del self._running[connection]
         running.process.close()

@@ -194,7 +194,7 @@ class Search:
         )
         trial = replace(
             trial,
-            state=next_state(outcome.reason, before),
+            state=next_state(outcome.reason, before, disk_full="lacking_disk" in outcome.facts),
             attempts=(*trial.attempts[:-1], attempt),
         )
         if trial.state.ended:

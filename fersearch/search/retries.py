@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fersearch.trial import Reason, Trial, TrialState
 
 PATIENCE = 2
-"""How many killed or hung attempts a trial may have and still run again."""
+"""How many killed or hung attempts, or ones that a full disk ended, a trial may have and still run again."""
 
 LOST = (Reason.KILLED, Reason.HUNG)
 PARTS = 2
@@ -22,10 +22,14 @@ _NEXT = {
 }
 
 
-def next_state(reason: Reason, before: Sequence[Reason | None] = ()) -> TrialState:
-    """The trial's state after an attempt that ended for `reason`; `before` are the ends of its earlier attempts."""
-    if reason in LOST:
-        lost = sum(earlier in LOST for earlier in before)
+def next_state(reason: Reason, before: Sequence[Reason | None] = (), *, disk_full: bool = False) -> TrialState:
+    """The trial's state after an attempt that ended for `reason`; `before` are the ends of its earlier attempts.
+
+    An error that only says that the disk was full (`disk_full`) is no fault of the trial. No other error has
+    a later attempt, so that earlier errors are all of that kind.
+    """
+    if reason in LOST or disk_full:
+        lost = sum(earlier in (*LOST, Reason.ERROR) for earlier in before)
         return TrialState.WAITING if lost < PATIENCE else TrialState.FAILED
     if reason is Reason.OOM:
         return TrialState.INFEASIBLE if Reason.OOM in before else TrialState.WAITING

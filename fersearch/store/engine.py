@@ -91,7 +91,9 @@ def _is_away(dialect: str, error: SQLAlchemyError) -> bool:
         return True
     if not isinstance(error, DBAPIError):
         return False
-    return postgresql.is_away(error) if dialect == "postgresql" else "database is locked" in str(error.orig)
+    if dialect == "postgresql":
+        return postgresql.is_away(error)
+    return any(trouble in str(error.orig) for trouble in ("database is locked", "disk is full"))
 
 
 _ELSEWHERE = "give another one with --storage or FERSEARCH_STORAGE"

@@ -27,7 +27,7 @@ from fersearch.training.precision import Precision, resolve
 from fersearch.training.probe import taken_facts
 from fersearch.training.request import TrialRequest
 from fersearch.training.rounds import Epochs, Round, Rounds, seed_of
-from fersearch.training.states import States, disk_full
+from fersearch.training.states import DiskFull, States, disk_full
 from fersearch.training.underway import Pulse, alone
 from fersearch.trial import Decision, Epoch, Outcome, Reason
 
@@ -181,6 +181,8 @@ class _Run:
             return Outcome(Reason.OOM, self.lacking(error), trace, facts=self.facts)
         if isinstance(error, OSError):
             error = disk_full(error, Path(error.filename or self.request.scratch), 0)
+        if isinstance(error, DiskFull):
+            self.facts["lacking_disk"] = error.lacking
         told = str(error) if isinstance(error, FersearchError) else f"{type(error).__name__}: {first_line(error)}"
         return Outcome(Reason.ERROR, told, trace, facts=self.facts)
 

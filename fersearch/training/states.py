@@ -17,7 +17,12 @@ from fersearch.files import write_atomic
 
 
 class DiskFull(FersearchError):
-    """There is no room left for a checkpoint."""
+    """There is no room left in a folder for a checkpoint of so many bytes."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        message = f"disk full: no room for {size / 2**20:.1f} MB at {folder}"
+        super().__init__(message, "make room, or set FERSEARCH_HOME to another disk")
+        self.lacking = {"folder": str(folder), "bytes": size}
 
 
 class States:
@@ -72,8 +77,7 @@ def disk_full(error: OSError, path: Path, size: int) -> OSError | DiskFull:
     """The error itself, or DiskFull in words if that is what it means."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return error
-    message = f"disk full: no room for {size / 2**20:.1f} MB at {path.parent}"
-    return DiskFull(message, "make room, or set FERSEARCH_HOME to another disk")
+    return DiskFull(path.parent, size)
 
 
 def _save(state: dict[str, Any], path: Path) -> None:

@@ -31,6 +31,12 @@ def test_the_third_killed_or_hung_attempt_fails(reason: Reason) -> None:
     assert found == ["waiting", "waiting", "failed", "failed"]
 
 
+def test_a_full_disk_is_no_fault_of_the_trial_until_the_third_time() -> None:
+    before = [Reason.ERROR, Reason.KILLED, Reason.INTERRUPTED]
+    found = [next_state(Reason.ERROR, before[:count], disk_full=True).value for count in range(4)]
+    assert found == ["waiting", "waiting", "failed", "failed"]
+
+
 def test_earlier_losses_do_not_change_other_ends() -> None:
     lost = [Reason.KILLED, Reason.HUNG]
     assert next_state(Reason.DONE, lost).value == "complete"

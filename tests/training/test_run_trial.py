@@ -213,6 +213,7 @@ def test_a_full_disk_is_an_error_that_leaves_no_half_file(
     outcome = run_trial(request, go_on, registry)
     assert outcome.reason is Reason.ERROR
     assert outcome.message.startswith("disk full: no room for ")
+    assert outcome.facts["lacking_disk"]["bytes"] > 0
     folders = [Path(request.scratch), Path(request.artifacts)]
     left = [path.name for folder in folders if folder.exists() for path in folder.iterdir()]
     assert not [name for name in left if where in name or name.startswith(".")]

@@ -1,0 +1,53 @@
+"""A full disk is waited for, and not for ever."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from fersearch.engines import shortage
+from fersearch.engines.shortage import PATIENCE, Shortage
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A disk and a clock that a test sets."""
+    machine = SimpleNamespace(free=0, now=1000.0, asked=[])
+
+    def usage(folder: Path) -> SimpleNamespace:
+        machine.asked.append(folder)
+        return SimpleNamespace(free=machine.free)
+
+    monkeypatch.setattr(shortage.shutil, "disk_usage", usage)
+    monkeypatch.setattr(shortage.time, "monotonic", lambda: machine.now)
+    return machine
+
+
+def lacking(folder: Path) -> dict[str, object]:
+    return {"lacking_disk": {"folder": str(folder), "bytes": 100}}
+
+
+def test_it_lasts_until_there_is_room_for_twice_as_much(machine: SimpleNamespace, tmp_path: Path):
+    notes: list[str] = []
+    found = Shortage(notes.append)
+    assert not found.lasts
+    found.hear({"threads": 1})
+    assert not found.lasts
+    found.hear(lacking(tmp_path / "not" / "there"))
+    found.hear(lacking(tmp_path / "not" / "there"))
+    assert found.lasts
+    assert notes == [f"the disk is full at {tmp_path / 'not' / 'there'}: no trial starts until there is room"]
+    assert set(machine.asked) == {tmp_path}
+    machine.free = 201
+    assert not found.lasts
+    machine.free = 0
+    assert not found.lasts
+
+
+def test_it_ends_after_a_while_so_that_the_trial_is_tried_again(machine: SimpleNamespace, tmp_path: Path):
+    found = Shortage(lambda _: None)
+    found.hear(lacking(tmp_path))
+    machine.now += PATIENCE - 1
+    assert found.lasts
+    machine.now += 1
+    assert not found.lasts
