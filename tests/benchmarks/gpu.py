@@ -47,7 +47,7 @@ class Size:
     rounds: int = 3  # trials that each slot runs
 
 
-SMALL = Size(images=64, turns=1, faces=160, epochs=1, seeds=1, slots=(1, 2), rounds=1)
+SMALL = Size(images=8, turns=1, faces=64, epochs=1, seeds=1, slots=(1, 2), rounds=1)
 
 
 def speed(device: torch.device, size: Size, folder: Path) -> None:
