@@ -185,7 +185,7 @@ def _brought(registry: Registry) -> set[str]:
 
 def _protocol(wishes: Wishes) -> Protocol:
     given = {
-        "split": wishes.split or ("kfold" if wishes.folds else None),
+        "split": wishes.split or ("kfold" if wishes.folds else "ratios" if wishes.ratios else None),
         "ratios": wishes.ratios,
         "seed": wishes.split_seed,
         "by": wishes.by,
@@ -274,6 +274,9 @@ def _check_words(wishes: Wishes, mistakes: Mistakes) -> None:
     if wishes.folds is not None and wishes.split not in (None, "kfold"):
         error = UsageError(f"folds {wishes.folds} with split {wishes.split}", "only split = kfold has folds")
         mistakes.found.append(("folds", error))
+    if wishes.ratios is not None and wishes.split == "official":
+        error = UsageError("ratios with split official", "they say how images are drawn; leave one of the two out")
+        mistakes.found.append(("ratios", error))
     with mistakes.at("name"):
         _check_name(wishes.name)
     with mistakes.at("keep"):

@@ -2,7 +2,9 @@
 
 import functools
 import inspect
+import math
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
@@ -71,6 +73,11 @@ class StudyFlags:
     by: Annotated[
         str | None, typer.Option("--by", help="What a drawn split minds: auto, chance, class or subject.")
     ] = None
+    ratios: Annotated[
+        str | None,
+        typer.Option("--ratios", metavar="60/20/20", help="Shares of train, valid and test; means --split ratios."),
+    ] = None
+    split_seed: Annotated[int | None, typer.Option("--split-seed", help="Seed that images are split by.")] = None
     folds: Annotated[int | None, typer.Option("--folds", help="Train on so many folds; means --split kfold.")] = None
     repeats: Annotated[int | None, typer.Option("--repeats", help="Train each trial so often, seeds differing.")] = None
     duplicates: Annotated[
@@ -114,14 +121,32 @@ class StudyFlags:
         data = DatasetFlags(self.data, self.option, self.image_size, self.channels)
         settings = pairs("--set", self.set) | ({"target": self.target} if self.target else {})
         same: tuple[str, ...] = ("model", "dataset", "name", "data", "trials", "epochs", "limit", "seed", "sampler")
-        same += ("pruner", "weights")
-        same += ("precision", "split", "by", "folds", "repeats", "duplicates", "refit")
+        same += ("pruner", "weights", "keep")
+        same += ("precision", "split", "split_seed", "by", "folds", "repeats", "duplicates", "refit")
         given = {name: getattr(self, name) for name in same}
-        given["keep"] = self.keep
+        given["ratios"] = shares(self.ratios)
         given["unseen"] = list(self.unseen or ())
         given |= {"dataset_options": data.options(), "settings": settings, "objectives": list(self.objective or ())}
         given |= {"timeout": duration("--timeout", self.timeout), "plugins": list(self.plugin or ())}
         return {name: value for name, value in given.items() if value not in (None, {}, [])}
+
+
+def shares(text: str | None) -> tuple[float, float, float] | None:
+    """The shares of train, valid and test in `60/20/20`, `0.6/0.2/0.2` or `48:6:6`, which sum to 1 in the end.
+
+    Raises:
+        UsageError: there are not three, or one is no number or negative.
+    """
+    if text is None:
+        return None
+    try:
+        train, valid, test = (float(part) for part in re.split(r"[/:,]", text))
+    except ValueError:
+        train = valid = test = math.nan
+    whole = train + valid + test
+    if not (min(train, valid, test) >= 0 < whole < math.inf):
+        raise UsageError(f"--ratios {text} are no shares", "give those of train, valid and test, such as 60/20/20")
+    return train / whole, valid / whole, test / whole
 
 
 def _artifacts(url: str | None) -> str | None:

@@ -197,6 +197,12 @@ def test_folds_mean_kfold_and_nothing_else(registry):
         plan(Wishes("net", "drawn", folds=3, split="official"), registry)
 
 
+def test_ratios_mean_a_drawn_split(registry):
+    assert plan(Wishes("net", "drawn", ratios=(0.6, 0.2, 0.2)), registry).protocol.split == "ratios"
+    with pytest.raises(UsageError, match="ratios with split official"):
+        plan(Wishes("net", "drawn", ratios=(0.6, 0.2, 0.2), split="official"), registry)
+
+
 def test_an_unknown_unseen_dataset_is_a_mistake(registry):
     with pytest.raises(UsageError, match="unknown dataset 'jafe'"):
         plan(Wishes("net", "drawn", unseen=["jafe"]), registry)

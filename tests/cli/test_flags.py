@@ -27,6 +27,18 @@ def test_a_name_given_twice_is_refused():
         flags.pairs("--set", ["dropout=0.1", "dropout=0.2"])
 
 
+@pytest.mark.parametrize("text", ["60/20/20", "0.6,0.2,0.2", "48:16:16"])
+def test_ratios_are_shares_of_their_sum(text):
+    assert flags.shares(text) == pytest.approx((0.6, 0.2, 0.2))
+    assert flags.shares(None) is None
+
+
+@pytest.mark.parametrize("text", ["60/40", "a/b/c", "0/0/0", "-1/1/1", "inf/1/1", "nan/1/1"])
+def test_what_are_no_shares_is_refused(text):
+    with pytest.raises(UsageError, match=f"--ratios {text} are no shares\n  give those of train, valid and test"):
+        flags.shares(text)
+
+
 def test_a_duration_that_is_none_names_its_flag():
     with pytest.raises(UsageError, match="--timeout: '3x' is no duration\n  write 90, 90s, 55m or 2h"):
         flags.duration("--timeout", "3x")
