@@ -60,11 +60,10 @@ def train(
     training inside the epoch. `on_saved` is called after each state that was kept. `fixed` are the layers
     whose statistics stay as they are; `progress` is filled in on the way. A resumed trial first yields
     again what its state holds beyond the `recorded` epochs: they were trained and never heard.
-    `early_stopping` in `params` ends training after so many
-    epochs without a better one. With `micro_batches` above 1 each batch is learnt from in so many
-    parts, or in more if those do not fit into memory; `facts` is told in how many, and of the features
-    of a frozen prefix that are cached. The same seed on the same device gives the same epochs, resumed
-    or not.
+    `early_stopping` in `params` ends training after so many epochs without a better one. With
+    `micro_batches` above 1 each batch is learnt from in so many parts, or in more if those do not fit
+    into memory; `facts` is told in how many, and of the features of a frozen prefix that are cached.
+    The same seed on the same device gives the same epochs, resumed or not.
 
     Raises:
         Diverged: the loss, an output or the objective is no longer finite.

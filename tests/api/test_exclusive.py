@@ -1,6 +1,5 @@
 """Members of a front are timed again alone; the searched value stays, and nobody is timed twice."""
 
-
 from fersearch import api
 from fersearch.api import exclusive
 from fersearch.api.context import open_store
