@@ -24,6 +24,8 @@ from fersearch.store.tables import (
 from fersearch.trial import Attempt, Epoch, Trial, TrialState
 
 Row = dict[str, Any]
+Key = tuple[int, int, int, int]
+"""Study, trial, attempt and number of an epoch."""
 
 
 class Statements:
@@ -45,7 +47,7 @@ class Statements:
         held = checkpoints.c
         given = (held.study_id == bindparam("of_study"), held.trial == bindparam("of_trial"))
         self.forget_checkpoint = delete(checkpoints).where(*given)
-        self.value = upsert(dialect, trial_values)
+        self.value = Bulk(dialect, trial_values)
         self.epoch = Bulk(dialect, epochs)
         self.metric = Bulk(dialect, metric_values)
         self.confusion = Bulk(dialect, confusion_matrices)
@@ -89,11 +91,11 @@ class Batch:
     def __init__(self, study_id: int) -> None:
         self.study_id = study_id
         self.trials: dict[int, Row] = {}
-        self.values: dict[int, list[Row]] = {}
+        self.values: dict[int, list[tuple[Any, ...]]] = {}
         self.running: set[int] = set()
         self.attempts: dict[tuple[int, int], Row] = {}
         self.facts: dict[tuple[int, int], Mapping[str, Any]] = {}
-        self.epochs: list[tuple[Any, ...]] = []
+        self.epochs: dict[Key, tuple[Any, ...]] = {}
         self.metrics: list[tuple[Any, ...]] = []
         self.confusions: list[tuple[Any, ...]] = []
         self.checkpoints: dict[int, Row] = {}
@@ -109,8 +111,8 @@ class Batch:
         row |= plain | {"study_id": self.study_id, "state": trial.state.value, "created_at": moment, "ended_at": ended}
         self.trials[trial.number] = row
         self.running.discard(trial.number)
-        of_trial = {"study_id": self.study_id, "trial": trial.number}
-        self.values[trial.number] = [{**of_trial, **row} for row in _named(trial.values)]
+        values = trial.values.items()
+        self.values[trial.number] = [(self.study_id, trial.number, name, _number(value)) for name, value in values]
 
     def start(self, number: int, attempt: Attempt, moment: datetime) -> None:
         """The row of an attempt, and that its trial is running."""
@@ -120,7 +122,9 @@ class Batch:
     def epoch(self, number: int, attempt: int, epoch: Epoch, moment: datetime) -> None:
         """The rows of an epoch."""
         key = (self.study_id, number, attempt, epoch.number)
-        self.epochs.append((*key, epoch.seconds, epoch.cpu_seconds, moment, epoch.round, epoch.last))
+        if key in self.epochs:
+            return
+        self.epochs[key] = (*key, epoch.seconds, epoch.cpu_seconds, moment, epoch.round, epoch.last)
         self.metrics += [(*key, name, _number(value)) for name, value in epoch.values.items()]
         if epoch.confusion is not None:
             self.confusions.append((*key, [list(map(int, row)) for row in epoch.confusion]))
@@ -162,7 +166,6 @@ class Batch:
             (statements.trial, list(self.trials.values())),
             (statements.state, [{**running, "of_trial": number} for number in self.running]),
             (statements.forget_values, of_trials),
-            (statements.value, list(itertools.chain.from_iterable(self.values.values()))),
             (statements.attempt, list(self.attempts.values())),
             (statements.release, [{**row, "policy": self.released[row["of_trial"]]} for row in of_released]),
             (statements.forget_checkpoint, of_released),
@@ -170,9 +173,11 @@ class Batch:
         ):
             if rows:
                 connection.execute(statement, rows)
-        statements.epoch.insert(connection, self.epochs)
-        statements.metric.insert(connection, self.metrics)
-        statements.confusion.insert(connection, self.confusions)
+        statements.value.insert(connection, list(itertools.chain.from_iterable(self.values.values())))
+        new = statements.epoch.insert_new(connection, list(self.epochs.values()))
+        for bulk, of_epochs in ((statements.metric, self.metrics), (statements.confusion, self.confusions)):
+            all_new = len(new) == len(self.epochs)
+            bulk.insert(connection, of_epochs if all_new else [row for row in of_epochs if row[:4] in new])
         if self.seconds_run is not None:
             own = update(studies).where(studies.c.id == self.study_id)
             connection.execute(own.values(seconds_run=self.seconds_run))
@@ -188,11 +193,6 @@ class Batch:
         row |= texts | {"study_id": self.study_id, "trial": number, "reason": reason, "started_at": moment}
         later = dict.fromkeys(("ended_at", "environment_id", *_ATTEMPT_FACTS))
         self.attempts[number, attempt.number] = row | later | {"facts": dict(attempt.facts)}
-
-
-def _named(values: Mapping[str, float]) -> list[Row]:
-    """Rows of names and values."""
-    return [{"name": name, "value": _number(value)} for name, value in values.items()]
 
 
 def _number(value: float) -> float | None:
