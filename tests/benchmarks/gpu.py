@@ -45,9 +45,10 @@ class Size:
     seeds: int = 3
     slots: tuple[int, ...] = (1, 2, 4, 8)
     rounds: int = 3  # trials that each slot runs
+    bf16: tuple[str, ...] = MODELS  # timed in bf16 too, which many a CPU takes minutes for
 
 
-SMALL = Size(images=8, turns=1, faces=64, epochs=1, seeds=1, slots=(1, 2), rounds=1)
+SMALL = Size(images=8, turns=1, faces=64, epochs=1, seeds=1, slots=(1, 2), rounds=1, bf16=("cnn",))
 
 
 def speed(device: torch.device, size: Size, folder: Path) -> None:
@@ -55,7 +56,7 @@ def speed(device: torch.device, size: Size, folder: Path) -> None:
     loaded = data(size.images)
     for name in MODELS:
         model = registry.load().architecture(name)
-        for precision in PRECISIONS:
+        for precision in PRECISIONS if name in size.bf16 else PRECISIONS[:1]:
             cast = partial(torch.autocast, device.type, torch.bfloat16, enabled=precision == "bf16")
             place = folder / f"{name}-{precision}"
             train = partial(trainer, loaded, epochs=size.turns + 1, model=model, device=device, precision=precision)
