@@ -27,10 +27,10 @@ class Writer(Protocol):
         """Keep a new trial."""
 
     def start_attempt(self, number: int, attempt: Attempt) -> None:
-        """Keep an attempt that begins, or has come further; the trial runs."""
+        """Keep an attempt that begins, or whose process is known; the trial runs."""
 
     def record(self, number: int, attempt: int, epoch: Epoch) -> None:
-        """Keep an epoch of an attempt; the same epoch again changes nothing."""
+        """Keep an epoch of an attempt, and that it has come so far; the same epoch again changes nothing."""
 
     def end_attempt(self, trial: Trial, attempt: Attempt, facts: Mapping[str, Any]) -> None:
         """Keep how an attempt ended and the trial as it stands then, and soon."""
@@ -116,7 +116,6 @@ class Search:
             return Decision.STOP
         attempt = reached(trial.attempts[-1], epoch.number)
         self._writer.record(number, attempt.number, epoch)
-        self._writer.start_attempt(number, attempt)
         self._history.add(number, epoch)
         trial = replace(trial, epochs=epoch.number, attempts=(*trial.attempts[:-1], attempt))
         compared = self._compared(epoch, self._history.of(number))

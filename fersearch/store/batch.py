@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, update
 
 from fersearch.store import logbook
-from fersearch.store.bulk import Bulk
+from fersearch.store.bulk import Bulk, Reach
 from fersearch.store.engine import upsert
 from fersearch.store.tables import (
     attempts,
@@ -49,6 +49,7 @@ class Statements:
         self.forget_checkpoint = delete(checkpoints).where(*given)
         self.value = Bulk(dialect, trial_values)
         self.epoch = Bulk(dialect, epochs)
+        self.reach = Reach(dialect)
         self.metric = Bulk(dialect, metric_values)
         self.confusion = Bulk(dialect, confusion_matrices)
         self.checkpoint = upsert(dialect, checkpoints).on_conflict_do_nothing()
@@ -96,6 +97,7 @@ class Batch:
         self.attempts: dict[tuple[int, int], Row] = {}
         self.facts: dict[tuple[int, int], Mapping[str, Any]] = {}
         self.epochs: dict[Key, tuple[Any, ...]] = {}
+        self.reached: dict[tuple[int, int, int], tuple[int, int]] = {}
         self.metrics: list[tuple[Any, ...]] = []
         self.confusions: list[tuple[Any, ...]] = []
         self.checkpoints: dict[int, Row] = {}
@@ -120,10 +122,12 @@ class Batch:
         self.running.add(number)
 
     def epoch(self, number: int, attempt: int, epoch: Epoch, moment: datetime) -> None:
-        """The rows of an epoch."""
+        """The rows of an epoch, and that its attempt has come so far."""
         key = (self.study_id, number, attempt, epoch.number)
         if key in self.epochs:
             return
+        first, _ = self.reached.get(key[:3], (epoch.number, 0))
+        self.reached[key[:3]] = first, epoch.number
         self.epochs[key] = (*key, epoch.seconds, epoch.cpu_seconds, moment, epoch.round, epoch.last)
         self.metrics += [(*key, name, _number(value)) for name, value in epoch.values.items()]
         if epoch.confusion is not None:
@@ -175,6 +179,7 @@ class Batch:
                 connection.execute(statement, rows)
         statements.value.insert(connection, list(itertools.chain.from_iterable(self.values.values())))
         new = statements.epoch.insert_new(connection, list(self.epochs.values()))
+        statements.reach.update(connection, [(*key, *reached) for key, reached in self.reached.items()])
         for bulk, of_epochs in ((statements.metric, self.metrics), (statements.confusion, self.confusions)):
             all_new = len(new) == len(self.epochs)
             bulk.insert(connection, of_epochs if all_new else [row for row in of_epochs if row[:4] in new])

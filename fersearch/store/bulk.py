@@ -78,3 +78,31 @@ class Bulk:
             if driver.closed:
                 connection.invalidate(error)
             raise DBAPIError.instance(statement, None, error, psycopg.Error, dialect=connection.dialect) from error
+
+
+class Reach:
+    """Notes how far attempts have come; each row is study, trial and number of an attempt, its first and last epoch."""
+
+    def __init__(self, dialect: str) -> None:
+        self._in_columns = dialect == "postgresql"
+
+    def update(self, connection: Connection, rows: Sequence[Row]) -> None:
+        """Set the last epoch of each, and the first where none is known."""
+        if not rows:
+            return
+        if self._in_columns:
+            connection.exec_driver_sql(_REACH_ARRAYS, tuple(map(list, zip(*rows, strict=True))))
+        else:
+            own = [(first, last, *key) for *key, first, last in rows]
+            connection.exec_driver_sql(_REACH, own)
+
+
+_REACH = """
+UPDATE attempts SET first_epoch = COALESCE(first_epoch, ?), last_epoch = ?
+WHERE study_id = ? AND trial = ? AND number = ?
+"""
+_REACH_ARRAYS = """
+UPDATE attempts SET first_epoch = COALESCE(first_epoch, told.first), last_epoch = told.last
+FROM unnest(%s::int[], %s::int[], %s::int[], %s::int[], %s::int[]) AS told (study_id, trial, number, first, last)
+WHERE (attempts.study_id, attempts.trial, attempts.number) = (told.study_id, told.trial, told.number)
+"""

@@ -8,6 +8,7 @@ from typing import Any
 
 from fersearch.components import Evaluation, Metric
 from fersearch.search import Search
+from fersearch.search.history import reached
 from fersearch.space import Choice, Float, Int, Space
 from fersearch.study import Budget, Objective, StudySpec
 from fersearch.trial import Attempt, Decision, Epoch, Outcome, Reason, Trial, TrialState
@@ -72,6 +73,7 @@ class Rows:
 
     def record(self, number: int, attempt: int, epoch: Epoch) -> None:
         self.epochs.setdefault((number, attempt), {})[epoch.number] = epoch
+        self.attempts[number, attempt] = reached(self.attempts[number, attempt], epoch.number)
 
     def end_attempt(self, trial: Trial, attempt: Attempt, facts: Mapping[str, Any]) -> None:
         self.trials[trial.number] = trial
