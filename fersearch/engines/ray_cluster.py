@@ -13,12 +13,15 @@ import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from fersearch.engines.devices import PerGpu, Slot, check
 from fersearch.errors import FersearchError, UsageError
 from fersearch.remote import Remote
+
+if TYPE_CHECKING:
+    import ray
 
 try:
     import fcntl
@@ -198,14 +201,24 @@ def _blind(marker: str, token: str) -> list[str]:
         if node["NodeID"] != here and (node["Resources"].get("CPU") or node["Resources"].get("GPU")):
             pinned = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             task = ray.remote(reads).options(num_cpus=0, scheduling_strategy=pinned, max_retries=0)
-            asked[node["NodeManagerAddress"]] = task.remote(marker, token)
+            asked[node["NodeID"]] = node["NodeManagerAddress"], task.remote(marker, token)
+    return sorted(name for node, (name, answer) in asked.items() if not _seen(node, answer))
+
+
+def _seen(node: str, answer: "ray.ObjectRef[bool]") -> bool:
+    """Whether a node found the marker; one that has left the cluster meanwhile runs no trial, so that it need not."""
+    import ray
+
     try:
-        return sorted(name for name, answer in asked.items() if not ray.get(answer, timeout=60))
+        found: bool = ray.get(answer, timeout=60)
     except ray.exceptions.RayError as error:
+        if node not in {living["NodeID"] for living in alive()}:
+            return True
         raise FersearchError(
             f"a node of the Ray cluster cannot run fersearch: {_last_line(error)}",
             "install the same fersearch on every node",
         ) from None
+    return found
 
 
 def _gpu_places(

@@ -30,6 +30,7 @@ from tests.postgres import Server
 
 EPOCHS = 5
 DISK_MB = 48
+PAUSES = {"local": (0.3, 1.5), "ray": (4.0, 12.0)}  # seconds between two faults, the least and the most
 EARLIER_LOSSES = """
     (SELECT COUNT(*) FROM attempts b
      WHERE b.study_id = a.study_id AND b.trial = a.trial AND b.reason IN ('killed', 'hung', 'error'))
@@ -81,11 +82,11 @@ class Patient(Home):
         return bool(pids) and _kill(random.choice(pids))
 
     def kill_server(self) -> bool:
-        pids = self._all_able()
+        pids = self.all_able()
         return bool(pids) and _kill(_parent(random.choice(pids)))
 
     def kill_driver(self) -> bool:
-        return bool(self._all_able()) and self.driver is not None and _kill(self.driver.pid)
+        return bool(self.all_able()) and self.driver is not None and _kill(self.driver.pid)
 
     def stop_database(self) -> bool:
         assert self.server is not None
@@ -95,7 +96,7 @@ class Patient(Home):
         return True
 
     def fill_disk(self) -> bool:
-        if self.disk is None or not self._all_able():
+        if self.disk is None or not self.all_able():
             return False
         ballast = self.disk / "ballast"
         with contextlib.suppress(OSError), ballast.open("wb") as file:
@@ -106,7 +107,7 @@ class Patient(Home):
         ballast.unlink()
         return True
 
-    def _all_able(self) -> list[int]:
+    def all_able(self) -> list[int]:
         """The pids of all that run, if no trial that has not ended was lost twice."""
         query = f"""
             SELECT COUNT(*) FROM attempts a JOIN trials t ON t.study_id = a.study_id AND t.number = a.trial
@@ -194,7 +195,6 @@ def soak(
     engine: str = "local",
     storage: str = "sqlite",
     seed: int = 0,
-    pause: tuple[float, float] = (0.3, 1.5),
     seconds: float = 3600.0,
 ) -> dict[str, Any]:
     """Hurt a study and compare it with one left alone; returns the faults, the losses, and every difference."""
@@ -220,9 +220,9 @@ def soak(
         if disk is not None:
             hazards["disk full"] = patient.fill_disk
         if kill_node is not None:
-            hazards["node"] = kill_node
+            hazards["node"] = lambda: bool(patient.all_able()) and kill_node()
         started = time.monotonic()
-        struck = hurt(patient, hazards, pause, seconds)
+        struck = hurt(patient, hazards, PAUSES[engine], seconds)
         told = {"faults": dict(struck), "drivers": patient.starts, "seconds": round(time.monotonic() - started)}
         return told | compare(alone, patient)
 
