@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fersearch.api.bodies import check_body
     from fersearch.api.checkpoints import list_checkpoints, load_checkpoint, pull_checkpoint
     from fersearch.api.comparing import compare_studies, sweep_study
     from fersearch.api.creating import check_file, create_from_file, create_study
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
+    "check_body": "bodies",
     "check_file": "creating",
     "check_plugin": "plugins",
     "collect_garbage": "garbage",
@@ -79,6 +81,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "check_body",
     "check_file",
     "check_plugin",
     "collect_garbage",

@@ -64,21 +64,39 @@ def body(
     Raises:
         UsageError: the arguments make no sense together, or on these machines.
     """
-    per_gpu = _per_gpu(slots_per_gpu)
+    per_gpu = check_body(engine, ray_address, slots, slots_per_gpu, threads)
     if engine == "ray":
         from fersearch.engines.ray import on_ray
 
         with on_ray(ray_address, slots, per_gpu, threads) as (places, make_pool):
             yield Body(places, make_pool)
-    elif engine != "local":
-        raise UsageError(f"unknown engine '{engine}'", "give local or ray")
-    elif ray_address is not None:
-        raise UsageError("--ray-address was given without --engine ray", "add --engine ray, or leave it out")
     else:
         here = devices.slots(slots, per_gpu, threads)
         if threads and (told := devices.crowded(here)):
             note(told)
         yield Body(here, Pool, packed=per_gpu == "auto")
+
+
+def check_body(
+    engine: str = "local",
+    ray_address: str | None = None,
+    slots: int | None = None,
+    slots_per_gpu: int | str | None = None,
+    threads: int | None = None,
+) -> PerGpu | None:
+    """The slots per GPU that were asked for, if a study may be run so; what only a cluster knows, it will tell.
+
+    Raises:
+        UsageError: the arguments make no sense together, or on this machine.
+    """
+    per_gpu = _per_gpu(slots_per_gpu)
+    if engine not in ("local", "ray"):
+        raise UsageError(f"unknown engine '{engine}'", "give local or ray")
+    if engine == "local":
+        if ray_address is not None:
+            raise UsageError("--ray-address was given without --engine ray", "add --engine ray, or leave it out")
+        devices.slots(slots, per_gpu, threads)
+    return per_gpu
 
 
 def _per_gpu(wish: int | str | None) -> PerGpu | None:

@@ -37,6 +37,8 @@ def create(
 
     given = wishes.keywords()
     plugins = given.pop("plugins", [])
+    how.patience()
+    api.check_body(how.engine, how.ray_address, how.slots, how.slots_per_gpu, how.threads_per_slot)
     if file is not None:
         specs = api.create_from_file(file, given, plugins=plugins, storage=storage)
     else:

@@ -196,3 +196,12 @@ def test_wrong_words_are_told_with_what_was_meant(place, monkeypatch, capsys, wo
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith(message)
+
+
+@pytest.mark.parametrize("words", ["--slots-per-gpu none", "--ray-address auto", "--grace soon", "--slots 0"])
+def test_wrong_words_of_a_run_store_no_study(tmp_path, monkeypatch, capsys, words):
+    monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path))
+    assert cli.run(f"study create --model cnn --dataset faces {words}".split()) == 2
+    assert capsys.readouterr().err.startswith(f"error: {words.split()[0]}")
+    assert cli.run(["study", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
