@@ -10,7 +10,7 @@ from fersearch.engines.stop import Level, Stop
 from fersearch.trial import Reason, TrialState
 from tests.processes import gone
 
-pytestmark = pytest.mark.skipif(not FORKS, reason="trials are forked on Linux only")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not FORKS, reason="trials are forked on Linux only")]
 ENDINGS = {
     "first": ("complete", ["done"], 8),
     "second": ("complete", ["done"], 8),

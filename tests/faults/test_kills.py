@@ -5,8 +5,11 @@ import signal
 import time
 
 import psutil
+import pytest
 
 from tests.faults.conftest import Home, interrupt
+
+pytestmark = pytest.mark.slow
 
 
 def sound(trials, count, epochs):

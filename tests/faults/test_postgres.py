@@ -15,6 +15,7 @@ import pytest
 from tests.faults.conftest import Home
 from tests.postgres import Server, Unavailable
 
+pytestmark = pytest.mark.slow
 EPOCHS = 6
 PATIENT = "from fersearch.cli import main; main()"
 IMPATIENT = f"import fersearch.store.writer as writer; writer.OUTAGE_SECONDS = 3.0; {PATIENT}"

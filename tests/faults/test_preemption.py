@@ -10,6 +10,8 @@ import pytest
 from tests.faults.conftest import Home
 from tests.faults.test_kills import sound, values
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 300.0  # seconds; on a busy machine a trial starts late
 MANY_STEPS = {"batch_size": "8"}  # 16 in an epoch
 

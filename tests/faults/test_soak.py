@@ -3,7 +3,6 @@
 import pytest
 
 from tests.faults import soak
-from tests.postgres import Unavailable
 
 pytestmark = pytest.mark.slow
 SOUND = {
@@ -20,11 +19,7 @@ SOUND = {
 }
 
 
-@pytest.mark.parametrize("storage", ["sqlite", "postgresql"])
-def test_nothing_is_lost_or_doubled(storage, tmp_path):
-    try:
-        found = soak.soak(tmp_path, trials=12, slots=3, storage=storage, seconds=400.0)
-    except Unavailable as reason:
-        pytest.skip(str(reason))
+def test_nothing_is_lost_or_doubled(tmp_path):
+    found = soak.soak(tmp_path, trials=12, slots=3, seconds=400.0)
     assert sum(found["faults"].values()) > 0
     assert {name: found[name] for name in SOUND} == SOUND
