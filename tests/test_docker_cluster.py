@@ -15,7 +15,7 @@ import yaml
 
 from tests.postgres import Server, Unavailable
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 DOCKER = Path(__file__).parent.parent / "docker"
 SERVICES = yaml.safe_load((DOCKER / "compose.yml").read_text())["services"]
 STUDY = {"STUDY": "cnn-faces"}

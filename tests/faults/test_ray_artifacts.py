@@ -6,7 +6,7 @@ import pytest
 from tests.faults.conftest import Home
 from tests.faults.test_kills import sound, values
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 SETTINGS = {"learning_rate": "0.01", "batch_size": "64"}
 EPOCHS = 20  # of two seconds each: a state is saved after half a minute
 

@@ -50,6 +50,7 @@ def test_a_killed_node_loses_no_trial(home: Home, cluster):
     assert "Traceback" not in err
 
 
+@pytest.mark.long
 def test_a_killed_actor_runs_again_and_the_study_ends_as_the_local_one(home: Home, tmp_path_factory):
     other = Home(tmp_path_factory.mktemp("other"))
     for each in (home, other):
@@ -64,6 +65,7 @@ def test_a_killed_actor_runs_again_and_the_study_ends_as_the_local_one(home: Hom
     assert values(home.trials()) == values(other.trials())
 
 
+@pytest.mark.long
 def test_ctrl_c_saves_what_runs_and_ray_is_gone(home: Home):
     home.create(trials=3, epochs=6)
     driver = home.start(*RAY, SLOW_SECONDS="0.4")
@@ -82,6 +84,7 @@ def test_ctrl_c_saves_what_runs_and_ray_is_gone(home: Home):
     sound(home.trials(), 3, 6)
 
 
+@pytest.mark.long
 def test_sigterm_to_the_whole_job_saves_in_the_middle_of_an_epoch_and_ray_is_gone(home: Home):
     home.create(trials=2, epochs=3, **MANY_STEPS)
     driver = home.start(*RAY, "--grace", "60s", SLOW_SECONDS="0.4")
