@@ -4,7 +4,7 @@ import pytest
 
 from tests.faults import soak
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 SOUND = {
     "trials": 12,
     "trials lost": 0,
