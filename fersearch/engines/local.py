@@ -68,8 +68,8 @@ class LocalEngine:
 
     `request` makes a trial's request for a slot; `forget` is called with each trial that will
     never run again, to clear what it left. A trial for which `slots` or a full disk have no room
-    yet is held until they have, and the brain is not asked for another. Trials that are to save where they
-    are and leave have `grace` seconds for it.
+    yet is held until they have, and the brain is not asked for another. Trials that are to save
+    where they are and leave have `grace` seconds for it.
     """
 
     def __init__(

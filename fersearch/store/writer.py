@@ -242,9 +242,10 @@ class Writer:
 
     def _given_up(self, calls: int) -> StoreUnavailable:
         name = self._lease.study_name if self._lease else "NAME"
+        advice = f"{self._away.hint}\n" if self._away and self._away.hint else ""
         return StoreUnavailable(
             f"{self.trouble} (for {self.outage:.0f} s; the last {calls} changes of the study are not in it)",
-            f"the trials' states are kept: when the database is back, go on with: fersearch study run {name}",
+            f"{advice}the trials' states are kept: when the database is back, go on with: fersearch study run {name}",
         )
 
 

@@ -50,7 +50,6 @@ def test_a_killed_node_loses_no_trial(home: Home, cluster):
     assert "Traceback" not in err
 
 
-@pytest.mark.long
 def test_a_killed_actor_runs_again_and_the_study_ends_as_the_local_one(home: Home, tmp_path_factory):
     other = Home(tmp_path_factory.mktemp("other"))
     for each in (home, other):
@@ -65,7 +64,6 @@ def test_a_killed_actor_runs_again_and_the_study_ends_as_the_local_one(home: Hom
     assert values(home.trials()) == values(other.trials())
 
 
-@pytest.mark.long
 def test_ctrl_c_saves_what_runs_and_ray_is_gone(home: Home):
     home.create(trials=3, epochs=6)
     driver = home.start(*RAY, SLOW_SECONDS="0.4")

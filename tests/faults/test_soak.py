@@ -3,6 +3,7 @@
 import pytest
 
 from tests.faults import soak
+from tests.postgres import Unavailable
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 SOUND = {
@@ -19,7 +20,11 @@ SOUND = {
 }
 
 
-def test_nothing_is_lost_or_doubled(tmp_path):
-    found = soak.soak(tmp_path, trials=12, slots=3, seconds=400.0)
+@pytest.mark.parametrize("storage", ["sqlite", "postgresql"])
+def test_nothing_is_lost_or_doubled(storage, tmp_path):
+    try:
+        found = soak.soak(tmp_path, trials=12, slots=3, storage=storage, seconds=400.0)
+    except Unavailable as reason:
+        pytest.skip(str(reason))
     assert sum(found["faults"].values()) > 0
     assert {name: found[name] for name in SOUND} == SOUND
