@@ -32,12 +32,8 @@ class Statements:
     """The prepared statements of one dialect."""
 
     def __init__(self, dialect: str) -> None:
-        trial = upsert(dialect, trials)
-        kept = {name: trial.excluded[name] for name in _TRIAL_CHANGES}
-        self.trial = trial.on_conflict_do_update(index_elements=["study_id", "number"], set_=kept)
-        attempt = upsert(dialect, attempts)
-        kept = {name: attempt.excluded[name] for name in _ATTEMPT_CHANGES}
-        self.attempt = attempt.on_conflict_do_update(index_elements=["study_id", "trial", "number"], set_=kept)
+        self.trial = Bulk(dialect, trials)
+        self.attempt = Bulk(dialect, attempts)
         own = (trials.c.study_id == bindparam("of_study"), trials.c.number == bindparam("of_trial"))
         self.state = update(trials).where(*own).values(state=bindparam("new_state"))
         values = trial_values.c
@@ -166,11 +162,11 @@ class Batch:
         of_released = [{"of_study": self.study_id, "of_trial": number} for number in self.released]
         of_trials = [{"of_study": self.study_id, "of_trial": number} for number in self.values]
         running = {"of_study": self.study_id, "new_state": TrialState.RUNNING.value}
+        statements.trial.upsert(connection, list(self.trials.values()), _TRIAL_CHANGES)
+        statements.attempt.upsert(connection, list(self.attempts.values()), _ATTEMPT_CHANGES)
         for statement, rows in (
-            (statements.trial, list(self.trials.values())),
             (statements.state, [{**running, "of_trial": number} for number in self.running]),
             (statements.forget_values, of_trials),
-            (statements.attempt, list(self.attempts.values())),
             (statements.release, [{**row, "policy": self.released[row["of_trial"]]} for row in of_released]),
             (statements.forget_checkpoint, of_released),
             (statements.checkpoint, list(self.checkpoints.values())),

@@ -1,10 +1,13 @@
-"""Thousands of rows at once, handed to the driver as they are: what the epochs of many trials come to.
+"""Thousands of rows at once, handed to the driver as they are: what many trials and their epochs come to.
 
 SQLAlchemy looks at each value of each row on its way; for so many rows of plain values that is most of the work.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -21,10 +24,13 @@ class Bulk:
     def __init__(self, dialect: str, table: Table) -> None:
         self._postgresql = dialect == "postgresql"
         spoken: Any = postgresql.psycopg.dialect() if self._postgresql else sqlite.dialect()  # type: ignore[no-untyped-call]
-        self._types = [column.type.compile(spoken) for column in table.columns]
         self._changes = [column.type.dialect_impl(spoken).bind_processor(spoken) for column in table.columns]
+        self._plain = not any(self._changes)
         self._key = ", ".join(column.name for column in table.primary_key)
-        self._into = f"{table.name} ({', '.join(column.name for column in table.columns)})"
+        self._names = [column.name for column in table.columns]
+        typed = ", ".join(f"{column.name} {column.type.compile(spoken)}" for column in table.columns)
+        self._told = f"json_to_recordset(%s::json) AS told ({typed})"
+        self._into = f"{table.name} ({', '.join(self._names)})"
 
     def insert(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Insert rows none of which is there yet."""
@@ -40,29 +46,43 @@ class Bulk:
         found: set[Row] = set()
         if not rows:
             return found
-        for statement, values in self._arrays(rows) if self._postgresql else self._chunks(rows):
+        for statement, values in self._statements(rows):
             found.update(map(tuple, connection.exec_driver_sql(statement + told, values)))
         return found
 
+    def upsert(self, connection: Connection, rows: Sequence[Mapping[str, Any]], changes: Sequence[str]) -> None:
+        """Insert rows, each by the names of its columns; of one whose key is there already, change some columns."""
+        if not rows:
+            return
+        told = ", ".join(f"{name} = excluded.{name}" for name in changes)
+        told = f" ON CONFLICT ({self._key}) DO UPDATE SET {told}"
+        ordered = list(map(itemgetter(*self._names), rows))
+        for statement, values in self._statements(ordered):
+            connection.exec_driver_sql(statement + told, values)
+
     def _changed(self, rows: Sequence[Row]) -> Iterator[Row]:
         """The rows as the driver takes them."""
+        if self._plain:
+            return iter(rows)
         columns = zip(zip(*rows, strict=True), self._changes, strict=True)
         return zip(*(map(change, column) if change else column for column, change in columns), strict=True)
 
+    def _statements(self, rows: Sequence[Row]) -> Iterator[tuple[str, Row]]:
+        """Statements that insert the rows, and their values."""
+        return iter((self._recordset(rows),)) if self._postgresql else self._chunks(rows)
+
     def _chunks(self, rows: Sequence[Row]) -> Iterator[tuple[str, Row]]:
         """Statements of as many rows as SQLite takes in one, and their values."""
-        size = VARIABLES // len(self._types)
-        row = f"({', '.join('?' for _ in self._types)})"
+        size = VARIABLES // len(self._names)
+        row = f"({', '.join('?' for _ in self._names)})"
         changed = self._changed(rows)
         while chunk := list(itertools.islice(changed, size)):
             values = ", ".join(itertools.repeat(row, len(chunk)))
             yield f"INSERT INTO {self._into} VALUES {values}", tuple(itertools.chain.from_iterable(chunk))
 
-    def _arrays(self, rows: Sequence[Row]) -> Iterator[tuple[str, tuple[list[Any], ...]]]:
-        """One statement of PostgreSQL, its values an array for each column."""
-        arrays = ", ".join(f"%s::{kind}[]" for kind in self._types)
-        columns = tuple(map(list, zip(*self._changed(rows), strict=True)))
-        yield f"INSERT INTO {self._into} SELECT * FROM unnest({arrays})", columns
+    def _recordset(self, rows: Sequence[Row]) -> tuple[str, Row]:
+        """One statement of PostgreSQL, its rows one JSON text; to write arrays its driver takes many times as long."""
+        return f"INSERT INTO {self._into} SELECT * FROM {self._told}", (_json(self._names, self._changed(rows)),)
 
     def _copy(self, connection: Connection, rows: Iterator[Row]) -> None:
         """COPY, several times as fast as INSERT. SQLAlchemy knows it not, so that its errors are made here."""
@@ -80,18 +100,23 @@ class Bulk:
             raise DBAPIError.instance(statement, None, error, psycopg.Error, dialect=connection.dialect) from error
 
 
+def _json(names: Sequence[str], rows: Iterable[Row]) -> str:
+    return json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=datetime.isoformat)
+
+
 class Reach:
     """Notes how far attempts have come; each row is study, trial and number of an attempt, its first and last epoch."""
 
     def __init__(self, dialect: str) -> None:
-        self._in_columns = dialect == "postgresql"
+        self._at_once = dialect == "postgresql"
 
     def update(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Set the last epoch of each, and the first where none is known."""
         if not rows:
             return
-        if self._in_columns:
-            connection.exec_driver_sql(_REACH_ARRAYS, tuple(map(list, zip(*rows, strict=True))))
+        if self._at_once:
+            names = ("study_id", "trial", "number", "first", "last")
+            connection.exec_driver_sql(_REACH_AT_ONCE, (_json(names, rows),))
         else:
             own = [(first, last, *key) for *key, first, last in rows]
             connection.exec_driver_sql(_REACH, own)
@@ -101,8 +126,8 @@ _REACH = """
 UPDATE attempts SET first_epoch = COALESCE(first_epoch, ?), last_epoch = ?
 WHERE study_id = ? AND trial = ? AND number = ?
 """
-_REACH_ARRAYS = """
+_REACH_AT_ONCE = """
 UPDATE attempts SET first_epoch = COALESCE(first_epoch, told.first), last_epoch = told.last
-FROM unnest(%s::int[], %s::int[], %s::int[], %s::int[], %s::int[]) AS told (study_id, trial, number, first, last)
+FROM json_to_recordset(%s::json) AS told (study_id int, trial int, number int, first int, last int)
 WHERE (attempts.study_id, attempts.trial, attempts.number) = (told.study_id, told.trial, told.number)
 """

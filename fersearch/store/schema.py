@@ -9,7 +9,7 @@ from fersearch.errors import StoreError
 from fersearch.store.engine import Database
 from fersearch.store.tables import metadata
 
-SCHEMA = 3
+SCHEMA = 4
 """The newest revision in `migrations/versions`."""
 
 VERSION_TABLE = "fersearch_schema"
@@ -67,7 +67,7 @@ def _refuse_strangers(url: str, connection: Connection) -> None:
         )
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: Connection, revision: str = "head") -> None:
     from alembic import command
     from alembic.config import Config
 
@@ -76,4 +76,4 @@ def _migrate(connection: Connection) -> None:
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

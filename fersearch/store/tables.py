@@ -79,10 +79,6 @@ def _of_trial() -> ForeignKeyConstraint:
     return _belongs_to("trials", ("study_id", "trial"), ("study_id", "number"))
 
 
-def _of_epoch() -> ForeignKeyConstraint:
-    return _belongs_to("epochs", ("study_id", "trial", "attempt", "epoch"), ("study_id", "trial", "attempt", "number"))
-
-
 # An id is never given twice: scratch folders and logs carry it.
 studies = Table(
     "studies",
@@ -196,13 +192,14 @@ epochs = Table(
     sqlite_with_rowid=False,
 )
 
+# The rows of an epoch's metrics and matrix are written with it, so that no foreign key need check each of them;
+# a trigger removes them with it.
 metric_values = Table(
     "metric_values",
     metadata,
     *_key("study_id", "trial", "attempt", "epoch"),
     Column("name", Text, primary_key=True),
     Column("value", Double),
-    _of_epoch(),
     sqlite_with_rowid=False,
 )
 
@@ -211,7 +208,6 @@ confusion_matrices = Table(
     metadata,
     *_key("study_id", "trial", "attempt", "epoch"),
     Column("counts", Json, nullable=False),
-    _of_epoch(),
 )
 
 checkpoints = Table(

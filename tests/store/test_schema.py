@@ -13,6 +13,7 @@ from alembic.script import ScriptDirectory
 
 from fersearch.errors import StoreError
 from fersearch.store import Store, StudyRow, schema
+from fersearch.store.engine import Database
 from fersearch.store.tables import metadata
 from fersearch.trial import Attempt, Epoch, Trial, TrialState
 from tests.store.conftest import make_spec
@@ -24,10 +25,15 @@ def message(url: str) -> tuple[str, str]:
     return caught.value.message, caught.value.hint
 
 
-def test_the_migrations_make_the_tables_that_the_code_knows(store: Store) -> None:
+def changes(store: Store) -> list[object]:
+    """What differs between the tables in a database and those that the code knows."""
     with store.database.read() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": schema.VERSION_TABLE})
-        assert compare_metadata(context, metadata) == []
+        return list(compare_metadata(context, metadata))
+
+
+def test_the_migrations_make_the_tables_that_the_code_knows(store: Store) -> None:
+    assert changes(store) == []
 
 
 def test_the_newest_migration_is_the_one_the_code_knows() -> None:
@@ -35,6 +41,30 @@ def test_the_newest_migration_is_the_one_the_code_knows() -> None:
     config.set_main_option("path_separator", "os")
     config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
     assert ScriptDirectory.from_config(config).get_heads() == [str(schema.SCHEMA)]
+
+
+def test_what_an_older_version_wrote_is_kept(fresh_url: str) -> None:
+    moment, epoch = "'2026-01-01 00:00:00'", "1, 3, 1, 2"
+    older = Database(fresh_url)
+    with older.write() as connection:
+        schema._migrate(connection, "1")
+        for row in (
+            f"studies VALUES (1, 'old', 'cnn', 'faces', '', {moment}, 0, '{{}}', '{{}}')",
+            f"trials VALUES (1, 3, 'complete', 2, 2, NULL, {moment}, {moment}, '{{}}', '{{}}', '{{}}', '{{}}')",
+            f"attempts VALUES (1, 3, 1, 'done', 1, 2, 1, 1, {moment}, {moment}, NULL, NULL, NULL, NULL, '', '')",
+            f"epochs VALUES ({epoch}, 1, 1, {moment})",
+            f"metric_values VALUES ({epoch}, 'f1_macro', 0.5)",
+            f"confusion_matrices VALUES ({epoch}, '[[1]]')",
+        ):
+            connection.exec_driver_sql(f"INSERT INTO {row}")
+    older.close()
+    with Store.open(fresh_url) as store:
+        (found,) = store.history(1, 3)
+        assert (found.number, found.values, found.confusion) == (2, {"f1_macro": 0.5}, [[1]])
+        assert changes(store) == []
+        with store.database.read() as connection:
+            seen = connection.exec_driver_sql("SELECT * FROM epoch_results").fetchall()
+    assert seen == [("old", 3, 1, 2, "f1_macro", 0.5)]
 
 
 def test_a_missing_folder_is_made(tmp_path: Path) -> None:
