@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fersearch.api.bodies import check_body
+    from fersearch.api.bodies import check_run
     from fersearch.api.checkpoints import list_checkpoints, load_checkpoint, pull_checkpoint
     from fersearch.api.comparing import compare_studies, sweep_study
     from fersearch.api.creating import check_file, create_from_file, create_study
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
-    "check_body": "bodies",
     "check_file": "creating",
     "check_plugin": "plugins",
+    "check_run": "bodies",
     "collect_garbage": "garbage",
     "compare_studies": "comparing",
     "create_from_file": "creating",
@@ -81,9 +81,9 @@ _HOMES = {
 }
 
 __all__ = [
-    "check_body",
     "check_file",
     "check_plugin",
+    "check_run",
     "collect_garbage",
     "compare_studies",
     "create_from_file",

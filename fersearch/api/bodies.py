@@ -12,6 +12,8 @@ from fersearch.engines.foreign import Lookout
 from fersearch.engines.places import FixedPlaces, PackedPlaces, Places, needs_of
 from fersearch.engines.pool import Pool
 from fersearch.engines.prober import prober
+from fersearch.engines.stop import GRACE
+from fersearch.engines.watchdog import HUNG_AFTER, LEAST
 from fersearch.errors import UsageError
 from fersearch.training.request import TrialRequest
 from fersearch.trial import Trial
@@ -64,7 +66,7 @@ def body(
     Raises:
         UsageError: the arguments make no sense together, or on these machines.
     """
-    per_gpu = check_body(engine, ray_address, slots, slots_per_gpu, threads)
+    per_gpu = _check_body(engine, ray_address, slots, slots_per_gpu, threads)
     if engine == "ray":
         from fersearch.engines.ray import on_ray
 
@@ -77,18 +79,51 @@ def body(
         yield Body(here, Pool, packed=per_gpu == "auto")
 
 
-def check_body(
-    engine: str = "local",
-    ray_address: str | None = None,
+def check_run(
+    *,
     slots: int | None = None,
     slots_per_gpu: int | str | None = None,
-    threads: int | None = None,
-) -> PerGpu | None:
-    """The slots per GPU that were asked for, if a study may be run so; what only a cluster knows, it will tell.
+    threads_per_slot: int | None = None,
+    in_process: bool = False,
+    engine: str = "local",
+    ray_address: str | None = None,
+    hung_after: float = HUNG_AFTER,
+    grace: float = GRACE,
+    exclusive_timing: bool = False,
+) -> None:
+    """Check, before anything is stored, that a study may be run so; what only a cluster knows, it will tell.
 
     Raises:
-        UsageError: the arguments make no sense together, or on this machine.
+        UsageError: the arguments, as in `run_study`, make no sense together or on this machine.
     """
+    _check_body(engine, ray_address, slots, slots_per_gpu, threads_per_slot)
+    if 0 < hung_after < LEAST:
+        raise UsageError(
+            f"--hung-after {hung_after:g} s is too short: a trial gives a sign of life about once a second",
+            f"give {LEAST:g}s or more, or 0 for never",
+        )
+    if exclusive_timing and engine != "local":
+        raise UsageError(
+            "--exclusive-timing times trials on this machine, not on the cluster's that trained them",
+            "leave it out, and on a machine of the cluster: fersearch study run NAME --exclusive-timing",
+        )
+    beside = {
+        f"--engine {engine}": engine != "local",
+        "--exclusive-timing": exclusive_timing,
+        "--hung-after": hung_after != HUNG_AFTER,
+        "--grace": grace != GRACE,
+    }
+    if in_process and (given := [flag for flag, is_given in beside.items() if is_given]):
+        raise UsageError(
+            f"--in-process runs one trial in this very process: {', '.join(given)} cannot be kept to",
+            "leave out the one or the other",
+        )
+
+
+def _check_body(
+    engine: str, ray_address: str | None, slots: int | None, slots_per_gpu: int | str | None, threads: int | None
+) -> PerGpu | None:
+    """The slots per GPU that were asked for, if the engine's words make sense together and on this machine."""
     per_gpu = _per_gpu(slots_per_gpu)
     if engine not in ("local", "ray"):
         raise UsageError(f"unknown engine '{engine}'", "give local or ray")

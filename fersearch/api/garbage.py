@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,9 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fersearch.api.context import open_store
+from fersearch.api.requests import states_key
 from fersearch.artifacts import YOUNG, Artifacts, Stored
 from fersearch.errors import FersearchError, StudyBusy
-from fersearch.home import artifacts_folder, own_database, run_folder
+from fersearch.home import artifacts_folder, own_database, run_folder, states_url
+from fersearch.remote import Remote
 from fersearch.search.keeping import Keeper
 from fersearch.store import Lease, Store, StudyRow
 from fersearch.store.checkup import check_up
@@ -36,10 +39,10 @@ class Garbage:
     """What was removed, or would be, by kind.
 
     `released`: checkpoints that a study's keep policy gives up; `orphaned`: checkpoints that no trial
-    refers to; `scratch`: states of trials that have ended or are of no study; `unfinished`: files whose
-    writing was cut off. `driven` names the studies that were left alone, for a living process drives
-    them; `young` counts the files left alone because they are less than an hour old, and may be about
-    to be referred to.
+    refers to; `scratch`: states of trials that have ended, here and at the artifacts' URL, or here of no
+    study; `unfinished`: files whose writing was cut off. `driven` names the studies that were left alone,
+    for a living process drives them; `young` counts the files left alone because they are less than an
+    hour old, and may be about to be referred to.
     """
 
     storage: str
@@ -82,6 +85,7 @@ def collect_garbage(*, dry_run: bool = False, storage: str | None = None) -> Gar
             *_checkpoints(stored, kept, set(given_up.values()), partial(_remove, store)),
             *_unfinished(artifacts),
             *_scratch(store, studies, driven, folders),
+            *_pushed(store, idle),
         ):
             _take(each, found)
     return found
@@ -186,6 +190,23 @@ def _scratch(store: Store, studies: Container[int], driven: Container[int], fold
         state = states.get(study, {}).get(number)
         if state is None or state.ended:
             yield _folder(folder, known=state is not None)
+
+
+def _pushed(store: Store, idle: Iterable[StudyRow]) -> Iterator[_Find]:
+    """The states at the artifacts' URL of trials that have ended; those of other databases' studies stay."""
+    place = artifacts_folder()
+    if not isinstance(place, str):
+        return
+    trials = ((states_key(study), trial) for study in idle for trial in store.trials(study.id))
+    ended = {(key, str(trial.number)) for key, trial in trials if trial.state.ended}
+    heaps: dict[tuple[str, str], Heap] = defaultdict(Heap)
+    for name, listed in Remote(f"{place}/runs").files().items():
+        key, _, rest = name.partition("/")
+        heap = heaps[key, rest.partition("/")[0]]
+        heap.files, heap.bytes = heap.files + 1, heap.bytes + listed.bytes
+    for (key, number), heap in heaps.items():
+        if (key, number) in ended:
+            yield _Find("scratch", heap.files, heap.bytes, None, Remote(states_url(key, int(number))).remove_all)
 
 
 def _folder(folder: Path, known: bool) -> _Find:

@@ -13,7 +13,7 @@ from statistics import mean
 from typing import Any
 
 from fersearch.api.after import follow_up
-from fersearch.api.bodies import Body, body
+from fersearch.api.bodies import Body, body, check_run
 from fersearch.api.context import components, open_store
 from fersearch.api.garbage import discard
 from fersearch.api.outages import Outages, stopped
@@ -27,7 +27,7 @@ from fersearch.engines import devices
 from fersearch.engines.local import LocalEngine, Observer, run_in_process
 from fersearch.engines.pool import Pool
 from fersearch.engines.stop import GRACE, Level, Stop
-from fersearch.engines.watchdog import HUNG_AFTER, LEAST
+from fersearch.engines.watchdog import HUNG_AFTER
 from fersearch.errors import FersearchError, StudyBusy, UsageError
 from fersearch.home import log_folder, prepared_folder, run_folder, states_url
 from fersearch.registry import Registry
@@ -89,12 +89,17 @@ def run_study(
         DataError: the dataset is missing or broken.
     """
     policy = None if keep is None else Keep.parse(keep)
-    _check_patience(hung_after)
-    if exclusive_timing and engine != "local":
-        raise UsageError(
-            "--exclusive-timing times trials on this machine, not on the cluster's that trained them",
-            f"leave it out, and on a machine of the cluster: fersearch study run {name} --exclusive-timing",
-        )
+    check_run(
+        slots=slots,
+        slots_per_gpu=slots_per_gpu,
+        threads_per_slot=threads_per_slot,
+        in_process=in_process,
+        engine=engine,
+        ray_address=ray_address,
+        hung_after=hung_after,
+        grace=grace,
+        exclusive_timing=exclusive_timing,
+    )
     observer = observer or Observer()
     with open_store(storage) as store:
         study = store.study(name)
@@ -320,14 +325,6 @@ def majority_baseline(registry: Registry, loaded: Any) -> Mapping[str, float]:
     evaluation = Evaluation(probabilities, labels, loaded.task.class_names)
     quality = [metric for metric in registry.metrics.values() if not metric.measured]
     return {metric.name: float(metric.compute(evaluation)) for metric in quality}
-
-
-def _check_patience(hung_after: float) -> None:
-    if 0 < hung_after < LEAST:
-        raise UsageError(
-            f"--hung-after {hung_after:g} s is too short: a trial gives a sign of life about once a second",
-            f"give {LEAST:g}s or more, or 0 for never",
-        )
 
 
 def _with_budget(store: Store, study: StudyRow, budget: Budget) -> StudyRow:

@@ -202,13 +202,14 @@ class RunFlags:
     ] = None
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell every epoch of every trial.")] = False
 
-    def patience(self) -> dict[str, Any]:
-        """What was given of how long trials are waited for, as keywords of `api.run_study`."""
-        given = {
+    def keywords(self) -> dict[str, Any]:
+        """Where and how, as keywords of `api.run_study`; how long trials are waited for only where that was given."""
+        same = ("slots", "slots_per_gpu", "threads_per_slot", "exclusive_timing", "in_process", "engine", "ray_address")
+        patience = {
             "hung_after": duration("--hung-after", self.hung_after, zero=True),
             "grace": duration("--grace", self.grace, zero=True),
         }
-        return {name: value for name, value in given.items() if value is not None}
+        return {name: getattr(self, name) for name in same} | {k: v for k, v in patience.items() if v is not None}
 
 
 def pairs(flag: str, texts: Sequence[str] | None) -> dict[str, str]:

@@ -37,8 +37,7 @@ def create(
 
     given = wishes.keywords()
     plugins = given.pop("plugins", [])
-    how.patience()
-    api.check_body(how.engine, how.ray_address, how.slots, how.slots_per_gpu, how.threads_per_slot)
+    api.check_run(**how.keywords())
     if file is not None:
         specs = api.create_from_file(file, given, plugins=plugins, storage=storage)
     else:
@@ -242,17 +241,10 @@ def _run(
     watcher = progress.watcher(render.console(stderr=as_json), timeout, how.verbose)
     view = api.run_study(
         name,
-        slots=how.slots,
-        slots_per_gpu=how.slots_per_gpu,
-        threads_per_slot=how.threads_per_slot,
-        exclusive_timing=how.exclusive_timing,
         trials=trials,
         timeout=timeout,
         keep=keep,
-        in_process=how.in_process,
-        engine=how.engine,
-        ray_address=how.ray_address,
-        **how.patience(),
+        **how.keywords(),
         observer=watcher,
         storage=storage,
     )

@@ -16,7 +16,7 @@ from fersearch.training.errors import check_finite
 from fersearch.training.losses import Loss
 from fersearch.training.measure import Clock
 from fersearch.training.precision import Precision, autocast
-from fersearch.training.underway import Pulse, alone
+from fersearch.training.underway import Left, Pulse, alone
 
 
 def predict(
@@ -25,13 +25,17 @@ def predict(
     """The logits (float32, len(rows) x classes, on the device) of some images, the model in evaluation mode.
 
     `pulse` hears of every batch.
+
+    Raises:
+        Left: `pulse` says to leave.
     """
     model.eval()
     parts = []
     with torch.inference_mode(), autocast(precision, pixels.device):
         for part in torch.split(rows, batch_size):
             parts.append(model(pixels.take(part)))
-            pulse()
+            if pulse():
+                raise Left
     return torch.cat(parts).float()
 
 
@@ -59,6 +63,7 @@ def judge(
 
     Raises:
         Diverged: an output is not finite.
+        Left: `pulse` says to leave.
     """
     indices = np.asarray(loaded.indices[split])
     labels = np.array(loaded.hard[indices])

@@ -164,12 +164,16 @@ class Fit:
             at.step += 1
             yield
 
-    def end_epoch(self) -> tuple[float, float]:
-        """End the epoch under way; returns its images' mean loss and the share of them that were called right."""
-        at, self.under_way = self.under_way or UnderWay.start(self.device), None
+    def learnt(self) -> tuple[float, float]:
+        """The mean loss of the images of the epoch under way, and the share of them that were called right."""
+        at = self.under_way or UnderWay.start(self.device)
         check_finite(at.sums, "the training loss")
         loss_sum, right_sum = at.sums.tolist()
         return loss_sum / self.batches.count, right_sum / self.batches.count
+
+    def end_epoch(self) -> None:
+        """End the epoch under way."""
+        self.under_way = None
 
     def learn(self, images: Tensor, targets: Tensor) -> Tensor:
         """Change the weights by a batch; returns (2) the sum of its images' losses, and how many it called right."""

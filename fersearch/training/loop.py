@@ -24,7 +24,7 @@ from fersearch.training.prefix import Features, find
 from fersearch.training.progress import Keeper, Progress
 from fersearch.training.seeds import derive
 from fersearch.training.states import States
-from fersearch.training.underway import Pulse, alone, walk
+from fersearch.training.underway import Left, Pulse, alone, walk
 from fersearch.trial import Decision, Epoch
 
 
@@ -56,18 +56,19 @@ def train(
 
     The best weights by `objective` on validation, and what a resumed trial goes on from, are kept in
     `scratch`: at most every `save_every` seconds of training, between any two steps; when an epoch is
-    answered by INTERRUPT; and when `pulse`, which is called after every step, says to leave, which ends
-    training inside the epoch. `on_saved` is called after each state that was kept. `fixed` are the layers
-    whose statistics stay as they are; `progress` is filled in on the way. A resumed trial first yields
-    again what its state holds beyond the `recorded` epochs: they were trained and never heard.
-    `early_stopping` in `params` ends training after so many epochs without a better one. With
-    `micro_batches` above 1 each batch is learnt from in so many parts, or in more if those do not fit
-    into memory; `facts` is told in how many, and of the features of a frozen prefix that are cached.
-    The same seed on the same device gives the same epochs, resumed or not.
+    answered by INTERRUPT; and when `pulse`, which is called after every step and every batch of
+    validation, says to leave, which ends training inside the epoch. `on_saved` is called after each state
+    that was kept. `fixed` are the layers whose statistics stay as they are; `progress` is filled in on the
+    way. A resumed trial first yields again what its state holds beyond the `recorded` epochs: they were
+    trained and never heard. `early_stopping` in `params` ends training after so many epochs without a
+    better one. With `micro_batches` above 1 each batch is learnt from in so many parts, or in more if those
+    do not fit into memory; `facts` is told in how many, and of the features of a frozen prefix that are
+    cached. The same seed on the same device gives the same epochs, resumed or not.
 
     Raises:
         Diverged: the loss, an output or the objective is no longer finite.
         DiskFull: there is no room for a checkpoint.
+        Left: `pulse` says to leave before there is anything new to save.
     """
     pixels = pixels or Pixels.of(loaded.images, loaded.mean, loaded.std, device)
     fit = Fit.of(model, loaded, params, pixels, objective, precision)
@@ -96,9 +97,15 @@ def train(
         fit.train(fixed)
         if not walk(fit.epoch(number, seed), keeper, clock, memory, pulse, on_first_step):
             return
-        train_loss, train_accuracy = fit.end_epoch()
+        train_loss, train_accuracy = fit.learnt()
+        try:
+            judged = judge(fit.judging, loaded, seen, "valid", fit.part_size, fit.loss_of, precision, pulse)
+        except Left:
+            progress.pause(clock, memory)
+            keeper.save()
+            return
+        fit.end_epoch()
         seconds, cpu_seconds = progress.add(number, clock, memory)
-        judged = judge(fit.judging, loaded, seen, "valid", fit.part_size, fit.loss_of, precision, pulse)
         values = compute(metrics, progress.evaluation(judged, loaded.task, fit.judged, pixels))
         values |= {"train_loss": train_loss, "train_accuracy": train_accuracy, "valid_loss": judged.loss}
         check_finite(values[objective.metric], objective.metric)

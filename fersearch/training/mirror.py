@@ -16,13 +16,14 @@ class Mirror:
     """Brings a trial's states to this node before it starts, and takes each new one away; with no URL it does neither.
 
     What the last state speaks of is pushed before it, and what it speaks of no longer is removed after it: whenever
-    the node is lost, the files at the URL belong together.
+    the node is lost, the files at the URL belong together. `trouble` says why the last push failed, if it did.
     """
 
     def __init__(self, url: str, folder: Path) -> None:
         self._remote = Remote(url) if url else None
         self._folder = folder
         self._pushed: dict[str, Look] = {}
+        self.trouble = ""
 
     def fetch(self) -> None:
         """Let the folder hold what is at the URL; it stays as it is where nothing was ever pushed.
@@ -41,10 +42,10 @@ class Mirror:
         self._pushed = self._looks()
 
     def push(self) -> None:
-        """Push what has changed; what fails is told in the log, and pushed with the next state."""
+        """Push what has changed; what fails is told in the log and as `trouble`, and pushed with the next state."""
         if self._remote is None:
             return
-        found = self._looks()
+        found, self.trouble = self._looks(), ""
         changed = [name for name, look in found.items() if self._pushed.get(name) != look]
         try:
             for name in sorted(changed, key=lambda name: name.endswith("last.pt")):
@@ -54,7 +55,8 @@ class Mirror:
                 self._remote.remove(name)
                 del self._pushed[name]
         except FersearchError as error:
-            logging.getLogger(__name__).warning("the state is on this node alone: %s", error.message)
+            self.trouble = f"the state is on this node alone: {error.message}"
+            logging.getLogger(__name__).warning(self.trouble)
 
     def _looks(self) -> dict[str, Look]:
         """Every state of the folder, and what tells it from another one of its name."""

@@ -20,7 +20,7 @@ from torch.utils.hooks import RemovableHandle
 from fersearch.training.batches import Pixels
 from fersearch.training.freeze import hold
 from fersearch.training.precision import Precision, autocast
-from fersearch.training.underway import Pulse, alone
+from fersearch.training.underway import Left, Pulse, alone
 
 MOST = 0.25  # share of the free memory that features may take
 CHUNK = 64  # images in one pass of the prefix
@@ -56,13 +56,14 @@ class Features:
     """Stands for the pixels of a trial: `take` gives the features of rows instead of their images."""
 
     def __init__(self, prefix: Prefix, pixels: Pixels, rows: "np.ndarray[Any, Any]", pulse: Pulse = alone) -> None:
-        """Compute the features of some rows, all others have none; `pulse` hears of every pass."""
+        """Compute the features of some rows, all others have none; Left when `pulse`, called each pass, says so."""
         self._pixels = pixels
         prefix.model.eval()
         parts = []
         for part in torch.split(pixels.rows(rows), CHUNK):
             parts.append(prefix.features(pixels.take(part)))
-            pulse()
+            if pulse():
+                raise Left
         self.images = torch.cat(parts)
         self._place = torch.full((len(pixels.images),), -1, device=self.images.device)
         self._place[torch.as_tensor(rows, device=self.images.device)] = torch.arange(

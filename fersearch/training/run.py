@@ -28,7 +28,7 @@ from fersearch.training.probe import taken_facts
 from fersearch.training.request import TrialRequest
 from fersearch.training.rounds import Epochs, Round, Rounds, seed_of
 from fersearch.training.states import DiskFull, States, disk_full
-from fersearch.training.underway import Pulse, alone
+from fersearch.training.underway import Left, Pulse, alone
 from fersearch.trial import Decision, Epoch, Outcome, Reason
 
 Report = Callable[[Epoch], Decision]
@@ -40,7 +40,7 @@ def run_trial(request: TrialRequest, report: Report, registry: Registry | None =
 
     `report` gets each epoch and decides. STOP ends it as pruned, INTERRUPT saves its state first;
     both only before the last epoch. `pulse` is called between steps; when it says to leave, the state is saved
-    there. A `registry` that is loaded already saves loading it.
+    there, or what was saved before is left as it is. A `registry` that is loaded already saves loading it.
     """
     run = _Run(request, report, pulse)
     try:
@@ -76,12 +76,16 @@ class _Run:
         if request.resume:
             self.mirror.fetch()
         self.rounds = Rounds(Path(request.scratch), open_data(request, registry).rounds)
-        reason = self.follow(self.epochs(registry, device, precision))
+        try:
+            reason = self.follow(self.epochs(registry, device, precision))
+        except Left:
+            reason = Reason.INTERRUPTED
         if reason is Reason.INTERRUPTED:
             current = self.rounds.current
             where = "inside" if current.progress.within else "after"
             number = current.before + current.progress.epoch + current.progress.within
-            return Outcome(reason, f"saved {where} epoch {number}", facts=self.facts)
+            trouble = f"; {self.mirror.trouble}" if self.mirror.trouble else ""
+            return Outcome(reason, f"saved {where} epoch {number}{trouble}", facts=self.facts)
         return self.keep(reason, precision, registry)
 
     def epochs(self, registry: Registry, device: torch.device, precision: Precision) -> Epochs:

@@ -15,6 +15,10 @@ Pulse = Callable[[], bool]
 """Called between any two steps: gives a sign of life, and tells whether the trial is to save where it is and leave."""
 
 
+class Left(Exception):
+    """The pulse said to leave in the middle of work that is done anew: a pass over a split, or one for its features."""
+
+
 def alone() -> bool:
     """The pulse of a trial that nobody watches: it goes on."""
     return False

@@ -83,9 +83,22 @@ def test_what_makes_no_sense_is_refused(opened, given, words):
         opened(**given)
 
 
-def test_exclusive_timing_needs_this_machine():
-    with pytest.raises(UsageError, match="--exclusive-timing times trials on this machine"):
-        api.run_study("any", engine="ray", exclusive_timing=True)
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"engine": "ray", "exclusive_timing": True}, "--exclusive-timing times trials on this machine"),
+        ({"in_process": True, "engine": "ray", "grace": 5.0}, "--engine ray, --grace cannot be kept to"),
+        ({"in_process": True, "hung_after": 60.0, "exclusive_timing": True}, "--exclusive-timing, --hung-after cannot"),
+        ({"hung_after": 1.0}, "--hung-after 1 s is too short"),
+        ({"threads_per_slot": 0}, "leaves no thread"),
+    ],
+)
+def test_a_run_that_makes_no_sense_is_refused_before_anything_is_opened(given, words):
+    with pytest.raises(UsageError, match=words):
+        api.run_study("any", **given)
+    with pytest.raises(UsageError, match=words):
+        api.check_run(**given)
+    api.check_run(in_process=True, threads_per_slot=1)
 
 
 def test_a_study_measures_and_packs_its_trials(tmp_path, monkeypatch):

@@ -10,9 +10,11 @@ import pytest
 from fersearch import api
 from fersearch.api import garbage
 from fersearch.api.context import open_store
+from fersearch.api.requests import states_key
 from fersearch.artifacts import YOUNG, Artifacts
 from fersearch.errors import FersearchError, UsageError
-from fersearch.home import artifacts_folder, run_folder
+from fersearch.home import artifacts_folder, run_folder, states_url
+from fersearch.remote import Remote
 from fersearch.store import Lease
 from fersearch.study import Keep
 from fersearch.trial import Attempt, Reason, Trial, TrialState
@@ -178,6 +180,24 @@ def test_what_no_trial_needs_goes_by_kind_and_all_else_stays(empty):
     assert not run_folder(study, 1).exists()
     assert not run_folder(study + 7, 0).exists()
     assert api.collect_garbage().files == 0
+
+
+def test_states_at_a_url_go_with_their_trials(empty, tmp_path, monkeypatch):
+    monkeypatch.setenv("FERSEARCH_ARTIFACTS", (tmp_path / "far").as_uri())
+    study = made("s", "a" * 64, keep="all")
+    with open_store() as store:
+        key = states_key(store.study("s"))
+        with store.writer(study) as writer:
+            writer.add_trial(Trial(1, {}))
+    places = [states_url(key, 0), states_url(key, 1), states_url("77-20200101T000000000000", 0)]
+    (file := tmp_path / "state").write_text("state")
+    for place in places:
+        Remote(place).put(file, "last.pt")
+    with open_store() as store, Lease.take(store, study, "s"):
+        assert api.collect_garbage().files == 0
+    assert api.collect_garbage(dry_run=True).heaps["scratch"] == garbage.Heap(1, 5)
+    assert api.collect_garbage().heaps["scratch"] == garbage.Heap(1, 5)
+    assert [len(Remote(place).files()) for place in places] == [0, 1, 1]
 
 
 def test_a_file_that_two_trials_share_goes_with_the_last_of_them(empty):

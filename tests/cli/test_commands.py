@@ -45,7 +45,7 @@ def test_create_hands_over_only_what_was_given(verb):
 
 def test_create_hands_over_every_flag(verb):
     created = verb("create_study", SPEC)
-    ran = verb("run_study", VIEW)
+    ran, checked = verb("run_study", VIEW), verb("check_run")
     verb("front", Front("cnn-faces", [], OBJECTIVES, {}))
     words = (
         "study create --model cnn --dataset ferplus --data /d --option classes=10 --image-size 64 --channels 3 "
@@ -90,6 +90,8 @@ def test_create_hands_over_every_flag(verb):
         "ray_address": "auto",
         "storage": "sqlite:///s.db",
     }
+    assert checked[0][1].items() <= ran[0][1].items()
+    assert len(checked[0][1]) == 7
 
 
 def test_create_ends_with_the_front_and_the_commands_to_type_next(verb, capsys):

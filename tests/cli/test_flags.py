@@ -47,10 +47,10 @@ def test_a_duration_that_is_none_names_its_flag():
 
 
 def test_a_wait_for_trials_may_be_none_at_all():
-    assert flags.RunFlags().patience() == {}
-    assert flags.RunFlags(hung_after="0", grace="2m").patience() == {"hung_after": 0.0, "grace": 120.0}
+    given = flags.RunFlags().keywords()
+    assert flags.RunFlags(hung_after="0", grace="2m").keywords() == {**given, "hung_after": 0.0, "grace": 120.0}
     with pytest.raises(UsageError, match="--grace: 'soon' is no duration\n  write 90, 90s, 55m or 2h"):
-        flags.RunFlags(grace="soon").patience()
+        flags.RunFlags(grace="soon").keywords()
 
 
 def test_only_what_was_given_becomes_a_keyword():

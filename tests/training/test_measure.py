@@ -58,16 +58,16 @@ def test_even_the_shortest_epoch_is_looked_at_once() -> None:
 
 
 def test_memory_that_was_freed_before_does_not_hide_what_is_used_after() -> None:
-    small = [torch.ones(4096) for _ in range(4000)]
-    last = torch.ones(4096)
+    small = [torch.ones(2**14) for _ in range(1000)]
+    last = torch.ones(2**14)
     del small
     memory = measure.PeakMemory(CPU)
     with memory.watching():
-        again = [torch.ones(4096) for _ in range(4000)]
+        again = [torch.ones(2**14) for _ in range(1000)]
         time.sleep(2 * measure.INTERVAL)
     assert memory.peak > 50 * MB
-    assert len(again) == 4000
-    assert last.numel() == 4096
+    assert len(again) == 1000
+    assert last.numel() == 2**14
 
 
 def test_a_mapped_file_is_no_private_memory(tmp_path: object) -> None:

@@ -95,6 +95,29 @@ def test_a_trial_that_is_killed_inside_an_epoch_goes_on_there(
     assert quality(list(resumed)) == expected[1:]
 
 
+def test_a_trial_that_leaves_while_it_validates_has_every_step_of_its_epoch(
+    patterns: Make, base: dict[str, Any], tmp_path: Path
+) -> None:
+    plateau = {"scheduler": "plateau", "plateau_factor": 0.5, "plateau_patience": 0}
+    loaded, params = patterns(48), {**base, **plateau, "dropout": 0.3, "ema": 0.9}
+    expected = quality(list(start(loaded, params, tmp_path / "whole")[1]))
+    progress = Progress()
+    given = {"pulse": After(10), "progress": progress}  # the second epoch's validation: four steps, then one batch
+    assert quality(list(start(loaded, params, tmp_path / "left", **given)[1])) == expected[:1]
+    state = States(tmp_path / "left").last()
+    assert state is not None
+    assert (progress.epoch, progress.within, state["under_way"]["step"]) == (1, True, 4)
+    assert quality(list(start(loaded, params, tmp_path / "left", resume=True)[1])) == expected[1:]
+
+
+def test_a_trial_that_leaves_before_its_first_step_was_interrupted(
+    request_of: Callable[..., Any], registry: Registry
+) -> None:
+    request = request_of({"epochs": 2, "freeze": "all_but_last", "frozen_batch_norm": "fixed"}, model="resnet18")
+    left = run_trial(request, lambda _: Decision.CONTINUE, registry, pulse=After(1))
+    assert (left.reason, left.message) == (Reason.INTERRUPTED, "saved after epoch 0")
+
+
 def test_what_was_drawn_by_others_in_between_does_not_matter(
     patterns: Make, base: dict[str, Any], tmp_path: Path
 ) -> None:
