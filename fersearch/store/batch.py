@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, update
+from sqlalchemy import Connection, Dialect, bindparam, delete, update
 
 from fersearch.store import logbook
 from fersearch.store.bulk import Bulk, Reach
@@ -31,7 +31,7 @@ Key = tuple[int, int, int, int]
 class Statements:
     """The prepared statements of one dialect."""
 
-    def __init__(self, dialect: str) -> None:
+    def __init__(self, dialect: Dialect) -> None:
         self.trial = Bulk(dialect, trials)
         self.attempt = Bulk(dialect, attempts)
         own = (trials.c.study_id == bindparam("of_study"), trials.c.number == bindparam("of_trial"))
@@ -48,7 +48,7 @@ class Statements:
         self.reach = Reach(dialect)
         self.metric = Bulk(dialect, metric_values)
         self.confusion = Bulk(dialect, confusion_matrices)
-        self.checkpoint = upsert(dialect, checkpoints).on_conflict_do_nothing()
+        self.checkpoint = upsert(dialect.name, checkpoints).on_conflict_do_nothing()
 
 
 _TRIAL_CHANGES = (
@@ -153,11 +153,11 @@ class Batch:
         """The running time of the study: all of it, so that writing it twice adds nothing."""
         self.seconds_run = total
 
-    def write(self, connection: Connection, dialect: str, statements: Statements) -> None:
+    def write(self, connection: Connection, statements: Statements) -> None:
         """Execute everything, parents first."""
         for key, facts in self.facts.items():
             if facts:
-                found = logbook.environment(connection, dialect, self.study_id, facts)
+                found = logbook.environment(connection, connection.dialect.name, self.study_id, facts)
                 self.attempts[key]["environment_id"] = found
         of_released = [{"of_study": self.study_id, "of_trial": number} for number in self.released]
         of_trials = [{"of_study": self.study_id, "of_trial": number} for number in self.values]

@@ -10,8 +10,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Dialect, Table
 from sqlalchemy.exc import DBAPIError
 
 Row = tuple[Any, ...]
@@ -21,14 +20,13 @@ VARIABLES = 900  # in one statement of SQLite, whose older builds take 999
 class Bulk:
     """Inserts rows into a table, each a tuple in the order of its columns, the primary key first."""
 
-    def __init__(self, dialect: str, table: Table) -> None:
-        self._postgresql = dialect == "postgresql"
-        spoken: Any = postgresql.psycopg.dialect() if self._postgresql else sqlite.dialect()  # type: ignore[no-untyped-call]
-        self._changes = [column.type.dialect_impl(spoken).bind_processor(spoken) for column in table.columns]
+    def __init__(self, dialect: Dialect, table: Table) -> None:
+        self._postgresql = dialect.name == "postgresql"
+        self._changes = [column.type.dialect_impl(dialect).bind_processor(dialect) for column in table.columns]
         self._plain = not any(self._changes)
         self._key = ", ".join(column.name for column in table.primary_key)
         self._names = [column.name for column in table.columns]
-        typed = ", ".join(f"{column.name} {column.type.compile(spoken)}" for column in table.columns)
+        typed = ", ".join(f"{column.name} {column.type.compile(dialect)}" for column in table.columns)
         self._told = f"json_to_recordset(%s::json) AS told ({typed})"
         self._into = f"{table.name} ({', '.join(self._names)})"
 
@@ -107,8 +105,8 @@ def _json(names: Sequence[str], rows: Iterable[Row]) -> str:
 class Reach:
     """Notes how far attempts have come; each row is study, trial and number of an attempt, its first and last epoch."""
 
-    def __init__(self, dialect: str) -> None:
-        self._at_once = dialect == "postgresql"
+    def __init__(self, dialect: Dialect) -> None:
+        self._at_once = dialect.name == "postgresql"
 
     def update(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Set the last epoch of each, and the first where none is known."""

@@ -49,7 +49,7 @@ class Writer:
         self._study_id = study_id
         self._lease = lease
         self._seconds = seconds
-        self._statements = Statements(database.dialect)
+        self._statements = Statements(database.engine.dialect)
         self._changed = threading.Condition()
         self._queue: deque[Entry] = deque()
         self._queued = self._committed = self._wanted = 0
@@ -238,7 +238,7 @@ class Writer:
         with self._database.write() as connection:
             if self._lease is not None:
                 self._lease.assert_held(connection)
-            batch.write(connection, self._database.dialect, self._statements)
+            batch.write(connection, self._statements)
 
     def _given_up(self, calls: int) -> StoreUnavailable:
         name = self._lease.study_name if self._lease else "NAME"

@@ -110,7 +110,10 @@ class Home:
         return json.loads(done.stdout)
 
     def trials(self) -> list[dict[str, Any]]:
-        return [self.json("trial", "show", "s", str(row["number"])) for row in self.json("trial", "list", "s")]
+        done = self.run("study", "export", "s", "--format", "json")
+        assert done.returncode == 0, done.stderr
+        found: list[dict[str, Any]] = json.loads(done.stdout)["trials"]
+        return found
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         import sqlite3

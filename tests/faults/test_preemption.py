@@ -38,7 +38,7 @@ def told(home: Home) -> list[list[tuple[str, str]]]:
 
 def test_a_trial_that_hangs_is_found_and_runs_again(home: Home, undisturbed):
     home.create(trials=2, epochs=3, **MANY_STEPS)
-    driver = home.start("study", "run", "s", "--slots", "1", "--hung-after", "12s")
+    driver = home.start("study", "run", "s", "--slots", "1", "--hung-after", "8s")
     pid = home.until(home.running_pids, seconds=PATIENCE)[0]
     os.kill(pid, signal.SIGSTOP)
     out, err = driver.communicate(timeout=PATIENCE)
@@ -47,7 +47,7 @@ def test_a_trial_that_hangs_is_found_and_runs_again(home: Home, undisturbed):
     sound(home.trials(), 2, 3)
     (hung, done), other = told(home)
     assert (hung[0], done[0], [reason for reason, _ in other]) == ("hung", "done", ["done"])
-    assert hung[1].startswith("the process gave no sign of life for 12s, after epoch ")
+    assert hung[1].startswith("the process gave no sign of life for 8.0s, after epoch ")
     assert values(home.trials()) == undisturbed
 
 
@@ -88,7 +88,7 @@ def test_a_trial_that_does_not_leave_is_ended_after_the_grace_and_loses_no_epoch
 
 def test_sigterm_to_one_trial_saves_it_and_it_goes_on(home: Home, undisturbed):
     home.create(trials=2, epochs=3, **MANY_STEPS)
-    driver = home.start("study", "run", "s", "--slots", "1", SLOW_SECONDS="0.2")
+    driver = home.start("study", "run", "s", "--slots", "1")
     os.kill(home.until(home.running_pids, seconds=PATIENCE)[0], signal.SIGTERM)
     out, err = driver.communicate(timeout=PATIENCE)
     assert driver.returncode == 0, out + err
