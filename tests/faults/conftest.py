@@ -89,7 +89,7 @@ class Home:
 
     def run(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
         process = self.start(*words, **env)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=900)
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
     def create(self, trials: int = 3, epochs: int = 6, model: str = "slow", **settings: str) -> None:
