@@ -1,6 +1,7 @@
 """Files at a URL, by any file system that fsspec knows: s3://, gs://, file:// and others."""
 
 import functools
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -34,14 +35,21 @@ class Remote:
         self.url = url.rstrip("/")
         self._fs, self._root = _file_system(self.url)
 
+    def check(self) -> None:
+        """Make sure that files can be written there and removed again."""
+        name = f".check-{uuid4().hex}"
+        with self._explained("it cannot be written"), tempfile.NamedTemporaryFile() as file:
+            self.put(Path(file.name), name)
+        self.remove(name)
+
     def put(self, file: Path, name: str) -> None:
         """Keep a copy of a file, whole or not at all; one of that name is replaced."""
         target = f"{self._root}/{name}"
         with self._explained(f"{name} cannot be written"):
-            self._fs.makedirs(target.rpartition("/")[0], exist_ok=True)
-            if set(_protocols(self._fs)) & WHOLE:
+            if set(_protocols(self._fs)) & WHOLE:  # without folders; to make one might make a bucket
                 self._fs.put_file(str(file), target)
                 return
+            self._fs.makedirs(target.rpartition("/")[0], exist_ok=True)
             folder, _, last = target.rpartition("/")
             part = f"{folder}/.{last}.{uuid4().hex}.part"
             try:
@@ -105,7 +113,9 @@ def _file_system(url: str) -> tuple[Any, str]:
     import fsspec
 
     opened: Callable[..., Any] = fsspec.core.url_to_fs
-    protocol = url.partition("://")[0]
+    protocol = url.partition(":")[0]
+    if not is_url(url):  # what is left of s3://
+        raise UsageError(f"{url}// names no place", f"give {protocol}://BUCKET/FOLDER, or file:///FOLDER")
     try:
         fs, root = opened(url)
     except ImportError as error:

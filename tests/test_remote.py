@@ -58,6 +58,18 @@ def test_a_file_that_breaks_off_leaves_nothing(remote: Remote, file: Path, monke
     assert sorted(remote.files()) == ["whole"]
 
 
+def test_a_place_is_checked_by_writing_there(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
+    remote.check()
+    assert remote.files() == {}
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError("AccessDenied")
+
+    monkeypatch.setattr(type(remote._fs), "put_file", refuse)
+    with pytest.raises(FersearchError, match=r"cannot be written: PermissionError: AccessDenied"):
+        remote.check()
+
+
 def test_a_url_that_nobody_knows_is_a_wrong_argument() -> None:
     with pytest.raises(UsageError, match="nowhere://x is no place for files"):
         Remote("nowhere://x")

@@ -15,6 +15,8 @@ from fersearch.engines.prober import prober
 from fersearch.engines.stop import GRACE
 from fersearch.engines.watchdog import HUNG_AFTER, LEAST
 from fersearch.errors import UsageError
+from fersearch.home import artifacts_folder
+from fersearch.remote import Remote
 from fersearch.training.request import TrialRequest
 from fersearch.trial import Trial
 
@@ -93,8 +95,11 @@ def check_run(
 ) -> None:
     """Check, before anything is stored, that a study may be run so; what only a cluster knows, it will tell.
 
+    Where artifacts go to a URL, files can be written there.
+
     Raises:
         UsageError: the arguments, as in `run_study`, make no sense together or on this machine.
+        FersearchError: the artifacts' URL cannot be used.
     """
     _check_body(engine, ray_address, slots, slots_per_gpu, threads_per_slot)
     if 0 < hung_after < LEAST:
@@ -118,6 +123,8 @@ def check_run(
             f"--in-process runs one trial in this very process: {', '.join(given)} cannot be kept to",
             "leave out the one or the other",
         )
+    if isinstance(place := artifacts_folder(), str):
+        Remote(place).check()
 
 
 def _check_body(

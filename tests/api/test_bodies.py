@@ -10,7 +10,7 @@ from fersearch.engines import devices
 from fersearch.engines.local import Observer
 from fersearch.engines.places import FixedPlaces, PackedPlaces
 from fersearch.engines.pool import Pool
-from fersearch.errors import UsageError
+from fersearch.errors import FersearchError, UsageError
 from fersearch.nvml import Standing
 from fersearch.trial import Attempt, Reason, Trial
 
@@ -99,6 +99,20 @@ def test_a_run_that_makes_no_sense_is_refused_before_anything_is_opened(given, w
     with pytest.raises(UsageError, match=words):
         api.check_run(**given)
     api.check_run(in_process=True, threads_per_slot=1)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("nowhere://x", "nowhere://x is no place for files"),
+        ("s3://", "s3:// names no place"),
+        ("file:///proc/none", "file:///proc/none: .* cannot be written"),
+    ],
+)
+def test_artifacts_must_be_able_to_go_where_they_shall(url, words, monkeypatch):
+    monkeypatch.setenv("FERSEARCH_ARTIFACTS", url)
+    with pytest.raises(FersearchError, match=words):
+        api.check_run()
 
 
 def test_a_study_measures_and_packs_its_trials(tmp_path, monkeypatch):
