@@ -1,6 +1,7 @@
 #!/bin/sh
-# Waits for the database (the first question makes its tables, or brings them up to date), joins Ray where RAY_HEAD
-# names a cluster, and becomes `fersearch "$@"`. `ray ...` is run as it is.
+# Waits for the database (the first question makes its tables, or brings them up to date), joins Ray for `study` where
+# RAY_HEAD names a cluster, and becomes `fersearch "$@"`. `ray ...` is run as it is. Health checks come through here
+# too, for the password that PGPASSWORD_FILE names.
 set -eu
 
 wait_for_database() {
@@ -29,7 +30,7 @@ case "${1:-}" in
         esac
         ;;
 esac
-if [ -n "${RAY_HEAD:-}" ]; then
+if [ "${1:-}" = study ] && [ -n "${RAY_HEAD:-}" ]; then
     # A driver of Ray needs a node of its own beside it; this one takes no trials.
     ray start --address "$RAY_HEAD" --num-cpus 0 --num-gpus 0 --disable-usage-stats >&2
 fi

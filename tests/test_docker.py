@@ -101,6 +101,25 @@ def test_the_entrypoint_gives_up_on_a_server_that_stays_away():
     assert "127.0.0.1" in done.stderr
 
 
+def test_every_check_of_the_database_goes_through_the_entrypoint():
+    checks = [SERVICES[name]["healthcheck"]["test"][1:] for name in OURS]
+    image = json.loads(re.findall(r"^HEALTHCHECK .* CMD (.*)$", (DOCKER / "Dockerfile").read_text(), re.MULTILINE)[0])
+    doctors = [check for check in [*checks, image] if "doctor" in check]
+    assert doctors == [["entrypoint.sh", "doctor", "--json"]] * 4
+
+
+@pytest.mark.parametrize(("command", "joins"), [("study", True), ("doctor", False)])
+def test_the_entrypoint_reads_the_password_and_joins_ray_for_studies_alone(tmp_path, command, joins):
+    for name, text in {"ray": "touch joined", "fersearch": 'echo "$PGPASSWORD"'}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\ncd {tmp_path}\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "password").write_text("secret\n")
+    env = {"PGPASSWORD_FILE": str(tmp_path / "password"), "RAY_HEAD": "head:6379", "FERSEARCH_STORAGE": ""}
+    done = enter(command, **env, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert (done.returncode, done.stdout) == (0, "secret\n"), done.stderr
+    assert (tmp_path / "joined").exists() == joins
+
+
 @pytest.mark.parametrize(
     ("tool", "words"),
     [
