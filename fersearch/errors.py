@@ -65,6 +65,10 @@ class StoreError(FersearchError):
     """A database that cannot be opened, read or written."""
 
 
+class StorageURLError(StoreError, UsageError):
+    """A database's URL that cannot be used as it is written."""
+
+
 class StoreUnavailable(StoreError):
     """A database that does not answer; the same again may succeed later."""
 

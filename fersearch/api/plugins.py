@@ -1,6 +1,7 @@
 """Plugins: what is there, what one offers, a new one from a template, and the contract suite on a file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from fersearch import templates
 from fersearch.api.context import components
 from fersearch.components import Architecture, Dataset, Task
-from fersearch.errors import UsageError, lookup
+from fersearch.errors import FersearchError, PluginError, UsageError, lookup
 from fersearch.recipe import OPTIMISATION, REGULARISATION, freezing
-from fersearch.registry import KINDS, Registry, where_from
+from fersearch.registry import KINDS, Registry
 from fersearch.space import Space, describe
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class CheckReport:
 def list_plugins(plugins: tuple[Path, ...] = ()) -> tuple[list[PluginRow], dict[str, str]]:
     """Every component, and the plugins that could not be loaded with their errors."""
     registry = components(plugins)
-    rows = [PluginRow(kind, item.name, where_from(item), item.summary) for kind, item in registry.components()]
+    rows = [PluginRow(kind, item.name, _module(registry, item), item.summary) for kind, item in registry.components()]
     return rows, registry.broken
 
 
@@ -75,19 +76,41 @@ def show_plugin(
     Raises:
         UnknownName: no component has that name.
         UsageError: the settings are not offered.
+        PluginError: an architecture's own code fails.
     """
-    kind, item = _find(components(plugins), name)
+    registry = components(plugins)
+    kind, item = _find(registry, name)
     space: dict[str, Any] = dict(getattr(item, "space", {}))
     if isinstance(item, Dataset):
         space = {**item.decoding, **item.options}
     offers = {key: describe(dimension) for key, dimension in space.items()}
-    view = PluginView(kind, name, where_from(item), item.summary, offers, details=_details(item))
+    view = PluginView(kind, name, _module(registry, item), item.summary, offers, details=_details(item))
     if not isinstance(item, Architecture):
         return view
     task = Task(tuple(f"class{i}" for i in range(classes)), channels, image_size)
     params = default_params(item, settings)
-    view = replace(view, parameters=count_parameters(item, task, params))
-    return replace(view, layers=_layers(item, task, params)) if layers else view
+    with _blamed(item, view.module):
+        view = replace(view, parameters=count_parameters(item, task, params))
+        return replace(view, layers=_layers(item, task, params)) if layers else view
+
+
+def _module(registry: Registry, item: object) -> str:
+    """Where a component comes from: the path of a single file, or the name of an installed module."""
+    file = registry.file_of(item)
+    return file.path if file else type(item).__module__
+
+
+@contextmanager
+def _blamed(item: Architecture, module: str) -> Iterator[None]:
+    """An error of a plugin's own code, told as one."""
+    try:
+        yield
+    except FersearchError:
+        raise
+    except Exception as error:
+        told = f"architecture '{item.name}' of {module} cannot be built: {type(error).__name__}: {error}"
+        hint = f"see what is wrong: fersearch plugin check {module}" if module.endswith(".py") else ""
+        raise PluginError(told, hint) from error
 
 
 def count_parameters(architecture: Architecture, task: Task, params: Mapping[str, Any] | None = None) -> dict[str, int]:

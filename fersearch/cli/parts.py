@@ -1,22 +1,61 @@
 """The parts that tables for a person are made of."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
+from rich.padding import Padding
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 Cell = str | Text
+SHORT = 12
+"""Letters of a cell that is never folded."""
+ROOM, LINES = 40, 3
+"""Letters of a line that a long last column needs beside the others, and the lines that it may take there."""
+INDENT = 7
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Table:
     """A plain table; a title that starts with `>` heads a column of figures."""
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for heading in titles:
+    filled = list(rows)
+    for index, heading in enumerate(titles):
         figures = heading.startswith(">")
-        grid.add_column(heading.lstrip(">"), justify="right" if figures else "left", no_wrap=figures, overflow="fold")
-    for row in rows:
+        whole = figures or all(len(row[index]) <= SHORT for row in filled)
+        grid.add_column(heading.lstrip(">"), justify="right" if figures else "left", no_wrap=whole, overflow="fold")
+    for row in filled:
         grid.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
     return grid
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A table whose last column is long: it goes below its row where the others leave it too little room."""
+
+    titles: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The table as a whole, or one line of it and then its last cell, row for row."""
+        short = table(self.titles[:-1], [row[:-1] for row in self.rows])
+        longest = max(len(row[-1]) for row in self.rows)
+        room = options.max_width - Measurement.get(console, options.update(max_width=10_000), short).maximum
+        if room >= min(longest, ROOM) and longest <= LINES * room:
+            yield table(self.titles, self.rows)
+        else:
+            yield from self._below(short, console, options)
+
+    def _below(self, short: Table, console: Console, options: ConsoleOptions) -> RenderResult:
+        for column in short.columns:
+            column.no_wrap = True
+        heading, *lines = console.render_lines(short, options, pad=False)
+        yield from (*heading, Segment.line())
+        for line, row in zip(lines, self.rows, strict=True):
+            yield from (*line, Segment.line())
+            yield Padding(row[-1], (0, 0, 0, INDENT))
 
 
 def facts(found: Mapping[str, Cell] | Iterable[tuple[str, Cell]]) -> Table:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from fersearch import durations
 from fersearch.cli import words
-from fersearch.cli.parts import Cell
+from fersearch.cli.parts import Cell, Listing
 from fersearch.cli.parts import facts as _facts
 from fersearch.cli.parts import table as _table
 from fersearch.cli.parts import title as _title
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from fersearch.store import StudySummary
     from fersearch.training.summary import Layer
 
-PIPE_WIDTH = 160
+PIPE_WIDTH = 1000
+"""Wide enough that each row is one line, which grep finds."""
 TIED = "≈"
 STYLES = {"complete": "green", "running": "cyan", "pruned": "yellow", "failed": "red", "infeasible": "red"}
 
@@ -51,10 +52,15 @@ def console(stderr: bool = False) -> Console:
 
 
 def show(*items: RenderableType) -> None:
-    """Print on standard output."""
+    """Print on standard output, without blanks at the ends of lines where that is no terminal."""
     out = console()
     for item in items:
-        out.print(item, soft_wrap=isinstance(item, str))
+        if out.is_terminal:
+            out.print(item, soft_wrap=isinstance(item, str))
+            continue
+        with out.capture() as printed:
+            out.print(item, soft_wrap=isinstance(item, str))
+        sys.stdout.write("".join(f"{line.rstrip()}\n" for line in printed.get().split("\n")[:-1]))
 
 
 def studies(summaries: "Sequence[StudySummary]") -> RenderableType:
@@ -134,7 +140,7 @@ def trials(found: Sequence[Trial], objectives: Sequence[Objective]) -> Renderabl
         for t in found
     ]
     titles = (">trial", "state", "reason", ">epochs", *(f">{words.heading(o)}" for o in objectives), "parameters")
-    return _table(titles, rows)
+    return Listing(titles, rows)
 
 
 def front(found: "Front") -> RenderableType:
@@ -161,7 +167,7 @@ def front(found: "Front") -> RenderableType:
     title = f"Pareto front of {found.study}: {words.plural(len(found.trials), 'trial')}"
     note = f"{TIED} within {words.TIE:.0%} of another trial here: equal, as far as clocks and memory can tell"
     notes = [Text(note, style="dim")] if tied else []
-    return Group(_title(title), _table(titles, rows), *notes, *_baseline(found))
+    return Group(_title(title), Listing(titles, rows), *notes, *_baseline(found))
 
 
 def trial(view: "TrialView", objectives: Sequence[Objective]) -> RenderableType:
@@ -275,8 +281,11 @@ def report(found: "Report") -> RenderableType:
 
 
 def plugins(rows: "Sequence[PluginRow]") -> RenderableType:
-    """The components that plugins bring."""
-    return _table(("kind", "name", "what it is", "module"), [(r.kind, r.name, r.summary, r.module) for r in rows])
+    """The components that plugins bring, and the files of those that are no installed modules."""
+    files = [row.module if row.module.endswith(".py") else "" for row in rows]
+    titles = ("kind", "name", "what it is", *(("file",) if any(files) else ()))
+    cells = [(row.kind, row.name, row.summary, file) for row, file in zip(rows, files, strict=True)]
+    return _table(titles, [cell[: len(titles)] for cell in cells])
 
 
 def plugin(view: "PluginView") -> RenderableType:

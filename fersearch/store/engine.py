@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from fersearch.errors import StoreError, StoreUnavailable
+from fersearch.errors import StorageURLError, StoreError, StoreUnavailable
 from fersearch.store import postgresql
 from fersearch.store.mounts import file_system, is_network
 
@@ -68,7 +68,8 @@ class Database:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"cannot make the folder of database {path}: {error}", _ELSEWHERE) from None
+            hint = f"{_ELSEWHERE}, or another FERSEARCH_HOME"
+            raise StoreError(f"cannot make the folder of database {path}: {error.strerror}", hint) from None
         network = is_network(kind := file_system(path.parent))
         if network:
             self.notice = f"{path} is on a network file system ({kind}): SQLite keeps a rollback journal there, no WAL"
@@ -154,12 +155,12 @@ def _parse(text: str) -> URL:
         if url.get_backend_name() in ("postgresql", "postgres"):
             return url.set(drivername="postgresql+psycopg")
         if url.get_backend_name() != "sqlite":
-            raise StoreError(f"fersearch cannot keep studies in '{url.get_backend_name()}'", forms)
+            raise StorageURLError(f"fersearch cannot keep studies in '{url.get_backend_name()}'", forms)
         if (url.database or ":memory:") == ":memory:" or "mode=memory" in text:
-            raise StoreError("a database in memory would forget its studies", forms)
+            raise StorageURLError("a database in memory would forget its studies", forms)
         return url.set(database=str(Path(url.database or "").expanduser().absolute()))
     except (ArgumentError, NoSuchModuleError, ValueError):
-        raise StoreError(f"'{text}' is no database URL", forms) from None
+        raise StorageURLError(f"'{text}' is no database URL", forms) from None
 
 
 def _prepare(connection: sqlite3.Connection, journal: str) -> None:

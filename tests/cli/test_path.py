@@ -144,10 +144,31 @@ def test_the_plugins_and_an_architectures_size(ask):
     rows = ask("plugin", "list")
     assert all(set(row) == {"kind", "name", "module"} for row in rows)
     assert {row["kind"] for row in rows} == {"architecture", "dataset", "metric"}
+    assert {"kind": "architecture", "name": "cnn", "module": "fersearch_architectures.cnn"} in rows
     shown = ask("plugin", "show", "cnn", "--classes", "10")
     assert set(shown) == {"kind", "name", "space", "parameters"}
     assert shown["parameters"] == {"total": 169_270, "trainable": 169_270}
     assert set(ask("plugin", "show", "accuracy")) == {"kind", "name", "space"}
+
+
+def test_a_plugin_that_fails_to_build_is_blamed_itself(tmp_path, capsys):
+    file = tmp_path / "wrong.py"
+    file.write_text(
+        "from fersearch import Architecture, hookimpl\n"
+        "class Wrong(Architecture):\n"
+        "    name, stage_names = 'wrong', ('all',)\n"
+        "    def build(self, params, task):\n"
+        "        return 'no module'\n"
+        "    def stages(self, model):\n"
+        "        return [model]\n"
+        "@hookimpl\n"
+        "def register_architectures(register):\n"
+        "    register(Wrong())\n"
+    )
+    assert cli.run(["plugin", "show", "wrong", "--plugin", str(file)]) == 1
+    told = capsys.readouterr().err
+    assert f"architecture 'wrong' of {file} cannot be built: AttributeError" in told
+    assert f"fersearch plugin check {file}" in told
 
 
 def test_every_table_can_be_printed(place, monkeypatch, capsys):

@@ -76,6 +76,28 @@ def test_trials_one_row_each_with_what_varies():
     assert text(render.trials([], OBJECTIVES)) == "no trials yet"
 
 
+def test_parameters_go_below_their_trial_where_the_width_leaves_them_no_room():
+    head = "trial  state     reason  epochs  f1_macro ↑  train_seconds ↓  peak_memory_mb ↓"
+    first, second = trial(0, 0.61, 12.3, 45.6), replace(PRUNED, params={**PRUNED.params, "learning_rate": 0.02})
+    assert text(render.trials([first, second], OBJECTIVES), 80) == lines(
+        head,
+        "    0  complete  done        12       0.610             12.3              45.6",
+        "       learning_rate=0.01",
+        "    1  pruned    pruned       2       0.200             4.00              31.0",
+        "       learning_rate=0.02",
+    )
+
+
+def test_a_pipe_gets_one_line_for_each_row_and_no_blanks_at_its_end(monkeypatch, capsys):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    long = trial(0, 0.61, 12.3, 45.6, params={f"parameter_{i}": i for i in range(20)})
+    render.show(render.trials([long], OBJECTIVES))
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == 2
+    assert printed[1].endswith("parameter_19=19")
+    assert printed == [line.rstrip() for line in printed]
+
+
 def test_the_front_marks_ties_and_tells_the_baseline():
     members = [trial(0, 0.61, 12.3, 45.6), trial(2, 0.60, 12.0, 40.1)]
     front = Front("cnn-faces", members, OBJECTIVES, {"f1_macro": 0.018, "accuracy": 0.1})
@@ -230,7 +252,10 @@ def test_a_report_keeps_every_row_and_finding():
 
 def test_plugins_and_one_plugin():
     assert text(render.plugins([PluginRow("metric", "accuracy", "quality.py", "share called right")])) == lines(
-        "kind    name      what it is          module", "metric  accuracy  share called right  quality.py"
+        "kind    name      what it is          file", "metric  accuracy  share called right  quality.py"
+    )
+    assert text(render.plugins([PluginRow("metric", "accuracy", "my.quality", "share called right")])) == lines(
+        "kind    name      what it is", "metric  accuracy  share called right"
     )
     view = PluginView("architecture", "cnn", "cnn.py", "small", {"width": "1, 2"}, {"total": 1234, "trainable": 1000})
     assert text(render.plugin(view)) == lines(

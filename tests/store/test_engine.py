@@ -23,6 +23,7 @@ def test_a_url_that_cannot_hold_studies_shows_the_forms(text: str) -> None:
     with pytest.raises(StoreError) as caught:
         Store.open(text)
     assert "sqlite:////folder/file.db or postgresql://user@host/name" in caught.value.hint
+    assert caught.value.exit_code == 2
 
 
 def test_postgresql_means_psycopg_3_and_no_password_is_shown() -> None:
