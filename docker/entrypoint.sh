@@ -32,6 +32,6 @@ case "${1:-}" in
 esac
 if [ "${1:-}" = study ] && [ -n "${RAY_HEAD:-}" ]; then
     # A driver of Ray needs a node of its own beside it; this one takes no trials.
-    ray start --address "$RAY_HEAD" --num-cpus 0 --num-gpus 0 --disable-usage-stats >&2
+    ray start --address "$RAY_HEAD" --num-cpus 0 --num-gpus 0 --object-store-memory 500000000 --disable-usage-stats >&2
 fi
 exec fersearch "$@"
