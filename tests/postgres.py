@@ -82,10 +82,10 @@ class Server:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
-    def create(self) -> str:
+    def create(self, options: str = "") -> str:
         """The URL of a new database."""
         name = f"test{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name} {options}")
         return self.url(name)
 
     def clean(self, url: str, *statements: str) -> None:

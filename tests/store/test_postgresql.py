@@ -53,6 +53,12 @@ def test_the_server_knows_who_is_connected(store: Store, url: str) -> None:
         assert connection.exec_driver_sql("SELECT current_setting('application_name')").scalar() == "mine"
 
 
+def test_a_database_without_an_encoding_keeps_every_text(server: Server) -> None:
+    with Store.open(server.create("ENCODING SQL_ASCII LOCALE 'C' TEMPLATE template0")) as store:
+        store.create_study(make_spec("Gesichter – 顔"))
+        assert store.study_names() == ["Gesichter – 顔"]
+
+
 def test_reading_sees_one_moment_and_writes_nothing(store: Store) -> None:
     with store.database.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM studies").scalar() == 0
