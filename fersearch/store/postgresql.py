@@ -27,7 +27,7 @@ _CONNECT = {
     "keepalives_interval": 3,
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
-    "client_encoding": "utf8",  # also where the database has none of its own (SQL_ASCII), whose texts would come as bytes
+    "client_encoding": "utf8",  # also where the database has none (SQL_ASCII), whose texts would come as bytes
 }
 _READ_ONLY_SERVER = "25006"  # a standby, for the moment in which another server takes over
 
