@@ -134,8 +134,9 @@ class Keep:
     @property
     def told(self) -> str:
         """What it keeps, in words."""
-        whose = {"front": "the checkpoints of the front", "all": "every checkpoint"}
-        return f"{whose.get(self.which, f'the best {self.most} checkpoints')} (keep = {self})"
+        best = f"the best {self.most} checkpoints" if self.most > 1 else "the best checkpoint"
+        whose = {"front": "the checkpoints of the front", "all": "every checkpoint", "best": best}
+        return f"{whose[self.which]} (keep = {self})"
 
     def __str__(self) -> str:
         return f"best {self.most}" if self.which == "best" else self.which

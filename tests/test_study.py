@@ -83,6 +83,11 @@ def test_a_constraint_holds_within_its_bound_and_never_without_the_metric() -> N
     assert not upper.holds({"m": float("nan")})
 
 
+def test_a_keep_policy_tells_what_it_keeps() -> None:
+    assert Keep("best", 1).told == "the best checkpoint (keep = best 1)"
+    assert Keep("best", 5).told == "the best 5 checkpoints (keep = best 5)"
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
