@@ -72,13 +72,13 @@ def studies(summaries: "Sequence[StudySummary]") -> RenderableType:
             study.name,
             study.model,
             study.dataset,
-            " ".join(o.metric for o in study.objectives),
             words.counts(study.counts),
             _moment(study.created),
+            " ".join(o.metric for o in study.objectives),
         )
         for study in summaries
     ]
-    return _table(("study", "model", "dataset", "objectives", "trials", "created"), rows)
+    return Listing(("study", "model", "dataset", "trials", "created", "objectives"), rows)
 
 
 def study(view: "StudyView") -> RenderableType:

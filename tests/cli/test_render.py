@@ -35,8 +35,8 @@ def test_studies_one_row_each():
     counts = {"complete": 12, "pruned": 5}
     summary = StudySummary("cnn-faces", OBJECTIVES, counts, CREATED, "cnn", "faces")
     assert text(render.studies([summary]), 110) == lines(
-        "study      model  dataset  objectives                             trials                 created",
-        "cnn-faces  cnn    faces    f1_macro train_seconds peak_memory_mb  12 complete, 5 pruned  2026-03-01 12:30",
+        "study      model  dataset  trials                 created           objectives",
+        "cnn-faces  cnn    faces    12 complete, 5 pruned  2026-03-01 12:30  f1_macro train_seconds peak_memory_mb",
     )
 
 
