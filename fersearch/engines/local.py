@@ -3,7 +3,7 @@
 import math
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -136,14 +136,20 @@ class LocalEngine:
             self._heeded = level
             if self.stop.by_signal and level in STOPPING:
                 self.observer.note(STOPPING[level].format(grace=brief(self._grace)))
+            if (
+                self.stop.by_signal
+            ):  # when the time is up each gets its epoch: the next run may be as short
+                self._abandon_the_unbegun(level)
             if level is Level.AFTER_STEP:
                 self._leave_by = time.monotonic() + self._grace
                 for running in self._running.values():
                     running.process.send({"leave": True})
+        everything = list(self._running.values())
         if level is Level.NOW:
-            self._abandon(Outcome(Reason.INTERRUPTED, "stopped at once by a second Ctrl-C"))
+            self._abandon(everything, Outcome(Reason.INTERRUPTED, "stopped at once by a second Ctrl-C"))
         elif time.monotonic() > self._leave_by:
-            self._abandon(Outcome(Reason.PREEMPTED, f"it had not left {brief(self._grace)} after it was told to"))
+            told = f"it had not left {brief(self._grace)} after it was told to"
+            self._abandon(everything, Outcome(Reason.PREEMPTED, told))
 
     def _end_what_hangs(self) -> None:
         for running in list(self._running.values()):
@@ -222,8 +228,13 @@ class LocalEngine:
         last = told.splitlines()[-1] if told else "it said nothing here"
         return Outcome(Reason.ERROR, f"the process left with exit code {status}: {last}", told[-TRACEBACK:])
 
-    def _abandon(self, outcome: Outcome) -> None:
-        for running in list(self._running.values()):
+    def _abandon_the_unbegun(self, level: Level) -> None:
+        reason = Reason.PREEMPTED if level is Level.AFTER_STEP else Reason.INTERRUPTED
+        unbegun = [running for running in self._running.values() if running.process.pid is None]
+        self._abandon(unbegun, Outcome(reason, "stopped before it began"))
+
+    def _abandon(self, those: Iterable[_Running], outcome: Outcome) -> None:
+        for running in those:
             running.process.kill()
             self._end(running, outcome)
 

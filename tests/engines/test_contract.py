@@ -172,6 +172,31 @@ def test_a_preempted_trial_that_does_not_leave_is_killed_after_the_grace(bench, 
     assert gone(trial.attempts[0].pid)
 
 
+class StopAtOnce(Observer):
+    """Stops a study, as by a signal, as soon as a trial has a slot."""
+
+    def __init__(self, stop, level):
+        self.stop, self.level = stop, level
+
+    def started(self, trial, slot):
+        self.stop.by_signal = True
+        self.stop.ask(self.level)
+
+
+@pytest.mark.parametrize(
+    ("level", "reason"), [(Level.AFTER_STEP, Reason.PREEMPTED), (Level.AFTER_EPOCH, Reason.INTERRUPTED)]
+)
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_a_trial_that_has_not_begun_is_not_waited_for(bench, engine, level, reason):
+    study, stop = bench(engine, ("stepping",)), Stop()
+    study.run(slots=1, observer=StopAtOnce(stop, level), stop=stop, grace=600.0)
+    (trial,) = study.rows.read_trials()
+    assert (trial.state, trial.reason, trial.epochs) == (TrialState.WAITING, reason, 0)
+    assert trial.attempts[0].message == "stopped before it began"
+    study.run(slots=1)
+    assert [trial.state for trial in study.rows.read_trials()] == ["complete"]
+
+
 @pytest.mark.parametrize("engine", ["local", "ray"])
 def test_the_studys_time_ends_a_run(bench, engine):
     study = bench(engine, ("patient",))
