@@ -250,16 +250,17 @@ def _run(
     )
     found = api.front(name, storage=storage)
     if not as_json and view.counts.get("complete"):
-        render.show("", render.front(found), "", render.commands(_next(name, storage, found)))
+        render.show("", render.front(found), "", render.commands(_next(name, storage, how.artifacts, found)))
     if not view.counts.get("complete") and view.counts.get("failed"):
         raise FersearchError(f"every trial of study '{name}' failed", f"see why: fersearch trial show {name} 0")
     return {**records.study(view), "front": records.trials(found.trials)}
 
 
-def _next(name: str, storage: str | None, found: Any) -> list[list[str]]:
-    """What to type after a study."""
+def _next(name: str, storage: str | None, artifacts: str | None, found: Any) -> list[list[str]]:
+    """What to type after a study; `artifacts` is where its checkpoints are, if a flag said so."""
     where = ["--storage", storage] if storage else []
-    lines = [["fersearch", "study", "front", name, *where], ["fersearch", "trial", "list", name, *where]]
+    lines = [["export", f"FERSEARCH_ARTIFACTS={artifacts}"]] if artifacts else []
+    lines += [["fersearch", "study", "front", name, *where], ["fersearch", "trial", "list", name, *where]]
     if found.trials:
         folder = f"{name.replace('/', '-')}-{found.trials[0].number}"
         lines.append(["fersearch", "checkpoint", "pull", name, *where])

@@ -22,6 +22,7 @@ Box = tuple[int, int, int, int]
 Cut = Callable[[Image.Image], Image.Image]
 CHUNK = 64
 LARGE_FILE = 16_384
+SHOWN = 10  # files that cannot be read and are named, if there are more
 DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 
 
@@ -96,24 +97,51 @@ def decode_all(
     `cuts` has a function for each image that takes a part of it, the face say, before it is fitted to a square.
 
     Raises:
-        DataError: as `decode`, for the first file that cannot be read.
+        DataError: as `decode`; after the first file that cannot be read the others are tried too, and all are named.
     """
     kinds: Counter[str] = Counter()
-    for pixels, kind in _decoded(list(zip(paths, cuts or [None] * len(paths), strict=True)), image_size, channels):
-        kinds[kind] += 1
-        yield pixels
+    refused: list[DataError] = []
+    for found in _decoded(list(zip(paths, cuts or [None] * len(paths), strict=True)), image_size, channels):
+        if isinstance(found, DataError):
+            refused.append(found)
+        elif not refused:
+            pixels, kind = found
+            kinds[kind] += 1
+            yield pixels
+    if refused:
+        raise _together(refused)
     findings += _conversions(kinds, image_size, channels)
 
 
-def _decoded(jobs: Sequence[tuple[Path, Cut | None]], image_size: int, channels: int) -> Iterator[tuple[Pixels, str]]:
+def _decoded(
+    jobs: Sequence[tuple[Path, Cut | None]], image_size: int, channels: int
+) -> Iterator[tuple[Pixels, str] | DataError]:
     """Decode large files on all cores; with small ones the threads would only wait for each other."""
+
+    def tried(job: tuple[Path, Cut | None]) -> tuple[Pixels, str] | DataError:
+        try:
+            return _decode(job[0], image_size, channels, job[1])
+        except DataError as error:
+            return error
+
     workers = cpu_count() or 1
     if workers == 1 or not _are_large([path for path, _ in jobs[:CHUNK]]):
-        yield from (_decode(path, image_size, channels, cut) for path, cut in jobs)
+        yield from map(tried, jobs)
         return
     with ThreadPoolExecutor(workers) as pool:
         for chunk in chunks(jobs, CHUNK):
-            yield from pool.map(lambda job: _decode(job[0], image_size, channels, job[1]), chunk)
+            yield from pool.map(tried, chunk)
+
+
+def _together(refused: Sequence[DataError]) -> DataError:
+    """One error that tells of each, or of the first ones and how many more there are."""
+    if len(refused) == 1:
+        return refused[0]
+    lines = [f"\n  {error.message}" for error in refused[:SHOWN]]
+    if len(refused) > SHOWN:
+        lines.append(f"\n  and {len(refused) - SHOWN:,} more")
+    told = f"{len(refused):,} images cannot be used:{''.join(lines)}"
+    return DataError(told, "restore the files, or leave them out")
 
 
 def _are_large(paths: Sequence[Path]) -> bool:

@@ -136,9 +136,7 @@ class LocalEngine:
             self._heeded = level
             if self.stop.by_signal and level in STOPPING:
                 self.observer.note(STOPPING[level].format(grace=brief(self._grace)))
-            if (
-                self.stop.by_signal
-            ):  # when the time is up each gets its epoch: the next run may be as short
+            if self.stop.by_signal:  # when the time is up each gets its epoch: the next run may be as short
                 self._abandon_the_unbegun(level)
             if level is Level.AFTER_STEP:
                 self._leave_by = time.monotonic() + self._grace

@@ -110,6 +110,16 @@ def test_create_ends_with_the_front_and_the_commands_to_type_next(verb, capsys):
     )
 
 
+def test_what_to_type_next_finds_the_checkpoints_where_a_flag_put_them(verb, capsys, monkeypatch):
+    monkeypatch.setenv("FERSEARCH_ARTIFACTS", "")
+    verb("check_run")
+    verb("create_study", SPEC)
+    verb("run_study", VIEW)
+    verb("front", Front("cnn-faces", [trial(4, 0.6, 1, 1)], OBJECTIVES, {}))
+    cli.run(["study", "create", "--model", "cnn", "--dataset", "faces", "--artifacts", "s3://bucket/faces"])
+    assert "next:\n  export FERSEARCH_ARTIFACTS=s3://bucket/faces\n  fersearch study front" in capsys.readouterr().out
+
+
 def test_a_study_without_a_complete_trial_is_a_failure_that_says_where_to_look(verb, capsys):
     verb("create_study", SPEC)
     verb("run_study", StudyView("cnn-faces", SPEC, CREATED, {"failed": 2}, "", [], {}, 1.0, []))

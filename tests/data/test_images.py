@@ -144,6 +144,26 @@ def test_a_forbidden_image_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert refusal(tmp_path / "a.png") == f"no permission to read {tmp_path / 'a.png'}"
 
 
+@pytest.mark.parametrize("large", [0, images.LARGE_FILE])
+def test_all_files_that_cannot_be_read_are_named_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: int
+) -> None:
+    monkeypatch.setattr(images, "LARGE_FILE", large)
+    monkeypatch.setattr(images, "cpu_count", lambda: 2)
+    monkeypatch.setattr(images, "SHOWN", 2)
+    paths = [saved(tmp_path / f"{k}.png", Image.new("L", (48, 48), k)) for k in range(6)]
+    for broken in (1, 3, 4):
+        paths[broken].write_text("not an image")
+    with pytest.raises(DataError) as caught:
+        list(images.decode_all(paths, 48, 1, []))
+    assert caught.value.message.splitlines() == [
+        "3 images cannot be used:",
+        f"  image {paths[1]} is corrupt: no image that can be read",
+        f"  image {paths[3]} is corrupt: no image that can be read",
+        "  and 1 more",
+    ]
+
+
 def test_a_cut_takes_its_part_before_the_image_is_fitted(tmp_path: Path) -> None:
     paths = [saved(tmp_path / f"{k}.png", Image.fromarray(np.tile(RAMP, (2, 2)))) for k in range(2)]
     whole, part = images.decode_all(paths, 48, 1, [], [None, lambda image: image.crop((48, 48, 96, 96))])
