@@ -40,7 +40,7 @@ class ArchitectureSuite:
         names = self.architecture.stage_names
         assert len(set(names)) == len(names) > 1, "stage_names are what `freeze` counts: two or more, each once"
 
-    def test_its_space_stands_beside_the_recipes(self) -> None:
+    def test_its_space_stands_beside_that_of_the_recipe(self) -> None:
         taken = SHARED & set(self.architecture.space)
         assert not taken, f"the recipe has these already: {', '.join(sorted(taken))}"
         Space(self.architecture.space).narrowed({})
@@ -53,7 +53,7 @@ class ArchitectureSuite:
             if not logits.is_meta:
                 assert torch.isfinite(logits).all(), f"{params}: logits are not finite"
 
-    def test_an_images_logits_do_not_depend_on_its_batch(self) -> None:
+    def test_the_logits_of_an_image_do_not_depend_on_its_batch(self) -> None:
         for model, task, params in self._models(real=True):
             images = _images(task)
             alone, together = _logits(model, images[:1]), _logits(model, images)[:1]

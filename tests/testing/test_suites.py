@@ -64,7 +64,7 @@ def test_a_sound_architecture_passes() -> None:
         ({"build": with_head(lambda head: torch.nn.Linear(84, 5))}, "test_it_builds_and_gives_finite_logits"),
         (
             {"build": with_head(lambda head: torch.nn.Sequential(head, Batchwise()))},
-            "test_an_images_logits_do_not_depend_on_its_batch",
+            "test_the_logits_of_an_image_do_not_depend_on_its_batch",
         ),
         ({"stages": lambda self, model: list(model)[:4]}, "test_its_stages_are_all_its_weights_each_once"),
         (
