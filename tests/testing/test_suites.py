@@ -59,7 +59,7 @@ def test_a_sound_architecture_passes() -> None:
 @pytest.mark.parametrize(
     ("members", "caught"),
     [
-        ({"space": {"dropout": Choice(0.1, 0.2)}}, "test_its_space_stands_beside_the_recipes"),
+        ({"space": {"dropout": Choice(0.1, 0.2)}}, "test_its_space_stands_beside_that_of_the_recipe"),
         ({"summary": ""}, "test_it_says_what_it_is"),
         ({"build": with_head(lambda head: torch.nn.Linear(84, 5))}, "test_it_builds_and_gives_finite_logits"),
         (
