@@ -169,7 +169,14 @@ def export_study(name: str, format: str = "csv", storage: str | None = None) -> 
         if format == "csv":
             return _csv(trials)
         histories = store.epoch_values(study.id)
-        rows = [{**trial_json(trial), "history": history_json(histories.get(trial.number, ()))} for trial in trials]
+        rows = [
+            {
+                **trial_json(trial),
+                "attempts": attempts_json(trial),
+                "history": history_json(histories.get(trial.number, ())),
+            }
+            for trial in trials
+        ]
         return json.dumps({"name": study.name, "spec": study.spec.to_json(), "trials": finite(rows)}, indent=2)
 
 
@@ -210,6 +217,20 @@ def trial_json(trial: Trial) -> dict[str, Any]:
         "reason": trial.reason.value if trial.reason else None,
         "checkpoint": trial.checkpoint,
     }
+
+
+def attempts_json(trial: Trial) -> list[dict[str, Any]]:
+    """A trial's attempts as listings give them to scripts."""
+    return [
+        {
+            "reason": attempt.reason.value if attempt.reason else None,
+            "first_epoch": attempt.first_epoch,
+            "last_epoch": attempt.last_epoch,
+            "seconds": attempt.seconds,
+            "facts": dict(attempt.facts),
+        }
+        for attempt in trial.attempts
+    ]
 
 
 def history_json(history: Sequence[Epoch]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from fersearch.api.studies import finite, history_json, trial_json
+from fersearch.api.studies import attempts_json, finite, history_json, trial_json
 from fersearch.study import Objective
 from fersearch.trial import Trial
 
@@ -43,16 +43,7 @@ def trial(view: "TrialView") -> Record:
         record["released"] = view.trial.released
     if view.pid is not None:
         record["pid"] = view.pid
-    record["attempts"] = [
-        {
-            "reason": attempt.reason.value if attempt.reason else None,
-            "first_epoch": attempt.first_epoch,
-            "last_epoch": attempt.last_epoch,
-            "seconds": attempt.seconds,
-            "facts": dict(attempt.facts),
-        }
-        for attempt in view.trial.attempts
-    ]
+    record["attempts"] = attempts_json(view.trial)
     record["history"] = history_json(view.history)
     return record
 

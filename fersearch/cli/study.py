@@ -141,7 +141,9 @@ def delete(name: Name, yes: Yes = False, storage: Storage = None) -> None:
 @app.command()
 def export(
     name: Name,
-    format: Annotated[str, typer.Option("--format", help="csv: a row each trial; json: with epochs.")] = "csv",
+    format: Annotated[
+        str, typer.Option("--format", help="csv: a row each trial; json: also attempts, epochs.")
+    ] = "csv",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file, not to the screen.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
     storage: Storage = None,

@@ -167,6 +167,9 @@ def test_export_holds_every_trial(study):
     assert [int(row["number"]) for row in rows] == [trial.number for trial in api.list_trials(study)]
     assert float(rows[0]["accuracy"]) == api.list_trials(study)[0].values["accuracy"]
     data = json.loads(api.export_study(study, "json"))
+    assert [[attempt["reason"] for attempt in row["attempts"]] for row in data["trials"]] == [
+        [attempt.reason for attempt in trial.attempts] for trial in api.list_trials(study)
+    ]
     assert [len(trial["history"]) for trial in data["trials"]] == [2] * 4
     with pytest.raises(UsageError, match="unknown format"):
         api.export_study(study, "xml")
