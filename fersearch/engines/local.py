@@ -218,7 +218,7 @@ class LocalEngine:
         status = self.pool.exit_status(running.process)
         reason = Reason.PREEMPTED if self.stop.level is Level.AFTER_STEP else Reason.KILLED
         if status is None:
-            return Outcome(reason, "the process ended without a word, as when its fork server is killed")
+            return Outcome(reason, "the process ended without a word, as when its fork server or its node is lost")
         if status < 0:
             return Outcome(reason, f"the process was killed by {signal.Signals(-status).name}")
         log = running.process.log  # on another node where that keeps its own logs
