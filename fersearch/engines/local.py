@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fersearch.durations import brief
+from fersearch.engines.collector import seldom_collecting
 from fersearch.engines.company import Company
 from fersearch.engines.devices import Slot
 from fersearch.engines.places import FixedPlaces, Places
@@ -108,9 +109,10 @@ class LocalEngine:
     def run(self) -> None:
         """Run until nothing is left to run; on an error every trial process is ended first."""
         try:
-            self._fill()
-            while self._running or self._held:
-                self._turn()
+            with seldom_collecting():
+                self._fill()
+                while self._running or self._held:
+                    self._turn()
         finally:
             self._places.close()
             for running in self._running.values():

@@ -15,6 +15,7 @@ import psutil
 from sqlalchemy import func, select
 
 from fersearch import registry
+from fersearch.engines.collector import seldom_collecting  # as the engine does
 from fersearch.search.brain import Search
 from fersearch.store import Store
 from fersearch.store.tables import epochs as epoch_rows
@@ -77,7 +78,7 @@ def drive(url: str, slots: int, trials: int, epochs: int, pruner: str) -> Found:
         recorded, waits = 0, []
         metrics = registry.load().metrics
         memory, started, cpu = Memory(), time.perf_counter(), time.process_time()
-        with store.writer(study.id) as writer:
+        with store.writer(study.id) as writer, seldom_collecting():
             search = Search(study, (), {}, writer, metrics, {})
             running = {trial.number: 0 for _ in range(slots) if (trial := search.ask())}
             while running:
