@@ -89,17 +89,16 @@ def run_study(
         DataError: the dataset is missing or broken.
     """
     policy = None if keep is None else Keep.parse(keep)
-    check_run(
-        slots=slots,
-        slots_per_gpu=slots_per_gpu,
-        threads_per_slot=threads_per_slot,
-        in_process=in_process,
-        engine=engine,
-        ray_address=ray_address,
-        hung_after=hung_after,
-        grace=grace,
-        exclusive_timing=exclusive_timing,
-    )
+    how: dict[str, Any] = {
+        "slots": slots,
+        "slots_per_gpu": slots_per_gpu,
+        "threads_per_slot": threads_per_slot,
+        "engine": engine,
+        "ray_address": ray_address,
+        "hung_after": hung_after,
+        "grace": grace,
+    }
+    check_run(**how, in_process=in_process, exclusive_timing=exclusive_timing)
     observer = observer or Observer()
     with open_store(storage) as store:
         study = store.study(name)
@@ -117,18 +116,7 @@ def run_study(
             run = _Run(store, study, where, patient_pool, observer, seconds, lease, grace)
             run.go(in_process)
         if run.over:
-            again = partial(
-                run_study,
-                slots=slots,
-                slots_per_gpu=slots_per_gpu,
-                threads_per_slot=threads_per_slot,
-                engine=engine,
-                ray_address=ray_address,
-                hung_after=hung_after,
-                grace=grace,
-                observer=observer,
-                storage=storage,
-            )
+            again = partial(run_study, **how, observer=observer, storage=storage)
             follow_up(name, storage, again, observer.note)
             if exclusive_timing:
                 from fersearch.api.exclusive import time_front  # here, for it imports this module

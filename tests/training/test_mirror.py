@@ -59,7 +59,7 @@ def test_what_did_not_change_is_not_pushed_again(url: str, tmp_path: Path, monke
     assert put == ["last.pt"]
 
 
-@pytest.mark.parametrize("calls", range(3))
+@pytest.mark.parametrize("calls", range(4))
 def test_wherever_pushing_breaks_off_the_last_state_finds_its_best_weights(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: int
 ) -> None:
@@ -80,7 +80,7 @@ def test_wherever_pushing_breaks_off_the_last_state_finds_its_best_weights(
 
         monkeypatch.setattr(Remote, name, counted)
     mirror.push()
-    assert mirror.trouble == "the state is on this node alone: the network is gone"
+    assert mirror.trouble == ("the state is on this node alone: the network is gone" if calls < 3 else "")
     monkeypatch.undo()
     Mirror(url, tmp_path / "there").fetch()
     found = held(tmp_path / "there")
