@@ -112,7 +112,8 @@ class Trial:
     rounds (of a sample, n - 1); the kept epoch is the best of all rounds. `space` is the
     space it was drawn from and `sampler_state` what the sampler must be told to go on as if it
     had never stopped, both as plain data. `verdict` is the pruner's last decision and its grounds.
-    `released` is the keep policy under which its checkpoint was given up; empty if none was.
+    `released` is the keep policy under which its checkpoint was given up; empty if none was. `data_digest` is
+    of the data that it sees, empty where that was not recorded.
     """
 
     number: int
@@ -127,6 +128,7 @@ class Trial:
     sampler_state: Mapping[str, Any] = field(default_factory=dict)
     verdict: Mapping[str, Any] = field(default_factory=dict)
     released: str = ""
+    data_digest: str = ""
 
     @property
     def reason(self) -> Reason | None:

@@ -51,6 +51,7 @@ class Statements:
         self.checkpoint = upsert(dialect.name, checkpoints).on_conflict_do_nothing()
 
 
+_TRIAL_FIELDS = ("number", "epochs", "kept_epoch", "checkpoint", "released", "data_digest")
 _TRIAL_CHANGES = (
     "state",
     "epochs",
@@ -62,6 +63,7 @@ _TRIAL_CHANGES = (
     "space",
     "sampler_state",
     "released",
+    "data_digest",
 )
 _ATTEMPT_CHANGES = (
     "reason",
@@ -103,7 +105,7 @@ class Batch:
 
     def trial(self, trial: Trial, moment: datetime) -> None:
         """The row of a trial and those of its values."""
-        row = {name: getattr(trial, name) for name in ("number", "epochs", "kept_epoch", "checkpoint", "released")}
+        row = {name: getattr(trial, name) for name in _TRIAL_FIELDS}
         plain = {name: dict(getattr(trial, name)) for name in ("params", "verdict", "space", "sampler_state")}
         ended = moment if trial.state.ended else None
         row |= plain | {"study_id": self.study_id, "state": trial.state.value, "created_at": moment, "ended_at": ended}

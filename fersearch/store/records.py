@@ -1,7 +1,7 @@
 """What the store gives back, beside trials and epochs: frozen records without SQL in them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -14,6 +14,8 @@ class StudyRow:
     """A study as it is kept.
 
     `baseline` holds the metrics of the majority-class guess; `seconds` is the running time it has used so far.
+    `uid` is a random id that no two databases share; `data` says which data the study is about, empty before its
+    first run.
     """
 
     id: int
@@ -23,6 +25,8 @@ class StudyRow:
     plugins: tuple[PluginFile, ...]
     baseline: Mapping[str, float]
     seconds: float
+    uid: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from fersearch.errors import StoreError
 from fersearch.store.engine import Database
 from fersearch.store.tables import metadata
 
-SCHEMA = 4
+SCHEMA = 5
 """The newest revision in `migrations/versions`."""
 
 VERSION_TABLE = "fersearch_schema"

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -27,6 +28,8 @@ def create(connection: Connection, spec: StudySpec, plugins: Sequence[PluginFile
         "seconds_run": 0.0,
         "baseline": {},
         "spec": spec.to_json(),
+        "uid": uuid4().hex,
+        "data": {},
     }
     try:
         study_id = connection.execute(insert(studies).values(row).returning(studies.c.id)).scalar_one()
@@ -56,6 +59,8 @@ def find(connection: Connection, name: str) -> StudyRow:
         plugins=tuple(PluginFile(*file) for file in sorted(files, key=lambda file: str(file.path))),
         baseline=row.baseline,
         seconds=row.seconds_run,
+        uid=row.uid,
+        data=row.data,
     )
 
 

@@ -79,7 +79,7 @@ def _of_trial() -> ForeignKeyConstraint:
     return _belongs_to("trials", ("study_id", "trial"), ("study_id", "number"))
 
 
-# An id is never given twice: scratch folders and logs carry it.
+# A uid is random, so that no two databases share one: what lies outside the database goes by it.
 studies = Table(
     "studies",
     metadata,
@@ -92,8 +92,14 @@ studies = Table(
     Column("seconds_run", Double, nullable=False),
     Column("baseline", Json, nullable=False),
     Column("spec", Json, nullable=False),
+    Column("uid", Text, nullable=False, server_default=""),
+    Column("data", Json, nullable=False, server_default="{}"),
+    Index("studies_by_uid", "uid", unique=True),
     sqlite_autoincrement=True,
 )
+
+# One row: the id by which this database is known again.
+identity = Table("identity", metadata, Column("id", Text, primary_key=True))
 
 plugin_files = Table(
     "plugin_files",
@@ -145,6 +151,7 @@ trials = Table(
     Column("space", Json, nullable=False),
     Column("sampler_state", Json, nullable=False),
     Column("released", Text, nullable=False, server_default=""),
+    Column("data_digest", Text, nullable=False, server_default=""),
     Index("trials_by_state", "study_id", "state"),
 )
 

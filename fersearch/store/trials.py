@@ -109,6 +109,7 @@ _SHOWN = (
     type_coerce(trials.c.space, Text),
     trials.c.sampler_state,
     trials.c.released,
+    trials.c.data_digest,
 )
 
 
@@ -126,6 +127,7 @@ def _trial(row: Any, space: Any, values: Mapping[str, float], tried: tuple[Attem
         sampler_state=row.sampler_state,
         verdict=row.verdict,
         released=row.released,
+        data_digest=row.data_digest,
     )
 
 

@@ -32,6 +32,13 @@ def changes(store: Store) -> list[object]:
         return list(compare_metadata(context, metadata))
 
 
+def random_ids(store: Store, table: str) -> list[str]:
+    """The random ids that a table holds."""
+    column = {"studies": "uid", "identity": "id"}[table]
+    with store.database.read() as connection:
+        return list(connection.exec_driver_sql(f"SELECT {column} FROM {table}").scalars())
+
+
 def test_the_migrations_make_the_tables_that_the_code_knows(store: Store) -> None:
     assert changes(store) == []
 
@@ -64,7 +71,9 @@ def test_what_an_older_version_wrote_is_kept(fresh_url: str) -> None:
         assert changes(store) == []
         with store.database.read() as connection:
             seen = connection.exec_driver_sql("SELECT * FROM epoch_results").fetchall()
+        ids = {table: random_ids(store, table) for table in ("studies", "identity")}
     assert seen == [("old", 3, 1, 2, "f1_macro", 0.5)]
+    assert [len(uid) for uid in (*ids["studies"], *ids["identity"])] == [32, 32]
 
 
 def test_a_missing_folder_is_made(tmp_path: Path) -> None:
@@ -99,9 +108,9 @@ assert not heavy, heavy
 
 def test_a_newer_database_is_refused(fresh_url: str) -> None:
     with Store.open(fresh_url) as store, store.database.write() as connection:
-        connection.exec_driver_sql(f"UPDATE {schema.VERSION_TABLE} SET version_num = '7'")
+        connection.exec_driver_sql(f"UPDATE {schema.VERSION_TABLE} SET version_num = '99'")
     found, hint = message(fresh_url)
-    assert found == f"database {store.url} is of a newer fersearch (schema 7; this one knows {schema.SCHEMA})"
+    assert found == f"database {store.url} is of a newer fersearch (schema 99; this one knows {schema.SCHEMA})"
     assert hint.startswith("upgrade fersearch")
 
 

@@ -28,7 +28,8 @@ def fill(store: Store, study: StudyRow, checkpoint: str) -> None:
 
 def count(store: Store) -> dict[str, int]:
     with store.database.read() as connection:
-        counts = {t.name: connection.execute(select(func.count()).select_from(t)) for t in metadata.sorted_tables}
+        tables = [table for table in metadata.sorted_tables if table.name != "identity"]
+        counts = {t.name: connection.execute(select(func.count()).select_from(t)) for t in tables}
         return {name: result.scalar_one() for name, result in counts.items()}
 
 
