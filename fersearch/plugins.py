@@ -35,7 +35,7 @@ class PluginFile:
     def read(cls, path: Path) -> "PluginFile":
         """Read a file; PluginError if it cannot be read."""
         try:
-            source = path.read_text(encoding="utf-8")
+            source = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise PluginError(f"cannot read plugin {path}: {error}", "give the path of a Python file") from None
         return cls(str(path), hashlib.sha256(source.encode()).hexdigest(), source)

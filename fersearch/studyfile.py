@@ -226,7 +226,7 @@ def _place(folder: Path, name: str) -> Path:
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
         raise StudyFileError(str(path), [f"not TOML: {error}"]) from None
     except FileNotFoundError:

@@ -89,7 +89,8 @@ def images_in(folder: Path) -> list[Path]:
     Raises:
         DataError: there is none, or the folder cannot be read.
     """
-    from fersearch.data.folders import held, images_below
+    from fersearch.data.folders import held
+    from fersearch.data.walk import images_below
 
     images, _ = images_below(folder)
     if not images:
@@ -105,7 +106,10 @@ def csv_of(path: Path, classes: Sequence[str], faces: bool, force: bool = False)
         UsageError: the file exists, unless it may be replaced.
     """
     refuse_existing_file(path, force)
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
         yield Rows(file, classes, faces)
 
 

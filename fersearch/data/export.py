@@ -125,7 +125,7 @@ def _picture(prepared: Prepared, row: int) -> Image.Image:
 
 
 def _write(path: Path, found: Sequence[Face], images: Sequence[str]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for face, image in zip(found, images, strict=True):

@@ -1,43 +1,47 @@
-"""Folders of images: what is in them, which class and which part of the split a folder stands for."""
+"""What a folder holds, without what operating systems and network drives leave there."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fersearch.errors import DataError
 
-SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"))
 PARTS = ("train", "valid", "test")
-PART_NAMES = {
-    **dict.fromkeys(("train", "training"), 0),
-    **dict.fromkeys(("valid", "validation", "val"), 1),
-    **dict.fromkeys(("test", "testing"), 2),
-}
-
-
-@dataclass
-class ClassFolder:
-    """The images of one class in one part of a dataset: `part` is 0 train, 1 valid, 2 test, -2 to be drawn."""
-
-    path: Path
-    label: str
-    part: int
-    images: list[Path] = field(default_factory=list)
+JUNK_MARKS = ("@", "#", "$", ".", "_")
+THUMBNAIL_FOLDERS = ("thumbnails", "thumbnail", "thumbs", "thumb")
+LEFT_BY_SYSTEMS = ("@eadir", "@recycle", "@tmp", "#recycle", "#snapshot", "$recycle.bin", "__macosx", "__pycache__")
 
 
 def entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What a folder holds, sorted by name, hidden and resource-fork entries left out.
+    """What a folder holds, sorted by name, without junk (`is_junk`).
 
     Raises:
         DataError: the folder is missing, is a file, or may not be read.
     """
+    return [entry for entry in everything(folder) if not is_junk(entry.name)]
+
+
+def everything(folder: Path) -> list[os.DirEntry[str]]:
+    """What a folder holds, sorted by name.
+
+    Raises:
+        DataError: as `entries`.
+    """
     try:
         with os.scandir(folder) as found:
-            shown = [entry for entry in found if not entry.name.startswith((".", "__MACOSX"))]
+            return sorted(found, key=lambda entry: entry.name)
     except OSError as error:
         raise unreadable(folder, error) from None
-    return sorted(shown, key=lambda entry: entry.name)
+
+
+def is_junk(name: str) -> bool:
+    """Whether a name is that of a hidden, a system's or a thumbnail folder or file, which holds no image of a set."""
+    return name.startswith(JUNK_MARKS) or name.lower() in THUMBNAIL_FOLDERS
+
+
+def is_surprising_junk(name: str) -> bool:
+    """Whether a person may have meant something of such a name, so that leaving it out is worth a word."""
+    return is_junk(name) and not name.startswith(".") and name.lower() not in LEFT_BY_SYSTEMS
 
 
 def single(source: Path, suffix: str, expected: str) -> Path:
@@ -70,94 +74,26 @@ def unreadable(path: Path, error: OSError) -> DataError:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """The folders directly in a folder, sorted."""
-    return [Path(entry.path) for entry in entries(folder) if entry.is_dir()]
+    """The folders directly in a folder, sorted; links to the folder itself or to one that holds it are left out."""
+    real = os.path.realpath(folder)
+    return [
+        Path(entry.path)
+        for entry in entries(folder)
+        if is_folder(entry) and not (entry.is_symlink() and _holds(os.path.realpath(entry.path), real))
+    ]
 
 
-def images_below(folder: Path) -> tuple[list[Path], int]:
-    """Every image in a folder and its subfolders, sorted, and the number of other files."""
-    images, others = [], 0
-    for entry in entries(folder):
-        if entry.is_dir(follow_symlinks=False):
-            below, more = images_below(Path(entry.path))
-            images += below
-            others += more
-        elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:
-            images.append(Path(entry.path))
-        else:
-            others += 1
-    return images, others
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder or a link to one; a link that leads in circles is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
-def part_of(text: str) -> int | None:
-    """0, 1 or 2 for a word that names the train, valid or test part; None for another."""
-    return PART_NAMES.get(text.strip().lower())
-
-
-def part_folders(root: Path) -> dict[int, Path]:
-    """The folders of a root that stand for the parts of a split, by part.
-
-    Raises:
-        DataError: two folders stand for one part.
-    """
-    found: dict[int, Path] = {}
-    for folder in subfolders(root):
-        part = part_of(folder.name)
-        if part is None:
-            continue
-        if part in found:
-            raise DataError(
-                f"{root} has two folders for {PARTS[part]}: {found[part].name} and {folder.name}", "keep one of them"
-            )
-        found[part] = folder
-    return found
-
-
-def class_folders(root: Path, findings: list[str]) -> list[ClassFolder]:
-    """The class folders of a root with train, valid and test folders, or without.
-
-    Where there is no valid folder, the images of the train folder wait to be drawn into train and valid.
-
-    Raises:
-        DataError: no folder holds images, a class has none, or a test folder stands without a train folder.
-    """
-    parts = part_folders(root)
-    if not parts:
-        found = _classes_in(root, -2, findings)
-    elif 0 not in parts:
-        raise DataError(f"{root} has {_names(parts.values())} but no train folder", "expected train/<class>/ beside it")
-    else:
-        found = [
-            folder
-            for part, path in sorted(parts.items())
-            for folder in _classes_in(path, -2 if part == 0 and 1 not in parts else part, findings)
-        ]
-    return _checked(root, found)
-
-
-def _classes_in(root: Path, part: int, findings: list[str]) -> list[ClassFolder]:
-    found, strays = [], 0
-    for folder in subfolders(root):
-        images, others = images_below(folder)
-        strays += others
-        found.append(ClassFolder(folder, folder.name, part, images))
-    if strays:
-        findings.append(f"{strays:,} files in {root} are no images and were left out")
-    return found
-
-
-def _checked(root: Path, found: Sequence[ClassFolder]) -> list[ClassFolder]:
-    if not any(folder.images for folder in found):
-        held = _names(subfolders(root)) or "no folder"
-        raise DataError(
-            f"no images found in {root}: it holds {held}",
-            "expected one folder per class with images in it, or train/<class>/ and test/<class>/",
-        )
-    filled = {folder.label for folder in found if folder.images}
-    for folder in found:
-        if folder.label not in filled:
-            raise DataError(f"class folder {folder.path} holds no images", "add images to it, or remove the folder")
-    return list(found)
+def _holds(folder: str, other: str) -> bool:
+    """Whether a real path is another one or a folder above it."""
+    return other == folder or other.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def roots(source: Path) -> Iterator[Path]:
@@ -173,12 +109,18 @@ def roots(source: Path) -> Iterator[Path]:
     yield from (folder for folder in below if os.access(folder, os.R_OK | os.X_OK))
 
 
-def _names(paths: Iterable[Path], most: int = 8) -> str:
+def named(paths: Iterable[Path], most: int = 8) -> str:
+    """The names of the first few folders and the number of the others."""
     names = [f"{path.name}/" for path in paths]
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def held(source: Path) -> str:
     """What a folder holds, in a few words for an error message."""
-    names = [f"{entry.name}/" if entry.is_dir() else entry.name for entry in entries(source)]
+    names = [f"{entry.name}/" if is_folder(entry) else entry.name for entry in entries(source)]
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") if names else "nothing"
+
+
+def printable(text: str) -> str:
+    """A text that can be written anywhere: bytes of a file name that are not UTF-8 as \\xE9."""
+    return os.fsencode(text).decode("utf-8", "backslashreplace")

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from fersearch.data.folders import unreadable
+from fersearch.data.formats import lacking
 from fersearch.errors import DataError
 
 T = TypeVar("T")
@@ -45,7 +46,7 @@ def upright(path: Path) -> Image.Image:
         DataError: as `decode`.
     """
     try:
-        with Image.open(path) as image:
+        with _opened(path) as image:
             found = _upright(image)
             found.load()
             return found
@@ -161,7 +162,7 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 def _decode(path: Path, image_size: int, channels: int, cut: Cut | None = None) -> tuple[Pixels, str]:
     try:
-        with Image.open(path) as image:
+        with _opened(path) as image:
             kind = f"{image.width}x{image.height} {image.mode}"
             if getattr(image, "n_frames", 1) > 1:
                 kind += " animated"
@@ -169,6 +170,12 @@ def _decode(path: Path, image_size: int, channels: int, cut: Cut | None = None) 
             return _fit(cut(found) if cut else found, image_size, channels), kind
     except DECODER_ERRORS as error:
         raise _refusal(path, error) from None
+
+
+def _opened(path: Path) -> Image.Image:
+    """An image file opened; the decoder of a rare format is registered first."""
+    lacking(path.name)
+    return Image.open(path)
 
 
 def _upright(image: Image.Image) -> Image.Image:

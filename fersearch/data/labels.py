@@ -1,9 +1,11 @@
 """The vocabulary of emotions: one canonical word each, and the words that datasets use for them."""
 
+import difflib
 import re
-from collections.abc import Iterable, Mapping
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from fersearch.errors import DataError, suggestion
+from fersearch.errors import DataError
 
 EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 EXTENDED = ("amenability", "concentration", "confusion", "aversion", "engaged", "ahegao")
@@ -32,9 +34,25 @@ _WORDS = {
 }
 
 
+def spelling(text: str) -> str:
+    """A label as spellings of one are compared: without case, Unicode form, invisible characters, and blanks around.
+
+    A whole number written as a fraction (`3.0`, as tables with a missing value have it) is that number.
+    """
+    shown = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
+    name = " ".join(shown.split()).casefold()
+    return number if (number := whole_number(name)) else name
+
+
+def whole_number(text: str) -> str:
+    """The digits of a whole number, `3` for `3`, `03` and `3.0`; empty for another text."""
+    match = re.fullmatch(r"\+?0*(\d+)(?:\.0*)?", text.strip())
+    return match[1] if match else ""
+
+
 def plain(text: str) -> str:
-    """A label without case, blanks, underscores and hyphens, as labels are compared."""
-    return re.sub(r"[\s_-]+", "", text).lower()
+    """A label without case, blanks, underscores and hyphens, as labels are compared with the vocabulary."""
+    return re.sub(r"[\s_-]+", "", spelling(text))
 
 
 ALIASES = {plain(word): name for name, words in _WORDS.items() for word in (name, *words.split())}
@@ -45,17 +63,34 @@ def known(text: str) -> str | None:
     return ALIASES.get(plain(text))
 
 
-def canonical(text: str, where: str = "") -> str:
-    """The canonical word for a dataset's label (`Happy` is `happiness`).
+def canonical(
+    text: str, where: str = "", classes: Sequence[str] = CANONICAL, codes: Mapping[str, str] | None = None
+) -> str:
+    """The canonical word for a dataset's label (`Happy` is `happiness`), which may also be one of its codes.
 
     Raises:
-        DataError: no emotion is called so; the message starts with `where`, the hint names the nearest word.
+        DataError: it is no code, and no emotion is called so; the message starts with `where`, the hint names the
+            nearest word, and the codes or the classes.
     """
+    if codes and whole_number(text):
+        return coded(text, codes, where)
+    place = f"{where}: " if where else ""
     name = known(text)
     if name is None:
-        place = f"{where}: " if where else ""
-        raise DataError(f"{place}unknown label '{text}'", suggestion(plain(text), ALIASES))
+        raise DataError(f"{place}unknown label '{text}'", _nearest(text, classes, codes or {}))
     return name
+
+
+def _nearest(text: str, classes: Sequence[str], codes: Mapping[str, str]) -> str:
+    """`did you mean 'x'?` and what there is: the codes where a dataset has some, else the classes."""
+    offered = [alias for alias, name in ALIASES.items() if name in classes]
+    close = difflib.get_close_matches(plain(text), offered, n=1, cutoff=0.5)
+    meant = f"did you mean '{close[0]}'? " if close else ""
+    return f"{meant}known: {_listed(codes) if codes else ', '.join(classes)}"
+
+
+def _listed(codes: Mapping[str, str]) -> str:
+    return ", ".join(f"{code} {name}" for code, name in codes.items())
 
 
 def coded(text: str, codes: Mapping[str, str], where: str) -> str:
@@ -64,10 +99,61 @@ def coded(text: str, codes: Mapping[str, str], where: str) -> str:
     Raises:
         DataError: there is no such code; the message starts with `where`, the hint lists the codes.
     """
-    if text.strip() not in codes:
-        known_codes = ", ".join(f"{code} {name}" for code, name in codes.items())
-        raise DataError(f"{where}: unknown emotion code '{text.strip()}'", f"known: {known_codes}")
-    return codes[text.strip()]
+    code = whole_number(text) or text.strip()
+    if code not in codes:
+        raise DataError(f"{where}: unknown emotion code '{text.strip()}'", f"known: {_listed(codes)}")
+    return codes[code]
+
+
+def check_base(labels: Iterable[tuple[str, str]], codes: Mapping[str, str]) -> list[str]:
+    """Refuse codes that run from 1 where a dataset's run from 0; doubt those that may.
+
+    `labels` has the place and the text of each. Returns findings.
+
+    Raises:
+        DataError: no label is 0 and one is the number of codes; the message names its place.
+    """
+    beyond = str(len(codes))
+    place_of = {number: where for where, text in labels if (number := whole_number(text))}
+    if len(place_of) < 2 or "0" in place_of or "0" not in codes:
+        return []
+    if beyond in place_of:
+        raise DataError(
+            f"{place_of[beyond]}: emotion code {beyond} and no 0: these codes run from 1, the dataset's from 0",
+            f"known: {_listed(codes)}; subtract 1 from each",
+        )
+    return [
+        f"no label is code 0 ({codes['0']}): if these codes run from 1, every label is wrong; known: {_listed(codes)}"
+    ]
+
+
+def one_spelling(counts: Mapping[str, int]) -> tuple[dict[str, str], list[str]]:
+    """The class that each spelling of a name goes to, and findings about those that were put together.
+
+    Names that differ in case, Unicode form or blanks are one class, under the spelling that most images have.
+    """
+    groups: dict[str, list[str]] = {}
+    for name in sorted(counts, key=lambda name: (-counts[name], name)):
+        groups.setdefault(spelling(name), []).append(name)
+    merged = {name: _written(names[0]) for names in groups.values() for name in names}
+    findings = [
+        f"classes {_quoted(names)} look like one class: their images are taken together as '{_written(names[0])}'"
+        for names in groups.values()
+        if len(names) > 1
+    ]
+    return merged, findings
+
+
+def _written(name: str) -> str:
+    """A class name in Unicode's composed form without blanks around it."""
+    return " ".join(unicodedata.normalize("NFC", name).split())
+
+
+def _quoted(names: Collection[str]) -> str:
+    """Names in quotes, those that look alike on a screen with their characters spelt out."""
+    shown = [unicodedata.normalize("NFC", name) for name in names]
+    unique = len(set(shown)) == len(shown)
+    return " and ".join(f"'{name}'" if unique else ascii(name) for name in names)
 
 
 def in_order(words: Iterable[str]) -> tuple[str, ...]:
@@ -76,7 +162,7 @@ def in_order(words: Iterable[str]) -> tuple[str, ...]:
     return (*(word for word in CANONICAL if word in found), *sorted(found.difference(CANONICAL)))
 
 
-def lookalikes(class_names: tuple[str, ...]) -> list[str]:
+def lookalikes(class_names: Sequence[str]) -> list[str]:
     """Warnings about class names that are two words for one emotion."""
     seen: dict[str, str] = {}
     findings = []

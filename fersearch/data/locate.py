@@ -43,7 +43,7 @@ def remember(name: str, path: Path) -> None:
 def remembered() -> dict[str, Path]:
     """The kept path of each dataset by name."""
     try:
-        data = json.loads(_list().read_text(encoding="utf-8"))
+        data = json.loads(_list().read_text(encoding="utf-8-sig"))
         return {str(name): Path(path) for name, path in data.items()}
     except FileNotFoundError:
         return {}

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from fersearch.components import Dataset, Raw
 from fersearch.data import options as dataset_options
+from fersearch.data.folders import printable
 from fersearch.data.preprocess import applied_to_all
 from fersearch.errors import DataError
 from fersearch.files import sync
@@ -160,7 +161,7 @@ def _key(dataset: Dataset, source: Path, files: Sequence[Path], chosen: Mapping[
         except OSError as error:
             raise DataError(f"cannot read {path}: {error.strerror}", "restore the file") from None
         name = str(path).removeprefix(top)
-        content.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+        content.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="surrogateescape"))
     return content.hexdigest()[:32]
 
 
@@ -217,7 +218,7 @@ def _make(
             "digest": digest,
             "options": dict(chosen),
             "licence": dataset.licence,
-            "findings": list(raw.findings),
+            "findings": [printable(line) for line in raw.findings],
             "source": str(source.absolute()) if source else "",
             "files": files,
         }

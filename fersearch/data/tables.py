@@ -1,12 +1,42 @@
 """CSV files with a header, read row by row, each mistake named with its line."""
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fersearch.data.folders import unreadable
-from fersearch.errors import DataError
+from fersearch.data.folders import PARTS, unreadable
+from fersearch.data.formats import is_image
+from fersearch.data.parts import parts_of
+from fersearch.data.textfile import ENCODING, not_utf8
+from fersearch.errors import DataError, suggestion
+
+TO_DRAW = -2
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+SPLIT_WORDS = frozenset(("usage", "set", "subset", "split", "partition", "fold"))
+BESIDE_SPLIT = frozenset(("data", "dataset", "image", "images", "train", "valid", "val", "test", "name", "type", "id"))
+# What pandas and spreadsheets write for nothing.
+MISSING = frozenset(
+    (
+        "",
+        "NA",
+        "N/A",
+        "n/a",
+        "nan",
+        "NaN",
+        "NAN",
+        "-nan",
+        "-NaN",
+        "null",
+        "NULL",
+        "None",
+        "<NA>",
+        "#N/A",
+        "#NA",
+        "#N/A N/A",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -23,6 +53,18 @@ class Row:
     def get(self, column: str) -> str:
         """The value of an optional column, "" where the file does not have it."""
         return self.values.get(column, "")
+
+    def given(self, column: str) -> str:
+        """The value of a column that must have one.
+
+        Raises:
+            DataError: it is blank, or one of the words that programs write for nothing, such as NA.
+        """
+        value = self[column]
+        if value not in MISSING:
+            return value
+        told = f"is '{value}', which means that there is none" if value else "is blank"
+        raise DataError(f"{self.where}: {column} {told}", "fill it in, or remove the row")
 
     @property
     def where(self) -> str:
@@ -41,27 +83,93 @@ def header(path: Path) -> list[str]:
     raise DataError(f"{path} is empty", "expected a CSV file with a header row")
 
 
-def rows(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
+def rows(path: Path, required: Sequence[str], optional: Sequence[str] = (), split: str | None = None) -> Iterator[Row]:
     """Yield each row's required and optional columns, whatever their order and the case of the header.
 
+    `split` is the column that tells the part of the split, if the file has one. Another column that looks like it
+    (`Usage`, `set`, `fold` ...) is read in its place; a file with two of them is refused.
+
     Raises:
-        DataError: the file cannot be read, a required column is missing, or a row is too short.
+        DataError: the file cannot be read, a required column is missing or there twice, what looks like a split
+            cannot be used, or a row is too short or too long.
     """
     names = header(path)
-    missing = [column for column in required if column not in names]
-    if missing:
-        raise DataError(
-            f"{path}: no column '{missing[0]}'; it has {', '.join(names)}",
-            f"expected the columns {', '.join(required)}"
-            + (f" and optionally {', '.join(optional)}" if optional else ""),
-        )
-    places = [(column, names.index(column)) for column in (*required, *optional) if column in names]
+    places = _places(path, names, required, optional, split)
     for line, cells in raw_rows(path, skip=1):
+        if not any(cell.strip() for cell in cells):
+            continue
         if len(cells) < len(names):
             raise DataError(
                 f"{path} line {line}: {len(cells)} columns, the header has {len(names)}", "complete the row"
             )
-        yield Row(path, line, {column: cells[place].strip() for column, place in places})
+        if any(cell.strip() for cell in cells[len(names) :]):
+            hint = "put a cell that holds a comma into quotes"
+            raise DataError(f"{path} line {line}: {len(cells)} columns, the header has {len(names)}", hint)
+        yield Row(path, line, {column: cells[place].strip() for column, place in places.items()})
+
+
+def parts_of_rows(listed: Sequence[Row], column: str = "split") -> list[int]:
+    """The part of each row by its column: 0 train, 1 valid, 2 test, -2, to be drawn, where it has none.
+
+    Raises:
+        DataError: a value is no name of a part.
+    """
+    texts = {row.get(column) for row in listed}
+    known = dict.fromkeys(texts & MISSING, TO_DRAW) | parts_of(texts)
+    for row in listed:
+        text = row.get(column)
+        if text not in known:
+            hint = suggestion(text, PARTS)
+            if text.replace(".", "").isdigit():
+                hint = "folds are drawn by fersearch (--split kfold): write train, valid or test, or remove the column"
+            raise DataError(f"{row.where}: unknown split '{text}'", hint)
+    return [known[row.get(column)] for row in listed]
+
+
+def looks_like_split(column: str) -> bool:
+    """Whether a column's name says that it tells the part of a split: `Usage`, `data_split`, `Set name`."""
+    words = set(re.findall(r"[^\W_]+", column.lower()))
+    return bool(words & SPLIT_WORDS) and words <= SPLIT_WORDS | BESIDE_SPLIT
+
+
+def _places(
+    path: Path, names: Sequence[str], required: Sequence[str], optional: Sequence[str], split: str | None
+) -> dict[str, int]:
+    """The place of every column that is there."""
+    missing = [column for column in required if column not in names]
+    if missing:
+        raise _misses(path, names, missing[0], [*required], [*optional, *([split] if split else [])])
+    asked = [column for column in (*required, *optional) if column in names]
+    for column in asked:
+        if names.count(column) > 1:
+            numbers = " and ".join(str(k) for k, name in enumerate(names, 1) if name == column)
+            raise DataError(f"{path} line 1: column '{column}' is there twice: columns {numbers}", "keep one of them")
+    places = {column: names.index(column) for column in asked}
+    splits = [k for k, name in enumerate(names) if looks_like_split(name) and name not in asked]
+    if not splits:
+        return places
+    if split is None or len(splits) > 1 or any(looks_like_split(column) for column in asked):
+        told = " and ".join(f"'{names[k]}'" for k in splits)
+        known = f"the split is {split}; " if split and len(splits) == 1 else ""
+        why = "look like splits" if len(splits) > 1 else "looks like a split, which is not read here"
+        raise DataError(
+            f"{path} line 1: column {told} {why}", f"{known}remove or rename what is no split of this study"
+        )
+    return {**places, str(split): splits[0]}
+
+
+def _misses(path: Path, names: Sequence[str], column: str, required: list[str], optional: list[str]) -> DataError:
+    """The error for a column that is not there, or for a file whose cells are not separated by commas."""
+    for separator, called in SEPARATORS.items():
+        if any(separator in name for name in names):
+            told = f"{path} line 1: cells are separated by {called}, not by commas"
+            return DataError(told, "save it as CSV with commas (pandas: to_csv(path, index=False))")
+    expected = f"expected the columns {', '.join(required)}" + (
+        f" and optionally {', '.join(optional)}" if optional else ""
+    )
+    if any(is_image(name) for name in names):
+        expected = f"the first line must name the columns; {expected}"
+    return DataError(f"{path}: no column '{column}'; it has {', '.join(names)}", expected)
 
 
 def raw_rows(path: Path, skip: int = 0) -> Iterator[tuple[int, list[str]]]:
@@ -71,7 +179,7 @@ def raw_rows(path: Path, skip: int = 0) -> Iterator[tuple[int, list[str]]]:
         DataError: the file is missing, may not be read, or is no CSV text.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with path.open(newline="", encoding=ENCODING) as file:
             reader = csv.reader(file)
             for cells in reader:
                 if not cells:
@@ -82,7 +190,14 @@ def raw_rows(path: Path, skip: int = 0) -> Iterator[tuple[int, list[str]]]:
                 yield reader.line_num, cells
     except OSError as error:
         raise unreadable(path, error) from None
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is no CSV text: {not_utf8(path, error).message}", "save it in UTF-8") from None
+    except csv.Error as error:
         raise DataError(
             f"{path} is no CSV text: {error}", "expected a text file in UTF-8, cells separated by commas"
         ) from None
+
+
+def unslashed(folder: Path, name: str) -> bool:
+    """Whether a file that is not there is there once backslashes in its name are slashes."""
+    return "\\" in name and (folder / name.replace("\\", "/")).is_file()

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from fersearch.components import Dataset
 from fersearch.data import sources
-from fersearch.data.folders import PARTS
+from fersearch.data.folders import PARTS, printable
 from fersearch.data.labels import lookalikes
 from fersearch.data.prepared import Prepared, map_array
 from fersearch.data.views import view
@@ -101,7 +101,7 @@ def verify(
     splits = _splits(seen)
     rows = [("files", f"{prepared.files:,}"), ("images", _images(seen)), ("classes", ", ".join(seen.classes))]
     rows += [(name, _part_row(part)) for name, part in splits.items()]
-    findings = [*prepared.findings, *lookalikes(seen.classes), *_rare(seen.classes, splits)]
+    findings = [*findings_of(prepared, seen.classes), *_rare(seen.classes, splits)]
     for check in (_sources, _constants, _votes, _subjects, _duplicates):
         for name, text, is_finding in check(seen):
             rows.append((name, text))
@@ -112,6 +112,11 @@ def verify(
 
 
 Check = list[tuple[str, str, bool]]
+
+
+def findings_of(prepared: Prepared, classes: Sequence[str]) -> list[str]:
+    """What reading and decoding a dataset brought up, and class names that look like one class."""
+    return list(dict.fromkeys((*prepared.findings, *lookalikes(classes))))
 
 
 def _see(
@@ -252,5 +257,5 @@ def _shared_by_sources(seen: _Seen, groups: list[list[int]]) -> Check:
 
 def _with_names(seen: _Seen, rows: list[int], most: int = 3) -> str:
     names = seen.prepared.columns.get("name")
-    shown = ", ".join(str(names[row]) if names is not None else f"image {row}" for row in rows[:most])
+    shown = ", ".join(printable(str(names[row])) if names is not None else f"image {row}" for row in rows[:most])
     return f"{len(rows):,} ({shown}{', ...' if len(rows) > most else ''})"

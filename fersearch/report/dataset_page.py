@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fersearch.data.folders import PARTS
+from fersearch.data.folders import PARTS, printable
 from fersearch.report import rows as study_rows
 from fersearch.report.dataset import HISTOGRAM, Portrait, conflicts, duplicates, intensities, samples
 from fersearch.report.parts import Facts, Missing, Page, Part, Plot, Section, Tabular, Text
@@ -141,7 +141,7 @@ def _duplicate_table(portrait: Portrait, groups: Sequence[Sequence[int]]) -> Tab
     splits = list(PARTS)
     found: list[list[Cell]] = []
     for group, rows in enumerate(groups, start=1):
-        names = [str(row) if portrait.names is None else str(portrait.names[row]) for row in rows]
+        names = [str(row) if portrait.names is None else printable(str(portrait.names[row])) for row in rows]
         labels = dict.fromkeys(portrait.classes[int(portrait.hard[row])] for row in rows)
         places = dict.fromkeys(splits[int(portrait.part[row])] for row in rows)
         found.append([group, len(rows), ", ".join(labels), ", ".join(places), ", ".join(names)])

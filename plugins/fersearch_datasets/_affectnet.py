@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fersearch import DataError
-from fersearch.data.folders import SUFFIXES, entries, held, roots
+from fersearch.data.folders import entries, held, roots
+from fersearch.data.formats import is_image
 from fersearch.data.labels import coded
 from fersearch.data.tables import Row, rows
 from fersearch_datasets._layout_readers import box_of
@@ -66,7 +67,7 @@ def _sets(source: Path, layout: "Layout") -> Path | None:
 def _pairs(folder: Path) -> list[tuple[Path, Path]]:
     """Every image of a set with its annotation of the expression."""
     there = {entry.name for entry in entries(folder / "annotations")}
-    images = [Path(entry.path) for entry in entries(folder / "images") if Path(entry.name).suffix.lower() in SUFFIXES]
+    images = [Path(entry.path) for entry in entries(folder / "images") if is_image(entry.name)]
     bare = [image for image in images if f"{image.stem}_exp.npy" not in there]
     if bare:
         raise DataError(

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from fersearch import DataError, Raw
-from fersearch.data.folders import ClassFolder
+from fersearch.data.class_folders import ClassFolder
 from fersearch.data.images import decode_all
-from fersearch.data.labels import EMOTIONS, canonical
+from fersearch.data.labels import EMOTIONS, canonical, check_base
 from fersearch.data.tables import Row, rows
 from fersearch.space import Value
 from fersearch_datasets import _class_tree as class_tree
@@ -26,7 +26,8 @@ from fersearch_datasets._ckplus_texts import LABELLED, PER_CLASS
 
 NAME = re.compile(r"(S\d{3})_(\d{3})_(\d{8})", re.IGNORECASE)
 FRAMES, LABELLED_SUBJECTS, TABLE_ROWS = 981, 118, 920
-TABLE_CODES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral", "contempt")
+TABLE_WORDS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral", "contempt")
+TABLE_CODES = {str(code): word for code, word in enumerate(TABLE_WORDS)}
 TABLE_PER_CLASS = {**PER_CLASS, "neutral": 593}
 LOST = (
     "this table lost its persons: frames of one person may train and also judge, and nothing can prevent it; "
@@ -80,7 +81,8 @@ class Table:
 
     def read(self, options: Mapping[str, Value]) -> Raw:
         """Every row in the order of the file."""
-        listed = list(rows(self.path, ["emotion", "pixels"], ["usage"]))
+        listed = list(rows(self.path, ["emotion", "pixels"], split=fer2013_csv.SPLIT))
+        doubts = check_base([(row.where, row["emotion"]) for row in listed], TABLE_CODES)
         labels = [table_emotion(row) for row in listed]
         columns: dict[str, Any] = {
             "label": np.array([EMOTIONS.index(label) for label in labels], np.int64),
@@ -88,7 +90,7 @@ class Table:
             "from_end": np.zeros(len(listed), np.int8),
             "name": np.array([f"row-{k:05d}" for k in range(len(listed))], str),
         }
-        findings = [LOST, *sanity.counted("rows", TABLE_ROWS, len(listed))]
+        findings = [LOST, *doubts, *sanity.counted("rows", TABLE_ROWS, len(listed))]
         findings += sanity.per_class("rows per class", TABLE_PER_CLASS, labels)
         size, channels = int(options["image_size"]), int(options["channels"])
         images = fer2013_csv.faces(self.path, [True] * len(listed), size, channels)
@@ -101,16 +103,11 @@ def table_emotion(row: Row) -> str:
     Raises:
         DataError: there is no such code, or no such class in CK+.
     """
-    text = row["emotion"]
-    if not text.isdecimal():
-        name = canonical(text, row.where)
-        if name in EMOTIONS:
-            return name
+    text = row.given("emotion")
+    name = canonical(text, row.where, EMOTIONS, TABLE_CODES)
+    if name not in EMOTIONS:
         raise DataError(f"{row.where}: '{text}' is no class of CK+", f"its classes: {', '.join(EMOTIONS)}")
-    if int(text) >= len(TABLE_CODES):
-        known = ", ".join(f"{code} {name}" for code, name in enumerate(TABLE_CODES))
-        raise DataError(f"{row.where}: unknown emotion code {text}", f"known: {known}")
-    return TABLE_CODES[int(text)]
+    return name
 
 
 def _people(paths: Sequence[Path]) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from fersearch import DataError, Raw
-from fersearch.data.folders import entries, images_below, roots, subfolders
+from fersearch.data.folders import entries, roots, subfolders
 from fersearch.data.images import Cut, decode_all
 from fersearch.data.labels import EMOTIONS
+from fersearch.data.walk import Walk
 from fersearch.space import Value
 from fersearch_datasets import _cuts as cuts
 from fersearch_datasets import _sanity as sanity
@@ -39,11 +40,12 @@ class Frame:
 
 @dataclass
 class _Found:
-    """What lies in the folders: frames and label file by (subject, sequence), and how many other files."""
+    """What lies in the folders: frames and label file by (subject, sequence), and other files, and findings."""
 
     images: dict[tuple[str, str], list[Path]] = field(default_factory=dict)
     codes: dict[tuple[str, str], Path] = field(default_factory=dict)
     others: int = 0
+    findings: list[str] = field(default_factory=list)
 
     @property
     def labelled(self) -> list[tuple[str, str]]:
@@ -70,7 +72,7 @@ class Original:
         found = self._found()
         labels = {key: emotion(found.codes[key]) for key in found.labelled}
         frames = [frame for key in labels for frame in _frames(found.images[key], key, labels[key])]
-        findings = _unexpected(found, labels)
+        findings = found.findings + _unexpected(found, labels)
         size = int(options["image_size"])
         parts = self._cuts(frames, str(options["crop"]), size, findings)
         images = decode_all([frame.path for frame in frames], size, int(options["channels"]), findings, parts)
@@ -78,11 +80,11 @@ class Original:
 
     def _found(self) -> _Found:
         found = _Found()
+        walk = Walk(self.images)
         for key, folder in _sequences(self.images):
-            frames, others = images_below(folder)
-            found.others += others
-            if frames:
+            if frames := walk.images(folder):
                 found.images[key] = frames
+        found.others, found.findings = walk.others, walk.findings()
         for key, folder in _sequences(self.emotions):
             files = [Path(entry.path) for entry in entries(folder) if entry.is_file()]
             codes = [path for path in files if path.name.lower().endswith("_emotion.txt")]

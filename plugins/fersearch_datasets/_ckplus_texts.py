@@ -53,6 +53,6 @@ def points(path: Path) -> list[tuple[float, float]]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise unreadable(path, error) from None

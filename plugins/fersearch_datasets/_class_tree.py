@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from fersearch.data.folders import ClassFolder, class_folders, held, part_folders, roots, subfolders
+from fersearch.data.class_folders import ClassFolder, class_folders, part_folders
+from fersearch.data.folders import held, roots, subfolders
 from fersearch.data.labels import canonical, known
 from fersearch.errors import DataError
 
@@ -27,7 +28,7 @@ def labels(folders: Sequence[ClassFolder], classes: Sequence[str], title: str) -
     Raises:
         DataError: a folder is named after no emotion, or after one that the dataset does not have.
     """
-    named = {folder.path: canonical(folder.label, str(folder.path)) for folder in folders}
+    named = {folder.path: canonical(folder.label, str(folder.path), classes) for folder in folders}
     for path, name in named.items():
         if name not in classes:
             raise DataError(f"{path}: '{path.name}' is no class of {title}", f"its classes: {', '.join(classes)}")

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from fersearch.data.folders import held, images_below
+from fersearch.data.folders import held
 from fersearch.data.labels import known
+from fersearch.data.walk import Walk
 from fersearch.errors import DataError
 from fersearch_datasets._sanity import listed
 
@@ -45,14 +46,16 @@ def find(source: Path, rule: Rule, findings: list[str]) -> list[Face]:
     Raises:
         DataError: no image is named so; the message says what was found.
     """
-    paths, others = images_below(source)
+    walk = Walk(source)
+    paths = walk.images(source)
     parsed = [(path, rule.parse(path)) for path in paths]
     faces = [face for _, face in parsed if face is not None]
     if not faces:
         raise _nothing(source, paths, rule)
     odd = [path.name for path, face in parsed if face is None]
-    if others:
-        findings.append(f"{others:,} files in {source} are no images and were left out")
+    findings += walk.findings()
+    if walk.others:
+        findings.append(f"{walk.others:,} files in {source} are no images and were left out")
     if odd:
         findings.append(
             f"{len(odd):,} images are not named like {rule.example} and were left out: {listed(sorted(odd))}"

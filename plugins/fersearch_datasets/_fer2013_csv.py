@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from fersearch.data.images import Pixels, fit
-from fersearch.data.tables import Row, rows
+from fersearch.data.parts import part_of
+from fersearch.data.tables import MISSING, Row, rows
 from fersearch.errors import DataError, suggestion
 
 NAMES = ("fer2013.csv", "icml_face_data.csv", "train.csv")
 SIDE = 48
 GREY_LEVELS = {str(level): level for level in range(256)}
-USAGES = {"training": 0, "publictest": 1, "privatetest": 2}
+SPLIT = "usage"
 
 
 def find(root: Path, names: Sequence[str] = NAMES) -> Path | None:
@@ -26,16 +27,17 @@ def part(row: Row) -> int:
     """0, 1 or 2 for the row's Usage, -2 where the file has none.
 
     Raises:
-        DataError: the Usage is none of the three.
+        DataError: the Usage is none of the three, nor another name for train, valid or test.
     """
-    usage = row.get("usage")
-    if not usage:
+    usage = row.get(SPLIT)
+    if usage in MISSING:
         return -2
-    if usage.lower() not in USAGES:
+    found = part_of(usage)
+    if found is None:
         raise DataError(
             f"{row.where}: unknown Usage '{usage}'", suggestion(usage, ("Training", "PublicTest", "PrivateTest"))
         )
-    return USAGES[usage.lower()]
+    return found
 
 
 def pixels(row: Row) -> Pixels:
@@ -56,6 +58,6 @@ def pixels(row: Row) -> Pixels:
 
 def faces(path: Path, keep: Sequence[bool], image_size: int, channels: int) -> Iterator[Pixels]:
     """Yield the faces of the rows to keep, uint8 (channels, image_size, image_size)."""
-    for row, kept in zip(rows(path, ["pixels"]), keep, strict=True):
+    for row, kept in zip(rows(path, ["pixels"], split=SPLIT), keep, strict=True):
         if kept:
             yield fit(pixels(row), image_size, channels)

@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fersearch import DataError
-from fersearch.data.folders import SUFFIXES, class_folders, entries, held, part_folders, roots, subfolders
-from fersearch.data.labels import FER2013, coded, known
-from fersearch.data.tables import rows
+from fersearch.data.class_folders import class_folders, part_folders
+from fersearch.data.folders import entries, held, roots, subfolders
+from fersearch.data.formats import is_image
+from fersearch.data.labels import FER2013, check_base, coded, known
+from fersearch.data.tables import parts_of_rows, rows
+from fersearch.data.textfile import lines
 from fersearch_datasets._listed import Listing, Sample, absent, all_there, class_word, from_folders
 
 if TYPE_CHECKING:
@@ -43,7 +46,7 @@ def characters(source: Path, layout: "Layout") -> Listing:
 
 def _of_character(who: str, folder: Path, layout: "Layout") -> list[Sample]:
     word = class_word(folder.name.removeprefix(f"{who}_"), layout.classes, str(folder), layout.name)
-    images = [Path(entry.path) for entry in entries(folder) if Path(entry.name).suffix.lower() in SUFFIXES]
+    images = [Path(entry.path) for entry in entries(folder) if is_image(entry.name)]
     return [Sample(image, word, subject=who) for image in images]
 
 
@@ -52,13 +55,14 @@ def legend(source: Path, layout: "Layout") -> Listing:
     for root in roots(source):
         table = next((root / name for name in ("data/legend.csv", "legend.csv") if (root / name).is_file()), None)
         if table is not None:
-            listed = list(rows(table, ["image", "emotion"]))
+            listed = list(rows(table, ["image", "emotion"], split="split"))
             folder = _holding(
                 table, [root / "images", root / "data" / "images", root], [row["image"] for row in listed]
             )
             samples = [
-                Sample(folder / row["image"], class_word(row["emotion"], layout.classes, row.where, layout.name))
-                for row in listed
+                Sample(folder / row.given("image"), word, part)
+                for row, part in zip(listed, parts_of_rows(listed), strict=True)
+                for word in [class_word(row.given("emotion"), layout.classes, row.where, layout.name)]
             ]
             return _listing(root, samples, table, folder)
     raise absent(source, held(source), layout.name, layout.expected)
@@ -73,11 +77,13 @@ def boxes(source: Path, layout: "Layout") -> Listing:
     for root in roots(source):
         table = next((root / name for name in places if (root / name).is_file()), None)
         if table is not None:
-            listed = [(number, line.rsplit(maxsplit=7)) for number, line in _lines(table)]
+            listed = [(number, line.rsplit(maxsplit=7)) for number, line in lines(table)]
             folders = [root / name for name in ("image", "image/origin", "origin", "images", ".")]
             folder = _holding(table, folders, [cells[0] for _, cells in listed])
             samples = [_boxed(f"{table} line {number}", cells, folder) for number, cells in listed]
-            return _listing(root, samples, table, folder)
+            listing = _listing(root, samples, table, folder)
+            listing.findings += check_base([(f"{table} line {k}", cells[-1]) for k, cells in listed], EXPW_CODES)
+            return listing
     raise absent(source, held(source), layout.name, layout.expected)
 
 
@@ -106,14 +112,6 @@ def box_of(where: str, sides: Sequence[str], sized: bool = False) -> "Box":
     if left >= right or top >= bottom:
         raise DataError(f"{where}: box {','.join(sides)} is empty", "left < right and top < bottom, in pixels")
     return left, top, right, bottom
-
-
-def _lines(table: Path) -> list[tuple[int, str]]:
-    try:
-        text = table.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {table}: {error}", "restore the file from the archive") from None
-    return [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
 
 
 def _holding(table: Path, folders: Sequence[Path], names: Sequence[str]) -> Path:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fersearch import DataError, Raw
-from fersearch.data.folders import PARTS, ClassFolder
+from fersearch.data.class_folders import ClassFolder
+from fersearch.data.folders import PARTS
 from fersearch.data.labels import canonical
+from fersearch.data.tables import unslashed
 from fersearch.space import Value
 
 if TYPE_CHECKING:
@@ -102,13 +104,15 @@ def from_folders(folders: Sequence[ClassFolder], class_names: Sequence[str], dat
     ]
 
 
-def class_word(text: str, class_names: Sequence[str], where: str, dataset: str) -> str:
-    """The canonical word of a label.
+def class_word(
+    text: str, class_names: Sequence[str], where: str, dataset: str, codes: Mapping[str, str] | None = None
+) -> str:
+    """The canonical word of a label, which may be one of the dataset's codes.
 
     Raises:
         DataError: it is no known word, or no class of the dataset.
     """
-    word = canonical(text, where)
+    word = canonical(text, where, class_names, codes)
     if word not in class_names:
         raise DataError(f"{where}: '{text}' is no class of {dataset}", f"its classes: {', '.join(class_names)}")
     return word
@@ -117,6 +121,11 @@ def class_word(text: str, class_names: Sequence[str], where: str, dataset: str) 
 def all_there(paths: Sequence[Path], named_in: Path) -> None:
     """Raise DataError unless every image that a label file names is there; the message has the first one missing."""
     missing = [path for path in dict.fromkeys(paths) if not path.is_file()]
+    if missing and unslashed(Path(), str(missing[0])):
+        raise DataError(
+            f"{named_in} names images with backslashes, the first is {missing[0]}",
+            "write paths with /, as in img/1.png",
+        )
     if missing:
         raise DataError(
             f"{len(missing):,} of {len(set(paths)):,} images that {named_in} names are missing, "

@@ -10,21 +10,25 @@ from pathlib import Path
 from typing import Any
 
 from fersearch import DataError, Dataset, Labels, Raw, hookimpl
-from fersearch.data.folders import ClassFolder, class_folders, held, part_folders, roots
-from fersearch.data.labels import EMOTIONS, FER2013, canonical
-from fersearch.data.tables import Row, rows
+from fersearch.data.class_folders import ClassFolder, class_folders, part_folders
+from fersearch.data.folders import held, roots
+from fersearch.data.labels import EMOTIONS, FER2013, canonical, check_base
+from fersearch.data.tables import rows
 from fersearch.space import Value
 
 CLASSES = EMOTIONS[:7]
+CODES = {str(code): name for code, name in enumerate(FER2013)}
 PARTS = ("train", "valid", "test")
 OFFICIAL = (28_709, 3_589, 3_589)
 PREFIXES = {"Training_": 0, "PublicTest_": 1, "PrivateTest_": 2}
+PUBLISHED = {"training", "publictest", "privatetest"}
 
 
 class Fer2013(Dataset):
     """FER2013 with its official split: by Usage in the CSV, by the prefix of the file names in the folders."""
 
     name = "fer2013"
+    version = 2
     summary = "FER2013: 35,887 grey 48x48 faces, seven classes"
     licence = "FER2013: Kaggle competition rules, research only."
     expected = "fer2013.csv (emotion,pixels,Usage) or icml_face_data.csv, or train/<class>/ and test/<class>/"
@@ -56,32 +60,25 @@ def _read_table(table: Path, options: Mapping[str, Value]) -> Raw:
 
     from fersearch_datasets import _fer2013_csv as fer2013_csv
 
-    listed = [(_emotion(row), fer2013_csv.part(row)) for row in rows(table, ["emotion", "pixels"], ["usage"])]
+    read = rows(table, ["emotion", "pixels"], split=fer2013_csv.SPLIT)
+    labelled = [(row.where, row.given("emotion"), fer2013_csv.part(row)) for row in read]
+    findings = check_base([(where, text) for where, text, _ in labelled], CODES)
+    listed = [(_class_index(text, where, CODES), part) for where, text, part in labelled]
     columns: dict[str, Any] = {
         "label": np.array([label for label, _ in listed], np.int64),
         "split": np.array([part for _, part in listed], np.int8),
         "name": np.array([f"row-{k:05d}" for k in range(len(listed))], str),
     }
-    findings = _unexpected([part for _, part in listed])
+    findings += _unexpected([part for _, part in listed])
     if any(part == -2 for _, part in listed):
         findings.append("rows without Usage are not the official split: train, valid and test are drawn from them")
     images = fer2013_csv.faces(table, [True] * len(listed), int(options["image_size"]), int(options["channels"]))
     return Raw(len(listed), images, columns, CLASSES, findings)
 
 
-def _emotion(row: Row) -> int:
-    """The class index of a row, from its code 0..6 or from a name."""
-    text = row["emotion"]
-    if text.isdecimal():
-        if int(text) >= len(FER2013):
-            codes = ", ".join(f"{code} {name}" for code, name in enumerate(FER2013))
-            raise DataError(f"{row.where}: unknown emotion code {text}", f"known: {codes}")
-        return CLASSES.index(FER2013[int(text)])
-    return _class_index(text, row.where)
-
-
-def _class_index(text: str, where: str) -> int:
-    name = canonical(text, where)
+def _class_index(text: str, where: str, codes: Mapping[str, str] | None = None) -> int:
+    """The class of a name, or of a code where there are codes."""
+    name = canonical(text, where, CLASSES, codes)
     if name not in CLASSES:
         raise DataError(f"{where}: '{text}' is no class of FER2013", f"its classes: {', '.join(CLASSES)}")
     return CLASSES.index(name)
@@ -115,17 +112,23 @@ def _read_folders(source: Path, options: Mapping[str, Value]) -> Raw:
 
 
 def _parts(folders: Sequence[ClassFolder], findings: list[str]) -> list[int]:
-    """The part of every image: by the prefix of its name in a mirror with train and test, else by its folder."""
+    """The part of every image: by the prefix of its name where no valid folder contradicts it, else by its folder."""
     by_folder = [folder.part for folder in folders for _ in folder.images]
-    if 1 in by_folder:
-        findings.append("a mirror with train and validation folders: NOT the official split, so not comparable with it")
-        return by_folder
     names = [image.name for folder in folders for image in folder.images]
     by_name = [next((part for prefix, part in PREFIXES.items() if name.startswith(prefix)), None) for name in names]
     official = [part for part in by_name if part is not None]
-    if len(official) == len(names) and {0, 1, 2} <= set(official):
+    agree = len(official) == len(names) and {0, 1, 2} <= set(official)
+    if agree and (1 not in by_folder or official == by_folder):
         findings += _unexpected(official)
         return official
+    if 1 in by_folder:
+        if {folder.path.parent.name.lower() for folder in folders} >= PUBLISHED:
+            findings += _unexpected([max(part, 0) for part in by_folder])
+        else:
+            findings.append(
+                "a mirror with train and validation folders: NOT the official split, so not comparable with it"
+            )
+        return by_folder
     findings.append(
         "file names without Training_, PublicTest_, PrivateTest_: test is both together, valid is drawn from train"
     )

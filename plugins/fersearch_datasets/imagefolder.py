@@ -1,23 +1,27 @@
 """Any folder of images with one folder per class, inside train/valid/test folders or not."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fersearch import Dataset, Labels, Raw, hookimpl
-from fersearch.data.folders import ClassFolder, class_folders
-from fersearch.data.labels import lookalikes
+from fersearch import DataError, Dataset, Labels, Raw, hookimpl
+from fersearch.data.class_folders import TO_DRAW, ClassFolder, class_folders
+from fersearch.data.labels import lookalikes, one_spelling
 from fersearch.space import Value
 
 
 class ImageFolder(Dataset):
     """Class folders as they are: their names are the classes, sorted; no vocabulary is imposed.
 
+    Names that differ in case, Unicode form or blanks alone are one class.
+
     With train and test folders but no valid one, valid is drawn from train; without any of them all three are
     drawn. A dataset with train and valid folders alone has no test split.
     """
 
     name = "imagefolder"
+    version = 2
     summary = "a folder of images per class, with train/valid/test folders or without"
     licence = "Your own images: their licence is yours to know."
     expected = (
@@ -32,8 +36,7 @@ class ImageFolder(Dataset):
 
         findings: list[str] = []
         folders = class_folders(source, findings)
-        class_names = tuple(sorted({folder.label for folder in folders}))
-        findings += lookalikes(class_names) + _untaught(folders, class_names)
+        class_names = _named(folders, findings)
         paths = [image for folder in folders for image in folder.images]
         images = decode_all(paths, int(options["image_size"]), int(options["channels"]), findings)
         return Raw(len(paths), images, columns(folders, class_names, source), class_names, findings)
@@ -55,9 +58,29 @@ def columns(folders: Sequence[ClassFolder], class_names: Sequence[str], source: 
     }
 
 
-def _untaught(folders: Sequence[ClassFolder], class_names: Sequence[str]) -> list[str]:
-    taught = {folder.label for folder in folders if folder.images and folder.part in (0, -2)}
-    return [f"class '{name}' has no image to train on" for name in class_names if name not in taught]
+def _named(folders: Sequence[ClassFolder], findings: list[str]) -> tuple[str, ...]:
+    """The classes, each folder's label set to one of them.
+
+    Raises:
+        DataError: a class has no image to train on.
+    """
+    counts = Counter({folder.label: 0 for folder in folders})
+    for folder in folders:
+        counts[folder.label] += len(folder.images) * (folder.part in (0, TO_DRAW))
+    merged, told = one_spelling(counts)
+    findings += told
+    for folder in folders:
+        folder.label = merged[folder.label]
+    class_names = tuple(sorted({folder.label for folder in folders}))
+    findings += lookalikes(class_names)
+    taught = {merged[label] for label, n in counts.items() if n}
+    for name in class_names:
+        if name not in taught:
+            where = next(folder.path for folder in folders if folder.label == name)
+            raise DataError(
+                f"class '{name}' ({where}) has no image to train on", "add some to train/, or remove the folder"
+            )
+    return class_names
 
 
 @hookimpl

@@ -4,25 +4,24 @@ Li, Deng and Du, "Reliable Crowdsourcing and Deep Locality-Preserving Learning f
 Wild", CVPR 2017. The split is the published one; it has no valid, which is drawn from train.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fersearch import Choice, DataError, Dataset, Labels, Raw, hookimpl
-from fersearch.data.folders import ClassFolder, class_folders, entries, held, part_folders, roots, subfolders
-from fersearch.data.labels import EMOTIONS, coded
+from fersearch.data.class_folders import class_folders, part_folders
+from fersearch.data.folders import entries, held, roots, subfolders
 from fersearch.space import Value
+from fersearch_datasets import _rafdb_labels as labels
 from fersearch_datasets._listed import TO_DRAW, Listing, Sample, absent, all_there, raw
+from fersearch_datasets._rafdb_labels import CLASSES, WORDS
 
-CLASSES = EMOTIONS[:7]
-CODES = dict(zip("1234567", ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"), strict=True))
 FIGURES = {
-    "train": dict(zip(CODES.values(), (1290, 281, 717, 4772, 1982, 705, 2524), strict=True)),
-    "test": dict(zip(CODES.values(), (329, 74, 160, 1185, 478, 162, 680), strict=True)),
+    "train": dict(zip(WORDS, (1290, 281, 717, 4772, 1982, 705, 2524), strict=True)),
+    "test": dict(zip(WORDS, (329, 74, 160, 1185, 478, 162, 680), strict=True)),
 }
 LIST = Path("EmoLabel", "list_patition_label.txt")  # spelt so in the archive
-LINE = re.compile(r"((train|test)_\S+\.\w+)\s+(\S+)")
+LISTS = (LIST, LIST.with_name("list_partition_label.txt"))
 PARTS = {"train": TO_DRAW, "test": 2}
 COLUMNS = ("image", "label")
 IMAGES = ("aligned", "original")
@@ -32,6 +31,7 @@ class RafDb(Dataset):
     """RAF-DB's basic set: `images` aligned (100x100 faces) or original (whole photos, in the published form alone)."""
 
     name = "rafdb"
+    version = 2
     summary = "RAF-DB basic: 15,339 RGB 100x100 faces from the web, seven classes"
     licence = "RAF-DB: non-commercial research, on request from its authors."
     expected = (
@@ -67,7 +67,7 @@ class RafDb(Dataset):
 def _list(source: Path) -> Path | None:
     """The published list of labels, where this is the published form."""
     places = list(roots(source))
-    found = next((root / LIST for root in places if (root / LIST).is_file()), None)
+    found = next((root / name for root in places for name in LISTS if (root / name).is_file()), None)
     half = next((root for root in places if (root / "Image").is_dir()), None)
     if found is None and half is not None:
         raise DataError(f"only a part of RAF-DB is in {half}: {LIST} missing", f"expected {RafDb.expected}")
@@ -81,64 +81,73 @@ def _published(table: Path, images: str) -> Listing:
             f"only a part of RAF-DB is in {table.parent.parent}: no folder Image/{images}",
             "unpack Image/, or choose the other one with --option images=",
         )
-    samples = [_sample(table, number, line, folder, images) for number, line in _lines(table)]
+    findings: list[str] = []
+    there = {entry.name for entry in entries(folder)}
+    listed = labels.read(table, findings)
+    words = labels.words([(line.where, line.label) for line in listed], findings)
+    samples = []
+    for line, word in zip(listed, words, strict=True):
+        usual, other = line.names(images == "aligned")
+        name = other if other in there and usual not in there else usual
+        samples.append(Sample(folder / name, word, PARTS[line.part]))
     all_there([sample.path for sample in samples], table)
-    named = {sample.path.name for sample in samples}
-    extra = [entry.name for entry in entries(folder) if entry.name not in named]
-    findings = [f"{len(extra):,} files in {folder} are not in {LIST.name}: {', '.join(extra[:3])}"] if extra else []
+    extra = sorted(there - {sample.path.name for sample in samples})
+    if extra:
+        findings.append(f"{len(extra):,} files in {folder} are not in {table.name}: {', '.join(extra[:3])}")
     if images == "original":
         findings.append("original images are whole photos, cropped to a square around the middle, not to the face")
     return Listing(table.parent.parent, samples, [table], findings)
 
 
-def _lines(table: Path) -> list[tuple[int, str]]:
-    try:
-        text = table.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {table}: {error}", "restore the file from the archive") from None
-    return [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-
-
-def _sample(table: Path, number: int, line: str, folder: Path, images: str) -> Sample:
-    where = f"{table} line {number}"
-    match = LINE.fullmatch(line)
-    if match is None:
-        raise DataError(f"{where}: '{line}' is no image and code", "expected lines like: train_00001.jpg 5")
-    name, part, code = match.groups()
-    stem, dot, suffix = name.rpartition(".")
-    name = f"{stem}_aligned{dot}{suffix}" if images == "aligned" else name
-    return Sample(folder / name, coded(code, CODES, where), PARTS[part])
-
-
 def _mirror(source: Path) -> Listing:
-    """The Kaggle mirror: folders train and test with a folder for each code."""
+    """The Kaggle mirror: folders train and test with a folder for each class, named by its code or its word."""
     for root in roots(source):
-        if {0, 2} <= set(part_folders(root)):
+        parts = part_folders(root)
+        if len(parts) > 1 and 0 in parts:
             findings: list[str] = []
             folders = class_folders(root, findings)
-            samples = [_coded(folder, image) for folder in folders for image in folder.images]
+            words = labels.words([(str(folder.path), folder.label) for folder in folders], findings)
+            samples = [
+                Sample(image, word, folder.part)
+                for folder, word in zip(folders, words, strict=True)
+                for image in folder.images
+            ]
+            samples = _published_test(samples, findings)
             tables = [path for name in PARTS if (path := root / f"{name}_labels.csv").is_file()]
             return Listing(root, samples, tables, findings + _disagreements(samples, tables))
     raise absent(source, _shown(source), "RAF-DB", RafDb.expected)
 
 
-def _coded(folder: ClassFolder, image: Path) -> Sample:
-    return Sample(image, coded(folder.label, CODES, str(folder.path)), folder.part)
+def _published_test(samples: list[Sample], findings: list[str]) -> list[Sample]:
+    """The samples, the published test part as test even where its folder is called valid."""
+    parts = {sample.part for sample in samples}
+    if 1 not in parts:
+        return samples
+    valid = [sample.path.name.lower() for sample in samples if sample.part == 1]
+    train = [sample.path.name.lower() for sample in samples if sample.part == 0]
+    if 2 in parts or not all(name.startswith("test_") for name in valid) or any("test_" in name for name in train):
+        findings.append("a mirror with train and valid folders: NOT the official split, so not comparable with it")
+        return samples
+    findings.append("the folder of valid holds the published test images: they are test, and valid is drawn from train")
+    return [Sample(sample.path, sample.word, {0: TO_DRAW, 1: 2}[sample.part]) for sample in samples]
 
 
 def _disagreements(samples: Sequence[Sample], tables: Sequence[Path]) -> list[str]:
     """Images whose folder is not the one that the mirror's own tables give, and rows without an image."""
     from fersearch.data.tables import rows
 
-    listed = {row["image"]: coded(row["label"], CODES, row.where) for table in tables for row in rows(table, COLUMNS)}
+    listed = [row for table in tables for row in rows(table, COLUMNS)]
+    findings: list[str] = []
+    words = labels.words([(row.where, row.given("label")) for row in listed], findings)
     if not listed:
         return ["no train_labels.csv and test_labels.csv: the folders alone give the labels"]
+    told = {row["image"]: word for row, word in zip(listed, words, strict=True)}
     found = {sample.path.name: sample.word for sample in samples}
     complaints = {
-        "rows of the label files have no image": [name for name in listed if name not in found],
-        "images are in no label file": [name for name in found if name not in listed],
+        "rows of the label files have no image": [name for name in told if name not in found],
+        "images are in no label file": [name for name in found if name not in told],
         "images lie in another class's folder than their label": [
-            name for name, word in found.items() if listed.get(name, word) != word
+            name for name, word in found.items() if told.get(name, word) != word
         ],
     }
     return [f"{len(names):,} {what}: {', '.join(names[:3])}" for what, names in complaints.items() if names]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fersearch import DataError
-from fersearch.data import folders
+from fersearch.data import class_folders, folders
 
 
 def tree(root: Path, *paths: str) -> Path:
@@ -17,7 +17,7 @@ def tree(root: Path, *paths: str) -> Path:
 
 
 def described(root: Path) -> list[tuple[str, int, int]]:
-    return [(found.label, found.part, len(found.images)) for found in folders.class_folders(root, [])]
+    return [(found.label, found.part, len(found.images)) for found in class_folders.class_folders(root, [])]
 
 
 def test_classes_without_parts_wait_to_be_drawn(tmp_path: Path) -> None:
@@ -39,13 +39,13 @@ def test_three_parts_are_kept(tmp_path: Path, valid: str) -> None:
 def test_hidden_files_are_passed_over_and_strangers_counted(tmp_path: Path) -> None:
     tree(tmp_path, "a/1.png", "a/.DS_Store", ".git/x.png", "__MACOSX/a/1.png", "a/notes.txt", "b/2.png")
     findings: list[str] = []
-    assert [f.label for f in folders.class_folders(tmp_path, findings)] == ["a", "b"]
+    assert [f.label for f in class_folders.class_folders(tmp_path, findings)] == ["a", "b"]
     assert findings == [f"1 files in {tmp_path} are no images and were left out"]
 
 
 def refusal(root: Path) -> str:
     with pytest.raises(DataError) as caught:
-        folders.class_folders(root, [])
+        class_folders.class_folders(root, [])
     assert caught.value.hint
     return caught.value.message
 

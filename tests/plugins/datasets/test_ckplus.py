@@ -348,7 +348,7 @@ def test_a_face_in_two_parts_of_the_table_is_reported_and_can_be_dropped(tmp_pat
 @pytest.mark.parametrize(
     ("emotion", "told"),
     [
-        ("8", "unknown emotion code 8"),
+        ("8", "unknown emotion code '8'"),
         ("hapy", "unknown label 'hapy'"),
         ("confused", "'confused' is no class of CK+"),
     ],

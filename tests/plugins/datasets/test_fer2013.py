@@ -151,7 +151,7 @@ def refusal(source: Path) -> DataError:
 @pytest.mark.parametrize(
     ("row", "told"),
     [
-        (f"7,{greys(0)},Training", "line 2: unknown emotion code 7"),
+        (f"7,{greys(0)},Training", "line 2: unknown emotion code '7'"),
         (f"hapy,{greys(0)},Training", "line 2: unknown label 'hapy'"),
         (f"contempt,{greys(0)},Training", "line 2: 'contempt' is no class of FER2013"),
         (f"0,{greys(0)},Trainig", "line 2: unknown Usage 'Trainig'"),

@@ -78,13 +78,12 @@ def test_another_size_and_colour_can_be_asked_for(tmp_path: Path) -> None:
 def test_what_looks_wrong_is_told(tmp_path: Path) -> None:
     source = tmp_path / "source"
     write_classes(source / "train", ("happy", "Happiness"), n=4)
-    write_classes(source / "test", ("happy", "Happiness", "sad"), n=1)
+    write_classes(source / "test", ("happy", "Happiness"), n=1)
     (source / "train" / "happy" / "notes.txt").touch()
     findings = prepare(ImageFolder(), source, {}, tmp_path / "p").findings
-    assert findings[:3] == (
+    assert findings[:2] == (
         f"1 files in {source / 'train'} are no images and were left out",
         "classes 'Happiness' and 'happy' look like one class (happiness); they are kept apart",
-        "class 'sad' has no image to train on",
     )
 
 

@@ -173,8 +173,10 @@ def test_an_unreadable_image_is_named(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_no_code_is_named(tmp_path: Path) -> None:
     source = write_mirror(tmp_path / "source")
-    noise(source / "DATASET" / "train" / "happy" / "a.jpg", 1)
-    assert refusal(source).message == f"{source / 'DATASET' / 'train' / 'happy'}: unknown emotion code 'happy'"
+    noise(source / "DATASET" / "train" / "hapy" / "a.jpg", 1)
+    error = refusal(source)
+    assert error.message == f"{source / 'DATASET' / 'train' / 'hapy'}: unknown label 'hapy'"
+    assert error.hint.startswith("did you mean 'happy'? known: 1 surprise, 2 fear, 3 disgust, 4 happiness")
 
 
 def rewrite(table: Path, change: Mapping[str, str], extra: Sequence[str] = ()) -> None:

@@ -1,0 +1,195 @@
+"""Folders of images, one per class: which class and which part of the split a folder stands for."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fersearch.data.folders import PARTS, entries, is_folder, named, printable, subfolders
+from fersearch.data.formats import is_image
+from fersearch.data.labels import known, spelling
+from fersearch.data.parts import is_wrapper, looks_like_part, part_of, parts_of
+from fersearch.data.walk import Walk, images_below
+from fersearch.errors import DataError
+
+TO_DRAW = -2
+
+
+@dataclass
+class ClassFolder:
+    """The images of one class in one part of a dataset: `part` is 0 train, 1 valid, 2 test, -2 to be drawn."""
+
+    path: Path
+    label: str
+    part: int
+    images: list[Path] = field(default_factory=list)
+
+
+def part_folders(root: Path) -> dict[int, Path]:
+    """The folders of a root that stand for the parts of a split, by part; a folder that only wraps them is entered.
+
+    Raises:
+        DataError: two folders stand for one part.
+    """
+    found: dict[int, Path] = {}
+    folders = subfolders(root)
+    parts = parts_of(folder.name for folder in folders)
+    for folder in folders:
+        part = parts.get(folder.name)
+        if part is None:
+            continue
+        if part in found:
+            raise DataError(
+                f"{root} has two folders for {PARTS[part]}: {found[part].name} and {folder.name}", "keep one of them"
+            )
+        found[part] = folder
+    return found
+
+
+def class_folders(root: Path, findings: list[str]) -> list[ClassFolder]:
+    """The class folders of a root with train, valid and test folders, or without.
+
+    Where there is no valid folder, the images of the train folder wait to be drawn into train and valid. A folder
+    that holds but one more, such as `images/` or the second of `train/train/`, is entered.
+
+    Raises:
+        DataError: no folder holds images, a class has none, a test folder stands without a train folder, or what
+            would be read as classes looks like something else.
+    """
+    walk = Walk(root)
+    top = _unwrapped(root)
+    parts = part_folders(top)
+    if not parts:
+        found = _classes_in(top, TO_DRAW, walk, findings)
+    elif 0 not in parts:
+        raise DataError(f"{top} has {named(parts.values())} but no train folder", "expected train/<class>/ beside it")
+    else:
+        found = [
+            folder
+            for part, path in sorted(parts.items())
+            for folder in _classes_in(
+                _unwrapped(path, part), TO_DRAW if part == 0 and 1 not in parts else part, walk, findings
+            )
+        ]
+        _check_beside(top, list(parts.values()), found, findings)
+    walk.pass_over(top)
+    findings += walk.findings()
+    _refuse_two_classes(found, walk.repeated)
+    return _checked(top, found)
+
+
+def _unwrapped(folder: Path, part: int | None = None) -> Path:
+    """The folder in which the class or part folders lie: the only one in a folder is entered where it wraps them."""
+    while True:
+        below = subfolders(folder)
+        inner = [path.name for path in subfolders(below[0])] if len(below) == 1 else []
+        if not inner or _images_in(folder):
+            return folder
+        name = below[0].name
+        if not (is_wrapper(name) or (parts_of(inner) if part is None else part_of(name) == part)):
+            return folder
+        folder = below[0]
+
+
+def _classes_in(root: Path, part: int, walk: Walk, findings: list[str]) -> list[ClassFolder]:
+    folders = subfolders(root)
+    _refuse_other_than_classes(root, folders)
+    others = walk.others
+    found = [ClassFolder(folder, _class_name(folder), part, walk.images(folder)) for folder in folders]
+    if strays := walk.others - others:
+        findings.append(f"{strays:,} files in {root} are no images and were left out")
+    if alone := _images_in(root):
+        told = f"{len(alone):,} images lie directly in {root}, in no class folder, and were left out"
+        findings.append(f"{told}: {alone[0]}" + (" ..." if len(alone) > 1 else ""))
+    walk.pass_over(root)
+    return found
+
+
+def _class_name(folder: Path) -> str:
+    try:
+        folder.name.encode()
+    except UnicodeEncodeError:
+        told = f"class folder {printable(str(folder))} has a name that is not UTF-8"
+        raise DataError(told, "its name is the class: rename it, for instance with convmv -f latin1 -t utf8") from None
+    return folder.name
+
+
+def _refuse_other_than_classes(root: Path, folders: Sequence[Path]) -> None:
+    """Raise DataError where folders are parts of a split by their names, or all hold the folders of the classes."""
+    inner = {folder: {path.name for path in subfolders(folder)} for folder in folders}
+    names = {folder.name for folder in folders}
+    like = [folder for folder in folders if looks_like_part(folder.name)]
+    if len(like) > 1 or any(len(like) == len(folders) or inner[folder] & names for folder in like):
+        hint = f"call them train, valid and test, or give the folder that holds the classes: --data {like[0]}"
+        if 0 in parts_of(names).values():
+            hint = f"give the folder that holds them: --data {root}"
+        raise DataError(f"{named(like)} in {root} look like parts of a split, not like classes", hint)
+    if _hold_the_classes(inner):
+        shared = named(sorted(root / name for name in set.intersection(*inner.values())))
+        raise DataError(
+            f"every folder in {root} ({named(folders)}) holds the same folders ({shared}): which are the classes?",
+            f"give the folder whose folders are the classes: --data {folders[0]};\n"
+            f"  where {named(folders, 2)} are the classes, let their images lie directly in them",
+        )
+
+
+def _hold_the_classes(inner: Mapping[Path, set[str]]) -> bool:
+    """Whether every folder holds the same folders, and those do not look like the persons or takes of an emotion."""
+    if not inner or not all(inner.values()):
+        return False
+    shared, seen = set.intersection(*inner.values()), set.union(*inner.values())
+    if not shared or (shared != seen and len(shared) < 2) or all(map(is_wrapper, shared)):
+        return False
+    return not all(known(folder.name) for folder in inner) or all(map(known, shared))
+
+
+def _check_beside(root: Path, parts: Collection[Path], found: Sequence[ClassFolder], findings: list[str]) -> None:
+    """Refuse images beside the parts that belong to one of them by their folder's name; tell of others."""
+    classes = {spelling(folder.label) for folder in found}
+    for folder in subfolders(root):
+        if folder in parts or not (images := images_below(folder)[0]):
+            continue
+        inner = {spelling(path.name) for path in subfolders(folder)}
+        told = f"{len(images):,} images lie in {folder.name}/ beside {named(parts)} in {root}"
+        if looks_like_part(folder.name) or classes & {spelling(folder.name), *inner}:
+            raise DataError(f"{told}: they are of no part", "call it train, valid or test, or move it away")
+        findings.append(f"{told} and were left out")
+
+
+def _refuse_two_classes(found: Sequence[ClassFolder], repeated: Sequence[tuple[Path, Path]]) -> None:
+    """Raise DataError where links put one image into two classes."""
+    for paths in repeated:
+        first, again = (next(folder.label for folder in found if path.is_relative_to(folder.path)) for path in paths)
+        if spelling(first) != spelling(again):
+            raise DataError(
+                f"image {paths[1]} is {paths[0]} by a link: it has two classes, '{first}' and '{again}'",
+                "remove one of the two",
+            )
+
+
+def _checked(root: Path, found: Sequence[ClassFolder]) -> list[ClassFolder]:
+    filled = {spelling(folder.label) for folder in found if folder.images}
+    if not filled:
+        raise DataError(
+            f"no images found in {root}: it holds {_shown(root)}",
+            "expected one folder per class with images in it, or train/<class>/ and test/<class>/",
+        )
+    if len(found) == 1 and len(inner := subfolders(found[0].path)) > 1 and not _images_in(found[0].path):
+        raise DataError(
+            f"{root} holds one folder, {found[0].path.name}/, with {named(inner)} in it",
+            f"give the folder that holds one per class: --data {found[0].path}",
+        )
+    for folder in found:
+        if spelling(folder.label) not in filled:
+            raise DataError(f"class folder {folder.path} holds no images", "add images to it, or remove the folder")
+    return list(found)
+
+
+def _shown(root: Path) -> str:
+    alone = len(_images_in(root))
+    folders = named(subfolders(root)) or "no folder"
+    return f"{alone:,} images and {folders}" if alone else folders
+
+
+def _images_in(folder: Path) -> list[str]:
+    """The images that lie directly in a folder."""
+    return [entry.name for entry in entries(folder) if is_image(entry.name) and not is_folder(entry)]
