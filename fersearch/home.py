@@ -41,10 +41,10 @@ def artifacts_folder() -> Path | str:
     return given if "://" in given else Path(given).expanduser().absolute()
 
 
-def states_url(study: str, number: int) -> str:
+def states_url(study_uid: str, number: int) -> str:
     """Where the states of an unfinished trial are kept for other nodes; empty where artifacts lie in a folder."""
     place = artifacts_folder()
-    return f"{place.rstrip('/')}/runs/{study}/{number}" if isinstance(place, str) else ""
+    return f"{place.rstrip('/')}/runs/{study_uid}/{number}" if isinstance(place, str) else ""
 
 
 def cache_folder(url: str) -> Path:
@@ -52,11 +52,16 @@ def cache_folder(url: str) -> Path:
     return home() / "cache" / hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:16]
 
 
-def run_folder(study_id: int, number: int) -> Path:
+def runs_folder() -> Path:
+    """Where the scratch folders of all studies live, each study's under its random id."""
+    return home() / "runs"
+
+
+def run_folder(study_uid: str, number: int) -> Path:
     """The scratch folder of a trial: its best and last states while it is unfinished."""
-    return home() / "runs" / str(study_id) / str(number)
+    return runs_folder() / study_uid / str(number)
 
 
-def log_folder(study_id: int) -> Path:
+def log_folder(study_uid: str) -> Path:
     """Where the output of a study's attempts goes, one file each."""
-    return home() / "logs" / str(study_id)
+    return home() / "logs" / study_uid

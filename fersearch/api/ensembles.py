@@ -242,6 +242,7 @@ def _fill(folder: Path, made: Ensemble, ground: _Ground, chosen: "Chosen") -> No
     one = read_checkpoint(folder / made.members[0].file)[0]
     plugins = pool.plugins_of([ground.found[index].study for index in chosen.members])
     card = finite(_card(made, one, [str(bound) for bound in ground.bounds]))
+    card |= {"study_ids": list(dict.fromkeys(ground.found[index].study.uid for index in chosen.members))}
     card |= {"stacker": stacker, "plugins": [{"path": file.path, "digest": file.digest} for file in plugins]}
     (folder / ENSEMBLE).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     write_plugins(folder, plugins)

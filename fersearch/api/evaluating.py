@@ -9,6 +9,7 @@ from fersearch.api.checkpoints import digest_of, open_checkpoint
 from fersearch.api.context import open_store
 from fersearch.api.exams import Exam, Progress, Sitting, sit
 from fersearch.errors import FersearchError
+from fersearch.store import Store
 
 if TYPE_CHECKING:
     import numpy as np
@@ -134,9 +135,15 @@ def _by_source(sitting: Sitting, shares: "Array", labels: "Array") -> dict[str, 
 
 
 def _look(path: Path, card: Mapping[str, Any], dataset: str, exam: Exam, n: int, values: Mapping[str, float]) -> int:
-    digest, names = digest_of(path), card.get("studies") or [card["study"]]
+    digest = digest_of(path)
     with open_store(exam.storage) as store:
-        known = [name for name in names if name in store.study_names()]
-        for study in known or [None]:
-            store.add_look(study, digest, dataset, exam.split, n, values)
-        return max((len(store.looks(store.study(name).id)) for name in known), default=1)
+        owners = _owners(store, card, digest) or [None]
+        return max(store.add_look(owner, digest, dataset, exam.split, n, values) for owner in owners)
+
+
+def _owners(store: Store, card: Mapping[str, Any], digest: str) -> Sequence[str | None]:
+    """The random ids of the studies here whose model it is; where the card names none, of those that keep its files."""
+    uids = card.get("study_ids") or [uid for uid in [card.get("study_id")] if uid]
+    if uids:
+        return store.known_studies(uids)
+    return store.studies_keeping([digest, *(member["digest"] for member in card.get("members", ()))])

@@ -1,6 +1,7 @@
 """Files that no trial keeps: checkpoints given up or forgotten, and what unfinished work left behind."""
 
 import os
+import re
 import shutil
 import time
 from collections import defaultdict
@@ -12,10 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fersearch.api.context import open_store
-from fersearch.api.requests import states_key
 from fersearch.artifacts import YOUNG, Artifacts, Stored
 from fersearch.errors import FersearchError, StudyBusy
-from fersearch.home import artifacts_folder, own_database, run_folder, states_url
+from fersearch.home import artifacts_folder, own_database, runs_folder, states_url
 from fersearch.remote import Remote
 from fersearch.search.keeping import Keeper
 from fersearch.store import Lease, Store, StudyRow
@@ -23,6 +23,7 @@ from fersearch.store.checkup import check_up
 from fersearch.store.engine import sqlite_path
 from fersearch.trial import TrialState
 
+_STUDY = re.compile(r"[0-9a-f]{32}|\d+")
 KINDS = ("released", "orphaned", "scratch", "unfinished")
 
 
@@ -84,7 +85,7 @@ def collect_garbage(*, dry_run: bool = False, storage: str | None = None) -> Gar
         for each in (
             *_checkpoints(stored, kept, set(given_up.values()), partial(_remove, store)),
             *_unfinished(artifacts),
-            *_scratch(store, studies, driven, folders),
+            *_scratch(store, {study.uid: study for study in studies.values()}, driven, folders),
             *_pushed(store, idle),
         ):
             _take(each, found)
@@ -178,16 +179,18 @@ def _unfinished(artifacts: Artifacts) -> Iterator[_Find]:
         yield _Find("unfinished", 1, size, age, partial(artifacts.remove_unfinished, name))
 
 
-def _scratch(store: Store, studies: Container[int], driven: Container[int], folders: Iterable[Path]) -> Iterator[_Find]:
+def _scratch(
+    store: Store, studies: Mapping[str, StudyRow], driven: Container[int], folders: Iterable[Path]
+) -> Iterator[_Find]:
     """The states of trials that have ended, and, once they are old, of those that no row speaks of."""
-    states: dict[int, dict[int, TrialState]] = {}
+    states: dict[str, dict[int, TrialState]] = {}
     for folder in folders:
-        study, number = int(folder.parent.name), int(folder.name)
-        if study in driven:
+        uid, study = folder.parent.name, studies.get(folder.parent.name)
+        if study is not None and study.id in driven:
             continue
-        if study in studies and study not in states:
-            states[study] = {trial.number: trial.state for trial in store.trials(study)}
-        state = states.get(study, {}).get(number)
+        if study is not None and uid not in states:
+            states[uid] = {trial.number: trial.state for trial in store.trials(study.id)}
+        state = states.get(uid, {}).get(int(folder.name))
         if state is None or state.ended:
             yield _folder(folder, known=state is not None)
 
@@ -197,7 +200,7 @@ def _pushed(store: Store, idle: Iterable[StudyRow]) -> Iterator[_Find]:
     place = artifacts_folder()
     if not isinstance(place, str):
         return
-    trials = ((states_key(study), trial) for study in idle for trial in store.trials(study.id))
+    trials = ((study.uid, trial) for study in idle for trial in store.trials(study.id))
     ended = {(key, str(trial.number)) for key, trial in trials if trial.state.ended}
     heaps: dict[tuple[str, str], Heap] = defaultdict(Heap)
     for name, listed in Remote(f"{place}/runs").files().items():
@@ -222,9 +225,9 @@ def _remove_folder(folder: Path) -> None:
 
 
 def _scratch_folders() -> Iterator[Path]:
-    """The scratch folders of trials: `runs/STUDY/TRIAL`, both numbers."""
-    for folder in run_folder(0, 0).parent.parent.glob("*/*"):
-        if folder.is_dir() and folder.name.isdecimal() and folder.parent.name.isdecimal():
+    """The scratch folders of trials: `runs/STUDY/TRIAL`, by a study's random id, or a number as in early versions."""
+    for folder in runs_folder().glob("*/*"):
+        if folder.is_dir() and folder.name.isdecimal() and _STUDY.fullmatch(folder.parent.name):
             yield folder
 
 

@@ -17,7 +17,7 @@ def request_for(study: StudyRow, trial: Trial, prepared: Path, slot: Slot) -> Tr
     """The request for a trial's next attempt in a slot, on the prepared dataset in a folder."""
     spec = study.spec
     return TrialRequest(
-        study_id=study.id,
+        study_uid=study.uid,
         study=study.name,
         number=trial.number,
         attempt=len(trial.attempts),
@@ -35,18 +35,16 @@ def request_for(study: StudyRow, trial: Trial, prepared: Path, slot: Slot) -> Tr
         precision=spec.precision,
         device=slot.device,
         threads=slot.threads,
-        scratch=str(run_folder(study.id, trial.number)),
+        scratch=str(run_folder(study.uid, trial.number)),
         artifacts=str(artifacts_folder()),
-        states=states_url(states_key(study), trial.number),
+        states=states_url(study.uid, trial.number),
         recorded=trial.epochs,
+        told=tuple(attempt.last_epoch or 0 for attempt in trial.attempts[:-1]),
+        database=study.database,
+        data_digest=trial.data_digest,
         micro_batches=micro_batches(trial),
         keep_pruned=spec.keep.which == "all",
     )
-
-
-def states_key(study: StudyRow) -> str:
-    """What a study's states are kept under: its number, and when it was made, for other databases count too."""
-    return f"{study.id}-{study.created:%Y%m%dT%H%M%S%f}"
 
 
 def forget(folder: Path, url: str) -> None:

@@ -18,7 +18,7 @@ from fersearch.api.context import components, open_store
 from fersearch.api.garbage import discard
 from fersearch.api.outages import Outages, stopped
 from fersearch.api.plan import check_weights
-from fersearch.api.requests import forget, request_for, states_key
+from fersearch.api.requests import forget, request_for
 from fersearch.api.studies import StudyView, view
 from fersearch.components import Evaluation, Task
 from fersearch.data import arrays
@@ -243,11 +243,11 @@ class _Run:
         return request_for(self.study, trial, self._prepared, slot)
 
     def _log(self, trial: Trial) -> Path:
-        return log_folder(self.study.id) / f"{trial.number}-{len(trial.attempts)}.log"
+        return log_folder(self.study.uid) / f"{trial.number}-{len(trial.attempts)}.log"
 
     def _forget(self, trial: Trial) -> None:
-        url = states_url(states_key(self.study), trial.number)
-        self._writer.after_commit(partial(forget, run_folder(self.study.id, trial.number), url))
+        url = states_url(self.study.uid, trial.number)
+        self._writer.after_commit(partial(forget, run_folder(self.study.uid, trial.number), url))
 
     def _discard(self, digest: str) -> None:
         self._writer.after_commit(partial(discard, self.store, digest))

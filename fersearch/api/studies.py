@@ -147,7 +147,7 @@ def delete_study(name: str, storage: str | None = None) -> None:
     Raises:
         StudyBusy: a living driver runs it.
     """
-    from fersearch.api.requests import forget, states_key
+    from fersearch.api.requests import forget
     from fersearch.artifacts import Artifacts
 
     with open_store(storage) as store:
@@ -155,9 +155,9 @@ def delete_study(name: str, storage: str | None = None) -> None:
         artifacts = Artifacts(artifacts_folder())
         for digest in store.delete_study(name):
             artifacts.remove(digest)
-    url = states_url(states_key(study), 0).rpartition("/")[0]
-    forget(run_folder(study.id, 0).parent, url)
-    shutil.rmtree(log_folder(study.id), ignore_errors=True)
+    url = states_url(study.uid, 0).rpartition("/")[0]
+    forget(run_folder(study.uid, 0).parent, url)
+    shutil.rmtree(log_folder(study.uid), ignore_errors=True)
 
 
 def export_study(name: str, format: str = "csv", storage: str | None = None) -> str:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from fersearch.store.engine import upsert
 from fersearch.store.records import Look, Request
@@ -32,9 +32,9 @@ def take(connection: Connection, found: list[Request]) -> None:
     connection.execute(update(requests).where(requests.c.id.in_(ids)).values(taken_at=now()))
 
 
-def add_look(connection: Connection, study: str | None, look: Look) -> None:
-    """Record a look; one at a checkpoint of no study known here stands without a study."""
-    own = select(studies.c.id).where(studies.c.name == study).scalar_subquery()
+def add_look(connection: Connection, study_uid: str | None, look: Look) -> int:
+    """Record a look and return how many there are at that study; one of no study known here stands alone."""
+    own = connection.execute(select(studies.c.id).where(studies.c.uid == study_uid)).scalar()
     row = {
         "study_id": own,
         "checkpoint": look.checkpoint,
@@ -45,6 +45,9 @@ def add_look(connection: Connection, study: str | None, look: Look) -> None:
         "metrics": dict(look.metrics),
     }
     connection.execute(insert(looks).values(row))
+    if own is None:
+        return 1
+    return connection.execute(select(func.count()).select_from(looks).where(looks.c.study_id == own)).scalar_one()
 
 
 def read_looks(connection: Connection, study_id: int) -> list[Look]:

@@ -15,7 +15,7 @@ class StudyRow:
 
     `baseline` holds the metrics of the majority-class guess; `seconds` is the running time it has used so far.
     `uid` is a random id that no two databases share; `data` says which data the study is about, empty before its
-    first run.
+    first run. `database` is the random id of the database that holds it; a copied one has the same.
     """
 
     id: int
@@ -27,6 +27,7 @@ class StudyRow:
     seconds: float
     uid: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
+    database: str = ""
 
 
 @dataclass(frozen=True)

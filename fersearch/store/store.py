@@ -161,6 +161,16 @@ class Store:
         with self.database.read() as connection:
             return trials.kept_checkpoints(connection, study_id)
 
+    def known_studies(self, uids: Collection[str]) -> list[str]:
+        """Those of the random ids that studies here have, oldest study first."""
+        with self.database.read() as connection:
+            return studies.known(connection, uids)
+
+    def studies_keeping(self, digests: Collection[str]) -> list[str]:
+        """The random ids of the studies with a trial that keeps a checkpoint of these digests, oldest study first."""
+        with self.database.read() as connection:
+            return studies.keeping(connection, digests)
+
     def refers_to(self, digest: str) -> bool:
         """Whether a trial of any study keeps the checkpoint of that digest."""
         with self.database.read() as connection:
@@ -176,15 +186,16 @@ class Store:
         return Mailbox(self.database, study_id)
 
     def add_look(
-        self, study: str | None, checkpoint: str, dataset: str, split: str, n: int, metrics: Mapping[str, Any]
-    ) -> None:
-        """Record that a checkpoint (by digest) was evaluated on `n` images of a split.
+        self, study_uid: str | None, checkpoint: str, dataset: str, split: str, n: int, metrics: Mapping[str, Any]
+    ) -> int:
+        """Record that a checkpoint (by digest) of a study (by its `uid`) was evaluated on `n` images of a split.
 
-        A look at a checkpoint of no study known here is recorded without one.
+        Returns how many looks at the study there are now. One of no study known here is recorded alone, and is the
+        first.
         """
         look = Look(checkpoint, dataset, split, n, metrics, now())
         with self.database.write() as connection:
-            logbook.add_look(connection, study, look)
+            return logbook.add_look(connection, study_uid, look)
 
     def looks(self, study_id: int) -> list[Look]:
         """The looks at a study's checkpoints, oldest first."""

@@ -1,19 +1,19 @@
 """Studies: their rows, their summaries, and what is kept beside them."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from fersearch.errors import UnknownName, UsageError, suggestion
 from fersearch.plugins import PluginFile
 from fersearch.store.logbook import looks_by_study
 from fersearch.store.records import StudyRow, StudySummary
-from fersearch.store.tables import OF_A_STUDY, checkpoints, now, plugin_files, studies, trials
+from fersearch.store.tables import OF_A_STUDY, checkpoints, identity, now, plugin_files, studies, trials
 from fersearch.study import Objective, StudySpec
 
 
@@ -61,6 +61,7 @@ def find(connection: Connection, name: str) -> StudyRow:
         seconds=row.seconds_run,
         uid=row.uid,
         data=row.data,
+        database=connection.execute(select(identity.c.id)).scalar_one(),
     )
 
 
@@ -68,6 +69,17 @@ def names(connection: Connection) -> list[str]:
     """The names of all studies, sorted."""
     # Sorted here: what comes first in SQL depends on the language that the database was made for.
     return sorted(connection.execute(select(studies.c.name)).scalars())
+
+
+def known(connection: Connection, uids: Collection[str]) -> list[str]:
+    """Those of the random ids that studies have, oldest study first."""
+    return _uids(connection, studies.c.uid.in_(uids))
+
+
+def keeping(connection: Connection, digests: Collection[str]) -> list[str]:
+    """The random ids of the studies with a trial that keeps a checkpoint of these digests, oldest study first."""
+    own = select(checkpoints.c.study_id).where(checkpoints.c.digest.in_(digests))
+    return _uids(connection, studies.c.id.in_(own))
 
 
 def summaries(connection: Connection) -> list[StudySummary]:
@@ -119,6 +131,10 @@ def change_spec(connection: Connection, study_id: int, **changes: Any) -> None:
 def seconds_run(connection: Connection, study_id: int) -> float:
     """The running time that the study has used."""
     return float(connection.execute(select(studies.c.seconds_run).where(studies.c.id == study_id)).scalar_one())
+
+
+def _uids(connection: Connection, which: ColumnElement[bool]) -> list[str]:
+    return list(connection.execute(select(studies.c.uid).where(which).order_by(studies.c.id)).scalars())
 
 
 def _update(study_id: int) -> Any:

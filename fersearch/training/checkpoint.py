@@ -34,6 +34,7 @@ def make_card(
     return {
         "format": FORMAT,
         "study": request.study,
+        "study_id": request.study_uid,
         "trial": request.number,
         "epoch": kept.kept_epoch,
         "round": kept.number,

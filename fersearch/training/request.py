@@ -21,9 +21,13 @@ class TrialRequest:
     how many parts each batch is learnt from, or more where those lack memory too; 1 for whole batches.
     `states` is a URL at which the states of `scratch` are kept too, for another node to go on from; empty for none.
     `keep_pruned` makes a checkpoint also of a trial that is stopped early.
+
+    `study_uid` is the study's random id and `database` that of the database that holds it: what the trial writes
+    is marked as theirs. `data_digest` is of the data as the trial sees it; empty where only the prepared copy's own
+    is known. `told` has the last epoch that each earlier attempt recorded, 0 for none.
     """
 
-    study_id: int
+    study_uid: str
     study: str
     number: int
     attempt: int
@@ -49,6 +53,9 @@ class TrialRequest:
     micro_batches: int = 1
     states: str = ""
     keep_pruned: bool = True
+    database: str = ""
+    data_digest: str = ""
+    told: Sequence[int] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The request as plain data, for the way to the trial process."""
@@ -60,5 +67,6 @@ class TrialRequest:
         known = dict(data)
         known["protocol"] = Protocol.from_json(data["protocol"])
         known["objective"] = Objective(**data["objective"])
+        known["told"] = tuple(data.get("told", ()))
         known["plugins"] = tuple(PluginFile(**item) for item in data["plugins"])
         return cls(**known)

@@ -10,12 +10,11 @@ import pytest
 from fersearch import api
 from fersearch.api import garbage
 from fersearch.api.context import open_store
-from fersearch.api.requests import states_key
 from fersearch.artifacts import YOUNG, Artifacts
 from fersearch.errors import FersearchError, UsageError
-from fersearch.home import artifacts_folder, run_folder, states_url
+from fersearch.home import artifacts_folder, run_folder, runs_folder, states_url
 from fersearch.remote import Remote
-from fersearch.store import Lease
+from fersearch.store import Lease, StudyRow
 from fersearch.study import Keep
 from fersearch.trial import Attempt, Reason, Trial, TrialState
 from tests.api.conftest import SETTINGS
@@ -70,8 +69,8 @@ def stored() -> set[str]:
     return set(Artifacts(artifacts_folder()).digests())
 
 
-def made(name: str, *digests: str | None, keep: str = "front") -> int:
-    """A study with a complete trial of each digest, each better than the one before; returns its id."""
+def made(name: str, *digests: str | None, keep: str = "front") -> StudyRow:
+    """A study with a complete trial of each digest, each better than the one before."""
     create(name, keep=keep)
     with open_store() as store:
         study = store.study(name)
@@ -81,7 +80,7 @@ def made(name: str, *digests: str | None, keep: str = "front") -> int:
                 trial = Trial(number, {}, TrialState.COMPLETE, values, 1, 1, digest)
                 writer.add_trial(trial)
                 writer.end_attempt(trial, Attempt(1, Reason.DONE), {})
-        return study.id
+        return study
 
 
 def test_the_artifacts_of_a_study_are_those_of_its_front(real):
@@ -91,7 +90,7 @@ def test_the_artifacts_of_a_study_are_those_of_its_front(real):
     assert len(kept(real)) < 4
     assert stored() == kept(real)
     assert {row.digest for row in api.list_checkpoints(real)} == kept(real)
-    assert not any(run_folder(1, 0).parent.iterdir())
+    assert not [path for path in runs_folder().glob("*/*") if path.is_dir()]
 
 
 def test_a_released_checkpoint_is_refused_in_words_and_can_be_made_again(real, tmp_path):
@@ -152,12 +151,12 @@ def test_what_no_trial_needs_goes_by_kind_and_all_else_stays(empty):
     part.write_text("half")
     os.utime(part, (0, time.time() - 2 * YOUNG))
     (artifacts / "notes.txt").write_text("mine")
-    with open_store() as store, store.writer(study) as writer:
+    with open_store() as store, store.writer(study.id) as writer:
         writer.add_trial(Trial(2, {}))
-    for folder in (run_folder(study, 1), run_folder(study, 2), run_folder(study + 7, 0)):
+    for folder in (run_folder(study.uid, 1), run_folder(study.uid, 2), run_folder("7" * 32, 0)):
         folder.mkdir(parents=True)
         (folder / "last.pt").write_text("state")
-    os.utime(run_folder(study + 7, 0) / "last.pt", (0, time.time() - 2 * YOUNG))
+    os.utime(run_folder("7" * 32, 0) / "last.pt", (0, time.time() - 2 * YOUNG))
 
     counted = api.collect_garbage(dry_run=True)
     assert {kind: (heap.files, heap.bytes) for kind, heap in counted.heaps.items()} == {
@@ -176,24 +175,22 @@ def test_what_no_trial_needs_goes_by_kind_and_all_else_stays(empty):
     assert kept("s") == {good}
     assert [trial.released for trial in api.list_trials("s")] == ["front", "", ""]
     assert sorted(path.name for path in artifacts.iterdir()) == sorted([good, young, "notes.txt"])
-    assert run_folder(study, 2).is_dir()
-    assert not run_folder(study, 1).exists()
-    assert not run_folder(study + 7, 0).exists()
+    assert run_folder(study.uid, 2).is_dir()
+    assert not run_folder(study.uid, 1).exists()
+    assert not run_folder("7" * 32, 0).exists()
     assert api.collect_garbage().files == 0
 
 
 def test_states_at_a_url_go_with_their_trials(empty, tmp_path, monkeypatch):
     monkeypatch.setenv("FERSEARCH_ARTIFACTS", (tmp_path / "far").as_uri())
     study = made("s", "a" * 64, keep="all")
-    with open_store() as store:
-        key = states_key(store.study("s"))
-        with store.writer(study) as writer:
-            writer.add_trial(Trial(1, {}))
-    places = [states_url(key, 0), states_url(key, 1), states_url("77-20200101T000000000000", 0)]
+    with open_store() as store, store.writer(study.id) as writer:
+        writer.add_trial(Trial(1, {}))
+    places = [states_url(study.uid, 0), states_url(study.uid, 1), states_url("7" * 32, 0)]
     (file := tmp_path / "state").write_text("state")
     for place in places:
         Remote(place).put(file, "last.pt")
-    with open_store() as store, Lease.take(store, study, "s"):
+    with open_store() as store, Lease.take(store, study.id, "s"):
         assert api.collect_garbage().files == 0
     assert api.collect_garbage(dry_run=True).heaps["scratch"] == garbage.Heap(1, 5)
     assert api.collect_garbage().heaps["scratch"] == garbage.Heap(1, 5)
@@ -214,13 +211,13 @@ def test_a_file_that_two_trials_share_goes_with_the_last_of_them(empty):
 def test_a_running_study_is_left_alone(empty):
     beaten, good = put("beaten", 2 * YOUNG), put("good", 2 * YOUNG)
     study = made("busy", beaten, good)
-    run_folder(study, 0).mkdir(parents=True)
-    (run_folder(study, 0) / "last.pt").write_text("state")
-    with open_store() as store, Lease.take(store, study, "busy"):
+    run_folder(study.uid, 0).mkdir(parents=True)
+    (run_folder(study.uid, 0) / "last.pt").write_text("state")
+    with open_store() as store, Lease.take(store, study.id, "busy"):
         found = api.collect_garbage()
     assert (found.files, found.driven) == (0, ("busy",))
     assert stored() == {beaten, good}
-    assert (run_folder(study, 0) / "last.pt").exists()
+    assert (run_folder(study.uid, 0) / "last.pt").exists()
 
 
 def test_the_database_of_the_home_is_asked_too(empty, tmp_path):

@@ -96,7 +96,7 @@ class Bench:
 
     def _request(self, trial, slot: Slot) -> TrialRequest:
         return TrialRequest(
-            study_id=1,
+            study_uid="0" * 32,
             study="s",
             number=trial.number,
             attempt=len(trial.attempts),

@@ -66,10 +66,10 @@ def test_no_request_is_lost_or_repeated_while_the_database_comes_and_goes(
 
 
 def test_looks_are_kept_in_their_order(store: Store, study: StudyRow) -> None:
-    for n in (10, 20):
-        store.add_look("faces", "a" * 64, "ferplus", "test", n, {"accuracy": 0.5})
-    store.add_look(None, "b" * 64, "ferplus", "test", 30, {})
-    store.add_look("a study of another database", "b" * 64, "ferplus", "test", 40, {})
+    for count, n in enumerate((10, 20), 1):
+        assert store.add_look(study.uid, "a" * 64, "ferplus", "test", n, {"accuracy": 0.5}) == count
+    assert store.add_look(None, "b" * 64, "ferplus", "test", 30, {}) == 1
+    assert store.add_look("f" * 32, "b" * 64, "ferplus", "test", 40, {}) == 1
     assert [(look.checkpoint, look.split, look.n, look.metrics) for look in store.looks(study.id)] == [
         ("a" * 64, "test", 10, {"accuracy": 0.5}),
         ("a" * 64, "test", 20, {"accuracy": 0.5}),

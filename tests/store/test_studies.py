@@ -23,7 +23,7 @@ def fill(store: Store, study: StudyRow, checkpoint: str) -> None:
         ended = Trial(0, {}, TrialState.COMPLETE, {"f1_macro": 0.5}, epochs=1, kept_epoch=1, checkpoint=checkpoint)
         writer.end_attempt(ended, Attempt(1, Reason.DONE), {"torch": "2", "checkpoint_bytes": 9})
     store.request(study.id, "stop", {})
-    store.add_look(study.name, checkpoint, "faces", "test", 3, {"f1_macro": 0.5})
+    store.add_look(study.uid, checkpoint, "faces", "test", 3, {"f1_macro": 0.5})
 
 
 def count(store: Store) -> dict[str, int]:

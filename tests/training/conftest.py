@@ -128,7 +128,7 @@ def request_of(tmp_path: Path, base: dict[str, Any]) -> Callable[..., TrialReque
 
     def make(changed: Mapping[str, Value] | None = None, **fields: Any) -> TrialRequest:
         given = {
-            "study_id": 1,
+            "study_uid": "0" * 32,
             "study": "cnn-patterns",
             "number": 7,
             "attempt": 1,
