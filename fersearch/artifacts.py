@@ -4,7 +4,9 @@ import hashlib
 import os
 import re
 import shutil
+import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -12,10 +14,13 @@ from typing import NamedTuple
 from fersearch.errors import FersearchError
 from fersearch.files import atomic_path
 from fersearch.home import cache_folder
+from fersearch.owners import Owner
 from fersearch.remote import Remote, age, is_url
 
 YOUNG = 3600.0
 """Seconds for which a file that no row refers to may still be waiting for its row."""
+OWNERS = "owners"
+"""The folder beside the files with a mark for each study that one is of."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _UNFINISHED = re.compile(r"\.[0-9a-f]{64}\..*\.part")
 
@@ -38,15 +43,18 @@ class Artifacts:
         self.place = str(root)
         self.root = cache_folder(self.place) if self._remote else Path(root)
 
-    def put(self, file: Path) -> str:
+    def put(self, file: Path, owner: Owner | None = None) -> str:
         """Keep a copy of the file and return its digest (64 hex digits); a content that is here already is kept once.
 
         Either way its age begins anew, so that whoever removes old files spares one that is about to be referred to.
+        It is marked as the `owner`'s, too, before it is there.
 
         Raises:
             OSError: the disk is full, or the folder cannot be written; no half file stays.
         """
         digest = file_digest(file)
+        if owner is not None:
+            self._mark(digest, owner)
         if self._remote is not None:
             self._remote.put(file, digest)
             return digest
@@ -83,10 +91,34 @@ class Artifacts:
         return path
 
     def remove(self, digest: str) -> None:
-        """Forget a file; nothing happens when it is gone already."""
+        """Forget a file and its marks; nothing happens when it is gone already."""
         self._path(digest).unlink(missing_ok=True)
         if self._remote is not None:
             self._remote.remove(digest)
+            Remote(f"{self.place.rstrip('/')}/{OWNERS}/{digest}").remove_all()
+        else:
+            shutil.rmtree(self.root / OWNERS / digest, ignore_errors=True)
+
+    def owners(self) -> dict[str, set[Owner]]:
+        """Whose the files are, by digest; one that nobody marked is not among them."""
+        found: dict[str, set[Owner]] = defaultdict(set)
+        for name in self._marks(""):
+            digest, _, mark = name.rpartition("/")
+            if owner := Owner.of_mark(mark):
+                found[digest].add(owner)
+        return dict(found)
+
+    def owners_of(self, digest: str) -> set[Owner]:
+        """Whose the file of a digest is; empty where nobody marked it."""
+        return {owner for name in self._marks(digest) if (owner := Owner.of_mark(name.rpartition("/")[2]))}
+
+    def disown(self, digest: str, owner: Owner) -> None:
+        """Take an owner's mark from a file; nothing happens when there is none."""
+        name = f"{OWNERS}/{digest}/{owner.mark}"
+        if self._remote is not None:
+            self._remote.remove(name)
+        else:
+            (self.root / name).unlink(missing_ok=True)
 
     def digests(self) -> dict[str, Stored]:
         """Every file that is kept, by its digest."""
@@ -121,6 +153,22 @@ class Artifacts:
                     yield entry.name, Stored(found.st_size, now - found.st_mtime)
             except FileNotFoundError:
                 continue
+
+    def _marks(self, digest: str) -> list[str]:
+        """Every mark of a digest, or of all: its path from there."""
+        if self._remote is not None:
+            return list(Remote(f"{self.place.rstrip('/')}/{OWNERS}/{digest}").files())
+        top = self.root / OWNERS / digest
+        return [f"{Path(folder).relative_to(top)}/{name}" for folder, _, names in os.walk(top) for name in names]
+
+    def _mark(self, digest: str, owner: Owner) -> None:
+        if self._remote is None:
+            marks = self.root / OWNERS / digest
+            marks.mkdir(parents=True, exist_ok=True)
+            (marks / owner.mark).touch()
+            return
+        with tempfile.NamedTemporaryFile() as empty:
+            self._remote.put(Path(empty.name), f"{OWNERS}/{digest}/{owner.mark}")
 
     def _path(self, digest: str) -> Path:
         if not _DIGEST.fullmatch(digest):

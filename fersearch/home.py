@@ -28,6 +28,11 @@ def database_url(given: str | None = None) -> str:
     return url or f"sqlite:///{quote(str(own_database()))}"
 
 
+def databases_folder() -> Path:
+    """Where it is written down which databases have files in this home."""
+    return home() / "databases"
+
+
 def prepared_folder() -> Path:
     """Where prepared datasets live."""
     return home() / "prepared"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fersearch.home import database_url
 from fersearch.store import Store
+from fersearch.store.neighbours import remember
 
 if TYPE_CHECKING:
     from fersearch.plugins import PluginFile
@@ -40,6 +41,7 @@ def components(files: "Iterable[Path | PluginFile]" = (), *, folder: bool = True
 def open_store(storage: str | None = None) -> Store:
     """Open the database, making or migrating it if needed; what its file system asks of it is noted."""
     store = Store.open(database_url(storage))
+    remember(store)
     if store.notice:
         notices.append(store.notice)
     return store

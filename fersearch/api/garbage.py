@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import time
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
@@ -15,15 +14,16 @@ from typing import NamedTuple
 from fersearch.api.context import open_store
 from fersearch.artifacts import YOUNG, Artifacts, Stored
 from fersearch.errors import FersearchError, StudyBusy
-from fersearch.home import artifacts_folder, own_database, runs_folder, states_url
+from fersearch.home import artifacts_folder, runs_folder, states_url
+from fersearch.locks import is_held, remove_unlocked
+from fersearch.owners import Owner, owner_of
 from fersearch.remote import Remote
 from fersearch.search.keeping import Keeper
 from fersearch.store import Lease, Store, StudyRow
-from fersearch.store.checkup import check_up
-from fersearch.store.engine import sqlite_path
+from fersearch.store.neighbours import Neighbours
 from fersearch.trial import TrialState
 
-_STUDY = re.compile(r"[0-9a-f]{32}|\d+")
+_STUDY, _TRIAL = re.compile(r"[0-9a-f]{32}|\d+"), re.compile(r"\d+(-\w+)?")
 KINDS = ("released", "orphaned", "scratch", "unfinished")
 
 
@@ -43,7 +43,8 @@ class Garbage:
     refers to; `scratch`: states of trials that have ended, here and at the artifacts' URL, or here of no
     study; `unfinished`: files whose writing was cut off. `driven` names the studies that were left alone,
     for a living process drives them; `young` counts the files left alone because they are less than an
-    hour old, and may be about to be referred to.
+    hour old, and may be about to be referred to. `unread` says why databases that may need some of the files could
+    not be asked, by their URLs.
     """
 
     storage: str
@@ -51,6 +52,7 @@ class Garbage:
     driven: tuple[str, ...]
     heaps: dict[str, Heap] = field(default_factory=lambda: {kind: Heap() for kind in KINDS})
     young: int = 0
+    unread: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def files(self) -> int:
@@ -66,8 +68,8 @@ class Garbage:
 def collect_garbage(*, dry_run: bool = False, storage: str | None = None) -> Garbage:
     """Remove the files that no trial needs, after each study that nobody drives was held to its keep policy.
 
-    What a database beside this one in FERSEARCH_HOME refers to is spared; what is kept for a database
-    elsewhere cannot be known, and is taken for orphaned.
+    Only what is this database's own goes, and what nobody marked and no database known in FERSEARCH_HOME refers to;
+    while one of those cannot be read, what may be its own stays.
 
     Args:
         dry_run: only count.
@@ -75,32 +77,50 @@ def collect_garbage(*, dry_run: bool = False, storage: str | None = None) -> Gar
     artifacts = Artifacts(artifacts_folder())
     with open_store(storage) as store:
         # Files are listed before rows are read: what gets its row in between is in a young file.
-        stored, folders, beside = artifacts.digests(), list(_scratch_folders()), _kept_beside(store)
+        stored, owners, folders = artifacts.digests(), artifacts.owners(), list(_scratch_folders())
+        neighbours = Neighbours(store)
         studies = {study.id: study for study in map(store.study, store.study_names())}
         driven = {number for number, study in studies.items() if store.is_driven(study.name)}
         idle = [study for number, study in studies.items() if number not in driven]
         found = Garbage(store.url, dry_run, tuple(studies[number].name for number in sorted(driven)))
         given_up = {key: digest for study in idle for key, digest in _given_up(store, study, dry_run).items()}
-        kept = {*_kept(store, studies.values(), given_up), *beside}
+        kept = _kept(store, studies.values(), given_up)
+        spare = {digest: each for digest, each in stored.items() if digest not in kept}
+        needed = {digest for digest in spare if neighbours.may_keep(digest, owners.get(digest, set()))}
+        alone = {digest: each for digest, each in spare.items() if digest not in needed}
         for each in (
-            *_checkpoints(stored, kept, set(given_up.values()), partial(_remove, store)),
+            *_checkpoints(alone, set(given_up.values()), partial(_remove, store)),
             *_unfinished(artifacts),
-            *_scratch(store, {study.uid: study for study in studies.values()}, driven, folders),
-            *_pushed(store, idle),
+            *_scratch(store, studies.values(), driven, folders, neighbours),
+            *_pushed(store, idle, neighbours),
         ):
             _take(each, found)
+        if not dry_run:
+            _disown(artifacts, store, {digest: owners[digest] for digest in needed & owners.keys()})
+        found.unread = neighbours.unread
     return found
 
 
 def discard(store: Store, digest: str) -> None:
-    """Remove a checkpoint's file unless a trial refers to it; what fails is left to `collect_garbage`."""
+    """Remove a checkpoint's file unless a trial may refer to it; what fails is left to `collect_garbage`."""
     with suppress(FersearchError, OSError):
-        _remove(store, digest)
+        artifacts = Artifacts(artifacts_folder())
+        if not Neighbours(store).may_keep(digest, artifacts.owners_of(digest)):
+            _remove(store, digest)
 
 
 def _remove(store: Store, digest: str) -> None:
     if not store.refers_to(digest):
         Artifacts(artifacts_folder()).remove(digest)
+
+
+def _disown(artifacts: Artifacts, store: Store, owners: Mapping[str, set[Owner]]) -> None:
+    """Take this database's marks from files that others keep, so that they may go once those need them no more."""
+    for digest, those in owners.items():
+        if any(owner.database != store.identity for owner in those):
+            for owner in those:
+                if owner.database == store.identity:
+                    artifacts.disown(digest, owner)
 
 
 class _Find(NamedTuple):
@@ -151,26 +171,13 @@ def _kept(store: Store, studies: Iterable[StudyRow], but: Container[tuple[int, i
     return {row.digest for number, row in rows if (number, row.trial) not in but}
 
 
-def _kept_beside(store: Store) -> Iterable[str]:
-    """What the database in FERSEARCH_HOME keeps, where that is another than the one asked."""
-    if sqlite_path(store.url) == own_database():
-        return ()
-    found = check_up(f"sqlite:///{own_database()}")
-    if found.schema not in (None, found.newest):
-        raise FersearchError(
-            f"{found.url} is of an older fersearch, and what it keeps here is not known",
-            f"bring it up to date first: fersearch study list --storage {found.url}",
-        )
-    return found.kept
-
-
 def _checkpoints(
-    stored: Mapping[str, Stored], kept: Container[str], given_up: Container[str], remove: Callable[[str], None]
+    spare: Mapping[str, Stored], given_up: Container[str], remove: Callable[[str], None]
 ) -> Iterator[_Find]:
-    for digest, (size, age) in stored.items():
-        if digest in given_up and digest not in kept:
+    for digest, (size, age) in spare.items():
+        if digest in given_up:
             yield _Find("released", 1, size, None, partial(remove, digest))
-        elif digest not in kept:
+        else:
             yield _Find("orphaned", 1, size, age, partial(remove, digest))
 
 
@@ -180,22 +187,25 @@ def _unfinished(artifacts: Artifacts) -> Iterator[_Find]:
 
 
 def _scratch(
-    store: Store, studies: Mapping[str, StudyRow], driven: Container[int], folders: Iterable[Path]
+    store: Store, studies: Iterable[StudyRow], driven: Container[int], folders: Iterable[Path], neighbours: Neighbours
 ) -> Iterator[_Find]:
     """The states of trials that have ended, and, once they are old, of those that no row speaks of."""
+    own = {study.uid: study for study in studies}
     states: dict[str, dict[int, TrialState]] = {}
     for folder in folders:
-        uid, study = folder.parent.name, studies.get(folder.parent.name)
-        if study is not None and study.id in driven:
+        uid, number = folder.parent.name, int(folder.name.partition("-")[0])
+        study = own.get(uid)
+        if (study is not None and study.id in driven) or is_held(folder):
             continue
         if study is not None and uid not in states:
             states[uid] = {trial.number: trial.state for trial in store.trials(study.id)}
-        state = states.get(uid, {}).get(int(folder.name))
-        if state is None or state.ended:
+        state = states.get(uid, {}).get(number)
+        owner = owner_of(folder.parent) if study is None else Owner(store.identity, uid)
+        if (state is None or state.ended) and not neighbours.may_run(uid, number, owner):
             yield _folder(folder, known=state is not None)
 
 
-def _pushed(store: Store, idle: Iterable[StudyRow]) -> Iterator[_Find]:
+def _pushed(store: Store, idle: Iterable[StudyRow], neighbours: Neighbours) -> Iterator[_Find]:
     """The states at the artifacts' URL of trials that have ended; those of other databases' studies stay."""
     place = artifacts_folder()
     if not isinstance(place, str):
@@ -208,7 +218,7 @@ def _pushed(store: Store, idle: Iterable[StudyRow]) -> Iterator[_Find]:
         heap = heaps[key, rest.partition("/")[0]]
         heap.files, heap.bytes = heap.files + 1, heap.bytes + listed.bytes
     for (key, number), heap in heaps.items():
-        if (key, number) in ended:
+        if (key, number) in ended and not neighbours.may_run(key, int(number), Owner(store.identity, key)):
             yield _Find("scratch", heap.files, heap.bytes, None, Remote(states_url(key, int(number))).remove_all)
 
 
@@ -216,18 +226,16 @@ def _folder(folder: Path, known: bool) -> _Find:
     files = [stat for path in folder.rglob("*") if (stat := _stat(path)) is not None]
     newest = max((stat.st_mtime for stat in files), default=0.0)
     age = None if known else time.time() - newest
-    return _Find("scratch", len(files), sum(s.st_size for s in files), age, partial(_remove_folder, folder))
-
-
-def _remove_folder(folder: Path) -> None:
-    with suppress(FileNotFoundError):
-        shutil.rmtree(folder)
+    return _Find("scratch", len(files), sum(s.st_size for s in files), age, partial(remove_unlocked, folder))
 
 
 def _scratch_folders() -> Iterator[Path]:
-    """The scratch folders of trials: `runs/STUDY/TRIAL`, by a study's random id, or a number as in early versions."""
+    """The scratch folders of trials: `runs/STUDY/TRIAL`, by a study's random id, or a number as in early versions.
+
+    An attempt that did not get its trial's folder has one `runs/STUDY/TRIAL-...` of its own.
+    """
     for folder in runs_folder().glob("*/*"):
-        if folder.is_dir() and folder.name.isdecimal() and _STUDY.fullmatch(folder.parent.name):
+        if _TRIAL.fullmatch(folder.name) and _STUDY.fullmatch(folder.parent.name) and folder.is_dir():
             yield folder
 
 

@@ -1,12 +1,12 @@
 """What a trial process is asked to do, from the rows of a study and of one of its trials."""
 
-import shutil
 from contextlib import suppress
 from pathlib import Path
 
 from fersearch.engines.devices import Slot
 from fersearch.errors import FersearchError
 from fersearch.home import artifacts_folder, run_folder, states_url
+from fersearch.locks import remove_unlocked
 from fersearch.search.retries import micro_batches
 from fersearch.store import StudyRow
 from fersearch.training.request import TrialRequest
@@ -48,8 +48,9 @@ def request_for(study: StudyRow, trial: Trial, prepared: Path, slot: Slot) -> Tr
 
 
 def forget(folder: Path, url: str) -> None:
-    """Remove states that nobody needs any more: those in a folder of this machine, and at a URL if one is given."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Remove a trial's states: those in a folder of this machine that nobody works in, and at a URL if one is given."""
+    with suppress(OSError):
+        remove_unlocked(folder)
     if url:
         from fersearch.remote import Remote
 

@@ -10,9 +10,9 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from fersearch.api.context import open_store
+from fersearch.api.context import notices, open_store
 from fersearch.errors import UsageError, lookup
-from fersearch.home import artifacts_folder, log_folder, run_folder, states_url
+from fersearch.home import log_folder, run_folder, states_url
 from fersearch.report import sharing
 from fersearch.space import describe
 from fersearch.store import Store, StudyRow, StudySummary
@@ -144,19 +144,27 @@ def front_of(study: StudyRow, trials: Sequence[Trial], where: Sequence[str] = ()
 def delete_study(name: str, storage: str | None = None) -> None:
     """Delete a study, its trials, logs and the checkpoints no other study holds.
 
+    What another database may need, a copy of this one for example, stays; that is noted.
+
     Raises:
         StudyBusy: a living driver runs it.
     """
+    from fersearch.api.garbage import discard
     from fersearch.api.requests import forget
-    from fersearch.artifacts import Artifacts
+    from fersearch.owners import Owner
+    from fersearch.store.neighbours import Neighbours
 
     with open_store(storage) as store:
         study = store.study(name)
-        artifacts = Artifacts(artifacts_folder())
+        neighbours = Neighbours(store)
         for digest in store.delete_study(name):
-            artifacts.remove(digest)
-    url = states_url(study.uid, 0).rpartition("/")[0]
-    forget(run_folder(study.uid, 0).parent, url)
+            discard(store, digest)
+        shared = neighbours.may_run(study.uid, None, Owner(store.identity, study.uid))
+    if shared:
+        notices.append(f"the logs and states of {name} stay, for a copy of this database may have the study too")
+        return
+    folder = run_folder(study.uid, 0).parent
+    forget(folder, states_url(study.uid, 0).rpartition("/")[0])
     shutil.rmtree(log_folder(study.uid), ignore_errors=True)
 
 

@@ -110,7 +110,7 @@ def garbage(found: "Garbage") -> Record:
     """What was removed by kind, or with `dry_run` would be, and what was left alone."""
     kinds = {kind: {"files": heap.files, "megabytes": heap.bytes / 2**20} for kind, heap in found.heaps.items()}
     total = {"files": found.files, "megabytes": found.bytes / 2**20}
-    left = {"running": list(found.driven), "young": found.young}
+    left = {"running": list(found.driven), "young": found.young, "unread": dict(found.unread)}
     return {"storage": found.storage, "dry_run": found.dry_run, **total, "kinds": kinds, "left_alone": left}
 
 

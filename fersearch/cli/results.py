@@ -98,6 +98,7 @@ def garbage(found: "Garbage") -> RenderableType:
     left = [f"left alone: study {name}, which is running" for name in found.driven]
     if found.young:
         left.append(f"left alone: {words.plural(found.young, 'file')} less than an hour old that no trial names yet")
+    left += [f"left alone: what {url} may need, which cannot be read now: {why}" for url, why in found.unread.items()]
     table = [parts.table(("what", ">files", ">size"), rows)] if rows else []
     return Group(*table, Text(told), *(Text(line, style="dim") for line in left))
 

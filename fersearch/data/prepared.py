@@ -27,12 +27,8 @@ from fersearch.data.folders import printable
 from fersearch.data.preprocess import applied_to_all
 from fersearch.errors import DataError
 from fersearch.files import sync
+from fersearch.locks import lock
 from fersearch.space import Value
-
-try:
-    import fcntl
-except ImportError:  # Windows has none; the rename alone keeps copies whole there
-    fcntl = None  # type: ignore[assignment]
 
 Progress = Callable[[int, int], None]
 Array = npt.NDArray[Any]
@@ -163,17 +159,6 @@ def _key(dataset: Dataset, source: Path, files: Sequence[Path], chosen: Mapping[
         name = str(path).removeprefix(top)
         content.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="surrogateescape"))
     return content.hexdigest()[:32]
-
-
-@contextlib.contextmanager
-def lock(path: Path) -> Iterator[None]:
-    """Hold a lock that ends with the process, however it ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
-        if fcntl:
-            with contextlib.suppress(OSError):  # a file system without locks
-                fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 @contextlib.contextmanager

@@ -71,6 +71,10 @@ class Reporter:
         decision = Decision(word["decision"])
         return Decision.INTERRUPT if self.preempted and decision is Decision.CONTINUE else decision
 
+    def say(self, text: str) -> None:
+        """Tell something that a person should know."""
+        send(self.connection, {"note": text})
+
     def finish(self, outcome: Outcome) -> None:
         """Tell how the attempt ended."""
         data = asdict(outcome)
@@ -91,7 +95,7 @@ def main(fd: int) -> None:
         if "probe" in asked:
             send(connection, {"probed": measure(request, asked["probe"])})
             return
-        reporter.finish(run_trial(request, reporter.report, pulse=reporter.pulse))
+        reporter.finish(run_trial(request, reporter.report, pulse=reporter.pulse, say=reporter.say))
     except DriverGone:
         os._exit(1)
 

@@ -197,6 +197,8 @@ class LocalEngine:
         elif "outcome" in message:
             outcome = message["outcome"]
             self._end(running, Outcome(**{**outcome, "reason": Reason(outcome["reason"])}))
+        elif "note" in message:
+            self.observer.note(f"trial {running.trial.number}: {message['note']}")
         elif "pid" in message:
             running.process.pid = message["pid"]
             self._places.runs(running.slot, message["pid"])
@@ -257,7 +259,9 @@ def run_in_process(
         return decision
 
     try:
-        outcome = run_trial(request(trial, slot), report)
+        outcome = run_trial(
+            request(trial, slot), report, say=lambda text: observer.note(f"trial {trial.number}: {text}")
+        )
     except KeyboardInterrupt:
         outcome = Outcome(Reason.INTERRUPTED, "stopped by Ctrl-C")
     ended = search.finish(trial.number, outcome, time.monotonic() - started)

@@ -7,8 +7,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from fersearch.data.prepared import is_whole, lock
+from fersearch.data.prepared import is_whole
 from fersearch.home import prepared_folder
+from fersearch.locks import lock
 
 
 def pack(folder: Path) -> bytes:

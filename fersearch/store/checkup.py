@@ -1,17 +1,21 @@
 """A look at a database that changes nothing: it is neither made nor brought up to date."""
 
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, func, select
 
 from fersearch.store.engine import Database, sqlite_path
 from fersearch.store.mounts import file_system, is_network
 from fersearch.store.schema import SCHEMA, version_of
-from fersearch.store.tables import Moment, checkpoints, now, studies
+from fersearch.store.tables import Moment, checkpoints, now, studies, trials
+from fersearch.store.tables import identity as identities
+from fersearch.trial import TrialState
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,9 @@ class Checkup:
 
     `path` is the file of SQLite, None of a server; `schema` is None while there are no tables, and
     `newest` the one this version would bring it to. `kept` names a study and a trial for each
-    digest of a checkpoint. `ahead` is how many seconds a server's clock is ahead of this machine's.
+    digest of a checkpoint, `unfinished` the trials that may still run for each study's random id. `identity` is the
+    random id of the database, empty in an older schema. `ahead` is how many seconds a server's clock is ahead of this
+    machine's.
     """
 
     url: str
@@ -31,6 +37,8 @@ class Checkup:
     seconds: float = 0.0
     ahead: float | None = None
     kept: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    identity: str = ""
+    unfinished: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
 
 def check_up(url: str) -> Checkup:
@@ -50,8 +58,8 @@ def check_up(url: str) -> Checkup:
         seconds = time.monotonic() - started
         with database.read() as connection:
             ahead = None if path else _ahead(connection)
-            kept = _kept(connection) if found == SCHEMA else {}
-        return Checkup(database.url, path, found, network=network, seconds=seconds, ahead=ahead, kept=kept)
+            known = _known(connection) if found == SCHEMA else {}
+        return Checkup(database.url, path, found, network=network, seconds=seconds, ahead=ahead, **known)
 
 
 @contextmanager
@@ -67,6 +75,20 @@ def _ahead(connection: Connection) -> float:
     before = now()
     theirs = connection.execute(select(func.clock_timestamp(type_=Moment))).scalar_one()
     return float((theirs - before - (now() - before) / 2).total_seconds())
+
+
+def _known(connection: Connection) -> dict[str, Any]:
+    identity = connection.execute(select(identities.c.id)).scalar_one()
+    return {"identity": identity, "kept": _kept(connection), "unfinished": _unfinished(connection)}
+
+
+def _unfinished(connection: Connection) -> dict[str, frozenset[int]]:
+    running = trials.c.state.in_([state.value for state in TrialState if not state.ended])
+    own = (trials.c.study_id == studies.c.id) & running
+    found: dict[str, set[int]] = defaultdict(set)
+    for uid, number in connection.execute(select(studies.c.uid, trials.c.number).outerjoin(trials, own)):
+        found[uid] |= set() if number is None else {number}
+    return {uid: frozenset(numbers) for uid, numbers in found.items()}
 
 
 def _kept(connection: Connection) -> dict[str, tuple[str, int]]:

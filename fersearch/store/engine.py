@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -34,6 +35,13 @@ class Database:
         """The URL, without its password."""
         url = postgresql.shown(self._url) if self.dialect == "postgresql" else self._url
         return url.render_as_string(hide_password=True)
+
+    @property
+    def address(self) -> str:
+        """The URL by which another process finds the database again, without a password: as may be written down."""
+        if self.dialect == "sqlite":
+            return sqlite_address(Path(self._url.database or ""))
+        return postgresql.shown(self._url).set(password=None).render_as_string(hide_password=False)
 
     @property
     def dialect(self) -> str:
@@ -135,6 +143,11 @@ def sqlite_path(url: str) -> Path | None:
     """The file of a SQLite URL; None where the URL means a server. StoreError when it is no database URL."""
     parsed = _parse(url)
     return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+
+
+def sqlite_address(path: Path) -> str:
+    """The URL of a file of SQLite, the same by whatever links it is reached."""
+    return f"sqlite:///{quote(str(path.resolve()))}"
 
 
 def upsert(dialect: str, table: Table) -> Any:

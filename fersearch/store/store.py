@@ -2,8 +2,11 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
+
+from sqlalchemy import select
 
 from fersearch.errors import StudyBusy
 from fersearch.plugins import PluginFile
@@ -12,7 +15,7 @@ from fersearch.store.engine import Database
 from fersearch.store.lease import Lease, refuse_if_held
 from fersearch.store.mailbox import Mailbox
 from fersearch.store.records import Checkpoint, Look, StudyRow, StudySummary
-from fersearch.store.tables import now
+from fersearch.store.tables import identity, now
 from fersearch.store.writer import Writer
 from fersearch.study import Budget, Keep, StudySpec
 from fersearch.trial import Epoch, Trial
@@ -46,6 +49,12 @@ class Store:
     def url(self) -> str:
         """Where the database is, without a password."""
         return self.database.url
+
+    @cached_property
+    def identity(self) -> str:
+        """The random id of this database, which a copy of it has too."""
+        with self.database.read() as connection:
+            return str(connection.execute(select(identity.c.id)).scalar_one())
 
     @property
     def notice(self) -> str:

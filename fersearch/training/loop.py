@@ -23,6 +23,7 @@ from fersearch.training.precision import Precision
 from fersearch.training.prefix import Features, find
 from fersearch.training.progress import Keeper, Progress
 from fersearch.training.seeds import derive
+from fersearch.training.stamp import Stamp
 from fersearch.training.states import States
 from fersearch.training.underway import Left, Pulse, alone, walk
 from fersearch.trial import Decision, Epoch
@@ -45,7 +46,8 @@ def train(
     memory: PeakMemory | None = None,
     progress: Progress | None = None,
     save_every: float = 30.0,
-    recorded: int | None = None,
+    recorded: Callable[[], int] | None = None,
+    stamp: Stamp | None = None,
     on_first_step: Callable[[], None] = lambda: None,
     on_saved: Callable[[], None] = lambda: None,
     pulse: Pulse = alone,
@@ -59,24 +61,26 @@ def train(
     answered by INTERRUPT; and when `pulse`, which is called after every step and every batch of
     validation, says to leave, which ends training inside the epoch. `on_saved` is called after each state
     that was kept. `fixed` are the layers whose statistics stay as they are; `progress` is filled in on the
-    way. A resumed trial first yields again what its state holds beyond the `recorded` epochs: they were
-    trained and never heard. `early_stopping` in `params` ends training after so many epochs without a
-    better one. With `micro_batches` above 1 each batch is learnt from in so many parts, or in more if those
-    do not fit into memory; `facts` is told in how many, and of the features of a frozen prefix that are
-    cached. The same seed on the same device gives the same epochs, resumed or not.
+    way. States carry the `stamp` of their trial. A resumed trial first yields again what its state holds beyond
+    the epochs that were `recorded` since the attempt that began it: they were trained and never heard.
+    `early_stopping` in `params` ends training after so many epochs without a better one. With `micro_batches`
+    above 1 each batch is learnt from in so many parts, or in more if those do not fit into memory; `facts` is told
+    in how many, and of the features of a frozen prefix that are cached. The same seed on the same device gives the
+    same epochs, resumed or not.
 
     Raises:
         Diverged: the loss, an output or the objective is no longer finite.
         DiskFull: there is no room for a checkpoint.
         Left: `pulse` says to leave before there is anything new to save.
+        Unusable: what was kept cannot be gone on from; nothing is done yet.
     """
     pixels = pixels or Pixels.of(loaded.images, loaded.mean, loaded.std, device)
     fit = Fit.of(model, loaded, params, pixels, objective, precision)
     progress = progress or Progress()
-    keeper = Keeper(States(scratch), fit, progress, save_every, on_saved=on_saved)
+    keeper = Keeper(States(scratch, stamp), fit, progress, save_every, on_saved=on_saved)
     if resume:
         keeper.resume()
-        for epoch in progress.unheard(recorded):
+        for epoch in progress.unheard(recorded and recorded()):
             if (yield epoch) is Decision.INTERRUPT:
                 return
     clock = progress.clock(device)

@@ -14,6 +14,7 @@ from fersearch.training import measure
 from fersearch.training.batches import Pixels
 from fersearch.training.evaluate import Judgement
 from fersearch.training.fit import Fit
+from fersearch.training.stamp import Unusable
 from fersearch.training.states import States
 from fersearch.trial import Epoch
 
@@ -26,7 +27,8 @@ class Progress:
 
     `best_loss` is the first objective as something to minimise; `bytes_seen` of memory were in use in all
     `looks` together; `history` holds every epoch so far as plain data. `begun_seconds` and
-    `begun_cpu_seconds` are those of an epoch that is not over.
+    `begun_cpu_seconds` are those of an epoch that is not over. `since` is the number of the attempt that began from
+    nothing: what attempts before it recorded belongs to a training that was given up.
     """
 
     epoch: int = 0
@@ -41,6 +43,7 @@ class Progress:
     history: list[dict[str, Any]] = field(default_factory=list)
     begun_seconds: float = 0.0
     begun_cpu_seconds: float = 0.0
+    since: int = 1
 
     @property
     def within(self) -> bool:
@@ -127,10 +130,19 @@ class Keeper:
     on_saved: Callable[[], None] = lambda: None
 
     def resume(self) -> None:
-        """Go on from the last state, if there is one."""
+        """Go on from the last state, if there is one.
+
+        Raises:
+            Unusable: it cannot be gone on from, or the best weights that it speaks of are lost.
+        """
         state = self.states.last()
         if state is not None:
-            self.fit.load_state_dict(state)
+            if epoch := state["progress"]["best_epoch"]:
+                self.states.best(epoch)
+            try:
+                self.fit.load_state_dict(state)
+            except (RuntimeError, ValueError, KeyError) as error:
+                raise Unusable(f"{self.states.folder} holds the state of another network") from error
             vars(self.progress).update(state["progress"])
             self.saved_at = self.progress.seconds + self.progress.begun_seconds
 

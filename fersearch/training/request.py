@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from fersearch.owners import Owner
 from fersearch.plugins import PluginFile
 from fersearch.space import Value
 from fersearch.study import Objective, Protocol
@@ -56,6 +57,17 @@ class TrialRequest:
     database: str = ""
     data_digest: str = ""
     told: Sequence[int] = ()
+
+    @property
+    def owner(self) -> Owner | None:
+        """Whose the trial's files are; None where no database is known."""
+        return Owner(self.database, self.study_uid) if self.database else None
+
+    def recorded_since(self, attempt: int) -> int:
+        """How many epochs are known of the training that began with an attempt: none of the attempts before it."""
+        if not self.told:
+            return self.recorded
+        return next((epoch for epoch in reversed(self.told[attempt - 1 :]) if epoch), 0)
 
     def to_json(self) -> dict[str, Any]:
         """The request as plain data, for the way to the trial process."""

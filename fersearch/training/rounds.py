@@ -5,14 +5,17 @@ from collections.abc import Generator, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from torch import Tensor
+
 from fersearch.files import write_atomic
 from fersearch.training.progress import Progress
 from fersearch.training.seeds import derive
+from fersearch.training.stamp import Stamp, Unusable, check_stamp
 from fersearch.training.states import States
 from fersearch.trial import Decision, Epoch
 
 Epochs = Generator[Epoch, Decision | None, None]
-DONE = "done.json"
+DONE, LAST = "done.json", "last.pt"
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ class Round:
         return self.before + self.progress.best_epoch
 
     def retold(self, recorded: int) -> Epochs:
-        """Its epochs after the trial's first `recorded` ones, which were trained and never heard."""
-        for epoch in self.progress.unheard(max(0, recorded - self.before)):
+        """Its epochs after its first `recorded` ones, which were trained and never heard."""
+        for epoch in self.progress.unheard(recorded):
             if (yield epoch) is Decision.INTERRUPT:
                 return
 
@@ -51,11 +54,16 @@ class Round:
 
 
 class Rounds:
-    """The rounds of one trial in its scratch folder; a trial with one round has no folders in it."""
+    """The rounds of one trial in its scratch folder; a trial with one round has no folders in it.
 
-    def __init__(self, scratch: Path, total: int) -> None:
+    What is kept there carries the trial's `stamp`; a round that has nothing yet begins with `attempt`.
+    """
+
+    def __init__(self, scratch: Path, total: int, stamp: Stamp | None = None, attempt: int = 1) -> None:
         self.total = total
+        self.stamp = dict(stamp or {})
         self._scratch = scratch
+        self._attempt = attempt
         self._opened: list[Round] = []
 
     def __iter__(self) -> Iterator[Round]:
@@ -78,23 +86,56 @@ class Rounds:
         """The highest memory of all rounds so far."""
         return max((round.progress.peak_bytes for round in self._opened), default=0)
 
+    @property
+    def begun(self) -> bool:
+        """Whether anything of the trial is kept that can be gone on from."""
+        return any(any(self._folder(number).glob(name)) for number in range(1, self.total + 1) for name in (DONE, LAST))
+
+    def check(self) -> None:
+        """Make sure that the rounds that are over can be used, the best weights among them too; Unusable otherwise."""
+        found = ((number, self._done(number)) for number in range(1, self.total + 1))
+        over = [(done.best_loss, number, done.best_epoch) for number, done in found if done is not None]
+        if over:
+            _, number, epoch = min(over)
+            States(self._folder(number), self.stamp).best(epoch)
+
+    def weights(self) -> dict[str, Tensor]:
+        """The best weights of all rounds; Unusable if they are lost."""
+        return States(self.best.folder, self.stamp).best(self.best.progress.best_epoch)
+
     def finish(self, round: Round) -> None:
         """Keep what a round gave, and of all rounds only the best weights."""
         if self.total == 1 or round.over:
             return
-        write_atomic(round.folder / DONE, json.dumps(asdict(round.progress)).encode())
+        kept = {**asdict(round.progress), "stamp": self.stamp}
+        write_atomic(round.folder / DONE, json.dumps(kept).encode())
         for other in self._opened:
             States(other.folder).clear(keep=other.progress.best_epoch if other is self.best else None)
 
     def _open(self, number: int) -> Round:
-        folder = self._scratch / f"round-{number}" if self.total > 1 else self._scratch
+        folder, progress = self._folder(number), self._done(number)
         before = sum(round.progress.epoch for round in self._opened)
+        if progress is not None:
+            return Round(number, folder, before, progress, over=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        return Round(number, folder, before, Progress(since=self._attempt))
+
+    def _folder(self, number: int) -> Path:
+        return self._scratch / f"round-{number}" if self.total > 1 else self._scratch
+
+    def _done(self, number: int) -> Progress | None:
+        """What a round that is over gave; None of one that is not, Unusable if that cannot be told."""
+        path = self._folder(number) / DONE
         try:
-            known = json.loads((folder / DONE).read_text(encoding="utf-8"))
+            known = json.loads(path.read_bytes())
+            stamp = known.pop("stamp", None)
+            progress = Progress(**known)
         except FileNotFoundError:
-            folder.mkdir(parents=True, exist_ok=True)
-            return Round(number, folder, before, Progress())
-        return Round(number, folder, before, Progress(**known), over=True)
+            return None
+        except (ValueError, TypeError, AttributeError) as error:
+            raise Unusable(f"{path} is damaged ({type(error).__name__})") from error
+        check_stamp(stamp, self.stamp, str(path))
+        return progress
 
 
 def seed_of(seed: int, round: int) -> int:

@@ -1,5 +1,7 @@
 """Runs one attempt of one trial from request to outcome; every way it can end is an Outcome."""
 
+import logging
+import shutil
 import time
 import traceback
 from collections.abc import Callable, Generator
@@ -27,7 +29,9 @@ from fersearch.training.precision import Precision, resolve
 from fersearch.training.probe import taken_facts
 from fersearch.training.request import TrialRequest
 from fersearch.training.rounds import Epochs, Round, Rounds, seed_of
-from fersearch.training.states import DiskFull, States, disk_full
+from fersearch.training.scratch import held
+from fersearch.training.stamp import Stamp, Unusable, stamp_of
+from fersearch.training.states import DiskFull, disk_full
 from fersearch.training.underway import Left, Pulse, alone
 from fersearch.trial import Decision, Epoch, Outcome, Reason
 
@@ -35,16 +39,26 @@ Report = Callable[[Epoch], Decision]
 __all__ = ["TrialRequest", "run_trial"]
 
 
-def run_trial(request: TrialRequest, report: Report, registry: Registry | None = None, pulse: Pulse = alone) -> Outcome:
+def run_trial(
+    request: TrialRequest,
+    report: Report,
+    registry: Registry | None = None,
+    pulse: Pulse = alone,
+    say: Callable[[str], None] = lambda _: None,
+) -> Outcome:
     """Build, train, keep: one attempt of a trial in this process.
 
     `report` gets each epoch and decides. STOP ends it as pruned, INTERRUPT saves its state first;
     both only before the last epoch. `pulse` is called between steps; when it says to leave, the state is saved
-    there, or what was saved before is left as it is. A `registry` that is loaded already saves loading it.
+    there, or what was saved before is left as it is. A `registry` that is loaded already saves loading it. `say` is
+    told, once, why the trial cannot go on from what an earlier attempt kept.
     """
-    run = _Run(request, report, pulse)
+    run = _Run(request, report, pulse, say)
     try:
-        return run.outcome(registry or registries.load(request.plugins))
+        with held(request, pulse, run.tell) as run.request:
+            return run.outcome(registry or registries.load(request.plugins))
+    except Left:
+        return Outcome(Reason.INTERRUPTED, "stopped before it began", facts=run.facts)
     except Exception as error:
         if error is run.unheard:
             raise
@@ -58,8 +72,11 @@ class _Run:
     request: TrialRequest
     report: Report
     pulse: Pulse = alone
+    say: Callable[[str], None] = lambda _: None
+    told: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
     facts: dict[str, Any] = field(default_factory=dict)
+    stamp: Stamp = field(default_factory=dict)
     rounds: Rounds = field(default_factory=lambda: Rounds(Path(), 0))
     memory: PeakMemory | None = None
     mirror: Mirror = field(default_factory=lambda: Mirror("", Path()))
@@ -75,23 +92,67 @@ class _Run:
         self.mirror = Mirror(request.states, Path(request.scratch))
         if request.resume:
             self.mirror.fetch()
-        self.rounds = Rounds(Path(request.scratch), open_data(request, registry).rounds)
+        loaded = open_data(request, registry)
+        self.stamp = stamp_of(request, loaded.digest)
+        self.rounds = self.anew(loaded.rounds)
         try:
-            reason = self.follow(self.epochs(registry, device, precision))
+            reason = self.go_on(lambda: self.epochs(registry, device, precision))
+            if reason is not Reason.INTERRUPTED:
+                return self.keep(reason, precision, registry)
         except Left:
-            reason = Reason.INTERRUPTED
-        if reason is Reason.INTERRUPTED:
-            current = self.rounds.current
-            where = "inside" if current.progress.within else "after"
-            number = current.before + current.progress.epoch + current.progress.within
-            trouble = f"; {self.mirror.trouble}" if self.mirror.trouble else ""
-            return Outcome(reason, f"saved {where} epoch {number}{trouble}", facts=self.facts)
-        return self.keep(reason, precision, registry)
+            pass
+        except Unusable as loss:
+            self.clear()
+            self.told.append(f"its best weights were lost, and it begins again: {loss}")
+            return Outcome(Reason.INTERRUPTED, self.message(), facts={**self.facts, "lost": "disk"})
+        return Outcome(Reason.INTERRUPTED, self.message(self.place()), facts=self.facts)
+
+    def anew(self, total: int) -> Rounds:
+        """The trial's rounds; what is kept of them is used where it can be."""
+        return Rounds(Path(self.request.scratch), total, self.stamp, self.request.attempt)
+
+    def go_on(self, epochs: Callable[[], Epochs]) -> Reason:
+        """Go on from what earlier attempts kept; where that cannot be, say why and train from the beginning."""
+        if self.request.resume:
+            try:
+                self.rounds.check()
+                if self.request.recorded and not self.rounds.begun:
+                    raise Unusable(f"no state of it is kept in {self.request.scratch}")
+                return self.follow(epochs())
+            except Unusable as miss:
+                self.tell(f"it began again: {miss}")
+        self.clear()
+        self.request = replace(self.request, recorded=0, told=())
+        self.rounds = self.anew(self.rounds.total)
+        return self.follow(epochs())
+
+    def clear(self) -> None:
+        """Remove whatever earlier attempts kept."""
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self.request.scratch)
+
+    def tell(self, text: str) -> None:
+        """Say something once: in the log, to whoever runs the study, and in the end with the outcome."""
+        logging.getLogger(__name__).warning(text)
+        self.told.append(text)
+        self.say(text)
+
+    def place(self) -> str:
+        """Where the trial was saved, and what is wrong with that."""
+        current = self.rounds.current
+        where = "inside" if current.progress.within else "after"
+        number = current.before + current.progress.epoch + current.progress.within
+        trouble = f"; {self.mirror.trouble}" if self.mirror.trouble else ""
+        return f"saved {where} epoch {number}{trouble}"
+
+    def message(self, text: str = "") -> str:
+        """A text with what was told before."""
+        return "; ".join(filter(None, (text, *self.told)))
 
     def epochs(self, registry: Registry, device: torch.device, precision: Precision) -> Epochs:
         """Train round after round and yield each epoch; a round that was over is only told again where it must be."""
         for round in self.rounds:
-            told = round.retold(self.request.recorded) if round.over else self.train(round, registry, device, precision)
+            told = round.retold(self.recorded(round)) if round.over else self.train(round, registry, device, precision)
             if (yield from _until_interrupted(round.numbered(told))) or round.progress.within:
                 return
             self.rounds.finish(round)
@@ -121,13 +182,18 @@ class _Run:
             memory=memory,
             progress=round.progress,
             save_every=request.save_every,
-            recorded=max(0, request.recorded - round.before),
+            recorded=lambda: self.recorded(round),
+            stamp=self.stamp,
             on_first_step=self.first_step,
             on_saved=self.mirror.push,
             pulse=self.pulse,
             micro_batches=max(request.micro_batches, int(self.facts.get("micro_batches", 1))),
             facts=self.facts,
         )
+
+    def recorded(self, round: Round) -> int:
+        """How many epochs of a round are known to whoever asks."""
+        return max(0, self.request.recorded_since(round.progress.since) - round.before)
 
     def first_step(self) -> None:
         """Note how long it took from the request to the first step, and after which epoch training went on."""
@@ -160,21 +226,21 @@ class _Run:
         self.facts |= taken_facts(self.request.device)
         best = self.rounds.best
         if reason is Reason.PRUNED and not self.request.keep_pruned:
-            return Outcome(reason, kept_epoch=best.kept_epoch, facts=self.facts)
+            return Outcome(reason, self.message(), kept_epoch=best.kept_epoch, facts=self.facts)
         loaded = open_data(self.request, registry, best.number)
         whole = {name for name, metric in registry.metrics.items() if metric.whole_trial or metric.cumulative}
         last = {name: value for name, value in best.progress.values.items() if name in whole}
         card = make_card(self.request, loaded, best, {**best.progress.best_values, **last}, precision)
         file = Path(self.request.scratch) / "checkpoint.safetensors"
-        write_checkpoint(file, States(best.folder).best(best.progress.best_epoch), card)
+        write_checkpoint(file, self.rounds.weights(), card)
         self.facts["checkpoint_bytes"] = file.stat().st_size
         try:
-            digest = Artifacts(self.request.artifacts).put(file)
+            digest = Artifacts(self.request.artifacts).put(file, self.request.owner)
         except OSError as error:
             raise disk_full(error, Path(self.request.artifacts, "checkpoint"), file.stat().st_size) from error
         finally:
             file.unlink()
-        return Outcome(reason, kept_epoch=best.kept_epoch, checkpoint=digest, facts=self.facts)
+        return Outcome(reason, self.message(), kept_epoch=best.kept_epoch, checkpoint=digest, facts=self.facts)
 
     def failed(self, error: Exception) -> Outcome:
         """The outcome of an error that ended training."""

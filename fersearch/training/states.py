@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from fersearch.errors import FersearchError
 from fersearch.files import write_atomic
+from fersearch.training.stamp import Stamp, Unusable, check_stamp
 
 
 class DiskFull(FersearchError):
@@ -26,30 +27,36 @@ class DiskFull(FersearchError):
 
 
 class States:
-    """Where one trial keeps `last.pt` and `best-N.pt`, each replaced whole or not at all."""
+    """Where one trial keeps `last.pt` and `best-N.pt`, each replaced whole or not at all.
 
-    def __init__(self, folder: Path) -> None:
+    Both carry the `stamp` of the trial, and are read only where they carry that very one: whatever else is found,
+    damaged or of another trial, raises Unusable.
+    """
+
+    def __init__(self, folder: Path, stamp: Stamp | None = None) -> None:
         self.folder = folder
+        self.stamp = dict(stamp or {})
 
     def save_best(self, epoch: int, model: nn.Module) -> None:
         """Keep the weights of an epoch that was better than all before it."""
-        _save(model.state_dict(), self._best(epoch))
+        self._save({"weights": model.state_dict()}, self._best(epoch))
 
     def best(self, epoch: int) -> dict[str, Tensor]:
-        """The weights that were kept for an epoch, on the CPU."""
-        return _load(self._best(epoch))
+        """The weights that were kept for an epoch, on the CPU; Unusable if they are lost."""
+        weights: dict[str, Tensor] = self._load(self._best(epoch))["weights"]
+        return weights
 
     def save_last(self, state: dict[str, Any], best_epoch: int) -> None:
         """Keep all that is needed to go on, then remove the weights that it no longer speaks of."""
-        _save(state, self.folder / "last.pt")
+        self._save(state, self.folder / "last.pt")
         for path in self.folder.glob("best-*.pt"):
             if path != self._best(best_epoch):
                 path.unlink(missing_ok=True)
 
     def last(self) -> dict[str, Any] | None:
-        """The state to go on from, on the CPU; None if there is none yet."""
+        """The state to go on from, on the CPU; None if there is none yet, Unusable if it cannot be gone on from."""
         path = self.folder / "last.pt"
-        return _load(path) if path.exists() else None
+        return self._load(path) if path.exists() else None
 
     def clear(self, keep: int | None) -> None:
         """Remove everything but the best weights of epoch `keep`."""
@@ -59,6 +66,26 @@ class States:
 
     def _best(self, epoch: int) -> Path:
         return self.folder / f"best-{epoch}.pt"
+
+    def _save(self, state: dict[str, Any], path: Path) -> None:
+        buffer = io.BytesIO()
+        torch.save({**state, "stamp": self.stamp}, buffer)
+        write_whole(path, buffer.getvalue())
+
+    def _load(self, path: Path) -> dict[str, Any]:
+        try:
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            found = state.pop("stamp", None)
+        except FileNotFoundError:
+            raise Unusable(f"{path} is missing") from None
+        except MemoryError:
+            raise
+        except PermissionError as error:
+            raise FersearchError(f"cannot read the state {path}: {error.strerror}", "give permission") from error
+        except Exception as error:
+            raise Unusable(f"{path} is damaged ({type(error).__name__})") from error
+        check_stamp(found, self.stamp, str(path))
+        return state
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -78,18 +105,3 @@ def disk_full(error: OSError, path: Path, size: int) -> OSError | DiskFull:
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return error
     return DiskFull(path.parent, size)
-
-
-def _save(state: dict[str, Any], path: Path) -> None:
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    write_whole(path, buffer.getvalue())
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        hint = "remove the file to start the trial again"
-        raise FersearchError(f"cannot read the state {path}: {type(error).__name__}: {error}", hint) from error
-    return state

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from fersearch import Task, UsageError
 from fersearch.errors import FersearchError
 from fersearch.training.checkpoint import FORMAT, load_model, read_checkpoint, write_checkpoint
+from fersearch.training.stamp import Unusable
 from fersearch.training.states import States
 from fersearch.training.weights import read_weights, start_from
 
@@ -73,7 +74,7 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
     mark = tmp_path / "ran"
     (tmp_path / "last.pt").write_bytes(pickle.dumps(Trap(mark)))
     torch.save({"a": Trap(mark)}, tmp_path / "weights.pt")
-    with pytest.raises(FersearchError, match="cannot read the state"):
+    with pytest.raises(Unusable, match="is damaged"):
         States(tmp_path).last()
     with pytest.raises(FersearchError, match="hold more than tensors"):
         read_weights(tmp_path / "weights.pt")

@@ -209,7 +209,7 @@ def test_epochs_that_nobody_heard_are_told_again(patterns: Make, base: dict[str,
     _, first = start(loaded, params, tmp_path, save_every=0.0)
     heard = [next(first) for _ in range(3)]
     first.close()
-    _, second = start(loaded, params, tmp_path, resume=True, recorded=1, save_every=0.0)
+    _, second = start(loaded, params, tmp_path, resume=True, recorded=lambda: 1, save_every=0.0)
     told = list(second)
     assert [epoch.number for epoch in told] == [2, 3, 4]
     assert told[:2] == heard[1:]
@@ -224,7 +224,7 @@ def test_an_interruption_while_old_epochs_are_told_again_trains_nothing(
     _, first = start(loaded, base, tmp_path, save_every=0.0)
     told = [next(first), next(first)]
     first.close()
-    _, again = start(loaded, base, tmp_path, resume=True, recorded=1)
+    _, again = start(loaded, base, tmp_path, resume=True, recorded=lambda: 1)
     assert next(again) == told[1]
     with pytest.raises(StopIteration):
         again.send(Decision.INTERRUPT)

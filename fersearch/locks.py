@@ -1,0 +1,121 @@
+"""Locks between processes that end with the process that holds them, however it ends."""
+
+import contextlib
+import errno
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+try:
+    import fcntl
+except ImportError:  # Windows has none: there nobody waits, and every lock is free
+    fcntl = None  # type: ignore[assignment]
+
+_TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
+LOOK = 0.1  # seconds between two tries
+
+
+class Lock:
+    """A lock that this process holds. Releasing it removes its file, too."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self._path, self._file = path, file
+
+    def release(self) -> None:
+        """Let others have it."""
+        if not self._file.closed:
+            self._path.unlink(missing_ok=True)
+            self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.release()
+
+
+@contextlib.contextmanager
+def lock(path: Path) -> Iterator[None]:
+    """Hold a lock on a file (made if missing, and left there), once nobody else holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        _flock(file, wait=True)
+        yield
+
+
+def try_lock(path: Path) -> Lock | None:
+    """Take a lock on a file (made if missing) without waiting; None while somebody else holds it.
+
+    Where the file system knows no locks, it is as if nobody ever did.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        file = path.open("ab")
+        if not _flock(file, wait=False):
+            file.close()
+            return None
+        if _is(file, path):
+            return Lock(path, file)
+        file.close()  # whoever held it has removed the file in between
+
+
+def wait_lock(path: Path, seconds: float, meanwhile: Callable[[], None] = lambda: None) -> Lock | None:
+    """Take a lock as `try_lock` does, trying for so many seconds; `meanwhile` is called between two tries."""
+    deadline = time.monotonic() + seconds
+    while (held := try_lock(path)) is None and time.monotonic() < deadline:
+        meanwhile()
+        time.sleep(LOOK)
+    return held
+
+
+def beside(folder: Path) -> Path:
+    """The file whose lock is held by the process that works in a folder; it lies beside the folder."""
+    return folder.with_name(f"{folder.name}.lock")
+
+
+def remove_unlocked(folder: Path) -> bool:
+    """Remove a folder in which nobody works; returns false, and leaves it, where somebody does.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    if not folder.parent.is_dir():
+        return True
+    held = try_lock(beside(folder))
+    if held is None:
+        return False
+    with held, contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(folder)
+    return True
+
+
+def is_held(folder: Path) -> bool:
+    """Whether somebody works in a folder now."""
+    if not beside(folder).exists():
+        return False
+    if (held := try_lock(beside(folder))) is None:
+        return True
+    held.release()
+    return False
+
+
+def _flock(file: BinaryIO, wait: bool) -> bool:
+    """Lock an open file; returns false where somebody else holds it and nobody waits."""
+    if not fcntl:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:  # of another kind: a file system without locks
+        return error.errno not in _TAKEN
+    return True
+
+
+def _is(file: BinaryIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False

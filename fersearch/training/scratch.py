@@ -1,0 +1,52 @@
+"""The scratch folder of a trial while an attempt works in it: held by one process at a time."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from fersearch.locks import beside, lock, wait_lock
+from fersearch.owners import mark_folder
+from fersearch.training.request import TrialRequest
+from fersearch.training.underway import Left, Pulse
+
+PATIENCE = 10.0
+"""Seconds that an earlier attempt's process may take to end before its folder is taken for another one's."""
+
+
+@contextmanager
+def held(request: TrialRequest, pulse: Pulse, say: Callable[[str], None]) -> Iterator[TrialRequest]:
+    """Hold the scratch folder of a request; yields the request with the folder that is to be used.
+
+    While another process holds it, as where a database was copied and both copies are run, that is a folder of its
+    own, which is empty and goes in the end; `say` is told so.
+
+    Raises:
+        Left: `pulse` says to leave while the folder is waited for.
+    """
+
+    def beat() -> None:
+        if pulse():
+            raise Left
+
+    folder = Path(request.scratch)
+    own = wait_lock(beside(folder), PATIENCE, beat)
+    if request.owner is not None:
+        mark_folder(folder.parent, request.owner)
+    if own is not None:
+        with own:
+            yield request
+        return
+    say(
+        f"another process works in {folder}, as when a database was copied and both are run: "
+        "this attempt keeps its states apart, and cannot be gone on from"
+    )
+    apart = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
+    with lock(beside(apart)):
+        try:
+            yield replace(request, scratch=str(apart), states="", recorded=0, told=())
+        finally:
+            shutil.rmtree(apart, ignore_errors=True)
+            beside(apart).unlink(missing_ok=True)
