@@ -14,7 +14,7 @@ URL = "sqlite:///s.db"
 
 
 def garbage(dry_run: bool = False, **heaps: Heap) -> Garbage:
-    found = Garbage(URL, dry_run, ("cnn-faces",), young=1)
+    found = Garbage(URL, dry_run, ("cnn-faces",), young=1, unread={"sqlite:////far/t.db": "/far is not there"})
     found.heaps |= heaps
     return found
 
@@ -45,6 +45,7 @@ def test_what_was_removed_is_told_by_kind():
             "removed 15 files, 9.01 MB",
             "left alone: study cnn-faces, which is running",
             "left alone: 1 file less than an hour old that no trial names yet",
+            "left alone: what sqlite:////far/t.db may need, which cannot be read now: /far is not there",
         ]
     )
 
@@ -84,7 +85,11 @@ def test_scripts_get_figures_and_nothing_else(collected, capsys):
             "scratch": {"files": 3, "megabytes": 1},
             "unfinished": {"files": 0, "megabytes": 0},
         },
-        "left_alone": {"running": ["cnn-faces"], "young": 1},
+        "left_alone": {
+            "running": ["cnn-faces"],
+            "young": 1,
+            "unread": {"sqlite:////far/t.db": "/far is not there"},
+        },
     }
 
 
