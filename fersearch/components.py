@@ -89,6 +89,7 @@ class Raw:
     of `columns`. `columns` may hold `label` (int64, an index into `class_names`), `votes` (uint8,
     one column per class name), `split` (int8: 0 train, 1 valid, 2 test), `subject` and `name`
     (str), and whatever else the dataset's `label` needs. `findings` are warnings for a person.
+    `images` that `fersearch.data.images.decode_all` gave know the steps by which they were made.
     """
 
     count: int
@@ -159,6 +160,15 @@ class Dataset(ABC):
         Raises:
             DataError: a file is missing, corrupt or not what it should be; the message names it.
         """
+
+    def steps(self, options: Mapping[str, Value]) -> list[dict[str, Any]] | None:
+        """Say how one picture becomes an input: the steps of `fersearch.data.steps`, in order, without `preprocess`.
+
+        `predict` does the same to a photograph. A dataset that cuts its pictures otherwise than to the middle square
+        overrides it, unless `read` hands on what `decode_all` gives; None where the options alone do not tell.
+        """
+        size, channels = int(options.get("image_size", 48)), int(options.get("channels", 1))
+        return [{"step": "colour", "channels": channels}, {"step": "fit", "size": size}]
 
     @abstractmethod
     def label(self, columns: Mapping[str, Any], class_names: Sequence[str], params: Mapping[str, Value]) -> Labels:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from fersearch.api.checkpoints import card_of, trusted_registry
 from fersearch.api.context import notices
+from fersearch.api.photographs import TrainedSteps
 from fersearch.components import Dataset
 from fersearch.data import arrays, options
 from fersearch.data.crossing import Crossing, cross
 from fersearch.data.locate import locate
+from fersearch.data.prepared import FOUND
+from fersearch.data.step_lists import default_of, shape_of, told, without_depth
 from fersearch.errors import DataError, UsageError, lookup
 from fersearch.home import prepared_folder
 from fersearch.registry import Registry
@@ -97,7 +100,8 @@ def sit(checkpoint: Path, exam: Exam, progress: Progress | None = None) -> Sitti
     card, registry = card_of(checkpoint), trusted_registry(checkpoint, exam.trust_plugin)
     own = exam.dataset in (None, card["dataset"]["name"])
     _refuse_training_images(exam, own)
-    source = _source(card, registry, exam, own, progress)
+    trained = None if own else TrainedSteps.of(checkpoint, registry)
+    source = _source(card, registry, exam, own, progress, trained)
     limit = card["dataset"]["limit"] if own and exam.split != "test" else None
     loaded = _load(source, exam, limit)
     crossing = cross(card["class_names"], loaded.task.class_names, exam.label_map)
@@ -129,9 +133,17 @@ def _refuse_training_images(exam: Exam, own: bool) -> None:
 
 
 def _source(
-    card: Mapping[str, Any], registry: Registry, exam: Exam, own: bool, progress: Progress | None = None
+    card: Mapping[str, Any],
+    registry: Registry,
+    exam: Exam,
+    own: bool,
+    progress: Progress | None = None,
+    trained: TrainedSteps | None = None,
 ) -> Source:
-    """The checkpoint's own dataset under its own protocol, or another as it is divided by itself."""
+    """The checkpoint's own dataset under its own protocol, or another as it is divided by itself.
+
+    The pictures of another take the shape of the `trained` ones.
+    """
     recorded = card["dataset"]
     dataset = registry.dataset(exam.dataset or recorded["name"])
     shape = {"image_size": int(card["image_size"]), "channels": int(card["channels"])}
@@ -139,11 +151,30 @@ def _source(
     values |= options.parse(dataset, exam.options)
     values["target"] = recorded["target"] if own else dataset.targets[0]
     chosen = {**options.decoding(dataset, values), **options.loading(dataset, values)}
-    prepared = arrays.prepare(dataset, locate(dataset, exam.data), chosen, prepared_folder(), progress)
+    if trained and _says_how(exam, dataset):
+        trained = None
+    steps = without_depth(default_of(trained.steps)) if trained else None
+    prepared = arrays.prepare(dataset, locate(dataset, exam.data), chosen, prepared_folder(), progress, steps)
     if own and prepared.digest != recorded["digest"]:
         notices.append(f"{dataset.name} holds other images or labels than those the checkpoint was trained on")
+    if trained:
+        notices.extend(_cut_notes(dataset.name, prepared, trained))
     protocol = Protocol.from_json(card["protocol"])
     return Source(dataset, prepared, chosen, protocol if own else Protocol(seed=protocol.seed), card.get("round", 1))
+
+
+def _says_how(exam: Exam, dataset: Dataset) -> bool:
+    """Whether the exam itself says how images become inputs."""
+    return bool(exam.options.keys() & (dataset.decoding.keys() - {"preprocess"}))
+
+
+def _cut_notes(name: str, prepared: arrays.Prepared, trained: TrainedSteps) -> list[str]:
+    """What a person should know of how another dataset's pictures took the shape of the training images."""
+    wanted, found = shape_of(default_of(trained.steps)), shape_of(default_of(prepared.steps or []))
+    notes = [trained.note] if trained.note else []
+    if wanted != found:
+        notes.append(f"{name} cuts its images itself ({told(found) or 'it does not say how'}), not as in training")
+    return notes + [f"{name}: {line}" for line in prepared.findings if line == FOUND]
 
 
 def _offered(dataset: Dataset, recorded: Mapping[str, Value]) -> dict[str, Value]:

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from fersearch.api.checkpoints import card_of, load_checkpoint
+from fersearch.api.checkpoints import card_of, open_checkpoint, trusted_registry
+from fersearch.api.context import notices
 from fersearch.api.examining import refuse_existing_file
+from fersearch.api.photographs import Photographs, TrainedSteps
 from fersearch.components import Task
 from fersearch.errors import DataError
 from fersearch.files import atomic_path
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from fersearch.space import Value
 
     Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -43,9 +43,11 @@ class Unreadable:
 
 
 def predict(
-    checkpoint: Path, images: Sequence[Path], *, faces: bool = False, trust_plugin: bool = False
+    checkpoint: Path, images: Sequence[Path], *, faces: bool | None = None, trust_plugin: bool = False
 ) -> list[Prediction]:
     """What a checkpoint says about image files; with `faces` about each face found in them, left to right.
+
+    See `predictions`.
 
     Raises:
         DataError: an image cannot be read.
@@ -59,23 +61,30 @@ def predict(
 
 
 def predictions(
-    checkpoint: Path, images: Iterable[Path], *, faces: bool = False, trust_plugin: bool = False
+    checkpoint: Path, images: Iterable[Path], *, faces: bool | None = None, trust_plugin: bool = False
 ) -> Iterator[Prediction | Unreadable]:
     """Yield what a checkpoint says, image by image in the order given; memory does not grow with their number.
 
     With `faces` there is one prediction for each face that OpenCV's detector finds, and one for the whole
-    image, without a box, where it finds none. Images pass through what the training images passed through.
+    image, without a box, where it finds none. Images pass through what the training images passed through; where
+    these were cut to a box or to landmarks, which a plain image lacks, the largest face found is cut with the same
+    margin, unless `faces` is False. A notice says so.
     """
     import numpy as np
 
-    restored = load_checkpoint(checkpoint, trust_plugin=trust_plugin)
-    task, options = restored.task, card_of(checkpoint)["dataset"]["options"]
+    registry = trusted_registry(checkpoint, trust_plugin)
+    restored = open_checkpoint(checkpoint, registry)
+    photographs = Photographs(TrainedSteps.of(checkpoint, registry), faces)
+    task = restored.task
     size = max(1, min(CHUNK, CHUNK_BYTES // (task.channels * task.image_size**2)))
-    for chunk in _chunks(_parts(images, task, options, faces), size):
-        pixels = [part.pixels for part in chunk if isinstance(part, _Part)]
-        shares = iter(restored.probabilities(np.stack(pixels)) if pixels else ())
-        for part in chunk:
-            yield part if isinstance(part, Unreadable) else part.answered(task, next(shares))
+    try:
+        for chunk in _chunks(_parts(images, photographs), size):
+            pixels = [part.pixels for part in chunk if isinstance(part, _Part)]
+            shares = iter(restored.probabilities(np.stack(pixels)) if pixels else ())
+            for part in chunk:
+                yield part if isinstance(part, Unreadable) else part.answered(task, next(shares))
+    finally:
+        notices.extend(photographs.notes())
 
 
 def classes_of(checkpoint: Path) -> tuple[str, ...]:
@@ -141,23 +150,14 @@ class _Part:
         return Prediction(self.image, task.class_names[int(shares.argmax())], named, self.box)
 
 
-def _parts(
-    images: Iterable[Path], task: Task, options: "Mapping[str, Value]", faces: bool
-) -> Iterator[_Part | Unreadable]:
-    from fersearch.data.detect import find_faces
-    from fersearch.data.images import squared, upright
-    from fersearch.data.preprocess import applied
-
+def _parts(images: Iterable[Path], photographs: Photographs) -> Iterator[_Part | Unreadable]:
     for path in images:
         try:
-            image = upright(Path(path))
+            inputs = photographs.inputs(Path(path))
         except DataError as error:
             yield Unreadable(str(path), error)
             continue
-        boxes: Sequence[Box | None] = find_faces(image) if faces else ()
-        for box in boxes or [None]:
-            part = image.crop((box[0], box[1], box[0] + box[2], box[1] + box[3])) if box else image
-            yield _Part(str(path), applied(squared(part, task.image_size, task.channels), options), box)
+        yield from (_Part(str(path), pixels, box) for pixels, box in inputs)
 
 
 def _chunks(parts: Iterator[_Part | Unreadable], size: int) -> Iterator[list[_Part | Unreadable]]:

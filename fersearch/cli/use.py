@@ -31,7 +31,10 @@ def predict(
     folder: Annotated[
         Path | None, typer.Option("--folder", metavar="DIR", help="Every image in this folder and those in it.")
     ] = None,
-    faces: Annotated[bool, typer.Option("--faces", help="Find the faces first; the whole image if none.")] = False,
+    faces: Annotated[
+        bool | None,
+        typer.Option(help="Find the faces first; by default only where the training images were cut to them."),
+    ] = None,
     csv: Csv = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw images and bars into a .png or .svg file.")
@@ -50,17 +53,17 @@ def predict(
     if plot:
         plotting.check_plot(plot, len(paths), force)
     found = predicting.predictions(checkpoint, paths, faces=faces, trust_plugin=trust_plugin)
-    table = predicting.csv_of(csv, predicting.classes_of(checkpoint), faces, force) if csv else nullcontext()
+    table = predicting.csv_of(csv, predicting.classes_of(checkpoint), bool(faces), force) if csv else nullcontext()
     with table as rows, progress.answering(render.console(stderr=True)) as told:
         labels, kept, unreadable = _gather(found, told, len(paths), rows, keep=as_json or bool(plot) or not csv)
     if plot:
         plotting.plot_predictions(kept, plot, force)
     if as_json:
-        records.dump(records.predictions(kept, faces))
+        records.dump(records.predictions(kept, bool(faces)))
     elif csv:
         render.show(answers.tally(labels, f"written to {csv}"))
     else:
-        render.show(answers.predictions(kept, faces))
+        render.show(answers.predictions(kept, bool(faces)))
     for one in unreadable:
         errors.tell(one.reason.message, one.reason.hint)
     if unreadable:

@@ -1,6 +1,7 @@
 """Faces in photographs, found by the detector that comes with OpenCV."""
 
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ SMALLEST = 24  # pixels of the cascade's own window
 SHARE = 20  # a face is no smaller than this part of the image's shorter side
 LONGEST = 1280  # pixels of the longer side that is searched; a longer one is shrunk
 STEP, NEIGHBOURS = 1.1, 5
+_ONE_AT_A_TIME = Lock()  # a cascade keeps the image that it looks at
 
 
 def find_faces(image: Image.Image) -> list[Box]:
@@ -29,7 +31,8 @@ def find_faces(image: Image.Image) -> list[Box]:
     grey.thumbnail((LONGEST, LONGEST))
     scale = image.width / grey.width
     least = max(SMALLEST, min(grey.size) // SHARE)
-    found = _cascade().detectMultiScale(np.asarray(grey), STEP, NEIGHBOURS, minSize=(least, least))
+    with _ONE_AT_A_TIME:
+        found = _cascade().detectMultiScale(np.asarray(grey), STEP, NEIGHBOURS, minSize=(least, least))
     return sorted(tuple(round(float(value) * scale) for value in box) for box in found)  # type: ignore[misc]
 
 

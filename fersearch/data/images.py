@@ -13,14 +13,17 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
+from fersearch.data.depth import Bits, OwnDepth, SharedDepth, deep_values, highest_of, narrowed
 from fersearch.data.folders import unreadable
 from fersearch.data.formats import lacking
+from fersearch.data.pictures import Pictures
+from fersearch.data.step_lists import Steps, standard
+from fersearch.data.steps import Annotation, Transform
 from fersearch.errors import DataError
 
 T = TypeVar("T")
 Pixels = npt.NDArray[np.uint8]
-Box = tuple[int, int, int, int]
-Cut = Callable[[Image.Image], Image.Image]
+Job = tuple[Path, Annotation | None]
 CHUNK = 64
 LARGE_FILE = 16_384
 SHOWN = 10  # files that cannot be read and are named, if there are more
@@ -30,60 +33,47 @@ DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Imag
 def decode(path: Path, image_size: int = 48, channels: int = 1) -> Pixels:
     """Read one image as uint8 (channels, image_size, image_size).
 
-    The first frame of an animation, 16-bit and real-valued grey scaled to 8 bits, transparency laid on white,
-    the orientation of a camera applied; another size is cropped to a square around the middle and resized.
+    The first frame of an animation, 16 bits scaled by those that are used, real-valued grey by 0..1 or 0..255,
+    transparency laid on white, the orientation of a camera applied; another size is cropped to a square around the
+    middle and resized.
 
     Raises:
         DataError: the file is missing, empty, corrupt or may not be read; the message names it.
     """
-    return _decode(path, image_size, channels)[0]
+    return Transform.of(standard(image_size, channels))(upright(path), where=path)
 
 
-def upright(path: Path) -> Image.Image:
+def upright(path: Path, bits: Bits | None = None) -> Image.Image:
     """Read one image whole, with 8 bits a channel and the way the camera was held.
+
+    `bits` tells by how many a 16-bit image is scaled; without it by as many as it uses.
 
     Raises:
         DataError: as `decode`.
     """
     try:
         with _opened(path) as image:
-            found = _upright(image)
+            found = _upright(image, bits or OwnDepth())
             found.load()
             return found
     except DECODER_ERRORS as error:
         raise _refusal(path, error) from None
 
 
-def squared(image: Image.Image, image_size: int, channels: int) -> Pixels:
-    """An image of 8 bits a channel as `decode` gives it: uint8 (channels, image_size, image_size)."""
-    return _fit(image, image_size, channels)
-
-
 def fit(pixels: Pixels, image_size: int, channels: int) -> Pixels:
     """Turn grey pixels (height, width) into (channels, image_size, image_size), resized if need be."""
     if pixels.shape == (image_size, image_size):
         return np.repeat(pixels[None], channels, 0)
-    return _fit(Image.fromarray(pixels), image_size, channels)
+    return Transform.of(standard(image_size, channels))(Image.fromarray(pixels))
 
 
-def boxed(box: Box, path: Path) -> Cut:
-    """What cuts a box (left, top, right, bottom in pixels) out of an image, as far as it reaches into it.
+def drawn(faces: Callable[[], Iterable[Pixels]], image_size: int, channels: int) -> Pictures:
+    """Grey faces (height, width) that are no files, each made an input as a picture is."""
 
-    Raises (when it cuts):
-        DataError: the box lies outside the image; `path` names it in the message.
-    """
+    def decode(pictures: Pictures) -> Iterator[Pixels]:
+        yield from (pictures.transform(Image.fromarray(pixels)) for pixels in faces())
 
-    def cut(image: Image.Image) -> Image.Image:
-        left, top = max(box[0], 0), max(box[1], 0)
-        right, bottom = min(box[2], image.width), min(box[3], image.height)
-        if left >= right or top >= bottom:
-            raise DataError(
-                f"box {box} lies outside image {path}, which is {image.width}x{image.height}",
-                "boxes are left, top, right, bottom in pixels; restore the list that holds it",
-            )
-        return image.crop((left, top, right, bottom))
-
-    return cut
+    return Pictures(decode, standard(image_size, channels))
 
 
 def decode_all(
@@ -91,37 +81,46 @@ def decode_all(
     image_size: int,
     channels: int,
     findings: list[str],
-    cuts: Sequence[Cut | None] | None = None,
-) -> Iterator[Pixels]:
-    """Yield every image in order; when done, add what was converted to `findings`.
+    steps: Steps | None = None,
+    annotations: Sequence[Annotation | None] | None = None,
+) -> Pictures:
+    """Every image in order, decoded when it is asked for; when done, what was converted is added to `findings`.
 
-    `cuts` has a function for each image that takes a part of it, the face say, before it is fitted to a square.
+    `steps` (see `fersearch.data.steps`) say how a picture becomes an input, by default its middle square;
+    `annotations` have what some steps need to know of each picture.
 
-    Raises:
+    Raises (when asked for an image):
         DataError: as `decode`; after the first file that cannot be read the others are tried too, and all are named.
     """
-    kinds: Counter[str] = Counter()
-    refused: list[DataError] = []
-    for found in _decoded(list(zip(paths, cuts or [None] * len(paths), strict=True)), image_size, channels):
-        if isinstance(found, DataError):
-            refused.append(found)
-        elif not refused:
-            pixels, kind = found
-            kinds[kind] += 1
-            yield pixels
-    if refused:
-        raise _together(refused)
-    findings += _conversions(kinds, image_size, channels)
+    depth = SharedDepth(paths, _highest)
+    early = depth.findings()
+    findings += early
+
+    def decode(pictures: Pictures) -> Iterator[Pixels]:
+        kinds: Counter[str] = Counter()
+        refused: list[DataError] = []
+        jobs = list(zip(paths, annotations or [None] * len(paths), strict=True))
+        for found in _decoded(jobs, pictures.transform, depth):
+            if isinstance(found, DataError):
+                refused.append(found)
+            elif not refused:
+                pixels, kind = found
+                kinds[kind] += 1
+                yield pixels
+        if refused:
+            raise _together(refused)
+        findings.extend(line for line in depth.findings() if line not in early)
+        findings.extend(_conversions(kinds, image_size, channels))
+
+    return Pictures(decode, steps or standard(image_size, channels), annotations, depth)
 
 
-def _decoded(
-    jobs: Sequence[tuple[Path, Cut | None]], image_size: int, channels: int
-) -> Iterator[tuple[Pixels, str] | DataError]:
+def _decoded(jobs: Sequence[Job], transform: Transform, bits: Bits) -> Iterator[tuple[Pixels, str] | DataError]:
     """Decode large files on all cores; with small ones the threads would only wait for each other."""
 
-    def tried(job: tuple[Path, Cut | None]) -> tuple[Pixels, str] | DataError:
+    def tried(job: Job) -> tuple[Pixels, str] | DataError:
         try:
-            return _decode(job[0], image_size, channels, job[1])
+            return _decode(job, transform, bits)
         except DataError as error:
             return error
 
@@ -160,14 +159,14 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield chunk
 
 
-def _decode(path: Path, image_size: int, channels: int, cut: Cut | None = None) -> tuple[Pixels, str]:
+def _decode(job: Job, transform: Transform, bits: Bits) -> tuple[Pixels, str]:
+    path, known = job
     try:
         with _opened(path) as image:
             kind = f"{image.width}x{image.height} {image.mode}"
             if getattr(image, "n_frames", 1) > 1:
                 kind += " animated"
-            found = _upright(image)
-            return _fit(cut(found) if cut else found, image_size, channels), kind
+            return transform(_upright(image, bits), known, path), kind
     except DECODER_ERRORS as error:
         raise _refusal(path, error) from None
 
@@ -178,8 +177,23 @@ def _opened(path: Path) -> Image.Image:
     return Image.open(path)
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    return _eight_bit(ImageOps.exif_transpose(image) if "exif" in image.info else image)
+def _highest(path: Path) -> int | None:
+    """The highest value of a 16-bit image; None for another, or one that cannot be read."""
+    try:
+        with _opened(path) as image:
+            values = deep_values(image)
+    except DECODER_ERRORS:
+        return None
+    return None if values is None else highest_of(values)
+
+
+def _upright(image: Image.Image, bits: Bits) -> Image.Image:
+    values = deep_values(image)
+    found = image if values is None else narrowed(values, bits(highest_of(values)))
+    if "exif" in image.info:
+        found.info["exif"] = image.info["exif"]
+        found = ImageOps.exif_transpose(found)
+    return _eight_bit(found)
 
 
 def _refusal(path: Path, error: Exception) -> DataError:
@@ -203,14 +217,12 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 
 
 def _scaled(values: npt.NDArray[np.generic]) -> Pixels:
-    """Grey values of more than 8 bits as 0..255: 16 bits by their full range, reals by 0..1 or 0..255."""
+    """Grey values of more than 16 bits as 0..255: reals by 0..1 or 0..255, integers by their highest."""
     numbers = values.astype(np.float64)
     highest = float(numbers.max(initial=0.0))
     if np.issubdtype(values.dtype, np.floating):
         numbers *= 255 if highest <= 1 else 1
-    elif values.dtype.itemsize == 2 or 255 < highest <= 65535:
-        numbers /= 257
-    elif highest > 65535:
+    elif highest > 0:
         numbers *= 255 / highest
     return np.clip(np.rint(np.nan_to_num(numbers)), 0, 255).astype(np.uint8)
 
@@ -219,16 +231,6 @@ def _on_white(image: Image.Image) -> Image.Image:
     ground = Image.new("RGBA", image.size, "white")
     ground.alpha_composite(image.convert("RGBA"))
     return ground.convert("RGB")
-
-
-def _fit(image: Image.Image, image_size: int, channels: int) -> Pixels:
-    mode = "L" if channels == 1 else "RGB"
-    if image.mode != mode:
-        image = image.convert(mode)
-    if image.size != (image_size, image_size):
-        image = ImageOps.fit(image, (image_size, image_size), Image.Resampling.BILINEAR)
-    pixels = np.asarray(image)
-    return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def _conversions(kinds: Counter[str], image_size: int, channels: int) -> list[str]:

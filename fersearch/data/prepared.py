@@ -24,7 +24,9 @@ import numpy.typing as npt
 from fersearch.components import Dataset, Raw
 from fersearch.data import options as dataset_options
 from fersearch.data.folders import printable
+from fersearch.data.pictures import reshaped, steps_of
 from fersearch.data.preprocess import applied_to_all
+from fersearch.data.step_lists import Steps, declared, with_preprocess
 from fersearch.errors import DataError
 from fersearch.files import sync
 from fersearch.locks import lock
@@ -32,13 +34,20 @@ from fersearch.space import Value
 
 Progress = Callable[[int, int], None]
 Array = npt.NDArray[Any]
-FORMAT = 1
+FORMAT = 2
 REPORT_EVERY = 64
+FOUND = (
+    "the dataset does not tell where its faces are: they were found, and cut with the margin of the training images; "
+    "where none was found the image was taken whole"
+)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A prepared copy on disk: what it holds and where it came from; its arrays are mapped, never read whole."""
+    """A prepared copy on disk: what it holds and where it came from; its arrays are mapped, never read whole.
+
+    `steps` say how a picture became an input; None where the dataset does not tell, or the copy is older than they.
+    """
 
     folder: Path
     name: str
@@ -52,6 +61,7 @@ class Prepared:
     findings: tuple[str, ...]
     source: str
     files: int
+    steps: Steps | None = None
 
     @classmethod
     def open(cls, folder: Path) -> "Prepared":
@@ -62,13 +72,13 @@ class Prepared:
         """
         try:
             meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-            known = {name: meta[name] for name in cls.__dataclass_fields__ if name != "folder"}
+            known = {name: meta[name] for name in cls.__dataclass_fields__ if name not in ("folder", "steps")}
         except (OSError, ValueError, KeyError) as error:
             raise DataError(
                 f"{folder} holds no prepared dataset: {error}", "remove the folder and prepare again"
             ) from None
         known["class_names"], known["findings"] = tuple(known["class_names"]), tuple(known["findings"])
-        return cls(folder=folder, **known)
+        return cls(folder=folder, steps=meta.get("steps"), **known)
 
     @cached_property
     def images(self) -> npt.NDArray[np.uint8]:
@@ -96,12 +106,14 @@ def prepare(
     options: Mapping[str, Value],
     root: Path,
     progress: Progress | None = None,
+    trained: Steps | None = None,
 ) -> Prepared:
     """Return the prepared copy of a dataset under `root`, making it first if there is none.
 
     `source` is the dataset's folder or file, None for one that needs no data. `options` may hold any of the
     dataset's options; those of `decoding` decide the pixels. `progress(done, total)` is called as images are
-    written. A copy outlives its source: once the source is gone, the copy made from it last is returned.
+    written. `trained` are the steps of another dataset, whose shape the images take. A copy outlives its source: once
+    the source is gone, the copy made from it last is returned.
 
     Raises:
         DataError: the dataset is missing or broken, or the disk is full; nothing half-made is left.
@@ -109,7 +121,9 @@ def prepare(
     """
     dataset_options.check(dataset, {name: value for name, value in options.items() if name != "target"})
     chosen = dataset_options.decoding(dataset, options)
-    shelf = root / dataset.name
+    if trained == with_preprocess(declared(dataset, chosen), chosen):
+        trained = None
+    shelf = root / dataset.name if trained is None else root / f"{dataset.name}.shaped" / _digest(trained)
     if source is not None and _is_gone(source):
         kept = _made_from(source, chosen, shelf)
         if kept:
@@ -120,7 +134,7 @@ def prepare(
     if not is_whole(folder):
         with trouble_told(root), lock(folder.with_name(f"{folder.name}.lock")):
             if not is_whole(folder):
-                _make(dataset, source, chosen, folder, len(files), progress)
+                _make(dataset, source, chosen, folder, len(files), progress, trained)
     return Prepared.open(folder)
 
 
@@ -161,6 +175,10 @@ def _key(dataset: Dataset, source: Path, files: Sequence[Path], chosen: Mapping[
     return content.hexdigest()[:32]
 
 
+def _digest(steps: Steps) -> str:
+    return hashlib.sha256(json.dumps(steps, sort_keys=True).encode()).hexdigest()[:16]
+
+
 @contextlib.contextmanager
 def trouble_told(root: Path) -> Iterator[None]:
     """Turn a full disk or a forbidden folder into a DataError that says what to do."""
@@ -185,15 +203,19 @@ def _make(
     folder: Path,
     files: int,
     progress: Progress | None,
+    trained: Steps | None = None,
 ) -> None:
     for leftover in folder.parent.glob(f".{folder.name}.*"):
         shutil.rmtree(leftover, ignore_errors=True)
     work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         raw = dataset.read(source or Path(), chosen)
-        raw.images = applied_to_all(raw.images, chosen)
+        images = raw.images if trained is None else reshaped(raw.images, trained)
+        raw.images = applied_to_all(images, chosen)
         shape = (raw.count, int(chosen.get("channels", 1)), *[int(chosen.get("image_size", 48))] * 2)
         digest = _write(dataset, raw, shape, work, progress)
+        if getattr(images, "finds", False):
+            raw.findings.append(FOUND)
         meta = {
             "name": dataset.name,
             "class_names": list(raw.class_names),
@@ -206,6 +228,7 @@ def _make(
             "findings": [printable(line) for line in raw.findings],
             "source": str(source.absolute()) if source else "",
             "files": files,
+            "steps": with_preprocess(steps_of(images) or declared(dataset, chosen), chosen),
         }
         (work / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
         _settle(work, folder)

@@ -18,6 +18,7 @@ from fersearch.data import options as dataset_options
 from fersearch.data import splits
 from fersearch.data.folders import PARTS
 from fersearch.data.prepared import Prepared, map_array, trouble_told
+from fersearch.data.step_lists import Steps
 from fersearch.errors import DataError
 from fersearch.space import Value
 from fersearch.study import Protocol
@@ -35,6 +36,7 @@ class Loaded:
     n x classes, None where the targets are classes) hold every prepared image; `indices` (int64, sorted) say which
     rows are train, valid and, when asked for, test. `mean` and `std` are those of the train images divided by 255,
     one per channel (std 1 where the images are all equal). `digest` is the SHA-256 of the prepared content.
+    `steps` say how a picture became an input (`fersearch.data.steps`), None where that is not known.
     `rounds` is how often the protocol trains, `source` (str, n) the dataset that each image came from where several
     are merged, `warnings` what makes the split's scores doubtful.
     """
@@ -52,6 +54,7 @@ class Loaded:
     rounds: int = 1
     source: npt.NDArray[np.str_] | None = None
     warnings: tuple[str, ...] = ()
+    steps: Steps | None = None
 
 
 def load(
@@ -94,6 +97,7 @@ def load(
         rounds=facts["rounds"],
         source=map_array(source) if source.exists() else None,
         warnings=tuple(facts["warnings"]),
+        steps=prepared.steps,
     )
 
 

@@ -8,6 +8,7 @@ class TestMine(DatasetSuite):
         return folder
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -16,10 +17,17 @@ import numpy as np
 from fersearch.components import Dataset, Labels, Raw
 from fersearch.data import options as dataset_options
 from fersearch.data.arrays import Prepared, load, prepare
+from fersearch.data.depth import OwnDepth
+from fersearch.data.images import upright
+from fersearch.data.pictures import steps_of
 from fersearch.data.splits import LEFT_OUT, TO_DRAW
+from fersearch.data.step_lists import declared, told
+from fersearch.data.steps import Transform
 from fersearch.data.views import check_labels
 from fersearch.errors import DataError
 from fersearch.space import Choice, Value
+
+SOME = 8
 
 
 class DatasetSuite:
@@ -81,6 +89,23 @@ class DatasetSuite:
             assert {image.shape for image in images} == {(channels, size, size)}
             assert {image.dtype for image in images} == {np.dtype(np.uint8)}
 
+    def test_its_steps_make_of_a_file_what_it_reads(self, tmp_path: Path) -> None:
+        """What `predict` does to a photograph must be what was done to the training images."""
+        source = self.make_source(tmp_path)
+        for given in self._decodings():
+            try:
+                raw = self._read(source, **given)
+                images = list(raw.images)
+            except DataError:
+                continue  # an option that this source does not go with
+            steps = steps_of(raw.images) or declared(self.dataset, self._chosen(given))
+            assert steps is not None, f"{self.dataset.name} has decoding options of its own and says no `steps` of them"
+            assert json.loads(json.dumps(steps)) == steps
+            transform, known = Transform.of(steps), getattr(raw.images, "annotations", None) or [None] * raw.count
+            for row, path in self._pictures(source, raw):
+                made = transform(upright(path, OwnDepth(transform.bits)), known[row], path)
+                assert np.array_equal(made, images[row]), f"{path} is not what `steps` make of it: {told(steps)}"
+
     def test_columns_have_a_row_for_each_image(self, tmp_path: Path) -> None:
         raw = self._read(self.make_source(tmp_path))
         assert {name: len(column) for name, column in raw.columns.items()} == dict.fromkeys(raw.columns, raw.count)
@@ -125,8 +150,10 @@ class DatasetSuite:
         assert not set.intersection(*people)
 
     def _read(self, source: Path | None, **given: Value) -> Raw:
-        chosen = dataset_options.decoding(self.dataset, {**self.options, **given})
-        return self.dataset.read(source or Path(), chosen)
+        return self.dataset.read(source or Path(), self._chosen(given))
+
+    def _chosen(self, given: Mapping[str, Value]) -> dict[str, Value]:
+        return dataset_options.decoding(self.dataset, {**self.options, **given})
 
     def _prepared(self, folder: Path) -> Prepared:
         source = self.make_source(_folder(folder / "source"))
@@ -139,6 +166,27 @@ class DatasetSuite:
         except DataError as error:
             return error.message
         raise AssertionError(f"files({source}) raised no DataError")
+
+    def _decodings(self) -> Iterator[dict[str, Value]]:
+        """Grey and RGB, and every value of each decoding option of the dataset's own."""
+        yield {}
+        yield {"image_size": 32, "channels": 3}
+        for name, dimension in self.dataset.decoding.items():
+            for value in dimension.options if isinstance(dimension, Choice) and name not in Dataset.decoding else ():
+                yield {name: value, "image_size": 32}
+
+    def _pictures(self, source: Path | None, raw: Raw) -> Iterator[tuple[int, Path]]:
+        """The rows whose `name` is that of a file below the source, with it: the first and the last of them."""
+        names = raw.columns.get("name")
+        if source is None or names is None:
+            return
+        top = source if source.is_dir() else source.parent
+        rows = range(raw.count)
+        for row in dict.fromkeys([*rows[:SOME], *rows[-SOME:]]):
+            name = str(names[row])
+            path = next((path for path in (top / name, *top.glob(f"*/{name}")) if path.is_file()), None)
+            if path is not None:
+                yield row, path
 
     def _loadings(self) -> Iterator[dict[str, Value]]:
         """Every target with the options as given, and every value of each option with the first target."""

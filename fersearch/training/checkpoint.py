@@ -53,6 +53,7 @@ def make_card(
             "target": loaded.target,
             "limit": request.limit,
         },
+        "steps": loaded.steps,
         "licence": loaded.licence,
         "protocol": request.to_json()["protocol"],
         "seed": request.seed,

@@ -13,7 +13,7 @@ from fersearch_datasets._layout_readers import box_of
 from fersearch_datasets._listed import Listing, Sample, absent, all_there
 
 if TYPE_CHECKING:
-    from fersearch.data.images import Box
+    from fersearch.data.steps import Box
     from fersearch_datasets.layouts import Layout
 
 WORDS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")

@@ -13,11 +13,12 @@ import numpy as np
 
 from fersearch import DataError, Raw
 from fersearch.data.folders import entries, roots, subfolders
-from fersearch.data.images import Cut, decode_all
+from fersearch.data.images import decode_all
 from fersearch.data.labels import EMOTIONS
+from fersearch.data.step_lists import Steps
+from fersearch.data.steps import Annotation
 from fersearch.data.walk import Walk
 from fersearch.space import Value
-from fersearch_datasets import _cuts as cuts
 from fersearch_datasets import _sanity as sanity
 from fersearch_datasets._ckplus_texts import LABELLED, PER_CLASS, emotion, points
 
@@ -67,15 +68,15 @@ class Original:
         points = [path for frame in frames if (path := self._points(frame))]
         return [found.codes[key] for key in found.labelled] + [frame.path for frame in frames] + points
 
-    def read(self, options: Mapping[str, Value]) -> Raw:
+    def read(self, options: Mapping[str, Value], steps: Steps) -> Raw:
         """The frames of the labelled sequences, person by person."""
         found = self._found()
         labels = {key: emotion(found.codes[key]) for key in found.labelled}
         frames = [frame for key in labels for frame in _frames(found.images[key], key, labels[key])]
         findings = found.findings + _unexpected(found, labels)
-        size = int(options["image_size"])
-        parts = self._cuts(frames, str(options["crop"]), size, findings)
-        images = decode_all([frame.path for frame in frames], size, int(options["channels"]), findings, parts)
+        known = self._landmarks(frames, findings) if options["crop"] == "landmarks" else None
+        size, channels = int(options["image_size"]), int(options["channels"])
+        images = decode_all([frame.path for frame in frames], size, channels, findings, steps, known)
         return Raw(len(frames), images, _columns(frames, self.images), EMOTIONS, findings)
 
     def _found(self) -> _Found:
@@ -105,18 +106,14 @@ class Original:
         path = self.landmarks / frame.subject / frame.sequence / f"{frame.path.stem}_landmarks.txt"
         return path if path.is_file() else None
 
-    def _cuts(self, frames: Sequence[Frame], crop: str, size: int, findings: list[str]) -> list[Cut | None]:
-        if crop == "none":
-            return [cuts.squeezed(size)] * len(frames)
-        if crop == "centre":
-            return [None] * len(frames)
+    def _landmarks(self, frames: Sequence[Frame], findings: list[str]) -> list[Annotation | None]:
         paths = [self._points(frame) for frame in frames]
         if missing := paths.count(None):
             findings.append(
                 f"{missing:,} of {len(frames):,} frames have no landmark file: not the face but the middle square is "
                 "taken from them"
             )
-        return [cuts.around(points(path)) if path else None for path in paths]
+        return [Annotation(landmarks=points(path)) if path else None for path in paths]
 
 
 def find(source: Path) -> Original | None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fersearch.data.images import Pixels, fit
+from fersearch.data.images import Pixels, drawn
 from fersearch.data.parts import part_of
+from fersearch.data.pictures import Pictures
 from fersearch.data.tables import MISSING, Row, rows
 from fersearch.errors import DataError, suggestion
 
@@ -56,8 +57,11 @@ def pixels(row: Row) -> Pixels:
     return np.frombuffer(values, np.uint8).reshape(SIDE, SIDE)
 
 
-def faces(path: Path, keep: Sequence[bool], image_size: int, channels: int) -> Iterator[Pixels]:
-    """Yield the faces of the rows to keep, uint8 (channels, image_size, image_size)."""
-    for row, kept in zip(rows(path, ["pixels"], split=SPLIT), keep, strict=True):
-        if kept:
-            yield fit(pixels(row), image_size, channels)
+def faces(path: Path, keep: Sequence[bool], image_size: int, channels: int) -> Pictures:
+    """The faces of the rows to keep, uint8 (channels, image_size, image_size)."""
+
+    def kept() -> Iterator[Pixels]:
+        listed = rows(path, ["pixels"], split=SPLIT)
+        yield from (pixels(row) for row, kept in zip(listed, keep, strict=True) if kept)
+
+    return drawn(kept, image_size, channels)

@@ -14,7 +14,7 @@ from fersearch.data.textfile import lines
 from fersearch_datasets._listed import Listing, Sample, absent, all_there, class_word, from_folders
 
 if TYPE_CHECKING:
-    from fersearch.data.images import Box
+    from fersearch.data.steps import Box
     from fersearch_datasets.layouts import Layout
 
 EXPW_CODES = {str(code): word for code, word in enumerate(FER2013)}

@@ -14,7 +14,7 @@ from fersearch.data.tables import unslashed
 from fersearch.space import Value
 
 if TYPE_CHECKING:
-    from fersearch.data.images import Box
+    from fersearch.data.steps import Box
 
 TO_DRAW = -2
 Figures = Mapping[str, Mapping[str, int] | int]
@@ -49,7 +49,9 @@ def raw(listing: Listing, class_names: Sequence[str], options: Mapping[str, Valu
     """A listing as a dataset returns it, with findings where its counts are not those in `figures`."""
     import numpy as np
 
-    from fersearch.data.images import boxed, decode_all
+    from fersearch.data.images import decode_all
+    from fersearch.data.step_lists import boxed, standard
+    from fersearch.data.steps import Annotation
 
     samples = listing.samples
     place = {word: k for k, word in enumerate(class_names)}
@@ -61,8 +63,9 @@ def raw(listing: Listing, class_names: Sequence[str], options: Mapping[str, Valu
     }
     findings = [*listing.findings, *unexpected(samples, figures)]
     size, channels = int(options["image_size"]), int(options["channels"])
-    cuts = [boxed(sample.box, sample.path) if sample.box else None for sample in samples]
-    images = decode_all([sample.path for sample in samples], size, channels, findings, cuts)
+    known = [Annotation(sample.box) if sample.box else None for sample in samples]
+    steps = boxed(size, channels) if any(known) else standard(size, channels)
+    images = decode_all([sample.path for sample in samples], size, channels, findings, steps, known)
     return Raw(len(samples), images, columns, tuple(class_names), findings)
 
 

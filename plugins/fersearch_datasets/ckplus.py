@@ -44,7 +44,15 @@ class CkPlus(Dataset):
         return self._form(source).files()
 
     def read(self, source: Path, options: Mapping[str, Value]) -> Raw:
-        return self._form(source).read(options)
+        from fersearch_datasets import _ckplus_original as original
+
+        form = self._form(source)
+        return form.read(options, self.steps(options)) if isinstance(form, original.Original) else form.read(options)
+
+    def steps(self, options: Mapping[str, Value]) -> list[dict[str, Any]]:
+        from fersearch.data.step_lists import cropped
+
+        return cropped(options)
 
     def label(self, columns: Mapping[str, Any], class_names: Sequence[str], params: Mapping[str, Value]) -> Labels:
         import numpy as np

@@ -51,6 +51,9 @@ class Faces(Dataset):
         images = chain.from_iterable(_pictures(options, part) for part in PARTS)
         return Raw(sum(sizes), images, columns, CLASSES)
 
+    def steps(self, options: Mapping[str, Value]) -> list[dict[str, Any]] | None:
+        return super().steps(options)  # its own options decide what is drawn, and cut nothing
+
     def label(self, columns: Mapping[str, Any], class_names: Sequence[str], params: Mapping[str, Value]) -> Labels:
         from fersearch.data.votes import distribution, several
 

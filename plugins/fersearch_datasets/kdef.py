@@ -49,7 +49,6 @@ class Kdef(Dataset):
 
         from fersearch.data.images import decode_all
         from fersearch_datasets import _coded_names as coded_names
-        from fersearch_datasets import _cuts as cuts
 
         findings: list[str] = []
         faces = self._faces(source, findings)
@@ -57,10 +56,14 @@ class Kdef(Dataset):
         columns["session"] = np.array([face.key[0] for face in faces], str)
         columns["angle"] = np.array([face.key[6:] for face in faces], str)
         findings += _unexpected(faces)
-        size = int(options["image_size"])
-        squeeze = [cuts.squeezed(size)] * len(faces) if options["crop"] == "none" else None
-        images = decode_all([face.path for face in faces], size, int(options["channels"]), findings, squeeze)
+        size, channels = int(options["image_size"]), int(options["channels"])
+        images = decode_all([face.path for face in faces], size, channels, findings, self.steps(options))
         return Raw(len(faces), images, columns, CLASSES, findings)
+
+    def steps(self, options: Mapping[str, Value]) -> list[dict[str, Any]]:
+        from fersearch.data.step_lists import cropped
+
+        return cropped(options)
 
     def label(self, columns: Mapping[str, Any], class_names: Sequence[str], params: Mapping[str, Value]) -> Labels:
         import numpy as np

@@ -22,8 +22,8 @@ from fersearch_datasets._listed import Figures, Listing, raw
 class Layout:
     """One dataset: how its files are read, its classes, and the published figures that its counts are held against.
 
-    `leaves_out` has the classes that an option's value drops. `files` lists the files where reading them for it
-    would take too long.
+    With `boxes` a face is cut out of its photo where a table has its box. `leaves_out` has the classes that an
+    option's value drops. `files` lists the files where reading them for it would take too long.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Layout:
     files: Callable[[Path, "Layout"], list[Path]] | None = None
     options: Mapping[str, Dimension] = field(default_factory=dict)
     leaves_out: Mapping[str, Mapping[Value, tuple[str, ...]]] = field(default_factory=dict)
+    boxes: bool = False
 
 
 class FromLayout(Dataset):
@@ -53,6 +54,13 @@ class FromLayout(Dataset):
     def read(self, source: Path, options: Mapping[str, Value]) -> Raw:
         layout = self.layout
         return raw(layout.read(source, layout), layout.classes, options, layout.figures)
+
+    def steps(self, options: Mapping[str, Value]) -> list[dict[str, Any]] | None:
+        from fersearch.data.step_lists import boxed
+
+        if not self.layout.boxes:
+            return super().steps(options)
+        return boxed(int(options.get("image_size", 48)), int(options.get("channels", 1)))
 
     def label(self, columns: Mapping[str, Any], class_names: Sequence[str], params: Mapping[str, Value]) -> Labels:
         import numpy as np
@@ -111,6 +119,7 @@ LAYOUTS = (
         },
         options={"classes": Choice(7, 8, search="8")},
         leaves_out={"classes": {8: (), 7: ("contempt",)}},
+        boxes=True,
     ),
     Layout(
         name="expw",
@@ -120,6 +129,7 @@ LAYOUTS = (
         classes=BASIC7,
         read=readers.boxes,
         figures={"all": _counts(FER2013, 3_671, 3_995, 1_088, 30_537, 10_559, 7_060, 34_883)},
+        boxes=True,
     ),
     Layout(
         name="ferg",

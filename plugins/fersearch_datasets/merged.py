@@ -18,7 +18,7 @@ A class that one source alone brings can be told by the camera: `dataset show` s
 source is worth.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,8 @@ from fersearch.data.schemes import NAMES
 from fersearch.space import Value
 
 if TYPE_CHECKING:
-    from fersearch.data.images import Pixels
+    from fersearch.data.pictures import Joined
+    from fersearch.data.step_lists import Steps
     from fersearch_datasets._merged_file import MergedFile, Part
 
 UNSAID = "union"
@@ -83,6 +84,9 @@ class Merged(Dataset):
         mistakes.settle()
         return _joined(parts, file.scheme or UNSAID)
 
+    def steps(self, options: Mapping[str, Value]) -> list[dict[str, Any]] | None:
+        return None  # they are those of its parts
+
     def label(self, columns: Mapping[str, Any], class_names: Sequence[str], params: Mapping[str, Value]) -> Labels:
         import numpy as np
 
@@ -119,26 +123,32 @@ def _unique(source: Any) -> list[str]:
 
 @dataclass
 class _Read:
-    """One part as its dataset read and labelled it: `words` are its classes after renaming, "" where dropped."""
+    """One part as its dataset read and labelled it: `words` are its classes after renaming, "" where dropped.
+
+    `steps` are those that its dataset declares.
+    """
 
     part: "Part"
     raw: Raw
     labels: Labels
     words: list[str]
+    steps: "Steps | None"
 
 
 def _read(part: "Part", options: Mapping[str, Value]) -> _Read:
     from fersearch.data import options as dataset_options
+    from fersearch.data.step_lists import declared
     from fersearch.data.views import check_labels
 
     dataset = part.dataset
     shared = {name: options[name] for name in ("image_size", "channels") if name in dataset.decoding}
     target = "majority" if "majority" in dataset.targets else dataset.targets[0]
-    raw = dataset.read(part.path or Path(), dataset_options.decoding(dataset, {**part.options, **shared}))
+    decoding = dataset_options.decoding(dataset, {**part.options, **shared})
+    raw = dataset.read(part.path or Path(), decoding)
     params = dataset_options.loading(dataset, {**part.options, "target": target})
     labels = dataset.label(raw.columns, raw.class_names, params)
     check_labels(dataset.name, labels, raw.count)
-    return _Read(part, raw, labels, _words(part, labels.class_names))
+    return _Read(part, raw, labels, _words(part, labels.class_names), declared(dataset, decoding))
 
 
 def _words(part: "Part", class_names: Sequence[str]) -> list[str]:
@@ -203,13 +213,21 @@ def _own_words(read: _Read) -> list[str]:
     ]
 
 
-def _images(parts: Sequence[_Read], findings: list[str]) -> Iterator["Pixels"]:
+def _images(parts: Sequence[_Read], findings: list[str]) -> "Joined":
     """The images of all parts in turn; what a part says of itself when its last is read joins the findings."""
-    for read in parts:
-        yield from read.raw.images
-        findings += [f"{read.part.name}: {line}" for line in read.raw.findings]
+    from fersearch.data.pictures import Joined
+
+    by_name = {read.part.name: read for read in parts}
+
+    def told(name: str) -> None:
+        read = by_name[name]
+        findings.extend(f"{name}: {line}" for line in read.raw.findings)
         if read.labels.soft is not None:
-            findings.append(f"{read.part.name}: its distributions of votes are not used; its classes are")
+            findings.append(f"{name}: its distributions of votes are not used; its classes are")
+
+    images = {name: read.raw.images for name, read in by_name.items()}
+    counts = {name: read.raw.count for name, read in by_name.items()}
+    return Joined(images, counts, {name: read.steps for name, read in by_name.items()}, told)
 
 
 @hookimpl

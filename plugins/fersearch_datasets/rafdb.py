@@ -60,6 +60,9 @@ class RafDb(Dataset):
             )
         return raw(_mirror(source), CLASSES, options, FIGURES)
 
+    def steps(self, options: Mapping[str, Value]) -> list[dict[str, Any]] | None:
+        return super().steps(options)  # `images` chooses files and cuts nothing
+
     def label(self, columns: Mapping[str, Any], class_names: Sequence[str], params: Mapping[str, Value]) -> Labels:
         return Labels(tuple(class_names), columns["label"], columns["split"])
 

@@ -8,6 +8,8 @@ from PIL import Image
 
 from fersearch import DataError
 from fersearch.data import images
+from fersearch.data.step_lists import boxed
+from fersearch.data.steps import Annotation
 
 RAMP = np.tile(np.arange(48, dtype=np.uint8) * 5, (48, 1))
 
@@ -166,6 +168,6 @@ def test_all_files_that_cannot_be_read_are_named_at_once(
 
 def test_a_cut_takes_its_part_before_the_image_is_fitted(tmp_path: Path) -> None:
     paths = [saved(tmp_path / f"{k}.png", Image.fromarray(np.tile(RAMP, (2, 2)))) for k in range(2)]
-    whole, part = images.decode_all(paths, 48, 1, [], [None, lambda image: image.crop((48, 48, 96, 96))])
+    whole, part = images.decode_all(paths, 48, 1, [], boxed(48, 1), [None, Annotation((48, 48, 96, 96))])
     assert np.array_equal(part, RAMP[None])
     assert np.array_equal(whole, images.decode(paths[0]))

@@ -1,0 +1,128 @@
+"""Images on their way from files to inputs, with the steps that are applied to them."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from fersearch.data.depth import SharedDepth
+from fersearch.data.step_lists import CUTS, Steps, shaped
+from fersearch.data.steps import Annotation, Transform
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class Pictures:
+    """Images uint8 (channels, size, size) in order, made anew each time they are asked for.
+
+    `decode` makes them by `transform`. `annotations` have what the dataset knows of each; `depth` the bits of 16-bit
+    images, which is known once one was met.
+    """
+
+    def __init__(
+        self,
+        decode: Callable[["Pictures"], Iterator[Pixels]],
+        steps: Steps,
+        annotations: Sequence[Annotation | None] | None = None,
+        depth: SharedDepth | None = None,
+        find: bool = False,
+    ) -> None:
+        self._decode, self._steps, self._depth = decode, steps, depth
+        self.annotations, self.find = annotations, find
+
+    def __iter__(self) -> Iterator[Pixels]:
+        return self._decode(self)
+
+    @property
+    def steps(self) -> Steps:
+        """The steps that were applied; whole once all images were decoded."""
+        if self._depth and self._depth.asked:
+            return [{"step": "depth", "bits": self._depth.bits}, *self._steps]
+        return self._steps
+
+    @cached_property
+    def transform(self) -> Transform:
+        """The steps, ready to apply."""
+        return Transform.of(self._steps, self.find)
+
+    @property
+    def finds(self) -> bool:
+        """Whether faces are found, for want of what the steps cut to."""
+        return self.find and self.transform.needs
+
+    @property
+    def annotated(self) -> bool:
+        """Whether the dataset itself says where the faces are."""
+        return any(step["step"] in CUTS for step in self._steps)
+
+    def shaped(self, trained: Steps) -> "Pictures":
+        """The same pictures in the shape of others, by whose steps a model was trained.
+
+        Where a cut needs what the dataset does not know, faces are found.
+        """
+        steps = shaped(self._steps, trained, self.annotated)
+        return Pictures(self._decode, steps, self.annotations, self._depth, find=not self.annotated)
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The pictures of several sources in turn, each by the steps of its own.
+
+    `parts` has what each source reads, `counts` how many images, `declared` the steps that its dataset declares;
+    `told` is called with a source once its last image was made.
+    """
+
+    parts: Mapping[str, Iterable[Pixels]]
+    counts: Mapping[str, int]
+    declared: Mapping[str, Steps | None]
+    told: Callable[[str], None]
+
+    def __iter__(self) -> Iterator[Pixels]:
+        for name, images in self.parts.items():
+            yield from images
+            self.told(name)
+
+    @property
+    def steps(self) -> Steps | None:
+        """One list where all sources agree, else one for each; None where one of them does not say it."""
+        lists = {name: steps_of(images) or self.declared[name] for name, images in self.parts.items()}
+        known = [steps for steps in lists.values() if steps is not None]
+        if len(known) < len(lists):
+            return None
+        if all(steps == known[0] for steps in known):
+            return known[0]
+        return [{"step": "by_source", "default": max(lists, key=lambda name: self.counts[name]), "sources": lists}]
+
+    @property
+    def annotations(self) -> list[Annotation]:
+        """What the sources know of each picture, and which of them it is from."""
+        found = []
+        for name, images in self.parts.items():
+            known = getattr(images, "annotations", None) or [None] * self.counts[name]
+            found += [replace(one or Annotation(), source=name) for one in known]
+        return found
+
+    @property
+    def finds(self) -> bool:
+        """Whether faces are found in the pictures of a source."""
+        return any(isinstance(images, Pictures | Joined) and images.finds for images in self.parts.values())
+
+    def shaped(self, trained: Steps) -> "Joined":
+        """The same pictures in the shape of others, those of a source that decodes its images itself left as they are.
+
+        See `Pictures.shaped`.
+        """
+        parts = {name: reshaped(images, trained) for name, images in self.parts.items()}
+        return Joined(parts, self.counts, self.declared, self.told)
+
+
+def steps_of(images: Iterable[Pixels]) -> Steps | None:
+    """The steps by which images were made, whole once all were; None where nothing is known of them."""
+    return images.steps if isinstance(images, Pictures | Joined) else None
+
+
+def reshaped(images: Iterable[Pixels], trained: Steps) -> Iterable[Pixels]:
+    """Images in the shape of others, by whose steps a model was trained; the same where nothing is known of them."""
+    return images.shaped(trained) if isinstance(images, Pictures | Joined) else images

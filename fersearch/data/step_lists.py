@@ -1,0 +1,99 @@
+"""Lists of steps, as plain data: what a dataset says of its pictures, and what another's pictures need.
+
+What each step does is told in `fersearch.data.steps`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from fersearch.components import Dataset
+from fersearch.space import Value
+
+Steps = list[dict[str, Any]]
+CUTS = ("box", "landmarks")
+FACE_MARGIN = 1.2  # a tenth of the landmarks' extent on each side
+
+
+def standard(image_size: int, channels: int) -> Steps:
+    """The steps of a dataset that says nothing else: colour, then the middle square."""
+    return [{"step": "colour", "channels": channels}, {"step": "fit", "size": image_size}]
+
+
+def boxed(image_size: int, channels: int) -> Steps:
+    """The dataset's box of the face, then as `standard`."""
+    return [{"step": "box", "margin": 1.0}, *standard(image_size, channels)]
+
+
+def cropped(options: Mapping[str, Value]) -> Steps:
+    """The steps for an option `crop`: `landmarks`, `centre` (the middle square) or `none` (all of it, squeezed)."""
+    size, channels = int(options.get("image_size", 48)), int(options.get("channels", 1))
+    if options["crop"] == "none":
+        return [{"step": "squeeze", "size": size}, {"step": "colour", "channels": channels}]
+    cut = [{"step": "landmarks", "margin": FACE_MARGIN}] if options["crop"] == "landmarks" else []
+    return [*cut, *standard(size, channels)]
+
+
+def declared(dataset: Dataset, options: Mapping[str, Value]) -> Steps | None:
+    """What a dataset says of its pictures, as far as options tell it.
+
+    None where it does not say it: it has decoding options of its own, and inherits `steps`.
+    """
+    if type(dataset).steps is Dataset.steps and dataset.decoding.keys() - Dataset.decoding.keys():
+        return None
+    return dataset.steps(options)
+
+
+def with_preprocess(steps: Steps | None, options: Mapping[str, Value]) -> Steps | None:
+    """Steps and, behind them, the preprocessing that options ask for."""
+    name = str(options.get("preprocess", "none"))
+    if steps is None or name == "none":
+        return steps
+    return [*steps, {"step": "preprocess", "name": name}]
+
+
+def default_of(steps: Sequence[Mapping[str, Any]]) -> Steps:
+    """The steps for a picture from elsewhere: those of the default source, where sources are merged."""
+    merged = next((step for step in steps if step["step"] == "by_source"), None)
+    if merged is None:
+        return [dict(step) for step in steps]
+    rest = [dict(step) for step in steps if step["step"] != "by_source"]
+    sources = merged["sources"]
+    return [*sources.get(merged["default"], next(iter(sources.values()))), *rest]
+
+
+def without_depth(steps: Sequence[Mapping[str, Any]]) -> Steps:
+    """Steps but for the depth of 16-bit images, which every dataset has for itself."""
+    return [dict(step) for step in steps if step["step"] != "depth"]
+
+
+def shape_of(steps: Sequence[Mapping[str, Any]]) -> Steps:
+    """The steps that give a picture its shape and colours, wherever the face is."""
+    return [dict(step) for step in steps if step["step"] not in ("depth", "preprocess", *CUTS)]
+
+
+def cut_of(steps: Sequence[Mapping[str, Any]]) -> str:
+    """The cuts that need what a plain photograph lacks, in a few words; empty if there are none."""
+    return told([step for step in steps if step["step"] in CUTS])
+
+
+def told(steps: Sequence[Mapping[str, Any]]) -> str:
+    """Steps in a few words."""
+    return ", ".join(_words(step) for step in steps if step["step"] != "depth")
+
+
+def shaped(own: Sequence[Mapping[str, Any]], trained: Sequence[Mapping[str, Any]], annotated: bool) -> Steps:
+    """The steps that give pictures of one dataset the shape that those of another had, which a model learnt.
+
+    Where a face is, is for the pictures' own dataset to say if they are `annotated`; all else is as it was trained.
+    """
+    model = [step for step in default_of(trained) if step["step"] not in ("depth", "preprocess")]
+    kept = [step for step in own if step["step"] == "depth" or (annotated and step["step"] in CUTS)]
+    theirs = {step["step"]: step for step in model}
+    cut = [dict(theirs.get(step["step"], step)) for step in kept]
+    found = any(step["step"] in CUTS for step in cut)
+    return cut + [dict(step) for step in model if not (found and step["step"] in CUTS)]
+
+
+def _words(step: Mapping[str, Any]) -> str:
+    words: Iterator[str] = (f"{name} {value}" for name, value in step.items() if name not in ("step", "sources"))
+    return " ".join([step["step"].replace("_", " "), *words])
