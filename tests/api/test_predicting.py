@@ -81,7 +81,7 @@ def test_few_images_are_in_memory_at_a_time(album, pulled, monkeypatch):
 
 def test_images_pass_through_what_the_training_images_did(album, pulled, tmp_path):
     card, tensors = read_checkpoint(pulled / "model.safetensors")
-    card["dataset"]["options"]["preprocess"] = "equalize"
+    card["steps"].append({"step": "preprocess", "name": "equalize"})
     write_checkpoint(tmp_path / "equalized.safetensors", tensors, card)
     from fersearch.data.images import decode
     from fersearch.data.preprocess import applied
