@@ -124,7 +124,8 @@ class Dataset(ABC):
     loaded; each dimension's `search` text is its default. A `preprocess` among them is applied to
     what `read` gives. `targets` are the training targets it
     offers, the default first. `version` changes when `read` writes something else. `licence` is
-    one line that travels with every checkpoint.
+    one line that travels with every checkpoint. `named_by_path` says that the name stands for a layout which many
+    sets of images have: then it finds no files by itself, and each study keeps the path of its own.
     """
 
     name: ClassVar[str]
@@ -132,6 +133,7 @@ class Dataset(ABC):
     licence: ClassVar[str] = ""
     version: ClassVar[int] = 1
     needs_data: ClassVar[bool] = True
+    named_by_path: ClassVar[bool] = False
     expected: ClassVar[str] = ""
     decoding: ClassVar[Mapping[str, Dimension]] = {
         "image_size": Int(8, 1024, search="48"),

@@ -1,6 +1,6 @@
 """What happens while a configuration is tried: states, attempts, epochs and how they end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -130,7 +130,16 @@ class Trial:
     released: str = ""
     data_digest: str = ""
 
+    def saw(self, data_digest: str) -> bool:
+        """Whether it sees the data of a digest; true where one of the two is not known."""
+        return not data_digest or self.data_digest in ("", data_digest)
+
     @property
     def reason(self) -> Reason | None:
         """Why its last attempt ended; None before the first has."""
         return self.attempts[-1].reason if self.attempts else None
+
+
+def of_data(trials: Iterable[Trial], data_digest: str) -> list[Trial]:
+    """The trials that saw the data of a digest: what others reached cannot be compared with them."""
+    return [trial for trial in trials if trial.saw(data_digest)]

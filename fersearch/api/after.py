@@ -1,11 +1,14 @@
 """What a study asks for after its last trial: its best configuration trained again, and data it never saw."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
 from fersearch.api.checkpoints import require_checkpoint
 from fersearch.api.context import open_store
+from fersearch.api.plan import unseen_dataset
 from fersearch.api.studies import front_of
+from fersearch.api.study_data import recorded_data
 from fersearch.artifacts import Artifacts
 from fersearch.errors import FersearchError, UsageError
 from fersearch.home import artifacts_folder
@@ -17,19 +20,21 @@ from fersearch.trial import Trial
 Note = Callable[[str], None]
 
 
-def refit_name(name: str) -> str:
-    """The name of the study that trains another study's best configuration again."""
-    return f"refit/{name}"
+def refit_name(study: StudyRow, store: Store) -> str:
+    """The name of the study that trains another study's best configuration again, on the data it is about now."""
+    base, taken, own = f"refit/{study.name}", store.study_names(), recorded_data(study)
+    names = (base if number == 1 else f"{base}-{number}" for number in itertools.count(1))
+    return next(n for n in names if n not in taken or recorded_data(store.study(n)).same_arrays(own))
 
 
-def refit_spec(spec: StudySpec, best: Trial) -> StudySpec:
+def refit_spec(spec: StudySpec, best: Trial, name: str) -> StudySpec:
     """The study of one trial that trains a configuration `refit` times, on the protocol's split without folds."""
     told = spec.protocol
     split = ("ratios" if told.ratios else "auto") if told.folded else told.split
     protocol = Protocol(split, told.ratios, told.seed, told.by, repeats=spec.refit, duplicates=told.duplicates)
     return replace(
         spec,
-        name=refit_name(spec.name),
+        name=name,
         space=Space({name: Choice(value) for name, value in best.params.items()}),
         budget=Budget(1),
         protocol=protocol,
@@ -42,10 +47,11 @@ def refit_spec(spec: StudySpec, best: Trial) -> StudySpec:
 
 def refit(study: StudyRow, store: Store, run: Callable[[str], object], note: Note) -> str:
     """Train the best configuration again, or go on with that; returns the name of the study that does."""
-    name = refit_name(study.name)
+    name = refit_name(study, store)
     if name not in store.study_names():
         best = best_of(study, store)
-        store.create_study(refit_spec(study.spec, best), study.plugins)
+        undivided = {key: value for key, value in study.data.items() if key in ("files", "arrays", "makers", "path")}
+        store.create_study(refit_spec(study.spec, best, name), study.plugins, undivided)
         note(f"training trial {best.number} of {study.name} {study.spec.refit} times more, as study {name}")
     run(name)
     return name
@@ -63,11 +69,12 @@ def judge_unseen(study: StudyRow, name: str, store: Store, note: Note) -> None:
     require_checkpoint(name, best)
     digest = best.checkpoint or ""
     seen = {look.dataset for look in store.looks(owner.id) if look.checkpoint == digest}
-    for dataset in study.spec.unseen:
+    for dataset, path in map(unseen_dataset, study.spec.unseen):
         if dataset in seen:
             continue
         try:
-            found = evaluate(Artifacts(artifacts_folder()).open(digest), dataset, split="all", storage=store.url)
+            file = Artifacts(artifacts_folder()).open(digest)
+            found = evaluate(file, dataset, data=path, split="all", storage=store.url)
         except FersearchError as error:
             note(f"unseen {dataset} could not be judged: {error.message}")
         else:

@@ -5,17 +5,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from fersearch.api.checkpoint_data import check_training_data
 from fersearch.api.context import components
+from fersearch.api.study_data import prepared_data
 from fersearch.artifacts import Artifacts
 from fersearch.components import Metric
 from fersearch.data import arrays, options
-from fersearch.data.locate import locate
 from fersearch.errors import UsageError
-from fersearch.home import artifacts_folder, prepared_folder
+from fersearch.home import artifacts_folder
 from fersearch.plugins import PluginFile
 from fersearch.registry import Registry
 from fersearch.store import Store, StudyRow
-from fersearch.trial import Trial, TrialState
+from fersearch.trial import Trial, TrialState, of_data
 
 MB = 2**20
 
@@ -49,7 +50,7 @@ def gather(store: Store, studies: Sequence[StudyRow]) -> list[Candidate]:
     artifacts = Artifacts(artifacts_folder())
     found: dict[str, Candidate] = {}
     for study in studies:
-        for trial in store.trials(study.id):
+        for trial in of_data(store.trials(study.id), study.data_digest):
             if trial.state is TrialState.COMPLETE and trial.checkpoint and trial.checkpoint not in found:
                 found[trial.checkpoint] = Candidate(study, trial, artifacts.open(trial.checkpoint))
     if not found:
@@ -104,18 +105,21 @@ def load_valid(candidates: Sequence[Candidate], registry: Registry) -> arrays.Lo
 
     Raises:
         UsageError: their targets leave different images or labels for validation.
-        DataError: the dataset is missing or broken.
+        DataError: the dataset is missing or broken, or other than what the candidates were trained on.
     """
     import numpy as np
 
+    from fersearch.training.checkpoint import read_checkpoint
+
     spec = candidates[0].study.spec
-    dataset = registry.dataset(spec.dataset)
-    source = locate(dataset, spec.data)
-    prepared = arrays.prepare(dataset, source, spec.dataset_options, prepared_folder())
+    dataset, prepared, _ = prepared_data(registry, candidates[0].study)
     found: dict[str, arrays.Loaded] = {}
     for target in dict.fromkeys(str(each.trial.params.get("target", dataset.targets[0])) for each in candidates):
         params = {**spec.dataset_options, "target": target}
         found[target] = arrays.load(dataset, prepared, params, spec.protocol, spec.limit)
+    cards = {str(each.trial.params.get("target", dataset.targets[0])): each for each in reversed(candidates)}
+    for target, each in cards.items():
+        check_training_data(read_checkpoint(each.file)[0], found[target].identity, "valid", None, False)
     first, *others = found.values()
     valid = first.indices["valid"]
     for target, other in zip(list(found)[1:], others, strict=True):

@@ -16,7 +16,7 @@ from fersearch.report.compare_sweep import Sweep
 from fersearch.report.records import Absent, Measure, Record
 from fersearch.search.values import by_round, round_values
 from fersearch.store import Store, StudyRow
-from fersearch.trial import Trial
+from fersearch.trial import Trial, of_data
 
 if TYPE_CHECKING:
     from fersearch.components import Metric
@@ -104,7 +104,7 @@ def sweep_study(
     with open_store(storage) as store:
         study = store.study(name)
         table = _metrics(study.plugins)
-        record = _record(store, study, store.trials(study.id), table)
+        record = _record(store, study, of_data(store.trials(study.id), study.data_digest), table)
     chosen = _chosen(metrics, record, _known([record]))
     complete = derive.best_first(record.trials, study.spec.objectives[0])
     if not complete:
@@ -135,7 +135,10 @@ class _Gathered:
 
     def add(self, study: StudyRow) -> None:
         """Add the trials that stand for a study."""
-        trials = self.store.trials(study.id)
+        every = self.store.trials(study.id)
+        trials = of_data(every, study.data_digest)
+        if len(trials) < len(every):
+            self.left_out.append(f"{len(every) - len(trials)} trials of study {study.name} saw earlier data: left out.")
         if study.plugins not in self._tables:
             self._tables[study.plugins] = _metrics(study.plugins)
         table = self._tables[study.plugins]

@@ -159,7 +159,7 @@ def prepared_dataset(
     source = locate(dataset, data)
     prepared = arrays.prepare(dataset, source, values, prepared_folder(), progress)
     if data is not None and source is not None:
-        remember(dataset.name, data)
+        remember(dataset, data)
     return dataset, source, values, prepared
 
 

@@ -250,7 +250,7 @@ def _fill(folder: Path, made: Ensemble, ground: _Ground, chosen: "Chosen") -> No
 
 def _card(made: Ensemble, member: Mapping[str, Any], bounds: Sequence[str]) -> dict[str, Any]:
     """The card of an ensemble: what its members share, from the card of one, and what was chosen and why."""
-    shared = ("class_names", "channels", "image_size", "dataset", "licence", "protocol", "versions")
+    shared = ("class_names", "channels", "image_size", "dataset", "data", "licence", "protocol", "versions")
     trust = ", trust_plugin=True" if member["plugins"] else ""
     return {
         "format": 1,
@@ -260,7 +260,7 @@ def _card(made: Ensemble, member: Mapping[str, Any], bounds: Sequence[str]) -> d
         "study": made.members[0].study,
         "studies": list(dict.fromkeys(each.study for each in made.members)),
         "params": {},
-        **{name: member[name] for name in shared},
+        **{name: member[name] for name in shared if name in member},
         "objective": str(made.objective),
         "where": list(bounds),
         "steps": [asdict(step) for step in made.steps],

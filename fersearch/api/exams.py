@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fersearch.api.checkpoint_data import check_training_data, training_source
 from fersearch.api.checkpoints import card_of, trusted_registry
 from fersearch.api.context import notices
 from fersearch.api.photographs import TrainedSteps
@@ -34,7 +35,7 @@ SPLITS = ("train", "valid", "test", "all")
 class Exam:
     """What a checkpoint is asked: which images, under which rules.
 
-    Without a `dataset` it is the checkpoint's own. `split` is train, valid, test, or all: every image of
+    Without a `dataset` it is the checkpoint's own, and with `data` that which lies there. `split` is train, valid, test, or all: every image of
     a dataset that the checkpoint was not trained on. `options` are the dataset's, over the recorded ones.
     `tta` (none, flip, five_crop, ten_crop) takes the place of the trial's own. `label_map` says which
     class of the dataset is which of the checkpoint; an empty text leaves a class out. With
@@ -104,6 +105,8 @@ def sit(checkpoint: Path, exam: Exam, progress: Progress | None = None) -> Sitti
     source = _source(card, registry, exam, own, progress, trained)
     limit = card["dataset"]["limit"] if own and exam.split != "test" else None
     loaded = _load(source, exam, limit)
+    if own:
+        _check_own(card, loaded, exam)
     crossing = cross(card["class_names"], loaded.task.class_names, exam.label_map)
     rows = _rows(loaded, exam.split)
     left_out = {
@@ -112,7 +115,7 @@ def sit(checkpoint: Path, exam: Exam, progress: Progress | None = None) -> Sitti
     rows = rows[crossing.labels(loaded.hard[rows]) >= 0]
     duplicates = None
     if exam.no_duplicates:
-        train = (source if own else _source(card, registry, Exam(), True, progress)).load()
+        train = (source if own else _training(card, registry, exam, progress)).load()
         repeated = _repeated(loaded.images, rows, train)
         duplicates, rows = int(repeated.sum()), rows[~repeated]
     if not len(rows):
@@ -123,13 +126,32 @@ def sit(checkpoint: Path, exam: Exam, progress: Progress | None = None) -> Sitti
 
 
 def _refuse_training_images(exam: Exam, own: bool) -> None:
-    if exam.split == "all" and own:
-        raise UsageError(
-            "the checkpoint was trained on this dataset, so all of its images are no fair exam",
-            "choose --split valid or test, or another dataset",
-        )
+    if exam.split == "all" and own and exam.data is None:
+        raise _no_fair_exam()
     if exam.no_duplicates and exam.split == "train":
         raise UsageError("every image of train occurs in train", "--no-duplicates goes with valid, test or all")
+
+
+def _no_fair_exam() -> UsageError:
+    return UsageError(
+        "the checkpoint was trained on this dataset, so all of its images are no fair exam",
+        "choose --split valid or test, or another dataset",
+    )
+
+
+def _check_own(card: Mapping[str, Any], loaded: arrays.Loaded, exam: Exam) -> None:
+    """Refuse images that are taken for those of the training, and are not; all images of what it was trained on too."""
+    same = check_training_data(card, loaded.identity, exam.split, exam.data, bool(exam.options))
+    if exam.split == "all" and same is not False:
+        raise _no_fair_exam()
+
+
+def _training(card: Mapping[str, Any], registry: Registry, exam: Exam, progress: Progress | None) -> Source:
+    """The data that the checkpoint was trained on, for an exam on other data."""
+    asked = Exam(storage=exam.storage)
+    source = _source(card, registry, asked, True, progress)
+    check_training_data(card, source.load(card["dataset"]["limit"]).identity, "train", None, False)
+    return source
 
 
 def _source(
@@ -154,9 +176,9 @@ def _source(
     if trained and _says_how(exam, dataset):
         trained = None
     steps = without_depth(default_of(trained.steps)) if trained else None
-    prepared = arrays.prepare(dataset, locate(dataset, exam.data), chosen, prepared_folder(), progress, steps)
-    if own and prepared.digest != recorded["digest"]:
-        notices.append(f"{dataset.name} holds other images or labels than those the checkpoint was trained on")
+    is_sought = own and exam.data is None
+    where = training_source(card, dataset, chosen, exam.storage) if is_sought else locate(dataset, exam.data)
+    prepared = arrays.prepare(dataset, where, chosen, prepared_folder(), progress, steps)
     if trained:
         notices.extend(_cut_notes(dataset.name, prepared, trained))
     protocol = Protocol.from_json(card["protocol"])

@@ -21,7 +21,7 @@ from fersearch.remote import Remote
 from fersearch.search.keeping import Keeper
 from fersearch.store import Lease, Store, StudyRow
 from fersearch.store.neighbours import Neighbours
-from fersearch.trial import TrialState
+from fersearch.trial import TrialState, of_data
 
 _STUDY, _TRIAL = re.compile(r"[0-9a-f]{32}|\d+"), re.compile(r"\d+(-\w+)?")
 KINDS = ("released", "orphaned", "scratch", "unfinished")
@@ -152,7 +152,8 @@ def _take(one: _Find, found: Garbage) -> None:
 def _given_up(store: Store, study: StudyRow, dry_run: bool) -> dict[tuple[int, int], str]:
     """The digests of the checkpoints that a study's policy gives up, by study and trial; given up unless `dry_run`."""
     trials = {trial.number: trial for trial in store.trials(study.id)}
-    ended = [number for number, trial in trials.items() if trial.state.ended]
+    # What stood on the front of earlier data stays: no trial of the newest is better or worse than it.
+    ended = [trial.number for trial in of_data(trials.values(), study.data_digest) if trial.state.ended]
     gone = Keeper(study.spec, study.baseline).released(trials, ended)
     found = {(study.id, each.number): digest for each in gone if (digest := trials[each.number].checkpoint)}
     if found and not dry_run:

@@ -108,13 +108,11 @@ def plan(
     """
     mistakes = Mistakes(before)
     architecture, dataset = _components(wishes, registry, mistakes)
-    options = _data(dataset, wishes, mistakes) if dataset is not None else {}
+    source, options = _data(dataset, wishes, mistakes) if dataset is not None else (None, {})
     space = _space(architecture, dataset, wishes, registry, mistakes)
     _check_crop(space, options, mistakes)
     objectives = _objectives(wishes.objectives or OBJECTIVES, registry, mistakes)
-    for unseen in wishes.unseen:
-        with mistakes.at("unseen"):
-            registry.dataset(unseen)
+    unseen = _unseen(wishes.unseen, registry, mistakes)
     _check_words(wishes, mistakes)
     if wishes.sampler in FINITE and not mistakes.found:
         with mistakes.at("sampler"):
@@ -126,7 +124,7 @@ def plan(
         dataset=wishes.dataset,
         objectives=objectives,
         space=space,
-        data=str(wishes.data.absolute()) if wishes.data else None,
+        data=None if source is None else str(source),
         dataset_options=options,
         budget=Budget(_or(wishes.trials, TRIALS), wishes.timeout),
         protocol=_protocol(wishes),
@@ -137,7 +135,7 @@ def plan(
         weights=_settled(wishes.weights, architecture),
         precision=cast(Literal["auto", "float32", "bf16"], wishes.precision or "auto"),
         refit=_or(wishes.refit, 0),
-        unseen=tuple(wishes.unseen),
+        unseen=unseen,
         keep=Keep.parse(wishes.keep or "front"),
     )
 
@@ -156,11 +154,12 @@ def _components(wishes: Wishes, registry: Registry, mistakes: Mistakes) -> tuple
     return architecture, dataset
 
 
-def _data(dataset: Dataset, wishes: Wishes, mistakes: Mistakes) -> dict[str, Value]:
-    """The dataset's options, and whether its files are there."""
+def _data(dataset: Dataset, wishes: Wishes, mistakes: Mistakes) -> tuple[Path | None, dict[str, Value]]:
+    """Where the dataset's files are, from now on for this study whatever its name leads to later; and its options."""
+    source = None
     with mistakes.at("data"):
-        _check_data(dataset, wishes.data)
-    return dataset_options(dataset, wishes.dataset_options, mistakes)
+        source = _source(dataset, wishes.data)
+    return source, dataset_options(dataset, wishes.dataset_options, mistakes)
 
 
 def _space(
@@ -288,12 +287,32 @@ def _check_name(name: str | None) -> None:
         raise UsageError(f"'{name}' is no name for a study", "use letters, digits, '.', '_', '-' and '/'")
 
 
-def _check_data(dataset: Dataset, given: Path | None) -> None:
+def _source(dataset: Dataset, given: Path | None) -> Path | None:
     source = locate(dataset, given)
     if source is not None:
         dataset.files(source)
     if given is not None and source is not None:
-        remember(dataset.name, given)
+        remember(dataset, given)
+    return source.absolute() if source is not None else None
+
+
+def unseen_dataset(text: str) -> tuple[str, Path | None]:
+    """Read `NAME` or `NAME=PATH`: a dataset that the best model judges at the end, and where it is."""
+    name, _, path = text.partition("=")
+    return name.strip(), Path(path.strip()).expanduser().absolute() if path.strip() else None
+
+
+def _unseen(texts: Sequence[str], registry: Registry, mistakes: Mistakes) -> tuple[str, ...]:
+    """The datasets as they were named, each path absolute; one that its name alone does not find needs a path."""
+    found = []
+    for text in texts:
+        name, path = unseen_dataset(text)
+        with mistakes.at("unseen"):
+            dataset = registry.dataset(name)
+            if path is not None or dataset.named_by_path:
+                path = locate(dataset, path)
+        found.append(name if path is None else f"{name}={path}")
+    return tuple(found)
 
 
 def _check_crop(space: Space, options: Mapping[str, Value], mistakes: Mistakes) -> None:

@@ -1,6 +1,7 @@
 """Reports: everything a study left behind, gathered and written as one page with plots and tables."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from fersearch.report import derive, pack
 from fersearch.report.records import Absent, Data, Importance, Judged, Measure, Record
 from fersearch.store import Store, StudyRow
 from fersearch.study import StudySpec
-from fersearch.trial import Trial
+from fersearch.trial import Trial, of_data
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,11 +58,15 @@ def gather(store: Store, study: StudyRow, most: int = BEST) -> Record:
     """All that a study left behind; its best model judges validation anew. `most` trials come with their epochs."""
     import fersearch
 
-    spec, trials = study.spec, store.trials(study.id)
+    spec, every = study.spec, store.trials(study.id)
+    trials = of_data(every, study.data_digest)
     front = front_of(study, trials).trials
     chosen = derive.best_first(trials, spec.objectives[0])[:most]
     registry = _registry(study)
     data, judged = _evidence(registry, study, chosen[0] if chosen else None, store)
+    if len(trials) < len(every) and not isinstance(data, Absent):
+        left_out = f"{len(every) - len(trials)} trials saw earlier data and are left out of this report"
+        data = replace(data, warnings=(*data.warnings, left_out))
     return Record(
         spec=spec,
         created=study.created,
@@ -118,7 +123,7 @@ def _evidence(
         return registry, registry
     kept = _kept_round(store, study, best)
     try:
-        dataset, prepared, params = _prepared(registry, study.spec, best)
+        dataset, prepared, params = _prepared(registry, study, best)
         loaded = _loaded(dataset, prepared, params, study.spec, kept)
         data = _data(dataset, prepared, params, study.spec, loaded)
     except FersearchError as error:
@@ -137,15 +142,12 @@ def _kept_round(store: Store, study: StudyRow, best: Trial | None) -> int:
     return next((epoch.round for epoch in history if epoch.number == best.kept_epoch), 1)
 
 
-def _prepared(registry: Registry, spec: StudySpec, best: Trial | None) -> "tuple[Dataset, Prepared, dict[str, Any]]":
-    from fersearch.data import arrays
-    from fersearch.data.locate import locate
-    from fersearch.home import prepared_folder
+def _prepared(registry: Registry, study: StudyRow, best: Trial | None) -> "tuple[Dataset, Prepared, dict[str, Any]]":
+    from fersearch.api.study_data import prepared_data
 
-    dataset = registry.dataset(spec.dataset)
-    prepared = arrays.prepare(dataset, locate(dataset, spec.data), spec.dataset_options, prepared_folder())
+    dataset, prepared, _ = prepared_data(registry, study)
     target = best.params.get("target") if best else None
-    return dataset, prepared, {**spec.dataset_options, "target": target or dataset.targets[0]}
+    return dataset, prepared, {**study.spec.dataset_options, "target": target or dataset.targets[0]}
 
 
 def _loaded(
@@ -177,8 +179,6 @@ def _data(
 
 def _judged(registry: Registry, best: Trial, data: Data, loaded: "Loaded") -> tuple[Data, Judged | Absent]:
     """The best model on validation; the data are marked if the model was trained on others."""
-    from dataclasses import replace
-
     from fersearch.artifacts import Artifacts
     from fersearch.home import artifacts_folder
     from fersearch.training.use import Restored

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
+from fersearch.data.prepared import Prepared
 from fersearch.engines.devices import Slot
 from fersearch.errors import FersearchError
 from fersearch.home import artifacts_folder, run_folder, states_url
@@ -13,8 +14,8 @@ from fersearch.training.request import TrialRequest
 from fersearch.trial import Trial
 
 
-def request_for(study: StudyRow, trial: Trial, prepared: Path, slot: Slot) -> TrialRequest:
-    """The request for a trial's next attempt in a slot, on the prepared dataset in a folder."""
+def request_for(study: StudyRow, trial: Trial, prepared: Prepared, slot: Slot) -> TrialRequest:
+    """The request for a trial's next attempt in a slot, on a prepared dataset."""
     spec = study.spec
     return TrialRequest(
         study_uid=study.uid,
@@ -24,7 +25,7 @@ def request_for(study: StudyRow, trial: Trial, prepared: Path, slot: Slot) -> Tr
         params=dict(trial.params),
         model=spec.model,
         dataset=spec.dataset,
-        prepared=str(prepared),
+        prepared=str(prepared.folder),
         dataset_options=dict(spec.dataset_options),
         protocol=spec.protocol,
         limit=spec.limit,
@@ -41,9 +42,10 @@ def request_for(study: StudyRow, trial: Trial, prepared: Path, slot: Slot) -> Tr
         recorded=trial.epochs,
         told=tuple(attempt.last_epoch or 0 for attempt in trial.attempts[:-1]),
         database=study.database,
-        data_digest=trial.data_digest,
         micro_batches=micro_batches(trial),
         keep_pruned=spec.keep.which == "all",
+        data_digest=trial.data_digest,
+        prepared_digest=prepared.digest,
     )
 
 

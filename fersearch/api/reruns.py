@@ -14,14 +14,14 @@ from fersearch.api.checkpoints import refuse_existing, write_pulled
 from fersearch.api.context import components, open_store
 from fersearch.api.requests import request_for
 from fersearch.api.running import environment, to_preload
+from fersearch.api.study_data import StudyData, open_study_data, recorded_data
 from fersearch.artifacts import Artifacts
-from fersearch.data import arrays
-from fersearch.data.locate import locate
+from fersearch.data.identity import difference
 from fersearch.engines import devices
 from fersearch.engines.devices import Slot
 from fersearch.engines.pool import Pool, Process
 from fersearch.errors import FersearchError, UsageError
-from fersearch.home import artifacts_folder, prepared_folder
+from fersearch.home import artifacts_folder
 from fersearch.registry import Registry
 from fersearch.report.sharing import EXCLUSIVE
 from fersearch.search.values import trial_values
@@ -96,6 +96,7 @@ def rerun_trial(
     device: str | None = None,
     out: Path | None = None,
     force: bool = False,
+    data: Path | None = None,
     storage: str | None = None,
     report: Callable[[Epoch], None] = lambda _: None,
 ) -> Rerun:
@@ -108,12 +109,13 @@ def rerun_trial(
         device: another device than the one recorded, as torch names it.
         out: a folder for the model, as `pull_checkpoint` writes it.
         force: replace a pulled checkpoint that is there.
+        data: where the data is that the trial saw, if that is not where it was.
         report: told every epoch.
 
     Raises:
         UsageError: the trial has not ended, or the folder exists.
         FersearchError: training fails.
-        DataError: the dataset is missing or broken.
+        DataError: the data is missing or broken, or other than what the trial saw.
     """
     if out is not None:
         refuse_existing(out, force)
@@ -126,10 +128,9 @@ def rerun_trial(
         drivers = [each["packages"] for each in store.environments(study.id) if each.get("role") == "driver"]
     registry = components(study.plugins, folder=False)
     spec = study.spec
-    dataset = registry.dataset(spec.dataset)
-    prepared = arrays.prepare(dataset, locate(dataset, spec.data), spec.dataset_options, prepared_folder())
+    found = _same_data(registry, study, trial, data)
     slot = _slot(device or facts.get("device"), facts.get("threads"))
-    request = request_for(study, trial, prepared.folder, slot)
+    request = request_for(study, trial, found.prepared, slot)
     request = replace(request, seed=spec.seed if seed is None else seed, recorded=0, resume=False)
     run = _Run(replace(request, keep_pruned=out is not None), slot, to_preload(registry, study), _last(trial), report)
 
@@ -143,7 +144,7 @@ def rerun_trial(
 
     outcome = run.go(take)
     values = values_of(outcome)
-    changed = _changed({**facts, **_data(trial)}, {**outcome.facts, "data": prepared.digest}, drivers)
+    changed = _changed({**facts, **_data(trial)}, {**outcome.facts, "data": found.prepared.digest}, drivers)
     return Rerun(
         study.name,
         number,
@@ -154,6 +155,20 @@ def rerun_trial(
         changed,
         out,
     )
+
+
+def _same_data(registry: Registry, study: StudyRow, trial: Trial, given: Path | None) -> StudyData:
+    """The data that a trial saw, prepared; DataError for other data."""
+    found = open_study_data(registry, study, given)
+    then = recorded_data(study, trial.data_digest)
+    if not then.agrees(found.identity):
+        raise difference(
+            f"the data of study '{study.name}' is not what trial {trial.number} saw",
+            then,
+            found.identity,
+            (f"give the folder that holds it: fersearch trial rerun {study.name} {trial.number} --data PATH",),
+        )
+    return found
 
 
 @dataclass

@@ -20,16 +20,16 @@ from fersearch.api.outages import Outages, stopped
 from fersearch.api.plan import check_weights
 from fersearch.api.requests import forget, request_for
 from fersearch.api.studies import StudyView, view
-from fersearch.components import Evaluation, Task
-from fersearch.data import arrays
-from fersearch.data.locate import locate
+from fersearch.api.study_data import StudyData, open_study_data, settle
+from fersearch.components import Evaluation, Metric, Task
+from fersearch.data.prepared import Prepared
 from fersearch.engines import devices
 from fersearch.engines.local import LocalEngine, Observer, run_in_process
 from fersearch.engines.pool import Pool
 from fersearch.engines.stop import GRACE, Level, Stop
 from fersearch.engines.watchdog import HUNG_AFTER
 from fersearch.errors import FersearchError, StudyBusy, UsageError
-from fersearch.home import log_folder, prepared_folder, run_folder, states_url
+from fersearch.home import log_folder, run_folder, states_url
 from fersearch.registry import Registry
 from fersearch.search.brain import Search
 from fersearch.store import Lease, Store, StudyRow, Writer
@@ -57,6 +57,8 @@ def run_study(
     trials: int | None = None,
     timeout: float | None = None,
     keep: str | None = None,
+    data: Path | None = None,
+    accept_data_change: bool = False,
     in_process: bool = False,
     engine: str = "local",
     ray_address: str | None = None,
@@ -75,6 +77,9 @@ def run_study(
         trials: the study's new total of trials.
         timeout: seconds for this run; default what is left of the study's own.
         keep: whose checkpoints the study keeps from here on: `front`, `all` or `best N`.
+        data: where the study's data is now, if that is not where it was.
+        accept_data_change: go on where the data is other than what the study began with: what trials did on the
+            earlier data is not compared with what comes, and those that have not ended begin again.
         in_process: run one trial in this very process, for a debugger.
         engine: `local` (this machine), or `ray` (a cluster).
         ray_address: with ray: `auto`, HOST:PORT, or `local` (the default: start one here).
@@ -86,7 +91,7 @@ def run_study(
         UsageError: an argument makes no sense.
         StudyBusy: another living driver runs it.
         Interrupted: Ctrl-C or SIGTERM; the study can go on.
-        DataError: the dataset is missing or broken.
+        DataError: the data is missing or broken, or other than what the study began with; nothing was changed then.
     """
     policy = None if keep is None else Keep.parse(keep)
     how: dict[str, Any] = {
@@ -102,18 +107,15 @@ def run_study(
     observer = observer or Observer()
     with open_store(storage) as store:
         study = store.study(name)
-        if trials is not None:
-            study = _with_budget(store, study, Budget(trials, study.spec.budget.timeout))
+        study, store_wishes = _with_wishes(store, study, trials, policy)
         seconds = _seconds_left(study, timeout)
         with (
             Lease.take(store, study.id, study.name) as lease,
             body(engine, ray_address, slots, slots_per_gpu, threads_per_slot, observer.note) as where,
         ):
-            if policy is not None:
-                store.update_keep(study.id, policy)
-                study = store.study(name)
             patient_pool = partial(where.make_pool, hung_after=hung_after)
             run = _Run(store, study, where, patient_pool, observer, seconds, lease, grace)
+            run.take_data(data, accept_data_change, store_wishes)
             run.go(in_process)
         if run.over:
             again = partial(run_study, **how, observer=observer, storage=storage)
@@ -146,9 +148,15 @@ class _Run:
         self.stop = Stop()
         self.outages = Outages(self.observer.note, self.stop)
         self._noted = self._looked = time.monotonic()
-        self._prepared = Path()
+        self._prepared: Prepared | None = None
         self._rounds = 1
+        self._data: tuple[Path | None, bool] = (None, False)
+        self._on_settled: Callable[[], None] = lambda: None
         self.over = False
+
+    def take_data(self, given: Path | None, accept_change: bool, on_settled: Callable[[], None]) -> None:
+        """Look for the data at a path, go on with other data if told so; `on_settled` is called once it is settled."""
+        self._data, self._on_settled = (given, accept_change), on_settled
 
     def go(self, in_process: bool) -> None:
         """Prepare, then run the engine to its end."""
@@ -179,26 +187,33 @@ class _Run:
             )
 
     def _prepare(self) -> None:
-        spec = self.study.spec
-        dataset = self.registry.dataset(spec.dataset)
-        source = locate(dataset, spec.data)
-        prepared = arrays.prepare(dataset, source, spec.dataset_options, prepared_folder(), self.observer.preparing)
-        self._prepared = prepared.folder
-        params = {**spec.dataset_options, "target": dataset.targets[0]}
-        loaded = arrays.load(dataset, prepared, params, spec.protocol, spec.limit)
-        for warning in loaded.warnings:
+        spec, (given, accept_change) = self.study.spec, self._data
+        found = open_study_data(self.registry, self.study, given, self.observer.preparing)
+        self._settle(found, accept_change)
+        self._on_settled()
+        self._prepared = found.prepared
+        for warning in found.loaded.warnings:
             self.observer.note(f"warning: {warning}")
         if spec.weights:
-            self._fetch_weights(spec.weights, loaded.task)
-        self._rounds = loaded.rounds
-        folds = range(1, loaded.rounds + 1) if spec.protocol.folded else (1,)
-        baseline = mean_baseline(
-            self.registry,
-            (arrays.load(dataset, prepared, params, spec.protocol, spec.limit, round=fold) for fold in folds),
-        )
-        self.outages.ride_out(lambda: self.store.set_baseline(self.study.id, baseline))
+            self._fetch_weights(spec.weights, found.loaded.task)
+        self._rounds = found.loaded.rounds
+        if any(name not in self.study.baseline for name in predictive(self.registry)):
+            baseline = {**mean_baseline(self.registry, found.rounds()), **self.study.baseline}
+            self.outages.ride_out(lambda: self.store.set_baseline(self.study.id, baseline))
+            self.study = replace(self.study, baseline=baseline)
         self.outages.ride_out(lambda: self.store.environment(self.study.id, environment()))
-        self.study = replace(self.study, baseline=baseline)
+
+    def _settle(self, found: StudyData, accept_change: bool) -> None:
+        """Hold the data to what the study began with, and keep which it is; DataError for other data."""
+        study = self.study
+        settled = settle(
+            study, found.identity, lambda: self.outages.ride_out(lambda: self.store.trials(study.id)), accept_change
+        )
+        for note in settled.notes:
+            self.observer.note(note)
+        baseline = study.baseline if settled.baseline is None else settled.baseline
+        self.outages.ride_out(lambda: self.store.set_data(study.id, settled.record, settled.renamed, baseline))
+        self.study = replace(study, data=settled.record, baseline=baseline)
 
     def _fetch_weights(self, source: str, task: Task) -> None:
         from fersearch.training.weights import fetch
@@ -211,7 +226,13 @@ class _Run:
         trials = self.outages.ride_out(lambda: self.store.trials(self.study.id))
         history = self.outages.ride_out(lambda: self.store.epoch_values(self.study.id))
         metrics = self.registry.metrics
-        search = Search(self.study, trials, history, writer, metrics, self.study.baseline, self._rounds, self._discard)
+        seen = self.study.data_digest
+        for trial in trials:
+            if not trial.state.ended and not trial.saw(seen):
+                self._forget(trial)
+        search = Search(
+            self.study, trials, history, writer, metrics, self.study.baseline, self._rounds, self._discard, seen
+        )
         ended = [trial for trial in trials if trial.state.ended]
         self.observer.begin(self.study, self.study.spec.budget.trials, ended, len(self.where.slots), self._rounds)
         if in_process:
@@ -240,6 +261,7 @@ class _Run:
         self.over = search.done
 
     def _request(self, trial: Trial, slot: devices.Slot) -> TrialRequest:
+        assert self._prepared is not None  # nothing is asked for before it is there
         return request_for(self.study, trial, self._prepared, slot)
 
     def _log(self, trial: Trial) -> Path:
@@ -302,6 +324,11 @@ def mean_baseline(registry: Registry, folds: Iterable[Any]) -> Mapping[str, floa
     return {name: mean(values) if values else math.nan for name, values in known.items()}
 
 
+def predictive(registry: Registry) -> dict[str, Metric]:
+    """The metrics that read predictions, by name."""
+    return {metric.name: metric for metric in registry.metrics.values() if not metric.measured}
+
+
 def majority_baseline(registry: Registry, loaded: Any) -> Mapping[str, float]:
     """What a model reaches on validation that always answers with the training set's class shares."""
     import numpy as np
@@ -311,15 +338,25 @@ def majority_baseline(registry: Registry, loaded: Any) -> Mapping[str, float]:
     shares = np.bincount(train, minlength=loaded.task.num_classes).astype(np.float32)
     probabilities = np.tile(shares / shares.sum(), (len(labels), 1))
     evaluation = Evaluation(probabilities, labels, loaded.task.class_names)
-    quality = [metric for metric in registry.metrics.values() if not metric.measured]
-    return {metric.name: float(metric.compute(evaluation)) for metric in quality}
+    return {name: float(metric.compute(evaluation)) for name, metric in predictive(registry).items()}
 
 
-def _with_budget(store: Store, study: StudyRow, budget: Budget) -> StudyRow:
-    if budget.trials < 1:
-        raise UsageError(f"trials {budget.trials} is too small", "give 1 or more")
-    store.update_budget(study.id, budget)
-    return store.study(study.name)
+def _with_wishes(
+    store: Store, study: StudyRow, trials: int | None, keep: Keep | None
+) -> tuple[StudyRow, Callable[[], None]]:
+    """The study under a new total of trials and another policy, and what writes them down; UsageError for no total."""
+    spec = study.spec
+    if trials is not None and trials < 1:
+        raise UsageError(f"trials {trials} is too small", "give 1 or more")
+    budget = spec.budget if trials is None else Budget(trials, spec.budget.timeout)
+
+    def write() -> None:
+        if trials is not None:
+            store.update_budget(study.id, budget)
+        if keep is not None:
+            store.update_keep(study.id, keep)
+
+    return replace(study, spec=replace(spec, budget=budget, keep=keep or spec.keep)), write
 
 
 def _seconds_left(study: StudyRow, timeout: float | None) -> float | None:

@@ -5,7 +5,7 @@ import io
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from fersearch.report import sharing
 from fersearch.space import describe
 from fersearch.store import Store, StudyRow, StudySummary
 from fersearch.study import Constraint, Objective, StudySpec
-from fersearch.trial import Epoch, Trial
+from fersearch.trial import Epoch, Trial, TrialState, of_data
 
 if TYPE_CHECKING:
     import optuna
@@ -28,6 +28,7 @@ class StudyView:
     """A study as `study show` tells it: its spec, its counts by state, and the looks at its test split.
 
     `timing` says whether training times were measured by trials that shared a device; empty where it is not known.
+    `data` says which data the study is about, empty before its first run.
     """
 
     name: str
@@ -40,6 +41,7 @@ class StudyView:
     seconds: float
     environments: Sequence[Mapping[str, Any]]
     timing: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def space(self) -> dict[str, str]:
@@ -68,12 +70,16 @@ class TrialView:
 
 @dataclass(frozen=True)
 class Front:
-    """The non-dominated complete trials of a study, and what they were compared on."""
+    """The non-dominated complete trials of a study, and what they were compared on.
+
+    `foreign` counts the complete trials that saw earlier data and were not compared.
+    """
 
     study: str
     trials: Sequence[Trial]
     objectives: tuple[Objective, ...]
     baseline: Mapping[str, float]
+    foreign: int = 0
 
 
 def list_studies(storage: str | None = None) -> list[StudySummary]:
@@ -137,8 +143,10 @@ def front_of(study: StudyRow, trials: Sequence[Trial], where: Sequence[str] = ()
     for constraint in constraints:
         lookup("metric", constraint.metric, dict.fromkeys(known))
     objectives = study.spec.objectives
-    members = pareto_front(trials, objectives, study.baseline, constraints)
-    return Front(study.name, members, objectives, study.baseline)
+    comparable = of_data(trials, study.data_digest)
+    foreign = sum(trial.state is TrialState.COMPLETE and not trial.saw(study.data_digest) for trial in trials)
+    members = pareto_front(comparable, objectives, study.baseline, constraints)
+    return Front(study.name, members, objectives, study.baseline, foreign)
 
 
 def delete_study(name: str, storage: str | None = None) -> None:
@@ -194,7 +202,7 @@ def to_optuna(name: str, storage: str | None = None) -> "optuna.Study":
 
     with open_store(storage) as store:
         study = store.study(name)
-        return convert(study.spec, store.trials(study.id))
+        return convert(study.spec, store.trials(study.id), study.data_digest)
 
 
 def view(store: Store, study: StudyRow) -> StudyView:
@@ -211,6 +219,7 @@ def view(store: Store, study: StudyRow) -> StudyView:
         seconds=study.seconds,
         environments=store.environments(study.id),
         timing=sharing.told(store.trials(study.id)),
+        data=study.data,
     )
 
 
@@ -224,6 +233,7 @@ def trial_json(trial: Trial) -> dict[str, Any]:
         "epochs": trial.epochs,
         "reason": trial.reason.value if trial.reason else None,
         "checkpoint": trial.checkpoint,
+        "data": trial.data_digest or None,
     }
 
 
@@ -262,9 +272,11 @@ def _csv(trials: Sequence[Trial]) -> str:
     values = list(dict.fromkeys(name for trial in trials for name in trial.values))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["number", "state", "reason", "epochs_trained", "kept_epoch", *params, *values, "checkpoint"])
+    writer.writerow(
+        ["number", "state", "reason", "epochs_trained", "kept_epoch", *params, *values, "checkpoint", "data"]
+    )
     for trial in trials:
         row = [trial.number, trial.state, trial.reason or "", trial.epochs, trial.kept_epoch or ""]
         row += [trial.params.get(name, "") for name in params] + [trial.values.get(name, "") for name in values]
-        writer.writerow([*row, trial.checkpoint or ""])
+        writer.writerow([*row, trial.checkpoint or "", trial.data_digest])
     return out.getvalue()

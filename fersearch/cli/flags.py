@@ -112,7 +112,10 @@ class StudyFlags:
         int | None, typer.Option("--refit", help="At the end train the best trial so often more, without folds.")
     ] = None
     unseen: Annotated[
-        list[str] | None, typer.Option("--unseen", help="At the end judge the best model on this dataset; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--unseen", help="At the end judge the best model on this dataset, NAME or NAME=PATH; repeatable."
+        ),
     ] = None
     keep: Keep = None
 

@@ -16,7 +16,7 @@ from fersearch.cli import words
 from fersearch.engines.local import Observer
 from fersearch.store import StudyRow
 from fersearch.study import Objective
-from fersearch.trial import Decision, Epoch, Trial, TrialState
+from fersearch.trial import Decision, Epoch, Trial, TrialState, of_data
 
 Clock = Callable[[], float]
 REDRAW_SECONDS = 0.25
@@ -55,6 +55,7 @@ class Tally:
     running: dict[int, Under] = field(default_factory=dict)
     before: int = 0
     rounds: int = 1
+    data_digest: str = ""
 
     def __post_init__(self) -> None:
         self.before = len(self.ended)
@@ -71,8 +72,8 @@ class Tally:
         return allowed if left is None else min(left, allowed)
 
     def bests(self) -> list[tuple[str, float, int]]:
-        """For each objective: metric, best value of the complete trials, and the trial that has it."""
-        complete = [trial for trial in self.ended if trial.state is TrialState.COMPLETE]
+        """For each objective: metric, best value of the complete trials on this data, and the trial that has it."""
+        complete = [trial for trial in of_data(self.ended, self.data_digest) if trial.state is TrialState.COMPLETE]
         found = [(objective.metric, words.best(complete, objective)) for objective in self.objectives]
         return [(metric, trial.values[metric], trial.number) for metric, trial in found if trial is not None]
 
@@ -90,7 +91,10 @@ class Watcher(Observer):
         spec, seconds = study.spec, self.seconds
         if seconds is None and spec.budget.timeout is not None:
             seconds = max(spec.budget.timeout - study.seconds, 0.0)
-        self.tally = Tally(study.name, spec.objectives, total, list(ended), self.clock(), seconds, rounds=rounds)
+        self.tally = Tally(
+            study.name, spec.objectives, total, list(ended), self.clock(), seconds, rounds=rounds,
+            data_digest=study.data_digest,
+        )  # fmt: skip
         so_far = f", {len(ended)} ended before" if ended else ""
         limit = f", at most {durations.brief(seconds)}" if seconds is not None else ""
         self.say(

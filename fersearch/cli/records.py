@@ -59,6 +59,7 @@ def study(view: "StudyView") -> Record:
         "looks": looks(view.looks),
         "timing": view.timing,
         "keep": str(view.spec.keep),
+        "data": dict(view.data),
     }
 
 

@@ -17,6 +17,7 @@ from fersearch.cli.parts import Cell, Listing
 from fersearch.cli.parts import facts as _facts
 from fersearch.cli.parts import table as _table
 from fersearch.cli.parts import title as _title
+from fersearch.data.identity import SHORT
 from fersearch.report.sharing import EXCLUSIVE
 from fersearch.space import describe
 from fersearch.study import Keep, Objective, StudySpec
@@ -87,6 +88,7 @@ def study(view: "StudyView") -> RenderableType:
         "trials": f"{words.counts(view.counts)} of {view.spec.budget.trials}",
         "time used": durations.brief(view.seconds),
         **({"timing": view.timing} if view.timing else {}),
+        **({"data": "\n".join(told)} if (told := words.data(view.data)) else {}),
         "looks at test": str(len(view.looks)),
         "created": _moment(view.created),
         "storage": view.storage,
@@ -128,19 +130,21 @@ def trials(found: Sequence[Trial], objectives: Sequence[Objective]) -> Renderabl
     if not found:
         return Text("no trials yet")
     shown = words.varying(found)
+    several = len({t.data_digest for t in found if t.data_digest}) > 1
     rows: list[Sequence[Cell]] = [
         (
             str(t.number),
             _state(t.state),
             str(t.reason or ""),
             str(t.epochs),
+            *((t.data_digest[:SHORT],) if several else ()),
             *_values(t, objectives),
             words.settings(t.params, shown),
         )
         for t in found
     ]
-    titles = (">trial", "state", "reason", ">epochs", *(f">{words.heading(o)}" for o in objectives), "parameters")
-    return Listing(titles, rows)
+    data, values = ("data",) if several else (), (f">{words.heading(o)}" for o in objectives)
+    return Listing((">trial", "state", "reason", ">epochs", *data, *values, "parameters"), rows)
 
 
 def front(found: "Front") -> RenderableType:
@@ -149,6 +153,7 @@ def front(found: "Front") -> RenderableType:
         return Group(
             Text(f"the front of {found.study} is empty: no complete trial is better than the baseline"),
             *_baseline(found),
+            *_foreign(found),
         )
     tied, shown = words.ties(found.trials, found.objectives), words.varying(found.trials)
     alone = any(EXCLUSIVE in t.values for t in found.trials)
@@ -167,7 +172,7 @@ def front(found: "Front") -> RenderableType:
     title = f"Pareto front of {found.study}: {words.plural(len(found.trials), 'trial')}"
     note = f"{TIED} within {words.TIE:.0%} of another trial here: equal, as far as clocks and memory can tell"
     notes = [Text(note, style="dim")] if tied else []
-    return Group(_title(title), Listing(titles, rows), *notes, *_baseline(found))
+    return Group(_title(title), Listing(titles, rows), *notes, *_baseline(found), *_foreign(found))
 
 
 def trial(view: "TrialView", objectives: Sequence[Objective]) -> RenderableType:
@@ -330,6 +335,11 @@ def _baseline(found: "Front") -> list[Text]:
     known = [o.metric for o in found.objectives if o.metric in found.baseline]
     told = ", ".join(f"{metric} {words.number(found.baseline[metric])}" for metric in known)
     return [Text(f"baseline, always the largest class: {told}", style="dim")] if told else []
+
+
+def _foreign(found: "Front") -> list[Text]:
+    told = f"{words.plural(found.foreign, 'complete trial')} saw earlier data and cannot be compared with these"
+    return [Text(told, style="dim")] if found.foreign else []
 
 
 def _histories(history: Sequence[Epoch], objectives: Sequence[Objective]) -> list[RenderableType]:

@@ -18,6 +18,12 @@ Where = Annotated[
     list[str] | None,
     typer.Option("--where", metavar="METRIC<=N", help="Keep only trials within a bound; repeatable."),
 ]
+Data = Annotated[
+    Path | None, typer.Option("--data", metavar="PATH", help="Where the study's data is now; it must be the same.")
+]
+AcceptDataChange = Annotated[
+    bool, typer.Option("--accept-data-change", help="Go on with other data; trials of the earlier are not compared.")
+]
 NoRun = Annotated[bool, typer.Option("--no-run", help="Only create it.")]
 
 
@@ -60,6 +66,8 @@ def run(
         str | None, typer.Option("--timeout", metavar="DURATION", help="End this run after 90, 90s, 55m or 2h.")
     ] = None,
     keep: Keep = None,
+    data: Data = None,
+    accept_data_change: AcceptDataChange = False,
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> int:
@@ -68,7 +76,8 @@ def run(
 
     seconds = flags.duration("--timeout", timeout)
     names = api.matching_studies([name], storage)
-    return _run_each(names, how, trials=trials, timeout=seconds, keep=keep, storage=storage, as_json=as_json)
+    asked = {"trials": trials, "keep": keep, "data": data, "accept_data_change": accept_data_change}
+    return _run_each(names, how, timeout=seconds, storage=storage, as_json=as_json, **asked)
 
 
 @app.command()
@@ -200,19 +209,21 @@ def _run_each(
     names: Sequence[str],
     how: RunFlags,
     *,
-    trials: int | None = None,
     timeout: float | None = None,
-    keep: str | None = None,
     storage: str | None,
     as_json: bool,
+    **asked: Any,
 ) -> int:
-    """Run studies one after another; one that fails is told, the others still run, and the exit code is 1."""
+    """Run studies one after another; one that fails is told, the others still run, and the exit code is 1.
+
+    `asked` are further keywords of `api.run_study`.
+    """
     from fersearch.cli import records
 
     failures, found = [], []
     for name in names:
         try:
-            found.append(_run(name, how, trials=trials, timeout=timeout, keep=keep, storage=storage, as_json=as_json))
+            found.append(_run(name, how, timeout=timeout, storage=storage, as_json=as_json, **asked))
         except FersearchError as error:
             if len(names) == 1 or error.exit_code == errors.INTERRUPTED:
                 raise
@@ -229,11 +240,10 @@ def _run(
     name: str,
     how: RunFlags,
     *,
-    trials: int | None = None,
     timeout: float | None = None,
-    keep: str | None = None,
     storage: str | None,
     as_json: bool,
+    **asked: Any,
 ) -> dict[str, Any]:
     """Run a study under the eyes of a watcher, then show its front, or return it as a record."""
     from fersearch import api
@@ -243,10 +253,9 @@ def _run(
     watcher = progress.watcher(render.console(stderr=as_json), timeout, how.verbose)
     view = api.run_study(
         name,
-        trials=trials,
         timeout=timeout,
-        keep=keep,
         **how.keywords(),
+        **asked,
         observer=watcher,
         storage=storage,
     )

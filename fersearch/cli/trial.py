@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fersearch.cli.flags import AsJson, Storage
+from fersearch.cli.flags import AsJson, Data, Storage
 from fersearch.errors import UsageError
 from fersearch.trial import Epoch
 
@@ -61,6 +61,7 @@ def rerun(
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Keep the model in this folder.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a pulled model that is there.")] = False,
+    data: Data = None,
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> int:
@@ -77,7 +78,7 @@ def rerun(
             render.console(stderr=True).print(f"epoch {epoch.number} of {view.trial.epochs}", style="dim")
 
     done = api.rerun_trial(
-        study, number, seed=seed, device=device, out=out, force=force, storage=storage, report=report
+        study, number, seed=seed, device=device, out=out, force=force, data=data, storage=storage, report=report
     )
     if as_json:
         records.dump(records.rerun(done))

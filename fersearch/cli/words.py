@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from fersearch.data.identity import Identity
 from fersearch.space import Value
 from fersearch.study import Objective, Protocol
 from fersearch.trial import Trial
@@ -117,3 +118,14 @@ def protocol(asked: Protocol) -> str:
     told += [plural(asked.repeats, "repeat")] if asked.repeats > 1 else []
     told += ["duplicates left out"] if asked.duplicates == "drop" else []
     return ", ".join(told)
+
+
+def data(record: Mapping[str, Any]) -> list[str]:
+    """Which data a study is about, as its row keeps it: where, images and classes, digests; one line each."""
+    if not record.get("seen"):
+        return []
+    known = Identity.from_json(record)
+    earlier = len(record.get("earlier", ()))
+    lines = [known.path] if known.path else []
+    lines.append(known.told())
+    return [*lines, *([f"{plural(earlier, 'earlier set')} of data, whose trials are not compared"] if earlier else [])]

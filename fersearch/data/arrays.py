@@ -5,7 +5,8 @@ and statistics for one study and caches them beside, so that a trial process onl
 one copy in memory.
 """
 
+from fersearch.data.digests import together
 from fersearch.data.prepared import Prepared, prepare
 from fersearch.data.views import Loaded, load
 
-__all__ = ["Loaded", "Prepared", "load", "prepare"]
+__all__ = ["Loaded", "Prepared", "load", "prepare", "together"]

@@ -1,6 +1,7 @@
 """Where a dataset is: the path given now, the one given last time, or the folder of its name in the home."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from fersearch import home
@@ -20,8 +21,13 @@ def locate(dataset: Dataset, given: str | Path | None = None) -> Path | None:
         return None
     if given is not None:
         return _existing(Path(given).expanduser().absolute())
-    last = remembered().get(dataset.name)
     usual = home.home() / "data" / dataset.name
+    if dataset.named_by_path and not usual.exists():
+        raise DataError(
+            f"{dataset.name} is the name of a layout that many sets of images have",
+            f"say which is meant with --data: {dataset.expected}",
+        )
+    last = None if dataset.named_by_path else remembered().get(dataset.name)
     if last is not None and (last.exists() or not usual.exists()):
         return last
     if usual.exists():
@@ -33,9 +39,32 @@ def locate(dataset: Dataset, given: str | Path | None = None) -> Path | None:
     )
 
 
-def remember(name: str, path: Path) -> None:
-    """Keep a dataset's path, so that it is found again by name alone."""
-    known = {**remembered(), name: path.absolute()}
+def look_for(dataset: Dataset, recorded: str | Path | None, is_kept: Callable[[Path], bool]) -> Path | None:
+    """Where to look for the data of a study: where it was, or where that is gone, where its name leads now.
+
+    `is_kept` says whether what was made of a path that is gone is still here, and serves. Whether it is the same
+    data, digests must tell.
+
+    Raises:
+        DataError: nothing is known.
+    """
+    if recorded is None or not dataset.needs_data:
+        return locate(dataset)
+    path = Path(recorded)
+    if path.exists() or is_kept(path):
+        return path
+    try:
+        found = locate(dataset)
+    except DataError:
+        return path
+    return found if found is not None and found.exists() else path
+
+
+def remember(dataset: Dataset, path: Path) -> None:
+    """Keep a dataset's path, so that it is found again by its name, unless the name alone does not say which it is."""
+    if dataset.named_by_path:
+        return
+    known = {**remembered(), dataset.name: path.absolute()}
     text = json.dumps({key: str(value) for key, value in sorted(known.items())}, indent=1)
     write_atomic(_list(), text.encode())
 

@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,13 +22,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fersearch.components import Dataset, Raw
+from fersearch.data import digests
 from fersearch.data import options as dataset_options
 from fersearch.data.folders import printable
 from fersearch.data.pictures import reshaped, steps_of
 from fersearch.data.preprocess import applied_to_all
 from fersearch.data.step_lists import Steps, declared, with_preprocess
 from fersearch.errors import DataError
-from fersearch.files import sync
+from fersearch.files import atomic_path, sync, write_atomic
 from fersearch.locks import lock
 from fersearch.space import Value
 
@@ -40,12 +41,16 @@ FOUND = (
     "the dataset does not tell where its faces are: they were found, and cut with the margin of the training images; "
     "where none was found the image was taken whole"
 )
+IMAGE_DIGESTS = "image_digests.npy"
+LATER = ("files_digest", "makers")  # what the first copies of this format do not have
 
 
 @dataclass(frozen=True)
 class Prepared:
     """A prepared copy on disk: what it holds and where it came from; its arrays are mapped, never read whole.
 
+    `digest` is the SHA-256 of pixels and columns, `files_digest` that of the files they came from (empty where the
+    copy was made before that was taken and the files are gone), `makers` the versions that read them.
     `steps` say how a picture became an input; None where the dataset does not tell, or the copy is older than they.
     """
 
@@ -62,6 +67,8 @@ class Prepared:
     source: str
     files: int
     steps: Steps | None = None
+    files_digest: str = ""
+    makers: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def open(cls, folder: Path) -> "Prepared":
@@ -72,7 +79,9 @@ class Prepared:
         """
         try:
             meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-            known = {name: meta[name] for name in cls.__dataclass_fields__ if name not in ("folder", "steps")}
+            optional = {name: meta[name] for name in LATER if name in meta}
+            given = [name for name in cls.__dataclass_fields__ if name not in ("folder", "steps", *LATER)]
+            known = {name: meta[name] for name in given} | optional
         except (OSError, ValueError, KeyError) as error:
             raise DataError(
                 f"{folder} holds no prepared dataset: {error}", "remove the folder and prepare again"
@@ -89,6 +98,15 @@ class Prepared:
     def columns(self) -> dict[str, Array]:
         """Every column by name, each mapped read-only."""
         return {path.stem: map_array(path) for path in sorted((self.folder / "columns").glob("*.npy"))}
+
+    @cached_property
+    def image_digests(self) -> digests.ImageDigests:
+        """A digest of each image's pixels, uint8 (n, 16); taken once, and kept beside them."""
+        path = self.folder / IMAGE_DIGESTS
+        if not path.exists():
+            with atomic_path(path) as work, work.open("wb") as file:
+                np.save(file, digests.of_images(self.images), allow_pickle=False)
+        return map_array(path)
 
 
 def map_array(path: Path) -> Array:
@@ -134,8 +152,14 @@ def prepare(
     if not is_whole(folder):
         with trouble_told(root), lock(folder.with_name(f"{folder.name}.lock")):
             if not is_whole(folder):
-                _make(dataset, source, chosen, folder, len(files), progress, trained)
-    return Prepared.open(folder)
+                _make(dataset, source, chosen, folder, files, progress, trained)
+    found = Prepared.open(folder)
+    return found if found.files_digest else _with_files_digest(found, digests.of_files(files, start))
+
+
+def has_copy(dataset: Dataset, source: Path, options: Mapping[str, Value], root: Path) -> bool:
+    """Whether a copy made from a source is here, which serves where the source is gone."""
+    return _made_from(source, dataset_options.decoding(dataset, options), root / dataset.name) is not None
 
 
 def is_whole(folder: Path) -> bool:
@@ -159,6 +183,15 @@ def _made_from(source: Path, chosen: Mapping[str, Value], shelf: Path) -> Prepar
         if copy.source == str(source.absolute()) and copy.options == chosen:
             return copy
     return None
+
+
+def _with_files_digest(copy: Prepared, digest: str) -> Prepared:
+    """The copy with the digest of its files, kept for the next time: one made before that was taken has none."""
+    path = copy.folder / "meta.json"
+    with trouble_told(copy.folder), lock(copy.folder.with_name(f"{copy.folder.name}.lock")):
+        meta = json.loads(path.read_text(encoding="utf-8"))
+        write_atomic(path, json.dumps({**meta, "files_digest": digest}, indent=1).encode())
+    return replace(copy, files_digest=digest)
 
 
 def _key(dataset: Dataset, source: Path, files: Sequence[Path], chosen: Mapping[str, Value]) -> str:
@@ -201,7 +234,7 @@ def _make(
     source: Path | None,
     chosen: Mapping[str, Value],
     folder: Path,
-    files: int,
+    files: Sequence[Path],
     progress: Progress | None,
     trained: Steps | None = None,
 ) -> None:
@@ -216,6 +249,10 @@ def _make(
         digest = _write(dataset, raw, shape, work, progress)
         if getattr(images, "finds", False):
             raw.findings.append(FOUND)
+        start = source or Path()
+        files_digest = digests.of_files(files, start)
+        if _key(dataset, start, dataset.files(start), chosen) != folder.name:
+            raise DataError(f"files in {source} changed while they were prepared", "run it again once they are settled")
         meta = {
             "name": dataset.name,
             "class_names": list(raw.class_names),
@@ -227,7 +264,9 @@ def _make(
             "licence": dataset.licence,
             "findings": [printable(line) for line in raw.findings],
             "source": str(source.absolute()) if source else "",
-            "files": files,
+            "files": len(files),
+            "files_digest": files_digest,
+            "makers": {**digests.makers(), f"dataset {dataset.name}": str(dataset.version)},
             "steps": with_preprocess(steps_of(images) or declared(dataset, chosen), chosen),
         }
         (work / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")

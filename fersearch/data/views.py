@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fersearch.components import Dataset, Labels, Task
+from fersearch.data import digests, splits
 from fersearch.data import options as dataset_options
-from fersearch.data import splits
 from fersearch.data.folders import PARTS
+from fersearch.data.identity import Identity
 from fersearch.data.prepared import Prepared, map_array, trouble_told
 from fersearch.data.step_lists import Steps
 from fersearch.errors import DataError
@@ -24,7 +25,7 @@ from fersearch.space import Value
 from fersearch.study import Protocol
 
 Ints = npt.NDArray[np.int64]
-FORMAT = 3
+FORMAT = 4
 CHUNK = 2048
 
 
@@ -38,7 +39,7 @@ class Loaded:
     one per channel (std 1 where the images are all equal). `digest` is the SHA-256 of the prepared content.
     `steps` say how a picture became an input (`fersearch.data.steps`), None where that is not known.
     `rounds` is how often the protocol trains, `source` (str, n) the dataset that each image came from where several
-    are merged, `warnings` what makes the split's scores doubtful.
+    are merged, `warnings` what makes the split's scores doubtful. By its `identity` the data is known again.
     """
 
     images: npt.NDArray[np.uint8]
@@ -55,6 +56,7 @@ class Loaded:
     source: npt.NDArray[np.str_] | None = None
     warnings: tuple[str, ...] = ()
     steps: Steps | None = None
+    identity: Identity = field(default_factory=Identity)
 
 
 def load(
@@ -98,6 +100,21 @@ def load(
         source=map_array(source) if source.exists() else None,
         warnings=tuple(facts["warnings"]),
         steps=prepared.steps,
+        identity=_identity(prepared, facts),
+    )
+
+
+def _identity(prepared: Prepared, facts: Mapping[str, Any]) -> Identity:
+    return Identity(
+        files=prepared.files_digest,
+        arrays=prepared.digest,
+        seen=facts["seen"],
+        test=facts["test"],
+        classes=tuple(facts["class_names"]),
+        counts=facts["counts"],
+        file_count=prepared.files,
+        makers=prepared.makers,
+        path=prepared.source,
     )
 
 
@@ -166,6 +183,7 @@ def _make(
     if labels.source is not None:
         arrays["source"] = np.asarray(labels.source).astype(str)
     facts = {
+        **_digests(prepared, labels, indices),
         "class_names": list(labels.class_names),
         "target": chosen["target"],
         "mean": mean,
@@ -179,6 +197,19 @@ def _make(
     }
     with trouble_told(prepared.folder):
         _save(folder, arrays, facts)
+
+
+def _digests(prepared: Prepared, labels: Labels, indices: Mapping[str, Ints]) -> dict[str, Any]:
+    """The digests of what trials see, and of the test split, which they do not; and the images of each part."""
+    shape = (prepared.channels, prepared.image_size)
+    columns = {"hard": labels.hard, "soft": labels.soft, "subject": labels.subject}
+
+    def digest(*parts: str) -> str:
+        rows = {part: indices[part] for part in parts}
+        return digests.of_rows(labels.class_names, shape, prepared.image_digests, columns, rows)
+
+    counts = {part: len(rows) for part, rows in indices.items()}
+    return {"seen": digest("train", "valid"), "test": digest("test"), "counts": counts}
 
 
 def _save(folder: Path, arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> None:

@@ -144,7 +144,7 @@ class TrialActor(Trainable):
             self._preload = order["preload"]
             self._pool = Pool(self._preload, order["hung_after"])
         asked = request["request"]
-        asked["prepared"] = str(bring(Path(asked["prepared"]), self._fetch))
+        asked["prepared"] = str(bring(Path(asked["prepared"]), self._fetch, asked.get("prepared_digest", "")))
         self._place = place(order["env"])
         asked["scratch"] = str(moved(asked["scratch"], there, here))
         self._log = moved(order["log"], there, here)

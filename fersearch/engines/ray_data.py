@@ -7,7 +7,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from fersearch.data.prepared import is_whole
+from fersearch.data.identity import SHORT
+from fersearch.data.prepared import Prepared, is_whole
 from fersearch.home import prepared_folder
 from fersearch.locks import lock
 
@@ -20,17 +21,20 @@ def pack(folder: Path) -> bytes:
     return buffer.getvalue()
 
 
-def bring(folder: Path, fetch: Callable[[Path], bytes]) -> Path:
+def bring(folder: Path, fetch: Callable[[Path], bytes], digest: str = "") -> Path:
     """Return where a prepared dataset is on this node: `folder` itself if it is seen here, else a copy of its own.
 
-    A prepared copy is named by the key of its content, so whatever copy of that name is here serves.
+    A prepared copy is named by its files as they lie there and not by what is in it, which the versions that read
+    them decide too: one that was made here serves only if its content has the `digest` of the driver's.
     `fetch(folder)` gives the archive that `pack` made; trials that start together wait for one copy.
     """
     if is_whole(folder):
         return folder
     copy = prepared_folder() / folder.parent.name / folder.name
     if is_whole(copy):
-        return copy
+        if digest in ("", Prepared.open(copy).digest):
+            return copy
+        copy = copy.with_name(f"{copy.name}-{digest[:SHORT]}")
     with lock(copy.with_name(f"{copy.name}.lock")):
         if not is_whole(copy):
             _unpack(fetch(folder), copy)

@@ -17,7 +17,7 @@ from fersearch.search.pruner import Verdict
 from fersearch.search.retries import next_state
 from fersearch.search.values import best_epoch, max_epochs, planned_epochs, told_values, trial_values, undefined
 from fersearch.study import StudySpec
-from fersearch.trial import Attempt, Decision, Epoch, Outcome, Reason, Trial, TrialState
+from fersearch.trial import Attempt, Decision, Epoch, Outcome, Reason, Trial, TrialState, of_data
 
 
 class Writer(Protocol):
@@ -41,6 +41,9 @@ class Writer(Protocol):
     def release(self, trial: Trial) -> None:
         """Keep that an ended trial has given up its checkpoint."""
 
+    def forget_epochs(self, number: int, attempt: int) -> None:
+        """Forget the epochs that attempts of a trial before this one recorded."""
+
 
 class StudyLike(Protocol):
     """A study's row, as far as the brain reads it."""
@@ -56,7 +59,9 @@ class Search:
     Trials that a driver left running when it died have their open attempt ended as killed, and
     run again as the retry table says. `baseline` holds the majority class's score by metric;
     `rounds` is how often the protocol trains each trial. `discard` is called with the digest of each
-    checkpoint that the study keeps no longer, after the writer was told so.
+    checkpoint that the study keeps no longer, after the writer was told so. Trials that saw other data
+    than that of `data_digest` are counted and otherwise left alone: the sampler and the pruner do not hear of
+    them, they stand on no front and keep what they have; those that have not ended begin again.
     """
 
     def __init__(
@@ -69,6 +74,7 @@ class Search:
         baseline: Mapping[str, float],
         rounds: int = 1,
         discard: Callable[[str], None] = lambda _: None,
+        data_digest: str = "",
     ) -> None:
         self.spec = study.spec
         self._space = self.spec.space.to_json()
@@ -79,15 +85,16 @@ class Search:
         self._history = History()
         self._rounds = rounds
         self._discard = discard
+        self._data_digest = data_digest
         self._keeper = Keeper(self.spec, baseline)
         self._pruner = make_pruner(self.spec, metrics, rounds)
         self._trials: dict[int, Trial] = {}
         self._numbers: dict[TrialState, set[int]] = {state: set() for state in TrialState}
         for trial in sorted(trials, key=lambda trial: trial.number):
             self._recall(trial, history.get(trial.number, ()))
-        self._give_up(self._released(number for number, trial in self._trials.items() if trial.state.ended))
+        self._give_up(self._released(trial.number for trial in self._compared_trials() if trial.state.ended))
         self._release()
-        self._sampler = make_sampler(self.spec, self._trials.values(), metrics)
+        self._sampler = make_sampler(self.spec, map(self._as_sampled, self._trials.values()), metrics)
 
     def ask(self) -> Trial | None:
         """Hand out a trial, now running: one that waits first, else a new one; None if there is nothing to run now."""
@@ -97,6 +104,8 @@ class Search:
         if trial is None:
             return None
         attempt = Attempt(number=len(trial.attempts) + 1)
+        if not trial.saw(self._data_digest):
+            trial = self._begun_again(trial, attempt)
         trial = replace(trial, state=TrialState.RUNNING, attempts=(*trial.attempts, attempt))
         self._keep(trial)
         self._writer.start_attempt(trial.number, attempt)
@@ -165,7 +174,24 @@ class Search:
 
     def front(self) -> list[Trial]:
         """The Pareto front so far."""
-        return front(self._trials.values(), self.spec.objectives, self._baseline)
+        return front(self._compared_trials(), self.spec.objectives, self._baseline)
+
+    def _compared_trials(self) -> list[Trial]:
+        """The trials whose values can be compared: those that saw the study's data as it is now."""
+        return of_data(self._trials.values(), self._data_digest)
+
+    def _as_sampled(self, trial: Trial) -> Trial:
+        """A trial as the sampler is told of it: of one that ended on other data only that it was there."""
+        is_foreign = trial.state.ended and not trial.saw(self._data_digest)
+        return Trial(trial.number, {}, TrialState.FAILED) if is_foreign else trial
+
+    def _begun_again(self, trial: Trial, attempt: Attempt) -> Trial:
+        """A trial that waited and is to see other data now, as new but for its attempts; and written so."""
+        self._history.forget(trial.number)
+        trial = replace(trial, data_digest=self._data_digest, epochs=0, kept_epoch=None, values={}, verdict={})
+        self._writer.update_trial(trial)
+        self._writer.forget_epochs(trial.number, attempt.number)
+        return trial
 
     def _new(self) -> Trial | None:
         """A new trial, waiting; None if the budget has no room for one or the space holds no other."""
@@ -175,7 +201,8 @@ class Search:
         proposal = self._sampler.ask(number)
         if proposal is None:
             return None
-        trial = Trial(number, proposal[0], space=self._space, sampler_state=proposal[1])
+        params, state = proposal
+        trial = Trial(number, params, space=self._space, sampler_state=state, data_digest=self._data_digest)
         self._writer.add_trial(trial)
         return trial
 
@@ -260,7 +287,13 @@ class Search:
         self._numbers[trial.state].add(trial.number)
 
     def _recall(self, trial: Trial, epochs: Sequence[Epoch]) -> None:
-        """Take in a trial's rows: the pruner hears its epochs, and those of an unfinished one are held."""
+        """Take in a trial's rows: the pruner hears its epochs, and those of an unfinished one are held.
+
+        What a trial did on other data is not compared with anything.
+        """
+        if not trial.saw(self._data_digest):
+            self._keep(trial if trial.state.ended else replace(trial, epochs=0))
+            return
         counted = [epoch for epoch in epochs if not trial.state.ended or epoch.number <= trial.epochs]
         for place, epoch in enumerate(counted, 1):
             before = {earlier.number: earlier for earlier in counted[:place]} if epoch.last else {}

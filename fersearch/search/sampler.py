@@ -161,17 +161,18 @@ _SAMPLERS: dict[str, Callable[[StudySpec, int], BaseSampler]] = {
 }
 
 
-def to_optuna(spec: StudySpec, trials: Iterable[Trial]) -> optuna.Study:
+def to_optuna(spec: StudySpec, trials: Iterable[Trial], data_digest: str = "") -> optuna.Study:
     """The study as an in-memory Optuna study, for Optuna's plots and dashboard.
 
-    Trial numbers stay. Infeasible trials come as failed; what Optuna has no field for comes as user attributes
-    (`state`, `reason`, `epochs`, `checkpoint`, and `value:<metric>` of every metric).
+    Trial numbers stay. Infeasible trials come as failed, and so do those that saw other data than that of
+    `data_digest`, where one is given; what Optuna has no field for comes as user attributes (`state`, `reason`, `epochs`,
+    `checkpoint`, `data`, and `value:<metric>` of every metric).
     """
     with _quiet():
         study = optuna.create_study(study_name=spec.name, directions=_directions(spec))
         study.set_metric_names([objective.metric for objective in spec.objectives])
     for trial in sorted(trials, key=lambda trial: trial.number):
-        study.add_trial(_exported(spec, trial))
+        study.add_trial(_exported(spec, trial, trial.saw(data_digest)))
     return study
 
 
@@ -210,12 +211,12 @@ def _suggest(trial: optuna.Trial, name: str, dimension: Dimension) -> Value:
     return float(trial.suggest_float(name, float(dimension.low), float(dimension.high), log=dimension.log))
 
 
-def _exported(spec: StudySpec, trial: Trial) -> FrozenTrial:
+def _exported(spec: StudySpec, trial: Trial, is_compared: bool) -> FrozenTrial:
     known = distributions(Space.from_json(trial.space) if trial.space else spec.space, fixed=True)
     params = {name: value for name, value in trial.params.items() if name in known}
-    complete = trial.state is TrialState.COMPLETE
+    complete = trial.state is TrialState.COMPLETE and is_compared
     return create_trial(
-        state=_EXPORTED[trial.state],
+        state=_EXPORTED[trial.state] if is_compared else OptunaState.FAIL,
         values=[float(trial.values[objective.metric]) for objective in spec.objectives] if complete else None,
         params=params,
         distributions={name: known[name] for name in params},
@@ -224,6 +225,7 @@ def _exported(spec: StudySpec, trial: Trial) -> FrozenTrial:
             "reason": str(trial.reason or ""),
             "epochs": trial.epochs,
             "checkpoint": trial.checkpoint,
+            "data": trial.data_digest,
             **{f"value:{metric}": value for metric, value in trial.values.items()},
         },
     )

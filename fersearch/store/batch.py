@@ -43,6 +43,8 @@ class Statements:
         held = checkpoints.c
         given = (held.study_id == bindparam("of_study"), held.trial == bindparam("of_trial"))
         self.forget_checkpoint = delete(checkpoints).where(*given)
+        superseded = (epochs.c.study_id == bindparam("of_study"), epochs.c.trial == bindparam("of_trial"))
+        self.forget_epochs = delete(epochs).where(*superseded, epochs.c.attempt < bindparam("before_attempt"))
         self.value = Bulk(dialect, trial_values)
         self.epoch = Bulk(dialect, epochs)
         self.reach = Reach(dialect)
@@ -100,6 +102,7 @@ class Batch:
         self.confusions: list[tuple[Any, ...]] = []
         self.checkpoints: dict[int, Row] = {}
         self.released: dict[int, str] = {}
+        self.superseded: dict[int, int] = {}
         self.seconds_run: float | None = None
         self.actions: list[Callable[[], None]] = []
 
@@ -151,6 +154,10 @@ class Batch:
         self.checkpoints.pop(number, None)
         self.released[number] = policy
 
+    def forget_epochs(self, number: int, attempt: int) -> None:
+        """That a trial begins again with an attempt, so that no epoch of its earlier ones counts."""
+        self.superseded[number] = attempt
+
     def seconds(self, total: float) -> None:
         """The running time of the study: all of it, so that writing it twice adds nothing."""
         self.seconds_run = total
@@ -163,6 +170,10 @@ class Batch:
                 self.attempts[key]["environment_id"] = found
         of_released = [{"of_study": self.study_id, "of_trial": number} for number in self.released]
         of_trials = [{"of_study": self.study_id, "of_trial": number} for number in self.values]
+        superseded = [
+            {"of_study": self.study_id, "of_trial": number, "before_attempt": attempt}
+            for number, attempt in self.superseded.items()
+        ]
         running = {"of_study": self.study_id, "new_state": TrialState.RUNNING.value}
         statements.trial.upsert(connection, list(self.trials.values()), _TRIAL_CHANGES)
         statements.attempt.upsert(connection, list(self.attempts.values()), _ATTEMPT_CHANGES)
@@ -171,6 +182,7 @@ class Batch:
             (statements.forget_values, of_trials),
             (statements.release, [{**row, "policy": self.released[row["of_trial"]]} for row in of_released]),
             (statements.forget_checkpoint, of_released),
+            (statements.forget_epochs, superseded),
             (statements.checkpoint, list(self.checkpoints.values())),
         ):
             if rows:

@@ -29,6 +29,11 @@ class StudyRow:
     data: Mapping[str, Any] = field(default_factory=dict)
     database: str = ""
 
+    @property
+    def data_digest(self) -> str:
+        """The digest of what trials see of that data; empty before the first run."""
+        return str(self.data.get("seen", {}).get("digest", ""))
+
 
 @dataclass(frozen=True)
 class Look:

@@ -71,10 +71,15 @@ class Store:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.close()
 
-    def create_study(self, spec: StudySpec, plugins: Sequence[PluginFile] = ()) -> StudyRow:
-        """Add a study, with the plugin files that it uses; UsageError when its name is taken."""
+    def create_study(
+        self, spec: StudySpec, plugins: Sequence[PluginFile] = (), data: Mapping[str, Any] | None = None
+    ) -> StudyRow:
+        """Add a study, with the plugin files that it uses; UsageError when its name is taken.
+
+        `data` is what is known already of the data that it is about.
+        """
         with self.database.write() as connection:
-            studies.create(connection, spec, plugins)
+            studies.create(connection, spec, plugins, data)
             return studies.find(connection, spec.name)
 
     def create_studies(self, wanted: Iterable[tuple[StudySpec, Sequence[PluginFile]]]) -> None:
@@ -114,6 +119,16 @@ class Store:
         """Keep the metrics of the majority-class guess."""
         with self.database.write() as connection:
             studies.set_baseline(connection, study_id, values)
+
+    def set_data(
+        self, study_id: int, data: Mapping[str, Any], renamed: Mapping[str, str], baseline: Mapping[str, float]
+    ) -> None:
+        """Keep which data a study is about and the metrics of the majority-class guess on it, at once.
+
+        `renamed` maps digests that its trials carry to their new ones.
+        """
+        with self.database.write() as connection:
+            studies.set_data(connection, study_id, data, renamed, baseline)
 
     def update_budget(self, study_id: int, budget: Budget) -> None:
         """Change when the study is over."""

@@ -17,8 +17,13 @@ from fersearch.store.tables import OF_A_STUDY, checkpoints, identity, now, plugi
 from fersearch.study import Objective, StudySpec
 
 
-def create(connection: Connection, spec: StudySpec, plugins: Sequence[PluginFile]) -> None:
-    """Add a study and the plugin files it uses; UsageError when its name is taken."""
+def create(
+    connection: Connection, spec: StudySpec, plugins: Sequence[PluginFile], data: Mapping[str, Any] | None = None
+) -> None:
+    """Add a study and the plugin files it uses; UsageError when its name is taken.
+
+    `data` is what is known already of the data that it is about.
+    """
     row = {
         "name": spec.name,
         "model": spec.model,
@@ -29,7 +34,7 @@ def create(connection: Connection, spec: StudySpec, plugins: Sequence[PluginFile
         "baseline": {},
         "spec": spec.to_json(),
         "uid": uuid4().hex,
-        "data": {},
+        "data": dict(data or {}),
     }
     try:
         study_id = connection.execute(insert(studies).values(row).returning(studies.c.id)).scalar_one()
@@ -119,6 +124,23 @@ def remove(connection: Connection, study_id: int) -> list[str]:
 def set_baseline(connection: Connection, study_id: int, values: Mapping[str, float]) -> None:
     """Keep the metrics of the majority-class guess."""
     connection.execute(_update(study_id).values(baseline=dict(values)))
+
+
+def set_data(
+    connection: Connection,
+    study_id: int,
+    data: Mapping[str, Any],
+    renamed: Mapping[str, str],
+    baseline: Mapping[str, float],
+) -> None:
+    """Keep which data a study is about, with the majority-class guess on it.
+
+    Trials that carry a digest of `renamed` carry from now on what it maps to.
+    """
+    connection.execute(_update(study_id).values(data=dict(data), baseline=dict(baseline)))
+    for before, after in renamed.items():
+        carried = update(trials).where(trials.c.study_id == study_id, trials.c.data_digest == before)
+        connection.execute(carried.values(data_digest=after))
 
 
 def change_spec(connection: Connection, study_id: int, **changes: Any) -> None:

@@ -112,6 +112,10 @@ class Writer:
         """Queue that an ended trial has given up its checkpoint, under the policy that it names."""
         self._put(lambda batch: batch.release(trial.number, trial.released))
 
+    def forget_epochs(self, number: int, attempt: int) -> None:
+        """Queue the removal of the epochs that attempts of a trial before this one recorded: it begins again."""
+        self._put(lambda batch: batch.forget_epochs(number, attempt))
+
     def add_seconds(self, seconds: float) -> None:
         """Queue an addition to the running time that the study has used."""
         self._seconds += seconds

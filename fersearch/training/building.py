@@ -11,7 +11,7 @@ from torch import nn
 
 from fersearch.components import Architecture
 from fersearch.data.arrays import Loaded, Prepared, load
-from fersearch.errors import FersearchError, UsageError
+from fersearch.errors import DataError, FersearchError, UsageError
 from fersearch.registry import Registry
 from fersearch.training.batches import Pixels, normalised
 from fersearch.training.errors import check_finite, first_line, is_out_of_memory
@@ -44,11 +44,19 @@ def prepare_torch(name: str, threads: int) -> torch.device:
 
 
 def open_data(request: TrialRequest, registry: Registry, round: int = 1) -> Loaded:
-    """Map what the trial sees of its dataset in a round, with the mean and standard deviation it normalises by."""
+    """Map what the trial sees of its dataset in a round, with the mean and standard deviation it normalises by.
+
+    Raises:
+        DataError: the prepared copy is another than the one that was asked for.
+    """
     params = {**request.dataset_options}
     if "target" in request.params:
         params["target"] = request.params["target"]
     prepared = Prepared.open(Path(request.prepared))
+    if request.prepared_digest not in ("", prepared.digest):
+        raise DataError(
+            f"{prepared.folder} does not hold the data that the driver prepared", "remove the folder and run again"
+        )
     dataset = registry.dataset(request.dataset)
     loaded = load(dataset, prepared, params, request.protocol, request.limit, round=round)
     return normalised(loaded, request.params)

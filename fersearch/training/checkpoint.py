@@ -54,6 +54,7 @@ def make_card(
             "limit": request.limit,
         },
         "steps": loaded.steps,
+        "data": loaded.identity.unplaced.to_json(),
         "licence": loaded.licence,
         "protocol": request.to_json()["protocol"],
         "seed": request.seed,

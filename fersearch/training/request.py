@@ -14,7 +14,7 @@ from fersearch.study import Objective, Protocol
 class TrialRequest:
     """One attempt of one trial.
 
-    `prepared` is the folder of the prepared dataset, `scratch` the trial's own folder for its best
+    `prepared` is the folder of the prepared dataset, `prepared_digest` that of its content (empty: not checked), `scratch` the trial's own folder for its best
     and last states, `artifacts` the folder of finished checkpoints. `objective` decides which epoch
     is kept. `device` is as torch names it, `threads` the CPU threads to use. With `resume` the last
     state in `scratch`, if any, is gone on from; `save_every` is the training time in seconds between
@@ -56,6 +56,7 @@ class TrialRequest:
     keep_pruned: bool = True
     database: str = ""
     data_digest: str = ""
+    prepared_digest: str = ""
     told: Sequence[int] = ()
 
     @property

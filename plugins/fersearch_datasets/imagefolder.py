@@ -24,6 +24,7 @@ class ImageFolder(Dataset):
     version = 2
     summary = "a folder of images per class, with train/valid/test folders or without"
     licence = "Your own images: their licence is yours to know."
+    named_by_path = True
     expected = (
         "one folder per class with images in it, or train/<class>/ and test/<class>/ (valid/<class>/ is optional)"
     )

@@ -27,6 +27,7 @@ class Manifest(Dataset):
     version = 2
     summary = "a CSV with columns image and label, optionally split and subject; paths are relative to it"
     licence = "Your own images: their licence is yours to know."
+    named_by_path = True
     expected = "a CSV file with the columns image,label and optionally split,subject"
 
     def files(self, source: Path) -> Sequence[Path]:

@@ -48,6 +48,7 @@ class Merged(Dataset):
     name = "merged"
     summary = "several datasets as one, by a TOML file with a label map and a scheme of classes"
     licence = "The licences of all its parts hold together; `fersearch dataset show` has each."
+    named_by_path = True
     expected = 'a TOML file with tables [[part]], each with dataset = "..." and data = "..."'
     options = {"scheme": Choice("file", *NAMES, search="file")}
 

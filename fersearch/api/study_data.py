@@ -1,0 +1,170 @@
+"""The data of a study: found, prepared, and held to what the study began with."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fersearch.components import Dataset
+from fersearch.data import arrays
+from fersearch.data.identity import SHORT, Identity, difference
+from fersearch.data.locate import locate, look_for
+from fersearch.data.prepared import has_copy
+from fersearch.home import prepared_folder
+from fersearch.registry import Registry
+from fersearch.space import values_of
+from fersearch.store import StudyRow
+from fersearch.study import StudySpec
+from fersearch.trial import Trial
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class StudyData:
+    """A study's dataset, prepared, and which data it is, in every round and for every target that a trial may have.
+
+    `loaded` is what the first round of the protocol sees under the dataset's first target; `rounds()` yields what
+    each round sees that is split in a way of its own.
+    """
+
+    prepared: arrays.Prepared
+    loaded: arrays.Loaded
+    rounds: Callable[[], Iterator[arrays.Loaded]]
+    identity: Identity
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What becomes of a study's record of its data: `record` is the new one.
+
+    `renamed` maps digests that trials carry to the one that stands for the same data now. `baseline` is what is known
+    of the majority class on data that takes the place of the study's; None if the study's own stays. `notes` are for
+    a person.
+    """
+
+    record: Mapping[str, Any]
+    renamed: Mapping[str, str]
+    notes: Sequence[str] = ()
+    baseline: Mapping[str, float] | None = None
+
+
+def open_study_data(
+    registry: Registry, study: StudyRow, given: Path | None = None, progress: Progress | None = None
+) -> StudyData:
+    """Find the data of a study, prepare it if need be, and say which it is; `given` is a path to look at instead.
+
+    Raises:
+        DataError: the data is missing or broken.
+    """
+    spec = study.spec
+    dataset, prepared, source = prepared_data(registry, study, given, progress)
+
+    def rounds(target: str = dataset.targets[0]) -> Iterator[arrays.Loaded]:
+        params = {**spec.dataset_options, "target": target}
+        first = arrays.load(dataset, prepared, params, spec.protocol, spec.limit)
+        yield first
+        for round in range(2, first.rounds + 1) if spec.protocol.folded else ():
+            yield arrays.load(dataset, prepared, params, spec.protocol, spec.limit, round=round)
+
+    loaded = next(rounds())
+    seen = [each.identity.seen for target in _targets(spec, dataset) for each in rounds(target)]
+    path = "" if source is None else str(source)
+    return StudyData(prepared, loaded, rounds, replace(loaded.identity, seen=arrays.together(seen), path=path))
+
+
+def prepared_data(
+    registry: Registry, study: StudyRow, given: Path | None = None, progress: Progress | None = None
+) -> tuple[Dataset, arrays.Prepared, Path | None]:
+    """A study's dataset, its prepared copy, made if need be, and where its files are (None for none).
+
+    Raises:
+        DataError: the data is missing or broken.
+    """
+    spec = study.spec
+    dataset = registry.dataset(spec.dataset)
+    recorded = study.data.get("path") or spec.data
+    kept = partial(has_copy, dataset, options=spec.dataset_options, root=prepared_folder())
+    source = locate(dataset, given) if given is not None else look_for(dataset, recorded, kept)
+    source = source.absolute() if source is not None else None
+    prepared = arrays.prepare(dataset, source, spec.dataset_options, prepared_folder(), progress)
+    return dataset, prepared, source
+
+
+def recorded_data(study: StudyRow, digest: str = "") -> Identity:
+    """The data that a study is about; with the `digest` that a trial carries the data which that trial saw.
+
+    It is empty where that was not recorded.
+    """
+    records = [study.data, *study.data.get("earlier", ())]
+    found = [each for each in records if not digest or each.get("seen", {}).get("digest") == digest]
+    return Identity.from_json(found[0]) if found else Identity()
+
+
+def settle(study: StudyRow, found: Identity, read_trials: Callable[[], Sequence[Trial]], accept: bool) -> Settled:
+    """Hold the data found now against the study's own; with `accept` other data takes its place.
+
+    A study without a record takes what is found. `read_trials` gives its trials, where they matter.
+
+    Raises:
+        DataError: it is other data, and that was not accepted.
+    """
+    then, told = recorded_data(study), study.data.get("seen", {}).get("digest", "")
+    if not then.agrees(found):
+        if not accept:
+            raise refusal(study, then, found)
+        return _replaced(study, then, found, read_trials())
+    record = {**study.data, **found.to_json()}
+    notes = []
+    if not told and read_trials():
+        notes.append(
+            f"study {study.name} was made before its data was recorded; what is found now is taken for it: {found.told()}"
+        )
+    if told and then.files and found.files and then.files != found.files:
+        notes.append(
+            f"the files differ from those of the run before ({then.files[:SHORT]}, now {found.files[:SHORT]}), "
+            "but all that trials and the test split see is the same"
+        )
+    renamed = {} if told == found.seen else {told: found.seen}
+    return Settled(record, renamed, notes)
+
+
+def refusal(study: StudyRow, then: Identity, found: Identity) -> Exception:
+    """The error that a study's data is not what it began with, and both ways out."""
+    name = study.name
+    return difference(
+        f"the data of study '{name}' is not what it began with",
+        then,
+        found,
+        (
+            f"restore it, or give the folder that holds it: fersearch study run {name} --data PATH",
+            f"or go on with the data as it is now: fersearch study run {name} --accept-data-change",
+        ),
+    )
+
+
+def _replaced(study: StudyRow, then: Identity, found: Identity, trials: Sequence[Trial]) -> Settled:
+    before = {name: value for name, value in study.data.items() if name != "earlier"}
+    earlier = [*study.data.get("earlier", ()), {**before, "baseline": dict(study.baseline)}]
+    known = [each.get("baseline") for each in earlier if each.get("seen", {}).get("digest") == found.seen]
+    notes = [f"study {study.name} goes on with other data", f"then: {then.told()}", f"now:  {found.told()}"]
+    notes += _told_of(trials, found)
+    return Settled({**found.to_json(), "earlier": earlier}, {}, notes, next(filter(None, reversed(known)), {}))
+
+
+def _told_of(trials: Sequence[Trial], found: Identity) -> Iterator[str]:
+    others = [trial for trial in trials if not trial.saw(found.seen)]
+    ended = sum(trial.state.ended for trial in others)
+    if ended:
+        yield (
+            f"{ended} of {len(trials)} trials saw the earlier data: they stay listed and count as tried, "
+            "but are not compared with new ones and not on the front"
+        )
+    if len(others) > ended:
+        yield f"{len(others) - ended} trials that had not ended begin again"
+
+
+def _targets(spec: StudySpec, dataset: Dataset) -> list[str]:
+    """Every training target that a trial of a study may have."""
+    return [str(value) for value in values_of(spec.space["target"])] if "target" in spec.space else [dataset.targets[0]]

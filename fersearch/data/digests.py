@@ -1,0 +1,128 @@
+"""Digests by which data is known again: of files, of single images, and of what a trial sees of them.
+
+The rules have versions, `FILES_VERSION` and `SEEN_VERSION`: digests of two versions say nothing about each other.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fersearch.data.folders import unreadable
+from fersearch.data.identity import SEEN_VERSION
+
+IMAGE_BYTES = 16
+CHUNK = 1024
+MAKERS = {
+    "fersearch": ("fersearch",),
+    "pillow": ("pillow",),
+    "numpy": ("numpy",),
+    "opencv": ("opencv-python-headless", "opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless"),
+}
+
+Array = npt.NDArray[Any]
+Ints = npt.NDArray[np.int64]
+ImageDigests = npt.NDArray[np.uint8]
+
+
+def of_files(files: Sequence[Path], source: Path) -> str:
+    """The SHA-256 of some files: of their names relative to the source and their bytes, in the order of the names.
+
+    `source` is the dataset's folder, or its one file. When the files were written does not count.
+
+    Raises:
+        DataError: a file is missing or cannot be read.
+    """
+    top = source if source.is_dir() else source.parent
+    named = {relative_name(path, top): path for path in files}
+    content = hashlib.sha256()
+    for name in sorted(named):
+        content.update(len(name).to_bytes(8, "big") + name + _bytes_digest(named[name]))
+    return content.hexdigest()
+
+
+def relative_name(path: Path, top: Path) -> bytes:
+    """A file's name as seen from a folder, with `/` between its parts; one outside goes up first."""
+    try:
+        within = path.relative_to(top)
+    except ValueError:
+        within = Path(os.path.relpath(path, top))
+    return os.fsencode(within.as_posix())
+
+
+def of_images(images: npt.NDArray[np.uint8]) -> ImageDigests:
+    """A digest (BLAKE2b of 16 bytes) of the pixels of each image, uint8 (n, 16)."""
+    found = np.empty((len(images), IMAGE_BYTES), np.uint8)
+    for start in range(0, len(images), CHUNK):
+        for row, pixels in enumerate(np.ascontiguousarray(images[start : start + CHUNK]), start):
+            found[row] = np.frombuffer(of_image(pixels), np.uint8)
+    return found
+
+
+def of_image(pixels: Array) -> bytes:
+    """The digest of one image's pixels."""
+    return hashlib.blake2b(pixels.tobytes(), digest_size=IMAGE_BYTES).digest()
+
+
+def of_rows(
+    class_names: Sequence[str],
+    shape: Sequence[int],
+    images: ImageDigests,
+    columns: Mapping[str, Array | None],
+    parts: Mapping[str, Ints],
+) -> str:
+    """The SHA-256 of what can be seen of some images: classes, shape, and for each part of the split, in its order,
+    the pixels of its images and their values in each column (labels, votes, subjects).
+
+    Rows in no part, file names and the places of rows among them do not count.
+    """
+    content = hashlib.sha256(json.dumps([SEEN_VERSION, list(class_names), list(shape)]).encode())
+    for part, rows in parts.items():
+        content.update(f"{part} {len(rows)}\n".encode())
+        content.update(images[rows].tobytes())
+        for name, values in columns.items():
+            if values is not None:
+                content.update(f"{name}\n".encode() + _plain(np.asarray(values)[rows]))
+    return content.hexdigest()
+
+
+def together(digests: Sequence[str]) -> str:
+    """One digest for several: the one itself where all are equal."""
+    different = list(dict.fromkeys(digests))
+    return different[0] if len(different) == 1 else hashlib.sha256("\n".join(different).encode()).hexdigest()
+
+
+def makers() -> dict[str, str]:
+    """The versions of the packages that decide what arrays become of files, as far as they are installed."""
+    found = {name: next(filter(None, map(_version, packages)), "") for name, packages in MAKERS.items()}
+    return {name: text for name, text in found.items() if text}
+
+
+def _bytes_digest(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError as error:
+        raise unreadable(path, error) from None
+
+
+def _plain(values: Array) -> bytes:
+    """Values as bytes that do not depend on the machine or on how wide an array of texts is."""
+    if values.dtype.kind == "f":
+        return values.astype("<f4").tobytes()
+    if values.dtype.kind in "iub":
+        return values.astype("<i8").tobytes()
+    return "\0".join(map(str, values.tolist())).encode("utf-8", "surrogateescape")
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
