@@ -35,8 +35,8 @@ SPLITS = ("train", "valid", "test", "all")
 class Exam:
     """What a checkpoint is asked: which images, under which rules.
 
-    Without a `dataset` it is the checkpoint's own, and with `data` that which lies there. `split` is train, valid, test, or all: every image of
-    a dataset that the checkpoint was not trained on. `options` are the dataset's, over the recorded ones.
+    Without a `dataset` it is the checkpoint's own, and with `data` what lies there. `split` is train, valid, test, or
+    all: every image of data that the checkpoint was not trained on. `options` are the dataset's, over those recorded.
     `tta` (none, flip, five_crop, ten_crop) takes the place of the trial's own. `label_map` says which
     class of the dataset is which of the checkpoint; an empty text leaves a class out. With
     `no_duplicates` images that equal a training image in every pixel are left out.

@@ -227,9 +227,8 @@ class _Run:
         history = self.outages.ride_out(lambda: self.store.epoch_values(self.study.id))
         metrics = self.registry.metrics
         seen = self.study.data_digest
-        for trial in trials:
-            if not trial.state.ended and not trial.saw(seen):
-                self._forget(trial)
+        for other in (trial for trial in trials if not trial.state.ended and not trial.saw(seen)):
+            self._forget(other)
         search = Search(
             self.study, trials, history, writer, metrics, self.study.baseline, self._rounds, self._discard, seen
         )

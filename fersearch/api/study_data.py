@@ -119,7 +119,8 @@ def settle(study: StudyRow, found: Identity, read_trials: Callable[[], Sequence[
     notes = []
     if not told and read_trials():
         notes.append(
-            f"study {study.name} was made before its data was recorded; what is found now is taken for it: {found.told()}"
+            f"study {study.name} was made before its data was recorded; what is found now is taken for it: "
+            f"{found.told()}"
         )
     if told and then.files and found.files and then.files != found.files:
         notes.append(

@@ -230,7 +230,7 @@ def _save(folder: Path, arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[s
 
 def check_labels(name: str, labels: Labels, count: int) -> None:
     """Raise DataError unless a dataset's labels fit its images and classes."""
-    for field, values in (
+    for what, values in (
         ("hard", labels.hard),
         ("split", labels.split),
         ("soft", labels.soft),
@@ -238,7 +238,7 @@ def check_labels(name: str, labels: Labels, count: int) -> None:
         ("source", labels.source),
     ):
         if values is not None and len(values) != count:
-            raise DataError(f"dataset {name}: {len(values)} values of '{field}' for {count} images")
+            raise DataError(f"dataset {name}: {len(values)} values of '{what}' for {count} images")
     classes = len(labels.class_names)
     if classes < 2 or len(set(labels.class_names)) != classes:
         raise DataError(

@@ -165,8 +165,8 @@ def to_optuna(spec: StudySpec, trials: Iterable[Trial], data_digest: str = "") -
     """The study as an in-memory Optuna study, for Optuna's plots and dashboard.
 
     Trial numbers stay. Infeasible trials come as failed, and so do those that saw other data than that of
-    `data_digest`, where one is given; what Optuna has no field for comes as user attributes (`state`, `reason`, `epochs`,
-    `checkpoint`, `data`, and `value:<metric>` of every metric).
+    `data_digest`, where one is given; what Optuna has no field for comes as user attributes (`state`, `reason`,
+    `epochs`, `checkpoint`, `data`, and `value:<metric>` of every metric).
     """
     with _quiet():
         study = optuna.create_study(study_name=spec.name, directions=_directions(spec))

@@ -14,8 +14,9 @@ from fersearch.study import Objective, Protocol
 class TrialRequest:
     """One attempt of one trial.
 
-    `prepared` is the folder of the prepared dataset, `prepared_digest` that of its content (empty: not checked), `scratch` the trial's own folder for its best
-    and last states, `artifacts` the folder of finished checkpoints. `objective` decides which epoch
+    `prepared` is the folder of the prepared dataset, `prepared_digest` that of its content (empty: not checked),
+    `scratch` the trial's own folder for its best and last states, `artifacts` the folder of finished checkpoints.
+    `objective` decides which epoch
     is kept. `device` is as torch names it, `threads` the CPU threads to use. With `resume` the last
     state in `scratch`, if any, is gone on from; `save_every` is the training time in seconds between
     two such states. `recorded` epochs of the trial are known to whoever asks. `micro_batches` is in

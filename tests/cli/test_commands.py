@@ -82,8 +82,6 @@ def test_create_hands_over_every_flag(verb):
         "slots_per_gpu": "2",
         "threads_per_slot": 4,
         "exclusive_timing": True,
-        "keep": None,
-        "trials": None,
         "timeout": None,
         "in_process": True,
         "engine": "ray",

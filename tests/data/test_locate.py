@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fersearch import DataError
-from fersearch.data.locate import locate, remember, remembered
+from fersearch.data.locate import locate, look_for, remember, remembered
 
 
 @pytest.fixture(autouse=True)
@@ -22,20 +22,54 @@ def test_a_path_given_goes_before_one_remembered_and_that_before_the_usual_one(
     for folder in (usual, last, given):
         folder.mkdir(parents=True)
     assert locate(squares) == usual
-    remember("squares", last)
+    remember(squares, last)
     assert locate(squares) == last
     assert locate(squares, given) == given
 
 
-def test_several_datasets_are_remembered(tmp_path: Path) -> None:
-    remember("a", tmp_path / "1")
-    remember("b", tmp_path / "2")
-    remember("a", tmp_path / "3")
-    assert remembered() == {"a": tmp_path / "3", "b": tmp_path / "2"}
+def test_several_datasets_are_remembered(squares: Any, tmp_path: Path) -> None:
+    other = type("Other", (type(squares),), {"name": "other"})()
+    remember(squares, tmp_path / "1")
+    remember(other, tmp_path / "2")
+    remember(squares, tmp_path / "3")
+    assert remembered() == {"squares": tmp_path / "3", "other": tmp_path / "2"}
+
+
+def test_a_layout_that_many_sets_of_images_have_is_not_remembered_by_its_name(
+    squares: Any, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remember(squares, tmp_path)
+    monkeypatch.setattr(type(squares), "named_by_path", True)
+    with pytest.raises(DataError) as caught:
+        locate(squares)
+    assert str(caught.value) == (
+        "squares is the name of a layout that many sets of images have\n  say which is meant with --data: squares.txt"
+    )
+    remember(squares, tmp_path / "other")
+    assert remembered() == {"squares": tmp_path}
+    assert locate(squares, tmp_path) == tmp_path
+    (home / "data" / "squares").mkdir(parents=True)
+    assert locate(squares) == home / "data" / "squares"
+
+
+def test_a_study_looks_where_its_data_was_then_for_a_copy_then_by_the_name(
+    squares: Any, home: Path, tmp_path: Path
+) -> None:
+    recorded, named = tmp_path / "recorded", tmp_path / "named"
+    recorded.mkdir()
+    named.mkdir()
+    remember(squares, named)
+    assert look_for(squares, recorded, lambda _: False) == recorded
+    recorded.rmdir()
+    assert look_for(squares, recorded, lambda path: path == recorded) == recorded
+    assert look_for(squares, recorded, lambda _: False) == named
+    named.rmdir()
+    assert look_for(squares, recorded, lambda _: False) == recorded
+    assert look_for(squares, None, lambda _: False) == named
 
 
 def test_a_remembered_path_that_is_gone_is_still_told_so_that_its_copy_is_found(squares: Any, tmp_path: Path) -> None:
-    remember("squares", tmp_path / "gone")
+    remember(squares, tmp_path / "gone")
     assert locate(squares) == tmp_path / "gone"
 
 

@@ -8,6 +8,7 @@ import pytest
 from fersearch import api
 from fersearch.api.context import open_store
 from fersearch.api.requests import request_for
+from fersearch.data.prepared import Prepared
 from fersearch.engines import prober as probing
 from fersearch.engines.devices import Slot
 from fersearch.engines.pool import FORKS, Pool
@@ -27,12 +28,12 @@ def asked(tmp_path_factory):
         options = {"train": "120", "valid": "60", "test": "60"}
         spec = api.create_study("cnn", "faces", name="probed", trials=1, dataset_options=options)
         api.prepare_dataset("faces", options=options)
-        (folder,) = [path.parent for path in prepared_folder().rglob("meta.json")]
+        (copy,) = [Prepared.open(path.parent) for path in prepared_folder().rglob("meta.json")]
         with open_store(None) as store:
             study = store.study(spec.name)
 
         def ask(trial, slot):
-            return request_for(study, trial, folder, slot)
+            return request_for(study, trial, copy, slot)
 
         ask.params = {**next(spec.space.configurations()), "augmentation": "none"}
         yield ask

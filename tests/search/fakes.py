@@ -86,6 +86,9 @@ class Rows:
     def release(self, trial: Trial) -> None:
         self.trials[trial.number] = trial
 
+    def forget_epochs(self, number: int, attempt: int) -> None:
+        self.epochs = {key: known for key, known in self.epochs.items() if key[0] != number or key[1] >= attempt}
+
     def read_trials(self) -> list[Trial]:
         return [self._read(self.trials[number]) for number in sorted(self.trials)]
 

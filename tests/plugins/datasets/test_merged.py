@@ -182,7 +182,7 @@ def test_built_in_faces_can_be_a_part_and_votes_count_by_majority(tmp_path: Path
 def test_a_part_without_data_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path / "home"))
     source = write_merged(tmp_path, BOTH.replace('data = "fed"', ""))
-    remember("fed2023", tmp_path / "fed")
+    remember(merged().datasets["fed2023"], tmp_path / "fed")
     assert prepared(source).count == 66
 
 
