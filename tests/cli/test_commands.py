@@ -37,8 +37,8 @@ def test_create_hands_over_only_what_was_given(verb):
     verb("front", Front("cnn-faces", [trial(0, 0.6, 1, 1)], OBJECTIVES, {}))
     assert cli.run(["study", "create", "--model", "cnn", "--dataset", "faces"]) == 0
     assert created == [((), {"model": "cnn", "dataset": "faces", "plugins": [], "storage": None})]
-    nothing = {"slots": None, "slots_per_gpu": None, "trials": None, "timeout": None, "in_process": False}
-    nothing |= {"keep": None, "threads_per_slot": None, "exclusive_timing": False}
+    nothing = {"slots": None, "slots_per_gpu": None, "timeout": None, "in_process": False}
+    nothing |= {"threads_per_slot": None, "exclusive_timing": False}
     where = {"engine": "local", "ray_address": None}
     assert ran == [(("cnn-faces",), {**nothing, **where, "storage": None})]
 
