@@ -20,6 +20,7 @@ from fersearch import hookspecs
 from fersearch.errors import PluginError
 
 GROUP = "fersearch"
+LONGEST_STEM = 60  # characters of a file's name that stay recognisable beside its digest
 Finder = Callable[[], ModuleType]
 
 
@@ -44,6 +45,21 @@ class PluginFile:
     def module_name(self) -> str:
         """The name its module gets: the file's stem and its digest, so that two files never meet."""
         return f"fersearch_plugin_{Path(self.path).stem}_{self.digest[:12]}"
+
+    @property
+    def kept_name(self) -> str:
+        """The name that it has beside weights that need it."""
+        return kept_name(self.path, self.digest)
+
+    @property
+    def entry(self) -> dict[str, str]:
+        """What the card of a checkpoint says of it."""
+        return {"path": self.path, "digest": self.digest, "file": self.kept_name}
+
+
+def kept_name(path: str, digest: str) -> str:
+    """How a plugin file is called beside weights: by its stem and digest, so that two of one name do not meet."""
+    return f"{Path(path).stem.lstrip('.')[:LONGEST_STEM] or 'plugin'}-{digest[:8]}.py"
 
 
 @dataclass

@@ -16,6 +16,7 @@ from fersearch.home import artifacts_folder
 from fersearch.plugins import PluginFile
 from fersearch.registry import Registry
 from fersearch.store import Store, StudyRow
+from fersearch.training.card import read_card
 from fersearch.trial import Trial, TrialState, of_data
 
 MB = 2**20
@@ -81,10 +82,8 @@ def check_alike(candidates: Sequence[Candidate], registry: Registry) -> None:
         UsageError: the class lists differ, or the datasets, their options or how they are split; or a study
             has no split that all its models share.
     """
-    from fersearch.training.checkpoint import read_checkpoint
-
     one_each = {each.study.name: each for each in reversed(candidates)}
-    cards = {name: read_checkpoint(each.file)[0] for name, each in one_each.items()}
+    cards = {name: read_card(each.file) for name, each in one_each.items()}
     first, *others = (one_each[name].study for name in dict.fromkeys(each.study.name for each in candidates))
     for study in (first, *others):
         if study.spec.protocol.folded:

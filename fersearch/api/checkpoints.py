@@ -15,17 +15,18 @@ from fersearch.errors import FersearchError, PluginError, UsageError, lookup
 from fersearch.files import atomic_folder
 from fersearch.home import artifacts_folder
 from fersearch.pareto import knee
-from fersearch.plugins import PluginFile
+from fersearch.plugins import PluginFile, kept_name
 from fersearch.registry import Registry
 from fersearch.store import Store, StudyRow
 from fersearch.study import Keep
+from fersearch.training.card import ENSEMBLE, read_card, read_ensemble_card
 from fersearch.trial import Trial, TrialState
 
 if TYPE_CHECKING:
     from fersearch.training.ensemble import RestoredEnsemble
     from fersearch.training.use import Restored
 
-WEIGHTS, CARD, ENSEMBLE = "model.safetensors", "card.json", "ensemble.json"
+WEIGHTS, CARD = "model.safetensors", "card.json"
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,7 @@ def is_ensemble(path: Path) -> bool:
 
 def digest_of(path: Path) -> str:
     """The SHA-256 by which looks know what lies at a path: of a checkpoint's file, or of what an ensemble consists."""
-    from fersearch.training.ensemble import read_card
-
-    return str(read_card(Path(path))["digest"]) if is_ensemble(path) else file_digest(weights_file(path))
+    return str(read_ensemble_card(Path(path))["digest"]) if is_ensemble(path) else file_digest(weights_file(path))
 
 
 def _chosen(store: Store, study: StudyRow, number: int | None, prefer: str | None, where: Sequence[str]) -> Trial:
@@ -175,9 +174,8 @@ def _best(found: Front, prefer: str) -> Trial:
 
 
 def _card(study: StudyRow, trial: Trial, source: Path, folder: Path) -> dict[str, Any]:
-    from fersearch.training.checkpoint import read_checkpoint
-
-    card = read_checkpoint(source)[0]
+    card = read_card(source)
+    card["plugins"] = [file.entry for file in study.plugins]
     trust = ", trust_plugin=True" if card["plugins"] else ""
     card["values"] = finite(dict(trial.values))
     card["objectives"] = [str(objective) for objective in study.spec.objectives]
@@ -202,7 +200,7 @@ def write_pulled(folder: Path, study: StudyRow, trial: Trial, source: Path, forc
 def write_plugins(folder: Path, plugins: Sequence[PluginFile]) -> None:
     """Put plugin files beside the weights that need them."""
     for file in plugins:
-        (folder / Path(file.path).name).write_text(file.source, encoding="utf-8")
+        (folder / file.kept_name).write_text(file.source, encoding="utf-8")
 
 
 @contextmanager
@@ -233,10 +231,7 @@ def card_of(path: Path) -> dict[str, Any]:
     Raises:
         FersearchError: there is none, or it cannot be read.
     """
-    from fersearch.training.checkpoint import read_checkpoint
-    from fersearch.training.ensemble import read_card
-
-    return read_card(Path(path)) if is_ensemble(path) else read_checkpoint(weights_file(path))[0]
+    return read_ensemble_card(Path(path)) if is_ensemble(path) else read_card(weights_file(path))
 
 
 def weights_file(path: Path) -> Path:
@@ -255,15 +250,22 @@ def trusted_registry(path: Path, trust_plugin: bool) -> Registry:
         return components()
     found = []
     for item in needed:
-        beside = folder / Path(item["path"]).name
+        beside = _beside(folder, item)
         file = PluginFile.read(beside)
         if file.digest != item["digest"]:
             raise PluginError(f"{beside} is not the plugin that the checkpoint was made with", "pull it again")
         found.append(file)
     if not trust_plugin:
-        names = ", ".join(str(folder / Path(file.path).name) for file in found)
+        names = ", ".join(file.path for file in found)
         raise PluginError(
             f"the checkpoint needs the code of {names}",
             "read it, then allow it with --trust-plugin (in Python: trust_plugin=True)",
         )
     return components(found, folder=False)
+
+
+def _beside(folder: Path, entry: Mapping[str, Any]) -> Path:
+    """Where a plugin file of a card lies: by the name that the card gives, or as earlier versions named it."""
+    path, digest = entry["path"], entry["digest"]
+    names = [entry.get("file") or kept_name(path, digest), kept_name(path, digest), Path(path).name]
+    return next((folder / name for name in names if (folder / name).is_file()), folder / names[0])

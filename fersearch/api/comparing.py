@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 import fersearch
 from fersearch.api.context import components, open_store
 from fersearch.api.studies import front_of, matching_studies
+from fersearch.artifacts import Artifacts
 from fersearch.errors import FersearchError, UsageError, lookup
+from fersearch.home import artifacts_folder
 from fersearch.report import derive, pack
 from fersearch.report.compare import SCORES, Comparison, Entry
 from fersearch.report.compare_sweep import Sweep
 from fersearch.report.records import Absent, Measure, Record
 from fersearch.search.values import by_round, round_values
 from fersearch.store import Store, StudyRow
+from fersearch.training.card import read_card
 from fersearch.trial import Trial, of_data
 
 if TYPE_CHECKING:
@@ -235,17 +238,9 @@ def _chosen(wanted: Sequence[str], first: Record, known: Mapping[str, Measure]) 
 
 def _card(digest: str | None) -> dict[str, Any]:
     """The card of a checkpoint, its header alone read; empty where the file is not here."""
-    import json
-
-    from safetensors import SafetensorError, safe_open
-
-    from fersearch.artifacts import Artifacts
-    from fersearch.home import artifacts_folder
-
     if not digest:
         return {}
     try:
-        with safe_open(Artifacts(artifacts_folder()).open(digest), framework="numpy") as file:
-            return dict(json.loads((file.metadata() or {}).get("fersearch", "{}")))
-    except (OSError, SafetensorError, ValueError, FersearchError):
+        return read_card(Artifacts(artifacts_folder()).open(digest))
+    except (OSError, FersearchError):
         return {}

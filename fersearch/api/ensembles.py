@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fersearch.api import candidates as pool
 from fersearch.api.candidates import Candidate
-from fersearch.api.checkpoints import ENSEMBLE, refuse_existing, whole_folder, write_plugins
+from fersearch.api.checkpoints import refuse_existing, whole_folder, write_plugins
 from fersearch.api.context import open_store
 from fersearch.api.studies import finite
 from fersearch.components import Evaluation
@@ -19,6 +19,7 @@ from fersearch.errors import UsageError, lookup
 from fersearch.registry import Registry
 from fersearch.store import Store, StudyRow
 from fersearch.study import Constraint, Objective, StudySpec
+from fersearch.training.card import ENSEMBLE, FORMAT, SINCE_TWO, read_card
 
 if TYPE_CHECKING:
     from fersearch.training.choose import Chosen
@@ -233,27 +234,26 @@ def _record(ground: _Ground, chosen: "Chosen", path: Path, values: Sequence[floa
 
 def _fill(folder: Path, made: Ensemble, ground: _Ground, chosen: "Chosen") -> None:
     """Write members, stacker, card and plugin files into a folder."""
-    from fersearch.training.checkpoint import read_checkpoint
     from fersearch.training.ensemble import write_stacker
 
     for index, member in zip(chosen.members, made.members, strict=True):
         shutil.copyfile(ground.found[index].file, folder / member.file)
     stacker = write_stacker(folder, chosen.combination)
-    one = read_checkpoint(folder / made.members[0].file)[0]
+    one = read_card(folder / made.members[0].file)
     plugins = pool.plugins_of([ground.found[index].study for index in chosen.members])
     card = finite(_card(made, one, [str(bound) for bound in ground.bounds]))
     card |= {"study_ids": list(dict.fromkeys(ground.found[index].study.uid for index in chosen.members))}
-    card |= {"stacker": stacker, "plugins": [{"path": file.path, "digest": file.digest} for file in plugins]}
+    card |= {"stacker": stacker, "plugins": [file.entry for file in plugins]}
     (folder / ENSEMBLE).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     write_plugins(folder, plugins)
 
 
 def _card(made: Ensemble, member: Mapping[str, Any], bounds: Sequence[str]) -> dict[str, Any]:
     """The card of an ensemble: what its members share, from the card of one, and what was chosen and why."""
-    shared = ("class_names", "channels", "image_size", "dataset", "data", "licence", "protocol", "versions")
+    shared = ("class_names", "channels", "image_size", "dataset", "licence", "protocol", "versions", *SINCE_TWO)
     trust = ", trust_plugin=True" if member["plugins"] else ""
     return {
-        "format": 1,
+        "format": FORMAT,
         "method": made.method,
         "digest": made.digest,
         "members": [asdict(each) for each in made.members],
@@ -263,7 +263,7 @@ def _card(made: Ensemble, member: Mapping[str, Any], bounds: Sequence[str]) -> d
         **{name: member[name] for name in shared if name in member},
         "objective": str(made.objective),
         "where": list(bounds),
-        "steps": [asdict(step) for step in made.steps],
+        "selection": [asdict(step) for step in made.steps],
         "validation": {"n": made.n, "ensemble": made.value, "best_single": made.single},
         "crossvalidated": {"folds": FOLDS, "ensemble": made.fair, "best_single": made.fair_single},
         "costs": dict(made.costs),

@@ -26,6 +26,7 @@ from fersearch.registry import Registry
 from fersearch.report.sharing import EXCLUSIVE
 from fersearch.search.values import trial_values
 from fersearch.store import Store, StudyRow
+from fersearch.training.card import read_card
 from fersearch.training.request import TrialRequest
 from fersearch.trial import Decision, Epoch, Outcome, Reason, Trial, TrialState
 
@@ -242,13 +243,9 @@ def _slot(device: str | None, threads: int | None) -> Slot:
 
 def _data(trial: Trial) -> dict[str, Any]:
     """The digest of the prepared dataset that a trial's checkpoint was trained on, where that is still here."""
-    from fersearch.training.checkpoint import read_checkpoint
-
     with suppress(FersearchError):
         if trial.checkpoint:
-            return {
-                "data": read_checkpoint(Artifacts(artifacts_folder()).open(trial.checkpoint))[0]["dataset"]["digest"]
-            }
+            return {"data": read_card(Artifacts(artifacts_folder()).open(trial.checkpoint))["dataset"]["digest"]}
     return {}
 
 

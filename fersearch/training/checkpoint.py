@@ -2,7 +2,6 @@
 
 import json
 import platform
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,12 @@ import fersearch
 from fersearch.components import Architecture, Task
 from fersearch.data.arrays import Loaded
 from fersearch.errors import FersearchError
+from fersearch.training.card import FORMAT, KEY, PULL, read_card
 from fersearch.training.request import TrialRequest
+from fersearch.training.restore import rebuild
 from fersearch.training.rounds import Round
 from fersearch.training.states import write_whole
 from fersearch.training.task import trained_task
-
-KEY = "fersearch"
-FORMAT = 1
 
 
 def make_card(
@@ -60,7 +58,7 @@ def make_card(
         "seed": request.seed,
         "weights": request.weights,
         "metrics": finite,
-        "plugins": [{"path": file.path, "digest": file.digest} for file in request.plugins],
+        "plugins": [file.entry for file in request.plugins],
         "versions": versions(),
     }
 
@@ -89,21 +87,15 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The card and the weights (on the CPU) of a checkpoint file.
 
     Raises:
-        FersearchError: the file is missing, or no checkpoint of fersearch.
+        FersearchError: the file is missing, or not a checkpoint of fersearch.
     """
+    card = read_card(path)
     try:
-        data = path.read_bytes()
-        tensors = load(data)
-        length = struct.unpack("<Q", data[:8])[0]
-        card = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][KEY])
+        return card, load(path.read_bytes())
     except OSError as error:
         raise FersearchError(f"cannot read checkpoint {path}: {error.strerror}") from error
-    except (SafetensorError, ValueError, KeyError, struct.error) as error:
-        hint = "get one by `fersearch checkpoint pull STUDY`"
-        raise FersearchError(f"{path} is no checkpoint of fersearch", hint) from error
-    if card.get("format", 0) > FORMAT:
-        raise FersearchError(f"{path} was written by a newer fersearch", "upgrade fersearch to use it")
-    return card, tensors
+    except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
+        raise FersearchError(f"{path} is not a checkpoint of fersearch: its weights cannot be read", PULL) from error
 
 
 def task_of(card: Mapping[str, Any]) -> Task:
@@ -115,12 +107,11 @@ def load_model(card: Mapping[str, Any], tensors: Mapping[str, Tensor], architect
     """The model of a checkpoint, in evaluation mode on the CPU: normalised images to logits.
 
     Raises:
-        FersearchError: the weights are not those of the architecture.
+        FersearchError: the weights are not those of the architecture, or not finite.
     """
-    model = architecture.build(card["params"], trained_task(task_of(card), card["params"]))
-    try:
-        model.load_state_dict(dict(tensors))
-    except RuntimeError as error:
-        message = f"the checkpoint's weights do not fit architecture '{architecture.name}'"
-        raise FersearchError(message, str(error).splitlines()[-1].strip()) from error
-    return model.eval()
+    params = card["params"]
+    return rebuild(
+        lambda: architecture.build(params, trained_task(task_of(card), params)),
+        tensors,
+        f"architecture '{architecture.name}'",
+    )

@@ -19,14 +19,13 @@ from fersearch.data.arrays import Loaded
 from fersearch.errors import FersearchError
 from fersearch.registry import Registry
 from fersearch.training import measure
+from fersearch.training.card import AGAIN, read_ensemble_card
 from fersearch.training.checkpoint import task_of
 from fersearch.training.combine import Combination, Stacker
 from fersearch.training.evaluate import compute, confusion_matrix
 from fersearch.training.use import Restored
 
-CARD, STACKER = "ensemble.json", "stacking.safetensors"
-FORMAT = 1
-AGAIN = "make it again: fersearch ensemble STUDY -o DIR"
+STACKER = "stacking.safetensors"
 CHUNK_BYTES = 2**26  # of images that are copied at a time
 
 Array = np.ndarray[Any, Any]
@@ -47,7 +46,7 @@ class RestoredEnsemble:
         Raises:
             FersearchError: a file is missing or not the one that was chosen, or an architecture is not here.
         """
-        card = read_card(folder)
+        card = read_ensemble_card(folder)
         for member in card["members"]:
             _check(folder, member["file"], member["digest"])
         members = tuple(
@@ -108,28 +107,6 @@ def answers(restored: Restored | RestoredEnsemble, images: Array, rows: Array, t
     step = max(1, CHUNK_BYTES // max(1, int(np.prod(images.shape[1:]))))
     parts = [rows[start : start + step] for start in range(0, len(rows), step)]
     return np.concatenate([restored.probabilities(images[part], tta) for part in parts])
-
-
-def is_ensemble(path: Path) -> bool:
-    """Whether a path is the folder of an ensemble."""
-    return (Path(path) / CARD).is_file()
-
-
-def read_card(folder: Path) -> dict[str, Any]:
-    """The card of an ensemble.
-
-    Raises:
-        FersearchError: it cannot be read, or was written by a newer fersearch.
-    """
-    try:
-        card = dict(json.loads((folder / CARD).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise FersearchError(f"{folder / CARD} cannot be read: {error}", AGAIN) from error
-    if missing := {"members", "method", "digest"} - card.keys():
-        raise FersearchError(f"{folder / CARD} is no card of an ensemble: it lacks {', '.join(sorted(missing))}", AGAIN)
-    if card.get("format", 0) > FORMAT:
-        raise FersearchError(f"{folder} was written by a newer fersearch", "upgrade fersearch to use it")
-    return card
 
 
 def digest_of(combination: Combination, members: Sequence[str]) -> str:

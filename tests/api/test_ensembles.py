@@ -54,7 +54,7 @@ def test_evaluating_the_folder_gives_what_the_choice_was_made_by(study, tmp_path
 def test_the_card_tells_who_and_why(made, study):
     card = json.loads((made.path / "ensemble.json").read_text())
     assert [(m["study"], m["trial"]) for m in card["members"]] == [(study, m.trial) for m in made.members]
-    assert [step["value"] for step in card["steps"]] == [step.value for step in made.steps]
+    assert [step["value"] for step in card["selection"]] == [step.value for step in made.steps]
     assert card["validation"] == {"n": 120, "ensemble": made.value, "best_single": made.single}
     assert card["crossvalidated"]["folds"] == 5
     assert card["digest"] == made.digest

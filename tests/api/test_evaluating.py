@@ -150,7 +150,7 @@ def test_a_folder_of_checkpoints_is_judged_and_one_that_fails_is_told(pulled, tm
     assert [one.checkpoint.name for one in found] == ["a", "c.safetensors", "b.safetensors"]
     good, broken, also = found
     assert good.view.metrics == also.view.metrics == api.evaluate(pulled).metrics
-    assert "no checkpoint of fersearch" in broken.error.message
+    assert "not a checkpoint of fersearch" in broken.error.message
     assert examining.holds_checkpoints(tmp_path)
     assert not examining.holds_checkpoints(pulled)
 
@@ -165,7 +165,7 @@ def test_a_folder_becomes_a_table(pulled, others, tmp_path):
     assert (first["dataset"], first["split"], first["n"], first["error"]) == ("imagefolder", "valid", "12", "")
     assert float(first["accuracy"]) == found[0].view.metrics["accuracy"]
     assert float(first["full_accuracy"]) == found[0].view.full.metrics["accuracy"]
-    assert "no checkpoint" in second["error"]
+    assert "not a checkpoint" in second["error"]
     with pytest.raises(UsageError, match="exists"):
         examining.write_csv(out, found)
     examining.write_csv(out, found, force=True)

@@ -1,7 +1,7 @@
 """`predict` and `evaluate`: the tables they print, what goes to which stream, and how they end."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,9 @@ from fersearch.api.predicting import Prediction
 from fersearch.cli import answers
 from fersearch.cli.use import label_words
 from fersearch.errors import FersearchError, UsageError
-from fersearch.study import Protocol
 from fersearch.training.checkpoint import write_checkpoint
 from fersearch.training.scores import Scores
+from tests.cards import card
 from tests.cli.fakes import text
 
 PER_CLASS = {
@@ -149,22 +149,10 @@ def checkpoint(tmp_path):
     model = Cnn().build(params, Task(CLASSES))
     drawn = {"train": 60, "valid": 40, "test": 40}
     data = {"name": "faces", "digest": "", "options": drawn, "target": "majority", "limit": None}
-    card = {
-        "architecture": "cnn",
-        "params": params,
-        "class_names": list(CLASSES),
-        "channels": 1,
-        "image_size": 48,
-        "mean": [0.5],
-        "std": [0.25],
-        "dataset": data,
-        "protocol": asdict(Protocol()),
-        "study": "gone",
-        "plugins": [],
-    }
+    made = card(params=params, class_names=list(CLASSES), dataset=data)
     folder = tmp_path / "pulled"
     folder.mkdir()
-    write_checkpoint(folder / "model.safetensors", model.state_dict(), card)
+    write_checkpoint(folder / "model.safetensors", model.state_dict(), made)
     return folder
 
 
@@ -246,5 +234,5 @@ def test_a_folder_of_checkpoints_with_one_that_fails_ends_with_1(checkpoint, tmp
     good, bad = json.loads(told)
     assert (good["checkpoint"], good["dataset"]) == (str(folder / "a"), "faces")
     assert set(bad) == {"checkpoint", "error"}
-    assert f"error: {folder / 'b.safetensors'} is no checkpoint of fersearch" in err
+    assert f"error: {folder / 'b.safetensors'} is not a checkpoint of fersearch" in err
     assert len((tmp_path / "t.csv").read_text().splitlines()) == 3

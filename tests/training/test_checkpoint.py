@@ -11,14 +11,16 @@ from safetensors.torch import save_file
 
 from fersearch import Task, UsageError
 from fersearch.errors import FersearchError
-from fersearch.training.checkpoint import FORMAT, load_model, read_checkpoint, write_checkpoint
+from fersearch.training.card import FORMAT
+from fersearch.training.checkpoint import load_model, read_checkpoint, write_checkpoint
 from fersearch.training.stamp import Unusable
 from fersearch.training.states import States
 from fersearch.training.weights import read_weights, start_from
+from tests.cards import card
 
 TASK = Task(tuple("abcdefgh"))
 PARAMS: dict[str, Any] = {"dropout": 0.1}
-CARD = {"format": FORMAT, "params": PARAMS, "class_names": list("abcdefgh"), "channels": 1, "image_size": 48}
+CARD = card(params=PARAMS)
 
 
 class Trap:
@@ -35,9 +37,9 @@ def test_a_checkpoint_gives_back_the_model(tmp_path: Path) -> None:
     model = Cnn().build(PARAMS, TASK).eval()
     path = tmp_path / "model.safetensors"
     write_checkpoint(path, model.state_dict(), CARD)
-    card, tensors = read_checkpoint(path)
-    assert card == CARD
-    again = load_model(card, tensors, Cnn())
+    found, tensors = read_checkpoint(path)
+    assert found == CARD
+    again = load_model(found, tensors, Cnn())
     images = torch.randn(2, 1, 48, 48)
     assert torch.equal(again(images), model(images))
 
@@ -53,7 +55,7 @@ def test_other_files_are_no_checkpoints(tmp_path: Path) -> None:
     (tmp_path / "short").write_bytes(b"abc")
     save_file({"a": torch.ones(1)}, tmp_path / "plain.safetensors")
     for name in ("short", "plain.safetensors"):
-        with pytest.raises(FersearchError, match=f"{name} is no checkpoint of fersearch"):
+        with pytest.raises(FersearchError, match=f"{name} is not a checkpoint of fersearch"):
             read_checkpoint(tmp_path / name)
     with pytest.raises(FersearchError, match="No such file"):
         read_checkpoint(tmp_path / "missing")

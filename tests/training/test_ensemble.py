@@ -9,12 +9,14 @@ from sklearn.linear_model import LogisticRegression
 from fersearch.artifacts import file_digest
 from fersearch.errors import FersearchError
 from fersearch.training import ensemble
+from fersearch.training.card import ENSEMBLE
 from fersearch.training.choose import Chooser
 from fersearch.training.combine import METHODS, Combination, Stacker, folds, mixture_weights
 from fersearch.training.ensemble import RestoredEnsemble
 from fersearch.training.run import run_trial
 from fersearch.training.use import Restored
 from fersearch.trial import Decision
+from tests.cards import ensemble_card
 from tests.training.conftest import drawn
 
 
@@ -143,10 +145,10 @@ def folder(request_of, registry, tmp_path):
             (tmp_path / "ens" / name).write_bytes((tmp_path / "artifacts" / outcome.checkpoint).read_bytes())
             members.append({"file": name, "digest": outcome.checkpoint, "weight": weight})
         combination = Combination(method, (1.0, 2.0), stacker)
-        card = {"class_names": ["ring", "bar", "cross", "dot"], "channels": 1, "image_size": 16}
-        card |= {"method": method, "members": members, "stacker": ensemble.write_stacker(tmp_path / "ens", combination)}
+        card = ensemble_card(class_names=["ring", "bar", "cross", "dot"], image_size=16, method=method, members=members)
+        card["stacker"] = ensemble.write_stacker(tmp_path / "ens", combination)
         card["digest"] = ensemble.digest_of(combination, [member["digest"] for member in members])
-        (tmp_path / "ens" / ensemble.CARD).write_text(json.dumps(card))
+        (tmp_path / "ens" / ENSEMBLE).write_text(json.dumps(card))
         return tmp_path / "ens"
 
     return make
@@ -203,11 +205,11 @@ def test_a_changed_or_missing_file_is_told(folder, registry):
     (where / "6.safetensors").rename(where / "5.safetensors")
     with pytest.raises(FersearchError, match="is not the file that was chosen"):
         RestoredEnsemble.open(where, registry)
-    (where / ensemble.CARD).write_text("{}")
-    with pytest.raises(FersearchError, match="is no card of an ensemble: it lacks digest, members, method"):
+    (where / ENSEMBLE).write_text("{}")
+    with pytest.raises(FersearchError, match="is not an ensemble of fersearch: format: Field required"):
         RestoredEnsemble.open(where, registry)
-    (where / ensemble.CARD).write_text("{")
-    with pytest.raises(FersearchError, match="cannot be read"):
+    (where / ENSEMBLE).write_text("{")
+    with pytest.raises(FersearchError, match="is not an ensemble of fersearch: it holds no card that can be read"):
         RestoredEnsemble.open(where, registry)
 
 
