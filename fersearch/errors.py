@@ -17,18 +17,20 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from fersearch.formatting import masked
+
 T = TypeVar("T")
 
 
 class FersearchError(Exception):
-    """A failure with a message (where, what came) and a hint (what to do next)."""
+    """A failure with a message (where, what came) and a hint (what to do next), without the passwords of URLs."""
 
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        super().__init__(masked(message))
+        self.message = masked(message)
+        self.hint = masked(hint)
 
     def __str__(self) -> str:
         return f"{self.message}\n  {self.hint}" if self.hint else self.message

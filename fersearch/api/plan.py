@@ -1,5 +1,7 @@
 """From the words of a command or a study file to a checked StudySpec; all mistakes are found at once."""
 
+import re
+import unicodedata
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +21,8 @@ from fersearch.study import Budget, Direction, Keep, Objective, Protocol, StudyS
 from fersearch.studyfile import mistake
 
 PRECISIONS = ("auto", "float32", "bf16")
+LONGEST_NAME = 200
+NAME_SIGNS = "._-+:/"
 SPLITS = ("auto", "official", "ratios", "kfold", "loso")
 DRAWN_BY = ("auto", "chance", "class", "subject")
 DUPLICATES = ("keep", "drop")
@@ -119,7 +123,7 @@ def plan(
             check_finite(space)
     mistakes.settle(file)
     return StudySpec(
-        name=wishes.name or _free_name(f"{wishes.model}-{wishes.dataset}", names),
+        name=wishes.name or _free_name(_named(f"{wishes.model}-{wishes.dataset}")[: LONGEST_NAME - 20], names),
         model=wishes.model,
         dataset=wishes.dataset,
         objectives=objectives,
@@ -283,8 +287,25 @@ def _check_words(wishes: Wishes, mistakes: Mistakes) -> None:
 
 
 def _check_name(name: str | None) -> None:
-    if name is not None and (not name.strip() or any(c.isspace() for c in name) or name.startswith("-")):
-        raise UsageError(f"'{name}' is no name for a study", "use letters, digits, '.', '_', '-' and '/'")
+    if name is None:
+        return
+    if len(name) > LONGEST_NAME:
+        told = f"'{name[:20]}...' is no name for a study: it has {len(name)} characters"
+        raise UsageError(told, f"use at most {LONGEST_NAME}")
+    if name and _named(name) == name and not name.startswith("-"):
+        return
+    meant = _named(name).lstrip("-")
+    suggested = f"; such as '{meant}'" if meant.strip("-./_+:") else ""
+    raise UsageError(
+        f"'{name}' is no name for a study",
+        f"use letters, digits, '.', '_', '-', '+', ':' and '/', but no '..'{suggested}",
+    )
+
+
+def _named(text: str) -> str:
+    """What of a text can name a study: letters of any script, digits and `NAME_SIGNS`, the rest as `-`."""
+    kept = (c if c in NAME_SIGNS or c.isdecimal() or unicodedata.category(c)[0] in "LM" else "-" for c in text)
+    return re.sub(r"\.{2,}", ".", "".join(kept))
 
 
 def _source(dataset: Dataset, given: Path | None) -> Path | None:

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from fersearch.cli import parts, words
+from fersearch.cli.parts import Text
 
 if TYPE_CHECKING:
     from fersearch.api.evaluating import EvaluationView

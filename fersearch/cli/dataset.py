@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fersearch.cli import flags
+from fersearch.cli import errors, flags
 from fersearch.cli.flags import AsJson, DatasetFlags, Plugins, Target
 
 app = typer.Typer(help="Labelled faces: find, check and prepare them.", no_args_is_help=True)
@@ -142,4 +142,4 @@ def report(
             progress=told,
             plugins=tuple(plugin or ()),
         )
-    typer.echo(f"wrote {written.page}, {len(written.plots)} plots and {len(written.tables)} tables")
+    errors.echo(f"wrote {written.page}, {len(written.plots)} plots and {len(written.tables)} tables")

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+import typer
 from typer import Abort, Exit
 
 from fersearch.errors import FersearchError
+from fersearch.formatting import masked, safe
 from fersearch.home import home
 
 INTERRUPTED = 130
@@ -41,7 +43,12 @@ def tell(message: str, hint: str = "") -> None:
 def say(text: str) -> None:
     """Print on standard error; nobody there to read it is no reason to fail."""
     with contextlib.suppress(OSError):
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{safe(text)}\n")
+
+
+def echo(text: str) -> None:
+    """Print a line on standard output."""
+    typer.echo(safe(text))
 
 
 def _ended(error: BaseException) -> int:
@@ -52,7 +59,7 @@ def _ended(error: BaseException) -> int:
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     if os.environ.get("FERSEARCH_DEBUG"):
-        traceback.print_exception(error)
+        say("".join(traceback.format_exception(error)).rstrip())
     if isinstance(error, KeyboardInterrupt | Abort):
         say("interrupted")
         return INTERRUPTED
@@ -77,12 +84,12 @@ def _misused(error: BaseException, message: str) -> int:
 
 def _bug(error: BaseException) -> int:
     """Say that it is a bug and where its traceback went: the home folder, else a temporary one."""
-    told = "".join(traceback.format_exception(error))
+    told = masked("".join(traceback.format_exception(error)))
     name = f"crash-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.txt"
     for folder in (home() / "logs", Path(tempfile.gettempdir())):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(told, encoding="utf-8")
+            (folder / name).write_text(told, encoding="utf-8", errors="backslashreplace")
         except OSError:
             continue
         summary = traceback.format_exception_only(error)[-1].strip()

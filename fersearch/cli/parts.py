@@ -2,20 +2,45 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.padding import Padding
 from rich.segment import Segment
+from rich.style import Style
 from rich.table import Table
-from rich.text import Text
+from rich.text import Text as RichText
 
-Cell = str | Text
+from fersearch.formatting import printable, safe
+
+Cell = str | RichText
 SHORT = 12
 """Letters of a cell that is never folded."""
 ROOM, LINES = 40, 3
 """Letters of a line that a long last column needs beside the others, and the lines that it may take there."""
 INDENT = 7
+
+
+class Text(RichText):
+    """Text that is shown as it is: what a terminal would obey is written out before anything is measured."""
+
+    def __init__(self, text: str = "", *arguments: Any, **options: Any) -> None:
+        super().__init__(safe(text), *arguments, **options)
+
+    def append(self, text: RichText | str, style: str | Style | None = None) -> "Text":
+        """Add some text, or styled text."""
+        super().append(safe(text) if isinstance(text, str) else text, style)
+        return self
+
+
+class SafeConsole(Console):
+    """A console through which no text reaches the terminal that it would obey, wherever the text came from."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The segments of something, its own control codes as they are."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Table:
@@ -25,7 +50,9 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Table:
     for index, heading in enumerate(titles):
         figures = heading.startswith(">")
         whole = figures or all(len(row[index]) <= SHORT for row in filled)
-        grid.add_column(heading.lstrip(">"), justify="right" if figures else "left", no_wrap=whole, overflow="fold")
+        grid.add_column(
+            safe(heading.lstrip(">")), justify="right" if figures else "left", no_wrap=whole, overflow="fold"
+        )
     for row in filled:
         grid.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
     return grid

@@ -9,10 +9,10 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
-from rich.text import Text
 
 from fersearch import durations
 from fersearch.cli import words
+from fersearch.cli.parts import Text
 from fersearch.engines.local import Observer
 from fersearch.store import StudyRow
 from fersearch.study import Objective

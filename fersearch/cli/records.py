@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from fersearch.api.studies import attempts_json, finite, history_json, trial_json
+from fersearch.formatting import masked
 from fersearch.study import Objective
 from fersearch.trial import Trial
 
@@ -27,8 +28,8 @@ Record = dict[str, Any]
 
 
 def dump(data: Any) -> None:
-    """Print data as JSON on standard output; NaN and infinity become null."""
-    sys.stdout.write(json.dumps(finite(data), indent=2, default=str) + "\n")
+    """Print data as JSON on standard output; NaN and infinity become null, passwords of URLs ***."""
+    sys.stdout.write(masked(json.dumps(finite(data), indent=2, default=str)) + "\n")
 
 
 def trials(found: Sequence[Trial]) -> list[Record]:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
-from rich.text import Text
 
 from fersearch import durations
 from fersearch.cli import words
-from fersearch.cli.parts import Cell, Listing
+from fersearch.cli.parts import Cell, Listing, SafeConsole, Text
 from fersearch.cli.parts import facts as _facts
 from fersearch.cli.parts import table as _table
 from fersearch.cli.parts import title as _title
@@ -38,7 +37,7 @@ TIED = "≈"
 STYLES = {"complete": "green", "running": "cyan", "pruned": "yellow", "failed": "red", "infeasible": "red"}
 
 
-class _Console(Console):
+class _Console(SafeConsole):
     """A console that leaves a vanished reader to its caller, where rich would end the process."""
 
     def on_broken_pipe(self) -> NoReturn:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from fersearch.cli import errors
 from fersearch.cli.flags import Storage
 
 Name = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.")]
@@ -23,4 +24,4 @@ def report(
     from fersearch import api
 
     written = api.write_report(name, out, trials=trials, force=force, storage=storage)
-    typer.echo(f"wrote {written.page}, {len(written.plots)} plots and {len(written.tables)} tables")
+    errors.echo(f"wrote {written.page}, {len(written.plots)} plots and {len(written.tables)} tables")

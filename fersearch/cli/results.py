@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from fersearch.cli import parts, words
+from fersearch.cli.parts import Text
 
 if TYPE_CHECKING:
     from fersearch.api.ensembles import Ensemble

@@ -10,6 +10,7 @@ import typer
 from fersearch.cli import compare, errors, flags, report
 from fersearch.cli.flags import AsJson, Keep, RunFlags, Storage, StudyFlags, Yes
 from fersearch.errors import FersearchError, UsageError
+from fersearch.formatting import masked_url, printable, safe
 
 app = typer.Typer(help="Searches: create, run, look at and export them.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.")]
@@ -144,7 +145,7 @@ def delete(name: Name, yes: Yes = False, storage: Storage = None) -> None:
     view = api.show_study(name, storage)
     confirm(f"delete study '{name}' with {sum(view.counts.values())} trials and their checkpoints?", yes)
     api.delete_study(name, storage)
-    typer.echo(f"deleted study {name}")
+    errors.echo(f"deleted study {name}")
 
 
 @app.command()
@@ -163,12 +164,13 @@ def export(
 
     text = api.export_study(name, format, storage)
     if out is None:
-        typer.echo(text, nl=not text.endswith("\n"))
+        shown = printable(text) if sys.stdout.isatty() else text
+        typer.echo(shown, nl=not text.endswith("\n"))
         return
     if out.exists() and not force:
         raise UsageError(f"{out} exists", "choose another name, or replace it with --force")
     write_atomic(out, text.encode())
-    typer.echo(f"wrote {out}")
+    errors.echo(f"wrote {out}")
 
 
 app.command("report")(report.report)
@@ -181,7 +183,7 @@ def confirm(question: str, yes: bool) -> None:
         return
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(question.replace("?", ": there is nobody to ask"), "give --yes to do it")
-    typer.confirm(question, abort=True)
+    typer.confirm(safe(question), abort=True)
 
 
 def _need(given: dict[str, Any]) -> None:
@@ -199,7 +201,7 @@ def _created(names: Sequence[str], storage: str | None, as_json: bool) -> int:
         found = [records.study(api.show_study(name, storage)) for name in names]
         records.dump(found if len(names) > 1 else found[0])
         return 0
-    where = ["--storage", storage] if storage else []
+    where = ["--storage", masked_url(storage)] if storage else []
     for name in names:
         render.show(f"created study {name}", render.commands([["fersearch", "study", "run", name, *where]]))
     return 0
@@ -269,7 +271,7 @@ def _run(
 
 def _next(name: str, storage: str | None, artifacts: str | None, found: Any) -> list[list[str]]:
     """What to type after a study; `artifacts` is where its checkpoints are, if a flag said so."""
-    where = ["--storage", storage] if storage else []
+    where = ["--storage", masked_url(storage)] if storage else []
     lines = [["export", f"FERSEARCH_ARTIFACTS={artifacts}"]] if artifacts else []
     lines += [["fersearch", "study", "front", name, *where], ["fersearch", "trial", "list", name, *where]]
     if found.trials:

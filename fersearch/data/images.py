@@ -15,7 +15,6 @@ from PIL import Image, ImageOps
 
 from fersearch.data.depth import Bits, OwnDepth, SharedDepth, deep_values, highest_of, narrowed
 from fersearch.data.folders import unreadable
-from fersearch.data.formats import lacking
 from fersearch.data.pictures import Pictures
 from fersearch.data.step_lists import Steps, standard
 from fersearch.data.steps import Annotation, Transform
@@ -52,7 +51,7 @@ def upright(path: Path, bits: Bits | None = None) -> Image.Image:
         DataError: as `decode`.
     """
     try:
-        with _opened(path) as image:
+        with opened(path) as image:
             found = _upright(image, bits or OwnDepth())
             found.load()
             return found
@@ -162,7 +161,7 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
 def _decode(job: Job, transform: Transform, bits: Bits) -> tuple[Pixels, str]:
     path, known = job
     try:
-        with _opened(path) as image:
+        with opened(path) as image:
             kind = f"{image.width}x{image.height} {image.mode}"
             if getattr(image, "n_frames", 1) > 1:
                 kind += " animated"
@@ -171,18 +170,12 @@ def _decode(job: Job, transform: Transform, bits: Bits) -> tuple[Pixels, str]:
         raise _refusal(path, error) from None
 
 
-def _opened(path: Path) -> Image.Image:
-    """An image file opened; the decoder of a rare format is registered first."""
-    lacking(path.name)
-    return Image.open(path)
-
-
 def _highest(path: Path) -> int | None:
     """The highest value of a 16-bit image; None for another, or one that cannot be read."""
     try:
-        with _opened(path) as image:
+        with opened(path) as image:
             values = deep_values(image)
-    except DECODER_ERRORS:
+    except (*DECODER_ERRORS, DataError):
         return None
     return None if values is None else highest_of(values)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Dialect, bindparam, delete, update
 
+from fersearch.formatting import masked
 from fersearch.store import logbook
 from fersearch.store.bulk import Bulk, Reach
 from fersearch.store.engine import upsert
@@ -216,5 +217,5 @@ def _number(value: float) -> float | None:
 
 
 def _text(text: str) -> str:
-    """The text without what a database cannot keep: null characters, and halves of characters from a broken file."""
-    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode("utf-8")
+    """The text without passwords of URLs, null characters, and halves of characters: no database keeps those."""
+    return masked(text).replace("\0", "\\0").encode("utf-8", "backslashreplace").decode("utf-8")

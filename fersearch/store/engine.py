@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from fersearch.errors import StorageURLError, StoreError, StoreUnavailable
+from fersearch.formatting import ENCODE, masked_url
 from fersearch.store import postgresql
 from fersearch.store.mounts import file_system, is_network
 
@@ -117,10 +118,10 @@ _HINTS = {
     "FOREIGN KEY constraint failed": _GONE,
     "violates foreign key constraint": _GONE,
     "malformed": "the file is damaged: restore a copy, or " + _ELSEWHERE,
-    "password": "check the user and the password in the URL, or keep the password in ~/.pgpass",
+    "password": f"check the user and the password in the URL ({ENCODE}), or keep the password in ~/.pgpass",
     'role "': "check the user in the URL (postgresql://user@host/name)",
     'database "': "make the database first (createdb NAME), or check its name in the URL",
-    "failed to resolve host": "check the host in the URL (postgresql://user@host/name)",
+    "failed to resolve host": f"check the host in the URL (postgresql://user@host/name); {ENCODE}",
     "no pg_hba.conf entry": "let this user and host in: a line in the server's pg_hba.conf",
     "permission denied for schema": "let the user make tables: GRANT CREATE ON SCHEMA public TO the user",
     "permission denied": "give the user rights to fersearch's tables, or another user in the URL",
@@ -162,9 +163,11 @@ def upsert(dialect: str, table: Table) -> Any:
 
 
 def _parse(text: str) -> URL:
-    forms = "write sqlite:////folder/file.db or postgresql://user@host/name"
+    forms = f"write sqlite:////folder/file.db or postgresql://user@host/name; {ENCODE}"
     try:
         url = make_url(text)
+        if "@" in (url.host or "") or (url.password is not None and "@" in (url.database or "")):
+            raise StorageURLError(f"'{masked_url(text)}' holds more than one @", ENCODE)
         if url.get_backend_name() in ("postgresql", "postgres"):
             return url.set(drivername="postgresql+psycopg")
         if url.get_backend_name() != "sqlite":
@@ -173,7 +176,7 @@ def _parse(text: str) -> URL:
             raise StorageURLError("a database in memory would forget its studies", forms)
         return url.set(database=str(Path(url.database or "").expanduser().absolute()))
     except (ArgumentError, NoSuchModuleError, ValueError):
-        raise StorageURLError(f"'{text}' is no database URL", forms) from None
+        raise StorageURLError(f"'{masked_url(text)}' is no database URL", forms) from None
 
 
 def _prepare(connection: sqlite3.Connection, journal: str) -> None:

@@ -109,12 +109,30 @@ def test_epochs_are_fixed_or_a_range(registry):
         ({"weights": "imagnet"}, "weights 'imagnet' are neither a file nor a source that net knows"),
         ({"trials": 0}, "trials 0 is too small"),
         ({"name": "a b"}, "'a b' is no name for a study"),
+        ({"name": "a\x1b[2Jb"}, "'a\x1b[2Jb' is no name for a study"),
+        ({"name": "x" * 201}, "'xxxxxxxxxxxxxxxxxxxx...' is no name for a study: it has 201 characters"),
     ],
 )
 def test_a_mistake_is_told(registry, wishes, told):
     with pytest.raises(UsageError) as caught:
         plan(Wishes(**{"model": "net", "dataset": "drawn", **wishes}), registry)
     assert str(caught.value).startswith(told)
+
+
+@pytest.mark.parametrize("name", ["a", "wut-ärger", "怒り/1", "खुशी", "v1.2_b+c:d", "x" * 200, "٣"])
+def test_a_name_of_any_script_is_taken(registry, name):
+    assert plan(Wishes("net", "drawn", name=name), registry).name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("my study", "my-study"), ("a..b", "a.b"), ("../up", "./up"), ("a\u202eb", "a-b"), ("-x", "x"), ("50%", "50-")],
+)
+def test_a_name_that_will_not_do_is_refused_with_one_that_does(registry, name, meant):
+    with pytest.raises(UsageError, match="is no name for a study") as caught:
+        plan(Wishes("net", "drawn", name=name), registry)
+    assert caught.value.hint == f"use letters, digits, '.', '_', '-', '+', ':' and '/', but no '..'; such as '{meant}'"
+    assert plan(Wishes("net", "drawn", name=meant), registry).name == meant
 
 
 def test_all_mistakes_are_told_at_once(registry):

@@ -91,3 +91,18 @@ def test_a_reader_who_left_is_no_error(words):
     command = f'("{sys.executable}" -c "{code}"; echo "code $?" >&2) | (exec 0<&-; sleep 2)'
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.stderr == "code 0\n"
+
+
+def test_errors_and_notes_show_neither_control_characters_nor_passwords(capsys):
+    from fersearch.api.context import notices
+
+    notices.append("note of \x1b[2J")
+    errors.guarded(failing(FersearchError("class 'a\x1b[31m\u202e'", "see postgresql://a:secret@h/x")))
+    told = capsys.readouterr().err
+    assert told == ("note: note of \\x1b[2J\nerror: class 'a\\x1b[31m\\u202e'\n  see postgresql://a:***@h/x\n")
+
+
+def test_a_crash_file_holds_no_password(capsys, home):
+    errors.guarded(failing(KeyError("postgresql://a:secret@h/x")))
+    (file,) = (home / "logs").glob("crash-*.txt")
+    assert "secret" not in file.read_text() + capsys.readouterr().err

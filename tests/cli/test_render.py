@@ -1,12 +1,16 @@
 """Whole tables at a fixed width."""
 
+import io
 from dataclasses import replace
+
+from rich.text import Text as RichText
 
 from fersearch.api.checkpoints import CheckpointRow
 from fersearch.api.datasets import DatasetRow, DatasetView
 from fersearch.api.plugins import PluginRow, PluginView
 from fersearch.api.studies import Front, StudyView, TrialView
-from fersearch.cli import render
+from fersearch.cli import parts, render
+from fersearch.cli.parts import Text
 from fersearch.data.verify import Report
 from fersearch.store import StudySummary
 from fersearch.trial import Attempt, Reason, TrialState
@@ -273,3 +277,30 @@ def test_commands_are_quoted_for_a_shell():
     assert text(render.commands([["fersearch", "predict", "my folder", "a.png"]])) == lines(
         "next:", "  fersearch predict 'my folder' a.png"
     )
+
+
+HOSTILE = "joy\x1b[31m\r\u202e"
+SHOWN = r"joy\x1b[31m\x0d\u202e"
+
+
+def test_nothing_that_a_terminal_would_obey_comes_out_of_any_table(capsys):
+    cells = parts.table((HOSTILE, ">n"), [(HOSTILE, "1")])
+    listing = parts.Listing(("a", "b"), [(HOSTILE, HOSTILE * 30)])
+    told = parts.facts({HOSTILE: HOSTILE})
+    styled = RichText(HOSTILE, style="bold")  # even what was not made by us
+    render.show(HOSTILE, cells, listing, told, parts.title(HOSTILE), Text().append(HOSTILE), styled, "[bold]x[/bold]")
+    out = capsys.readouterr().out
+    assert not set(out) & {"\x1b", "\r", "\u202e"}
+    assert out.count(SHOWN) == 38
+    assert "[bold]x[/bold]" in out
+
+
+def test_what_is_escaped_is_measured_as_it_is_shown():
+    shown = text(parts.table(("name", "n"), [(HOSTILE, "1"), ("x", "2")]), 60)
+    assert shown.splitlines() == ["name                       n", f"{SHOWN}  1", "x                          2"]
+
+
+def test_colours_and_the_consoles_own_codes_stay(monkeypatch):
+    out = render.SafeConsole(file=io.StringIO(), force_terminal=True, color_system="standard", width=40)
+    out.print(Text("joy\x1b[2J", style="red"))
+    assert out.file.getvalue() == "\x1b[31mjoy\\x1b[2J\x1b[0m\n"

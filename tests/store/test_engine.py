@@ -36,6 +36,23 @@ def test_postgresql_means_psycopg_3_and_no_password_is_shown() -> None:
     assert caught.value.hint == "check that the database can be reached"
 
 
+@pytest.mark.parametrize(
+    "url", ["postgresql://ada:se@cret@h/fer", "postgresql://ada:se@/cret@h", "x://ada:secret@h:po"]
+)
+def test_a_password_that_should_be_encoded_is_not_shown_and_how_to_is_said(url: str) -> None:
+    with pytest.raises(StoreError) as caught:
+        Store.open(url)
+    assert "cret" not in str(caught.value)
+    assert "percent-encode @ : / % in the user and the password: %40 %3A %2F %25" in caught.value.hint
+    assert caught.value.exit_code == 2
+
+
+def test_the_password_of_a_server_that_is_not_there_is_not_shown() -> None:
+    with pytest.raises(StoreError) as caught, engine.Database("postgresql://a:p%40qq:w/d@localhost:1/x").read():
+        pass
+    assert "qq" not in str(caught.value)
+
+
 def test_sqlite_has_a_write_ahead_log_and_checks_keys(sqlite_url: str) -> None:
     with Store.open(sqlite_url) as store, store.database.read() as connection:
         pragmas = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "foreign_keys")]
