@@ -54,8 +54,13 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Table:
             safe(heading.lstrip(">")), justify="right" if figures else "left", no_wrap=whole, overflow="fold"
         )
     for row in filled:
-        grid.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+        grid.add_row(*map(shown, row))
     return grid
+
+
+def shown(cell: Cell) -> RichText:
+    """A cell as it is printed."""
+    return Text(cell) if isinstance(cell, str) else cell
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ class Listing:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The table as a whole, or one line of it and then its last cell, row for row."""
         short = table(self.titles[:-1], [row[:-1] for row in self.rows])
-        longest = max(len(row[-1]) for row in self.rows)
+        longest = max(len(shown(row[-1])) for row in self.rows)
         room = options.max_width - Measurement.get(console, options.update(max_width=10_000), short).maximum
         if room >= min(longest, ROOM) and longest <= LINES * room:
             yield table(self.titles, self.rows)
@@ -82,7 +87,7 @@ class Listing:
         yield from (*heading, Segment.line())
         for line, row in zip(lines, self.rows, strict=True):
             yield from (*line, Segment.line())
-            yield Padding(row[-1], (0, 0, 0, INDENT))
+            yield Padding(shown(row[-1]), (0, 0, 0, INDENT))
 
 
 def facts(found: Mapping[str, Cell] | Iterable[tuple[str, Cell]]) -> Table:
@@ -92,7 +97,7 @@ def facts(found: Mapping[str, Cell] | Iterable[tuple[str, Cell]]) -> Table:
     grid.add_column(overflow="fold")
     for name, value in found.items() if isinstance(found, Mapping) else found:
         if value:
-            grid.add_row(Text(name), Text(value) if isinstance(value, str) else value)
+            grid.add_row(Text(name), shown(value))
     return grid
 
 

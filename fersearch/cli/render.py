@@ -55,11 +55,12 @@ def show(*items: RenderableType) -> None:
     """Print on standard output, without blanks at the ends of lines where that is no terminal."""
     out = console()
     for item in items:
+        told = Text(item) if isinstance(item, str) else item
         if out.is_terminal:
-            out.print(item, soft_wrap=isinstance(item, str))
+            out.print(told, soft_wrap=isinstance(item, str))
             continue
         with out.capture() as printed:
-            out.print(item, soft_wrap=isinstance(item, str))
+            out.print(told, soft_wrap=isinstance(item, str))
         sys.stdout.write("".join(f"{line.rstrip()}\n" for line in printed.get().split("\n")[:-1]))
 
 

@@ -259,6 +259,7 @@ def _told(error: ValidationError) -> str:
     found = []
     for one in error.errors(include_url=False, include_context=False, include_input=False)[:3]:
         where = ".".join(str(part) for part in one["loc"])
-        found.append(f"{where}: {one['msg']}" if where else str(one["msg"]))
+        said = one["msg"].removeprefix("Value error, ")
+        found.append(f"{where}: {said}" if where else said)
     more = error.error_count() - len(found)
     return "; ".join(found) + (f" and {more} more" if more > 0 else "")

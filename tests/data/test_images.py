@@ -139,7 +139,7 @@ def test_a_missing_image_is_named(tmp_path: Path) -> None:
 
 
 def test_a_forbidden_image_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def forbidden(path: Path) -> None:
+    def forbidden(path: Path, **how: object) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Image, "open", forbidden)
