@@ -154,6 +154,7 @@ class EnsembleCard(_Shared):
     members: Annotated[list[_Member], Field(min_length=1, max_length=10_000)]
     stacker: Digest | None
     studies: list[str]
+    study_ids: list[str] | None = None
     selection: list[dict[str, Any]] | None = None
 
     @model_validator(mode="after")
