@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 
 from fersearch.data.depth import Bits, OwnDepth, SharedDepth, deep_values, highest_of, narrowed
 from fersearch.data.folders import unreadable
+from fersearch.data.opening import opened
 from fersearch.data.pictures import Pictures
 from fersearch.data.step_lists import Steps, standard
 from fersearch.data.steps import Annotation, Transform

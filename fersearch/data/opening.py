@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from fersearch.data.folders import lacking
+from fersearch.data.formats import lacking
 from fersearch.errors import DataError
 
 FORMATS = ("AVIF", "BMP", "DIB", "GIF", "HEIF", "JPEG", "JPEG2000", "PCX", "PNG", "PPM", "SGI", "TIFF", "WEBP")
