@@ -1,10 +1,16 @@
 """For every test: one torch thread, so that two cores are shared fairly, and a home that is nobody's."""
 
 import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.forkservers import ForkServers
 
 settings.register_profile("fersearch", deadline=None)  # a busy machine is no bug
 settings.load_profile("fersearch")
@@ -26,3 +32,50 @@ def nobodys_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.delenv("FERSEARCH_STORAGE", raising=False)
         patch.setenv("FERSEARCH_PLUGINS_DIR", str(folder / "no-plugins"))
         yield
+
+
+@pytest.fixture(scope="session")
+def fork_servers(nobodys_home: None) -> Iterator["ForkServers"]:
+    """Keeps a fork server from study to study; rooms that only look at what comes of a study share it."""
+    from tests.forkservers import ForkServers  # here, for it imports the engines
+
+    servers = ForkServers()
+    yield servers
+    servers.end()
+
+
+@pytest.fixture(scope="module")
+def warm_fork_server(fork_servers: "ForkServers") -> Iterator[None]:
+    """Let the studies that a file runs in this process share a fork server."""
+    with fork_servers.shared():
+        yield
+
+
+@pytest.fixture(scope="session")
+def small_home(tmp_path_factory: pytest.TempPathFactory, fork_servers: "ForkServers") -> Path:
+    """A home with the finished study `small`, run once a session. To read only: change a copy (`home_with_study`)."""
+    from tests.studies import small
+
+    folder = tmp_path_factory.mktemp("small") / "home"
+    with pytest.MonkeyPatch.context() as patch, fork_servers.shared():
+        patch.setenv("FERSEARCH_HOME", str(folder))
+        small()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pulled(small_home: Path) -> Path:
+    """The pulled checkpoint of trial 0 of `small`: a folder to read only."""
+    from fersearch import api
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FERSEARCH_HOME", str(small_home))
+        return api.pull_checkpoint("small", trial=0, out=small_home.parent / "pulled").path
+
+
+@pytest.fixture
+def home_with_study(small_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of the test's own that holds the finished study `small`."""
+    home = shutil.copytree(small_home, tmp_path / "home-with-study")
+    monkeypatch.setenv("FERSEARCH_HOME", str(home))
+    return home

@@ -4,9 +4,12 @@ class TestMine(ArchitectureSuite):
     architecture = Mine()
 """
 
+import copy
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from safetensors.torch import load, save
@@ -20,19 +23,39 @@ from fersearch.training.freeze import freeze
 from fersearch.training.measure import count_on_meta
 
 LARGE = 30_000_000  # weights
+KEPT = 100_000_000  # weights that a class keeps in memory, 400 MB; models beyond are built at each use
 SHARED = {*OPTIMISATION, *REGULARISATION, "target", "freeze", "frozen_batch_norm"}
+
+
+@dataclass
+class _Case:
+    """A configuration on a task: whether it is too large to run, and its model once it was built."""
+
+    params: Params
+    task: Task
+    large: bool
+    weights: int
+    model: nn.Module | None = None
 
 
 class ArchitectureSuite:
     """The contract of an architecture, on at most eight configurations in which its values meet.
 
     `tasks` are what it is tried on: give others if it needs other images. A network of more than
-    `large` weights is built on the meta device and not run.
+    `large` weights is built on the meta device and not run. Each configuration is built once for the class;
+    a test that changes a model changes a copy.
     """
 
     architecture: Architecture
     large: int = LARGE
     tasks: Sequence[Task] = (Task(tuple("abcdefgh"), 1, 48), Task(("yes", "no"), 3, 48))
+    _cases: ClassVar[list[_Case]]
+
+    @classmethod
+    def teardown_class(cls) -> None:
+        """Let the models go that the class kept."""
+        if "_cases" in vars(cls):
+            del cls._cases
 
     def test_it_says_what_it_is(self) -> None:
         assert self.architecture.name
@@ -68,7 +91,8 @@ class ArchitectureSuite:
             assert set(found) == {id(weight) for weight in model.parameters()}, f"{params}: a weight in no stage"
 
     def test_gradients_reach_every_stage(self) -> None:
-        for model, task, params in self._models(real=True):
+        for built, task, params in self._models(real=True):
+            model = copy.deepcopy(built)
             _backward(model, task)
             for name, weights in self._stages(model):
                 assert any(weight.grad is not None for weight in weights), f"{params}: none reaches {name}"
@@ -76,7 +100,8 @@ class ArchitectureSuite:
                 assert all(bool(torch.isfinite(grad).all()) for grad in given), f"{params}: {name}: not finite"
 
     def test_it_freezes_and_unfreezes_by_every_rule(self) -> None:
-        model, task, params = next(self._models())
+        built, task, params = next(self._models())
+        model = copy.deepcopy(built)
         for rule in freeze_rules(len(self.architecture.stage_names)):
             freeze(self.architecture, model, {**params, "freeze": rule})
             still = [weight for weight in model.parameters() if not weight.requires_grad]
@@ -89,32 +114,53 @@ class ArchitectureSuite:
         assert all(weight.requires_grad for weight in model.parameters())
 
     def test_it_saves_and_loads(self) -> None:
-        for model, task, params in self._models(real=True):
+        for built, task, params in self._models(real=True):
+            model = copy.deepcopy(built)
             _backward(model, task)  # moves the running statistics
             state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-            torch.manual_seed(1)
-            again = self.architecture.build(params, task)
+            again = self._build(params, task, seed=1)
             again.load_state_dict(load(save(state)))
             images = _images(task)
             assert torch.equal(_logits(again, images), _logits(model, images)), f"{params}"
 
     def test_the_same_seed_gives_the_same_weights(self) -> None:
-        for (first, _, params), (second, _, _) in zip(self._models(real=True), self._models(real=True), strict=True):
-            pairs = zip(first.parameters(), second.parameters(), strict=True)
+        for model, task, params in self._models(real=True):
+            again = self._build(params, task)
+            pairs = zip(model.parameters(), again.parameters(), strict=True)
             assert all(torch.equal(one, other) for one, other in pairs), f"{params}"
 
     def _models(self, real: bool = False) -> Iterator[tuple[nn.Module, Task, Params]]:
         """Every configuration on every task, built; `real` leaves out those that are too large to run."""
-        configurations: list[Params] = [{"dropout": 0.1, **config} for config in pairwise(self.architecture.space)]
+        cls = type(self)
         with _one_thread():
-            for params, task in itertools.product(configurations, self.tasks):
-                large = count_on_meta(self.architecture, params, task)["total"] > self.large
-                if large and real:
-                    continue
-                torch.manual_seed(0)
-                with torch.device("meta" if large else "cpu"):
-                    model = self.architecture.build(params, task)
-                yield model, task, params
+            if "_cases" not in vars(cls):
+                cls._cases = [self._case(params, task) for params, task in self._configurations()]
+            for case in cls._cases:
+                if not (case.large and real):
+                    yield self._model(case), case.task, case.params
+
+    def _configurations(self) -> Iterator[tuple[Params, Task]]:
+        configurations: list[Params] = [{"dropout": 0.1, **config} for config in pairwise(self.architecture.space)]
+        return itertools.product(configurations, self.tasks)
+
+    def _case(self, params: Params, task: Task) -> _Case:
+        weights = count_on_meta(self.architecture, params, task)["total"]
+        return _Case(params, task, weights > self.large, weights)
+
+    def _model(self, case: _Case) -> nn.Module:
+        """The model of a case in the state in which it was built."""
+        if case.model is not None:
+            return case.model
+        model = self._build(case.params, case.task, device="meta" if case.large else "cpu")
+        held = sum(other.weights for other in self._cases if other.model is not None and not other.large)
+        if case.large or held + case.weights <= KEPT:
+            case.model = model
+        return model
+
+    def _build(self, params: Params, task: Task, seed: int = 0, device: str = "cpu") -> nn.Module:
+        torch.manual_seed(seed)
+        with torch.device(device):
+            return self.architecture.build(params, task)
 
     def _stages(self, model: nn.Module) -> Iterator[tuple[str, list[nn.Parameter]]]:
         """The stages that have weights."""

@@ -1,18 +1,18 @@
-"""One small real study, run once for all tests of a file that only look at it."""
+"""One small real study for all tests of a file that look at it, in a home of that file's own."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from fersearch import api
+from tests.studies import SETTINGS, SIZES
 
-SIZES = {"train": "200", "valid": "120", "test": "120"}
-SETTINGS = {"batch_size": "32", "activation": "relu", "convolutions": "1"}
+__all__ = ["SETTINGS", "SIZES"]
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def home(tmp_path_factory: pytest.TempPathFactory, warm_fork_server: None) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FERSEARCH_HOME", str(folder))
@@ -22,22 +22,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def study(home: Path) -> str:
-    """A finished study of four trials on drawn faces, judged by accuracy alone so that one trial is the best."""
-    spec = api.create_study(
-        "cnn",
-        "faces",
-        name="small",
-        trials=4,
-        epochs="2",
-        seed=3,
-        sampler="random",
-        pruner="none",
-        objectives=("accuracy", "parameters", "peak_memory_mb"),
-        dataset_options=SIZES,
-        settings=SETTINGS,
-        keep="all",
-    )
-    view = api.run_study(spec.name, slots=2)
-    assert view.counts == {"complete": 4}
-    return spec.name
+def study(home: Path, small_home: Path) -> str:
+    """The finished study `small`: four trials on drawn faces."""
+    assert not (home / "fersearch.db").exists(), "let this fixture come first: it brings its own database"
+    shutil.copytree(small_home, home, dirs_exist_ok=True)
+    return "small"

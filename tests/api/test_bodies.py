@@ -115,7 +115,7 @@ def test_artifacts_must_be_able_to_go_where_they_shall(url, words, monkeypatch):
         api.check_run()
 
 
-def test_a_study_measures_and_packs_its_trials(tmp_path, monkeypatch):
+def test_a_study_measures_and_packs_its_trials(warm_fork_server, tmp_path, monkeypatch):
     """On a CPU that is taken for a GPU of 1 GB: the probe, the trials and the engine are the real ones."""
     monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path))
     slots = [devices.Slot(i, "cpu", devices.HIDDEN, 1) for i in range(2)]

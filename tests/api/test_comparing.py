@@ -12,8 +12,8 @@ TINY = {**SIZES, "train": "60", "valid": "30", "test": "30"}
 
 
 @pytest.fixture(scope="module")
-def folded(home) -> list[str]:
-    """Two small studies over the same three folds."""
+def folded(study) -> list[str]:
+    """Two small studies over the same three folds, beside the small one."""
     names = ["k/a", "k/b"]
     for seed, name in enumerate(names):
         spec = api.create_study(

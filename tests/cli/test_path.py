@@ -17,7 +17,7 @@ TRIAL = {"number", "state", "params", "values", "epochs", "reason", "checkpoint"
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def place(tmp_path_factory, warm_fork_server):
     """A home with one finished study in it, and what creating it printed."""
     from contextlib import redirect_stdout
     from io import StringIO

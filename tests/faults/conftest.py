@@ -1,17 +1,21 @@
 """A study small enough to run in seconds and slow enough to be hurt while it runs."""
 
+import contextlib
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fersearch import api, cli
+from tests.forkservers import ForkServers
 from tests.processes import ended
 
 SLOW_PLUGIN = '''
@@ -66,7 +70,7 @@ SETTINGS = {
 
 
 class Home:
-    """A fersearch home of its own, and commands run in it."""
+    """A fersearch home of its own: drivers that may be hurt are processes, all else is asked in this one."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -76,6 +80,7 @@ class Home:
         (folder / "plugins" / "slow.py").write_text(SLOW_PLUGIN)
 
     def start(self, *words: str, **env: str) -> subprocess.Popen[str]:
+        """Start a command in a process of its own."""
         command = [sys.executable, "-c", "from fersearch.cli import main; main()", *words]
         return subprocess.Popen(
             command,
@@ -88,31 +93,44 @@ class Home:
         )
 
     def run(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
-        process = self.start(*words, **env)
-        out, err = process.communicate(timeout=900)
-        return subprocess.CompletedProcess(words, process.returncode, out, err)
+        """Run a command to its end in this process."""
+        out, err = io.StringIO(), io.StringIO()
+        with self.inside(**env), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = cli.run(list(words))
+        return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
-    def create(self, trials: int = 3, epochs: int = 6, model: str = "slow", **settings: str) -> None:
-        chosen = [part for key, value in {**SETTINGS, **settings}.items() for part in ("--set", f"{key}={value}")]
-        sizes = [part for split in ("train", "valid", "test") for part in ("--option", f"{split}=128")]
-        done = self.run(
-            *("study", "create", "--model", model, "--dataset", "faces", "--name", "s", "--no-run"),
-            *("--trials", str(trials), "--epochs", str(epochs), "--sampler", "random", "--pruner", "none"),
-            *("--objective", "f1_macro", "--objective", "parameters"),
-            *chosen,
-            *sizes,
-        )
-        assert done.returncode == 0, done.stderr
+    @contextlib.contextmanager
+    def inside(self, **env: str) -> Iterator[None]:
+        """Give this process the variables and the folder of the home."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.folder)
+            patch.delenv("FERSEARCH_PLUGINS_DIR", raising=False)
+            for name, value in {**self.env, **env}.items():
+                if os.environ.get(name) != value:
+                    patch.setenv(name, value)
+            yield
 
-    def json(self, *words: str) -> Any:
-        done = self.run(*words, "--json")
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+    def create(self, trials: int = 3, epochs: int = 6, model: str = "slow", name: str = "s", **settings: str) -> None:
+        """Create a study of drawn faces, without running it."""
+        with self.inside():
+            api.create_study(
+                model,
+                "faces",
+                name=name,
+                trials=trials,
+                epochs=str(epochs),
+                sampler="random",
+                pruner="none",
+                objectives=("f1_macro", "parameters"),
+                settings={**SETTINGS, **settings},
+                dataset_options=dict.fromkeys(("train", "valid", "test"), "128"),
+                plugins=sorted((self.folder / "plugins").glob("*.py")),
+            )
 
-    def trials(self) -> list[dict[str, Any]]:
-        done = self.run("study", "export", "s", "--format", "json")
-        assert done.returncode == 0, done.stderr
-        found: list[dict[str, Any]] = json.loads(done.stdout)["trials"]
+    def trials(self, name: str = "s") -> list[dict[str, Any]]:
+        """The trials of a study with their attempts and epochs, as `study export` gives them."""
+        with self.inside():
+            found: list[dict[str, Any]] = json.loads(api.export_study(name, "json"))["trials"]
         return found
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -153,8 +171,30 @@ class Home:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
+def home(tmp_path: Path, warm_fork_server: None) -> Home:
     return Home(tmp_path)
+
+
+Undisturbed = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, fork_servers: ForkServers) -> Undisturbed:
+    """Gives the trials of a study that nobody hurt: each kind of study is run once, for the most trials asked for."""
+    known: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+
+    def run(trials: int, epochs: int, slots: int = 1, **settings: str) -> list[dict[str, Any]]:
+        key = (epochs, slots, *sorted(settings.items()))
+        if len(known.get(key, ())) < trials:
+            home = Home(tmp_path_factory.mktemp("undisturbed"))
+            home.create(trials, epochs, **settings)
+            with fork_servers.shared():
+                done = home.run("study", "run", "s", "--slots", str(slots), SLOW_SECONDS="0")
+            assert done.returncode == 0, done.stderr
+            known[key] = home.trials()
+        return known[key][:trials]
+
+    return run
 
 
 def interrupt(process: subprocess.Popen[str]) -> None:

@@ -1,23 +1,16 @@
 """What a study that was hurt must have in common with one that was left alone."""
 
 import hashlib
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from fersearch import api
 from fersearch.trial import Trial
 from tests.faults.conftest import Home
 
-COLLECT = """
-import json
-import fersearch.artifacts
-fersearch.artifacts.YOUNG = 0.0  # no driver lives, so nothing waits for its row
-from fersearch import api
-api.collect_garbage()
-"""
 FINAL = ("complete", "pruned", "infeasible", "failed")
 
 
@@ -25,7 +18,9 @@ def compare(alone: Home, hurt: Home) -> dict[str, Any]:
     """Counts of what was lost, doubled, torn or left over in `hurt`, and of what differs from `alone`; 0 is sound."""
     there, here = (api.list_trials("s", storage=home.env["FERSEARCH_STORAGE"]) for home in (alone, hurt))
     orphans = len(_files(hurt) - {trial.checkpoint for trial in here})
-    subprocess.run([sys.executable, "-c", COLLECT], env=hurt.env, cwd=hurt.folder, check=True)
+    with hurt.inside(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fersearch.api.garbage.YOUNG", 0.0)  # no driver lives, so nothing waits for its row
+        api.collect_garbage()
     kept = {trial.checkpoint for trial in here if trial.checkpoint}
     return {
         "trials": len(here),

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.faults.conftest import Home
+from tests.faults.conftest import Home, Undisturbed
 from tests.postgres import Server, Unavailable
 
 pytestmark = pytest.mark.slow
@@ -68,7 +68,7 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def home(tmp_path: Path, server: Server) -> Iterator[PostgresHome]:
+def home(tmp_path: Path, server: Server, warm_fork_server: None) -> Iterator[PostgresHome]:
     home = PostgresHome(tmp_path, server)
     home.create(trials=4, epochs=EPOCHS)
     yield home
@@ -79,16 +79,7 @@ def home(tmp_path: Path, server: Server) -> Iterator[PostgresHome]:
     server.start()
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
-    """What the same study comes to when nobody hurts it."""
-    home = Home(tmp_path_factory.mktemp("undisturbed"))
-    home.create(trials=4, epochs=EPOCHS)
-    assert home.run("study", "run", "s", "--slots", "2", SLOW_SECONDS="0").returncode == 0
-    return results(home)
-
-
-def results(home: Home) -> list[Any]:
+def results(trials: list[dict[str, Any]]) -> list[Any]:
     """Parameters, scores and every epoch of every trial; all that does not depend on the clock."""
     return [
         (
@@ -99,11 +90,11 @@ def results(home: Home) -> list[Any]:
             trial["checkpoint"] is not None,
             [(row["epoch"], row["values"]["f1_macro"], row["values"]["accuracy"]) for row in trial["history"]],
         )
-        for trial in home.trials()
+        for trial in trials
     ]
 
 
-def test_outages_are_ridden_out(home: PostgresHome, undisturbed: list[Any]):
+def test_outages_are_ridden_out(home: PostgresHome, undisturbed: Undisturbed):
     driver = home.drive()
     home.until(home.running_pids)
     away = []
@@ -116,7 +107,7 @@ def test_outages_are_ridden_out(home: PostgresHome, undisturbed: list[Any]):
         home.until(lambda since=since: home.rows(f"SELECT 1 FROM epochs WHERE recorded_at > to_timestamp({since})"))
     out, err = driver.communicate(timeout=180)
     assert driver.returncode == 0, out + err
-    assert results(home) == undisturbed
+    assert results(home.trials()) == results(undisturbed(4, EPOCHS, slots=2))
     assert home.rows("SELECT trial, number, reason FROM attempts ORDER BY trial") == [(n, 1, "done") for n in range(4)]
     assert home.rows("SELECT count(*) FROM epochs") == [(4 * EPOCHS,)]
     during = " OR ".join(f"recorded_at BETWEEN to_timestamp({a}) AND to_timestamp({b})" for a, b in away)
@@ -124,7 +115,7 @@ def test_outages_are_ridden_out(home: PostgresHome, undisturbed: list[Any]):
     assert not list((home.folder / "home" / "runs").glob("*/*"))
 
 
-def test_after_too_long_an_outage_the_study_stops_and_can_go_on(home: PostgresHome, undisturbed: list[Any]):
+def test_after_too_long_an_outage_the_study_stops_and_can_go_on(home: PostgresHome, undisturbed: Undisturbed):
     driver = home.drive(IMPATIENT)
     pids = home.until(home.running_pids)
     home.server.stop()
@@ -137,11 +128,11 @@ def test_after_too_long_an_outage_the_study_stops_and_can_go_on(home: PostgresHo
     home.server.start()
     done = home.run("study", "run", "s", "--slots", "2")
     assert done.returncode == 0, done.stderr
-    assert results(home) == undisturbed
+    assert results(home.trials()) == results(undisturbed(4, EPOCHS, slots=2))
     assert home.rows("SELECT count(*) FROM attempts WHERE reason IS NULL") == [(0,)]
 
 
-def test_a_driver_that_is_killed_in_an_outage_leaves_nothing_that_harms(home: PostgresHome, undisturbed: list[Any]):
+def test_a_driver_that_is_killed_in_an_outage_leaves_nothing_that_harms(home: PostgresHome, undisturbed: Undisturbed):
     driver = home.drive()
     pids = home.until(home.running_pids)
     home.server.stop()
@@ -153,7 +144,7 @@ def test_a_driver_that_is_killed_in_an_outage_leaves_nothing_that_harms(home: Po
     home.server.start()
     done = home.run("study", "run", "s", "--slots", "2")
     assert done.returncode == 0, done.stderr
-    assert results(home) == undisturbed
+    assert results(home.trials()) == results(undisturbed(4, EPOCHS, slots=2))
 
 
 def test_other_commands_say_what_is_wrong(home: PostgresHome):

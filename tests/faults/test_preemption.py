@@ -16,15 +16,6 @@ PATIENCE = 300.0  # seconds; on a busy machine a trial starts late
 MANY_STEPS = {"batch_size": "8"}  # 16 in an epoch
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """What a study of two trials with long epochs gives that is left alone."""
-    home = Home(tmp_path_factory.mktemp("undisturbed"))
-    home.create(trials=2, epochs=3, **MANY_STEPS)
-    assert home.run("study", "run", "s", "--slots", "1", SLOW_SECONDS="0.01").returncode == 0
-    return values(home.trials())
-
-
 def everything(driver: int) -> list[int]:
     """The processes of a job, as a scheduler that preempts it finds them."""
     return [driver, *(process.pid for process in psutil.Process(driver).children(recursive=True))]
@@ -48,7 +39,7 @@ def test_a_trial_that_hangs_is_found_and_runs_again(home: Home, undisturbed):
     (hung, done), other = told(home)
     assert (hung[0], done[0], [reason for reason, _ in other]) == ("hung", "done", ["done"])
     assert hung[1].startswith("the process gave no sign of life for 8.0s, after epoch ")
-    assert values(home.trials()) == undisturbed
+    assert values(home.trials()) == values(undisturbed(2, 3, **MANY_STEPS))
 
 
 @pytest.mark.parametrize("whom", ["driver", "everything"])
@@ -68,7 +59,7 @@ def test_sigterm_saves_in_the_middle_of_an_epoch_and_the_study_goes_on_there(hom
     assert [trial["state"] for trial in home.trials()] == ["waiting"]
     assert home.run("study", "run", "s", "--slots", "1").returncode == 0
     sound(home.trials(), 2, 3)
-    assert values(home.trials()) == undisturbed
+    assert values(home.trials()) == values(undisturbed(2, 3, **MANY_STEPS))
 
 
 def test_a_trial_that_does_not_leave_is_ended_after_the_grace_and_loses_no_epoch(home: Home, undisturbed):
@@ -83,7 +74,7 @@ def test_a_trial_that_does_not_leave_is_ended_after_the_grace_and_loses_no_epoch
     assert home.gone([pid])
     assert home.run("study", "run", "s", "--slots", "1").returncode == 0
     sound(home.trials(), 2, 3)
-    assert values(home.trials()) == undisturbed
+    assert values(home.trials()) == values(undisturbed(2, 3, **MANY_STEPS))
 
 
 def test_sigterm_to_one_trial_saves_it_and_it_goes_on(home: Home, undisturbed):
@@ -94,4 +85,4 @@ def test_sigterm_to_one_trial_saves_it_and_it_goes_on(home: Home, undisturbed):
     assert driver.returncode == 0, out + err
     sound(home.trials(), 2, 3)
     assert [[reason for reason, _ in attempts] for attempts in told(home)] == [["preempted", "done"], ["done"]]
-    assert values(home.trials()) == undisturbed
+    assert values(home.trials()) == values(undisturbed(2, 3, **MANY_STEPS))

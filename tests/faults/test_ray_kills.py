@@ -50,18 +50,15 @@ def test_a_killed_node_loses_no_trial(home: Home, cluster):
     assert "Traceback" not in err
 
 
-def test_a_killed_actor_runs_again_and_the_study_ends_as_the_local_one(home: Home, tmp_path_factory):
-    other = Home(tmp_path_factory.mktemp("other"))
-    for each in (home, other):
-        each.create(trials=3, epochs=6)
-    assert other.run("study", "run", "s", "--slots", "1").returncode == 0
+def test_a_killed_actor_runs_again_and_the_study_ends_as_the_local_one(home: Home, undisturbed):
+    home.create(trials=3, epochs=6)
     driver = home.start(*RAY, "--json", SLOW_SECONDS="0.4")
     psutil.Process(home.until(home.running_pids, seconds=180)[0]).parent().parent().kill()
     out, err = driver.communicate(timeout=240)
     assert driver.returncode == 0, out + err
     assert out.startswith("{")
     sound(home.trials(), 3, 6)
-    assert values(home.trials()) == values(other.trials())
+    assert values(home.trials()) == values(undisturbed(3, 6))
 
 
 def test_ctrl_c_saves_what_runs_and_ray_is_gone(home: Home):
@@ -112,8 +109,9 @@ def test_a_killed_driver_leaves_nothing_running(home: Home):
     os.kill(driver.pid, signal.SIGKILL)
     driver.communicate()
     home.until(lambda: home.gone([pid for pid, _ in started]), seconds=30)
-    done = home.run(*RAY)
-    assert done.returncode == 0, done.stderr
+    again = home.start(*RAY)
+    out, err = again.communicate(timeout=240)
+    assert again.returncode == 0, out + err
     sound(home.trials(), 2, 6)
 
 
