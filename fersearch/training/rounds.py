@@ -133,7 +133,7 @@ class Rounds:
         except FileNotFoundError:
             return None
         except (ValueError, TypeError, AttributeError) as error:
-            raise Unusable(f"{path} is damaged ({type(error).__name__})") from error
+            raise Unusable(f"{path} is damaged") from error
         check_stamp(stamp, self.stamp, str(path))
         return progress
 

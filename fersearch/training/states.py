@@ -83,7 +83,7 @@ class States:
         except PermissionError as error:
             raise FersearchError(f"cannot read the state {path}: {error.strerror}", "give permission") from error
         except Exception as error:
-            raise Unusable(f"{path} is damaged ({type(error).__name__})") from error
+            raise Unusable(f"{path} is damaged") from error
         check_stamp(found, self.stamp, str(path))
         return state
 

@@ -59,7 +59,7 @@ def _artifacts(home: Home) -> Path:
 
 def _all(home: Home) -> list[Path]:
     folder = _artifacts(home)
-    return list(folder.iterdir()) if folder.exists() else []
+    return [path for path in folder.iterdir() if path.is_file()] if folder.exists() else []
 
 
 def _files(home: Home) -> set[str]:

@@ -1,0 +1,229 @@
+"""A trial goes on from its own states alone: any other, damaged or foreign, makes it begin again, and it says so."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from fersearch.locks import beside, try_lock
+from fersearch.owners import Owner, owner_of
+from fersearch.registry import Registry
+from fersearch.study import Protocol
+from fersearch.training import scratch
+from fersearch.training.request import TrialRequest
+from fersearch.training.run import run_trial
+from fersearch.trial import Decision, Epoch, Outcome, Reason
+
+RequestOf = Callable[..., TrialRequest]
+FOLDS = Protocol("kfold", folds=3)
+TIMED = ("train_seconds", "peak_memory_mb")
+
+
+def go(
+    request: TrialRequest, registry: Registry, stop: int = 0
+) -> tuple[Outcome, list[tuple[int, dict[str, float]]], list[str]]:
+    """Run a trial, interrupted after epoch `stop`: its outcome, what it told without clocks, and what it said."""
+    epochs: list[Epoch] = []
+    said: list[str] = []
+
+    def report(epoch: Epoch) -> Decision:
+        epochs.append(epoch)
+        return Decision.INTERRUPT if epoch.number == stop else Decision.CONTINUE
+
+    outcome = run_trial(request, report, registry, say=said.append)
+    told = [(epoch.number, {k: v for k, v in epoch.values.items() if k not in TIMED}) for epoch in epochs]
+    return outcome, told, said
+
+
+def corrupt(name: str) -> Callable[[Path], None]:
+    return lambda folder: next(folder.glob(name)).write_bytes(b"\x80\x02rot")
+
+
+def earlier(folder: Path) -> None:
+    """Turn the last state into one of the version before, which said nothing of whose it is."""
+    state = torch.load(folder / "last.pt", weights_only=True)
+    del state["stamp"]
+    torch.save(state, folder / "last.pt")
+
+
+def shrunk(folder: Path) -> None:
+    """Turn the last state into one of another network, as when a plugin's code was changed."""
+    state = torch.load(folder / "last.pt", weights_only=True)
+    state["model"] = {name: torch.zeros(1) for name in state["model"]}
+    torch.save(state, folder / "last.pt")
+
+
+@pytest.mark.parametrize(
+    ("hurt", "told"),
+    [
+        (corrupt("last.pt"), "last.pt is damaged"),
+        (corrupt("best-*.pt"), ".pt is damaged"),
+        (lambda folder: next(folder.glob("best-*.pt")).unlink(), ".pt is missing"),
+        (lambda folder: (folder / "last.pt").unlink(), "no state of it is kept in {scratch}"),
+        (earlier, "last.pt was saved by an earlier version of fersearch"),
+        (shrunk, "{scratch} holds the state of another network"),
+    ],
+    ids=["last", "best", "best gone", "gone", "earlier version", "another network"],
+)
+def test_a_state_of_no_use_is_a_miss_that_is_said_once(
+    request_of: RequestOf, registry: Registry, hurt: Callable[[Path], None], told: str
+) -> None:
+    _, whole, _ = go(request_of(scratch=request_of().scratch + "-whole"), registry)
+    first = request_of()
+    assert go(first, registry, stop=2)[0].reason is Reason.INTERRUPTED
+    hurt(Path(first.scratch))
+    outcome, epochs, said = go(request_of(attempt=2, recorded=2, told=(2,)), registry)
+    assert outcome.reason is Reason.DONE
+    assert outcome.facts["resumed_from"] == 0
+    assert epochs == whole
+    assert len(said) == 1
+    assert said[0].startswith("it began again: ")
+    assert said[0].endswith(told.format(scratch=first.scratch))
+    assert outcome.message == said[0]
+
+
+@pytest.mark.parametrize(
+    ("changed", "fields", "told"),
+    [
+        ({}, {"study_uid": "1" * 32}, "last.pt is of another study"),
+        ({}, {"number": 8}, "last.pt is of another trial"),
+        ({"learning_rate": 0.04}, {}, "last.pt is of other parameters"),
+        ({}, {"seed": 6}, "last.pt is of another seed"),
+        ({}, {"data_digest": "d" * 64}, "last.pt is of other data"),
+        (
+            {"weight_decay": 0.1},
+            {"number": 8, "seed": 6},
+            "of another trial and of other parameters and of another seed",
+        ),
+    ],
+    ids=["study", "trial", "params", "seed", "data", "several"],
+)
+def test_a_state_that_does_not_agree_is_a_miss(
+    request_of: RequestOf, registry: Registry, changed: dict[str, Any], fields: dict[str, Any], told: str
+) -> None:
+    _, alone, _ = go(request_of(changed, **fields, scratch=request_of().scratch + "-alone"), registry)
+    go(request_of(), registry, stop=2)
+    outcome, epochs, said = go(request_of(changed, **fields), registry)
+    assert (outcome.reason, outcome.facts["resumed_from"]) == (Reason.DONE, 0)
+    assert epochs == alone
+    assert len(said) == 1
+    assert said[0].endswith(told)
+
+
+@pytest.mark.parametrize("hurt", ["round-1/done.json", "best", "other study", "older"])
+def test_a_round_that_is_over_is_used_only_if_it_is_the_trials_own(
+    request_of: RequestOf, registry: Registry, hurt: str
+) -> None:
+    given: dict[str, Any] = {"protocol": FOLDS}
+    _, whole, _ = go(request_of({"epochs": 2}, **given, scratch=request_of().scratch + "-whole"), registry)
+    first = request_of({"epochs": 2}, **given)
+    go(first, registry, stop=3)
+    folder = Path(first.scratch)
+    done = folder / "round-1" / "done.json"
+    if hurt == "best":
+        corrupt("round-1/best-*.pt")(folder)
+    elif hurt == "older":
+        done.write_text(json.dumps({k: v for k, v in json.loads(done.read_text()).items() if k != "stamp"}))
+    elif hurt == "other study":
+        given["study_uid"] = "1" * 32
+    else:
+        done.write_text('{"epoch": 2, ')
+    outcome, epochs, said = go(request_of({"epochs": 2}, **given, attempt=2, recorded=3, told=(3,)), registry)
+    assert outcome.reason is Reason.DONE
+    assert epochs == whole
+    assert len(said) == 1
+
+
+def test_a_state_that_agrees_is_gone_on_from_in_silence(request_of: RequestOf, registry: Registry) -> None:
+    _, whole, _ = go(request_of(scratch=request_of().scratch + "-whole"), registry)
+    _, first, _ = go(request_of(), registry, stop=2)
+    outcome, second, said = go(request_of(attempt=2, recorded=2, told=(2,)), registry)
+    assert (outcome.message, said) == ("", [])
+    assert outcome.facts["resumed_from"] == 2
+    assert first + second == whole
+
+
+def test_epochs_of_a_training_that_was_given_up_do_not_count_as_told(request_of: RequestOf, registry: Registry) -> None:
+    """An attempt begins again, and dies after its state was saved and before anybody heard its epochs."""
+    go(request_of(), registry, stop=3)
+    corrupt("last.pt")(Path(request_of().scratch))
+    _, lost, _ = go(request_of(attempt=2, recorded=3, told=(3,)), registry, stop=2)
+    assert [number for number, _ in lost] == [1, 2]
+    outcome, epochs, said = go(request_of(attempt=3, recorded=3, told=(3, 0)), registry)
+    assert outcome.reason is Reason.DONE
+    assert [number for number, _ in epochs] == [1, 2, 3, 4]
+    assert epochs[:2] == lost
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("told", "since", "known"),
+    [((), 1, 9), ((4,), 1, 4), ((4, 0), 1, 4), ((4, 3), 1, 3), ((4, 3), 2, 3), ((4, 0), 2, 0), ((4,), 2, 0)],
+)
+def test_what_is_known_of_a_training(request_of: RequestOf, told: tuple[int, ...], since: int, known: int) -> None:
+    assert request_of(recorded=9, told=told).recorded_since(since) == known
+
+
+def test_best_weights_that_are_lost_at_the_end_are_no_fault_of_the_trial(
+    request_of: RequestOf, registry: Registry
+) -> None:
+    request = request_of()
+
+    def report(epoch: Epoch) -> Decision:
+        if epoch.number == 4:
+            for path in Path(request.scratch).glob("best-*.pt"):
+                path.write_bytes(b"rot")
+        return Decision.CONTINUE
+
+    outcome = run_trial(request, report, registry)
+    assert (outcome.reason, outcome.checkpoint, outcome.facts["lost"]) == (Reason.INTERRUPTED, None, "disk")
+    assert outcome.message.startswith("its best weights were lost, and it begins again: ")
+    again, epochs, _ = go(replace(request, attempt=2, recorded=4, told=(4,)), registry)
+    assert again.reason is Reason.DONE
+    assert again.checkpoint
+    assert [number for number, _ in epochs] == [1, 2, 3, 4]
+
+
+def test_a_folder_in_which_another_process_works_is_not_shared(
+    request_of: RequestOf, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scratch, "PATIENCE", 0.0)
+    request = request_of()
+    _, whole, _ = go(request, registry)
+    folder = Path(request.scratch)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with try_lock(beside(folder)) or pytest.fail("nobody holds it any more"):
+        outcome, epochs, said = go(request, registry)
+    assert outcome.reason is Reason.DONE
+    assert outcome.checkpoint
+    assert epochs == whole
+    assert said == [
+        f"another process works in {folder}, as when a database was copied and both are run: "
+        "this attempt keeps its states apart, and cannot be gone on from"
+    ]
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert sorted(path.name for path in folder.parent.glob("scratch*")) == ["scratch"]
+
+
+def test_who_waits_for_its_folder_gives_signs_of_life_and_leaves_when_told(
+    request_of: RequestOf, registry: Registry
+) -> None:
+    request = request_of()
+    beats: list[int] = []
+    with try_lock(beside(Path(request.scratch))) or pytest.fail("it is free"):
+        outcome = run_trial(request, lambda _: Decision.CONTINUE, registry, pulse=lambda: beats.append(1) or True)
+    assert (outcome.reason, outcome.message, beats) == (Reason.INTERRUPTED, "stopped before it began", [1])
+
+
+def test_an_attempt_marks_whose_its_files_are(request_of: RequestOf, registry: Registry) -> None:
+    from fersearch.artifacts import Artifacts
+
+    request = request_of(database="d" * 32, scratch=str(Path(request_of().scratch) / "7"))
+    outcome, _, _ = go(request, registry)
+    owner = Owner("d" * 32, request.study_uid)
+    assert owner_of(Path(request.scratch).parent) == owner
+    assert Artifacts(request.artifacts).owners() == {outcome.checkpoint: {owner}}
