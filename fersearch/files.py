@@ -1,11 +1,15 @@
 """Files and folders that are either whole or not there: written beside, then renamed; files are synced first."""
 
+import errno
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""The errors that say that there is no room: on the disk, or for this user."""
 
 
 @contextmanager

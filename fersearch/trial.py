@@ -39,6 +39,16 @@ class Reason(StrEnum):
     PREEMPTED = "preempted"
 
 
+class Lost(StrEnum):
+    """What was lost when an attempt was interrupted by no fault of its trial; the attempt's fact `lost`."""
+
+    DRIVER = "driver"
+    SERVER = "server"
+    NODE = "node"
+    DATABASE = "database"
+    DISK = "disk"
+
+
 class Decision(StrEnum):
     """The brain's answer to an epoch: train on, stop as pruned, or save and come back later."""
 
@@ -88,7 +98,8 @@ class Outcome:
 class Attempt:
     """One execution of a trial. `seconds` is wall time from start to end, None while it runs.
 
-    `facts` records what only the trial process knew (device, precision, cached features).
+    `facts` records what only the trial process knew (device, precision, cached features), `lost` among them where
+    the loss of something else ended it, and `saved` once it has saved a state.
     """
 
     number: int

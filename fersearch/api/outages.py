@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 from fersearch.engines.stop import Level, Stop
 from fersearch.errors import StoreUnavailable
 from fersearch.store.writer import OUTAGE_SECONDS
+from fersearch.trial import Lost
 
 T = TypeVar("T")
 RETRY_SECONDS = 1.0
@@ -61,7 +62,7 @@ class Outages:
         if writer.must_stop and not self.stopped:
             self.stopped = True
             self._note("the database has been away for too long: each trial under way finishes its epoch and is saved")
-            self._stop.ask(Level.AFTER_EPOCH)
+            self._stop.ask(Level.AFTER_EPOCH, lost=Lost.DATABASE)
         elif writer.outage:
             self._tell(f"{writer.trouble}: training goes on, and what it tells is written when the database is back")
         elif self._told:

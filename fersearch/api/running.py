@@ -230,7 +230,16 @@ class _Run:
         for other in (trial for trial in trials if not trial.state.ended and not trial.saw(seen)):
             self._forget(other)
         search = Search(
-            self.study, trials, history, writer, metrics, self.study.baseline, self._rounds, self._discard, seen
+            self.study,
+            trials,
+            history,
+            writer,
+            metrics,
+            self.study.baseline,
+            self._rounds,
+            self._discard,
+            seen,
+            self.observer.note,
         )
         ended = [trial for trial in trials if trial.state.ended]
         self.observer.begin(self.study, self.study.spec.budget.trials, ended, len(self.where.slots), self._rounds)

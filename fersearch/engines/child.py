@@ -63,6 +63,11 @@ class Reporter:
         self.preempted |= "leave" in word
         return word
 
+    def saved(self) -> None:
+        """Tell that a state was saved, unless the driver has not read for so long that this would block."""
+        if self._outgoing.poll(0):
+            send(self.connection, {"saved": True})
+
     def report(self, epoch: Epoch) -> Decision:
         """Tell an epoch and wait for the decision."""
         send(self.connection, {"epoch": asdict(epoch)})
@@ -95,7 +100,9 @@ def main(fd: int) -> None:
         if "probe" in asked:
             send(connection, {"probed": measure(request, asked["probe"])})
             return
-        reporter.finish(run_trial(request, reporter.report, pulse=reporter.pulse, say=reporter.say))
+        reporter.finish(
+            run_trial(request, reporter.report, pulse=reporter.pulse, say=reporter.say, saved=reporter.saved)
+        )
     except DriverGone:
         os._exit(1)
 

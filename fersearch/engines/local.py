@@ -194,6 +194,8 @@ class LocalEngine:
                 decision = Decision.INTERRUPT
             running.process.send({"decision": decision})
             self.observer.epoch(running.trial, epoch, decision)
+        elif "saved" in message:
+            self.search.saved(running.trial.number)
         elif "outcome" in message:
             outcome = message["outcome"]
             self._end(running, Outcome(**{**outcome, "reason": Reason(outcome["reason"])}))
@@ -209,6 +211,8 @@ class LocalEngine:
         connection = running.process.connection
         seconds = time.monotonic() - running.process.started
         outcome = replace(outcome, facts={**outcome.facts, **self._company.leave(running.trial.number)})
+        if outcome.reason is Reason.INTERRUPTED and self.stop.lost:
+            outcome = replace(outcome, facts={"lost": self.stop.lost.value, **outcome.facts})
         self._shortage.hear(outcome.facts)
         trial = self.search.finish(running.trial.number, outcome, seconds)
         del self._running[connection]
@@ -220,9 +224,13 @@ class LocalEngine:
 
     def _how_it_died(self, running: _Running) -> Outcome:
         status = self.pool.exit_status(running.process)
-        reason = Reason.PREEMPTED if self.stop.level is Level.AFTER_STEP else Reason.KILLED
+        preempted = Reason.PREEMPTED if self.stop.level is Level.AFTER_STEP else None
+        if status is None and (lost := self.pool.lost(running.process)):
+            told = "the process ended without a word, for its fork server or its node was lost"
+            return Outcome(preempted or Reason.INTERRUPTED, told, facts={"lost": lost.value})
+        reason = preempted or Reason.KILLED
         if status is None:
-            return Outcome(reason, "the process ended without a word, as when its fork server or its node is lost")
+            return Outcome(reason, "the process ended without a word")
         if status < 0:
             return Outcome(reason, f"the process was killed by {signal.Signals(-status).name}")
         log = running.process.log  # on another node where that keeps its own logs
@@ -260,7 +268,10 @@ def run_in_process(
 
     try:
         outcome = run_trial(
-            request(trial, slot), report, say=lambda text: observer.note(f"trial {trial.number}: {text}")
+            request(trial, slot),
+            report,
+            say=lambda text: observer.note(f"trial {trial.number}: {text}"),
+            saved=lambda: search.saved(trial.number),
         )
     except KeyboardInterrupt:
         outcome = Outcome(Reason.INTERRUPTED, "stopped by Ctrl-C")

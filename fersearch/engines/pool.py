@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from fersearch.engines.watchdog import HUNG_AFTER, Watchdog
 from fersearch.errors import FersearchError
-from fersearch.trial import Outcome
+from fersearch.trial import Lost, Outcome, Reason
 
 ONE_THREAD = {
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
@@ -28,12 +29,14 @@ FORKS = sys.platform == "linux"
 class Process:
     """A trial process: a connection to talk over, and its pid once it has said it.
 
-    It is taken for hung when it is silent for `hung_after` seconds, 0 for never.
+    It is taken for hung when it is silent for `hung_after` seconds, 0 for never. `server` is the pid of its fork
+    server, None where there is none.
     """
 
-    def __init__(self, connection: Connection, log: Path, hung_after: float = 0.0) -> None:
+    def __init__(self, connection: Connection, log: Path, hung_after: float = 0.0, server: int | None = None) -> None:
         self.connection = connection
         self.log = log
+        self.server = server
         self.pid: int | None = None
         self.started = time.monotonic()
         self._watchdog = Watchdog(hung_after)
@@ -54,8 +57,14 @@ class Process:
         return message
 
     def hung(self) -> Outcome | None:
-        """The outcome of the attempt if the process hangs; to be asked often, after its words were received."""
-        return self._watchdog.look()
+        """The outcome of the attempt if the process hangs; to be asked often, after its words were received.
+
+        One that never said its pid hangs with its fork server.
+        """
+        outcome = self._watchdog.look()
+        if outcome is None or self.pid is not None:
+            return outcome
+        return replace(outcome, reason=Reason.INTERRUPTED, facts={"lost": Lost.SERVER.value})
 
     def kill(self) -> None:
         """End the process and all it started, now."""
@@ -107,7 +116,7 @@ class Pool:
                 self._fork(theirs, log, env)
             else:
                 pid = self._spawn(theirs, log, env)
-        process = Process(Connection(ours.detach()), log, self._hung_after)
+        process = Process(Connection(ours.detach()), log, self._hung_after, self.server_pid)
         process.pid = pid
         return process
 
@@ -125,6 +134,11 @@ class Pool:
         while process.pid not in self._exits and self._control is not None and time.monotonic() < deadline:
             self._listen(max(0.0, deadline - time.monotonic()))
         return self._exits.pop(process.pid or -1, None)
+
+    def lost(self, process: Process) -> Lost | None:
+        """What a process was lost with that ended without an exit status, if it was not the only one to go."""
+        alone = process.server is None or (process.server == self.server_pid and self._control is not None)
+        return None if alone else Lost.SERVER
 
     def close(self) -> None:
         """Let the server go; its children, if any, go with it, and so do those that were spawned."""

@@ -28,6 +28,7 @@ from fersearch.engines.ray_tune import Courier, Orders, TuneLoop
 from fersearch.engines.watchdog import HUNG_AFTER
 from fersearch.errors import FersearchError
 from fersearch.home import artifacts_folder, home
+from fersearch.trial import Lost
 
 NAMESPACE = "fersearch"
 AT_ONCE = 10_000  # calls that the board answers at once: each running trial waits in one
@@ -94,6 +95,7 @@ class RayPool(Pool):
         self._keys = map(str, itertools.count())
         self._pipes: dict[str, Connection] = {}
         self._statuses: dict[str, int | None] = {}
+        self._lost: dict[str, Lost | None] = {}
         self._name = f"board-{uuid4().hex}"
         self._board: Any = None
         self._loop: TuneLoop | None = None
@@ -143,6 +145,10 @@ class RayPool(Pool):
         """How a process that closed its connection ended; None if unknown, as when its node is lost."""
         return self._statuses.pop(process.key, None) if isinstance(process, RayProcess) else None
 
+    def lost(self, process: Process) -> Lost | None:
+        """What a process was lost with: what its actor said of it, or the actor itself, most likely with its node."""
+        return self._lost.pop(process.key, Lost.NODE) if isinstance(process, RayProcess) else None
+
     def close(self) -> None:
         """End Ray Tune, and with it the actors and all that runs in them."""
         self._orders.put(None)
@@ -171,6 +177,8 @@ class RayPool(Pool):
         self.failed_preloads |= failed
         if word is None or "exited" in word:
             self._statuses[key] = word["exited"] if word else None
+            if word:
+                self._lost[key] = Lost(word["lost"]) if word.get("lost") else None
             self._hang_up(key)
         elif pipe := self._pipes.get(key):
             with contextlib.suppress(OSError):

@@ -24,9 +24,10 @@ from ray.tune import Trainable
 from fersearch.engines.pool import Pool, Process
 from fersearch.engines.ray_data import bring, pack
 from fersearch.errors import FersearchError
+from fersearch.files import DISK_FULL
 from fersearch.home import home
 from fersearch.remote import Remote, is_url
-from fersearch.trial import Outcome, Reason
+from fersearch.trial import Lost, Outcome, Reason
 
 Word = dict[str, Any]
 LOOK = 0.5  # seconds between two looks whether a trial process hangs
@@ -85,9 +86,7 @@ class TrialActor(Trainable):
         except ray.exceptions.RayError:
             raise
         except Exception as error:
-            message = f"{type(error).__name__} on node {platform.node()}: {error}"
-            trace = "".join(traceback.format_exception(error))
-            word = {"outcome": asdict(Outcome(Reason.ERROR, message, trace))}
+            word = {"outcome": asdict(failed(error))}
         over = not word or "outcome" in word or "exited" in word
         if over:
             self._let_go()
@@ -116,7 +115,8 @@ class TrialActor(Trainable):
         assert self._pool is not None
         word = self._heard(self._process, self._pool)
         if word is None:
-            return {"exited": self._pool.exit_status(self._process), "failed": self._pool.failed_preloads}
+            status, lost = self._pool.exit_status(self._process), self._pool.lost(self._process)
+            return {"exited": status, "lost": lost, "failed": self._pool.failed_preloads}
         self._process.pid = word.get("pid", self._process.pid)
         if "pid" in word:
             word |= {"place": self._place, "log": f"{platform.node()}:{self._log}" if self._apart else str(self._log)}
@@ -177,6 +177,17 @@ class TrialActor(Trainable):
             with contextlib.suppress(OSError):
                 process.kill()
                 process.close()
+
+
+def failed(error: Exception) -> Outcome:
+    """The outcome of an attempt that could not be begun on this node: no fault of the trial where its disk is full."""
+    message = f"{type(error).__name__} on node {platform.node()}: {error}"
+    trace = "".join(traceback.format_exception(error))
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        lacking = {"folder": str(error.filename or home()), "bytes": 0}
+        facts = {"lost": Lost.DISK.value, "lacking_disk": lacking, "node": platform.node()}
+        return Outcome(Reason.INTERRUPTED, message, trace, facts=facts)
+    return Outcome(Reason.ERROR, message, trace)
 
 
 def place(env: Mapping[str, str]) -> str:

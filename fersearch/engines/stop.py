@@ -7,6 +7,8 @@ from enum import IntEnum
 from types import FrameType
 from typing import Any
 
+from fersearch.trial import Lost
+
 GRACE = 30.0
 """Seconds that trials have to save where they are and leave, unless a study's run says otherwise."""
 
@@ -24,15 +26,17 @@ class Stop:
     """How soon a study is to stop: Ctrl-C asks for the end of the epoch and then for now, SIGTERM for the next step.
 
     Schedulers may send SIGTERM more than once, which changes nothing. Whoever presses Ctrl-C when all was to
-    stop now gets a KeyboardInterrupt, wherever the program is.
+    stop now gets a KeyboardInterrupt, wherever the program is. `lost` is what the first wish was asked for the want of.
     """
 
     def __init__(self) -> None:
         self.level = Level.NOT
         self.by_signal = False
+        self.lost: Lost | None = None
 
-    def ask(self, level: Level) -> None:
-        """Ask to stop so soon; what is to stop sooner still does."""
+    def ask(self, level: Level, lost: Lost | None = None) -> None:
+        """Ask to stop so soon; what is to stop sooner still does. `lost` says what cannot be gone on without."""
+        self.lost = self.lost if self.level else lost
         self.level = max(self.level, level)
 
     @contextmanager

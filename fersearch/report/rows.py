@@ -137,12 +137,12 @@ def values(record: Record, trial: Trial) -> Table:
 
 def failures(record: Record) -> Table:
     """Every attempt that ended in a fault, with its reason."""
-    sound = {None, "done", "pruned", "interrupted", "preempted"}
+    sound = {None, "done", "pruned", "interrupted", "preempted"}  # but for what was lost, by no fault of the trial
     rows: list[list[Cell]] = [
         [str(trial.number), attempt.number, trial.state.value, str(attempt.reason), attempt.message]
         for trial in record.trials
         for attempt in trial.attempts
-        if attempt.reason not in sound
+        if attempt.reason not in sound or "lost" in attempt.facts
     ]
     caption = f"Attempts of {record.spec.name} that did not end well."
     return Table("failures", caption, ["Trial", "Attempt", "Trial is", "Reason", "Message"], rows)

@@ -14,10 +14,12 @@ from fersearch.search.front import front
 from fersearch.search.history import History, reached
 from fersearch.search.keeping import Keeper
 from fersearch.search.pruner import Verdict
-from fersearch.search.retries import next_state
+from fersearch.search.retries import PATIENCE, next_state, suspected
 from fersearch.search.values import best_epoch, max_epochs, planned_epochs, told_values, trial_values, undefined
 from fersearch.study import StudySpec
-from fersearch.trial import Attempt, Decision, Epoch, Outcome, Reason, Trial, TrialState, of_data
+from fersearch.trial import Attempt, Decision, Epoch, Lost, Outcome, Reason, Trial, TrialState, of_data
+
+_CALLED = {Lost.DRIVER: "driver", Lost.SERVER: "fork server"}
 
 
 class Writer(Protocol):
@@ -56,12 +58,12 @@ class StudyLike(Protocol):
 class Search:
     """A study's search, rebuilt from its rows.
 
-    Trials that a driver left running when it died have their open attempt ended as killed, and
-    run again as the retry table says. `baseline` holds the majority class's score by metric;
+    Trials that a driver left running when it died have their open attempt ended as interrupted by its loss, and
+    run again. `baseline` holds the majority class's score by metric;
     `rounds` is how often the protocol trains each trial. `discard` is called with the digest of each
-    checkpoint that the study keeps no longer, after the writer was told so. Trials that saw other data
-    than that of `data_digest` are counted and otherwise left alone: the sampler and the pruner do not hear of
-    them, they stand on no front and keep what they have; those that have not ended begin again.
+    checkpoint that the study keeps no longer, after the writer was told so; `note` with what a person should know.
+    Trials that saw other data than that of `data_digest` are counted and otherwise left alone: the sampler and the
+    pruner do not hear of them, they stand on no front and keep what they have; those that have not ended begin again.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Search:
         rounds: int = 1,
         discard: Callable[[str], None] = lambda _: None,
         data_digest: str = "",
+        note: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.spec = study.spec
         self._space = self.spec.space.to_json()
@@ -86,6 +89,7 @@ class Search:
         self._rounds = rounds
         self._discard = discard
         self._data_digest = data_digest
+        self._note = note
         self._keeper = Keeper(self.spec, baseline)
         self._pruner = make_pruner(self.spec, metrics, rounds)
         self._trials: dict[int, Trial] = {}
@@ -115,6 +119,15 @@ class Search:
         """Note which process runs a trial's attempt, and the file that takes its output."""
         trial = self._trials[number]
         attempt = replace(trial.attempts[-1], pid=pid, log=log)
+        self._keep(replace(trial, attempts=(*trial.attempts[:-1], attempt)))
+        self._writer.start_attempt(number, attempt)
+
+    def saved(self, number: int) -> None:
+        """Note that a trial's attempt has saved a state to go on from."""
+        trial = self._trials[number]
+        if trial.state is not TrialState.RUNNING or trial.attempts[-1].facts.get("saved"):
+            return
+        attempt = replace(trial.attempts[-1], facts={**trial.attempts[-1].facts, "saved": True})
         self._keep(replace(trial, attempts=(*trial.attempts[:-1], attempt)))
         self._writer.start_attempt(number, attempt)
 
@@ -208,7 +221,6 @@ class Search:
 
     def _close(self, trial: Trial, outcome: Outcome, seconds: float | None) -> Trial:
         """The trial after its open attempt has ended, kept and written."""
-        before = [earlier.reason for earlier in trial.attempts[:-1]]
         outcome = self._sound(trial, outcome)
         attempt = replace(
             trial.attempts[-1],
@@ -216,20 +228,22 @@ class Search:
             message=outcome.message,
             traceback=outcome.traceback,
             seconds=seconds,
-            facts=outcome.facts,
+            facts={**trial.attempts[-1].facts, **outcome.facts},
         )
-        trial = replace(
-            trial,
-            state=next_state(outcome.reason, before, disk_full="lacking_disk" in outcome.facts),
-            attempts=(*trial.attempts[:-1], attempt),
-        )
+        attempts = (*trial.attempts[:-1], attempt)
+        trial = replace(trial, state=next_state(attempts), attempts=attempts)
+        if suspect := suspected(attempts):
+            self._note(
+                f"trial {trial.number} was running the last {PATIENCE} times that the {_CALLED[suspect]} died: "
+                f"it may be what ends it; see: fersearch trial show {self.spec.name} {trial.number}"
+            )
         if trial.state.ended:
             trial = self._final(trial, outcome)
             self._history.forget(trial.number)
         self._keep(trial)
         released = self._released([trial.number]) if trial.state.ended else {}
         trial = self._trials[trial.number]
-        self._writer.end_attempt(trial, attempt, outcome.facts)
+        self._writer.end_attempt(trial, attempt, attempt.facts)
         self._give_up(released, written={trial.number})
         return trial
 
@@ -306,7 +320,8 @@ class Search:
 
     def _release(self) -> None:
         """End the open attempts of trials that a dead driver left running."""
-        outcome = Outcome(Reason.KILLED, "the driver ended while the trial was running")
+        told = "the driver ended while the trial was running"
+        outcome = Outcome(Reason.INTERRUPTED, told, facts={"lost": Lost.DRIVER.value})
         for number in sorted(self.running):
             trial = self._trials[number]
             if trial.attempts and trial.attempts[-1].reason is None:

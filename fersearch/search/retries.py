@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from fersearch.trial import Reason, Trial, TrialState
+from fersearch.trial import Attempt, Lost, Reason, Trial, TrialState
 
-PATIENCE = 2
-"""How many killed or hung attempts, or ones that a full disk ended, a trial may have and still run again."""
+PATIENCE = 3
+"""How many attempts in a row may be killed or hang without progress: with the last of them the trial fails."""
 
-LOST = (Reason.KILLED, Reason.HUNG)
 PARTS = 2
 """In how many parts batches are cut at least, once they did not fit into memory whole."""
 
+OWN = (Reason.KILLED, Reason.HUNG)
 _NEXT = {
     Reason.DONE: TrialState.COMPLETE,
     Reason.PRUNED: TrialState.PRUNED,
@@ -22,18 +22,50 @@ _NEXT = {
 }
 
 
-def next_state(reason: Reason, before: Sequence[Reason | None] = (), *, disk_full: bool = False) -> TrialState:
-    """The trial's state after an attempt that ended for `reason`; `before` are the ends of its earlier attempts.
+def next_state(attempts: Sequence[Attempt]) -> TrialState:
+    """The state of a trial whose last attempt has just ended.
 
-    An error that only says that the disk was full (`disk_full`) is no fault of the trial. No other error has
-    a later attempt, so that earlier errors are all of that kind.
+    What was lost by no fault of the trial always runs again. So does an attempt that was killed or hung, but
+    for the third in a row that came no further; the losses of others do not count, and end no such row.
+
+    Raises:
+        ValueError: the last attempt has not ended.
     """
-    if reason in LOST or disk_full:
-        lost = sum(earlier in (*LOST, Reason.ERROR) for earlier in before)
-        return TrialState.WAITING if lost < PATIENCE else TrialState.FAILED
-    if reason is Reason.OOM:
-        return TrialState.INFEASIBLE if Reason.OOM in before else TrialState.WAITING
-    return _NEXT[reason]
+    *before, last = attempts
+    if last.reason is None:
+        raise ValueError(f"attempt {last.number} has not ended")
+    if lost(last):
+        return TrialState.WAITING
+    if last.reason in OWN:
+        return TrialState.WAITING if _in_vain(attempts) < PATIENCE else TrialState.FAILED
+    if last.reason is Reason.OOM:
+        again = any(earlier.reason is Reason.OOM for earlier in before)
+        return TrialState.INFEASIBLE if again else TrialState.WAITING
+    return _NEXT[last.reason]
+
+
+def lost(attempt: Attempt) -> Lost | None:
+    """What was lost when an attempt ended, if that was not its own process.
+
+    Older rows call it killed when the driver died, and an error when the disk was full.
+    """
+    if told := attempt.facts.get("lost"):
+        return Lost(told)
+    if "lacking_disk" in attempt.facts:
+        return Lost.DISK
+    return Lost.DRIVER if attempt.reason is Reason.KILLED and "the driver" in attempt.message else None
+
+
+def progressed(attempt: Attempt) -> bool:
+    """Whether an attempt brought its trial further: it recorded an epoch or saved a state."""
+    return attempt.last_epoch is not None or bool(attempt.facts.get("saved"))
+
+
+def suspected(attempts: Sequence[Attempt]) -> Lost | None:
+    """The driver or the fork server, if the last attempts were all lost with it: the trial may be what ends it."""
+    found = {lost(attempt) for attempt in attempts[-PATIENCE:]}
+    one = found.pop() if len(found) == 1 and len(attempts) >= PATIENCE else None
+    return one if one in (Lost.DRIVER, Lost.SERVER) else None
 
 
 def micro_batches(trial: Trial) -> int:
@@ -41,3 +73,13 @@ def micro_batches(trial: Trial) -> int:
     found = [int(attempt.facts.get("micro_batches", 1)) for attempt in trial.attempts]
     lacked = any(attempt.reason is Reason.OOM for attempt in trial.attempts)
     return max(PARTS if lacked else 1, *found, 1)
+
+
+def _in_vain(attempts: Sequence[Attempt]) -> int:
+    """How many attempts were killed or hung since one last came further."""
+    count = 0
+    for attempt in reversed(attempts):
+        if progressed(attempt):
+            break
+        count += attempt.reason in OWN and lost(attempt) is None
+    return count

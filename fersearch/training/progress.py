@@ -19,6 +19,7 @@ from fersearch.training.states import States
 from fersearch.trial import Epoch
 
 CHEAP = 1.5  # seconds that saving may take; where it takes longer, it is done as much less often
+SOON = 1.0  # seconds of training after which an attempt saves its first state, so that even a short one gets further
 
 
 @dataclass
@@ -117,8 +118,8 @@ class Progress:
 class Keeper:
     """Keeps the best weights, and from time to time all that is needed to go on.
 
-    That is due after `save_every` seconds of training, or later where saving itself takes long; `on_saved` is called
-    each time.
+    That is due for the first time after a second of training, then after `save_every` seconds, or later where saving
+    itself takes long; `on_saved` is called each time.
     """
 
     states: States
@@ -156,7 +157,8 @@ class Keeper:
 
     def due(self, passed: float) -> bool:
         """Whether it is time to save the state, after so many seconds of training."""
-        return passed - self.saved_at >= self.save_every * max(1.0, self.cost / CHEAP)
+        since = passed - self.saved_at
+        return (self.cost == 0.0 and since > SOON) or since >= self.save_every * max(1.0, self.cost / CHEAP)
 
     def save(self) -> None:
         """Save all that is needed to go on."""

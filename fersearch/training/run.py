@@ -33,7 +33,7 @@ from fersearch.training.scratch import held
 from fersearch.training.stamp import Stamp, Unusable, stamp_of
 from fersearch.training.states import DiskFull, disk_full
 from fersearch.training.underway import Left, Pulse, alone
-from fersearch.trial import Decision, Epoch, Outcome, Reason
+from fersearch.trial import Decision, Epoch, Lost, Outcome, Reason
 
 Report = Callable[[Epoch], Decision]
 __all__ = ["TrialRequest", "run_trial"]
@@ -45,15 +45,16 @@ def run_trial(
     registry: Registry | None = None,
     pulse: Pulse = alone,
     say: Callable[[str], None] = lambda _: None,
+    saved: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Build, train, keep: one attempt of a trial in this process.
 
     `report` gets each epoch and decides. STOP ends it as pruned, INTERRUPT saves its state first;
     both only before the last epoch. `pulse` is called between steps; when it says to leave, the state is saved
     there, or what was saved before is left as it is. A `registry` that is loaded already saves loading it. `say` is
-    told, once, why the trial cannot go on from what an earlier attempt kept.
+    told, once, why the trial cannot go on from what an earlier attempt kept; `saved` that a new state was kept.
     """
-    run = _Run(request, report, pulse, say)
+    run = _Run(request, report, pulse, say, saved)
     try:
         with held(request, pulse, run.tell) as run.request:
             return run.outcome(registry or registries.load(request.plugins))
@@ -73,6 +74,7 @@ class _Run:
     report: Report
     pulse: Pulse = alone
     say: Callable[[str], None] = lambda _: None
+    saved: Callable[[], None] = lambda: None
     told: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
     facts: dict[str, Any] = field(default_factory=dict)
@@ -185,7 +187,7 @@ class _Run:
             recorded=lambda: self.recorded(round),
             stamp=self.stamp,
             on_first_step=self.first_step,
-            on_saved=self.mirror.push,
+            on_saved=self.on_saved,
             pulse=self.pulse,
             micro_batches=max(request.micro_batches, int(self.facts.get("micro_batches", 1))),
             facts=self.facts,
@@ -194,6 +196,11 @@ class _Run:
     def recorded(self, round: Round) -> int:
         """How many epochs of a round are known to whoever asks."""
         return max(0, self.request.recorded_since(round.progress.since) - round.before)
+
+    def on_saved(self) -> None:
+        """Let a new state be where the next attempt will look for it, and tell of it."""
+        self.mirror.push()
+        self.saved()
 
     def first_step(self) -> None:
         """Note how long it took from the request to the first step, and after which epoch training went on."""
@@ -251,10 +258,12 @@ class _Run:
             return Outcome(Reason.OOM, self.lacking(error), trace, facts=self.facts)
         if isinstance(error, OSError):
             error = disk_full(error, Path(error.filename or self.request.scratch), 0)
+        reason = Reason.ERROR
         if isinstance(error, DiskFull):
-            self.facts["lacking_disk"] = error.lacking
+            reason = Reason.INTERRUPTED
+            self.facts |= {"lost": Lost.DISK.value, "lacking_disk": error.lacking}
         told = str(error) if isinstance(error, FersearchError) else f"{type(error).__name__}: {first_line(error)}"
-        return Outcome(Reason.ERROR, told, trace, facts=self.facts)
+        return Outcome(reason, told, trace, facts=self.facts)
 
     def lacking(self, error: Exception) -> str:
         """What to say of an error that says that memory ran out, with its figures."""

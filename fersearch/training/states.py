@@ -4,7 +4,6 @@ The last state names the epoch whose weights were best when it was saved, and th
 a later state is in place: whenever the process is killed, the two belong together.
 """
 
-import errno
 import io
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from fersearch.errors import FersearchError
-from fersearch.files import write_atomic
+from fersearch.files import DISK_FULL, write_atomic
 from fersearch.training.stamp import Stamp, Unusable, check_stamp
 
 
@@ -102,6 +101,6 @@ def write_whole(path: Path, data: bytes) -> None:
 
 def disk_full(error: OSError, path: Path, size: int) -> OSError | DiskFull:
     """The error itself, or DiskFull in words if that is what it means."""
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno not in DISK_FULL:
         return error
     return DiskFull(path.parent, size)

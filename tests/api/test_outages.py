@@ -61,7 +61,7 @@ def test_too_long_an_outage_stops_the_run_after_the_epochs_under_way(
 ) -> None:
     for outage in (1.0, 601.0, 602.0):
         watched.look(Writer(outage, must_stop=outage > 600))
-    assert (stop.level, watched.stopped, len(notes)) == (1, True, 2)
+    assert (stop.level, stop.lost, watched.stopped, len(notes)) == (1, "database", True, 2)
     assert "finishes its epoch and is saved" in notes[1]
 
 

@@ -18,10 +18,12 @@ STEPS = {"slow": 100, "preempted": 2400, "stepping": 2400}  # of a twentieth of 
 DIGEST = "d" * 64
 
 
-def run_trial(request: TrialRequest, report, pulse):
+def run_trial(request: TrialRequest, report, pulse, saved):
     """Tell epochs from the one after the last recorded, and meet the end that `behaviour` names."""
     wish = str(request.params["behaviour"])
     told = 0
+    if wish == "killed" and request.attempt == 1:
+        saved()
     for number in range(request.recorded + 1, EPOCHS + 1):
         if number == 2 and (wish == "asleep" or (wish == "hung" and request.attempt == 1)):
             time.sleep(120)

@@ -51,6 +51,14 @@ def test_beats_that_nobody_reads_are_dropped_and_later_ones_are_heard(driver, re
     assert beats(driver) == 1
 
 
+def test_saved_states_are_told_and_never_block(driver, reporter):
+    reporter.saved()
+    assert receive(driver) == {"saved": True}
+    for _ in range(100_000):
+        reporter.saved()
+    assert driver.poll()
+
+
 def test_the_drivers_word_and_sigterm_say_to_leave(driver, reporter, monkeypatch):
     monkeypatch.setattr(child, "BEAT", 0.0)
     assert not reporter.pulse()

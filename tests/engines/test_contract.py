@@ -20,8 +20,8 @@ ENDINGS = {
     "infeasible": ("infeasible", ["infeasible"], 8),
     "diverged": ("failed", ["diverged"], 8),
     "killed": ("complete", ["killed", "done"], 8),
-    "unlucky": ("failed", ["killed", "killed", "killed"], 1),
-    "orphaned": ("complete", ["killed", "done"], 8),
+    "unlucky": ("failed", ["killed", "killed", "killed", "killed"], 1),  # the first recorded an epoch
+    "orphaned": ("complete", ["interrupted", "done"], 8),
     "hung": ("complete", ["hung", "done"], 8),
     "preempted": ("complete", ["preempted", "done"], 8),
     "slow": ("complete", ["done"], 8),
@@ -67,6 +67,19 @@ def test_both_engines_leave_the_same_rows(finished):
 
 def _told(attempt):
     return attempt.number, attempt.reason, attempt.message, attempt.first_epoch, attempt.last_epoch
+
+
+@pytest.mark.parametrize(("engine", "what"), [("local", "server"), ("ray", "node")])
+def test_an_attempt_says_what_it_was_lost_with(finished, engine, what):
+    trials = finished(engine)[0]
+    assert trials["orphaned"].attempts[0].facts["lost"] == what
+    assert "lost" not in trials["killed"].attempts[0].facts
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_the_brain_hears_of_a_saved_state_though_the_process_dies(finished, engine):
+    facts = [attempt.facts.get("saved") for attempt in finished(engine)[0]["killed"].attempts]
+    assert facts == [True, None]
 
 
 @pytest.mark.parametrize("engine", ["local", "ray"])

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from fersearch.engines.pool import FORKS, Pool
+from fersearch.trial import Lost
 from tests.processes import gone
 
 pytestmark = pytest.mark.skipif(not FORKS, reason="trials are forked on Linux only")
@@ -55,6 +56,7 @@ def test_the_end_of_a_killed_child_is_told(pool, process):
     os.kill(process.pid, signal.SIGKILL)
     assert process.receive() is None
     assert pool.exit_status(process) == -signal.SIGKILL
+    assert pool.lost(process) is None
 
 
 def test_a_child_ignores_ctrl_c(process):
@@ -77,9 +79,13 @@ def test_children_go_with_a_killed_server_and_the_pool_starts_another(tmp_path):
         os.kill(old, signal.SIGKILL)
         assert gone(first.pid)
         assert pool.exit_status(first) is None
+        assert pool.lost(first) is Lost.SERVER
         second = pool.start(tmp_path / "second", {})
-        assert second.receive()["pid"]
+        second.pid = second.receive()["pid"]
         assert pool.server_pid != old
+        assert (pool.lost(first), pool.lost(second)) == (Lost.SERVER, None)
+        pool.close()
+        assert pool.lost(second) is Lost.SERVER
         second.close()
     finally:
         pool.close()

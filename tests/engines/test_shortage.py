@@ -51,3 +51,24 @@ def test_it_ends_after_a_while_so_that_the_trial_is_tried_again(machine: SimpleN
     assert found.lasts
     machine.now += 1
     assert not found.lasts
+
+
+def test_room_that_proved_to_be_none_is_waited_for_without_looking(machine: SimpleNamespace, tmp_path: Path):
+    """As under a quota: the disk has room and the user has none."""
+    machine.free = 10**9
+    found = Shortage(lambda _: None)
+    found.hear(lacking(tmp_path))
+    assert not found.lasts
+    found.hear(lacking(tmp_path))
+    assert found.lasts
+    machine.now += PATIENCE
+    assert not found.lasts
+
+
+def test_the_disk_of_another_node_is_not_looked_at_here(machine: SimpleNamespace, tmp_path: Path):
+    machine.free = 10**9
+    found = Shortage(lambda _: None)
+    found.hear({**lacking(tmp_path), "node": "another"})
+    assert found.lasts
+    machine.now += PATIENCE
+    assert not found.lasts

@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from fersearch.engines.stop import Level, Stop
+from fersearch.trial import Lost
 
 CTRL_C, SIGTERM = signal.SIGINT, signal.SIGTERM
 
@@ -49,3 +50,14 @@ def test_the_handlers_before_are_put_back():
     with Stop().listening():
         assert [signal.getsignal(number) for number in (CTRL_C, SIGTERM)] != before
     assert [signal.getsignal(number) for number in (CTRL_C, SIGTERM)] == before
+
+
+def test_what_is_lost_is_what_the_first_wish_was_asked_for():
+    stop = Stop()
+    stop.ask(Level.AFTER_EPOCH, lost=Lost.DATABASE)
+    stop.ask(Level.NOW)
+    assert stop.lost is Lost.DATABASE
+    other = Stop()
+    other.ask(Level.AFTER_EPOCH)
+    other.ask(Level.NOW, lost=Lost.DATABASE)
+    assert other.lost is None

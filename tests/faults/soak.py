@@ -33,7 +33,7 @@ DISK_MB = 48
 PAUSES = {"local": (0.3, 1.5), "ray": (2.0, 6.0)}  # seconds between two faults, the least and the most
 EARLIER_LOSSES = """
     (SELECT COUNT(*) FROM attempts b
-     WHERE b.study_id = a.study_id AND b.trial = a.trial AND b.reason IN ('killed', 'hung', 'error'))
+     WHERE b.study_id = a.study_id AND b.trial = a.trial AND b.reason IN ('killed', 'hung'))
 """
 Hazard = Callable[[], bool]
 

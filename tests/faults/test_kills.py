@@ -44,7 +44,10 @@ def test_a_killed_fork_server_fails_no_trial(home: Home):
     os.kill(psutil.Process(pid).ppid(), signal.SIGKILL)
     out, err = driver.communicate(timeout=120)
     assert driver.returncode == 0, out + err
-    sound(home.trials(), 3, 6)
+    trials = home.trials()
+    sound(trials, 3, 6)
+    ended = [(attempt["reason"], attempt["facts"].get("lost")) for trial in trials for attempt in trial["attempts"]]
+    assert set(ended) == {("done", None), ("interrupted", "server")}
 
 
 def test_a_killed_driver_leaves_nothing_running_and_the_study_goes_on_at_once(home: Home):
@@ -58,7 +61,8 @@ def test_a_killed_driver_leaves_nothing_running_and_the_study_goes_on_at_once(ho
     assert done.returncode == 0, done.stderr
     trials = home.trials()
     sound(trials, 3, 6)
-    assert {"killed"} <= {attempt["reason"] for trial in trials for attempt in trial["attempts"]}
+    ended = {(attempt["reason"], attempt["facts"].get("lost")) for trial in trials for attempt in trial["attempts"]}
+    assert ended == {("done", None), ("interrupted", "driver")}
 
 
 def test_one_ctrl_c_saves_and_says_how_to_go_on(home: Home):

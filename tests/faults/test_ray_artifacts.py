@@ -46,7 +46,7 @@ def test_a_trial_goes_on_where_a_lost_node_pushed_it(home: Home, cluster, tmp_pa
     assert driver.returncode == 0, out + err
     sound(trials := home.trials(), 1, EPOCHS)
     first, second = trials[0]["attempts"]
-    assert (first["reason"], second["reason"]) == ("killed", "done")
+    assert (first["reason"], first["facts"]["lost"], second["reason"]) == ("interrupted", "node", "done")
     assert second["first_epoch"] > 10
     assert values(trials) == values(undisturbed(1, EPOCHS, **SETTINGS))
     home.env["FERSEARCH_ARTIFACTS"] = shared.as_uri()

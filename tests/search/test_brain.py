@@ -70,11 +70,38 @@ def test_waiting_trials_go_first_the_oldest_of_them_before_the_others() -> None:
 
 
 @pytest.mark.parametrize("reason", [Reason.KILLED, Reason.HUNG])
-def test_a_third_lost_attempt_fails_the_trial(reason: Reason) -> None:
+def test_a_third_killed_or_hung_attempt_without_progress_fails_the_trial(reason: Reason) -> None:
     search = make_search(make_spec())
-    states = [run_trial(search, search.ask(), reason, epochs=1).state.value for _ in range(3)]
+    states = [run_trial(search, search.ask(), reason, epochs=0).state.value for _ in range(3)]
     assert states == ["waiting", "waiting", "failed"]
     assert [attempt.reason for attempt in search.trials[0].attempts] == [reason] * 3
+
+
+def test_an_epoch_or_a_state_since_the_attempt_began_is_progress() -> None:
+    search = make_search(make_spec())
+    for _ in range(4):
+        assert run_trial(search, search.ask(), Reason.KILLED, epochs=1).state is TrialState.WAITING
+    for _ in range(4):
+        search.saved(search.ask().number)
+        assert search.finish(0, Outcome(Reason.HUNG), seconds=1.0).state is TrialState.WAITING
+    states = [run_trial(search, search.ask(), Reason.KILLED, epochs=0).state.value for _ in range(3)]
+    assert states == ["waiting", "waiting", "failed"]
+
+
+def test_a_saved_state_is_kept_with_the_attempt_at_once_and_once() -> None:
+    rows = Rows()
+    search = make_search(make_spec(), rows)
+    search.ask()
+    search.saved(0)
+    assert rows.attempts[0, 1].facts == {"saved": True}
+    del rows.attempts[0, 1]
+    search.saved(0)
+    assert (0, 1) not in rows.attempts
+    trial = search.finish(0, Outcome(Reason.INTERRUPTED, facts={"device": "cpu"}), seconds=1.0)
+    assert trial.attempts[0].facts == {"saved": True, "device": "cpu"}
+    search.saved(0)
+    assert (0, 1) in rows.attempts
+    assert rows.attempts[0, 1].reason is Reason.INTERRUPTED
 
 
 def test_interruptions_do_not_use_up_the_patience() -> None:
@@ -171,7 +198,7 @@ def test_a_late_epoch_of_a_trial_that_ended_changes_nothing() -> None:
     assert 9 not in rows.epochs[0, 1]
 
 
-def test_a_dead_drivers_trials_end_as_killed_and_go_on() -> None:
+def test_a_dead_drivers_trials_end_as_interrupted_by_its_loss_and_go_on() -> None:
     rows = Rows()
     search = make_search(make_spec(), rows)
     for epochs in (3, 0):
@@ -182,20 +209,39 @@ def test_a_dead_drivers_trials_end_as_killed_and_go_on() -> None:
     assert [trial.state.value for trial in resumed.trials] == ["waiting", "waiting"]
     first, second = (trial.attempts[0] for trial in resumed.trials)
     assert [(a.first_epoch, a.last_epoch) for a in (first, second)] == [(1, 3), (None, None)]
-    assert (first.reason, first.message) == (Reason.KILLED, "the driver ended while the trial was running")
+    assert (first.reason, first.message) == (Reason.INTERRUPTED, "the driver ended while the trial was running")
+    assert (first.facts, second.facts) == ({"lost": "driver"}, {"lost": "driver"})
     assert rows.attempts[0, 1] == first
     assert rows.attempts[1, 1] == second
     assert [resumed.ask().number, resumed.ask().number, resumed.ask().number] == [0, 1, 2]
     assert resumed.trials[0].attempts[-1].number == 2
 
 
-def test_a_third_dead_driver_fails_its_trial() -> None:
+def test_a_trial_that_ran_at_three_deaths_of_the_driver_is_named_and_waits() -> None:
     rows = Rows()
+    notes: list[str] = []
     for _ in range(3):
-        make_search(make_spec(), rows).ask()
+        assert make_search(make_spec(), rows, note=notes.append).ask().number == 0
+        assert notes == []
+    search = make_search(make_spec(), rows, note=notes.append)
+    assert search.trials[0].state is TrialState.WAITING
+    assert notes == [
+        "trial 0 was running the last 3 times that the driver died: it may be what ends it; "
+        "see: fersearch trial show s 0"
+    ]
+    assert search.ask().number == 0
+
+
+def test_a_process_a_fork_server_and_a_driver_lost_do_not_add_up() -> None:
+    rows = Rows()
     search = make_search(make_spec(), rows)
-    assert search.trials[0].state is TrialState.FAILED
-    assert search.ask().number == 1
+    run_trial(search, search.ask(), Reason.KILLED, epochs=0)
+    search.ask()
+    assert search.finish(0, Outcome(Reason.INTERRUPTED, facts={"lost": "server"}), 1.0).state is TrialState.WAITING
+    search.ask()
+    search = make_search(make_spec(), rows)
+    assert search.trials[0].state is TrialState.WAITING
+    assert [attempt.facts.get("lost") for attempt in search.trials[0].attempts] == [None, "server", "driver"]
 
 
 def test_a_trial_left_running_without_an_open_attempt_just_waits() -> None:

@@ -135,8 +135,9 @@ def test_a_killed_trial_goes_on_from_the_last_state_that_was_due(
 
 
 def test_states_are_saved_no_more_often_than_they_are_due(patterns: Make, base: dict[str, Any], tmp_path: Path) -> None:
-    list(start(patterns(48), base, tmp_path)[1])
-    assert States(tmp_path).last() is None
+    saved: list[bool] = []
+    epochs = list(start(patterns(48), base, tmp_path, on_saved=lambda: saved.append(True))[1])
+    assert len(saved) == (sum(epoch.seconds for epoch in epochs) > 1)  # on a busy machine the first one may be due
 
 
 def test_only_the_best_weights_that_a_state_speaks_of_stay(

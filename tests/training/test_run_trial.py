@@ -198,7 +198,7 @@ def test_more_memory_than_there_is_ends_as_out_of_memory(request_of: RequestOf, 
 
 
 @pytest.mark.parametrize("where", ["best-1.pt", "checkpoint.safetensors", "artifacts"])
-def test_a_full_disk_is_an_error_that_leaves_no_half_file(
+def test_a_full_disk_is_a_loss_that_leaves_no_half_file(
     request_of: RequestOf, registry: Registry, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     request = request_of()
@@ -211,7 +211,7 @@ def test_a_full_disk_is_an_error_that_leaves_no_half_file(
 
     monkeypatch.setattr(Path, "replace", full)
     outcome = run_trial(request, go_on, registry)
-    assert outcome.reason is Reason.ERROR
+    assert (outcome.reason, outcome.facts["lost"]) == (Reason.INTERRUPTED, "disk")
     assert outcome.message.startswith("disk full: no room for ")
     assert outcome.facts["lacking_disk"]["bytes"] > 0
     folders = [Path(request.scratch), Path(request.artifacts)]
