@@ -7,7 +7,8 @@
     │   └── StudyFileError      every mistake of a study file at once
     ├── PluginError             a plugin that cannot be loaded
     ├── StoreError              a database that cannot be used
-    │   └── StoreUnavailable    one that does not answer at the moment
+    │   ├── StoreUnavailable    one that does not answer at the moment
+    │   └── NoDatabase          one that nobody has made yet
     └── StudyBusy               a study that another driver holds
 
 Only the command line and the service print them.
@@ -73,6 +74,14 @@ class StorageURLError(StoreError, UsageError):
 
 class StoreUnavailable(StoreError):
     """A database that does not answer; the same again may succeed later."""
+
+
+class NoDatabase(StoreError, UsageError):
+    """A database that nobody has made yet, at a path or a URL."""
+
+    def __init__(self, where: str) -> None:
+        hint = "the first study makes it: fersearch study create; or name another with --storage or FERSEARCH_STORAGE"
+        super().__init__(f"there is no database at {where}", hint)
 
 
 class StudyBusy(FersearchError):

@@ -30,7 +30,7 @@ def create_study(
         UsageError: one or more of the wishes cannot be fulfilled; the message tells all of them.
     """
     registry = components(plugins)
-    with open_store(storage) as store:
+    with open_store(storage, create=True) as store:
         spec = plan(Wishes(model, dataset, **wishes), registry, names=store.study_names())
         store.create_study(spec, used_files(registry, spec))
     return spec
@@ -44,7 +44,7 @@ def create_from_file(
     Raises:
         StudyFileError: all mistakes of the file, each with its key; then no study was created.
     """
-    with open_store(storage) as store:
+    with open_store(storage, create=True) as store:
         registry, specs = _from_file(path, overrides, plugins, store.study_names())
         store.create_studies([(spec, used_files(registry, spec)) for spec in specs])
     return specs

@@ -11,8 +11,13 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from fersearch.api.context import notices, open_store
+<<<<<<< HEAD
 from fersearch.errors import UsageError, lookup
 from fersearch.home import log_folder, run_folder, states_url
+=======
+from fersearch.errors import NoDatabase, UsageError, lookup
+from fersearch.home import artifacts_folder, log_folder, run_folder, states_url
+>>>>>>> 35bd080 (Notice a SQLite file that was moved, removed or replaced, write nothing more to it, and let no reader make a database)
 from fersearch.report import sharing
 from fersearch.space import describe
 from fersearch.store import Store, StudyRow, StudySummary
@@ -83,9 +88,13 @@ class Front:
 
 
 def list_studies(storage: str | None = None) -> list[StudySummary]:
-    """Every study with its counts by state, oldest first."""
-    with open_store(storage) as store:
-        return store.studies()
+    """Every study with its counts by state, oldest first; none, and a note, where there is no database."""
+    try:
+        with open_store(storage) as store:
+            return store.studies()
+    except NoDatabase as none:
+        notices.append(f"{none.message}; {none.hint}")
+        return []
 
 
 def matching_studies(patterns: Sequence[str], storage: str | None = None) -> list[str]:
@@ -94,7 +103,8 @@ def matching_studies(patterns: Sequence[str], storage: str | None = None) -> lis
     Raises:
         UsageError: nothing fits a pattern with `*`.
     """
-    known = [summary.name for summary in list_studies(storage)]
+    many = any("*" in pattern for pattern in patterns)
+    known = [summary.name for summary in list_studies(storage)] if many else []
     found: dict[str, None] = {}
     for pattern in patterns:
         fitting = [name for name in known if fnmatchcase(name, pattern)] if "*" in pattern else [pattern]

@@ -107,6 +107,11 @@ class Batch:
         self.seconds_run: float | None = None
         self.actions: list[Callable[[], None]] = []
 
+    @property
+    def has_rows(self) -> bool:
+        """Whether there is more to write than the time that has passed."""
+        return bool(self.trials or self.running or self.attempts or self.epochs or self.released)
+
     def trial(self, trial: Trial, moment: datetime) -> None:
         """The row of a trial and those of its values."""
         row = {name: getattr(trial, name) for name in _TRIAL_FIELDS}

@@ -64,7 +64,7 @@ def check_up(url: str) -> Checkup:
 
 @contextmanager
 def _opened(url: str) -> Iterator[Database]:
-    database = Database(url)
+    database = Database(url, create=False)
     try:
         yield database
     finally:

@@ -1,9 +1,11 @@
 """The connection to a database: SQLite or PostgreSQL, short transactions, errors that say what to do."""
 
+import math
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,21 +15,28 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from fersearch.errors import StorageURLError, StoreError, StoreUnavailable
+from fersearch.errors import NoDatabase, StorageURLError, StoreError, StoreUnavailable
 from fersearch.formatting import ENCODE, masked_url
 from fersearch.store import postgresql
 from fersearch.store.mounts import file_system, is_network
+from fersearch.store.sqlite_file import Place, SqliteFile
 
 BUSY_SECONDS = 30.0
 """How long a transaction waits for another one to end."""
 
 
 class Database:
-    """An open database. `notice` is something a person should be told once, or empty."""
+    """An open database. `notice` is something a person should be told once, or empty.
 
-    def __init__(self, url: str) -> None:
+    `file` is that of SQLite, None of a server. Without `create` a file that is not there is NoDatabase.
+    """
+
+    def __init__(self, url: str, *, create: bool = True) -> None:
         self._url = _parse(url)
         self.notice = ""
+        self.file: SqliteFile | None = None
+        if self.dialect == "sqlite":
+            self._find(Path(self._url.database or ""), create)
         with self._explained():
             self.engine = self._sqlite() if self.dialect == "sqlite" else postgresql.open_engine(self._url)
 
@@ -52,6 +61,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads, all from one moment. StoreError when the database cannot be read."""
+        self._check()
         with self._explained(), self.engine.connect() as connection:
             if self.dialect == "postgresql":
                 postgresql.reading(connection)
@@ -65,24 +75,43 @@ class Database:
         After StoreUnavailable nobody knows whether it was committed: the answer may have been lost on its way.
         """
         options = {"fersearch_writes": True}
+        place = self._check()
         with self._explained(), self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
+            self._check(place)
+        self._check(place)  # what was committed to a file that had just been moved away is written again
 
     def close(self) -> None:
         """Give every connection back."""
         self.engine.dispose()
 
-    def _sqlite(self) -> Engine:
-        path = Path(self._url.database or "")
+    def _check(self, since: Place | None = None) -> Place | None:
+        """Make sure that the database is there, and where it was `since`; StoreUnavailable otherwise."""
+        return self.file.check(since) if self.file else None
+
+    def _find(self, path: Path, create: bool) -> None:
+        """Make the file if it is missing and may be made; where it cannot be seen, its first connection says why."""
+        size = _size(path)
+        if not create and not size:
+            raise NoDatabase(str(path))
+        if size is not None:
+            return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             hint = f"{_ELSEWHERE}, or another FERSEARCH_HOME"
             raise StoreError(f"cannot make the folder of database {path}: {error.strerror}", hint) from None
+        with suppress(OSError):
+            path.touch()
+
+    def _sqlite(self) -> Engine:
+        path = Path(self._url.database or "")
         network = is_network(kind := file_system(path.parent))
         if network:
             self.notice = f"{path} is on a network file system ({kind}): SQLite keeps a rollback journal there, no WAL"
         engine = create_engine(self._url, connect_args={"timeout": BUSY_SECONDS})
+        self.file = SqliteFile(path, engine.dispose)
+        event.listen(engine, "do_connect", partial(_never_create, path))
         event.listen(engine, "connect", lambda connection, _: _prepare(connection, "delete" if network else "wal"))
         event.listen(engine, "begin", _begin)
         return engine
@@ -92,8 +121,19 @@ class Database:
         try:
             yield
         except SQLAlchemyError as error:
+            self._check()
             kind = StoreUnavailable if _is_away(self.dialect, error) else StoreError
             raise kind(*explain(self.url, error)) from error
+
+
+def _size(path: Path) -> float | None:
+    """The bytes of a file, None where there is none; infinite where it cannot be seen."""
+    try:
+        return path.stat().st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        return math.inf
 
 
 def _is_away(dialect: str, error: SQLAlchemyError) -> bool:
@@ -177,6 +217,11 @@ def _parse(text: str) -> URL:
         return url.set(database=str(Path(url.database or "").expanduser().absolute()))
     except (ArgumentError, NoSuchModuleError, ValueError):
         raise StorageURLError(f"'{masked_url(text)}' is no database URL", forms) from None
+
+
+def _never_create(path: Path, _dialect: object, _record: object, words: list[Any], options: dict[str, Any]) -> None:
+    """Open the file only if it is there: SQLite would make an empty one in place of one that was moved away."""
+    words[0], options["uri"] = f"file:{quote(str(path))}?mode=rw", True
 
 
 def _prepare(connection: sqlite3.Connection, journal: str) -> None:

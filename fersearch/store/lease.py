@@ -32,7 +32,7 @@ class Lease:
 
     A database that is away takes no lease from anybody. Whoever could not beat meanwhile learns from the first
     answer whether the lease is still his: a `Writer` asks in each of its transactions, so that of two processes
-    that both believe to hold a lease only one ever writes.
+    that both believe to hold a lease only one ever writes. `written` is in how many of them he wrote rows.
     """
 
     def __init__(self, database: Database, study_id: int, study_name: str, token: str) -> None:
@@ -42,6 +42,8 @@ class Lease:
         self._token = token
         self._released = threading.Event()
         self.lost = False
+        self.written = 0
+        self._expect()
         self._thread = threading.Thread(target=self._beat_on, name="fersearch-lease", daemon=True)
         self._thread.start()
 
@@ -67,8 +69,10 @@ class Lease:
             changed = connection.execute(update(leases).where(*self._own()).values(last_beat_at=_clock(connection)))
             self.lost = self.lost or changed.rowcount == 0
 
-    def assert_held(self, connection: Connection) -> None:
+    def assert_held(self, connection: Connection, written: int = 0) -> None:
         """Make sure that nobody else takes the lease before the writing transaction of the connection ends.
+
+        It is the holder's transaction number `written`, told with `wrote` once it is committed.
 
         Raises:
             StudyBusy: somebody has taken it.
@@ -78,6 +82,13 @@ class Lease:
         if token != self._token:
             self.lost = True
             raise StudyBusy(f"study '{self.study_name}' was taken over by another driver", "this run has stopped")
+        if written > self.written and self._database.file:
+            connection.execute(update(leases).where(*self._own()).values(written=written))
+
+    def wrote(self, written: int) -> None:
+        """Note that the holder has committed so many transactions with rows."""
+        self.written = written
+        self._expect()
 
     def release(self) -> None:
         """Give the lease back; one that is lost stays with its new holder."""
@@ -85,6 +96,8 @@ class Lease:
             return
         self._released.set()
         self._thread.join(JOIN_SECONDS)
+        if self._database.file:
+            self._database.file.forget(self._study_id)
         with self._database.write() as connection:
             connection.execute(delete(leases).where(*self._own()))
 
@@ -97,6 +110,10 @@ class Lease:
         except StoreError:
             if error is None:  # else the error under way says more
                 raise
+
+    def _expect(self) -> None:
+        if self._database.file:
+            self._database.file.expect(self._study_id, self._token, self.written)
 
     def _own(self) -> tuple[Any, Any]:
         return leases.c.study_id == self._study_id, leases.c.token == self._token

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.exc import DatabaseError
 
-from fersearch.errors import StoreError
+from fersearch.errors import NoDatabase, StoreError
 from fersearch.store.engine import Database
-from fersearch.store.tables import metadata
+from fersearch.store.tables import identity, metadata
 
 SCHEMA = 5
 """The newest revision in `migrations/versions`."""
@@ -16,16 +16,22 @@ VERSION_TABLE = "fersearch_schema"
 _LOCK = 7_041_776_238_515  # any number that other programs of one PostgreSQL server do not use
 
 
-def prepare(database: Database) -> None:
-    """Create the tables in an empty database, or bring older ones up to date.
+def prepare(database: Database, *, create: bool = True) -> None:
+    """Create the tables in an empty database, or bring older ones up to date; without `create` only the latter.
 
     Any number of processes may do so at once: the first does it, the others wait.
 
     Raises:
+        NoDatabase: it has no tables, and may not get any.
         StoreError: it is no database, it is of a newer fersearch, or its tables are another program's.
     """
-    if version_of(database) == SCHEMA:
+    version = version_of(database)
+    if version == SCHEMA:
         return
+    if version is None and not create:
+        with database.read() as connection:
+            _refuse_strangers(database.url, connection)
+        raise NoDatabase(f"{database.url}: it holds no tables of fersearch")
     with database.write() as connection:
         if database.dialect == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
@@ -34,6 +40,14 @@ def prepare(database: Database) -> None:
             _refuse_strangers(database.url, connection)
         if version != SCHEMA:
             _migrate(connection)
+
+
+def recognise(database: Database) -> None:
+    """Let a database's file be known again by where it is and by its random id; a server's needs none of that."""
+    if database.file:
+        place = database.file.at()
+        with database.read() as connection:
+            database.file.know(place, connection.execute(select(identity.c.id)).scalar() or "")
 
 
 def version_of(database: Database) -> int | None:

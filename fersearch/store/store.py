@@ -31,15 +31,17 @@ class Store:
         self.database = database
 
     @classmethod
-    def open(cls, url: str) -> Self:
-        """Open the database at a SQLAlchemy URL, made or brought up to date if need be.
+    def open(cls, url: str, *, create: bool = True) -> Self:
+        """Open the database at a SQLAlchemy URL, brought up to date if need be, and made if `create` says so.
 
         Raises:
+            NoDatabase: there is none, and none may be made.
             StoreError: it cannot be reached, is no database, or is of a newer fersearch.
         """
-        database = Database(url)
+        database = Database(url, create=create)
         try:
-            schema.prepare(database)
+            schema.prepare(database, create=create)
+            schema.recognise(database)
         except BaseException:
             database.close()
             raise

@@ -110,6 +110,7 @@ plugin_files = Table(
     Column("source", Text, nullable=False),
 )
 
+# `written` counts the transactions in which the holder wrote rows: an older copy of the database has fewer.
 leases = Table(
     "leases",
     metadata,
@@ -122,6 +123,7 @@ leases = Table(
     Column("token", Text, nullable=False),
     Column("since", Moment, nullable=False),
     Column("last_beat_at", Moment, nullable=False),
+    Column("written", Integer, nullable=False, server_default="0"),
 )
 
 environments = Table(

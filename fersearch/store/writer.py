@@ -239,10 +239,15 @@ class Writer:
         return True
 
     def _write(self, batch: Batch) -> None:
+        if self._lease is None:
+            with self._database.write() as connection:
+                batch.write(connection, self._statements)
+            return
+        written = self._lease.written + batch.has_rows
         with self._database.write() as connection:
-            if self._lease is not None:
-                self._lease.assert_held(connection)
+            self._lease.assert_held(connection, written)
             batch.write(connection, self._statements)
+        self._lease.wrote(written)
 
     def _given_up(self, calls: int) -> StoreUnavailable:
         name = self._lease.study_name if self._lease else "NAME"

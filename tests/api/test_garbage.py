@@ -223,7 +223,8 @@ def test_a_running_study_is_left_alone(empty):
 def test_the_database_of_the_home_is_asked_too(empty, tmp_path):
     digest, orphan = put("kept at home", 2 * YOUNG), put("nobody's", 2 * YOUNG)
     made("s", digest)
-    found = api.collect_garbage(storage=f"sqlite:///{tmp_path / 'other.db'}")
+    open_store(other := f"sqlite:///{tmp_path / 'other.db'}", create=True).close()
+    found = api.collect_garbage(storage=other)
     assert found.heaps["orphaned"].files == 1
     assert stored() == {digest}
     assert orphan != digest

@@ -1,9 +1,12 @@
-"""What no two databases share: a random id for the database and for each study; and which data a study is about."""
+"""What no two databases share: a random id for the database and for each study; and which data a study is about.
+
+A lease counts what its holder wrote.
+"""
 
 from uuid import uuid4
 
 from alembic import op
-from sqlalchemy import Column, Text, column, insert, select, table, update
+from sqlalchemy import Column, Integer, Text, column, insert, select, table, update
 
 revision = "5"
 down_revision = "4"
@@ -17,6 +20,7 @@ def upgrade() -> None:
     op.add_column("studies", Column("uid", Text(), nullable=False, server_default=""))
     op.add_column("studies", Column("data", Text(), nullable=False, server_default="{}"))
     op.add_column("trials", Column("data_digest", Text(), nullable=False, server_default=""))
+    op.add_column("leases", Column("written", Integer(), nullable=False, server_default="0"))
     op.create_table("identity", Column("id", Text(), primary_key=True))
     connection = op.get_bind()
     for number in connection.execute(select(STUDIES.c.id)).scalars().all():

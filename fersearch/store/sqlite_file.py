@@ -1,0 +1,104 @@
+"""Which file an open SQLite database is, and whether that is still the one at its path.
+
+SQLite itself goes on reading and writing a file that was moved or removed, and nobody ever sees what it wrote.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from fersearch.errors import StoreUnavailable
+
+Place = tuple[int, int]
+"""Device and inode."""
+
+ANSWER_SECONDS = 1.0
+"""How long another file at the path may take to say which database it is."""
+
+
+class SqliteFile:
+    """The file of an open database.
+
+    Until `know` is called any file at the path will do. From then on `check` accepts the same file and a copy of
+    it that has the same id and, for each study that is driven from here, no older rows. `let_go` closes the
+    connections that are idle; SQLite leaves a file that has moved, and those beside it, as they are.
+    """
+
+    def __init__(self, path: Path, let_go: Callable[[], None]) -> None:
+        self.path = path
+        self._let_go = let_go
+        self._lock = threading.RLock()
+        self._place: Place | None = None
+        self._id = ""
+        self._away = ""
+        self._driven: dict[int, tuple[str, int]] = {}
+
+    def know(self, place: Place | None, identity: str) -> None:
+        """Take the file at a place, and the random id in it, for the database."""
+        self._place, self._id = place, identity
+
+    def expect(self, study_id: int, token: str, written: int) -> None:
+        """Accept only files that hold a study's lease with this token, and so many of its writer's transactions."""
+        self._driven[study_id] = token, written
+
+    def forget(self, study_id: int) -> None:
+        """Expect nothing of a study any more."""
+        self._driven.pop(study_id, None)
+
+    def at(self) -> Place | None:
+        """Where the file at the path is; None where there is none."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def check(self, since: Place | None = None) -> Place | None:
+        """Return where the database is, None if it is not known yet.
+
+        Raises:
+            StoreUnavailable: it is not at its path, or not any more where it was `since`.
+        """
+        if self._place is None:
+            return None
+        found = self.at()
+        if found != self._place or self._away:
+            with self._lock:
+                self._look_again(found)
+        if since not in (None, found):
+            raise StoreUnavailable(f"database sqlite:///{self.path}: the file was replaced while it was written to")
+        return found
+
+    def _look_again(self, found: Place | None) -> None:
+        """Take back what lies at the path, or close what is open and say what is wrong."""
+        wrong = self._wrong() if found else "the file is gone"
+        if not (wrong and self._away):
+            self._let_go()
+        self._away = wrong
+        if wrong:
+            raise StoreUnavailable(
+                f"database sqlite:///{self.path}: {wrong}", "put the file back, or a copy of it that is no older"
+            )
+        self._place = found
+
+    def _wrong(self) -> str:
+        """Why what lies at the path is not to be gone on with, empty if it is; it is only read."""
+        try:
+            with closing(
+                sqlite3.connect(f"file:{quote(str(self.path))}?mode=ro", uri=True, timeout=ANSWER_SECONDS)
+            ) as connection:
+                if connection.execute("SELECT id FROM identity").fetchone() != (self._id,):
+                    return "another database lies at its place"
+                older = any(not self._is_in(connection, *each) for each in self._driven.items())
+                return "an older copy lies at its place" if older else ""
+        except sqlite3.Error:
+            return "another file lies at its place"
+
+    @staticmethod
+    def _is_in(connection: sqlite3.Connection, study_id: int, expected: tuple[str, int]) -> bool:
+        query = "SELECT token, written FROM leases WHERE study_id = ?"
+        found = connection.execute(query, (study_id,)).fetchone()
+        return found is not None and found[0] == expected[0] and found[1] >= expected[1]
