@@ -38,12 +38,6 @@ def components(files: "Iterable[Path | PluginFile]" = (), *, folder: bool = True
     return loaded
 
 
-<<<<<<< HEAD
-def open_store(storage: str | None = None) -> Store:
-    """Open the database, making or migrating it if needed; what its file system asks of it is noted."""
-    store = Store.open(database_url(storage))
-    remember(store)
-=======
 def open_store(storage: str | None = None, *, create: bool = False) -> Store:
     """Open the database, migrated if needed; what its file system asks of it is noted.
 
@@ -54,7 +48,7 @@ def open_store(storage: str | None = None, *, create: bool = False) -> Store:
         NoDatabase: there is none to open.
     """
     store = Store.open(database_url(storage), create=create)
->>>>>>> 35bd080 (Notice a SQLite file that was moved, removed or replaced, write nothing more to it, and let no reader make a database)
+    remember(store)
     if store.notice:
         notices.append(store.notice)
     return store

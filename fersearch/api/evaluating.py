@@ -8,12 +8,8 @@ from typing import TYPE_CHECKING, Any
 from fersearch.api.checkpoints import digest_of, open_checkpoint
 from fersearch.api.context import notices, open_store
 from fersearch.api.exams import Exam, Progress, Sitting, sit
-<<<<<<< HEAD
-from fersearch.errors import FersearchError
-from fersearch.store import Store
-=======
 from fersearch.errors import FersearchError, NoDatabase
->>>>>>> 35bd080 (Notice a SQLite file that was moved, removed or replaced, write nothing more to it, and let no reader make a database)
+from fersearch.store import Store
 
 if TYPE_CHECKING:
     import numpy as np
@@ -139,11 +135,14 @@ def _by_source(sitting: Sitting, shares: "Array", labels: "Array") -> dict[str, 
 
 
 def _look(path: Path, card: Mapping[str, Any], dataset: str, exam: Exam, n: int, values: Mapping[str, float]) -> int:
-<<<<<<< HEAD
     digest = digest_of(path)
-    with open_store(exam.storage) as store:
-        owners = _owners(store, card, digest) or [None]
-        return max(store.add_look(owner, digest, dataset, exam.split, n, values) for owner in owners)
+    try:
+        with open_store(exam.storage) as store:
+            owners = _owners(store, card, digest) or [None]
+            return max(store.add_look(owner, digest, dataset, exam.split, n, values) for owner in owners)
+    except NoDatabase as none:
+        notices.append(f"this look at the {exam.split} split is recorded nowhere: {none.message}")
+        return 1
 
 
 def _owners(store: Store, card: Mapping[str, Any], digest: str) -> Sequence[str | None]:
@@ -152,15 +151,3 @@ def _owners(store: Store, card: Mapping[str, Any], digest: str) -> Sequence[str 
     if uids:
         return store.known_studies(uids)
     return store.studies_keeping([digest, *(member["digest"] for member in card.get("members", ()))])
-=======
-    digest, names = digest_of(path), card.get("studies") or [card["study"]]
-    try:
-        with open_store(exam.storage) as store:
-            known = [name for name in names if name in store.study_names()]
-            for study in known or [None]:
-                store.add_look(study, digest, dataset, exam.split, n, values)
-            return max((len(store.looks(store.study(name).id)) for name in known), default=1)
-    except NoDatabase as none:
-        notices.append(f"this look at the {exam.split} split is recorded nowhere: {none.message}")
-        return 1
->>>>>>> 35bd080 (Notice a SQLite file that was moved, removed or replaced, write nothing more to it, and let no reader make a database)

@@ -11,13 +11,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from fersearch.api.context import notices, open_store
-<<<<<<< HEAD
-from fersearch.errors import UsageError, lookup
-from fersearch.home import log_folder, run_folder, states_url
-=======
 from fersearch.errors import NoDatabase, UsageError, lookup
-from fersearch.home import artifacts_folder, log_folder, run_folder, states_url
->>>>>>> 35bd080 (Notice a SQLite file that was moved, removed or replaced, write nothing more to it, and let no reader make a database)
+from fersearch.home import log_folder, run_folder, states_url
 from fersearch.report import sharing
 from fersearch.space import describe
 from fersearch.store import Store, StudyRow, StudySummary

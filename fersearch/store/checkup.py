@@ -2,14 +2,15 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from fersearch.errors import NoDatabase
 from fersearch.store.engine import Database, sqlite_path
 from fersearch.store.mounts import file_system, is_network
 from fersearch.store.schema import SCHEMA, version_of
@@ -50,9 +51,11 @@ def check_up(url: str) -> Checkup:
     path = sqlite_path(url)
     kind = file_system(_existing(path.parent)) if path else ""
     network = kind if is_network(kind) else ""
-    if path is not None and not path.exists():
+    try:
+        opened = Database(url, create=False)
+    except NoDatabase:
         return Checkup(f"sqlite:///{path}", path, network=network)
-    with _opened(url) as database:
+    with closing(opened) as database:
         started = time.monotonic()
         found = version_of(database)
         seconds = time.monotonic() - started
@@ -60,15 +63,6 @@ def check_up(url: str) -> Checkup:
             ahead = None if path else _ahead(connection)
             known = _known(connection) if found == SCHEMA else {}
         return Checkup(database.url, path, found, network=network, seconds=seconds, ahead=ahead, **known)
-
-
-@contextmanager
-def _opened(url: str) -> Iterator[Database]:
-    database = Database(url, create=False)
-    try:
-        yield database
-    finally:
-        database.close()
 
 
 def _ahead(connection: Connection) -> float:

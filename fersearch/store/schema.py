@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, select, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DatabaseError
 
 from fersearch.errors import NoDatabase, StoreError
 from fersearch.store.engine import Database
-from fersearch.store.tables import identity, metadata
+from fersearch.store.tables import metadata
 
 SCHEMA = 5
 """The newest revision in `migrations/versions`."""
@@ -40,14 +40,6 @@ def prepare(database: Database, *, create: bool = True) -> None:
             _refuse_strangers(database.url, connection)
         if version != SCHEMA:
             _migrate(connection)
-
-
-def recognise(database: Database) -> None:
-    """Let a database's file be known again by where it is and by its random id; a server's needs none of that."""
-    if database.file:
-        place = database.file.at()
-        with database.read() as connection:
-            database.file.know(place, connection.execute(select(identity.c.id)).scalar() or "")
 
 
 def version_of(database: Database) -> int | None:

@@ -41,11 +41,13 @@ class Store:
         database = Database(url, create=create)
         try:
             schema.prepare(database, create=create)
-            schema.recognise(database)
+            store = cls(database)
+            if database.file:
+                database.file.know(database.file.at(), store.identity)
         except BaseException:
             database.close()
             raise
-        return cls(database)
+        return store
 
     @property
     def url(self) -> str:

@@ -11,7 +11,7 @@ from fersearch import api
 from fersearch.api import garbage
 from fersearch.api.context import open_store
 from fersearch.artifacts import YOUNG, Artifacts
-from fersearch.errors import FersearchError, UsageError
+from fersearch.errors import FersearchError, NoDatabase, UsageError
 from fersearch.home import artifacts_folder, run_folder, runs_folder, states_url
 from fersearch.remote import Remote
 from fersearch.store import Lease, StudyRow
@@ -241,7 +241,15 @@ def test_old_studies_keep_everything(empty):
     assert stored() == {first, second}
 
 
+def test_without_a_database_nobody_knows_what_is_needed_and_nothing_is_removed(empty):
+    put("old", 2 * YOUNG)
+    with pytest.raises(NoDatabase, match="there is no database at"):
+        api.collect_garbage()
+    assert len(stored()) == 1
+
+
 def test_what_cannot_be_removed_is_said(empty, monkeypatch):
+    open_store(create=True).close()
     put("old", 2 * YOUNG)
 
     def refuse(*_):
