@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fersearch.api.doctor import diagnose
     from fersearch.api.ensembles import make_ensemble
     from fersearch.api.evaluating import evaluate
+    from fersearch.api.export import export_study, write_export
     from fersearch.api.garbage import collect_garbage
     from fersearch.api.plugins import check_plugin, list_plugins, new_plugin, show_plugin
     from fersearch.api.portraying import report_dataset
@@ -31,13 +32,13 @@ if TYPE_CHECKING:
     from fersearch.api.running import run_study
     from fersearch.api.studies import (
         delete_study,
-        export_study,
         front,
         list_studies,
         list_trials,
         matching_studies,
         show_study,
         show_trial,
+        study_spec,
         to_optuna,
     )
 
@@ -53,7 +54,7 @@ _HOMES = {
     "diagnose": "doctor",
     "evaluate": "evaluating",
     "export_dataset": "datasets",
-    "export_study": "studies",
+    "export_study": "export",
     "front": "studies",
     "list_checkpoints": "checkpoints",
     "list_datasets": "datasets",
@@ -74,9 +75,11 @@ _HOMES = {
     "show_plugin": "plugins",
     "show_study": "studies",
     "show_trial": "studies",
+    "study_spec": "studies",
     "sweep_study": "comparing",
     "to_optuna": "studies",
     "verify_dataset": "datasets",
+    "write_export": "export",
     "write_report": "reports",
 }
 
@@ -113,9 +116,11 @@ __all__ = [
     "show_plugin",
     "show_study",
     "show_trial",
+    "study_spec",
     "sweep_study",
     "to_optuna",
     "verify_dataset",
+    "write_export",
     "write_report",
 ]
 

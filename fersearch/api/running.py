@@ -32,10 +32,11 @@ from fersearch.errors import FersearchError, StudyBusy, UsageError
 from fersearch.home import log_folder, run_folder, states_url
 from fersearch.registry import Registry
 from fersearch.search.brain import Search
+from fersearch.search.build import judged_epochs
 from fersearch.store import Lease, Store, StudyRow, Writer
 from fersearch.study import Budget, Keep
 from fersearch.training.request import TrialRequest
-from fersearch.trial import Trial
+from fersearch.trial import Epoch, Trial
 
 PRELOAD = ("torch", "torch._dynamo", "sklearn.metrics", "fersearch.engines.child")
 PACKAGES = ("fersearch", "numpy", "optuna", "pillow", "scikit-learn", "sqlalchemy", "torch", "torchvision")
@@ -224,7 +225,7 @@ class _Run:
 
     def _search(self, writer: Writer, pool: Pool, in_process: bool) -> None:
         trials = self.outages.ride_out(lambda: self.store.trials(self.study.id))
-        history = self.outages.ride_out(lambda: self.store.epoch_values(self.study.id))
+        history = self.outages.ride_out(lambda: recalled(self.store, self.study, trials, self._rounds))
         metrics = self.registry.metrics
         seen = self.study.data_digest
         for other in (trial for trial in trials if not trial.state.ended and not trial.saw(seen)):
@@ -299,6 +300,17 @@ class _Run:
         now = time.monotonic()
         self._writer.add_seconds(now - self._noted)
         self._noted = now
+
+
+def recalled(store: Store, study: StudyRow, trials: Sequence[Trial], rounds: int) -> dict[int, list[Epoch]]:
+    """The epochs that a study's search goes on from: all of what is under way, of the rest what its pruner compares."""
+    ended = {trial.number for trial in trials if trial.state.ended}
+    found = store.epoch_values(study.id, of=[trial.number for trial in trials if trial.number not in ended])
+    judged = judged_epochs(study.spec, rounds)
+    if judged is None or judged:
+        names = [objective.metric for objective in study.spec.objectives]
+        found |= store.epoch_values(study.id, names, of=ended, at=judged)
+    return found
 
 
 def to_preload(registry: Registry, study: StudyRow) -> list[str]:

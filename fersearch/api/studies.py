@@ -1,8 +1,5 @@
-"""Studies and their trials: list, show, front, delete, export."""
+"""Studies and their trials: list, show, front, delete."""
 
-import csv
-import io
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -115,6 +112,12 @@ def show_study(name: str, storage: str | None = None) -> StudyView:
         return view(store, store.study(name))
 
 
+def study_spec(name: str, storage: str | None = None) -> StudySpec:
+    """What a study was asked to do, without a look at its trials; UnknownName if there is none of that name."""
+    with open_store(storage) as store:
+        return store.study(name).spec
+
+
 def list_trials(name: str, storage: str | None = None) -> list[Trial]:
     """The trials of a study by number, without their epochs."""
     with open_store(storage) as store:
@@ -179,26 +182,6 @@ def delete_study(name: str, storage: str | None = None) -> None:
     folder = run_folder(study.uid, 0).parent
     forget(folder, states_url(study.uid, 0).rpartition("/")[0])
     shutil.rmtree(log_folder(study.uid), ignore_errors=True)
-
-
-def export_study(name: str, format: str = "csv", storage: str | None = None) -> str:
-    """A study's trials as text: `csv` (one row each) or `json` (with epochs)."""
-    lookup("format", format, {"csv": 1, "json": 1})
-    with open_store(storage) as store:
-        study = store.study(name)
-        trials = store.trials(study.id)
-        if format == "csv":
-            return _csv(trials)
-        histories = store.epoch_values(study.id)
-        rows = [
-            {
-                **trial_json(trial),
-                "attempts": attempts_json(trial),
-                "history": history_json(histories.get(trial.number, ())),
-            }
-            for trial in trials
-        ]
-        return json.dumps({"name": study.name, "spec": study.spec.to_json(), "trials": finite(rows)}, indent=2)
 
 
 def to_optuna(name: str, storage: str | None = None) -> "optuna.Study":
@@ -270,18 +253,3 @@ def finite(data: Any) -> Any:
     if isinstance(data, list | tuple):
         return [finite(value) for value in data]
     return data
-
-
-def _csv(trials: Sequence[Trial]) -> str:
-    params = list(dict.fromkeys(name for trial in trials for name in trial.params))
-    values = list(dict.fromkeys(name for trial in trials for name in trial.values))
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
-        ["number", "state", "reason", "epochs_trained", "kept_epoch", *params, *values, "checkpoint", "data"]
-    )
-    for trial in trials:
-        row = [trial.number, trial.state, trial.reason or "", trial.epochs, trial.kept_epoch or ""]
-        row += [trial.params.get(name, "") for name in params] + [trial.values.get(name, "") for name in values]
-        writer.writerow([*row, trial.checkpoint or "", trial.data_digest])
-    return out.getvalue()

@@ -1,12 +1,9 @@
 """The parts that tables for a person are made of."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.measure import Measurement
-from rich.padding import Padding
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.style import Style
 from rich.table import Table
@@ -17,9 +14,6 @@ from fersearch.formatting import printable, safe
 Cell = str | RichText
 SHORT = 12
 """Letters of a cell that is never folded."""
-ROOM, LINES = 40, 3
-"""Letters of a line that a long last column needs beside the others, and the lines that it may take there."""
-INDENT = 7
 
 
 class Text(RichText):
@@ -61,33 +55,6 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Table:
 def shown(cell: Cell) -> RichText:
     """A cell as it is printed."""
     return Text(cell) if isinstance(cell, str) else cell
-
-
-@dataclass(frozen=True)
-class Listing:
-    """A table whose last column is long: it goes below its row where the others leave it too little room."""
-
-    titles: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The table as a whole, or one line of it and then its last cell, row for row."""
-        short = table(self.titles[:-1], [row[:-1] for row in self.rows])
-        longest = max(len(shown(row[-1])) for row in self.rows)
-        room = options.max_width - Measurement.get(console, options.update(max_width=10_000), short).maximum
-        if room >= min(longest, ROOM) and longest <= LINES * room:
-            yield table(self.titles, self.rows)
-        else:
-            yield from self._below(short, console, options)
-
-    def _below(self, short: Table, console: Console, options: ConsoleOptions) -> RenderResult:
-        for column in short.columns:
-            column.no_wrap = True
-        heading, *lines = console.render_lines(short, options, pad=False)
-        yield from (*heading, Segment.line())
-        for line, row in zip(lines, self.rows, strict=True):
-            yield from (*line, Segment.line())
-            yield Padding(shown(row[-1]), (0, 0, 0, INDENT))
 
 
 def facts(found: Mapping[str, Cell] | Iterable[tuple[str, Cell]]) -> Table:

@@ -56,6 +56,8 @@ class Tally:
     before: int = 0
     rounds: int = 1
     data_digest: str = ""
+    _best: dict[str, Trial] = field(default_factory=dict)
+    _looked: int = 0
 
     def __post_init__(self) -> None:
         self.before = len(self.ended)
@@ -73,9 +75,16 @@ class Tally:
 
     def bests(self) -> list[tuple[str, float, int]]:
         """For each objective: metric, best value of the complete trials on this data, and the trial that has it."""
-        complete = [trial for trial in of_data(self.ended, self.data_digest) if trial.state is TrialState.COMPLETE]
-        found = [(objective.metric, words.best(complete, objective)) for objective in self.objectives]
-        return [(metric, trial.values[metric], trial.number) for metric, trial in found if trial is not None]
+        new = of_data(self.ended[self._looked :], self.data_digest)
+        new = [trial for trial in new if trial.state is TrialState.COMPLETE]
+        self._looked = len(self.ended)
+        for objective in self.objectives:
+            known = self._best.get(objective.metric)
+            best = words.best([known, *new] if known else new, objective)
+            if best is not None:
+                self._best[objective.metric] = best
+        found = [(o.metric, self._best[o.metric]) for o in self.objectives if o.metric in self._best]
+        return [(metric, trial.values[metric], trial.number) for metric, trial in found]
 
 
 class Watcher(Observer):

@@ -12,7 +12,8 @@ from rich.padding import Padding
 
 from fersearch import durations
 from fersearch.cli import words
-from fersearch.cli.parts import Cell, Listing, SafeConsole, Text
+from fersearch.cli.listing import Listing
+from fersearch.cli.parts import Cell, SafeConsole, Text
 from fersearch.cli.parts import facts as _facts
 from fersearch.cli.parts import table as _table
 from fersearch.cli.parts import title as _title

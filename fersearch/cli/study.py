@@ -1,9 +1,10 @@
 """`fersearch study`: create, run, check, list, show, front, delete, export, report, compare."""
 
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -160,21 +161,33 @@ def export(
 ) -> None:
     """Export a study's trials."""
     from fersearch import api
-    from fersearch.files import write_atomic
+    from fersearch.files import atomic_path
 
-    text = api.export_study(name, format, storage)
     if out is None:
-        shown = printable(text) if sys.stdout.isatty() else text
-        typer.echo(shown, nl=not text.endswith("\n"))
+        # By way of a file: a reader who takes their time (a pager) must not hold the database's transaction open.
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as whole:
+            api.write_export(whole, name, format, storage)
+            _pour(whole)
         return
     if out.exists() and not force:
         raise UsageError(f"{out} exists", "choose another name, or replace it with --force")
-    write_atomic(out, text.encode())
+    with atomic_path(out) as path, path.open("w", encoding="utf-8") as file:
+        api.write_export(file, name, format, storage)
     errors.echo(f"wrote {out}")
 
 
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
+
+
+def _pour(file: TextIO) -> None:
+    """Print a whole file on standard output, its last line ended."""
+    file.seek(0)
+    last, terminal = "\n", sys.stdout.isatty()
+    while piece := file.read(1 << 16):
+        sys.stdout.write(printable(piece) if terminal else piece)
+        last = piece[-1]
+    sys.stdout.write("" if last == "\n" else "\n")
 
 
 def confirm(question: str, yes: bool) -> None:

@@ -25,7 +25,7 @@ def list_(study: Study, storage: Storage = None, as_json: AsJson = False) -> Non
     if as_json:
         records.dump(records.trials(found))
     else:
-        render.show(render.trials(found, api.show_study(study, storage).spec.objectives))
+        render.show(render.trials(found, api.study_spec(study, storage).objectives))
 
 
 @app.command()
@@ -43,7 +43,7 @@ def show(
     if as_json:
         records.dump(records.trial(view))
     else:
-        render.show(render.trial(view, api.show_study(study, storage).spec.objectives))
+        render.show(render.trial(view, api.study_spec(study, storage).objectives))
 
 
 @app.command()
@@ -71,7 +71,7 @@ def rerun(
 
     view = api.show_trial(study, number, storage)
     if check:
-        _checkable(view.trial.values, seed, api.show_study(study, storage).spec.seed)
+        _checkable(view.trial.values, seed, api.study_spec(study, storage).seed)
 
     def report(epoch: Epoch) -> None:
         if not as_json:

@@ -58,6 +58,9 @@ class StudyLike(Protocol):
 class Search:
     """A study's search, rebuilt from its rows.
 
+    `history` holds the epochs of trials that have not ended, and of the others at least the objectives of the
+    epochs that `judged_epochs` names: what the pruner knows of them, and nothing else asks for.
+
     Trials that a driver left running when it died have their open attempt ended as interrupted by its loss, and
     run again. `baseline` holds the majority class's score by metric;
     `rounds` is how often the protocol trains each trial. `discard` is called with the digest of each
@@ -93,6 +96,7 @@ class Search:
         self._keeper = Keeper(self.spec, baseline)
         self._pruner = make_pruner(self.spec, metrics, rounds)
         self._trials: dict[int, Trial] = {}
+        self._next = 0
         self._numbers: dict[TrialState, set[int]] = {state: set() for state in TrialState}
         for trial in sorted(trials, key=lambda trial: trial.number):
             self._recall(trial, history.get(trial.number, ()))
@@ -210,7 +214,7 @@ class Search:
         """A new trial, waiting; None if the budget has no room for one or the space holds no other."""
         if len(self._trials) >= self.spec.budget.trials:
             return None
-        number = max(self._trials, default=-1) + 1
+        number = self._next
         proposal = self._sampler.ask(number)
         if proposal is None:
             return None
@@ -299,6 +303,7 @@ class Search:
             self._numbers[before.state].discard(trial.number)
         self._trials[trial.number] = trial
         self._numbers[trial.state].add(trial.number)
+        self._next = max(self._next, trial.number + 1)
 
     def _recall(self, trial: Trial, epochs: Sequence[Epoch]) -> None:
         """Take in a trial's rows: the pruner hears its epochs, and those of an unfinished one are held.

@@ -1,13 +1,13 @@
 """Samplers and pruners by the names that studies use."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
 from fersearch.components import Metric
 from fersearch.errors import lookup
 from fersearch.search.grid import Grid, OneFactorAtATime
-from fersearch.search.pruner import NoPruner, ParetoPruner, Pruner
+from fersearch.search.pruner import NoPruner, ParetoPruner, Pruner, rungs
 from fersearch.search.values import max_epochs, told_values
 from fersearch.space import Value
 from fersearch.study import StudySpec
@@ -71,3 +71,10 @@ def make_pruner(spec: StudySpec, metrics: Mapping[str, Metric], rounds: int) -> 
     if rounds > 1:
         return ParetoPruner(spec.objectives, metrics, rounds, unit="round")
     return ParetoPruner(spec.objectives, metrics, max_epochs(spec.space))
+
+
+def judged_epochs(spec: StudySpec, rounds: int) -> Collection[int] | None:
+    """The numbers of the epochs by which the study's pruner knows a trial that has ended; None for all of them."""
+    if spec.pruner == "none":
+        return ()
+    return None if rounds > 1 else rungs(max_epochs(spec.space))

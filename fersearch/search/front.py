@@ -15,7 +15,7 @@ def front(
     baseline: Mapping[str, float],
     constraints: Sequence[Constraint] = (),
 ) -> list[Trial]:
-    """The non-dominated complete trials, the best by the first objective first, then by number.
+    """The non-dominated complete trials, best first by the first objective, then the next ones, then number.
 
     `baseline` holds what always naming the commonest class scores on each predictive metric; a
     trial that is no better than that by the first predictive objective does not stand on the
@@ -32,7 +32,7 @@ def front(
     if not able:
         return []
     first = pareto.fronts([losses(trial, objectives) for trial in able])[0]
-    return sorted((able[i] for i in first), key=lambda trial: (losses(trial, objectives)[0], trial.number))
+    return sorted((able[i] for i in first), key=lambda trial: (losses(trial, objectives), trial.number))
 
 
 def losses(trial: Trial, objectives: Sequence[Objective]) -> list[float]:

@@ -11,7 +11,8 @@ import hashlib
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from datetime import datetime
+from typing import Any, Self
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -52,6 +53,7 @@ class OptunaSampler:
         with _quiet():
             self._study = optuna.create_study(storage=self._storage, directions=_directions(spec))
         (self._study_id,) = (study._study_id for study in self._storage.get_all_studies())
+        self._began = datetime.now()  # Optuna wants a trial to have begun; it compares nothing by that
         self._ids: dict[int, int] = {}
         self._taken: set[frozenset[tuple[str, Value]]] = set()
         for trial in sorted(trials, key=lambda trial: trial.number):
@@ -119,12 +121,19 @@ class OptunaSampler:
         state = OptunaState.RUNNING if not trial.state.ended else OptunaState.COMPLETE if values else OptunaState.FAIL
         known = self._known(trial.space)
         searched = {key: value for key, value in trial.params.items() if key in known}
-        return create_trial(
+        return _Kept(
+            number=-1,
+            trial_id=-1,
             state=state,
+            value=None,
             values=values,
+            datetime_start=self._began,
+            datetime_complete=self._began if state.is_finished() else None,
             params=searched,
             distributions={key: known[key] for key in searched},
+            user_attrs={},
             system_attrs=dict(trial.sampler_state.get("trial", {})),
+            intermediate_values={},
         )
 
     def _known(self, space: Mapping[str, Any]) -> Mapping[str, BaseDistribution]:
@@ -133,6 +142,13 @@ class OptunaSampler:
 
     def _add(self, frozen: FrozenTrial) -> int:
         return self._storage.get_trial_number_from_id(self._storage.create_new_trial(self._study_id, frozen))
+
+
+class _Kept(FrozenTrial):
+    """A trial that is made for the storage alone, which need not copy it, nor the distributions that all share."""
+
+    def __deepcopy__(self, _: dict[int, Any]) -> Self:
+        return self
 
 
 class _SpaceQMC(QMCSampler):

@@ -1,6 +1,6 @@
 """The door to the database: everything that is read and written, and by whom it may be."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from types import TracebackType
@@ -179,10 +179,31 @@ class Store:
         with self.database.read() as connection:
             return trials.history(connection, study_id, number)
 
-    def epoch_values(self, study_id: int, names: Collection[str] | None = None) -> dict[int, list[Epoch]]:
-        """The epochs of every trial, by its number, without confusion matrices; of the metrics named, if any are."""
+    def epoch_values(
+        self,
+        study_id: int,
+        names: Collection[str] | None = None,
+        *,
+        of: Iterable[int] | None = None,
+        at: Collection[int] | None = None,
+    ) -> dict[int, list[Epoch]]:
+        """The epochs of every trial that has some, by its number, without confusion matrices.
+
+        Only the metrics named, only `of` the trials of those numbers, only `at` the epochs of those, where given.
+        """
+        return dict(self.histories(study_id, names, of=of, at=at))
+
+    def histories(
+        self,
+        study_id: int,
+        names: Collection[str] | None = None,
+        *,
+        of: Iterable[int] | None = None,
+        at: Collection[int] | None = None,
+    ) -> Iterator[tuple[int, list[Epoch]]]:
+        """Read what `epoch_values` gives trial by trial, in one transaction that lasts as long as the reader."""
         with self.database.read() as connection:
-            return trials.epoch_values(connection, study_id, names)
+            yield from trials.histories(connection, study_id, of, names=names, at=at)
 
     def checkpoints(self, study_id: int) -> list[Checkpoint]:
         """The checkpoints of a study, by trial."""

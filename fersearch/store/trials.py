@@ -3,10 +3,11 @@
 import json
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from sys import intern
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Text, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, Select, Text, and_, func, select, type_coerce
 
 from fersearch.errors import UnknownName
 from fersearch.store.engine import upsert
@@ -24,6 +25,9 @@ from fersearch.trial import Attempt, Epoch, Reason, Trial, TrialState
 
 Key = tuple[int, int, int]  # trial, attempt, epoch
 
+TOGETHER = 64
+"""So many trials have their epochs read by one query: memory stays the same however many there are."""
+
 
 def read(connection: Connection, study_id: int, number: int | None = None) -> list[Trial]:
     """The trials of a study by number, with their values and attempts; only one of them if `number` is given."""
@@ -33,8 +37,16 @@ def read(connection: Connection, study_id: int, number: int | None = None) -> li
     rows = connection.execute(select(*_SHOWN).where(*chosen).order_by(trials.c.number)).all()
     # Nearly all trials were drawn from one space, which takes longer to decode than all the rest.
     spaces = {text: json.loads(text) for text in {row.space for row in rows}}
+    reached = _come_so_far(connection, study_id, number)
     return [
-        _trial(row, spaces[row.space], values.get(row.number, {}), tuple(tried.get(row.number, ()))) for row in rows
+        _trial(
+            row,
+            spaces[row.space],
+            values.get(row.number, {}),
+            tuple(tried.get(row.number, ())),
+            reached.get(row.number, row.epochs),
+        )
+        for row in rows
     ]
 
 
@@ -55,12 +67,26 @@ def history(connection: Connection, study_id: int, number: int) -> list[Epoch]:
         (row.trial, row.attempt, row.epoch): row.counts
         for row in connection.execute(select(confusion_matrices).where(*where))
     }
-    return _epochs(connection, study_id, number, None, counts).get(number, [])
+    return _epochs(connection, study_id, [number], counts=counts).get(number, [])
 
 
-def epoch_values(connection: Connection, study_id: int, names: Collection[str] | None) -> dict[int, list[Epoch]]:
-    """The epochs of every trial, by its number, without confusion matrices; only the metrics named, if any are."""
-    return _epochs(connection, study_id, None, names, {})
+def histories(
+    connection: Connection,
+    study_id: int,
+    numbers: Iterable[int] | None = None,
+    *,
+    names: Collection[str] | None = None,
+    at: Collection[int] | None = None,
+) -> Iterator[tuple[int, list[Epoch]]]:
+    """The epochs of each trial that has some, by its number, without confusion matrices.
+
+    Only of the trials of those `numbers`, only the metrics in `names`, only the epochs `at` those numbers, if given.
+    """
+    if numbers is None:
+        numbers = connection.execute(select(trials.c.number).where(trials.c.study_id == study_id)).scalars().all()
+    wanted = sorted(numbers)
+    for start in range(0, len(wanted), TOGETHER):
+        yield from _epochs(connection, study_id, wanted[start : start + TOGETHER], names, at).items()
 
 
 def kept_checkpoints(connection: Connection, study_id: int) -> list[Checkpoint]:
@@ -113,13 +139,14 @@ _SHOWN = (
 )
 
 
-def _trial(row: Any, space: Any, values: Mapping[str, float], tried: tuple[Attempt, ...]) -> Trial:
+def _trial(row: Any, space: Any, values: Mapping[str, float], tried: tuple[Attempt, ...], reached: int) -> Trial:
+    state = TrialState(row.state)
     return Trial(
         number=row.number,
         params=row.params,
-        state=TrialState(row.state),
+        state=state,
         values=values,
-        epochs=row.epochs,
+        epochs=row.epochs if state.ended else reached,
         kept_epoch=row.kept_epoch,
         checkpoint=row.checkpoint,
         attempts=tried,
@@ -131,12 +158,24 @@ def _trial(row: Any, space: Any, values: Mapping[str, float], tried: tuple[Attem
     )
 
 
+def _come_so_far(connection: Connection, study_id: int, number: int | None) -> dict[int, int]:
+    """The last epoch of each trial that is not over: the trial's own row is not written with every epoch."""
+    c, t = epochs.c, trials.c
+    last = select(c.trial, func.max(c.number)).join_from(
+        trials, epochs, and_(t.study_id == c.study_id, t.number == c.trial)
+    )
+    under_way = t.state.in_([state.value for state in TrialState if not state.ended])
+    last = last.where(under_way, *_where(t.study_id == study_id, t.number, number))
+    # Where attempts overlap, the latest stands.
+    return dict(connection.execute(last.group_by(c.trial, c.attempt).order_by(c.attempt)).all())
+
+
 def _values(connection: Connection, study_id: int, number: int | None) -> dict[int, dict[str, float]]:
     c = trial_values.c
     query = select(c.trial, c.name, c.value).where(*_where(c.study_id == study_id, c.trial, number))
     found: dict[int, dict[str, float]] = defaultdict(dict)
     for trial, name, value in connection.execute(query).all():
-        found[trial][name] = math.nan if value is None else value
+        found[trial][intern(name)] = math.nan if value is None else value
     return found
 
 
@@ -153,21 +192,43 @@ def _attempts(connection: Connection, study_id: int, number: int | None) -> dict
 def _epochs(
     connection: Connection,
     study_id: int,
-    number: int | None,
-    names: Collection[str] | None,
-    counts: Mapping[Key, Any],
+    numbers: Collection[int],
+    names: Collection[str] | None = None,
+    at: Collection[int] | None = None,
+    counts: Mapping[Key, Any] | None = None,
 ) -> dict[int, list[Epoch]]:
-    c, m = epochs.c, metric_values.c
+    c = epochs.c
     query = select(c.trial, c.attempt, c.number, c.seconds, c.cpu_seconds, c.round, c.ends_round)
-    rows = connection.execute(query.where(*_where(c.study_id == study_id, c.trial, number)))
+    query = query.where(c.study_id == study_id, c.trial.in_(numbers))
+    rows = connection.execute(query if at is None else query.where(c.number.in_(at), _stands()))
     own: dict[Key, tuple[float, float, int, bool]] = {(row[0], row[1], row[2]): tuple(row[3:]) for row in rows}
-    measured = select(m.trial, m.attempt, m.epoch, m.name, m.value)
-    measured = measured.where(*_where(m.study_id == study_id, m.trial, number))
-    values = _by_epoch(connection, measured if names is None else measured.where(m.name.in_(names)))
+    values = _by_epoch(connection, _measured(study_id, numbers, names, at))
     return {
-        trial: [_epoch(key[2], values.get(key, {}), counts.get(key), *own[key]) for key in keys]
+        trial: [_epoch(key[2], values.get(key, {}), (counts or {}).get(key), *own[key]) for key in keys]
         for trial, keys in standing(own).items()
     }
+
+
+def _stands() -> ColumnElement[bool]:
+    """What `standing` says, for a query that does not read the epochs by which it could be said."""
+    c, later = epochs.c, epochs.alias().c
+    same = (later.study_id == c.study_id, later.trial == c.trial)
+    return ~select(later.number).where(*same, later.attempt > c.attempt, later.number <= c.number).exists()
+
+
+def _measured(
+    study_id: int, numbers: Collection[int], names: Collection[str] | None, at: Collection[int] | None
+) -> Select[int, int, int, str, float]:
+    m, c = metric_values.c, epochs.c
+    found = select(m.trial, m.attempt, m.epoch, m.name, m.value)
+    if at is None:
+        found = found.where(m.study_id == study_id, m.trial.in_(numbers))
+    else:
+        # From the epochs, of which there are few: a search among the values would read all of a trial's.
+        same = (m.study_id == c.study_id, m.trial == c.trial, m.attempt == c.attempt, m.epoch == c.number)
+        found = found.join_from(epochs, metric_values, and_(*same))
+        found = found.where(c.study_id == study_id, c.trial.in_(numbers), c.number.in_(at))
+    return found if names is None else found.where(m.name.in_(names))
 
 
 def _epoch(
@@ -179,7 +240,7 @@ def _epoch(
 def _by_epoch(connection: Connection, query: Select[int, int, int, str, float]) -> dict[Key, dict[str, float]]:
     found: dict[Key, dict[str, float]] = defaultdict(dict)
     for trial, attempt, epoch, name, value in connection.execute(query).all():
-        found[trial, attempt, epoch][name] = math.nan if value is None else value
+        found[trial, attempt, epoch][intern(name)] = math.nan if value is None else value
     return found
 
 

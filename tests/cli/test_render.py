@@ -10,6 +10,7 @@ from fersearch.api.datasets import DatasetRow, DatasetView
 from fersearch.api.plugins import PluginRow, PluginView
 from fersearch.api.studies import Front, StudyView, TrialView
 from fersearch.cli import parts, render
+from fersearch.cli.listing import Listing
 from fersearch.cli.parts import Text
 from fersearch.data.verify import Report
 from fersearch.store import StudySummary
@@ -285,7 +286,7 @@ SHOWN = r"joy\x1b[31m\x0d\u202e"
 
 def test_nothing_that_a_terminal_would_obey_comes_out_of_any_table(capsys):
     cells = parts.table((HOSTILE, ">n"), [(HOSTILE, "1")])
-    listing = parts.Listing(("a", "b"), [(HOSTILE, HOSTILE * 3)])
+    listing = Listing(("a", "b"), [(HOSTILE, HOSTILE * 3)])
     told = parts.facts({HOSTILE: HOSTILE})
     styled = RichText(HOSTILE, style="bold")  # even what was not made by us
     render.show(HOSTILE, cells, listing, told, parts.title(HOSTILE), Text().append(HOSTILE), styled, "[bold]x[/bold]")

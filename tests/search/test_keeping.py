@@ -53,6 +53,11 @@ def test_the_cheapest_is_kept_beside_a_front_that_it_does_not_stand_on():
     assert kept(trials, Keep("best", 1), objectives, BASELINE) == {0}
 
 
+def test_of_equals_by_the_first_objective_the_one_on_the_front_is_the_best():
+    trials = [trial(0, 0.4, 9.0), trial(1, 0.4, 1.0)]
+    assert kept(trials, Keep("best", 1), OBJECTIVES, BASELINE) == {1}
+
+
 @given(TRIALS, POLICIES)
 def test_the_best_of_the_front_is_always_kept_and_n_is_a_bound(trials, policy):
     found = kept(trials, policy, OBJECTIVES, BASELINE)
@@ -78,6 +83,26 @@ def test_trial_by_trial_keeps_what_all_at_once_does(trials, policy):
     left = {number for number, each in rows.items() if each.checkpoint}
     assert left == kept(trials, policy, OBJECTIVES, BASELINE)
     assert Keeper(spec, BASELINE).released(rows, rows) == []
+
+
+class Counted(dict[int, Trial]):
+    """Trials that count how often one is looked at."""
+
+    looks = 0
+
+    def __getitem__(self, number: int) -> Trial:
+        self.looks += 1
+        return super().__getitem__(number)
+
+
+@pytest.mark.parametrize("policy", [Keep(), Keep("best", 3), Keep("all")])
+def test_what_a_trial_costs_at_its_end_does_not_grow_with_the_study(policy):
+    keeper = Keeper(make_spec(objectives=OBJECTIVES, keep=policy), BASELINE)
+    rows = Counted({n: trial(n, 0.2 + n / 1000, float(n)) for n in range(400)})  # all of them stand on the front
+    keeper.released(rows, range(399))
+    rows.looks = 0
+    keeper.released(rows, [399])
+    assert rows.looks <= 3
 
 
 @given(TRIALS)

@@ -184,3 +184,45 @@ def test_an_epoch_knows_its_round_and_an_attempt_what_its_process_told(store: St
     assert store.history(study.id, 0) == whole
     assert store.trial(study.id, 0).attempts[0].facts == {"device": "cpu", "cached_features": {"images": 5}}
     assert [row["device"] for row in store.environments(study.id)] == ["cpu"]
+
+
+def test_epochs_are_read_of_some_trials_at_some_epochs_and_by_some_metrics(store: Store, study: StudyRow) -> None:
+    with store.writer(study.id) as writer:
+        for number in range(150):  # more than one query reads
+            writer.add_trial(Trial(number, {}))
+            for attempt, span in ((1, range(1, 6)), (2, range(4, 5 + number % 3))):
+                writer.start_attempt(number, Attempt(attempt))
+                for epoch in span if number % 7 else ():
+                    values = {"f1_macro": number + epoch / 10 + attempt / 100, "auc": float(epoch), "loss": math.inf}
+                    writer.record(number, attempt, Epoch(epoch, values, 0.5, round=2, last=epoch == 5))
+    everything = store.epoch_values(study.id)
+    assert list(everything) == [number for number in range(150) if number % 7]
+    assert [epoch.number for epoch in everything[3]] == [1, 2, 3, 4]  # the second attempt ended before the first had
+    for of, at, names in ((None, {2, 4}, None), ([3, 149, 8, 7], {5}, ["auc"]), (range(70), None, ["f1_macro", "auc"])):
+        expected = {
+            number: [
+                replace(epoch, values={k: v for k, v in epoch.values.items() if names is None or k in names})
+                for epoch in epochs
+                if at is None or epoch.number in at
+            ]
+            for number, epochs in everything.items()
+            if of is None or number in of
+        }
+        found = store.epoch_values(study.id, names, of=of, at=at)
+        assert found == {number: epochs for number, epochs in expected.items() if epochs}
+    assert store.epoch_values(study.id, of=()) == {}
+
+
+def test_a_trial_that_runs_or_waits_shows_the_epochs_it_has_come_to(store: Store, study: StudyRow) -> None:
+    with store.writer(study.id) as writer:
+        writer.add_trial(Trial(0, {}))
+        writer.start_attempt(0, Attempt(1))
+        for epoch in range(1, 6):
+            writer.record(0, 1, Epoch(epoch, {"f1_macro": 0.5}, 0.5))
+        writer.flush()
+        assert store.trials(study.id)[0].epochs == 5
+        writer.start_attempt(0, Attempt(2))  # it goes on from what the first left, and has not told an epoch yet
+        writer.flush()
+        assert store.trials(study.id)[0].epochs == 5
+        writer.record(0, 2, Epoch(4, {"f1_macro": 0.5}, 0.5))
+    assert store.trial(study.id, 0).epochs == 4

@@ -1,0 +1,74 @@
+"""Exporting a study's trials, one after the other: what is held does not grow with their epochs."""
+
+import csv
+import io
+import json
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TextIO
+
+from fersearch.api.context import open_store
+from fersearch.api.studies import attempts_json, finite, history_json, trial_json
+from fersearch.errors import lookup
+from fersearch.store import Store, StudyRow
+from fersearch.trial import Epoch, Trial
+
+
+def export_study(name: str, format: str = "csv", storage: str | None = None) -> str:
+    """A study's trials as text: `csv` (one row each) or `json` (with attempts and epochs)."""
+    out = io.StringIO()
+    write_export(out, name, format, storage)
+    return out.getvalue()
+
+
+def write_export(out: TextIO, name: str, format: str = "csv", storage: str | None = None) -> None:
+    """Write what `export_study` gives to an open file, a trial at a time.
+
+    The database is read meanwhile: write to a file, or another program that stops reading holds a transaction open.
+
+    Raises:
+        UnknownName: there is no such study or format.
+    """
+    write = lookup("format", format, {"csv": _write_csv, "json": _write_json})
+    with open_store(storage) as store:
+        write(out, store, store.study(name))
+
+
+def _write_json(out: TextIO, store: Store, study: StudyRow) -> None:
+    """Write what `json.dumps` of the whole study would give, indented by two."""
+    head = json.dumps({"name": study.name, "spec": study.spec.to_json()}, indent=2)
+    out.write(head.removesuffix("\n}") + ',\n  "trials": [')
+    end = "]\n}"
+    for trial, history in _with_epochs(store.trials(study.id), store.histories(study.id)):
+        row = {**trial_json(trial), "attempts": attempts_json(trial), "history": history_json(history)}
+        out.write("\n" if end.startswith("]") else ",\n")
+        out.write(textwrap.indent(json.dumps(finite(row), indent=2), "    "))
+        end = "\n  ]\n}"
+    out.write(end)
+
+
+def _with_epochs(
+    trials: Iterable[Trial], histories: Iterator[tuple[int, Sequence[Epoch]]]
+) -> Iterator[tuple[Trial, Sequence[Epoch]]]:
+    """Each trial with its epochs; both come by number, and not every trial has epochs."""
+    number = -1
+    history: Sequence[Epoch] = ()
+    for trial in trials:
+        while number < trial.number:
+            number, history = next(histories, (sys.maxsize, ()))
+        yield trial, history if number == trial.number else ()
+
+
+def _write_csv(out: TextIO, store: Store, study: StudyRow) -> None:
+    trials = store.trials(study.id)
+    params = list(dict.fromkeys(name for trial in trials for name in trial.params))
+    values = list(dict.fromkeys(name for trial in trials for name in trial.values))
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        ["number", "state", "reason", "epochs_trained", "kept_epoch", *params, *values, "checkpoint", "data"]
+    )
+    for trial in trials:
+        row = [trial.number, trial.state, trial.reason or "", trial.epochs, trial.kept_epoch or ""]
+        row += [trial.params.get(name, "") for name in params] + [trial.values.get(name, "") for name in values]
+        writer.writerow([*row, trial.checkpoint or "", trial.data_digest])
