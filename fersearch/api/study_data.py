@@ -19,6 +19,7 @@ from fersearch.study import StudySpec
 from fersearch.trial import Trial
 
 Progress = Callable[[int, int], None]
+WAITS = "1 trial that had not ended begins again"
 
 
 @dataclass(frozen=True)
@@ -150,20 +151,23 @@ def _replaced(study: StudyRow, then: Identity, found: Identity, trials: Sequence
     earlier = [*study.data.get("earlier", ()), {**before, "baseline": dict(study.baseline)}]
     known = [each.get("baseline") for each in earlier if each.get("seen", {}).get("digest") == found.seen]
     notes = [f"study {study.name} goes on with other data", f"then: {then.told()}", f"now:  {found.told()}"]
-    notes += _told_of(trials, found)
+    notes += _told_of(trials, found, study.spec.budget.trials)
     return Settled({**found.to_json(), "earlier": earlier}, {}, notes, next(filter(None, reversed(known)), {}))
 
 
-def _told_of(trials: Sequence[Trial], found: Identity) -> Iterator[str]:
+def _told_of(trials: Sequence[Trial], found: Identity, budget: int) -> Iterator[str]:
     others = [trial for trial in trials if not trial.saw(found.seen)]
     ended = sum(trial.state.ended for trial in others)
+    waiting = len(others) - ended
     if ended:
         yield (
             f"{ended} of {len(trials)} trials saw the earlier data: they stay listed and count as tried, "
             "but are not compared with new ones and not on the front"
         )
-    if len(others) > ended:
-        yield f"{len(others) - ended} trials that had not ended begin again"
+    if waiting:
+        yield f"{waiting} trials that had not ended begin again" if waiting > 1 else WAITS
+    if ended and sum(trial.state.ended for trial in trials) >= budget:
+        yield f"all {budget} trials of the budget were tried: give more with --trials"
 
 
 def _targets(spec: StudySpec, dataset: Dataset) -> list[str]:

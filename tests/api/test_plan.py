@@ -3,7 +3,7 @@
 import pytest
 
 from fersearch import Architecture, Choice, Dataset, Float, Metric
-from fersearch.api.plan import Wishes, plan
+from fersearch.api.plan import Wishes, plan, unseen_dataset
 from fersearch.errors import StudyFileError, UnknownName, UsageError
 from fersearch.registry import Registry
 from fersearch.study import Protocol
@@ -224,3 +224,27 @@ def test_ratios_mean_a_drawn_split(registry):
 def test_an_unknown_unseen_dataset_is_a_mistake(registry):
     with pytest.raises(UsageError, match="unknown dataset 'jafe'"):
         plan(Wishes("net", "drawn", unseen=["jafe"]), registry)
+
+
+def test_unseen_data_is_named_by_dataset_or_by_dataset_and_path(registry, tmp_path, monkeypatch):
+    spec = plan(Wishes("net", "drawn", unseen=["drawn", f"drawn={tmp_path}"]), registry)
+    assert spec.unseen == ("drawn", "drawn")
+    monkeypatch.setattr(Drawn, "needs_data", True)
+    spec = plan(Wishes("net", "drawn", data=tmp_path, unseen=["drawn", f"drawn={tmp_path}"]), registry)
+    assert spec.unseen == ("drawn", f"drawn={tmp_path}")
+    assert [unseen_dataset(text) for text in spec.unseen] == [("drawn", None), ("drawn", tmp_path)]
+    with pytest.raises(UsageError, match="nowhere does not exist"):
+        plan(Wishes("net", "drawn", data=tmp_path, unseen=[f"drawn={tmp_path / 'nowhere'}"]), registry)
+    monkeypatch.setattr(Drawn, "named_by_path", True)
+    with pytest.raises(UsageError, match="drawn is the name of a layout"):
+        plan(Wishes("net", "drawn", data=tmp_path, unseen=["drawn"]), registry)
+
+
+def test_a_study_keeps_the_path_that_its_datasets_name_leads_to_now(registry, tmp_path, monkeypatch):
+    monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(Drawn, "needs_data", True)
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+        assert plan(Wishes("net", "drawn", data=folder), registry).data == str(folder)
+        assert plan(Wishes("net", "drawn"), registry).data == str(folder)

@@ -8,7 +8,8 @@ import pytest
 from fersearch import api, cli
 from fersearch.api.checkpoints import Pulled
 from fersearch.api.plugins import CheckReport
-from fersearch.api.studies import Front, StudyView
+from fersearch.api.reruns import Rerun
+from fersearch.api.studies import Front, StudyView, TrialView
 from tests.cli.fakes import CREATED, OBJECTIVES, SPEC, trial
 
 VIEW = StudyView("cnn-faces", SPEC, CREATED, {"complete": 2}, "sqlite:///x.db", [], {}, 95.0, [])
@@ -224,3 +225,17 @@ def test_version(capsys):
 
     assert cli.run(["--version"]) == 0
     assert capsys.readouterr().out == f"fersearch {__version__}\n"
+
+
+def test_run_hands_over_where_the_data_is_and_that_other_data_is_accepted(verb):
+    ran = verb("run_study", VIEW)
+    verb("front", Front("cnn-faces", [], OBJECTIVES, {}))
+    assert cli.run(["study", "run", "cnn-faces", "--data", "/moved", "--accept-data-change"]) == 0
+    assert (ran[0][1]["data"], ran[0][1]["accept_data_change"]) == (Path("/moved"), True)
+
+
+def test_rerun_hands_over_where_the_data_is(verb):
+    verb("show_trial", TrialView(trial(0, 0.6, 1, 1), []))
+    reran = verb("rerun_trial", Rerun("cnn-faces", 0, 0, 1, (1, 1), (), ()))
+    assert cli.run(["trial", "rerun", "cnn-faces", "0", "--data", "/moved"]) == 0
+    assert reran[0][1]["data"] == Path("/moved")

@@ -9,9 +9,10 @@ from fersearch.api.checkpoints import CheckpointRow
 from fersearch.api.datasets import DatasetRow, DatasetView
 from fersearch.api.plugins import PluginRow, PluginView
 from fersearch.api.studies import Front, StudyView, TrialView
-from fersearch.cli import parts, render
+from fersearch.cli import parts, records, render
 from fersearch.cli.listing import Listing
 from fersearch.cli.parts import Text
+from fersearch.data.identity import Identity
 from fersearch.data.verify import Report
 from fersearch.store import StudySummary
 from fersearch.trial import Attempt, Reason, TrialState
@@ -305,3 +306,31 @@ def test_colours_and_the_consoles_own_codes_stay(monkeypatch):
     out = render.SafeConsole(file=io.StringIO(), force_terminal=True, color_system="standard", width=40)
     out.print(Text("joy\x1b[2J", style="red"))
     assert out.file.getvalue() == "\x1b[31mjoy\\x1b[2J\x1b[0m\n"
+
+
+def test_a_study_says_which_data_it_is_about():
+    known = Identity("f" * 64, "a" * 64, "5" * 64, "7" * 64, ("happy", "sad"), {"train": 1000, "valid": 27}, 1027)
+    data = {**replace(known, path="/faces").to_json(), "earlier": [known.to_json()]}
+    view = StudyView("cnn-faces", SPEC, CREATED, {}, "sqlite:///x.db", [], {}, 95.0, [], data=data)
+    told = text(render.study(view), 140).splitlines()
+    place = next(k for k, line in enumerate(told) if line.startswith("data "))
+    assert [line.strip() for line in told[place : place + 3]] == [
+        "data           /faces",
+        "images: 1,000 train, 27 valid; 2 classes: happy, sad; seen 555555555555; files ffffffffffff (1,027)",
+        "1 earlier set of data, whose trials are not compared",
+    ]
+    assert records.study(view)["data"] == data
+
+
+def test_trials_of_other_data_are_marked_in_the_list_and_counted_below_the_front():
+    old, new = (replace(trial(k, 0.6, 1.0, 1.0), data_digest=str(k) * 64) for k in range(2))
+    listed = text(render.trials([old, new], OBJECTIVES), 120).splitlines()
+    assert listed[0].split()[:5] == ["trial", "state", "reason", "epochs", "data"]
+    assert [line.split()[4] for line in listed[1:]] == ["000000000000", "111111111111"]
+    assert "data" not in text(render.trials([old, replace(new, data_digest="")], OBJECTIVES), 120).split()
+    found = Front("cnn-faces", [new], OBJECTIVES, {}, foreign=2)
+    below = "2 complete trials saw earlier data and cannot be compared with these"
+    assert text(render.front(found), 120).splitlines()[-1] == below
+    assert (
+        text(render.front(replace(found, trials=[], foreign=1)), 120).splitlines()[-1].startswith("1 complete trial ")
+    )

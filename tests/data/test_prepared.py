@@ -1,6 +1,7 @@
 """A dataset is prepared once, whole or not at all, and outlives its source."""
 
 import errno
+import json
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from fersearch import DataError, UsageError
+from fersearch.data import digests
 from fersearch.data import prepared as room
 from fersearch.data.prepared import Prepared, prepare
 
@@ -176,3 +178,56 @@ def test_a_broken_copy_is_named(prepared: Prepared) -> None:
     (prepared.folder / "images.npy").write_bytes(b"")
     with pytest.raises(DataError, match=r"images.npy is broken"):
         _ = prepared.images
+
+
+def test_the_digest_of_the_files_and_who_read_them_are_taken_while_preparing(
+    squares: Any, source: Path, tmp_path: Path
+) -> None:
+    first = prepare(squares, source, {}, tmp_path / "p")
+    assert first.files_digest == digests.of_files([source / "squares.txt"], source)
+    assert first.makers == {**digests.makers(), "dataset squares": "1"}
+    os.utime(source / "squares.txt", ns=(1, 1))
+    touched = prepare(squares, source, {}, tmp_path / "p")
+    assert touched.folder != first.folder
+    assert touched.files_digest == first.files_digest
+
+
+def test_unchanged_files_are_not_read_again(
+    squares: Any, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = prepare(squares, source, {}, tmp_path / "p")
+
+    def read(path: Path, *_: Any, **__: Any) -> None:
+        raise AssertionError(f"{path} was read")
+
+    monkeypatch.setattr(digests, "_bytes_digest", read)
+    monkeypatch.setattr(squares, "read", read)
+    assert prepare(squares, source, {}, tmp_path / "p") == first
+
+
+def test_a_copy_from_before_files_had_digests_gets_one_once(squares: Any, source: Path, tmp_path: Path) -> None:
+    first = prepare(squares, source, {}, tmp_path / "p")
+    meta = json.loads((first.folder / "meta.json").read_text())
+    del meta["files_digest"], meta["makers"]
+    (first.folder / "meta.json").write_text(json.dumps(meta))
+    assert Prepared.open(first.folder).files_digest == ""
+    again = prepare(squares, source, {}, tmp_path / "p")
+    assert (again.folder, again.files_digest, again.makers) == (first.folder, first.files_digest, {})
+    assert Prepared.open(first.folder).files_digest == first.files_digest
+
+
+def test_files_that_change_while_they_are_prepared_make_no_copy(squares: Any, source: Path, tmp_path: Path) -> None:
+    def change(*_: int) -> None:
+        with (source / "squares.txt").open("a") as file:
+            file.write("\n0 0 - 1")
+
+    with pytest.raises(DataError, match="changed while they were prepared"):
+        prepare(squares, source, {}, tmp_path / "p", change)
+    assert left_over(tmp_path / "p") == []
+
+
+def test_each_image_has_a_digest_that_is_taken_once(prepared: Prepared) -> None:
+    found = np.array(prepared.image_digests)
+    assert found.shape == (60, 16)
+    np.save(prepared.folder / room.IMAGE_DIGESTS, found[::-1])
+    assert (Prepared.open(prepared.folder).image_digests == found[::-1]).all()

@@ -1,5 +1,7 @@
 """A prepared dataset reaches a node that does not see the driver's copy, once."""
 
+import json
+import shutil
 import tarfile
 import threading
 
@@ -53,3 +55,21 @@ def test_a_broken_archive_leaves_nothing(folder, tmp_path):
         bring(folder, lambda _: b"no archive at all")
     left = [path.name for path in (tmp_path / "node" / "prepared" / "faces").iterdir()]
     assert left == ["key.lock"]
+
+
+def test_a_copy_of_the_nodes_own_serves_only_with_the_same_content(tmp_path, monkeypatch):
+    monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path / "node"))
+    driven, own = tmp_path / "driver" / "faces" / "key", tmp_path / "node" / "prepared" / "faces" / "key"
+    for folder, digest in ((driven, "d" * 64), (own, "e" * 64)):
+        folder.mkdir(parents=True)
+        names = ("name", "licence", "source")
+        meta = {**dict.fromkeys(names, ""), **dict.fromkeys(("count", "image_size", "channels", "files"), 1)}
+        meta |= {"class_names": [], "findings": [], "options": {}, "digest": digest}
+        (folder / "meta.json").write_text(json.dumps(meta))
+    archive = pack(driven)
+    shutil.rmtree(driven)
+    assert bring(driven, lambda _: b"", "e" * 64) == own
+    copy = bring(driven, lambda _: archive, "d" * 64)
+    assert copy == own.with_name("key-dddddddddddd")
+    assert json.loads((copy / "meta.json").read_text())["digest"] == "d" * 64
+    assert bring(driven, lambda _: b"", "d" * 64) == copy

@@ -1,5 +1,6 @@
 """Studies are kept, listed, changed and removed."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -137,3 +138,20 @@ def test_rows_go_with_their_study_also_by_plain_sql(store: Store, study: StudyRo
     with store.database.write() as connection:
         connection.exec_driver_sql("DELETE FROM studies")
     assert set(count(store).values()) == {0}
+
+
+def test_which_data_a_study_is_about_is_kept_with_its_baseline_and_its_trials(store: Store, study: StudyRow) -> None:
+    with store.writer(study.id) as writer:
+        writer.add_trial(Trial(90, {}))
+        writer.add_trial(Trial(91, {}, data_digest="other"))
+    data = {"seen": {"version": 1, "digest": "abc"}, "path": "/data"}
+    store.set_data(study.id, data, {"": "abc"}, {"f1_macro": math.nan})
+    found = store.study("faces")
+    assert (found.data, found.data_digest) == (data, "abc")
+    assert math.isnan(found.baseline["f1_macro"])
+    assert [store.trial(study.id, number).data_digest for number in (90, 91)] == ["abc", "other"]
+
+
+def test_a_study_may_be_created_with_what_is_known_of_its_data(store: Store) -> None:
+    made = store.create_study(replace(make_spec(), name="again"), data={"arrays": {"digest": "a"}})
+    assert (made.data, made.data_digest) == ({"arrays": {"digest": "a"}}, "")

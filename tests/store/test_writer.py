@@ -362,3 +362,19 @@ def test_texts_that_no_database_can_keep_are_kept_readable(store: Store, study: 
     attempt = store.trial(study.id, 0).attempts[0]
     assert (attempt.message, attempt.traceback) == ("a\\0b", "c\\0d\\udcff")
     assert attempt.facts == {"e": "\0\udcff"}
+
+
+def test_a_trial_that_begins_again_has_only_its_new_epochs(store: Store, study: StudyRow) -> None:
+    with store.writer(study.id) as writer:
+        writer.add_trial(Trial(0, {}))
+        for attempt, epochs in ((1, 3), (2, 1)):
+            writer.start_attempt(0, Attempt(attempt))
+            if attempt == 2:
+                writer.flush()
+                writer.forget_epochs(0, attempt)
+                writer.flush()
+                assert store.history(study.id, 0) == []
+            for number in range(1, epochs + 1):
+                writer.record(0, attempt, Epoch(number, {"f1_macro": attempt / 10}, 1.0))
+    assert [(epoch.number, epoch.values) for epoch in store.history(study.id, 0)] == [(1, {"f1_macro": 0.2})]
+    assert [attempt.last_epoch for attempt in store.trial(study.id, 0).attempts] == [3, 1]
