@@ -140,8 +140,9 @@ class _Gathered:
         """Add the trials that stand for a study."""
         every = self.store.trials(study.id)
         trials = of_data(every, study.data_digest)
-        if len(trials) < len(every):
-            self.left_out.append(f"{len(every) - len(trials)} trials of study {study.name} saw earlier data: left out.")
+        if others := len(every) - len(trials):
+            who = "1 trial" if others == 1 else f"{others} trials"
+            self.left_out.append(f"{who} of study {study.name} saw earlier data: left out.")
         if study.plugins not in self._tables:
             self._tables[study.plugins] = _metrics(study.plugins)
         table = self._tables[study.plugins]

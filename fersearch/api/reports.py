@@ -64,9 +64,9 @@ def gather(store: Store, study: StudyRow, most: int = BEST) -> Record:
     chosen = derive.best_first(trials, spec.objectives[0])[:most]
     registry = _registry(study)
     data, judged = _evidence(registry, study, chosen[0] if chosen else None, store)
-    if len(trials) < len(every) and not isinstance(data, Absent):
-        left_out = f"{len(every) - len(trials)} trials saw earlier data and are left out of this report"
-        data = replace(data, warnings=(*data.warnings, left_out))
+    if (others := len(every) - len(trials)) and not isinstance(data, Absent):
+        who = "1 trial saw earlier data and is" if others == 1 else f"{others} trials saw earlier data and are"
+        data = replace(data, warnings=(*data.warnings, f"{who} left out of this report"))
     return Record(
         spec=spec,
         created=study.created,

@@ -161,7 +161,7 @@ def _told_of(trials: Sequence[Trial], found: Identity, budget: int) -> Iterator[
     waiting = len(others) - ended
     if ended:
         yield (
-            f"{ended} of {len(trials)} trials saw the earlier data: they stay listed and count as tried, "
+            f"trials that saw the earlier data: {ended} of {len(trials)}. They stay listed and count as tried, "
             "but are not compared with new ones and not on the front"
         )
     if waiting:

@@ -12,7 +12,10 @@ from PIL import Image
 
 from fersearch import api
 from fersearch.api.after import refit
+from fersearch.api.candidates import gather as gather_candidates
+from fersearch.api.candidates import load_valid
 from fersearch.api.context import components, notices, open_store
+from fersearch.api.reports import gather as gather_report
 from fersearch.api.reruns import _same_data
 from fersearch.data import digests
 from fersearch.data.images import decode_all
@@ -213,7 +216,7 @@ def test_accepted_data_has_a_front_and_a_baseline_of_its_own(data: Path) -> None
         add(data, "valid", "sad", f"new{k}", 50 + k)
     told = run(accept_data_change=True, trials=2)
     assert told[-1] == (
-        "1 of 1 trials saw the earlier data: they stay listed and count as tried, "
+        "trials that saw the earlier data: 1 of 1. They stay listed and count as tried, "
         "but are not compared with new ones and not on the front"
     )
     view, front = api.show_study("s"), api.front("s")
@@ -400,3 +403,29 @@ def test_training_images_are_left_out_by_the_data_of_the_training_alone(
     with pytest.raises(DataError, match="imagefolder as it is found now is not the data"):
         api.evaluate(pulled, "faces", no_duplicates=True, dataset_options={"train": "20", "valid": "20", "test": "20"},
                      label_map={"happiness": "happy", "sadness": "sad"})  # fmt: skip
+
+
+def test_whatever_compares_trials_leaves_those_of_earlier_data_out_and_says_so(data: Path) -> None:
+    add(data, "train", "sad", "new", 5)
+    run(accept_data_change=True, trials=2)
+    assert api.compare_studies(["s"]).found.left_out == ["1 trial of study s saw earlier data: left out."]
+    study, _ = all_rows()
+    with open_store(None) as store:
+        record = gather_report(store, study)
+        found = gather_candidates(store, [study])
+    assert [trial.number for trial in record.trials] == [1]
+    assert record.data.warnings[-1] == "1 trial saw earlier data and is left out of this report"
+    assert [each.trial.number for each in found] == [1]
+    states = [(trial.state.name, trial.user_attrs["state"]) for trial in api.to_optuna("s").trials]
+    assert states == [("FAIL", "complete"), ("COMPLETE", "complete")]
+    assert api.export_study("s").splitlines()[0].endswith(",checkpoint,data")
+
+
+def test_an_ensemble_is_not_chosen_by_other_data(data: Path) -> None:
+    study, _ = all_rows()
+    with open_store(None) as store:
+        found = gather_candidates(store, [study])
+    assert len(load_valid(found, components()).indices["valid"]) == 8
+    add(data, "train", "sad", "new", 5)
+    with pytest.raises(DataError, match="is not the data that the checkpoint was trained on"):
+        load_valid(found, components())
