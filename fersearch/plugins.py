@@ -16,7 +16,7 @@ from types import ModuleType
 
 import pluggy
 
-from fersearch import hookspecs
+from fersearch import hookspecs, trust
 from fersearch.errors import PluginError
 
 GROUP = "fersearch"
@@ -91,7 +91,7 @@ def load(files: Iterable[Path | PluginFile] = (), folder: Path | None = None) ->
     loaded = Loaded(new_manager())
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         _attempt(loaded, entry.value, partial(_register, loaded.manager, entry.value, partial(_from_entry, entry)))
-    for path in folder_files(folder) if folder else []:
+    for path in _own_files(loaded, folder) if folder else []:
         _attempt(loaded, str(path), partial(_register_path, loaded, path))
     for given in files:
         file = given if isinstance(given, PluginFile) else PluginFile.read(given)
@@ -99,6 +99,21 @@ def load(files: Iterable[Path | PluginFile] = (), folder: Path | None = None) ->
             _make_way(loaded.manager, Path(file.path))
             _register_file(loaded, file)
     return loaded
+
+
+def _own_files(loaded: Loaded, folder: Path) -> list[Path]:
+    """The plugin files of a folder that may run unasked: of the named one all, else those that only the user writes."""
+    paths = folder_files(folder)
+    if os.environ.get("FERSEARCH_PLUGINS_DIR") or not paths:
+        return paths
+    if whole := trust.refusal(folder):
+        told = f"the plugins in {folder} are not loaded: {whole}; to load one, name it: --plugin {paths[0]}"
+        loaded.broken[str(folder)] = told
+        return []
+    reasons = {path: reason for path in paths if (reason := trust.refusal(path))}
+    for path, reason in reasons.items():
+        loaded.broken[str(path)] = f"plugin {path} is not loaded: {reason}; to load it, name it: --plugin {path}"
+    return [path for path in paths if path not in reasons]
 
 
 def new_manager() -> pluggy.PluginManager:
@@ -136,7 +151,14 @@ def _register(manager: pluggy.PluginManager, where: str, find: Finder) -> None:
         told = str(error).strip().splitlines() or [""]
         what = ": ".join(dict.fromkeys((told[0], told[-1])))  # pluggy ends with what is wrong
         message = f"plugin {where} cannot be loaded: {type(error).__name__}: {what}"
-        raise PluginError(message, "fix it, or check it with `fersearch plugin check FILE`") from error
+        raise PluginError(message, _way_out(error)) from error
+
+
+def _way_out(error: BaseException) -> str:
+    """What to do about a plugin that cannot be loaded."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"install what has the module '{error.name}', or fix it; `fersearch plugin check FILE` tells more"
+    return "fix it, or check it with `fersearch plugin check FILE`"
 
 
 def _from_entry(entry: EntryPoint) -> ModuleType:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fersearch.api.bodies import check_run
     from fersearch.api.checkpoints import list_checkpoints, load_checkpoint, pull_checkpoint
     from fersearch.api.comparing import compare_studies, sweep_study
+    from fersearch.api.context import trust_plugins
     from fersearch.api.creating import check_file, create_from_file, create_study
     from fersearch.api.datasets import (
         export_dataset,
@@ -78,6 +79,7 @@ _HOMES = {
     "study_spec": "studies",
     "sweep_study": "comparing",
     "to_optuna": "studies",
+    "trust_plugins": "context",
     "verify_dataset": "datasets",
     "write_export": "export",
     "write_report": "reports",
@@ -119,6 +121,7 @@ __all__ = [
     "study_spec",
     "sweep_study",
     "to_optuna",
+    "trust_plugins",
     "verify_dataset",
     "write_export",
     "write_report",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fersearch.api.checkpoint_data import check_training_data
-from fersearch.api.context import components
+from fersearch.api.context import components_of
 from fersearch.api.study_data import prepared_data
 from fersearch.artifacts import Artifacts
 from fersearch.components import Metric
@@ -61,18 +61,17 @@ def gather(store: Store, studies: Sequence[StudyRow]) -> list[Candidate]:
 
 
 def registry_of(studies: Sequence[StudyRow]) -> Registry:
-    """The components of all studies, with their plugin files; UsageError if two files of one name differ."""
-    return components(plugins_of(studies), folder=False)
+    """The components of all studies, with their plugin files.
+
+    Raises:
+        PluginError: two files bring the same component, or one is not trusted here.
+    """
+    return components_of(*studies)
 
 
 def plugins_of(studies: Sequence[StudyRow]) -> list[PluginFile]:
-    """The plugin files of some studies, each once; UsageError if two of one name differ."""
-    files: dict[str, PluginFile] = {}
-    for file in (file for study in studies for file in study.plugins):
-        name = Path(file.path).name
-        if files.setdefault(name, file).digest != file.digest:
-            raise UsageError(f"the studies use two plugin files {name} that differ", "make an ensemble of one of them")
-    return list(files.values())
+    """The plugin files of some studies, each once."""
+    return list({file.digest: file for study in studies for file in study.plugins}.values())
 
 
 def check_alike(candidates: Sequence[Candidate], registry: Registry) -> None:

@@ -247,7 +247,7 @@ def trusted_registry(path: Path, trust_plugin: bool) -> Registry:
     folder = Path(path) if is_ensemble(path) else weights_file(path).parent
     needed = card_of(path)["plugins"]
     if not needed:
-        return components()
+        return components(folder=not _within_checkpoint())
     found = []
     for item in needed:
         beside = _beside(folder, item)
@@ -262,6 +262,16 @@ def trusted_registry(path: Path, trust_plugin: bool) -> Registry:
             "read it, then allow it with --trust-plugin (in Python: trust_plugin=True)",
         )
     return components(found, folder=False)
+
+
+def _within_checkpoint() -> bool:
+    """Whether we stand in the folder of a checkpoint, or below one: `./plugins` then came with it."""
+    here = Path.cwd()
+    return any(_is_pulled(place) for place in (here, *here.parents))
+
+
+def _is_pulled(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (WEIGHTS, CARD, ENSEMBLE))
 
 
 def _beside(folder: Path, entry: Mapping[str, Any]) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fersearch
-from fersearch.api.context import components, open_store
+from fersearch.api.context import components, components_of, open_store, require_trusted
 from fersearch.api.studies import front_of, matching_studies
 from fersearch.artifacts import Artifacts
 from fersearch.errors import FersearchError, UsageError, lookup
@@ -106,7 +106,7 @@ def sweep_study(
         pack.check_folder(out, force)
     with open_store(storage) as store:
         study = store.study(name)
-        table = _metrics(study.plugins)
+        table = _metrics(study)
         record = _record(store, study, of_data(store.trials(study.id), study.data_digest), table)
     chosen = _chosen(metrics, record, _known([record]))
     complete = derive.best_first(record.trials, study.spec.objectives[0])
@@ -144,7 +144,7 @@ class _Gathered:
             who = "1 trial" if others == 1 else f"{others} trials"
             self.left_out.append(f"{who} of study {study.name} saw earlier data: left out.")
         if study.plugins not in self._tables:
-            self._tables[study.plugins] = _metrics(study.plugins)
+            self._tables[study.plugins] = _metrics(study)
         table = self._tables[study.plugins]
         record = _record(self.store, study, trials, table)
         chosen = self._chosen(study, trials)
@@ -211,10 +211,15 @@ def _record(store: Store, study: StudyRow, trials: Sequence[Trial], table: Metri
     )
 
 
-def _metrics(plugins: "tuple[PluginFile, ...]") -> Metrics:
-    """The metrics that a study knows; the installed ones alone where its plugin files cannot be loaded any more."""
+def _metrics(study: StudyRow) -> Metrics:
+    """The metrics that a study knows; the installed ones alone where its plugin files cannot be loaded any more.
+
+    Raises:
+        PluginError: its plugin files are not trusted here.
+    """
+    require_trusted(study)
     try:
-        return components(plugins, folder=False).metrics
+        return components_of(study).metrics
     except FersearchError:
         return components(folder=False).metrics
 

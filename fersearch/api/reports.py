@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fersearch.api.context import components, open_store
+from fersearch.api.context import components_of, open_store, require_trusted
 from fersearch.api.studies import front_of
 from fersearch.errors import FersearchError, UsageError
 from fersearch.registry import Registry
@@ -89,8 +89,9 @@ def gather(store: Store, study: StudyRow, most: int = BEST) -> Record:
 
 
 def _registry(study: StudyRow) -> Registry | Absent:
+    require_trusted(study)
     try:
-        return components(study.plugins, folder=False)
+        return components_of(study)
     except FersearchError as error:
         return Absent(f"The plugins of the study cannot be loaded: {error.message}.")
 

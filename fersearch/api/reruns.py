@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fersearch.api.checkpoints import refuse_existing, write_pulled
-from fersearch.api.context import components, open_store
+from fersearch.api.context import components_of, open_store
 from fersearch.api.requests import request_for
 from fersearch.api.running import environment, to_preload
 from fersearch.api.study_data import StudyData, open_study_data, recorded_data
@@ -127,7 +127,7 @@ def rerun_trial(
             raise UsageError(f"trial {number} is {trial.state.value}", "let it end first: fersearch study run " + name)
         facts = _facts(store, study, trial)
         drivers = [each["packages"] for each in store.environments(study.id) if each.get("role") == "driver"]
-    registry = components(study.plugins, folder=False)
+    registry = components_of(study)
     spec = study.spec
     found = _same_data(registry, study, trial, data)
     slot = _slot(device or facts.get("device"), facts.get("threads"))

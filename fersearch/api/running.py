@@ -14,7 +14,7 @@ from typing import Any
 
 from fersearch.api.after import follow_up
 from fersearch.api.bodies import Body, body, check_run
-from fersearch.api.context import components, open_store
+from fersearch.api.context import components_of, open_store
 from fersearch.api.garbage import discard
 from fersearch.api.outages import Outages, stopped
 from fersearch.api.plan import check_weights
@@ -144,7 +144,7 @@ class _Run:
     ) -> None:
         self.store, self.where, self.observer, self.seconds, self.lease = store, where, observer, seconds, lease
         self.make_pool, self.grace = make_pool, grace
-        self.registry = components(study.plugins, folder=False)
+        self.registry = components_of(study)
         self.study = study
         self.stop = Stop()
         self.outages = Outages(self.observer.note, self.stop)

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from fersearch import trust
 from fersearch.cli import checkpoint, dataset, doctor, ensemble, errors, plugin, study, trial, use
 
 app = typer.Typer(
@@ -53,6 +54,7 @@ def _common(
 
 def run(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit code."""
+    trust.ask = errors.ask
     return errors.guarded(lambda: app(arguments, prog_name="fersearch", standalone_mode=False))
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fersearch.cli.flags import AsJson, Storage
+from fersearch.cli.flags import AsJson, Storage, TrustStored
 from fersearch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def compare(
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Also write a page, plots and tables.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the report in the folder.")] = False,
+    trust_plugin: TrustStored = False,  # noqa: ARG001
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fersearch.cli.flags import AsJson, Storage
+from fersearch.cli.flags import AsJson, Storage, TrustStored
 
 
 def ensemble(
@@ -25,6 +25,7 @@ def ensemble(
         typer.Option("--where", metavar="METRIC<=N", help="A bound for all members together; repeatable."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    trust_plugin: TrustStored = False,  # noqa: ARG001
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:

@@ -46,6 +46,11 @@ def say(text: str) -> None:
         sys.stderr.write(f"{safe(text)}\n")
 
 
+def ask(question: str) -> bool:
+    """Ask a person at a terminal yes or no; elsewhere there is nobody, and the answer is no."""
+    return sys.stdin.isatty() and sys.stderr.isatty() and typer.confirm(safe(question), err=True)
+
+
 def echo(text: str) -> None:
     """Print a line on standard output."""
     typer.echo(safe(text))

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from fersearch import durations
+from fersearch import durations, trust
 from fersearch.errors import UsageError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -213,6 +213,18 @@ class RunFlags:
             "grace": duration("--grace", self.grace, zero=True),
         }
         return {name: getattr(self, name) for name in same} | {k: v for k, v in patience.items() if v is not None}
+
+
+def _trusting(wanted: bool) -> bool:
+    if wanted:
+        trust.ask = lambda question: True  # noqa: ARG005
+    return wanted
+
+
+TrustStored = Annotated[
+    bool,
+    typer.Option("--trust-plugin", callback=_trusting, help="Let code that a study keeps run here, now and later."),
+]
 
 
 def pairs(flag: str, texts: Sequence[str] | None) -> dict[str, str]:

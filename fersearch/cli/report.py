@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fersearch.cli import errors
-from fersearch.cli.flags import Storage
+from fersearch.cli.flags import Storage, TrustStored
 
 Name = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.")]
 
@@ -18,6 +18,7 @@ def report(
         int, typer.Option("--trials", help="Draw the learning curves of so many of the best trials.")
     ] = 5,
     force: Annotated[bool, typer.Option("--force", help="Replace the report in the folder.")] = False,
+    trust_plugin: TrustStored = False,  # noqa: ARG001
     storage: Storage = None,
 ) -> None:
     """Write a study's report: one HTML page, plots, and tables for a paper."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from fersearch.cli import compare, errors, flags, report
-from fersearch.cli.flags import AsJson, Keep, RunFlags, Storage, StudyFlags, Yes
+from fersearch.cli.flags import AsJson, Keep, RunFlags, Storage, StudyFlags, TrustStored, Yes
 from fersearch.errors import FersearchError, UsageError
 from fersearch.formatting import masked_url, printable, safe
 
@@ -70,6 +70,7 @@ def run(
     keep: Keep = None,
     data: Data = None,
     accept_data_change: AcceptDataChange = False,
+    trust_plugin: TrustStored = False,  # noqa: ARG001
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> int:

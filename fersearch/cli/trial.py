@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fersearch.cli.flags import AsJson, Data, Storage
+from fersearch.cli.flags import AsJson, Data, Storage, TrustStored
 from fersearch.errors import UsageError
 from fersearch.trial import Epoch
 
@@ -62,6 +62,7 @@ def rerun(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a pulled model that is there.")] = False,
     data: Data = None,
+    trust_plugin: TrustStored = False,  # noqa: ARG001
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> int:

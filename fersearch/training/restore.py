@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as registration
 
-from fersearch.errors import FersearchError
+from fersearch.errors import FersearchError, PluginError
 
 ROOM_BYTES = 2**26  # beyond four times the tensors, for weights that a constructor makes and replaces
 ROOM_PARTS = 20_000  # beyond twenty parts a tensor
@@ -63,6 +63,9 @@ def _built(build: Build, tensors: Mapping[str, Tensor], name: str) -> nn.Module:
             return build()
     except FersearchError:
         raise
+    except ModuleNotFoundError as error:
+        told = f"{name} cannot be built: it needs the module '{error.name}'"
+        raise PluginError(told, f"install what has '{error.name}' (pip install)") from error
     except Exception as error:
         raise _unfit(name, f"it cannot be built as the card says: {type(error).__name__}: {error}") from error
 

@@ -72,6 +72,63 @@ def test_weights_of_another_architecture_do_not_load_as_a_checkpoint() -> None:
         load_model(CARD, {"a": torch.ones(1)}, Cnn())
 
 
+def test_weights_that_are_not_finite_are_refused() -> None:
+    tensors = dict(Cnn().build(PARAMS, TASK).state_dict())
+    tensors["head.bias"] = torch.full_like(tensors["head.bias"], float("nan"))
+    with pytest.raises(FersearchError, match=r"the checkpoint's weights 'head.bias' are not finite"):
+        load_model(CARD, tensors, Cnn())
+
+
+def test_shapes_names_and_types_are_compared_before_a_network_is_made() -> None:
+    tensors = dict(Cnn().build(PARAMS, TASK).state_dict())
+    made: list[str] = []
+
+    class Watched(Cnn):
+        def build(self, params: Any, task: Task) -> Any:
+            made.append(torch.empty(0).device.type)
+            return super().build(params, task)
+
+    for name, wrong, told in (
+        ("head.bias", torch.zeros(9), "'head.bias' is float32 9, not float32 8"),
+        ("head.bias", torch.zeros(8, dtype=torch.float64), "'head.bias' is float64 8, not float32 8"),
+        ("more", torch.zeros(1), "'more' is not part of it"),
+    ):
+        with pytest.raises(FersearchError, match="do not fit architecture 'cnn'") as caught:
+            load_model(CARD, {**tensors, name: wrong}, Watched())
+        assert caught.value.hint == told
+    assert made == ["meta"] * 3
+    load_model(CARD, tensors, Watched())
+    assert made[3:] == ["meta", "cpu"]
+
+
+class Endless(Cnn):
+    """A network that does not stop growing, and can only be built for real."""
+
+    def build(self, params: Any, task: Task) -> Any:
+        torch.zeros(1).item()
+        model = torch.nn.Sequential()
+        while True:
+            model.append(torch.nn.Linear(2000, 2000) if params.get("heavy") else torch.nn.ReLU())
+
+
+@pytest.mark.parametrize("heavy", [True, False])
+def test_a_network_that_grows_beyond_its_file_is_stopped(heavy: bool) -> None:
+    with pytest.raises(FersearchError) as caught:
+        load_model(card(params={"heavy": heavy}), {"a": torch.ones(1)}, Endless())
+    assert caught.value.hint == "it asks for far more weights than the file holds"
+
+
+def test_an_architecture_that_misses_a_module_is_named_with_it() -> None:
+    class Needy(Cnn):
+        def build(self, params: Any, task: Task) -> Any:
+            import no_such_library  # noqa: F401
+
+    with pytest.raises(
+        FersearchError, match="architecture 'cnn' cannot be built: it needs the module 'no_such_library'"
+    ):
+        load_model(CARD, {"a": torch.ones(1)}, Needy())
+
+
 def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
     mark = tmp_path / "ran"
     (tmp_path / "last.pt").write_bytes(pickle.dumps(Trap(mark)))

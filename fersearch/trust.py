@@ -1,0 +1,114 @@
+"""Whose code runs: which plugin files this user let run, known by their digests, and which folders are his to load.
+
+A database, a pulled checkpoint and a folder that others may write hold code of others, and to load a plugin is to
+run it. What the user has named himself is his word.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from fersearch.errors import PluginError
+from fersearch.home import home
+
+ask: Callable[[str], bool] = lambda question: False  # noqa: ARG005, E731
+"""Asks a person whether code may run; the command line puts its own here, elsewhere there is nobody to ask."""
+
+
+def trusted_file() -> Path:
+    """Where the digests stand: a file of this user's own in the home folder, which several users may share."""
+    return home() / f"trusted-plugins-{_user()}"
+
+
+def is_trusted(digest: str) -> bool:
+    """Whether this user let a plugin file of that SHA-256 run."""
+    return digest in _trusted()
+
+
+def trust(files: Mapping[str, str]) -> None:
+    """Let plugin files run from now on: their paths by SHA-256. A home that cannot be written remembers nothing."""
+    known = _trusted()
+    lines = "".join(f"{digest} {path!r}\n" for digest, path in files.items() if digest not in known)
+    if not lines:
+        return
+    with suppress(OSError):
+        trusted_file().parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(trusted_file(), flags, 0o600)
+        try:
+            if _is_private(os.fstat(descriptor)):
+                os.write(descriptor, lines.encode("utf-8", "backslashreplace"))  # in one piece, also beside others
+        finally:
+            os.close(descriptor)
+
+
+def require(files: Mapping[str, tuple[str, str]], what: str, how: str) -> None:
+    """Make sure that this user lets code from a database run: names and sources of plugin files by their SHA-256.
+
+    A person at a terminal is asked once. `what` holds the files, `how` says what to type.
+
+    Raises:
+        PluginError: it is not trusted, and nobody was there to say so; the hint names copies that can be read.
+    """
+    new = {digest: held for digest, held in files.items() if not is_trusted(digest)}
+    if not new:
+        return
+    names = ", ".join(name for name, _ in new.values())
+    copies = ", ".join(str(_to_read(digest, source)) for digest, (_, source) in new.items())
+    told = f"{what} holds code that you have not let run here: {names}"
+    if not ask(f"{told}\nread it in {copies}\nlet it run?"):
+        raise PluginError(told, f"read it in {copies or 'the study'}, then {how}")
+    trust({digest: name for digest, (name, _) in new.items()})
+
+
+def refusal(path: Path) -> str | None:
+    """Why code in a file or folder that nobody named is not run; None where it is this user's or root's own."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        return str(error.strerror)
+    if hasattr(os, "getuid") and found.st_uid not in (os.getuid(), 0):
+        return f"it belongs to another user ({_named(found.st_uid)})"
+    return "everybody may write it" if os.name == "posix" and found.st_mode & stat.S_IWOTH else None
+
+
+def _trusted() -> set[str]:
+    try:
+        descriptor = os.open(trusted_file(), os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:
+        return set()
+    with open(descriptor, encoding="utf-8", errors="replace") as file:
+        if not _is_private(os.fstat(descriptor)):
+            return set()
+        return {line.split(" ", 1)[0] for line in file}
+
+
+def _is_private(found: os.stat_result) -> bool:
+    """Whether a file is this user's, and nobody else may write it."""
+    if not stat.S_ISREG(found.st_mode):
+        return False
+    return not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o022)
+
+
+def _to_read(digest: str, source: str) -> Path:
+    """Write code where a person can read it before it runs."""
+    path = home() / "plugins-to-read" / f"{digest[:16]}.py"
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source, encoding="utf-8")
+    return path
+
+
+def _user() -> str:
+    return str(os.getuid()) if hasattr(os, "getuid") else "user"
+
+
+def _named(uid: int) -> str:
+    try:
+        import pwd
+
+        return pwd.getpwuid(uid).pw_name
+    except (ImportError, KeyError):
+        return f"uid {uid}"
