@@ -25,6 +25,11 @@ def drain_notices() -> list[str]:
     return lines
 
 
+def was_told(line: str) -> bool:
+    """Whether a notice was returned to be told before."""
+    return line in _told
+
+
 def components(files: "Iterable[Path | PluginFile]" = (), *, folder: bool = True) -> "Registry":
     """Load the components: installed ones, those of the plugins folder, those of the files given.
 

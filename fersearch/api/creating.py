@@ -6,6 +6,7 @@ from typing import Any
 
 from fersearch import studyfile
 from fersearch.api.context import components, open_store
+from fersearch.api.data_findings import Progress, check_data
 from fersearch.api.plan import Wishes, plan
 from fersearch.errors import StudyFileError
 from fersearch.plugins import PluginFile
@@ -19,11 +20,15 @@ def create_study(
     *,
     plugins: Iterable[Path] = (),
     storage: str | None = None,
+    progress: Progress | None = None,
     **wishes: Any,
 ) -> StudySpec:
     """Create a study and return its spec; `run_study` runs it.
 
+    Its data is read, so that what is wrong with it is known before the study is stored.
+
     Args:
+        progress: called with the images read and all of them.
         wishes: the fields of `fersearch.api.plan.Wishes`.
 
     Raises:
@@ -32,12 +37,18 @@ def create_study(
     registry = components(plugins)
     with open_store(storage, create=True) as store:
         spec = plan(Wishes(model, dataset, **wishes), registry, names=store.study_names())
+        check_data(registry, [spec], progress)
         store.create_study(spec, used_files(registry, spec))
     return spec
 
 
 def create_from_file(
-    path: Path, overrides: Mapping[str, Any], *, plugins: Iterable[Path] = (), storage: str | None = None
+    path: Path,
+    overrides: Mapping[str, Any],
+    *,
+    plugins: Iterable[Path] = (),
+    storage: str | None = None,
+    progress: Progress | None = None,
 ) -> list[StudySpec]:
     """Create the studies that a TOML file describes; `overrides` are wishes that go before the file's.
 
@@ -46,6 +57,7 @@ def create_from_file(
     """
     with open_store(storage, create=True) as store:
         registry, specs = _from_file(path, overrides, plugins, store.study_names())
+        check_data(registry, specs, progress)
         store.create_studies([(spec, used_files(registry, spec)) for spec in specs])
     return specs
 

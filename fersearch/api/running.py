@@ -14,7 +14,8 @@ from typing import Any
 
 from fersearch.api.after import follow_up
 from fersearch.api.bodies import Body, body, check_run
-from fersearch.api.context import components_of, open_store
+from fersearch.api.context import components_of, open_store, was_told
+from fersearch.api.data_findings import findings
 from fersearch.api.garbage import discard
 from fersearch.api.outages import Outages, stopped
 from fersearch.api.plan import check_weights
@@ -193,6 +194,9 @@ class _Run:
         self._settle(found, accept_change)
         self._on_settled()
         self._prepared = found.prepared
+        for line in findings(found.prepared, found.loaded):
+            if not was_told(line):
+                self.observer.note(line)
         for warning in found.loaded.warnings:
             self.observer.note(f"warning: {warning}")
         if spec.weights:

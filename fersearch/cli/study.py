@@ -42,15 +42,18 @@ def create(
 ) -> int:
     """Create a study and run it at once."""
     from fersearch import api
+    from fersearch.cli import progress, render
 
     given = wishes.keywords()
     plugins = given.pop("plugins", [])
     api.check_run(**how.keywords())
-    if file is not None:
-        specs = api.create_from_file(file, given, plugins=plugins, storage=storage)
-    else:
+    if file is None:
         _need(given)
-        specs = [api.create_study(**given, plugins=plugins, storage=storage)]
+    with progress.preparation(render.console(stderr=True)) as told:
+        if file is not None:
+            specs = api.create_from_file(file, given, plugins=plugins, storage=storage, progress=told)
+        else:
+            specs = [api.create_study(**given, plugins=plugins, storage=storage, progress=told)]
     names = [spec.name for spec in specs]
     if no_run:
         return _created(names, storage, as_json)

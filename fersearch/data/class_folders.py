@@ -61,7 +61,10 @@ def class_folders(root: Path, findings: list[str]) -> list[ClassFolder]:
     if not parts:
         found = _classes_in(top, TO_DRAW, walk, findings)
     elif 0 not in parts:
-        raise DataError(f"{top} has {named(parts.values())} but no train folder", "expected train/<class>/ beside it")
+        raise DataError(
+            f"{top} has {named(_in_order(parts))} but no train folder",
+            "expected train/<class>/ beside it",
+        )
     else:
         found = [
             folder
@@ -70,24 +73,37 @@ def class_folders(root: Path, findings: list[str]) -> list[ClassFolder]:
                 _unwrapped(path, part), TO_DRAW if part == 0 and 1 not in parts else part, walk, findings
             )
         ]
-        _check_beside(top, list(parts.values()), found, findings)
+        _check_beside(top, _in_order(parts), found, findings)
     walk.pass_over(top)
     findings += walk.findings()
     _refuse_two_classes(found, walk.repeated)
     return _checked(top, found)
 
 
+def _in_order(parts: Mapping[int, Path]) -> list[Path]:
+    return [path for _, path in sorted(parts.items())]
+
+
 def _unwrapped(folder: Path, part: int | None = None) -> Path:
     """The folder in which the class or part folders lie: the only one in a folder is entered where it wraps them."""
-    while True:
-        below = subfolders(folder)
-        inner = [path.name for path in subfolders(below[0])] if len(below) == 1 else []
-        if not inner or _images_in(folder):
-            return folder
-        name = below[0].name
-        if not (is_wrapper(name) or (parts_of(inner) if part is None else part_of(name) == part)):
-            return folder
-        folder = below[0]
+    chain = [folder]
+    while (only := _only_folder(chain[-1])) is not None:
+        chain.append(only)
+    if part is None:
+        for place in reversed(chain):
+            if parts_of(path.name for path in subfolders(place)):
+                return place
+    for place in chain[1:]:
+        if not (is_wrapper(place.name) or (part is not None and part_of(place.name) == part)) or not subfolders(place):
+            break
+        folder = place
+    return folder
+
+
+def _only_folder(folder: Path) -> Path | None:
+    """The only folder in one without images of its own."""
+    below = subfolders(folder)
+    return below[0] if len(below) == 1 and not _images_in(folder) else None
 
 
 def _classes_in(root: Path, part: int, walk: Walk, findings: list[str]) -> list[ClassFolder]:

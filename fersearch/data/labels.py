@@ -150,10 +150,10 @@ def _written(name: str) -> str:
 
 
 def _quoted(names: Collection[str]) -> str:
-    """Names in quotes, those that look alike on a screen with their characters spelt out."""
+    """Names in quotes, those that look alike or cannot be printed with their characters spelt out."""
     shown = [unicodedata.normalize("NFC", name) for name in names]
     unique = len(set(shown)) == len(shown)
-    return " and ".join(f"'{name}'" if unique else ascii(name) for name in names)
+    return " and ".join(f"'{name}'" if unique and name.isprintable() else ascii(name) for name in names)
 
 
 def in_order(words: Iterable[str]) -> tuple[str, ...]:

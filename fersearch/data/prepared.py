@@ -42,7 +42,7 @@ FOUND = (
     "where none was found the image was taken whole"
 )
 IMAGE_DIGESTS = "image_digests.npy"
-LATER = ("files_digest", "makers")  # what the first copies of this format do not have
+LATER = ("files_digest", "makers", "told_by_reading")  # what the first copies of this format do not have
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class Prepared:
     `digest` is the SHA-256 of pixels and columns, `files_digest` that of the files they came from (empty where the
     copy was made before that was taken and the files are gone), `makers` the versions that read them.
     `steps` say how a picture became an input; None where the dataset does not tell, or the copy is older than they.
+    Of its `findings` the first `told_by_reading` were known before an image was decoded.
     """
 
     folder: Path
@@ -69,6 +70,7 @@ class Prepared:
     steps: Steps | None = None
     files_digest: str = ""
     makers: Mapping[str, str] = field(default_factory=dict)
+    told_by_reading: int = 0
 
     @classmethod
     def open(cls, folder: Path) -> "Prepared":
@@ -154,12 +156,21 @@ def prepare(
             if not is_whole(folder):
                 _make(dataset, source, chosen, folder, files, progress, trained)
     found = Prepared.open(folder)
-    return found if found.files_digest else _with_files_digest(found, digests.of_files(files, start))
+    found = found if found.files_digest else _with_files_digest(found, digests.of_files(files, start))
+    return _as_found(dataset, found, source, chosen)
 
 
 def has_copy(dataset: Dataset, source: Path, options: Mapping[str, Value], root: Path) -> bool:
     """Whether a copy made from a source is here, which serves where the source is gone."""
     return _made_from(source, dataset_options.decoding(dataset, options), root / dataset.name) is not None
+
+
+def _as_found(dataset: Dataset, copy: Prepared, source: Path | None, chosen: Mapping[str, Value]) -> Prepared:
+    """A copy with what is to be told of the source: it may have been made from equal files in another folder."""
+    if source is None or copy.source == str(source.absolute()):
+        return copy
+    told = (*map(printable, dataset.read(source, chosen).findings), *copy.findings[copy.told_by_reading :])
+    return replace(copy, source=str(source.absolute()), findings=tuple(dict.fromkeys(told)))
 
 
 def is_whole(folder: Path) -> bool:
@@ -243,6 +254,7 @@ def _make(
     work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         raw = dataset.read(source or Path(), chosen)
+        told_by_reading = len(raw.findings)
         images = raw.images if trained is None else reshaped(raw.images, trained)
         raw.images = applied_to_all(images, chosen)
         shape = (raw.count, int(chosen.get("channels", 1)), *[int(chosen.get("image_size", 48))] * 2)
@@ -263,6 +275,7 @@ def _make(
             "options": dict(chosen),
             "licence": dataset.licence,
             "findings": [printable(line) for line in raw.findings],
+            "told_by_reading": told_by_reading,
             "source": str(source.absolute()) if source else "",
             "files": len(files),
             "files_digest": files_digest,

@@ -63,6 +63,18 @@ def leaks(labels: Labels, parts: Parts) -> list[str]:
     ]
 
 
+def untaught(labels: Labels, parts: Parts) -> list[str]:
+    """Classes that have images to judge and none to train on, each with the number of the former."""
+    hard = np.asarray(labels.hard)
+    taught = set(hard[parts == TRAIN].tolist())
+    judged = hard[(parts == VALID) | (parts == TEST)]
+    return [
+        f"class '{name}' has {n:,} images in valid and test and no image to train on"
+        for k, name in enumerate(labels.class_names)
+        if k not in taught and (n := int((judged == k).sum()))
+    ]
+
+
 def without_duplicates(parts: Parts, images: npt.NDArray[np.uint8]) -> Parts:
     """The parts without images of train that occur, equal in every pixel, in valid or test, or of valid in test."""
     kept = np.array(parts)

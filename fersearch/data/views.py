@@ -25,7 +25,7 @@ from fersearch.space import Value
 from fersearch.study import Protocol
 
 Ints = npt.NDArray[np.int64]
-FORMAT = 4
+FORMAT = 5
 CHUNK = 2048
 
 
@@ -168,6 +168,7 @@ def _make(
         kept = splits.without_duplicates(parts, prepared.images)
         warnings.append(f"{int((kept != parts).sum()):,} images were left out: their equals judge, in valid or test")
         parts = kept
+    warnings += _untaught(dataset, labels, parts, protocol)
     indices = {name: np.flatnonzero(parts == k) for k, name in enumerate(PARTS)}
     for name in ("train", "valid"):
         if not len(indices[name]):
@@ -210,6 +211,16 @@ def _digests(prepared: Prepared, labels: Labels, indices: Mapping[str, Ints]) ->
 
     counts = {part: len(rows) for part, rows in indices.items()}
     return {"seen": digest("train", "valid"), "test": digest("test"), "counts": counts}
+
+
+def _untaught(dataset: Dataset, labels: Labels, parts: splits.Parts, protocol: Protocol) -> list[str]:
+    """Warnings about classes that a round of folds leaves without training images; DataError where a split does."""
+    found = splits.untaught(labels, parts)
+    if found and dataset.needs_data and not protocol.folded:
+        raise DataError(
+            f"dataset {dataset.name}: {found[0]}", "add some to train, leave the class out, or draw another split"
+        )
+    return found
 
 
 def _save(folder: Path, arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> None:

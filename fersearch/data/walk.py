@@ -45,7 +45,7 @@ class Walk:
         told = []
         if self.outside:
             first = f"the first is {self.outside[0]}"
-            told.append(f"{_images(len(self.outside))} outside {self.top} and reached by links: {first}")
+            told.append(f"{_images(len(self.outside))} outside {self.top}, reached by links: {first}")
         if self.repeated:
             first = f"the first is {self.repeated[0][1]}, which is {self.repeated[0][0]}"
             told.append(

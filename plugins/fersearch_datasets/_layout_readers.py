@@ -80,9 +80,10 @@ def boxes(source: Path, layout: "Layout") -> Listing:
             listed = [(number, line.rsplit(maxsplit=7)) for number, line in lines(table)]
             folders = [root / name for name in ("image", "image/origin", "origin", "images", ".")]
             folder = _holding(table, folders, [cells[0] for _, cells in listed])
+            doubts = check_base([(f"{table} line {k}", cells[-1]) for k, cells in listed], EXPW_CODES)
             samples = [_boxed(f"{table} line {number}", cells, folder) for number, cells in listed]
             listing = _listing(root, samples, table, folder)
-            listing.findings += check_base([(f"{table} line {k}", cells[-1]) for k, cells in listed], EXPW_CODES)
+            listing.findings += doubts
             return listing
     raise absent(source, held(source), layout.name, layout.expected)
 

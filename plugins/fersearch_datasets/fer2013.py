@@ -129,9 +129,12 @@ def _parts(folders: Sequence[ClassFolder], findings: list[str]) -> list[int]:
                 "a mirror with train and validation folders: NOT the official split, so not comparable with it"
             )
         return by_folder
-    findings.append(
-        "file names without Training_, PublicTest_, PrivateTest_: test is both together, valid is drawn from train"
-    )
+    if len(official) == len(names):
+        findings.append("no image is named PublicTest_ or none PrivateTest_: valid is drawn from train")
+    else:
+        findings.append(
+            "file names without Training_, PublicTest_, PrivateTest_: test is both together, valid is drawn from train"
+        )
     return by_folder
 
 

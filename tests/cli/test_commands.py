@@ -23,7 +23,7 @@ def verb(monkeypatch):
         calls = []
 
         def fake(*given, **named):
-            named.pop("observer", None)
+            named = {key: value for key, value in named.items() if key not in ("observer", "progress")}
             calls.append((given, named))
             return answer
 

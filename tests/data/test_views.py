@@ -119,3 +119,33 @@ def test_asking_for_a_test_split_that_is_not_there_is_an_error(
 def test_a_limit_too_small_is_refused(squares: Any, prepared: Prepared) -> None:
     with pytest.raises(UsageError, match="a limit of 1 leaves no image"):
         load(squares, prepared, {}, limit=1)
+
+
+def in_three_classes(squares: Any, monkeypatch: pytest.MonkeyPatch, hard: Any, split: Any) -> None:
+    labels = Labels(("dark", "bright", "grey"), np.asarray(hard, np.int64), np.asarray(split, np.int8))
+    monkeypatch.setattr(squares, "label", lambda *_: labels)
+
+
+@pytest.mark.parametrize("judged", [1, 2])
+def test_a_class_without_an_image_to_train_on_is_refused(
+    squares: Any, prepared: Prepared, monkeypatch: pytest.MonkeyPatch, judged: int
+) -> None:
+    parts = [0] * 40 + [1] * 10 + [2] * 10
+    hard = [k % 2 for k in range(60)]
+    hard[[0, 40, 50][judged]] = 2
+    in_three_classes(squares, monkeypatch, hard, parts)
+    with pytest.raises(DataError) as caught:
+        load(squares, prepared, {})
+    assert caught.value.message == (
+        "dataset squares: class 'grey' has 1 images in valid and test and no image to train on"
+    )
+
+
+def test_a_fold_without_an_image_of_a_class_is_told(
+    squares: Any, prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_three_classes(squares, monkeypatch, [2, *(k % 2 for k in range(59))], [-2] * 60)
+    protocol = Protocol("kfold", folds=2, by="chance")
+    told = [load(squares, prepared, {}, protocol, round=round).warnings for round in (1, 2)]
+    assert sorted(map(len, told)) == [0, 1]
+    assert "class 'grey' has 1 images in valid and test and no image to train on" in told[0] + told[1]

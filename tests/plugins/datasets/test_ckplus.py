@@ -338,11 +338,12 @@ def test_the_table_says_that_it_lost_its_persons(tmp_path: Path) -> None:
 
 def test_a_face_in_two_parts_of_the_table_is_reported_and_can_be_dropped(tmp_path: Path) -> None:
     rows = [(0, 1, "Training"), (0, 2, "Training"), (1, 3, "Training"), (0, 2, "PublicTest"), (1, 3, "PrivateTest")]
+    rows.append((1, 4, "Training"))
     copy = prepared(write_table(tmp_path / "ckextended.csv", rows))
     findings = verify(CkPlus(), copy, {}).findings
     assert "leakage: 1 valid images also occur in train" in findings
     assert "leakage: 1 test images also occur in train" in findings
-    assert load(CkPlus(), copy, {}, Protocol(duplicates="drop")).indices["train"].tolist() == [0]
+    assert load(CkPlus(), copy, {}, Protocol(duplicates="drop")).indices["train"].tolist() == [0, 5]
 
 
 @pytest.mark.parametrize(

@@ -189,3 +189,70 @@ def test_a_file_that_is_no_csv_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "fer2013.zip"
     path.write_bytes(b"PK")
     assert refusal(path).message == f"{path} is no CSV file"
+
+
+def rows_of(labels: Sequence[str], usages: Sequence[str] = USAGES) -> str:
+    return "".join(f"{label},{greys(k)},{usage}\n" for usage in usages for k, label in enumerate(labels))
+
+
+@pytest.mark.parametrize(
+    "labels", [[f"{code}.0" for code in range(7)], ["0", "1", "2", "3.0", "4", "5", "6"], CANONICAL]
+)
+def test_codes_as_fractions_and_words_are_read_right(tmp_path: Path, labels: Sequence[str]) -> None:
+    (tmp_path / "fer2013.csv").write_text(f"emotion,pixels,Usage\n{rows_of(labels)}")
+    prepared = prepare(Fer2013(), tmp_path, {}, tmp_path / "p")
+    assert [CLASSES[k] for k in prepared.columns["label"][:7].tolist()] == list(CANONICAL)
+
+
+def test_codes_that_run_from_1_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "fer2013.csv").write_text(f"emotion,pixels,Usage\n{rows_of('1234567')}")
+    error = refusal(tmp_path / "fer2013.csv")
+    assert "emotion code 7 and no 0: these codes run from 1, the dataset's from 0" in error.message
+    assert error.hint.endswith("6 neutral; subtract 1 from each")
+
+
+def test_codes_that_may_run_from_1_are_doubted(tmp_path: Path) -> None:
+    (tmp_path / "fer2013.csv").write_text(f"emotion,pixels,Usage\n{rows_of('123456')}")
+    assert prepare(Fer2013(), tmp_path, {}, tmp_path / "p").findings[0].startswith("no label is code 0 (anger)")
+
+
+@pytest.mark.parametrize(
+    ("column", "usages"),
+    [("set", USAGES), ("Split", ("train", "val", "test")), ("subset", ("Train", "dev", "Testing"))],
+)
+def test_usage_under_another_name_is_the_split(tmp_path: Path, column: str, usages: Sequence[str]) -> None:
+    (tmp_path / "fer2013.csv").write_text(f"emotion,pixels,{column}\n{rows_of('01', usages)}")
+    prepared = prepare(Fer2013(), tmp_path, {}, tmp_path / "p")
+    assert prepared.columns["split"].tolist() == [0, 0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("label", ["", "NA", "nan"])
+def test_a_row_without_an_emotion_is_named(tmp_path: Path, label: str) -> None:
+    (tmp_path / "fer2013.csv").write_text(f"emotion,pixels,Usage\n{rows_of(['0', label])}")
+    assert f"line 3: emotion is {repr(label) if label else 'blank'}" in refusal(tmp_path / "fer2013.csv").message
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [("Training", "PublicTest", "PrivateTest"), ("train/train", "val_set", "test_data"), ("train", "dev", "eval")],
+)
+def test_folders_of_the_official_parts_give_the_official_split(tmp_path: Path, parts: Sequence[str]) -> None:
+    source = write_folders(tmp_path / "source", parts, (("Training_",), ("PublicTest_",), ("PrivateTest_",)))
+    prepared = prepare(Fer2013(), source, {}, tmp_path / "p")
+    assert prepared.columns["split"].tolist() == [0] * 14 + [1] * 14 + [2] * 14
+    assert prepared.findings[0] == "expected 28,709 train images, found 14"
+
+
+def test_folders_that_contradict_the_names_in_them_are_not_the_official_split(tmp_path: Path) -> None:
+    prefixes = (("Training_", "PublicTest_"), ("Training_", "PrivateTest_"), ("PrivateTest_",))
+    source = write_folders(tmp_path / "source", ("train", "val", "test"), prefixes)
+    prepared = prepare(Fer2013(), source, {}, tmp_path / "p")
+    assert prepared.columns["split"].tolist() == [0] * 28 + [1] * 28 + [2] * 14
+    assert "NOT the official split" in prepared.findings[0]
+
+
+def test_a_hint_names_the_codes_and_not_every_word(tmp_path: Path) -> None:
+    (tmp_path / "fer2013.csv").write_text(f"emotion,pixels,Usage\n{rows_of(['0', 'xyz'])}")
+    assert refusal(tmp_path / "fer2013.csv").hint == (
+        "known: 0 anger, 1 disgust, 2 fear, 3 happiness, 4 sadness, 5 surprise, 6 neutral"
+    )

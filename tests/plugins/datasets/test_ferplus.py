@@ -70,7 +70,7 @@ class TestTables(DatasetSuite):
     dataset = FerPlus()
 
     def make_source(self, folder: Path) -> Path:
-        return write_tables(folder)
+        return write_tables(folder, blank=(9,))
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """A folder of images per class, as people have them."""
 
+import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from PIL import Image
 
 from fersearch import DataError
 from fersearch.data.arrays import load, prepare
+from fersearch.data.formats import decodable
 from fersearch.data.verify import show
 from fersearch.testing import DatasetSuite
 
@@ -98,3 +101,59 @@ def test_a_single_class_is_refused(tmp_path: Path) -> None:
     prepared = prepare(ImageFolder(), write_classes(tmp_path / "source", ("only",)), {}, tmp_path / "p")
     with pytest.raises(DataError, match="has 1 classes: only"):
         load(ImageFolder(), prepared, {})
+
+
+def test_spellings_of_one_class_are_taken_together_and_told(tmp_path: Path) -> None:
+    write_classes(tmp_path / "source" / "train", ("Angry", "sad"), n=4)
+    write_classes(tmp_path / "source" / "test", ("angry", "sad "), n=2)
+    prepared = prepare(ImageFolder(), tmp_path / "source", {}, tmp_path / "p")
+    assert prepared.class_names == ("Angry", "sad")
+    assert prepared.findings[:2] == (
+        "classes 'Angry' and 'angry' look like one class: their images are taken together as 'Angry'",
+        "classes 'sad' and 'sad ' look like one class: their images are taken together as 'sad'",
+    )
+    assert show(ImageFolder(), prepared, {})["splits"]["test"]["per_class"] == {"Angry": 2, "sad": 2}
+
+
+def test_a_class_without_a_training_image_is_refused(tmp_path: Path) -> None:
+    write_classes(tmp_path / "source" / "train", ("angry", "sad"), n=4)
+    write_classes(tmp_path / "source" / "test", ("angry", "sad", "zen"), n=1)
+    with pytest.raises(DataError) as caught:
+        prepare(ImageFolder(), tmp_path / "source", {}, tmp_path / "p")
+    zen = tmp_path / "source" / "test" / "zen"
+    assert caught.value.message == f"class 'zen' ({zen}) has no image to train on"
+
+
+def test_files_whose_names_are_not_utf8_are_read(tmp_path: Path) -> None:
+    source = write_classes(tmp_path / "source", ("a", "b"), n=4)
+    strange = os.fsdecode(os.fsencode(source / "a") + b"/caf\xe9.png")
+    (source / "a" / "0.png").rename(strange)
+    prepared = prepare(ImageFolder(), source, {}, tmp_path / "p")
+    assert prepared.count == 8
+    assert Path(strange).name in {Path(name).name for name in prepared.columns["name"].tolist()}
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".jpe", ".avif"])
+def test_other_suffixes_of_images_are_read(tmp_path: Path, suffix: str) -> None:
+    if suffix == ".avif" and not decodable(suffix):
+        pytest.skip("this Pillow cannot decode AVIF")
+    source = write_classes(tmp_path / "source", ("a", "b"), n=4)
+    Image.new("RGB", (48, 48), (9, 9, 9)).save(source / "a" / f"x{suffix}", "AVIF" if suffix == ".avif" else "JPEG")
+    prepared = prepare(ImageFolder(), source, {}, tmp_path / "p")
+    row = prepared.columns["name"].tolist().index(f"a/x{suffix}")
+    assert prepared.count == 9
+    assert abs(int(prepared.images[row].mean()) - 9) <= 2
+
+
+def test_findings_are_those_of_the_folder_that_was_given(tmp_path: Path) -> None:
+    first = write_classes(tmp_path / "first", ("a", "b"), n=4, size=50)
+    shutil.copytree(first, tmp_path / "second")
+    (first / "_c").mkdir()
+    (first / "a" / "notes.txt").touch()
+    converted = "8 images were converted to 48x48 grey: 8 of 50x50 RGB"
+    told = prepare(ImageFolder(), first, {}, tmp_path / "p")
+    assert told.findings[-1] == converted
+    assert len(told.findings) == 3
+    again = prepare(ImageFolder(), tmp_path / "second", {}, tmp_path / "p")
+    assert again.folder == told.folder
+    assert again.findings == (converted,)

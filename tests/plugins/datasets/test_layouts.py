@@ -369,3 +369,34 @@ def test_duplicates_between_parts_are_reported(tmp_path: Path) -> None:
     (source / "val_set" / "images" / "0.jpg").write_bytes((source / "train_set" / "images" / "0.jpg").read_bytes())
     report = verify(DATASETS["affectnet"], prepared("affectnet", source), {})
     assert "leakage: 1 valid images also occur in train" in report.findings
+
+
+def test_a_list_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    table = write_expw(tmp_path / "source") / "label.lst"
+    before = prepare(DATASETS["expw"], tmp_path / "source", {}, tmp_path / "p").columns["label"].tolist()
+    table.write_text(table.read_text(), encoding="utf-8-sig")
+    assert prepare(DATASETS["expw"], tmp_path / "source", {}, tmp_path / "p").columns["label"].tolist() == before
+
+
+def test_expw_codes_that_run_from_1_are_refused(tmp_path: Path) -> None:
+    table = write_expw(tmp_path / "source") / "label.lst"
+    lines = [line.rsplit(maxsplit=1) for line in table.read_text().splitlines()]
+    table.write_text("\n".join(f"{rest} {int(code) + 1}" for rest, code in lines))
+    with pytest.raises(DataError, match="emotion code 7 and no 0: these codes run from 1"):
+        DATASETS["expw"].files(tmp_path / "source")
+
+
+def test_a_split_in_muxspace_legend_is_kept(tmp_path: Path) -> None:
+    table = next(write_muxspace(tmp_path / "source").glob("**/legend.csv"))
+    head, *rows = table.read_text().splitlines()
+    parts = ("Training", "PublicTest", "PrivateTest")
+    table.write_text("\n".join([f"{head},set", *(f"{row},{parts[k % 3]}" for k, row in enumerate(rows))]))
+    found = prepare(DATASETS["muxspace"], tmp_path / "source", {}, tmp_path / "p").columns["split"].tolist()
+    assert found[:6] == [0, 1, 2, 0, 1, 2]
+
+
+def test_an_emotion_that_is_missing_is_named_with_its_line(tmp_path: Path) -> None:
+    table = next(write_muxspace(tmp_path / "source").glob("**/legend.csv"))
+    table.write_text(table.read_text().replace(",anger\n", ",NA\n", 1))
+    with pytest.raises(DataError, match="line 2: emotion is 'NA', which means that there is none"):
+        DATASETS["muxspace"].files(tmp_path / "source")

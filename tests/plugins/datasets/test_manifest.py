@@ -105,3 +105,57 @@ def test_a_folder_with_two_lists_asks_which(tmp_path: Path) -> None:
     for name in ("a.csv", "b.csv"):
         write_list(tmp_path / "list", "image,label", ["a.png,x"], name)
     assert refusal(tmp_path / "list") == f"no single CSV file in {tmp_path / 'list'}: it holds 2: a.csv, a.png, b.csv"
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "told"),
+    [
+        ("image,label", ["a.png,x", "b.png,NA"], "line 3: label is 'NA', which means that there is none"),
+        ("image,label", ["a.png,x", "a.png,y"], "line 3: image a.png has label 'y', on line 2 label 'x'"),
+        (
+            "image,label,split",
+            ["a.png,x,train", "./a.png,x,test"],
+            "line 3: image ./a.png has split 'test', on line 2 split 'train'",
+        ),
+        ("image,label,Usage", ["a.png,x,train", "b.png,y,fold3"], "line 3: unknown split 'fold3'"),
+        ("image,label,split", ["a.png,x,train", "b.png,y,test"], "line 3: class 'y' has no image to train on"),
+    ],
+)
+def test_what_a_list_says_twice_or_not_at_all_is_refused(
+    tmp_path: Path, header: str, rows: list[str], told: str
+) -> None:
+    table = write_list(tmp_path, header, rows)
+    assert refusal(table) == f"{table} {told}"
+
+
+def test_a_split_under_another_name_is_kept(tmp_path: Path) -> None:
+    rows = ["a.png,Training,x", "b.png,Training,y", "c.png,PublicTest,x", "d.png,PrivateTest,y"]
+    prepared = prepare(Manifest(), write_list(tmp_path, "image,USAGE,label", rows), {}, tmp_path / "p")
+    assert prepared.columns["split"].tolist() == [0, 0, 1, 2]
+
+
+def test_an_image_listed_twice_counts_once(tmp_path: Path) -> None:
+    table = write_list(tmp_path, "image,label", ["a.png,x", "b.png,y", "./a.png,x"])
+    prepared = prepare(Manifest(), table, {}, tmp_path / "p")
+    assert prepared.columns["name"].tolist() == ["a.png", "b.png"]
+    assert prepared.findings == ("1 images are listed more than once: ./a.png",)
+
+
+def test_numbers_with_and_without_a_fraction_are_one_class(tmp_path: Path) -> None:
+    rows = ["a.png,0", "b.png,1", "c.png,0.0", "d.png,1.0", "e.png,0"]
+    prepared = prepare(Manifest(), write_list(tmp_path, "image,label", rows), {}, tmp_path / "p")
+    assert prepared.class_names == ("0", "1")
+    assert prepared.columns["label"].tolist() == [0, 1, 0, 1, 0]
+    assert "'0' and '0.0' look like one class" in prepared.findings[0]
+
+
+def test_backslashes_in_paths_are_named(tmp_path: Path) -> None:
+    table = write_list(tmp_path, "image,label", ["img/a.png,x", "img/b.png,y"])
+    table.write_text(table.read_text().replace("/", "\\"))
+    assert refusal(table) == f"{table} line 2: image img\\a.png is written with backslashes"
+
+
+def test_persons_that_are_not_known_are_no_person(tmp_path: Path) -> None:
+    rows = ["a.png,x,nan", "b.png,y,NA", "c.png,x,"]
+    prepared = prepare(Manifest(), write_list(tmp_path, "image,label,subject", rows), {}, tmp_path / "p")
+    assert prepared.columns["subject"].tolist() == ["", "NA", ""]

@@ -355,3 +355,10 @@ def test_the_registry_lets_it_know_the_other_datasets() -> None:
     known = found.dataset("merged").datasets
     assert "rafdb" in known
     assert "merged" not in known
+
+
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    file = write_merged(tmp_path / "source")
+    before = prepare(merged(), file, {}, tmp_path / "p").columns["name"].tolist()
+    file.write_text(file.read_text(), encoding="utf-8-sig")
+    assert prepare(merged(), file, {}, tmp_path / "p").columns["name"].tolist() == before

@@ -215,3 +215,108 @@ def test_an_image_of_test_that_is_also_in_train_is_told(tmp_path: Path) -> None:
 
 def test_the_classes_are_in_canonical_order() -> None:
     assert CLASSES == ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear")
+
+
+def relist(source: Path, line: str, encoding: str = "utf-8", zero: bool = False, name: Path = PUBLISHED) -> Path:
+    """Write the list anew: `line` is filled with image, stem, code, word and part."""
+    lines = []
+    for text in (source / PUBLISHED).read_text().splitlines():
+        image, code = text.split()
+        word = WORDS[int(code) - 1]
+        code = str(int(code) - zero)
+        lines.append(line.format(image=image, stem=image[:-4], code=code, word=word, part=image.split("_")[0]))
+    (source / PUBLISHED).unlink()
+    (source / name).write_text("\n".join(lines) + "\n", encoding=encoding)
+    return source
+
+
+@pytest.mark.parametrize(
+    ("line", "options"),
+    [
+        ("{image} {code}", {"encoding": "utf-8-sig"}),
+        ("{stem}_aligned.jpg {code}", {}),
+        ("{image},{code}", {}),
+        ("{image}, {code}", {}),
+        ("{image}\t{code}", {}),
+        ("{image} {word}", {}),
+        ("{image},{word}", {}),
+        ("{image} {code} {part}", {}),
+        ("{image} {code} {word}", {}),
+        ("aligned/{image} {code}", {}),
+        ("{image} {code}", {"zero": True}),
+        ("{image} {code}", {"name": PUBLISHED.with_name("list_partition_label.txt")}),
+    ],
+)
+def test_every_shape_of_the_list_gives_the_published_labels(tmp_path: Path, line: str, options: dict) -> None:
+    expected = prepared(write_published(tmp_path / "plain"))
+    found = prepared(relist(write_published(tmp_path / "source"), line, **options))
+    assert words(found) == words(expected)
+    assert found.columns["split"].tolist() == expected.columns["split"].tolist()
+    told = [finding for finding in found.findings if finding not in expected.findings]
+    zero = "codes run from 0 to 6: read as the published 1 to 7 less one (0 surprise ... 6 neutral)"
+    assert told == ([zero] if options.get("zero") else [])
+
+
+def test_a_third_column_of_something_else_is_told(tmp_path: Path) -> None:
+    source = relist(write_published(tmp_path / "source"), "{image} {code} 0.93")
+    assert "the third column of list_patition_label.txt is not used (35 lines)" in prepared(source).findings
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("train_00001.jpg 1 test", "line 1: image of train with 'test'"),
+        ("train_00001.jpg 1 happy", "line 1: label 1 with 'happy'"),
+        ("train_00001.jpg 1\ntrain_00001_aligned.jpg 2", "line 2: 'train_00001_aligned.jpg 2', but line 1 says 1"),
+        ("train_00001.jpg 0\ntrain_00002.jpg 7", "line 1: emotion code 0, and"),
+        ("train_00001.jpg NaN", "line 1: unknown label 'NaN'"),
+        ("train_00001.jpg 1 2 3", "line 1: 'train_00001.jpg 1 2 3' is no image and code"),
+    ],
+)
+def test_a_list_that_contradicts_itself_is_refused(tmp_path: Path, text: str, told: str) -> None:
+    source = write_published(tmp_path / "source")
+    (source / PUBLISHED).write_text(text)
+    assert told in refusal(source).message
+
+
+def remade(root: Path, parts: Mapping[str, str], classes: Sequence[str]) -> Path:
+    """The mirror with other names of its folders."""
+    source = write_mirror(root, tables=False)
+    for part, name in parts.items():
+        for code, label in enumerate(classes, 1):
+            (source / "DATASET" / part / str(code)).rename(source / "DATASET" / part / f"class {label}")
+            (source / "DATASET" / part / f"class {label}").rename(source / "DATASET" / part / label)
+        (source / "DATASET" / part).rename(source / "DATASET" / name)
+    return source
+
+
+@pytest.mark.parametrize(
+    "classes", [WORDS, ("Surprise", "Fear", "Disgust", "Happy", "Sad", "Angry", "Neutral"), "1234567"]
+)
+@pytest.mark.parametrize("parts", [{"train": "train", "test": "val"}, {"train": "training_set", "test": "Testing"}])
+def test_every_shape_of_the_mirror_gives_the_published_labels(
+    tmp_path: Path, parts: Mapping[str, str], classes: Sequence[str]
+) -> None:
+    found = prepared(remade(tmp_path / "source", parts, classes))
+    assert words(found) == words(prepared(write_mirror(tmp_path / "plain")))
+    assert found.columns["split"].tolist() == [-2] * 28 + [2] * 7
+    told = any("the published test images: they are test" in line for line in found.findings)
+    assert told == ("val" in parts.values())
+
+
+def test_a_mirror_of_codes_from_0_is_read_less_one(tmp_path: Path) -> None:
+    source = write_mirror(tmp_path / "source", tables=False)
+    for part in ("train", "test"):
+        for code in range(1, 8):
+            (source / "DATASET" / part / str(code)).rename(source / "DATASET" / part / str(code - 1))
+    assert words(prepared(source)) == words(prepared(write_mirror(tmp_path / "plain")))
+
+
+def test_a_valid_folder_of_training_images_is_no_official_split(tmp_path: Path) -> None:
+    source = write_mirror(tmp_path / "source", tables=False)
+    for image in list((source / "DATASET" / "test").glob("*/*.jpg")):
+        image.rename(image.with_name(image.name.replace("test_", "train_9")))
+    (source / "DATASET" / "test").rename(source / "DATASET" / "valid")
+    found = prepared(source)
+    assert found.columns["split"].tolist() == [0] * 28 + [1] * 7
+    assert any("NOT the official split" in line for line in found.findings)

@@ -1,0 +1,41 @@
+"""What a person should be told of a dataset before a study trains on it; its mistakes before a study is stored."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from fersearch.api.context import notices
+from fersearch.data.locate import locate
+from fersearch.home import prepared_folder
+from fersearch.registry import Registry
+from fersearch.study import StudySpec
+
+if TYPE_CHECKING:
+    from fersearch.data.arrays import Loaded, Prepared
+
+Progress = Callable[[int, int], None]
+
+
+def check_data(registry: Registry, specs: Iterable[StudySpec], progress: Progress | None = None) -> None:
+    """Read what studies will train on, and note what there is to be told; a dataset without files has nothing.
+
+    Raises:
+        DataError: an image cannot be read, or the data does not fit the protocol.
+    """
+    from fersearch.data import arrays  # here, for it loads numpy
+
+    for spec in specs:
+        dataset = registry.dataset(spec.dataset)
+        source = locate(dataset, spec.data)
+        if source is None:
+            continue
+        prepared = arrays.prepare(dataset, source, spec.dataset_options, prepared_folder(), progress)
+        params = {**spec.dataset_options, "target": dataset.targets[0]}
+        loaded = arrays.load(dataset, prepared, params, spec.protocol, spec.limit)
+        notices.extend(findings(prepared, loaded))
+
+
+def findings(prepared: "Prepared", loaded: "Loaded") -> list[str]:
+    """The findings of a dataset, each with its name."""
+    from fersearch.data.verify import findings_of
+
+    return [f"{prepared.name}: {line}" for line in findings_of(prepared, loaded.task.class_names)]
