@@ -101,7 +101,7 @@ def sit(checkpoint: Path, exam: Exam, progress: Progress | None = None) -> Sitti
     card, registry = card_of(checkpoint), trusted_registry(checkpoint, exam.trust_plugin)
     own = exam.dataset in (None, card["dataset"]["name"])
     _refuse_training_images(exam, own)
-    trained = None if own else TrainedSteps.of(checkpoint, registry)
+    trained = _trained(checkpoint, registry, exam, own)
     source = _source(card, registry, exam, own, progress, trained)
     limit = card["dataset"]["limit"] if own and exam.split != "test" else None
     loaded = _load(source, exam, limit)
@@ -123,6 +123,14 @@ def sit(checkpoint: Path, exam: Exam, progress: Progress | None = None) -> Sitti
             f"dataset {source.dataset.name} leaves no {exam.split} image to judge", "choose another --split, or --map"
         )
     return Sitting(card, registry, loaded, crossing, rows, left_out, duplicates)
+
+
+def _trained(checkpoint: Path, registry: Registry, exam: Exam, own: bool) -> TrainedSteps | None:
+    """The steps whose shape the pictures of an exam take; None where those of the dataset are the same."""
+    if own and exam.data is None:
+        return None
+    trained = TrainedSteps.of(checkpoint, registry)
+    return None if own and (trained.derived or trained.differ) else trained
 
 
 def _refuse_training_images(exam: Exam, own: bool) -> None:
@@ -178,7 +186,9 @@ def _source(
     steps = without_depth(default_of(trained.steps)) if trained else None
     is_sought = own and exam.data is None
     where = training_source(card, dataset, chosen, exam.storage) if is_sought else locate(dataset, exam.data)
-    prepared = arrays.prepare(dataset, where, chosen, prepared_folder(), progress, steps)
+    prepared = arrays.prepare(dataset, where, chosen, prepared_folder(), progress, None if own else steps)
+    if own and steps and without_depth(prepared.steps or ()) != steps:  # another form of it, that is cut otherwise
+        prepared = arrays.prepare(dataset, where, chosen, prepared_folder(), progress, steps)
     if trained:
         notices.extend(_cut_notes(dataset.name, prepared, trained))
     protocol = Protocol.from_json(card["protocol"])

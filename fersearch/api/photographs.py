@@ -23,10 +23,19 @@ BY_SIZE = "images are taken by size and preprocess alone"
 
 @dataclass(frozen=True)
 class TrainedSteps:
-    """The steps by which the training images of a checkpoint became inputs; `note` says it where they are not known."""
+    """The steps by which the training images of a checkpoint became inputs.
+
+    `derived` are those that the card does not have itself; `note` says it where they are not known.
+    """
 
     steps: Steps
     note: str = ""
+    derived: bool = False
+
+    @property
+    def differ(self) -> bool:
+        """Whether the training images came from several sources with steps of their own."""
+        return any(step["step"] == "by_source" for step in self.steps)
 
     @classmethod
     def of(cls, checkpoint: Path, registry: Registry) -> "TrainedSteps":
@@ -52,11 +61,11 @@ class TrainedSteps:
                 chosen = None
             steps = None if chosen is None else with_preprocess(declared(dataset, chosen), chosen)
             if steps is not None:
-                return cls(steps)
+                return cls(steps, derived=True)
         told = f"dataset {name} does not say how its images are cut"
         if card.get("format", 1) < 2:
             told = "the checkpoint was made before cuts were recorded"
-        return cls(with_preprocess(standard(**shape), given) or [], f"{told}: {BY_SIZE}")
+        return cls(with_preprocess(standard(**shape), given) or [], f"{told}: {BY_SIZE}", derived=True)
 
     def _check(self, card: Mapping[str, Any], checkpoint: Path) -> None:
         from fersearch.data.steps import Transform

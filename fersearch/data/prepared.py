@@ -27,7 +27,7 @@ from fersearch.data import options as dataset_options
 from fersearch.data.folders import printable
 from fersearch.data.pictures import reshaped, steps_of
 from fersearch.data.preprocess import applied_to_all
-from fersearch.data.step_lists import Steps, declared, with_preprocess
+from fersearch.data.step_lists import Steps, cut_of, declared, with_preprocess
 from fersearch.errors import DataError
 from fersearch.files import atomic_path, sync, write_atomic
 from fersearch.locks import lock
@@ -141,8 +141,8 @@ def prepare(
     """
     dataset_options.check(dataset, {name: value for name, value in options.items() if name != "target"})
     chosen = dataset_options.decoding(dataset, options)
-    if trained == with_preprocess(declared(dataset, chosen), chosen):
-        trained = None
+    if trained == with_preprocess(declared(dataset, chosen), chosen) and not cut_of(trained or []):
+        trained = None  # what it declares of cuts may not go for the form that lies here
     shelf = root / dataset.name if trained is None else root / f"{dataset.name}.shaped" / _digest(trained)
     if source is not None and _is_gone(source):
         kept = _made_from(source, chosen, shelf)

@@ -4,6 +4,7 @@ Each dataset lies in the layout of its archive, as its own tests write it; a net
 """
 
 import csv
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from PIL import Image
 from fersearch import api
 from fersearch.api.context import components, drain_notices
 from fersearch.api.exams import Exam, sit
+from fersearch.artifacts import file_digest
 from fersearch.data import options as dataset_options
 from fersearch.data.arrays import load, prepare
 from fersearch.data.prepared import FOUND
@@ -253,6 +255,35 @@ def test_landmarks_are_stood_for_by_a_found_face_with_the_same_margin(tmp_path: 
     assert list(cut.probabilities.values()) == pytest.approx(list(one.probabilities.values()), abs=1e-5)
     assert none.box is None
     assert "but for 1 of 2 in which none was found" in drain_notices()[0]
+
+
+def test_another_form_of_a_dataset_is_cut_as_the_one_of_the_training_was(tmp_path: Path) -> None:
+    checkpoint = trained(tmp_path / "pulled", "ckplus", ckplus.write_original(tmp_path / "whole"), GREY, PLAIN)
+    copies = ckplus.write_ck48(tmp_path / "CK+48")
+    picture = photograph(300, (60, 160))
+    for path in copies.glob("*/S005*"):
+        picture.save(path)
+    names, shares = judged(checkpoint, copies, Exam(data=copies, split="train"))
+    assert f"ckplus: {FOUND}" in drain_notices()
+    theirs = [k for k, name in enumerate(names) if "S005" in name][:3] or pytest.fail("none of them is for training")
+    np.testing.assert_allclose(predicted(checkpoint, [copies / names[k] for k in theirs]), shares[theirs], atol=1e-5)
+
+
+@pytest.mark.parametrize("crop", ["centre", "none"])
+def test_an_ensemble_cuts_as_its_members_do(tmp_path: Path, crop: str) -> None:
+    source = frontal(tmp_path / "source")
+    checkpoint = trained(tmp_path / "pulled", "kdef", source, {**RGB, "crop": crop}, PLAIN)
+    folder, file = tmp_path / "ensemble", checkpoint / "model.safetensors"
+    folder.mkdir()
+    (folder / "1.safetensors").write_bytes(file.read_bytes())
+    card = read_checkpoint(file)[0]
+    shared = ("class_names", "channels", "image_size", "dataset", "licence", "protocol", "params", "study")
+    members = [{"file": "1.safetensors", "digest": file_digest(file), "weight": 1.0}]
+    about = {"format": 1, "method": "mean", "digest": "0" * 64, "members": members, "plugins": [], "steps": []}
+    (folder / "ensemble.json").write_text(json.dumps(about | {name: card[name] for name in shared}))
+    names, shares = judged(checkpoint, source)
+    found = predicted(folder, [file_of(source, name) for name in names])
+    np.testing.assert_allclose(found, shares, atol=1e-5)
 
 
 def downgraded(checkpoint: Path, **dataset: Any) -> None:
