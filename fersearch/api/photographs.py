@@ -73,12 +73,14 @@ class TrainedSteps:
         try:
             Transform.of(self.steps)
         except FersearchError as error:
-            raise FersearchError(f"{checkpoint} is no checkpoint of fersearch: {error.message}", error.hint) from None
+            raise FersearchError(
+                f"{checkpoint} is not a checkpoint of fersearch: {error.message}", error.hint
+            ) from None
         plain = default_of(self.steps)
         shapes = {step[key] for step in plain for key in ("size", "channels") if key in step}
         if shapes != {card["image_size"], card["channels"]}:
             raise FersearchError(
-                f"{checkpoint} is no checkpoint of fersearch: its steps ({told(plain)}) give no images of "
+                f"{checkpoint} is not a checkpoint of fersearch: its steps ({told(plain)}) give no images of "
                 f"{card['image_size']}x{card['image_size']} with {card['channels']} channels",
                 "pull it again",
             )

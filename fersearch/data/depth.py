@@ -19,7 +19,6 @@ Bits = Callable[[int], int]  # from the highest value of an image to the bits by
 DEPTHS = (8, 10, 12, 14, 16)
 FULL = 65_535
 DARKER = 4  # bits that a far darker image lacks
-PROBES = 32  # files that tell whether to look at all of them before the first is decoded
 SHOWN = 3
 
 
@@ -56,14 +55,14 @@ def highest_of(values: Values) -> int:
 
 
 class SharedDepth:
-    """The bits that the 16-bit images among some files use together; files are looked at when first asked.
+    """The bits that the 16-bit images among some files use together; all are looked at once the first was met.
 
     `highest` reads the highest value of a file's 16-bit image; None for an image of 8 bits, or no image.
     """
 
     def __init__(self, paths: Sequence[Path], highest: Callable[[Path], int | None]) -> None:
         self.paths, self._highest, self._lock = paths, highest, Lock()
-        self.asked = any(highest(path) is not None for path in paths[:: max(1, len(paths) // PROBES)])
+        self.asked = False
 
     def __call__(self, highest: int) -> int:  # noqa: ARG002
         """The bits for any of the images."""

@@ -93,8 +93,6 @@ def decode_all(
         DataError: as `decode`; after the first file that cannot be read the others are tried too, and all are named.
     """
     depth = SharedDepth(paths, _highest)
-    early = depth.findings()
-    findings += early
 
     def decode(pictures: Pictures) -> Iterator[Pixels]:
         kinds: Counter[str] = Counter()
@@ -109,8 +107,7 @@ def decode_all(
                 yield pixels
         if refused:
             raise _together(refused)
-        findings.extend(line for line in depth.findings() if line not in early)
-        findings.extend(_conversions(kinds, image_size, channels))
+        findings.extend([*depth.findings(), *_conversions(kinds, image_size, channels)])
 
     return Pictures(decode, steps or standard(image_size, channels), annotations, depth)
 

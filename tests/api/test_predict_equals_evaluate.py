@@ -277,9 +277,10 @@ def test_an_ensemble_cuts_as_its_members_do(tmp_path: Path, crop: str) -> None:
     folder.mkdir()
     (folder / "1.safetensors").write_bytes(file.read_bytes())
     card = read_checkpoint(file)[0]
-    shared = ("class_names", "channels", "image_size", "dataset", "licence", "protocol", "params", "study")
+    shared = ("class_names", "channels", "image_size", "dataset", "licence", "protocol", "params", "study", "versions")
     members = [{"file": "1.safetensors", "digest": file_digest(file), "weight": 1.0}]
     about = {"format": 1, "method": "mean", "digest": "0" * 64, "members": members, "plugins": [], "steps": []}
+    about |= {"stacker": None, "studies": ["study"]}
     (folder / "ensemble.json").write_text(json.dumps(about | {name: card[name] for name in shared}))
     names, shares = judged(checkpoint, source)
     found = predicted(folder, [file_of(source, name) for name in names])
@@ -323,7 +324,7 @@ def test_a_card_whose_steps_make_no_sense_is_no_checkpoint(tmp_path: Path, steps
     checkpoint = trained(tmp_path / "pulled", "imagefolder", oblong(tmp_path / "source"), GREY, PLAIN)
     card, tensors = read_checkpoint(checkpoint / "model.safetensors")
     write_checkpoint(checkpoint / "model.safetensors", tensors, {**card, "steps": steps})
-    with pytest.raises(FersearchError, match="no checkpoint of fersearch"):
+    with pytest.raises(FersearchError, match="checkpoint of fersearch"):
         api.predict(checkpoint, [tmp_path / "source" / "happy" / "0.png"])
 
 

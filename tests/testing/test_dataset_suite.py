@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from fersearch import DataError, Dataset, Int, Labels, Raw
+from fersearch import Choice, DataError, Dataset, Int, Labels, Raw
 from fersearch.space import Value
 from fersearch.testing import DatasetSuite
 
@@ -63,6 +64,11 @@ def test_a_sound_dataset_fails_nothing(tmp_path: Path) -> None:
     assert failures(Greys(), tmp_path) == set()
 
 
+def test_steps_that_tell_the_truth_pass(tmp_path: Path) -> None:
+    suite = Suite(Squeezed())
+    suite.test_its_steps_make_of_a_file_what_it_reads(tmp_path)
+
+
 class Unlicensed(Greys):
     licence = ""
 
@@ -111,9 +117,43 @@ class Untaught(Greys):
         return labels
 
 
+class Pictures(Greys):
+    """Files that are no squares, decoded by itself: the whole of each is squeezed."""
+
+    decoding = {**Dataset.decoding, "crop": Choice("none", search="none")}
+
+    def files(self, source: Path) -> Sequence[Path]:
+        super().files(source)
+        for level in range(0, 256, 8):
+            pixels = np.random.default_rng(level).integers(max(level - 9, 0), level + 1, (20, 30), np.uint8)
+            Image.fromarray(pixels).save(source / f"{level:03d}.png")
+        return sorted(source.glob("*.png"))
+
+    def read(self, source: Path, options: Mapping[str, Value]) -> Raw:
+        raw, paths = super().read(source, options), self.files(source)
+        raw.columns["name"] = np.array([path.name for path in paths], str)
+        mode, side = "L" if options["channels"] == 1 else "RGB", (int(options["image_size"]),) * 2
+        whole = [Image.open(path).resize(side, Image.Resampling.BILINEAR).convert(mode) for path in paths]
+        raw.images = [np.atleast_3d(np.asarray(image)).transpose(2, 0, 1) for image in whole]
+        return raw
+
+
+class Squeezed(Pictures):
+    def steps(self, options: Mapping[str, Value]) -> list[dict[str, Any]]:
+        size, channels = int(options["image_size"]), int(options["channels"])
+        return [{"step": "squeeze", "size": size}, {"step": "colour", "channels": channels}]
+
+
+class Mistaken(Pictures):
+    def steps(self, options: Mapping[str, Value]) -> list[dict[str, Any]] | None:
+        return super().steps(options)
+
+
 @pytest.mark.parametrize(
     ("dataset", "name"),
     [
+        (Pictures(), "test_its_steps_make_of_a_file_what_it_reads"),
+        (Mistaken(), "test_its_steps_make_of_a_file_what_it_reads"),
         (Unlicensed(), "test_it_says_what_it_is"),
         (Undecided(), "test_every_default_is_offered"),
         (Silent(), "test_a_missing_source_is_an_error_that_names_it"),
