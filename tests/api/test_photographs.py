@@ -10,6 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from fersearch import Choice, Dataset, registry
+from fersearch.api import context
 from fersearch.api.context import drain_notices
 from fersearch.api.exams import _cut_notes
 from fersearch.api.photographs import Photographs, TrainedSteps
@@ -30,6 +31,7 @@ class Undeclared(Dataset):
 def _fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path / "home"))
     drain_notices()
+    monkeypatch.setattr(context, "_told", set())
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from fersearch_architectures.cnn import Cnn
 from PIL import Image
 
 from fersearch import api
+from fersearch.api import context
 from fersearch.api.context import components, drain_notices
 from fersearch.api.exams import Exam, sit
 from fersearch.artifacts import file_digest
@@ -59,7 +60,15 @@ def trained(folder: Path, name: str, source: Path, options: Mapping[str, Any], p
     loaded = normalised(load(dataset, prepared, dict(options)), params)
     settings = {**NETWORK, **params, "target": dataset.targets[0]}
     request = TrialRequest(
-        *(1, "study", 0, 1, settings, "cnn", name, str(prepared.folder), dict(options)),
+        study_uid="0" * 32,
+        study="study",
+        number=0,
+        attempt=1,
+        params=settings,
+        model="cnn",
+        dataset=name,
+        prepared=str(prepared.folder),
+        dataset_options=dict(options),
         objective=Objective("accuracy", "max"),
         seed=0,
         scratch="",
@@ -174,6 +183,7 @@ ALONE = [
 def _fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path / "home"))
     drain_notices()
+    monkeypatch.setattr(context, "_told", set())
 
 
 @pytest.mark.parametrize(("shape", "params"), [(GREY, VIEWS), (RGB, PLAIN)], ids=["grey-views", "rgb-plain"])
