@@ -27,6 +27,10 @@ LAPSE_SECONDS = 60.0
 """A holder on another host is believed to live for this long after its last beat, by the database's clock."""
 
 
+_given_up: set[str] = set()
+"""The tokens of leases that this process holds no longer, though their rows may not have been removed."""
+
+
 class Lease:
     """A held lease. It beats in a thread of its own until it is released; `lost` tells that somebody else has it.
 
@@ -91,13 +95,17 @@ class Lease:
         self._expect()
 
     def release(self) -> None:
-        """Give the lease back; one that is lost stays with its new holder."""
+        """Give the lease back; one that is lost stays with its new holder.
+
+        Where the database is away its row stays, and is known in this process as nobody's.
+        """
         if self._released.is_set():
             return
         self._released.set()
         self._thread.join(JOIN_SECONDS)
         if self._database.file:
             self._database.file.forget(self._study_id)
+        _given_up.add(self._token)
         with self._database.write() as connection:
             connection.execute(delete(leases).where(*self._own()))
 
@@ -153,6 +161,8 @@ def _lock(connection: Connection, study_id: int, shared: bool = False) -> None:
 
 
 def _is_over(connection: Connection, row: Row[Any]) -> bool:
+    if row.token in _given_up:
+        return True
     holder = Holder(**{field.name: getattr(row, field.name) for field in fields(Holder)})
     if holder.is_dead():
         return True

@@ -1,0 +1,100 @@
+"""The database's file goes from under a running study, and comes back or does not."""
+
+import json
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from fersearch import api
+from fersearch.engines.local import Observer
+from fersearch.errors import StoreUnavailable
+from fersearch.store import writer as writer_module
+from fersearch.store.lease import BEAT_SECONDS
+from tests.faults.conftest import Home
+from tests.faults.test_kills import sound
+
+pytestmark = pytest.mark.slow
+
+
+def move(place: Path, there: Path) -> None:
+    """Move a database and what lies beside it into another folder."""
+    there.mkdir(exist_ok=True)
+    for path in place.glob("fersearch.db*"):
+        path.rename(there / path.name)
+
+
+def test_a_study_notices_within_a_beat_trains_on_and_writes_when_the_file_is_back(home: Home):
+    home.create(trials=2, epochs=6)
+    database, aside = home.folder / "home", home.folder / "aside"
+    driver = home.start("study", "run", "s", "--slots", "2", SLOW_SECONDS="1")
+    said: list[tuple[float, str]] = []
+    assert driver.stdout is not None
+    listening = threading.Thread(
+        target=lambda: said.extend((time.monotonic(), line) for line in driver.stdout), daemon=True
+    )
+    home.until(home.running_pids)
+    listening.start()
+    move(database, aside)
+    moved = time.monotonic()
+    home.until(lambda: [line for _, line in said if "the file is gone" in line], seconds=BEAT_SECONDS + 5)
+    heard = next(when for when, line in said if "the file is gone" in line)
+    assert heard - moved < BEAT_SECONDS
+    listed = home.run("study", "list", "--json")
+    assert (listed.returncode, json.loads(listed.stdout)) == (0, [])
+    assert "there is no database at" in listed.stderr
+    assert home.run("study", "show", "s").returncode == 2
+    assert not list(database.glob("fersearch.db*"))
+    move(aside, database)
+    assert driver.wait(timeout=120) == 0
+    listening.join(10)
+    assert any("the database is back, and what waited for it is written" in line for _, line in said)
+    trials = home.trials()
+    sound(trials, 2, 6)
+    assert {attempt["reason"] for trial in trials for attempt in trial["attempts"]} == {"done"}
+
+
+class Thief(Observer):
+    """Moves the database away after the first epoch; puts it back when the run has had enough, if it is to."""
+
+    def __init__(self, home: Home, returns: bool) -> None:
+        self.database, self.aside, self.returns = home.folder / "home", home.folder / "aside", returns
+        self.notes: list[str] = []
+
+    def epoch(self, *_: object) -> None:
+        if not self.aside.exists():
+            move(self.database, self.aside)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+        if self.returns and "away for too long" in text:
+            move(self.aside, self.database)
+
+
+@pytest.mark.parametrize("returns", [True, False], ids=["back-at-the-end", "never-back"])
+def test_after_too_long_the_trials_are_saved_and_the_study_stops(
+    home: Home, monkeypatch: pytest.MonkeyPatch, returns: bool
+):
+    home.create(trials=1, epochs=6)
+    monkeypatch.setenv("FERSEARCH_HOME", str(home.folder / "home"))
+    monkeypatch.setenv("SLOW_SECONDS", "0.2")
+    monkeypatch.chdir(home.folder)
+    monkeypatch.setattr(writer_module, "OUTAGE_SECONDS", 0.5)
+    monkeypatch.setattr(writer_module, "ANSWER_SECONDS", 0.5)
+    thief = Thief(home, returns)
+    told = "study 's' was stopped" if returns else "the file is gone"
+    with pytest.raises(StoreUnavailable, match=told):
+        api.run_study("s", slots=1, observer=thief)
+    assert [note for note in thief.notes if "training goes on" in note]
+    (state,) = (home.folder / "home" / "runs").glob("*/0/last.pt")
+    assert state.stat().st_size > 0
+    if not returns:
+        assert not list(thief.database.glob("fersearch.db*"))
+        move(thief.aside, thief.database)
+    api.run_study("s", slots=1)
+    trials = home.trials()
+    sound(trials, 1, 6)
+    first, second = trials[0]["attempts"]
+    assert (first["reason"], first["facts"]["lost"]) == ("interrupted", "database" if returns else "driver")
+    assert second["reason"] == "done"
