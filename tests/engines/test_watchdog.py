@@ -1,8 +1,11 @@
 """Silence is counted only while it is the trial's turn, and whoever listens is awake."""
 
+from multiprocessing import Pipe
+
 import pytest
 
 from fersearch.engines import watchdog
+from fersearch.engines.pool import Process
 from fersearch.engines.watchdog import PRELOAD, Watchdog
 from fersearch.trial import Reason
 
@@ -90,3 +93,15 @@ def test_a_process_that_has_not_begun_waits_for_what_its_fork_server_loads(clock
 
 def test_no_limit_is_never_too_long(clock):
     assert clock.looks(Watchdog(0.0), 10 * PRELOAD) is None
+
+
+@pytest.mark.parametrize(("pid", "reason", "facts"), [(7, "hung", {}), (None, "interrupted", {"lost": "server"})])
+def test_a_process_that_never_said_its_pid_hangs_with_its_fork_server(clock, tmp_path, pid, reason, facts):
+    ours, _theirs = Pipe()
+    process = Process(ours, tmp_path / "log", hung_after=10.0, server=1)
+    process.pid = pid
+    process._watchdog = dog = Watchdog(10.0)
+    clock.looks(dog, PRELOAD + 1)
+    outcome = process.hung()
+    assert (outcome.reason, outcome.facts) == (reason, facts)
+    assert outcome.message.endswith("before it began")

@@ -26,7 +26,7 @@ def move(place: Path, there: Path) -> None:
 
 
 def test_a_study_notices_within_a_beat_trains_on_and_writes_when_the_file_is_back(home: Home):
-    home.create(trials=2, epochs=6)
+    home.create(trials=2, epochs=4)
     database, aside = home.folder / "home", home.folder / "aside"
     driver = home.start("study", "run", "s", "--slots", "2", SLOW_SECONDS="1")
     said: list[tuple[float, str]] = []
@@ -51,7 +51,7 @@ def test_a_study_notices_within_a_beat_trains_on_and_writes_when_the_file_is_bac
     listening.join(10)
     assert any("the database is back, and what waited for it is written" in line for _, line in said)
     trials = home.trials()
-    sound(trials, 2, 6)
+    sound(trials, 2, 4)
     assert {attempt["reason"] for trial in trials for attempt in trial["attempts"]} == {"done"}
 
 

@@ -232,6 +232,17 @@ def test_a_trial_that_ran_at_three_deaths_of_the_driver_is_named_and_waits() -> 
     assert search.ask().number == 0
 
 
+def test_a_trial_that_ran_at_three_deaths_of_the_fork_server_is_named_too() -> None:
+    notes: list[str] = []
+    search = make_search(make_spec(), note=notes.append)
+    for _ in range(3):
+        assert notes == []
+        search.ask()
+        search.finish(0, Outcome(Reason.INTERRUPTED, facts={"lost": "server"}), seconds=1.0)
+    assert notes[0].startswith("trial 0 was running the last 3 times that the fork server died: ")
+    assert search.trials[0].state is TrialState.WAITING
+
+
 def test_a_process_a_fork_server_and_a_driver_lost_do_not_add_up() -> None:
     rows = Rows()
     search = make_search(make_spec(), rows)
