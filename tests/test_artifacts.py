@@ -10,6 +10,7 @@ import pytest
 
 from fersearch.artifacts import Artifacts
 from fersearch.errors import FersearchError
+from fersearch.owners import Owner
 from fersearch.remote import Remote
 
 
@@ -43,6 +44,24 @@ def test_the_same_content_is_kept_once(artifacts: Artifacts, weights: Path, tmp_
     shutil.copyfile(weights, copy)
     assert artifacts.put(weights) == artifacts.put(copy)
     assert len(os.listdir(artifacts.root)) == 1
+
+
+@pytest.mark.parametrize("place", ["folder", "url"])
+def test_a_file_is_marked_by_each_study_that_puts_it(artifacts: Artifacts, weights: Path, url: str, place: str) -> None:
+    kept = artifacts if place == "folder" else Artifacts(url)
+    one, other = Owner("a" * 32, "1" * 32), Owner("b" * 32, "2" * 32)
+    digest = kept.put(weights, one)
+    assert kept.owners() == {digest: {one}}
+    assert kept.put(weights, other) == digest
+    assert kept.owners() == {digest: {one, other}}
+    kept.disown(digest, one)
+    kept.disown(digest, one)
+    assert kept.owners_of(digest) == {other}
+    assert kept.owners_of("0" * 64) == set()
+    assert set(kept.digests()) == {digest}
+    kept.remove(digest)
+    kept.remove(digest)
+    assert (kept.owners(), kept.digests()) == ({}, {})
 
 
 def test_a_missing_artifact_is_named(artifacts: Artifacts) -> None:

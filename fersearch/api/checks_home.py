@@ -46,9 +46,11 @@ def database(storage: str | None) -> tuple[Check, Checkup]:
 
 
 def checkpoints(found: Checkup) -> Check:
-    """Files that no row names, and rows whose file is missing."""
-    files = Artifacts(artifacts_folder()).digests()
-    spare = {name: each.bytes for name, each in files.items() if name not in found.kept and each.age > YOUNG}
+    """Files that no row names, unless they are another database's, and rows whose file is missing."""
+    artifacts = Artifacts(artifacts_folder())
+    files, owners = artifacts.digests(), artifacts.owners()
+    own = {name: all(owner.database == found.identity for owner in owners.get(name, ())) for name in files}
+    spare = {n: each.bytes for n, each in files.items() if n not in found.kept and own[n] and each.age > YOUNG}
     missing = [where for digest, where in found.kept.items() if digest not in files]
     size, unnamed = sum(each.bytes for each in files.values()), sum(spare.values())
     facts = {"files": len(files), "megabytes": size / MEGABYTE, "missing": [f"{name} {n}" for name, n in missing]}
@@ -57,7 +59,7 @@ def checkpoints(found: Checkup) -> Check:
     hints = []
     if spare:
         told += f"; {len(spare):,} of them ({unnamed / MEGABYTE:,.0f} MB) belong to no study of this database"
-        hints.append("if no other database uses this home, they can go: fersearch checkpoint gc")
+        hints.append("those that no other database of this home needs can go: fersearch checkpoint gc")
     if missing:
         told += f"; {len(missing):,} are missing, as that of trial {missing[0][1]} of {missing[0][0]}"
         hints.append("restore them from a backup, or set FERSEARCH_HOME to where they are")

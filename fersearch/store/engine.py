@@ -51,7 +51,7 @@ class Database:
         """The URL by which another process finds the database again, without a password: as may be written down."""
         if self.dialect == "sqlite":
             return sqlite_address(Path(self._url.database or ""))
-        return postgresql.shown(self._url).set(password=None).render_as_string(hide_password=False)
+        return postgresql.shown(self._url)._replace(password=None).render_as_string(hide_password=False)
 
     @property
     def dialect(self) -> str:

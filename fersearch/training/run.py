@@ -105,8 +105,8 @@ class _Run:
             pass
         except Unusable as loss:
             self.clear()
-            self.told.append(f"its best weights were lost, and it begins again: {loss}")
-            return Outcome(Reason.INTERRUPTED, self.message(), facts={**self.facts, "lost": "disk"})
+            self.tell(f"its best weights were lost, and it begins again: {loss}")
+            return Outcome(Reason.INTERRUPTED, self.message(), facts={**self.facts, "lost": Lost.DISK.value})
         return Outcome(Reason.INTERRUPTED, self.message(self.place()), facts=self.facts)
 
     def anew(self, total: int) -> Rounds:

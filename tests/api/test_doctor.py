@@ -14,6 +14,7 @@ from fersearch import api
 from fersearch.api import checks_home, checks_machine
 from fersearch.api.checks import Check, guarded
 from fersearch.artifacts import Artifacts
+from fersearch.owners import Owner
 from fersearch.store.checkup import Checkup
 from fersearch.training import checkup
 
@@ -190,6 +191,20 @@ def test_files_without_a_row_and_rows_without_a_file_are_counted(tmp_path, monke
         "2 files, 1 MB; 1 of them (1 MB) belong to no study of this database; "
         "1 are missing, as that of trial 3 of cnn-faces"
     )
+    assert check.hint.splitlines()[0] == (
+        "those that no other database of this home needs can go: fersearch checkpoint gc"
+    )
+
+
+def test_the_files_of_another_database_are_no_finding(tmp_path, monkeypatch):
+    monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path))
+    artifacts, weights = Artifacts(tmp_path / "artifacts"), tmp_path / "weights"
+    for text, database in (("theirs", "b" * 32), ("ours", "a" * 32)):
+        weights.write_text(text)
+        digest = artifacts.put(weights, Owner(database, "5" * 32))
+        os.utime(artifacts.root / digest, (0, time.time() - 2 * checks_home.YOUNG))
+    check = checks_home.checkpoints(Checkup("sqlite:///x", tmp_path, identity="a" * 32))
+    assert check.facts["unnamed"] == 1
 
 
 def test_a_broken_plugin_fails_and_is_named(home, tmp_path, monkeypatch):
