@@ -32,7 +32,7 @@ def bring(folder: Path, fetch: Callable[[Path], bytes], digest: str = "") -> Pat
         return folder
     copy = prepared_folder() / folder.parent.name / folder.name
     if is_whole(copy):
-        if digest in ("", Prepared.open(copy).digest):
+        if not digest or Prepared.open(copy).digest == digest:
             return copy
         copy = copy.with_name(f"{copy.name}-{digest[:SHORT]}")
     with lock(copy.with_name(f"{copy.name}.lock")):
