@@ -81,6 +81,34 @@ class _Dataset(_Part):
     limit: Annotated[int, Field(ge=1, lt=2**63)] | None
 
 
+class _FilesDigest(_Part):
+    version: Count = 0
+    digest: str = ""
+    count: Count = 0
+
+
+class _ArraysDigest(_Part):
+    digest: str = ""
+
+
+class _SeenDigest(_Part):
+    version: Count = 0
+    digest: str = ""
+    test: str = ""
+    classes: list[str] = []
+    counts: dict[str, Count] = {}
+
+
+class _Data(_Part):
+    """What the training data is known again by: `fersearch.data.identity.Identity` as plain data."""
+
+    files: _FilesDigest = _FilesDigest()
+    arrays: _ArraysDigest = _ArraysDigest()
+    seen: _SeenDigest = _SeenDigest()
+    makers: dict[str, str] = {}
+    path: str = ""
+
+
 class _Params(_Part):
     """What a trial chose, as far as using its weights reads it; the architecture judges the rest."""
 
@@ -108,7 +136,7 @@ class _Shared(_Part):
     versions: dict[str, str]
     study: str
     study_id: str | None = None
-    data: dict[str, Any] | None = None
+    data: _Data | None = None
     steps: list[dict[str, Any]] | None = None
 
 

@@ -11,12 +11,13 @@ import pytest
 from PIL import Image
 
 from fersearch import api
-from fersearch.api.after import refit
+from fersearch.api.after import judge_unseen, refit
 from fersearch.api.candidates import gather as gather_candidates
 from fersearch.api.candidates import load_valid
 from fersearch.api.context import components, notices, open_store
 from fersearch.api.reports import gather as gather_report
 from fersearch.api.reruns import _same_data
+from fersearch.api.study_data import open_study_data
 from fersearch.data import digests
 from fersearch.data.images import decode_all
 from fersearch.data.locate import remember
@@ -429,3 +430,53 @@ def test_an_ensemble_is_not_chosen_by_other_data(data: Path) -> None:
     add(data, "train", "sad", "new", 5)
     with pytest.raises(DataError, match="is not the data that the checkpoint was trained on"):
         load_valid(found, components())
+
+
+def test_under_folds_the_data_of_every_round_counts_and_a_checkpoint_is_held_to_its_own(
+    data: Path, tmp_path: Path
+) -> None:
+    create("k", data, split="kfold", folds=2, epochs="1")
+    run("k")
+    study, (trial,) = all_rows("k")
+    found = open_study_data(components(), study)
+    rounds = [loaded.identity.seen for loaded in found.rounds()]
+    assert len(set(rounds)) == 2
+    assert digest_of("k") == trial.data_digest == found.identity.seen == digests.together(rounds)
+    folder = api.pull_checkpoint("k", trial=0, out=tmp_path / "k").path
+    card, _ = read_checkpoint(folder / "model.safetensors")
+    assert card["data"]["seen"]["digest"] == rounds[card["round"] - 1]
+    assert api.evaluate(folder).n == 12
+    assert notices == []
+
+
+def test_every_target_that_a_trial_may_have_counts(tmp_path: Path, data: Path) -> None:
+    sizes = {"train": "20", "valid": "20", "test": "20"}
+    targets = {"one": {}, "two": {"target": "majority,probability"}}
+    for name, settings in targets.items():
+        api.create_study(
+            "cnn", "faces", name=name, trials=1, dataset_options=sizes, settings={**SETTINGS, **settings}, pruner="none"
+        )
+    one, two = (open_study_data(components(), all_rows(name)[0]).identity for name in targets)
+    assert one.arrays == two.arrays
+    assert one.seen != two.seen
+
+
+def test_a_limit_leaves_the_test_split_as_it_is(data: Path, tmp_path: Path) -> None:
+    create("few", data, limit=12, epochs="1")
+    run("few")
+    assert api.show_study("few").data["seen"]["counts"] == {"train": 8, "valid": 4, "test": 8}
+    folder = api.pull_checkpoint("few", trial=0, out=tmp_path / "few").path
+    assert (api.evaluate(folder).n, api.evaluate(folder, split="test").n) == (4, 8)
+
+
+def test_unseen_data_of_the_same_layout_is_judged_whole(data: Path, pulled: Path, tmp_path: Path) -> None:
+    other = write(tmp_path / "other", ("sad", "happy"))
+    create("judged", data, unseen=[f"imagefolder={other}"], epochs="1")
+    told: list[str] = []
+    run("judged")
+    with open_store(None) as store:
+        judge_unseen(store.study("judged"), "judged", store, told.append)
+        judge_unseen(store.study("judged"), "judged", store, told.append)
+    (line,) = told
+    assert line.startswith("unseen imagefolder: accuracy ")
+    assert line.endswith(" on 32 images of the classes they share")

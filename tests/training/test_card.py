@@ -47,7 +47,13 @@ def with_card(path: Path, text: str) -> Path:
 
 
 def test_cards_of_both_formats_are_read(tmp_path: Path) -> None:
-    new = card(params=PARAMS, study_id="0" * 32, data={"files": "0" * 64}, steps=[{"step": "grey"}], plugins=[PLUGIN])
+    new = card(
+        params=PARAMS,
+        study_id="0" * 32,
+        data={"files": {"digest": "0" * 64}},
+        steps=[{"step": "grey"}],
+        plugins=[PLUGIN],
+    )
     old = {**card(params=PARAMS), "format": 1, "plugins": [{"path": "a/mine.py", "digest": "1" * 64}]}
     for each in (new, old):
         assert read_card(with_card(tmp_path / "x", json.dumps(each))) == each
@@ -79,6 +85,8 @@ def test_the_protocol_and_params_of_a_card_may_be_whatever_a_study_offers(tmp_pa
         ({"plugins": [{**PLUGIN, "file": "../a.py"}]}, r"plugins\.0\.file: String should match"),
         ({"plugins": [{**PLUGIN, "digest": "x"}]}, r"plugins\.0\.digest: String should match"),
         ({"dataset": {"name": "faces"}}, r"dataset\.digest: Field required"),
+        ({"data": {"seen": {"digest": 3}}}, r"data\.seen\.digest: Input should be a valid string"),
+        ({"data": {"seen": None}}, r"data\.seen: Input should be"),
         ({"licence": "x" * 2**22}, "its card is longer than 4,194,304 bytes"),
         ({"format": "2"}, "format: Input should be a valid integer"),
     ],
