@@ -1,21 +1,25 @@
 """The data of a study: found, prepared, and held to what the study began with."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fersearch.artifacts import Artifacts
 from fersearch.components import Dataset
 from fersearch.data import arrays
 from fersearch.data.identity import SHORT, Identity, difference
 from fersearch.data.locate import locate, look_for
 from fersearch.data.prepared import has_copy
-from fersearch.home import prepared_folder
+from fersearch.errors import FersearchError
+from fersearch.home import artifacts_folder, prepared_folder
 from fersearch.registry import Registry
 from fersearch.space import values_of
 from fersearch.store import StudyRow
 from fersearch.study import StudySpec
+from fersearch.training.card import read_card
 from fersearch.trial import Trial
 
 Progress = Callable[[int, int], None]
@@ -117,12 +121,9 @@ def settle(study: StudyRow, found: Identity, read_trials: Callable[[], Sequence[
             raise refusal(study, then, found)
         return _replaced(study, then, found, read_trials())
     record = {**study.data, **found.to_json()}
-    notes = []
-    if not told and read_trials():
-        notes.append(
-            f"study {study.name} was made before its data was recorded; what is found now is taken for it: "
-            f"{found.told()}"
-        )
+    notes: list[str] = []
+    if not told and (trials := read_trials()):
+        notes += _adopted(study, found, trials)
     if told and then.files and found.files and then.files != found.files:
         notes.append(
             f"the files differ from those of the run before ({then.files[:SHORT]}, now {found.files[:SHORT]}), "
@@ -144,6 +145,28 @@ def refusal(study: StudyRow, then: Identity, found: Identity) -> Exception:
             f"or go on with the data as it is now: fersearch study run {name} --accept-data-change",
         ),
     )
+
+
+def _adopted(study: StudyRow, found: Identity, trials: Sequence[Trial]) -> Iterator[str]:
+    yield (
+        f"study {study.name} was made before its data was recorded; what is found now is taken for it: {found.told()}"
+    )
+    trained = _trained_arrays(trials)
+    if trained not in ("", found.arrays):
+        yield (
+            f"but its checkpoints were trained on images or labels that were read otherwise (arrays {trained[:SHORT]}, "
+            f"now {found.arrays[:SHORT]}): look what has changed before you compare"
+        )
+
+
+def _trained_arrays(trials: Sequence[Trial]) -> str:
+    """The digest of the arrays that the newest kept checkpoint was trained on; empty where none is at hand."""
+    artifacts = Artifacts(artifacts_folder())
+    for trial in reversed(trials):
+        with suppress(FersearchError):
+            if trial.checkpoint:
+                return str(read_card(artifacts.open(trial.checkpoint))["dataset"]["digest"])
+    return ""
 
 
 def _replaced(study: StudyRow, then: Identity, found: Identity, trials: Sequence[Trial]) -> Settled:

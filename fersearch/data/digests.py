@@ -18,7 +18,8 @@ from fersearch.data.folders import unreadable
 from fersearch.data.identity import SEEN_VERSION
 
 IMAGE_BYTES = 16
-CHUNK = 1024
+CHUNK = 1024  # images
+BLOCK = 2**16  # bytes of a file
 MAKERS = {
     "fersearch": ("fersearch",),
     "pillow": ("pillow",),
@@ -105,11 +106,14 @@ def makers() -> dict[str, str]:
 
 
 def _bytes_digest(path: Path) -> bytes:
+    content = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
+        with open(path, "rb", buffering=0) as file:  # most are small: a buffer would cost more than it saves
+            while block := file.read(BLOCK):
+                content.update(block)
     except OSError as error:
         raise unreadable(path, error) from None
+    return content.digest()
 
 
 def _plain(values: Array) -> bytes:

@@ -284,6 +284,16 @@ def test_a_study_of_an_earlier_version_adopts_what_is_found_and_says_so_once(dat
     assert run() == []
 
 
+def test_what_is_adopted_is_held_to_what_the_checkpoints_were_trained_on(data: Path) -> None:
+    with open_store(None) as store:
+        study = store.study("s")
+        store.set_data(study.id, {}, {digest_of(): ""}, study.baseline)
+    add(data, "train", "sad", "new", 5)
+    first, second = run()
+    assert first.startswith("study s was made before its data was recorded")
+    assert second.startswith("but its checkpoints were trained on images or labels that were read otherwise (arrays ")
+
+
 def test_a_layout_alone_names_no_data(data: Path, tmp_path: Path) -> None:
     other = write(tmp_path / "other", ("bored", "alert"))
     create("t", other)
