@@ -52,14 +52,15 @@ def require(files: Mapping[str, tuple[str, str]], what: str, how: str) -> None:
     Raises:
         PluginError: it is not trusted, and nobody was there to say so; the hint names copies that can be read.
     """
-    new = {digest: held for digest, held in files.items() if not is_trusted(digest)}
+    known = _trusted()
+    new = {digest: held for digest, held in files.items() if digest not in known}
     if not new:
         return
     names = ", ".join(name for name, _ in new.values())
-    copies = ", ".join(str(_to_read(digest, source)) for digest, (_, source) in new.items())
+    copies = ", ".join(_copy(digest, source) for digest, (_, source) in new.items())
     told = f"{what} holds code that you have not let run here: {names}"
     if not ask(f"{told}\nread it in {copies}\nlet it run?"):
-        raise PluginError(told, f"read it in {copies or 'the study'}, then {how}")
+        raise PluginError(told, f"read it in {copies}, then {how}")
     trust({digest: name for digest, (name, _) in new.items()})
 
 
@@ -92,13 +93,15 @@ def _is_private(found: os.stat_result) -> bool:
     return not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o022)
 
 
-def _to_read(digest: str, source: str) -> Path:
-    """Write code where a person can read it before it runs."""
+def _copy(digest: str, source: str) -> str:
+    """Write code where a person can read it before it runs; return the place."""
     path = home() / "plugins-to-read" / f"{digest[:16]}.py"
-    with suppress(OSError):
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(source, encoding="utf-8")
-    return path
+    except OSError as error:
+        return f"the database: {path} cannot be written ({error.strerror})"
+    return str(path)
 
 
 def _user() -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fersearch.errors import UsageError
 from fersearch.files import atomic_folder
+from fersearch.formatting import printable
 from fersearch.report import page as pages
 from fersearch.report.parts import Page
 from fersearch.report.plots import style
@@ -65,8 +66,8 @@ def _fill(page: Page, work: Path) -> None:
         drawings[plot.name] = svg
     for table in page.tables():
         for end, written in FORMATS.items():
-            (work / "tables" / f"{table.name}.{end}").write_text(written(table), encoding="utf-8")
-    (work / "index.html").write_text(pages.html(page, drawings), encoding="utf-8")
+            (work / "tables" / f"{table.name}.{end}").write_text(printable(written(table)), encoding="utf-8")
+    (work / "index.html").write_text(printable(pages.html(page, drawings)), encoding="utf-8")
     (work / MARK).touch()
 
 

@@ -12,6 +12,8 @@ from PIL import Image
 from fersearch.errors import UsageError
 from fersearch.report import pack, rows, sections
 from fersearch.report.parts import Page
+from fersearch.report.plots import style
+from fersearch.report.plots.confusion import confusion
 from fersearch.report.plots.curves import Line, Panel, curves
 from fersearch.report.plots.history import best_so_far
 from fersearch.report.plots.parameters import Column
@@ -183,3 +185,12 @@ def test_thin_lines_have_no_entry_in_the_legend():
     points = [(1, 0.1), (2, 0.2)]
     figure = curves([Panel("a", "b", [Line("", points, thin=True), Line("mean", points)])])
     assert [entry.get_text() for entry in figure.legends[0].get_texts()] == ["mean"]
+
+
+def test_names_that_a_terminal_would_obey_are_written_out_in_every_file(tmp_path, recwarn):
+    matrix = confusion([[1, 0], [0, 1]], ("joy\x1b[31m", "sad\u202e"))
+    svg, _ = style.render(matrix)
+    assert r"joy\x1b[31m" in svg
+    assert r"sad\u202e" in svg
+    assert not set(svg) & {"\x1b", "\u202e"}
+    assert [str(one.message) for one in recwarn] == []

@@ -12,8 +12,10 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from fersearch.formatting import printable
 from fersearch.report.records import Measure
 
 INK, GRID, PAPER = "#1c2128", "#dde1e6", "#fefefe"
@@ -109,9 +111,25 @@ def whole_numbers(axes: Axes) -> None:
 
 
 def render(figure: Figure) -> tuple[str, bytes]:
-    """The figure as SVG text (transparent, its words kept as words) and as PNG (white, 160 dots an inch)."""
+    """The figure as SVG text (transparent, its words kept as words) and as PNG (white, 160 dots an inch).
+
+    Names are written out where they hold characters that a terminal would obey.
+    """
+    _write_out(figure)
     svg, png = io.StringIO(), io.BytesIO()
     figure.savefig(svg, format="svg", metadata={"Date": None}, transparent=True)
     figure.set_layout_engine(None)  # what was laid out for the first file stands for the second: a draw less
     figure.savefig(png, format="png", dpi=160, facecolor="white", metadata={"Software": None})
     return svg.getvalue(), png.getvalue()
+
+
+def _write_out(figure: Figure) -> None:
+    """Write out, in every text and label, the characters that a terminal would obey; no font has a glyph for them."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            labels = [label.get_text() for label in axis.get_ticklabels()]
+            if (shown := [printable(label) for label in labels]) != labels:
+                axis.set_ticklabels(shown)
+    for text in figure.findobj(Text):
+        if isinstance(text, Text):
+            text.set_text(printable(text.get_text()))
