@@ -131,7 +131,10 @@ def _deep_colour(image: Image.Image) -> Values | None:
     file.seek(0)
     data = file.read()
     image.load()  # finds what is broken, where OpenCV would go on
-    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    try:
+        values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:  # what it will not read Pillow read
+        return None
     if values is None or values.dtype != np.uint16:
         return None
     order = {3: [2, 1, 0], 4: [2, 1, 0, 3]}.get(values.shape[2] if values.ndim == 3 else 1)

@@ -430,6 +430,14 @@ def test_sixteen_bit_images_are_scaled_by_the_bits_of_their_dataset(tmp_path: Pa
     assert drain_notices() == []
 
 
+def test_creating_a_study_tells_how_many_bits_are_used_and_which_images_are_dark(tmp_path: Path) -> None:
+    api.create_study("cnn", "imagefolder", data=twelve_bits(tmp_path / "source"), trials=1)
+    assert (
+        "imagefolder: 16-bit images use 12 bits: white is 4,095; 1 of 16 are far darker than the rest: 0.png"
+        in drain_notices()
+    )
+
+
 def test_a_sixteen_bit_photograph_is_scaled_by_its_own_bits_where_training_had_none(tmp_path: Path) -> None:
     checkpoint = trained(tmp_path / "pulled", "imagefolder", oblong(tmp_path / "source"), GREY, PLAIN)
     levels = np.random.default_rng(1).integers(0, 256, (48, 48), np.uint8)
