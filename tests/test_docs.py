@@ -84,15 +84,13 @@ def test_every_hook_is_taught_and_tested():
     assert [f"register_{kind}s" for kind in templates.KINDS] == HOOKS, "test_templates.py loads a plugin of each kind"
 
 
-def test_the_python_of_the_readme_works(tmp_path, monkeypatch):
+def test_the_python_of_the_readme_works(warm_fork_server, tmp_path, monkeypatch, capsys):
     (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path / "home"))
     Image.new("L", (48, 48), 128).save(tmp_path / "face.png")
-    (tmp_path / "example.py").write_text(example)
-    done = subprocess.run([sys.executable, "example.py"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1].startswith("[Prediction(image='face.png', label='")
+    exec(compile(example, "example.py", "exec"), {"__name__": "__main__"})
+    assert capsys.readouterr().out.splitlines()[-1].startswith("[Prediction(image='face.png', label='")
 
 
 def test_every_room_is_on_the_map():
@@ -153,5 +151,5 @@ def test_rich_and_typer_stay_in_their_room():
         for path in ROOT.glob("fersearch/**/*.py")
     }
     assert {str(path.parent) for path, libraries in found.items() if libraries} == {"cli"}
-    drawing = {"render.py", "progress.py", "parts.py", "answers.py", "results.py", "compared.py"}
+    drawing = {"render.py", "progress.py", "parts.py", "answers.py", "results.py", "compared.py", "listing.py"}
     assert {path.name for path, libraries in found.items() if "rich" in libraries} == drawing

@@ -72,11 +72,12 @@ SETTINGS = {
 class Home:
     """A fersearch home of its own: drivers that may be hurt are processes, all else is asked in this one."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, study: str = "s") -> None:
+        self.folder, self.study = folder, study
+        self.database = folder / "home" / "fersearch.db"
         self.env = {**os.environ, "FERSEARCH_HOME": str(folder / "home"), "COLUMNS": "100"}
         self.env.pop("FERSEARCH_PLUGINS_DIR", None)
-        (folder / "plugins").mkdir()
+        (folder / "plugins").mkdir(exist_ok=True)
         (folder / "plugins" / "slow.py").write_text(SLOW_PLUGIN)
 
     def start(self, *words: str, **env: str) -> subprocess.Popen[str]:
@@ -110,15 +111,16 @@ class Home:
                     patch.setenv(name, value)
             yield
 
-    def create(self, trials: int = 3, epochs: int = 6, model: str = "slow", name: str = "s", **settings: str) -> None:
-        """Create a study of drawn faces, without running it."""
+    def create(self, trials: int = 3, epochs: int = 6, model: str = "slow", seed: int = 0, **settings: str) -> None:
+        """Create the study, of drawn faces, without running it."""
         with self.inside():
             api.create_study(
                 model,
                 "faces",
-                name=name,
+                name=self.study,
                 trials=trials,
                 epochs=str(epochs),
+                seed=seed,
                 sampler="random",
                 pruner="none",
                 objectives=("f1_macro", "parameters"),
@@ -127,19 +129,18 @@ class Home:
                 plugins=sorted((self.folder / "plugins").glob("*.py")),
             )
 
-    def trials(self, name: str = "s") -> list[dict[str, Any]]:
-        """The trials of a study with their attempts and epochs, as `study export` gives them."""
+    def trials(self) -> list[dict[str, Any]]:
+        """The trials of the study with their attempts and epochs, as `study export` gives them."""
         with self.inside():
-            found: list[dict[str, Any]] = json.loads(api.export_study(name, "json"))["trials"]
+            found: list[dict[str, Any]] = json.loads(api.export_study(self.study, "json"))["trials"]
         return found
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         import sqlite3
 
-        path = self.folder / "home" / "fersearch.db"
-        if not path.exists():
+        if not self.database.exists():
             return []
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)
         try:
             return connection.execute(query).fetchall()
         except sqlite3.OperationalError:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +15,40 @@ from tests.faults.conftest import Home
 FINAL = ("complete", "pruned", "infeasible", "failed")
 
 
-def compare(alone: Home, hurt: Home) -> dict[str, Any]:
-    """Counts of what was lost, doubled, torn or left over in `hurt`, and of what differs from `alone`; 0 is sound."""
-    there, here = (api.list_trials("s", storage=home.env["FERSEARCH_STORAGE"]) for home in (alone, hurt))
-    orphans = len(_files(hurt) - {trial.checkpoint for trial in here})
-    with hurt.inside(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fersearch.api.garbage.YOUNG", 0.0)  # no driver lives, so nothing waits for its row
-        api.collect_garbage()
-    kept = {trial.checkpoint for trial in here if trial.checkpoint}
+def compare(alone: Sequence[Home], hurt: Sequence[Home]) -> dict[str, Any]:
+    """Counts of what was lost, doubled, torn or left over in studies of one home, and of what differs; 0 is sound.
+
+    Each study that was hurt is held against the one of its place that was left `alone`.
+    """
+    home, pairs = hurt[0], [(_trials(there), _trials(here)) for there, here in zip(alone, hurt, strict=True)]
+    trials = [trial for _, here in pairs for trial in here]
+    kept = {trial.checkpoint for trial in trials if trial.checkpoint}
+    orphans = len(_files(home) - kept)
+    for each in hurt:
+        with each.inside(), pytest.MonkeyPatch.context() as patch:
+            patch.setattr("fersearch.api.garbage.YOUNG", 0.0)  # no driver lives, so nothing waits for its row
+            api.collect_garbage()
     return {
-        "trials": len(here),
-        "attempts": dict(Counter(attempt.reason or "open" for trial in here for attempt in trial.attempts)),
-        "trials lost": len({trial.number for trial in there} - {trial.number for trial in here}),
-        "trials without a final state": sum(trial.state not in FINAL for trial in here),
-        "trials that did not end as undisturbed": len({*map(_result, here)} ^ {*map(_result, there)}),
-        "epochs missing or doubled": sum(_wrong_epochs(hurt, trial) for trial in here),
-        "fronts differ": _front(alone) != _front(hurt),
-        "checkpoints torn": sum(_digest(_artifacts(hurt) / name) != name for name in _files(hurt)),
-        "checkpoints missing": len(kept - _files(hurt)),
-        "checkpoints orphaned": len(_files(hurt) - kept),
+        "trials": len(trials),
+        "attempts": dict(Counter(attempt.reason or "open" for trial in trials for attempt in trial.attempts)),
+        "trials lost": sum(len({t.number for t in there} - {t.number for t in here}) for there, here in pairs),
+        "trials without a final state": sum(trial.state not in FINAL for trial in trials),
+        "trials that did not end as undisturbed": sum(
+            len({*map(_result, here)} ^ {*map(_result, there)}) for there, here in pairs
+        ),
+        "epochs missing or doubled": sum(_wrong_epochs(each, trial) for each in hurt for trial in _trials(each)),
+        "fronts that differ": sum(_front(there) != _front(here) for there, here in zip(alone, hurt, strict=True)),
+        "checkpoints torn": sum(_digest(_artifacts(home) / name) != name for name in _files(home)),
+        "checkpoints missing": len(kept - _files(home)),
+        "checkpoints orphaned": len(_files(home) - kept),
         "orphans that gc found": orphans,
-        "files of unfinished writes": len([path for path in _all(hurt) if path.name.startswith(".")]),
+        "files of unfinished writes": len([path for path in _all(home) if path.name.startswith(".")]),
+        "states left over": len(list((home.folder / "home" / "runs").rglob("*.pt"))),
     }
+
+
+def _trials(home: Home) -> list[Trial]:
+    return api.list_trials(home.study, storage=home.env["FERSEARCH_STORAGE"])
 
 
 def _result(trial: Trial) -> tuple[Any, ...]:
@@ -45,12 +58,12 @@ def _result(trial: Trial) -> tuple[Any, ...]:
 
 
 def _wrong_epochs(home: Home, trial: Trial) -> bool:
-    view = api.show_trial("s", trial.number, storage=home.env["FERSEARCH_STORAGE"])
+    view = api.show_trial(home.study, trial.number, storage=home.env["FERSEARCH_STORAGE"])
     return [epoch.number for epoch in view.history] != list(range(1, trial.epochs + 1))
 
 
 def _front(home: Home) -> list[tuple[Any, ...]]:
-    return [_result(trial) for trial in api.front("s", storage=home.env["FERSEARCH_STORAGE"]).trials]
+    return [_result(trial) for trial in api.front(home.study, storage=home.env["FERSEARCH_STORAGE"]).trials]
 
 
 def _artifacts(home: Home) -> Path:

@@ -1,10 +1,12 @@
 """A study that is hurt again and again beside the same study left alone.
 
-python -m tests.faults.soak [--trials 200] [--slots 4] [--engine local|ray] [--storage sqlite|postgresql] [--seed 0]
+python -m tests.faults.soak [--trials 200] [--slots 4] [--engine local|ray] [--storage sqlite|postgresql]
+                            [--together one|studies|databases] [--seed 0]
 
 Trial processes, fork server, driver and raylets are killed, PostgreSQL is stopped and started, and the disk of the
-study's home, a tmpfs where one may be mounted, is filled, in random order. A trial that was lost twice is left
-alone, for a third loss would rightly fail it.
+study's home, a tmpfs where one may be mounted, is filled, in random order. A trial that was killed twice is left
+alone, for a third time in vain would rightly fail it. Two may be hurt together in one home: two studies of one
+database, or two databases with a study of the same name and number, each with a driver of its own.
 """
 
 import argparse
@@ -18,9 +20,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import psutil
 
@@ -29,47 +32,63 @@ from tests.faults.findings import compare
 from tests.postgres import Server
 
 EPOCHS = 5
+RATES = "0.001..0.1"
 DISK_MB = 48
 PAUSES = {"local": (0.3, 1.5), "ray": (2.0, 6.0)}  # seconds between two faults, the least and the most
 EARLIER_LOSSES = """
     (SELECT COUNT(*) FROM attempts b
      WHERE b.study_id = a.study_id AND b.trial = a.trial AND b.reason IN ('killed', 'hung'))
 """
-Hazard = Callable[[], bool]
+TOGETHER = {"one": [("s", 0)], "studies": [("s", 0), ("t", 0)], "databases": [("s", 0), ("s", 1)]}
+"""The studies in one home, each with the number of its database."""
 
 
 class Patient(Home):
     """A home whose study is driven again whenever its driver has died, its rows in SQLite or in a server's database."""
 
-    def __init__(self, folder: Path, flags: list[str], server: Server | None, disk: Path | None) -> None:
-        super().__init__(folder)
-        self.server, self.disk, self.flags = server, disk, flags
-        self.storage = server.create() if server else f"sqlite:///{folder / 'home' / 'fersearch.db'}"
-        self.env |= {"FERSEARCH_STORAGE": self.storage, "SLOW_SECONDS": "0.15"}
+    def __init__(self, folder: Path, number: int, study: str, storage: str, flags: Sequence[str] = ()) -> None:
+        super().__init__(folder, study)
+        self.storage, self.flags, self.log = storage, flags, folder / f"driver-{number}.log"
+        self.database = Path(storage.removeprefix("sqlite:///"))
+        self.env |= {"FERSEARCH_STORAGE": storage, "SLOW_SECONDS": "0.15"}
         self.driver: subprocess.Popen[Any] | None = None
         self.starts = 0
 
-    def drive(self, log: TextIO) -> None:
-        """Start the driver."""
+    def drive(self) -> None:
+        """Start the driver; what it says is kept beside the home."""
         self.starts += 1
-        self.driver = subprocess.Popen(
-            [sys.executable, "-c", "from fersearch.cli import main; main()", "study", "run", "s", *self.flags],
-            cwd=self.folder,
-            env=self.env,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        command = [sys.executable, "-c", "from fersearch.cli import main; main()", "study", "run", self.study]
+        with self.log.open("a") as log:
+            self.driver = subprocess.Popen(
+                [*command, *self.flags],
+                cwd=self.folder,
+                env=self.env,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def over(self) -> bool:
+        """Whether the study has ended; a driver that has died before that is started again."""
+        code = None if self.driver is None else self.driver.poll()
+        if code:
+            self.drive()
+        return code == 0
 
     def able(self) -> list[int]:
-        """The pids of the running trial processes whose trials may be lost once more."""
+        """The pids of the running trial processes whose trials may be killed once more."""
         query = f"""
-            SELECT pid FROM attempts a WHERE reason IS NULL AND pid IS NOT NULL AND {EARLIER_LOSSES} < 2
+            SELECT pid FROM attempts a WHERE reason IS NULL AND pid IS NOT NULL AND {self.own} AND {EARLIER_LOSSES} < 2
         """
         return [pid for (pid,) in self.rows(query) if psutil.pid_exists(pid)]
 
+    @property
+    def own(self) -> str:
+        """The condition that an attempt is of this study."""
+        return f"a.study_id = (SELECT id FROM studies WHERE name = '{self.study}')"
+
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        if self.server is None:
+        if self.storage.startswith("sqlite"):
             return super().rows(query)
         import psycopg
 
@@ -88,32 +107,38 @@ class Patient(Home):
     def kill_driver(self) -> bool:
         return bool(self.all_able()) and self.driver is not None and _kill(self.driver.pid)
 
-    def stop_database(self) -> bool:
-        assert self.server is not None
-        self.server.stop(random.choice((signal.SIGQUIT, signal.SIGINT)))
-        time.sleep(random.uniform(1, 4))
-        self.server.start()
-        return True
-
-    def fill_disk(self) -> bool:
-        if self.disk is None or not self.all_able():
-            return False
-        ballast = self.disk / "ballast"
-        with contextlib.suppress(OSError), ballast.open("wb") as file:
-            while True:
-                file.write(bytes(4096))
-                file.flush()
-        time.sleep(random.uniform(1, 3))
-        ballast.unlink()
-        return True
-
     def all_able(self) -> list[int]:
-        """The pids of all that run, if no trial that has not ended was lost twice."""
+        """The pids of all that run, if no trial that has not ended was killed twice."""
         query = f"""
             SELECT COUNT(*) FROM attempts a JOIN trials t ON t.study_id = a.study_id AND t.number = a.trial
-            WHERE t.state IN ('running', 'waiting') AND {EARLIER_LOSSES} >= 2
+            WHERE t.state IN ('running', 'waiting') AND {self.own} AND {EARLIER_LOSSES} >= 2
         """
         return [] if self.rows(query) != [(0,)] else self.able()
+
+
+Hazard = Callable[[Patient], bool]
+
+
+def stop_database(server: Server) -> bool:
+    """Stop a server for a few seconds, at once or politely."""
+    server.stop(random.choice((signal.SIGQUIT, signal.SIGINT)))
+    time.sleep(random.uniform(1, 4))
+    server.start()
+    return True
+
+
+def fill_disk(disk: Path, patient: Patient) -> bool:
+    """Leave no byte free on a disk for a few seconds."""
+    if not patient.all_able():
+        return False
+    ballast = disk / "ballast"
+    with contextlib.suppress(OSError), ballast.open("wb") as file:
+        while True:
+            file.write(bytes(4096))
+            file.flush()
+    time.sleep(random.uniform(1, 3))
+    ballast.unlink()
+    return True
 
 
 def _kill(pid: int) -> bool:
@@ -144,7 +169,7 @@ def small_disk(folder: Path) -> Iterator[Path | None]:
 
 
 @contextlib.contextmanager
-def nodes(engine: str) -> Iterator[tuple[list[str], Hazard | None]]:
+def nodes(engine: str) -> Iterator[tuple[list[str], Callable[[], bool] | None]]:
     """The flags of an engine, and what kills one of its nodes and brings another, if it has nodes."""
     if engine == "local":
         yield [], None
@@ -168,23 +193,52 @@ def nodes(engine: str) -> Iterator[tuple[list[str], Hazard | None]]:
         cluster.shutdown()
 
 
-def hurt(patient: Patient, hazards: dict[str, Hazard], pause: tuple[float, float], seconds: float) -> Counter[str]:
-    """Drive the study to its end, hurting it every so often; returns how often each hazard struck."""
+def hazards_of(server: Server | None, disk: Path | None, kill_node: Callable[[], bool] | None) -> dict[str, Hazard]:
+    """What can strike, by name, where there is a server, a small disk, a cluster."""
+    found: dict[str, Hazard] = {
+        "trial process": Patient.kill_trial,
+        "driver": Patient.kill_driver,
+        "fork server": Patient.kill_server,
+    }
+    if server is not None:
+        found["database stopped"] = lambda _: stop_database(server)
+    if disk is not None:
+        found["disk full"] = partial(fill_disk, disk)
+    if kill_node is not None:
+        found["node"] = lambda patient: bool(patient.all_able()) and kill_node()
+    return found
+
+
+def hurt(
+    patients: Sequence[Patient], hazards: Mapping[str, Hazard], pause: tuple[float, float], seconds: float
+) -> Counter[str]:
+    """Drive studies to their ends, hurting one of them every so often; returns how often each hazard struck."""
     struck: Counter[str] = Counter()
     deadline = time.monotonic() + seconds
-    with (patient.folder / "driver.log").open("a") as log:
-        patient.drive(log)
-        while time.monotonic() < deadline:
-            assert patient.driver is not None
-            code = patient.driver.poll()
-            if code == 0:
-                return struck
-            if code is not None:
-                patient.drive(log)
-            time.sleep(random.uniform(*pause))
-            name = random.choice(list(hazards))
-            struck[name] += hazards[name]()
-    raise TimeoutError(f"the study did not end in {seconds:.0f} s; its log is {patient.folder / 'driver.log'}")
+    for patient in patients:
+        patient.drive()
+    while under_way := [patient for patient in patients if not patient.over()]:
+        if time.monotonic() > deadline:
+            names = ", ".join(patient.study for patient in under_way)
+            raise TimeoutError(f"{names} did not end in {seconds:.0f} s; see driver-*.log in {patients[0].folder}")
+        time.sleep(random.uniform(*pause))
+        name = random.choice(list(hazards))
+        struck[name] += hazards[name](random.choice(under_way))
+    return struck
+
+
+def left_alone(folder: Path, names: Sequence[str], trials: int) -> list[Patient]:
+    """The same studies, each run to its end in a home of its own by nobody else."""
+    done = []
+    for number, name in enumerate(names):
+        home = folder / str(number)
+        home.mkdir(parents=True)
+        patient = Patient(home, number, name, f"sqlite:///{home / 'home' / 'fersearch.db'}")
+        patient.create(trials, EPOCHS, seed=number, learning_rate=RATES)
+        ended = patient.run("study", "run", name, "--slots", "2", SLOW_SECONDS="0")
+        assert ended.returncode == 0, ended.stderr
+        done.append(patient)
+    return done
 
 
 def soak(
@@ -194,37 +248,36 @@ def soak(
     slots: int = 4,
     engine: str = "local",
     storage: str = "sqlite",
+    together: str = "one",
     seed: int = 0,
     seconds: float = 3600.0,
 ) -> dict[str, Any]:
-    """Hurt a study and compare it with one left alone; returns the faults, the losses, and every difference."""
+    """Hurt one study or two and compare them with ones left alone: the faults, the losses, and every difference."""
     random.seed(seed)
-    (folder / "alone").mkdir()
-    (folder / "hurt").mkdir()
-    alone = Patient(folder / "alone", ["--slots", "2"], None, None)
-    alone.create(trials=trials, epochs=EPOCHS, learning_rate="0.001..0.1")
-    assert alone.run("study", "run", "s", "--slots", "2", SLOW_SECONDS="0").returncode == 0
+    names = [name for name, _ in TOGETHER[together]]
+    alone = left_alone(folder / "alone", names, trials)
+    place = folder / "hurt"
     with contextlib.ExitStack() as left:
         server = Server(fsync="on", synchronous_commit="on") if storage == "postgresql" else None
         if server is not None:
             left.callback(server.close)
-        disk = left.enter_context(small_disk(folder / "hurt" / "home"))
+        disk = left.enter_context(small_disk(place / "home"))
         flags, kill_node = left.enter_context(nodes(engine))
-        patient = Patient(folder / "hurt", ["--slots", str(slots), *flags], server, disk)
-        left.callback(lambda: patient.driver and patient.driver.kill())
-        patient.create(trials=trials, epochs=EPOCHS, learning_rate="0.001..0.1")
-        hazards: dict[str, Hazard] = {"trial process": patient.kill_trial, "driver": patient.kill_driver}
-        hazards["fork server"] = patient.kill_server
-        if server is not None:
-            hazards["database stopped"] = patient.stop_database
-        if disk is not None:
-            hazards["disk full"] = patient.fill_disk
-        if kill_node is not None:
-            hazards["node"] = lambda: bool(patient.all_able()) and kill_node()
+        files = [f"sqlite:///{place / 'home' / name}" for name in ("fersearch.db", "second.db")]
+        urls = files if server is None else [server.create(), server.create()]
+        patients = [
+            Patient(place, number, name, urls[database], ["--slots", str(slots), *flags])
+            for number, (name, database) in enumerate(TOGETHER[together])
+        ]
+        left.callback(lambda: [patient.driver.kill() for patient in patients if patient.driver])
+        for number, patient in enumerate(patients):
+            patient.create(trials, EPOCHS, seed=number, learning_rate=RATES)
+        hazards = hazards_of(server, disk, kill_node)
         started = time.monotonic()
-        struck = hurt(patient, hazards, PAUSES[engine], seconds)
-        told = {"faults": dict(struck), "drivers": patient.starts, "seconds": round(time.monotonic() - started)}
-        return told | compare(alone, patient)
+        struck = hurt(patients, hazards, PAUSES[engine], seconds)
+        drivers = sum(patient.starts for patient in patients)
+        told = {"faults": dict(struck), "drivers": drivers, "seconds": round(time.monotonic() - started)}
+        return told | compare(alone, patients)
 
 
 def main() -> None:
@@ -234,6 +287,7 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=4)
     parser.add_argument("--engine", choices=("local", "ray"), default="local")
     parser.add_argument("--storage", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--together", choices=TOGETHER, default="one")
     parser.add_argument("--seed", type=int, default=0)
     with tempfile.TemporaryDirectory(prefix="fersearch-soak-") as name:
         print(json.dumps(soak(Path(name), **vars(parser.parse_args())), indent=2))
