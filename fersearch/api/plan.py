@@ -330,8 +330,10 @@ def _unseen(texts: Sequence[str], registry: Registry, mistakes: Mistakes) -> tup
         name, path = unseen_dataset(text)
         with mistakes.at("unseen"):
             dataset = registry.dataset(name)
-            if path is not None or dataset.named_by_path:
+            if path is not None:
                 path = locate(dataset, path)
+            elif dataset.named_by_path:
+                raise UsageError(f"unseen {name}: its name alone does not say where it is", f"write {name}=PATH")
         found.append(name if path is None else f"{name}={path}")
     return tuple(found)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from fersearch import home
@@ -46,18 +47,17 @@ def look_for(dataset: Dataset, recorded: str | Path | None, is_kept: Callable[[P
     data, digests must tell.
 
     Raises:
-        DataError: nothing is known.
+        DataError: nothing is known, or it is gone.
     """
     if recorded is None or not dataset.needs_data:
         return locate(dataset)
     path = Path(recorded)
     if path.exists() or is_kept(path):
         return path
-    try:
-        found = locate(dataset)
-    except DataError:
-        return path
-    return found if found is not None and found.exists() else path
+    with suppress(DataError):
+        if (found := locate(dataset)) is not None and found.exists():
+            return found
+    raise DataError(f"{path} does not exist, where the data was before", "give the folder that holds it: --data PATH")
 
 
 def remember(dataset: Dataset, path: Path) -> None:

@@ -132,6 +132,8 @@ def _data(key: str, table: Mapping[str, Any], path: Path, dataset: Dataset, mist
         given = table.get("data")
         if given is not None and not isinstance(given, str):
             raise DataError(f"{given!r} is no path", "write it as text, relative to this file")
+        if given is None and dataset.named_by_path:
+            raise DataError(f"missing: the name {dataset.name} does not say where it is", 'write data = "PATH"')
         return locate(dataset, None if given is None else path.parent / Path(given).expanduser())
     return None
 

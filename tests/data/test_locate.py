@@ -64,7 +64,11 @@ def test_a_study_looks_where_its_data_was_then_for_a_copy_then_by_the_name(
     assert look_for(squares, recorded, lambda path: path == recorded) == recorded
     assert look_for(squares, recorded, lambda _: False) == named
     named.rmdir()
-    assert look_for(squares, recorded, lambda _: False) == recorded
+    with pytest.raises(DataError) as caught:
+        look_for(squares, recorded, lambda _: False)
+    assert str(caught.value) == (
+        f"{recorded} does not exist, where the data was before\n  give the folder that holds it: --data PATH"
+    )
     assert look_for(squares, None, lambda _: False) == named
 
 

@@ -186,6 +186,12 @@ def test_a_part_without_data_is_found_by_its_name(tmp_path: Path, monkeypatch: p
     assert prepared(source).count == 66
 
 
+def test_a_part_whose_name_alone_finds_nothing_says_so(tmp_path: Path) -> None:
+    source = write_merged(tmp_path, BOTH + '[[part]]\ndataset = "imagefolder"\n')
+    with pytest.raises(DataError, match=r"part\[3\]\.data: missing: the name imagefolder does not say where it is"):
+        prepared(source)
+
+
 def test_a_changed_image_of_a_part_makes_another_copy(tmp_path: Path) -> None:
     source = write_merged(tmp_path)
     first = prepared(source)
