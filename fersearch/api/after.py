@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from fersearch.api.checkpoints import require_checkpoint
 from fersearch.api.context import open_store
@@ -45,15 +46,19 @@ def refit_spec(spec: StudySpec, best: Trial, name: str) -> StudySpec:
     )
 
 
-def refit(study: StudyRow, store: Store, run: Callable[[str], object], note: Note) -> str:
-    """Train the best configuration again, or go on with that; returns the name of the study that does."""
+def refit(study: StudyRow, store: Store, run: Callable[..., object], note: Note) -> str:
+    """Train the best configuration again, or go on with that; returns the name of the study that does.
+
+    `run(name, data=PATH)` runs it on the data where the study's own was found last, None where there are no files.
+    """
     name = refit_name(study, store)
     if name not in store.study_names():
         best = best_of(study, store)
         undivided = {key: value for key, value in study.data.items() if key in ("files", "arrays", "makers", "path")}
         store.create_study(refit_spec(study.spec, best, name), study.plugins, undivided)
         note(f"training trial {best.number} of {study.name} {study.spec.refit} times more, as study {name}")
-    run(name)
+    where = recorded_data(study).path
+    run(name, data=Path(where) if where else None)
     return name
 
 
@@ -92,7 +97,7 @@ def best_of(study: StudyRow, store: Store) -> Trial:
     return found[0]
 
 
-def follow_up(name: str, storage: str | None, run: Callable[[str], object], note: Note) -> None:
+def follow_up(name: str, storage: str | None, run: Callable[..., object], note: Note) -> None:
     """Do what study `name`, which is over, asks for after its end; what was done before is not done again."""
     with open_store(storage) as store:
         study = store.study(name)

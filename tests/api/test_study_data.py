@@ -334,17 +334,21 @@ def test_a_rerun_is_refused_on_other_data(data: Path, tmp_path: Path) -> None:
 
 def test_the_study_that_trains_again_is_held_to_the_same_files(data: Path) -> None:
     study, _ = all_rows()
-    ran: list[str] = []
+    ran: list[tuple[str, Path | None]] = []
+
+    def again(name: str, data: Path | None) -> None:
+        ran.append((name, data))
+
     add(data, "train", "sad", "new", 5)
     with open_store(None) as store:
-        assert refit(study, store, ran.append, lambda _: None) == "refit/s"
+        assert refit(study, store, again, lambda _: None) == "refit/s"
     with pytest.raises(DataError, match="the data of study 'refit/s' is not what it began with"):
         run("refit/s")
     run(accept_data_change=True, trials=2)
     study, _ = all_rows()
     with open_store(None) as store:
-        assert refit(study, store, ran.append, lambda _: None) == "refit/s-2"
-    assert ran == ["refit/s", "refit/s-2"]
+        assert refit(study, store, again, lambda _: None) == "refit/s-2"
+    assert ran == [("refit/s", data), ("refit/s-2", data)]
     assert run("refit/s-2") == []
 
 
