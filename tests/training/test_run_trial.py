@@ -66,6 +66,9 @@ def test_the_card_says_all_that_is_needed(request_of: RequestOf, registry: Regis
     assert len(card["mean"]) == len(card["std"]) == 1
     assert card["dataset"]["name"] == "patterns"
     assert len(card["dataset"]["digest"]) == 64
+    assert card["data"]["arrays"]["digest"] == card["dataset"]["digest"]
+    assert card["data"]["seen"]["counts"] == {"train": 32, "valid": 16, "test": 0}
+    assert card["data"]["seen"]["classes"] == card["class_names"]
     assert card["licence"] == "drawn for a test"
     assert card["protocol"]["split"] == "auto"
     assert card["versions"]["torch"] == torch.__version__
@@ -235,6 +238,15 @@ def test_wrong_words_are_errors_of_the_trial(
     outcome = run_trial(request_of(**fields), go_on, registry)
     assert outcome.reason is Reason.ERROR
     assert told in outcome.message
+
+
+def test_a_prepared_copy_of_other_content_is_refused(request_of: RequestOf, registry: Registry) -> None:
+    request = request_of()
+    digest = Prepared.open(Path(request.prepared)).digest
+    outcome = run_trial(request_of(prepared_digest="0" * 64), go_on, registry)
+    assert outcome.reason is Reason.ERROR
+    assert outcome.message.startswith(f"{request.prepared} does not hold the data that the driver prepared")
+    assert run_trial(request_of(prepared_digest=digest), lambda _: Decision.STOP, registry).reason is Reason.PRUNED
 
 
 def test_a_failing_report_is_not_the_trials_fault(request_of: RequestOf, registry: Registry) -> None:
