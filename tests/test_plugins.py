@@ -47,6 +47,13 @@ def test_a_folders_plugins_are_its_top_level_files_but_no_tests_or_private_ones(
     assert folder_files(tmp_path / "nowhere") == []
 
 
+def test_a_byte_order_mark_is_no_part_of_a_plugin(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.py")
+    plain = PluginFile.read(path)
+    path.write_text(SOUND, encoding="utf-8-sig")
+    assert PluginFile.read(path) == plain
+
+
 def test_the_plugin_folder_is_the_variables_or_the_one_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FERSEARCH_PLUGINS_DIR", raising=False)
     assert plugin_folder() == Path("plugins")

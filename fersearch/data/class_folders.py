@@ -166,7 +166,7 @@ def _check_beside(root: Path, parts: Collection[Path], found: Sequence[ClassFold
             continue
         inner = {spelling(path.name) for path in subfolders(folder)}
         told = f"{len(images):,} images lie in {folder.name}/ beside {named(parts)} in {root}"
-        if looks_like_part(folder.name) or classes & {spelling(folder.name), *inner}:
+        if (looks_like_part(folder.name) and inner) or classes & {spelling(folder.name), *inner}:
             raise DataError(f"{told}: they are of no part", "call it train, valid or test, or move it away")
         findings.append(f"{told} and were left out")
 

@@ -20,11 +20,11 @@ class Walk:
         self.top = top
         self.others = 0
         self.repeated: list[tuple[Path, Path]] = []
-        self.outside: list[Path] = []
-        self._real_top = os.path.realpath(top)
+        self.outside: list[str] = []
+        self._below_top = os.path.realpath(top).rstrip(os.sep) + os.sep
         self._left_out: dict[str, None] = {}
         self._lacking: Counter[tuple[str, str]] = Counter()
-        self._first: dict[str, Path] = {}
+        self._first: dict[str, str] = {}
 
     def images(self, folder: Path) -> list[Path]:
         """Every image in a folder and its subfolders that was not met before, sorted.
@@ -94,11 +94,11 @@ class Walk:
 
     def _is_new(self, path: str, real: str) -> bool:
         if real in self._first:
-            self.repeated.append((self._first[real], Path(path)))
+            self.repeated.append((Path(self._first[real]), Path(path)))
             return False
-        self._first[real] = Path(path)
-        if not real.startswith(self._real_top.rstrip(os.sep) + os.sep):
-            self.outside.append(Path(path))
+        self._first[real] = path
+        if not real.startswith(self._below_top):
+            self.outside.append(path)
         return True
 
 

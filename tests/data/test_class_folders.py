@@ -92,9 +92,11 @@ def test_persons_and_takes_within_emotions_are_no_classes(tmp_path: Path) -> Non
 
 def test_images_that_are_left_out_are_told(tmp_path: Path) -> None:
     tree(tmp_path, "train/a/1.png", "test/a/1.png", "samples/x.png", "train/y.png", "train/a/notes.txt")
+    tree(tmp_path, "FER2013Train/1.png", "FER2013Train/2.png")
     assert told(tmp_path) == [
         f"1 files in {tmp_path / 'train'} are no images and were left out",
         f"1 images lie directly in {tmp_path / 'train'}, in no class folder, and were left out: y.png",
+        f"2 images lie in FER2013Train/ beside train/, test/ in {tmp_path} and were left out",
         f"1 images lie in samples/ beside train/, test/ in {tmp_path} and were left out",
     ]
 
