@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from fersearch.api.context import notices
 from fersearch.data.locate import locate
+from fersearch.errors import DataError
 from fersearch.home import prepared_folder
 from fersearch.registry import Registry
 from fersearch.study import StudySpec
@@ -19,7 +20,7 @@ def check_data(registry: Registry, specs: Iterable[StudySpec], progress: Progres
     """Read what studies will train on, and note what there is to be told; a dataset without files has nothing.
 
     Raises:
-        DataError: an image cannot be read, or the data does not fit the protocol.
+        DataError: an image cannot be read, the data does not fit the protocol, or a class has no image to train on.
     """
     from fersearch.data import arrays  # here, for it loads numpy
 
@@ -31,11 +32,24 @@ def check_data(registry: Registry, specs: Iterable[StudySpec], progress: Progres
         prepared = arrays.prepare(dataset, source, spec.dataset_options, prepared_folder(), progress)
         params = {**spec.dataset_options, "target": dataset.targets[0]}
         loaded = arrays.load(dataset, prepared, params, spec.protocol, spec.limit)
+        check_taught(dataset.name, loaded)
         notices.extend(findings(prepared, loaded))
+
+
+def check_taught(dataset: str, loaded: "Loaded") -> None:
+    """Raise DataError where a class is to be judged that has no image to train on."""
+    if loaded.untaught:
+        told = f"dataset {dataset}: {'; '.join(loaded.untaught)}"
+        raise DataError(told, "add some to train, leave the class out, or draw another split")
 
 
 def findings(prepared: "Prepared", loaded: "Loaded") -> list[str]:
     """The findings of a dataset, each with its name."""
     from fersearch.data.verify import findings_of
 
-    return [f"{prepared.name}: {line}" for line in findings_of(prepared, loaded.task.class_names)]
+    classes = loaded.task.class_names
+    absent = [name for k, name in enumerate(classes) if k not in set(loaded.hard.tolist())]
+    told = findings_of(prepared, classes)
+    if absent:
+        told.append(f"no image of {', '.join(absent)}: a model has outputs for them that are never taught")
+    return [f"{prepared.name}: {line}" for line in told]

@@ -15,7 +15,7 @@ from typing import Any
 from fersearch.api.after import follow_up
 from fersearch.api.bodies import Body, body, check_run
 from fersearch.api.context import components_of, open_store, was_told
-from fersearch.api.data_findings import findings
+from fersearch.api.data_findings import check_taught, findings
 from fersearch.api.garbage import discard
 from fersearch.api.outages import Outages, stopped
 from fersearch.api.plan import check_weights
@@ -194,6 +194,7 @@ class _Run:
         self._settle(found, accept_change)
         self._on_settled()
         self._prepared = found.prepared
+        check_taught(spec.dataset, found.loaded)
         for line in findings(found.prepared, found.loaded):
             if not was_told(line):
                 self.observer.note(line)

@@ -57,6 +57,7 @@ class _Seen:
     part: Ints
     prepared: Prepared
     source: npt.NDArray[np.str_] | None
+    untaught: tuple[str, ...] = ()
 
     @property
     def kept(self) -> Ints:
@@ -79,9 +80,11 @@ def show(
     """
     seen = _see(dataset, prepared, params, protocol, limit)
     told: dict[str, Any] = {"classes": list(seen.classes), "splits": _splits(seen)}
+    if seen.untaught:
+        told["findings"] = list(seen.untaught)
     if seen.source is None:
         return told
-    findings = [text for _, text, is_finding in _sources(seen) if is_finding]
+    findings = [*seen.untaught, *(text for _, text, is_finding in _sources(seen) if is_finding)]
     return {**told, "sources": _counted(seen), "findings": findings}
 
 
@@ -101,7 +104,7 @@ def verify(
     splits = _splits(seen)
     rows = [("files", f"{prepared.files:,}"), ("images", _images(seen)), ("classes", ", ".join(seen.classes))]
     rows += [(name, _part_row(part)) for name, part in splits.items()]
-    findings = [*findings_of(prepared, seen.classes), *_rare(seen.classes, splits)]
+    findings = [*findings_of(prepared, seen.classes), *seen.untaught, *_rare(seen.classes, splits)]
     for check in (_sources, _constants, _votes, _subjects, _duplicates):
         for name, text, is_finding in check(seen):
             rows.append((name, text))
@@ -132,7 +135,9 @@ def _see(
     for k, name in enumerate(PARTS):
         part[map_array(folder / f"{name}.npy")] = k
     source = map_array(folder / "source.npy") if (folder / "source.npy").exists() else None
-    return _Seen(tuple(facts["class_names"]), map_array(folder / "hard.npy"), part, prepared, source)
+    return _Seen(
+        tuple(facts["class_names"]), map_array(folder / "hard.npy"), part, prepared, source, tuple(facts["untaught"])
+    )
 
 
 def _splits(seen: _Seen) -> dict[str, dict[str, Any]]:

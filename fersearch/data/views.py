@@ -25,7 +25,7 @@ from fersearch.space import Value
 from fersearch.study import Protocol
 
 Ints = npt.NDArray[np.int64]
-FORMAT = 5
+FORMAT = 6
 CHUNK = 2048
 
 
@@ -39,7 +39,8 @@ class Loaded:
     one per channel (std 1 where the images are all equal). `digest` is the SHA-256 of the prepared content.
     `steps` say how a picture became an input (`fersearch.data.steps`), None where that is not known.
     `rounds` is how often the protocol trains, `source` (str, n) the dataset that each image came from where several
-    are merged, `warnings` what makes the split's scores doubtful. By its `identity` the data is known again.
+    are merged, `warnings` what makes the split's scores doubtful, `untaught` classes to judge by without an
+    image to train on. By its `identity` the data is known again.
     """
 
     images: npt.NDArray[np.uint8]
@@ -55,6 +56,7 @@ class Loaded:
     rounds: int = 1
     source: npt.NDArray[np.str_] | None = None
     warnings: tuple[str, ...] = ()
+    untaught: tuple[str, ...] = ()
     steps: Steps | None = None
     identity: Identity = field(default_factory=Identity)
 
@@ -99,6 +101,7 @@ def load(
         rounds=facts["rounds"],
         source=map_array(source) if source.exists() else None,
         warnings=tuple(facts["warnings"]),
+        untaught=tuple(facts["untaught"]),
         steps=prepared.steps,
         identity=_identity(prepared, facts),
     )
@@ -168,7 +171,9 @@ def _make(
         kept = splits.without_duplicates(parts, prepared.images)
         warnings.append(f"{int((kept != parts).sum()):,} images were left out: their equals judge, in valid or test")
         parts = kept
-    warnings += _untaught(dataset, labels, parts, protocol)
+    untaught = splits.untaught(labels, parts) if dataset.needs_data else []
+    if protocol.folded:
+        warnings, untaught = warnings + untaught, []
     indices = {name: np.flatnonzero(parts == k) for k, name in enumerate(PARTS)}
     for name in ("train", "valid"):
         if not len(indices[name]):
@@ -195,6 +200,7 @@ def _make(
         "round": round,
         "rounds": splits.rounds(labels, protocol),
         "warnings": warnings,
+        "untaught": untaught,
     }
     with trouble_told(prepared.folder):
         _save(folder, arrays, facts)
@@ -211,16 +217,6 @@ def _digests(prepared: Prepared, labels: Labels, indices: Mapping[str, Ints]) ->
 
     counts = {part: len(rows) for part, rows in indices.items()}
     return {"seen": digest("train", "valid"), "test": digest("test"), "counts": counts}
-
-
-def _untaught(dataset: Dataset, labels: Labels, parts: splits.Parts, protocol: Protocol) -> list[str]:
-    """Warnings about classes that a round of folds leaves without training images; DataError where a split does."""
-    found = splits.untaught(labels, parts)
-    if found and dataset.needs_data and not protocol.folded:
-        raise DataError(
-            f"dataset {dataset.name}: {found[0]}", "add some to train, leave the class out, or draw another split"
-        )
-    return found
 
 
 def _save(folder: Path, arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fersearch import DataError, Dataset, Labels, Raw, hookimpl
+from fersearch import Dataset, Labels, Raw, hookimpl
 from fersearch.data.class_folders import TO_DRAW, ClassFolder, class_folders
 from fersearch.data.labels import lookalikes, one_spelling
 from fersearch.space import Value
@@ -60,11 +60,7 @@ def columns(folders: Sequence[ClassFolder], class_names: Sequence[str], source: 
 
 
 def _named(folders: Sequence[ClassFolder], findings: list[str]) -> tuple[str, ...]:
-    """The classes, each folder's label set to one of them.
-
-    Raises:
-        DataError: a class has no image to train on.
-    """
+    """The classes, each folder's label set to one of them."""
     counts = Counter({folder.label: 0 for folder in folders})
     for folder in folders:
         counts[folder.label] += len(folder.images) * (folder.part in (0, TO_DRAW))
@@ -74,13 +70,6 @@ def _named(folders: Sequence[ClassFolder], findings: list[str]) -> tuple[str, ..
         folder.label = merged[folder.label]
     class_names = tuple(sorted({folder.label for folder in folders}))
     findings += lookalikes(class_names)
-    taught = {merged[label] for label, n in counts.items() if n}
-    for name in class_names:
-        if name not in taught:
-            where = next(folder.path for folder in folders if folder.label == name)
-            raise DataError(
-                f"class '{name}' ({where}) has no image to train on", "add some to train/, or remove the folder"
-            )
     return class_names
 
 

@@ -99,23 +99,12 @@ def _missing(table: Path, row: Row) -> DataError:
 def _classes(
     listed: Sequence[Row], parts: Sequence[int], findings: list[str]
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The class of each label, and the classes.
-
-    Raises:
-        DataError: a class has no image to train on.
-    """
+    """The class of each label, and the classes."""
     counts = Counter({row["label"]: 0 for row in listed})
     counts.update(row["label"] for row, part in zip(listed, parts, strict=True) if part in (0, TO_DRAW))
     class_of, told = one_spelling(counts)
     class_names = tuple(sorted(set(class_of.values())))
     findings += told + lookalikes(class_names)
-    taught = {class_of[label] for label, n in counts.items() if n}
-    for row in listed:
-        if class_of[row["label"]] not in taught:
-            raise DataError(
-                f"{row.where}: class '{row['label']}' has no image to train on",
-                "add rows with split train, or remove it",
-            )
     return class_of, class_names
 
 

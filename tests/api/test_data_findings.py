@@ -31,7 +31,7 @@ def write_tree(root: Path, train: Sequence[str] = ("Angry", "sad"), test: Sequen
 
 
 LIKE_ONE = "imagefolder: classes 'Angry' and 'angry' look like one class: their images are taken together as 'Angry'"
-SMALL = {"dataset_options": {"image_size": "8"}, "trials": 1, "epochs": "1", "settings": {"batch_size": "8"}}
+SMALL = {"dataset_options": {"image_size": "24"}, "trials": 1, "epochs": "1", "settings": {"batch_size": "8"}}
 
 
 class Listener(Observer):
@@ -57,7 +57,7 @@ def test_create_prints_findings_on_standard_error(
 ) -> None:
     monkeypatch.setattr("fersearch.api.context._told", set())
     source = write_tree(tmp_path / "source")
-    words = "study create --model cnn --dataset imagefolder --image-size 8 --no-run --data"
+    words = "study create --model cnn --dataset imagefolder --image-size 24 --no-run --data"
     assert cli([*words.split(), str(source)]) == 0
     out, err = capsys.readouterr()
     assert f"note: {LIKE_ONE}" in err.splitlines()
@@ -67,7 +67,11 @@ def test_create_prints_findings_on_standard_error(
 @pytest.mark.parametrize(
     ("train", "test", "told"),
     [
-        (("a", "b"), ("a", "b", "c"), "class 'c'"),
+        (
+            ("a", "b"),
+            ("a", "b", "c"),
+            "class 'c' has 2 images in valid and test and no image to train on",
+        ),
         (("a", "b", "c"), (), "3.png is corrupt"),
         (("train2", "test2"), (), "look like parts of a split"),
     ],
@@ -88,6 +92,33 @@ def test_a_study_file_with_a_byte_order_mark_is_held_against_its_data(tmp_path: 
     write_tree(tmp_path / "source", ("a", "b"), ("a", "b", "c"))
     file = tmp_path / "study.toml"
     file.write_text('model = "cnn"\ndataset = "imagefolder"\ndata = "source"\n', encoding="utf-8-sig")
-    with pytest.raises(DataError, match=r"class 'c' .* has no image to train on"):
+    with pytest.raises(DataError, match="class 'c' has 2 images in valid and test and no image to train on"):
         api.create_from_file(file, {})
     assert api.list_studies() == []
+
+
+def test_a_class_of_the_dataset_without_any_image_is_told(tmp_path: Path) -> None:
+    words = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
+    source = write_tree(tmp_path / "source", words, words)
+    api.create_study("cnn", "fer2013", name="one", data=source, **SMALL)
+    told = "fer2013: no image of neutral: a model has outputs for them that are never taught"
+    assert told in drain_notices()
+
+
+def test_a_study_whose_class_lost_its_training_images_is_not_run(tmp_path: Path) -> None:
+    source = write_tree(tmp_path / "source", ("a", "b", "c"), ("a", "b", "c"))
+    api.create_study("cnn", "imagefolder", name="one", data=source, **SMALL)
+    for image in (source / "train" / "c").iterdir():
+        image.unlink()
+    with pytest.raises(DataError, match="class 'c' has 2 images in valid and test and no image to train on"):
+        api.run_study("one", in_process=True)
+
+
+def test_data_to_judge_needs_no_training_images(tmp_path: Path) -> None:
+    source = write_tree(tmp_path / "source", ("a", "b", "c"), ("a", "b", "c"))
+    api.create_study("cnn", "imagefolder", name="one", data=source, **{**SMALL, "objectives": ("parameters",)})
+    api.run_study("one", in_process=True)
+    other = write_tree(tmp_path / "other", ("a", "b"), ("a", "b", "c"))
+    pulled = api.pull_checkpoint("one", trial=0, out=tmp_path / "pulled")
+    found = api.evaluate(pulled.path, "imagefolder", data=other, split="test")
+    assert found.n == 6

@@ -13,7 +13,7 @@ from PIL import Image
 from fersearch import DataError
 from fersearch.data.arrays import load, prepare
 from fersearch.data.formats import decodable
-from fersearch.data.verify import show
+from fersearch.data.verify import show, verify
 from fersearch.testing import DatasetSuite
 
 CLASSES = ("Bored", "amused", "zen")
@@ -115,13 +115,14 @@ def test_spellings_of_one_class_are_taken_together_and_told(tmp_path: Path) -> N
     assert show(ImageFolder(), prepared, {})["splits"]["test"]["per_class"] == {"Angry": 2, "sad": 2}
 
 
-def test_a_class_without_a_training_image_is_refused(tmp_path: Path) -> None:
+def test_a_class_without_a_training_image_is_named(tmp_path: Path) -> None:
     write_classes(tmp_path / "source" / "train", ("angry", "sad"), n=4)
     write_classes(tmp_path / "source" / "test", ("angry", "sad", "zen"), n=1)
-    with pytest.raises(DataError) as caught:
-        prepare(ImageFolder(), tmp_path / "source", {}, tmp_path / "p")
-    zen = tmp_path / "source" / "test" / "zen"
-    assert caught.value.message == f"class 'zen' ({zen}) has no image to train on"
+    prepared = prepare(ImageFolder(), tmp_path / "source", {}, tmp_path / "p")
+    told = ("class 'zen' has 1 images in valid and test and no image to train on",)
+    assert load(ImageFolder(), prepared, {}).untaught == told
+    assert show(ImageFolder(), prepared, {})["findings"] == list(told)
+    assert told[0] in verify(ImageFolder(), prepared, {}).findings
 
 
 def test_files_whose_names_are_not_utf8_are_read(tmp_path: Path) -> None:

@@ -118,7 +118,6 @@ def test_a_folder_with_two_lists_asks_which(tmp_path: Path) -> None:
             "line 3: image ./a.png has split 'test', on line 2 split 'train'",
         ),
         ("image,label,Usage", ["a.png,x,train", "b.png,y,fold3"], "line 3: unknown split 'fold3'"),
-        ("image,label,split", ["a.png,x,train", "b.png,y,test"], "line 3: class 'y' has no image to train on"),
     ],
 )
 def test_what_a_list_says_twice_or_not_at_all_is_refused(
