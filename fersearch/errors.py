@@ -3,6 +3,7 @@
     FersearchError              a failure                     exit code 1
     ├── UsageError              wrong words or wrong input    exit code 2
     │   ├── UnknownName         a name that nothing provides
+    │   ├── NameTaken           a study's name that another one has
     │   ├── DataError           a dataset that is missing or broken
     │   └── StudyFileError      every mistake of a study file at once
     ├── PluginError             a plugin that cannot be loaded
@@ -45,6 +46,10 @@ class UsageError(FersearchError):
 
 class UnknownName(UsageError):
     """A name that nothing provides."""
+
+
+class NameTaken(UsageError):
+    """A name that another study has."""
 
 
 class DataError(UsageError):

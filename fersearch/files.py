@@ -23,7 +23,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         OSError: the folder cannot be written, or the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=_hidden(path), suffix=".part", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -57,7 +57,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         OSError: the place cannot be written, or the disk is full.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    around = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    around = Path(tempfile.mkdtemp(prefix=_hidden(folder), dir=folder.parent))
     work, before = around / "new", around / "before"
     try:
         work.mkdir(mode=0o755)
@@ -72,6 +72,11 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
             raise
     finally:
         shutil.rmtree(around, ignore_errors=True)
+
+
+def _hidden(path: Path) -> str:
+    """How the name of what is written beside a path begins: short enough for any file system."""
+    return f".{os.fsencode(path.name)[:100].decode(errors='ignore')}."
 
 
 def sync(path: Path) -> None:

@@ -22,6 +22,8 @@ from fersearch.errors import PluginError
 GROUP = "fersearch"
 LONGEST_STEM = 60  # characters of a file's name that stay recognisable beside its digest
 Finder = Callable[[], ModuleType]
+ONE_FILE = "a plugin is one file, or a package with an entry point"
+JOIN = "put what it needs into the file, or make a package: plugins/README.md"
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,20 @@ def _register(manager: pluggy.PluginManager, where: str, find: Finder) -> None:
         told = str(error).strip().splitlines() or [""]
         what = ": ".join(dict.fromkeys((told[0], told[-1])))  # pluggy ends with what is wrong
         message = f"plugin {where} cannot be loaded: {type(error).__name__}: {what}"
+        if helper := _helper_beside(Path(where), error):
+            raise PluginError(f"{message}; {helper} lies beside it, but {ONE_FILE}", JOIN) from error
         raise PluginError(message, _way_out(error)) from error
+
+
+def _helper_beside(file: Path, error: BaseException) -> str:
+    """What a plugin file wanted to import from its own folder; empty if that is not what went wrong."""
+    if not isinstance(error, ImportError) or file.suffix != ".py":
+        return ""
+    if "relative import" in str(error):
+        return "what it imports relatively"
+    name = (error.name or "").partition(".")[0]
+    beside = [file.with_name(f"{name}.py"), file.with_name(name)] if name else []
+    return next((path.name for path in beside if path.exists()), "")
 
 
 def _way_out(error: BaseException) -> str:
@@ -175,7 +190,13 @@ def _make_way(manager: pluggy.PluginManager, path: Path) -> None:
 
 
 def _register_path(loaded: Loaded, path: Path) -> None:
-    _register_file(loaded, PluginFile.read(path))
+    """Register a file of a folder; one that implements no hook is a helper of something else, and no plugin."""
+    file = PluginFile.read(path)
+    _register(loaded.manager, file.path, partial(import_file, file))
+    if loaded.manager.get_hookcallers(module := import_file(file)):
+        loaded.files.append(file)
+    else:
+        loaded.manager.unregister(module)
 
 
 def _register_file(loaded: Loaded, file: PluginFile) -> None:

@@ -78,7 +78,7 @@ class ProtocolSection(_Section):
     repeats: Count | None = None
     duplicates: Literal["keep", "drop"] | None = None
     ratios: Annotated[list[Share], Field(min_length=3, max_length=3), AfterValidator(_whole)] | None = None
-    seed: int | None = None
+    seed: Annotated[int, Field(ge=0)] | None = None
 
 
 class StudySection(_Section):
@@ -93,7 +93,7 @@ class StudySection(_Section):
     timeout: Annotated[float, BeforeValidator(durations.seconds)] | None = None
     epochs: Setting | None = None
     limit: Count | None = None
-    seed: int | None = None
+    seed: Annotated[int, Field(ge=0)] | None = None
     sampler: str | None = None
     pruner: str | None = None
     weights: str | None = None
@@ -106,6 +106,8 @@ class StudySection(_Section):
     protocol: ProtocolSection = ProtocolSection()
 
 
+DEEPEST = 8
+TOO_DEEP = "nested too deeply; a study file has tables in tables and lists of values, no more"
 SECTIONS: dict[str, type[_Section]] = {"": StudySection, "dataset": DatasetSection, "protocol": ProtocolSection}
 
 
@@ -226,14 +228,36 @@ def _place(folder: Path, name: str) -> Path:
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except tomllib.TOMLDecodeError as error:
-        raise StudyFileError(str(path), [f"not TOML: {error}"]) from None
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         names = [file.name for file in path.parent.glob("*.toml")] if path.parent.is_dir() else []
         raise UsageError(f"no study file {path}", suggestion(path.name, names)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {path}: {error}", "give a TOML file; studies/README.md explains it") from None
+    except ValueError as error:  # TOMLDecodeError, or a number that Python refuses to read
+        raise StudyFileError(str(path), [f"not TOML: {error}"]) from None
+    except RecursionError:
+        raise StudyFileError(str(path), [TOO_DEEP]) from None
+    if mistakes := _unusable(data):
+        raise StudyFileError(str(path), mistakes)
+    return data
+
+
+def _unusable(data: Mapping[str, Any]) -> list[str]:
+    """What TOML allows and nothing here can use: null characters, which no path has, and lists in lists in lists."""
+    found = []
+    waiting: list[tuple[str, Any, int]] = [("", data, 0)]
+    while waiting:
+        place, value, depth = waiting.pop()
+        if depth > DEEPEST:
+            return [f"{place.partition('.')[0]}: {TOO_DEEP}"]
+        if isinstance(value, dict):
+            waiting += [(f"{place}.{key}".lstrip("."), inner, depth + 1) for key, inner in value.items()]
+        elif isinstance(value, list):
+            waiting += [(place, inner, depth + 1) for inner in value]
+        elif isinstance(value, str) and "\0" in value:
+            found.append(f"{place}: holds a null character")
+    return sorted(found)
 
 
 def _clashes(data: Mapping[str, Any]) -> list[str]:

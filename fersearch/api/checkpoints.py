@@ -1,6 +1,7 @@
 """Checkpoints: list them, pull one, load it."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from fersearch.training.use import Restored
 
 WEIGHTS, CARD = "model.safetensors", "card.json"
+LONGEST_NAME = 240
+"""Bytes of a folder's name: file systems allow 255, and what is written beside it has a longer one."""
 
 
 @dataclass(frozen=True)
@@ -217,6 +220,8 @@ def whole_folder(folder: Path, force: bool) -> Iterator[Path]:
 
 def refuse_existing(folder: Path, force: bool) -> None:
     """Raise UsageError if a folder exists, unless it may be replaced; only what fersearch wrote ever is."""
+    if len(os.fsencode(folder.name)) > LONGEST_NAME:
+        raise UsageError(f"'{folder.name[:60]}...' is too long for the name of a folder", "give another one with -o")
     if not folder.exists():
         return
     if not force:

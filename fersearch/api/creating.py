@@ -1,6 +1,6 @@
 """Creating studies, from the words of a command or from a study file."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +8,12 @@ from fersearch import studyfile
 from fersearch.api.context import components, open_store
 from fersearch.api.data_findings import Progress, check_data
 from fersearch.api.plan import Wishes, plan
-from fersearch.errors import StudyFileError
+from fersearch.blame import score
+from fersearch.components import Evaluation
+from fersearch.errors import NameTaken, StudyFileError
 from fersearch.plugins import PluginFile
 from fersearch.registry import Registry
+from fersearch.store import Store
 from fersearch.study import StudySpec
 
 
@@ -36,10 +39,11 @@ def create_study(
     """
     registry = components(plugins)
     with open_store(storage, create=True) as store:
-        spec = plan(Wishes(model, dataset, **wishes), registry, names=store.study_names())
-        check_data(registry, [spec], progress)
-        store.create_study(spec, used_files(registry, spec))
-    return spec
+
+        def planned() -> list[StudySpec]:
+            return [plan(Wishes(model, dataset, **wishes), registry, names=store.study_names())]
+
+        return _stored(store, registry, planned, progress)[0]
 
 
 def create_from_file(
@@ -56,10 +60,53 @@ def create_from_file(
         StudyFileError: all mistakes of the file, each with its key; then no study was created.
     """
     with open_store(storage, create=True) as store:
-        registry, specs = _from_file(path, overrides, plugins, store.study_names())
-        check_data(registry, specs, progress)
-        store.create_studies([(spec, used_files(registry, spec)) for spec in specs])
-    return specs
+        registry, _ = _from_file(path, overrides, plugins, ())
+
+        def planned() -> list[StudySpec]:
+            return _from_file(path, overrides, plugins, store.study_names())[1]
+
+        return _stored(store, registry, planned, progress)
+
+
+def _stored(
+    store: Store, registry: Registry, planned: Callable[[], list[StudySpec]], progress: Progress | None
+) -> list[StudySpec]:
+    """Plan studies, try what they name on their data, and store them.
+
+    They are planned again where another process took a name meanwhile that was free, as long as that gives others.
+
+    Raises:
+        NameTaken: a name that a person chose is another study's.
+        PluginError: a metric that is an objective fails.
+    """
+    specs = planned()
+    check_data(registry, specs, progress)
+    check_metrics(registry, specs)
+    while True:
+        try:
+            store.create_studies([(spec, used_files(registry, spec)) for spec in specs])
+        except NameTaken:
+            before, specs = [spec.name for spec in specs], planned()
+            if [spec.name for spec in specs] == before:
+                raise
+        else:
+            return specs
+
+
+def check_metrics(registry: Registry, specs: Iterable[StudySpec]) -> None:
+    """Try every objective that is judged by predictions on a few of them, so that none fails after hours of training.
+
+    Raises:
+        PluginError: one fails, or gives what is no number.
+    """
+    import numpy as np
+
+    shares = np.full((4, 2), 0.5, np.float32)
+    few = Evaluation(shares, np.array([0, 1, 0, 1], np.int64), ("one", "other"))
+    names = {objective.metric for spec in specs for objective in spec.objectives}
+    for metric in map(registry.metric, sorted(names)):
+        if not metric.measured:
+            score(metric, few)
 
 
 def check_file(

@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from fersearch.api.context import notices
+from fersearch.components import Task
 from fersearch.data.locate import locate
 from fersearch.errors import DataError
 from fersearch.home import prepared_folder
 from fersearch.registry import Registry
+from fersearch.space import Choice
 from fersearch.study import StudySpec
 
 if TYPE_CHECKING:
@@ -34,6 +36,17 @@ def check_data(registry: Registry, specs: Iterable[StudySpec], progress: Progres
         loaded = arrays.load(dataset, prepared, params, spec.protocol, spec.limit)
         check_taught(dataset.name, loaded)
         notices.extend(findings(prepared, loaded))
+        _check_batches(registry, spec, loaded.task)
+
+
+def _check_batches(registry: Registry, spec: StudySpec, task: Task) -> None:
+    """Raise UsageError where a study may cut batches of one image from which its architecture cannot learn."""
+    sizes = spec.space.dimensions.get("batch_size")
+    if sizes is None or min(sizes.options if isinstance(sizes, Choice) else [sizes.low]) != 1:
+        return
+    from fersearch.training.measure import refuse_single_images  # here, for it loads torch
+
+    refuse_single_images(registry.architecture(spec.model), next(spec.space.configurations()), task)
 
 
 def check_taught(dataset: str, loaded: "Loaded") -> None:

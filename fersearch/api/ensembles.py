@@ -13,6 +13,7 @@ from fersearch.api.candidates import Candidate
 from fersearch.api.checkpoints import refuse_existing, whole_folder, write_plugins
 from fersearch.api.context import open_store
 from fersearch.api.studies import finite
+from fersearch.blame import score
 from fersearch.components import Evaluation
 from fersearch.data.arrays import Loaded
 from fersearch.errors import UsageError, lookup
@@ -163,7 +164,7 @@ class _Ground:
     def value(self, shares: Any, labels: Any, metric: str | None = None) -> float:
         """A metric, by default the objective's, of class shares (n x classes)."""
         asked = self.registry.metric(metric or self.objective.metric)
-        return float(asked.compute(Evaluation(shares, labels, self.loaded.task.class_names)))
+        return score(asked, Evaluation(shares, labels, self.loaded.task.class_names))
 
     def loss(self, shares: Any, labels: Any) -> float:
         """The objective as something to minimise; infinite where it is undefined."""

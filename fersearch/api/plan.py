@@ -28,6 +28,18 @@ DRAWN_BY = ("auto", "chance", "class", "subject")
 DUPLICATES = ("keep", "drop")
 OBJECTIVES = ("f1_macro", "train_seconds", "peak_memory_mb")
 TRIALS = 20
+LEAST = {
+    "trials": 1,
+    "timeout": 1,
+    "limit": 10,
+    "seed": 0,
+    "split_seed": 0,
+    "folds": 2,
+    "repeats": 1,
+    "refit": 0,
+}
+MOST = 2**63 - 1
+"""What a seed or a count may be: a number of 64 bits, as generators and databases hold."""
 
 
 @dataclass(frozen=True)
@@ -268,11 +280,13 @@ def _check_words(wishes: Wishes, mistakes: Mistakes) -> None:
         if given is not None:
             with mistakes.at(key):
                 lookup(key, given, dict.fromkeys(known))
-    least_of = {"trials": 1, "timeout": 1, "limit": 10, "seed": 0, "folds": 2, "repeats": 1, "refit": 0}
-    for key, least in least_of.items():
+    for key, least in LEAST.items():
         given = getattr(wishes, key)
-        if given is not None and given < least:
+        if given is not None and not given >= least:
             error = UsageError(f"{key} {given} is too small", f"give {least} or more")
+            mistakes.found.append((key, error))
+        elif given is not None and given > MOST:
+            error = UsageError(f"{key} {given} is too large", f"give {MOST} at most")
             mistakes.found.append((key, error))
     if wishes.folds is not None and wishes.split not in (None, "kfold"):
         error = UsageError(f"folds {wishes.folds} with split {wishes.split}", "only split = kfold has folds")

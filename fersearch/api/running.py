@@ -22,6 +22,7 @@ from fersearch.api.plan import check_weights
 from fersearch.api.requests import forget, request_for
 from fersearch.api.studies import StudyView, view
 from fersearch.api.study_data import StudyData, open_study_data, settle
+from fersearch.blame import score
 from fersearch.components import Evaluation, Metric, Task
 from fersearch.data.prepared import Prepared
 from fersearch.engines import devices
@@ -363,7 +364,7 @@ def majority_baseline(registry: Registry, loaded: Any) -> Mapping[str, float]:
     shares = np.bincount(train, minlength=loaded.task.num_classes).astype(np.float32)
     probabilities = np.tile(shares / shares.sum(), (len(labels), 1))
     evaluation = Evaluation(probabilities, labels, loaded.task.class_names)
-    return {name: float(metric.compute(evaluation)) for name, metric in predictive(registry).items()}
+    return {name: score(metric, evaluation) for name, metric in predictive(registry).items()}
 
 
 def _with_wishes(

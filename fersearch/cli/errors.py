@@ -18,6 +18,14 @@ from fersearch.formatting import masked, safe
 from fersearch.home import home
 
 INTERRUPTED = 130
+PATHS = {
+    errno.ENAMETOOLONG: "no part of a path may be longer than 255 bytes: give a shorter one (-o names what is written)",
+    errno.ENOTDIR: "a part of that path is a file and no folder: give another path",
+    errno.EISDIR: "that is a folder: give the path of a file",
+    errno.ELOOP: "that is a link that leads to itself: give another path",
+}
+"""Paths of which no file could be made or found, and what to do; whoever gave one made a mistake."""
+LONGEST = 120
 SURROUNDINGS = {errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.EDQUOT}
 
 
@@ -73,6 +81,11 @@ def _ended(error: BaseException) -> int:
         return error.exit_code
     if hasattr(error, "format_message"):
         return _misused(error, error.format_message())
+    if isinstance(error, OSError) and error.errno in PATHS:
+        shown = str(error.filename or "no file named")
+        shown = shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 4]} ..."
+        tell(f"{error.strerror}: {shown}", PATHS[error.errno])
+        return 2
     if isinstance(error, OSError) and error.errno in SURROUNDINGS:
         tell(f"{error.strerror}: {error.filename or 'no file named'}", "make room or give permission, then try again")
         return 1

@@ -12,6 +12,8 @@ from fersearch.data.walk import Walk, images_below
 from fersearch.errors import DataError
 
 TO_DRAW = -2
+WRAPPERS = 16
+"""So many folders, each in the one before, may wrap those of the classes."""
 
 
 @dataclass
@@ -87,7 +89,7 @@ def _in_order(parts: Mapping[int, Path]) -> list[Path]:
 def _unwrapped(folder: Path, part: int | None = None) -> Path:
     """The folder in which the class or part folders lie: the only one in a folder is entered where it wraps them."""
     chain = [folder]
-    while (only := _only_folder(chain[-1])) is not None:
+    while len(chain) <= WRAPPERS and (only := _only_folder(chain[-1])) is not None:
         chain.append(only)
     if part is None:
         for place in reversed(chain):

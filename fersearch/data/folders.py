@@ -75,11 +75,11 @@ def unreadable(path: Path, error: OSError) -> DataError:
 
 def subfolders(folder: Path) -> list[Path]:
     """The folders directly in a folder, sorted; links to the folder itself or to one that holds it are left out."""
-    real = os.path.realpath(folder)
+    found = [entry for entry in entries(folder) if is_folder(entry)]
+    # A real path takes a look at every folder above, which of thousands in one another takes minutes.
+    real = os.path.realpath(folder) if any(entry.is_symlink() for entry in found) else ""
     return [
-        Path(entry.path)
-        for entry in entries(folder)
-        if is_folder(entry) and not (entry.is_symlink() and _holds(os.path.realpath(entry.path), real))
+        Path(entry.path) for entry in found if not (entry.is_symlink() and _holds(os.path.realpath(entry.path), real))
     ]
 
 

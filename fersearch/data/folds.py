@@ -1,6 +1,7 @@
 """Cross-validation by scikit-learn's splitters: which rows of a pool validate in a fold."""
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +13,20 @@ Ints = npt.NDArray[np.int64]
 
 
 def fold(
-    count: int, folds: int, number: int, seed: int, hard: Ints | None, groups: Ints | None
+    count: int,
+    folds: int,
+    number: int,
+    seed: int,
+    hard: Ints | None,
+    groups: Ints | None,
+    names: Sequence[str] = (),
 ) -> npt.NDArray[np.bool_]:
     """Which of `count` rows validate in fold `number` (from 0) of `folds`.
 
     Whole groups stay together where `groups` are given; shares of classes are kept where `hard` is.
 
     Raises:
-        DataError: there are fewer rows, or fewer groups, than folds.
+        DataError: there are fewer rows, fewer groups, or fewer rows of a class (its name out of `names`), than folds.
     """
     from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
@@ -27,13 +34,15 @@ def fold(
     if parts < folds:
         what = "images" if groups is None else "subjects"
         raise DataError(f"{parts} {what} cannot be divided into {folds} folds", f"use {parts} folds or fewer")
+    if hard is not None:
+        _refuse_rare(hard, folds, names)
     options = {"n_splits": folds, "shuffle": True, "random_state": seed}
     if groups is not None:
         splitter = GroupKFold(**options) if hard is None else StratifiedGroupKFold(**options)
     else:
-        splitter = KFold(**options) if hard is None or _too_rare(hard, folds) else StratifiedKFold(**options)
+        splitter = KFold(**options) if hard is None else StratifiedKFold(**options)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a class with fewer images than folds is in some of them
+        warnings.simplefilter("ignore", UserWarning)  # a class of fewer subjects than folds is in some of them
         chosen = [valid for _, valid in splitter.split(np.zeros(count), hard, groups)][number]
     mask = np.zeros(count, bool)
     mask[chosen] = True
@@ -57,5 +66,16 @@ def known_subjects(labels: Labels, rows: Ints) -> tuple[npt.NDArray[np.str_], np
     return subjects, names
 
 
-def _too_rare(hard: Ints, folds: int) -> bool:
-    return bool(np.bincount(hard - hard.min()).max() < folds)
+def _refuse_rare(hard: Ints, folds: int, names: Sequence[str]) -> None:
+    """Raise DataError where a class has fewer images than there are folds: in one of them nothing would judge it."""
+    labels, counts = np.unique(hard, return_counts=True)
+    least = int(counts.min())
+    if least < folds:
+        label = int(labels[counts.argmin()])
+        name = f"'{names[label]}'" if 0 <= label < len(names) else str(label)
+        raise DataError(
+            f"class {name} has {least} image{'s' if least > 1 else ''}, which cannot be divided into {folds} folds",
+            f"use {least} folds or fewer, leave the class out, or draw without regard to classes: by = chance"
+            if least > 1
+            else "leave the class out, or draw without regard to classes: by = chance",
+        )

@@ -117,7 +117,7 @@ def _folded(labels: Labels, protocol: Protocol, round: int) -> Parts:
         groups = _groups_by(labels, pool, protocol)
         random = int(np.random.default_rng([protocol.seed, 3, repeat]).integers(2**31))
         hard = None if protocol.by == "chance" else np.asarray(labels.hard)[pool]
-        chosen = folds.fold(len(pool), protocol.folds, fold, random, hard, groups)
+        chosen = folds.fold(len(pool), protocol.folds, fold, random, hard, groups, labels.class_names)
     parts[pool[chosen]] = VALID
     return parts
 

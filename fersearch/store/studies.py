@@ -9,7 +9,7 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from fersearch.errors import UnknownName, UsageError, suggestion
+from fersearch.errors import NameTaken, UnknownName, suggestion
 from fersearch.plugins import PluginFile
 from fersearch.store.logbook import looks_by_study
 from fersearch.store.records import StudyRow, StudySummary
@@ -39,7 +39,7 @@ def create(
     try:
         study_id = connection.execute(insert(studies).values(row).returning(studies.c.id)).scalar_one()
     except IntegrityError:
-        raise UsageError(
+        raise NameTaken(
             f"there is a study '{spec.name}' already",
             f"go on with it: fersearch study run {spec.name}; or choose another name with --name",
         ) from None

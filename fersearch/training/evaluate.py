@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fersearch.blame import score
 from fersearch.components import Evaluation, Metric
 from fersearch.data.arrays import Loaded
-from fersearch.errors import FersearchError
 from fersearch.training.batches import Source
 from fersearch.training.errors import check_finite
 from fersearch.training.losses import Loss
@@ -93,12 +93,6 @@ def compute(metrics: Mapping[str, Metric], evaluation: Evaluation) -> dict[str, 
     """Every metric's value, NaN where it is undefined.
 
     Raises:
-        FersearchError: a metric fails; the message names it.
+        PluginError: a metric fails; the message names it.
     """
-    values = {}
-    for name, metric in metrics.items():
-        try:
-            values[name] = float(metric.compute(evaluation))
-        except Exception as error:
-            raise FersearchError(f"metric '{name}' failed: {type(error).__name__}: {error}") from error
-    return values
+    return {name: score(metric, evaluation) for name, metric in metrics.items()}

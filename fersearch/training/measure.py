@@ -14,7 +14,9 @@ import torch
 from torch import nn
 
 from fersearch.components import Architecture, Task
+from fersearch.errors import UsageError
 from fersearch.space import Value
+from fersearch.training.errors import ONE_IMAGE, TWO_OR_MORE, is_one_value
 
 INTERVAL = 0.02  # seconds between two looks at a trial's memory
 
@@ -169,6 +171,23 @@ def latency(model: nn.Module, image: torch.Tensor, repeats: int = 10) -> float:
             synchronize(image.device)
             seconds.append(time.perf_counter() - started)
     return statistics.median(seconds[2:])
+
+
+def refuse_single_images(architecture: Architecture, params: Mapping[str, Value], task: Task) -> None:
+    """Make sure that a network can learn from a batch of one image, without memory for its parameters.
+
+    Raises:
+        UsageError: it has batch normalisation where an image leaves one value per channel.
+    """
+    from fersearch.training.task import trained_task
+
+    try:
+        with torch.device("meta"):
+            model = architecture.build(params, trained_task(task, params)).train()
+            model(torch.zeros(1, task.channels, task.image_size, task.image_size))
+    except Exception as error:  # whatever else is wrong with it is for the trial to tell
+        if is_one_value(error):
+            raise UsageError(f"{architecture.name} with batch_size=1: {ONE_IMAGE}", TWO_OR_MORE) from None
 
 
 def count_on_meta(architecture: Architecture, params: Mapping[str, Value], task: Task) -> dict[str, int]:

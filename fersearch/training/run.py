@@ -14,12 +14,11 @@ import torch
 
 from fersearch import registry as registries
 from fersearch.artifacts import Artifacts
-from fersearch.errors import FersearchError
 from fersearch.registry import Registry
 from fersearch.training.batches import Pixels
 from fersearch.training.building import build, open_data, prepare_torch
 from fersearch.training.checkpoint import make_card, write_checkpoint
-from fersearch.training.errors import Diverged, first_line, is_out_of_memory
+from fersearch.training.errors import Diverged, first_line, is_out_of_memory, told
 from fersearch.training.freeze import freeze
 from fersearch.training.lines import tell
 from fersearch.training.loop import train
@@ -262,8 +261,7 @@ class _Run:
         if isinstance(error, DiskFull):
             reason = Reason.INTERRUPTED
             self.facts |= {"lost": Lost.DISK.value, "lacking_disk": error.lacking}
-        told = str(error) if isinstance(error, FersearchError) else f"{type(error).__name__}: {first_line(error)}"
-        return Outcome(reason, told, trace, facts=self.facts)
+        return Outcome(reason, told(error), trace, facts=self.facts)
 
     def lacking(self, error: Exception) -> str:
         """What to say of an error that says that memory ran out, with its figures."""
