@@ -212,6 +212,7 @@ def import_file(file: PluginFile) -> ModuleType:
         return sys.modules[name]
     module = ModuleType(name, f"plugin {file.path}")
     module.__file__ = file.path
+    module.__package__ = ""
     sys.modules[name] = module
     try:
         exec(compile(file.source, file.path, "exec"), module.__dict__)

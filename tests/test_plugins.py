@@ -161,3 +161,55 @@ def test_only_importable_plugins_are_preloaded(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(plugins, "entry_points", lambda group: points)
     given = write(tmp_path, "given.py", SOUND + "# by hand\n")
     assert preload_names(load([given])) == ["installed_plugin"]
+
+
+OWN = """
+{imported}
+from fersearch import hookimpl
+from fersearch.components import Metric
+
+class Own(Metric):
+    name = "own"
+
+    def compute(self, evaluation):
+        return 1.0
+
+@hookimpl
+def register_metrics(register):
+    register(Own())
+"""
+
+
+def test_a_file_without_hooks_beside_plugins_is_a_helper_and_no_plugin(tmp_path):
+    (tmp_path / "own.py").write_text(OWN.format(imported=""))
+    (tmp_path / "little_helper.py").write_text("ANSWER = 42\n")
+    loaded = plugins.load(folder=tmp_path)
+    assert [Path(file.path).name for file in loaded.files] == ["own.py"]
+    assert not any("little_helper" in getattr(module, "__name__", "") for module in loaded.manager.get_plugins())
+
+
+@pytest.mark.parametrize(
+    ("imported", "lies"),
+    [
+        ("import little_helper", "little_helper.py lies beside it"),
+        ("from little_helper import ANSWER", "little_helper.py lies beside it"),
+        ("from parts_of_it import more", "parts_of_it lies beside it"),
+        ("from . import little_helper", "what it imports relatively lies beside it"),
+    ],
+)
+def test_a_plugin_with_a_helper_beside_it_is_told_to_be_one_file_or_a_package(tmp_path, imported, lies):
+    (tmp_path / "own.py").write_text(OWN.format(imported=imported))
+    (tmp_path / "little_helper.py").write_text("ANSWER = 42\n")
+    (tmp_path / "parts_of_it").mkdir()
+    with pytest.raises(PluginError) as caught:
+        plugins.load([tmp_path / "own.py"])
+    assert caught.value.message.endswith(f"; {lies}, but a plugin is one file, or a package with an entry point")
+    assert caught.value.hint == "put what it needs into the file, or make a package: plugins/README.md"
+
+
+def test_a_plugin_that_misses_an_installed_module_is_told_so(tmp_path):
+    (tmp_path / "own.py").write_text(OWN.format(imported="import nowhere_to_be_found"))
+    with pytest.raises(PluginError) as caught:
+        plugins.load([tmp_path / "own.py"])
+    assert "lies beside it" not in caught.value.message
+    assert caught.value.hint.startswith("install what has the module 'nowhere_to_be_found'")

@@ -21,6 +21,7 @@ INTERRUPTED = 130
 PATHS = {
     errno.ENAMETOOLONG: "no part of a path may be longer than 255 bytes: give a shorter one (-o names what is written)",
     errno.ENOTDIR: "a part of that path is a file and no folder: give another path",
+    errno.EEXIST: "a file stands there where a folder is needed: give another path",
     errno.EISDIR: "that is a folder: give the path of a file",
     errno.ELOOP: "that is a link that leads to itself: give another path",
 }

@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from fersearch.errors import NoDatabase, StorageURLError, StoreError, StoreUnavailable
+from fersearch.errors import NoDatabase, StorageURLError, StoreError, StoreUnavailable, UsageError
 from fersearch.formatting import ENCODE, masked_url
 from fersearch.store import postgresql
 from fersearch.store.mounts import file_system, is_network
@@ -124,6 +124,9 @@ class Database:
             self._check()
             kind = StoreUnavailable if _is_away(self.dialect, error) else StoreError
             raise kind(*explain(self.url, error)) from error
+        except UnicodeEncodeError as error:
+            text = str(error.object)[:80]
+            raise UsageError(f"'{text}' is no text that a database holds", "give a name in UTF-8") from None
 
 
 def _size(path: Path) -> float | None:
