@@ -47,6 +47,9 @@ class Annotation:
     source: str = ""
 
 
+NOTHING = Annotation()
+
+
 class _Outside(Exception):
     """A box lies outside its image."""
 
@@ -151,7 +154,7 @@ class Preprocess(_Step):
     """Changes the pixels when all else is done."""
 
     step: Literal["preprocess"]
-    name: str
+    name: Literal["none", "equalize", "ferplus"]
 
 
 class BySource(_Step):
@@ -217,12 +220,12 @@ class Transform:
         """
         if known is None and self.find and self.needs:
             known = largest_face(image)
-        known = known or Annotation()
+        known = known or NOTHING
         if self.by_source:
             pixels = self.by_source.get(known.source, self.by_source[""])(image, known, where)
         else:
             pixels = pixels_of(self._image(image, known, where))
-        return applied(pixels, {"preprocess": self.preprocess})
+        return pixels if self.preprocess == "none" else applied(pixels, {"preprocess": self.preprocess})
 
     def _image(self, image: Image.Image, known: Annotation, where: object) -> Image.Image:
         try:

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from fersearch import Dataset, FersearchError
+from fersearch.data.preprocess import STEPS
 from fersearch.data.step_lists import boxed, cropped, declared, default_of, shaped, standard, told, with_preprocess
 from fersearch.data.steps import Annotation, Transform, annotation_of
 from fersearch.errors import DataError
@@ -76,6 +77,11 @@ def test_a_found_face_stands_for_what_is_not_known():
     assert annotation_of((1, 2, 10, 20)).box == (1, 2, 11, 22)
 
 
+def test_every_preprocessing_is_a_step():
+    for name in STEPS:
+        assert Transform.of(with_preprocess(FIT, {"preprocess": name})).preprocess == name
+
+
 def test_preprocessing_comes_last_and_once_also_for_merged_sources():
     wide = {"step": "squeeze", "size": 20}
     lists = {"a": [wide, {"step": "colour", "channels": 1}], "b": FIT}
@@ -104,6 +110,7 @@ def test_steps_are_plain_data_and_told_in_words():
         ([{"step": "box", "margin": 0}], "steps.0.box.margin"),
         ([{"step": "colour", "channels": 2}], "steps.0.colour.channels"),
         ([{"step": "by_source", "default": "a", "sources": {}}], "steps.0.by_source.sources"),
+        ([{"step": "preprocess", "name": "gone"}], "steps.0.preprocess.name"),
         ([7], "steps.0"),
         ([dict(FIT[0])] * 17, "steps."),
     ],
