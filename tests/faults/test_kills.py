@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from functools import partial
 
 import psutil
 import pytest
@@ -35,6 +36,20 @@ def test_a_killed_trial_runs_again_from_its_last_checkpoint(home: Home):
     sound(trials, 3, 6)
     reasons = [[attempt["reason"] for attempt in trial["attempts"]] for trial in trials]
     assert sorted(reasons) == [["done"], ["done"], ["killed", "done"]]
+
+
+def test_a_trial_that_gets_further_each_time_may_be_killed_more_than_three_times(home: Home):
+    """Inside one long epoch: what counts as progress is the state that each attempt saves after a second."""
+    home.create(trials=1, epochs=1, batch_size="4")
+    driver = home.start("study", "run", "s", "--slots", "1", SLOW_SECONDS="0.3")
+    for number in range(1, 5):
+        query = f"SELECT pid FROM attempts WHERE number = {number} AND facts LIKE '%saved%'"
+        os.kill(home.until(partial(home.rows, query))[0][0], signal.SIGKILL)
+    out, err = driver.communicate(timeout=120)
+    assert driver.returncode == 0, out + err
+    trials = home.trials()
+    sound(trials, 1, 1)
+    assert [attempt["reason"] for attempt in trials[0]["attempts"]] == ["killed"] * 4 + ["done"]
 
 
 def test_a_killed_fork_server_fails_no_trial(home: Home):
