@@ -19,7 +19,7 @@ from fersearch.search.values import best_epoch, max_epochs, planned_epochs, told
 from fersearch.study import StudySpec
 from fersearch.trial import Attempt, Decision, Epoch, Lost, Outcome, Reason, Trial, TrialState, of_data
 
-_CALLED = {Lost.DRIVER: "driver", Lost.SERVER: "fork server"}
+_CALLED = {Lost.DRIVER: "the driver", Lost.SERVER: "the fork server", Lost.NODE: "its node"}
 
 
 class Writer(Protocol):
@@ -238,7 +238,7 @@ class Search:
         trial = replace(trial, state=next_state(attempts), attempts=attempts)
         if suspect := suspected(attempts):
             self._note(
-                f"trial {trial.number} was running the last {PATIENCE} times that the {_CALLED[suspect]} died: "
+                f"trial {trial.number} was running the last {PATIENCE} times that {_CALLED[suspect]} died: "
                 f"it may be what ends it; see: fersearch trial show {self.spec.name} {trial.number}"
             )
         if trial.state.ended:

@@ -62,10 +62,10 @@ def progressed(attempt: Attempt) -> bool:
 
 
 def suspected(attempts: Sequence[Attempt]) -> Lost | None:
-    """The driver or the fork server, if the last attempts were all lost with it: the trial may be what ends it."""
+    """What the last attempts were all lost with: the trial may be what ends it. A database or a disk is not ended."""
     found = {lost(attempt) for attempt in attempts[-PATIENCE:]}
     one = found.pop() if len(found) == 1 and len(attempts) >= PATIENCE else None
-    return one if one in (Lost.DRIVER, Lost.SERVER) else None
+    return one if one in (Lost.DRIVER, Lost.SERVER, Lost.NODE) else None
 
 
 def micro_batches(trial: Trial) -> int:

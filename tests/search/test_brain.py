@@ -232,14 +232,15 @@ def test_a_trial_that_ran_at_three_deaths_of_the_driver_is_named_and_waits() -> 
     assert search.ask().number == 0
 
 
-def test_a_trial_that_ran_at_three_deaths_of_the_fork_server_is_named_too() -> None:
+@pytest.mark.parametrize(("what", "called"), [("server", "the fork server"), ("node", "its node")])
+def test_a_trial_that_ran_at_three_other_deaths_in_a_row_is_named_too(what: str, called: str) -> None:
     notes: list[str] = []
     search = make_search(make_spec(), note=notes.append)
     for _ in range(3):
         assert notes == []
         search.ask()
-        search.finish(0, Outcome(Reason.INTERRUPTED, facts={"lost": "server"}), seconds=1.0)
-    assert notes[0].startswith("trial 0 was running the last 3 times that the fork server died: ")
+        search.finish(0, Outcome(Reason.INTERRUPTED, facts={"lost": what}), seconds=1.0)
+    assert notes[0].startswith(f"trial 0 was running the last 3 times that {called} died: ")
     assert search.trials[0].state is TrialState.WAITING
 
 
