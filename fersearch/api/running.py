@@ -251,7 +251,8 @@ class _Run:
         ended = [trial for trial in trials if trial.state.ended]
         self.observer.begin(self.study, self.study.spec.budget.trials, ended, len(self.where.slots), self._rounds)
         if in_process:
-            trial = run_in_process(search, self.where.slots[0], self._request, self.observer)
+            slot = self.where.slots[0]
+            trial = run_in_process(search, slot, self._request, self.observer, self.stop, self._look)
             if trial is not None and trial.state.ended:
                 self._forget(trial)
             self._note_time()
@@ -290,10 +291,14 @@ class _Run:
         self._writer.after_commit(partial(discard, self.store, digest))
 
     def _watch(self) -> None:
+        self._lookout.look()
+        self._look()
+
+    def _look(self) -> None:
+        """Heed whatever says that the trials under way are to stop."""
         if self.lease.lost:
             self.stop.ask(Level.NOW)
         self.outages.look(self._writer)
-        self._lookout.look()
         now = time.monotonic()
         if now - self._looked >= HOUSEKEEPING_SECONDS:
             self._looked = now

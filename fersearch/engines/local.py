@@ -211,8 +211,7 @@ class LocalEngine:
         connection = running.process.connection
         seconds = time.monotonic() - running.process.started
         outcome = replace(outcome, facts={**outcome.facts, **self._company.leave(running.trial.number)})
-        if outcome.reason is Reason.INTERRUPTED and self.stop.lost:
-            outcome = replace(outcome, facts={"lost": self.stop.lost.value, **outcome.facts})
+        outcome = _for_want_of(self.stop, outcome)
         self._shortage.hear(outcome.facts)
         trial = self.search.finish(running.trial.number, outcome, seconds)
         del self._running[connection]
@@ -250,9 +249,17 @@ class LocalEngine:
 
 
 def run_in_process(
-    search: Search, slot: Slot, request: Callable[[Trial, Slot], TrialRequest], observer: Observer
+    search: Search,
+    slot: Slot,
+    request: Callable[[Trial, Slot], TrialRequest],
+    observer: Observer,
+    stop: Stop,
+    watch: Callable[[], None] = lambda: None,
 ) -> Trial | None:
-    """Run one trial in this very process, for a debugger; returns it, None if there is none to run."""
+    """Run one trial in this very process, for a debugger; returns it, None if there is none to run.
+
+    `watch` is called between any two steps; once `stop` is asked for, the trial saves where it is and leaves.
+    """
     from fersearch.training.run import run_trial
 
     trial = search.ask()
@@ -266,15 +273,27 @@ def run_in_process(
         observer.epoch(trial, epoch, decision)
         return decision
 
+    def pulse() -> bool:
+        watch()
+        return stop.level > Level.NOT
+
     try:
         outcome = run_trial(
             request(trial, slot),
             report,
+            pulse=pulse,
             say=lambda text: observer.note(f"trial {trial.number}: {text}"),
             saved=lambda: search.saved(trial.number),
         )
     except KeyboardInterrupt:
         outcome = Outcome(Reason.INTERRUPTED, "stopped by Ctrl-C")
-    ended = search.finish(trial.number, outcome, time.monotonic() - started)
+    ended = search.finish(trial.number, _for_want_of(stop, outcome), time.monotonic() - started)
     observer.ended(ended)
     return ended
+
+
+def _for_want_of(stop: Stop, outcome: Outcome) -> Outcome:
+    """The outcome; of a trial that was interrupted for the want of something, with what that was."""
+    if outcome.reason is not Reason.INTERRUPTED or not stop.lost:
+        return outcome
+    return replace(outcome, facts={"lost": stop.lost.value, **outcome.facts})

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,9 +73,11 @@ class Thief(Observer):
             move(self.aside, self.database)
 
 
-@pytest.mark.parametrize("returns", [True, False], ids=["back-at-the-end", "never-back"])
+@pytest.mark.parametrize(
+    ("returns", "how"), [(False, {"slots": 1}), (True, {"in_process": True})], ids=["never-back", "back-at-the-end"]
+)
 def test_after_too_long_the_trials_are_saved_and_the_study_stops(
-    home: Home, monkeypatch: pytest.MonkeyPatch, returns: bool
+    home: Home, monkeypatch: pytest.MonkeyPatch, returns: bool, how: dict[str, Any]
 ):
     home.create(trials=1, epochs=6)
     monkeypatch.setenv("FERSEARCH_HOME", str(home.folder / "home"))
@@ -85,14 +88,14 @@ def test_after_too_long_the_trials_are_saved_and_the_study_stops(
     thief = Thief(home, returns)
     told = "study 's' was stopped" if returns else "the file is gone"
     with pytest.raises(StoreUnavailable, match=told):
-        api.run_study("s", slots=1, observer=thief)
+        api.run_study("s", observer=thief, **how)
     assert [note for note in thief.notes if "training goes on" in note]
     (state,) = (home.folder / "home" / "runs").glob("*/0/last.pt")
     assert state.stat().st_size > 0
     if not returns:
         assert not list(thief.database.glob("fersearch.db*"))
         move(thief.aside, thief.database)
-    api.run_study("s", slots=1)
+    api.run_study("s", **how)
     trials = home.trials()
     sound(trials, 1, 6)
     first, second = trials[0]["attempts"]
