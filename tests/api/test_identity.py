@@ -214,7 +214,7 @@ def stored() -> set[str]:
 
 
 def owner_in(storage: str, study: str = "5" * 32) -> Owner:
-    with open_store(storage) as store:
+    with open_store(storage, create=True) as store:
         return Owner(store.identity, study)
 
 
@@ -265,6 +265,7 @@ def test_the_database_of_the_home_is_known_though_nobody_opened_it(home: Path, t
     digest, orphan = put("kept at home"), put("nobody's")
     fill(None, digest)
     shutil.rmtree(home / "databases")
+    open_store(url(tmp_path / "other.db"), create=True).close()
     assert api.collect_garbage(storage=url(tmp_path / "other.db")).heaps["orphaned"].files == 1
     assert stored() == {digest}
     assert orphan != digest
@@ -305,6 +306,7 @@ def test_delete_and_gc_spare_what_a_copy_of_the_database_has(home: Path, tmp_pat
 
 
 def test_a_folder_in_which_somebody_works_is_not_collected(home: Path, tmp_path: Path) -> None:
+    open_store(create=True).close()
     folder = state("7" * 32, 0)
     with try_lock(beside(folder)) or pytest.fail("it is free"):
         assert api.collect_garbage().files == 0
