@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from fersearch.locks import beside, lock, wait_lock
+from fersearch.locks import beside, lock, try_lock, wait_lock
 from fersearch.owners import mark_folder
 from fersearch.training.request import TrialRequest
 from fersearch.training.underway import Left, Pulse
@@ -20,8 +20,8 @@ PATIENCE = 10.0
 def held(request: TrialRequest, pulse: Pulse, say: Callable[[str], None]) -> Iterator[TrialRequest]:
     """Hold the scratch folder of a request; yields the request with the folder that is to be used.
 
-    While another process holds it, as where a database was copied and both copies are run, that is a folder of its
-    own, which is empty and goes in the end; `say` is told so.
+    While another process holds it, as where a database was copied and both copies are run, that is an empty folder
+    of its own; `say` is told so. In the end it takes the place of the other one if that was given up, else it goes.
 
     Raises:
         Left: `pulse` says to leave while the folder is waited for.
@@ -41,12 +41,22 @@ def held(request: TrialRequest, pulse: Pulse, say: Callable[[str], None]) -> Ite
         return
     say(
         f"another process works in {folder}, as when a database was copied and both are run: "
-        "this attempt keeps its states apart, and cannot be gone on from"
+        "this attempt begins anew and keeps its states apart"
     )
     apart = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
     with lock(beside(apart)):
         try:
             yield replace(request, scratch=str(apart), states="", recorded=0, told=())
         finally:
-            shutil.rmtree(apart, ignore_errors=True)
+            _settle(apart, folder)
             beside(apart).unlink(missing_ok=True)
+
+
+def _settle(apart: Path, folder: Path) -> None:
+    """Let the states that were kept apart lie where the next attempt looks for them, if nothing else does."""
+    own = try_lock(beside(folder))
+    if own is not None:
+        with own:
+            if not folder.exists() and apart.exists():
+                apart.rename(folder)
+    shutil.rmtree(apart, ignore_errors=True)

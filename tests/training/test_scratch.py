@@ -203,10 +203,33 @@ def test_a_folder_in_which_another_process_works_is_not_shared(
     assert epochs == whole
     assert said == [
         f"another process works in {folder}, as when a database was copied and both are run: "
-        "this attempt keeps its states apart, and cannot be gone on from"
+        "this attempt begins anew and keeps its states apart"
     ]
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert sorted(path.name for path in folder.parent.glob("scratch*")) == ["scratch"]
+
+
+def test_states_kept_apart_are_gone_on_from_once_the_other_process_has_left(
+    request_of: RequestOf, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scratch, "PATIENCE", 0.0)
+    _, whole, _ = go(request_of(scratch=request_of().scratch + "-whole"), registry)
+    request, epochs = request_of(), []
+    other = try_lock(beside(Path(request.scratch))) or pytest.fail("it is free")
+
+    def report(epoch: Epoch) -> Decision:
+        epochs.append(epoch)
+        if epoch.number < 2:
+            return Decision.CONTINUE
+        other.release()
+        return Decision.INTERRUPT
+
+    assert run_trial(request, report, registry).reason is Reason.INTERRUPTED
+    outcome, rest, said = go(request_of(attempt=2, recorded=2, told=(2,)), registry)
+    assert (outcome.facts["resumed_from"], said) == (2, [])
+    assert [epoch.values["train_loss"] for epoch in epochs] + [values["train_loss"] for _, values in rest] == [
+        values["train_loss"] for _, values in whole
+    ]
 
 
 def test_who_waits_for_its_folder_gives_signs_of_life_and_leaves_when_told(
