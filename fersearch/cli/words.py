@@ -128,4 +128,6 @@ def data(record: Mapping[str, Any]) -> list[str]:
     earlier = len(record.get("earlier", ()))
     lines = [known.path] if known.path else []
     lines.append(known.told())
+    if known.makers:
+        lines.append(f"read by {', '.join(f'{name} {version}' for name, version in known.makers.items())}")
     return [*lines, *([f"{plural(earlier, 'earlier set')} of data, whose trials are not compared"] if earlier else [])]

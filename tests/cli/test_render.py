@@ -310,13 +310,15 @@ def test_colours_and_the_consoles_own_codes_stay(monkeypatch):
 
 def test_a_study_says_which_data_it_is_about():
     known = Identity("f" * 64, "a" * 64, "5" * 64, "7" * 64, ("happy", "sad"), {"train": 1000, "valid": 27}, 1027)
+    known = replace(known, makers={"fersearch": "1.0", "pillow": "12.1.0"})
     data = {**replace(known, path="/faces").to_json(), "earlier": [known.to_json()]}
     view = StudyView("cnn-faces", SPEC, CREATED, {}, "sqlite:///x.db", [], {}, 95.0, [], data=data)
     told = text(render.study(view), 140).splitlines()
     place = next(k for k, line in enumerate(told) if line.startswith("data "))
-    assert [line.strip() for line in told[place : place + 3]] == [
+    assert [line.strip() for line in told[place : place + 4]] == [
         "data           /faces",
         "images: 1,000 train, 27 valid; 2 classes: happy, sad; seen 555555555555; files ffffffffffff (1,027)",
+        "read by fersearch 1.0, pillow 12.1.0",
         "1 earlier set of data, whose trials are not compared",
     ]
     assert records.study(view)["data"] == data

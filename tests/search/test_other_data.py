@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from fersearch.search import Search
 from fersearch.study import Keep
 from fersearch.trial import Epoch, Outcome, Reason, Trial, TrialState
@@ -54,16 +56,16 @@ def test_the_pruner_ranks_trials_of_one_data_alone() -> None:
     assert "1 trial has come so far" in search.trials[-1].verdict["reason"]
 
 
-def test_the_sampler_hears_only_of_the_newest_data() -> None:
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "qmc"])
+def test_the_sampler_hears_only_of_the_newest_data(sampler: str) -> None:
     rows = Rows()
-    before = after(rows, "then", "tpe")
-    for _ in range(12):
+    before = after(rows, "then", sampler)
+    for _ in range(18):
         finish(before, 0.9)
-    fresh, search = after(Rows(), "now", "tpe"), after(rows, "now", "tpe")
+    search = after(rows, "now", sampler)
     told = {state.name for state in (trial.state for trial in search._sampler._study.trials)}  # type: ignore[attr-defined]
     assert told == {"FAIL"}
-    assert finish(search, 0.5).number == 12
-    assert fresh.ask() is not None
+    assert [finish(search, 0.5).number for _ in range(18)] == list(range(18, 36))
 
 
 def test_a_grid_is_walked_again_on_other_data() -> None:
