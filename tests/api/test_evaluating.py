@@ -10,6 +10,7 @@ from PIL import Image
 
 from fersearch import api
 from fersearch.api import evaluating, examining
+from fersearch.api.context import drain_notices
 from fersearch.api.exams import Exam, sit
 from fersearch.errors import FersearchError, UnknownName, UsageError
 from fersearch.training.checkpoint import read_checkpoint, write_checkpoint
@@ -96,6 +97,15 @@ def test_all_images_of_other_data_may_be_judged_and_that_is_a_look(pulled, other
     assert (look.dataset, look.split, look.n) == ("imagefolder", "all", view.n)
     with pytest.raises(UsageError, match="was trained on this dataset"):
         api.evaluate(pulled, split="all")
+
+
+def test_a_look_without_a_database_is_said_to_be_recorded_nowhere_and_makes_none(pulled, tmp_path):
+    drain_notices()
+    missing = tmp_path / "far" / "x.db"
+    view = api.evaluate(pulled, split="test", storage=f"sqlite:///{missing}")
+    assert view.looks == 1
+    assert f"this look at the test split is recorded nowhere: there is no database at {missing}" in drain_notices()
+    assert not missing.parent.exists()
 
 
 def test_views_of_test_time_augmentation_change_the_answers(pulled):
