@@ -1,6 +1,7 @@
 """What a study asks for after its last trial: its best configuration trained again, and data it never saw."""
 
 import itertools
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -65,7 +66,8 @@ def refit(study: StudyRow, store: Store, run: Callable[..., object], note: Note)
 def judge_unseen(study: StudyRow, name: str, store: Store, note: Note) -> None:
     """Let the best model of study `name` judge every dataset that `study` names as unseen, each only once.
 
-    Data that is not at hand, or shares too few classes, is noted.
+    Data that is not at hand, or shares too few classes, is noted. Looks tell the datasets by name alone: of several
+    sets in one layout all are judged again until there are as many looks.
     """
     from fersearch.api.evaluating import evaluate
 
@@ -73,18 +75,20 @@ def judge_unseen(study: StudyRow, name: str, store: Store, note: Note) -> None:
     best = best_of(owner, store)
     require_checkpoint(name, best)
     digest = best.checkpoint or ""
-    seen = {look.dataset for look in store.looks(owner.id) if look.checkpoint == digest}
-    for dataset, path in map(unseen_dataset, study.spec.unseen):
-        if dataset in seen:
+    looks = Counter(look.dataset for look in store.looks(owner.id) if look.checkpoint == digest)
+    wanted = {text: unseen_dataset(text) for text in study.spec.unseen}
+    named = Counter(dataset for dataset, _ in wanted.values())
+    for text, (dataset, path) in wanted.items():
+        if looks[dataset] >= named[dataset]:
             continue
         try:
             file = Artifacts(artifacts_folder()).open(digest)
             found = evaluate(file, dataset, data=path, split="all", storage=store.url)
         except FersearchError as error:
-            note(f"unseen {dataset} could not be judged: {error.message}")
+            note(f"unseen {text} could not be judged: {error.message}")
         else:
             accuracy = found.metrics.get("accuracy", float("nan"))
-            note(f"unseen {dataset}: accuracy {accuracy:.4f} on {found.n:,} images of the classes they share")
+            note(f"unseen {text}: accuracy {accuracy:.4f} on {found.n:,} images of the classes they share")
 
 
 def best_of(study: StudyRow, store: Store) -> Trial:

@@ -485,12 +485,19 @@ def test_a_limit_leaves_the_test_split_as_it_is(data: Path, tmp_path: Path) -> N
 
 def test_unseen_data_of_the_same_layout_is_judged_whole(data: Path, pulled: Path, tmp_path: Path) -> None:
     other = write(tmp_path / "other", ("sad", "happy"))
-    create("judged", data, unseen=[f"imagefolder={other}"], epochs="1")
+    third = write(tmp_path / "third")
+    create("judged", data, unseen=[f"imagefolder={other}", f"imagefolder={third}"], epochs="1")
     told: list[str] = []
     run("judged")
+    gone = third.rename(tmp_path / "gone")
     with open_store(None) as store:
         judge_unseen(store.study("judged"), "judged", store, told.append)
+        gone.rename(third)
         judge_unseen(store.study("judged"), "judged", store, told.append)
-    (line,) = told
-    assert line.startswith("unseen imagefolder: accuracy ")
-    assert line.endswith(" on 32 images of the classes they share")
+        judge_unseen(store.study("judged"), "judged", store, told.append)
+    assert len(told) == 4
+    assert told[0].startswith(f"unseen imagefolder={other}: accuracy ")
+    assert told[0].endswith(" on 32 images of the classes they share")
+    assert told[1].startswith(f"unseen imagefolder={third} could not be judged: ")
+    assert told[3].startswith(f"unseen imagefolder={third}")
+    assert told[3].endswith("so all of its images are no fair exam")
