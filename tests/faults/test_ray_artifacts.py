@@ -34,7 +34,9 @@ def test_a_trial_goes_on_where_a_lost_node_pushed_it(home: Home, cluster, tmp_pa
     driver = home.start(
         *("study", "run", "s", "--engine", "ray", "--slots", "1", "--ray-address", cluster.address), *place
     )
-    home.until(lambda: list(shared.glob("runs/*/0/last.pt")), seconds=240)
+    (state,) = home.until(lambda: list(shared.glob("runs/*/0/last.pt")), seconds=240)
+    first_saved = state.stat().st_mtime_ns  # after the first second; the next after half a minute
+    home.until(lambda: state.exists() and state.stat().st_mtime_ns != first_saved, seconds=240)
     states = {name: list((tmp_path / name).glob("runs/*/0/last.pt")) for name in ("one", "two")}
     assert sorted(map(len, states.values())) == [0, 1]
     assert not list((home.folder / "home" / "runs").glob("*/*/*"))
