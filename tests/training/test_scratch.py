@@ -138,6 +138,26 @@ def test_a_round_that_is_over_is_used_only_if_it_is_the_trials_own(
     assert len(said) == 1
 
 
+@pytest.mark.parametrize("hurt", ["damaged", "of another study"])
+def test_a_state_at_a_url_of_no_use_is_a_miss_and_is_replaced(
+    request_of: RequestOf, registry: Registry, tmp_path: Path, hurt: str
+) -> None:
+    far = tmp_path / "far"
+    _, whole, _ = go(request_of(scratch=request_of().scratch + "-whole"), registry)
+    uid = "1" * 32 if hurt == "of another study" else "0" * 32
+    go(request_of(states=far.as_uri(), study_uid=uid), registry, stop=2)
+    if hurt == "damaged":
+        (far / "last.pt").write_bytes(b"rot")
+    node = str(tmp_path / "another-node")
+    second = request_of(states=far.as_uri(), scratch=node, attempt=2, recorded=2, told=(2,))
+    _, epochs, said = go(second, registry, stop=3)
+    assert said == [f"it began again: {node}/last.pt is {hurt}"]
+    third = request_of(states=far.as_uri(), scratch=node + "-2", attempt=3, recorded=3, told=(2, 3))
+    outcome, rest, said = go(third, registry)
+    assert (outcome.facts["resumed_from"], said) == (3, [])
+    assert epochs + rest == whole
+
+
 def test_a_state_that_agrees_is_gone_on_from_in_silence(request_of: RequestOf, registry: Registry) -> None:
     _, whole, _ = go(request_of(scratch=request_of().scratch + "-whole"), registry)
     _, first, _ = go(request_of(), registry, stop=2)
