@@ -52,7 +52,7 @@ def configurations(spec: StudySpec) -> int | None:
 @pytest.fixture
 def without_data(monkeypatch):
     """Plan as if the files of every dataset lay at hand."""
-    monkeypatch.setattr(plan, "_check_data", lambda *_: None)
+    monkeypatch.setattr(plan, "_source", lambda *_: None)
 
 
 def test_every_file_is_counted_here():

@@ -9,11 +9,11 @@ import pytest
 from fersearch import api, cli
 from fersearch.api.ensembles import Added, Ensemble, Member
 from fersearch.api.reruns import Changed, Compared, Rerun
-from fersearch.api.studies import StudyView, TrialView
+from fersearch.api.studies import TrialView
 from fersearch.cli import render, results, words
 from fersearch.study import Objective
 from fersearch.trial import Attempt, Reason
-from tests.cli.fakes import CREATED, SPEC, text, trial
+from tests.cli.fakes import SPEC, text, trial
 
 MADE = Ensemble(
     path=Path("ens"),
@@ -126,8 +126,7 @@ def test_a_rerun_that_differs_tells_by_how_much_and_what_changed():
 def stored(monkeypatch):
     """A study with one recorded trial, whose rerun comes out as asked."""
     monkeypatch.setattr(api, "show_trial", lambda *_: TrialView(trial(1, 0.5, 3.0, 20.0), []), raising=False)
-    view = StudyView("cnn-faces", SPEC, CREATED, {}, "sqlite:///x.db", [], {}, 1.0, [])
-    monkeypatch.setattr(api, "show_study", lambda *_: view, raising=False)
+    monkeypatch.setattr(api, "study_spec", lambda *_: SPEC, raising=False)
 
     def comes_out(done):
         monkeypatch.setattr(api, "rerun_trial", lambda *_, **__: done, raising=False)

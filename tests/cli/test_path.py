@@ -13,7 +13,7 @@ CREATE = (
     "--pruner none --slots 2 --option train=120 --option valid=60 --option test=60 --set batch_size=32 "
     "--set convolutions=1 --objective accuracy --objective parameters --keep all"
 )
-TRIAL = {"number", "state", "params", "values", "epochs", "reason", "checkpoint"}
+TRIAL = {"number", "state", "params", "values", "epochs", "reason", "checkpoint", "data"}
 
 
 @pytest.fixture(scope="module")
@@ -85,14 +85,14 @@ def test_one_trial_with_its_attempts_and_history(ask):
 
 def test_the_studies_and_one_study(ask, place):
     study = ask("study", "show", "tiny")
-    assert set(study) == {"name", "objectives", "space", "counts", "storage", "looks", "timing", "keep"}
+    assert set(study) == {"name", "objectives", "space", "counts", "storage", "looks", "timing", "keep", "data"}
     assert study["keep"] == "all"
     assert study["objectives"] == ["accuracy:max", "parameters:min"]
     assert study["counts"] == {"complete": 3}
     assert study["space"]["batch_size"] == "32"
     assert study["storage"] == f"sqlite:///{place[0]}/fersearch.db"
     (listed,) = ask("study", "list")
-    assert listed == {key: study[key] for key in study if key not in ("space", "timing", "keep")}
+    assert listed == {key: study[key] for key in study if key not in ("space", "timing", "keep", "data")}
 
 
 def test_pull_predict_and_evaluate(ask, tmp_path):

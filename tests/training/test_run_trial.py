@@ -257,7 +257,8 @@ def test_a_failing_report_is_not_the_trials_fault(request_of: RequestOf, registr
 def test_a_failing_metric_is_named(request_of: RequestOf, registry: Registry) -> None:
     registry.metrics["accuracy"].compute = lambda evaluation: _raise(KeyError("x"))  # type: ignore[method-assign]
     outcome = run_trial(request_of(), go_on, registry)
-    assert outcome.message == "metric 'accuracy' failed: KeyError: 'x'"
+    failed = "metric 'accuracy' of plugin fersearch_metrics.quality failed: KeyError: 'x'"
+    assert outcome.message == f"{failed}\n  report it to its author"
 
 
 def test_a_single_plugin_file_is_loaded_from_the_request(request_of: RequestOf) -> None:
