@@ -93,15 +93,17 @@ def classes_of(checkpoint: Path) -> tuple[str, ...]:
 
 
 def images_in(folder: Path) -> list[Path]:
-    """Every image file below a folder, sorted.
+    """Every image file below a folder, sorted; what is left out and may be one is noted.
 
     Raises:
         DataError: there is none, or the folder cannot be read.
     """
     from fersearch.data.folders import held
-    from fersearch.data.walk import images_below
+    from fersearch.data.walk import Walk
 
-    images, _ = images_below(folder)
+    walk = Walk(folder)
+    images = walk.images(folder)
+    notices.extend(walk.findings())
     if not images:
         raise DataError(f"no image found in {folder}: it holds {held(folder)}", "give a folder that holds images")
     return images

@@ -64,8 +64,23 @@ def legend(source: Path, layout: "Layout") -> Listing:
                 for row, part in zip(listed, parts_of_rows(listed), strict=True)
                 for word in [class_word(row.given("emotion"), layout.classes, row.where, layout.name)]
             ]
-            return _listing(root, samples, table, folder)
+            listing = _listing(root, samples, table, folder)
+            listing.findings += _repeated(samples)
+            return listing
     raise absent(source, held(source), layout.name, layout.expected)
+
+
+def _repeated(samples: Sequence[Sample]) -> list[str]:
+    """Images that are listed more than once, and how many of them with two labels."""
+    words: dict[Path, list[str]] = {}
+    for sample in samples:
+        words.setdefault(sample.path, []).append(sample.word)
+    again = [path.name for path, found in words.items() if len(found) > 1]
+    several = [path.name for path, found in words.items() if len(set(found)) > 1]
+    if not again:
+        return []
+    told = f"{len(again):,} images are listed more than once, {len(several):,} of them with two labels"
+    return [f"{told}: {', '.join((several or again)[:3])}"]
 
 
 def boxes(source: Path, layout: "Layout") -> Listing:

@@ -115,10 +115,20 @@ def _mirror(source: Path) -> Listing:
                 for folder, word in zip(folders, words, strict=True)
                 for image in folder.images
             ]
+            _refuse_two_words(samples)
             samples = _published_test(samples, findings)
             tables = [path for name in PARTS if (path := root / f"{name}_labels.csv").is_file()]
             return Listing(root, samples, tables, findings + _disagreements(samples, tables))
     raise absent(source, _shown(source), "RAF-DB", RafDb.expected)
+
+
+def _refuse_two_words(samples: Sequence[Sample]) -> None:
+    """Raise DataError where an image, known by its name, lies in the folders of two classes."""
+    first: dict[str, Sample] = {}
+    for sample in samples:
+        other = first.setdefault(sample.path.name, sample)
+        if other.word != sample.word:
+            raise DataError(f"one image in two classes: {other.path} and {sample.path}", "remove one of them")
 
 
 def _published_test(samples: list[Sample], findings: list[str]) -> list[Sample]:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from fersearch import api
 from fersearch.api import predicting
+from fersearch.api.context import notices
 from fersearch.errors import DataError, UsageError
 from fersearch.training.checkpoint import read_checkpoint, write_checkpoint
 from tests.data.test_detect import photograph
@@ -37,6 +38,15 @@ def test_every_image_below_a_folder_is_found(album):
     assert names == ["below/one.png", "broken.png", "none.png", "two.png"]
     with pytest.raises(DataError, match="no image found"):
         predicting.images_in(_only_text(album))
+
+
+def test_what_is_passed_over_in_a_folder_and_may_be_an_image_is_noted(tmp_path):
+    for name in ("a.png", "_b.png", ".c.png", "@eaDir/a.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    notices.clear()
+    assert predicting.images_in(tmp_path) == [tmp_path / "a.png"]
+    assert [line.rpartition(": ")[2] for line in notices] == [str(tmp_path / "_b.png")]
 
 
 def _only_text(album):

@@ -400,3 +400,10 @@ def test_an_emotion_that_is_missing_is_named_with_its_line(tmp_path: Path) -> No
     table.write_text(table.read_text().replace(",anger\n", ",NA\n", 1))
     with pytest.raises(DataError, match="line 2: emotion is 'NA', which means that there is none"):
         DATASETS["muxspace"].files(tmp_path / "source")
+
+
+def test_images_that_a_legend_lists_twice_are_told(tmp_path: Path) -> None:
+    table = next(write_muxspace(tmp_path / "source").glob("**/legend.csv"))
+    table.write_text(f"{table.read_text()}\n9,anger_0.jpg,sadness\n9,anger_1.jpg,anger\n")
+    told = "2 images are listed more than once, 1 of them with two labels: anger_0.jpg"
+    assert told in prepare(DATASETS["muxspace"], tmp_path / "source", {}, tmp_path / "p").findings

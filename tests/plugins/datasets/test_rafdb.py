@@ -320,3 +320,13 @@ def test_a_valid_folder_of_training_images_is_no_official_split(tmp_path: Path) 
     found = prepared(source)
     assert found.columns["split"].tolist() == [0] * 28 + [1] * 7
     assert any("NOT the official split" in line for line in found.findings)
+
+
+def test_an_image_in_two_class_folders_is_refused(tmp_path: Path) -> None:
+    folder = write_mirror(tmp_path / "source") / "DATASET" / "train"
+    noise(folder / "2" / "train_00001_aligned.jpg", 1)
+    error = refusal(tmp_path / "source")
+    assert error.message == (
+        f"one image in two classes: {folder / '1' / 'train_00001_aligned.jpg'} and "
+        f"{folder / '2' / 'train_00001_aligned.jpg'}"
+    )
