@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fersearch import DataError
 from fersearch.data.folders import entries, held, roots
 from fersearch.data.formats import is_image
-from fersearch.data.labels import coded
+from fersearch.data.labels import coded, whole_number
 from fersearch.data.tables import Row, rows
 from fersearch_datasets._layout_readers import box_of
 from fersearch_datasets._listed import Listing, Sample, absent, all_there
@@ -103,7 +103,7 @@ def _from_tables(source: Path, root: Path, tables: list[Path]) -> Listing:
     columns = ["subdirectory_filepath", "expression"]
     listed = [(part, row) for part, table in enumerate(tables) for row in rows(table, columns, SIDES)]
     folders = [top / name for top in dict.fromkeys((root, source)) for name in IMAGES]
-    first = next((row["subdirectory_filepath"] for _, row in listed if row["expression"] not in NO_CLASS), "")
+    first = next((row["subdirectory_filepath"] for _, row in listed if not _no_class(row)), "")
     folder = next((place for place in folders if (place / first).is_file()), folders[0])
     samples = [
         (row.where, row["expression"], Sample(folder / row["subdirectory_filepath"], "", part, box=_box(row)))
@@ -114,9 +114,13 @@ def _from_tables(source: Path, root: Path, tables: list[Path]) -> Listing:
     return listing
 
 
+def _no_class(row: Row) -> bool:
+    return (whole_number(row["expression"]) or row["expression"]) in NO_CLASS
+
+
 def _box(row: Row) -> "Box | None":
     """The face in the photo, where the table knows it."""
-    if not all(row.get(side) for side in SIDES) or row["expression"] in NO_CLASS:
+    if not all(row.get(side) for side in SIDES) or _no_class(row):
         return None
     return box_of(row.where, [row[side] for side in SIDES], sized=True)
 
@@ -127,7 +131,7 @@ def _kept(root: Path, listed: list[tuple[str, str, Sample]], tables: list[Path],
     dropped: Counter[str] = Counter()
     for where, code, sample in listed:
         word = coded(code, CODES, where)
-        if code in NO_CLASS:
+        if word in NO_CLASS.values():
             dropped[word] += 1
         else:
             kept.append(Sample(sample.path, word, sample.part, box=sample.box))

@@ -1,5 +1,6 @@
 """The datasets of the layout table, each on a small tree as its archive has it."""
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -407,3 +408,11 @@ def test_images_that_a_legend_lists_twice_are_told(tmp_path: Path) -> None:
     table.write_text(f"{table.read_text()}\n9,anger_0.jpg,sadness\n9,anger_1.jpg,anger\n")
     told = "2 images are listed more than once, 1 of them with two labels: anger_0.jpg"
     assert told in prepare(DATASETS["muxspace"], tmp_path / "source", {}, tmp_path / "p").findings
+
+
+def test_affectnet_codes_as_fractions_are_the_same_codes(tmp_path: Path) -> None:
+    source = write_affectnet_tables(tmp_path / "source")
+    before = words(prepared("affectnet", source))
+    for table in source.glob("*.csv"):
+        table.write_text(re.sub(r",(\d+),0\.1,", r",\1.0,0.1,", table.read_text()))
+    assert words(prepared("affectnet", source)) == before
