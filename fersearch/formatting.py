@@ -30,6 +30,9 @@ def masked(text: str) -> str:
 
 def masked_url(url: str) -> str:
     """A URL without its password, whatever is in that: all from the user to the last @."""
+    if "://" not in url:  # no URL at all, but it may have been meant as one
+        before, at, place = url.rpartition("@")
+        return f"{before.partition(':')[0]}:{MASK}{at}{place}" if ":" in before else url
     scheme, divided, rest = url.partition("://")
     user, at, place = rest.rpartition("@")
     hidden = f"{user.partition(':')[0]}:{MASK}" if ":" in user and not rest.startswith("/") else user

@@ -45,6 +45,9 @@ def test_passwords_of_urls_are_masked(text: str, shown: str) -> None:
 
 def test_a_url_with_blanks_in_its_password_is_masked() -> None:
     assert masked_url("postgresql://ada:my own @ word@host/fer") == "postgresql://ada:***@host/fer"
+    assert masked_url("postgresql:/ada:secret@host/fer") == "postgresql:***@host/fer"
+    assert masked_url("ada:secret@host/fer") == "ada:***@host/fer"
+    assert masked_url("nonsense") == "nonsense"
     assert masked_url("sqlite:////home/a:b@c/fer.db") == "sqlite:////home/a:b@c/fer.db"
 
 
