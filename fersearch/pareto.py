@@ -37,6 +37,11 @@ def fronts(points: Points) -> list[list[int]]:
     return sorted_fronts
 
 
+def non_dominated(points: Points) -> list[int]:
+    """The indices of the points that no other dominates, in ascending order: the first of `fronts`."""
+    return [int(i) for i in np.flatnonzero(~_domination(_matrix(points)).any(axis=0))]
+
+
 def epsilon_net(points: Points) -> list[int]:
     """Order points so that each prefix covers them evenly: the best by the first objective, then always the farthest.
 
@@ -80,7 +85,7 @@ def knee(points: Points) -> int:
     losses = _matrix(points)
     if not len(losses):
         raise ValueError("no point, no knee")
-    front = fronts(losses)[0]
+    front = non_dominated(losses)
     scaled = _scaled(losses[front])
     return front[int((scaled**2).sum(axis=1).argmin())]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fersearch.pareto import dominates, epsilon_net, fronts, hypervolume, knee
+from fersearch.pareto import dominates, epsilon_net, fronts, hypervolume, knee, non_dominated
 
 COARSE = st.integers(-3, 3).map(float)
 FINE = st.floats(-1e6, 1e6)
@@ -24,6 +24,11 @@ def points(low: int = 0, high: int = 12, loss: st.SearchStrategy[float] = LOSS, 
 @given(points())
 def test_the_fronts_hold_every_point_once(rows):
     assert sorted(itertools.chain(*fronts(rows))) == list(range(len(rows)))
+
+
+@given(points())
+def test_the_points_that_none_dominates_are_the_first_front(rows):
+    assert non_dominated(rows) == next(iter(fronts(rows)), [])
 
 
 @given(points(low=1))

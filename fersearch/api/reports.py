@@ -180,12 +180,12 @@ def _data(
 
 def _judged(registry: Registry, best: Trial, data: Data, loaded: "Loaded") -> tuple[Data, Judged | Absent]:
     """The best model on validation; the data are marked if the model was trained on others."""
+    if best.checkpoint is None:
+        return data, Absent(f"Trial {best.number} kept no checkpoint.")
     from fersearch.artifacts import Artifacts
     from fersearch.home import artifacts_folder
     from fersearch.training.use import Restored
 
-    if best.checkpoint is None:
-        return data, Absent(f"Trial {best.number} kept no checkpoint.")
     try:
         restored = Restored.open(Artifacts(artifacts_folder()).open(best.checkpoint), registry)
     except FersearchError as error:

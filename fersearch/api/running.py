@@ -230,7 +230,8 @@ class _Run:
         fetch(architecture, source, next(self.study.spec.space.configurations()), task)
 
     def _search(self, writer: Writer, pool: Pool, in_process: bool) -> None:
-        trials = self.outages.ride_out(lambda: self.store.trials(self.study.id))
+        objectives = [objective.metric for objective in self.study.spec.objectives]
+        trials = self.outages.ride_out(lambda: self.store.trials(self.study.id, objectives))
         history = self.outages.ride_out(lambda: recalled(self.store, self.study, trials, self._rounds))
         metrics = self.registry.metrics
         seen = self.study.data_digest

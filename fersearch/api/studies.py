@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -139,7 +139,12 @@ def front(name: str, *, where: Sequence[str] = (), storage: str | None = None) -
     """
     with open_store(storage) as store:
         study = store.study(name)
-        return front_of(study, store.trials(study.id), where)
+        if where:
+            return front_of(study, store.trials(study.id), where)
+        objectives = [objective.metric for objective in study.spec.objectives]
+        found = front_of(study, store.trials(study.id, objectives))
+        whole = {trial.number: trial for trial in store.trials(study.id, of={trial.number for trial in found.trials})}
+        return replace(found, trials=[whole[trial.number] for trial in found.trials if trial.number in whole])
 
 
 def front_of(study: StudyRow, trials: Sequence[Trial], where: Sequence[str] = ()) -> Front:
@@ -206,7 +211,7 @@ def view(store: Store, study: StudyRow) -> StudyView:
         baseline=study.baseline,
         seconds=study.seconds,
         environments=store.environments(study.id),
-        timing=sharing.told(store.trials(study.id)),
+        timing=sharing.told(store.trials(study.id, [sharing.EXCLUSIVE])),
         data=study.data,
     )
 

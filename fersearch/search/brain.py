@@ -58,8 +58,9 @@ class StudyLike(Protocol):
 class Search:
     """A study's search, rebuilt from its rows.
 
-    `history` holds the epochs of trials that have not ended, and of the others at least the objectives of the
-    epochs that `judged_epochs` names: what the pruner knows of them, and nothing else asks for.
+    Of the values of `trials` only the objectives are asked for. `history` holds the epochs of trials that have not
+    ended, and of the others at least the objectives of the epochs that `judged_epochs` names: what the pruner knows
+    of them, and nothing else asks for.
 
     Trials that a driver left running when it died have their open attempt ended as interrupted by its loss, and
     run again. `baseline` holds the majority class's score by metric;

@@ -29,9 +29,7 @@ def front(
         and beats_baseline(trial, objectives, baseline)
         and all(constraint.holds(trial.values) for constraint in constraints)
     ]
-    if not able:
-        return []
-    first = pareto.fronts([losses(trial, objectives) for trial in able])[0]
+    first = pareto.non_dominated([losses(trial, objectives) for trial in able])
     return sorted((able[i] for i in first), key=lambda trial: (losses(trial, objectives), trial.number))
 
 

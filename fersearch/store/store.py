@@ -159,10 +159,15 @@ class Store:
             seconds = studies.seconds_run(connection, study_id)
         return Writer(self.database, study_id, lease, seconds)
 
-    def trials(self, study_id: int) -> list[Trial]:
-        """The trials by number, with their values and attempts."""
+    def trials(
+        self, study_id: int, names: Collection[str] | None = None, *, of: Collection[int] | None = None
+    ) -> list[Trial]:
+        """The trials by number, with their values and attempts.
+
+        Only the values named, only those `of` these numbers, where given.
+        """
         with self.database.read() as connection:
-            return trials.read(connection, study_id)
+            return trials.read(connection, study_id, of, names)
 
     def trial(self, study_id: int, number: int) -> Trial:
         """One trial; UnknownName when the study has none of that number."""

@@ -29,30 +29,26 @@ TOGETHER = 64
 """So many trials have their epochs read by one query: memory stays the same however many there are."""
 
 
-def read(connection: Connection, study_id: int, number: int | None = None) -> list[Trial]:
-    """The trials of a study by number, with their values and attempts; only one of them if `number` is given."""
-    values = _values(connection, study_id, number)
-    tried = _attempts(connection, study_id, number)
-    chosen = _where(trials.c.study_id == study_id, trials.c.number, number)
-    rows = connection.execute(select(*_SHOWN).where(*chosen).order_by(trials.c.number)).all()
-    # Nearly all trials were drawn from one space, which takes longer to decode than all the rest.
-    spaces = {text: json.loads(text) for text in {row.space for row in rows}}
-    reached = _come_so_far(connection, study_id, number)
-    return [
-        _trial(
-            row,
-            spaces[row.space],
-            values.get(row.number, {}),
-            tuple(tried.get(row.number, ())),
-            reached.get(row.number, row.epochs),
-        )
-        for row in rows
-    ]
+def read(
+    connection: Connection,
+    study_id: int,
+    numbers: Collection[int] | None = None,
+    names: Collection[str] | None = None,
+) -> list[Trial]:
+    """The trials of a study by number, with their values and attempts.
+
+    Only those of these `numbers`, only the values in `names`, if given.
+    """
+    if numbers is None:
+        return _read(connection, study_id, None, names)
+    wanted = sorted(numbers)
+    parts = (wanted[start : start + TOGETHER] for start in range(0, len(wanted), TOGETHER))
+    return [trial for part in parts for trial in _read(connection, study_id, part, names)]
 
 
 def read_one(connection: Connection, study_id: int, number: int) -> Trial:
     """One trial; UnknownName when the study has none of that number."""
-    found = read(connection, study_id, number)
+    found = read(connection, study_id, [number])
     if not found:
         numbers = connection.execute(select(trials.c.number).where(trials.c.study_id == study_id)).scalars().all()
         known = f"its trials are {min(numbers)} to {max(numbers)}" if numbers else "it has no trials yet"
@@ -124,6 +120,35 @@ def standing(keys: Iterable[Key]) -> dict[int, list[Key]]:
     return {trial: kept[::-1] for trial, kept in sorted(found.items())}
 
 
+class _Decoded(dict[str, Any]):
+    """JSON by its text: each is decoded once, since the spaces and facts of nearly all trials are the same."""
+
+    def __missing__(self, text: str) -> Any:
+        self[text] = json.loads(text)
+        return self[text]
+
+
+def _read(
+    connection: Connection, study_id: int, numbers: Collection[int] | None, names: Collection[str] | None
+) -> list[Trial]:
+    values = _values(connection, study_id, numbers, names)
+    tried = _attempts(connection, study_id, numbers)
+    chosen = _where(trials.c.study_id == study_id, trials.c.number, numbers)
+    rows = connection.execute(select(*_SHOWN).where(*chosen).order_by(trials.c.number)).all()
+    reached = _come_so_far(connection, study_id, numbers)
+    decoded = _Decoded()
+    return [
+        _trial(
+            row,
+            decoded,
+            values.get(row.number, {}),
+            tuple(tried.get(row.number, ())),
+            reached.get(row.number, row.epochs),
+        )
+        for row in rows
+    ]
+
+
 _SHOWN = (
     trials.c.number,
     trials.c.state,
@@ -131,15 +156,15 @@ _SHOWN = (
     trials.c.kept_epoch,
     trials.c.checkpoint,
     trials.c.params,
-    trials.c.verdict,
+    type_coerce(trials.c.verdict, Text),
     type_coerce(trials.c.space, Text),
-    trials.c.sampler_state,
+    type_coerce(trials.c.sampler_state, Text),
     trials.c.released,
     trials.c.data_digest,
 )
 
 
-def _trial(row: Any, space: Any, values: Mapping[str, float], tried: tuple[Attempt, ...], reached: int) -> Trial:
+def _trial(row: Any, decoded: _Decoded, values: Mapping[str, float], tried: tuple[Attempt, ...], reached: int) -> Trial:
     state = TrialState(row.state)
     return Trial(
         number=row.number,
@@ -150,42 +175,47 @@ def _trial(row: Any, space: Any, values: Mapping[str, float], tried: tuple[Attem
         kept_epoch=row.kept_epoch,
         checkpoint=row.checkpoint,
         attempts=tried,
-        space=space,
-        sampler_state=row.sampler_state,
-        verdict=row.verdict,
+        space=decoded[row.space],
+        sampler_state=decoded[row.sampler_state],
+        verdict=decoded[row.verdict],
         released=row.released,
         data_digest=row.data_digest,
     )
 
 
-def _come_so_far(connection: Connection, study_id: int, number: int | None) -> dict[int, int]:
+def _come_so_far(connection: Connection, study_id: int, numbers: Collection[int] | None) -> dict[int, int]:
     """The last epoch of each trial that is not over: the trial's own row is not written with every epoch."""
     c, t = epochs.c, trials.c
     last = select(c.trial, func.max(c.number)).join_from(
         trials, epochs, and_(t.study_id == c.study_id, t.number == c.trial)
     )
     under_way = t.state.in_([state.value for state in TrialState if not state.ended])
-    last = last.where(under_way, *_where(t.study_id == study_id, t.number, number))
+    last = last.where(under_way, *_where(t.study_id == study_id, t.number, numbers))
     # Where attempts overlap, the latest stands.
     return dict(connection.execute(last.group_by(c.trial, c.attempt).order_by(c.attempt)).all())
 
 
-def _values(connection: Connection, study_id: int, number: int | None) -> dict[int, dict[str, float]]:
+def _values(
+    connection: Connection, study_id: int, numbers: Collection[int] | None, names: Collection[str] | None
+) -> dict[int, dict[str, float]]:
     c = trial_values.c
-    query = select(c.trial, c.name, c.value).where(*_where(c.study_id == study_id, c.trial, number))
+    query = select(c.trial, c.name, c.value).where(*_where(c.study_id == study_id, c.trial, numbers))
+    query = query if names is None else query.where(c.name.in_(names))
     found: dict[int, dict[str, float]] = defaultdict(dict)
     for trial, name, value in connection.execute(query).all():
         found[trial][intern(name)] = math.nan if value is None else value
     return found
 
 
-def _attempts(connection: Connection, study_id: int, number: int | None) -> dict[int, list[Attempt]]:
+def _attempts(connection: Connection, study_id: int, numbers: Collection[int] | None) -> dict[int, list[Attempt]]:
     c = attempts.c
-    shown = (c.number, c.reason, c.message, c.traceback, c.first_epoch, c.last_epoch, c.seconds, c.pid, c.log, c.facts)
-    query = select(c.trial, *shown).where(*_where(c.study_id == study_id, c.trial, number))
+    shown = (c.number, c.reason, c.message, c.traceback, c.first_epoch, c.last_epoch, c.seconds, c.pid, c.log)
+    query = select(c.trial, *shown, type_coerce(c.facts, Text))
+    query = query.where(*_where(c.study_id == study_id, c.trial, numbers))
     found: dict[int, list[Attempt]] = defaultdict(list)
-    for trial, own, reason, *rest in connection.execute(query.order_by(c.trial, c.number)).all():
-        found[trial].append(Attempt(own, Reason(reason) if reason else None, *rest))
+    decoded = _Decoded()
+    for trial, own, reason, *rest, facts in connection.execute(query.order_by(c.trial, c.number)).all():
+        found[trial].append(Attempt(own, Reason(reason) if reason else None, *(*rest, decoded[facts])))
     return found
 
 
@@ -202,7 +232,8 @@ def _epochs(
     query = query.where(c.study_id == study_id, c.trial.in_(numbers))
     rows = connection.execute(query if at is None else query.where(c.number.in_(at), _stands()))
     own: dict[Key, tuple[float, float, int, bool]] = {(row[0], row[1], row[2]): tuple(row[3:]) for row in rows}
-    values = _by_epoch(connection, _measured(study_id, numbers, names, at))
+    tried = {attempt for _, attempt, _ in own}
+    values = _by_epoch(connection, _measured(study_id, numbers, names, at, tried))
     return {
         trial: [_epoch(key[2], values.get(key, {}), (counts or {}).get(key), *own[key]) for key in keys]
         for trial, keys in standing(own).items()
@@ -217,17 +248,17 @@ def _stands() -> ColumnElement[bool]:
 
 
 def _measured(
-    study_id: int, numbers: Collection[int], names: Collection[str] | None, at: Collection[int] | None
+    study_id: int,
+    numbers: Collection[int],
+    names: Collection[str] | None,
+    at: Collection[int] | None,
+    tried: Collection[int],
 ) -> Select[int, int, int, str, float]:
-    m, c = metric_values.c, epochs.c
-    found = select(m.trial, m.attempt, m.epoch, m.name, m.value)
-    if at is None:
-        found = found.where(m.study_id == study_id, m.trial.in_(numbers))
-    else:
-        # From the epochs, of which there are few: a search among the values would read all of a trial's.
-        same = (m.study_id == c.study_id, m.trial == c.trial, m.attempt == c.attempt, m.epoch == c.number)
-        found = found.join_from(epochs, metric_values, and_(*same))
-        found = found.where(c.study_id == study_id, c.trial.in_(numbers), c.number.in_(at))
+    m = metric_values.c
+    found = select(m.trial, m.attempt, m.epoch, m.name, m.value).where(m.study_id == study_id, m.trial.in_(numbers))
+    if at is not None:
+        # With the attempts each column of the key is given: without them all values of a trial would be searched.
+        found = found.where(m.attempt.in_(tried), m.epoch.in_(at))
     return found if names is None else found.where(m.name.in_(names))
 
 
@@ -244,5 +275,7 @@ def _by_epoch(connection: Connection, query: Select[int, int, int, str, float]) 
     return found
 
 
-def _where(study: ColumnElement[bool], column: ColumnElement[int], number: int | None) -> list[ColumnElement[bool]]:
-    return [study] if number is None else [study, column == number]
+def _where(
+    study: ColumnElement[bool], column: ColumnElement[int], numbers: Collection[int] | None
+) -> list[ColumnElement[bool]]:
+    return [study] if numbers is None else [study, column.in_(numbers)]

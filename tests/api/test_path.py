@@ -45,7 +45,9 @@ def test_the_front_holds_the_best_and_nothing_dominated(study, best):
     numbers = [trial.number for trial in front.trials]
     if best.values["accuracy"] > front.baseline["accuracy"]:
         assert best.number == numbers[0]
-    assert set(numbers) <= {trial.number for trial in api.list_trials(study)}
+    assert front.trials == [api.show_trial(study, number).trial for number in numbers]
+    assert "accuracy" in front.trials[0].values
+    assert api.front(study, where=["train_seconds>=0"]).trials == front.trials
 
 
 def test_a_pulled_checkpoint_gives_what_the_store_recorded(study, best, tmp_path):

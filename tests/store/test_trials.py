@@ -55,6 +55,21 @@ def test_trials_come_in_the_order_of_their_numbers(store: Store, study: StudyRow
     assert [trial.number for trial in store.trials(study.id)] == [0, 1, 2, 10]
 
 
+def test_trials_are_read_by_number_and_with_some_of_their_values(store: Store, study: StudyRow) -> None:
+    with store.writer(study.id) as writer:
+        for number in range(150):  # more than one query reads
+            values = {"f1_macro": number / 150, "auc": math.inf, "train_seconds": 1.0}
+            writer.add_trial(replace(TRIAL, number=number, state=TrialState.COMPLETE, values=values))
+            writer.start_attempt(number, Attempt(1, facts={"device": "cpu"}))
+    everything = store.trials(study.id)
+    assert everything[149].attempts == (Attempt(1, facts={"device": "cpu"}),)
+    assert store.trials(study.id, of=range(3, 149)) == everything[3:149]
+    assert store.trials(study.id, of=()) == []
+    few = store.trials(study.id, ["f1_macro", "auc"], of={149, 2, 1000})
+    values = [{"f1_macro": 2 / 150, "auc": math.inf}, {"f1_macro": 149 / 150, "auc": math.inf}]
+    assert few == [replace(everything[n], values=own) for n, own in zip((2, 149), values, strict=True)]
+
+
 def test_an_unknown_trial_says_which_there_are(store: Store, study: StudyRow) -> None:
     with pytest.raises(UnknownName, match="it has no trials yet"):
         store.trial(study.id, 0)
