@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fersearch.api.context import components_of, open_store, require_trusted
 from fersearch.api.studies import front_of
 from fersearch.errors import FersearchError, UsageError
+from fersearch.isolation import in_child
 from fersearch.registry import Registry
 from fersearch.report import derive, pack
 from fersearch.report.records import Absent, Data, Importance, Judged, Measure, Record
@@ -19,7 +20,7 @@ from fersearch.trial import Trial, of_data
 if TYPE_CHECKING:
     import numpy as np
 
-    from fersearch.components import Dataset
+    from fersearch.components import Dataset, Task
     from fersearch.data.arrays import Loaded, Prepared
 
 CURVES = ("train_loss", "valid_loss", "train_accuracy", "accuracy")
@@ -104,16 +105,21 @@ def _measures(registry: Registry | Absent) -> Mapping[str, Measure]:
 
 
 def _importance(spec: StudySpec, trials: Sequence[Trial]) -> list[Importance] | Absent:
-    from fersearch.search.importance import FEWEST, importances
-
-    found = importances(spec, trials)
+    found, fewest = in_child(lambda: _weighed(spec, trials), "sklearn")
     if found is None:
         return Absent(
-            f"It takes {FEWEST} complete trials that differ in a parameter they all have; "
+            f"It takes {fewest} complete trials that differ in a parameter they all have; "
             "with fewer, importances say more about chance than about parameters."
         )
     method, shares = found
     return [Importance(o.metric, method, one) for o, one in zip(spec.objectives, shares, strict=True)]
+
+
+def _weighed(spec: StudySpec, trials: Sequence[Trial]) -> tuple[tuple[str, list[dict[str, float]]] | None, int]:
+    """The importances by their method, None with too few trials, and how many it takes."""
+    from fersearch.search.importance import FEWEST, importances
+
+    return importances(spec, trials), FEWEST
 
 
 def _evidence(
@@ -182,20 +188,31 @@ def _judged(registry: Registry, best: Trial, data: Data, loaded: "Loaded") -> tu
     """The best model on validation; the data are marked if the model was trained on others."""
     if best.checkpoint is None:
         return data, Absent(f"Trial {best.number} kept no checkpoint.")
+    rows = loaded.indices["valid"]
+    try:
+        digest, task, shares = in_child(lambda: _asked(registry, best.checkpoint or "", loaded, rows), "torch")
+    except FersearchError as error:
+        return data, Absent(f"The checkpoint of trial {best.number} is not at hand: {error.message}.")
+    data = replace(data, changed=digest != data.digest)
+    if task != loaded.task:
+        return data, Absent("The dataset found now has other classes or images than the best trial was trained on.")
+    return data, Judged(shares, loaded.hard[rows], loaded.images, rows)
+
+
+def _asked(
+    registry: Registry, checkpoint: str, loaded: "Loaded", rows: "np.ndarray[Any, Any]"
+) -> "tuple[str, Task, np.ndarray[Any, Any]]":
+    """The digest of the data that a checkpoint was trained on, its task, and its class shares if that is the data's."""
+    import numpy as np
+
     from fersearch.artifacts import Artifacts
     from fersearch.home import artifacts_folder
     from fersearch.training.use import Restored
 
-    try:
-        restored = Restored.open(Artifacts(artifacts_folder()).open(best.checkpoint), registry)
-    except FersearchError as error:
-        return data, Absent(f"The checkpoint of trial {best.number} is not at hand: {error.message}.")
-    data = replace(data, changed=restored.card["dataset"]["digest"] != data.digest)
-    if restored.task != loaded.task:
-        return data, Absent("The dataset found now has other classes or images than the best trial was trained on.")
-    rows = loaded.indices["valid"]
-    shares = _shares(restored, loaded.images, rows)
-    return data, Judged(shares, loaded.hard[rows], loaded.images, rows)
+    restored = Restored.open(Artifacts(artifacts_folder()).open(checkpoint), registry)
+    fits = restored.task == loaded.task
+    shares = _shares(restored, loaded.images, rows) if fits else np.empty(0)
+    return restored.card["dataset"]["digest"], restored.task, shares
 
 
 def _shares(restored: Any, images: "np.ndarray[Any, Any]", rows: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":

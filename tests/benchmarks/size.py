@@ -32,9 +32,10 @@ CHILD = """
 import re, resource, sys
 from fersearch import cli
 code = cli.run(sys.argv[1:])
-used = resource.getrusage(resource.RUSAGE_SELF)
+used, below = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
 peak = re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read()).group(1)
-print("\\nMEASURED", code, used.ru_utime + used.ru_stime, int(peak) / 1024, file=sys.stderr)
+own, childs = (each.ru_utime + each.ru_stime for each in (used, below))
+print("\\nMEASURED", code, own, int(peak) / 1024, childs, below.ru_maxrss / 1024, file=sys.stderr)
 """
 
 
@@ -60,15 +61,18 @@ def fill(url: str, trials: int, epochs: int, metrics: int, wishes: dict[str, obj
                 writer.end_attempt(replace(ended, attempts=(attempt,)), attempt, FACTS)
 
 
-def measured(words: tuple[str, ...], env: dict[str, str], folder: str) -> tuple[float, float]:
-    """CPU seconds and highest memory in MB of the command's own process, imports included."""
+def measured(words: tuple[str, ...], env: dict[str, str], folder: str) -> tuple[float, float, float, float]:
+    """CPU seconds and highest memory in MB of the command's own process, imports included, and of its children.
+
+    The children's seconds are of all of them, their memory is that of the largest.
+    """
     command = [sys.executable, "-c", CHILD, *words]
     done = subprocess.run(command, env=env, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     told = [line for line in done.stderr.splitlines() if line.startswith("MEASURED")]
     if not told or told[-1].split()[1] != "0":
         raise SystemExit(f"fersearch {' '.join(words)} failed:\n{done.stderr[-2000:]}")
-    _, _, cpu, peak = told[-1].split()
-    return float(cpu), float(peak)
+    cpu, peak, below, largest = map(float, told[-1].split()[2:])
+    return cpu, peak, below, largest
 
 
 def main() -> None:
@@ -91,8 +95,9 @@ def main() -> None:
         print(f"{chosen.trials} trials x {chosen.epochs} epochs x {chosen.metrics} metrics, {size:.0f} MB; {code}")
         for title, words in COMMANDS.items():
             if title.startswith(chosen.only):
-                cpu, peak = measured(words, env, folder)
-                print(f"{title:<36} {cpu:6.2f} s of CPU {peak:7.0f} MB", flush=True)
+                cpu, peak, below, largest = measured(words, env, folder)
+                told = f"{cpu:6.2f} s of CPU {peak:7.0f} MB; children {below:6.2f} s {largest:7.0f} MB"
+                print(f"{title:<36} {told}", flush=True)
 
 
 if __name__ == "__main__":

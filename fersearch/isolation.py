@@ -1,0 +1,57 @@
+"""Calls in a child process that ends with them, so that the libraries they load do not stay in memory."""
+
+import multiprocessing
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import TypeVar
+
+from fersearch.errors import FersearchError
+
+Result = TypeVar("Result")
+
+
+def in_child(call: Callable[[], Result], library: str) -> Result:
+    """Return what `call` returns, computed in a forked process where that keeps `library` out of this one.
+
+    It is called here where the library is loaded already, and where other threads run: a fork could take the locks
+    that they hold. What it returns or raises must be picklable.
+
+    Raises:
+        FersearchError: the child ended without an answer, killed for its memory for example.
+    """
+    if library in sys.modules or threading.active_count() > 1 or sys.platform != "linux":
+        return call()
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    child = multiprocessing.get_context("fork").Process(target=_answer, args=(theirs, call), daemon=True)
+    with warnings.catch_warnings():
+        # Python sees the threads of BLAS, which stops and starts them around a fork by itself.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child.start()
+    theirs.close()
+    try:
+        result, error = ours.recv()
+    except EOFError:
+        child.join()
+        raise FersearchError(
+            f"the process that used {library} ended with status {child.exitcode} and no answer",
+            "it may have taken more memory than there is",
+        ) from None
+    finally:
+        child.kill()
+        child.join()
+        ours.close()
+    if error is not None:
+        raise error
+    return result  # type: ignore[no-any-return]
+
+
+def _answer(connection: Connection, call: Callable[[], object]) -> None:
+    answer: tuple[object, Exception | None]
+    try:
+        answer = call(), None
+    except Exception as error:
+        answer = None, error
+    connection.send(answer)
