@@ -19,7 +19,8 @@ from fersearch.errors import NoDatabase, StorageURLError, StoreError, StoreUnava
 from fersearch.formatting import ENCODE, masked_url
 from fersearch.store import postgresql
 from fersearch.store.mounts import file_system, is_network
-from fersearch.store.sqlite_file import Place, SqliteFile
+from fersearch.store.sqlite_file import SqliteFile
+from fersearch.store.sqlite_journal import Place, SqliteJournal
 
 BUSY_SECONDS = 30.0
 """How long a transaction waits for another one to end."""
@@ -84,6 +85,8 @@ class Database:
     def close(self) -> None:
         """Give every connection back."""
         self.engine.dispose()
+        if self.file:
+            self.file.closed()
 
     def _check(self, since: Place | None = None) -> Place | None:
         """Make sure that the database is there, and where it was `since`; StoreUnavailable otherwise."""
@@ -110,7 +113,7 @@ class Database:
         if network:
             self.notice = f"{path} is on a network file system ({kind}): SQLite keeps a rollback journal there, no WAL"
         engine = create_engine(self._url, connect_args={"timeout": BUSY_SECONDS})
-        self.file = SqliteFile(path, engine.dispose)
+        self.file = SqliteFile(path, engine.dispose, SqliteJournal(path, engine))
         event.listen(engine, "do_connect", partial(_never_create, path))
         event.listen(engine, "connect", lambda connection, _: _prepare(connection, "delete" if network else "wal"))
         event.listen(engine, "begin", _begin)

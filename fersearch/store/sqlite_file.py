@@ -11,9 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from fersearch.errors import StoreUnavailable
-
-Place = tuple[int, int]
-"""Device and inode."""
+from fersearch.store.sqlite_journal import Place, SqliteJournal
 
 ANSWER_SECONDS = 1.0
 """How long another file at the path may take to say which database it is."""
@@ -24,12 +22,14 @@ class SqliteFile:
 
     Until `know` is called any file at the path will do. From then on `check` accepts the same file and a copy of
     it that has the same id and, for each study that is driven from here, no older rows. `let_go` closes the
-    connections that are idle; SQLite leaves a file that has moved, and those beside it, as they are.
+    connections that are idle; SQLite leaves a file that has moved, and those beside it, as they are. The `journal`
+    is what lies beside it.
     """
 
-    def __init__(self, path: Path, let_go: Callable[[], None]) -> None:
+    def __init__(self, path: Path, let_go: Callable[[], None], journal: SqliteJournal) -> None:
         self.path = path
         self._let_go = let_go
+        self._journal = journal
         self._lock = threading.RLock()
         self._place: Place | None = None
         self._id = ""
@@ -60,7 +60,7 @@ class SqliteFile:
         """Return where the database is, None if it is not known yet.
 
         Raises:
-            StoreUnavailable: it is not at its path, or not any more where it was `since`.
+            StoreUnavailable: it is not at its path, or not any more where it was `since`, or its log was removed.
         """
         if self._place is None:
             return None
@@ -70,13 +70,23 @@ class SqliteFile:
                 self._look_again(found)
         if since not in (None, found):
             raise StoreUnavailable(f"database sqlite:///{self.path}: the file was replaced while it was written to")
+        with self._lock:
+            self._journal.check()
+            if since is not None:
+                self._journal.know()
         return found
+
+    def closed(self) -> None:
+        """Take note that every connection was closed; SQLite then removes what lay beside the file."""
+        with self._lock:
+            self._journal.forget()
 
     def _look_again(self, found: Place | None) -> None:
         """Take back what lies at the path, or close what is open and say what is wrong."""
         wrong = self._wrong() if found else "the file is gone"
         if not (wrong and self._away):
             self._let_go()
+            self._journal.forget()
         self._away = wrong
         if wrong:
             raise StoreUnavailable(

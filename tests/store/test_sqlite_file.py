@@ -103,6 +103,42 @@ def test_a_file_that_was_moved_is_noticed_and_waited_for(path: Path, writer: Wri
     assert (writer.outage, [epoch.number for epoch in store.history(study.id, 0)]) == (0, [1, 2])
 
 
+@pytest.mark.parametrize("end", ["-wal", "-shm"])
+def test_a_log_that_was_removed_is_noticed_and_its_rows_are_put_back(
+    path: Path, writer: Writer, store: Store, study: StudyRow, end: str
+):
+    path.with_name(path.name + end).unlink()
+    assert noticed(writer, 2) == f"database sqlite:///{path}: {path.name}{end} was removed beside it"
+    shutil.copy(path, path.with_name("alone.db"))  # as after a kill
+    assert epochs(path.with_name("alone.db")) in ([1], [1, 2])
+    writer.flush()
+    assert (writer.outage, [epoch.number for epoch in store.history(study.id, 0)]) == (0, [1, 2])
+    assert epochs(path) == [1, 2]
+    assert path.with_name(path.name + end).exists()
+
+
+def test_a_removed_log_is_waited_for_while_another_one_has_the_database_open(path: Path, writer: Writer):
+    other = sqlite3.connect(path)
+    assert other.execute("SELECT count(*) FROM epochs").fetchone() == (1,)
+    path.with_name(f"{path.name}-wal").unlink()
+    assert "was removed beside it" in noticed(writer, 2)
+    shutil.copy(path, path.with_name("alone.db"))
+    assert epochs(path.with_name("alone.db")) in ([1], [1, 2])
+    with pytest.raises(StoreUnavailable, match="end what else has the database open"):
+        writer._database.read().__enter__()
+    other.close()
+    writer.flush()
+    assert epochs(path) == [1, 2]
+
+
+def test_a_log_that_was_replaced_is_not_touched(path: Path, writer: Writer):
+    log = path.with_name(f"{path.name}-wal")
+    log.unlink()
+    log.write_bytes(b"rows of another process")
+    assert noticed(writer, 2).endswith("-wal was removed beside it and another one made")
+    assert log.read_bytes() == b"rows of another process"
+
+
 def test_after_that_nothing_is_written_to_the_old_file_nor_beside_it(path: Path, writer: Writer, lease: Lease):
     path.rename(path.with_name("aside.db"))
     noticed(writer, 2)

@@ -1,0 +1,94 @@
+"""The write-ahead log of an open SQLite database, and whether it still lies beside the file.
+
+SQLite goes on writing to a log that was removed, and the next process finds none: what was committed to it alone is
+lost at a kill.
+"""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from sqlalchemy import Engine, PoolProxiedConnection, QueuePool
+
+from fersearch.errors import StoreUnavailable
+
+Place = tuple[int, int]
+"""Device and inode."""
+
+LOG, INDEX = "-wal", "-shm"
+
+
+class SqliteJournal:
+    """The files `-wal` and `-shm` beside a database, while an engine's connections have them open."""
+
+    def __init__(self, path: Path, engine: Engine) -> None:
+        self._path, self._engine = path, engine
+        self._known: dict[str, Place] = {}
+        self._last: PoolProxiedConnection | None = None
+
+    def know(self) -> None:
+        """Take the files that lie there for those that are open: a transaction is under way."""
+        if not self._known:
+            self._known = {end: place for end in (LOG, INDEX) if (place := self._at(end))}
+
+    def forget(self) -> None:
+        """Expect no files any more: the connections are closed, and new ones make their own."""
+        if self._last is not None:
+            self._last.close()
+        self._known, self._last = {}, None
+
+    def check(self) -> None:
+        """Make sure that the files are there.
+
+        When one is missing, what the open connections know is written back into the database first and they are
+        closed, so that the next ones begin with files of their own; until nobody else has it open that cannot be.
+
+        Raises:
+            StoreUnavailable: one was missing. Where it could be mended that is raised once.
+        """
+        other = [end for end, place in self._known.items() if self._at(end) != place]
+        if not other:
+            return
+        name = f"{self._path.name}{other[0]}"
+        message = f"database sqlite:///{self._path}: {name} was removed beside it"
+        if any(self._is_in_use(end) for end in other):
+            raise StoreUnavailable(
+                f"{message} and another one made", "end whatever uses the database, then keep its three files together"
+            )
+        if self._mended():
+            self.forget()
+            raise StoreUnavailable(message, "what it held was written into the database; leave such files in place")
+        raise StoreUnavailable(message, "end what else has the database open; its rows are put back then")
+
+    def _mended(self) -> bool:
+        """Write all that is known into the database and end its use of a log, by the last connection there is."""
+        if self._last is None:
+            if not (isinstance(self._engine.pool, QueuePool) and self._engine.pool.checkedin()):
+                return False
+            self._last = self._engine.raw_connection()
+            self._last.detach()
+            self._engine.dispose()
+        try:
+            with closing(self._last.cursor()) as cursor:
+                cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                cursor.execute("PRAGMA journal_mode=DELETE")  # only where no other connection is open
+                return cursor.fetchone() == ("delete",)
+        except sqlite3.Error:
+            return False
+
+    def _is_in_use(self, end: str) -> bool:
+        """Whether another process may have written by a new file in place of one that was removed."""
+        try:
+            return self._beside(end).stat().st_size > 0
+        except OSError:
+            return False
+
+    def _at(self, end: str) -> Place | None:
+        try:
+            found = self._beside(end).stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _beside(self, end: str) -> Path:
+        return self._path.with_name(f"{self._path.name}{end}")
