@@ -300,6 +300,8 @@ class _Run:
         if self.lease.lost:
             self.stop.ask(Level.NOW)
         self.outages.look(self._writer)
+        for line in self.store.mended():
+            self.observer.note(line)
         now = time.monotonic()
         if now - self._looked >= HOUSEKEEPING_SECONDS:
             self._looked = now

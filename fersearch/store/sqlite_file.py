@@ -76,6 +76,12 @@ class SqliteFile:
                 self._journal.know()
         return found
 
+    def mended(self) -> list[str]:
+        """What was mended since the last call, as a person should be told."""
+        with self._lock:
+            found, self._journal.mended = self._journal.mended, []
+        return found
+
     def closed(self) -> None:
         """Take note that every connection was closed; SQLite then removes what lay beside the file."""
         with self._lock:

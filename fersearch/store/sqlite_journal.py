@@ -19,10 +19,14 @@ LOG, INDEX = "-wal", "-shm"
 
 
 class SqliteJournal:
-    """The files `-wal` and `-shm` beside a database, while an engine's connections have them open."""
+    """The files `-wal` and `-shm` beside a database, while an engine's connections have them open.
+
+    `mended` gathers what a person should be told of their loss.
+    """
 
     def __init__(self, path: Path, engine: Engine) -> None:
         self._path, self._engine = path, engine
+        self.mended: list[str] = []
         self._known: dict[str, Place] = {}
         self._last: PoolProxiedConnection | None = None
 
@@ -41,10 +45,10 @@ class SqliteJournal:
         """Make sure that the files are there.
 
         When one is missing, what the open connections know is written back into the database first and they are
-        closed, so that the next ones begin with files of their own; until nobody else has it open that cannot be.
+        closed, so that the next ones begin with files of their own. Until nobody else has it open that cannot be.
 
         Raises:
-            StoreUnavailable: one was missing. Where it could be mended that is raised once.
+            StoreUnavailable: one is missing, and that could not be mended yet.
         """
         other = [end for end, place in self._known.items() if self._at(end) != place]
         if not other:
@@ -57,7 +61,8 @@ class SqliteJournal:
             )
         if self._mended():
             self.forget()
-            raise StoreUnavailable(message, "what it held was written into the database; leave such files in place")
+            self.mended.append(f"{message}; what it held was put back, and nothing is lost: leave such files in place")
+            return
         raise StoreUnavailable(message, "end what else has the database open; its rows are put back then")
 
     def _mended(self) -> bool:

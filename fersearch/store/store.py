@@ -65,6 +65,10 @@ class Store:
         """Something a person should be told once; empty if there is nothing."""
         return self.database.notice
 
+    def mended(self) -> list[str]:
+        """What went wrong with the database's files and was mended since the last call, as a person should be told."""
+        return self.database.file.mended() if self.database.file else []
+
     def close(self) -> None:
         """Give the connections back."""
         self.database.close()
