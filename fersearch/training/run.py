@@ -55,8 +55,9 @@ def run_trial(
     """
     run = _Run(request, report, pulse, say, saved)
     try:
-        with held(request, pulse, run.tell) as run.request:
-            return run.outcome(registry or registries.load(request.plugins))
+        with held(request, pulse, run.tell, run.give_up) as run.request:
+            outcome = run.outcome(registry or registries.load(request.plugins))
+        return run.without_state(outcome) if run.gave_up else outcome
     except Left:
         return Outcome(Reason.INTERRUPTED, "stopped before it began", facts=run.facts)
     except Exception as error:
@@ -82,6 +83,7 @@ class _Run:
     memory: PeakMemory | None = None
     mirror: Mirror = field(default_factory=lambda: Mirror("", Path()))
     unheard: Exception | None = None
+    gave_up: bool = False
 
     def outcome(self, registry: Registry) -> Outcome:
         """Train to the end, or to where the brain stops it."""
@@ -145,6 +147,16 @@ class _Run:
         number = current.before + current.progress.epoch + current.progress.within
         trouble = f"; {self.mirror.trouble}" if self.mirror.trouble else ""
         return f"saved {where} epoch {number}{trouble}"
+
+    def give_up(self) -> None:
+        """Note that the states of this attempt were removed when it ended."""
+        self.gave_up = True
+
+    def without_state(self, outcome: Outcome) -> Outcome:
+        """The outcome of an attempt whose states were removed: nothing of it is there to go on from."""
+        if outcome.reason is not Reason.INTERRUPTED or "lost" in outcome.facts:
+            return outcome
+        return replace(outcome, message=self.message("its state could not be kept: the trial begins again"))
 
     def message(self, text: str = "") -> str:
         """A text with what was told before."""

@@ -17,11 +17,14 @@ PATIENCE = 10.0
 
 
 @contextmanager
-def held(request: TrialRequest, pulse: Pulse, say: Callable[[str], None]) -> Iterator[TrialRequest]:
+def held(
+    request: TrialRequest, pulse: Pulse, say: Callable[[str], None], gave_up: Callable[[], None] = lambda: None
+) -> Iterator[TrialRequest]:
     """Hold the scratch folder of a request; yields the request with the folder that is to be used.
 
     While another process holds it, as where a database was copied and both copies are run, that is an empty folder
-    of its own; `say` is told so. In the end it takes the place of the other one if that was given up, else it goes.
+    of its own; `say` is told so. In the end it takes the place of the other one if that was given up; else it goes,
+    and `gave_up` is called.
 
     Raises:
         Left: `pulse` says to leave while the folder is waited for.
@@ -48,15 +51,18 @@ def held(request: TrialRequest, pulse: Pulse, say: Callable[[str], None]) -> Ite
         try:
             yield replace(request, scratch=str(apart), states="", recorded=0, told=())
         finally:
-            _settle(apart, folder)
+            if not _settle(apart, folder):
+                gave_up()
             beside(apart).unlink(missing_ok=True)
 
 
-def _settle(apart: Path, folder: Path) -> None:
-    """Let the states that were kept apart lie where the next attempt looks for them, if nothing else does."""
-    own = try_lock(beside(folder))
+def _settle(apart: Path, folder: Path) -> bool:
+    """Let the states that were kept apart lie where the next attempt looks for them; False if others lie there."""
+    own, settled = try_lock(beside(folder)), False
     if own is not None:
         with own:
             if not folder.exists() and apart.exists():
                 apart.rename(folder)
+                settled = True
     shutil.rmtree(apart, ignore_errors=True)
+    return settled

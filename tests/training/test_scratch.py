@@ -229,6 +229,19 @@ def test_a_folder_in_which_another_process_works_is_not_shared(
     assert sorted(path.name for path in folder.parent.glob("scratch*")) == ["scratch"]
 
 
+def test_an_attempt_apart_whose_state_goes_does_not_say_that_it_was_saved(
+    request_of: RequestOf, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scratch, "PATIENCE", 0.0)
+    request = request_of()
+    with try_lock(beside(Path(request.scratch))) or pytest.fail("it is free"):
+        outcome, _, said = go(request, registry, stop=2)
+    assert outcome.reason is Reason.INTERRUPTED
+    assert outcome.message == f"its state could not be kept: the trial begins again; {said[0]}"
+    again, _, _ = go(request_of(attempt=2, recorded=2, told=(2,)), registry)
+    assert (again.reason, again.facts["resumed_from"]) == (Reason.DONE, 0)
+
+
 def test_states_kept_apart_are_gone_on_from_once_the_other_process_has_left(
     request_of: RequestOf, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,7 +257,9 @@ def test_states_kept_apart_are_gone_on_from_once_the_other_process_has_left(
         other.release()
         return Decision.INTERRUPT
 
-    assert run_trial(request, report, registry).reason is Reason.INTERRUPTED
+    first = run_trial(request, report, registry)
+    assert first.reason is Reason.INTERRUPTED
+    assert first.message.startswith("saved after epoch 2; another process works in ")
     outcome, rest, said = go(request_of(attempt=2, recorded=2, told=(2,)), registry)
     assert (outcome.facts["resumed_from"], said) == (2, [])
     assert [epoch.values["train_loss"] for epoch in epochs] + [values["train_loss"] for _, values in rest] == [
