@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fersearch.api.checkpoints import require_checkpoint
-from fersearch.api.context import open_store
+from fersearch.api.context import components_of, open_store
 from fersearch.api.plan import unseen_dataset
 from fersearch.api.studies import front_of
 from fersearch.api.study_data import recorded_data
@@ -69,7 +69,8 @@ def judge_unseen(study: StudyRow, name: str, store: Store, note: Note) -> None:
     Data that is not at hand, or shares too few classes, is noted. Looks tell the datasets by name alone: of several
     sets in one layout all are judged again until there are as many looks.
     """
-    from fersearch.api.evaluating import evaluate
+    from fersearch.api.evaluating import judge
+    from fersearch.api.exams import Exam, sit
 
     owner = store.study(name)
     best = best_of(owner, store)
@@ -83,7 +84,8 @@ def judge_unseen(study: StudyRow, name: str, store: Store, note: Note) -> None:
             continue
         try:
             file = Artifacts(artifacts_folder()).open(digest)
-            found = evaluate(file, dataset, data=path, split="all", storage=store.url)
+            exam = Exam(dataset, path, "all", storage=store.url, unseen=True)
+            found = judge(file, sit(file, exam, registry=components_of(owner)), exam)
         except FersearchError as error:
             note(f"unseen {text} could not be judged: {error.message}")
         else:

@@ -34,12 +34,17 @@ def training_source(
 
 
 def check_training_data(
-    card: Mapping[str, Any], found: Identity, split: str, given: Path | None, is_read_otherwise: bool
+    card: Mapping[str, Any],
+    found: Identity,
+    split: str,
+    given: Path | None,
+    is_read_otherwise: bool,
+    is_unseen: bool = False,
 ) -> bool | None:
     """Whether what was found is what a checkpoint was trained on; None where its card does not say.
 
-    Data that was `given` may be other, which is noted; what was looked for may not. Where it `is_read_otherwise`,
-    by options of the dataset, the files alone can tell.
+    Data that was `given` may be other, which is noted unless it `is_unseen` on purpose; what was looked for may not.
+    Where it `is_read_otherwise`, by options of the dataset, the files alone can tell.
 
     Raises:
         DataError: it is other data, and nobody asked for that.
@@ -57,9 +62,10 @@ def check_training_data(
             found,
             ("to judge it as other data, or where the training data is now, give its folder: --data PATH",),
         )
-    notices.append(
-        f"{given} is not the data that the checkpoint was trained on: then {then.told()}; now {found.told()}"
-    )
+    if not is_unseen:
+        notices.append(
+            f"{given} is not the data that the checkpoint was trained on: then {then.told()}; now {found.told()}"
+        )
     return False
 
 

@@ -45,11 +45,12 @@ class CheckpointRow:
 
 @dataclass(frozen=True)
 class Pulled:
-    """Where a checkpoint was put, and what the store knows of its trial."""
+    """Where a checkpoint was put, what the store knows of its trial, and the plugin files it needs by name."""
 
     path: Path
     trial: int
     values: Mapping[str, float]
+    plugins: Sequence[str] = ()
 
 
 def list_checkpoints(name: str, storage: str | None = None) -> list[CheckpointRow]:
@@ -93,7 +94,7 @@ def pull_checkpoint(
         source = Artifacts(artifacts_folder()).open(chosen.checkpoint or "")
         folder = out or Path(f"{study.name.replace('/', '-')}-{chosen.number}")
         write_pulled(folder, study, chosen, source, force)
-    return Pulled(folder, chosen.number, chosen.values)
+    return Pulled(folder, chosen.number, chosen.values, [file.kept_name for file in study.plugins])
 
 
 def load_checkpoint(path: Path, *, trust_plugin: bool = False) -> "Restored | RestoredEnsemble":

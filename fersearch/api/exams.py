@@ -39,7 +39,8 @@ class Exam:
     all: every image of data that the checkpoint was not trained on. `options` are the dataset's, over those recorded.
     `tta` (none, flip, five_crop, ten_crop) takes the place of the trial's own. `label_map` says which
     class of the dataset is which of the checkpoint; an empty text leaves a class out. With
-    `no_duplicates` images that equal a training image in every pixel are left out.
+    `no_duplicates` images that equal a training image in every pixel are left out. Data that is meant to be `unseen`
+    is not noted to be other than that of the training.
     """
 
     dataset: str | None = None
@@ -51,6 +52,7 @@ class Exam:
     no_duplicates: bool = False
     trust_plugin: bool = False
     storage: str | None = None
+    unseen: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,15 +92,17 @@ class Sitting:
         return self.crossing.labels(self.loaded.hard[self.rows])
 
 
-def sit(checkpoint: Path, exam: Exam, progress: Progress | None = None) -> Sitting:
+def sit(checkpoint: Path, exam: Exam, progress: Progress | None = None, registry: Registry | None = None) -> Sitting:
     """Find the images of an exam and match their classes with the checkpoint's; the model is not opened yet.
+
+    Without a `registry` the components are those at hand and of the plugin files beside the checkpoint.
 
     Raises:
         UsageError: fewer than two classes are shared, or a split or option is not offered.
         DataError: the dataset is missing or broken, or no image is left to judge.
     """
     lookup("split", exam.split, dict.fromkeys(SPLITS))
-    card, registry = card_of(checkpoint), trusted_registry(checkpoint, exam.trust_plugin)
+    card, registry = card_of(checkpoint), registry or trusted_registry(checkpoint, exam.trust_plugin)
     own = exam.dataset in (None, card["dataset"]["name"])
     _refuse_training_images(exam, own)
     trained = _trained(checkpoint, registry, exam, own)
@@ -149,7 +153,7 @@ def _no_fair_exam() -> UsageError:
 
 def _check_own(card: Mapping[str, Any], loaded: arrays.Loaded, exam: Exam) -> None:
     """Refuse images that are taken for those of the training, and are not; all images of what it was trained on too."""
-    same = check_training_data(card, loaded.identity, exam.split, exam.data, bool(exam.options))
+    same = check_training_data(card, loaded.identity, exam.split, exam.data, bool(exam.options), exam.unseen)
     if exam.split == "all" and same is not False:
         raise _no_fair_exam()
 

@@ -25,7 +25,7 @@ class StudyView:
     """A study as `study show` tells it: its spec, its counts by state, and the looks at its test split.
 
     `timing` says whether training times were measured by trials that shared a device; empty where it is not known.
-    `data` says which data the study is about, empty before its first run.
+    `data` says which data the study is about, empty before its first run. `plugins` are the plugin files that it keeps.
     """
 
     name: str
@@ -39,6 +39,7 @@ class StudyView:
     environments: Sequence[Mapping[str, Any]]
     timing: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
+    plugins: Sequence[str] = ()
 
     @property
     def space(self) -> dict[str, str]:
@@ -213,6 +214,7 @@ def view(store: Store, study: StudyRow) -> StudyView:
         environments=store.environments(study.id),
         timing=sharing.told(store.trials(study.id, [sharing.EXCLUSIVE])),
         data=study.data,
+        plugins=[file.path for file in study.plugins],
     )
 
 

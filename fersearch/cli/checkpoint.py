@@ -52,7 +52,8 @@ def pull(
         records.dump(records.pulled(pulled))
     else:
         render.show(f"pulled trial {pulled.trial} into {pulled.path}/")
-        render.show(render.commands([["fersearch", "predict", str(pulled.path), "FACE.png"]]))
+        trust = ["--trust-plugin"] if pulled.plugins else []
+        render.show(render.commands([["fersearch", "predict", str(pulled.path), "FACE.png", *trust]]))
 
 
 @app.command()

@@ -280,19 +280,20 @@ def _run(
     )
     found = api.front(name, storage=storage)
     if not as_json and view.counts.get("complete"):
-        render.show("", render.front(found), "", render.commands(_next(name, storage, how.artifacts, found)))
+        render.show("", render.front(found), "", render.commands(_next(view, storage, how.artifacts, found)))
     if not view.counts.get("complete") and view.counts.get("failed"):
         raise FersearchError(f"every trial of study '{name}' failed", f"see why: fersearch trial show {name} 0")
     return {**records.study(view), "front": records.trials(found.trials)}
 
 
-def _next(name: str, storage: str | None, artifacts: str | None, found: Any) -> list[list[str]]:
+def _next(view: Any, storage: str | None, artifacts: str | None, found: Any) -> list[list[str]]:
     """What to type after a study; `artifacts` is where its checkpoints are, if a flag said so."""
+    name, trust = view.name, ["--trust-plugin"] if view.plugins else []
     where = ["--storage", masked_url(storage)] if storage else []
     lines = [["export", f"FERSEARCH_ARTIFACTS={artifacts}"]] if artifacts else []
     lines += [["fersearch", "study", "front", name, *where], ["fersearch", "trial", "list", name, *where]]
     if found.trials:
         folder = f"{name.replace('/', '-')}-{found.trials[0].number}"
         lines.append(["fersearch", "checkpoint", "pull", name, *where])
-        lines.append(["fersearch", "predict", folder, "FACE.png"])
+        lines.append(["fersearch", "predict", folder, "FACE.png", *trust])
     return lines

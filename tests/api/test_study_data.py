@@ -26,6 +26,7 @@ from fersearch.errors import DataError, UsageError
 from fersearch.training.checkpoint import read_checkpoint, write_checkpoint
 from fersearch.trial import TrialState
 from tests.api.conftest import SETTINGS
+from tests.api.test_path import OWN as PLUGIN
 
 PARTS = {"train": 8, "valid": 4, "test": 4}
 
@@ -501,3 +502,22 @@ def test_unseen_data_of_the_same_layout_is_judged_whole(data: Path, pulled: Path
     assert told[1].startswith(f"unseen imagefolder={third} could not be judged: ")
     assert told[3].startswith(f"unseen imagefolder={third}")
     assert told[3].endswith("so all of its images are no fair exam")
+
+
+def test_unseen_data_of_a_study_with_a_plugin_is_judged_without_asking_or_noting(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(PLUGIN)
+    other = write(tmp_path / "other", ("sad", "happy"))
+    wishes: dict[str, Any] = {"trials": 1, "epochs": "1", "pruner": "none", "objectives": ("accuracy", "parameters")}
+    wishes |= {"data": data, "unseen": [f"imagefolder={other}"], "plugins": [tmp_path / "own.py"]}
+    api.create_study("own", "imagefolder", name="plugged", **wishes)
+    notices.clear()
+    run("plugged")
+    told: list[str] = []
+    with open_store(None) as store:
+        judge_unseen(store.study("plugged"), "plugged", store, told.append)
+    assert [line.partition(": ")[2].partition(" ")[0] for line in told] == ["accuracy"]
+    assert told[0].endswith(" on 32 images of the classes they share")
+    assert not any("not the data" in line for line in notices)
+    assert api.pull_checkpoint("plugged", out=tmp_path / "out").plugins == [
+        file.name for file in (tmp_path / "out").glob("own-*.py")
+    ]

@@ -1,6 +1,7 @@
 """What each command asks of the api, with the api's verbs replaced."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,17 @@ def test_create_ends_with_the_front_and_the_commands_to_type_next(verb, capsys):
         "  fersearch checkpoint pull cnn-faces\n"
         "  fersearch predict cnn-faces-4 FACE.png\n"
     )
+
+
+def test_what_to_type_after_a_study_with_a_plugin_trusts_it(verb, capsys):
+    verb("create_study", SPEC)
+    verb("run_study", replace(VIEW, plugins=["own.py"]))
+    verb("front", Front("cnn-faces", [trial(4, 0.6, 1, 1)], OBJECTIVES, {}))
+    cli.run(["study", "create", "--model", "cnn", "--dataset", "faces"])
+    assert capsys.readouterr().out.endswith("  fersearch predict cnn-faces-4 FACE.png --trust-plugin\n")
+    verb("pull_checkpoint", Pulled(Path("out"), 4, {}, ["own-12345678.py"]))
+    cli.run(["checkpoint", "pull", "cnn-faces"])
+    assert capsys.readouterr().out.endswith("next:\n  fersearch predict out FACE.png --trust-plugin\n")
 
 
 def test_what_to_type_next_finds_the_checkpoints_where_a_flag_put_them(verb, capsys, monkeypatch):
