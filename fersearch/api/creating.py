@@ -10,10 +10,9 @@ from fersearch.api.data_findings import Progress, check_data
 from fersearch.api.plan import Wishes, plan
 from fersearch.blame import score
 from fersearch.components import Evaluation
-from fersearch.errors import NameTaken, StudyFileError
+from fersearch.errors import NameTaken, NoDatabase, StudyFileError
 from fersearch.plugins import PluginFile
 from fersearch.registry import Registry
-from fersearch.store import Store
 from fersearch.study import StudySpec
 
 
@@ -38,12 +37,11 @@ def create_study(
         UsageError: one or more of the wishes cannot be fulfilled; the message tells all of them.
     """
     registry = components(plugins)
-    with open_store(storage, create=True) as store:
 
-        def planned() -> list[StudySpec]:
-            return [plan(Wishes(model, dataset, **wishes), registry, names=store.study_names())]
+    def planned(names: Sequence[str]) -> list[StudySpec]:
+        return [plan(Wishes(model, dataset, **wishes), registry, names=names)]
 
-        return _stored(store, registry, planned, progress)[0]
+    return _stored(storage, registry, planned(_names(storage)), planned, progress)[0]
 
 
 def create_from_file(
@@ -59,19 +57,32 @@ def create_from_file(
     Raises:
         StudyFileError: all mistakes of the file, each with its key; then no study was created.
     """
-    with open_store(storage, create=True) as store:
-        registry, _ = _from_file(path, overrides, plugins, ())
+    plugins = list(plugins)
+    registry, specs = _from_file(path, overrides, plugins, _names(storage))
 
-        def planned() -> list[StudySpec]:
-            return _from_file(path, overrides, plugins, store.study_names())[1]
+    def planned(names: Sequence[str]) -> list[StudySpec]:
+        return _from_file(path, overrides, plugins, names)[1]
 
-        return _stored(store, registry, planned, progress)
+    return _stored(storage, registry, specs, planned, progress)
+
+
+def _names(storage: str | None) -> list[str]:
+    """The names of the studies there are; a database that is not there is not made."""
+    try:
+        with open_store(storage) as store:
+            return store.study_names()
+    except NoDatabase:
+        return []
 
 
 def _stored(
-    store: Store, registry: Registry, planned: Callable[[], list[StudySpec]], progress: Progress | None
+    storage: str | None,
+    registry: Registry,
+    specs: list[StudySpec],
+    planned: Callable[[Sequence[str]], list[StudySpec]],
+    progress: Progress | None,
 ) -> list[StudySpec]:
-    """Plan studies, try what they name on their data, and store them.
+    """Try what planned studies name on their data, and store them; only then a database is made.
 
     They are planned again where another process took a name meanwhile that was free, as long as that gives others.
 
@@ -79,18 +90,18 @@ def _stored(
         NameTaken: a name that a person chose is another study's.
         PluginError: a metric that is an objective fails.
     """
-    specs = planned()
     check_data(registry, specs, progress)
     check_metrics(registry, specs)
-    while True:
-        try:
-            store.create_studies([(spec, used_files(registry, spec)) for spec in specs])
-        except NameTaken:
-            before, specs = [spec.name for spec in specs], planned()
-            if [spec.name for spec in specs] == before:
-                raise
-        else:
-            return specs
+    with open_store(storage, create=True) as store:
+        while True:
+            try:
+                store.create_studies([(spec, used_files(registry, spec)) for spec in specs])
+            except NameTaken:
+                before, specs = [spec.name for spec in specs], planned(store.study_names())
+                if [spec.name for spec in specs] == before:
+                    raise
+            else:
+                return specs
 
 
 def check_metrics(registry: Registry, specs: Iterable[StudySpec]) -> None:

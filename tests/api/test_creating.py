@@ -53,6 +53,20 @@ def test_a_name_that_was_chosen_is_refused_where_another_has_it(monkeypatch):
     assert len(api.list_studies()) == 1
 
 
+@pytest.mark.parametrize("wish", [{"epochs": "0"}, {"seed": -1}, {"objectives": ["f2:max"]}])
+def test_a_study_that_is_refused_leaves_no_database(tmp_path, wish):
+    with pytest.raises(UsageError):
+        api.create_study("cnn", "faces", **wish)
+    assert not list(tmp_path.rglob("*.db*"))
+
+
+def test_a_file_that_is_refused_leaves_no_database(tmp_path):
+    (tmp_path / "a.toml").write_text('model = "cnn"\ndataset = "faces"\ntrials = 0\n')
+    with pytest.raises(UsageError):
+        api.create_from_file(tmp_path / "a.toml", {})
+    assert not list(tmp_path.rglob("*.db*"))
+
+
 def test_a_folder_for_a_pulled_checkpoint_must_have_a_name_that_fits(tmp_path):
     with pytest.raises(UsageError, match="too long for the name of a folder"):
         refuse_existing(tmp_path / ("表情" * 50), force=False)
