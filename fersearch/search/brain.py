@@ -14,7 +14,7 @@ from fersearch.search.front import front
 from fersearch.search.history import History, reached
 from fersearch.search.keeping import Keeper
 from fersearch.search.pruner import Verdict
-from fersearch.search.retries import PATIENCE, next_state, suspected
+from fersearch.search.retries import PATIENCE, is_told, next_state, suspected, times_disk_failed
 from fersearch.search.values import best_epoch, max_epochs, planned_epochs, told_values, trial_values, undefined
 from fersearch.study import StudySpec
 from fersearch.trial import Attempt, Decision, Epoch, Lost, Outcome, Reason, Trial, TrialState, of_data
@@ -241,6 +241,11 @@ class Search:
             self._note(
                 f"trial {trial.number} was running the last {PATIENCE} times that {_CALLED[suspect]} died: "
                 f"it may be what ends it; see: fersearch trial show {self.spec.name} {trial.number}"
+            )
+        if is_told(times := times_disk_failed(attempts)):
+            self._note(
+                f"trial {trial.number} was lost {times} times in a row for want of its disk and is tried again until "
+                f"there is room ({outcome.message}): make room, or go on with another FERSEARCH_HOME"
             )
         if trial.state.ended:
             trial = self._final(trial, outcome)

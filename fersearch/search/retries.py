@@ -1,6 +1,7 @@
 """What becomes of a trial when one of its attempts has ended: the one table that knows."""
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 from fersearch.trial import Attempt, Lost, Reason, Trial, TrialState
 
@@ -66,6 +67,17 @@ def suspected(attempts: Sequence[Attempt]) -> Lost | None:
     found = {lost(attempt) for attempt in attempts[-PATIENCE:]}
     one = found.pop() if len(found) == 1 and len(attempts) >= PATIENCE else None
     return one if one in (Lost.DRIVER, Lost.SERVER, Lost.NODE) else None
+
+
+def times_disk_failed(attempts: Sequence[Attempt]) -> int:
+    """How many of the last attempts in a row were lost with their disk, whether they came further or not."""
+    return sum(1 for _ in takewhile(lambda attempt: lost(attempt) is Lost.DISK, reversed(attempts)))
+
+
+def is_told(times: int) -> bool:
+    """Whether what happened so many times is to be told again: after the first `PATIENCE`, then twice as many."""
+    whole, rest = divmod(times, PATIENCE)
+    return whole > 0 and rest == 0 and whole & (whole - 1) == 0
 
 
 def micro_batches(trial: Trial) -> int:

@@ -420,3 +420,16 @@ def test_the_last_round_is_never_stopped() -> None:
         search.record(number, Epoch(1, values(0.8), 1.0))
     search.ask()
     assert search.record(4, Epoch(1, values(0.1), 1.0, last=True)) is Decision.CONTINUE
+
+
+def test_a_trial_that_a_full_disk_ends_again_and_again_is_named_with_the_count() -> None:
+    notes: list[str] = []
+    search = make_search(make_spec(), note=notes.append)
+    for _ in range(6):
+        trial = search.ask()
+        search.finish(trial.number, Outcome(Reason.INTERRUPTED, "no room at /x", facts={"lost": "disk"}), 1.0)
+    assert notes == [
+        f"trial 0 was lost {count} times in a row for want of its disk and is tried again until there is room "
+        "(no room at /x): make room, or go on with another FERSEARCH_HOME"
+        for count in (3, 6)
+    ]
