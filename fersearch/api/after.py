@@ -63,8 +63,10 @@ def refit(study: StudyRow, store: Store, run: Callable[..., object], note: Note)
     return name
 
 
-def judge_unseen(study: StudyRow, name: str, store: Store, note: Note) -> None:
+def judge_unseen(study: StudyRow, name: str, store: Store, note: Note, storage: str | None = None) -> None:
     """Let the best model of study `name` judge every dataset that `study` names as unseen, each only once.
+
+    `storage` is the URL of the store as it was given, with its password.
 
     Data that is not at hand, or shares too few classes, is noted. Looks tell the datasets by name alone: of several
     sets in one layout all are judged again until there are as many looks.
@@ -84,7 +86,7 @@ def judge_unseen(study: StudyRow, name: str, store: Store, note: Note) -> None:
             continue
         try:
             file = Artifacts(artifacts_folder()).open(digest)
-            exam = Exam(dataset, path, "all", storage=store.url, unseen=True)
+            exam = Exam(dataset, path, "all", storage=storage, unseen=True)
             found = judge(file, sit(file, exam, registry=components_of(owner)), exam)
         except FersearchError as error:
             note(f"unseen {text} could not be judged: {error.message}")
@@ -114,4 +116,4 @@ def follow_up(name: str, storage: str | None, run: Callable[..., object], note: 
             return
         owner = refit(study, store, run, note) if study.spec.refit else name
         if study.spec.unseen and front_of(store.study(owner), store.trials(store.study(owner).id)).trials:
-            judge_unseen(study, owner, store, note)
+            judge_unseen(study, owner, store, note, storage)

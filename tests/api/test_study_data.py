@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from fersearch import api
-from fersearch.api.after import judge_unseen, refit
+from fersearch.api.after import follow_up, judge_unseen, refit
 from fersearch.api.candidates import gather as gather_candidates
 from fersearch.api.candidates import load_valid
 from fersearch.api.context import components, notices, open_store
@@ -502,6 +502,22 @@ def test_unseen_data_of_the_same_layout_is_judged_whole(data: Path, pulled: Path
     assert told[1].startswith(f"unseen imagefolder={third} could not be judged: ")
     assert told[3].startswith(f"unseen imagefolder={third}")
     assert told[3].endswith("so all of its images are no fair exam")
+
+
+def test_unseen_data_is_judged_by_the_database_as_it_was_given(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str | None] = []
+
+    def sit(file: Path, exam: Any, **_: Any) -> None:
+        asked.append(exam.storage)
+        raise DataError("enough", "")
+
+    create("judged", data, unseen=[f"imagefolder={write(tmp_path / 'other')}"], epochs="1")
+    run("judged")
+    monkeypatch.setattr("fersearch.api.exams.sit", sit)
+    follow_up("judged", url := f"sqlite:///{tmp_path}/home/fersearch.db", lambda *_, **__: None, lambda _: None)
+    assert asked == [url]
 
 
 def test_unseen_data_of_a_study_with_a_plugin_is_judged_without_asking_or_noting(data: Path, tmp_path: Path) -> None:
