@@ -6,11 +6,11 @@ its libraries inside the method that needs them.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fersearch.errors import UnknownName
+from fersearch.errors import UnknownName, UsageError
 from fersearch.space import Choice, Dimension, Int, Params, Value
 
 if TYPE_CHECKING:
@@ -232,3 +232,16 @@ class Metric(ABC):
     def by_class(self, evaluation: Evaluation) -> Sequence[float] | None:  # noqa: ARG002
         """Return the value of every class on its own, in the order of the classes; None if there is no such thing."""
         return None
+
+
+def trained_task(task: Task, params: Params) -> Task:
+    """What the network of a trial is built for: the dataset's task, at `crop` pixels if `params` say so.
+
+    Raises:
+        UsageError: the crop is larger than the images.
+    """
+    crop = int(params.get("crop", task.image_size))
+    if crop > task.image_size:
+        message = f"crop: {crop} pixels cannot be cut from images of {task.image_size}x{task.image_size}"
+        raise UsageError(message, f"give crop={task.image_size} or less, or larger images: --image-size {crop}")
+    return replace(task, image_size=crop)

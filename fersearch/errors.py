@@ -19,7 +19,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from fersearch.formatting import masked
+from fersearch.escaping import masked
 
 T = TypeVar("T")
 

@@ -1,50 +1,149 @@
-"""Text that is safe to show: nothing that a terminal would obey, and no password of a URL.
+"""Numbers, durations, plurals, parameters and objectives as people read them. Plain text, no colour."""
 
-Names of classes, studies and files come from strangers; what shows them passes through here.
-"""
-
+import itertools
+import json
+import math
 import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-MASK = "***"
-_OBEYED = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but for tab and the end of a line
-    "\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"  # unseen, or turning the line
-    "\ud800-\udfff\U000e0000-\U000e007f]"
-)
-_USER_INFO = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]{0,20}://[^\s:/@]*):\S*@")
-_PARAMETER = re.compile(r"([?&][a-z]*password=)[^&\s'\"]*", re.IGNORECASE)
-ENCODE = "percent-encode @ : / % in the user and the password: %40 %3A %2F %25"
+from fersearch.space import Value
+from fersearch.study import Objective, Protocol
+from fersearch.trial import Trial
 
-
-def printable(text: str) -> str:
-    r"""The text with what a terminal would obey written out: `\x1b`, `\u202e`, `\x80` for a byte that is no text."""
-    return _OBEYED.sub(lambda found: _written(ord(found[0])), text)
+UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0}
+_PATTERN = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
 
-def masked(text: str) -> str:
-    """The text without the passwords of URLs, those too that should have been percent-encoded."""
-    if "://" not in text:
-        return text
-    return _PARAMETER.sub(rf"\1{MASK}", _USER_INFO.sub(rf"\1:{MASK}@", text))
+def seconds(text: str | float, *, zero: bool = False) -> float:
+    """Read a duration in seconds; ValueError if it is none, or zero unless `zero`."""
+    written = str(text).strip().lower()
+    match = _PATTERN.fullmatch(written)
+    if isinstance(text, bool) or not match or not written:
+        raise ValueError(f"'{text}' is no duration; write 90, 90s, 55m or 2h")
+    total = sum(float(part) * UNITS[unit] for part, unit in zip(match.groups(), "hms", strict=True) if part)
+    if total <= 0 and not zero:
+        raise ValueError(f"'{text}' is no time at all; write 90, 90s, 55m or 2h")
+    return total
 
 
-def masked_url(url: str) -> str:
-    """A URL without its password, whatever is in that: all from the user to the last @."""
-    if "://" not in url:  # no URL at all, but it may have been meant as one
-        before, at, place = url.rpartition("@")
-        return f"{before.partition(':')[0]}:{MASK}{at}{place}" if ":" in before else url
-    scheme, divided, rest = url.partition("://")
-    user, at, place = rest.rpartition("@")
-    hidden = f"{user.partition(':')[0]}:{MASK}" if ":" in user and not rest.startswith("/") else user
-    return masked(f"{scheme}{divided}{hidden}{at}{place}")
+def brief(duration: float) -> str:
+    """A duration for a person, two units at most: `4.1s`, `42s`, `3m 20s`, `2h 05m`."""
+    if duration < 9.95:
+        return f"{duration:.1f}s"
+    whole = round(duration)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    minutes = round(duration / 60)
+    return f"{minutes // 60}h {minutes % 60:02d}m"
 
 
-def safe(text: str) -> str:
-    """The text as it may be shown: `masked` and `printable`."""
-    return printable(masked(text))
+NOISY = ("_seconds", "_ms", "_mb")
+EXACT = ("model_mb",)
+TIE = 0.05
 
 
-def _written(code: int) -> str:
-    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name, as Python keeps it
-        code -= 0xDC00
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+def number(value: float | None) -> str:
+    """A value with about three digits that mean something; `-` where there is none."""
+    if value is None:
+        return "-"
+    if not math.isfinite(value):
+        return str(value)
+    size = abs(value)
+    if value == int(value) and size >= 1000:
+        return f"{int(value):,}"
+    if size >= 100:
+        return f"{value:,.0f}"
+    if size >= 10:
+        return f"{value:.1f}"
+    if size >= 1:
+        return f"{value:.2f}"
+    return f"{value:.3f}" if size >= 0.001 or value == 0 else f"{value:.1e}"
+
+
+def measured(values: Mapping[str, float], name: str) -> str:
+    """A trial's value, with the deviation over its rounds where it has one; "-" where there is none."""
+    spread = values.get(f"{name}_std")
+    return number(values.get(name)) + (f" ± {number(spread)}" if spread is not None else "")
+
+
+def setting(value: Value) -> str:
+    """A parameter's value: `sgd`, `true`, `0.00312`."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def settings(params: Mapping[str, Value], names: Iterable[str] | None = None) -> str:
+    """Parameters on one line: `optimizer=sgd learning_rate=0.031`; only `names`, where given."""
+    wanted = set(params) if names is None else set(names)
+    return " ".join(f"{name}={setting(value)}" for name, value in params.items() if name in wanted)
+
+
+def facts(known: Mapping[str, Any]) -> str:
+    """Whatever a process recorded, on one line: `device=cpu threads=2`; what is None is left out."""
+    return " ".join(f"{name}={_fact(value)}" for name, value in known.items() if value is not None)
+
+
+def _fact(value: Any) -> str:
+    return setting(value) if isinstance(value, bool | int | float | str) else json.dumps(value, default=str)
+
+
+def varying(trials: Sequence[Trial]) -> list[str]:
+    """The parameters in which these trials differ (all of a single one), in the order of the first that has each."""
+    names = dict.fromkeys(name for trial in trials for name in trial.params)
+    return [name for name in names if len(trials) == 1 or len({repr(trial.params.get(name)) for trial in trials}) > 1]
+
+
+def heading(objective: Objective) -> str:
+    """A column's title: the metric and the way that is better."""
+    return f"{objective.metric} {'↑' if objective.direction == 'max' else '↓'}"
+
+
+def counts(by_state: Mapping[str, int]) -> str:
+    """`12 complete, 5 pruned`; `none` for no trials."""
+    return ", ".join(f"{count} {state}" for state, count in by_state.items() if count) or "none"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 trial`, `3 trials`, `3 classes`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def megabytes(size: int) -> str:
+    """A size in bytes, in MB of 2^20: `3.4 MB`."""
+    return f"{number(size / 2**20)} MB"
+
+
+def ties(trials: Sequence[Trial], objectives: Sequence[Objective]) -> set[tuple[int, str]]:
+    """Pairs (trial number, metric) whose time or memory lies within 5 % of another trial of the table.
+
+    Clocks and allocators vary by that much between equal runs, so such a difference says nothing.
+    """
+    found: set[tuple[int, str]] = set()
+    for metric in (objective.metric for objective in objectives):
+        if metric.endswith(NOISY) and metric not in EXACT:
+            rows = sorted((trial.values[metric], trial.number) for trial in trials if metric in trial.values)
+            for (low, first), (high, second) in itertools.pairwise(rows):
+                if high - low <= TIE * abs(high):
+                    found |= {(first, metric), (second, metric)}
+    return found
+
+
+def best(trials: Iterable[Trial], objective: Objective) -> Trial | None:
+    """The trial with the best finite value of an objective; the earliest of equals."""
+    able = [trial for trial in trials if math.isfinite(trial.values.get(objective.metric, math.nan))]
+    return min(able, key=lambda trial: (objective.loss(trial.values[objective.metric]), trial.number), default=None)
+
+
+def protocol(asked: Protocol) -> str:
+    """How a trial is judged, as far as it differs from a dataset's own split judged once."""
+    told = [f"split {asked.split}"]
+    told += [f"{asked.folds} folds"] if asked.split == "kfold" else []
+    told += [f"by {asked.by}"] if asked.by != "auto" else []
+    told += [f"ratios {'/'.join(f'{share:g}' for share in asked.ratios)}"] if asked.ratios else []
+    told += [plural(asked.repeats, "repeat")] if asked.repeats > 1 else []
+    told += ["duplicates left out"] if asked.duplicates == "drop" else []
+    return ", ".join(told)

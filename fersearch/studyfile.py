@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from fersearch import durations
+from fersearch import formatting
 from fersearch.errors import FersearchError, StudyFileError, UnknownName, UsageError, suggestion
 from fersearch.recipe import OPTIMISATION, REGULARISATION
 from fersearch.space import Value
@@ -90,7 +90,7 @@ class StudySection(_Section):
     data: str | None = None
     objectives: Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)] | None = None
     trials: Count | None = None
-    timeout: Annotated[float, BeforeValidator(durations.seconds)] | None = None
+    timeout: Annotated[float, BeforeValidator(formatting.seconds)] | None = None
     epochs: Setting | None = None
     limit: Count | None = None
     seed: Annotated[int, Field(ge=0)] | None = None

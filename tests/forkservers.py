@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fersearch.engines.pool import Pool
+from fersearch.engines.processes import Pool
 
 ROOT = Path(__file__).parents[1]
 LEAVING = 5.0  # seconds

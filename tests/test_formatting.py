@@ -1,58 +1,40 @@
-"""What is shown: nothing that a terminal would obey, and no password."""
-
 import pytest
 
-from fersearch.errors import FersearchError
-from fersearch.formatting import masked, masked_url, printable, safe
+from fersearch import formatting
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("\x1b]0;owned\x07", r"\x1b]0;owned\x07"),
-        ("happy\rangry\b", r"happy\x0dangry\x08"),
-        ("\x9b31m", r"\x9b31m"),
-        ("a\u202eb\u2066c\u200f", r"a\u202eb\u2066c\u200f"),
-        ("a\u2028b\ufeff", r"a\u2028b\ufeff"),
-        ("caf\udce9.png", r"caf\xe9.png"),
-        ("\U000e0041", r"\U000e0041"),
-        ("two\nlines\tand a tab", "two\nlines\tand a tab"),
-        ("Überraschung, ярость, 怒り, खुशी, می‌خواهم 👨‍👩‍👧", "Überraschung, ярость, 怒り, खुशी, می‌خواهم 👨‍👩‍👧"),
-    ],
+    ("text", "expected"),
+    [("90", 90), (90, 90), ("90s", 90), ("55m", 3300), ("2h", 7200), ("1h30m", 5400), ("0.5h", 1800), (" 5M ", 300)],
 )
-def test_what_a_terminal_would_obey_is_written_out(text: str, shown: str) -> None:
-    assert printable(text) == shown
-    assert printable(shown) == shown
+def test_a_duration_is_read_in_every_way_people_write_it(text, expected):
+    assert formatting.seconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "m", "2x", "-5", "0", "0m", "m5", "1 h", "inf", True])
+def test_what_is_no_duration_is_refused_with_an_example(text):
+    with pytest.raises(ValueError, match="write 90, 90s, 55m or 2h"):
+        formatting.seconds(text)
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("seconds", "text"),
     [
-        ("postgresql://ada:secret@host:5/fer", "postgresql://ada:***@host:5/fer"),
-        ("postgresql://ada:se@c/r:e%t@host/fer", "postgresql://ada:***@host/fer"),
-        ("see 'postgresql+psycopg://ada:it's@host/fer': no", "see 'postgresql+psycopg://ada:***@host/fer': no"),
-        ("postgresql://host/fer?user=ada&password=secret&x=1", "postgresql://host/fer?user=ada&password=***&x=1"),
-        ("postgresql://host/fer?sslpassword=secret", "postgresql://host/fer?sslpassword=***"),
-        ("s3://key:secret@bucket/x and 1:2@3", "s3://key:***@bucket/x and 1:2@3"),
-        ("postgresql://ada@host/fer", "postgresql://ada@host/fer"),
-        ("sqlite:////home/a:b@c/fer.db", "sqlite:////home/a:b@c/fer.db"),
-        ("http://host:80/x", "http://host:80/x"),
+        (0.04, "0.0s"),
+        (4.13, "4.1s"),
+        (9.96, "10s"),
+        (59.6, "1m 00s"),
+        (200, "3m 20s"),
+        (3599.7, "1h 00m"),
+        (7500, "2h 05m"),
     ],
 )
-def test_passwords_of_urls_are_masked(text: str, shown: str) -> None:
-    assert masked(text) == safe(text) == shown
+def test_a_duration_is_told_in_two_units_at_most(seconds, text):
+    assert formatting.brief(seconds) == text
 
 
-def test_a_url_with_blanks_in_its_password_is_masked() -> None:
-    assert masked_url("postgresql://ada:my own @ word@host/fer") == "postgresql://ada:***@host/fer"
-    assert masked_url("postgresql:/ada:secret@host/fer") == "postgresql:***@host/fer"
-    assert masked_url("ada:secret@host/fer") == "ada:***@host/fer"
-    assert masked_url("nonsense") == "nonsense"
-    assert masked_url("sqlite:////home/a:b@c/fer.db") == "sqlite:////home/a:b@c/fer.db"
-
-
-def test_an_error_never_carries_a_password() -> None:
-    url = "postgresql://a:secret@h/x"
-    error = FersearchError(f"no {url}", f"try: fersearch study list --storage {url}")
-    assert "secret" not in f"{error} {error.args}"
-    assert error.hint == "try: fersearch study list --storage postgresql://a:***@h/x"
+@pytest.mark.parametrize("text", ["0", "0s", "0h0m"])
+def test_no_time_at_all_is_a_duration_where_it_may_be(text):
+    assert formatting.seconds(text, zero=True) == 0
+    with pytest.raises(ValueError, match=f"'{text}' is no time at all"):
+        formatting.seconds(text)

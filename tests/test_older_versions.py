@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fersearch import api
-from fersearch.api.context import open_store
+from fersearch.context import open_store
 from fersearch.engines.local import Observer
 from fersearch.errors import PluginError
 

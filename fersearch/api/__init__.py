@@ -8,10 +8,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fersearch.api.bodies import check_run
-    from fersearch.api.checkpoints import list_checkpoints, load_checkpoint, pull_checkpoint
-    from fersearch.api.comparing import compare_studies, sweep_study
-    from fersearch.api.context import trust_plugins
+    from fersearch.api.checkpoints import list_checkpoints, pull_checkpoint
+    from fersearch.api.compare import compare_studies, sweep_study
     from fersearch.api.creating import check_file, create_from_file, create_study
     from fersearch.api.datasets import (
         export_dataset,
@@ -22,15 +20,12 @@ if TYPE_CHECKING:
     )
     from fersearch.api.doctor import diagnose
     from fersearch.api.ensembles import make_ensemble
-    from fersearch.api.evaluating import evaluate
     from fersearch.api.export import export_study, write_export
     from fersearch.api.garbage import collect_garbage
     from fersearch.api.plugins import check_plugin, list_plugins, new_plugin, show_plugin
-    from fersearch.api.portraying import report_dataset
-    from fersearch.api.predicting import predict
-    from fersearch.api.reports import write_report
+    from fersearch.api.reports import report_dataset, write_report
     from fersearch.api.reruns import rerun_trial
-    from fersearch.api.running import run_study
+    from fersearch.api.run import run_study
     from fersearch.api.studies import (
         delete_study,
         front,
@@ -42,47 +37,52 @@ if TYPE_CHECKING:
         study_spec,
         to_optuna,
     )
+    from fersearch.context import trust_plugins
+    from fersearch.engines.backends import check_run
+    from fersearch.evaluation.checkpoint_folder import load_checkpoint
+    from fersearch.evaluation.evaluate import evaluate
+    from fersearch.evaluation.predict import predict
 
 _HOMES = {
-    "check_file": "creating",
-    "check_plugin": "plugins",
-    "check_run": "bodies",
-    "collect_garbage": "garbage",
-    "compare_studies": "comparing",
-    "create_from_file": "creating",
-    "create_study": "creating",
-    "delete_study": "studies",
-    "diagnose": "doctor",
-    "evaluate": "evaluating",
-    "export_dataset": "datasets",
-    "export_study": "export",
-    "front": "studies",
-    "list_checkpoints": "checkpoints",
-    "list_datasets": "datasets",
-    "list_plugins": "plugins",
-    "list_studies": "studies",
-    "list_trials": "studies",
-    "load_checkpoint": "checkpoints",
-    "matching_studies": "studies",
-    "make_ensemble": "ensembles",
-    "new_plugin": "plugins",
-    "predict": "predicting",
-    "prepare_dataset": "datasets",
-    "pull_checkpoint": "checkpoints",
-    "report_dataset": "portraying",
-    "rerun_trial": "reruns",
-    "run_study": "running",
-    "show_dataset": "datasets",
-    "show_plugin": "plugins",
-    "show_study": "studies",
-    "show_trial": "studies",
-    "study_spec": "studies",
-    "sweep_study": "comparing",
-    "to_optuna": "studies",
-    "trust_plugins": "context",
-    "verify_dataset": "datasets",
-    "write_export": "export",
-    "write_report": "reports",
+    "check_file": "fersearch.api.creating",
+    "check_plugin": "fersearch.api.plugins",
+    "check_run": "fersearch.engines.backends",
+    "collect_garbage": "fersearch.api.garbage",
+    "compare_studies": "fersearch.api.compare",
+    "create_from_file": "fersearch.api.creating",
+    "create_study": "fersearch.api.creating",
+    "delete_study": "fersearch.api.studies",
+    "diagnose": "fersearch.api.doctor",
+    "evaluate": "fersearch.evaluation.evaluate",
+    "export_dataset": "fersearch.api.datasets",
+    "export_study": "fersearch.api.export",
+    "front": "fersearch.api.studies",
+    "list_checkpoints": "fersearch.api.checkpoints",
+    "list_datasets": "fersearch.api.datasets",
+    "list_plugins": "fersearch.api.plugins",
+    "list_studies": "fersearch.api.studies",
+    "list_trials": "fersearch.api.studies",
+    "load_checkpoint": "fersearch.evaluation.checkpoint_folder",
+    "make_ensemble": "fersearch.api.ensembles",
+    "matching_studies": "fersearch.api.studies",
+    "new_plugin": "fersearch.api.plugins",
+    "predict": "fersearch.evaluation.predict",
+    "prepare_dataset": "fersearch.api.datasets",
+    "pull_checkpoint": "fersearch.api.checkpoints",
+    "report_dataset": "fersearch.api.reports",
+    "rerun_trial": "fersearch.api.reruns",
+    "run_study": "fersearch.api.run",
+    "show_dataset": "fersearch.api.datasets",
+    "show_plugin": "fersearch.api.plugins",
+    "show_study": "fersearch.api.studies",
+    "show_trial": "fersearch.api.studies",
+    "study_spec": "fersearch.api.studies",
+    "sweep_study": "fersearch.api.compare",
+    "to_optuna": "fersearch.api.studies",
+    "trust_plugins": "fersearch.context",
+    "verify_dataset": "fersearch.api.datasets",
+    "write_export": "fersearch.api.export",
+    "write_report": "fersearch.api.reports",
 }
 
 __all__ = [
@@ -131,4 +131,4 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'fersearch.api' has no attribute '{name}'")
-    return getattr(importlib.import_module(f"fersearch.api.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(_HOMES[name]), name)

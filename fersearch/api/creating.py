@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from fersearch import studyfile
-from fersearch.api.context import components, open_store
-from fersearch.api.data_findings import Progress, check_data
-from fersearch.api.plan import Wishes, plan
 from fersearch.blame import score
 from fersearch.components import Evaluation
+from fersearch.context import components, open_store
+from fersearch.data_findings import Progress, check_data
 from fersearch.errors import NameTaken, NoDatabase, StudyFileError
+from fersearch.planning import Wishes, plan
 from fersearch.plugins import PluginFile
 from fersearch.registry import Registry
 from fersearch.study import StudySpec
@@ -31,7 +31,7 @@ def create_study(
 
     Args:
         progress: called with the images read and all of them.
-        wishes: the fields of `fersearch.api.plan.Wishes`.
+        wishes: the fields of `fersearch.planning.Wishes`.
 
     Raises:
         UsageError: one or more of the wishes cannot be fulfilled; the message tells all of them.

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fersearch.api.context import components
-from fersearch.api.plan import Mistakes, dataset_options
 from fersearch.components import Dataset
+from fersearch.context import components
 from fersearch.data import arrays, verify
 from fersearch.data.locate import locate, remember
 from fersearch.errors import DataError
 from fersearch.home import prepared_folder
+from fersearch.planning import Mistakes, dataset_options
 from fersearch.space import Value
 
 Progress = Callable[[int, int], None]

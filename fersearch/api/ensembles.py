@@ -8,22 +8,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fersearch.api import candidates as pool
-from fersearch.api.candidates import Candidate
-from fersearch.api.checkpoints import refuse_existing, whole_folder, write_plugins
-from fersearch.api.context import open_store
 from fersearch.api.studies import finite
 from fersearch.blame import score
 from fersearch.components import Evaluation
+from fersearch.context import open_store
 from fersearch.data.arrays import Loaded
+from fersearch.ensembles import candidates as pool
+from fersearch.ensembles.candidates import Candidate
 from fersearch.errors import UsageError, lookup
+from fersearch.evaluation.checkpoint_folder import refuse_existing, whole_folder, write_plugins
 from fersearch.registry import Registry
 from fersearch.store import Store, StudyRow
 from fersearch.study import Constraint, Objective, StudySpec
 from fersearch.training.card import ENSEMBLE, FORMAT, SINCE_TWO, read_card
 
 if TYPE_CHECKING:
-    from fersearch.training.choose import Chosen
+    from fersearch.ensembles.selection import Chosen
 
 FOLDS = 5
 FEWEST = 2 * FOLDS  # validation images
@@ -104,8 +104,8 @@ def make_ensemble(
         UsageError: the studies do not go together, nothing keeps the constraints, or the folder exists.
         FersearchError: a stored checkpoint is missing or broken.
     """
-    from fersearch.training.choose import Chooser
-    from fersearch.training.combine import METHODS
+    from fersearch.ensembles.combination import METHODS
+    from fersearch.ensembles.selection import Chooser
 
     lookup("method", method, dict.fromkeys(METHODS))
     if size < 1:
@@ -203,7 +203,7 @@ def _objective(name: str | None, spec: StudySpec, registry: Registry) -> Objecti
 
 
 def _record(ground: _Ground, chosen: "Chosen", path: Path, values: Sequence[float]) -> Ensemble:
-    from fersearch.training.ensemble import digest_of
+    from fersearch.ensembles.model import digest_of
 
     combination, objective = chosen.combination, ground.objective
     members = []
@@ -235,7 +235,7 @@ def _record(ground: _Ground, chosen: "Chosen", path: Path, values: Sequence[floa
 
 def _fill(folder: Path, made: Ensemble, ground: _Ground, chosen: "Chosen") -> None:
     """Write members, stacker, card and plugin files into a folder."""
-    from fersearch.training.ensemble import write_stacker
+    from fersearch.ensembles.model import write_stacker
 
     for index, member in zip(chosen.members, made.members, strict=True):
         shutil.copyfile(ground.found[index].file, folder / member.file)

@@ -8,8 +8,8 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
-from fersearch.api.context import open_store
 from fersearch.api.studies import attempts_json, finite, history_json, trial_json
+from fersearch.context import open_store
 from fersearch.errors import lookup
 from fersearch.store import Store, StudyRow
 from fersearch.trial import Epoch, Trial

@@ -11,14 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from fersearch.api.context import open_store
 from fersearch.artifacts import YOUNG, Artifacts, Stored
+from fersearch.context import open_store
+from fersearch.engines.requests import _remove
 from fersearch.errors import FersearchError, StudyBusy
 from fersearch.home import artifacts_folder, runs_folder, states_url
 from fersearch.locks import is_held, remove_unlocked
 from fersearch.owners import Owner, owner_of
 from fersearch.remote import Remote
-from fersearch.search.keeping import Keeper
+from fersearch.search.front import Keeper
 from fersearch.store import Lease, Store, StudyRow
 from fersearch.store.neighbours import Neighbours
 from fersearch.trial import TrialState, of_data
@@ -99,19 +100,6 @@ def collect_garbage(*, dry_run: bool = False, storage: str | None = None) -> Gar
             _disown(artifacts, store, {digest: owners[digest] for digest in needed & owners.keys()})
         found.unread = neighbours.unread
     return found
-
-
-def discard(store: Store, digest: str) -> None:
-    """Remove a checkpoint's file unless a trial may refer to it; what fails is left to `collect_garbage`."""
-    with suppress(FersearchError, OSError):
-        artifacts = Artifacts(artifacts_folder())
-        if not Neighbours(store).may_keep(digest, artifacts.owners_of(digest)):
-            _remove(store, digest)
-
-
-def _remove(store: Store, digest: str) -> None:
-    if not store.refers_to(digest):
-        Artifacts(artifacts_folder()).remove(digest)
 
 
 def _disown(artifacts: Artifacts, store: Store, owners: Mapping[str, set[Owner]]) -> None:

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fersearch import templates
-from fersearch.api.context import components
 from fersearch.components import Architecture, Dataset, Task
+from fersearch.context import components
 from fersearch.errors import FersearchError, PluginError, UsageError, lookup
 from fersearch.recipe import OPTIMISATION, REGULARISATION, freezing
 from fersearch.registry import KINDS, Registry
 from fersearch.space import Space, describe
 
 if TYPE_CHECKING:
-    from fersearch.training.summary import Layer
+    from fersearch.training.model import Layer
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _blamed(item: Architecture, module: str) -> Iterator[None]:
 
 def count_parameters(architecture: Architecture, task: Task, params: Mapping[str, Any] | None = None) -> dict[str, int]:
     """Parameters of a configuration, the default one if none is given, on the meta device (nothing is allocated)."""
-    from fersearch.training.measure import count_on_meta
+    from fersearch.training.model import count_on_meta
 
     return count_on_meta(architecture, params or default_params(architecture), task)
 
@@ -128,7 +128,7 @@ def default_params(architecture: Architecture, settings: Mapping[str, str] | Non
 
 
 def _layers(architecture: Architecture, task: Task, params: Mapping[str, Any]) -> "Sequence[Layer]":
-    from fersearch.training.summary import layers
+    from fersearch.training.model import layers
 
     return layers(architecture, params, task)
 

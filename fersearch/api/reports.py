@@ -1,4 +1,4 @@
-"""Reports: everything a study left behind, gathered and written as one page with plots and tables."""
+"""Reports of a study and of a dataset: gather what they show and write one page with plots and tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -6,15 +6,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fersearch.api.context import components_of, open_store, require_trusted
+import fersearch
+from fersearch.api.datasets import Progress, prepared_dataset
 from fersearch.api.studies import front_of
+from fersearch.context import components_of, open_store, require_trusted
+from fersearch.data import verify
+from fersearch.data.folders import PARTS
+from fersearch.data.prepared import Prepared, map_array
+from fersearch.data.views import view
 from fersearch.errors import FersearchError, UsageError
 from fersearch.isolation import in_child
 from fersearch.registry import Registry
-from fersearch.report import derive, pack
-from fersearch.report.records import Absent, Data, Importance, Judged, Measure, Record
+from fersearch.report import derive, writer
+from fersearch.report.dataset_page import Portrait, samples
+from fersearch.report.inputs import Absent, Data, Importance, Judged, Measure, Record
+from fersearch.space import Value
 from fersearch.store import Store, StudyRow
-from fersearch.study import StudySpec
+from fersearch.study import Protocol, StudySpec
 from fersearch.trial import Trial, of_data
 
 if TYPE_CHECKING:
@@ -23,14 +31,17 @@ if TYPE_CHECKING:
     from fersearch.components import Dataset, Task
     from fersearch.data.arrays import Loaded, Prepared
 
+
 CURVES = ("train_loss", "valid_loss", "train_accuracy", "accuracy")
 BEST = 5
 CHUNK = 1024
+HEAD = 8
+AUGMENTED = 6
 
 
 def write_report(
     name: str, out: Path, *, trials: int = BEST, force: bool = False, storage: str | None = None
-) -> pack.Written:
+) -> writer.Written:
     """Write the report of a study into a folder: `index.html`, `plots/` and `tables/`.
 
     The best trial's model judges the validation images anew; test is never opened. Where data or checkpoint are
@@ -50,9 +61,9 @@ def write_report(
         raise UsageError(f"--trials {trials} is too small", "give 1 or more")
     with open_store(storage) as store:
         study = store.study(name)
-        pack.check_folder(out, force)
+        writer.check_folder(out, force)
         record = gather(store, study, trials)
-    return pack.write(lambda: sections.study(record), out, force)
+    return writer.write(lambda: sections.study(record), out, force)
 
 
 def gather(store: Store, study: StudyRow, most: int = BEST) -> Record:
@@ -150,7 +161,7 @@ def _kept_round(store: Store, study: StudyRow, best: Trial | None) -> int:
 
 
 def _prepared(registry: Registry, study: StudyRow, best: Trial | None) -> "tuple[Dataset, Prepared, dict[str, Any]]":
-    from fersearch.api.study_data import prepared_data
+    from fersearch.study_data import prepared_data
 
     dataset, prepared, _ = prepared_data(registry, study)
     target = best.params.get("target") if best else None
@@ -207,7 +218,7 @@ def _asked(
 
     from fersearch.artifacts import Artifacts
     from fersearch.home import artifacts_folder
-    from fersearch.training.use import Restored
+    from fersearch.training.checkpoint import Restored
 
     restored = Restored.open(Artifacts(artifacts_folder()).open(checkpoint), registry)
     fits = restored.task == loaded.task
@@ -221,3 +232,97 @@ def _shares(restored: Any, images: "np.ndarray[Any, Any]", rows: "np.ndarray[Any
 
     chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
     return np.concatenate([restored.probabilities(np.asarray(images[chunk])) for chunk in chunks])
+
+
+def report_dataset(
+    name: str,
+    out: Path,
+    *,
+    data: Path | None = None,
+    options: Mapping[str, str] | None = None,
+    target: str | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+    plugins: tuple[Path, ...] = (),
+) -> writer.Written:
+    """Write the report of a dataset into a folder: distributions, samples, intensities, augmentation, findings.
+
+    Images of people are written into that folder, and nowhere else.
+
+    Raises:
+        DataError: the files are missing or broken.
+        UsageError: the folder is taken.
+    """
+    from fersearch.report import dataset_page
+
+    writer.check_folder(out, force)
+    dataset, source, values, prepared = prepared_dataset(name, data, options or {}, progress, plugins)
+    chosen = target or dataset.targets[0]
+    portrait = _portrait(dataset, source, {**values, "target": chosen}, prepared)
+    return writer.write(lambda: dataset_page.dataset(portrait), out, force)
+
+
+def _portrait(dataset: "Dataset", source: Path | None, params: dict[str, Value], prepared: Prepared) -> Portrait:
+    import numpy as np
+
+    from fersearch.training.augment import previews
+
+    found = verify.verify(dataset, prepared, params)
+    told = verify.show(dataset, prepared, params)
+    hard, part = _labels(dataset, params, prepared)
+    each = samples(hard, part, len(found.classes), 1)
+    shown = [rows[0] for rows in each if rows][:AUGMENTED]
+    columns, head = _head(prepared, found.classes, hard, part)
+    return Portrait(
+        name=dataset.name,
+        summary=dataset.summary,
+        licence=dataset.licence,
+        files=str(source) if source else "none needed",
+        options={name: value for name, value in params.items() if name != "target"},
+        target=str(params["target"]),
+        classes=found.classes,
+        splits=found.splits,
+        checks=found.rows,
+        findings=found.findings,
+        images=prepared.images,
+        hard=hard,
+        part=part,
+        written=datetime.now(UTC),
+        version=fersearch.__version__,
+        columns=columns,
+        head=head,
+        sources=told.get("sources", {}),
+        shown=shown,
+        names=prepared.columns.get("name"),
+        augmented=previews(np.stack([prepared.images[row] for row in shown])),
+    )
+
+
+def _labels(
+    dataset: "Dataset", params: Mapping[str, Value], prepared: Prepared
+) -> "tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]":
+    """The class of every prepared image, and the place of its split; -1 where it is left out."""
+    import numpy as np
+
+    folder = view(dataset, prepared, params, Protocol(), None)
+    part = np.full(prepared.count, -1, np.int64)
+    for place, name in enumerate(PARTS):
+        part[map_array(folder / f"{name}.npy")] = place
+    return map_array(folder / "hard.npy"), part
+
+
+def _head(
+    prepared: Prepared, classes: tuple[str, ...], hard: "np.ndarray[Any, Any]", part: "np.ndarray[Any, Any]"
+) -> tuple[list[str], list[list[str]]]:
+    """The first prepared images: name, label, split, subject, votes, as far as they are known."""
+    extra = [name for name in ("name", "subject", "votes") if name in prepared.columns]
+    rows = []
+    for row in range(min(HEAD, prepared.count)):
+        label = classes[int(hard[row])] if part[row] >= 0 else "-"
+        split = PARTS[int(part[row])] if part[row] >= 0 else "left out"
+        rows.append([str(row), *(_text(prepared.columns[name][row]) for name in extra), label, split])
+    return ["Image", *(name.capitalize() for name in extra), "Label", "Split"], rows
+
+
+def _text(value: Any) -> str:
+    return " ".join(map(str, value.tolist())) if getattr(value, "ndim", 0) else str(value)

@@ -2,37 +2,34 @@
 
 import math
 import re
-import signal
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fersearch.api.checkpoints import refuse_existing, write_pulled
-from fersearch.api.context import components_of, open_store
-from fersearch.api.requests import request_for
-from fersearch.api.running import environment, to_preload
-from fersearch.api.study_data import StudyData, open_study_data, recorded_data
+from fersearch.api.checkpoints import write_pulled
 from fersearch.artifacts import Artifacts
+from fersearch.context import components_of, open_store
 from fersearch.data.identity import difference
 from fersearch.engines import devices
 from fersearch.engines.devices import Slot
-from fersearch.engines.pool import Pool, Process
+from fersearch.engines.driver import environment, to_preload
+from fersearch.engines.requests import request_for
+from fersearch.engines.single import _Run
 from fersearch.errors import FersearchError, UsageError
+from fersearch.evaluation.checkpoint_folder import refuse_existing
 from fersearch.home import artifacts_folder
 from fersearch.registry import Registry
 from fersearch.report.sharing import EXCLUSIVE
-from fersearch.search.values import trial_values
+from fersearch.search.aggregation import trial_values
 from fersearch.store import Store, StudyRow
+from fersearch.study_data import StudyData, open_study_data, recorded_data
 from fersearch.training.card import read_card
-from fersearch.training.request import TrialRequest
-from fersearch.trial import Decision, Epoch, Outcome, Reason, Trial, TrialState
+from fersearch.trial import Epoch, Outcome, Trial, TrialState
 
 ENVIRONMENT = ("device", "device_name", "precision", "torch", "threads")
 CLOCKS = ("s", "ms")
-ENDED_WELL = (Reason.DONE, Reason.PRUNED)
 
 
 @dataclass(frozen=True)
@@ -172,54 +169,6 @@ def _same_data(registry: Registry, study: StudyRow, trial: Trial, given: Path | 
     return found
 
 
-@dataclass
-class _Run:
-    """One training in a process of its own, in a folder that vanishes after it."""
-
-    request: TrialRequest
-    slot: Slot
-    preload: list[str]
-    last: int | None
-    report: Callable[[Epoch], None]
-
-    def __post_init__(self) -> None:
-        self.epochs: dict[int, Epoch] = {}
-
-    def go(self, take: Callable[[Outcome, Artifacts], None]) -> Outcome:
-        """Train to the end and let `take` have what was kept; FersearchError if that fails."""
-        with tempfile.TemporaryDirectory(prefix="fersearch-rerun-") as folder, closing(Pool(self.preload)) as pool:
-            process = pool.start(Path(folder, "log"), dict(self.slot.env))
-            try:
-                asked = replace(self.request, scratch=str(Path(folder, "run")), artifacts=str(Path(folder, "kept")))
-                process.send({"request": asked.to_json()})
-                outcome = self._follow(process)
-            finally:
-                process.kill()
-                process.close()
-            if outcome is None:
-                raise FersearchError(f"the process of the rerun died: {_how_it_died(pool, process)}", "try it again")
-            if outcome.reason not in ENDED_WELL:
-                raise FersearchError(f"the rerun ended with {outcome.reason.value}: {outcome.message}")
-            take(outcome, Artifacts(Path(folder, "kept")))
-        return outcome
-
-    def _follow(self, process: Process) -> Outcome | None:
-        """Hear every epoch and let it train on, up to the last that was recorded; None if the process dies."""
-        while (message := process.receive()) is not None:
-            if "pid" in message:
-                process.pid = message["pid"]
-            elif "epoch" in message:
-                epoch = Epoch(**message["epoch"])
-                self.epochs[epoch.number] = epoch
-                self.report(epoch)
-                decision = Decision.STOP if epoch.number == self.last else Decision.CONTINUE
-                process.send({"decision": decision})
-            elif "outcome" in message:
-                told = message["outcome"]
-                return Outcome(**{**told, "reason": Reason(told["reason"])})
-        return None
-
-
 def _last(trial: Trial) -> int | None:
     """The epoch after which a trial was stopped; None for one that trained to its end, or not at all."""
     return None if trial.state is TrialState.COMPLETE else trial.epochs or None
@@ -274,11 +223,3 @@ def _changed(
         if seen and version not in seen and package not in known:
             found.append(Changed(package, ", ".join(seen), version))
     return tuple(each for each in found if each.stored != each.again)
-
-
-def _how_it_died(pool: Pool, process: Process) -> str:
-    status = pool.exit_status(process)
-    if status is not None and status < 0:
-        return f"killed by {signal.Signals(-status).name}"
-    told = process.log.read_text(errors="replace").strip() if process.log.exists() else ""
-    return told.splitlines()[-1] if told else "it said nothing"

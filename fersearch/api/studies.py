@@ -1,4 +1,4 @@
-"""Studies and their trials: list, show, front, delete."""
+"""Studies and their trials: create, list, show, front, delete, export."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from fersearch.api.context import notices, open_store
+from fersearch.context import notices, open_store
 from fersearch.errors import NoDatabase, UsageError, lookup
 from fersearch.home import log_folder, run_folder, states_url
 from fersearch.report import sharing
@@ -171,8 +171,7 @@ def delete_study(name: str, storage: str | None = None) -> None:
     Raises:
         StudyBusy: a living driver runs it.
     """
-    from fersearch.api.garbage import discard
-    from fersearch.api.requests import forget
+    from fersearch.engines.requests import discard, forget
     from fersearch.owners import Owner
     from fersearch.store.neighbours import Neighbours
 
@@ -192,7 +191,7 @@ def delete_study(name: str, storage: str | None = None) -> None:
 
 def to_optuna(name: str, storage: str | None = None) -> "optuna.Study":
     """The study as an in-memory `optuna.Study`, for Optuna's plots and its dashboard."""
-    from fersearch.search.sampler import to_optuna as convert
+    from fersearch.search.optuna_sampler import to_optuna as convert
 
     with open_store(storage) as store:
         study = store.study(name)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from fersearch import trust
-from fersearch.cli import checkpoint, dataset, doctor, ensemble, errors, plugin, study, trial, use
+from fersearch.cli import checkpoint, dataset, doctor, ensemble, errors, inference, plugin, study, trial
 
 app = typer.Typer(
     name="fersearch",
@@ -27,8 +27,8 @@ app.add_typer(trial.app, name="trial")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(plugin.app, name="plugin")
-app.command("predict")(use.predict)
-app.command("evaluate")(use.evaluate)
+app.command("predict")(inference.predict)
+app.command("evaluate")(inference.evaluate)
 app.command("ensemble")(ensemble.ensemble)
 app.command("doctor")(doctor.doctor)
 

@@ -16,7 +16,8 @@ Study = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.")
 def list_(study: Study, storage: Storage = None, as_json: AsJson = False) -> None:
     """List a study's checkpoints."""
     from fersearch import api
-    from fersearch.cli import records, render
+    from fersearch.cli import as_json as records
+    from fersearch.cli import render
 
     rows = api.list_checkpoints(study, storage)
     if as_json:
@@ -43,7 +44,8 @@ def pull(
 ) -> None:
     """Pull a trained model with its card; without a preference the best by the first objective."""
     from fersearch import api
-    from fersearch.cli import records, render
+    from fersearch.cli import as_json as records
+    from fersearch.cli import render
 
     pulled = api.pull_checkpoint(
         study, trial=trial, prefer=prefer, where=where or (), out=out, force=force, storage=storage
@@ -64,15 +66,16 @@ def gc(
     as_json: AsJson = False,
 ) -> None:
     """Remove the files that no trial needs, each study held to its keep policy; running studies are left alone."""
-    from fersearch import api
-    from fersearch.cli import records, render, results, words
+    from fersearch import api, formatting
+    from fersearch.cli import as_json as records
+    from fersearch.cli import render, render_models
 
     found = api.collect_garbage(dry_run=True, storage=storage)
     if found.files and not dry_run:
-        size = f"{words.plural(found.files, 'file')} ({words.megabytes(found.bytes)})"
+        size = f"{formatting.plural(found.files, 'file')} ({formatting.megabytes(found.bytes)})"
         confirm(f"remove {size} that no trial of {found.storage} needs?", yes)
         found = api.collect_garbage(storage=storage)
     if as_json:
         records.dump(records.garbage(found))
     else:
-        render.show(results.garbage(found))
+        render.show(render_models.garbage(found))

@@ -10,9 +10,9 @@ from fersearch.cli.flags import AsJson, Storage, TrustStored
 from fersearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from fersearch.report.compare import Comparison
-    from fersearch.report.compare_sweep import Sweep
-    from fersearch.report.pack import Written
+    from fersearch.report.comparison.entries import Comparison
+    from fersearch.report.comparison.sweep import Sweep
+    from fersearch.report.writer import Written
 
 Names = Annotated[list[str], typer.Argument(metavar="STUDY...", help="Names of studies; 'NAME/*' means all that fit.")]
 
@@ -75,7 +75,8 @@ def _trials(given: Sequence[str]) -> dict[str, int]:
 
 
 def _tell(items: Sequence[Any], record: Mapping[str, Any], written: "Written | None", as_json: bool) -> None:
-    from fersearch.cli import records, render
+    from fersearch.cli import as_json as records
+    from fersearch.cli import render
 
     if as_json:
         records.dump({**record, "page": str(written.page) if written else None})
@@ -86,7 +87,7 @@ def _tell(items: Sequence[Any], record: Mapping[str, Any], written: "Written | N
 
 
 def _record(found: "Comparison") -> dict[str, Any]:
-    from fersearch.report import compare_pairs, compare_words
+    from fersearch.report.comparison import paired_tests, prose
 
     return {
         "metrics": [f"{measure.name}:{measure.direction}" for measure in found.metrics],
@@ -98,15 +99,15 @@ def _record(found: "Comparison") -> dict[str, Any]:
                 "dataset": entry.spec.dataset,
                 "classes": list(entry.classes),
                 "n_valid": entry.judged,
-                "protocol": compare_words.protocol(entry),
+                "protocol": prose.protocol(entry),
                 "values": dict(entry.trial.values),
                 "rounds": {str(number): dict(values) for number, values in entry.rounds.items()},
             }
             for entry in found.entries
         ],
         "comparable": [[entry.label for entry in group] for group in found.groups],
-        "tests": {m.name: _tests(*compare_pairs.tests(found, m)) for m in found.metrics},
-        "warnings": compare_words.warnings(found),
+        "tests": {m.name: _tests(*paired_tests.tests(found, m)) for m in found.metrics},
+        "warnings": prose.warnings(found),
     }
 
 
@@ -124,14 +125,12 @@ def _tests(pairs: Sequence[Any], others: Sequence[Any]) -> dict[str, Any]:
 
 
 def _sweep_record(found: "Sweep") -> dict[str, Any]:
-    from fersearch.report import compare_sweep
+    from fersearch.report.comparison import sweep
 
     return {
         "study": found.record.spec.name,
         "factor": found.factor,
         "metrics": [f"{measure.name}:{measure.direction}" for measure in found.metrics],
-        "values": [
-            {"value": name, "trials": [trial.number for trial in trials]} for name, trials in compare_sweep.bins(found)
-        ],
-        "equal_elsewhere": [trial.number for trial in compare_sweep.equal_elsewhere(found)],
+        "values": [{"value": name, "trials": [trial.number for trial in trials]} for name, trials in sweep.bins(found)],
+        "equal_elsewhere": [trial.number for trial in sweep.equal_elsewhere(found)],
     }

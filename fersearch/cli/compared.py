@@ -8,33 +8,33 @@ from fersearch.cli import parts
 from fersearch.cli.parts import Text
 
 if TYPE_CHECKING:
-    from fersearch.report.compare import Comparison
-    from fersearch.report.compare_sweep import Sweep
+    from fersearch.report.comparison.entries import Comparison
+    from fersearch.report.comparison.sweep import Sweep
     from fersearch.report.tables import Table
 
 
 def comparison(found: "Comparison") -> list[RenderableType]:
     """The studies, their scores and costs, the grid, the tests, and what a reader must know."""
-    from fersearch.report import compare_grid, compare_pairs, compare_rows, compare_words
+    from fersearch.report.comparison import grid, paired_tests, prose, tables
 
-    pairs, others = compare_pairs.tests(found, found.metrics[0])
-    shown: list[RenderableType] = [_table(compare_rows.studies(found))]
+    pairs, others = paired_tests.tests(found, found.metrics[0])
+    shown: list[RenderableType] = [_table(tables.studies(found))]
     for measures in (found.metrics, found.costs):
-        shown += ["", _table(compare_rows.results(found, measures))] if measures else []
-    cells = compare_grid.grid(found.entries)
+        shown += ["", _table(tables.results(found, measures))] if measures else []
+    cells = grid.grid(found.entries)
     if cells is not None:
-        shown += ["", Text(found.metrics[0].label, "bold"), _table(compare_grid.matrix(cells, found.metrics[0]))]
+        shown += ["", Text(found.metrics[0].label, "bold"), _table(grid.matrix(cells, found.metrics[0]))]
     if pairs:
-        shown += ["", _table(compare_rows.tested(pairs, found.metrics[0]))]
+        shown += ["", _table(tables.tested(pairs, found.metrics[0]))]
     elif others:
-        shown += ["", _table(compare_rows.untested(others))]
-    shown += ["", *(Text(line) for line in compare_words.narrative(found, pairs))]
-    return [*shown, *(Text(f"! {line}", style="yellow") for line in compare_words.warnings(found))]
+        shown += ["", _table(tables.untested(others))]
+    shown += ["", *(Text(line) for line in prose.narrative(found, pairs))]
+    return [*shown, *(Text(f"! {line}", style="yellow") for line in prose.warnings(found))]
 
 
 def sweep(found: "Sweep") -> list[RenderableType]:
     """The trials that differ in the factor alone, and all of them by its values."""
-    from fersearch.report import compare_sweep
+    from fersearch.report.comparison import sweep as compare_sweep
 
     alone = compare_sweep.equal_elsewhere(found)
     shown: list[RenderableType] = []

@@ -16,7 +16,8 @@ Name = Annotated[str, typer.Argument(metavar="DATASET", help="As `dataset list` 
 def list_(plugin: Plugins = None, as_json: AsJson = False) -> None:
     """List the datasets and where they are."""
     from fersearch import api
-    from fersearch.cli import records, render
+    from fersearch.cli import as_json as records
+    from fersearch.cli import render
 
     rows = api.list_datasets(tuple(plugin or ()))
     if as_json:
@@ -32,7 +33,8 @@ def show(
 ) -> None:
     """Show a dataset's classes and counts, after filtering."""
     from fersearch import api
-    from fersearch.cli import progress, records, render
+    from fersearch.cli import as_json as records
+    from fersearch.cli import progress, render
 
     with progress.preparation(render.console(stderr=True)) as told:
         view = api.show_dataset(
@@ -49,7 +51,8 @@ def show(
 def verify(name: Name, *, which: DatasetFlags, plugin: Plugins = None, as_json: AsJson = False) -> None:
     """Check a dataset: counts, duplicates, leakage, constant images, votes, subjects."""
     from fersearch import api
-    from fersearch.cli import progress, records, render
+    from fersearch.cli import as_json as records
+    from fersearch.cli import progress, render
 
     with progress.preparation(render.console(stderr=True)) as told:
         report = api.verify_dataset(
@@ -66,7 +69,8 @@ def verify(name: Name, *, which: DatasetFlags, plugin: Plugins = None, as_json: 
 def prepare(name: Name, *, which: DatasetFlags, plugin: Plugins = None, as_json: AsJson = False) -> None:
     """Decode a dataset once; studies then map it."""
     from fersearch import api
-    from fersearch.cli import progress, records, render
+    from fersearch.cli import as_json as records
+    from fersearch.cli import progress, render
 
     with progress.preparation(render.console(stderr=True)) as told:
         folder = api.prepare_dataset(
@@ -95,7 +99,8 @@ def export(
 ) -> None:
     """Write what a study would see: a manifest CSV, and the images as <class>_<source>_<number>.png."""
     from fersearch import api
-    from fersearch.cli import progress, records, render
+    from fersearch.cli import as_json as records
+    from fersearch.cli import progress, render
 
     with progress.preparation(render.console(stderr=True)) as told:
         made = api.export_dataset(

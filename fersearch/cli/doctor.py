@@ -9,7 +9,7 @@ import typer
 from fersearch.cli.flags import AsJson, Storage
 
 if TYPE_CHECKING:
-    from fersearch.api.checks import Check
+    from fersearch.api.doctor import Check
 
 
 def doctor(
@@ -21,7 +21,8 @@ def doctor(
 ) -> int:
     """Check machine, packages, database, disk, plugins and data; leave with 1 when something fails."""
     from fersearch import api
-    from fersearch.cli import parts, records, render
+    from fersearch.cli import as_json as records
+    from fersearch.cli import parts, render
 
     found = api.diagnose(deep=deep, storage=storage)
     if as_json:

@@ -31,7 +31,8 @@ def ensemble(
 ) -> None:
     """Choose an ensemble on validation from the kept checkpoints of studies."""
     from fersearch import api
-    from fersearch.cli import records, render, results
+    from fersearch.cli import as_json as records
+    from fersearch.cli import render, render_models
 
     def note(text: str) -> None:
         if not as_json:
@@ -51,7 +52,7 @@ def ensemble(
     if as_json:
         records.dump(records.ensemble(made))
     else:
-        render.show(results.ensemble(made))
+        render.show(render_models.ensemble(made))
         render.show(
             render.commands([["fersearch", "evaluate", str(out)], ["fersearch", "predict", str(out), "FACE.png"]])
         )

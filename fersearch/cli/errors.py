@@ -14,7 +14,7 @@ import typer
 from typer import Abort, Exit
 
 from fersearch.errors import FersearchError
-from fersearch.formatting import masked, safe
+from fersearch.escaping import masked, safe
 from fersearch.home import home
 
 INTERRUPTED = 130
@@ -126,6 +126,6 @@ def _quiet() -> int:
 
 def notices() -> None:
     """Tell what the verbs noted (plugin files that were used, say)."""
-    context = sys.modules.get("fersearch.api.context")
+    context = sys.modules.get("fersearch.context")
     for line in context.drain_notices() if context else []:
         say(f"note: {line}")

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from fersearch import durations, trust
+from fersearch import formatting, trust
 from fersearch.errors import UsageError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -244,7 +244,7 @@ def pairs(flag: str, texts: Sequence[str] | None) -> dict[str, str]:
 def duration(flag: str, text: str | None, *, zero: bool = False) -> float | None:
     """Read a duration in seconds, which is above zero unless `zero`; UsageError if it is none."""
     try:
-        return None if text is None else durations.seconds(text, zero=zero)
+        return None if text is None else formatting.seconds(text, zero=zero)
     except ValueError as error:
         problem, _, advice = str(error).partition("; ")
         raise UsageError(f"{flag}: {problem}", advice) from None

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fersearch.cli.parts import Cell, shown, table
-from fersearch.formatting import safe
+from fersearch.escaping import safe
 
 ROOM, LINES = 40, 3
 """Letters of a line that a long last column needs beside the others, and the lines that it may take there."""

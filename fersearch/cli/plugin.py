@@ -14,7 +14,8 @@ app = typer.Typer(help="Architectures, datasets and metrics.", no_args_is_help=T
 def list_(plugin: Plugins = None, as_json: AsJson = False) -> None:
     """List every architecture, dataset and metric."""
     from fersearch import api
-    from fersearch.cli import records, render
+    from fersearch.cli import as_json as records
+    from fersearch.cli import render
 
     rows, _ = api.list_plugins(tuple(plugin or ()))
     if as_json:
@@ -41,7 +42,8 @@ def show(
 ) -> None:
     """Show one component and what it offers to search."""
     from fersearch import api
-    from fersearch.cli import records, render
+    from fersearch.cli import as_json as records
+    from fersearch.cli import render
 
     view = api.show_plugin(
         name,

@@ -10,8 +10,8 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from fersearch import durations
-from fersearch.cli import words
+from fersearch import formatting
+from fersearch import formatting as durations
 from fersearch.cli.parts import Text
 from fersearch.engines.local import Observer
 from fersearch.store import StudyRow
@@ -80,7 +80,7 @@ class Tally:
         self._looked = len(self.ended)
         for objective in self.objectives:
             known = self._best.get(objective.metric)
-            best = words.best([known, *new] if known else new, objective)
+            best = formatting.best([known, *new] if known else new, objective)
             if best is not None:
                 self._best[objective.metric] = best
         found = [(o.metric, self._best[o.metric]) for o in self.objectives if o.metric in self._best]
@@ -107,7 +107,7 @@ class Watcher(Observer):
         so_far = f", {len(ended)} ended before" if ended else ""
         limit = f", at most {durations.brief(seconds)}" if seconds is not None else ""
         self.say(
-            f"study {study.name}: {spec.model} on {spec.dataset}, {words.plural(total, 'trial')}{so_far}, "
+            f"study {study.name}: {spec.model} on {spec.dataset}, {formatting.plural(total, 'trial')}{so_far}, "
             f"{slots} at once{limit}{f', each trained {rounds} times' if rounds > 1 else ''}"
         )
 
@@ -242,12 +242,14 @@ def board(tally: Tally, now: float) -> RenderableType:
     """The whole picture of a running study."""
     left = tally.left(now)
     about = f", about {durations.brief(left)} left" if left is not None else ""
-    head = f"{len(tally.ended)}/{words.plural(tally.total, 'trial')}, {durations.brief(now - tally.started)}{about}"
+    head = (
+        f"{len(tally.ended)}/{formatting.plural(tally.total, 'trial')}, {durations.brief(now - tally.started)}{about}"
+    )
     grid = Table.grid(padding=(0, 2, 0, 0))
     for number, under in sorted(tally.running.items()):
         done = under.epoch.number if under.epoch else under.trial.epochs
         bar = ProgressBar(under.planned, done, width=24)
-        epochs = Text(f"{done}/{words.plural(under.planned, 'epoch')}")
+        epochs = Text(f"{done}/{formatting.plural(under.planned, 'epoch')}")
         grid.add_row(Text(f"  trial {number}"), bar, epochs, Text(_first(under, tally.objectives)))
     parts: list[RenderableType] = [Text(head, style="bold"), grid]
     if bests := _bests(tally, with_trial=True):
@@ -261,7 +263,7 @@ def passing(under: Under, tally: Tally, decision: Decision) -> str:
     assert epoch is not None
     place = f"round {epoch.round}/{under.rounds}, " if under.rounds > 1 else ""
     named = {tally.objectives[0].metric: tally.objectives[0].metric, **LOSSES}
-    told = [f"{name} {words.number(epoch.values[key])}" for key, name in named.items() if key in epoch.values]
+    told = [f"{name} {formatting.number(epoch.values[key])}" for key, name in named.items() if key in epoch.values]
     ends = {Decision.STOP: "; stops here", Decision.INTERRUPT: "; is saved, to go on later"}.get(decision, "")
     told.append(durations.brief(epoch.seconds))
     return f"trial {under.trial.number} {place}epoch {epoch.number}/{under.planned}: {', '.join(told)}{ends}"
@@ -271,12 +273,12 @@ def ending(trial: Trial, tally: Tally) -> str:
     """How a trial ended, in one line."""
     last = trial.attempts[-1] if trial.attempts else None
     told = ", ".join(
-        f"{o.metric} {words.number(trial.values[o.metric])}" for o in tally.objectives if o.metric in trial.values
+        f"{o.metric} {formatting.number(trial.values[o.metric])}" for o in tally.objectives if o.metric in trial.values
     )
     if trial.state is TrialState.COMPLETE:
         what = f"complete: {told}"
     elif trial.state is TrialState.PRUNED:
-        what = f"pruned after {words.plural(trial.epochs, 'epoch')}: {told}"
+        what = f"pruned after {formatting.plural(trial.epochs, 'epoch')}: {told}"
     else:
         message = f": {last.message}" if last and last.message else ""
         again = ", waits to go on" if trial.state is TrialState.WAITING else ""
@@ -292,11 +294,12 @@ def _why(trial: Trial) -> str:
 def _first(under: Under, objectives: Sequence[Objective]) -> str:
     name = objectives[0].metric
     value = under.epoch.values.get(name) if under.epoch else None
-    return f"{name} {words.number(value)}" if value is not None else "starting"
+    return f"{name} {formatting.number(value)}" if value is not None else "starting"
 
 
 def _bests(tally: Tally, *, with_trial: bool = False, only_first: bool = False) -> str:
     found = tally.bests()[: 1 if only_first else None]
     return ", ".join(
-        f"{metric} {words.number(value)}{f' (trial {number})' if with_trial else ''}" for metric, value, number in found
+        f"{metric} {formatting.number(value)}{f' (trial {number})' if with_trial else ''}"
+        for metric, value, number in found
     )

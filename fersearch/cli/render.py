@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 
-from fersearch import durations
-from fersearch.cli import words
+from fersearch import formatting
+from fersearch import formatting as durations
+from fersearch.cli import parts as words
 from fersearch.cli.listing import Listing
 from fersearch.cli.parts import Cell, SafeConsole, Text
 from fersearch.cli.parts import facts as _facts
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from fersearch.api.studies import Front, StudyView, TrialView
     from fersearch.data.verify import Report
     from fersearch.store import StudySummary
-    from fersearch.training.summary import Layer
+    from fersearch.training.model import Layer
 
 PIPE_WIDTH = 1000
 """Wide enough that each row is one line, which grep finds."""
@@ -74,7 +75,7 @@ def studies(summaries: "Sequence[StudySummary]") -> RenderableType:
             study.name,
             study.model,
             study.dataset,
-            words.counts(study.counts),
+            formatting.counts(study.counts),
             _moment(study.created),
             " ".join(o.metric for o in study.objectives),
         )
@@ -86,7 +87,7 @@ def studies(summaries: "Sequence[StudySummary]") -> RenderableType:
 def study(view: "StudyView") -> RenderableType:
     """One study: what it was asked, where it stands, what it searches."""
     stands: dict[str, Cell] = {
-        "trials": f"{words.counts(view.counts)} of {view.spec.budget.trials}",
+        "trials": f"{formatting.counts(view.counts)} of {view.spec.budget.trials}",
         "time used": durations.brief(view.seconds),
         **({"timing": view.timing} if view.timing else {}),
         **({"data": "\n".join(told)} if (told := words.data(view.data)) else {}),
@@ -107,11 +108,11 @@ def _study(title: str, asked: StudySpec, stands: Mapping[str, Cell]) -> Renderab
     timeout = f", {durations.brief(asked.budget.timeout)}" if asked.budget.timeout else ""
     facts: dict[str, Cell] = {
         "model": asked.model + (f", from {asked.weights}" if asked.weights else ""),
-        "dataset": f"{asked.dataset} {words.settings(asked.dataset_options)}".strip() + limit,
-        "objectives": ", ".join(map(words.heading, asked.objectives)),
-        "budget": f"{words.plural(asked.budget.trials, 'trial')}{timeout}",
+        "dataset": f"{asked.dataset} {formatting.settings(asked.dataset_options)}".strip() + limit,
+        "objectives": ", ".join(map(formatting.heading, asked.objectives)),
+        "budget": f"{formatting.plural(asked.budget.trials, 'trial')}{timeout}",
         "search": f"sampler {asked.sampler}, pruner {asked.pruner}, seed {asked.seed}",
-        "protocol": f"{words.protocol(asked.protocol)}, precision {asked.precision}",
+        "protocol": f"{formatting.protocol(asked.protocol)}, precision {asked.precision}",
         "at the end": _at_the_end(asked),
         "checkpoints": f"keeps {asked.keep.told}",
     }
@@ -121,7 +122,7 @@ def _study(title: str, asked: StudySpec, stands: Mapping[str, Cell]) -> Renderab
 
 def _at_the_end(asked: StudySpec) -> str:
     """What follows the last trial; empty if nothing does."""
-    refit = f"the best is trained {words.plural(asked.refit, 'time')} more" if asked.refit else ""
+    refit = f"the best is trained {formatting.plural(asked.refit, 'time')} more" if asked.refit else ""
     unseen = f"it judges {', '.join(asked.unseen)}" if asked.unseen else ""
     return ", then ".join(filter(None, (refit, unseen)))
 
@@ -130,7 +131,7 @@ def trials(found: Sequence[Trial], objectives: Sequence[Objective]) -> Renderabl
     """The trials of a study, one row each."""
     if not found:
         return Text("no trials yet")
-    shown = words.varying(found)
+    shown = formatting.varying(found)
     several = len({t.data_digest for t in found if t.data_digest}) > 1
     rows: list[Sequence[Cell]] = [
         (
@@ -140,11 +141,11 @@ def trials(found: Sequence[Trial], objectives: Sequence[Objective]) -> Renderabl
             str(t.epochs),
             *((t.data_digest[:SHORT],) if several else ()),
             *_values(t, objectives),
-            words.settings(t.params, shown),
+            formatting.settings(t.params, shown),
         )
         for t in found
     ]
-    data, values = ("data",) if several else (), (f">{words.heading(o)}" for o in objectives)
+    data, values = ("data",) if several else (), (f">{formatting.heading(o)}" for o in objectives)
     return Listing((">trial", "state", "reason", ">epochs", *data, *values, "parameters"), rows)
 
 
@@ -156,22 +157,22 @@ def front(found: "Front") -> RenderableType:
             *_baseline(found),
             *_foreign(found),
         )
-    tied, shown = words.ties(found.trials, found.objectives), words.varying(found.trials)
+    tied, shown = formatting.ties(found.trials, found.objectives), formatting.varying(found.trials)
     alone = any(EXCLUSIVE in t.values for t in found.trials)
     rows = [
         (
             str(t.number),
             *_values(t, found.objectives, tied),
-            *((words.measured(t.values, EXCLUSIVE),) if alone else ()),
+            *((formatting.measured(t.values, EXCLUSIVE),) if alone else ()),
             str(t.epochs),
-            words.settings(t.params, shown),
+            formatting.settings(t.params, shown),
         )
         for t in found.trials
     ]
     timed = (">train_seconds alone",) if alone else ()
-    titles = (">trial", *(f">{words.heading(o)}" for o in found.objectives), *timed, ">epochs", "parameters")
-    title = f"Pareto front of {found.study}: {words.plural(len(found.trials), 'trial')}"
-    note = f"{TIED} within {words.TIE:.0%} of another trial here: equal, as far as clocks and memory can tell"
+    titles = (">trial", *(f">{formatting.heading(o)}" for o in found.objectives), *timed, ">epochs", "parameters")
+    title = f"Pareto front of {found.study}: {formatting.plural(len(found.trials), 'trial')}"
+    note = f"{TIED} within {formatting.TIE:.0%} of another trial here: equal, as far as clocks and memory can tell"
     notes = [Text(note, style="dim")] if tied else []
     return Group(_title(title), Listing(titles, rows), *notes, *_baseline(found), *_foreign(found))
 
@@ -193,10 +194,10 @@ def trial(view: "TrialView", objectives: Sequence[Objective]) -> RenderableType:
     if view.log:
         facts["log"] = view.log
     parts: list[RenderableType] = [_title(f"trial {one.number}"), _facts(facts), Text()]
-    parts.append(_table(("parameter", ">value"), [(name, words.setting(v)) for name, v in one.params.items()]))
+    parts.append(_table(("parameter", ">value"), [(name, formatting.setting(v)) for name, v in one.params.items()]))
     if one.values:
         names = [name for name in one.values if name.removesuffix("_std") == name or name[:-4] not in one.values]
-        values = [(name, words.measured(one.values, name)) for name in names]
+        values = [(name, formatting.measured(one.values, name)) for name in names]
         parts += [Text(), _table(("metric", ">value"), values)]
     parts += [Text(), attempts(one.attempts), *_histories(view.history, objectives)]
     return Group(*parts)
@@ -227,7 +228,7 @@ def attempts(found: Sequence[Attempt]) -> RenderableType:
         Padding(Text(attempt.traceback.rstrip()), (1, 0, 0, 2)) for attempt in found if attempt.traceback
     ]
     ran = [
-        Text(f"attempt {attempt.number} ran with {words.facts(attempt.facts)}", style="dim")
+        Text(f"attempt {attempt.number} ran with {formatting.facts(attempt.facts)}", style="dim")
         for attempt in found
         if attempt.facts
     ]
@@ -238,12 +239,12 @@ def checkpoints(rows: "Sequence[CheckpointRow]", objectives: Sequence[Objective]
     """The checkpoints of a study."""
     if not rows:
         return Text("no checkpoints yet: they come with complete trials")
-    titles = (">trial", *(f">{words.heading(o)}" for o in objectives), ">MB", "digest")
+    titles = (">trial", *(f">{formatting.heading(o)}" for o in objectives), ">MB", "digest")
     cells = [
         (
             str(row.trial),
-            *(words.number(row.values.get(o.metric)) for o in objectives),
-            words.number(row.megabytes),
+            *(formatting.number(row.values.get(o.metric)) for o in objectives),
+            formatting.number(row.megabytes),
             row.digest[:12],
         )
         for row in rows
@@ -264,7 +265,7 @@ def dataset(view: "DatasetView") -> RenderableType:
         "licence": view.licence,
         "files": view.source or "none needed",
     }
-    facts |= {"options": words.settings(view.options), "target": view.target}
+    facts |= {"options": formatting.settings(view.options), "target": view.target}
     counts: list[RenderableType] = [Text(), splits(view.classes, view.splits)]
     if view.sources:
         counts += [Text(), splits(view.classes, view.sources)]
@@ -328,18 +329,18 @@ def _values(one: Trial, objectives: Sequence[Objective], tied: Iterable[tuple[in
     cells = []
     for metric in (objective.metric for objective in objectives):
         mark = TIED if (one.number, metric) in marks else ""
-        cells.append(mark + words.measured(one.values, metric))
+        cells.append(mark + formatting.measured(one.values, metric))
     return cells
 
 
 def _baseline(found: "Front") -> list[Text]:
     known = [o.metric for o in found.objectives if o.metric in found.baseline]
-    told = ", ".join(f"{metric} {words.number(found.baseline[metric])}" for metric in known)
+    told = ", ".join(f"{metric} {formatting.number(found.baseline[metric])}" for metric in known)
     return [Text(f"baseline, always the largest class: {told}", style="dim")] if told else []
 
 
 def _foreign(found: "Front") -> list[Text]:
-    told = f"{words.plural(found.foreign, 'complete trial')} saw earlier data and cannot be compared with these"
+    told = f"{formatting.plural(found.foreign, 'complete trial')} saw earlier data and cannot be compared with these"
     return [Text(told, style="dim")] if found.foreign else []
 
 
@@ -352,7 +353,7 @@ def _histories(history: Sequence[Epoch], objectives: Sequence[Objective]) -> lis
         (
             *((str(e.round),) if rounds else ()),
             str(e.number),
-            *(words.number(e.values.get(name)) for name in names),
+            *(formatting.number(e.values.get(name)) for name in names),
             durations.brief(e.seconds),
         )
         for e in history

@@ -8,10 +8,10 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from fersearch.cli import compare, errors, flags, report
+from fersearch.cli import compare, errors, flags
 from fersearch.cli.flags import AsJson, Keep, RunFlags, Storage, StudyFlags, TrustStored, Yes
 from fersearch.errors import FersearchError, UsageError
-from fersearch.formatting import masked_url, printable, safe
+from fersearch.escaping import masked_url, printable, safe
 
 app = typer.Typer(help="Searches: create, run, look at and export them.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.")]
@@ -107,7 +107,8 @@ def check(
 def list_(storage: Storage = None, as_json: AsJson = False) -> None:
     """List the studies."""
     from fersearch import api
-    from fersearch.cli import records, render
+    from fersearch.cli import as_json as records
+    from fersearch.cli import render
 
     found = api.list_studies(storage)
     if as_json:
@@ -120,7 +121,8 @@ def list_(storage: Storage = None, as_json: AsJson = False) -> None:
 def show(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
     """Show one study: its request, where it stands, what it searches."""
     from fersearch import api
-    from fersearch.cli import records, render
+    from fersearch.cli import as_json as records
+    from fersearch.cli import render
 
     view = api.show_study(name, storage)
     if as_json:
@@ -133,7 +135,8 @@ def show(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
 def front(name: Name, where: Where = None, storage: Storage = None, as_json: AsJson = False) -> None:
     """Show the Pareto front: the trials that no other beats in everything."""
     from fersearch import api
-    from fersearch.cli import records, render
+    from fersearch.cli import as_json as records
+    from fersearch.cli import render
 
     found = api.front(name, where=where or (), storage=storage)
     if as_json:
@@ -180,7 +183,26 @@ def export(
     errors.echo(f"wrote {out}")
 
 
-app.command("report")(report.report)
+def report(
+    name: Name,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The folder to write.")],
+    trials: Annotated[
+        int, typer.Option("--trials", help="Draw the learning curves of so many of the best trials.")
+    ] = 5,
+    force: Annotated[bool, typer.Option("--force", help="Replace the report in the folder.")] = False,
+    trust_plugin: TrustStored = False,  # noqa: ARG001
+    storage: Storage = None,
+) -> None:
+    """Write a study's report: one HTML page, plots, and tables for a paper."""
+    from fersearch import api
+
+    written = api.write_report(name, out, trials=trials, force=force, storage=storage)
+    errors.echo(f"wrote {written.page}, {len(written.plots)} plots and {len(written.tables)} tables")
+
+
+app.command("report")(report)
+
+
 app.command("compare")(compare.compare)
 
 
@@ -212,7 +234,8 @@ def _need(given: dict[str, Any]) -> None:
 
 def _created(names: Sequence[str], storage: str | None, as_json: bool) -> int:
     from fersearch import api
-    from fersearch.cli import records, render
+    from fersearch.cli import as_json as records
+    from fersearch.cli import render
 
     if as_json:
         found = [records.study(api.show_study(name, storage)) for name in names]
@@ -237,7 +260,7 @@ def _run_each(
 
     `asked` are further keywords of `api.run_study`.
     """
-    from fersearch.cli import records
+    from fersearch.cli import as_json as records
 
     failures, found = [], []
     for name in names:
@@ -266,7 +289,8 @@ def _run(
 ) -> dict[str, Any]:
     """Run a study under the eyes of a watcher, then show its front, or return it as a record."""
     from fersearch import api
-    from fersearch.cli import progress, records, render
+    from fersearch.cli import as_json as records
+    from fersearch.cli import progress, render
 
     errors.notices()
     watcher = progress.watcher(render.console(stderr=as_json), timeout, how.verbose)

@@ -19,7 +19,8 @@ Number = Annotated[int, typer.Argument(metavar="N", help="The trial's number.")]
 def list_(study: Study, storage: Storage = None, as_json: AsJson = False) -> None:
     """List a study's trials."""
     from fersearch import api
-    from fersearch.cli import records, render
+    from fersearch.cli import as_json as records
+    from fersearch.cli import render
 
     found = api.list_trials(study, storage)
     if as_json:
@@ -37,7 +38,8 @@ def show(
 ) -> None:
     """Show one trial: parameters, values, why it stopped, attempts, epochs."""
     from fersearch import api
-    from fersearch.cli import records, render
+    from fersearch.cli import as_json as records
+    from fersearch.cli import render
 
     view = api.show_trial(study, number, storage)
     if as_json:
@@ -68,7 +70,8 @@ def rerun(
 ) -> int:
     """Train a trial again as it was, and compare; the study's record stays as it is."""
     from fersearch import api
-    from fersearch.cli import records, render, results
+    from fersearch.cli import as_json as records
+    from fersearch.cli import render, render_models
 
     view = api.show_trial(study, number, storage)
     if check:
@@ -84,7 +87,7 @@ def rerun(
     if as_json:
         records.dump(records.rerun(done))
     else:
-        render.show(results.rerun(done))
+        render.show(render_models.rerun(done))
     return int(check and not done.equal)
 
 

@@ -1,4 +1,8 @@
-"""What is in a dataset and what is wrong with it: counts, shares, duplicates, constant images, subjects."""
+"""What is in a dataset and what is wrong with it: counts, shares, duplicates, constant images, subjects, sources.
+
+Where a class comes from one source only, a model can tell it by the camera instead of the face; accuracy then measures
+which dataset an image is from. Sources are counted here, so that a person sees it before a study.
+"""
 
 import hashlib
 import json
@@ -12,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from fersearch.components import Dataset
-from fersearch.data import sources
 from fersearch.data.folders import PARTS, printable
 from fersearch.data.labels import lookalikes
 from fersearch.data.prepared import Prepared, map_array
@@ -21,6 +24,8 @@ from fersearch.space import Value
 from fersearch.study import Protocol
 
 Ints = npt.NDArray[np.int64]
+Names = npt.NDArray[np.str_]
+MUCH = 0.02
 
 
 @dataclass(frozen=True)
@@ -177,7 +182,7 @@ def _rare(classes: tuple[str, ...], splits: Mapping[str, Mapping[str, Any]]) -> 
 
 def _counted(seen: _Seen) -> dict[str, dict[str, Any]]:
     """What each source brings; nothing where there is but the dataset itself."""
-    return {} if seen.source is None else sources.count(seen.source, seen.hard, seen.part, seen.classes)
+    return {} if seen.source is None else count(seen.source, seen.hard, seen.part, seen.classes)
 
 
 def _sources(seen: _Seen) -> Check:
@@ -186,8 +191,8 @@ def _sources(seen: _Seen) -> Check:
         return []
     counted = _counted(seen)
     checks: Check = [(f"source {name}", _source_row(facts), False) for name, facts in counted.items()]
-    checks += [("sources", text, True) for text in sources.alone(counted, seen.classes)]
-    text, is_finding = sources.confounded(seen.source, seen.hard, seen.part)
+    checks += [("sources", text, True) for text in alone(counted, seen.classes)]
+    text, is_finding = confounded(seen.source, seen.hard, seen.part)
     return [*checks, ("sources", text, is_finding)]
 
 
@@ -264,3 +269,63 @@ def _with_names(seen: _Seen, rows: list[int], most: int = 3) -> str:
     names = seen.prepared.columns.get("name")
     shown = ", ".join(printable(str(names[row])) if names is not None else f"image {row}" for row in rows[:most])
     return f"{len(rows):,} ({shown}{', ...' if len(rows) > most else ''})"
+
+
+def count(source: Names, hard: Ints, part: Ints, classes: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """For each source its images `n`, those in each of the `splits`, `per_class`, and `baseline`.
+
+    `baseline` is the accuracy, within the source, of always answering the source's most common class. `part` is -1
+    where an image is left out; `source` (n) names the source of each image.
+    """
+    names, first = np.unique(source, return_index=True)
+    counted: dict[str, dict[str, Any]] = {}
+    for name in (str(names[k]) for k in np.argsort(first)):
+        own = (source == name) & (part >= 0)
+        per_class = np.bincount(hard[own], minlength=len(classes)).tolist()
+        counted[name] = {
+            "n": sum(per_class),
+            "splits": {PARTS[k]: int((part[own] == k).sum()) for k in range(len(PARTS)) if (part == k).any()},
+            "per_class": dict(zip(classes, per_class, strict=True)),
+            "baseline": max(per_class) / sum(per_class) if sum(per_class) else 0.0,
+        }
+    return counted
+
+
+def alone(counted: Mapping[str, Mapping[str, Any]], classes: Sequence[str]) -> list[str]:
+    """Warnings about classes that one source alone brings, or none."""
+    bring = {name: [source for source in counted if counted[source]["per_class"][name]] for name in classes}
+    findings = []
+    for source in counted:
+        own = [name for name, sources in bring.items() if sources == [source]]
+        if own and len(counted) > 1:
+            what = f"class {own[0]} comes" if len(own) == 1 else f"classes {', '.join(own)} come"
+            findings.append(f"{what} from {source} alone: a model can learn the camera instead of the face")
+    empty = [name for name, sources in bring.items() if not sources]
+    if empty:
+        findings.append(f"no source has an image of {', '.join(empty)}")
+    silent = [source for source in counted if not counted[source]["n"]]
+    return findings + [f"source {source} brings no image of any class" for source in silent]
+
+
+def known_by_source(source: Names, hard: Ints, part: Ints, judged: int) -> tuple[float, float]:
+    """Accuracy on part `judged` of knowing only an image's source, and of knowing nothing (the majority class).
+
+    The answer is the most common train class, of the source in the first figure; a source without train images gets
+    the most common of all.
+    """
+    train, rows = part == 0, part == judged
+    common = int(np.bincount(hard[train]).argmax())
+    guess = np.full(len(hard), common, np.int64)
+    for name in np.unique(source[train]):
+        own = source == name
+        guess[own] = int(np.bincount(hard[own & train]).argmax())
+    return float((guess[rows] == hard[rows]).mean()), float((common == hard[rows]).mean())
+
+
+def confounded(source: Names, hard: Ints, part: Ints) -> tuple[str, bool]:
+    """What knowing only the source is worth on valid, in words, and whether that deserves a look."""
+    by_source, by_nothing = known_by_source(source, hard, part, 1)
+    told = (
+        f"{by_source:.1%} of valid are answered by knowing only the source (majority-class baseline {by_nothing:.1%})"
+    )
+    return told, by_source - by_nothing > MUCH

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from multiprocessing.connection import Connection
 from typing import Any
 
-from fersearch.training.run import TrialRequest, run_trial
+from fersearch.training.attempt import TrialRequest, run_trial
 from fersearch.trial import Decision, Epoch, Outcome, Reason
 
 BEAT = 1.0  # seconds between two signs of life, at least
@@ -109,7 +109,7 @@ def main(fd: int) -> None:
 
 def measure(request: TrialRequest, limit: int | None) -> dict[str, Any]:
     """What memory the trial needs, found by two steps that take `limit` bytes of its GPU at most."""
-    from fersearch.training.probe import probe
+    from fersearch.training.memory import probe
 
     return probe(request, limit)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fersearch import nvml
-from fersearch.engines.packing import MOST
 from fersearch.errors import UsageError
 
 PerGpu = int | Literal["auto"]
@@ -112,3 +111,7 @@ def _sees(gpu: str) -> tuple[tuple[str, str], ...]:
 
 def _gpu_count() -> int:
     return nvml.count()
+
+
+MOST = 8
+"""Trials at once on one GPU, at most."""

@@ -1,22 +1,23 @@
 """The engine of one machine: keeps every slot busy with a trial process, and carries words to and from the brain."""
 
+import gc
 import math
 import signal
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
-from fersearch.durations import brief
-from fersearch.engines.collector import seldom_collecting
-from fersearch.engines.company import Company
+from fersearch.engines.contention import Company
 from fersearch.engines.devices import Slot
-from fersearch.engines.places import FixedPlaces, Places
-from fersearch.engines.pool import Pool, Process
-from fersearch.engines.shortage import Shortage
-from fersearch.engines.stop import GRACE, Level, Stop
+from fersearch.engines.outages import Shortage
+from fersearch.engines.placement import FixedPlaces, Places
+from fersearch.engines.processes import Pool, Process
+from fersearch.engines.shutdown import GRACE, Level, Stop
+from fersearch.formatting import brief
 from fersearch.search.brain import Search
 from fersearch.training.request import TrialRequest
 from fersearch.trial import Decision, Epoch, Outcome, Reason, Trial
@@ -27,6 +28,8 @@ STOPPING = {
     Level.AFTER_EPOCH: "stopping: each trial finishes its epoch and is saved; Ctrl-C again stops now",
     Level.AFTER_STEP: "stopping: each trial saves where it is, within {grace}; Ctrl-C stops now",
 }
+ALLOCATIONS = 20_000
+"""How many more objects than before there are when the collector looks at the young ones; 700 or 2,000 by default."""
 
 
 class Observer:
@@ -248,52 +251,24 @@ class LocalEngine:
             self._end(running, outcome)
 
 
-def run_in_process(
-    search: Search,
-    slot: Slot,
-    request: Callable[[Trial, Slot], TrialRequest],
-    observer: Observer,
-    stop: Stop,
-    watch: Callable[[], None] = lambda: None,
-) -> Trial | None:
-    """Run one trial in this very process, for a debugger; returns it, None if there is none to run.
-
-    `watch` is called between any two steps; once `stop` is asked for, the trial saves where it is and leaves.
-    """
-    from fersearch.training.run import run_trial
-
-    trial = search.ask()
-    if trial is None:
-        return None
-    observer.started(trial, slot.number)
-    started = time.monotonic()
-
-    def report(epoch: Epoch) -> Decision:
-        decision = search.record(trial.number, epoch)
-        observer.epoch(trial, epoch, decision)
-        return decision
-
-    def pulse() -> bool:
-        watch()
-        return stop.level > Level.NOT
-
-    try:
-        outcome = run_trial(
-            request(trial, slot),
-            report,
-            pulse=pulse,
-            say=lambda text: observer.note(f"trial {trial.number}: {text}"),
-            saved=lambda: search.saved(trial.number),
-        )
-    except KeyboardInterrupt:
-        outcome = Outcome(Reason.INTERRUPTED, "stopped by Ctrl-C")
-    ended = search.finish(trial.number, _for_want_of(stop, outcome), time.monotonic() - started)
-    observer.ended(ended)
-    return ended
-
-
 def _for_want_of(stop: Stop, outcome: Outcome) -> Outcome:
     """The outcome; of a trial that was interrupted for the want of something, with what that was."""
     if outcome.reason is not Reason.INTERRUPTED or not stop.lost:
         return outcome
     return replace(outcome, facts={"lost": stop.lost.value, **outcome.facts})
+
+
+@contextmanager
+def seldom_collecting() -> Iterator[None]:
+    """Let the collector look seldom, and at nothing that is there already, for as long as a study runs.
+
+    With thousands of epochs under way it would take a fifth of the driver's time and find next to nothing.
+    """
+    usual = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(max(usual[0], ALLOCATIONS) if usual[0] else 0, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+        gc.unfreeze()

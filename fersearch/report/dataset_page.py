@@ -1,21 +1,75 @@
-"""The page of a dataset: its sections and their order."""
+"""The page of a dataset: what it is given, its sections and their order."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from fersearch.data.folders import PARTS, printable
-from fersearch.report import rows as study_rows
-from fersearch.report.dataset import HISTOGRAM, Portrait, conflicts, duplicates, intensities, samples
+from fersearch.report import study_tables as study_rows
 from fersearch.report.parts import Facts, Missing, Page, Part, Plot, Section, Tabular, Text
-from fersearch.report.plots.bars import bars
+from fersearch.report.plots.bars import bars, pies
+from fersearch.report.plots.bars import intensities as draw_intensities
 from fersearch.report.plots.pictures import pictures
-from fersearch.report.plots.shares import intensities as draw_intensities
-from fersearch.report.plots.shares import pies
+from fersearch.report.prose import options
 from fersearch.report.tables import Cell, Table
-from fersearch.report.words import options
+from fersearch.space import Value
+
+if TYPE_CHECKING:
+    import numpy as np
+
 
 PER_CLASS, CONTRADICTORY = 8, 16
 FACES = "They are written to this folder alone; mind the dataset's licence before you pass it on."
+HISTOGRAM = 1000
+"""So many images of a class at most are counted into its histogram."""
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """A dataset under one choice of options.
+
+    `images` (uint8, n x channels x size x size) holds every prepared image, `hard` (int64, n) its class and `part`
+    (int64, n) the place of its split among the `splits`, -1 where it is left out. `checks` are what verifying told,
+    `findings` what deserves a look, `head` the first rows under `columns`. `augmented` maps augmentation presets to
+    the images of `shown` under them. `names` (str, n) are those of the files, None where there are none.
+    """
+
+    name: str
+    summary: str
+    licence: str
+    files: str
+    options: Mapping[str, Value]
+    target: str
+    classes: tuple[str, ...]
+    splits: Mapping[str, Mapping[str, Any]]
+    checks: Sequence[tuple[str, str]]
+    findings: Sequence[str]
+    images: "np.ndarray[Any, Any]"
+    hard: "np.ndarray[Any, Any]"
+    part: "np.ndarray[Any, Any]"
+    written: datetime
+    version: str
+    columns: Sequence[str] = ()
+    head: Sequence[Sequence[str]] = ()
+    sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    shown: Sequence[int] = ()
+    augmented: Mapping[str, "np.ndarray[Any, Any]"] = field(default_factory=dict)
+    names: "np.ndarray[Any, Any] | None" = None
+
+    @property
+    def count(self) -> int:
+        """The images that are not left out."""
+        return int((self.part >= 0).sum())
+
+    @property
+    def channels(self) -> int:
+        """1 grey, 3 colour."""
+        return int(self.images.shape[1])
+
+    def per_class(self) -> list[int]:
+        """The images of each class in all splits."""
+        return [sum(part["per_class"][name] for part in self.splits.values()) for name in self.classes]
 
 
 def dataset(portrait: Portrait) -> Page:
@@ -163,3 +217,53 @@ def _augmentation(portrait: Portrait) -> Section:
         "is not drawn."
     )
     return Section("augmentation", "Augmentation", [Text(about), Plot("augmentation", "Augmented images.", figure)])
+
+
+def samples(
+    hard: "np.ndarray[Any, Any]", part: "np.ndarray[Any, Any]", count: int, most: int, seed: int = 0
+) -> list[list[int]]:
+    """Rows of each of `count` classes drawn at random, `most` at most: of train, and of the other splits if need be."""
+    import numpy as np
+
+    random = np.random.default_rng(seed)
+    found = []
+    for label in range(count):
+        train, others = (random.permutation(np.flatnonzero((hard == label) & mine)) for mine in (part == 0, part > 0))
+        found.append([int(row) for row in [*train, *others][:most]])
+    return found
+
+
+def intensities(portrait: Portrait) -> "np.ndarray[Any, Any]":
+    """How often each grey value 0..255 occurs in each class, as shares: (classes, 256); 0 in a class without images."""
+    import numpy as np
+
+    rows = samples(portrait.hard, portrait.part, len(portrait.classes), HISTOGRAM)
+    shares = np.zeros((len(rows), 256))
+    for label, own in enumerate(rows):
+        for row in own:
+            shares[label] += np.bincount(portrait.images[row].ravel(), minlength=256)
+    totals = shares.sum(1, keepdims=True)
+    found: np.ndarray[Any, Any] = shares / np.maximum(totals, 1)
+    return found
+
+
+def duplicates(portrait: Portrait) -> list[list[int]]:
+    """Groups of rows whose images are equal in every pixel: those with conflicting labels, then those across splits."""
+    import hashlib
+
+    import numpy as np
+
+    found: dict[bytes, list[int]] = {}
+    for row in np.flatnonzero(portrait.part >= 0):
+        found.setdefault(hashlib.blake2b(portrait.images[row].tobytes(), digest_size=16).digest(), []).append(int(row))
+    groups = [rows for rows in found.values() if len(rows) > 1]
+    return sorted(groups, key=lambda rows: (not conflicts(portrait, rows), not _across(portrait, rows), rows[0]))
+
+
+def conflicts(portrait: Portrait, rows: Sequence[int]) -> bool:
+    """Whether images do not all have one label."""
+    return len({int(portrait.hard[row]) for row in rows}) > 1
+
+
+def _across(portrait: Portrait, rows: Sequence[int]) -> bool:
+    return len({int(portrait.part[row]) for row in rows}) > 1

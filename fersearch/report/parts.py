@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from fersearch.report.evidence import Mistake
+from fersearch.report.derive import Mistake
 from fersearch.report.tables import Table
 
 if TYPE_CHECKING:

@@ -9,13 +9,11 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from fersearch.components import Metric
-from fersearch.search.build import make_pruner, make_sampler
-from fersearch.search.front import front
-from fersearch.search.history import History, reached
-from fersearch.search.keeping import Keeper
+from fersearch.search.aggregation import best_epoch, max_epochs, planned_epochs, told_values, trial_values, undefined
+from fersearch.search.front import Keeper, front
 from fersearch.search.pruner import Verdict
 from fersearch.search.retries import PATIENCE, is_told, next_state, suspected, times_disk_failed
-from fersearch.search.values import best_epoch, max_epochs, planned_epochs, told_values, trial_values, undefined
+from fersearch.search.samplers import make_pruner, make_sampler
 from fersearch.study import StudySpec
 from fersearch.trial import Attempt, Decision, Epoch, Lost, Outcome, Reason, Trial, TrialState, of_data
 
@@ -340,3 +338,39 @@ class Search:
             else:
                 self._keep(replace(trial, state=TrialState.WAITING))
                 self._writer.update_trial(self._trials[number])
+
+
+class History:
+    """Recorded epochs by trial and number.
+
+    An attempt that goes on from an earlier epoch overwrites what a lost attempt recorded from
+    there on, so every epoch counts once. Confusion matrices are not held.
+    """
+
+    def __init__(self) -> None:
+        self._epochs: dict[int, dict[int, Epoch]] = {}
+
+    def load(self, number: int, epochs: Iterable[Epoch]) -> None:
+        """Take what was recorded of a trial before."""
+        for epoch in sorted(epochs, key=lambda epoch: epoch.number):
+            self.add(number, epoch)
+
+    def add(self, number: int, epoch: Epoch) -> None:
+        """Take an epoch; those after it are forgotten."""
+        known = self._epochs.setdefault(number, {})
+        for stale in [n for n in known if n > epoch.number]:
+            del known[stale]
+        known[epoch.number] = replace(epoch, confusion=None)
+
+    def of(self, number: int) -> Mapping[int, Epoch]:
+        """The trial's epochs by number."""
+        return self._epochs.get(number, {})
+
+    def forget(self, number: int) -> None:
+        """Drop the epochs of a trial that is over."""
+        self._epochs.pop(number, None)
+
+
+def reached(attempt: Attempt, epoch: int) -> Attempt:
+    """The attempt after it has recorded an epoch."""
+    return replace(attempt, first_epoch=attempt.first_epoch or epoch, last_epoch=epoch)

@@ -1,11 +1,15 @@
-"""The trials that stand on a study's Pareto front."""
+"""The trials on a study's Pareto front, and whose checkpoints its keep policy keeps."""
 
 import math
+from bisect import insort
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from fersearch import pareto
-from fersearch.search.values import undefined
-from fersearch.study import Constraint, Objective
+from fersearch.search.aggregation import undefined
+from fersearch.study import Constraint, Keep, Objective, StudySpec
 from fersearch.trial import Trial, TrialState
 
 
@@ -45,3 +49,116 @@ def beats_baseline(trial: Trial, objectives: Sequence[Objective], baseline: Mapp
             bar = objective.loss(baseline[objective.metric])
             return not math.isfinite(bar) or objective.loss(trial.values[objective.metric]) < bar
     return True
+
+
+def kept(
+    trials: Iterable[Trial], keep: Keep, objectives: Sequence[Objective], baseline: Mapping[str, float]
+) -> set[int]:
+    """The numbers of the trials whose checkpoints a policy keeps.
+
+    Whatever a study does after its end starts from the best of its front, so that one is among them
+    under every policy: the N best are counted from those that beat the baseline, then from the rest.
+    """
+    found = list(trials)
+    if keep.which == "all":
+        return {trial.number for trial in found}
+    able = [trial for trial in found if _able(trial, objectives)]
+    if keep.which == "best":
+        placed = sorted(_place(trial, objectives, baseline) for trial in able)
+        return {number for *_, number in placed[: keep.most]}
+    best = min(able, key=lambda trial: (losses(trial, objectives)[0], trial.number), default=None)
+    return {trial.number for trial in front(able, objectives, baseline)} | ({best.number} if best else set())
+
+
+class Keeper:
+    """Says which checkpoints a study releases, from one trial that ends to the next.
+
+    A trial that is not kept is never kept again, since others only join: each new one is compared with those that
+    stand, however many have ended. What stands is what `kept` says of all trials.
+    """
+
+    def __init__(self, spec: StudySpec, baseline: Mapping[str, float]) -> None:
+        self._policy = spec.keep
+        best = spec.keep.which == "best"
+        self._standing = _Best(spec, baseline) if best else _Front(spec, baseline)
+        self._holding: set[int] = set()
+
+    def released(self, trials: Mapping[int, Trial], ended: Iterable[int]) -> list[Trial]:
+        """The trials that release their checkpoints now that those of `ended` have ended, as they are after that.
+
+        One that was stopped early is among them even where it made no checkpoint, knowing the policy.
+        """
+        new = sorted(set(ended))
+        self._holding |= {number for number in new if _holds(trials[number])}
+        if self._policy.which == "all":
+            return []
+        beaten = {number for own in new for number in self._standing.join(trials[own])}
+        gone = sorted(self._holding & beaten)
+        self._holding -= set(gone)
+        return [replace(trials[number], checkpoint=None, released=str(self._policy)) for number in gone]
+
+
+class _Best:
+    """The N best trials by the first objective, those that beat the baseline before the others."""
+
+    def __init__(self, spec: StudySpec, baseline: Mapping[str, float]) -> None:
+        self._most, self._objectives, self._baseline = spec.keep.most, spec.objectives, baseline
+        self._places: list[tuple[bool, list[float], int]] = []
+
+    def join(self, trial: Trial) -> set[int]:
+        """Let a trial take its place; returns those that have none now, it among them where it found none."""
+        if not _able(trial, self._objectives):
+            return {trial.number}
+        insort(self._places, _place(trial, self._objectives, self._baseline))
+        beyond = {number for *_, number in self._places[self._most :]}
+        del self._places[self._most :]
+        return beyond
+
+
+class _Front:
+    """The Pareto front, and the best trial by the first objective, which may lie below the baseline."""
+
+    def __init__(self, spec: StudySpec, baseline: Mapping[str, float]) -> None:
+        self._objectives, self._baseline = spec.objectives, baseline
+        self._best: tuple[float, int] | None = None
+        self._numbers = np.empty(0, dtype=int)
+        self._points = np.empty((0, len(spec.objectives)))
+
+    def join(self, trial: Trial) -> set[int]:
+        """Let a trial take its place; returns those that have none now, it among them where it found none."""
+        if not _able(trial, self._objectives):
+            return {trial.number}
+        own = losses(trial, self._objectives)
+        left = {trial.number, *self._beaten(trial, own)}
+        if self._best is None or (own[0], trial.number) < self._best:
+            left |= {self._best[1]} if self._best else set()
+            self._best = own[0], trial.number
+        return {number for number in left if number != self._best[1] and number not in self._numbers}
+
+    def _beaten(self, trial: Trial, own: list[float]) -> list[int]:
+        """Put a trial on the front if it belongs there; returns those that it beats."""
+        if not beats_baseline(trial, self._objectives, self._baseline):
+            return []
+        point = np.asarray(own)
+        if ((self._points <= point).all(axis=1) & (self._points < point).any(axis=1)).any():
+            return []
+        beaten = (self._points >= point).all(axis=1) & (self._points > point).any(axis=1)
+        gone: list[int] = self._numbers[beaten].tolist()
+        self._points = np.vstack([self._points[~beaten], point])
+        self._numbers = np.append(self._numbers[~beaten], trial.number)
+        return gone
+
+
+def _able(trial: Trial, objectives: Sequence[Objective]) -> bool:
+    return trial.state is TrialState.COMPLETE and not undefined(trial.values, objectives)
+
+
+def _place(
+    trial: Trial, objectives: Sequence[Objective], baseline: Mapping[str, float]
+) -> tuple[bool, list[float], int]:
+    # By every objective in turn, so that the first one stands on the front.
+    return not beats_baseline(trial, objectives, baseline), losses(trial, objectives), trial.number
+
+
+def _holds(trial: Trial) -> bool:
+    return trial.checkpoint is not None or (trial.state is TrialState.PRUNED and not trial.released)

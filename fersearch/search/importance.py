@@ -8,7 +8,7 @@ from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvalu
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
-from fersearch.search.sampler import to_optuna
+from fersearch.search.optuna_sampler import to_optuna
 from fersearch.study import StudySpec
 from fersearch.trial import Trial
 

@@ -1,7 +1,7 @@
 """What a study does, kept in SQL: one writer, any number of readers."""
 
+from fersearch.store.control import Mailbox
 from fersearch.store.lease import Lease
-from fersearch.store.mailbox import Mailbox
 from fersearch.store.records import Checkpoint, Look, Request, StudyRow, StudySummary
 from fersearch.store.store import Store
 from fersearch.store.writer import Writer

@@ -1,4 +1,8 @@
-"""What a writer has to say, gathered for one transaction: a few statements of many rows, never one per row."""
+"""What a writer has to say, gathered for one transaction: a few statements of many rows, never one per row.
+
+Thousands of rows go to the database's driver as they are: SQLAlchemy would look at each value of each row on its way,
+and for so many rows of plain values that is most of the work.
+"""
 
 import itertools
 import math
@@ -8,10 +12,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Dialect, bindparam, delete, update
 
-from fersearch.formatting import masked
-from fersearch.store import logbook
+from fersearch.escaping import masked
+from fersearch.store import studies as logbook
 from fersearch.store.bulk import Bulk, Reach
-from fersearch.store.engine import upsert
+from fersearch.store.database import upsert
 from fersearch.store.tables import (
     attempts,
     checkpoints,

@@ -1,22 +1,26 @@
-"""The right to drive a study: one process at a time, and nobody waits for a dead one."""
+"""The right to drive a study: one process at a time, known by host, boot and start time, so that a dead one is told."""
 
+import os
 import secrets
+import socket
 import threading
 import time
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import psutil
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from fersearch.errors import StoreError, StoreUnavailable, StudyBusy
-from fersearch.store.engine import Database
-from fersearch.store.holder import Holder
+from fersearch.store.database import Database
 from fersearch.store.tables import Moment, leases, studies
 
 if TYPE_CHECKING:
     from fersearch.store.store import Store
+
 
 BEAT_SECONDS = 10.0
 RETRY_SECONDS = 1.0
@@ -29,6 +33,9 @@ LAPSE_SECONDS = 60.0
 
 _given_up: set[str] = set()
 """The tokens of leases that this process holds no longer, though their rows may not have been removed."""
+
+
+_PROC = Path("/proc")
 
 
 class Lease:
@@ -184,3 +191,65 @@ def _listening_since(connection: Connection) -> datetime | None:
 def _clock(connection: Connection) -> datetime:
     """The database's own time: hosts may disagree about theirs."""
     return connection.execute(select(func.current_timestamp(type_=Moment))).scalar_one()
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process, named so that no later process can be taken for it.
+
+    `process_started` is when it started, in the system's own unit; a pid means something only within
+    its `pid_namespace` (two containers may share a host name).
+    """
+
+    host: str
+    pid: int
+    process_started: str
+    boot_id: str
+    pid_namespace: str
+
+    @classmethod
+    def this(cls) -> Self:
+        """This process."""
+        pid = os.getpid()
+        return cls(socket.gethostname(), pid, _started(pid) or "", _boot_id(), _pid_namespace())
+
+    def is_dead(self) -> bool:
+        """Whether the process is known to have ended; False when that cannot be told from here."""
+        if self.host == socket.gethostname() and self.boot_id != _boot_id():
+            return True
+        return not self.is_elsewhere() and _started(self.pid) != self.process_started
+
+    def is_elsewhere(self) -> bool:
+        """Whether the process belongs to another host, boot or container, so that it cannot be seen from here."""
+        here = (socket.gethostname(), _boot_id(), _pid_namespace())
+        return (self.host, self.boot_id, self.pid_namespace) != here
+
+
+def _started(pid: int) -> str | None:
+    """When a process started; None if it has ended, though nobody may have asked for its exit status yet."""
+    if not (_PROC / "self").exists():
+        return _started_elsewhere(pid)
+    try:
+        # The fields after the name, which stands in brackets and may hold anything: the state, ..., the start.
+        fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] in "ZX" else fields[19]
+
+
+def _started_elsewhere(pid: int) -> str | None:
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else str(process.create_time())
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _boot_id() -> str:
+    path = _PROC / "sys/kernel/random/boot_id"
+    return path.read_text().strip() if path.exists() else str(int(psutil.boot_time()))
+
+
+def _pid_namespace() -> str:
+    path = _PROC / "self/ns/pid"
+    return str(path.readlink()) if path.is_symlink() else ""

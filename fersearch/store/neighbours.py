@@ -12,8 +12,8 @@ from fersearch.errors import StoreError
 from fersearch.files import write_atomic
 from fersearch.home import databases_folder, own_database
 from fersearch.owners import Owner
-from fersearch.store.checkup import Checkup, check_up
-from fersearch.store.engine import sqlite_address, sqlite_path
+from fersearch.store.database import sqlite_address, sqlite_path
+from fersearch.store.schema import Checkup, check_up
 from fersearch.store.store import Store
 
 _remembered: set[tuple[Path, str, str]] = set()

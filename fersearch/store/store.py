@@ -10,10 +10,11 @@ from sqlalchemy import select
 
 from fersearch.errors import StudyBusy
 from fersearch.plugins import PluginFile
-from fersearch.store import logbook, schema, studies, trials
-from fersearch.store.engine import Database
+from fersearch.store import schema, studies, trials
+from fersearch.store import studies as logbook
+from fersearch.store.control import Mailbox
+from fersearch.store.database import Database
 from fersearch.store.lease import Lease, refuse_if_held
-from fersearch.store.mailbox import Mailbox
 from fersearch.store.records import Checkpoint, Look, StudyRow, StudySummary
 from fersearch.store.tables import identity, now
 from fersearch.store.writer import Writer

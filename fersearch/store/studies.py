@@ -1,5 +1,7 @@
-"""Studies: their rows, their summaries, and what is kept beside them."""
+"""Studies: their rows, their summaries, and the small tables beside them (requests, looks, environments)."""
 
+import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -11,9 +13,20 @@ from sqlalchemy.exc import IntegrityError
 
 from fersearch.errors import NameTaken, UnknownName, suggestion
 from fersearch.plugins import PluginFile
-from fersearch.store.logbook import looks_by_study
-from fersearch.store.records import StudyRow, StudySummary
-from fersearch.store.tables import OF_A_STUDY, checkpoints, identity, now, plugin_files, studies, trials
+from fersearch.store.database import upsert
+from fersearch.store.records import Look, Request, StudyRow, StudySummary
+from fersearch.store.tables import (
+    OF_A_STUDY,
+    checkpoints,
+    environments,
+    identity,
+    looks,
+    now,
+    plugin_files,
+    requests,
+    studies,
+    trials,
+)
 from fersearch.study import Objective, StudySpec
 
 
@@ -166,3 +179,75 @@ def _update(study_id: int) -> Any:
 def _objectives(text: str) -> tuple[Objective, ...]:
     pairs = (item.split(":") for item in text.split(", ") if item)
     return tuple(Objective(metric, "max" if direction == "max" else "min") for metric, direction in pairs)
+
+
+def ask(connection: Connection, study_id: int, kind: str, payload: Mapping[str, Any]) -> None:
+    """Leave a request for the study's driver."""
+    row = {"study_id": study_id, "kind": kind, "payload": dict(payload), "asked_at": now()}
+    connection.execute(insert(requests).values(row))
+
+
+def pending(connection: Connection, study_id: int) -> list[Request]:
+    """The requests that nobody took yet, oldest first."""
+    c = requests.c
+    query = select(c.id, c.kind, c.payload, c.asked_at).where(c.study_id == study_id, c.taken_at.is_(None))
+    return [Request(*row) for row in connection.execute(query.order_by(c.id))]
+
+
+def take(connection: Connection, found: list[Request]) -> None:
+    """Mark requests as taken."""
+    ids = [request.id for request in found]
+    connection.execute(update(requests).where(requests.c.id.in_(ids)).values(taken_at=now()))
+
+
+def add_look(connection: Connection, study_uid: str | None, look: Look) -> int:
+    """Record a look and return how many there are at that study; one of no study known here stands alone."""
+    own = connection.execute(select(studies.c.id).where(studies.c.uid == study_uid)).scalar()
+    row = {
+        "study_id": own,
+        "checkpoint": look.checkpoint,
+        "dataset": look.dataset,
+        "split": look.split,
+        "n": look.n,
+        "looked_at": look.looked,
+        "metrics": dict(look.metrics),
+    }
+    connection.execute(insert(looks).values(row))
+    if own is None:
+        return 1
+    return connection.execute(select(func.count()).select_from(looks).where(looks.c.study_id == own)).scalar_one()
+
+
+def read_looks(connection: Connection, study_id: int) -> list[Look]:
+    """The looks at a study's checkpoints, oldest first."""
+    return _looks(connection, looks.c.study_id == study_id).get(study_id, [])
+
+
+def looks_by_study(connection: Connection) -> dict[int, list[Look]]:
+    """The looks at every study's checkpoints by study id, oldest first."""
+    return _looks(connection, looks.c.study_id.is_not(None))
+
+
+def _looks(connection: Connection, which: ColumnElement[bool]) -> dict[int, list[Look]]:
+    c = looks.c
+    query = select(c.study_id, c.checkpoint, c.dataset, c.split, c.n, c.metrics, c.looked_at).where(which)
+    found: dict[int, list[Look]] = defaultdict(list)
+    for study_id, *row in connection.execute(query.order_by(c.id)):
+        found[study_id].append(Look(*row))
+    return found
+
+
+def environment(connection: Connection, dialect: str, study_id: int, facts: Mapping[str, Any]) -> int:
+    """The id of the environment with these facts (package versions, device), added when it is new."""
+    text = json.dumps(dict(facts), sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    row = {"study_id": study_id, "digest": digest, "facts": dict(facts), "first_seen_at": now()}
+    connection.execute(upsert(dialect, environments).values(row).on_conflict_do_nothing())
+    same = (environments.c.study_id == study_id, environments.c.digest == digest)
+    return int(connection.execute(select(environments.c.id).where(*same)).scalar_one())
+
+
+def read_environments(connection: Connection, study_id: int) -> list[dict[str, Any]]:
+    """The facts of every environment that a study's attempts ran in, oldest first."""
+    query = select(environments.c.facts).where(environments.c.study_id == study_id)
+    return list(connection.execute(query.order_by(environments.c.id)).scalars())

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, Text, and_, func, select, type_coerce
 
 from fersearch.errors import UnknownName
-from fersearch.store.engine import upsert
+from fersearch.store.database import upsert
 from fersearch.store.records import Checkpoint
 from fersearch.store.tables import (
     attempts,

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from fersearch.errors import FersearchError, StoreError, StoreUnavailable
 from fersearch.store.batch import Batch, Statements
-from fersearch.store.engine import Database
+from fersearch.store.database import Database
 from fersearch.store.lease import Lease
 from fersearch.store.tables import now
 from fersearch.trial import Attempt, Epoch, Trial

@@ -6,7 +6,8 @@ class TestMine(ArchitectureSuite):
 
 import copy
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
@@ -17,14 +18,14 @@ from torch import nn
 
 from fersearch.components import Architecture, Task
 from fersearch.recipe import OPTIMISATION, REGULARISATION, freeze_rules
-from fersearch.space import Params, Space
-from fersearch.testing.pairwise import pairwise
-from fersearch.training.freeze import freeze
-from fersearch.training.measure import count_on_meta
+from fersearch.space import Choice, Dimension, Float, Int, Params, Space, Value
+from fersearch.training.model import count_on_meta, freeze
 
 LARGE = 30_000_000  # weights
 KEPT = 100_000_000  # weights that a class keeps in memory, 400 MB; models beyond are built at each use
 SHARED = {*OPTIMISATION, *REGULARISATION, "target", "freeze", "frozen_batch_norm"}
+CANDIDATES = 400
+Pair = tuple[tuple[str, Value], tuple[str, Value]]
 
 
 @dataclass
@@ -200,3 +201,41 @@ def _backward(model: nn.Module, task: Task) -> None:
     classes = torch.arange(4) % task.num_classes
     loss: Callable[..., torch.Tensor] = nn.functional.cross_entropy
     loss(model(_images(task)), classes).backward()  # type: ignore[no-untyped-call]
+
+
+def pairwise(space: Mapping[str, Dimension], limit: int = 8) -> list[dict[str, Value]]:
+    """At most `limit` configurations that cover the pairs of values greedily; a range counts by its two ends.
+
+    The first is made of each dimension's first value. The same space gives the same list.
+    """
+    ends = Space({name: _ends(dimension) for name, dimension in space.items()})
+    chance = random.Random(0)
+    candidates = [next(ends.configurations()), *(_draw(ends, chance) for _ in range(CANDIDATES))]
+    covered = set(_pairs(candidates[0]))
+    chosen = candidates[:1]
+    while len(chosen) < limit:
+        best = max(candidates, key=lambda candidate: len(_pairs(candidate) - covered))
+        if not _pairs(best) - covered:
+            break
+        chosen.append(best)
+        covered |= _pairs(best)
+    return chosen
+
+
+def _ends(dimension: Dimension) -> Choice:
+    if isinstance(dimension, Float | Int):
+        ends = dict.fromkeys((dimension.low, dimension.high))
+        return Choice(*ends, when=dimension.when)
+    return Choice(*dimension.options, when=dimension.when)
+
+
+def _draw(space: Space, chance: random.Random) -> dict[str, Value]:
+    params: dict[str, Value] = {}
+    for name, dimension in space.active(params):
+        params[name] = chance.choice(dimension.options) if isinstance(dimension, Choice) else dimension.low
+    return params
+
+
+def _pairs(params: Mapping[str, Value]) -> set[Pair]:
+    alone = {(item, item) for item in params.items()}
+    return alone | set(itertools.combinations(params.items(), 2))

@@ -1,25 +1,29 @@
-"""Batched augmentation on the trial's device, each image with draws of its own.
+"""Augmentation in batches on the trial's device, each image with draws of its own, and test-time augmentation.
 
-Rotation, scale, shear, translation and flip are one affine map, whose sampling grid is one matrix
-product; a crop is an index; erasing is a mask (Zhong et al. 2017, arXiv:1708.04896); mixup blends
-neighbours of a shuffled batch (Zhang et al. 2018, arXiv:1710.09412). Faces are never turned upside down.
+Rotation, scale, shear, translation and flip are one affine map, whose sampling grid is one matrix product; a crop is an
+index; erasing is a mask (Zhong et al. 2017, arXiv:1708.04896); mixup blends neighbours of a shuffled batch (Zhang et
+al. 2018, arXiv:1710.09412). Faces are never turned upside down. Five- and ten-crop: Krizhevsky et al. 2012; the crops
+of 40 of 48 pixels: Khaireddin and Chen 2021, arXiv:2105.03588.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from fersearch.errors import lookup
-from fersearch.space import Value
+from fersearch.space import Params, Value
 
 DRAWS = 11  # uniform draws an image: 5 for the affine map, 1 flip, 5 for the erased box
 ERASED = (0.02, 0.2)  # share of the image's area that is erased
+Images = npt.NDArray[np.uint8]
+CUT = 7 / 8  # share of the side that is kept of images for which no crop is set
 
 
 @dataclass(frozen=True)
@@ -175,3 +179,97 @@ def erase(images: Tensor, boxes: Tensor) -> Tensor:
     line = (torch.arange(images.shape[-1], device=images.device) + 0.5) / images.shape[-1]
     spared = ((line - boxes[:, :2, None]).abs() >= boxes[:, 2:, None]).float()
     return images.mul_(torch.maximum(spared[:, 0, None, :, None], spared[:, 1, None, None, :]))
+
+
+def previews(images: Images, seed: int = 0) -> dict[str, Images]:
+    """Images (uint8, n x channels x size x size) under every preset but `none`, by its name.
+
+    As in training, what is moved in from outside and what is erased is grey (here 128). Mixup is left out: it would
+    show other images.
+    """
+    grey = torch.from_numpy(np.ascontiguousarray(images)).float() / 127.5 - 1
+    targets = torch.zeros(len(images), dtype=torch.long)
+    found: dict[str, Images] = {}
+    for name, chosen in PRESETS.items():
+        augmentation = Augmentation(replace(chosen, mixup=0.0), num_classes=2)
+        if augmentation.active:
+            plan = augmentation.plan(len(images), torch.Generator().manual_seed(seed))
+            changed, _ = augmentation.apply(grey.clone(), targets, plan)
+            found[name] = ((changed.clamp(-1, 1) + 1) * 127.5).round().byte().numpy()
+    return found
+
+
+class Judged(nn.Module):
+    """A model that sees normalised images (n, channels, size, size) as `tta` shows them.
+
+    Returns the log of the class shares (n, classes), averaged over the views after softmax; with one view
+    the model's logits. `crop` is the side in pixels that the model was built for. Without one, corners
+    are cut at seven eighths of the side and enlarged again.
+    """
+
+    def __init__(self, model: nn.Module, tta: str, crop: int | None) -> None:
+        super().__init__()
+        self.model = model
+        self.crop = crop
+        self.show = lookup("tta", tta, VIEWS)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Show every view in turn."""
+        logits: list[Tensor] = [self.model(view) for view in self.show(images, self.crop)]
+        if len(logits) == 1:
+            return logits[0]
+        shares = torch.stack([each.float().softmax(1) for each in logits]).mean(0)
+        return shares.clamp_min(torch.finfo(shares.dtype).tiny).log()
+
+
+def as_judged(model: nn.Module, params: Params, tta: str | None = None) -> nn.Module:
+    """The model as a trial of `params` judges it: itself if images are shown whole and once.
+
+    `tta` takes the place of the trial's own.
+
+    Raises:
+        UnknownName: there is no such augmentation.
+    """
+    chosen = str(params.get("tta", "none")) if tta is None else tta
+    crop = int(params["crop"]) if "crop" in params else None
+    return model if chosen == "none" and crop is None else Judged(model, chosen, crop).eval()
+
+
+def _one(images: Tensor, crop: int | None) -> Iterator[Tensor]:
+    """The centre."""
+    yield images if crop is None else _cut(images, crop, 0.5, 0.5)
+
+
+def _mirrored(images: Tensor, crop: int | None) -> Iterator[Tensor]:
+    """The centre and its mirror image."""
+    for view in _one(images, crop):
+        yield from (view, view.flip(3))
+
+
+def _five(images: Tensor, crop: int | None) -> Iterator[Tensor]:
+    """The four corners and the centre."""
+    size = images.shape[-1]
+    side = crop or round(size * CUT)
+    for down, across in ((0, 0), (0, 1), (1, 0), (1, 1), (0.5, 0.5)):
+        view = _cut(images, side, down, across)
+        yield view if crop else F.interpolate(view, size=(size, size), mode="bilinear", align_corners=False)
+
+
+def _ten(images: Tensor, crop: int | None) -> Iterator[Tensor]:
+    """The four corners and the centre, each with its mirror image."""
+    for view in _five(images, crop):
+        yield from (view, view.flip(3))
+
+
+def _cut(images: Tensor, side: int, down: float, across: float) -> Tensor:
+    spare = images.shape[-1] - side
+    top, left = round(spare * down), round(spare * across)
+    return images[..., top : top + side, left : left + side]
+
+
+VIEWS: dict[str, Callable[[Tensor, int | None], Iterator[Tensor]]] = {
+    "none": _one,
+    "flip": _mirrored,
+    "five_crop": _five,
+    "ten_crop": _ten,
+}

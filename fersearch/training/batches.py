@@ -16,8 +16,8 @@ from fersearch.errors import lookup
 from fersearch.space import Value
 from fersearch.training.augment import Augmentation
 from fersearch.training.losses import Targets
+from fersearch.training.numerics import wrap
 from fersearch.training.sampling import Order, Sampling
-from fersearch.training.tensors import wrap
 
 RGB = Sequence[float]
 NORMALISATIONS: dict[str, tuple[RGB, RGB] | None] = {

@@ -1,6 +1,6 @@
-"""What a model says about images, and what the metrics make of it."""
+"""What a model says about images, and what the metrics make of it: overall, by class, as a confusion matrix."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,12 @@ from fersearch.blame import score
 from fersearch.components import Evaluation, Metric
 from fersearch.data.arrays import Loaded
 from fersearch.training.batches import Source
-from fersearch.training.errors import check_finite
 from fersearch.training.losses import Loss
 from fersearch.training.measure import Clock
-from fersearch.training.precision import Precision, autocast
-from fersearch.training.underway import Left, Pulse, alone
+from fersearch.training.numerics import Precision, autocast, check_finite
+from fersearch.training.preemption import Left, Pulse, alone
+
+Array = np.ndarray[Any, Any]
 
 
 def predict(
@@ -37,6 +38,12 @@ def predict(
             if pulse():
                 raise Left
     return torch.cat(parts).float()
+
+
+def probabilities(logits: Tensor) -> "np.ndarray[Any, Any]":
+    """Class shares (float32, n x classes) from logits."""
+    shares: np.ndarray[Any, Any] = logits.softmax(1).cpu().numpy()
+    return shares
 
 
 @dataclass(frozen=True)
@@ -75,12 +82,6 @@ def judge(
     return Judgement(probabilities(logits), labels, loss, clock.seconds)
 
 
-def probabilities(logits: Tensor) -> "np.ndarray[Any, Any]":
-    """Class shares (float32, n x classes) from logits."""
-    shares: np.ndarray[Any, Any] = logits.softmax(1).cpu().numpy()
-    return shares
-
-
 def confusion_matrix(shares: "np.ndarray[Any, Any]", labels: "np.ndarray[Any, Any]") -> list[list[int]]:
     """`matrix[i][j]` images of class i that were called class j."""
     classes = shares.shape[1]
@@ -96,3 +97,56 @@ def compute(metrics: Mapping[str, Metric], evaluation: Evaluation) -> dict[str, 
         PluginError: a metric fails; the message names it.
     """
     return {name: score(metric, evaluation) for name, metric in metrics.items()}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The values of all predictive metrics; those of each class on its own, with its images as `support`.
+
+    `outputs` are the classes that could be answered; `confusion[i][j]` images of class i of `classes` were called
+    output j.
+    """
+
+    classes: tuple[str, ...]
+    outputs: tuple[str, ...]
+    metrics: Mapping[str, float]
+    per_class: Mapping[str, Mapping[str, float]]
+    confusion: Sequence[Sequence[int]]
+
+
+def judge_scores(
+    shares: Array,
+    labels: Array,
+    outputs: Sequence[str],
+    metrics: Mapping[str, Metric],
+    averaged: Sequence[int] | None = None,
+) -> Scores:
+    """Score class shares (float32, n x outputs) against the right outputs (int64, n).
+
+    `averaged` are the outputs that can be right, where that is not all of them.
+
+    Raises:
+        FersearchError: a metric fails; the message names it.
+    """
+    judged = range(len(outputs)) if averaged is None else averaged
+    evaluation = Evaluation(shares, labels, tuple(outputs), averaged=None if averaged is None else tuple(averaged))
+    told = {name: metric for name, metric in metrics.items() if not metric.measured}
+    matrix = confusion_matrix(shares, labels)
+    names = tuple(outputs[k] for k in judged)
+    each = by_class(told, evaluation)
+    return Scores(
+        names,
+        tuple(outputs),
+        compute(told, evaluation),
+        {name: {**each[k], "support": sum(matrix[k])} for name, k in zip(names, judged, strict=True)},
+        [matrix[k] for k in judged],
+    )
+
+
+def by_class(metrics: Mapping[str, Metric], evaluation: Evaluation) -> list[dict[str, float]]:
+    """What metrics say of each class on its own, under the metric's name without `_macro`."""
+    found: list[dict[str, float]] = [{} for _ in evaluation.class_names]
+    for name, metric in metrics.items():
+        for one, value in zip(found, metric.by_class(evaluation) or (), strict=False):
+            one[name.removesuffix("_macro")] = float(value)
+    return found

@@ -1,9 +1,9 @@
 """The training loop: a generator of epochs."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,19 +14,21 @@ from fersearch.data.arrays import Loaded
 from fersearch.space import Value
 from fersearch.study import Objective
 from fersearch.training.batches import Pixels, Source
-from fersearch.training.errors import check_finite
 from fersearch.training.evaluate import compute, confusion_matrix, judge
-from fersearch.training.fit import Fit
+from fersearch.training.feature_cache import Features, find
 from fersearch.training.measure import PeakMemory
-from fersearch.training.micro import fit_into_memory
-from fersearch.training.precision import Precision
-from fersearch.training.prefix import Features, find
-from fersearch.training.progress import Keeper, Progress
-from fersearch.training.seeds import derive
+from fersearch.training.memory import fit_into_memory
+from fersearch.training.numerics import Precision, check_finite, derive
+from fersearch.training.preemption import Left, Pulse, alone
+from fersearch.training.resume import Keeper, Progress
+from fersearch.training.snapshots import States
 from fersearch.training.stamp import Stamp
-from fersearch.training.states import States
-from fersearch.training.underway import Left, Pulse, alone, walk
+from fersearch.training.trainer import Fit
 from fersearch.trial import Decision, Epoch
+
+if TYPE_CHECKING:
+    from fersearch.training.measure import Clock, PeakMemory
+    from fersearch.training.resume import Keeper
 
 
 def train(
@@ -151,3 +153,33 @@ def _rehearse(fit: Fit, parts: int, fixed: Sequence[nn.Module], seed: int, facts
         fit_into_memory(fit, parts, fixed, derive(seed, "batches", 1))
     finally:
         facts["micro_batches"] = fit.parts
+
+
+def walk(
+    steps: Iterator[None],
+    keeper: "Keeper",
+    clock: "Clock",
+    memory: "PeakMemory",
+    pulse: Pulse,
+    on_first_step: Callable[[], None],
+) -> bool:
+    """Take the steps of an epoch on the clock, and off it save the state whenever that is due.
+
+    Returns whether they were all taken; otherwise the trial is to leave, and its state is saved.
+    """
+    first = True
+    while True:
+        with memory.watching(), clock.running():
+            for _ in steps:
+                if first:
+                    on_first_step()
+                    first = False
+                leave = pulse()
+                if leave or keeper.due(clock.passed):
+                    break
+            else:
+                return True
+        keeper.progress.pause(clock, memory)
+        keeper.save()
+        if leave:
+            return False

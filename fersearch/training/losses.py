@@ -17,7 +17,7 @@ from torch import Tensor
 
 from fersearch.errors import lookup
 from fersearch.space import Value
-from fersearch.training.tensors import wrap
+from fersearch.training.numerics import wrap
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 EFFECTIVE_BETA = 0.999

@@ -1,4 +1,4 @@
-"""What training costs: seconds, memory, size and latency. 1 MB = 2**20 bytes."""
+"""What training costs: seconds, memory, size and latency (1 MB = 2**20 bytes); and whether torch computes here."""
 
 import contextlib
 import ctypes
@@ -9,14 +9,16 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from fersearch.components import Architecture, Task
 from fersearch.errors import UsageError
 from fersearch.space import Value
-from fersearch.training.errors import ONE_IMAGE, TWO_OR_MORE, is_one_value
+from fersearch.training.numerics import ONE_IMAGE, TWO_OR_MORE, is_one_value
 
 INTERVAL = 0.02  # seconds between two looks at a trial's memory
 
@@ -179,7 +181,7 @@ def refuse_single_images(architecture: Architecture, params: Mapping[str, Value]
     Raises:
         UsageError: it has batch normalisation where an image leaves one value per channel.
     """
-    from fersearch.training.task import trained_task
+    from fersearch.components import trained_task
 
     try:
         with torch.device("meta"):
@@ -188,18 +190,6 @@ def refuse_single_images(architecture: Architecture, params: Mapping[str, Value]
     except Exception as error:  # whatever else is wrong with it is for the trial to tell
         if is_one_value(error):
             raise UsageError(f"{architecture.name} with batch_size=1: {ONE_IMAGE}", TWO_OR_MORE) from None
-
-
-def count_on_meta(architecture: Architecture, params: Mapping[str, Value], task: Task) -> dict[str, int]:
-    """Count weights, `total` and `trainable` under the freezing rule of `params`, without memory for them."""
-    from fersearch.training.freeze import freeze
-    from fersearch.training.task import trained_task
-
-    with torch.device("meta"):
-        model = architecture.build(params, trained_task(task, params))
-    freeze(architecture, model, params)
-    trainable = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
-    return {"total": parameters(model), "trainable": trainable}
 
 
 def device_name(device: torch.device) -> str:
@@ -217,3 +207,30 @@ def _cpu_name() -> str:
         import platform
 
         return platform.processor() or platform.machine()
+
+
+def computes() -> dict[str, Any]:
+    """Multiply on every device, with an array that comes from NumPy.
+
+    Returns `torch` (its version), `built_for` (CUDA's version, or `CPU`), `devices` (those that
+    computed right, as torch names them) and `failures` (what went wrong, by device).
+    """
+    names = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    failures = {name: why for name in names if (why := _failure(name))}
+    cuda = torch.version.cuda
+    return {
+        "torch": torch.__version__,
+        "built_for": f"CUDA {cuda}" if cuda else "CPU",
+        "devices": [name for name in names if name not in failures],
+        "failures": failures,
+    }
+
+
+def _failure(device: str) -> str:
+    """Why a device does not compute; empty if it does."""
+    try:
+        ones = torch.from_numpy(np.ones((64, 64), np.float32)).to(device)
+        total = float((ones @ ones).sum())
+    except (RuntimeError, AssertionError) as error:
+        return str(error).strip().splitlines()[0]
+    return "" if total == 64.0**3 else f"a product of ones came out as {total}"

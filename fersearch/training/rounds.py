@@ -8,10 +8,10 @@ from pathlib import Path
 from torch import Tensor
 
 from fersearch.files import write_atomic
-from fersearch.training.progress import Progress
-from fersearch.training.seeds import derive
+from fersearch.training.numerics import derive
+from fersearch.training.resume import Progress
+from fersearch.training.snapshots import States
 from fersearch.training.stamp import Stamp, Unusable, check_stamp
-from fersearch.training.states import States
 from fersearch.trial import Decision, Epoch
 
 Epochs = Generator[Epoch, Decision | None, None]

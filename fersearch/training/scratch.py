@@ -9,8 +9,8 @@ from pathlib import Path
 
 from fersearch.locks import beside, lock, try_lock, wait_lock
 from fersearch.owners import mark_folder
+from fersearch.training.preemption import Left, Pulse
 from fersearch.training.request import TrialRequest
-from fersearch.training.underway import Left, Pulse
 
 PATIENCE = 10.0
 """Seconds that an earlier attempt's process may take to end before its folder is taken for another one's."""

@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fersearch import DataError
+from fersearch.data.csvfile import Row, rows
 from fersearch.data.folders import entries, held, roots
 from fersearch.data.formats import is_image
 from fersearch.data.labels import coded, whole_number
-from fersearch.data.tables import Row, rows
 from fersearch_datasets._layout_readers import box_of
 from fersearch_datasets._listed import Listing, Sample, absent, all_there
 
 if TYPE_CHECKING:
     from fersearch.data.steps import Box
-    from fersearch_datasets.layouts import Layout
+    from fersearch_datasets._layout import Layout
 
 WORDS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
 NO_CLASS = {"8": "none", "9": "uncertain", "10": "no face"}

@@ -15,9 +15,9 @@ import numpy as np
 
 from fersearch import DataError, Raw
 from fersearch.data.class_folders import ClassFolder
+from fersearch.data.csvfile import Row, rows
 from fersearch.data.images import decode_all
 from fersearch.data.labels import EMOTIONS, canonical, check_base
-from fersearch.data.tables import Row, rows
 from fersearch.space import Value
 from fersearch_datasets import _class_tree as class_tree
 from fersearch_datasets import _fer2013_csv as fer2013_csv

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from fersearch.data.csvfile import MISSING, Row, rows
 from fersearch.data.images import Pixels, drawn
 from fersearch.data.parts import part_of
 from fersearch.data.pictures import Pictures
-from fersearch.data.tables import MISSING, Row, rows
 from fersearch.errors import DataError, suggestion
 
 NAMES = ("fer2013.csv", "icml_face_data.csv", "train.csv")

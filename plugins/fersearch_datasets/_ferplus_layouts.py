@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from fersearch import DataError, Raw
+from fersearch.data.csvfile import Row, raw_rows, rows
 from fersearch.data.folders import entries, held, roots
 from fersearch.data.images import decode_all
 from fersearch.data.labels import FERPLUS
-from fersearch.data.tables import Row, raw_rows, rows
 from fersearch.space import Value
 from fersearch_datasets import _fer2013_csv as fer2013_csv
 

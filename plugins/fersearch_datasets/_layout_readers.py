@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from fersearch import DataError
 from fersearch.data.class_folders import class_folders, part_folders
+from fersearch.data.csvfile import parts_of_rows, rows
 from fersearch.data.folders import entries, held, roots, subfolders
 from fersearch.data.formats import is_image
 from fersearch.data.labels import FER2013, check_base, coded, known
-from fersearch.data.tables import parts_of_rows, rows
 from fersearch.data.textfile import lines
 from fersearch_datasets._listed import Listing, Sample, absent, all_there, class_word, from_folders
 
 if TYPE_CHECKING:
     from fersearch.data.steps import Box
-    from fersearch_datasets.layouts import Layout
+    from fersearch_datasets._layout import Layout
 
 EXPW_CODES = {str(code): word for code, word in enumerate(FER2013)}
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from fersearch import DataError, Raw
 from fersearch.data.class_folders import ClassFolder
+from fersearch.data.csvfile import unslashed
 from fersearch.data.folders import PARTS
 from fersearch.data.labels import canonical
-from fersearch.data.tables import unslashed
 from fersearch.space import Value
 
 if TYPE_CHECKING:

@@ -55,7 +55,7 @@ class Faces(Dataset):
         return super().steps(options)  # its own options decide what is drawn, and cut nothing
 
     def label(self, columns: Mapping[str, Any], class_names: Sequence[str], params: Mapping[str, Value]) -> Labels:
-        from fersearch.data.votes import distribution, several
+        from fersearch_datasets._votes import distribution, several
 
         rule = several if params["target"] == "multi_target" else distribution
         soft = None if params["target"] == "majority" else rule(columns["votes"])

@@ -11,9 +11,9 @@ from typing import Any
 
 from fersearch import DataError, Dataset, Labels, Raw, hookimpl
 from fersearch.data.class_folders import ClassFolder, class_folders, part_folders
+from fersearch.data.csvfile import rows
 from fersearch.data.folders import held, roots
 from fersearch.data.labels import EMOTIONS, FER2013, canonical, check_base
-from fersearch.data.tables import rows
 from fersearch.space import Value
 
 CLASSES = EMOTIONS[:7]

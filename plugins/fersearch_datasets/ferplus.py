@@ -13,7 +13,7 @@ from fersearch import Choice, Dataset, Labels, Raw, hookimpl
 from fersearch.space import Value
 
 if TYPE_CHECKING:
-    from fersearch.data.votes import Weights
+    from fersearch_datasets._votes import Weights
 
 
 class FerPlus(Dataset):
@@ -48,7 +48,7 @@ class FerPlus(Dataset):
     def label(self, columns: Mapping[str, Any], class_names: Sequence[str], params: Mapping[str, Value]) -> Labels:
         import numpy as np
 
-        from fersearch.data import votes
+        from fersearch_datasets import _votes
 
         classes, target = int(params["classes"]), str(params["target"])
         weights = _counted(columns["votes"], columns["split"], params)
@@ -57,7 +57,7 @@ class FerPlus(Dataset):
         kept = (weights.sum(1) > 0) & (hard < classes)
         hard[~kept] = -1
         split = np.where(kept, columns["split"], -1).astype(np.int8)
-        lessons = votes.several(weights) if target == "multi_target" else votes.distribution(weights)
+        lessons = _votes.several(weights) if target == "multi_target" else _votes.distribution(weights)
         soft = None if target == "majority" else np.where(kept[:, None], lessons, 0).astype(np.float32)
         return Labels(tuple(class_names[:classes]), hard, split, soft)
 
@@ -66,16 +66,16 @@ def _counted(raw: Any, split: Any, params: Mapping[str, Value]) -> "Weights":
     """The votes that count for each image, float32 (n, 8 or 10); zeros for one that the filter leaves out."""
     import numpy as np
 
-    from fersearch.data import votes
+    from fersearch_datasets import _votes
 
     if params["classes"] == 10:
         return np.asarray(raw).astype(np.float32)
     if params["filter"] == "none":
-        return np.asarray(raw)[:, : votes.EMOTIONS].astype(np.float32)
+        return np.asarray(raw)[:, : _votes.EMOTIONS].astype(np.float32)
     if params["filter"] == "argmax":
-        return votes.drop_unknown(np.asarray(raw))[:, : votes.EMOTIONS]
-    lesson, exam = votes.select(raw, str(params["target"])), votes.select(raw, "majority")
-    return np.where(np.asarray(split)[:, None] == 0, lesson, exam)[:, : votes.EMOTIONS]
+        return _votes.drop_unknown(np.asarray(raw))[:, : _votes.EMOTIONS]
+    lesson, exam = _votes.select(raw, str(params["target"])), _votes.select(raw, "majority")
+    return np.where(np.asarray(split)[:, None] == 0, lesson, exam)[:, : _votes.EMOTIONS]
 
 
 @hookimpl

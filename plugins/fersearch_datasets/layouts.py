@@ -5,38 +5,17 @@ Kaggle), AffectNet (Mollahosseini, Hasani and Mahoor, IEEE TAC 2017), ExpW (Zhan
 FERG-DB (Aneja et al., ACCV 2016), muxspace/facial_expressions (GitHub).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fersearch import Choice, Dataset, Labels, Raw, hookimpl
 from fersearch.data.labels import EMOTIONS, FER2013, in_order
-from fersearch.space import Dimension, Value
+from fersearch.space import Value
 from fersearch_datasets import _affectnet as affectnet
 from fersearch_datasets import _layout_readers as readers
-from fersearch_datasets._listed import Figures, Listing, raw
-
-
-@dataclass(frozen=True)
-class Layout:
-    """One dataset: how its files are read, its classes, and the published figures that its counts are held against.
-
-    With `boxes` a face is cut out of its photo where a table has its box. `leaves_out` has the classes that an
-    option's value drops. `files` lists the files where reading them for it would take too long.
-    """
-
-    name: str
-    summary: str
-    licence: str
-    expected: str
-    classes: tuple[str, ...]
-    read: Callable[[Path, "Layout"], Listing]
-    figures: Figures
-    files: Callable[[Path, "Layout"], list[Path]] | None = None
-    options: Mapping[str, Dimension] = field(default_factory=dict)
-    leaves_out: Mapping[str, Mapping[Value, tuple[str, ...]]] = field(default_factory=dict)
-    boxes: bool = False
+from fersearch_datasets._layout import Layout
+from fersearch_datasets._listed import raw
 
 
 class FromLayout(Dataset):
@@ -80,7 +59,6 @@ def _counts(words: Sequence[str], *counts: int) -> dict[str, int]:
 BASIC7 = EMOTIONS[:7]
 OAHEGA = ("anger", "happiness", "neutral", "sadness", "surprise", "ahegao")
 FED = ("amenability", "confusion", "aversion", "concentration")
-
 LAYOUTS = (
     Layout(
         name="oahega",

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from fersearch import DataError, Dataset, Labels, Raw, hookimpl
+from fersearch.data.csvfile import MISSING, TO_DRAW, Row, parts_of_rows, rows, unslashed
 from fersearch.data.folders import single
 from fersearch.data.labels import lookalikes, one_spelling, spelling
-from fersearch.data.tables import MISSING, TO_DRAW, Row, parts_of_rows, rows, unslashed
 from fersearch.space import Value
 
 UNKNOWN = MISSING - {"NA"}  # for a person, whose initials may be NA

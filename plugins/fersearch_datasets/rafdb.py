@@ -147,7 +147,7 @@ def _published_test(samples: list[Sample], findings: list[str]) -> list[Sample]:
 
 def _disagreements(samples: Sequence[Sample], tables: Sequence[Path]) -> list[str]:
     """Images whose folder is not the one that the mirror's own tables give, and rows without an image."""
-    from fersearch.data.tables import rows
+    from fersearch.data.csvfile import rows
 
     listed = [row for table in tables for row in rows(table, COLUMNS)]
     findings: list[str] = []

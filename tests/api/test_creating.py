@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from fersearch import api
-from fersearch.api.checkpoints import refuse_existing
-from fersearch.api.context import components
-from fersearch.api.plan import Wishes, plan
+from fersearch.context import components
 from fersearch.errors import NameTaken, UsageError
+from fersearch.evaluation.checkpoint_folder import refuse_existing
+from fersearch.planning import Wishes, plan
 from fersearch.store import Store
 
 

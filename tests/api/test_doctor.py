@@ -11,12 +11,12 @@ from types import SimpleNamespace
 import pytest
 
 from fersearch import api
-from fersearch.api import checks_home, checks_machine
-from fersearch.api.checks import Check, guarded
+from fersearch.api import doctor
+from fersearch.api.doctor import Check, guarded
 from fersearch.artifacts import Artifacts
 from fersearch.owners import Owner
-from fersearch.store.checkup import Checkup
-from fersearch.training import checkup
+from fersearch.store.schema import Checkup
+from fersearch.training import measure
 
 NAMES = ["host", "packages", "devices", "face detector", "home", "storage", "checkpoints", "plugins", "datasets"]
 Usage = namedtuple("Usage", "total used free")
@@ -27,7 +27,7 @@ def look(name, **how):
 
 
 def judged(**seen):
-    return checks_home._judged(Checkup("postgresql://here/x", None, **seen))
+    return doctor._judged(Checkup("postgresql://here/x", None, **seen))
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def gpus(monkeypatch):
 
     def install(*taken):
         memory = [SimpleNamespace(free=(80_000 - mb) * 2**20, total=80_000 * 2**20) for mb in taken]
-        monkeypatch.setattr(checks_machine.devices, "gpus", lambda: [str(i) for i in range(len(taken))])
+        monkeypatch.setattr(doctor.devices, "gpus", lambda: [str(i) for i in range(len(taken))])
         fake = SimpleNamespace(
             nvmlInit=lambda: None,
             nvmlShutdown=lambda: None,
@@ -70,9 +70,9 @@ def test_deep_computes_with_torch(home):
 
 
 def test_a_device_that_does_not_compute_is_told(monkeypatch):
-    monkeypatch.setattr(checkup.torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr(checkup.torch.Tensor, "to", _no_kernel)
-    check = checks_machine.torch()
+    monkeypatch.setattr(measure.torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(measure.torch.Tensor, "to", _no_kernel)
+    check = doctor.check_torch()
     assert (check.level, check.told) == ("fail", "cuda:0: no kernel image")
 
 
@@ -83,58 +83,58 @@ def _no_kernel(tensor, device):
 
 
 def test_a_torch_without_the_gpu_fails(monkeypatch):
-    monkeypatch.setattr(checks_machine.devices, "gpus", lambda: ["0"])
-    monkeypatch.setattr(checkup.torch.cuda, "device_count", lambda: 0)
-    check = checks_machine.torch()
+    monkeypatch.setattr(doctor.devices, "gpus", lambda: ["0"])
+    monkeypatch.setattr(measure.torch.cuda, "device_count", lambda: 0)
+    check = doctor.check_torch()
     assert check.level == "fail"
     assert check.told.endswith("but not on the GPU")
 
 
 def test_gpus_are_told_with_their_memory(gpus):
     gpus(0, 100)
-    check = checks_machine.device()
+    check = doctor.check_device()
     assert check.level == "ok"
     assert check.told.startswith("GPU 0 H0, 80,000 of 80,000 MB free; GPU 1 H1, 79,900 of 80,000 MB free")
 
 
 def test_a_gpu_that_others_use_is_warned_of(gpus):
     gpus(0, 30_000)
-    check = checks_machine.device()
+    check = doctor.check_device()
     assert check.level == "warn"
     assert check.hint.startswith("GPU 1 is in use")
 
 
 def test_a_driver_without_a_gpu_is_warned_of(monkeypatch, tmp_path):
-    monkeypatch.setattr(checks_machine.devices, "gpus", list)
-    monkeypatch.setattr(checks_machine, "NVIDIA_DRIVER", tmp_path)
+    monkeypatch.setattr(doctor.devices, "gpus", list)
+    monkeypatch.setattr(doctor, "NVIDIA_DRIVER", tmp_path)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert "nvidia-smi" in checks_machine.device().hint
+    assert "nvidia-smi" in doctor.check_device().hint
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    assert "unset it" in checks_machine.device().hint
+    assert "unset it" in doctor.check_device().hint
 
 
 def test_a_missing_package_fails(monkeypatch):
-    monkeypatch.setattr(checks_machine, "PACKAGES", ("numpy", "no-such-package"))
-    check = checks_machine.python()
+    monkeypatch.setattr(doctor, "PACKAGES", ("numpy", "no-such-package"))
+    check = doctor.check_python()
     assert check.level == "fail"
     assert check.told.endswith("missing: no-such-package")
 
 
 def test_opencv_without_its_cascade_is_warned_of(monkeypatch):
-    monkeypatch.setattr(checks_machine, "CASCADE", "other.xml")
-    assert checks_machine.face_detector().level == "warn"
+    monkeypatch.setattr(doctor, "CASCADE", "other.xml")
+    assert doctor.check_face_detector().level == "warn"
 
 
 @pytest.mark.parametrize(("gigabytes", "level"), [(20, "ok"), (5, "warn"), (0.5, "fail")])
 def test_the_room_left_on_the_disk_decides(home, monkeypatch, gigabytes, level):
-    monkeypatch.setattr(checks_home.shutil, "disk_usage", lambda path: Usage(0, 0, int(gigabytes * 2**30)))
-    assert checks_home.folder().level == level
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: Usage(0, 0, int(gigabytes * 2**30)))
+    assert doctor.check_folder().level == level
 
 
 def test_a_home_that_cannot_be_made_fails(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path / "file" / "home"))
-    check = checks_home.folder()
+    check = doctor.check_folder()
     assert check.level == "fail"
     assert "cannot be written" in check.told
 
@@ -182,10 +182,10 @@ def test_files_without_a_row_and_rows_without_a_file_are_counted(tmp_path, monke
     weights.write_bytes(b"x" * 2**20)
     artifacts = Artifacts(tmp_path / "artifacts")
     spare = artifacts.put(weights)
-    os.utime(artifacts.root / spare, (0, time.time() - 2 * checks_home.YOUNG))
+    os.utime(artifacts.root / spare, (0, time.time() - 2 * doctor.YOUNG))
     weights.write_bytes(b"young")
     artifacts.put(weights)
-    check = checks_home.checkpoints(Checkup("sqlite:///x", tmp_path, kept={"ab" * 32: ("cnn-faces", 3)}))
+    check = doctor.check_checkpoints(Checkup("sqlite:///x", tmp_path, kept={"ab" * 32: ("cnn-faces", 3)}))
     assert check.level == "warn"
     assert check.told == (
         "2 files, 1 MB; 1 of them (1 MB) belong to no study of this database; "
@@ -202,8 +202,8 @@ def test_the_files_of_another_database_are_no_finding(tmp_path, monkeypatch):
     for text, database in (("theirs", "b" * 32), ("ours", "a" * 32)):
         weights.write_text(text)
         digest = artifacts.put(weights, Owner(database, "5" * 32))
-        os.utime(artifacts.root / digest, (0, time.time() - 2 * checks_home.YOUNG))
-    check = checks_home.checkpoints(Checkup("sqlite:///x", tmp_path, identity="a" * 32))
+        os.utime(artifacts.root / digest, (0, time.time() - 2 * doctor.YOUNG))
+    check = doctor.check_checkpoints(Checkup("sqlite:///x", tmp_path, identity="a" * 32))
     assert check.facts["unnamed"] == 1
 
 

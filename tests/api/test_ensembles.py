@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from fersearch import api
-from fersearch.api.candidates import Candidate, check_alike, costs
-from fersearch.api.context import components, open_store
 from fersearch.artifacts import Artifacts
+from fersearch.context import components, open_store
+from fersearch.ensembles.candidates import Candidate, check_alike, costs
 from fersearch.errors import FersearchError, PluginError, UnknownName, UsageError
 from fersearch.home import artifacts_folder
 from fersearch.study import Protocol

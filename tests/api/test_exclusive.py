@@ -1,9 +1,9 @@
 """Members of a front are timed again alone; the searched value stays, and nobody is timed twice."""
 
 from fersearch import api
-from fersearch.api import exclusive
-from fersearch.api.context import open_store
+from fersearch.api import run as exclusive
 from fersearch.api.reruns import Changed, Compared, Rerun
+from fersearch.context import open_store
 from fersearch.engines.local import Observer
 from fersearch.report.sharing import EXCLUSIVE
 

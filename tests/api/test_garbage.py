@@ -9,8 +9,9 @@ import pytest
 
 from fersearch import api
 from fersearch.api import garbage
-from fersearch.api.context import open_store
 from fersearch.artifacts import YOUNG, Artifacts
+from fersearch.context import open_store
+from fersearch.engines import requests
 from fersearch.errors import FersearchError, NoDatabase, UsageError
 from fersearch.home import artifacts_folder, run_folder, runs_folder, states_url
 from fersearch.remote import Remote
@@ -126,7 +127,7 @@ def test_a_policy_can_be_changed_as_a_study_goes_on(home):
 
 def test_a_checkpoint_between_row_and_file_is_an_orphan_that_is_collected(empty, monkeypatch):
     """The driver dies after its rows say that a checkpoint is released, and before the file is gone."""
-    monkeypatch.setattr(garbage, "_remove", lambda *_: None)
+    monkeypatch.setattr(requests, "_remove", lambda *_: None)
     name = create("cut", trials=3)
     api.run_study(name, slots=1)
     monkeypatch.undo()

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from fersearch import api
-from fersearch.api import running
-from fersearch.api.context import drain_notices, open_store
 from fersearch.artifacts import YOUNG, Artifacts
+from fersearch.context import drain_notices, open_store
+from fersearch.engines import driver
 from fersearch.engines.local import Observer
 from fersearch.home import artifacts_folder, log_folder, run_folder, runs_folder
 from fersearch.locks import beside, try_lock
@@ -30,8 +30,8 @@ ALONE: dict[str, list[dict[str, float]]] = {}
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home in which states are saved after every step."""
     monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path / "home"))
-    often = running.request_for
-    monkeypatch.setattr(running, "request_for", lambda *words: replace(often(*words), save_every=0.0))
+    often = driver.request_for
+    monkeypatch.setattr(driver, "request_for", lambda *words: replace(often(*words), save_every=0.0))
     return tmp_path / "home"
 
 
@@ -331,7 +331,7 @@ def test_looks_are_booked_by_the_study_and_not_by_its_name(home: Path, tmp_path:
 
 
 def test_a_card_without_a_study_id_is_known_by_its_digest(home: Path, tmp_path: Path, monkeypatch) -> None:
-    from fersearch.training import run as runs
+    from fersearch.training import attempt as runs
 
     made = runs.make_card
     monkeypatch.setattr(

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from fersearch.api import outages
-from fersearch.api.outages import Outages
+from fersearch.engines import outages
 from fersearch.engines.local import Stop
+from fersearch.engines.outages import Outages
 from fersearch.errors import StoreUnavailable
 
 

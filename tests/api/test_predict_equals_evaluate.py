@@ -17,23 +17,21 @@ import torch
 from fersearch_architectures.cnn import Cnn
 from PIL import Image
 
-from fersearch import api
-from fersearch.api import context
-from fersearch.api.context import components, drain_notices
-from fersearch.api.exams import Exam, sit
+from fersearch import api, context
 from fersearch.artifacts import file_digest
+from fersearch.components import trained_task
+from fersearch.context import components, drain_notices
 from fersearch.data import options as dataset_options
 from fersearch.data.arrays import load, prepare
 from fersearch.data.prepared import FOUND
+from fersearch.ensembles.model import answers
 from fersearch.errors import FersearchError
+from fersearch.evaluation.request import Exam, sit
 from fersearch.home import prepared_folder
 from fersearch.study import Objective
 from fersearch.training.batches import normalised
-from fersearch.training.checkpoint import make_card, read_checkpoint, write_checkpoint
-from fersearch.training.ensemble import answers
+from fersearch.training.checkpoint import Restored, make_card, read_checkpoint, write_checkpoint
 from fersearch.training.request import TrialRequest
-from fersearch.training.task import trained_task
-from fersearch.training.use import Restored
 from tests.data.test_detect import photograph
 from tests.plugins.datasets import test_ckplus as ckplus
 from tests.plugins.datasets import test_fer2013 as fer2013

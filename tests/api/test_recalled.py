@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fersearch.api.running import recalled
+from fersearch.engines.driver import recalled
 from fersearch.search.brain import Search
 from fersearch.store import Store, StudyRow
 from fersearch.study import Keep, Protocol

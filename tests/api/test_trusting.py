@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from fersearch import api, cli, trust
-from fersearch.api.checkpoints import trusted_registry, write_plugins
-from fersearch.api.context import components, components_of, notices, open_store
+from fersearch.context import components, components_of, notices, open_store
 from fersearch.errors import PluginError
+from fersearch.evaluation.checkpoint_folder import trusted_registry, write_plugins
 from fersearch.plugins import PluginFile
 from tests.cards import card
 from tests.training.test_card import with_card
@@ -72,7 +72,7 @@ def test_code_of_a_database_does_not_run_unasked(study: str, verb: str, tmp_path
 
 
 def test_an_ensemble_and_a_rerun_ask_too(study: str) -> None:
-    from fersearch.api.candidates import registry_of
+    from fersearch.ensembles.candidates import registry_of
 
     for load in (lambda: registry_of([held(study)]), lambda: components_of(held(study))):
         with pytest.raises(PluginError, match="have not let run here"):

@@ -22,8 +22,8 @@ def run_trial(request, report, pulse=None, saved=None, say=None):
     return Outcome(Reason.DONE, kept_epoch=NAPS)
 
 
-stub = ModuleType("fersearch.training.run")  # the trial process needs no torch then
+stub = ModuleType("fersearch.training.attempt")  # the trial process needs no torch then
 stub.TrialRequest, stub.run_trial = TrialRequest, run_trial
-sys.modules["fersearch.training.run"] = stub
+sys.modules["fersearch.training.attempt"] = stub
 
 import fersearch.engines.child  # noqa: E402, F401

@@ -19,8 +19,8 @@ from fersearch_architectures.resnet import ResNet18
 from fersearch import registry
 from fersearch.data import arrays
 from fersearch.study import Objective
-from fersearch.training.freeze import freeze
 from fersearch.training.loop import train
+from fersearch.training.model import freeze
 from tests.benchmarks.trainer import PARAMS
 
 FROZEN = {"freeze": "all_but_last", "frozen_batch_norm": "fixed", "augmentation": "none", "dropout": 0.2}

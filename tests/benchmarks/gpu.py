@@ -21,10 +21,10 @@ import torch
 
 from fersearch import nvml, registry
 from fersearch.data import arrays
-from fersearch.engines.pool import Pool, Process
+from fersearch.engines.processes import Pool, Process
 from fersearch.study import Objective
-from fersearch.training.building import prepare_torch
 from fersearch.training.measure import device_name
+from fersearch.training.model import prepare_torch
 from fersearch.training.request import TrialRequest
 from tests.benchmarks.trainer import PARAMS, bare, compare, data, trainer
 from tests.processes import anonymous_mb

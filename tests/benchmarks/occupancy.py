@@ -13,7 +13,7 @@ from pathlib import Path
 from fersearch import registry
 from fersearch.engines.devices import Slot
 from fersearch.engines.local import LocalEngine, Observer, Stop
-from fersearch.engines.pool import Pool
+from fersearch.engines.processes import Pool
 from fersearch.search.brain import Search
 from fersearch.store import Store
 from fersearch.training.request import TrialRequest
@@ -42,11 +42,11 @@ def body(engine: str, slots: int, left: ExitStack):
         return [Slot(i, "cpu", (), 1) for i in range(slots)], Pool
     import ray
 
-    from fersearch.engines import ray_cluster
-    from fersearch.engines.ray import on_ray
+    from fersearch.engines.ray import cluster
+    from fersearch.engines.ray.pool import on_ray
 
-    os.environ.update(ray_cluster.QUIET)
-    folder = ray_cluster.temporary_folder(left)
+    os.environ.update(cluster.QUIET)
+    folder = cluster.temporary_folder(left)
     quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
     ray.init(address="local", num_cpus=max(slots, os.cpu_count() or 1), num_gpus=0, _temp_dir=str(folder), **quiet)
     left.callback(ray.shutdown)

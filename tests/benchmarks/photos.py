@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 from fersearch import registry
-from fersearch.api.running import PRELOAD
 from fersearch.data import arrays
-from fersearch.engines.pool import Pool
+from fersearch.engines.driver import PRELOAD
+from fersearch.engines.processes import Pool
 from fersearch.plugins import PluginFile
 from fersearch.study import Objective
 from fersearch.training.request import TrialRequest

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fersearch import api
-from fersearch.search.sampler import OptunaSampler
+from fersearch.search.optuna_sampler import OptunaSampler
 from fersearch.store import Store
 from fersearch.trial import Attempt, Epoch, Reason, Trial, TrialState
 

@@ -15,7 +15,7 @@ import psutil
 from sqlalchemy import func, select
 
 from fersearch import registry
-from fersearch.engines.collector import seldom_collecting  # as the engine does
+from fersearch.engines.local import seldom_collecting  # as the engine does
 from fersearch.search.brain import Search
 from fersearch.store import Store
 from fersearch.store.tables import epochs as epoch_rows

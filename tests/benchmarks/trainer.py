@@ -35,7 +35,7 @@ from fersearch.training.augment import PRESETS
 from fersearch.training.batches import Pixels
 from fersearch.training.loop import train
 from fersearch.training.measure import synchronize
-from fersearch.training.precision import Precision
+from fersearch.training.numerics import Precision
 
 Side = Callable[[], tuple[float, float]]  # wall and CPU seconds of a pass
 BATCH, CLASSES = 64, 8

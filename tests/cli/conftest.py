@@ -21,6 +21,6 @@ def home(tmp_path, monkeypatch):
 @pytest.fixture(autouse=True)
 def nothing_noted_before() -> None:
     """Forget what verbs noted in other files of this process."""
-    from fersearch.api.context import notices
+    from fersearch.context import notices
 
     notices.clear()

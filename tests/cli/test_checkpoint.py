@@ -6,7 +6,7 @@ import pytest
 
 from fersearch import cli
 from fersearch.api.garbage import Garbage, Heap
-from fersearch.cli import render, results
+from fersearch.cli import render, render_models
 from fersearch.trial import Trial, TrialState
 from tests.cli.fakes import OBJECTIVES, text
 
@@ -37,7 +37,7 @@ def collected(monkeypatch):
 
 
 def test_what_was_removed_is_told_by_kind():
-    assert text(results.garbage(garbage(**FOUND))) == "\n".join(
+    assert text(render_models.garbage(garbage(**FOUND))) == "\n".join(
         [
             "what                                               files     size",
             "checkpoints given up by their study's keep policy     12  8.01 MB",
@@ -51,7 +51,7 @@ def test_what_was_removed_is_told_by_kind():
 
 
 def test_nothing_to_remove_is_said():
-    assert text(results.garbage(Garbage(URL, False, ()))) == "nothing to remove"
+    assert text(render_models.garbage(Garbage(URL, False, ()))) == "nothing to remove"
 
 
 def test_a_dry_run_only_counts(collected, capsys):

@@ -3,9 +3,9 @@
 import pytest
 
 from fersearch import api, cli
-from fersearch.api.comparing import Compared, Swept
-from fersearch.report.compare_sweep import Sweep
-from fersearch.report.pack import Written
+from fersearch.api.compare import Compared, Swept
+from fersearch.report.comparison.sweep import Sweep
+from fersearch.report.writer import Written
 from tests.report.compare_fakes import comparison, entry
 from tests.report.fakes import MEASURES, record
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from fersearch import api, cli
+from fersearch import api, cli, formatting
 from fersearch.api.ensembles import Added, Ensemble, Member
 from fersearch.api.reruns import Changed, Compared, Rerun
 from fersearch.api.studies import TrialView
-from fersearch.cli import render, results, words
+from fersearch.cli import render, render_models
 from fersearch.study import Objective
 from fersearch.trial import Attempt, Reason
 from tests.cli.fakes import SPEC, text, trial
@@ -38,7 +38,7 @@ OTHER = Rerun("cnn-faces", 1, 7, 12, (9, 8), (Compared("f1_macro", 0.5, 0.375, T
 
 
 def test_an_ensemble_tells_its_steps_and_both_figures():
-    assert text(results.ensemble(MADE), 120).splitlines() == [
+    assert text(render_models.ensemble(MADE), 120).splitlines() == [
         "ensemble of 2 models by stacking in ens",
         "step  added      f1_macro ↑",
         "   1  a trial 4       0.600",
@@ -60,9 +60,9 @@ def test_an_ensemble_tells_its_steps_and_both_figures():
 
 def test_an_ensemble_that_is_no_better_says_so():
     worse = replace(MADE, method="mean", fair=0.59)
-    assert results.verdict(worse) == "by folds, no better than the best single model"
+    assert render_models.verdict(worse) == "by folds, no better than the best single model"
     loss = replace(worse, objective=Objective("log_loss", "min"), fair=0.4, fair_single=0.5)
-    assert results.verdict(loss).startswith("by folds, 0.100 better than")
+    assert render_models.verdict(loss).startswith("by folds, 0.100 better than")
 
 
 def test_an_ensemble_for_a_script(monkeypatch, capsys):
@@ -99,7 +99,7 @@ def test_an_ensemble_ends_with_what_to_type_next(monkeypatch, capsys):
 
 
 def test_an_equal_rerun():
-    assert text(results.rerun(SAME)).splitlines() == [
+    assert text(render_models.rerun(SAME)).splitlines() == [
         "trial 1 of cnn-faces, again with seed 7: 12 epochs",
         "metric         stored  again",
         "f1_macro        0.500  0.500  same",
@@ -110,7 +110,7 @@ def test_an_equal_rerun():
 
 
 def test_a_rerun_that_differs_tells_by_how_much_and_what_changed():
-    assert text(results.rerun(OTHER)).splitlines() == [
+    assert text(render_models.rerun(OTHER)).splitlines() == [
         "trial 1 of cnn-faces, again with seed 7: 12 epochs",
         "metric    stored  again",
         "f1_macro   0.500  0.375  differs by 0.125",
@@ -161,4 +161,4 @@ def test_whatever_a_process_recorded_is_shown():
     attempt = Attempt(1, Reason.DONE, first_epoch=1, last_epoch=2, seconds=4.0, facts=facts)
     told = text(render.attempts([attempt]))
     assert told.splitlines()[-1] == "attempt 1 ran with device=cpu frozen_prefix_cache=true stages=[1, 2]"
-    assert words.facts({}) == ""
+    assert formatting.facts({}) == ""

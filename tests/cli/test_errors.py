@@ -67,7 +67,7 @@ def test_a_full_disk_or_a_closed_folder_is_no_bug_of_ours(capsys, number, home):
 
 
 def test_notices_come_before_the_error_they_explain(capsys):
-    from fersearch.api import context
+    from fersearch import context
 
     context.notices.append("using plugin x.py")
     errors.guarded(failing(UsageError("wrong")))
@@ -94,7 +94,7 @@ def test_a_reader_who_left_is_no_error(words):
 
 
 def test_errors_and_notes_show_neither_control_characters_nor_passwords(capsys):
-    from fersearch.api.context import notices
+    from fersearch.context import notices
 
     notices.append("note of \x1b[2J")
     errors.guarded(failing(FersearchError("class 'a\x1b[31m\u202e'", "see postgresql://a:secret@h/x")))

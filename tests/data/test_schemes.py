@@ -2,8 +2,7 @@
 
 import pytest
 
-from fersearch.data.labels import CANONICAL, EMOTIONS, NOT_CLASSES
-from fersearch.data.schemes import DERIVED, NAMES, SCHEMES, Scheme, resolve
+from fersearch.data.labels import CANONICAL, DERIVED, EMOTIONS, NAMES, NOT_CLASSES, SCHEMES, Scheme, resolve
 from fersearch.errors import UnknownName
 
 RAFDB = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fersearch.data.sources import alone, confounded, count, known_by_source
+from fersearch.data.verify import alone, confounded, count, known_by_source
 
 CLASSES = ("anger", "joy", "calm")
 SOURCE = np.array(["web"] * 6 + ["lab"] * 6)

@@ -72,8 +72,8 @@ def _hurt(wish: str, attempt: int, number: int) -> None:
         os._exit(3)
 
 
-stub = ModuleType("fersearch.training.run")
+stub = ModuleType("fersearch.training.attempt")
 stub.TrialRequest, stub.run_trial = TrialRequest, run_trial
-sys.modules["fersearch.training.run"] = stub
+sys.modules["fersearch.training.attempt"] = stub
 
 import fersearch.engines.child  # noqa: E402, F401

@@ -10,8 +10,8 @@ import pytest
 from fersearch.components import Metric
 from fersearch.engines.devices import Slot
 from fersearch.engines.local import LocalEngine, Observer
-from fersearch.engines.pool import Pool
-from fersearch.engines.stop import Stop
+from fersearch.engines.processes import Pool
+from fersearch.engines.shutdown import Stop
 from fersearch.search import Search
 from fersearch.space import Choice, Space
 from fersearch.study import Budget, Keep, Objective, StudySpec
@@ -26,13 +26,13 @@ ROOT = Path(__file__).parents[2]
 def ray_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A Ray of two CPUs in this process, quiet, its files removed in the end."""
     ray = pytest.importorskip("ray")
-    from fersearch.engines import ray_cluster
+    from fersearch.engines.ray import cluster
 
     with pytest.MonkeyPatch.context() as patch, ExitStack() as left:
-        for name, value in ray_cluster.QUIET.items():
+        for name, value in cluster.QUIET.items():
             patch.setenv(name, value)
         patch.setenv("PYTHONPATH", str(ROOT))
-        folder = ray_cluster.temporary_folder(left)
+        folder = cluster.temporary_folder(left)
         ray.init(
             address="local",
             num_cpus=2,
@@ -90,7 +90,7 @@ class Bench:
     def _body(self, slots: int, left: ExitStack) -> tuple[list[Slot], Callable[..., Pool]]:
         if self.engine == "local":
             return [Slot(i, "cpu", (), 1) for i in range(slots)], Pool
-        from fersearch.engines.ray import on_ray
+        from fersearch.engines.ray.pool import on_ray
 
         return left.enter_context(on_ray("local", slots, None))
 

@@ -5,8 +5,8 @@ import time
 import pytest
 
 from fersearch.engines.local import Observer
-from fersearch.engines.pool import FORKS
-from fersearch.engines.stop import Level, Stop
+from fersearch.engines.processes import FORKS
+from fersearch.engines.shutdown import Level, Stop
 from fersearch.trial import Reason, TrialState
 from tests.processes import gone
 

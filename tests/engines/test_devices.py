@@ -1,7 +1,7 @@
 import pytest
 
 from fersearch.engines import devices
-from fersearch.engines.packing import MOST
+from fersearch.engines.devices import MOST
 from fersearch.errors import UsageError
 
 

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from fersearch.engines import foreign
-from fersearch.engines.foreign import ADVICE, SELDOM, Lookout, own_processes, process_name, strangers
+from fersearch.engines import contention
+from fersearch.engines.contention import ADVICE, SELDOM, Lookout, own_processes, process_name, strangers
 from fersearch.nvml import Standing
 
 GB = 2**30
@@ -50,8 +50,8 @@ def test_a_gpu_that_computes_for_nobody_we_know_is_told():
 
 
 def test_the_lookout_looks_seldom_and_tells_once(monkeypatch):
-    monkeypatch.setattr(foreign, "process_name", lambda pid: "")
-    monkeypatch.setattr(foreign, "own_processes", lambda: {1})
+    monkeypatch.setattr(contention, "process_name", lambda pid: "")
+    monkeypatch.setattr(contention, "own_processes", lambda: {1})
     looked, notes, now = [], [], [0.0]
 
     def read(gpu):

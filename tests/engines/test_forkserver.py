@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fersearch.engines.pool import FORKS, Pool
+from fersearch.engines.processes import FORKS, Pool
 from fersearch.trial import Lost
 from tests.processes import gone
 
@@ -93,7 +93,7 @@ def test_children_go_with_a_killed_server_and_the_pool_starts_another(tmp_path):
 
 def test_no_process_outlives_a_killed_driver(tmp_path):
     code = (
-        "import sys, time, json; from pathlib import Path; from fersearch.engines.pool import Pool;"
+        "import sys, time, json; from pathlib import Path; from fersearch.engines.processes import Pool;"
         "pool = Pool(()); process = pool.start(Path(sys.argv[1]), {});"
         "print(json.dumps([pool.server_pid, process.receive()['pid']]), flush=True); time.sleep(60)"
     )

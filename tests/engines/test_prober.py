@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 
 from fersearch import api
-from fersearch.api.context import open_store
-from fersearch.api.requests import request_for
+from fersearch.context import open_store
 from fersearch.data.prepared import Prepared
-from fersearch.engines import prober as probing
+from fersearch.engines import gpu_memory as probing
 from fersearch.engines.devices import Slot
-from fersearch.engines.pool import FORKS, Pool
-from fersearch.engines.prober import UNKNOWN, prober
+from fersearch.engines.gpu_memory import UNKNOWN, prober
+from fersearch.engines.processes import FORKS, Pool
+from fersearch.engines.requests import request_for
 from fersearch.home import prepared_folder
 from fersearch.trial import Trial
 

@@ -10,7 +10,7 @@ pytest.importorskip("ray")
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_of_a_node_is_no_fault_of_the_trial(code):
-    from fersearch.engines.ray_actor import failed
+    from fersearch.engines.ray.actor import failed
 
     outcome = failed(OSError(code, "No space left on device", "/far/prepared"))
     assert (outcome.reason, outcome.facts["lost"], outcome.facts["node"]) == ("interrupted", "disk", platform.node())
@@ -19,7 +19,7 @@ def test_a_full_disk_of_a_node_is_no_fault_of_the_trial(code):
 
 
 def test_any_other_error_is_the_trials():
-    from fersearch.engines.ray_actor import failed
+    from fersearch.engines.ray.actor import failed
 
     outcome = failed(KeyError("x"))
     assert (outcome.reason, dict(outcome.facts)) == ("error", {})

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from fersearch import api
-from fersearch.engines import pool as pools
-from fersearch.engines.pool import Pool
+from fersearch.engines import processes as pools
+from fersearch.engines.processes import Pool
 from tests.processes import gone
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes are handed sockets, as on POSIX")

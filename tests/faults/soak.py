@@ -176,7 +176,7 @@ def nodes(engine: str) -> Iterator[tuple[list[str], Callable[[], bool] | None]]:
         return
     from ray.cluster_utils import Cluster
 
-    from fersearch.engines.ray_cluster import QUIET
+    from fersearch.engines.ray.cluster import QUIET
 
     os.environ.update(QUIET | {"SLOW_SECONDS": "0.15"})
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})

@@ -16,7 +16,7 @@ def cluster(monkeypatch, tmp_path):
     """A head without CPUs and two nodes of one CPU, each with a home of its own."""
     from ray.cluster_utils import Cluster
 
-    from fersearch.engines.ray_cluster import QUIET
+    from fersearch.engines.ray.cluster import QUIET
 
     for name, value in {**QUIET, "SLOW_SECONDS": "1"}.items():
         monkeypatch.setenv(name, value)

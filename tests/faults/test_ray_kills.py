@@ -23,7 +23,7 @@ def cluster(monkeypatch):
     """A head without CPUs and two nodes of one CPU each, all on this machine."""
     from ray.cluster_utils import Cluster
 
-    from fersearch.engines.ray_cluster import QUIET
+    from fersearch.engines.ray.cluster import QUIET
 
     for name, value in {**QUIET, "SLOW_SECONDS": "0.4"}.items():
         monkeypatch.setenv(name, value)

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from fersearch.report.compare import Comparison, Entry
-from fersearch.report.records import Measure
+from fersearch.report.comparison.entries import Comparison, Entry
+from fersearch.report.inputs import Measure
 from fersearch.study import Protocol
 from fersearch.trial import Epoch, Trial, TrialState
 from tests.report.fakes import MEASURES, SPEC, record

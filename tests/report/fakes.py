@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from fersearch.report import derive
-from fersearch.report.records import Data, Judged, Measure, Record
+from fersearch.report.inputs import Data, Judged, Measure, Record
 from fersearch.search.front import front
 from fersearch.space import Choice, Float, Int, Space
 from fersearch.store.records import Look

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from fersearch.report import dataset_page
-from fersearch.report.dataset import Portrait, duplicates, intensities, samples
+from fersearch.report.dataset_page import Portrait, duplicates, intensities, samples
 from fersearch.report.plots import style
-from fersearch.training.preview import previews
+from fersearch.training.augment import previews
 
 CLASSES = ("anger", "joy", "fear")
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from fersearch.report import evidence
-from fersearch.report.records import Judged
+from fersearch.report import derive
+from fersearch.report.inputs import Judged
 
 IMAGES = np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1)
 JUDGED = Judged(
@@ -16,7 +16,7 @@ JUDGED = Judged(
 def test_areas_are_those_of_scikit_learn():
     from sklearn.metrics import roc_auc_score
 
-    curves = evidence.roc_curves(JUDGED, ["joy", "fear"])
+    curves = derive.roc_curves(JUDGED, ["joy", "fear"])
     assert [curve.name for curve in curves] == ["joy", "fear", "all decisions (micro)"]
     assert curves[1].area == pytest.approx(roc_auc_score(JUDGED.labels, JUDGED.probabilities[:, 1]))
     for curve in curves:
@@ -26,14 +26,14 @@ def test_areas_are_those_of_scikit_learn():
 
 def test_a_class_without_images_has_no_curve():
     alone = Judged(JUDGED.probabilities, np.array([0, 0, 0, 0]), IMAGES, JUDGED.rows)
-    assert [curve.name for curve in evidence.roc_curves(alone, ["joy", "fear"])] == ["all decisions (micro)"]
+    assert [curve.name for curve in derive.roc_curves(alone, ["joy", "fear"])] == ["all decisions (micro)"]
 
 
 def test_mistakes_are_the_surest_first_with_their_own_images():
-    found = evidence.mistakes(JUDGED, ["joy", "fear"])
+    found = derive.mistakes(JUDGED, ["joy", "fear"])
     assert [(m.true, m.called, round(m.share, 2), int(m.image.item())) for m in found] == [
         ("joy", "fear", 0.8, 4),
         ("fear", "joy", 0.7, 3),
     ]
-    assert len(evidence.mistakes(JUDGED, ["joy", "fear"], most=1)) == 1
-    assert evidence.right(JUDGED) == 0.5
+    assert len(derive.mistakes(JUDGED, ["joy", "fear"], most=1)) == 1
+    assert derive.right(JUDGED) == 0.5

@@ -3,8 +3,8 @@
 import pytest
 
 from fersearch import api
-from fersearch.api.context import open_store
 from fersearch.api.reports import gather
+from fersearch.context import open_store
 from fersearch.errors import DataError
 from fersearch.report import sections
 

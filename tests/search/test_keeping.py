@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fersearch.search.front import front
-from fersearch.search.keeping import Keeper, kept
+from fersearch.search.front import Keeper, front, kept
 from fersearch.study import Keep, Objective
 from fersearch.trial import Epoch, Outcome, Reason, Trial, TrialState
 from tests.search.fakes import Rows, make_search, make_spec

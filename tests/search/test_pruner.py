@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fersearch.pareto import epsilon_net, fronts
-from fersearch.search.levels import Levels
-from fersearch.search.pruner import MIN_PEERS, NoPruner, ParetoPruner, Verdict, rungs
+from fersearch.search.pruner import MIN_PEERS, Levels, NoPruner, ParetoPruner, Verdict, rungs
 from fersearch.study import Objective
 from fersearch.trial import Epoch
 from tests.search.fakes import METRICS, OBJECTIVES

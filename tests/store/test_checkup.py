@@ -7,8 +7,7 @@ from sqlalchemy import insert, text
 
 from fersearch.errors import StoreError
 from fersearch.store import Store
-from fersearch.store.checkup import check_up
-from fersearch.store.schema import SCHEMA, VERSION_TABLE
+from fersearch.store.schema import SCHEMA, VERSION_TABLE, check_up
 from fersearch.store.tables import checkpoints, now, trials
 
 DIGEST = "ab" * 32

@@ -15,7 +15,7 @@ from sqlalchemy import update
 
 from fersearch.errors import StoreUnavailable, StudyBusy
 from fersearch.store import Lease, Store, StudyRow, lease
-from fersearch.store.holder import Holder
+from fersearch.store.lease import Holder
 from fersearch.store.tables import leases, now
 from fersearch.trial import Trial
 

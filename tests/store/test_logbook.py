@@ -5,14 +5,14 @@ import time
 import pytest
 
 from fersearch.errors import StoreUnavailable
-from fersearch.store import Mailbox, Request, Store, StudyRow, logbook, mailbox
+from fersearch.store import Mailbox, Request, Store, StudyRow, control, studies
 from fersearch.trial import Attempt, Reason, Trial
 from tests.store.conftest import make_spec
 
 
 @pytest.fixture(autouse=True)
 def _poll_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mailbox, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(control, "POLL_SECONDS", 0.01)
 
 
 def arrived(box: Mailbox, count: int) -> list[Request]:
@@ -52,8 +52,8 @@ def test_no_request_is_lost_or_repeated_while_the_database_comes_and_goes(
         real(connection, found)  # type: ignore[arg-type]
 
     marks: list[int] = []
-    real = logbook.take
-    monkeypatch.setattr(logbook, "take", marked)
+    real = studies.take
+    monkeypatch.setattr(studies, "take", marked)
     store.request(study.id, "stop", {})
     with store.mailbox(study.id) as box:
         assert [request.kind for request in arrived(box, 1)] == ["stop"]

@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 
 from fersearch.errors import StoreError
 from fersearch.store import Store, StudyRow, schema
-from fersearch.store.engine import Database
+from fersearch.store.database import Database
 from fersearch.store.tables import metadata
 from fersearch.trial import Attempt, Epoch, Trial, TrialState
 from tests.store.conftest import make_spec

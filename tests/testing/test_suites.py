@@ -11,7 +11,7 @@ from fersearch_metrics.quality import Accuracy
 
 from fersearch import Choice, Float, Int, Task
 from fersearch.testing import ArchitectureSuite, MetricSuite
-from fersearch.testing.pairwise import pairwise
+from fersearch.testing.architectures import pairwise
 
 
 def failures(suite: Any) -> set[str]:

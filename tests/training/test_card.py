@@ -16,8 +16,7 @@ from fersearch import Task
 from fersearch.errors import FersearchError
 from fersearch.registry import Registry
 from fersearch.training.card import DEEPEST, FORMAT, KEY, read_card, read_ensemble_card
-from fersearch.training.checkpoint import write_checkpoint
-from fersearch.training.use import Restored
+from fersearch.training.checkpoint import Restored, write_checkpoint
 from tests.cards import card, ensemble_card
 
 PARAMS = {"dropout": 0.1, "batch_size": 8, "width": 1, "convolutions": 1}

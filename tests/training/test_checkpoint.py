@@ -13,9 +13,9 @@ from fersearch import Task, UsageError
 from fersearch.errors import FersearchError
 from fersearch.training.card import FORMAT
 from fersearch.training.checkpoint import load_model, read_checkpoint, write_checkpoint
+from fersearch.training.model import read_weights, start_from
+from fersearch.training.snapshots import States
 from fersearch.training.stamp import Unusable
-from fersearch.training.states import States
-from fersearch.training.weights import read_weights, start_from
 from tests.cards import card
 
 TASK = Task(tuple("abcdefgh"))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from fersearch.training.ema import Average
+from fersearch.training.optim import Average
 
 
 def stepped(model: nn.Module, average: Average, by: float = 1.0) -> None:

@@ -13,16 +13,16 @@ from fersearch_metrics.measured import PeakMemory, TrainSeconds
 from fersearch_metrics.quality import Accuracy
 from torch import nn
 
+from fersearch.components import trained_task
 from fersearch.data.arrays import Loaded
 from fersearch.study import Objective
 from fersearch.training.batches import Pixels
-from fersearch.training.errors import Diverged
 from fersearch.training.evaluate import judge
 from fersearch.training.loop import train
 from fersearch.training.losses import criterion
-from fersearch.training.progress import Progress
-from fersearch.training.states import States
-from fersearch.training.task import trained_task
+from fersearch.training.numerics import Diverged
+from fersearch.training.resume import Progress
+from fersearch.training.snapshots import States
 from fersearch.trial import Decision, Epoch
 
 CPU = torch.device("cpu")
@@ -178,7 +178,7 @@ def test_an_undefined_objective_diverges_but_another_metric_may_be_undefined(
 
 
 def test_frozen_stages_do_not_move(patterns: Make, base: dict[str, Any], tmp_path: Path) -> None:
-    from fersearch.training.freeze import freeze
+    from fersearch.training.model import freeze
 
     params = {**base, "freeze": "first_2", "frozen_batch_norm": "fixed"}
     loaded = patterns(48)

@@ -9,15 +9,15 @@ import torch
 from fersearch_architectures.cnn import Cnn
 
 from fersearch.artifacts import Artifacts
+from fersearch.components import trained_task
 from fersearch.data.arrays import Loaded
 from fersearch.registry import Registry
 from fersearch.study import Objective
+from fersearch.training.attempt import run_trial
 from fersearch.training.batches import Pixels
-from fersearch.training.fit import Fit
-from fersearch.training.micro import fit_into_memory
+from fersearch.training.memory import fit_into_memory
 from fersearch.training.request import TrialRequest
-from fersearch.training.run import run_trial
-from fersearch.training.task import trained_task
+from fersearch.training.trainer import Fit
 from fersearch.trial import Decision, Epoch, Reason
 
 Make = Callable[..., Loaded]

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from fersearch import recipe
-from fersearch.training import augment, batches, freeze, losses, optim, sampling, tta
+from fersearch.training import augment, batches, losses, model, optim, sampling
+from fersearch.training import augment as tta
 
 
 def test_the_recipes_names_are_those_of_training() -> None:
@@ -28,7 +29,7 @@ def test_every_strength_can_be_set_alone() -> None:
 @pytest.mark.parametrize("stages", [2, 3, 6])
 def test_every_freezing_rule_freezes_something_but_not_all(stages: int) -> None:
     parts = [nn.Linear(1, 1) for _ in range(stages)]
-    frozen = {rule: len(freeze.frozen_stages(rule, parts)) for rule in recipe.freeze_rules(stages)}
+    frozen = {rule: len(model.frozen_stages(rule, parts)) for rule in recipe.freeze_rules(stages)}
     assert frozen.pop("none") == 0
     assert all(0 < count < stages for count in frozen.values())
 

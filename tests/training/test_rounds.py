@@ -10,8 +10,8 @@ import pytest
 from fersearch.artifacts import Artifacts
 from fersearch.registry import Registry
 from fersearch.study import Protocol
+from fersearch.training.attempt import run_trial
 from fersearch.training.checkpoint import read_checkpoint
-from fersearch.training.run import run_trial
 from fersearch.trial import Decision, Epoch, Outcome, Reason
 
 TIMED = ("train_seconds", "peak_memory_mb")

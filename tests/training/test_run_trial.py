@@ -16,11 +16,11 @@ from fersearch.artifacts import Artifacts
 from fersearch.data.arrays import Prepared, load
 from fersearch.plugins import PluginFile
 from fersearch.registry import Registry
+from fersearch.training.attempt import run_trial
 from fersearch.training.batches import Pixels
 from fersearch.training.checkpoint import load_model, read_checkpoint
 from fersearch.training.evaluate import predict
 from fersearch.training.request import TrialRequest
-from fersearch.training.run import run_trial
 from fersearch.trial import Decision, Epoch, Reason
 
 RequestOf = Callable[..., TrialRequest]

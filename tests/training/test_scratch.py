@@ -14,8 +14,8 @@ from fersearch.owners import Owner, owner_of
 from fersearch.registry import Registry
 from fersearch.study import Protocol
 from fersearch.training import scratch
+from fersearch.training.attempt import run_trial
 from fersearch.training.request import TrialRequest
-from fersearch.training.run import run_trial
 from fersearch.trial import Decision, Epoch, Outcome, Reason
 
 RequestOf = Callable[..., TrialRequest]

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from fersearch import Task
+from fersearch.components import trained_task
 from fersearch.errors import UnknownName, UsageError
-from fersearch.training.task import trained_task
-from fersearch.training.tta import VIEWS, as_judged
+from fersearch.training.augment import VIEWS, as_judged
 
 
 class Corner(nn.Module):

@@ -10,9 +10,9 @@ from fersearch.artifacts import Artifacts
 from fersearch.data.arrays import Prepared, load, prepare
 from fersearch.errors import UnknownName
 from fersearch.registry import Registry
+from fersearch.training.attempt import run_trial
+from fersearch.training.checkpoint import Restored
 from fersearch.training.request import TrialRequest
-from fersearch.training.run import run_trial
-from fersearch.training.use import Restored
 from fersearch.trial import Decision, Epoch, Reason
 
 RequestOf = Callable[..., TrialRequest]

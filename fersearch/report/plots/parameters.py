@@ -1,4 +1,4 @@
-"""Parameters against results: slices, parallel coordinates, importance."""
+"""Parameters against results (slices, parallel coordinates, importance), and the Pareto front."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,14 +10,17 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
+from fersearch.report.inputs import Measure, title
 from fersearch.report.plots import style
-from fersearch.report.records import Measure, title
+from fersearch.trial import Trial, TrialState
 
 ABSENT = -0.12
 """Where a parallel coordinate lies of which a trial has no value, on an axis from 0 to 1."""
 
 
 _GOOD = LinearSegmentedColormap.from_list("good", ["#c0c7cf", style.BLUE, style.PURPLE])
+NAMED = 14
+"""So many members of the front carry their numbers; more would overlap."""
 
 
 @dataclass(frozen=True)
@@ -160,3 +163,56 @@ def _spans(values: Sequence[float]) -> bool:
 
 def _word(value: bool | int | float | str) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def pareto(
+    first: Measure,
+    others: Sequence[Measure],
+    trials: Sequence[Trial],
+    front: Sequence[Trial],
+    baseline: Mapping[str, float],
+) -> Figure:
+    """One panel for each other objective; dominated complete trials in grey, the front in colour with its numbers."""
+    figure, axes = style.panels(len(others), columns=2, width=9.6 if len(others) > 1 else 6.0, height=3.3)
+    members = {trial.number for trial in front}
+    rest = [trial for trial in trials if trial.state is TrialState.COMPLETE and trial.number not in members]
+    for axis, other in zip(axes, others, strict=True):
+        _points(axis, first, other, rest, front)
+        floor = baseline.get(first.name)
+        if floor is not None and math.isfinite(floor):
+            axis.axhline(floor, color=style.GREY, linestyle="dashed", linewidth=1.2, label="majority baseline")
+        axis.set(xlabel=other.heading, ylabel=first.heading)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=3)
+    return figure
+
+
+def _points(axis: Axes, first: Measure, other: Measure, rest: Sequence[Trial], front: Sequence[Trial]) -> None:
+    dominated, shining = _pairs(rest, other, first), _pairs(front, other, first)
+    raster = len(dominated) > style.MANY
+    axis.plot(
+        *_columns(dominated), "o", color=style.GREY, markersize=3.5, alpha=0.6, label="dominated", rasterized=raster
+    )
+    axis.plot(*_columns(shining), "o", color=style.RED, markersize=6, label="front")
+    _whiskers(axis, first, other, front)
+    style.scale(axis, "x", other, [x for _, x, _ in dominated + shining])
+    if len(shining) <= NAMED:
+        for number, x, y in shining:
+            axis.annotate(str(number), (x, y), (4, 4), textcoords="offset points", fontsize=8)
+
+
+def _whiskers(axis: Axes, first: Measure, other: Measure, front: Sequence[Trial]) -> None:
+    """The deviations over rounds, where the trials have them."""
+    for trial in front:
+        values = trial.values
+        up, side = values.get(f"{first.name}_std"), values.get(f"{other.name}_std")
+        if (up is not None or side is not None) and first.name in values and other.name in values:
+            axis.errorbar(values[other.name], values[first.name], up, side, color=style.RED, linewidth=1)
+
+
+def _pairs(trials: Sequence[Trial], x: Measure, y: Measure) -> list[tuple[int, float, float]]:
+    points = [(t.number, t.values.get(x.name, math.nan), t.values.get(y.name, math.nan)) for t in trials]
+    return [point for point in points if math.isfinite(point[1]) and math.isfinite(point[2])]
+
+
+def _columns(points: Sequence[tuple[int, float, float]]) -> tuple[list[float], list[float]]:
+    return [x for _, x, _ in points], [y for _, _, y in points]

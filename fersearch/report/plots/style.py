@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from fersearch.formatting import printable
-from fersearch.report.records import Measure
+from fersearch.escaping import printable
+from fersearch.report.inputs import Measure
 
 INK, GRID, PAPER = "#1c2128", "#dde1e6", "#fefefe"
 GREY = "#9099a4"

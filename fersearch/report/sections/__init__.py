@@ -1,10 +1,10 @@
 """The sections of a study's report, and their order. Each function makes one from the record."""
 
+from fersearch.report.inputs import Record
 from fersearch.report.parts import Page, Section
-from fersearch.report.records import Record
+from fersearch.report.prose import plural
 from fersearch.report.sections import facts, model, search
 from fersearch.report.tables import number
-from fersearch.report.words import plural
 from fersearch.trial import TrialState
 
 

@@ -1,8 +1,8 @@
 """What was asked, what it cost, every trial, every failure, and where it ran."""
 
-from fersearch.report import rows, sharing, words
+from fersearch.report import prose, sharing, study_tables
+from fersearch.report.inputs import Absent, Data, Record
 from fersearch.report.parts import Facts, Fold, Missing, Part, Section, Tabular, Text
-from fersearch.report.records import Absent, Data, Record
 from fersearch.report.tables import Table
 
 SHOWN = 100
@@ -10,21 +10,21 @@ SHOWN = 100
 
 def summary(record: Record) -> Section:
     """What came of it, and every value of the best trial."""
-    parts: list[Part] = [Text(line) for line in words.summary(record)]
+    parts: list[Part] = [Text(line) for line in prose.summary(record)]
     if record.best is not None:
-        parts.append(Tabular(rows.values(record, record.best)))
+        parts.append(Tabular(study_tables.values(record, record.best)))
     return Section("summary", "Summary", parts)
 
 
 def protocol(record: Record) -> Section:
     """How trials were judged: in sentences, then the counts of images and what was searched."""
-    parts: list[Part] = [Text(line) for line in words.protocol(record)]
+    parts: list[Part] = [Text(line) for line in prose.protocol(record)]
     if isinstance(record.data, Data):
-        parts.append(Tabular(rows.splits(record.data.splits, record.data.classes)))
+        parts.append(Tabular(study_tables.splits(record.data.splits, record.data.classes)))
     if record.looks:
-        parts.append(Tabular(rows.looks(record)))
+        parts.append(Tabular(study_tables.looks(record)))
     space = Table(
-        "space", "What was searched.", ["Parameter", "Searched over", "Applies when"], words.searched(record.spec)
+        "space", "What was searched.", ["Parameter", "Searched over", "Applies when"], prose.searched(record.spec)
     )
     return Section("protocol", "Protocol", [*parts, Fold("Search space", [Tabular(space)])])
 
@@ -40,9 +40,9 @@ def costs(record: Record) -> Section:
     )
     shared = sharing.told(record.trials)
     beside: list[Part] = [Text(f"{shared[0].upper()}{shared[1:]}.")] if shared else []
-    parts: list[Part] = [Text(about), *beside, Tabular(rows.costs(record))]
+    parts: list[Part] = [Text(about), *beside, Tabular(study_tables.costs(record))]
     if record.front:
-        parts.append(Tabular(rows.front_costs(record)))
+        parts.append(Tabular(study_tables.front_costs(record)))
     return Section("costs", "Time and memory", parts)
 
 
@@ -54,12 +54,12 @@ def trials(record: Record) -> Section:
         "Losses are those of all epochs of a trial, the other scores those of its kept epoch. Training accuracy is "
         "given where the trainer recorded it. Total time counts every attempt with its start-up and validation."
     )
-    return Section("trials", "All trials", [Text(about), Tabular(rows.trials(record), SHOWN)])
+    return Section("trials", "All trials", [Text(about), Tabular(study_tables.trials(record), SHOWN)])
 
 
 def failures(record: Record) -> Section:
     """Every attempt that ended in a fault."""
-    table = rows.failures(record)
+    table = study_tables.failures(record)
     if not table.rows:
         return Section("failures", "Failures", [Text("No attempt of any trial failed.")])
     return Section("failures", "Failures", [Tabular(table, SHOWN)])
@@ -69,6 +69,6 @@ def environment(record: Record) -> Section:
     """Hosts, devices and package versions."""
     if not record.environments:
         return Section("environment", "Environment", [Missing("The study has not run yet.")])
-    found: list[Part] = [Facts(rows.environment(facts)) for facts in record.environments]
+    found: list[Part] = [Facts(study_tables.environment(facts)) for facts in record.environments]
     digest = [] if isinstance(record.data, Absent) else [Text(f"Dataset content (SHA-256): {record.data.digest}")]
     return Section("environment", "Environment", [*found, *digest])

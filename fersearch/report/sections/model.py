@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from fersearch.report import derive, evidence, rows
+from fersearch.report import derive, study_tables
+from fersearch.report import derive as evidence
+from fersearch.report.inputs import Absent, Data, Judged, Record
 from fersearch.report.parts import Gallery, Missing, Part, Plot, Row, Section, Tabular, Text
-from fersearch.report.plots.confusion import confusion as draw_confusion
 from fersearch.report.plots.curves import Line, Panel, curves
-from fersearch.report.plots.roc import roc as draw_roc
-from fersearch.report.records import Absent, Data, Judged, Record
+from fersearch.report.plots.curves import confusion as draw_confusion
+from fersearch.report.plots.curves import roc as draw_roc
 from fersearch.trial import Epoch, Trial
 
 CONCERT = {
@@ -60,12 +61,12 @@ def confusion(record: Record) -> Section:
     raw = Plot("confusion", f"Images of trial {best.number} on validation{over}.", draw_confusion(matrix, classes))
     shares = draw_confusion(derive.row_shares(matrix), classes, shares=True)
     normal = Plot("confusion-normalised", "The same in percent of each true class.", shares)
-    scores = rows.classes(derive.class_scores(matrix, classes), best.number)
+    scores = study_tables.classes(derive.class_scores(matrix, classes), best.number)
     about = (
         "The macro average counts every class the same, with 0 for a score that is undefined because nothing was "
         "called that class; the weighted one counts classes by their images (support)."
     )
-    table = rows.confusion(matrix, classes, best.number)
+    table = study_tables.confusion(matrix, classes, best.number)
     return Section("confusion", name, [Row([raw, normal]), Tabular(scores), Text(about), Tabular(table)])
 
 

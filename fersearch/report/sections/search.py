@@ -3,16 +3,15 @@
 import math
 from collections.abc import Sequence
 
-from fersearch.report import derive, rows
+from fersearch.report import derive, study_tables
+from fersearch.report.inputs import Absent, Importance, Measure, Record, title
 from fersearch.report.parts import Fold, Missing, Part, Plot, Section, Tabular, Text
 from fersearch.report.plots.bars import bars
-from fersearch.report.plots.history import history as draw_history
-from fersearch.report.plots.parameters import Column
+from fersearch.report.plots.curves import history as draw_history
+from fersearch.report.plots.parameters import NAMED, Column, pareto
 from fersearch.report.plots.parameters import importance as draw_importance
 from fersearch.report.plots.parameters import parallel as draw_parallel
 from fersearch.report.plots.parameters import slices as draw_slices
-from fersearch.report.plots.pareto import NAMED, pareto
-from fersearch.report.records import Absent, Importance, Measure, Record, title
 from fersearch.report.tables import Table
 from fersearch.space import Choice
 from fersearch.trial import Trial, TrialState
@@ -50,7 +49,7 @@ def front(record: Record) -> Section:
         parts.append(Text(f"The study has one objective, {first.label}: its front is its best trial."))
     if not record.front:
         return Section("front", name, [*parts, Missing("No complete trial is better than the majority baseline.")])
-    return Section("front", name, [*parts, Tabular(rows.front(record)), *_bars(record)])
+    return Section("front", name, [*parts, Tabular(study_tables.front(record)), *_bars(record)])
 
 
 def parallel(record: Record) -> Section:
@@ -111,7 +110,7 @@ def _slices(record: Record, measure: Measure, trials: Sequence[Trial], columns: 
 def _bars(record: Record) -> list[Part]:
     members = list(record.front)[:MEMBERS]
     names = [f"trial {trial.number}" for trial in members]
-    quality = [name for name in rows.QUALITY if all(derive.finite(t.values, name) is not None for t in members)]
+    quality = [name for name in study_tables.QUALITY if all(derive.finite(t.values, name) is not None for t in members)]
     shown = [
         name for name in ("accuracy", "f1_macro", "precision_macro", "recall_macro", "auc_macro") if name in quality
     ]

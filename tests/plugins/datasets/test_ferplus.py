@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fersearch_datasets import _votes
 from fersearch_datasets.ferplus import FerPlus
 from PIL import Image
 
 from fersearch import DataError
-from fersearch.data import votes
 from fersearch.data.arrays import Prepared, load, prepare
 from fersearch.data.labels import FERPLUS
 from fersearch.data.verify import show, verify
@@ -305,7 +305,7 @@ def test_the_real_files_give_the_published_counts(
 def test_each_rule_keeps_the_published_number_of_each_part(
     real: Prepared, target: str, expected: tuple[int, int, int]
 ) -> None:
-    kept = votes.select(real.columns["votes"], target).sum(1) > 0
+    kept = _votes.select(real.columns["votes"], target).sum(1) > 0
     assert tuple(int(kept[real.columns["split"] == part].sum()) for part in range(3)) == expected
 
 

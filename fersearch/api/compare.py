@@ -1,0 +1,253 @@
+"""Comparisons: studies side by side with paired tests, and one study by the values of one parameter."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import fersearch
+from fersearch.api.studies import front_of, matching_studies
+from fersearch.artifacts import Artifacts
+from fersearch.context import components, components_of, open_store, require_trusted
+from fersearch.errors import FersearchError, UsageError, lookup
+from fersearch.home import artifacts_folder
+from fersearch.report import derive, writer
+from fersearch.report.comparison.entries import SCORES, Comparison, Entry
+from fersearch.report.comparison.sweep import Sweep
+from fersearch.report.inputs import Absent, Measure, Record
+from fersearch.search.aggregation import by_round, round_values
+from fersearch.store import Store, StudyRow
+from fersearch.training.card import read_card
+from fersearch.trial import Trial, of_data
+
+if TYPE_CHECKING:
+    from fersearch.components import Metric
+    from fersearch.plugins import PluginFile
+
+
+CURVES = ("train_loss",)
+Metrics = Mapping[str, "Metric"]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a comparison found, and where its page was written (None: nowhere)."""
+
+    found: Comparison
+    written: writer.Written | None = None
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep found, and where its page was written (None: nowhere)."""
+
+    found: Sweep
+    written: writer.Written | None = None
+
+
+def compare_studies(
+    patterns: Sequence[str],
+    *,
+    metrics: Sequence[str] = (),
+    by: str = "trial",
+    trials: Mapping[str, int] | None = None,
+    out: Path | None = None,
+    force: bool = False,
+    storage: str | None = None,
+) -> Compared:
+    """Set studies side by side: scores, costs, paired tests over folds or repeats, classes.
+
+    Args:
+        patterns: names of studies, or names with `*`.
+        metrics: what to compare by, the first leads; default the first objective of the first study and the scores.
+        by: `trial` lets each study stand by its best trial (of the front, where that is not empty, by its first
+            objective); `front` takes every trial of each front.
+        trials: the trial that stands for a study, by the study's name.
+        out: also write a page, plots and tables into this folder.
+        force: replace a report that is there.
+
+    Raises:
+        UnknownName: there is no such study, metric or trial.
+        UsageError: nothing fits a pattern, no study has a complete trial, or the folder is taken.
+    """
+    if by not in ("trial", "front"):
+        raise UsageError(
+            f"--by {by} is no way to compare", "give trial (each study's best) or front (all of each front)"
+        )
+    names = matching_studies(patterns, storage)
+    for name in trials or {}:
+        lookup("study", name, dict.fromkeys(names))
+    if out is not None:
+        writer.check_folder(out, force)
+    with open_store(storage) as store:
+        gathered = _Gathered(store, by, trials or {})
+        for name in names:
+            gathered.add(store.study(name))
+    found = gathered.comparison(metrics)
+    return Compared(found, None if out is None else _write_comparison(found, out, force))
+
+
+def sweep_study(
+    name: str,
+    factor: str,
+    *,
+    metrics: Sequence[str] = (),
+    out: Path | None = None,
+    force: bool = False,
+    storage: str | None = None,
+) -> Swept:
+    """Group the complete trials of one study by a parameter: mean and best of each value, and with all else equal.
+
+    Raises:
+        UnknownName: there is no such study, metric, or parameter in its trials.
+        UsageError: no trial is complete, or the folder is taken.
+    """
+    if out is not None:
+        writer.check_folder(out, force)
+    with open_store(storage) as store:
+        study = store.study(name)
+        table = _metrics(study)
+        record = _record(store, study, of_data(store.trials(study.id), study.data_digest), table)
+    chosen = _chosen(metrics, record, _known([record]))
+    complete = derive.best_first(record.trials, study.spec.objectives[0])
+    if not complete:
+        raise UsageError(f"study '{name}' has no complete trial", f"run it: fersearch study run {name}")
+    lookup("parameter", factor, dict.fromkeys(key for trial in complete for key in trial.params))
+    found = Sweep(record, factor, chosen)
+    if out is None:
+        return Swept(found)
+    from fersearch.report.comparison import sweep
+
+    return Swept(found, writer.write(lambda: sweep.sweep(found), out, force))
+
+
+def _write_comparison(found: Comparison, out: Path, force: bool) -> writer.Written:
+    from fersearch.report.comparison import page
+
+    return writer.write(lambda: page.comparison(found), out, force)
+
+
+class _Gathered:
+    """The entries of a comparison, as studies are added."""
+
+    def __init__(self, store: Store, by: str, trials: Mapping[str, int]) -> None:
+        self.store, self.by, self.trials = store, by, trials
+        self.entries: list[Entry] = []
+        self.left_out: list[str] = []
+        self._tables: dict[tuple[PluginFile, ...], Metrics] = {}
+
+    def add(self, study: StudyRow) -> None:
+        """Add the trials that stand for a study."""
+        every = self.store.trials(study.id)
+        trials = of_data(every, study.data_digest)
+        if others := len(every) - len(trials):
+            who = "1 trial" if others == 1 else f"{others} trials"
+            self.left_out.append(f"{who} of study {study.name} saw earlier data: left out.")
+        if study.plugins not in self._tables:
+            self._tables[study.plugins] = _metrics(study)
+        table = self._tables[study.plugins]
+        record = _record(self.store, study, trials, table)
+        chosen = self._chosen(study, trials)
+        if not chosen:
+            self.left_out.append(f"Study {study.name} is left out: it has no complete trial.")
+        several = len(chosen) > 1
+        self.entries += [self._entry(study, record, trial, table, several) for trial in chosen]
+
+    def comparison(self, metrics: Sequence[str]) -> Comparison:
+        """All of them, compared by metrics."""
+        if not self.entries:
+            raise UsageError("none of these studies has a complete trial", "run them: fersearch study run 'NAME/*'")
+        records = [entry.record for entry in self.entries]
+        chosen = _chosen(metrics, records[0], _known(records))
+        return Comparison(self.entries, chosen, datetime.now(UTC), fersearch.__version__, self.left_out)
+
+    def _chosen(self, study: StudyRow, trials: Sequence[Trial]) -> list[Trial]:
+        if study.name in self.trials:
+            return [_complete(study, trials, self.trials[study.name])]
+        first = study.spec.objectives[0]
+        members = derive.best_first(front_of(study, trials).trials, first)
+        if self.by == "front" and members:
+            return members
+        return (members or derive.best_first(trials, first))[:1]
+
+    def _entry(self, study: StudyRow, record: Record, trial: Trial, table: Metrics, several: bool) -> Entry:
+        history = self.store.history(study.id, trial.number)
+        epochs = {epoch.number: epoch for epoch in history}
+        values = round_values(epochs, study.spec.objectives[0], table)
+        card = _card(trial.checkpoint)
+        return Entry(
+            label=f"{study.name} #{trial.number}" if several else study.name,
+            record=record,
+            trial=trial,
+            rounds=dict(zip(by_round(epochs), values, strict=True)),
+            history=history,
+            classes=tuple(card.get("class_names", ())),
+            digest=card.get("dataset", {}).get("digest", ""),
+        )
+
+
+def _complete(study: StudyRow, trials: Sequence[Trial], number: int) -> Trial:
+    able = {trial.number: trial for trial in derive.best_first(trials, study.spec.objectives[0])}
+    if number not in able:
+        known = f"complete ones: {', '.join(map(str, sorted(able)[:12]))}" if able else "it has no complete trial"
+        raise UsageError(f"study '{study.name}' has no complete trial {number}", known)
+    return able[number]
+
+
+def _record(store: Store, study: StudyRow, trials: Sequence[Trial], table: Metrics) -> Record:
+    known = {name: Measure(name, metric.direction, metric.unit, metric.log_scale) for name, metric in table.items()}
+    return Record(
+        spec=study.spec,
+        created=study.created,
+        written=datetime.now(UTC),
+        version=fersearch.__version__,
+        seconds=study.seconds,
+        trials=trials,
+        epochs=store.epoch_values(study.id, CURVES),
+        measures=known,
+        baseline=study.baseline,
+        data=Absent("A comparison does not open it."),
+        environments=store.environments(study.id),
+    )
+
+
+def _metrics(study: StudyRow) -> Metrics:
+    """The metrics that a study knows; the installed ones alone where its plugin files cannot be loaded any more.
+
+    Raises:
+        PluginError: its plugin files are not trusted here.
+    """
+    require_trusted(study)
+    try:
+        return components_of(study).metrics
+    except FersearchError:
+        return components(folder=False).metrics
+
+
+def _known(records: Sequence[Record]) -> dict[str, Measure]:
+    """Every metric that a trial of the records has a value of."""
+    valued = dict.fromkeys(name for record in records for trial in record.trials for name in trial.values)
+    measures = {name: measure for record in records for name, measure in record.measures.items()}
+    losses = {name: Measure(name, "min") for name in ("train_loss", "valid_loss")}
+    described = losses | measures
+    return {name: described.get(name, Measure(name)) for name in valued if not name.endswith("_std")}
+
+
+def _chosen(wanted: Sequence[str], first: Record, known: Mapping[str, Measure]) -> list[Measure]:
+    if wanted:
+        return [lookup("metric", name, known) for name in dict.fromkeys(wanted)]
+    lead = first.spec.objectives[0]
+    names = dict.fromkeys((lead.metric, *SCORES))
+    found = [known[name] for name in names if name in known]
+    return [replace(one, direction=lead.direction) if one.name == lead.metric else one for one in found]
+
+
+def _card(digest: str | None) -> dict[str, Any]:
+    """The card of a checkpoint, its header alone read; empty where the file is not here."""
+    if not digest:
+        return {}
+    try:
+        return read_card(Artifacts(artifacts_folder()).open(digest))
+    except (OSError, FersearchError):
+        return {}

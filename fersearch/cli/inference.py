@@ -1,0 +1,183 @@
+"""`fersearch predict` and `fersearch evaluate`: a checkpoint put to use."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fersearch.cli import errors, flags
+from fersearch.cli.flags import AsJson, DatasetFlags, Storage
+from fersearch.errors import UsageError
+
+if TYPE_CHECKING:
+    from fersearch.evaluation.evaluate import Examined
+    from fersearch.evaluation.predict import Prediction, Rows, Unreadable
+    from fersearch.evaluation.request import Progress
+
+
+Checkpoint = Annotated[
+    Path, typer.Argument(metavar="CHECKPOINT", help="The folder of a pulled checkpoint, or its weights file.")
+]
+Trust = Annotated[bool, typer.Option("--trust-plugin", help="Run the plugin file that came with the checkpoint.")]
+Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a CSV file.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace the files written.")]
+
+
+def predict(
+    checkpoint: Checkpoint,
+    images: Annotated[list[Path] | None, typer.Argument(metavar="[IMAGE]...", help="Image files.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", metavar="DIR", help="Every image in this folder and those in it.")
+    ] = None,
+    faces: Annotated[
+        bool | None,
+        typer.Option(help="Find the faces first; by default only where the training images were cut to them."),
+    ] = None,
+    csv: Csv = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw images and bars into a .png or .svg file.")
+    ] = None,
+    force: Force = False,
+    trust_plugin: Trust = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tell the expression on images."""
+    from fersearch.cli import as_json as records
+    from fersearch.cli import progress, render, render_models
+    from fersearch.evaluation import predict as plotting
+    from fersearch.evaluation import predict as predicting
+
+    paths = [*(images or ()), *(predicting.images_in(folder) if folder else ())]
+    if not paths:
+        raise UsageError("no image is named", "name image files, or a folder with --folder")
+    if plot:
+        plotting.check_plot(plot, len(paths), force)
+    found = predicting.predictions(checkpoint, paths, faces=faces, trust_plugin=trust_plugin)
+    table = predicting.csv_of(csv, predicting.classes_of(checkpoint), bool(faces), force) if csv else nullcontext()
+    with table as rows, progress.answering(render.console(stderr=True)) as told:
+        labels, kept, unreadable = _gather(found, told, len(paths), rows, keep=as_json or bool(plot) or not csv)
+    if plot:
+        plotting.plot_predictions(kept, plot, force)
+    if as_json:
+        records.dump(records.predictions(kept, bool(faces)))
+    elif csv:
+        render.show(render_models.tally(labels, f"written to {csv}"))
+    else:
+        render.show(render_models.predictions(kept, bool(faces)))
+    for one in unreadable:
+        errors.tell(one.reason.message, one.reason.hint)
+    if unreadable:
+        raise typer.Exit(1)
+
+
+@flags.flat
+def evaluate(
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(metavar="CHECKPOINT", help="A pulled checkpoint, its weights file, or a folder of checkpoints."),
+    ],
+    *,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", "-d", help="Dataset; default the one it was trained on.")
+    ] = None,
+    which: DatasetFlags,
+    split: Annotated[
+        str,
+        typer.Option("--split", help="valid, train, test, or all of another dataset; each look at test is kept."),
+    ] = "valid",
+    tta: Annotated[
+        str | None, typer.Option("--tta", help="Test-time augmentation: none, flip, five_crop or ten_crop.")
+    ] = None,
+    label_map: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="NAME=NAME", help="A class of the dataset is this one; NAME= drops it."),
+    ] = None,
+    no_duplicates: Annotated[
+        bool, typer.Option("--no-duplicates", help="Leave out images that also occur in train.")
+    ] = False,
+    csv: Csv = None,
+    force: Force = False,
+    trust_plugin: Trust = False,
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a checkpoint, or each in a folder, on a dataset."""
+    from fersearch.cli import as_json as records
+    from fersearch.cli import progress, render, render_models
+    from fersearch.evaluation import evaluate as examining
+    from fersearch.evaluation.evaluate import judge
+    from fersearch.evaluation.request import Exam, sit
+
+    words = label_words(label_map or ())
+    exam = Exam(dataset, which.data, split, which.options(), tta, words, no_duplicates, trust_plugin, storage)
+    if csv:
+        examining.refuse_existing_file(csv, force)
+    with progress.preparation(render.console(stderr=True)) as told:
+        if examining.holds_checkpoints(checkpoint):
+            found, view = examining.evaluate_folder(checkpoint, exam, told), None
+        else:
+            view = judge(checkpoint, sit(checkpoint, exam, told), exam)
+            found = [examining.Examined(checkpoint, view)]
+    if csv:
+        examining.write_csv(csv, found, force)
+    if as_json:
+        records.dump(records.evaluation(view) if view else records.examined(found))
+    else:
+        render.show(render_models.evaluation(view) if view else render_models.examined(found))
+    _tell_failures(found)
+
+
+def label_words(texts: Sequence[str]) -> dict[str, str]:
+    """Read NAME=NAME and NAME= texts; UsageError for another or for a name given twice."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, word = (part.strip() for part in text.partition("="))
+        if not name or not equals:
+            raise UsageError(f"--map '{text}' is not NAME=NAME", "write --map DATASET_CLASS=CHECKPOINT_CLASS")
+        if name in found:
+            raise UsageError(f"--map gives '{name}' twice", "give it once")
+        found[name] = word
+    return found
+
+
+def _tell_failures(found: "Sequence[Examined]") -> None:
+    failed = [(one.checkpoint, one.error) for one in found if one.error]
+    for checkpoint, error in failed:
+        errors.tell(error.message if str(checkpoint) in error.message else f"{checkpoint}: {error.message}", error.hint)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _gather(
+    found: "Iterable[Prediction | Unreadable]", told: "Progress", total: int, rows: "Rows | None", keep: bool
+) -> tuple[Counter[str], "list[Prediction]", "list[Unreadable]"]:
+    """Take predictions as they come: count the labels, write rows, keep them if asked to, and keep what is unreadable.
+
+    Raises:
+        DataError: no image could be read.
+    """
+    from fersearch.evaluation.predict import Unreadable
+
+    labels: Counter[str] = Counter()
+    kept: list[Prediction] = []
+    unreadable: list[Unreadable] = []
+    done, last = 0, None
+    for one in found:
+        done, last = done + (one.image != last), one.image
+        told(done, total)
+        if isinstance(one, Unreadable):
+            unreadable.append(one)
+            continue
+        labels[one.label] += 1
+        if rows:
+            rows.add(one)
+        if keep:
+            kept.append(one)
+    if not labels:
+        for other in unreadable[1:]:
+            errors.tell(other.reason.message, other.reason.hint)
+        raise unreadable[0].reason
+    return labels, kept, unreadable

@@ -1,0 +1,225 @@
+"""Tables about models: predictions, evaluations, ensembles, reruns, removed files."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+
+from fersearch import formatting
+from fersearch.cli import parts
+from fersearch.cli.parts import Text
+
+if TYPE_CHECKING:
+    from fersearch.api.ensembles import Ensemble
+    from fersearch.api.garbage import Garbage
+    from fersearch.api.reruns import Compared, Rerun
+    from fersearch.evaluation.evaluate import EvaluationView, Examined
+    from fersearch.evaluation.predict import Prediction
+
+
+SHOWN = ("accuracy", "balanced_accuracy", "f1_macro", "f1_weighted", "auc_macro", "log_loss")
+HEAPS = {
+    "released": "checkpoints given up by their study's keep policy",
+    "orphaned": "checkpoints that no trial names",
+    "scratch": "states of trials that have ended",
+    "unfinished": "files cut off while they were written",
+}
+FITTED = {
+    "weighted": ", and their weights were fitted on it",
+    "stacking": ", and the logistic regression was fitted on it",
+}
+
+
+def predictions(found: "Sequence[Prediction]", faces: bool = False) -> RenderableType:
+    """One row an image or face: its label, and the two classes next in line."""
+    rows = []
+    for one in found:
+        ranked = sorted(one.probabilities.items(), key=lambda item: -item[1])
+        others = ", ".join(f"{name} {p:.2f}" for name, p in ranked[1:3])
+        where = (_place(one),) if faces else ()
+        rows.append((str(one.image), *where, one.label, f"{ranked[0][1]:.2f}", others))
+    return parts.table(("image", *(("face",) if faces else ()), "label", ">probability", "then"), rows)
+
+
+def tally(labels: Mapping[str, int], told: str) -> RenderableType:
+    """How often each label was given, and where the rest is to be read."""
+    total = sum(labels.values())
+    rows = [(name, f"{count:,}", f"{count / total:.1%}") for name, count in Counter(labels).most_common()]
+    return Group(parts.table(("label", ">images", ">share"), rows), Text(told))
+
+
+def evaluation(view: "EvaluationView") -> RenderableType:
+    """Metrics of a checkpoint on one split, class by class and source by source, and its confusion matrix."""
+    found: list[RenderableType] = [parts.title(f"{view.dataset}, {view.split}: n = {view.n:,}")]
+    if view.full:
+        found += [_crossing(view), Text()]
+    found.append(_metrics(view))
+    if view.per_class:
+        found += [Text(), _per_class(view.per_class)]
+    if view.confusion:
+        named = zip(view.classes, view.confusion, strict=True)
+        rows = [(name, *map(str, row)) for name, row in named]
+        found += [Text(), parts.table(("true \\ called", *(f">{name}" for name in view.classes)), rows)]
+    if view.per_source:
+        sources = [
+            (name, f"{one['n']:,}", formatting.number(one["accuracy"]), formatting.number(one["baseline"]))
+            for name, one in view.per_source.items()
+        ]
+        found += [Text(), parts.table(("source", ">n", ">accuracy", ">baseline"), sources)]
+    return Group(*found, *(Text(line, style="dim") for line in _notes(view)))
+
+
+def examined(found: "Sequence[Examined]") -> RenderableType:
+    """One row a checkpoint; the columns are a choice of the metrics."""
+    views = [one.view for one in found if one.view]
+    metrics = [name for name in SHOWN if any(name in view.metrics for view in views)]
+    both = any(view.full for view in views)
+    titles = ["checkpoint", "dataset", "split", ">n", *(f">{name}" for name in metrics), *([">full"] if both else [])]
+    rows: list[Sequence[parts.Cell]] = []
+    for one in found:
+        if one.view is None:
+            rows.append((str(one.checkpoint), Text("failed", style="red"), *[""] * (len(titles) - 2)))
+            continue
+        view = one.view
+        full = [formatting.number(view.full.metrics.get(SHOWN[0])) if view.full else ""] if both else []
+        cells = [formatting.number(view.metrics.get(name)) for name in metrics]
+        rows.append((str(one.checkpoint), view.dataset, view.split, f"{view.n:,}", *cells, *full))
+    note = f"full: {SHOWN[0]} where answers are not restricted to the shared classes"
+    return Group(parts.table(titles, rows), *([Text(note, style="dim")] if both else []))
+
+
+def _place(one: "Prediction") -> str:
+    return f"{one.box[2]}x{one.box[3]} at {one.box[0]},{one.box[1]}" if one.box else "none, whole image"
+
+
+def _crossing(view: "EvaluationView") -> RenderableType:
+    pairs = [name if name == output else f"{name} = {output}" for name, output in view.shared.items()]
+    missing = [f"{name} ({formatting.plural(n, 'image')})" for name, n in view.left_out.items()]
+    return parts.facts(
+        {"shared": ", ".join(pairs), "left out": ", ".join(missing), "other outputs": ", ".join(view.spare)}
+    )
+
+
+def _metrics(view: "EvaluationView") -> RenderableType:
+    if not view.full:
+        return parts.table(("metric", ">value"), [(name, formatting.number(v)) for name, v in view.metrics.items()])
+    full = view.full.metrics
+    rows = [(name, formatting.number(value), formatting.number(full.get(name))) for name, value in view.metrics.items()]
+    return parts.table(("metric", ">restricted", ">full"), rows)
+
+
+def _per_class(found: Mapping[str, Mapping[str, float]]) -> RenderableType:
+    names = [name for name in next(iter(found.values())) if name != "support"]
+    rows = [
+        (label, *(formatting.number(values[name]) for name in names), f"{int(values['support']):,}")
+        for label, values in found.items()
+    ]
+    return parts.table(("class", *(f">{name}" for name in names), ">support"), rows)
+
+
+def _notes(view: "EvaluationView") -> list[str]:
+    notes = []
+    if view.full:
+        notes.append("restricted: the answer is the likeliest of the shared classes; full: of all outputs")
+        notes.append("classes and confusion are those of the restricted answers")
+    if view.duplicates is not None:
+        notes.append(f"{formatting.plural(view.duplicates, 'image')} left out: they also occur in train")
+    if view.looks:
+        notes.append(f"this was look {view.looks} at the test split")
+    return notes
+
+
+def ensemble(made: "Ensemble") -> RenderableType:
+    """The steps of the selection, the members, and whether they are better than the best of them."""
+    title = f"ensemble of {formatting.plural(len(made.members), 'model')} by {made.method} in {made.path}"
+    steps = [
+        (str(number), f"{step.study} trial {step.trial}", formatting.number(step.value), "" if step.kept else "dropped")
+        for number, step in enumerate(made.steps, 1)
+    ]
+    members = [
+        (f"{member.study} trial {member.trial}", f"{member.weight:.3g}", member.digest[:12]) for member in made.members
+    ]
+    metric = made.objective.metric
+    scores = [
+        (f"the {made.n:,} that chose it", formatting.number(made.value), formatting.number(made.single)),
+        (
+            "by folds, each judged by the choice of the others",
+            formatting.number(made.fair),
+            formatting.number(made.fair_single),
+        ),
+    ]
+    costs = ", ".join(f"{name} {formatting.number(value)}" for name, value in made.costs.items())
+    return Group(
+        parts.title(title),
+        parts.table((">step", "added", f">{formatting.heading(made.objective)}", ""), steps),
+        Text(),
+        parts.table(("member", ">weight", "digest"), members),
+        Text(),
+        parts.table((f"{metric} on validation", ">ensemble", ">best single"), scores),
+        Text(verdict(made)),
+        Text("all of validation chose the members" + FITTED.get(made.method, ""), style="dim"),
+        Text(f"together: {costs}", style="dim"),
+    )
+
+
+def verdict(made: "Ensemble") -> str:
+    """Whether the ensemble is better than a single model, by the figure of images that did not choose it."""
+    gain = made.objective.loss(made.fair_single) - made.objective.loss(made.fair)
+    told = f"{formatting.number(gain)} better than" if gain > 0 else "no better than"
+    return f"by folds, {told} the best single model"
+
+
+def rerun(done: "Rerun") -> RenderableType:
+    """The metrics of a trial beside those of its rerun, and what differs in the environment."""
+    title = (
+        f"trial {done.trial} of {done.study}, again with seed {done.seed}: {formatting.plural(done.epochs, 'epoch')}"
+    )
+    rows = [
+        (each.name, formatting.number(each.stored), formatting.number(each.again), _told(each)) for each in done.metrics
+    ]
+    below: list[RenderableType] = [Text(sameness(done))]
+    if done.path:
+        below.append(Text(f"the model is in {done.path}/"))
+    if done.changed:
+        rows_changed = [(each.name, each.stored, each.again) for each in done.changed]
+        below += [Text(), parts.table(("environment", "then", "now"), rows_changed)]
+    return Group(parts.title(title), parts.table(("metric", ">stored", ">again", ""), rows), Text(), *below)
+
+
+def sameness(done: "Rerun") -> str:
+    """Whether the rerun came out as the trial did, leaving clocks and memory out."""
+    checked = sum(each.checked for each in done.metrics)
+    if done.equal:
+        return f"the same: {formatting.plural(checked, 'metric')} and the kept epoch {done.kept_epoch[0]} are equal"
+    epochs = (
+        ""
+        if done.kept_epoch[0] == done.kept_epoch[1]
+        else f"; kept epoch {done.kept_epoch[1]}, not {done.kept_epoch[0]}"
+    )
+    return f"not the same: the largest difference is {done.max_difference:.3g}{epochs}"
+
+
+def garbage(found: "Garbage") -> RenderableType:
+    """What was removed by kind, or would be, and what was left alone."""
+    rows = [
+        (HEAPS[kind], f"{heap.files:,}", formatting.megabytes(heap.bytes))
+        for kind, heap in found.heaps.items()
+        if heap.files
+    ]
+    total = f"{formatting.plural(found.files, 'file')}, {formatting.megabytes(found.bytes)}"
+    told = f"{'would remove' if found.dry_run else 'removed'} {total}" if rows else "nothing to remove"
+    left = [f"left alone: study {name}, which is running" for name in found.driven]
+    if found.young:
+        left.append(
+            f"left alone: {formatting.plural(found.young, 'file')} less than an hour old that no trial names yet"
+        )
+    left += [f"left alone: what {url} may need, which cannot be read now: {why}" for url, why in found.unread.items()]
+    table = [parts.table(("what", ">files", ">size"), rows)] if rows else []
+    return Group(*table, Text(told), *(Text(line, style="dim") for line in left))
+
+
+def _told(each: "Compared") -> str:
+    if not each.checked:
+        return "not checked"
+    return "same" if each.difference == 0 else f"differs by {each.difference:.3g}"

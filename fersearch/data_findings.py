@@ -1,0 +1,69 @@
+"""What a person should be told of a dataset before a study trains on it; its mistakes before a study is stored."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from fersearch.components import Task
+from fersearch.context import notices
+from fersearch.data.locate import locate
+from fersearch.errors import DataError
+from fersearch.home import prepared_folder
+from fersearch.registry import Registry
+from fersearch.space import Choice
+from fersearch.study import StudySpec
+
+if TYPE_CHECKING:
+    from fersearch.data.arrays import Loaded, Prepared
+
+
+Progress = Callable[[int, int], None]
+
+
+def check_data(registry: Registry, specs: Iterable[StudySpec], progress: Progress | None = None) -> None:
+    """Read what studies will train on, and note what there is to be told; a dataset without files has nothing.
+
+    Raises:
+        DataError: an image cannot be read, the data does not fit the protocol, or a class has no image to train on.
+    """
+    from fersearch.data import arrays  # here, for it loads numpy
+
+    for spec in specs:
+        dataset = registry.dataset(spec.dataset)
+        source = locate(dataset, spec.data)
+        if source is None:
+            continue
+        prepared = arrays.prepare(dataset, source, spec.dataset_options, prepared_folder(), progress)
+        params = {**spec.dataset_options, "target": dataset.targets[0]}
+        loaded = arrays.load(dataset, prepared, params, spec.protocol, spec.limit)
+        check_taught(dataset.name, loaded)
+        notices.extend(findings(prepared, loaded))
+        _check_batches(registry, spec, loaded.task)
+
+
+def _check_batches(registry: Registry, spec: StudySpec, task: Task) -> None:
+    """Raise UsageError where a study may cut batches of one image from which its architecture cannot learn."""
+    sizes = spec.space.dimensions.get("batch_size")
+    if sizes is None or min(sizes.options if isinstance(sizes, Choice) else [sizes.low]) != 1:
+        return
+    from fersearch.training.measure import refuse_single_images  # here, for it loads torch
+
+    refuse_single_images(registry.architecture(spec.model), next(spec.space.configurations()), task)
+
+
+def check_taught(dataset: str, loaded: "Loaded") -> None:
+    """Raise DataError where a class is to be judged that has no image to train on."""
+    if loaded.untaught:
+        told = f"dataset {dataset}: {'; '.join(loaded.untaught)}"
+        raise DataError(told, "add some to train, leave the class out, or draw another split")
+
+
+def findings(prepared: "Prepared", loaded: "Loaded") -> list[str]:
+    """The findings of a dataset, each with its name."""
+    from fersearch.data.verify import findings_of
+
+    classes = loaded.task.class_names
+    absent = [name for k, name in enumerate(classes) if k not in set(loaded.hard.tolist())]
+    told = findings_of(prepared, classes)
+    if absent:
+        told.append(f"no image of {', '.join(absent)}: a model has outputs for them that are never taught")
+    return [f"{prepared.name}: {line}" for line in told]

@@ -1,0 +1,136 @@
+"""Who shares a trial's device while it runs: other trials of the study, and other users of a GPU."""
+
+import os
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from fersearch import nvml
+from fersearch.engines.gpu_memory import gigabytes
+from fersearch.nvml import Standing
+
+SELDOM = 60.0  # seconds between two looks
+HIDDEN = 500 * 2**20
+"""Bytes in use beyond what is ours that somebody must have, where the driver shows no process."""
+BUSY = 10
+"""Percent of its time that a GPU on which nothing of ours runs computes for somebody."""
+ADVICE = "timings there are not comparable; leave it out with CUDA_VISIBLE_DEVICES"
+
+
+@dataclass
+class _Stay:
+    """A trial on a device: `beside` are the seconds of other trials there, added up."""
+
+    device: str
+    since: float
+    beside: float = 0.0
+    most: int = 0
+
+
+class Company:
+    """Counts the trials on each device, whatever names it has; `clock` gives seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._looked = clock()
+        self._stays: dict[int, _Stay] = {}
+
+    def join(self, trial: int, device: str) -> None:
+        """A trial begins on a device."""
+        self._count()
+        self._stays[trial] = _Stay(device, self._looked)
+        there = [stay for stay in self._stays.values() if stay.device == device]
+        for stay in there:
+            stay.most = max(stay.most, len(there) - 1)
+
+    def leave(self, trial: int) -> dict[str, float]:
+        """A trial ends; returns `neighbours`, the mean over its time, and `most_neighbours`; nothing if none began."""
+        self._count()
+        stay = self._stays.pop(trial, None)
+        if stay is None:
+            return {}
+        seconds = self._looked - stay.since
+        mean = stay.beside / seconds if seconds > 0 else float(stay.most)
+        return {"neighbours": round(mean, 2), "most_neighbours": stay.most}
+
+    def _count(self) -> None:
+        now = self._clock()
+        passed, self._looked = now - self._looked, now
+        for stay in self._stays.values():
+            others = sum(other.device == stay.device for other in self._stays.values()) - 1
+            stay.beside += passed * others
+
+
+def strangers(
+    gpu: str, standing: Standing, ours: Collection[int], reserved: int | None, named: Callable[[int], str]
+) -> dict[str, str]:
+    """Sentences about others on a GPU, each by a key that stays the same for the same stranger.
+
+    `ours` are our processes, `reserved` the bytes that they may use there (None: not known), `named` gives a
+    process's name.
+    """
+    found = {
+        f"{gpu} {pid}": f"gpu {gpu} is also used by pid {pid}{_about(named(pid), size)}"
+        for pid, size in standing.processes.items()
+        if pid not in ours
+    }
+    if not found and reserved is not None and not set(standing.processes) & set(ours):
+        spare = standing.used - reserved
+        if spare > HIDDEN:
+            found[f"{gpu} hidden"] = f"something else uses {gigabytes(spare)} of gpu {gpu}"
+        elif not reserved and (standing.utilisation or 0) >= BUSY:
+            found[f"{gpu} busy"] = f"something else keeps gpu {gpu} busy ({standing.utilisation} % of its time)"
+    return {key: f"{told}: {ADVICE}" for key, told in found.items()}
+
+
+class Lookout:
+    """Looks at the GPUs now and then, and tells of each stranger once."""
+
+    def __init__(
+        self,
+        gpus: Sequence[str],
+        note: Callable[[str], None],
+        reserved: Callable[[], Mapping[str, int | None]],
+        read: Callable[[str], Standing | None] = nvml.standing,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._gpus, self._note, self._reserved, self._read, self._clock = gpus, note, reserved, read, clock
+        self._told: set[str] = set()
+        self._looked: float | None = None
+
+    def look(self) -> None:
+        """Look, unless that was done a moment ago."""
+        if not self._gpus or (self._looked is not None and self._clock() - self._looked < SELDOM):
+            return
+        self._looked = self._clock()
+        ours, reserved = own_processes(), self._reserved()
+        for gpu in self._gpus:
+            standing = self._read(gpu)
+            found = strangers(gpu, standing, ours, reserved.get(gpu, 0), process_name) if standing else {}
+            for key, told in found.items():
+                if key not in self._told:
+                    self._told.add(key)
+                    self._note(told)
+
+
+def own_processes() -> set[int]:
+    """This process and all that it started."""
+    import psutil
+
+    return {os.getpid(), *(child.pid for child in psutil.Process().children(recursive=True))}
+
+
+def process_name(pid: int) -> str:
+    """What a process is called; empty where that cannot be seen."""
+    import psutil
+
+    try:
+        return str(psutil.Process(pid).name())
+    except psutil.Error:
+        return ""
+
+
+def _about(name: str, size: int) -> str:
+    """What is known of a process, in brackets."""
+    known = [part for part in (name, gigabytes(size) if size else "") if part]
+    return f" ({', '.join(known)})" if known else ""

@@ -1,0 +1,266 @@
+"""One run of a study by the process that holds its lease: prepare the data, make the search, run the engine."""
+
+import platform
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fersearch.components import Task
+from fersearch.context import components_of, was_told
+from fersearch.data.prepared import Prepared
+from fersearch.data_findings import check_taught, findings
+from fersearch.engines import devices
+from fersearch.engines.backends import Body
+from fersearch.engines.local import LocalEngine, Observer
+from fersearch.engines.outages import Outages, stopped
+from fersearch.engines.processes import Pool
+from fersearch.engines.requests import discard, forget, request_for
+from fersearch.engines.shutdown import Level, Stop
+from fersearch.engines.single import run_in_process
+from fersearch.errors import FersearchError, StudyBusy
+from fersearch.home import log_folder, run_folder, states_url
+from fersearch.planning import check_weights
+from fersearch.registry import Registry
+from fersearch.search.brain import Search
+from fersearch.search.samplers import judged_epochs
+from fersearch.store import Lease, Store, StudyRow, Writer
+from fersearch.study_data import StudyData, open_study_data, settle
+from fersearch.training.baseline import mean_baseline, predictive
+from fersearch.training.request import TrialRequest
+from fersearch.trial import Epoch, Trial
+
+PRELOAD = ("torch", "torch._dynamo", "sklearn.metrics", "fersearch.engines.child")
+PACKAGES = ("fersearch", "numpy", "optuna", "pillow", "scikit-learn", "sqlalchemy", "torch", "torchvision")
+HOUSEKEEPING_SECONDS = 2.0
+
+
+class Interrupted(FersearchError):
+    """Somebody stopped the study; everything so far is kept."""
+
+    exit_code = 130
+
+
+class _Run:
+    """One run of a study by the holder of its lease."""
+
+    def __init__(
+        self,
+        store: Store,
+        study: StudyRow,
+        where: Body,
+        make_pool: Callable[[Sequence[str]], Pool],
+        observer: Observer,
+        seconds: float | None,
+        lease: Lease,
+        grace: float,
+    ) -> None:
+        self.store, self.where, self.observer, self.seconds, self.lease = store, where, observer, seconds, lease
+        self.make_pool, self.grace = make_pool, grace
+        self.registry = components_of(study)
+        self.study = study
+        self.stop = Stop()
+        self.outages = Outages(self.observer.note, self.stop)
+        self._noted = self._looked = time.monotonic()
+        self._prepared: Prepared | None = None
+        self._rounds = 1
+        self._data: tuple[Path | None, bool] = (None, False)
+        self._on_settled: Callable[[], None] = lambda: None
+        self.over = False
+
+    def take_data(self, given: Path | None, accept_change: bool, on_settled: Callable[[], None]) -> None:
+        """Look for the data at a path, go on with other data if told so; `on_settled` is called once it is settled."""
+        self._data, self._on_settled = (given, accept_change), on_settled
+
+    def go(self, in_process: bool) -> None:
+        """Prepare, then run the engine to its end."""
+        spec = self.study.spec
+        check_weights(self.registry.architecture(spec.model), spec.weights)
+        pool = self.make_pool(to_preload(self.registry, self.study))
+        with nullcontext() if in_process else self.stop.listening():
+            try:
+                if not in_process:
+                    pool.warm_up()
+                self._prepare()
+                writer = self.outages.ride_out(lambda: self.store.writer(self.study.id, self.lease))
+                with writer as self._writer, self.store.mailbox(self.study.id) as self._mailbox:
+                    self._search(writer, pool, in_process)
+            finally:
+                for module, error in pool.failed_preloads.items():
+                    self.observer.note(f"every trial loads {module} anew, for it could not be loaded ahead: {error}")
+                pool.close()
+                self.observer.end()
+        if self.lease.lost:
+            raise StudyBusy(f"study '{self.study.name}' was taken over by another driver", "this run has stopped")
+        if self.outages.stopped:
+            raise stopped(self.study.name)
+        if self.stop.by_signal:
+            raise Interrupted(
+                f"interrupted; what study '{self.study.name}' has so far is kept",
+                f"go on with: fersearch study run {self.study.name}",
+            )
+
+    def _prepare(self) -> None:
+        spec, (given, accept_change) = self.study.spec, self._data
+        found = open_study_data(self.registry, self.study, given, self.observer.preparing)
+        self._settle(found, accept_change)
+        self._on_settled()
+        self._prepared = found.prepared
+        check_taught(spec.dataset, found.loaded)
+        for line in findings(found.prepared, found.loaded):
+            if not was_told(line):
+                self.observer.note(line)
+        for warning in found.loaded.warnings:
+            self.observer.note(f"warning: {warning}")
+        if spec.weights:
+            self._fetch_weights(spec.weights, found.loaded.task)
+        self._rounds = found.loaded.rounds
+        if any(name not in self.study.baseline for name in predictive(self.registry)):
+            baseline = {**mean_baseline(self.registry, found.rounds()), **self.study.baseline}
+            self.outages.ride_out(lambda: self.store.set_baseline(self.study.id, baseline))
+            self.study = replace(self.study, baseline=baseline)
+        self.outages.ride_out(lambda: self.store.environment(self.study.id, environment()))
+
+    def _settle(self, found: StudyData, accept_change: bool) -> None:
+        """Hold the data to what the study began with, and keep which it is; DataError for other data."""
+        study = self.study
+        settled = settle(
+            study, found.identity, lambda: self.outages.ride_out(lambda: self.store.trials(study.id)), accept_change
+        )
+        for note in settled.notes:
+            self.observer.note(note)
+        baseline = study.baseline if settled.baseline is None else settled.baseline
+        self.outages.ride_out(lambda: self.store.set_data(study.id, settled.record, settled.renamed, baseline))
+        self.study = replace(study, data=settled.record, baseline=baseline)
+
+    def _fetch_weights(self, source: str, task: Task) -> None:
+        from fersearch.training.model import fetch
+
+        self.observer.note(f"starting from weights {source}")
+        architecture = self.registry.architecture(self.study.spec.model)
+        fetch(architecture, source, next(self.study.spec.space.configurations()), task)
+
+    def _search(self, writer: Writer, pool: Pool, in_process: bool) -> None:
+        objectives = [objective.metric for objective in self.study.spec.objectives]
+        trials = self.outages.ride_out(lambda: self.store.trials(self.study.id, objectives))
+        history = self.outages.ride_out(lambda: recalled(self.store, self.study, trials, self._rounds))
+        metrics = self.registry.metrics
+        seen = self.study.data_digest
+        for other in (trial for trial in trials if not trial.state.ended and not trial.saw(seen)):
+            self._forget(other)
+        search = Search(
+            self.study,
+            trials,
+            history,
+            writer,
+            metrics,
+            self.study.baseline,
+            self._rounds,
+            self._discard,
+            seen,
+            self.observer.note,
+        )
+        ended = [trial for trial in trials if trial.state.ended]
+        self.observer.begin(self.study, self.study.spec.budget.trials, ended, len(self.where.slots), self._rounds)
+        if in_process:
+            slot = self.where.slots[0]
+            trial = run_in_process(search, slot, self._request, self.observer, self.stop, self._look)
+            if trial is not None and trial.state.ended:
+                self._forget(trial)
+            self._note_time()
+            return
+        places = self.where.places(pool, self._request, self._log, self.observer.note, trials)
+        self._lookout = self.where.lookout(places, self.observer.note)
+        self._lookout.look()
+        LocalEngine(
+            search,
+            places,
+            pool,
+            self._request,
+            self.observer,
+            self.stop,
+            seconds=self.seconds,
+            grace=self.grace,
+            forget=self._forget,
+            log=self._log,
+            watch=self._watch,
+        ).run()
+        self._note_time()
+        self.over = search.done
+
+    def _request(self, trial: Trial, slot: devices.Slot) -> TrialRequest:
+        assert self._prepared is not None  # nothing is asked for before it is there
+        return request_for(self.study, trial, self._prepared, slot)
+
+    def _log(self, trial: Trial) -> Path:
+        return log_folder(self.study.uid) / f"{trial.number}-{len(trial.attempts)}.log"
+
+    def _forget(self, trial: Trial) -> None:
+        url = states_url(self.study.uid, trial.number)
+        self._writer.after_commit(partial(forget, run_folder(self.study.uid, trial.number), url))
+
+    def _discard(self, digest: str) -> None:
+        self._writer.after_commit(partial(discard, self.store, digest))
+
+    def _watch(self) -> None:
+        self._lookout.look()
+        self._look()
+
+    def _look(self) -> None:
+        """Heed whatever says that the trials under way are to stop."""
+        if self.lease.lost:
+            self.stop.ask(Level.NOW)
+        self.outages.look(self._writer)
+        for line in self.store.mended():
+            self.observer.note(line)
+        now = time.monotonic()
+        if now - self._looked >= HOUSEKEEPING_SECONDS:
+            self._looked = now
+            self._note_time()
+            if any(request.kind == "stop" for request in self._mailbox.take()):
+                self.observer.note("asked to stop: saving the trials under way")
+                self.stop.ask(Level.AFTER_EPOCH)
+
+    def _note_time(self) -> None:
+        now = time.monotonic()
+        self._writer.add_seconds(now - self._noted)
+        self._noted = now
+
+
+def to_preload(registry: Registry, study: StudyRow) -> list[str]:
+    """The modules that the fork server loads: the trainer's, the plugins', and what the study's name in `preload`."""
+    spec = study.spec
+    used = [registry.architecture(spec.model), registry.dataset(spec.dataset), *registry.metrics.values()]
+    modules = dict.fromkeys(type(component).__module__ for component in used)
+    named = [name for module in modules for name in getattr(sys.modules.get(module), "preload", ())]
+    return [*PRELOAD, *registry.modules, *named]
+
+
+def environment() -> dict[str, Any]:
+    """Where the driver runs and with what: host, cores, platform, Python and the packages that decide results."""
+    from importlib.metadata import version
+
+    packages = {name: version(name) for name in PACKAGES}
+    return {
+        "role": "driver",
+        "host": platform.node(),
+        "platform": platform.platform(),
+        "cores": devices.cores(),
+        "python": platform.python_version(),
+        "packages": packages,
+    }
+
+
+def recalled(store: Store, study: StudyRow, trials: Sequence[Trial], rounds: int) -> dict[int, list[Epoch]]:
+    """The epochs that a study's search goes on from: all of what is under way, of the rest what its pruner compares."""
+    ended = {trial.number for trial in trials if trial.state.ended}
+    found = store.epoch_values(study.id, of=[trial.number for trial in trials if trial.number not in ended])
+    judged = judged_epochs(study.spec, rounds)
+    if judged is None or judged:
+        names = [objective.metric for objective in study.spec.objectives]
+        found |= store.epoch_values(study.id, names, of=ended, at=judged)
+    return found

@@ -1,0 +1,141 @@
+"""How trials are packed onto GPUs by their memory, and how a trial's need is measured.
+
+A trial's need is the bytes that it takes of its GPU: what torch reserves, and its CUDA context. It is measured in a
+fresh process of the pool, while the engine goes on.
+"""
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fersearch.engines.devices import MOST, Slot
+from fersearch.engines.processes import Pool, Process
+from fersearch.nvml import Standing
+from fersearch.recipe import OPTIMISATION, REGULARISATION
+from fersearch.space import Value
+from fersearch.training.request import TrialRequest
+from fersearch.trial import Trial
+
+MARGIN = 0.1
+"""What is kept free beside a trial, as a share of its need."""
+COUNTED = ("batch_size", "optimizer", "crop", "tta")
+"""The recipe's parameters that change a trial's memory by their value."""
+PRESENT = ("dropout", "momentum", "ema")
+"""The recipe's parameters that change it by being more than 0."""
+GIGABYTE = 2**30
+INDIFFERENT = ({*OPTIMISATION, *REGULARISATION, "target"}) - {*COUNTED, *PRESENT}
+PATIENCE = 300.0  # seconds after which a probe is given up
+UNKNOWN = {"lacks": "the probe gave no figure"}
+
+
+@dataclass(frozen=True)
+class Load:
+    """A running trial: what is set aside for it, in bytes, and its process once that is known."""
+
+    reserved: int
+    pid: int | None = None
+
+
+def reserve(need: int) -> int:
+    """What is set aside for a trial: its need with the margin."""
+    return round(need * (1 + MARGIN))
+
+
+def shape(params: Mapping[str, Value], micro_batches: int = 1) -> str:
+    """What decides a trial's memory, as a key: trials with the same one need the same.
+
+    Everything of the architecture counts, for only it knows what changes the network.
+    """
+    told: dict[str, Value] = {name: value for name, value in params.items() if name not in INDIFFERENT}
+    told |= {name: bool(told[name]) for name in PRESENT if name in told}
+    return json.dumps({**told, "micro_batches": micro_batches}, sort_keys=True)
+
+
+def room(standing: Standing, loads: Iterable[Load], idle: int) -> int:
+    """The bytes of a GPU that a further trial may take: what is free and not set aside for those that run there.
+
+    `idle` is what was in use when none of them ran: it stands for others where the driver shows none of
+    their processes, as in a container.
+    """
+    loads = list(loads)
+    seen = [standing.processes.get(load.pid or -1, 0) for load in loads]
+    if any(seen):
+        unused = sum(max(0, load.reserved - used) for load, used in zip(loads, seen, strict=True))
+    else:
+        unused = max(0, sum(load.reserved for load in loads) - max(0, standing.used - idle))
+    return max(0, standing.free - unused)
+
+
+def how_many(need: int, free: int, most: int = MOST) -> int:
+    """How many trials of a need run at once on a GPU with so much free memory; one is tried even if it does not fit."""
+    return max(1, min(most, free // max(1, reserve(need))))
+
+
+def choose(need: int | None, rooms: Mapping[str, int], empty: Iterable[str]) -> str | None:
+    """The GPU with the most room on which a trial fits with its margin; None if it must wait.
+
+    On an `empty` GPU, where nothing of ours runs or has just ended, it is tried even if it does not fit; so is a
+    trial whose need is not known (None).
+    """
+    fitting = [gpu for gpu in rooms if need is not None and reserve(need) <= rooms[gpu]]
+    return max(fitting or set(empty) & set(rooms), key=lambda gpu: (rooms[gpu], gpu), default=None)
+
+
+def decision(gpu: str, need: int, free: int, most: int = MOST) -> str:
+    """What was decided for a GPU with so much free memory, and why, in one line."""
+    if reserve(need) > free:
+        return (
+            f"gpu {gpu}: a trial that needs {gigabytes(need)} does not fit into the {gigabytes(free)} that are free, "
+            f"with {MARGIN:.0%} margin; it is tried alone"
+        )
+    count = how_many(need, free, most)
+    trials = f"{count} trial{'s' if count > 1 else ''} at once"
+    return f"gpu {gpu}: {trials} ({gigabytes(need)} each of {gigabytes(free)} free, {MARGIN:.0%} margin)"
+
+
+def gigabytes(size: int) -> str:
+    """Bytes as a person reads them: 1 GB is 2^30 bytes."""
+    return f"{size / GIGABYTE:.1f} GB"
+
+
+class Probe:
+    """A probe under way in a process; whatever keeps it from a figure makes the trial one of unknown need."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    def result(self) -> Mapping[str, Any] | None:
+        """What came out; None as long as it lasts."""
+        while self._process.connection.poll(0):
+            message = self._process.receive()
+            if message is None:
+                return UNKNOWN
+            self._process.pid = message.get("pid", self._process.pid)
+            if "probed" in message:
+                found: dict[str, Any] = message["probed"]
+                return found
+        return UNKNOWN if time.monotonic() - self._process.started > PATIENCE else None
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        with contextlib.suppress(OSError):
+            self._process.close()
+
+
+def prober(
+    pool: Pool, request: Callable[[Trial, Slot], TrialRequest], log: Callable[[Trial], Path]
+) -> Callable[[Trial, Slot, int | None], Probe]:
+    """What starts a probe of a trial in a slot, with at most so many bytes of its GPU; `log` takes what it says."""
+
+    def start(trial: Trial, slot: Slot, limit: int | None) -> Probe:
+        file = log(trial)
+        process = pool.start(file.with_name(f"{file.stem}-probe{file.suffix}"), dict(slot.env))
+        process.send({"request": request(trial, slot).to_json(), "probe": limit})
+        return Probe(process)
+
+    return start

@@ -1,0 +1,273 @@
+"""What runs on Ray's nodes: the trial's actor, the board of messages from the driver, and the prepared data.
+
+An actor holds a slot on a node. It has a fork server of its own, starts one fresh process for each trial that Ray Tune
+gives it, and passes the process's messages on, one a step. The driver's answers come over the board, for Ray Tune
+hands nothing to a trial that trains. A node that does not see the driver's prepared data unpacks a copy once.
+"""
+
+import asyncio
+import contextlib
+import io
+import json
+import os
+import platform
+import shutil
+import tarfile
+import tempfile
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.tune import Trainable
+
+from fersearch.data.identity import SHORT
+from fersearch.data.prepared import Prepared, is_whole
+from fersearch.engines.processes import Pool, Process
+from fersearch.errors import FersearchError
+from fersearch.files import DISK_FULL
+from fersearch.home import home, prepared_folder
+from fersearch.locks import lock
+from fersearch.remote import Remote, is_url
+from fersearch.trial import Lost, Outcome, Reason
+
+Word = dict[str, Any]
+LOOK = 0.5  # seconds between two looks whether a trial process hangs
+DRIVER_GONE = (ray.exceptions.RayError, OSError)
+
+
+class Board:
+    """Words from the driver to trials, each by its key, in the order they were said. One actor beside the driver."""
+
+    def __init__(self) -> None:
+        self._words: dict[str, asyncio.Queue[Word | None]] = {}
+        self._packed: dict[str, Any] = {}
+
+    async def say(self, key: str, word: Word) -> None:
+        """Leave a word for a trial."""
+        self._words.setdefault(key, asyncio.Queue()).put_nowait(word)
+
+    async def hear(self, key: str) -> Word | None:
+        """Wait for the next word to a trial; None once nothing more will be said."""
+        words = self._words.get(key)
+        return await words.get() if words else None
+
+    async def close(self, key: str) -> None:
+        """Say nothing more to a trial."""
+        if words := self._words.pop(key, None):
+            words.put_nowait(None)
+
+    async def packed(self, folder: str) -> list[Any]:
+        """The content of a folder on the driver's node as a Ray object (in a list, so that it is not copied here)."""
+        if folder not in self._packed:
+            self._packed[folder] = asyncio.ensure_future(asyncio.to_thread(lambda: ray.put(pack(Path(folder)))))
+        return [await self._packed[folder]]
+
+
+class TrialActor(Trainable):
+    """Runs one trial process after another on its node; `config` names the board and the trial's key on it.
+
+    Each step returns the process's next word: its pid, an epoch, the outcome, or how it died.
+    """
+
+    def setup(self, config: Word) -> None:
+        """Take a trial; its process starts with the first step."""
+        self._take(config)
+        self._pool: Pool | None = None
+        self._preload: list[str] = []
+
+    def reset_config(self, new_config: Word) -> bool:
+        """Take the next trial; the fork server stays."""
+        self._take(new_config)
+        return True
+
+    def step(self) -> Word:
+        """Return the next word of the trial's process."""
+        try:
+            word = self._next()
+        except ray.exceptions.RayError:
+            raise
+        except Exception as error:
+            word = {"outcome": asdict(failed(error))}
+        over = not word or "outcome" in word or "exited" in word
+        if over:
+            self._let_go()
+        return {"word": json.dumps(word), "done": over}
+
+    def cleanup(self) -> None:
+        """End what still runs."""
+        self._let_go()
+        if self._pool is not None:
+            self._pool.close()
+
+    def _take(self, config: Word) -> None:
+        self._key: str = config["key"]
+        self._board: Any = ray.get_actor(config["board"], namespace=config["namespace"])
+        self._process: Process | None = None
+        self._place = ""
+        self._log, self._apart = Path(), False
+
+    def _next(self) -> Word:
+        if self._process is None:
+            order, request = self._hear(), self._hear()
+            if not order or not request:
+                return {}
+            self._begin(order, request)
+        assert self._process is not None
+        assert self._pool is not None
+        word = self._heard(self._process, self._pool)
+        if word is None:
+            status, lost = self._pool.exit_status(self._process), self._pool.lost(self._process)
+            return {"exited": status, "lost": lost, "failed": self._pool.failed_preloads}
+        self._process.pid = word.get("pid", self._process.pid)
+        if "pid" in word:
+            word |= {"place": self._place, "log": f"{platform.node()}:{self._log}" if self._apart else str(self._log)}
+        if "outcome" in word:
+            word["outcome"]["facts"] = {**word["outcome"].get("facts", {}), "node": platform.node()}
+            word["failed"] = self._pool.failed_preloads
+        return word
+
+    def _heard(self, process: Process, pool: Pool) -> Word | None:
+        """The process's next word that the driver is to hear; of one that hangs, the outcome."""
+        while True:
+            if process.connection.poll(LOOK):
+                word = process.receive()
+                if word is None or "beat" not in word:
+                    return word
+            elif outcome := process.hung():
+                pool.kill(process)
+                return {"outcome": asdict(outcome)}
+
+    def _begin(self, order: Word, request: Word) -> None:
+        there, here = Path(order["home"]), own_home(order)
+        self._apart = here != there
+        if self._pool is None or self._preload != order["preload"]:
+            self.cleanup()
+            self._preload = order["preload"]
+            self._pool = Pool(self._preload, order["hung_after"])
+        asked = request["request"]
+        asked["prepared"] = str(bring(Path(asked["prepared"]), self._fetch, asked.get("prepared_digest", "")))
+        self._place = place(order["env"])
+        asked["scratch"] = str(moved(asked["scratch"], there, here))
+        self._log = moved(order["log"], there, here)
+        self._process = self._pool.start(self._log, {**order["env"], "FERSEARCH_HOME": str(here)})
+        self._process.send(request)
+        threading.Thread(target=self._pass_on, args=(self._process, self._key), daemon=True).start()
+
+    def _pass_on(self, process: Process, key: str) -> None:
+        """Carry the driver's words to the process; once there are no more, it must not go on.
+
+        An actor that the driver takes for lost may live on for a minute, as when only its raylet died.
+        """
+        with contextlib.suppress(*DRIVER_GONE):
+            while (word := _answer(self._board.hear.remote(key))) and "kill" not in word:
+                process.send(word)
+        if self._process is process:
+            process.kill()
+
+    def _hear(self) -> Word | None:
+        heard: Word | None = _answer(self._board.hear.remote(self._key))
+        return heard
+
+    def _fetch(self, folder: Path) -> bytes:
+        content: bytes = _answer(_answer(self._board.packed.remote(str(folder)))[0])
+        return content
+
+    def _let_go(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            with contextlib.suppress(OSError):
+                process.kill()
+                process.close()
+
+
+def failed(error: Exception) -> Outcome:
+    """The outcome of an attempt that could not be begun on this node: no fault of the trial where its disk is full."""
+    message = f"{type(error).__name__} on node {platform.node()}: {error}"
+    trace = "".join(traceback.format_exception(error))
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        lacking = {"folder": str(error.filename or home()), "bytes": 0}
+        facts = {"lost": Lost.DISK.value, "lacking_disk": lacking, "node": platform.node()}
+        return Outcome(Reason.INTERRUPTED, message, trace, facts=facts)
+    return Outcome(Reason.ERROR, message, trace)
+
+
+def place(env: Mapping[str, str]) -> str:
+    """What a trial here shares with others: a GPU of this node, or its cores."""
+    gpus = env.get("CUDA_VISIBLE_DEVICES", os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+    return f"{platform.node()} {f'gpu {gpus}' if gpus else 'cpu'}"
+
+
+def own_home(order: Word) -> Path:
+    """Where a trial keeps its states and log here: in the driver's home; with artifacts at a URL, in the node's own.
+
+    Raises:
+        RayError: this node does not see the driver's home.
+    """
+    if is_url(order["marker"]):
+        return home()
+    if not Path(order["marker"]).is_file():
+        raise ray.exceptions.RayError(f"{order['home']} is not shared with node {platform.node()}")
+    return Path(order["home"])
+
+
+def moved(path: str, there: Path, here: Path) -> Path:
+    """A path in one home as it is in another."""
+    within = Path(path)
+    return here / within.relative_to(there) if within.is_relative_to(there) else within
+
+
+def _answer(asked: "ray.ObjectRef[Any]") -> Any:
+    """What a call of an actor gave."""
+    return ray.get(asked)
+
+
+def reads(path: str, text: str) -> bool:
+    """Whether a file with this text is found here, at a path or a URL: asked on a node, it tells what is shared."""
+    folder, _, name = path.rpartition("/")
+    with tempfile.TemporaryDirectory() as own, contextlib.suppress(OSError, FersearchError):
+        copy = Path(own, name) if is_url(path) else Path(path)
+        return (not is_url(path) or Remote(folder).get(name, copy)) and copy.read_text() == text
+    return False
+
+
+def pack(folder: Path) -> bytes:
+    """The content of a folder, as a tar archive."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.add(folder, arcname=".")
+    return buffer.getvalue()
+
+
+def bring(folder: Path, fetch: Callable[[Path], bytes], digest: str = "") -> Path:
+    """Return where a prepared dataset is on this node: `folder` itself if it is seen here, else a copy of its own.
+
+    A prepared copy is named by its files as they lie there and not by what is in it, which the versions that read
+    them decide too: one that was made here serves only if its content has the `digest` of the driver's.
+    `fetch(folder)` gives the archive that `pack` made; trials that start together wait for one copy.
+    """
+    if is_whole(folder):
+        return folder
+    copy = prepared_folder() / folder.parent.name / folder.name
+    if is_whole(copy):
+        if not digest or Prepared.open(copy).digest == digest:
+            return copy
+        copy = copy.with_name(f"{copy.name}-{digest[:SHORT]}")
+    with lock(copy.with_name(f"{copy.name}.lock")):
+        if not is_whole(copy):
+            _unpack(fetch(folder), copy)
+    return copy
+
+
+def _unpack(archive: bytes, copy: Path) -> None:
+    work = Path(tempfile.mkdtemp(prefix=f".{copy.name}.", dir=copy.parent))
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
+            packed.extractall(work, filter="data")
+        work.rename(copy)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise

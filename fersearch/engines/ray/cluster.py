@@ -1,0 +1,316 @@
+"""Joining Ray, quietly: the cluster, what its nodes offer a trial, and whether they share a folder."""
+
+import contextlib
+import logging
+import math
+import os
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from fersearch.engines.devices import PerGpu, Slot, check
+from fersearch.errors import FersearchError, UsageError
+from fersearch.remote import Remote
+
+if TYPE_CHECKING:
+    import ray
+
+
+try:
+    import fcntl
+except ImportError:  # Windows has none; what a killed driver left stays there
+    fcntl = None  # type: ignore[assignment]
+
+
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
+    "TUNE_WARN_THRESHOLD_S": "1000000",
+    "RAY_AIR_NEW_OUTPUT": "0",
+}
+START = "start one with: ray start --head; or let fersearch start its own: --ray-address local"
+SHARE = (
+    "set FERSEARCH_HOME to a folder that is mounted at the same path on every node; "
+    "or give a URL that every node reaches: --artifacts s3://bucket/folder"
+)
+REACH = 5.0  # seconds for a cluster's address to answer
+PREFIX = "fersearch-ray-"
+FRESH = 60.0  # seconds in which a folder may not be locked yet
+LONGEST_TEMPORARY = 40  # characters of a folder under which Ray's sockets still have legal names
+
+
+@contextlib.contextmanager
+def joined(address: str | None) -> Iterator[Path]:
+    """Be part of a Ray cluster; yields a folder for Ray's own files, removed in the end.
+
+    `address` is `local` (start one here, gone afterwards), `auto` or HOST:PORT (a running one). A
+    Ray that this process has started already is used, and left running.
+
+    Raises:
+        FersearchError: no cluster is at the address, or Ray cannot be started.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    with contextlib.ExitStack() as left:
+        folder = temporary_folder(left)
+        if not ray.is_initialized():
+            _join(address or os.environ.get("RAY_ADDRESS") or "local", folder)
+            left.callback(ray.shutdown)
+            _silence()
+        _hush()
+        yield folder
+
+
+def temporary_folder(left: contextlib.ExitStack) -> Path:
+    """A folder for Ray's files that goes when `left` is closed, its name short enough for the sockets in it."""
+    usual = tempfile.gettempdir()
+    place = usual if len(usual) <= LONGEST_TEMPORARY else "/tmp"
+    for old in Path(place).glob(f"{PREFIX}*"):
+        if _abandoned(old):
+            shutil.rmtree(old, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
+    held = left.enter_context((folder / "lock").open("w"))
+    if fcntl:
+        fcntl.flock(held, fcntl.LOCK_EX)
+    left.callback(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _abandoned(folder: Path) -> bool:
+    """Whether the driver that made the folder died without removing it: it held a lock on it."""
+    try:
+        with (folder / "lock").open("r+") as held:
+            if not fcntl or time.time() - folder.stat().st_mtime < FRESH:
+                return False
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    except OSError:
+        return False
+
+
+def places(
+    count: int | None, per_gpu: PerGpu | None, threads: int | None = None
+) -> tuple[list[Slot], dict[str, float]]:
+    """The slots of the cluster, and what Ray must give each: so many CPUs, a share of a GPU.
+
+    `per_gpu` (default 1) on each GPU, or where there is no GPU as many as the CPUs carry; `count` bounds how
+    many. Each has `threads` (default: the CPUs are shared out; one each where there is no GPU).
+
+    Raises:
+        UsageError: fewer than one slot or thread is asked for, slots per GPU without a GPU, or `auto` ones.
+        FersearchError: the cluster has no CPU to run a trial on.
+    """
+    check(count, per_gpu, threads)
+    if per_gpu == "auto":
+        raise UsageError(
+            "--slots-per-gpu auto measures on one machine; Ray must be told each trial's share of a GPU beforehand",
+            "give a number; --engine local with auto, on a machine with such a GPU, says how many trials fit",
+        )
+    nodes = [node["Resources"] for node in alive()]
+    gpus = sum(node.get("GPU", 0) for node in nodes)
+    if per_gpu and not gpus:
+        raise UsageError("--slots-per-gpu was given, but Ray knows no GPU", "leave it out to run one trial per CPU")
+    if gpus:
+        return _gpu_places([node for node in nodes if node.get("GPU")], count, per_gpu, threads)
+    cpus = [int(node["CPU"]) for node in nodes if node.get("CPU", 0) >= 1]
+    if not cpus:
+        raise FersearchError("the Ray cluster has no CPU for a trial", "let a node join: ray start --address HOST:PORT")
+    number = count or max(1, sum(node // (threads or 1) for node in cpus))
+    threads = threads or max(1, min(sum(cpus) // number, max(cpus)))
+    fits = threads <= max(cpus) and number <= sum(node // threads for node in cpus)
+    share = threads if fits else _share(math.ceil(number / sum(cpus)))
+    hidden = (("CUDA_VISIBLE_DEVICES", ""),)
+    return [Slot(i, "cpu", hidden, threads) for i in range(number)], {"cpu": share}
+
+
+def alive() -> list[dict[str, Any]]:
+    """The nodes of the cluster that live."""
+    import ray
+
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return [node for node in nodes if node["Alive"]]
+
+
+@contextlib.contextmanager
+def marked(home: Path, artifacts: Path | str) -> Iterator[str]:
+    """Check that every node that can run trials reaches what all must share; yields a marker there that proves so.
+
+    That is the URL of the artifacts, or, where they lie in a folder, the folder and `home`.
+
+    Raises:
+        FersearchError: a node does not reach it, so what its trials save would be lost to the others.
+    """
+    with contextlib.ExitStack() as left:
+        if isinstance(artifacts, str):
+            yield left.enter_context(_marker(artifacts))
+            return
+        home.mkdir(parents=True, exist_ok=True)
+        if not artifacts.is_relative_to(home):
+            left.enter_context(_marker(artifacts))
+        yield left.enter_context(_marker(home))
+
+
+@contextlib.contextmanager
+def _marker(place: Path | str) -> Iterator[str]:
+    """Leave a marker in a folder or at a URL, for as long as every node finds it."""
+    token = uuid4().hex
+    name = f".ray-{token}"
+    remote = Remote(place if isinstance(place, str) else place.absolute().as_uri())
+    with tempfile.TemporaryDirectory() as folder:
+        (file := Path(folder, name)).write_text(token)
+        remote.put(file, name)
+    marker = f"{str(place).rstrip('/')}/{name}"
+    try:
+        blind = _blind(marker, token)
+        if blind:
+            raise FersearchError(
+                f"{place} is not shared with node {', '.join(blind)}, so its resume states and checkpoints "
+                "would be lost to the others",
+                SHARE,
+            )
+        yield marker
+    finally:
+        remote.remove(name)
+
+
+def _blind(marker: str, token: str) -> list[str]:
+    """The nodes on which the marker is not found."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    from fersearch.engines.ray.actor import reads
+
+    here = ray.get_runtime_context().get_node_id()
+    asked = {}
+    for node in alive():
+        if node["NodeID"] != here and (node["Resources"].get("CPU") or node["Resources"].get("GPU")):
+            pinned = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            task = ray.remote(reads).options(num_cpus=0, scheduling_strategy=pinned, max_retries=0)
+            asked[node["NodeID"]] = node["NodeManagerAddress"], task.remote(marker, token)
+    return sorted(name for node, (name, answer) in asked.items() if not _seen(node, answer))
+
+
+def _seen(node: str, answer: "ray.ObjectRef[bool]") -> bool:
+    """Whether a node found the marker; one that has left the cluster meanwhile runs no trial, so that it need not."""
+    import ray
+
+    try:
+        found: bool = ray.get(answer, timeout=60)
+    except ray.exceptions.RayError as error:
+        if node not in {living["NodeID"] for living in alive()}:
+            return True
+        raise FersearchError(
+            f"a node of the Ray cluster cannot run fersearch: {_last_line(error)}",
+            "install the same fersearch on every node",
+        ) from None
+    return found
+
+
+def _gpu_places(
+    nodes: list[dict[str, float]], count: int | None, per_gpu: int | None, threads: int | None
+) -> tuple[list[Slot], dict[str, float]]:
+    gpus = sum(int(node["GPU"]) for node in nodes)
+    number = count or gpus * (per_gpu or 1)
+    each = per_gpu or math.ceil(number / gpus)
+    cpus = min(node.get("CPU", 0) / (node["GPU"] * each) for node in nodes)
+    threads = threads or max(1, int(cpus))
+    needed = {"cpu": min(threads, math.floor(cpus * 100) / 100), "gpu": _share(each)}
+    return [Slot(i, "cuda:0", (), threads) for i in range(number)], needed
+
+
+def _share(parts: int) -> float:
+    """One of so many equal parts, in the ten-thousandths that Ray counts in."""
+    return math.floor(10_000 / parts) / 10_000
+
+
+def _join(address: str, folder: Path) -> None:
+    import ray
+
+    if address.startswith("ray://"):
+        raise UsageError(
+            f"--ray-address {address} is a Ray client, which Ray Tune's searchers cannot use",
+            "run fersearch on a node of the cluster, with --ray-address auto",
+        )
+    if address not in ("local", "auto"):
+        _knock(address)
+    options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    if address == "local":
+        options |= {"include_dashboard": False, "_temp_dir": str(folder)}
+    sheltered = _sigterm_blocked() if address == "local" else contextlib.nullcontext()
+    with sheltered, _handlers_kept(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            ray.init(address=address, namespace="fersearch", **options)
+        except Exception as error:
+            start = "Ray cannot be started here" if address == "local" else f"no Ray cluster can be joined at {address}"
+            raise FersearchError(
+                f"{start}: {_last_line(error)}",
+                START,
+            ) from error
+
+
+def _knock(address: str) -> None:
+    """Fail in seconds where Ray would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise UsageError(f"--ray-address {address} is no address", "give auto, local or HOST:PORT")
+    try:
+        socket.create_connection((host, int(port)), timeout=REACH).close()
+    except (OSError, OverflowError) as error:
+        raise FersearchError(f"no Ray cluster can be reached at {address}: {error}", START) from None
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
+
+
+@contextlib.contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Undo what Ray does to this process's signals."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _sigterm_blocked() -> Iterator[None]:
+    """Start processes that SIGTERM does not end: sent to a whole job, it is for the driver, which ends them in time."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _silence() -> None:
+    """Keep news of lost workers off standard output, where Ray prints them whatever it was told."""
+    from ray._private import worker
+
+    worker.print_to_stdstream = lambda *_, **__: None
+
+
+def _hush() -> None:
+    """Keep Ray's own words off the screen: what matters of them comes back with the trials."""
+    for name in ("ray", "ray.tune", "ray.train", "ray.air"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)

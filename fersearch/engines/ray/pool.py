@@ -1,0 +1,199 @@
+"""The engine of a cluster: trial processes are started through Ray Tune, on whichever node has room.
+
+To the engine's loop this is a pool like that of one machine. Behind it a real Tuner runs in a
+thread: each started process is a Ray trial, whose actor on some node runs a fork server and
+passes words on. A lost actor reads like a process that ended without a word.
+"""
+
+import contextlib
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from fersearch.engines.devices import PerGpu, Slot
+from fersearch.engines.processes import HUNG_AFTER, Pool, Process
+from fersearch.engines.ray import cluster
+from fersearch.engines.ray.actor import Board
+from fersearch.engines.ray.tune import Courier, Orders, TuneLoop
+from fersearch.errors import FersearchError
+from fersearch.home import artifacts_folder, home
+from fersearch.trial import Lost
+
+NAMESPACE = "fersearch"
+AT_ONCE = 10_000  # calls that the board answers at once: each running trial waits in one
+PATIENCE = 60.0  # seconds for the board to answer
+FAREWELL = 15.0  # seconds for Ray Tune to end by itself
+
+
+@contextlib.contextmanager
+def on_ray(
+    address: str | None, slots: int | None, slots_per_gpu: PerGpu | None, threads: int | None = None
+) -> Iterator[tuple[list[Slot], Callable[..., Pool]]]:
+    """Join a cluster; yields its slots and what makes a pool of them from the modules to preload.
+
+    Raises:
+        FersearchError: no cluster is at the address, or its nodes do not share what they must.
+        UsageError: the slots asked for make no sense there.
+    """
+    with cluster.joined(address) as folder, cluster.marked(home(), artifacts_folder()) as marker:
+        places, resources = cluster.places(slots, slots_per_gpu, threads)
+        yield places, partial(RayPool, room=Room(len(places), resources, folder, marker))
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a pool needs of the cluster: trials at once, what each is given, a folder for Ray's files, the marker."""
+
+    slots: int
+    resources: Mapping[str, float]
+    folder: Path
+    marker: str
+
+
+class RayProcess(Process):
+    """A trial process on some node: its words come through Ray Tune, the driver's go over the board.
+
+    Its actor hears its beats and says so when it hangs.
+    """
+
+    def __init__(self, connection: Connection, log: Path, key: str, pool: "RayPool") -> None:
+        super().__init__(connection, log)
+        self.key = key
+        self._pool = pool
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Say something to the process; one that is gone is noticed when it is next read."""
+        self._pool.say(self.key, message)
+
+    def kill(self) -> None:
+        """End the process and all it started, now."""
+        self._pool.say(self.key, {"kill": True})
+
+    def close(self) -> None:
+        """Let go of the process: nothing more is said."""
+        super().close()
+        self._pool.drop(self.key)
+
+
+class RayPool(Pool):
+    """Starts trial processes on a cluster, each as a Ray trial."""
+
+    def __init__(self, preload: Sequence[str], hung_after: float = HUNG_AFTER, *, room: Room) -> None:
+        super().__init__(preload, hung_after)
+        self._room = room
+        self._keys = map(str, itertools.count())
+        self._pipes: dict[str, Connection] = {}
+        self._statuses: dict[str, int | None] = {}
+        self._lost: dict[str, Lost | None] = {}
+        self._name = f"board-{uuid4().hex}"
+        self._board: Any = None
+        self._loop: TuneLoop | None = None
+        self._orders = Orders(self.deliver)
+
+    def warm_up(self) -> None:
+        """Start the board and Ray Tune."""
+        if self._loop is not None:
+            return
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        options = {"name": self._name, "namespace": NAMESPACE, "num_cpus": 0, "max_concurrency": AT_ONCE}
+        self._board = ray.remote(Board).options(**options, scheduling_strategy=here).remote()
+        room = self._room
+        folder = room.folder / self._name
+        courier = Courier(self.deliver)
+        self._loop = TuneLoop(self._orders, courier, dict(room.resources), room.slots, folder, self._abandoned)
+
+    def start(self, log: Path, env: Mapping[str, str]) -> Process:
+        """Order a process that waits for its request.
+
+        Raises:
+            FersearchError: Ray has gone.
+        """
+        self.warm_up()
+        log.parent.mkdir(parents=True, exist_ok=True)
+        key = next(self._keys)
+        ours, theirs = Pipe(duplex=False)
+        order = {
+            "log": str(log),
+            "env": {**env, "FERSEARCH_HOME": str(home())},
+            "preload": self._preload,
+            "hung_after": self._hung_after,
+            "home": str(home()),
+            "marker": self._room.marker,
+        }
+        try:
+            ray.get(self._board.say.remote(key, order), timeout=PATIENCE)
+        except ray.exceptions.RayError as error:
+            raise self._gone(error) from None
+        if self._loop is None or self._loop.error is not None:
+            raise self._gone(self._loop.error if self._loop else None)
+        self._pipes[key] = theirs
+        self._orders.put({"key": key, "board": self._name, "namespace": NAMESPACE})
+        return RayProcess(ours, log, key, self)
+
+    def exit_status(self, process: Process, wait: float = 1.0) -> int | None:  # noqa: ARG002
+        """How a process that closed its connection ended; None if unknown, as when its node is lost."""
+        return self._statuses.pop(process.key, None) if isinstance(process, RayProcess) else None
+
+    def lost(self, process: Process) -> Lost | None:
+        """What a process was lost with: what its actor said of it, or the actor itself, most likely with its node."""
+        return self._lost.pop(process.key, Lost.NODE) if isinstance(process, RayProcess) else None
+
+    def close(self) -> None:
+        """End Ray Tune, and with it the actors and all that runs in them."""
+        self._orders.put(None)
+        if self._loop is not None:
+            self._loop.join(FAREWELL)
+            self._loop = None
+        if self._board is not None:
+            with contextlib.suppress(Exception):
+                ray.kill(self._board)
+            self._board = None
+
+    def say(self, key: str, word: Mapping[str, Any]) -> None:
+        """Leave a word for a process."""
+        if self._board is not None:
+            self._board.say.remote(key, dict(word))
+
+    def drop(self, key: str) -> None:
+        """Forget a process."""
+        self._hang_up(key)
+        if self._board is not None:
+            self._board.close.remote(key)
+
+    def deliver(self, key: str, word: dict[str, Any] | None) -> None:
+        """Take a process's word, None for the last of a lost one; called from Ray Tune's thread."""
+        failed = word.pop("failed", {}) if word else {}
+        self.failed_preloads |= failed
+        if word is None or "exited" in word:
+            self._statuses[key] = word["exited"] if word else None
+            if word:
+                self._lost[key] = Lost(word["lost"]) if word.get("lost") else None
+            self._hang_up(key)
+        elif pipe := self._pipes.get(key):
+            with contextlib.suppress(OSError):
+                pipe.send_bytes(json.dumps(word).encode())
+
+    def _hang_up(self, key: str) -> None:
+        if pipe := self._pipes.pop(key, None):
+            pipe.close()
+
+    def _abandoned(self) -> None:
+        """Ray Tune has ended: no process will say another word."""
+        for key in list(self._pipes):
+            self._hang_up(key)
+
+    def _gone(self, error: BaseException | None) -> FersearchError:
+        told = f": {str(error).strip().splitlines()[-1]}" if error and str(error).strip() else ""
+        return FersearchError(
+            f"Ray has ended under the study{told}", "what the study has so far is kept: run it again to go on"
+        )

@@ -1,0 +1,75 @@
+"""What a trial process is asked to do, from the rows of a study and of one of its trials."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from fersearch.artifacts import Artifacts
+from fersearch.data.prepared import Prepared
+from fersearch.engines.devices import Slot
+from fersearch.errors import FersearchError
+from fersearch.home import artifacts_folder, run_folder, states_url
+from fersearch.locks import remove_unlocked
+from fersearch.search.retries import micro_batches
+from fersearch.store import Store, StudyRow
+from fersearch.store.neighbours import Neighbours
+from fersearch.training.request import TrialRequest
+from fersearch.trial import Trial
+
+
+def request_for(study: StudyRow, trial: Trial, prepared: Prepared, slot: Slot) -> TrialRequest:
+    """The request for a trial's next attempt in a slot, on a prepared dataset."""
+    spec = study.spec
+    return TrialRequest(
+        study_uid=study.uid,
+        study=study.name,
+        number=trial.number,
+        attempt=len(trial.attempts),
+        params=dict(trial.params),
+        model=spec.model,
+        dataset=spec.dataset,
+        prepared=str(prepared.folder),
+        dataset_options=dict(spec.dataset_options),
+        protocol=spec.protocol,
+        limit=spec.limit,
+        seed=spec.seed,
+        objective=spec.objectives[0],
+        plugins=study.plugins,
+        weights=spec.weights,
+        precision=spec.precision,
+        device=slot.device,
+        threads=slot.threads,
+        scratch=str(run_folder(study.uid, trial.number)),
+        artifacts=str(artifacts_folder()),
+        states=states_url(study.uid, trial.number),
+        recorded=trial.epochs,
+        told=tuple(attempt.last_epoch or 0 for attempt in trial.attempts[:-1]),
+        database=study.database,
+        micro_batches=micro_batches(trial),
+        keep_pruned=spec.keep.which == "all",
+        data_digest=trial.data_digest,
+        prepared_digest=prepared.digest,
+    )
+
+
+def forget(folder: Path, url: str) -> None:
+    """Remove a trial's states: those in a folder of this machine that nobody works in, and at a URL if one is given."""
+    with suppress(OSError):
+        remove_unlocked(folder)
+    if url:
+        from fersearch.remote import Remote
+
+        with suppress(FersearchError):  # `study delete` tries again
+            Remote(url).remove_all()
+
+
+def discard(store: Store, digest: str) -> None:
+    """Remove a checkpoint's file unless a trial may refer to it; what fails is left to `collect_garbage`."""
+    with suppress(FersearchError, OSError):
+        artifacts = Artifacts(artifacts_folder())
+        if not Neighbours(store).may_keep(digest, artifacts.owners_of(digest)):
+            _remove(store, digest)
+
+
+def _remove(store: Store, digest: str) -> None:
+    if not store.refers_to(digest):
+        Artifacts(artifacts_folder()).remove(digest)

@@ -1,0 +1,121 @@
+"""Run one trial here: in this very process for a debugger, or again in a fresh one to compare."""
+
+import signal
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fersearch.artifacts import Artifacts
+from fersearch.engines.devices import Slot
+from fersearch.engines.local import Observer, _for_want_of
+from fersearch.engines.processes import Pool, Process
+from fersearch.engines.shutdown import Level, Stop
+from fersearch.errors import FersearchError
+from fersearch.search.brain import Search
+from fersearch.training.request import TrialRequest
+from fersearch.trial import Decision, Epoch, Outcome, Reason, Trial
+
+ENDED_WELL = (Reason.DONE, Reason.PRUNED)
+
+
+@dataclass
+class _Run:
+    """One training in a process of its own, in a folder that vanishes after it."""
+
+    request: TrialRequest
+    slot: Slot
+    preload: list[str]
+    last: int | None
+    report: Callable[[Epoch], None]
+
+    def __post_init__(self) -> None:
+        self.epochs: dict[int, Epoch] = {}
+
+    def go(self, take: Callable[[Outcome, Artifacts], None]) -> Outcome:
+        """Train to the end and let `take` have what was kept; FersearchError if that fails."""
+        with tempfile.TemporaryDirectory(prefix="fersearch-rerun-") as folder, closing(Pool(self.preload)) as pool:
+            process = pool.start(Path(folder, "log"), dict(self.slot.env))
+            try:
+                asked = replace(self.request, scratch=str(Path(folder, "run")), artifacts=str(Path(folder, "kept")))
+                process.send({"request": asked.to_json()})
+                outcome = self._follow(process)
+            finally:
+                process.kill()
+                process.close()
+            if outcome is None:
+                raise FersearchError(f"the process of the rerun died: {_how_it_died(pool, process)}", "try it again")
+            if outcome.reason not in ENDED_WELL:
+                raise FersearchError(f"the rerun ended with {outcome.reason.value}: {outcome.message}")
+            take(outcome, Artifacts(Path(folder, "kept")))
+        return outcome
+
+    def _follow(self, process: Process) -> Outcome | None:
+        """Hear every epoch and let it train on, up to the last that was recorded; None if the process dies."""
+        while (message := process.receive()) is not None:
+            if "pid" in message:
+                process.pid = message["pid"]
+            elif "epoch" in message:
+                epoch = Epoch(**message["epoch"])
+                self.epochs[epoch.number] = epoch
+                self.report(epoch)
+                decision = Decision.STOP if epoch.number == self.last else Decision.CONTINUE
+                process.send({"decision": decision})
+            elif "outcome" in message:
+                told = message["outcome"]
+                return Outcome(**{**told, "reason": Reason(told["reason"])})
+        return None
+
+
+def _how_it_died(pool: Pool, process: Process) -> str:
+    status = pool.exit_status(process)
+    if status is not None and status < 0:
+        return f"killed by {signal.Signals(-status).name}"
+    told = process.log.read_text(errors="replace").strip() if process.log.exists() else ""
+    return told.splitlines()[-1] if told else "it said nothing"
+
+
+def run_in_process(
+    search: Search,
+    slot: Slot,
+    request: Callable[[Trial, Slot], TrialRequest],
+    observer: Observer,
+    stop: Stop,
+    watch: Callable[[], None] = lambda: None,
+) -> Trial | None:
+    """Run one trial in this very process, for a debugger; returns it, None if there is none to run.
+
+    `watch` is called between any two steps; once `stop` is asked for, the trial saves where it is and leaves.
+    """
+    from fersearch.training.attempt import run_trial
+
+    trial = search.ask()
+    if trial is None:
+        return None
+    observer.started(trial, slot.number)
+    started = time.monotonic()
+
+    def report(epoch: Epoch) -> Decision:
+        decision = search.record(trial.number, epoch)
+        observer.epoch(trial, epoch, decision)
+        return decision
+
+    def pulse() -> bool:
+        watch()
+        return stop.level > Level.NOT
+
+    try:
+        outcome = run_trial(
+            request(trial, slot),
+            report,
+            pulse=pulse,
+            say=lambda text: observer.note(f"trial {trial.number}: {text}"),
+            saved=lambda: search.saved(trial.number),
+        )
+    except KeyboardInterrupt:
+        outcome = Outcome(Reason.INTERRUPTED, "stopped by Ctrl-C")
+    ended = search.finish(trial.number, _for_want_of(stop, outcome), time.monotonic() - started)
+    observer.ended(ended)
+    return ended

@@ -1,0 +1,171 @@
+"""A photograph becomes the input of a checkpoint as its training images did: by the steps on its card."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fersearch.data.options import decoding
+from fersearch.data.step_lists import Steps, cut_of, declared, default_of, standard, told, with_preprocess
+from fersearch.errors import FersearchError, UsageError
+from fersearch.evaluation.checkpoint_folder import card_of, is_ensemble, weights_file
+from fersearch.registry import Registry
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+
+
+Box = tuple[int, int, int, int]
+BY_SIZE = "images are taken by size and preprocess alone"
+
+
+@dataclass(frozen=True)
+class TrainedSteps:
+    """The steps by which the training images of a checkpoint became inputs.
+
+    `derived` are those that the card does not have itself; `note` says it where they are not known.
+    """
+
+    steps: Steps
+    note: str = ""
+    derived: bool = False
+
+    @property
+    def differ(self) -> bool:
+        """Whether the training images came from several sources with steps of their own."""
+        return any(step["step"] == "by_source" for step in self.steps)
+
+    @classmethod
+    def of(cls, checkpoint: Path, registry: Registry) -> "TrainedSteps":
+        """Those on the card; for an older one those that its dataset has for the recorded options.
+
+        Raises:
+            FersearchError: the card's steps make no sense.
+        """
+        card = _card(checkpoint)
+        found = cls(card["steps"]) if card.get("steps") else cls._derived(card, registry)
+        found._check(card, checkpoint)
+        return found
+
+    @classmethod
+    def _derived(cls, card: Mapping[str, Any], registry: Registry) -> "TrainedSteps":
+        name, given = card["dataset"]["name"], card["dataset"]["options"]
+        shape = {"image_size": int(card["image_size"]), "channels": int(card["channels"])}
+        dataset = registry.datasets.get(name)
+        if dataset is not None:
+            try:
+                chosen = decoding(dataset, {**given, **shape})
+            except UsageError:
+                chosen = None
+            steps = None if chosen is None else with_preprocess(declared(dataset, chosen), chosen)
+            if steps is not None:
+                return cls(steps, derived=True)
+        told = f"dataset {name} does not say how its images are cut"
+        if card.get("format", 1) < 2:
+            told = "the checkpoint was made before cuts were recorded"
+        return cls(with_preprocess(standard(**shape), given) or [], f"{told}: {BY_SIZE}", derived=True)
+
+    def _check(self, card: Mapping[str, Any], checkpoint: Path) -> None:
+        from fersearch.data.steps import Transform
+
+        try:
+            Transform.of(self.steps)
+        except FersearchError as error:
+            raise FersearchError(
+                f"{checkpoint} is not a checkpoint of fersearch: {error.message}", error.hint
+            ) from None
+        plain = default_of(self.steps)
+        shapes = {step[key] for step in plain for key in ("size", "channels") if key in step}
+        if shapes != {card["image_size"], card["channels"]}:
+            raise FersearchError(
+                f"{checkpoint} is not a checkpoint of fersearch: its steps ({told(plain)}) give no images of "
+                f"{card['image_size']}x{card['image_size']} with {card['channels']} channels",
+                "pull it again",
+            )
+
+
+class Photographs:
+    """Makes photographs inputs, and keeps what a person should know of it.
+
+    Where the steps cut to what a photograph lacks (box or landmarks), the largest face is found and stands for it.
+    With `faces` every face found is an input, without (False) none is looked for.
+    """
+
+    def __init__(self, trained: TrainedSteps, faces: bool | None) -> None:
+        from fersearch.data.depth import OwnDepth
+        from fersearch.data.steps import Transform
+
+        self.trained, self.faces = trained, faces
+        self.transform = Transform.of(trained.steps)
+        self.depth = OwnDepth(self.transform.bits)
+        self.seen, self.whole = 0, 0
+
+    def inputs(self, path: Path) -> "list[tuple[Pixels, Box | None]]":
+        """The image file, or the faces in it from left to right, as uint8 (channels, size, size), each with its box.
+
+        Raises:
+            DataError: the image cannot be read.
+        """
+        from fersearch.data.images import upright
+        from fersearch.data.steps import annotation_of
+
+        image = upright(path, self.depth)
+        boxes = self._boxes(image)
+        self.seen, self.whole = self.seen + 1, self.whole + (not boxes)
+        if not boxes:
+            return [(self.transform(image), None)]
+        if self.transform.needs:
+            return [(self.transform(image, annotation_of(box)), box) for box in boxes]
+        parts = [image.crop((left, top, left + width, top + height)) for left, top, width, height in boxes]
+        return [(self.transform(part), box) for part, box in zip(parts, boxes, strict=True)]
+
+    def _boxes(self, image: Any) -> list[Box]:
+        from fersearch.data.detect import find_faces
+
+        if self.faces is False or (self.faces is None and not self.transform.needs):
+            return []
+        found = find_faces(image)
+        return found if self.faces or not found else [max(found, key=lambda box: box[2] * box[3])]
+
+    def notes(self) -> list[str]:
+        """What a person should know, once all are done."""
+        return [note for note in (self.trained.note, self._sources(), self._cut(), self._bits()) if note]
+
+    def _sources(self) -> str:
+        """Of merged data whose parts were cut in different ways."""
+        merged = next((step for step in self.trained.steps if step["step"] == "by_source"), None)
+        ways = {name: told(steps) for name, steps in merged["sources"].items()} if merged else {}
+        if merged is None or len(set(ways.values())) < 2:
+            return ""
+        each = "; ".join(f"{name}: {way}" for name, way in ways.items())
+        return f"the parts of the training data were cut in different ways ({each}): images as {merged['default']}'s"
+
+    def _cut(self) -> str:
+        """Of a cut to what a photograph lacks."""
+        if not self.transform.needs or self.faces or not self.seen:
+            return ""
+        cut = cut_of(default_of(self.trained.steps))
+        lacking = f"the training images were cut to the face ({cut}), which a plain image does not tell"
+        if self.faces is False:
+            return f"{lacking}: images are taken whole, as --no-faces asks"
+        rest = f", but for {self.whole:,} of {self.seen:,} in which none was found" if self.whole else ""
+        return f"{lacking}: faces were found and cut with the same margin{rest}; --no-faces takes images whole"
+
+    def _bits(self) -> str:
+        """Of 16-bit images that are scaled by other bits than the training images."""
+        counts = Counter(self.depth.others)
+        each = ", ".join(f"{n:,} by {bits}" for bits, n in sorted(counts.items()))
+        return f"16-bit images are scaled by the bits that they use: {each}" if each else ""
+
+
+def _card(checkpoint: Path) -> dict[str, Any]:
+    """The card of a checkpoint, or of the first member of an ensemble: all of them saw the same images."""
+    from fersearch.training.checkpoint import read_checkpoint
+
+    if not is_ensemble(checkpoint):
+        return read_checkpoint(weights_file(checkpoint))[0]
+    first = card_of(checkpoint)["members"][0]["file"]
+    return read_checkpoint(Path(checkpoint) / Path(first).name)[0]

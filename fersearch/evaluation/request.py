@@ -1,0 +1,247 @@
+"""Exams: what a checkpoint is asked, and the images that this comes to."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fersearch.checkpoint_data import check_training_data, training_source
+from fersearch.components import Dataset
+from fersearch.context import notices
+from fersearch.data import arrays, options
+from fersearch.data.locate import locate
+from fersearch.data.prepared import FOUND
+from fersearch.data.step_lists import default_of, shape_of, told, without_depth
+from fersearch.errors import DataError, UsageError, lookup
+from fersearch.evaluation.checkpoint_folder import card_of, trusted_registry
+from fersearch.evaluation.class_mapping import Crossing, cross
+from fersearch.evaluation.photographs import TrainedSteps
+from fersearch.home import prepared_folder
+from fersearch.registry import Registry
+from fersearch.space import Value
+from fersearch.study import Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+
+Progress = Callable[[int, int], None]
+SPLITS = ("train", "valid", "test", "all")
+
+
+@dataclass(frozen=True)
+class Exam:
+    """What a checkpoint is asked: which images, under which rules.
+
+    Without a `dataset` it is the checkpoint's own, and with `data` what lies there. `split` is train, valid, test, or
+    all: every image of data that the checkpoint was not trained on. `options` are the dataset's, over those recorded.
+    `tta` (none, flip, five_crop, ten_crop) takes the place of the trial's own. `label_map` says which
+    class of the dataset is which of the checkpoint; an empty text leaves a class out. With
+    `no_duplicates` images that equal a training image in every pixel are left out. Data that is meant to be `unseen`
+    is not noted to be other than that of the training.
+    """
+
+    dataset: str | None = None
+    data: Path | None = None
+    split: str = "valid"
+    options: Mapping[str, str] = field(default_factory=dict)
+    tta: str | None = None
+    label_map: Mapping[str, str] = field(default_factory=dict)
+    no_duplicates: bool = False
+    trust_plugin: bool = False
+    storage: str | None = None
+    unseen: bool = False
+
+
+@dataclass(frozen=True)
+class Source:
+    """A dataset as a checkpoint sees it: prepared at the size of its images, divided by a protocol."""
+
+    dataset: Dataset
+    prepared: arrays.Prepared
+    chosen: Mapping[str, Value]
+    protocol: Protocol
+    round: int
+
+    def load(self, limit: int | None = None, with_test: bool = False) -> arrays.Loaded:
+        """Map it."""
+        return arrays.load(self.dataset, self.prepared, self.chosen, self.protocol, limit, with_test, self.round)
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """A checkpoint's card before the images of an exam: which of them (`rows`, int64) it is to judge.
+
+    `duplicates` counts those that were left out as repetitions of training images, `left_out` those
+    of each class that the checkpoint does not know.
+    """
+
+    card: Mapping[str, Any]
+    registry: Registry
+    loaded: arrays.Loaded
+    crossing: Crossing
+    rows: "Array"
+    left_out: Mapping[str, int]
+    duplicates: int | None
+
+    @property
+    def labels(self) -> "Array":
+        """The right output (int64) for each row."""
+        return self.crossing.labels(self.loaded.hard[self.rows])
+
+
+def sit(checkpoint: Path, exam: Exam, progress: Progress | None = None, registry: Registry | None = None) -> Sitting:
+    """Find the images of an exam and match their classes with the checkpoint's; the model is not opened yet.
+
+    Without a `registry` the components are those at hand and of the plugin files beside the checkpoint.
+
+    Raises:
+        UsageError: fewer than two classes are shared, or a split or option is not offered.
+        DataError: the dataset is missing or broken, or no image is left to judge.
+    """
+    lookup("split", exam.split, dict.fromkeys(SPLITS))
+    card, registry = card_of(checkpoint), registry or trusted_registry(checkpoint, exam.trust_plugin)
+    own = exam.dataset in (None, card["dataset"]["name"])
+    _refuse_training_images(exam, own)
+    trained = _trained(checkpoint, registry, exam, own)
+    source = _source(card, registry, exam, own, progress, trained)
+    limit = card["dataset"]["limit"] if own and exam.split != "test" else None
+    loaded = _load(source, exam, limit)
+    if own:
+        _check_own(card, loaded, exam)
+    crossing = cross(card["class_names"], loaded.task.class_names, exam.label_map)
+    rows = _rows(loaded, exam.split)
+    left_out = {
+        name: int((loaded.hard[rows] == loaded.task.class_names.index(name)).sum()) for name in crossing.left_out
+    }
+    rows = rows[crossing.labels(loaded.hard[rows]) >= 0]
+    duplicates = None
+    if exam.no_duplicates:
+        train = (source if own else _training(card, registry, exam, progress)).load()
+        repeated = _repeated(loaded.images, rows, train)
+        duplicates, rows = int(repeated.sum()), rows[~repeated]
+    if not len(rows):
+        raise DataError(
+            f"dataset {source.dataset.name} leaves no {exam.split} image to judge", "choose another --split, or --map"
+        )
+    return Sitting(card, registry, loaded, crossing, rows, left_out, duplicates)
+
+
+def _trained(checkpoint: Path, registry: Registry, exam: Exam, own: bool) -> TrainedSteps | None:
+    """The steps whose shape the pictures of an exam take; None where those of the dataset are the same."""
+    if own and exam.data is None:
+        return None
+    trained = TrainedSteps.of(checkpoint, registry)
+    return None if own and (trained.derived or trained.differ) else trained
+
+
+def _refuse_training_images(exam: Exam, own: bool) -> None:
+    if exam.split == "all" and own and exam.data is None:
+        raise _no_fair_exam()
+    if exam.no_duplicates and exam.split == "train":
+        raise UsageError("every image of train occurs in train", "--no-duplicates goes with valid, test or all")
+
+
+def _no_fair_exam() -> UsageError:
+    return UsageError(
+        "the checkpoint was trained on this dataset, so all of its images are no fair exam",
+        "choose --split valid or test, or another dataset",
+    )
+
+
+def _check_own(card: Mapping[str, Any], loaded: arrays.Loaded, exam: Exam) -> None:
+    """Refuse images that are taken for those of the training, and are not; all images of what it was trained on too."""
+    same = check_training_data(card, loaded.identity, exam.split, exam.data, bool(exam.options), exam.unseen)
+    if exam.split == "all" and same is not False:
+        raise _no_fair_exam()
+
+
+def _training(card: Mapping[str, Any], registry: Registry, exam: Exam, progress: Progress | None) -> Source:
+    """The data that the checkpoint was trained on, for an exam on other data."""
+    asked = Exam(storage=exam.storage)
+    source = _source(card, registry, asked, True, progress)
+    check_training_data(card, source.load(card["dataset"]["limit"]).identity, "train", None, False)
+    return source
+
+
+def _source(
+    card: Mapping[str, Any],
+    registry: Registry,
+    exam: Exam,
+    own: bool,
+    progress: Progress | None = None,
+    trained: TrainedSteps | None = None,
+) -> Source:
+    """The checkpoint's own dataset under its own protocol, or another as it is divided by itself.
+
+    The pictures of another take the shape of the `trained` ones.
+    """
+    recorded = card["dataset"]
+    dataset = registry.dataset(exam.dataset or recorded["name"])
+    shape = {"image_size": int(card["image_size"]), "channels": int(card["channels"])}
+    values: dict[str, Value] = dict(recorded["options"]) if own else {**_offered(dataset, recorded["options"]), **shape}
+    values |= options.parse(dataset, exam.options)
+    values["target"] = recorded["target"] if own else dataset.targets[0]
+    chosen = {**options.decoding(dataset, values), **options.loading(dataset, values)}
+    if trained and _says_how(exam, dataset):
+        trained = None
+    steps = without_depth(default_of(trained.steps)) if trained else None
+    is_sought = own and exam.data is None
+    where = training_source(card, dataset, chosen, exam.storage) if is_sought else locate(dataset, exam.data)
+    prepared = arrays.prepare(dataset, where, chosen, prepared_folder(), progress, None if own else steps)
+    if own and steps and without_depth(prepared.steps or ()) != steps:  # another form of it, that is cut otherwise
+        prepared = arrays.prepare(dataset, where, chosen, prepared_folder(), progress, steps)
+    if trained:
+        notices.extend(_cut_notes(dataset.name, prepared, trained))
+    protocol = Protocol.from_json(card["protocol"])
+    return Source(dataset, prepared, chosen, protocol if own else Protocol(seed=protocol.seed), card.get("round", 1))
+
+
+def _says_how(exam: Exam, dataset: Dataset) -> bool:
+    """Whether the exam itself says how images become inputs."""
+    return bool(exam.options.keys() & (dataset.decoding.keys() - {"preprocess"}))
+
+
+def _cut_notes(name: str, prepared: arrays.Prepared, trained: TrainedSteps) -> list[str]:
+    """What a person should know of how another dataset's pictures took the shape of the training images."""
+    wanted, found = shape_of(default_of(trained.steps)), shape_of(default_of(prepared.steps or []))
+    notes = [trained.note] if trained.note else []
+    if wanted != found:
+        notes.append(f"{name} cuts its images itself ({told(found) or 'it does not say how'}), not as in training")
+    return notes + [f"{name}: {line}" for line in prepared.findings if line == FOUND]
+
+
+def _offered(dataset: Dataset, recorded: Mapping[str, Value]) -> dict[str, Value]:
+    """What was done to the pixels of the training images, as far as another dataset offers it."""
+    return {name: recorded[name] for name in ("preprocess",) if name in recorded and name in dataset.decoding}
+
+
+def _load(source: Source, exam: Exam, limit: int | None) -> arrays.Loaded:
+    if exam.split != "all":
+        return source.load(limit, with_test=exam.split == "test")
+    try:
+        return source.load(with_test=True)
+    except DataError:  # it has no test split
+        return source.load()
+
+
+def _rows(loaded: arrays.Loaded, split: str) -> "Array":
+    import numpy as np
+
+    parts = loaded.indices.values() if split == "all" else [loaded.indices[split]]
+    return np.sort(np.concatenate([np.asarray(part) for part in parts]))
+
+
+def _repeated(images: "Array", rows: "Array", train: arrays.Loaded) -> "Array":
+    """Which rows (bool) are, equal in every pixel, among the training images."""
+    import numpy as np
+
+    seen = {_digest(train.images[row]) for row in train.indices["train"]}
+    return np.array([_digest(images[row]) in seen for row in rows], bool)
+
+
+def _digest(image: "Array") -> bytes:
+    return hashlib.blake2b(image.tobytes(), digest_size=16).digest()

@@ -1,0 +1,393 @@
+"""From the words of a command or a study file to a checked StudySpec; all mistakes are found at once."""
+
+import re
+import unicodedata
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, cast
+
+from fersearch.components import Architecture, Dataset
+from fersearch.data import options as offered_options
+from fersearch.data.locate import locate, remember
+from fersearch.errors import FersearchError, StudyFileError, UsageError, lookup
+from fersearch.recipe import OPTIMISATION, REGULARISATION, freezing, recipe
+from fersearch.registry import Registry
+from fersearch.search.samplers import FINITE, PRUNERS, SAMPLERS, check_finite
+from fersearch.space import Space, Value, values_of
+from fersearch.study import Budget, Direction, Keep, Objective, Protocol, StudySpec
+from fersearch.studyfile import mistake
+
+PRECISIONS = ("auto", "float32", "bf16")
+LONGEST_NAME = 200
+NAME_SIGNS = "._-+:/"
+SPLITS = ("auto", "official", "ratios", "kfold", "loso")
+DRAWN_BY = ("auto", "chance", "class", "subject")
+DUPLICATES = ("keep", "drop")
+OBJECTIVES = ("f1_macro", "train_seconds", "peak_memory_mb")
+TRIALS = 20
+LEAST = {
+    "trials": 1,
+    "timeout": 1,
+    "limit": 10,
+    "seed": 0,
+    "split_seed": 0,
+    "folds": 2,
+    "repeats": 1,
+    "refit": 0,
+}
+MOST = 2**63 - 1
+"""What a seed or a count may be: a number of 64 bits, as generators and databases hold."""
+
+
+class Mistakes:
+    """Mistakes found so far, each with the key or flag it belongs to."""
+
+    def __init__(self, lines: Sequence[str] = ()) -> None:
+        self.found: list[tuple[str, FersearchError]] = []
+        self.lines = list(lines)
+
+    @contextmanager
+    def at(self, key: str) -> Iterator[None]:
+        """Keep a UsageError of the block as a mistake at `key` and go on."""
+        try:
+            yield
+        except UsageError as error:
+            self.found.append((key, error))
+
+    def settle(self, file: Path | None = None) -> None:
+        """Raise all that was found: one as it is, several or a file's together."""
+        lines = [*self.lines, *(mistake(key, error) for key, error in self.found)]
+        if file is not None and lines:
+            raise StudyFileError(str(file), lines)
+        if len(self.found) == 1:
+            raise self.found[0][1]
+        if self.found:
+            raise UsageError(f"{len(lines)} mistakes", "\n  ".join(lines))
+
+
+def dataset_options(dataset: Dataset, given: Mapping[str, str], mistakes: Mistakes) -> dict[str, Value]:
+    """Each option of a dataset with its one value: the one given, else its default."""
+    values: dict[str, Value] = {}
+    for name, text in given.items():
+        with mistakes.at(f"dataset.options.{name}"):
+            values |= offered_options.parse(dataset, {name: text})
+    chosen = values
+    with mistakes.at("dataset.options"):
+        chosen = {**offered_options.decoding(dataset, values), **offered_options.loading(dataset, values)}
+        del chosen["target"]
+    return chosen
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a person asked for, in their words; None where nothing was said.
+
+    `settings` and `dataset_options` are texts in the language of `--set`. `lenient` names settings of a
+    file that flags were given over: they are left out where the flags made them inapplicable.
+    """
+
+    model: str
+    dataset: str
+    name: str | None = None
+    data: Path | None = None
+    dataset_options: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    lenient: Container[str] = ()
+    objectives: Sequence[str] = ()
+    trials: int | None = None
+    timeout: float | None = None
+    epochs: str | None = None
+    limit: int | None = None
+    seed: int | None = None
+    sampler: str | None = None
+    pruner: str | None = None
+    weights: str | None = None
+    precision: str | None = None
+    split: str | None = None
+    ratios: tuple[float, float, float] | None = None
+    split_seed: int | None = None
+    by: str | None = None
+    folds: int | None = None
+    repeats: int | None = None
+    duplicates: str | None = None
+    refit: int | None = None
+    unseen: Sequence[str] = ()
+    keep: str | None = None
+
+
+def plan(
+    wishes: Wishes,
+    registry: Registry,
+    *,
+    file: Path | None = None,
+    before: Sequence[str] = (),
+    names: Sequence[str] = (),
+) -> StudySpec:
+    """Check the wishes against the components and the space.
+
+    Args:
+        file: the study file that the wishes come from, if they do, and the mistakes found in it `before`.
+        names: the studies there are, so that a default name is free.
+
+    Raises:
+        UsageError: one mistake, or several in one message; StudyFileError if they came from `file`.
+    """
+    mistakes = Mistakes(before)
+    architecture, dataset = _components(wishes, registry, mistakes)
+    source, options = _data(dataset, wishes, mistakes) if dataset is not None else (None, {})
+    space = _space(architecture, dataset, wishes, registry, mistakes)
+    _check_crop(space, options, mistakes)
+    objectives = _objectives(wishes.objectives or OBJECTIVES, registry, mistakes)
+    unseen = _unseen(wishes.unseen, registry, mistakes)
+    _check_words(wishes, mistakes)
+    if wishes.sampler in FINITE and not mistakes.found:
+        with mistakes.at("sampler"):
+            check_finite(space)
+    mistakes.settle(file)
+    return StudySpec(
+        name=wishes.name or _free_name(_named(f"{wishes.model}-{wishes.dataset}")[: LONGEST_NAME - 20], names),
+        model=wishes.model,
+        dataset=wishes.dataset,
+        objectives=objectives,
+        space=space,
+        data=None if source is None else str(source),
+        dataset_options=options,
+        budget=Budget(_or(wishes.trials, TRIALS), wishes.timeout),
+        protocol=_protocol(wishes),
+        sampler=wishes.sampler or "tpe",
+        pruner=wishes.pruner or "pareto",
+        seed=_or(wishes.seed, 0),
+        limit=wishes.limit,
+        weights=_settled(wishes.weights, architecture),
+        precision=cast(Literal["auto", "float32", "bf16"], wishes.precision or "auto"),
+        refit=_or(wishes.refit, 0),
+        unseen=unseen,
+        keep=Keep.parse(wishes.keep or "front"),
+    )
+
+
+def _components(wishes: Wishes, registry: Registry, mistakes: Mistakes) -> tuple[Architecture | None, Dataset | None]:
+    """The architecture, its weights checked, and the dataset; None where it is unknown."""
+    architecture: Architecture | None = None
+    dataset: Dataset | None = None
+    with mistakes.at("model"):
+        architecture = registry.architecture(wishes.model) if wishes.model else None
+    with mistakes.at("dataset"):
+        dataset = registry.dataset(wishes.dataset) if wishes.dataset else None
+    if architecture is not None:
+        with mistakes.at("weights"):
+            check_weights(architecture, wishes.weights)
+    return architecture, dataset
+
+
+def _data(dataset: Dataset, wishes: Wishes, mistakes: Mistakes) -> tuple[Path | None, dict[str, Value]]:
+    """Where the dataset's files are, from now on for this study whatever its name leads to later; and its options."""
+    source = None
+    with mistakes.at("data"):
+        source = _source(dataset, wishes.data)
+    return source, dataset_options(dataset, wishes.dataset_options, mistakes)
+
+
+def _space(
+    architecture: Architecture | None, dataset: Dataset | None, wishes: Wishes, registry: Registry, mistakes: Mistakes
+) -> Space:
+    """The narrowed space; where a component is unknown, what all share is checked, and what none brings is told."""
+    settings = _settings(wishes)
+    if architecture is not None and dataset is not None:
+        offered = recipe(architecture, dataset, pretrained=wishes.weights is not None)
+        return narrow_space(offered, settings, mistakes, wishes.lenient)
+    shared = Space({**OPTIMISATION, **REGULARISATION})
+    brought = _brought(registry)
+    known = {name: text for name, text in settings.items() if name in shared or name not in brought}
+    return narrow_space(shared, known, mistakes, wishes.lenient)
+
+
+def _brought(registry: Registry) -> set[str]:
+    """The names that some component adds to the space that all share."""
+    added = {name for architecture in registry.architectures.values() for name in architecture.space}
+    return {"target", *freezing((), pretrained=False), *added}
+
+
+def _protocol(wishes: Wishes) -> Protocol:
+    given = {
+        "split": wishes.split or ("kfold" if wishes.folds else "ratios" if wishes.ratios else None),
+        "ratios": wishes.ratios,
+        "seed": wishes.split_seed,
+        "by": wishes.by,
+        "folds": wishes.folds,
+        "repeats": wishes.repeats,
+        "duplicates": wishes.duplicates,
+    }
+    return Protocol.from_json({name: value for name, value in given.items() if value is not None})
+
+
+def narrow_space(
+    offered: Space, settings: Mapping[str, str], mistakes: Mistakes, lenient: Container[str] = ()
+) -> Space:
+    """Narrow a space setting by setting, so that every wrong one is found."""
+    sound = dict(settings)
+    for name in settings:
+        found = len(mistakes.found)
+        concerned = {name, *_parents(offered, name)}
+        with mistakes.at(name if name == "epochs" else f"space.{name}"):
+            offered.narrowed({key: text for key, text in sound.items() if key in concerned}, lenient)
+        if len(mistakes.found) > found:
+            del sound[name]
+    with mistakes.at("space"):
+        offered = offered.narrowed(sound, lenient)
+    return offered  # noqa: RET504 (`at` takes the error, and what was offered is returned)
+
+
+def check_weights(architecture: Architecture, weights: str | None) -> None:
+    """Raise UsageError unless `weights` is nothing, a source the architecture knows, or a file."""
+    if weights is None or weights in architecture.weights or Path(weights).expanduser().is_file():
+        return
+    known = ", ".join(architecture.weights) or "none"
+    raise UsageError(
+        f"weights '{weights}' are neither a file nor a source that {architecture.name} knows",
+        f"known sources: {known}; or give a safetensors or state-dict file",
+    )
+
+
+def parse_objective(text: str, registry: Registry) -> Objective:
+    """Read `METRIC` or `METRIC:max|min`; UsageError if no metric provides it."""
+    name, _, direction = text.partition(":")
+    metric = registry.metric(name.strip())
+    wanted = direction.strip() or metric.direction
+    lookup("direction", wanted, {"max": 1, "min": 1})
+    return Objective(metric.name, cast(Direction, wanted))
+
+
+def _objectives(texts: Sequence[str], registry: Registry, mistakes: Mistakes) -> tuple[Objective, ...]:
+    found: list[Objective] = []
+    for text in texts:
+        with mistakes.at("objectives"):
+            objective = parse_objective(text, registry)
+            if any(objective.metric == other.metric for other in found):
+                raise UsageError(f"objective '{objective.metric}' is given twice", "name each metric once")
+            found.append(objective)
+    return tuple(found)
+
+
+def _check_words(wishes: Wishes, mistakes: Mistakes) -> None:
+    words: dict[str, Iterable[str]] = {"sampler": SAMPLERS, "pruner": PRUNERS, "precision": PRECISIONS, "split": SPLITS}
+    words |= {"by": DRAWN_BY, "duplicates": DUPLICATES}
+    for key, known in words.items():
+        given = getattr(wishes, key)
+        if given is not None:
+            with mistakes.at(key):
+                lookup(key, given, dict.fromkeys(known))
+    for key, least in LEAST.items():
+        given = getattr(wishes, key)
+        if given is not None and not given >= least:
+            error = UsageError(f"{key} {given} is too small", f"give {least} or more")
+            mistakes.found.append((key, error))
+        elif given is not None and given > MOST:
+            error = UsageError(f"{key} {given} is too large", f"give {MOST} at most")
+            mistakes.found.append((key, error))
+    if wishes.folds is not None and wishes.split not in (None, "kfold"):
+        error = UsageError(f"folds {wishes.folds} with split {wishes.split}", "only split = kfold has folds")
+        mistakes.found.append(("folds", error))
+    if wishes.ratios is not None and wishes.split == "official":
+        error = UsageError("ratios with split official", "they say how images are drawn; leave one of the two out")
+        mistakes.found.append(("ratios", error))
+    with mistakes.at("name"):
+        _check_name(wishes.name)
+    with mistakes.at("keep"):
+        Keep.parse(wishes.keep or "front")
+
+
+def _check_name(name: str | None) -> None:
+    if name is None:
+        return
+    if len(name) > LONGEST_NAME:
+        told = f"'{name[:20]}...' is no name for a study: it has {len(name)} characters"
+        raise UsageError(told, f"use at most {LONGEST_NAME}")
+    if name and _named(name) == name and not name.startswith("-"):
+        return
+    meant = _named(name).lstrip("-")
+    suggested = f"; such as '{meant}'" if meant.strip("-./_+:") else ""
+    raise UsageError(
+        f"'{name}' is no name for a study",
+        f"use letters, digits, '.', '_', '-', '+', ':' and '/', but no '..'{suggested}",
+    )
+
+
+def _named(text: str) -> str:
+    """What of a text can name a study: letters of any script, digits and `NAME_SIGNS`, the rest as `-`."""
+    kept = (c if c in NAME_SIGNS or c.isdecimal() or unicodedata.category(c)[0] in "LM" else "-" for c in text)
+    return re.sub(r"\.{2,}", ".", "".join(kept))
+
+
+def _source(dataset: Dataset, given: Path | None) -> Path | None:
+    source = locate(dataset, given)
+    if source is not None:
+        dataset.files(source)
+    if given is not None and source is not None:
+        remember(dataset, given)
+    return source.absolute() if source is not None else None
+
+
+def unseen_dataset(text: str) -> tuple[str, Path | None]:
+    """Read `NAME` or `NAME=PATH`: a dataset that the best model judges at the end, and where it is."""
+    name, _, path = text.partition("=")
+    return name.strip(), Path(path.strip()).expanduser().absolute() if path.strip() else None
+
+
+def _unseen(texts: Sequence[str], registry: Registry, mistakes: Mistakes) -> tuple[str, ...]:
+    """The datasets as they were named, each path absolute; one that its name alone does not find needs a path."""
+    found = []
+    for text in texts:
+        name, path = unseen_dataset(text)
+        with mistakes.at("unseen"):
+            dataset = registry.dataset(name)
+            if path is not None:
+                path = locate(dataset, path)
+            elif dataset.named_by_path:
+                raise UsageError(f"unseen {name}: its name alone does not say where it is", f"write {name}=PATH")
+        found.append(name if path is None else f"{name}={path}")
+    return tuple(found)
+
+
+def _check_crop(space: Space, options: Mapping[str, Value], mistakes: Mistakes) -> None:
+    """A crop must fit into the images; where the dataset does not say their size, the trial will."""
+    size = options.get("image_size")
+    if "crop" not in space or size is None:
+        return
+    largest = max(int(value) for value in values_of(space["crop"]))
+    if largest > int(size):
+        error = UsageError(f"crop: {largest} pixels of images of {size}", f"crop {size} or less, or raise --image-size")
+        mistakes.found.append(("space.crop", error))
+
+
+def _settings(wishes: Wishes) -> dict[str, str]:
+    return {**wishes.settings, **({"epochs": wishes.epochs} if wishes.epochs else {})}
+
+
+def _parents(space: Space, name: str) -> set[str]:
+    if name not in space:
+        return set()
+    direct = set(space[name].when)
+    return direct | {above for parent in direct for above in _parents(space, parent)}
+
+
+def _free_name(base: str, names: Sequence[str]) -> str:
+    if base not in names:
+        return base
+    number = 2
+    while f"{base}-{number}" in names:
+        number += 1
+    return f"{base}-{number}"
+
+
+def _settled(weights: str | None, architecture: Architecture | None) -> str | None:
+    """A file's whole path, so that the study finds it from any folder; a named source as it is."""
+    if weights is None or (architecture is not None and weights in architecture.weights):
+        return weights
+    return str(Path(weights).expanduser().absolute())
+
+
+def _or(value: int | None, default: int) -> int:
+    return default if value is None else value

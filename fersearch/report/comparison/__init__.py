@@ -1,0 +1,1 @@
+"""Several studies side by side: grids, paired tests, sweeps, and the page that shows them."""

@@ -1,0 +1,144 @@
+"""Studies that form a grid of models and datasets."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fersearch.report.comparison.entries import Entry, dataset_label, model_label
+from fersearch.report.comparison.prose import sentence
+from fersearch.report.inputs import Measure
+from fersearch.report.tables import Cell, Table, text
+
+Cells = dict[tuple[str, str], Entry]
+TIMES = ("train_seconds", "eval_seconds")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One entry at most for each model and dataset."""
+
+    models: tuple[str, ...]
+    datasets: tuple[str, ...]
+    cells: Cells
+
+    @property
+    def whole(self) -> bool:
+        """Whether every cell is there."""
+        return len(self.cells) == len(self.models) * len(self.datasets)
+
+    def values(self, model: str, metric: str) -> list[float]:
+        """A model's values over the datasets, NaN where there is none."""
+        found = [self.cells.get((model, dataset)) for dataset in self.datasets]
+        return [math.nan if entry is None else entry.value(metric) for entry in found]
+
+    def stds(self, model: str, metric: str) -> list[float]:
+        """Their deviations over rounds, NaN where there is none."""
+        found = [self.cells.get((model, dataset)) for dataset in self.datasets]
+        return [math.nan if entry is None else entry.std(metric) for entry in found]
+
+    def average(self, model: str, metric: str) -> float:
+        """A model's mean over all datasets; NaN unless it has a value on each of them."""
+        values = self.values(model, metric)
+        return math.nan if any(map(math.isnan, values)) else statistics.fmean(values)
+
+
+def grid(entries: Sequence[Entry]) -> Grid | None:
+    """The grid that entries form, of two models and two datasets at least; None if they form none.
+
+    Models and datasets are those of the studies; where two studies share both, the last two parts of the studies'
+    names (`NAME/MODEL/DATASET`) are tried.
+    """
+    told = [(model_label(entry, entries), dataset_label(entry, entries)) for entry in entries]
+    return _grid(told, entries) or _grid([_parts(entry) for entry in entries], entries)
+
+
+def matrix(found: Grid, measure: Measure) -> Table:
+    """One metric: models by row, datasets by column, then the average; the best of each column in bold."""
+    columns = [found.values(model, measure.name) for model in found.models]
+    averages = [found.average(model, measure.name) for model in found.models]
+    figures = [[*values, average] for values, average in zip(columns, averages, strict=True)]
+    rows: list[list[Cell]] = [
+        [
+            model,
+            *(_cell(found, model, dataset, measure.name) for dataset in found.datasets),
+            None if math.isnan(average) else average,
+        ]
+        for model, average in zip(found.models, averages, strict=True)
+    ]
+    marked = frozenset(
+        (best, j + 1) for j in range(len(figures[0])) if (best := _best(figures, j, measure)) is not None
+    )
+    caption = f"{sentence(measure.label)} of each model on each dataset, and the average over the datasets."
+    return Table(f"grid-{measure.name}", caption, ["Model", *found.datasets, "Average"], rows, marked)
+
+
+def scores(found: Grid, measures: Sequence[Measure]) -> Table:
+    """All scores of a cell in one, as short as a paper wants it."""
+    rows: list[list[Cell]] = [
+        [model, *(_scores(found.cells.get((model, dataset)), measures) for dataset in found.datasets)]
+        for model in found.models
+    ]
+    names = " / ".join(measure.label for measure in measures)
+    caption = f"{sentence(names)} of each model on each dataset."
+    return Table("grid-scores", caption, ["Model", *found.datasets], rows)
+
+
+def times(found: Grid) -> Table:
+    """Training seconds, and in brackets those of evaluation."""
+    rows: list[list[Cell]] = []
+    for model in found.models:
+        told = [_time(found.cells.get((model, dataset))) for dataset in found.datasets]
+        rows.append([model, *told, _average_time(found, model)])
+    caption = "Training time in seconds, mean ± deviation over rounds (in brackets: one evaluation of validation)."
+    return Table("grid-times", caption, ["Model", *found.datasets, "Average"], rows)
+
+
+def _scores(entry: Entry | None, measures: Sequence[Measure]) -> Cell:
+    if entry is None:
+        return None
+    values = [entry.value(measure.name) for measure in measures]
+    return " / ".join("-" if math.isnan(value) else f"{value:.3f}" for value in values)
+
+
+def _time(entry: Entry | None) -> Cell:
+    if entry is None or math.isnan(entry.value("train_seconds")):
+        return None
+    train, judge = entry.cell("train_seconds"), entry.cell("eval_seconds")
+    return text(train) if judge is None else f"{text(train)} ({text(judge)})"
+
+
+def _average_time(found: Grid, model: str) -> Cell:
+    train, judge = (found.average(model, name) for name in TIMES)
+    if math.isnan(train):
+        return None
+    return text(train) if math.isnan(judge) else f"{text(train)} ({text(judge)})"
+
+
+def _cell(found: Grid, model: str, dataset: str, metric: str) -> Cell:
+    entry = found.cells.get((model, dataset))
+    return None if entry is None else entry.cell(metric)
+
+
+def _best(figures: Sequence[Sequence[float]], column: int, measure: Measure) -> int | None:
+    able = [(row[column], i) for i, row in enumerate(figures) if math.isfinite(row[column])]
+    if len(able) < 2:
+        return None
+    sign = -1 if measure.direction == "max" else 1
+    return min(able, key=lambda pair: (sign * pair[0], pair[1]))[1]
+
+
+def _grid(told: Sequence[tuple[str, str] | None], entries: Sequence[Entry]) -> Grid | None:
+    places = [place for place in told if place is not None]
+    if len(places) < len(entries) or len(set(places)) < len(places):
+        return None
+    models = tuple(dict.fromkeys(model for model, _ in places))
+    datasets = tuple(dict.fromkeys(dataset for _, dataset in places))
+    if len(models) < 2 or len(datasets) < 2:
+        return None
+    return Grid(models, datasets, dict(zip(places, entries, strict=True)))
+
+
+def _parts(entry: Entry) -> tuple[str, str] | None:
+    parts = entry.label.split("/")
+    return (parts[-2], parts[-1]) if len(parts) > 2 else None

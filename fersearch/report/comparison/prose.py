@@ -1,0 +1,153 @@
+"""The sentences of a comparison: how each study judged, what may not be compared, and who came out best."""
+
+import math
+from collections.abc import Sequence
+
+from fersearch.report.comparison.entries import Comparison, Entry, Group, best_of, dataset_label
+from fersearch.report.comparison.paired_tests import LEVEL, Test
+from fersearch.report.inputs import Measure
+from fersearch.report.prose import DEFAULT_RATIOS, plural
+from fersearch.report.tables import number, text
+from fersearch.study import Protocol
+
+NOISY = ("_seconds", "_ms", "_mb")
+TIE = 0.05
+"""Clocks and allocators vary by that much between equal runs."""
+NARRATED = ("accuracy", "f1_macro", "auc_macro", "train_seconds", "peak_memory_mb")
+BY = {"auto": "by subject or class", "chance": "at random", "class": "stratified", "subject": "by subject"}
+
+
+def protocol(entry: Entry) -> str:
+    """How a study judged, in one line: `5 folds stratified, seed 42, 3 repeats, 2,000 images`."""
+    told = entry.spec.protocol
+    parts = [_split(told)]
+    parts += [plural(told.repeats, "repeat")] if told.repeats > 1 else []
+    parts += [f"limited to {entry.spec.limit:,} images"] if entry.spec.limit is not None else []
+    parts += ["duplicates dropped"] if told.duplicates == "drop" else []
+    return ", ".join(parts)
+
+
+def judged(entry: Entry) -> str | None:
+    """The validation images of a round: a number, or from the least to the most."""
+    if not entry.judged:
+        return None
+    low, high = entry.judged[0], entry.judged[-1]
+    return f"{low:,}" if low == high else f"{low:,}-{high:,}"
+
+
+def warnings(comparison: Comparison) -> list[str]:
+    """What a reader must know before he compares: other classes, images, splits or objectives."""
+    found = [*comparison.left_out, *_incomparable(comparison)]
+    firsts: dict[str, str] = {}
+    for entry in comparison.entries:
+        firsts.setdefault(str(entry.spec.objectives[0]), entry.label)
+    if len(firsts) > 1:
+        told = "; ".join(f"{label} by {objective}" for objective, label in firsts.items())
+        found.append(f"Trials and their epochs were chosen by different objectives: {told}.")
+    for entry in comparison.entries:
+        if _no_better(entry):
+            found.append(f"Trial {entry.trial.number} of {entry.label} is no better than always naming one class.")
+    if any(len({len(entry.rounds) for entry in group}) > 1 for group in comparison.groups):
+        found.append("Some were trained more often than others: deviations are over different numbers of rounds.")
+    return found
+
+
+def narrative(comparison: Comparison, tests: Sequence[Test]) -> list[str]:
+    """Of each group that may be compared: who has the best accuracy, F1, AUC, time and memory; tested, where it is."""
+    lines = [line for group in comparison.groups if len(group) > 1 and (line := _told(comparison, group))]
+    if not lines and len(comparison.entries) > 1:
+        return ["No two of these were judged on the same images, so nobody is the best of several."]
+    significant = sum(test.holm < LEVEL for test in tests)
+    if tests:
+        lead = comparison.metrics[0].label
+        lines.append(
+            f"Of {plural(len(tests), 'pair')} tested over the same rounds, {significant or 'none'} "
+            f"{'differ' if significant > 1 else 'differs'} in {lead} at the level of {LEVEL:g}, corrected by Holm."
+        )
+    return lines
+
+
+def average_narrative(models: Sequence[str], averages: Sequence[tuple[Measure, Sequence[float]]]) -> str:
+    """Who is best on the average over the datasets of a grid; empty where no model has been on all."""
+    told = []
+    for measure, values in averages:
+        able = [(value, model) for model, value in zip(models, values, strict=True) if math.isfinite(value)]
+        if len(able) > 1:
+            value, model = max(able) if measure.direction == "max" else min(able)
+            told.append(f"{_superlative(measure)} {model} ({number(value)})")
+    return f"Averaged over the datasets: {_listed(told)}." if told else ""
+
+
+def equal_costs(measure: Measure, a: float, b: float) -> bool:
+    """Whether two times or memories lie so near that the difference says nothing."""
+    return measure.name.endswith(NOISY) and abs(a - b) <= TIE * max(abs(a), abs(b))
+
+
+def _split(told: Protocol) -> str:
+    drawn = f"{BY[told.by]}, seed {told.seed}"
+    if told.split == "kfold":
+        return f"{told.folds} folds {drawn}"
+    shares = "/".join(f"{100 * ratio:g}" for ratio in told.ratios or DEFAULT_RATIOS)
+    texts = {
+        "official": "official split",
+        "auto": f"own split, else drawn {drawn}",
+        "ratios": f"{shares} {drawn}",
+        "loso": "one subject left out",
+    }
+    return texts[told.split]
+
+
+def _incomparable(comparison: Comparison) -> list[str]:
+    """A warning for each dataset whose entries were judged in several ways."""
+    found = []
+    labels = [dataset_label(group[0], comparison.entries) for group in comparison.groups]
+    for name in dict.fromkeys(labels):
+        groups = [group for group, label in zip(comparison.groups, labels, strict=True) if label == name]
+        if len(groups) > 1:
+            told = "; ".join(map(_judged_on, groups))
+            found.append(f"Not comparable: n, classes or split differ on {name}: {told}.")
+    return found
+
+
+def _judged_on(group: Group) -> str:
+    first = group[0]
+    labels = [entry.label for entry in group]
+    who = ", ".join(labels[:3]) + (f" and {len(labels) - 3} more" if len(labels) > 3 else "")
+    classes = f"{first.num_classes} classes" if first.num_classes else "classes unknown"
+    images = f"{judged(first)} validation images" if first.judged else "images unknown"
+    return f"{who} ({classes}, {images}, {protocol(first)})"
+
+
+def _no_better(entry: Entry) -> bool:
+    first = entry.spec.objectives[0]
+    floor = entry.record.baseline.get(first.metric)
+    return floor is not None and first.loss(entry.value(first.metric)) >= first.loss(floor)
+
+
+def _told(comparison: Comparison, group: Group) -> str:
+    names = dict.fromkeys((comparison.metrics[0].name, *NARRATED))
+    told = []
+    for measure in (comparison.measure(name) for name in names):
+        ranked = best_of(group, measure)
+        if len(ranked) < 2:
+            continue
+        best, second = ranked[0], ranked[1]
+        close = equal_costs(measure, best.value(measure.name), second.value(measure.name))
+        near = f", about as {second.label}" if close else ""
+        told.append(f"{_superlative(measure)} {best.label} ({text(best.cell(measure.name))}{near})")
+    where = dataset_label(group[0], comparison.entries)
+    return f"On {where}, of {len(group)}: {_listed(told)}." if told else ""
+
+
+def _superlative(measure: Measure) -> str:
+    """`best accuracy`, `least train seconds (s)`."""
+    return f"{'best' if measure.direction == 'max' else 'least'} {measure.label}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def sentence(words: str) -> str:
+    """The words with a capital at the start."""
+    return words[:1].upper() + words[1:]

@@ -1,0 +1,194 @@
+"""One factor at a time: the trials of a study by the values of one parameter, and the page that shows them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from itertools import pairwise
+
+from matplotlib.figure import Figure
+
+from fersearch.report import derive, study_tables
+from fersearch.report.comparison.entries import COSTS
+from fersearch.report.inputs import Measure, Record, title
+from fersearch.report.parts import Fold, Missing, Page, Part, Plot, Section, Tabular, Text
+from fersearch.report.plots.parameters import Column, slices
+from fersearch.report.prose import plural
+from fersearch.report.tables import Cell, Spread, Table, number
+from fersearch.space import Choice, Value
+from fersearch.trial import Trial
+
+MANY = 12
+BINS = 5
+Bin = tuple[str, list[Trial]]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The complete trials of a study, the parameter to group them by, and what to tell of each value."""
+
+    record: Record
+    factor: str
+    metrics: Sequence[Measure]
+
+    @cached_property
+    def trials(self) -> list[Trial]:
+        """The complete trials that have the parameter."""
+        complete = derive.best_first(self.record.trials, self.record.spec.objectives[0])
+        return sorted((trial for trial in complete if self.factor in trial.params), key=lambda trial: trial.number)
+
+    @property
+    def measures(self) -> list[Measure]:
+        """The metrics, then time and memory."""
+        named = {measure.name for measure in self.metrics}
+        costs = [name for name in COSTS if name not in named and any(name in trial.values for trial in self.trials)]
+        return [*self.metrics, *(self.record.measure(name) for name in costs)]
+
+
+def bins(found: Sweep) -> list[Bin]:
+    """The trials by value, in order; many different numbers are divided into ranges of about as many trials."""
+    by_value: dict[Value, list[Trial]] = {}
+    for trial in found.trials:
+        by_value.setdefault(trial.params[found.factor], []).append(trial)
+    values = _ordered(found, list(by_value))
+    if len(values) <= MANY or not _numeric(values):
+        return [(_word(value), by_value[value]) for value in values]
+    trials = [trial for value in values for trial in by_value[value]]
+    edges = [round(i * len(trials) / BINS) for i in range(BINS + 1)]
+    parts = [trials[low:high] for low, high in pairwise(edges) if high > low]
+    return [
+        (f"{_word(part[0].params[found.factor])} to {_word(part[-1].params[found.factor])}", part) for part in parts
+    ]
+
+
+def equal_elsewhere(found: Sweep) -> list[Trial]:
+    """The most trials that differ in this parameter alone, in its order; none if no two do.
+
+    Parameters that apply only under one value of the factor may differ with it.
+    """
+    below = {name for name, one in found.record.spec.space.dimensions.items() if found.factor in one.when}
+    alike: dict[str, list[Trial]] = {}
+    for trial in found.trials:
+        rest = {name: value for name, value in trial.params.items() if name != found.factor and name not in below}
+        alike.setdefault(repr(sorted(rest.items())), []).append(trial)
+    most = max(alike.values(), key=lambda one: len({repr(t.params[found.factor]) for t in one}), default=[])
+    order = _ordered(found, list(dict.fromkeys(trial.params[found.factor] for trial in most)))
+    ranked = sorted(most, key=lambda trial: (order.index(trial.params[found.factor]), trial.number))
+    return ranked if len(order) > 1 else []
+
+
+def table(found: Sweep, measures: Sequence[Measure]) -> Table:
+    """Each value: how many trials, mean ± deviation and best of the first metric, means of the others."""
+    lead, *others = measures
+    cells: list[list[Cell]] = []
+    for name, trials in bins(found):
+        first = [value for trial in trials if (value := derive.finite(trial.values, lead.name)) is not None]
+        best = (max(first) if lead.direction == "max" else min(first)) if first else None
+        cells.append([name, len(trials), _mean(trials, lead), best, *(_mean(trials, measure) for measure in others)])
+    marked = {(place, 3)} if (place := _best([row[3] for row in cells], lead)) is not None else set()
+    columns = [title(found.factor), "Trials", lead.heading, f"Best {lead.label}", *(m.heading for m in others)]
+    caption = f"Complete trials of {found.record.spec.name} by {title(found.factor)}: mean ± deviation over trials."
+    return Table("sweep", caption, columns, cells, frozenset(marked))
+
+
+def equal_table(found: Sweep, trials: Sequence[Trial], measures: Sequence[Measure]) -> Table:
+    """Trials that differ in the factor alone, one row each."""
+    cells: list[list[Cell]] = [
+        [_word(trial.params[found.factor]), trial.number, *(study_tables.measured(trial, m.name) for m in measures)]
+        for trial in trials
+    ]
+    lead = found.metrics[0]
+    place = _best([derive.finite(trial.values, lead.name) for trial in trials], lead)
+    marked = frozenset({(place, 2)} if place is not None else ())
+    columns = [title(found.factor), "Trial", *(measure.heading for measure in measures)]
+    caption = f"Trials that differ in {title(found.factor)} alone."
+    return Table("equal-elsewhere", caption, columns, cells, marked)
+
+
+def settings(trials: Sequence[Trial], factor: str) -> str:
+    """What trials that differ in the factor alone have in common, as a sentence."""
+    same = [name for name in trials[0].params if name != factor and name not in derive.varying(trials)]
+    return f"The others are equal: {', '.join(f'{name} {_word(trials[0].params[name])}' for name in same)}."
+
+
+def _mean(trials: Sequence[Trial], measure: Measure) -> Cell:
+    mean, std = derive.spread(trial.values.get(measure.name, math.nan) for trial in trials)
+    return None if math.isnan(mean) else mean if math.isnan(std) else Spread(mean, std)
+
+
+def _best(values: Sequence[Cell], measure: Measure) -> int | None:
+    able = [(value, i) for i, value in enumerate(values) if isinstance(value, int | float)]
+    if len(able) < 2:
+        return None
+    sign = -1 if measure.direction == "max" else 1
+    return min(able, key=lambda pair: (sign * pair[0], pair[1]))[1]
+
+
+def _ordered(found: Sweep, values: list[Value]) -> list[Value]:
+    """Numbers by size, options in the order of the space."""
+    dimension = found.record.spec.space.dimensions.get(found.factor)
+    if _numeric(values):
+        return sorted(values, key=float)
+    options = list(dimension.options) if isinstance(dimension, Choice) else []
+    return sorted(values, key=lambda value: (options.index(value) if value in options else len(options), str(value)))
+
+
+def _numeric(values: Sequence[Value]) -> bool:
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+
+
+def _word(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def sweep(found: Sweep) -> Page:
+    """The page of a sweep. Call it inside `plots.style.styled()`."""
+    name, lead = title(found.factor), found.metrics[0]
+    alone = equal_elsewhere(found)
+    if alone:
+        shown: list[Part] = [Text(settings(alone, found.factor)), Tabular(equal_table(found, alone, found.measures))]
+    else:
+        shown = [Missing(f"No two complete trials differ in {name} alone; the sampler `ofat` makes such trials.")]
+    joined: list[Part] = [
+        Text("Here the other parameters differ too, so a difference of means may be theirs."),
+        Tabular(table(found, found.measures)),
+        Plot("sweep", f"Metrics of complete trials by {name}.", _drawn(found)),
+    ]
+    every: list[Part] = [Fold("Every trial", [Tabular(study_tables.trials(found.record))])]
+    return Page(
+        title=f"{found.record.spec.name} by {name}",
+        subtitle=f"One factor at a time: {found.record.spec.model} on {found.record.spec.dataset}",
+        sections=[
+            Section("equal", "All else equal", shown),
+            Section("all", "All complete trials", joined),
+            Section("trials", "All trials", every),
+        ],
+        tiles=_tiles(found, lead),
+        footer=f"Written by fersearch {found.record.version} on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.",
+    )
+
+
+def _tiles(found: Sweep, lead: Measure) -> list[tuple[str, str]]:
+    values = [value for trial in found.trials if (value := derive.finite(trial.values, lead.name)) is not None]
+    best = max(values) if lead.direction == "max" else min(values)
+    return [
+        (f"best {lead.label}", number(best)),
+        (f"with {title(found.factor)}", plural(len(found.trials), "trial")),
+    ]
+
+
+def _drawn(found: Sweep) -> Figure:
+    lead = found.metrics[0]
+    able = [trial for trial in found.trials if derive.finite(trial.values, lead.name) is not None]
+    values = [trial.params[found.factor] for trial in able]
+    column = Column(found.factor, values, log=_wide(values))
+    alone = {trial.number for trial in equal_elsewhere(found)}
+    results = [trial.values[lead.name] for trial in able]
+    return slices(lead, results, [column], [trial.number in alone for trial in able], None)
+
+
+def _wide(values: Sequence[Value]) -> bool:
+    """Whether values are numbers of several magnitudes."""
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    return len(numbers) == len(values) and min(numbers) > 0 and max(numbers) > 8 * min(numbers)

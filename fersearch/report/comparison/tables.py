@@ -1,0 +1,202 @@
+"""The tables of a comparison: scores by model, by dataset and by class."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from fersearch.report import derive, study_tables
+from fersearch.report.comparison.entries import Comparison, Entry, best_of, dataset_label, model_label
+from fersearch.report.comparison.paired_tests import LEVEL, Test, Untested
+from fersearch.report.comparison.prose import equal_costs, judged, protocol, sentence
+from fersearch.report.inputs import Measure
+from fersearch.report.tables import Cell, Table
+
+EXAMPLES = 3
+
+
+def studies(comparison: Comparison) -> Table:
+    """What was compared: study, trial, model, dataset, classes, images and protocol."""
+    columns = ["Study", "Trial", "Model", "Dataset", "Classes", "n valid", "Rounds", "Protocol"]
+    found: list[list[Cell]] = [
+        [
+            entry.record.spec.name,
+            entry.trial.number,
+            model_label(entry, comparison.entries),
+            dataset_label(entry, comparison.entries),
+            entry.num_classes,
+            judged(entry),
+            len(entry.rounds),
+            protocol(entry),
+        ]
+        for entry in comparison.entries
+    ]
+    return Table("studies", "What is compared; n valid counts the validation images of a round.", columns, found)
+
+
+def results(comparison: Comparison, measures: Sequence[Measure], name: str = "results") -> Table:
+    """Some metrics of each entry; the best of those that may be compared in bold."""
+    found: list[list[Cell]] = [
+        [entry.label, *(entry.cell(measure.name) for measure in measures)] for entry in comparison.entries
+    ]
+    place = {id(entry): i for i, entry in enumerate(comparison.entries)}
+    marked = {
+        (place[id(ranked[0])], j)
+        for j, measure in enumerate(measures, start=1)
+        for group in comparison.groups
+        if len(ranked := best_of(group, measure)) > 1
+    }
+    caption = (
+        "Values on validation, mean ± deviation over rounds (n - 1); time and memory are those of one round. "
+        "The best among entries judged on the same images in bold."
+    )
+    columns = ["Study", *(measure.heading for measure in measures)]
+    return Table(name, caption, columns, found, frozenset(marked))
+
+
+def winners(comparison: Comparison, tests: Mapping[str, Sequence[Test]]) -> Table:
+    """Of each group that may be compared and each metric: the best, the next, and whether that says something.
+
+    `tests` holds the paired tests by metric.
+    """
+    found: list[list[Cell]] = []
+    for group in (group for group in comparison.groups if len(group) > 1):
+        where = dataset_label(group[0], comparison.entries)
+        for measure in comparison.all_metrics:
+            ranked = best_of(group, measure)
+            if len(ranked) > 1:
+                best, second = ranked[:2]
+                cells = [entry.cell(measure.name) for entry in (best, second)]
+                verdict = _verdict(measure, best, second, tests.get(measure.name))
+                found.append([where, measure.heading, best.label, cells[0], second.label, cells[1], verdict])
+    columns = ["Dataset", "Metric", "Best", "Value", "Next", "Its value", "Difference"]
+    return Table("winners", "The best in each metric, among entries judged on the same images.", columns, found)
+
+
+def tested(tests: Sequence[Test], measure: Measure) -> Table:
+    """The paired tests of one metric."""
+    found: list[list[Cell]] = [
+        [
+            test.a.label,
+            test.b.label,
+            test.result.n,
+            test.result.difference,
+            f"{test.result.low:+.4f} to {test.result.high:+.4f}",
+            *(_p(value) for value in (test.result.wilcoxon, test.result.t, test.result.corrected, test.holm)),
+            "; ".join(test.result.notes) or None,
+        ]
+        for test in tests
+    ]
+    marked = frozenset((i, 8) for i, test in enumerate(tests) if test.holm < LEVEL)
+    columns = ["A", "B", "Rounds", "Mean A - B", "95 % interval", "p Wilcoxon", "p paired t", "p corrected t", "p Holm"]
+    caption = f"Paired tests of {measure.label} over the same rounds; Holm's correction over these pairs."
+    return Table(f"tests-{measure.name}", caption, [*columns, "Note"], found, marked)
+
+
+def untested(pairs: Sequence[Untested]) -> Table:
+    """Why pairs could not be tested: each reason with its pairs."""
+    reasons = Counter(pair.why for pair in pairs)
+    found: list[list[Cell]] = []
+    for why, count in reasons.most_common():
+        named = [f"{pair.a.label} and {pair.b.label}" for pair in pairs if pair.why == why][:EXAMPLES]
+        found.append([why, count, "; ".join(named) + ("; ..." if count > EXAMPLES else "")])
+    return Table("untested", "Pairs that no paired test can judge.", ["Why", "Pairs", "Which"], found)
+
+
+def rounds(comparison: Comparison, measure: Measure) -> Table:
+    """The value of each round, rounds by row."""
+    numbers = sorted({number for entry in comparison.entries for number in entry.rounds})
+    found: list[list[Cell]] = [
+        [number, *(_finite(entry.rounds.get(number, {}).get(measure.name)) for entry in comparison.entries)]
+        for number in numbers
+    ]
+    columns = ["Round", *(entry.label for entry in comparison.entries)]
+    return Table(f"rounds-{measure.name}", f"{sentence(measure.label)} of each round.", columns, found)
+
+
+def runs(comparison: Comparison) -> Table:
+    """Every trial of every study in one table, with the columns of the FER+ report."""
+    records = {entry.record.spec.name: entry.record for entry in comparison.entries}
+    tables = {name: study_tables.trials(record) for name, record in records.items()}
+    columns = list(dict.fromkeys(column for table in tables.values() for column in table.columns))
+    found: list[list[Cell]] = []
+    for name, table in tables.items():
+        spec = records[name].spec
+        for row in table.rows:
+            cells = dict(zip(table.columns, row, strict=True))
+            found.append([name, spec.model, spec.dataset, *(cells.get(column) for column in columns)])
+    return Table("trials", "All trials of these studies.", ["Study", "Model", "Dataset", *columns], found)
+
+
+def _verdict(measure: Measure, best: Entry, second: Entry, tests: Sequence[Test] | None) -> str | None:
+    if best.value(measure.name) == second.value(measure.name):
+        return "equal"
+    if equal_costs(measure, best.value(measure.name), second.value(measure.name)):
+        return "within 5 %, says nothing"
+    if tests is None:
+        return None
+    pair = {id(best), id(second)}
+    test = next((test for test in tests if {id(test.a), id(test.b)} == pair), None)
+    if test is None or math.isnan(test.holm):
+        return "cannot be tested"
+    return f"{'significant' if test.holm < LEVEL else 'not significant'}, p = {_p(test.holm)}"
+
+
+def _p(value: float) -> str:
+    if math.isnan(value):
+        return "-"
+    return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}"
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def by_classes(comparison: Comparison) -> list[tuple[list[str], list[Entry]]]:
+    """The entries that have a confusion matrix, together where their classes are the same."""
+    found: dict[tuple[str, ...], list[Entry]] = {}
+    for entry in comparison.entries:
+        if matrix := summed(entry):
+            found.setdefault(tuple(entry.class_names(len(matrix))), []).append(entry)
+    return [(list(names), entries) for names, entries in found.items()]
+
+
+def summed(entry: Entry) -> derive.Matrix | None:
+    """The confusion matrix of an entry, summed over the kept epochs of its rounds."""
+    return derive.confusion(entry.history, entry.spec.objectives[0])
+
+
+def mostly_called(matrix: Sequence[Sequence[int]]) -> list[int | None]:
+    """What most images of each class are called; None for a class without images, the first of equals."""
+    return [max(range(len(row)), key=lambda j: (row[j], -j)) if sum(row) else None for row in matrix]
+
+
+def detection_rate(matrix: Sequence[Sequence[int]]) -> float:
+    """The share of classes, of those with images, of which most images are called right (document 002)."""
+    called = [(i, j) for i, j in enumerate(mostly_called(matrix)) if j is not None]
+    return sum(i == j for i, j in called) / len(called) if called else float("nan")
+
+
+def recalls(matrix: Sequence[Sequence[int]]) -> list[float]:
+    """The share of each class that is called right; NaN for a class without images."""
+    return [share[i] for i, share in enumerate(derive.row_shares(matrix))]
+
+
+def table(names: Sequence[str], entries: Sequence[Entry], place: int = 1) -> Table:
+    """Classes by row, two columns an entry: recall, and what most of the class is called; right ones in bold."""
+    columns, found = ["Class"], [[name] for name in (*names, "Accuracy", "Emotion detection rate")]
+    cells: list[list[Cell]] = [list(row) for row in found]
+    marked: set[tuple[int, int]] = set()
+    for entry in entries:
+        matrix = summed(entry) or []
+        columns += [f"{entry.label}: recall", f"{entry.label}: called"]
+        for i, (share, called) in enumerate(zip(recalls(matrix), mostly_called(matrix), strict=True)):
+            cells[i] += [share, None if called is None else names[called]]
+            if called == i:
+                marked.add((i, len(columns) - 1))
+        right = sum(row[i] for i, row in enumerate(matrix)) / sum(map(sum, matrix))
+        cells[-2] += [right, None]
+        cells[-1] += [detection_rate(matrix), None]
+    caption = (
+        "Recall of each class on validation, and what most of its images are called (in bold where that is right)."
+    )
+    return Table("classes" if place == 1 else f"classes-{place}", caption, columns, cells, frozenset(marked))

@@ -1,0 +1,160 @@
+"""The protocol of a study in sentences, and the other sentences of a report."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fersearch.report import derive
+from fersearch.report.inputs import Absent, Data, Record
+from fersearch.report.tables import number
+from fersearch.space import describe
+from fersearch.study import Protocol, StudySpec
+from fersearch.trial import TrialState
+
+DEFAULT_RATIOS = (0.7, 0.15, 0.15)
+BY = {
+    "auto": "whole subjects together where the dataset knows its subjects, stratified by class elsewhere",
+    "chance": "at random, without regard to class or subject",
+    "class": "stratified by class",
+    "subject": "by subject: no person is on both sides",
+}
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 trial`, `3 trials`, `2 classes`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def protocol(record: Record) -> list[str]:
+    """How the study judged its trials: data, split, rounds, seed, limit, looks at test. One paragraph each."""
+    spec = record.spec
+    return [
+        _data(spec, record.data),
+        f"{_split(spec.protocol)} {_rounds(spec.protocol, record.data)}".strip(),
+        *([f"Warning: {line}." for line in record.data.warnings] if isinstance(record.data, Data) else []),
+        _limit(spec),
+        _search(spec),
+        _test(record),
+    ]
+
+
+def summary(record: Record) -> list[str]:
+    """What came of the study: how the trials ended, the best of them, the baseline."""
+    counts = {state: sum(trial.state is state for trial in record.trials) for state in TrialState}
+    ended = ", ".join(f"{count:,} {state.value}" for state, count in counts.items() if count)
+    lines = [
+        f"{plural(len(record.trials), 'trial')} of {record.spec.model} on {record.spec.dataset}: {ended or 'none'}."
+    ]
+    first = record.objectives[0]
+    if record.best is None:
+        return [*lines, "No trial is complete, so there is no best model, and what needs one is left out below."]
+    value = number(record.best.values[first.name])
+    lines.append(f"The best complete trial by {first.label} is trial {record.best.number} with {value}.")
+    if first.name in record.baseline:
+        floor = number(record.baseline[first.name])
+        lines.append(f"Always naming the largest class scores {floor}: the majority baseline.")
+    if not record.front:
+        lines.append("No complete trial is better than that baseline, so the Pareto front is empty.")
+    return lines
+
+
+def options(values: Mapping[str, Any]) -> str:
+    """`classes=10, image_size=48`."""
+    return ", ".join(
+        f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in values.items()
+    )
+
+
+def searched(spec: StudySpec) -> list[tuple[str, str, str]]:
+    """Each parameter: its name, what it was searched over, and when it applies."""
+    return [
+        (
+            name,
+            describe(dimension),
+            ", ".join(f"{parent} is {' or '.join(map(str, values))}" for parent, values in dimension.when.items()),
+        )
+        for name, dimension in spec.space.dimensions.items()
+    ]
+
+
+def _data(spec: StudySpec, data: Data | Absent) -> str:
+    chosen = f" with {options(spec.dataset_options)}" if spec.dataset_options else ""
+    start = f"Dataset: {spec.dataset}{chosen}."
+    if isinstance(data, Absent):
+        return f"{start} {data.why}"
+    parts = ", ".join(f"{part['n']:,} {name}" for name, part in data.splits.items())
+    colour = "grey" if data.channels == 1 else "RGB"
+    size = f"{colour} images of {data.image_size}x{data.image_size} pixels"
+    licence = f" Licence: {data.licence.rstrip('.')}." if data.licence else ""
+    changed = (
+        " The dataset found now differs from the one that the best trial was trained on (another digest): "
+        "counts and everything evaluated anew are those of the present one."
+        if data.changed
+        else ""
+    )
+    return (
+        f"{start} {plural(len(data.classes), 'class')} ({', '.join(data.classes)}); {size}; {parts}; "
+        f"content digest {data.digest[:12]}.{licence}{changed}"
+    )
+
+
+def _split(protocol: Protocol) -> str:
+    ratios = protocol.ratios or DEFAULT_RATIOS
+    shares = "/".join(f"{100 * ratio:g}" for ratio in ratios)
+    drawn = f"{BY[protocol.by]}, with seed {protocol.seed}"
+    held = (
+        f"; {100 * ratios[2]:g} % of all images are held out as test"
+        if protocol.ratios
+        else "; the dataset's own test images stay apart"
+    )
+    texts = {
+        "auto": f"Split: the dataset's own where it has one; what it leaves open is drawn {shares} {drawn}.",
+        "official": "Split: the dataset's official one.",
+        "ratios": f"Split: train, valid and test drawn {shares} {drawn}.",
+        "kfold": f"Split: {protocol.folds} folds drawn {drawn}; each validates once{held}.",
+        "loso": f"Split: leave one subject out; each subject validates once{held}.",
+    }
+    dropped = " Images of train that occur, equal in every pixel, in valid or test are dropped."
+    return texts[protocol.split] + (dropped if protocol.duplicates == "drop" else "")
+
+
+def _rounds(protocol: Protocol, data: Data | Absent) -> str:
+    if not protocol.in_rounds:
+        return "Each trial is trained once."
+    count = f" ({data.rounds} rounds in all)" if isinstance(data, Data) and data.rounds > 1 else ""
+    again = f", repeated {plural(protocol.repeats, 'time')} with different seeds" if protocol.repeats > 1 else ""
+    what = "once for each fold" if protocol.folded else "several times"
+    return (
+        f"Each trial is trained {what}{again}{count}; its values are means over the rounds, ± their deviation (n - 1)."
+    )
+
+
+def _limit(spec: StudySpec) -> str:
+    if spec.limit is None:
+        return "All images of train and valid are used."
+    return f"Train and valid are limited to {spec.limit:,} images together, a stratified subset."
+
+
+def _search(spec: StudySpec) -> str:
+    aims = ", ".join(f"{o.metric} ({o.direction})" for o in spec.objectives)
+    budget = f"{plural(spec.budget.trials, 'trial')}" + (
+        f" or {spec.budget.timeout:g} s" if spec.budget.timeout else ""
+    )
+    start = f" Networks start from weights {spec.weights}." if spec.weights else ""
+    return (
+        f"Search: objectives {aims}; sampler {spec.sampler}, pruner {spec.pruner}, study seed {spec.seed}; "
+        f"budget {budget}; precision {spec.precision}. "
+        f"The epoch that is kept of a trial is its best by {spec.objectives[0].metric} on validation, so validation "
+        f"scores of the winner are optimistic.{start}"
+    )
+
+
+def _test(record: Record) -> str:
+    own = [look for look in record.looks if look.dataset == record.spec.dataset and look.split == "test"]
+    others = len(record.looks) - len(own)
+    more = f" Other held-out data were judged {plural(others, 'time')}." if others else ""
+    if not own:
+        return f"Test: never opened. Every score in this report is of validation.{more}"
+    scores = [score for look in own if (score := derive.finite(look.metrics, "accuracy")) is not None]
+    found = "; ".join(f"accuracy {number(score)}" for score in scores)
+    gave = f", which gave {found}" if found else ""
+    return f"Test: opened {plural(len(own), 'time')}{gave}. Every other score in this report is of validation.{more}"

@@ -1,0 +1,129 @@
+"""Write a report into a folder: one HTML page with everything inside, plots as SVG and PNG, tables for a paper."""
+
+import base64
+import io
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fersearch.errors import UsageError
+from fersearch.escaping import printable
+from fersearch.files import atomic_folder
+from fersearch.report.parts import Page
+from fersearch.report.plots import style
+from fersearch.report.plots.style import GRID, INK, PAPER
+from fersearch.report.tables import Table, is_number, text, to_csv, to_latex, to_markdown
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+MARK = ".fersearch-report"
+FORMATS: dict[str, Callable[[Table], str]] = {"csv": to_csv, "md": to_markdown, "tex": to_latex}
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Written:
+    """Where a report lies: its folder, its page, and the names of its plots and tables."""
+
+    path: Path
+    page: Path
+    plots: tuple[str, ...]
+    tables: tuple[str, ...]
+
+
+def check_folder(folder: Path, force: bool) -> None:
+    """Refuse a place that is taken, before anything is computed for it.
+
+    Raises:
+        UsageError: the folder exists and `force` is not given, or it is no report: nothing else is ever replaced.
+    """
+    if not folder.exists() or _is_empty(folder):
+        return
+    if not force:
+        raise UsageError(f"{folder} exists", "give another folder with -o, or --force to replace the report in it")
+    if not (folder / MARK).is_file():
+        raise UsageError(f"{folder} is no report", "--force replaces only those; give another folder with -o")
+
+
+def write(page: Callable[[], Page], folder: Path, force: bool = False) -> Written:
+    """Write a page and its files, whole or not at all; `page` is called inside the plots' style.
+
+    Raises:
+        UsageError: the folder is taken; see `check_folder`.
+        OSError: the disk is full or the place cannot be written.
+    """
+    check_folder(folder, force)
+    with atomic_folder(folder) as work, style.styled():
+        made = page()
+        _fill(made, work)
+    names = tuple(plot.name for plot in made.plots())
+    return Written(folder, folder / "index.html", names, tuple(table.name for table in made.tables()))
+
+
+def _fill(page: Page, work: Path) -> None:
+    for name in ("plots", "tables"):
+        (work / name).mkdir()
+    drawings = {}
+    for plot in page.plots():
+        svg, png = style.render(plot.figure)
+        (work / "plots" / f"{plot.name}.svg").write_text(svg, encoding="utf-8")
+        (work / "plots" / f"{plot.name}.png").write_bytes(png)
+        drawings[plot.name] = svg
+    for table in page.tables():
+        for end, written in FORMATS.items():
+            (work / "tables" / f"{table.name}.{end}").write_text(printable(written(table)), encoding="utf-8")
+    (work / "index.html").write_text(printable(html(page, drawings)), encoding="utf-8")
+    (work / MARK).touch()
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
+
+
+def html(page: Page, drawings: Mapping[str, str]) -> str:
+    """The page as HTML; `drawings` holds the SVG of each plot by its name."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    surroundings = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    surroundings.filters |= {"cell": text, "png": data_url}
+    surroundings.tests["number"] = is_number
+    inner = {name: Markup(inline(name, svg)) for name, svg in drawings.items()}
+    style = Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))
+    return surroundings.get_template("page.html").render(page=page, drawings=inner, style=style)
+
+
+def inline(name: str, svg: str) -> str:
+    """An SVG file as an element of a page: ids of its own, ink and grid in the page's colours, no outside names."""
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.DOTALL)
+    body = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", body)
+    body = re.sub(r'(\bid="|url\(#|href="#)', lambda found: f"{found[0]}{name}-", body)
+    body = re.sub(r'<svg[^>]*?viewBox="0 0 ([\d.]+) ([\d.]+)"[^>]*>', _opened, body, count=1)
+    return body.replace(INK, "currentColor").replace(GRID, "var(--grid)").replace(PAPER, "var(--paper)")
+
+
+def data_url(image: "np.ndarray[Any, Any]") -> str:
+    """An image (uint8, channels x height x width; 1 or 3 channels) as a PNG inside a data URL."""
+    from PIL import Image
+
+    pixels = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, format="PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"
+
+
+def _opened(found: re.Match[str]) -> str:
+    """The opening tag: as wide as drawn (4/3 pixels a point), or as the page allows."""
+    width, height = float(found[1]), float(found[2])
+    return f'<svg viewBox="0 0 {width:g} {height:g}" style="width: {width * 4 / 3:.0f}px" aria-hidden="true">'

@@ -1,0 +1,274 @@
+"""Proposes configurations with Optuna's samplers. The only file that knows Optuna; importing it loads Optuna.
+
+Optuna's study lives in memory and is rebuilt from our trials. Each proposal is drawn by a new
+sampler seeded from (study seed, trial number), so it depends on the record alone and not on how
+often the process was restarted. What a sampler must remember beyond the trials (NSGA-II's
+generations, the place in a Sobol sequence) lies in Optuna's system attributes, which each trial
+carries in its `sampler_state`.
+"""
+
+import hashlib
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Self
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, QMCSampler, RandomSampler, TPESampler
+from optuna.storages import InMemoryStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, create_trial
+from optuna.trial import TrialState as OptunaState
+
+from fersearch.errors import lookup
+from fersearch.space import Choice, Dimension, Int, Space, Value
+from fersearch.study import StudySpec
+from fersearch.trial import Trial, TrialState
+
+Told = Callable[[Trial], list[float] | None]
+Proposal = tuple[dict[str, Value], dict[str, Any]]
+SAMPLER_TRIES = 5
+RANDOM_TRIES = 40
+POPULATION = 16
+"""NSGA-II's generation: small, since studies here have tens or hundreds of trials."""
+
+
+class OptunaSampler:
+    """A sampler that goes on from any trials as if it had proposed them itself.
+
+    `told` gives the values that the sampler hears of a trial that ended, None for a failure.
+    Trials must be numbered from 0 without gaps.
+    """
+
+    def __init__(self, spec: StudySpec, trials: Iterable[Trial], told: Told) -> None:
+        lookup("sampler", spec.sampler, _SAMPLERS)
+        self.exhausted = False
+        self._spec = spec
+        self._distributions = distributions(spec.space)
+        self._json = spec.space.to_json()
+        self._storage = InMemoryStorage()
+        with _quiet():
+            self._study = optuna.create_study(storage=self._storage, directions=_directions(spec))
+        (self._study_id,) = (study._study_id for study in self._storage.get_all_studies())
+        self._began = datetime.now()  # Optuna wants a trial to have begun; it compares nothing by that
+        self._ids: dict[int, int] = {}
+        self._taken: set[frozenset[tuple[str, Value]]] = set()
+        for trial in sorted(trials, key=lambda trial: trial.number):
+            self._restore(trial, told)
+
+    def ask(self, number: int) -> Proposal | None:
+        """Propose parameters that no trial had, with the state to keep; None if the space is exhausted."""
+        before = dict(self._storage.get_study_system_attrs(self._study_id))
+        for skipped in range(SAMPLER_TRIES + RANDOM_TRIES):
+            params, trial = self._draw(number, skipped)
+            if frozenset(params.items()) not in self._taken:
+                return self._accept(number, params, before, trial, skipped)
+            self._study.tell(trial, state=OptunaState.FAIL)
+        return self._leftover(number, before)
+
+    def tell(self, number: int, values: Sequence[float] | None) -> None:
+        """Report how a trial that was asked for has ended: its objectives' values, or None for a failure."""
+        if values is None:
+            self._study.tell(self._ids[number], state=OptunaState.FAIL)
+        else:
+            self._study.tell(self._ids[number], [float(value) for value in values])
+
+    def _draw(self, number: int, tries: int) -> tuple[dict[str, Value], int]:
+        name = self._spec.sampler if tries < SAMPLER_TRIES else "random"
+        with _quiet():
+            self._study.sampler = _SAMPLERS[name](self._spec, seed_of(self._spec.seed, number, tries))
+            trial = self._study.ask()
+            params: dict[str, Value] = {}
+            for key, dimension in self._spec.space.active(params):
+                fixed = single(dimension)
+                params[key] = _suggest(trial, key, dimension) if fixed is None else fixed
+        return params, trial.number
+
+    def _accept(
+        self, number: int, params: dict[str, Value], before: Mapping[str, Any], trial: int, skipped: int
+    ) -> Proposal:
+        self._ids[number] = trial
+        self._taken.add(frozenset(params.items()))
+        after = self._storage.get_study_system_attrs(self._study_id)
+        state = {
+            "trial": dict(self._storage.get_trial(trial).system_attrs),
+            "study": {key: value for key, value in after.items() if key not in before or before[key] != value},
+            "skipped": skipped,
+        }
+        return params, {key: value for key, value in state.items() if value}
+
+    def _leftover(self, number: int, before: Mapping[str, Any]) -> Proposal | None:
+        """The first configuration that nobody drew: a nearly exhausted space hides its last ones from chance."""
+        for params in self._spec.space.configurations():
+            if frozenset(params.items()) not in self._taken:
+                trial = self._add(self._frozen(Trial(number, params, TrialState.RUNNING), None))
+                return self._accept(number, params, before, trial, SAMPLER_TRIES + RANDOM_TRIES)
+        self.exhausted = True
+        return None
+
+    def _restore(self, trial: Trial, told: Told) -> None:
+        for _ in range(trial.sampler_state.get("skipped", 0)):
+            self._add(create_trial(state=OptunaState.FAIL))
+        self._ids[trial.number] = self._add(self._frozen(trial, told(trial) if trial.state.ended else None))
+        self._taken.add(frozenset(trial.params.items()))
+        for key, value in trial.sampler_state.get("study", {}).items():
+            self._storage.set_study_system_attr(self._study_id, key, value)
+
+    def _frozen(self, trial: Trial, values: list[float] | None) -> FrozenTrial:
+        state = OptunaState.RUNNING if not trial.state.ended else OptunaState.COMPLETE if values else OptunaState.FAIL
+        known = self._known(trial.space)
+        searched = {key: value for key, value in trial.params.items() if key in known}
+        return _Kept(
+            number=-1,
+            trial_id=-1,
+            state=state,
+            value=None,
+            values=values,
+            datetime_start=self._began,
+            datetime_complete=self._began if state.is_finished() else None,
+            params=searched,
+            distributions={key: known[key] for key in searched},
+            user_attrs={},
+            system_attrs=dict(trial.sampler_state.get("trial", {})),
+            intermediate_values={},
+        )
+
+    def _known(self, space: Mapping[str, Any]) -> Mapping[str, BaseDistribution]:
+        """What a trial's own space was in Optuna's words; trials of this study share one space."""
+        return self._distributions if not space or space == self._json else distributions(Space.from_json(space))
+
+    def _add(self, frozen: FrozenTrial) -> int:
+        return self._storage.get_trial_number_from_id(self._storage.create_new_trial(self._study_id, frozen))
+
+
+class _Kept(FrozenTrial):
+    """A trial that is made for the storage alone, which need not copy it, nor the distributions that all share."""
+
+    def __deepcopy__(self, _: dict[int, Any]) -> Self:
+        return self
+
+
+class _SpaceQMC(QMCSampler):
+    """Sobol points over the whole space, so that conditional dimensions have their place in the sequence too."""
+
+    def __init__(self, spec: StudySpec, seed: int) -> None:
+        super().__init__(
+            scramble=True,
+            seed=seed_of(spec.seed, 0, 0),
+            independent_sampler=RandomSampler(seed),
+            warn_independent_sampling=False,
+        )
+        self._whole = distributions(spec.space)
+
+    def infer_relative_search_space(self, _study: Any, _trial: Any) -> dict[str, BaseDistribution]:
+        """Every searched dimension, whether it applies or not."""
+        return self._whole
+
+
+_SAMPLERS: dict[str, Callable[[StudySpec, int], BaseSampler]] = {
+    "tpe": lambda _spec, seed: TPESampler(seed=seed, multivariate=False, constant_liar=True),
+    "nsga2": lambda _spec, seed: NSGAIISampler(seed=seed, population_size=POPULATION),
+    "random": lambda _spec, seed: RandomSampler(seed),
+    "gp": lambda _spec, seed: GPSampler(seed=seed, warn_independent_sampling=False),
+    "qmc": _SpaceQMC,
+}
+
+
+def to_optuna(spec: StudySpec, trials: Iterable[Trial], data_digest: str = "") -> optuna.Study:
+    """The study as an in-memory Optuna study, for Optuna's plots and dashboard.
+
+    Trial numbers stay. Infeasible trials come as failed, and so do those that saw other data than that of
+    `data_digest`, where one is given; what Optuna has no field for comes as user attributes (`state`, `reason`,
+    `epochs`, `checkpoint`, `data`, and `value:<metric>` of every metric).
+    """
+    with _quiet():
+        study = optuna.create_study(study_name=spec.name, directions=_directions(spec))
+        study.set_metric_names([objective.metric for objective in spec.objectives])
+    for trial in sorted(trials, key=lambda trial: trial.number):
+        study.add_trial(_exported(spec, trial, trial.saw(data_digest)))
+    return study
+
+
+def seed_of(study_seed: int, number: int, tries: int) -> int:
+    """A 32-bit seed for one draw of one trial."""
+    return int.from_bytes(hashlib.sha256(f"{study_seed}:{number}:{tries}".encode()).digest()[:4])
+
+
+def single(dimension: Dimension) -> Value | None:
+    """The only value a dimension can take; None if there are several."""
+    if isinstance(dimension, Choice):
+        return dimension.options[0] if len(dimension.options) == 1 else None
+    return dimension.low if dimension.low == dimension.high else None
+
+
+def distributions(space: Space, fixed: bool = False) -> dict[str, BaseDistribution]:
+    """Optuna's words for each dimension that has more than one value (for all of them, if `fixed`)."""
+    return {name: _distribution(space[name]) for name in space if fixed or single(space[name]) is None}
+
+
+def _distribution(dimension: Dimension) -> BaseDistribution:
+    if isinstance(dimension, Choice):
+        return CategoricalDistribution(dimension.options)
+    if isinstance(dimension, Int):
+        return IntDistribution(dimension.low, dimension.high, log=dimension.log)
+    return FloatDistribution(float(dimension.low), float(dimension.high), log=dimension.log)
+
+
+def _suggest(trial: optuna.Trial, name: str, dimension: Dimension) -> Value:
+    """Let the sampler choose one value, as plain Python."""
+    if isinstance(dimension, Choice):
+        option: Value = trial.suggest_categorical(name, dimension.options)  # type: ignore[assignment]
+        return option
+    if isinstance(dimension, Int):
+        return int(trial.suggest_int(name, dimension.low, dimension.high, log=dimension.log))
+    return float(trial.suggest_float(name, float(dimension.low), float(dimension.high), log=dimension.log))
+
+
+def _exported(spec: StudySpec, trial: Trial, is_compared: bool) -> FrozenTrial:
+    known = distributions(Space.from_json(trial.space) if trial.space else spec.space, fixed=True)
+    params = {name: value for name, value in trial.params.items() if name in known}
+    complete = trial.state is TrialState.COMPLETE and is_compared
+    return create_trial(
+        state=_EXPORTED[trial.state] if is_compared else OptunaState.FAIL,
+        values=[float(trial.values[objective.metric]) for objective in spec.objectives] if complete else None,
+        params=params,
+        distributions={name: known[name] for name in params},
+        user_attrs={
+            "state": str(trial.state),
+            "reason": str(trial.reason or ""),
+            "epochs": trial.epochs,
+            "checkpoint": trial.checkpoint,
+            "data": trial.data_digest,
+            **{f"value:{metric}": value for metric, value in trial.values.items()},
+        },
+    )
+
+
+_EXPORTED = {
+    TrialState.WAITING: OptunaState.WAITING,
+    TrialState.RUNNING: OptunaState.RUNNING,
+    TrialState.COMPLETE: OptunaState.COMPLETE,
+    TrialState.PRUNED: OptunaState.PRUNED,
+    TrialState.INFEASIBLE: OptunaState.FAIL,
+    TrialState.FAILED: OptunaState.FAIL,
+}
+
+
+def _directions(spec: StudySpec) -> list[StudyDirection]:
+    better = {"max": StudyDirection.MAXIMIZE, "min": StudyDirection.MINIMIZE}
+    return [better[objective.direction] for objective in spec.objectives]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Optuna's notices and its warnings about experimental parts to itself, and leave both as they were."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(before)

@@ -1,0 +1,156 @@
+"""Samplers and pruners by the names that studies use; exhaustive samplers of finite spaces."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+from fersearch.components import Metric
+from fersearch.errors import UsageError, lookup
+from fersearch.search.aggregation import max_epochs, told_values
+from fersearch.search.pruner import NoPruner, ParetoPruner, Pruner, rungs
+from fersearch.space import Float, Space, Value, describe, values_of
+from fersearch.study import StudySpec
+from fersearch.trial import Trial
+
+SAMPLERS = {
+    "tpe": "learns which regions are good (multi-objective TPE)",
+    "nsga2": "breeds generations from the front (NSGA-II)",
+    "random": "draws each trial by chance",
+    "grid": "tries every configuration of a finite space",
+    "ofat": "changes one factor at a time, from each parameter's first value",
+    "gp": "models each objective by a Gaussian process; seconds per proposal",
+    "qmc": "spreads trials evenly (scrambled Sobol points)",
+}
+
+
+class Grid:
+    """A sampler without chance: the next configuration that no trial has."""
+
+    def __init__(self, space: Space, trials: Iterable[Trial]) -> None:
+        """Go on after the given trials.
+
+        Raises:
+            UsageError: a real dimension makes the grid endless.
+        """
+        check_finite(space)
+        self.exhausted = False
+        self._left = self._configurations(space)
+        self._taken = {frozenset(trial.params.items()) for trial in trials}
+
+    def ask(self, _number: int) -> tuple[dict[str, Value], dict[str, Any]] | None:
+        """The next configuration and no state; None if there is none left."""
+        for params in self._left:
+            if frozenset(params.items()) not in self._taken:
+                return params, {}
+        self.exhausted = True
+        return None
+
+    def tell(self, _number: int, _values: Sequence[float] | None) -> None:
+        """A grid learns nothing."""
+
+    def _configurations(self, space: Space) -> Iterator[dict[str, Value]]:
+        return space.configurations()
+
+
+class OneFactorAtATime(Grid):
+    """First the base, every parameter at the first of its values; then each parameter's others, one at a time."""
+
+    def _configurations(self, space: Space) -> Iterator[dict[str, Value]]:
+        seen = set()
+        for name in ("", *space):
+            for value in values_of(space[name]) if name else (None,):
+                changed = {} if value is None else {**_needed(space, name), name: value}
+                params = _filled(space, changed)
+                if frozenset(params.items()) not in seen:
+                    seen.add(frozenset(params.items()))
+                    yield params
+
+
+FINITE = {"grid": Grid, "ofat": OneFactorAtATime}
+PRUNERS = {
+    "pareto": "stops a trial at a rung when it is not among the best half by Pareto rank",
+    "none": "lets every trial run to its end",
+}
+
+
+class Sampler(Protocol):
+    """Proposes parameters that no trial had."""
+
+    exhausted: bool
+
+    def ask(self, number: int, /) -> tuple[dict[str, Value], dict[str, Any]] | None:
+        """Parameters for a new trial with the state to keep; None if there are no others."""
+        ...
+
+    def tell(self, number: int, values: Sequence[float] | None, /) -> None:
+        """The objectives' values of a trial that ended; None for a failure."""
+        ...
+
+
+def make_sampler(spec: StudySpec, trials: Iterable[Trial], metrics: Mapping[str, Metric]) -> Sampler:
+    """The study's sampler, going on after its trials.
+
+    Raises:
+        UnknownName: there is no such sampler.
+        UsageError: it cannot search the study's space.
+    """
+    lookup("sampler", spec.sampler, SAMPLERS)
+    if spec.sampler in FINITE:
+        return FINITE[spec.sampler](spec.space, trials)
+    from fersearch.search.optuna_sampler import OptunaSampler  # here, for it loads Optuna
+
+    rounds = spec.protocol.in_rounds
+    told = partial(told_values, objectives=spec.objectives, metrics=metrics, in_rounds=rounds)
+    return OptunaSampler(spec, trials, told)
+
+
+def make_pruner(spec: StudySpec, metrics: Mapping[str, Metric], rounds: int) -> Pruner:
+    """The study's pruner, without votes yet; UnknownName if there is no such pruner.
+
+    Trials of several rounds are compared after rounds, on their means.
+    """
+    lookup("pruner", spec.pruner, PRUNERS)
+    if spec.pruner == "none":
+        return NoPruner()
+    if rounds > 1:
+        return ParetoPruner(spec.objectives, metrics, rounds, unit="round")
+    return ParetoPruner(spec.objectives, metrics, max_epochs(spec.space))
+
+
+def judged_epochs(spec: StudySpec, rounds: int) -> Collection[int] | None:
+    """The numbers of the epochs by which the study's pruner knows a trial that has ended; None for all of them."""
+    if spec.pruner == "none":
+        return ()
+    return None if rounds > 1 else rungs(max_epochs(spec.space))
+
+
+def _needed(space: Space, name: str) -> dict[str, Value]:
+    """What the parameters above a conditional one must be for it to apply: as in the base where that will do."""
+    needed: dict[str, Value] = {}
+    for parent, wanted in space[name].when.items():
+        fitting = [value for value in values_of(space[parent]) if value in wanted]
+        needed |= {**_needed(space, parent), parent: fitting[0]}
+    return needed
+
+
+def _filled(space: Space, changed: dict[str, Value]) -> dict[str, Value]:
+    params: dict[str, Value] = {}
+    for name, dimension in space.active(params):
+        params[name] = changed.get(name, values_of(dimension)[0])
+    return params
+
+
+def check_finite(space: Space) -> None:
+    """Raise UsageError if a space has a real dimension to search, naming all of them."""
+    real = [name for name in space if isinstance(d := space[name], Float) and d.low < d.high]
+    if not real:
+        return
+    offers = "; ".join(f"{name} ({describe(space[name])})" for name in real)
+    settings = " ".join(f"--set {name}={_example(space[name])}" for name in real)
+    raise UsageError(f"this sampler needs a finite space; these have no end: {offers}", f"list values: {settings}")
+
+
+def _example(dimension: Any) -> str:
+    low, high = float(dimension.low), float(dimension.high)
+    middle = (low * high) ** 0.5 if dimension.log else (low + high) / 2
+    return ",".join(f"{value:.3g}" for value in (low, middle, high))

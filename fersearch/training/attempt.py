@@ -1,0 +1,309 @@
+"""Runs one attempt of one trial from request to outcome; every way it can end is an Outcome."""
+
+import logging
+import shutil
+import time
+import traceback
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fersearch import registry as registries
+from fersearch.artifacts import Artifacts
+from fersearch.registry import Registry
+from fersearch.training.batches import Pixels
+from fersearch.training.checkpoint import make_card, write_checkpoint
+from fersearch.training.loop import train
+from fersearch.training.measure import PeakMemory, device_name
+from fersearch.training.memory import taken_facts
+from fersearch.training.model import build, freeze, open_data, prepare_torch
+from fersearch.training.numerics import Diverged, Precision, first_line, is_out_of_memory, resolve, told
+from fersearch.training.preemption import Left, Pulse, alone
+from fersearch.training.request import TrialRequest
+from fersearch.training.rounds import Epochs, Round, Rounds, seed_of
+from fersearch.training.scratch import held
+from fersearch.training.snapshots import DiskFull, Mirror, disk_full
+from fersearch.training.stamp import Stamp, Unusable, stamp_of
+from fersearch.trial import Decision, Epoch, Lost, Outcome, Reason
+
+Report = Callable[[Epoch], Decision]
+__all__ = ["TrialRequest", "run_trial"]
+log = logging.getLogger(__name__)
+
+
+def run_trial(
+    request: TrialRequest,
+    report: Report,
+    registry: Registry | None = None,
+    pulse: Pulse = alone,
+    say: Callable[[str], None] = lambda _: None,
+    saved: Callable[[], None] = lambda: None,
+) -> Outcome:
+    """Build, train, keep: one attempt of a trial in this process.
+
+    `report` gets each epoch and decides. STOP ends it as pruned, INTERRUPT saves its state first;
+    both only before the last epoch. `pulse` is called between steps; when it says to leave, the state is saved
+    there, or what was saved before is left as it is. A `registry` that is loaded already saves loading it. `say` is
+    told, once, why the trial cannot go on from what an earlier attempt kept; `saved` that a new state was kept.
+    """
+    run = _Run(request, report, pulse, say, saved)
+    try:
+        with held(request, pulse, run.tell, run.give_up) as run.request:
+            outcome = run.outcome(registry or registries.load(request.plugins))
+        return run.without_state(outcome) if run.gave_up else outcome
+    except Left:
+        return Outcome(Reason.INTERRUPTED, "stopped before it began", facts=run.facts)
+    except Exception as error:
+        if error is run.unheard:
+            raise
+        return run.failed(error)
+
+
+@dataclass
+class _Run:
+    """One attempt, and what is known of it so far."""
+
+    request: TrialRequest
+    report: Report
+    pulse: Pulse = alone
+    say: Callable[[str], None] = lambda _: None
+    saved: Callable[[], None] = lambda: None
+    told: list[str] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
+    facts: dict[str, Any] = field(default_factory=dict)
+    stamp: Stamp = field(default_factory=dict)
+    rounds: Rounds = field(default_factory=lambda: Rounds(Path(), 0))
+    memory: PeakMemory | None = None
+    mirror: Mirror = field(default_factory=lambda: Mirror("", Path()))
+    unheard: Exception | None = None
+    gave_up: bool = False
+
+    def outcome(self, registry: Registry) -> Outcome:
+        """Train to the end, or to where the brain stops it."""
+        request = self.request
+        device = prepare_torch(request.device, request.threads)
+        precision = resolve(request.precision, device)
+        self.facts |= {"device": request.device, "device_name": device_name(device), "precision": precision}
+        self.facts |= {"torch": str(torch.__version__), "threads": torch.get_num_threads()}
+        self.mirror = Mirror(request.states, Path(request.scratch))
+        if request.resume:
+            self.mirror.fetch()
+        loaded = open_data(request, registry)
+        self.stamp = stamp_of(request, loaded.digest)
+        self.rounds = self.anew(loaded.rounds)
+        try:
+            reason = self.go_on(lambda: self.epochs(registry, device, precision))
+            if reason is not Reason.INTERRUPTED:
+                return self.keep(reason, precision, registry)
+        except Left:
+            pass
+        except Unusable as loss:
+            self.clear()
+            self.tell(f"its best weights were lost, and it begins again: {loss}")
+            return Outcome(Reason.INTERRUPTED, self.message(), facts={**self.facts, "lost": Lost.DISK.value})
+        return Outcome(Reason.INTERRUPTED, self.message(self.place()), facts=self.facts)
+
+    def anew(self, total: int) -> Rounds:
+        """The trial's rounds; what is kept of them is used where it can be."""
+        return Rounds(Path(self.request.scratch), total, self.stamp, self.request.attempt)
+
+    def go_on(self, epochs: Callable[[], Epochs]) -> Reason:
+        """Go on from what earlier attempts kept; where that cannot be, say why and train from the beginning."""
+        if self.request.resume:
+            try:
+                self.rounds.check()
+                if self.request.recorded and not self.rounds.begun:
+                    raise Unusable(f"no state of it is kept in {self.request.scratch}")
+                return self.follow(epochs())
+            except Unusable as miss:
+                self.tell(f"it began again: {miss}")
+        self.clear()
+        self.request = replace(self.request, recorded=0, told=())
+        self.rounds = self.anew(self.rounds.total)
+        return self.follow(epochs())
+
+    def clear(self) -> None:
+        """Remove whatever earlier attempts kept."""
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self.request.scratch)
+
+    def tell(self, text: str) -> None:
+        """Say something once: in the log, to whoever runs the study, and in the end with the outcome."""
+        logging.getLogger(__name__).warning(text)
+        self.told.append(text)
+        self.say(text)
+
+    def place(self) -> str:
+        """Where the trial was saved, and what is wrong with that."""
+        current = self.rounds.current
+        where = "inside" if current.progress.within else "after"
+        number = current.before + current.progress.epoch + current.progress.within
+        trouble = f"; {self.mirror.trouble}" if self.mirror.trouble else ""
+        return f"saved {where} epoch {number}{trouble}"
+
+    def give_up(self) -> None:
+        """Note that the states of this attempt were removed when it ended."""
+        self.gave_up = True
+
+    def without_state(self, outcome: Outcome) -> Outcome:
+        """The outcome of an attempt whose states were removed: nothing of it is there to go on from."""
+        if outcome.reason is not Reason.INTERRUPTED or "lost" in outcome.facts:
+            return outcome
+        return replace(outcome, message=self.message("its state could not be kept: the trial begins again"))
+
+    def message(self, text: str = "") -> str:
+        """A text with what was told before."""
+        return "; ".join(filter(None, (text, *self.told)))
+
+    def epochs(self, registry: Registry, device: torch.device, precision: Precision) -> Epochs:
+        """Train round after round and yield each epoch; a round that was over is only told again where it must be."""
+        for round in self.rounds:
+            told = round.retold(self.recorded(round)) if round.over else self.train(round, registry, device, precision)
+            if (yield from _until_interrupted(round.numbered(told))) or round.progress.within:
+                return
+            self.rounds.finish(round)
+            self.mirror.push()
+
+    def train(self, round: Round, registry: Registry, device: torch.device, precision: Precision) -> Epochs:
+        """The epochs of one round."""
+        request = replace(self.request, seed=seed_of(self.request.seed, round.number))
+        loaded = open_data(request, registry, round.number)
+        pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, device)
+        memory = self.memory = PeakMemory(device)
+        architecture = registry.architecture(request.model)
+        model = build(architecture, request, loaded, pixels)
+        return train(
+            model,
+            loaded,
+            request.params,
+            device=device,
+            metrics=registry.metrics,
+            objective=request.objective,
+            seed=request.seed,
+            scratch=round.folder,
+            resume=request.resume,
+            precision=precision,
+            fixed=freeze(architecture, model, request.params),
+            pixels=pixels,
+            memory=memory,
+            progress=round.progress,
+            save_every=request.save_every,
+            recorded=lambda: self.recorded(round),
+            stamp=self.stamp,
+            on_first_step=self.first_step,
+            on_saved=self.on_saved,
+            pulse=self.pulse,
+            micro_batches=max(request.micro_batches, int(self.facts.get("micro_batches", 1))),
+            facts=self.facts,
+        )
+
+    def recorded(self, round: Round) -> int:
+        """How many epochs of a round are known to whoever asks."""
+        return max(0, self.request.recorded_since(round.progress.since) - round.before)
+
+    def on_saved(self) -> None:
+        """Let a new state be where the next attempt will look for it, and tell of it."""
+        self.mirror.push()
+        self.saved()
+
+    def first_step(self) -> None:
+        """Note how long it took from the request to the first step, and after which epoch training went on."""
+        if "seconds_to_first_step" not in self.facts:
+            current = self.rounds.current
+            self.facts["seconds_to_first_step"] = time.monotonic() - self.started
+            self.facts["resumed_from"] = current.before + current.progress.epoch
+
+    def follow(self, epochs: Epochs) -> Reason:
+        """Report each epoch and do as is decided."""
+        for epoch in epochs:
+            best = self.rounds.current.kept_epoch == epoch.number
+            tell(epoch, int(self.request.params["epochs"]), self.rounds.total, best)
+            try:
+                decision = self.report(epoch)
+            except Exception as error:
+                self.unheard = error
+                raise
+            if decision is Decision.STOP:
+                return Reason.PRUNED
+            over = epoch.last and epoch.round == self.rounds.total
+            if decision is Decision.INTERRUPT and not over:
+                with suppress(StopIteration):
+                    epochs.send(decision)
+                return Reason.INTERRUPTED
+        return Reason.INTERRUPTED if self.rounds.current.progress.within else Reason.DONE
+
+    def keep(self, reason: Reason, precision: Precision, registry: Registry) -> Outcome:
+        """Make the best weights an artifact, unless the study keeps none of a trial that was stopped early."""
+        self.facts |= taken_facts(self.request.device)
+        best = self.rounds.best
+        if reason is Reason.PRUNED and not self.request.keep_pruned:
+            return Outcome(reason, self.message(), kept_epoch=best.kept_epoch, facts=self.facts)
+        loaded = open_data(self.request, registry, best.number)
+        whole = {name for name, metric in registry.metrics.items() if metric.whole_trial or metric.cumulative}
+        last = {name: value for name, value in best.progress.values.items() if name in whole}
+        card = make_card(self.request, loaded, best, {**best.progress.best_values, **last}, precision)
+        file = Path(self.request.scratch) / "checkpoint.safetensors"
+        write_checkpoint(file, self.rounds.weights(), card)
+        self.facts["checkpoint_bytes"] = file.stat().st_size
+        try:
+            digest = Artifacts(self.request.artifacts).put(file, self.request.owner)
+        except OSError as error:
+            raise disk_full(error, Path(self.request.artifacts, "checkpoint"), file.stat().st_size) from error
+        finally:
+            file.unlink()
+        return Outcome(reason, self.message(), kept_epoch=best.kept_epoch, checkpoint=digest, facts=self.facts)
+
+    def failed(self, error: Exception) -> Outcome:
+        """The outcome of an error that ended training."""
+        if isinstance(error, Diverged):
+            return Outcome(Reason.DIVERGED, str(error), facts=self.facts)
+        trace = "".join(traceback.format_exception(error))
+        if is_out_of_memory(error):
+            return Outcome(Reason.OOM, self.lacking(error), trace, facts=self.facts)
+        if isinstance(error, OSError):
+            error = disk_full(error, Path(error.filename or self.request.scratch), 0)
+        reason = Reason.ERROR
+        if isinstance(error, DiskFull):
+            reason = Reason.INTERRUPTED
+            self.facts |= {"lost": Lost.DISK.value, "lacking_disk": error.lacking}
+        return Outcome(reason, told(error), trace, facts=self.facts)
+
+    def lacking(self, error: Exception) -> str:
+        """What to say of an error that says that memory ran out, with its figures."""
+        parts = int(self.facts.get("micro_batches", 1))
+        cut = f", even in {parts} parts" if parts > 1 else ""
+        size, peak = (
+            self.request.params.get("batch_size"),
+            max(self.rounds.peak_bytes, self.memory.peak if self.memory else 0),
+        )
+        told = f"out of memory at batch size {size}{cut}: {first_line(error) or type(error).__name__}"
+        return f"{told} (the peak before was {peak / 2**20:.0f} MB)"
+
+
+def _until_interrupted(epochs: Epochs) -> Generator[Epoch, Decision | None, bool]:
+    """Pass epochs and decisions on; returns whether the last decision was to save and come back later."""
+    decision = None
+    while True:
+        try:
+            epoch = epochs.send(decision)
+        except StopIteration:
+            return decision is Decision.INTERRUPT
+        decision = yield epoch
+
+
+def tell(epoch: Epoch, planned: int, rounds: int, best: bool) -> None:
+    """Log an epoch in one line: losses and accuracies of train and validation, its time, whether it is kept."""
+    place = f"round {epoch.round}/{rounds}, " if rounds > 1 else ""
+    named = {
+        "train loss": "train_loss",
+        "accuracy": "train_accuracy",
+        "valid loss": "valid_loss",
+        "valid accuracy": "accuracy",
+    }
+    told = ", ".join(f"{name} {epoch.values[key]:.4f}" for name, key in named.items() if key in epoch.values)
+    kept = "; the best so far: saving its weights" if best else ""
+    log.info("%sepoch %d of %d: %s, %.1f s%s", place, epoch.number, planned * rounds, told, epoch.seconds, kept)

@@ -1,0 +1,155 @@
+"""How much memory a trial will take, and micro-batches for one whose batches do not fit.
+
+Two steps are taken at the trial's batch size in a process of their own, the second with the optimizer's state in
+place. What a cached frozen prefix will hold is added.
+"""
+
+import copy
+import gc
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from fersearch import nvml
+from fersearch import registry as registries
+from fersearch.data.arrays import Loaded
+from fersearch.registry import Registry
+from fersearch.training.batches import Pixels
+from fersearch.training.feature_cache import find
+from fersearch.training.measure import PeakMemory
+from fersearch.training.model import build, freeze, open_data, prepare_torch
+from fersearch.training.numerics import derive, first_line, is_out_of_memory, resolve
+from fersearch.training.request import TrialRequest
+from fersearch.training.trainer import Fit
+
+CONTEXT = 600 * 2**20
+"""Bytes of a CUDA context where the driver does not tell them of this process, as in a container."""
+FEWEST = 2  # images in a part: batch normalisation cannot learn from one
+
+
+def probe(request: TrialRequest, limit: int | None = None, registry: Registry | None = None) -> dict[str, Any]:
+    """Take two steps of a trial; returns its `need` in bytes, or what it `lacks` when memory ran out.
+
+    On CUDA the need is what torch reserved and the context; elsewhere private memory above that before the model
+    was built. On CUDA no more than `limit` bytes are taken, so that trials beside it are left their own.
+    """
+    device = prepare_torch(request.device, request.threads)
+    try:
+        if limit is not None and device.type == "cuda":
+            total = torch.cuda.get_device_properties(device).total_memory
+            torch.cuda.set_per_process_memory_fraction(min(1.0, max(1, limit - CONTEXT) / total), device)
+        return {"need": _need(request, registry or registries.load(request.plugins), device)}
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        return {"lacks": first_line(error) or type(error).__name__}
+
+
+def taken(device: torch.device) -> int | None:
+    """The bytes that this process took of its GPU, at most: reserved memory and context; None on other devices."""
+    if device.type != "cuda":
+        return None
+    return torch.cuda.max_memory_reserved(device) + _context(device)
+
+
+def taken_facts(device: str) -> Mapping[str, float]:
+    """What a trial's process took of its GPU, as the fact `device_mb`; nothing on other devices."""
+    size = taken(torch.device(device))
+    return {} if size is None else {"device_mb": round(size / 2**20, 1)}
+
+
+def _need(request: TrialRequest, registry: Registry, device: torch.device) -> int:
+    loaded = open_data(request, registry)
+    pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, device)
+    memory = PeakMemory(device)
+    with memory.watching():
+        architecture = registry.architecture(request.model)
+        model = build(architecture, request, loaded, pixels)
+        fixed = freeze(architecture, model, request.params)
+        precision = resolve(request.precision, device)
+        fit = Fit.of(model, loaded, request.params, pixels, request.objective, precision)
+        fit.parts = min(request.micro_batches, max(1, fit.batches.batch_size))
+        two_steps(fit, fixed, derive(request.seed, "batches", 1))
+    kept = _features(fit, loaded, pixels, fixed, int(request.params["epochs"]))
+    size = taken(device)
+    return kept + (memory.peak if size is None else size)
+
+
+def _features(fit: Fit, loaded: Loaded, pixels: Pixels, fixed: Sequence[nn.Module], epochs: int) -> int:
+    """The bytes of a frozen prefix's features, where they will be kept."""
+    if not fit.repeats or epochs < 2:
+        return 0
+    rows = np.concatenate([loaded.indices["train"], loaded.indices["valid"]])
+    prefix = find(fit.model, pixels, rows, fixed, fit.precision)
+    if prefix is None:
+        return 0
+    images = pixels.take(pixels.rows(rows[:2]))
+    return int(prefix.features(images)[0].nbytes) * len(rows)
+
+
+def _context(device: torch.device) -> int:
+    """What the context takes: what the driver counts for this process, less what torch has reserved."""
+    visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    index = torch.cuda.current_device() if device.index is None else device.index
+    standing = nvml.standing(visible[index] if index < len(visible) else str(index))
+    counted = standing.processes.get(os.getpid(), 0) if standing else 0
+    return counted - torch.cuda.memory_reserved(device) if counted else CONTEXT
+
+
+def fit_into_memory(fit: Fit, parts: int, fixed: Sequence[nn.Module], seed: int) -> None:
+    """Cut batches into `parts`, or twice as many as often as it takes for two steps to fit.
+
+    The two steps leave nothing behind: weights, optimiser and statistics are put back as they were.
+
+    Raises:
+        MemoryError, torch.OutOfMemoryError: not even parts of two images fit.
+    """
+    most = max(1, fit.batches.batch_size // FEWEST)
+    before = _on_cpu(fit.state_dict())
+    fit.parts = min(parts, most)
+    while lacked := _lack(fit, fixed, seed):
+        _put_back(fit, before)
+        if fit.parts == most:
+            raise lacked
+        fit.parts = min(2 * fit.parts, most)
+    _put_back(fit, before)
+
+
+def two_steps(fit: Fit, fixed: Sequence[nn.Module], seed: int) -> None:
+    """Take two steps on the first batch: an optimiser has all its memory only with the second."""
+    fit.train(fixed)
+    images, targets = next(iter(fit.batches.epoch(seed)))
+    for _ in range(2):
+        fit.learn(images, targets)
+
+
+def _lack(fit: Fit, fixed: Sequence[nn.Module], seed: int) -> Exception | None:
+    """Take two steps; what was lacking."""
+    try:
+        two_steps(fit, fixed, seed)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        return error.with_traceback(None)  # whose frames hold all that was computed so far
+    return None
+
+
+def _put_back(fit: Fit, before: dict[str, Any]) -> None:
+    fit.updates.zero_grad(set_to_none=True)
+    fit.load_state_dict(copy.deepcopy(before))
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _on_cpu(state: Any) -> Any:
+    """A copy of a state in the memory of the CPU."""
+    if isinstance(state, torch.Tensor):
+        return state.detach().to("cpu", copy=True)
+    if isinstance(state, dict):
+        return {key: _on_cpu(value) for key, value in state.items()}
+    return [_on_cpu(value) for value in state] if isinstance(state, list) else copy.deepcopy(state)

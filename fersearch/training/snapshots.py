@@ -1,0 +1,173 @@
+"""The last state and the best weights of an unfinished trial, in its scratch folder and at a URL for other nodes.
+
+The last state names the epoch whose weights were best when it was saved, and that file stays until a later state is in
+place: whenever the process is killed, the two belong together.
+"""
+
+import io
+import logging
+import shutil
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fersearch.errors import FersearchError
+from fersearch.files import DISK_FULL, write_atomic
+from fersearch.remote import Remote
+from fersearch.training.stamp import Stamp, Unusable, check_stamp
+
+KEPT = ("last.pt", "best-*.pt", "done.json")
+Look = tuple[int, int, int]  # inode, time of the last change in nanoseconds, bytes: a replaced file has another
+
+
+class DiskFull(FersearchError):
+    """There is no room left in a folder for a checkpoint of so many bytes."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        message = f"disk full: no room for {size / 2**20:.1f} MB at {folder}"
+        super().__init__(message, "make room, or set FERSEARCH_HOME to another disk")
+        self.lacking = {"folder": str(folder), "bytes": size}
+
+
+class States:
+    """Where one trial keeps `last.pt` and `best-N.pt`, each replaced whole or not at all.
+
+    Both carry the `stamp` of the trial, and are read only where they carry that very one: whatever else is found,
+    damaged or of another trial, raises Unusable.
+    """
+
+    def __init__(self, folder: Path, stamp: Stamp | None = None) -> None:
+        self.folder = folder
+        self.stamp = dict(stamp or {})
+
+    def save_best(self, epoch: int, model: nn.Module) -> None:
+        """Keep the weights of an epoch that was better than all before it."""
+        self._save({"weights": model.state_dict()}, self._best(epoch))
+
+    def best(self, epoch: int) -> dict[str, Tensor]:
+        """The weights that were kept for an epoch, on the CPU; Unusable if they are lost."""
+        weights: dict[str, Tensor] = self._load(self._best(epoch))["weights"]
+        return weights
+
+    def save_last(self, state: dict[str, Any], best_epoch: int) -> None:
+        """Keep all that is needed to go on, then remove the weights that it no longer speaks of."""
+        self._save(state, self.folder / "last.pt")
+        for path in self.folder.glob("best-*.pt"):
+            if path != self._best(best_epoch):
+                path.unlink(missing_ok=True)
+
+    def last(self) -> dict[str, Any] | None:
+        """The state to go on from, on the CPU; None if there is none yet, Unusable if it cannot be gone on from."""
+        path = self.folder / "last.pt"
+        return self._load(path) if path.exists() else None
+
+    def clear(self, keep: int | None) -> None:
+        """Remove everything but the best weights of epoch `keep`."""
+        for path in (self.folder / "last.pt", *self.folder.glob("best-*.pt")):
+            if keep is None or path != self._best(keep):
+                path.unlink(missing_ok=True)
+
+    def _best(self, epoch: int) -> Path:
+        return self.folder / f"best-{epoch}.pt"
+
+    def _save(self, state: dict[str, Any], path: Path) -> None:
+        buffer = io.BytesIO()
+        torch.save({**state, "stamp": self.stamp}, buffer)
+        write_whole(path, buffer.getvalue())
+
+    def _load(self, path: Path) -> dict[str, Any]:
+        try:
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            found = state.pop("stamp", None)
+        except FileNotFoundError:
+            raise Unusable(f"{path} is missing") from None
+        except MemoryError:
+            raise
+        except PermissionError as error:
+            raise FersearchError(f"cannot read the state {path}: {error.strerror}", "give permission") from error
+        except Exception as error:
+            raise Unusable(f"{path} is damaged") from error
+        check_stamp(found, self.stamp, str(path))
+        return state
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a checkpoint, or leave what was there.
+
+    Raises:
+        DiskFull: there is no room; no half file stays.
+    """
+    try:
+        write_atomic(path, data)
+    except OSError as error:
+        raise disk_full(error, path, len(data)) from error
+
+
+def disk_full(error: OSError, path: Path, size: int) -> OSError | DiskFull:
+    """The error itself, or DiskFull in words if that is what it means."""
+    if error.errno not in DISK_FULL:
+        return error
+    return DiskFull(path.parent, size)
+
+
+class Mirror:
+    """Brings a trial's states to this node before it starts, and takes each new one away; with no URL it does neither.
+
+    What the last state speaks of is pushed before it, and what it speaks of no longer is removed after it: whenever
+    the node is lost, the files at the URL belong together. `trouble` says why the last push failed, if it did.
+    """
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self._remote = Remote(url) if url else None
+        self._folder = folder
+        self._pushed: dict[str, Look] = {}
+        self.trouble = ""
+
+    def fetch(self) -> None:
+        """Let the folder hold what is at the URL; it stays as it is where nothing was ever pushed.
+
+        Raises:
+            FersearchError: the URL cannot be read.
+        """
+        if self._remote is None:
+            return
+        names = [name for name in self._remote.files() if _is_state(name)]
+        if not names:
+            return
+        shutil.rmtree(self._folder, ignore_errors=True)
+        for name in names:
+            self._remote.get(name, self._folder / name)
+        self._pushed = self._looks()
+
+    def push(self) -> None:
+        """Push what has changed; what fails is told in the log and as `trouble`, and pushed with the next state."""
+        if self._remote is None:
+            return
+        found, self.trouble = self._looks(), ""
+        changed = [name for name, look in found.items() if self._pushed.get(name) != look]
+        try:
+            for name in sorted(changed, key=lambda name: name.endswith("last.pt")):
+                self._remote.put(self._folder / name, name)
+                self._pushed[name] = found[name]
+            for name in self._pushed.keys() - found.keys():
+                self._remote.remove(name)
+                del self._pushed[name]
+        except FersearchError as error:
+            self.trouble = f"the state is on this node alone: {error.message}"
+            logging.getLogger(__name__).warning(self.trouble)
+
+    def _looks(self) -> dict[str, Look]:
+        """Every state of the folder, and what tells it from another one of its name."""
+        found = {}
+        for path in self._folder.rglob("*"):
+            if _is_state(path.name):
+                stat = path.stat()
+                found[path.relative_to(self._folder).as_posix()] = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        return found
+
+
+def _is_state(name: str) -> bool:
+    return any(fnmatch(name.rpartition("/")[2], pattern) for pattern in KEPT)

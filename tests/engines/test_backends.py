@@ -1,0 +1,140 @@
+"""Where trials run: what each engine is given, and what is refused before anything starts."""
+
+from contextlib import ExitStack
+
+import pytest
+
+from fersearch import api
+from fersearch.engines import backends, devices
+from fersearch.engines.local import Observer
+from fersearch.engines.placement import FixedPlaces, PackedPlaces
+from fersearch.engines.processes import Pool
+from fersearch.errors import FersearchError, UsageError
+from fersearch.nvml import Standing
+from fersearch.trial import Attempt, Reason, Trial
+
+
+@pytest.fixture
+def opened():
+    """Opens bodies and closes them in the end; what they note is in `notes`."""
+    with ExitStack() as left:
+
+        def open_body(engine="local", address=None, slots=None, per_gpu=None, threads=None):
+            return left.enter_context(backends.body(engine, address, slots, per_gpu, threads, open_body.notes.append))
+
+        open_body.notes = []
+        yield open_body
+
+
+@pytest.fixture
+def one_gpu(monkeypatch):
+    monkeypatch.setattr(devices, "gpus", lambda: ["0"])
+
+
+def test_slots_of_this_machine(opened, monkeypatch):
+    monkeypatch.setattr(devices, "gpus", list)
+    monkeypatch.setattr(devices, "cores", lambda: 4)
+    body = opened(slots=3, threads=2)
+    assert [slot.threads for slot in body.slots] == [2, 2, 2]
+    assert opened.notes == ["3 slots of 2 threads share 4 cores: trials will wait for each other"]
+    places = body.places(Pool(()), None, None, opened.notes.append, [])
+    assert isinstance(places, FixedPlaces)
+    body.lookout(places, pytest.fail).look()
+
+
+def test_auto_packs_by_what_earlier_trials_took(opened, one_gpu, monkeypatch):
+    gb = 2**30
+    monkeypatch.setattr(backends.nvml, "standing", lambda gpu: Standing(10 * gb, 9 * gb, {}))
+    body = opened(per_gpu="auto")
+    done = Trial(0, {"batch_size": 32}, attempts=(Attempt(1, Reason.DONE, facts={"device_mb": 4096.0}),))
+    places = body.places(Pool(()), None, None, opened.notes.append, [done])
+    assert isinstance(places, PackedPlaces)
+    like = Trial(1, {"batch_size": 32})
+    assert [places.take(like) is not None for _ in range(3)] == [True, True, False]
+    assert opened.notes == [
+        "trials are measured and packed by what fits: at most 8 at once",
+        "gpu 0: 2 trials at once (4.0 GB each of 9.0 GB free, 10% margin)",
+    ]
+
+
+def test_a_stranger_on_a_gpu_is_noted_before_the_first_trial(opened, one_gpu):
+    body = opened(per_gpu="2")
+    assert len(body.slots) == 2
+    places = body.places(Pool(()), None, None, pytest.fail, [])
+    lookout = body.lookout(places, opened.notes.append)
+    lookout._read = lambda gpu: Standing(10, 5, {2**22 + 1: 5 * 2**30})  # no pid is that high
+    lookout.look()
+    assert [note.split(" (")[0] for note in opened.notes] == [f"gpu 0 is also used by pid {2**22 + 1}"]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"per_gpu": "many"}, "--slots-per-gpu 'many' is no number"),
+        ({"per_gpu": "0"}, "--slots-per-gpu 0 leaves no place"),
+        ({"engine": "slurm"}, "unknown engine 'slurm'"),
+        ({"address": "auto"}, "without --engine ray"),
+        ({"threads": 0}, "leaves no thread"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(opened, given, words):
+    with pytest.raises(UsageError, match=words):
+        opened(**given)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"engine": "ray", "exclusive_timing": True}, "--exclusive-timing times trials on this machine"),
+        ({"in_process": True, "engine": "ray", "grace": 5.0}, "--engine ray, --grace cannot be kept to"),
+        ({"in_process": True, "hung_after": 60.0, "exclusive_timing": True}, "--exclusive-timing, --hung-after cannot"),
+        ({"hung_after": 1.0}, "--hung-after 1 s is too short"),
+        ({"threads_per_slot": 0}, "leaves no thread"),
+    ],
+)
+def test_a_run_that_makes_no_sense_is_refused_before_anything_is_opened(given, words):
+    with pytest.raises(UsageError, match=words):
+        api.run_study("any", **given)
+    with pytest.raises(UsageError, match=words):
+        api.check_run(**given)
+    api.check_run(in_process=True, threads_per_slot=1)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("nowhere://x", "nowhere://x is no place for files"),
+        ("s3://", "s3:// names no place"),
+        ("file:///proc/none", "file:///proc/none: .* cannot be written"),
+    ],
+)
+def test_artifacts_must_be_able_to_go_where_they_shall(url, words, monkeypatch):
+    monkeypatch.setenv("FERSEARCH_ARTIFACTS", url)
+    with pytest.raises(FersearchError, match=words):
+        api.check_run()
+
+
+def test_a_study_measures_and_packs_its_trials(warm_fork_server, tmp_path, monkeypatch):
+    """On a CPU that is taken for a GPU of 1 GB: the probe, the trials and the engine are the real ones."""
+    monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path))
+    slots = [devices.Slot(i, "cpu", devices.HIDDEN, 1) for i in range(2)]
+    monkeypatch.setattr(devices, "slots", lambda *_: slots)
+    monkeypatch.setattr(backends.nvml, "standing", lambda _: Standing(2**30, 2**30, {}))
+    watcher = Notes()
+    sizes = {"train": "80", "valid": "40", "test": "40"}
+    fixed = {"batch_size": "32", "optimizer": "adam", "activation": "relu", "convolutions": "1", "dropout": "0"}
+    api.create_study(
+        "cnn", "faces", name="packed", trials=3, epochs="1", pruner="none", dataset_options=sizes, settings=fixed
+    )
+    assert api.run_study("packed", slots_per_gpu="auto", observer=watcher).counts == {"complete": 3}
+    assert watcher.told[0] == "trials are measured and packed by what fits: at most 2 at once"
+    assert [note for note in watcher.told if "2 trials at once" in note and "of 1.0 GB free" in note]
+    assert len(list(tmp_path.rglob("*-probe.log"))) == 1
+
+
+class Notes(Observer):
+    def __init__(self):
+        self.told = []
+
+    def note(self, text):
+        self.told.append(text)

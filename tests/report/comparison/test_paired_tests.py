@@ -1,0 +1,66 @@
+"""Paired tests by hand numbers and against scipy."""
+
+import math
+
+import pytest
+from scipy import stats
+
+from fersearch.report.comparison.paired_tests import holm, least_wilcoxon, paired
+
+A = [0.80, 0.82, 0.81, 0.85, 0.79, 0.84, 0.83]
+B = [0.78, 0.80, 0.81, 0.80, 0.78, 0.80, 0.82]
+
+
+def test_paired_t_and_wilcoxon_are_those_of_scipy():
+    found = paired(A, B)
+    assert found.n == 7
+    assert found.t == pytest.approx(stats.ttest_rel(A, B).pvalue)
+    differences = [round(a - b, 9) for a, b in zip(A, B, strict=True) if a != b]
+    assert found.wilcoxon == pytest.approx(stats.wilcoxon(differences).pvalue)
+    interval = stats.ttest_rel(A, B).confidence_interval()
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+    assert math.isnan(found.corrected)
+    assert found.p == found.t
+
+
+def test_the_corrected_test_by_hand():
+    """Differences 1, 2, 3: mean 2, variance 1; with 3 folds the ratio is 1/2, so t = 2 / sqrt(1/3 + 1/2)."""
+    found = paired([1, 2, 3], [0, 0, 0], ratio=0.5)
+    t = 2 / math.sqrt(1 / 3 + 1 / 2)
+    # Student's t with 2 degrees of freedom has the closed form P(|T| > t) = 1 - t / sqrt(2 + t²).
+    assert found.corrected == pytest.approx(1 - t / math.sqrt(2 + t * t))
+    assert found.t == pytest.approx(1 - math.sqrt(12) / math.sqrt(14))
+    assert found.p == found.corrected > found.t
+    half = 4.302652729911275 * math.sqrt(1 / 3 + 1 / 2)
+    assert (found.low, found.high) == pytest.approx((2 - half, 2 + half))
+
+
+def test_few_differences_are_said_to_be_too_few_for_wilcoxon():
+    assert least_wilcoxon(5) == 0.0625
+    found = paired([5, 4, 3, 2, 1], [0, 0, 0, 0, 0])
+    assert found.wilcoxon == 0.0625
+    assert found.notes == ("Wilcoxon's p is 0.0625 at least",)
+    assert paired([6, 5, 4, 3, 2, 1], [0] * 6).notes == ()
+
+
+def test_differences_without_deviation():
+    same = paired([0.5, 0.6, 0.7], [0.5, 0.6, 0.7], ratio=0.5)
+    assert (same.difference, same.p, same.wilcoxon) == (0, 1, 1)
+    assert "equal in every round" in same.notes[0]
+    shifted = paired([1, 2, 3], [0, 1, 2], ratio=0.5)
+    assert math.isnan(shifted.p)
+    assert shifted.difference == 1
+    assert "leaves a t-test nothing" in shifted.notes[0]
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_holm_does_not_count_what_was_not_tested():
+    found = holm([0.01, math.nan, 0.04])
+    assert found[0] == pytest.approx(0.02)
+    assert found[2] == pytest.approx(0.04)
+    assert math.isnan(found[1])

@@ -1,0 +1,58 @@
+from dataclasses import replace
+
+import pytest
+
+from fersearch.report import prose
+from fersearch.report.inputs import Absent
+from fersearch.study import Protocol
+from fersearch.trial import TrialState
+from tests.report import fakes
+
+
+def told(**changes: object) -> str:
+    record = fakes.record(2)
+    return " ".join(prose.protocol(replace(record, spec=replace(record.spec, **changes))))
+
+
+def test_the_protocol_names_data_seed_and_test():
+    text = told()
+    assert "faces with image_size=8. 3 classes (anger, joy & hope, fear_100%); grey images of 8x8 pixels" in text
+    assert "90 train, 60 valid; content digest abababababab" in text
+    assert "with seed 42" in text
+    assert "Test: never opened." in text
+
+
+@pytest.mark.parametrize(
+    ("protocol", "says"),
+    [
+        (Protocol("official"), "the dataset's official one. Each trial is trained once."),
+        (Protocol("ratios", (0.6, 0.2, 0.2), by="chance"), "drawn 60/20/20 at random"),
+        (Protocol("kfold", folds=10, repeats=2), "10 folds drawn"),
+        (Protocol("kfold", folds=10, repeats=2), "once for each fold, repeated 2 times with different seeds"),
+        (Protocol("loso", (0.8, 0.0, 0.2)), "each subject validates once; 20 % of all images are held out as test"),
+        (Protocol(repeats=5), "several times, repeated 5 times with different seeds"),
+        (Protocol(duplicates="drop"), "are dropped"),
+    ],
+)
+def test_every_way_to_split_has_its_words(protocol, says):
+    assert says in told(protocol=protocol)
+
+
+def test_limit_and_weights_are_told():
+    assert "limited to 600 images together" in told(limit=600)
+    assert "start from weights imagenet" in told(weights="imagenet")
+
+
+def test_looks_at_test_are_counted_with_what_they_gave():
+    record = replace(fakes.record(2), looks=[fakes.look(accuracy=0.7257), fakes.look(accuracy=0.75)])
+    assert "Test: opened 2 times, which gave accuracy 0.7257; accuracy 0.7500." in " ".join(prose.protocol(record))
+
+
+def test_data_that_are_not_here_are_said_to_be_missing():
+    record = replace(fakes.record(2), data=Absent("The dataset is not at hand: gone."))
+    assert "The dataset is not at hand: gone." in prose.protocol(record)[0]
+
+
+def test_the_summary_of_an_empty_study():
+    record = fakes.record(0, front=[], chosen=[], trials=[fakes.trial(0, state=TrialState.FAILED)])
+    assert prose.summary(record)[1].startswith("No trial is complete")

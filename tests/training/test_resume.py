@@ -1,0 +1,36 @@
+"""What is counted of a trial, over its epochs and attempts."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from fersearch_architectures.cnn import Cnn
+
+from fersearch.data.arrays import Loaded
+from fersearch.training.batches import Pixels
+from fersearch.training.evaluate import Judgement
+from fersearch.training.measure import Clock, PeakMemory
+from fersearch.training.resume import Progress
+
+CPU = torch.device("cpu")
+
+
+def test_the_average_memory_counts_every_look_once_also_after_a_resume(
+    patterns: Callable[..., Loaded], base: dict[str, Any]
+) -> None:
+    loaded = patterns(48)
+    judged = Judgement(np.full((2, loaded.task.num_classes), 0.25, np.float32), np.array([0, 1]), 1.0, 0.5)
+    progress = Progress()
+    memory = PeakMemory(CPU)
+    for number, (total, looks) in enumerate([(300, 3), (600, 3)], 1):
+        memory.total, memory.looks = total, looks
+        progress.add(number, Clock(CPU), memory)
+    resumed = Progress()
+    vars(resumed).update(asdict(progress))
+    memory.total, memory.looks = 300, 6
+    resumed.add(3, Clock(CPU), memory)
+    model, pixels = Cnn().build(base, loaded.task).eval(), Pixels.of(loaded.images, loaded.mean, loaded.std, CPU)
+    assert progress.evaluation(judged, loaded.task, model, pixels).mean_memory_bytes == 150
+    assert resumed.evaluation(judged, loaded.task, model, pixels).mean_memory_bytes == 100
