@@ -146,7 +146,7 @@ def _given_up(store: Store, study: StudyRow, dry_run: bool) -> dict[tuple[int, i
     found = {(study.id, each.number): digest for each in gone if (digest := trials[each.number].checkpoint)}
     if found and not dry_run:
         try:
-            with Lease.take(store, study.id, study.name) as lease, store.writer(study.id, lease) as writer:
+            with Lease.take(store.database, study.id, study.name) as lease, store.writer(study.id, lease) as writer:
                 for each in gone:
                     writer.release(each)
         except StudyBusy:

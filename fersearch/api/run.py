@@ -94,7 +94,7 @@ def run_study(
         study, store_wishes = _with_wishes(store, study, trials, policy)
         seconds = _seconds_left(study, timeout)
         with (
-            Lease.take(store, study.id, study.name) as lease,
+            Lease.take(store.database, study.id, study.name) as lease,
             body(engine, ray_address, slots, slots_per_gpu, threads_per_slot, observer.note) as where,
         ):
             patient_pool = partial(where.make_pool, hung_after=hung_after)

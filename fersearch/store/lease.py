@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import psutil
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
@@ -17,10 +17,6 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from fersearch.errors import StoreError, StoreUnavailable, StudyBusy
 from fersearch.store.database import Database
 from fersearch.store.tables import Moment, leases, studies
-
-if TYPE_CHECKING:
-    from fersearch.store.store import Store
-
 
 BEAT_SECONDS = 10.0
 RETRY_SECONDS = 1.0
@@ -59,20 +55,20 @@ class Lease:
         self._thread.start()
 
     @classmethod
-    def take(cls, store: "Store", study_id: int, study_name: str) -> Self:
+    def take(cls, database: Database, study_id: int, study_name: str) -> Self:
         """Take the lease of a study.
 
         Raises:
             StudyBusy: a living process holds it; the message names its host, pid and since when.
         """
         token = secrets.token_hex(8)
-        with store.database.write() as connection:
+        with database.write() as connection:
             refuse_if_held(connection, study_id, study_name)
             moment = _clock(connection)
             row = asdict(Holder.this()) | {"study_id": study_id, "token": token}
             connection.execute(delete(leases).where(leases.c.study_id == study_id))
             connection.execute(insert(leases).values(**row, since=moment, last_beat_at=moment))
-        return cls(store.database, study_id, study_name, token)
+        return cls(database, study_id, study_name, token)
 
     def beat(self) -> None:
         """Say that the holder lives, and notice a lost lease; StoreError if the database cannot be reached."""

@@ -191,7 +191,7 @@ def test_states_at_a_url_go_with_their_trials(empty, tmp_path, monkeypatch):
     (file := tmp_path / "state").write_text("state")
     for place in places:
         Remote(place).put(file, "last.pt")
-    with open_store() as store, Lease.take(store, study.id, "s"):
+    with open_store() as store, Lease.take(store.database, study.id, "s"):
         assert api.collect_garbage().files == 0
     assert api.collect_garbage(dry_run=True).heaps["scratch"] == garbage.Heap(1, 5)
     assert api.collect_garbage().heaps["scratch"] == garbage.Heap(1, 5)
@@ -214,7 +214,7 @@ def test_a_running_study_is_left_alone(empty):
     study = made("busy", beaten, good)
     run_folder(study.uid, 0).mkdir(parents=True)
     (run_folder(study.uid, 0) / "last.pt").write_text("state")
-    with open_store() as store, Lease.take(store, study.id, "busy"):
+    with open_store() as store, Lease.take(store.database, study.id, "busy"):
         found = api.collect_garbage()
     assert (found.files, found.driven) == (0, ("busy",))
     assert stored() == {beaten, good}

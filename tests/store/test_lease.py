@@ -23,7 +23,7 @@ HOLD = """
 import sys, time
 from fersearch.store import Lease, Store
 store = Store.open(sys.argv[1])
-lease = Lease.take(store, store.study("faces").id, "faces")
+lease = Lease.take(store.database, store.study("faces").id, "faces")
 print("held", flush=True)
 time.sleep(600)
 """
@@ -35,9 +35,9 @@ def change(store: Store, **values: object) -> None:
 
 
 def test_a_held_study_is_refused_naming_the_holder(store: Store, study: StudyRow) -> None:
-    with Lease.take(store, study.id, "faces") as held:
+    with Lease.take(store.database, study.id, "faces") as held:
         with pytest.raises(StudyBusy) as caught:
-            Lease.take(store, study.id, "faces")
+            Lease.take(store.database, study.id, "faces")
         assert not held.lost
     assert caught.value.message.startswith(
         f"study 'faces' is run by process {os.getpid()} on {socket.gethostname()} since 2"
@@ -47,7 +47,7 @@ def test_a_held_study_is_refused_naming_the_holder(store: Store, study: StudyRow
 
 def test_a_released_lease_may_be_taken(store: Store, study: StudyRow) -> None:
     for _ in range(2):
-        with Lease.take(store, study.id, "faces") as held:
+        with Lease.take(store.database, study.id, "faces") as held:
             held.beat()
     held.release()
 
@@ -56,7 +56,7 @@ def test_two_studies_have_two_drivers(store: Store, study: StudyRow) -> None:
     from tests.store.conftest import make_spec
 
     other = store.create_study(make_spec("other"))
-    with Lease.take(store, study.id, "faces"), Lease.take(store, other.id, "other"):
+    with Lease.take(store.database, study.id, "faces"), Lease.take(store.database, other.id, "other"):
         pass
 
 
@@ -65,24 +65,24 @@ def test_a_killed_holder_loses_the_lease_at_once(store: Store, study: StudyRow, 
         assert process.stdout is not None
         assert process.stdout.readline() == b"held\n"
         with pytest.raises(StudyBusy, match=f"process {process.pid} on"):
-            Lease.take(store, study.id, "faces")
+            Lease.take(store.database, study.id, "faces")
         os.kill(process.pid, signal.SIGKILL)
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it is dead, and still has its pid
-        Lease.take(store, study.id, "faces").release()
+        Lease.take(store.database, study.id, "faces").release()
 
 
 @pytest.mark.parametrize("change_of", [{"process_started": "1"}, {"boot_id": "another"}])
 def test_a_pid_that_is_another_process_now_does_not_hold(
     store: Store, study: StudyRow, change_of: dict[str, str]
 ) -> None:
-    held = Lease.take(store, study.id, "faces")
+    held = Lease.take(store.database, study.id, "faces")
     change(store, **change_of)
-    with Lease.take(store, study.id, "faces"):
+    with Lease.take(store.database, study.id, "faces"):
         held.beat()
         assert held.lost
         held.release()
         with pytest.raises(StudyBusy):
-            Lease.take(store, study.id, "faces")
+            Lease.take(store.database, study.id, "faces")
 
 
 @pytest.mark.parametrize("place", [{"host": "elsewhere"}, {"pid_namespace": "pid:[1]"}])
@@ -90,33 +90,33 @@ def test_a_holder_out_of_sight_lapses_without_beats(
     store: Store, study: StudyRow, place: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lease, "_listening_since", lambda _: now() - timedelta(days=1))
-    held = Lease.take(store, study.id, "faces")
+    held = Lease.take(store.database, study.id, "faces")
     change(store, **place, process_started="1", last_beat_at=now() - timedelta(seconds=50))
     with pytest.raises(StudyBusy):
-        Lease.take(store, study.id, "faces")
+        Lease.take(store.database, study.id, "faces")
     held.beat()
     change(store, last_beat_at=now() - timedelta(seconds=70))
-    Lease.take(store, study.id, "faces").release()
+    Lease.take(store.database, study.id, "faces").release()
     held.beat()
     assert held.lost
     held.release()
 
 
 def test_a_living_holder_here_keeps_the_lease_however_long_it_is_silent(store: Store, study: StudyRow) -> None:
-    with Lease.take(store, study.id, "faces"):
+    with Lease.take(store.database, study.id, "faces"):
         change(store, last_beat_at=now() - timedelta(days=1))
         with pytest.raises(StudyBusy):
-            Lease.take(store, study.id, "faces")
+            Lease.take(store.database, study.id, "faces")
 
 
 def test_a_server_that_was_just_started_gives_a_holder_out_of_sight_time_to_beat(
     store: Store, study: StudyRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lease, "_listening_since", lambda _: now() - timedelta(seconds=50))
-    with Lease.take(store, study.id, "faces") as held:
+    with Lease.take(store.database, study.id, "faces") as held:
         change(store, host="elsewhere", last_beat_at=now() - timedelta(seconds=600))
         with pytest.raises(StudyBusy):
-            Lease.take(store, study.id, "faces")
+            Lease.take(store.database, study.id, "faces")
         held.beat()
         assert not held.lost
 
@@ -131,7 +131,7 @@ def test_of_two_that_take_a_lease_at_once_one_gets_it(store: Store, study: Study
     def take(opened: Store) -> None:
         together.wait()
         try:
-            got.append(Lease.take(opened, study.id, "faces"))
+            got.append(Lease.take(opened.database, study.id, "faces"))
         except StudyBusy:
             refused.append(opened)
 
@@ -151,11 +151,11 @@ def test_of_two_that_take_a_lease_at_once_one_gets_it(store: Store, study: Study
 
 
 def test_a_writer_whose_lease_was_taken_writes_nothing_more(store: Store, study: StudyRow) -> None:
-    held = Lease.take(store, study.id, "faces")
+    held = Lease.take(store.database, study.id, "faces")
     with store.writer(study.id, held) as writer:
         writer.add_trial(Trial(0, {}))
     change(store, boot_id="another")
-    with Lease.take(store, study.id, "faces"):
+    with Lease.take(store.database, study.id, "faces"):
         writer = store.writer(study.id, held)
         writer.add_trial(Trial(1, {}))
         with pytest.raises(StudyBusy, match="study 'faces' was taken over by another driver"):
@@ -166,11 +166,11 @@ def test_a_writer_whose_lease_was_taken_writes_nothing_more(store: Store, study:
 
 
 def test_nobody_takes_a_lease_while_its_holder_writes(store: Store, study: StudyRow, url: str) -> None:
-    with Lease.take(store, study.id, "faces") as held, Store.open(url) as other:
+    with Lease.take(store.database, study.id, "faces") as held, Store.open(url) as other:
         change(store, boot_id="another")
         with store.database.write() as connection:
             held.assert_held(connection)
-            taken = threading.Thread(target=lambda: Lease.take(other, study.id, "faces").release())
+            taken = threading.Thread(target=lambda: Lease.take(other.database, study.id, "faces").release())
             taken.start()
             taken.join(0.3)
             assert taken.is_alive()
@@ -190,7 +190,7 @@ def test_the_lease_outlives_a_database_that_is_away(
         beats.append(True)
         raise StoreUnavailable("away")
 
-    with Lease.take(store, study.id, "faces") as held:
+    with Lease.take(store.database, study.id, "faces") as held:
         monkeypatch.setattr(held, "beat", beat)
         while len(beats) < 10:
             time.sleep(0.01)
@@ -203,7 +203,7 @@ def test_the_thread_beats_and_notices_that_the_lease_is_lost(
     store: Store, study: StudyRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lease, "BEAT_SECONDS", 0.01)
-    with Lease.take(store, study.id, "faces") as held:
+    with Lease.take(store.database, study.id, "faces") as held:
         change(store, token="another")
         held._thread.join(30)
         assert held.lost
@@ -214,7 +214,7 @@ def test_a_holder_that_cannot_reach_the_database_takes_the_lease_for_lost(
 ) -> None:
     monkeypatch.setattr(lease, "BEAT_SECONDS", 0.01)
     monkeypatch.setattr(lease, "LAPSE_SECONDS", 0.05)
-    held = Lease.take(store, study.id, "faces")
+    held = Lease.take(store.database, study.id, "faces")
     with store.database.write() as connection:
         connection.exec_driver_sql("ALTER TABLE leases RENAME TO away")
     held._thread.join(30)

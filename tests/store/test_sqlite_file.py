@@ -34,7 +34,7 @@ def path(store: Store, study: StudyRow) -> Path:
 
 @pytest.fixture
 def lease(store: Store, study: StudyRow) -> Iterator[Lease]:
-    lease = Lease.take(store, study.id, study.name)
+    lease = Lease.take(store.database, study.id, study.name)
     yield lease
     lease._released.set()
 
@@ -215,7 +215,7 @@ def test_a_copy_from_before_the_run_is_older_and_does_not_read_as_taken_over(sto
     assert store.database.file is not None
     path = store.database.file.path
     copy(path, "before.db")
-    lease = Lease.take(store, study.id, study.name)
+    lease = Lease.take(store.database, study.id, study.name)
     move(path, "new.db")
     move(path.with_name("before.db"), path.name)
     with pytest.raises(StoreUnavailable, match="an older copy lies at its place"):
@@ -302,9 +302,9 @@ def test_a_database_that_is_reached_through_a_link_is_the_one_that_it_leads_to(t
 
 
 def test_a_lease_that_could_not_be_given_back_is_free_for_the_same_process(store: Store, study: StudyRow, path: Path):
-    lease = Lease.take(store, study.id, study.name)
+    lease = Lease.take(store.database, study.id, study.name)
     move(path, "aside.db")
     with pytest.raises(StoreUnavailable, match="the file is gone"):
         lease.release()
     move(path.with_name("aside.db"), path.name)
-    Lease.take(store, study.id, study.name).release()
+    Lease.take(store.database, study.id, study.name).release()

@@ -97,7 +97,7 @@ def test_what_a_study_keeps_changes_and_nothing_else(store: Store, study: StudyR
 
 def test_a_study_is_driven_while_its_lease_is_held(store: Store, study: StudyRow) -> None:
     assert not store.is_driven("faces")
-    with Lease.take(store, study.id, "faces"):
+    with Lease.take(store.database, study.id, "faces"):
         assert store.is_driven("faces")
     assert not store.is_driven("faces")
 
@@ -108,7 +108,7 @@ def test_delete_removes_every_row_and_spares_other_studies(store: Store, study: 
     before = count(store)
     doomed = store.create_study(make_spec("doomed"), [PluginFile("p.py", "0" * 64, "")])
     fill(store, doomed, "b" * 64)
-    Lease.take(store, doomed.id, "doomed").release()
+    Lease.take(store.database, doomed.id, "doomed").release()
     assert store.delete_study("doomed") == ["b" * 64]
     assert count(store) == before
     assert all(before[table.name] for table in OF_A_STUDY if table.name != "leases")
@@ -122,7 +122,10 @@ def test_a_checkpoint_that_another_study_keeps_is_not_given_up(store: Store, stu
 
 
 def test_a_study_that_is_driven_is_not_deleted(store: Store, study: StudyRow) -> None:
-    with Lease.take(store, study.id, "faces"), pytest.raises(StudyBusy, match="study 'faces' is run by process"):
+    with (
+        Lease.take(store.database, study.id, "faces"),
+        pytest.raises(StudyBusy, match="study 'faces' is run by process"),
+    ):
         store.delete_study("faces")
     store.delete_study("faces")
     assert store.studies() == []
