@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from fersearch.artifacts import YOUNG, Artifacts, Stored
 from fersearch.context import open_store
-from fersearch.engines.requests import _remove
+from fersearch.engines.requests import remove_artifact
 from fersearch.errors import FersearchError, StudyBusy
 from fersearch.home import artifacts_folder, runs_folder, states_url
 from fersearch.locks import is_held, remove_unlocked
@@ -90,7 +90,7 @@ def collect_garbage(*, dry_run: bool = False, storage: str | None = None) -> Gar
         needed = {digest for digest in spare if neighbours.may_keep(digest, owners.get(digest, set()))}
         alone = {digest: each for digest, each in spare.items() if digest not in needed}
         for each in (
-            *_checkpoints(alone, set(given_up.values()), partial(_remove, store)),
+            *_checkpoints(alone, set(given_up.values()), partial(remove_artifact, store)),
             *_unfinished(artifacts),
             *_scratch(store, studies.values(), driven, folders, neighbours),
             *_pushed(store, idle, neighbours),

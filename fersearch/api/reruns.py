@@ -16,7 +16,7 @@ from fersearch.engines import devices
 from fersearch.engines.devices import Slot
 from fersearch.engines.driver import environment, to_preload
 from fersearch.engines.requests import request_for
-from fersearch.engines.single import _Run
+from fersearch.engines.single import SingleTrial
 from fersearch.errors import FersearchError, UsageError
 from fersearch.evaluation.checkpoint_folder import refuse_existing
 from fersearch.home import artifacts_folder
@@ -130,7 +130,9 @@ def rerun_trial(
     slot = _slot(device or facts.get("device"), facts.get("threads"))
     request = request_for(study, trial, found.prepared, slot)
     request = replace(request, seed=spec.seed if seed is None else seed, recorded=0, resume=False)
-    run = _Run(replace(request, keep_pruned=out is not None), slot, to_preload(registry, study), _last(trial), report)
+    run = SingleTrial(
+        replace(request, keep_pruned=out is not None), slot, to_preload(registry, study), _last(trial), report
+    )
 
     def values_of(outcome: Outcome) -> dict[str, float]:
         return trial_values(run.epochs, outcome.kept_epoch, spec.objectives[0], registry.metrics)

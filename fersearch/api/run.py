@@ -14,7 +14,7 @@ from fersearch.api.studies import StudyView, front_of, view
 from fersearch.artifacts import Artifacts
 from fersearch.context import components_of, open_store
 from fersearch.engines.backends import body, check_run
-from fersearch.engines.driver import _Run
+from fersearch.engines.driver import Driver
 from fersearch.engines.local import Observer
 from fersearch.engines.processes import HUNG_AFTER
 from fersearch.engines.shutdown import GRACE
@@ -98,7 +98,7 @@ def run_study(
             body(engine, ray_address, slots, slots_per_gpu, threads_per_slot, observer.note) as where,
         ):
             patient_pool = partial(where.make_pool, hung_after=hung_after)
-            run = _Run(store, study, where, patient_pool, observer, seconds, lease, grace)
+            run = Driver(store, study, where, patient_pool, observer, seconds, lease, grace)
             run.take_data(data, accept_data_change, store_wishes)
             run.go(in_process)
         if run.over:

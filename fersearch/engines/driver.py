@@ -45,7 +45,7 @@ class Interrupted(FersearchError):
     exit_code = 130
 
 
-class _Run:
+class Driver:
     """One run of a study by the holder of its lease."""
 
     def __init__(

@@ -214,7 +214,7 @@ class LocalEngine:
         connection = running.process.connection
         seconds = time.monotonic() - running.process.started
         outcome = replace(outcome, facts={**outcome.facts, **self._company.leave(running.trial.number)})
-        outcome = _for_want_of(self.stop, outcome)
+        outcome = with_loss(self.stop, outcome)
         self._shortage.hear(outcome.facts)
         trial = self.search.finish(running.trial.number, outcome, seconds)
         del self._running[connection]
@@ -251,7 +251,7 @@ class LocalEngine:
             self._end(running, outcome)
 
 
-def _for_want_of(stop: Stop, outcome: Outcome) -> Outcome:
+def with_loss(stop: Stop, outcome: Outcome) -> Outcome:
     """The outcome; of a trial that was interrupted for the want of something, with what that was."""
     if outcome.reason is not Reason.INTERRUPTED or not stop.lost:
         return outcome

@@ -67,9 +67,10 @@ def discard(store: Store, digest: str) -> None:
     with suppress(FersearchError, OSError):
         artifacts = Artifacts(artifacts_folder())
         if not Neighbours(store).may_keep(digest, artifacts.owners_of(digest)):
-            _remove(store, digest)
+            remove_artifact(store, digest)
 
 
-def _remove(store: Store, digest: str) -> None:
+def remove_artifact(store: Store, digest: str) -> None:
+    """Remove the file of a checkpoint unless a trial refers to it."""
     if not store.refers_to(digest):
         Artifacts(artifacts_folder()).remove(digest)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fersearch.artifacts import Artifacts
 from fersearch.engines.devices import Slot
-from fersearch.engines.local import Observer, _for_want_of
+from fersearch.engines.local import Observer, with_loss
 from fersearch.engines.processes import Pool, Process
 from fersearch.engines.shutdown import Level, Stop
 from fersearch.errors import FersearchError
@@ -22,7 +22,7 @@ ENDED_WELL = (Reason.DONE, Reason.PRUNED)
 
 
 @dataclass
-class _Run:
+class SingleTrial:
     """One training in a process of its own, in a folder that vanishes after it."""
 
     request: TrialRequest
@@ -116,6 +116,6 @@ def run_in_process(
         )
     except KeyboardInterrupt:
         outcome = Outcome(Reason.INTERRUPTED, "stopped by Ctrl-C")
-    ended = search.finish(trial.number, _for_want_of(stop, outcome), time.monotonic() - started)
+    ended = search.finish(trial.number, with_loss(stop, outcome), time.monotonic() - started)
     observer.ended(ended)
     return ended

@@ -127,7 +127,7 @@ def test_a_policy_can_be_changed_as_a_study_goes_on(home):
 
 def test_a_checkpoint_between_row_and_file_is_an_orphan_that_is_collected(empty, monkeypatch):
     """The driver dies after its rows say that a checkpoint is released, and before the file is gone."""
-    monkeypatch.setattr(requests, "_remove", lambda *_: None)
+    monkeypatch.setattr(requests, "remove_artifact", lambda *_: None)
     name = create("cut", trials=3)
     api.run_study(name, slots=1)
     monkeypatch.undo()
