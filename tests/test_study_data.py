@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,100 +12,31 @@ from PIL import Image
 from fersearch import api
 from fersearch.api.reports import gather as gather_report
 from fersearch.api.reruns import _same_data
-from fersearch.api.run import follow_up, judge_unseen, refit
+from fersearch.api.run import refit
 from fersearch.context import components, notices, open_store
 from fersearch.data import digests
 from fersearch.data.images import decode_all
 from fersearch.data.locate import remember
-from fersearch.engines.local import Observer
 from fersearch.ensembles.candidates import gather as gather_candidates
 from fersearch.ensembles.candidates import load_valid
 from fersearch.errors import DataError, UsageError
 from fersearch.study_data import open_study_data
-from fersearch.training.checkpoint import read_checkpoint, write_checkpoint
+from fersearch.training.checkpoint import read_checkpoint
 from fersearch.trial import TrialState
 from tests.api.conftest import SETTINGS
-from tests.api.test_path import OWN as PLUGIN
+from tests.small_sets import (
+    add,
+    all_rows,
+    create,
+    data,
+    digest_of,
+    made,
+    pulled,
+    run,
+    write,
+)
 
-PARTS = {"train": 8, "valid": 4, "test": 4}
-
-
-class Notes(Observer):
-    """Keeps what a person is told."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-
-def add(folder: Path, part: str, label: str, name: str, seed: int) -> Path:
-    """Add one picture, dark or bright by its label."""
-    level = 60 if label == "sad" else 190
-    pixels = np.random.default_rng(seed).integers(level - 40, level + 40, (48, 48), np.uint8)
-    (folder / part / label).mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(folder / part / label / f"{name}.png")
-    return folder / part / label / f"{name}.png"
-
-
-def write(folder: Path, labels: tuple[str, ...] = ("happy", "sad")) -> Path:
-    for place, label in enumerate(labels):
-        for part, count in PARTS.items():
-            for k in range(count):
-                add(folder, part, label, str(k), 1000 * place + 100 * len(part) + k)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A home with study `s` of one complete trial, and the folder that it was trained on."""
-    home, data = tmp_path_factory.mktemp("home"), write(tmp_path_factory.mktemp("data") / "faces")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FERSEARCH_HOME", str(home))
-        patch.delenv("FERSEARCH_STORAGE", raising=False)
-        create("s", data)
-        api.run_study("s", in_process=True)
-    return home, data
-
-
-def create(name: str, data: Path | None, **wishes: Any) -> None:
-    plain = {"trials": 1, "epochs": "2", "sampler": "random", "pruner": "none", "settings": SETTINGS, "keep": "all"}
-    plain |= {"objectives": ("accuracy", "parameters")}
-    api.create_study("cnn", "imagefolder", name=name, data=data, **{**plain, **wishes})
-
-
-@pytest.fixture
-def data(made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The study's folder, in a home as it was after the first run: each test may change both."""
-    home = tmp_path / "home"
-    shutil.copytree(made[0], home)
-    kept = tmp_path / "kept"
-    shutil.copytree(made[1], kept)
-    monkeypatch.setenv("FERSEARCH_HOME", str(home))
-    monkeypatch.delenv("FERSEARCH_STORAGE", raising=False)
-    notices.clear()
-    yield made[1]
-    shutil.rmtree(made[1], ignore_errors=True)
-    shutil.copytree(kept, made[1])
-    notices.clear()
-
-
-def run(name: str = "s", **how: Any) -> list[str]:
-    """Run a study in this process; returns what a person was told."""
-    told = Notes()
-    api.run_study(name, in_process=True, observer=told, **how)
-    return told.notes
-
-
-def digest_of(name: str = "s") -> str:
-    return str(api.show_study(name).data["seen"]["digest"])
-
-
-def all_rows(name: str = "s") -> Any:
-    with open_store(None) as store:
-        study = store.study(name)
-        return study, store.trials(study.id)
+__all__ = ["data", "made", "pulled"]
 
 
 def test_the_first_run_records_files_what_is_seen_and_who_read_it(data: Path) -> None:
@@ -353,74 +283,6 @@ def test_the_study_that_trains_again_is_held_to_the_same_files(data: Path) -> No
     assert run("refit/s-2") == []
 
 
-@pytest.fixture
-def pulled(data: Path, tmp_path: Path) -> Path:
-    return api.pull_checkpoint("s", trial=0, out=tmp_path / "pulled").path
-
-
-def test_a_checkpoint_finds_its_studys_data_and_judges_no_other_unasked(data: Path, pulled: Path) -> None:
-    assert api.evaluate(pulled).n == 8
-    assert notices == []
-    add(data, "train", "sad", "new", 5)
-    with pytest.raises(DataError) as caught:
-        api.evaluate(pulled)
-    first, then, now, way = str(caught.value).splitlines()
-    assert first == "imagefolder as it is found now is not the data that the checkpoint was trained on"
-    assert then.startswith("  then: images: 16 train")
-    assert now.startswith("  now:  images: 17 train")
-    assert way.endswith("give its folder: --data PATH")
-    assert api.evaluate(pulled, split="test").n == 8
-    view = api.evaluate(pulled, data=data)
-    assert view.n == 8
-    assert [line for line in notices if "is not the data that the checkpoint was trained on: then images: 16" in line]
-
-
-def test_a_changed_test_split_is_noticed_where_it_is_opened(data: Path, pulled: Path) -> None:
-    add(data, "test", "sad", "new", 5)
-    assert api.evaluate(pulled).n == 8
-    with pytest.raises(DataError, match="only the test split differs"):
-        api.evaluate(pulled, split="test")
-
-
-def test_the_same_data_elsewhere_needs_no_word(data: Path, pulled: Path, tmp_path: Path) -> None:
-    same = shutil.copytree(data, tmp_path / "same")
-    assert api.evaluate(pulled, data=same).n == 8
-    assert notices == []
-    with pytest.raises(UsageError, match="no fair exam"):
-        api.evaluate(pulled, data=same, split="all")
-    other = write(tmp_path / "other", ("sad", "happy"))
-    assert api.evaluate(pulled, data=other, split="all").n == 32
-
-
-def test_a_checkpoint_of_an_earlier_version_says_that_its_data_was_not_recorded(
-    data: Path, pulled: Path, tmp_path: Path
-) -> None:
-    card, tensors = read_checkpoint(pulled / "model.safetensors")
-    del card["data"]
-    write_checkpoint(tmp_path / "old.safetensors", tensors, card)
-    assert api.evaluate(tmp_path / "old.safetensors").n == 8
-    assert notices == []
-    add(data, "train", "sad", "new", 5)
-    assert api.evaluate(tmp_path / "old.safetensors").n == 8
-    assert any("made before its data was recorded; imagefolder found now is taken for it" in line for line in notices)
-
-
-def test_no_path_leaves_with_a_checkpoint(pulled: Path, data: Path) -> None:
-    card, _ = read_checkpoint(pulled / "model.safetensors")
-    assert card["data"]["path"] == ""
-    assert card["data"]["seen"]["digest"] == digest_of()
-    assert str(data) not in (pulled / "card.json").read_text()
-
-
-def test_training_images_are_left_out_by_the_data_of_the_training_alone(
-    data: Path, pulled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    add(data, "train", "sad", "new", 5)
-    with pytest.raises(DataError, match="imagefolder as it is found now is not the data"):
-        api.evaluate(pulled, "faces", no_duplicates=True, dataset_options={"train": "20", "valid": "20", "test": "20"},
-                     label_map={"happiness": "happy", "sadness": "sad"})  # fmt: skip
-
-
 def test_whatever_compares_trials_leaves_those_of_earlier_data_out_and_says_so(data: Path) -> None:
     add(data, "train", "sad", "new", 5)
     run(accept_data_change=True, trials=2)
@@ -482,58 +344,3 @@ def test_a_limit_leaves_the_test_split_as_it_is(data: Path, tmp_path: Path) -> N
     assert api.show_study("few").data["seen"]["counts"] == {"train": 8, "valid": 4, "test": 8}
     folder = api.pull_checkpoint("few", trial=0, out=tmp_path / "few").path
     assert (api.evaluate(folder).n, api.evaluate(folder, split="test").n) == (4, 8)
-
-
-def test_unseen_data_of_the_same_layout_is_judged_whole(data: Path, pulled: Path, tmp_path: Path) -> None:
-    other = write(tmp_path / "other", ("sad", "happy"))
-    third = write(tmp_path / "third")
-    create("judged", data, unseen=[f"imagefolder={other}", f"imagefolder={third}"], epochs="1")
-    told: list[str] = []
-    run("judged")
-    gone = third.rename(tmp_path / "gone")
-    with open_store(None) as store:
-        judge_unseen(store.study("judged"), "judged", store, told.append)
-        gone.rename(third)
-        judge_unseen(store.study("judged"), "judged", store, told.append)
-        judge_unseen(store.study("judged"), "judged", store, told.append)
-    assert len(told) == 4
-    assert told[0].startswith(f"unseen imagefolder={other}: accuracy ")
-    assert told[0].endswith(" on 32 images of the classes they share")
-    assert told[1].startswith(f"unseen imagefolder={third} could not be judged: ")
-    assert told[3].startswith(f"unseen imagefolder={third}")
-    assert told[3].endswith("so all of its images are no fair exam")
-
-
-def test_unseen_data_is_judged_by_the_database_as_it_was_given(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[str | None] = []
-
-    def sit(file: Path, exam: Any, **_: Any) -> None:
-        asked.append(exam.storage)
-        raise DataError("enough", "")
-
-    create("judged", data, unseen=[f"imagefolder={write(tmp_path / 'other')}"], epochs="1")
-    run("judged")
-    monkeypatch.setattr("fersearch.evaluation.request.sit", sit)
-    follow_up("judged", url := f"sqlite:///{tmp_path}/home/fersearch.db", lambda *_, **__: None, lambda _: None)
-    assert asked == [url]
-
-
-def test_unseen_data_of_a_study_with_a_plugin_is_judged_without_asking_or_noting(data: Path, tmp_path: Path) -> None:
-    (tmp_path / "own.py").write_text(PLUGIN)
-    other = write(tmp_path / "other", ("sad", "happy"))
-    wishes: dict[str, Any] = {"trials": 1, "epochs": "1", "pruner": "none", "objectives": ("accuracy", "parameters")}
-    wishes |= {"data": data, "unseen": [f"imagefolder={other}"], "plugins": [tmp_path / "own.py"]}
-    api.create_study("own", "imagefolder", name="plugged", **wishes)
-    notices.clear()
-    run("plugged")
-    told: list[str] = []
-    with open_store(None) as store:
-        judge_unseen(store.study("plugged"), "plugged", store, told.append)
-    assert [line.partition(": ")[2].partition(" ")[0] for line in told] == ["accuracy"]
-    assert told[0].endswith(" on 32 images of the classes they share")
-    assert not any("not the data" in line for line in notices)
-    assert api.pull_checkpoint("plugged", out=tmp_path / "out").plugins == [
-        file.name for file in (tmp_path / "out").glob("own-*.py")
-    ]

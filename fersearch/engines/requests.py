@@ -1,4 +1,4 @@
-"""What a trial process is asked to do, from the rows of a study and of one of its trials."""
+"""What a trial process is asked to do, and the files that go once its trial needs them no more."""
 
 from contextlib import suppress
 from pathlib import Path
