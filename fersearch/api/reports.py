@@ -68,7 +68,6 @@ def write_report(
 
 def gather(store: Store, study: StudyRow, most: int = BEST) -> Record:
     """All that a study left behind; its best model judges validation anew. `most` trials come with their epochs."""
-    import fersearch
 
     spec, every = study.spec, store.trials(study.id)
     trials = of_data(every, study.data_digest)
@@ -179,7 +178,6 @@ def _loaded(
 def _data(
     dataset: "Dataset", prepared: "Prepared", params: Mapping[str, Any], spec: StudySpec, loaded: "Loaded"
 ) -> Data:
-    from fersearch.data import verify
 
     shown = verify.show(dataset, prepared, params, spec.protocol, spec.limit)
     task = loaded.task

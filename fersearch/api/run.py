@@ -105,8 +105,6 @@ def run_study(
             again = partial(run_study, **how, observer=observer, storage=storage)
             follow_up(name, storage, again, observer.note)
             if exclusive_timing:
-                # XXX was an import
-
                 time_front(name, storage, observer.note)
         return view(store, store.study(name))
 

@@ -28,7 +28,6 @@ from fersearch.trial import Decision, Epoch
 
 if TYPE_CHECKING:
     from fersearch.training.measure import Clock, PeakMemory
-    from fersearch.training.resume import Keeper
 
 
 def train(

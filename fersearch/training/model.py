@@ -123,8 +123,6 @@ def _told(what: str) -> Iterator[None]:
 
 def count_on_meta(architecture: Architecture, params: Mapping[str, Value], task: Task) -> dict[str, int]:
     """Count weights, `total` and `trainable` under the freezing rule of `params`, without memory for them."""
-    # XXX was an import
-    from fersearch.components import trained_task
 
     with torch.device("meta"):
         model = architecture.build(params, trained_task(task, params))
