@@ -1,7 +1,7 @@
 """Fork servers that outlive the study they were started for, so that torch is loaded once and not at every run.
 
-Only for tests in which a study is run to look at what comes of it: those of `tests/engines` and the drivers
-that `tests/faults` hurts start their own, as users do.
+Only for tests in which a study is run to look at what comes of it: those of `tests/engines` start their own, as users
+do, and so do the drivers of `tests/faults` (`tests/faults/preloaded.py`).
 """
 
 import contextlib

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from fersearch import api, cli
+from tests.faults.preloaded import Driver, Preloaded
 from tests.forkservers import ForkServers
 from tests.processes import ended
 
@@ -72,8 +73,8 @@ SETTINGS = {
 class Home:
     """A fersearch home of its own: drivers that may be hurt are processes, all else is asked in this one."""
 
-    def __init__(self, folder: Path, study: str = "s") -> None:
-        self.folder, self.study = folder, study
+    def __init__(self, folder: Path, study: str = "s", preloaded: Preloaded | None = None) -> None:
+        self.folder, self.study, self.preloaded = folder, study, preloaded
         self.database = folder / "home" / "fersearch.db"
         self.env = {**os.environ, "FERSEARCH_HOME": str(folder / "home"), "COLUMNS": "100"}
         self.env.pop("FERSEARCH_PLUGINS_DIR", None)
@@ -81,7 +82,7 @@ class Home:
         (folder / "plugins" / "slow.py").write_text(SLOW_PLUGIN)
 
     def start(self, *words: str, **env: str) -> subprocess.Popen[str]:
-        """Start a command in a process of its own."""
+        """Start a command in an interpreter of its own, as users do."""
         command = [sys.executable, "-c", "from fersearch.cli import main; main()", *words]
         return subprocess.Popen(
             command,
@@ -92,6 +93,11 @@ class Home:
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
+
+    def fork(self, *words: str, **env: str) -> Driver:
+        """Start a command in a process of its own that has all modules loaded."""
+        assert self.preloaded is not None
+        return self.preloaded.start(words, self.folder, {**self.env, **env})
 
     def run(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end in this process."""
@@ -171,9 +177,17 @@ class Home:
         return [row[0] for row in self.rows(query)]
 
 
+@pytest.fixture(scope="session")
+def preloaded() -> Iterator[Preloaded]:
+    """What drivers are forked from that need no interpreter of their own."""
+    preloaded = Preloaded()
+    yield preloaded
+    preloaded.end()
+
+
 @pytest.fixture
-def home(tmp_path: Path, warm_fork_server: None) -> Home:
-    return Home(tmp_path)
+def home(tmp_path: Path, warm_fork_server: None, preloaded: Preloaded) -> Home:
+    return Home(tmp_path, preloaded=preloaded)
 
 
 Undisturbed = Callable[..., list[dict[str, Any]]]
@@ -198,5 +212,5 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, fork_servers: ForkServ
     return run
 
 
-def interrupt(process: subprocess.Popen[str]) -> None:
+def interrupt(process: subprocess.Popen[str] | Driver) -> None:
     os.killpg(process.pid, signal.SIGINT)

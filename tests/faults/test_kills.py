@@ -27,7 +27,7 @@ def values(trials):
 
 def test_a_killed_trial_runs_again_from_its_last_checkpoint(home: Home):
     home.create(trials=3, epochs=6)
-    driver = home.start("study", "run", "s", "--slots", "2")
+    driver = home.fork("study", "run", "s", "--slots", "2")
     pid = home.until(home.running_pids)[0]
     os.kill(pid, signal.SIGKILL)
     out, err = driver.communicate(timeout=120)
@@ -41,7 +41,7 @@ def test_a_killed_trial_runs_again_from_its_last_checkpoint(home: Home):
 def test_a_trial_that_gets_further_each_time_may_be_killed_more_than_three_times(home: Home):
     """Inside one long epoch: what counts as progress is the state that each attempt saves after a second."""
     home.create(trials=1, epochs=1, batch_size="4")
-    driver = home.start("study", "run", "s", "--slots", "1", SLOW_SECONDS="0.3")
+    driver = home.fork("study", "run", "s", "--slots", "1", SLOW_SECONDS="0.3")
     for number in range(1, 5):
         query = f"SELECT pid FROM attempts WHERE number = {number} AND facts LIKE '%saved%'"
         os.kill(home.until(partial(home.rows, query))[0][0], signal.SIGKILL)
@@ -54,7 +54,7 @@ def test_a_trial_that_gets_further_each_time_may_be_killed_more_than_three_times
 
 def test_a_killed_fork_server_fails_no_trial(home: Home):
     home.create(trials=3, epochs=6)
-    driver = home.start("study", "run", "s", "--slots", "2")
+    driver = home.fork("study", "run", "s", "--slots", "2")
     pid = home.until(home.running_pids)[0]
     os.kill(psutil.Process(pid).ppid(), signal.SIGKILL)
     out, err = driver.communicate(timeout=120)
@@ -104,7 +104,7 @@ def test_one_ctrl_c_saves_and_says_how_to_go_on(home: Home):
 
 def test_ctrl_c_twice_stops_now(home: Home):
     home.create(trials=2, epochs=3)
-    driver = home.start("study", "run", "s", "--slots", "2", SLOW_SECONDS="20")
+    driver = home.fork("study", "run", "s", "--slots", "2", SLOW_SECONDS="20")
     query = "SELECT pid FROM attempts WHERE reason IS NULL AND pid IS NOT NULL"
     home.until(lambda: len(home.rows(query)) == 2)
     interrupt(driver)
@@ -117,7 +117,7 @@ def test_ctrl_c_twice_stops_now(home: Home):
 
 def test_an_interrupted_study_ends_like_one_that_was_left_alone(home: Home, undisturbed):
     home.create(trials=3, epochs=6)
-    driver = home.start("study", "run", "s", "--slots", "1")
+    driver = home.fork("study", "run", "s", "--slots", "1")
     os.kill(home.until(home.running_pids)[0], signal.SIGKILL)
     driver.communicate(timeout=120)
     assert values(home.trials()) == values(undisturbed(3, 6))
@@ -125,7 +125,7 @@ def test_an_interrupted_study_ends_like_one_that_was_left_alone(home: Home, undi
 
 def test_a_second_driver_is_refused_and_told_of_the_first(home: Home):
     home.create(trials=2, epochs=6)
-    driver = home.start("study", "run", "s", "--slots", "1")
+    driver = home.fork("study", "run", "s", "--slots", "1")
     home.until(home.running_pids)
     second = home.run("study", "run", "s")
     assert second.returncode == 1

@@ -2,8 +2,6 @@
 
 import contextlib
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,35 +11,29 @@ import psycopg
 import pytest
 
 from tests.faults.conftest import Home, Undisturbed
+from tests.faults.preloaded import COMMAND, Driver, Preloaded
 from tests.postgres import Server, Unavailable
 
 pytestmark = pytest.mark.slow
 EPOCHS = 6
-PATIENT = "from fersearch.cli import main; main()"
-IMPATIENT = f"import fersearch.store.writer as writer; writer.OUTAGE_SECONDS = 3.0; {PATIENT}"
+IMPATIENT = f"import fersearch.store.writer as writer; writer.OUTAGE_SECONDS = 3.0; {COMMAND}"
 
 
 class PostgresHome(Home):
     """A home whose studies are in PostgreSQL."""
 
-    def __init__(self, folder: Path, server: Server) -> None:
+    def __init__(self, folder: Path, server: Server, preloaded: Preloaded) -> None:
         super().__init__(folder)
+        self.preloaded: Preloaded = preloaded
         self.server = server
         self.url = server.create()
-        self.drivers: list[subprocess.Popen[str]] = []
+        self.drivers: list[Driver] = []
         self.env["FERSEARCH_STORAGE"] = self.url
 
-    def drive(self, code: str = PATIENT) -> subprocess.Popen[str]:
+    def drive(self, code: str = COMMAND) -> Driver:
         """Run the study on two slots, slowly enough to be hurt."""
-        driver = subprocess.Popen(
-            [sys.executable, "-c", code, "study", "run", "s", "--slots", "2"],
-            cwd=self.folder,
-            env={**self.env, "SLOW_SECONDS": "0.4"},
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        words = ("study", "run", "s", "--slots", "2")
+        driver = self.preloaded.start(words, self.folder, {**self.env, "SLOW_SECONDS": "0.4"}, code)
         self.drivers.append(driver)
         return driver
 
@@ -68,14 +60,13 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def home(tmp_path: Path, server: Server, warm_fork_server: None) -> Iterator[PostgresHome]:
-    home = PostgresHome(tmp_path, server)
+def home(tmp_path: Path, server: Server, warm_fork_server: None, preloaded: Preloaded) -> Iterator[PostgresHome]:
+    home = PostgresHome(tmp_path, server, preloaded)
     home.create(trials=4, epochs=EPOCHS)
     yield home
     for driver in home.drivers:
         driver.kill()
-        with contextlib.suppress(ValueError):  # it was heard to its end already
-            print(*driver.communicate())
+        print(*driver.communicate())
     server.start()
 
 

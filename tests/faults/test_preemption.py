@@ -29,7 +29,7 @@ def told(home: Home) -> list[list[tuple[str, str]]]:
 
 def test_a_trial_that_hangs_is_found_and_runs_again(home: Home, undisturbed):
     home.create(trials=2, epochs=3, **MANY_STEPS)
-    driver = home.start("study", "run", "s", "--slots", "1", "--hung-after", "8s")
+    driver = home.fork("study", "run", "s", "--slots", "1", "--hung-after", "8s")
     pid = home.until(home.running_pids, seconds=PATIENCE)[0]
     os.kill(pid, signal.SIGSTOP)
     out, err = driver.communicate(timeout=PATIENCE)
@@ -45,7 +45,8 @@ def test_a_trial_that_hangs_is_found_and_runs_again(home: Home, undisturbed):
 @pytest.mark.parametrize("whom", ["driver", "everything"])
 def test_sigterm_saves_in_the_middle_of_an_epoch_and_the_study_goes_on_there(home: Home, undisturbed, whom):
     home.create(trials=2, epochs=3, **MANY_STEPS)
-    driver = home.start("study", "run", "s", "--slots", "1", "--grace", "60s", SLOW_SECONDS="0.4")
+    start = home.start if whom == "everything" else home.fork
+    driver = start("study", "run", "s", "--slots", "1", "--grace", "60s", SLOW_SECONDS="0.4")
     home.until(home.running_pids, seconds=PATIENCE)
     time.sleep(1.5)
     for pid in everything(driver.pid) if whom == "everything" else [driver.pid]:
@@ -64,7 +65,7 @@ def test_sigterm_saves_in_the_middle_of_an_epoch_and_the_study_goes_on_there(hom
 
 def test_a_trial_that_does_not_leave_is_ended_after_the_grace_and_loses_no_epoch(home: Home, undisturbed):
     home.create(trials=2, epochs=3, **MANY_STEPS)
-    driver = home.start("study", "run", "s", "--slots", "1", "--grace", "1s", SLOW_SECONDS="0.4")
+    driver = home.fork("study", "run", "s", "--slots", "1", "--grace", "1s", SLOW_SECONDS="0.4")
     pid = home.until(home.running_pids, seconds=PATIENCE)[0]
     os.kill(pid, signal.SIGSTOP)
     driver.terminate()
@@ -79,7 +80,7 @@ def test_a_trial_that_does_not_leave_is_ended_after_the_grace_and_loses_no_epoch
 
 def test_sigterm_to_one_trial_saves_it_and_it_goes_on(home: Home, undisturbed):
     home.create(trials=2, epochs=3, **MANY_STEPS)
-    driver = home.start("study", "run", "s", "--slots", "1")
+    driver = home.fork("study", "run", "s", "--slots", "1")
     os.kill(home.until(home.running_pids, seconds=PATIENCE)[0], signal.SIGTERM)
     out, err = driver.communicate(timeout=PATIENCE)
     assert driver.returncode == 0, out + err

@@ -29,9 +29,8 @@ def move(place: Path, there: Path) -> None:
 def test_a_study_notices_within_a_beat_trains_on_and_writes_when_the_file_is_back(home: Home):
     home.create(trials=2, epochs=4)
     database, aside = home.folder / "home", home.folder / "aside"
-    driver = home.start("study", "run", "s", "--slots", "2", SLOW_SECONDS="1")
+    driver = home.fork("study", "run", "s", "--slots", "2", SLOW_SECONDS="1")
     said: list[tuple[float, str]] = []
-    assert driver.stdout is not None
     listening = threading.Thread(
         target=lambda: said.extend((time.monotonic(), line) for line in driver.stdout), daemon=True
     )
