@@ -163,9 +163,14 @@ def test_a_creation_that_fails_leaves_an_empty_database(fresh_url: str, monkeypa
 
 
 def test_processes_that_open_a_fresh_database_at_once_all_succeed(fresh_url: str) -> None:
-    code = f"from fersearch.store import Store; print(Store.open({fresh_url!r}).study_names())"
-    processes = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(4)]
-    assert [process.communicate()[0] for process in processes] == [b"[]\n"] * 4
+    code = f"""
+import os
+from fersearch.store import Store
+os.fork(), os.fork()
+print(Store.open({fresh_url!r}).study_names(), flush=True)
+"""
+    four = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
+    assert four.stdout == b"[]\n" * 4
 
 
 def test_a_person_can_read_results_by_plain_sql(store: Store, study: StudyRow) -> None:
