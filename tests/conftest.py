@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 settings.register_profile("fersearch", deadline=None)  # a busy machine is no bug
 settings.load_profile("fersearch")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each of many processes would compile what it imports
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
