@@ -17,6 +17,8 @@ from fersearch.errors import PluginError
 
 ARCHIVE = Path(__file__).parent / "data_of_older_versions" / "9162383.tar.xz"
 CLOSE = {"abs": 1e-5}
+REFITTED = {"abs": 1e-3}
+"""What a stacker is fitted again by stops at a gradient of 1e-4, and processors round differently on the way there."""
 STUDIES = {"finished": {"complete": 3}, "owned": {"complete": 1}, "waiting": {"waiting": 1}}
 
 
@@ -61,12 +63,12 @@ def predicted(folder: Path, left: Path, **how: Any) -> list[dict[str, Any]]:
     return [{"image": Path(one.image).name, "label": one.label, "probabilities": one.probabilities} for one in told]
 
 
-def same(told: list[dict[str, Any]], recorded: list[dict[str, Any]]) -> None:
+def same(told: list[dict[str, Any]], recorded: list[dict[str, Any]], close: dict[str, float] = CLOSE) -> None:
     """Assert that predictions are those that were recorded."""
     assert len(told) == len(recorded) > 0
     for one, other in zip(told, recorded, strict=True):
         assert (one["image"], one["label"]) == (other["image"], other["label"])
-        assert one["probabilities"] == pytest.approx(other["probabilities"], **CLOSE)
+        assert one["probabilities"] == pytest.approx(other["probabilities"], **close)
 
 
 def test_its_database_is_brought_up_to_date_and_each_study_gets_an_id_of_its_own(home):
@@ -128,7 +130,7 @@ def test_an_ensemble_made_now_of_its_models_is_the_one_it_made(home, left, said,
     made = api.make_ensemble(["finished"], tmp_path / "now", size=6, method="stacking", metric="auc_macro")
     then = json.loads((left / "ensemble" / "ensemble.json").read_text())
     assert [member.digest for member in made.members] == [member["digest"] for member in then["members"]]
-    same(predicted(made.path, left), said["ensemble"]["predictions"])
+    same(predicted(made.path, left), said["ensemble"]["predictions"], REFITTED)
 
 
 def test_a_look_at_test_with_what_it_pulled_is_booked_on_its_study(home, left):
