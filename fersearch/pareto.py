@@ -14,11 +14,6 @@ Points = Sequence[Sequence[float]] | npt.NDArray[Any]
 Matrix = npt.NDArray[np.float64]
 
 
-def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
-    """Whether `a` is nowhere worse than `b` and somewhere better."""
-    return all(x <= y for x, y in zip(a, b, strict=True)) and any(x < y for x, y in zip(a, b, strict=True))
-
-
 def fronts(points: Points) -> list[list[int]]:
     """Sort points (n x objectives) into fronts: the non-dominated ones, those left non-dominated without them, ...
 
@@ -51,7 +46,7 @@ def epsilon_net(points: Points) -> list[int]:
     scaled = _scaled(_matrix(points))
     if not len(scaled):
         return []
-    order = [int(scaled[:, 0].argmin())]
+    order = [int(_matrix(points)[:, 0].argmin())]  # not of the scaled ones, where subnormal differences vanish
     distance = _squared_distance(scaled, order[0])
     while len(order) < len(scaled):
         distance[order] = -1.0

@@ -1,6 +1,6 @@
 """What is asked of NVIDIA's library, with the library played by hand; and of the real one where there is a GPU."""
 
-import os
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -75,6 +75,12 @@ def test_without_a_driver_there_is_no_gpu(library):
 def test_a_real_gpu_tells_of_itself():
     if not nvml.count():
         pytest.skip("no NVIDIA driver here")
-    standing = nvml.standing("0")
-    assert 0 < standing.free <= standing.total
-    assert os.getpid() not in standing.processes
+    look = """
+import os
+from fersearch import nvml
+standing = nvml.standing("0")
+print(standing.free, standing.total, os.getpid() in standing.processes)
+"""
+    free, total, listed = subprocess.check_output([sys.executable, "-c", look], text=True).split()
+    assert 0 < int(free) <= int(total)
+    assert listed == "False", "asking the driver opens no context on the GPU"

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fersearch.pareto import dominates
 from fersearch.search.front import front, losses
 from fersearch.study import Constraint, Objective
 from fersearch.trial import Trial, TrialState
+from tests.dominance import dominates
 
 OBJECTIVES = (Objective("f1_macro", "max"), Objective("train_seconds", "min"))
 
