@@ -226,12 +226,19 @@ def _place(folder: Path, name: str) -> Path:
     return folder / Path(name).expanduser()
 
 
+def _files_beside(path: Path) -> str:
+    """Return which study files lie where one was looked for, or how to do without."""
+    files = path.parent.glob("*.toml") if path.parent.is_dir() else ()
+    if names := [file.name for file in files if file.name != "pyproject.toml"]:
+        return suggestion(path.name, names)
+    return "without a file: fersearch study create --model cnn --dataset faces; studies/README.md explains study files"
+
+
 def _parsed(path: Path) -> dict[str, Any]:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        names = [file.name for file in path.parent.glob("*.toml")] if path.parent.is_dir() else []
-        raise UsageError(f"no study file {path}", suggestion(path.name, names)) from None
+        raise UsageError(f"no study file {path}", _files_beside(path)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {path}: {error}", "give a TOML file; studies/README.md explains it") from None
     except ValueError as error:  # TOMLDecodeError, or a number that Python refuses to read

@@ -71,7 +71,7 @@ def pull_checkpoint(
         trial: its number; without one the best on the front by `prefer`.
         prefer: a metric of the trials, or `knee`; default the first objective.
         where: constraints that the trial must keep, as `peak_memory_mb<=500`.
-        out: the folder to make; default `./STUDY-N`.
+        out: the folder to make; default `./STUDY-trial-N`.
         force: replace what is there.
 
     Raises:
@@ -83,9 +83,14 @@ def pull_checkpoint(
         chosen = _chosen(store, study, trial, prefer, where)
         require_checkpoint(study.name, chosen)
         source = Artifacts(artifacts_folder()).open(chosen.checkpoint or "")
-        folder = out or Path(f"{study.name.replace('/', '-')}-{chosen.number}")
+        folder = out or pulled_folder(study.name, chosen.number)
         write_pulled(folder, study, chosen, source, force)
     return Pulled(folder, chosen.number, chosen.values, [file.kept_name for file in study.plugins])
+
+
+def pulled_folder(study: str, trial: int) -> Path:
+    """Return the folder in which a trial is put where none is named: `STUDY-trial-N`."""
+    return Path(f"{study.replace('/', '-')}-trial-{trial}")
 
 
 def _chosen(store: Store, study: StudyRow, number: int | None, prefer: str | None, where: Sequence[str]) -> Trial:

@@ -70,7 +70,8 @@ class TrialView:
 class Front:
     """The non-dominated complete trials of a study, and what they were compared on.
 
-    `foreign` counts the complete trials that saw earlier data and were not compared.
+    `foreign` counts the complete trials that saw earlier data and were not compared; `constraints` are the bounds that
+    every member keeps.
     """
 
     study: str
@@ -78,6 +79,7 @@ class Front:
     objectives: tuple[Objective, ...]
     baseline: Mapping[str, float]
     foreign: int = 0
+    constraints: tuple[Constraint, ...] = ()
 
 
 def list_studies(storage: str | None = None) -> list[StudySummary]:
@@ -160,7 +162,7 @@ def front_of(study: StudyRow, trials: Sequence[Trial], where: Sequence[str] = ()
     comparable = of_data(trials, study.data_digest)
     foreign = sum(trial.state is TrialState.COMPLETE and not trial.saw(study.data_digest) for trial in trials)
     members = pareto_front(comparable, objectives, study.baseline, constraints)
-    return Front(study.name, members, objectives, study.baseline, foreign)
+    return Front(study.name, members, objectives, study.baseline, foreign, constraints)
 
 
 def delete_study(name: str, storage: str | None = None) -> None:

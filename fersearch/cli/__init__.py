@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from fersearch import trust
-from fersearch.cli import checkpoint, dataset, doctor, ensemble, errors, inference, plugin, study, trial
+from fersearch.cli import checkpoint, dataset, doctor, ensemble, errors, flags, inference, plugin, study, trial
 
 app = typer.Typer(
     name="fersearch",
@@ -22,6 +22,8 @@ app = typer.Typer(
     rich_markup_mode=None,  # help drawn by rich takes twice as long to come
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+for noun in (study.app, trial.app, checkpoint.app, dataset.app, plugin.app):
+    flags.refuse_repeats(noun)
 app.add_typer(study.app, name="study")
 app.add_typer(trial.app, name="trial")
 app.add_typer(checkpoint.app, name="checkpoint")
@@ -31,6 +33,7 @@ app.command("predict")(inference.predict)
 app.command("evaluate")(inference.evaluate)
 app.command("ensemble")(ensemble.ensemble)
 app.command("doctor")(doctor.doctor)
+flags.refuse_repeats(app)
 
 
 def _version(wanted: bool) -> None:

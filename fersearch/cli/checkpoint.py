@@ -37,7 +37,9 @@ def pull(
         list[str] | None,
         typer.Option("--where", metavar="METRIC<=N", help="Keep only trials within a bound; repeatable."),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder; default ./STUDY-N.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder; default ./STUDY-trial-N.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
     storage: Storage = None,
     as_json: AsJson = False,

@@ -88,8 +88,9 @@ def export(
     name: Name,
     *,
     which: DatasetFlags,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="PATH", help="A folder for CSV and images, or a .csv file.")
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", "--output", metavar="PATH", help="A folder for CSV and images, or a .csv file."),
     ],
     target: Target = None,
     limit: Annotated[int | None, typer.Option("--limit", help="As a study's: so many of train and valid.")] = None,
@@ -105,7 +106,7 @@ def export(
     with progress.preparation(render.console(stderr=True)) as told:
         made = api.export_dataset(
             name,
-            output,
+            out,
             data=which.data,
             options=which.options(),
             target=target,

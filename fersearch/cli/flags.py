@@ -5,12 +5,14 @@ import inspect
 import math
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
+import typer.core
 
 from fersearch import formatting, trust
 from fersearch.errors import UsageError
@@ -71,7 +73,11 @@ class StudyFlags:
     target: Target = None
     split: Annotated[str | None, typer.Option("--split", help="auto, official, ratios, kfold or loso.")] = None
     by: Annotated[
-        str | None, typer.Option("--by", help="What a drawn split minds: auto, chance, class or subject.")
+        str | None,
+        typer.Option(
+            "--by",
+            help="How rows are assigned when a split is drawn: class (stratified), subject (grouped), chance; or auto.",
+        ),
     ] = None
     ratios: Annotated[
         str | None,
@@ -79,7 +85,9 @@ class StudyFlags:
     ] = None
     split_seed: Annotated[int | None, typer.Option("--split-seed", help="Seed that images are split by.")] = None
     folds: Annotated[int | None, typer.Option("--folds", help="Train on so many folds; means --split kfold.")] = None
-    repeats: Annotated[int | None, typer.Option("--repeats", help="Train each trial so often, seeds differing.")] = None
+    repeats: Annotated[int | None, typer.Option("--repeats", help="Train each trial N times with different seeds.")] = (
+        None
+    )
     duplicates: Annotated[
         str | None, typer.Option("--duplicates", help="keep, or drop: leave out of train what valid or test repeat.")
     ] = None
@@ -95,7 +103,11 @@ class StudyFlags:
     name: Annotated[str | None, typer.Option("--name", help="The study's name; default MODEL-DATASET.")] = None
     objective: Annotated[
         list[str] | None,
-        typer.Option("--objective", metavar="METRIC[:max|min]", help="What is better; repeatable, the first decides."),
+        typer.Option(
+            "--objective",
+            metavar="METRIC[:max|min]",
+            help="Metric to optimise; repeatable, the first ranks checkpoints.",
+        ),
     ] = None
     trials: Annotated[int | None, typer.Option("--trials", help="End after so many trials.")] = None
     timeout: Annotated[
@@ -109,7 +121,7 @@ class StudyFlags:
     pruner: Annotated[str | None, typer.Option("--pruner", help="pareto, or none.")] = None
     precision: Annotated[str | None, typer.Option("--precision", help="auto, float32 or bf16.")] = None
     refit: Annotated[
-        int | None, typer.Option("--refit", help="At the end train the best trial so often more, without folds.")
+        int | None, typer.Option("--refit", help="After the search, retrain the best configuration N times.")
     ] = None
     unseen: Annotated[
         list[str] | None,
@@ -196,7 +208,9 @@ class RunFlags:
     hung_after: Annotated[
         str | None,
         typer.Option(
-            "--hung-after", metavar="DURATION", help="Run a trial anew that is silent so long; default 10m, 0 never."
+            "--hung-after",
+            metavar="DURATION",
+            help="Kill and retry a trial without a heartbeat for this long; default 10m, 0 never.",
         ),
     ] = None
     grace: Annotated[
@@ -248,6 +262,26 @@ def duration(flag: str, text: str | None, *, zero: bool = False) -> float | None
     except ValueError as error:
         problem, _, advice = str(error).partition("; ")
         raise UsageError(f"{flag}: {problem}", advice) from None
+
+
+class OnceEach(typer.core.TyperCommand):
+    """A command that refuses a flag given twice where only the last would count."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse a command line, each flag of one value at most once; UsageError names the flag otherwise."""
+        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        options: list[Any] = [one for one in given if one.param_type_name == "option"]
+        single = [one for one in options if not one.multiple and not one.is_flag]
+        for option, times in Counter(single).items():
+            if times > 1:
+                raise UsageError(f"{option.opts[0]} is given {times} times", "give it once")
+        return super().parse_args(ctx, args)
+
+
+def refuse_repeats(app: typer.Typer) -> None:
+    """Let the commands of an app refuse a flag of one value that is given twice."""
+    for command in app.registered_commands:
+        command.cls = OnceEach
 
 
 def flat(command: Command) -> Command:

@@ -152,8 +152,9 @@ def trials(found: Sequence[Trial], objectives: Sequence[Objective]) -> Renderabl
 def front(found: "Front") -> RenderableType:
     """The Pareto front, ties marked, the baseline in a footnote."""
     if not found.trials:
+        kept = f" that keeps {' and '.join(map(str, found.constraints))}" if found.constraints else ""
         return Group(
-            Text(f"the front of {found.study} is empty: no complete trial is better than the baseline"),
+            Text(f"the front of {found.study} is empty: no complete trial{kept} is better than the baseline"),
             *_baseline(found),
             *_foreign(found),
         )

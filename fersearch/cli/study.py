@@ -317,7 +317,7 @@ def _next(view: Any, storage: str | None, artifacts: str | None, found: Any) -> 
     lines = [["export", f"FERSEARCH_ARTIFACTS={artifacts}"]] if artifacts else []
     lines += [["fersearch", "study", "front", name, *where], ["fersearch", "trial", "list", name, *where]]
     if found.trials:
-        folder = f"{name.replace('/', '-')}-{found.trials[0].number}"
+        folder = f"{name.replace('/', '-')}-trial-{found.trials[0].number}"
         lines.append(["fersearch", "checkpoint", "pull", name, *where])
         lines.append(["fersearch", "predict", folder, "FACE.png", *trust])
     return lines

@@ -52,9 +52,7 @@ def show(
 def rerun(
     study: Study,
     number: Number,
-    check: Annotated[
-        bool, typer.Option("--check", help="Leave with 1 unless every metric but time and memory is the same.")
-    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Exit 1 unless all deterministic metrics match.")] = False,
     seed: Annotated[int | None, typer.Option("--seed", help="Another seed than the study's.")] = None,
     device: Annotated[
         str | None, typer.Option("--device", help="Another device than the trial's, as cpu or cuda:0.")

@@ -106,7 +106,7 @@ def test_create_ends_with_the_front_and_the_commands_to_type_next(verb, capsys):
         "  fersearch study front cnn-faces\n"
         "  fersearch trial list cnn-faces\n"
         "  fersearch checkpoint pull cnn-faces\n"
-        "  fersearch predict cnn-faces-4 FACE.png\n"
+        "  fersearch predict cnn-faces-trial-4 FACE.png\n"
     )
 
 
@@ -115,7 +115,7 @@ def test_what_to_type_after_a_study_with_a_plugin_trusts_it(verb, capsys):
     verb("run_study", replace(VIEW, plugins=["own.py"]))
     verb("front", Front("cnn-faces", [trial(4, 0.6, 1, 1)], OBJECTIVES, {}))
     cli.run(["study", "create", "--model", "cnn", "--dataset", "faces"])
-    assert capsys.readouterr().out.endswith("  fersearch predict cnn-faces-4 FACE.png --trust-plugin\n")
+    assert capsys.readouterr().out.endswith("  fersearch predict cnn-faces-trial-4 FACE.png --trust-plugin\n")
     verb("pull_checkpoint", Pulled(Path("out"), 4, {}, ["own-12345678.py"]))
     cli.run(["checkpoint", "pull", "cnn-faces"])
     assert capsys.readouterr().out.endswith("next:\n  fersearch predict out FACE.png --trust-plugin\n")

@@ -15,6 +15,7 @@ from fersearch.cli.parts import Text
 from fersearch.data.identity import Identity
 from fersearch.data.verify import Report
 from fersearch.store import StudySummary
+from fersearch.study import Constraint
 from fersearch.trial import Attempt, Reason, TrialState
 from tests.cli.fakes import CREATED, OBJECTIVES, SPEC, epoch, text, trial
 
@@ -134,6 +135,15 @@ def test_a_study_says_that_its_times_were_measured_beside_others():
     assert "timing         each trial had its own" in text(render.study(view)).splitlines()
     view = replace(view, timing="")
     assert "timing" not in text(render.study(view))
+
+
+def test_a_front_that_no_trial_within_the_bounds_is_on_names_the_bounds():
+    bounds = (Constraint("peak_memory_mb", "<=", 1.0), Constraint("parameters", "<=", 5.0))
+    shown = text(render.front(Front("cnn-faces", [], OBJECTIVES, {}, constraints=bounds)))
+    assert " ".join(shown.split()) == (
+        "the front of cnn-faces is empty: no complete trial that keeps peak_memory_mb<=1 and parameters<=5 is better "
+        "than the baseline"
+    )
 
 
 def test_an_empty_front_says_why():

@@ -1,0 +1,35 @@
+"""A flag of one value counts once; given twice it is refused and not silently the last."""
+
+import pytest
+
+from fersearch import cli
+
+
+@pytest.mark.parametrize(
+    ("line", "flag"),
+    [
+        (["study", "create", "--model", "cnn", "--dataset", "faces", "-m", "sanet"], "--model"),
+        (["study", "run", "x", "--trials", "3", "--trials=4"], "--trials"),
+        (["trial", "show", "x", "1", "--storage", "a.db", "--storage", "b.db"], "--storage"),
+        (["predict", "folder", "face.png", "--csv", "a.csv", "--csv", "b.csv"], "--csv"),
+    ],
+)
+def test_a_flag_of_one_value_given_twice_is_a_mistake_of_usage(line, flag, capsys):
+    assert cli.run(line) == 2
+    assert capsys.readouterr().err == f"error: {flag} is given 2 times\n  give it once\n"
+
+
+def test_repeatable_and_valueless_flags_may_be_repeated(tmp_path, capsys):
+    line = ["study", "check", str(tmp_path / "none.toml"), "--set", "dropout=0", "--set", "batch_size=8"]
+    assert cli.run(line) == 2
+    assert "no study file" in capsys.readouterr().err
+    assert cli.run(["dataset", "list", "--json", "--json"]) == 0
+
+
+def test_a_missing_study_file_says_how_to_do_without(tmp_path, capsys):
+    assert cli.run(["study", "create", str(tmp_path / "none.toml")]) == 2
+    said = capsys.readouterr().err
+    assert said.splitlines()[1].startswith("  without a file: fersearch study create --model cnn --dataset faces")
+    (tmp_path / "nine.toml").touch()
+    assert cli.run(["study", "create", str(tmp_path / "none.toml")]) == 2
+    assert capsys.readouterr().err.splitlines()[1] == "  did you mean 'nine.toml'? known: nine.toml"
