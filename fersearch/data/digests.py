@@ -62,12 +62,12 @@ def of_images(images: npt.NDArray[np.uint8]) -> ImageDigests:
     found = np.empty((len(images), IMAGE_BYTES), np.uint8)
     for start in range(0, len(images), CHUNK):
         for row, pixels in enumerate(np.ascontiguousarray(images[start : start + CHUNK]), start):
-            found[row] = np.frombuffer(of_image(pixels), np.uint8)
+            found[row] = np.frombuffer(pixel_digest(pixels), np.uint8)
     return found
 
 
-def of_image(pixels: Array) -> bytes:
-    """The digest of one image's pixels."""
+def pixel_digest(pixels: Array) -> bytes:
+    """Return 16 bytes (BLAKE2b) that images share if they are equal in every pixel; `pixels` are uint8 of any shape."""
     return hashlib.blake2b(pixels.tobytes(), digest_size=IMAGE_BYTES).digest()
 
 

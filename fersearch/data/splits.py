@@ -1,6 +1,5 @@
 """Which image trains, which validates, which tests: the given split kept, the rest drawn by a seed, and folds."""
 
-import hashlib
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fersearch.components import Labels
+from fersearch.data.digests import pixel_digest
 from fersearch.data.folders import PARTS
 from fersearch.errors import DataError, UsageError
 from fersearch.study import Protocol
@@ -78,9 +78,7 @@ def untaught(labels: Labels, parts: Parts) -> list[str]:
 def without_duplicates(parts: Parts, images: npt.NDArray[np.uint8]) -> Parts:
     """The parts without images of train that occur, equal in every pixel, in valid or test, or of valid in test."""
     kept = np.array(parts)
-    digest = {
-        row: hashlib.blake2b(images[row].tobytes(), digest_size=16).digest() for row in np.flatnonzero(parts >= 0)
-    }
+    digest = {row: pixel_digest(images[row]) for row in np.flatnonzero(parts >= 0)}
     seen: set[bytes] = set()
     for part in (TEST, VALID, TRAIN):
         rows = np.flatnonzero(parts == part)

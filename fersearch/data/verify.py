@@ -4,7 +4,6 @@ Where a class comes from one source only, a model can tell it by the camera inst
 which dataset an image is from. Sources are counted here, so that a person sees it before a study.
 """
 
-import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fersearch.components import Dataset
+from fersearch.data.digests import pixel_digest
 from fersearch.data.folders import PARTS, printable
 from fersearch.data.labels import lookalikes
 from fersearch.data.prepared import Prepared, map_array
@@ -236,7 +236,7 @@ def _duplicates(seen: _Seen) -> Check:
     """Groups of images with exactly equal pixels: how many, across which parts, with which labels."""
     rows_of: dict[bytes, list[int]] = defaultdict(list)
     for row in seen.kept:
-        rows_of[hashlib.blake2b(seen.prepared.images[row].tobytes(), digest_size=16).digest()].append(int(row))
+        rows_of[pixel_digest(seen.prepared.images[row])].append(int(row))
     groups = [rows for rows in rows_of.values() if len(rows) > 1]
     if not groups:
         return [("exact duplicates", "none", False)]

@@ -1,6 +1,5 @@
 """Exams: what a checkpoint is asked, and the images that this comes to."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -239,9 +238,7 @@ def _repeated(images: "Array", rows: "Array", train: arrays.Loaded) -> "Array":
     """Which rows (bool) are, equal in every pixel, among the training images."""
     import numpy as np
 
-    seen = {_digest(train.images[row]) for row in train.indices["train"]}
-    return np.array([_digest(images[row]) in seen for row in rows], bool)
+    from fersearch.data.digests import pixel_digest
 
-
-def _digest(image: "Array") -> bytes:
-    return hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+    seen = {pixel_digest(train.images[row]) for row in train.indices["train"]}
+    return np.array([pixel_digest(images[row]) in seen for row in rows], bool)

@@ -249,13 +249,13 @@ def intensities(portrait: Portrait) -> "np.ndarray[Any, Any]":
 
 def duplicates(portrait: Portrait) -> list[list[int]]:
     """Groups of rows whose images are equal in every pixel: those with conflicting labels, then those across splits."""
-    import hashlib
-
     import numpy as np
+
+    from fersearch.data.digests import pixel_digest
 
     found: dict[bytes, list[int]] = {}
     for row in np.flatnonzero(portrait.part >= 0):
-        found.setdefault(hashlib.blake2b(portrait.images[row].tobytes(), digest_size=16).digest(), []).append(int(row))
+        found.setdefault(pixel_digest(portrait.images[row]), []).append(int(row))
     groups = [rows for rows in found.values() if len(rows) > 1]
     return sorted(groups, key=lambda rows: (not conflicts(portrait, rows), not _across(portrait, rows), rows[0]))
 
