@@ -43,10 +43,11 @@ def epsilon_net(points: Points) -> list[int]:
     Distances count each objective in units of its own range. Ties go to the smaller index.
     Source: Salinas et al. 2021 (arXiv:2106.05680).
     """
-    scaled = _scaled(_matrix(points))
-    if not len(scaled):
+    losses = _matrix(points)
+    if not len(losses):
         return []
-    order = [int(_matrix(points)[:, 0].argmin())]  # not of the scaled ones, where subnormal differences vanish
+    scaled = _scaled(losses)
+    order = [int(losses[:, 0].argmin())]  # a small difference may vanish when it is scaled
     distance = _squared_distance(scaled, order[0])
     while len(order) < len(scaled):
         distance[order] = -1.0

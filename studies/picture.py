@@ -1,6 +1,6 @@
 """Draw `picture.svg` from a real run on drawn faces: `python studies/picture.py`.
 
-The study is the one of README's first line, with ten trials more, in a home of its own.
+The study is the one of README's first line with ten trials more and another seed, in a home of its own.
 """
 
 import os

@@ -73,6 +73,7 @@ def test_nan_is_refused():
 
 
 @example([[0.0], [-5e-324]])
+@example([[5e-324], [0.0], [1e6]])
 @given(points(low=1))
 def test_an_epsilon_net_is_an_order_that_starts_with_the_best_by_the_first_objective(rows):
     order = epsilon_net(rows)

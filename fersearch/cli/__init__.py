@@ -22,13 +22,16 @@ app = typer.Typer(
     rich_markup_mode=None,  # help drawn by rich takes twice as long to come
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for noun in (study.app, trial.app, checkpoint.app, dataset.app, plugin.app):
-    flags.refuse_repeats(noun)
-app.add_typer(study.app, name="study")
-app.add_typer(trial.app, name="trial")
-app.add_typer(checkpoint.app, name="checkpoint")
-app.add_typer(dataset.app, name="dataset")
-app.add_typer(plugin.app, name="plugin")
+NOUNS = {
+    "study": study.app,
+    "trial": trial.app,
+    "checkpoint": checkpoint.app,
+    "dataset": dataset.app,
+    "plugin": plugin.app,
+}
+for noun, commands in NOUNS.items():
+    flags.refuse_repeats(commands)
+    app.add_typer(commands, name=noun)
 app.command("predict")(inference.predict)
 app.command("evaluate")(inference.evaluate)
 app.command("ensemble")(ensemble.ensemble)

@@ -312,12 +312,14 @@ def _run(
 
 def _next(view: Any, storage: str | None, artifacts: str | None, found: Any) -> list[list[str]]:
     """What to type after a study; `artifacts` is where its checkpoints are, if a flag said so."""
+    from fersearch.api.checkpoints import pulled_folder
+
     name, trust = view.name, ["--trust-plugin"] if view.plugins else []
     where = ["--storage", masked_url(storage)] if storage else []
     lines = [["export", f"FERSEARCH_ARTIFACTS={artifacts}"]] if artifacts else []
     lines += [["fersearch", "study", "front", name, *where], ["fersearch", "trial", "list", name, *where]]
     if found.trials:
-        folder = f"{name.replace('/', '-')}-trial-{found.trials[0].number}"
+        folder = pulled_folder(name, found.trials[0].number)
         lines.append(["fersearch", "checkpoint", "pull", name, *where])
-        lines.append(["fersearch", "predict", folder, "FACE.png", *trust])
+        lines.append(["fersearch", "predict", str(folder), "FACE.png", *trust])
     return lines

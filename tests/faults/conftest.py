@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from fersearch import api, cli
-from tests.faults.preloaded import Driver, Preloaded
+from tests.faults.preloaded import COMMAND, Driver, Preloaded
 from tests.forkservers import ForkServers
 from tests.processes import ended
 
@@ -83,7 +83,7 @@ class Home:
 
     def start(self, *words: str, **env: str) -> subprocess.Popen[str]:
         """Start a command in an interpreter of its own, as users do."""
-        command = [sys.executable, "-c", "from fersearch.cli import main; main()", *words]
+        command = [sys.executable, "-c", COMMAND, *words]
         return subprocess.Popen(
             command,
             cwd=self.folder,
