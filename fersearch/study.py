@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Any, Literal, Self
 
 from fersearch.errors import UsageError
@@ -108,6 +109,23 @@ class Budget:
 
     trials: int = 20
     timeout: float | None = None
+
+    def used_up(self, ended: int, seconds: float) -> bool:
+        """Return whether so many ended trials, or so many seconds of running, are all that it allows."""
+        return ended >= self.trials or (self.timeout is not None and seconds >= self.timeout)
+
+
+class StudyState(StrEnum):
+    """Where a study stands.
+
+    `running`: a living process drives it; `complete`: its budget is used up, or its space; `stopped`: its last run
+    was asked to stop; `idle`: none of these.
+    """
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    STOPPED = "stopped"
+    IDLE = "idle"
 
 
 @dataclass(frozen=True)

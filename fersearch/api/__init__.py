@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         matching_studies,
         show_study,
         show_trial,
+        stop_study,
         study_spec,
         to_optuna,
     )
@@ -76,6 +77,7 @@ _HOMES = {
     "show_plugin": "fersearch.api.plugins",
     "show_study": "fersearch.api.studies",
     "show_trial": "fersearch.api.studies",
+    "stop_study": "fersearch.api.studies",
     "study_spec": "fersearch.api.studies",
     "sweep_study": "fersearch.api.compare",
     "to_optuna": "fersearch.api.studies",
@@ -118,6 +120,7 @@ __all__ = [
     "show_plugin",
     "show_study",
     "show_trial",
+    "stop_study",
     "study_spec",
     "sweep_study",
     "to_optuna",

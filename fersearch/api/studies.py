@@ -13,7 +13,7 @@ from fersearch.home import log_folder, run_folder, states_url
 from fersearch.report import sharing
 from fersearch.space import describe
 from fersearch.store import Store, StudyRow, StudySummary
-from fersearch.study import Constraint, Objective, StudySpec
+from fersearch.study import Constraint, Objective, StudySpec, StudyState
 from fersearch.trial import Epoch, Trial, TrialState, of_data
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class StudyView:
     timing: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
     plugins: Sequence[str] = ()
+    state: StudyState = StudyState.IDLE
 
     @property
     def space(self) -> dict[str, str]:
@@ -165,6 +166,19 @@ def front_of(study: StudyRow, trials: Sequence[Trial], where: Sequence[str] = ()
     return Front(study.name, members, objectives, study.baseline, foreign, constraints)
 
 
+def stop_study(name: str, storage: str | None = None) -> bool:
+    """Ask a study's driver, on whatever machine it is, to finish the epochs under way, save and leave.
+
+    Returns:
+        Whether a living driver was asked; without one nothing is stored.
+
+    Raises:
+        UnknownName: there is no such study.
+    """
+    with open_store(storage) as store:
+        return store.request_stop(name)
+
+
 def delete_study(name: str, storage: str | None = None) -> None:
     """Delete a study, its trials, logs and the checkpoints no other study holds.
 
@@ -202,12 +216,12 @@ def to_optuna(name: str, storage: str | None = None) -> "optuna.Study":
 
 def view(store: Store, study: StudyRow) -> StudyView:
     """A study's row as a view."""
-    counts = next(summary.counts for summary in store.studies() if summary.name == study.name)
+    summary = next(summary for summary in store.studies() if summary.name == study.name)
     return StudyView(
         name=study.name,
         spec=study.spec,
         created=study.created,
-        counts=counts,
+        counts=summary.counts,
         storage=store.url,
         looks=store.looks(study.id),
         baseline=study.baseline,
@@ -216,6 +230,7 @@ def view(store: Store, study: StudyRow) -> StudyView:
         timing=sharing.told(store.trials(study.id, [sharing.EXCLUSIVE])),
         data=study.data,
         plugins=[file.path for file in study.plugins],
+        state=summary.state,
     )
 
 

@@ -61,6 +61,7 @@ def study(view: "StudyView") -> Record:
         "timing": view.timing,
         "keep": str(view.spec.keep),
         "data": dict(view.data),
+        "state": view.state.value,
     }
 
 
@@ -73,6 +74,7 @@ def studies(summaries: "Sequence[StudySummary]") -> list[Record]:
             "counts": dict(one.counts),
             "storage": one.storage,
             "looks": looks(one.looks),
+            "state": one.state.value,
         }
         for one in summaries
     ]

@@ -75,18 +75,20 @@ def studies(summaries: "Sequence[StudySummary]") -> RenderableType:
             study.name,
             study.model,
             study.dataset,
+            study.state.value,
             formatting.counts(study.counts),
             _moment(study.created),
             " ".join(o.metric for o in study.objectives),
         )
         for study in summaries
     ]
-    return Listing(("study", "model", "dataset", "trials", "created", "objectives"), rows)
+    return Listing(("study", "model", "dataset", "state", "trials", "created", "objectives"), rows)
 
 
 def study(view: "StudyView") -> RenderableType:
     """One study: what it was asked, where it stands, what it searches."""
     stands: dict[str, Cell] = {
+        "state": view.state.value,
         "trials": f"{formatting.counts(view.counts)} of {view.spec.budget.trials}",
         "time used": durations.brief(view.seconds),
         **({"timing": view.timing} if view.timing else {}),

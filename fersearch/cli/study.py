@@ -87,6 +87,21 @@ def run(
 
 
 @app.command()
+def stop(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
+    """Stop a study that runs, here or elsewhere: it finishes its epochs, saves and leaves."""
+    from fersearch import api
+    from fersearch.cli import as_json as records
+
+    asked = api.stop_study(name, storage)
+    if as_json:
+        records.dump({"name": name, "stopping": asked})
+    elif asked:
+        errors.echo(f"study '{name}' was asked to stop: trials under way finish their epoch and are saved")
+    else:
+        errors.echo(f"study '{name}' is not running")
+
+
+@app.command()
 @flags.flat
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="A study file.")], *, wishes: StudyFlags

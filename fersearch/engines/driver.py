@@ -29,6 +29,7 @@ from fersearch.registry import Registry
 from fersearch.search.brain import Search
 from fersearch.search.samplers import judged_epochs
 from fersearch.store import Lease, Store, StudyRow, Writer
+from fersearch.store.control import STOP
 from fersearch.study_data import StudyData, open_study_data, settle
 from fersearch.training.baseline import mean_baseline, predictive
 from fersearch.training.request import TrialRequest
@@ -87,7 +88,7 @@ class Driver:
                     pool.warm_up()
                 self._prepare()
                 writer = self.outages.ride_out(lambda: self.store.writer(self.study.id, self.lease))
-                with writer as self._writer, self.store.mailbox(self.study.id) as self._mailbox:
+                with writer as self._writer, self.store.control(self.study.id) as self._control:
                     self._search(writer, pool, in_process)
             finally:
                 for module, error in pool.failed_preloads.items():
@@ -191,6 +192,8 @@ class Driver:
         ).run()
         self._note_time()
         self.over = search.done
+        if self.over:
+            self.outages.ride_out(lambda: self.store.set_finished(self.study.id))
 
     def _request(self, trial: Trial, slot: devices.Slot) -> TrialRequest:
         assert self._prepared is not None  # nothing is asked for before it is there
@@ -221,9 +224,9 @@ class Driver:
         if now - self._looked >= HOUSEKEEPING_SECONDS:
             self._looked = now
             self._note_time()
-            if any(request.kind == "stop" for request in self._mailbox.take()):
-                self.observer.note("asked to stop: saving the trials under way")
-                self.stop.ask(Level.AFTER_EPOCH)
+        if any(request.kind == STOP for request in self._control.take()):
+            self.observer.note("asked to stop: trials under way finish their epoch and are saved")
+            self.stop.ask(Level.AFTER_EPOCH)
 
     def _note_time(self) -> None:
         now = time.monotonic()

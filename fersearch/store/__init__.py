@@ -1,9 +1,9 @@
 """What a study does, kept in SQL: one writer, any number of readers."""
 
-from fersearch.store.control import Mailbox
+from fersearch.store.control import Control
 from fersearch.store.lease import Lease
 from fersearch.store.records import Checkpoint, Look, Request, StudyRow, StudySummary
 from fersearch.store.store import Store
 from fersearch.store.writer import Writer
 
-__all__ = ["Checkpoint", "Lease", "Look", "Mailbox", "Request", "Store", "StudyRow", "StudySummary", "Writer"]
+__all__ = ["Checkpoint", "Control", "Lease", "Look", "Request", "Store", "StudyRow", "StudySummary", "Writer"]

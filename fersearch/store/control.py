@@ -1,20 +1,26 @@
-"""What other commands ask of a study's driver, fetched by a thread of its own: the driver never waits for it."""
+"""What other commands ask of a study's driver, read by a thread of its own: the driver never waits for it."""
 
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+
+from sqlalchemy import Connection, delete, insert, select, update
 
 from fersearch.errors import StoreError
-from fersearch.store import studies
 from fersearch.store.database import Database
 from fersearch.store.records import Request
+from fersearch.store.tables import clock, control, now, studies
 
 POLL_SECONDS = 2.0
+STOP = "stop"
+STATES = (STOP, "pause")
+"""The requests that say in which state a study is to be; a later run begins without them."""
 
 
-class Mailbox:
-    """The requests to one study. While the database is away none arrive, and none get lost."""
+class Control:
+    """The requests to one study since a run of it began. While the database is away none arrive, and none get lost."""
 
     def __init__(self, database: Database, study_id: int) -> None:
         self._database = database
@@ -23,11 +29,11 @@ class Mailbox:
         self._arrived: list[Request] = []
         self._seen: set[int] = set()
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="fersearch-mailbox", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="fersearch-control", daemon=True)
         self._thread.start()
 
     def take(self) -> list[Request]:
-        """The requests that arrived since the last call, oldest first."""
+        """Return the requests that arrived since the last call, oldest first."""
         with self._lock:
             taken, self._arrived = self._arrived, []
         return taken
@@ -45,17 +51,45 @@ class Mailbox:
 
     def _run(self) -> None:
         while not self._closed.is_set():
-            with suppress(StoreError):  # the writer tells of an outage, and ends the study if it must
+            with suppress(StoreError):  # the writer reports an outage, and ends the study if it must
                 self._fetch()
             self._closed.wait(POLL_SECONDS)
 
     def _fetch(self) -> None:
         with self._database.read() as connection:
-            found = studies.pending(connection, self._study_id)
+            requests = _pending(connection, self._study_id)
         with self._lock:
-            self._arrived += [request for request in found if request.id not in self._seen]
+            self._arrived += [request for request in requests if request.id not in self._seen]
         # Seen before they are marked: if the answer to that gets lost, they are neither lost nor handed out again.
-        self._seen |= {request.id for request in found}
-        if found:
+        self._seen |= {request.id for request in requests}
+        if requests:
             with self._database.write() as connection:
-                studies.take(connection, found)
+                _mark_taken(connection, requests)
+
+
+def add_request(connection: Connection, study_id: int, kind: str, payload: Mapping[str, Any]) -> None:
+    """Leave a request for the study's driver."""
+    row = {"study_id": study_id, "kind": kind, "payload": dict(payload), "issued_at": clock(connection)}
+    connection.execute(insert(control).values(row))
+
+
+def clear_state(connection: Connection, study_id: int) -> None:
+    """Remove the requests for a state of the study, and that it was finished, as a new run begins."""
+    connection.execute(delete(control).where(control.c.study_id == study_id, control.c.kind.in_(STATES)))
+    connection.execute(update(studies).where(studies.c.id == study_id).values(finished=False))
+
+
+def stopped(connection: Connection) -> set[int]:
+    """Return the ids of the studies whose last run was asked to stop."""
+    return set(connection.execute(select(control.c.study_id).where(control.c.kind == STOP)).scalars())
+
+
+def _pending(connection: Connection, study_id: int) -> list[Request]:
+    c = control.c
+    query = select(c.id, c.kind, c.payload, c.issued_at).where(c.study_id == study_id, c.taken_at.is_(None))
+    return [Request(*row) for row in connection.execute(query.order_by(c.id))]
+
+
+def _mark_taken(connection: Connection, requests: list[Request]) -> None:
+    ids = [request.id for request in requests]
+    connection.execute(update(control).where(control.c.id.in_(ids)).values(taken_at=now()))

@@ -15,8 +15,9 @@ import psutil
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from fersearch.errors import StoreError, StoreUnavailable, StudyBusy
+from fersearch.store.control import clear_state
 from fersearch.store.database import Database
-from fersearch.store.tables import Moment, leases, studies
+from fersearch.store.tables import Moment, clock, leases, studies
 
 BEAT_SECONDS = 10.0
 RETRY_SECONDS = 1.0
@@ -56,7 +57,7 @@ class Lease:
 
     @classmethod
     def take(cls, database: Database, study_id: int, study_name: str) -> Self:
-        """Take the lease of a study.
+        """Take the lease of a study; what an earlier run was asked to do is cleared.
 
         Raises:
             StudyBusy: a living process holds it; the message names its host, pid and since when.
@@ -64,16 +65,17 @@ class Lease:
         token = secrets.token_hex(8)
         with database.write() as connection:
             refuse_if_held(connection, study_id, study_name)
-            moment = _clock(connection)
+            moment = clock(connection)
             row = asdict(Holder.this()) | {"study_id": study_id, "token": token}
             connection.execute(delete(leases).where(leases.c.study_id == study_id))
             connection.execute(insert(leases).values(**row, since=moment, last_beat_at=moment))
+            clear_state(connection, study_id)
         return cls(database, study_id, study_name, token)
 
     def beat(self) -> None:
         """Say that the holder lives, and notice a lost lease; StoreError if the database cannot be reached."""
         with self._database.write() as connection:
-            changed = connection.execute(update(leases).where(*self._own()).values(last_beat_at=_clock(connection)))
+            changed = connection.execute(update(leases).where(*self._own()).values(last_beat_at=clock(connection)))
             self.lost = self.lost or changed.rowcount == 0
 
     def assert_held(self, connection: Connection, written: int = 0) -> None:
@@ -153,8 +155,13 @@ def refuse_if_held(connection: Connection, study_id: int, study_name: str) -> No
         return
     raise StudyBusy(
         f"study '{study_name}' is run by process {row.pid} on {row.host} since {row.since:%Y-%m-%d %H:%M:%S} UTC",
-        "wait for it, or stop it there (Ctrl-C lets it save its trials)",
+        f"wait for it, or stop it: fersearch study stop {study_name}",
     )
+
+
+def driven(connection: Connection) -> set[int]:
+    """Return the ids of the studies whose lease a living process holds, as far as that is known here."""
+    return {row.study_id for row in connection.execute(select(leases)) if not _is_over(connection, row)}
 
 
 def _lock(connection: Connection, study_id: int, shared: bool = False) -> None:
@@ -174,7 +181,7 @@ def _is_over(connection: Connection, row: Row[Any]) -> bool:
 
 def _silence(connection: Connection, beaten: datetime) -> timedelta:
     """How long a holder has been silent while it could have been heard."""
-    return _clock(connection) - max(beaten, _listening_since(connection) or beaten)
+    return clock(connection) - max(beaten, _listening_since(connection) or beaten)
 
 
 def _listening_since(connection: Connection) -> datetime | None:
@@ -182,11 +189,6 @@ def _listening_since(connection: Connection) -> datetime | None:
     if connection.dialect.name != "postgresql":
         return None
     return connection.execute(select(func.pg_postmaster_start_time(type_=Moment))).scalar_one()
-
-
-def _clock(connection: Connection) -> datetime:
-    """The database's own time: hosts may disagree about theirs."""
-    return connection.execute(select(func.current_timestamp(type_=Moment))).scalar_one()
 
 
 @dataclass(frozen=True)

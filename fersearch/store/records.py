@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from fersearch.plugins import PluginFile
-from fersearch.study import Objective, StudySpec
+from fersearch.study import Objective, StudySpec, StudyState
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class StudySummary:
     dataset: str
     looks: tuple[Look, ...] = ()
     storage: str = ""
+    state: StudyState = StudyState.IDLE
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Request:
     id: int
     kind: str
     payload: Mapping[str, Any]
-    asked: datetime
+    issued: datetime
 
 
 class Checkpoint(NamedTuple):

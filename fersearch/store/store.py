@@ -12,7 +12,7 @@ from fersearch.errors import StudyBusy
 from fersearch.plugins import PluginFile
 from fersearch.store import schema, studies, trials
 from fersearch.store import studies as logbook
-from fersearch.store.control import Mailbox
+from fersearch.store.control import STOP, Control, add_request
 from fersearch.store.database import Database
 from fersearch.store.lease import Lease, refuse_if_held
 from fersearch.store.records import Checkpoint, Look, StudyRow, StudySummary
@@ -238,11 +238,31 @@ class Store:
     def request(self, study_id: int, kind: str, payload: Mapping[str, Any]) -> None:
         """Leave a request for the study's driver."""
         with self.database.write() as connection:
-            logbook.ask(connection, study_id, kind, payload)
+            add_request(connection, study_id, kind, payload)
 
-    def mailbox(self, study_id: int) -> Mailbox:
-        """Where the requests to a study arrive, for the process that holds its lease."""
-        return Mailbox(self.database, study_id)
+    def request_stop(self, name: str) -> bool:
+        """Ask the living driver of a study to stop; without one nothing is stored, and False is returned.
+
+        Raises:
+            UnknownName: there is no such study.
+        """
+        with self.database.write() as connection:
+            study = studies.find(connection, name)
+            try:
+                refuse_if_held(connection, study.id, name)
+            except StudyBusy:
+                add_request(connection, study.id, STOP, {})
+                return True
+        return False
+
+    def control(self, study_id: int) -> Control:
+        """Return where the requests to a study arrive, for the process that holds its lease."""
+        return Control(self.database, study_id)
+
+    def set_finished(self, study_id: int) -> None:
+        """Keep that nothing is left to try; the next run clears it."""
+        with self.database.write() as connection:
+            studies.set_finished(connection, study_id)
 
     def add_look(
         self, study_uid: str | None, checkpoint: str, dataset: str, split: str, n: int, metrics: Mapping[str, Any]

@@ -3,18 +3,20 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from fersearch.errors import NameTaken, UnknownName, suggestion
 from fersearch.plugins import PluginFile
+from fersearch.store.control import stopped
 from fersearch.store.database import upsert
-from fersearch.store.records import Look, Request, StudyRow, StudySummary
+from fersearch.store.lease import driven
+from fersearch.store.records import Look, StudyRow, StudySummary
 from fersearch.store.tables import (
     OF_A_STUDY,
     checkpoints,
@@ -23,11 +25,11 @@ from fersearch.store.tables import (
     looks,
     now,
     plugin_files,
-    requests,
     studies,
     trials,
 )
-from fersearch.study import Objective, StudySpec
+from fersearch.study import Objective, StudySpec, StudyState
+from fersearch.trial import TrialState
 
 
 def create(
@@ -101,14 +103,13 @@ def keeping(connection: Connection, digests: Collection[str]) -> list[str]:
 
 
 def summaries(connection: Connection) -> list[StudySummary]:
-    """All studies, oldest first, in three queries."""
+    """Return all studies, oldest first, in a handful of queries however many there are."""
     count = select(trials.c.study_id, trials.c.state, func.count()).group_by(trials.c.study_id, trials.c.state)
     counts: dict[int, dict[str, int]] = defaultdict(dict)
     for study_id, state, number in connection.execute(count):
         counts[study_id][state] = number
-    shown = (studies.c.id, studies.c.name, studies.c.objectives, studies.c.created_at, studies.c.model)
-    rows = connection.execute(select(*shown, studies.c.dataset).order_by(studies.c.id))
-    seen = looks_by_study(connection)
+    rows = connection.execute(select(studies).order_by(studies.c.id)).all()
+    seen, running, asked_to_stop = looks_by_study(connection), driven(connection), stopped(connection)
     return [
         StudySummary(
             name=row.name,
@@ -118,9 +119,25 @@ def summaries(connection: Connection) -> list[StudySummary]:
             model=row.model,
             dataset=row.dataset,
             looks=tuple(seen.get(row.id, ())),
+            state=_state(row, counts[row.id], running, asked_to_stop),
         )
         for row in rows
     ]
+
+
+def _state(row: Row[Any], counts: Mapping[str, int], running: Container[int], stopped: Container[int]) -> StudyState:
+    if row.id in running:
+        return StudyState.RUNNING
+    budget = StudySpec.from_json(row.spec).budget
+    ended = sum(number for state, number in counts.items() if TrialState(state).ended)
+    if row.finished or budget.used_up(ended, row.seconds_run):
+        return StudyState.COMPLETE
+    return StudyState.STOPPED if row.id in stopped else StudyState.IDLE
+
+
+def set_finished(connection: Connection, study_id: int) -> None:
+    """Keep that nothing is left to try."""
+    connection.execute(_update(study_id).values(finished=True))
 
 
 def remove(connection: Connection, study_id: int) -> list[str]:
@@ -179,25 +196,6 @@ def _update(study_id: int) -> Any:
 def _objectives(text: str) -> tuple[Objective, ...]:
     pairs = (item.split(":") for item in text.split(", ") if item)
     return tuple(Objective(metric, "max" if direction == "max" else "min") for metric, direction in pairs)
-
-
-def ask(connection: Connection, study_id: int, kind: str, payload: Mapping[str, Any]) -> None:
-    """Leave a request for the study's driver."""
-    row = {"study_id": study_id, "kind": kind, "payload": dict(payload), "asked_at": now()}
-    connection.execute(insert(requests).values(row))
-
-
-def pending(connection: Connection, study_id: int) -> list[Request]:
-    """The requests that nobody took yet, oldest first."""
-    c = requests.c
-    query = select(c.id, c.kind, c.payload, c.asked_at).where(c.study_id == study_id, c.taken_at.is_(None))
-    return [Request(*row) for row in connection.execute(query.order_by(c.id))]
-
-
-def take(connection: Connection, found: list[Request]) -> None:
-    """Mark requests as taken."""
-    ids = [request.id for request in found]
-    connection.execute(update(requests).where(requests.c.id.in_(ids)).values(taken_at=now()))
 
 
 def add_look(connection: Connection, study_uid: str | None, look: Look) -> int:

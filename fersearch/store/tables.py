@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     DateTime,
     Dialect,
     Double,
@@ -23,6 +24,8 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     false,
+    func,
+    select,
 )
 
 metadata = MetaData()
@@ -59,8 +62,13 @@ class Moment(TypeDecorator[datetime]):
 
 
 def now() -> datetime:
-    """This moment, in UTC."""
+    """Return this moment, in UTC."""
     return datetime.now(UTC)
+
+
+def clock(connection: Connection) -> datetime:
+    """Return the database's own time: hosts may disagree about theirs."""
+    return connection.execute(select(func.current_timestamp(type_=Moment))).scalar_one()
 
 
 def _study(**options: Any) -> "Column[int]":
@@ -94,6 +102,7 @@ studies = Table(
     Column("spec", Json, nullable=False),
     Column("uid", Text, nullable=False, server_default=""),
     Column("data", Json, nullable=False, server_default="{}"),
+    Column("finished", Boolean, nullable=False, server_default=false()),
     Index("studies_by_uid", "uid", unique=True),
     sqlite_autoincrement=True,
 )
@@ -243,13 +252,14 @@ looks = Table(
     Column("metrics", Json, nullable=False),
 )
 
-requests = Table(
-    "requests",
+# What other commands ask of a study's driver, `issued_at` by the database's clock.
+control = Table(
+    "control",
     metadata,
     Column("id", Integer, primary_key=True),
     _study(nullable=False, index=True),
     Column("kind", Text, nullable=False),
-    Column("asked_at", Moment, nullable=False),
+    Column("issued_at", Moment, nullable=False),
     Column("taken_at", Moment),
     Column("payload", Json, nullable=False),
 )
@@ -264,7 +274,7 @@ OF_A_STUDY = (
     checkpoints,
     trials,
     environments,
-    requests,
+    control,
     looks,
     plugin_files,
     leases,

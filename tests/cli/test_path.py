@@ -85,8 +85,20 @@ def test_one_trial_with_its_attempts_and_history(ask):
 
 def test_the_studies_and_one_study(ask, place):
     study = ask("study", "show", "tiny")
-    assert set(study) == {"name", "objectives", "space", "counts", "storage", "looks", "timing", "keep", "data"}
+    assert set(study) == {
+        "name",
+        "objectives",
+        "space",
+        "counts",
+        "storage",
+        "looks",
+        "timing",
+        "keep",
+        "data",
+        "state",
+    }
     assert study["keep"] == "all"
+    assert study["state"] == "complete"
     assert study["objectives"] == ["accuracy:max", "parameters:min"]
     assert study["counts"] == {"complete": 3}
     assert study["space"]["batch_size"] == "32"

@@ -41,9 +41,10 @@ def lines(*expected: str) -> str:
 def test_studies_one_row_each():
     counts = {"complete": 12, "pruned": 5}
     summary = StudySummary("cnn-faces", OBJECTIVES, counts, CREATED, "cnn", "faces")
-    assert text(render.studies([summary]), 110) == lines(
-        "study      model  dataset  trials                 created           objectives",
-        "cnn-faces  cnn    faces    12 complete, 5 pruned  2026-03-01 12:30  f1_macro train_seconds peak_memory_mb",
+    assert text(render.studies([summary]), 120) == lines(
+        "study      model  dataset  state  trials                 created           objectives",
+        "cnn-faces  cnn    faces    idle   12 complete, 5 pruned  2026-03-01 12:30  "
+        "f1_macro train_seconds peak_memory_mb",
     )
 
 
@@ -62,6 +63,7 @@ def test_one_study():
         "search         sampler tpe, pruner pareto, seed 7",
         "protocol       split auto, precision auto",
         "checkpoints    keeps the checkpoints of the front (keep = front)",
+        "state          idle",
         "trials         3 complete of 20",
         "time used      1m 35s",
         "looks at test  0",

@@ -8,6 +8,7 @@ from functools import partial
 import psutil
 import pytest
 
+from fersearch import api
 from tests.faults.conftest import Home, interrupt
 
 pytestmark = pytest.mark.slow
@@ -133,3 +134,25 @@ def test_a_second_driver_is_refused_and_told_of_the_first(home: Home):
     out, err = driver.communicate(timeout=120)
     assert driver.returncode == 0, out + err
     sound(home.trials(), 2, 6)
+
+
+def test_a_study_stopped_by_another_process_finishes_its_epochs_and_can_go_on(home: Home):
+    home.create(trials=2, epochs=20)
+    assert "study 's' is not running" in home.run("study", "stop", "s").stdout
+    assert home.rows("SELECT kind FROM control") == []
+    driver = home.fork("study", "run", "s", "--slots", "2")
+    home.until(home.running_pids)
+    assert home.run("study", "stop", "s").returncode == 0
+    out, err = driver.communicate(timeout=120)
+    assert driver.returncode == 0, out + err
+    assert "asked to stop" in out + err
+    stopped = home.trials()
+    ended = [attempt["reason"] for trial in stopped for attempt in trial["attempts"]]
+    assert set(ended) == {"interrupted"}
+    with home.inside():
+        assert api.show_study("s").state == "stopped"
+    done = home.run("study", "run", "s", "--slots", "2")
+    assert done.returncode == 0, done.stderr
+    sound(home.trials(), 2, 20)
+    with home.inside():
+        assert api.show_study("s").state == "complete"

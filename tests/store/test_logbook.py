@@ -4,9 +4,10 @@ import time
 
 import pytest
 
-from fersearch.errors import StoreUnavailable
-from fersearch.store import Mailbox, Request, Store, StudyRow, control, studies
-from fersearch.trial import Attempt, Reason, Trial
+from fersearch.errors import StoreUnavailable, UnknownName
+from fersearch.store import Control, Lease, Request, Store, StudyRow, control
+from fersearch.study import Budget
+from fersearch.trial import Attempt, Reason, Trial, TrialState
 from tests.store.conftest import make_spec
 
 
@@ -15,7 +16,7 @@ def _poll_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control, "POLL_SECONDS", 0.01)
 
 
-def arrived(box: Mailbox, count: int) -> list[Request]:
+def arrived(box: Control, count: int) -> list[Request]:
     found: list[Request] = []
     while len(found) < count:
         found += box.take()
@@ -28,7 +29,7 @@ def test_requests_are_taken_once_in_their_order(store: Store, study: StudyRow) -
     store.request(study.id, "enqueue", {"learning_rate": 0.1})
     store.request(study.id, "pause", {})
     store.request(other.id, "stop", {})
-    with store.mailbox(study.id) as box:
+    with store.control(study.id) as box:
         taken = arrived(box, 2)
         assert [(request.kind, request.payload) for request in taken] == [
             ("enqueue", {"learning_rate": 0.1}),
@@ -37,7 +38,7 @@ def test_requests_are_taken_once_in_their_order(store: Store, study: StudyRow) -
         assert box.take() == []
         store.request(study.id, "resume", {})
         assert [request.kind for request in arrived(box, 1)] == ["resume"]
-    with store.mailbox(study.id) as box, store.mailbox(other.id) as others:
+    with store.control(study.id) as box, store.control(other.id) as others:
         assert [request.kind for request in arrived(others, 1)] == ["stop"]
         assert box.take() == []
 
@@ -52,17 +53,70 @@ def test_no_request_is_lost_or_repeated_while_the_database_comes_and_goes(
         real(connection, found)  # type: ignore[arg-type]
 
     marks: list[int] = []
-    real = studies.take
-    monkeypatch.setattr(studies, "take", marked)
+    real = control._mark_taken
+    monkeypatch.setattr(control, "_mark_taken", marked)
     store.request(study.id, "stop", {})
-    with store.mailbox(study.id) as box:
+    with store.control(study.id) as box:
         assert [request.kind for request in arrived(box, 1)] == ["stop"]
         while len(marks) < 4:
             time.sleep(0.01)
         assert box.take() == []
-    with store.mailbox(study.id) as box:
+    with store.control(study.id) as box:
         time.sleep(0.1)
         assert box.take() == []
+
+
+def test_a_stop_without_a_driver_stores_nothing_and_one_with_it_reaches_it(store: Store, study: StudyRow) -> None:
+    assert not store.request_stop(study.name)
+    with Lease.take(store.database, study.id, study.name), store.control(study.id) as requests:
+        time.sleep(0.05)
+        assert requests.take() == []
+        assert store.request_stop(study.name)
+        assert [request.kind for request in arrived(requests, 1)] == ["stop"]
+    with pytest.raises(UnknownName, match="unknown study 'other'"):
+        store.request_stop("other")
+
+
+def test_a_run_does_not_heed_what_an_earlier_one_was_asked(store: Store, study: StudyRow) -> None:
+    with Lease.take(store.database, study.id, study.name):
+        store.request_stop(study.name)
+        store.request(study.id, "enqueue", {})
+    with Lease.take(store.database, study.id, study.name), store.control(study.id) as requests:
+        assert [request.kind for request in arrived(requests, 1)] == ["enqueue"]
+
+
+def state_of(store: Store) -> str:
+    return store.studies()[0].state
+
+
+def test_a_study_is_running_stopped_idle_or_complete(store: Store, study: StudyRow) -> None:
+    assert state_of(store) == "idle"
+    with Lease.take(store.database, study.id, study.name):
+        assert state_of(store) == "running"
+        store.request_stop(study.name)
+        assert state_of(store) == "running"
+    assert state_of(store) == "stopped"
+    with Lease.take(store.database, study.id, study.name):
+        store.set_finished(study.id)
+    assert state_of(store) == "complete"
+    with Lease.take(store.database, study.id, study.name):
+        pass
+    assert state_of(store) == "idle"
+
+
+@pytest.mark.parametrize(
+    "budget", [Budget(1), Budget(9, timeout=5.0)], ids=["its trials have ended", "its time is used up"]
+)
+def test_a_study_whose_budget_is_used_up_is_complete(store: Store, study: StudyRow, budget: Budget) -> None:
+    store.update_budget(study.id, budget)
+    with store.writer(study.id) as writer:
+        writer.add_trial(Trial(0, {}))
+        writer.start_attempt(0, Attempt(1))
+    assert state_of(store) == "idle"
+    with store.writer(study.id) as writer:
+        writer.end_attempt(Trial(0, {}, TrialState.FAILED), Attempt(1, Reason.ERROR), {})
+        writer.add_seconds(5.0)
+    assert state_of(store) == "complete"
 
 
 def test_looks_are_kept_in_their_order(store: Store, study: StudyRow) -> None:
