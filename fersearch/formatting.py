@@ -147,3 +147,14 @@ def protocol(asked: Protocol) -> str:
     told += [plural(asked.repeats, "repeat")] if asked.repeats > 1 else []
     told += ["duplicates left out"] if asked.duplicates == "drop" else []
     return ", ".join(told)
+
+
+def finite(data: Any) -> Any:
+    """Return the same data with NaN and infinity as None, which JSON can say."""
+    if isinstance(data, float):
+        return data if data - data == 0 else None
+    if isinstance(data, dict):
+        return {key: finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [finite(value) for value in data]
+    return data

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fersearch.api.studies import Front, finite, front_of
+from fersearch.api.studies import Front, front_of
 from fersearch.artifacts import Artifacts
 from fersearch.context import components, open_store
 from fersearch.errors import FersearchError, UsageError, lookup
 from fersearch.evaluation.checkpoint_folder import CARD, WEIGHTS, whole_folder, write_plugins
+from fersearch.formatting import finite
 from fersearch.home import artifacts_folder
 from fersearch.pareto import knee
 from fersearch.store import Store, StudyRow

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fersearch.api.studies import finite
 from fersearch.blame import score
 from fersearch.components import Evaluation
 from fersearch.context import open_store
@@ -17,6 +16,7 @@ from fersearch.ensembles import candidates as pool
 from fersearch.ensembles.candidates import Candidate
 from fersearch.errors import UsageError, lookup
 from fersearch.evaluation.checkpoint_folder import refuse_existing, whole_folder, write_plugins
+from fersearch.formatting import finite
 from fersearch.registry import Registry
 from fersearch.store import Store, StudyRow
 from fersearch.study import Constraint, Objective, StudySpec

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
-from fersearch.api.studies import attempts_json, finite, history_json, trial_json
+from fersearch.api.studies import TrialView
 from fersearch.context import open_store
 from fersearch.errors import lookup
 from fersearch.store import Store, StudyRow
@@ -37,13 +37,15 @@ def write_export(out: TextIO, name: str, format: str = "csv", storage: str | Non
 
 def _write_json(out: TextIO, store: Store, study: StudyRow) -> None:
     """Write what `json.dumps` of the whole study would give, indented by two."""
+    from fersearch.api.records import TrialDetail, plain
+
     head = json.dumps({"name": study.name, "spec": study.spec.to_json()}, indent=2)
     out.write(head.removesuffix("\n}") + ',\n  "trials": [')
     end = "]\n}"
     for trial, history in _with_epochs(store.trials(study.id), store.histories(study.id)):
-        row = {**trial_json(trial), "attempts": attempts_json(trial), "history": history_json(history)}
+        row = plain(TrialDetail.of_view(TrialView(trial, history)))
         out.write("\n" if end.startswith("]") else ",\n")
-        out.write(textwrap.indent(json.dumps(finite(row), indent=2), "    "))
+        out.write(textwrap.indent(json.dumps(row, indent=2), "    "))
         end = "\n  ]\n}"
     out.write(end)
 

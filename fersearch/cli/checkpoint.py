@@ -16,12 +16,14 @@ Study = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.")
 def list_(study: Study, storage: Storage = None, as_json: AsJson = False) -> None:
     """List a study's checkpoints."""
     from fersearch import api
-    from fersearch.cli import as_json as records
     from fersearch.cli import render
 
     rows = api.list_checkpoints(study, storage)
     if as_json:
-        records.dump(records.checkpoints(rows))
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump([records.Checkpoint.of(row) for row in rows])
     else:
         render.show(render.checkpoints(rows, api.show_study(study, storage).spec.objectives))
 
@@ -46,14 +48,16 @@ def pull(
 ) -> None:
     """Pull a trained model with its card; without a preference the best by the first objective."""
     from fersearch import api
-    from fersearch.cli import as_json as records
     from fersearch.cli import render
 
     pulled = api.pull_checkpoint(
         study, trial=trial, prefer=prefer, where=where or (), out=out, force=force, storage=storage
     )
     if as_json:
-        records.dump(records.pulled(pulled))
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump(records.PulledCheckpoint.of(pulled))
     else:
         render.show(f"pulled trial {pulled.trial} into {pulled.path}/")
         trust = ["--trust-plugin"] if pulled.plugins else []
@@ -69,7 +73,6 @@ def gc(
 ) -> None:
     """Remove the files that no trial needs, each study held to its keep policy; running studies are left alone."""
     from fersearch import api, formatting
-    from fersearch.cli import as_json as records
     from fersearch.cli import render, render_models
 
     found = api.collect_garbage(dry_run=True, storage=storage)
@@ -78,6 +81,9 @@ def gc(
         confirm(f"remove {size} that no trial of {found.storage} needs?", yes)
         found = api.collect_garbage(storage=storage)
     if as_json:
-        records.dump(records.garbage(found))
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump(records.Garbage.of(found))
     else:
         render.show(render_models.garbage(found))

@@ -16,12 +16,14 @@ Name = Annotated[str, typer.Argument(metavar="DATASET", help="As `dataset list` 
 def list_(plugin: Plugins = None, as_json: AsJson = False) -> None:
     """List the datasets and where they are."""
     from fersearch import api
-    from fersearch.cli import as_json as records
     from fersearch.cli import render
 
     rows = api.list_datasets(tuple(plugin or ()))
     if as_json:
-        records.dump(records.datasets(rows))
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump([records.Dataset.of(row) for row in rows])
     else:
         render.show(render.datasets(rows))
 
@@ -33,7 +35,6 @@ def show(
 ) -> None:
     """Show a dataset's classes and counts, after filtering."""
     from fersearch import api
-    from fersearch.cli import as_json as records
     from fersearch.cli import progress, render
 
     with progress.preparation(render.console(stderr=True)) as told:
@@ -41,7 +42,10 @@ def show(
             name, data=which.data, options=which.options(), target=target, progress=told, plugins=tuple(plugin or ())
         )
     if as_json:
-        records.dump(records.dataset(view))
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump(records.DatasetDetail.of(view))
     else:
         render.show(render.dataset(view))
 
@@ -51,7 +55,6 @@ def show(
 def verify(name: Name, *, which: DatasetFlags, plugin: Plugins = None, as_json: AsJson = False) -> None:
     """Check a dataset: counts, duplicates, leakage, constant images, votes, subjects."""
     from fersearch import api
-    from fersearch.cli import as_json as records
     from fersearch.cli import progress, render
 
     with progress.preparation(render.console(stderr=True)) as told:
@@ -59,7 +62,10 @@ def verify(name: Name, *, which: DatasetFlags, plugin: Plugins = None, as_json: 
             name, data=which.data, options=which.options(), progress=told, plugins=tuple(plugin or ())
         )
     if as_json:
-        records.dump(report.to_json())
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump(records.DatasetCheck.of(report))
     else:
         render.show(render.report(report))
 
@@ -69,7 +75,6 @@ def verify(name: Name, *, which: DatasetFlags, plugin: Plugins = None, as_json: 
 def prepare(name: Name, *, which: DatasetFlags, plugin: Plugins = None, as_json: AsJson = False) -> None:
     """Decode a dataset once; studies then map it."""
     from fersearch import api
-    from fersearch.cli import as_json as records
     from fersearch.cli import progress, render
 
     with progress.preparation(render.console(stderr=True)) as told:
@@ -77,7 +82,10 @@ def prepare(name: Name, *, which: DatasetFlags, plugin: Plugins = None, as_json:
             name, data=which.data, options=which.options(), progress=told, plugins=tuple(plugin or ())
         )
     if as_json:
-        records.dump({"name": name, "path": str(folder)})
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump(records.PreparedDataset.of(name, folder))
     else:
         render.show(f"{name} is prepared in {folder}")
 
@@ -100,7 +108,6 @@ def export(
 ) -> None:
     """Write what a study would see: a manifest CSV, and the images as <class>_<source>_<number>.png."""
     from fersearch import api
-    from fersearch.cli import as_json as records
     from fersearch.cli import progress, render
 
     with progress.preparation(render.console(stderr=True)) as told:
@@ -116,7 +123,10 @@ def export(
             plugins=tuple(plugin or ()),
         )
     if as_json:
-        records.dump({"name": name, "path": str(made.path), "n": made.n, "splits": dict(made.splits)})
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump(records.ExportedDataset.of(name, made))
     else:
         parts = ", ".join(f"{part} {n:,}" for part, n in made.splits.items())
         render.show(f"{made.n:,} images of {name} are listed in {made.path}: {parts}")

@@ -1,7 +1,6 @@
 """`fersearch doctor`: whether everything that a study needs is in place."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,12 +20,14 @@ def doctor(
 ) -> int:
     """Check machine, packages, database, disk, plugins and data; leave with 1 when something fails."""
     from fersearch import api
-    from fersearch.cli import as_json as records
     from fersearch.cli import parts, render
 
     found = api.diagnose(deep=deep, storage=storage)
     if as_json:
-        records.dump([asdict(check) for check in found])
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump([records.SystemCheck.of(check) for check in found])
     else:
         render.show(parts.table(("", "check", "found"), _rows(found)))
     return int(any(check.level == "fail" for check in found))

@@ -31,7 +31,6 @@ def ensemble(
 ) -> None:
     """Choose an ensemble on validation from the kept checkpoints of studies."""
     from fersearch import api
-    from fersearch.cli import as_json as records
     from fersearch.cli import render, render_models
 
     def note(text: str) -> None:
@@ -50,7 +49,10 @@ def ensemble(
         note=note,
     )
     if as_json:
-        records.dump(records.ensemble(made))
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump(records.Ensemble.of(made))
     else:
         render.show(render_models.ensemble(made))
         render.show(

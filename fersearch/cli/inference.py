@@ -45,7 +45,6 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Tell the expression on images."""
-    from fersearch.cli import as_json as records
     from fersearch.cli import progress, render, render_models
     from fersearch.evaluation import predict as plotting
     from fersearch.evaluation import predict as predicting
@@ -62,7 +61,11 @@ def predict(
     if plot:
         plotting.plot_predictions(kept, plot, force)
     if as_json:
-        records.dump(records.predictions(kept, bool(faces)))
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        kind = records.FacePrediction if faces else records.Prediction
+        dump([kind.of(one) for one in kept])
     elif csv:
         render.show(render_models.tally(labels, f"written to {csv}"))
     else:
@@ -105,7 +108,6 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure a checkpoint, or each in a folder, on a dataset."""
-    from fersearch.cli import as_json as records
     from fersearch.cli import progress, render, render_models
     from fersearch.evaluation import evaluate as examining
     from fersearch.evaluation.evaluate import judge
@@ -124,7 +126,10 @@ def evaluate(
     if csv:
         examining.write_csv(csv, found, force)
     if as_json:
-        records.dump(records.evaluation(view) if view else records.examined(found))
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump(records.Evaluation.of(view) if view else records.evaluations(found))
     else:
         render.show(render_models.evaluation(view) if view else render_models.examined(found))
     _tell_failures(found)

@@ -14,12 +14,14 @@ app = typer.Typer(help="Architectures, datasets and metrics.", no_args_is_help=T
 def list_(plugin: Plugins = None, as_json: AsJson = False) -> None:
     """List every architecture, dataset and metric."""
     from fersearch import api
-    from fersearch.cli import as_json as records
     from fersearch.cli import render
 
     rows, _ = api.list_plugins(tuple(plugin or ()))
     if as_json:
-        records.dump(records.plugins(rows))
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump([records.Plugin.of(row) for row in rows])
     else:
         render.show(render.plugins(rows))
 
@@ -42,7 +44,6 @@ def show(
 ) -> None:
     """Show one component and what it offers to search."""
     from fersearch import api
-    from fersearch.cli import as_json as records
     from fersearch.cli import render
 
     view = api.show_plugin(
@@ -55,7 +56,10 @@ def show(
         plugins=tuple(plugin or ()),
     )
     if as_json:
-        records.dump(records.plugin(view))
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump(records.PluginDetail.of(view))
     else:
         render.show(render.plugin(view))
 

@@ -4,7 +4,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -12,6 +12,9 @@ from fersearch.cli import compare, errors, flags
 from fersearch.cli.flags import AsJson, Keep, RunFlags, Storage, StudyFlags, TrustStored, Yes
 from fersearch.errors import FersearchError, UsageError
 from fersearch.escaping import masked_url, printable, safe
+
+if TYPE_CHECKING:
+    from fersearch.api.studies import Front, StudyView
 
 app = typer.Typer(help="Searches: create, run, look at and export them.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.")]
@@ -90,11 +93,13 @@ def run(
 def stop(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
     """Stop a study that runs, here or elsewhere: it finishes its epochs, saves and leaves."""
     from fersearch import api
-    from fersearch.cli import as_json as records
 
     asked = api.stop_study(name, storage)
     if as_json:
-        records.dump({"name": name, "stopping": asked})
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump(records.StudyStop(name=name, stopping=asked))
     elif asked:
         errors.echo(f"study '{name}' was asked to stop: trials under way finish their epoch and are saved")
     else:
@@ -122,12 +127,14 @@ def check(
 def list_(storage: Storage = None, as_json: AsJson = False) -> None:
     """List the studies."""
     from fersearch import api
-    from fersearch.cli import as_json as records
     from fersearch.cli import render
 
     found = api.list_studies(storage)
     if as_json:
-        records.dump(records.studies(found))
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump([records.Study.of(one) for one in found])
     else:
         render.show(render.studies(found))
 
@@ -136,12 +143,14 @@ def list_(storage: Storage = None, as_json: AsJson = False) -> None:
 def show(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
     """Show one study: its request, where it stands, what it searches."""
     from fersearch import api
-    from fersearch.cli import as_json as records
     from fersearch.cli import render
 
     view = api.show_study(name, storage)
     if as_json:
-        records.dump(records.study(view))
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump(records.StudyDetail.of_view(view))
     else:
         render.show(render.study(view))
 
@@ -150,12 +159,14 @@ def show(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
 def front(name: Name, where: Where = None, storage: Storage = None, as_json: AsJson = False) -> None:
     """Show the Pareto front: the trials that no other beats in everything."""
     from fersearch import api
-    from fersearch.cli import as_json as records
     from fersearch.cli import render
 
     found = api.front(name, where=where or (), storage=storage)
     if as_json:
-        records.dump(records.trials(found.trials))
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump([records.Trial.of(one) for one in found.trials])
     else:
         render.show(render.front(found))
 
@@ -249,12 +260,14 @@ def _need(given: dict[str, Any]) -> None:
 
 def _created(names: Sequence[str], storage: str | None, as_json: bool) -> int:
     from fersearch import api
-    from fersearch.cli import as_json as records
     from fersearch.cli import render
 
     if as_json:
-        found = [records.study(api.show_study(name, storage)) for name in names]
-        records.dump(found if len(names) > 1 else found[0])
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        found = [records.StudyDetail.of_view(api.show_study(name, storage)) for name in names]
+        dump(found if len(names) > 1 else found[0])
         return 0
     where = ["--storage", masked_url(storage)] if storage else []
     for name in names:
@@ -275,19 +288,21 @@ def _run_each(
 
     `asked` are further keywords of `api.run_study`.
     """
-    from fersearch.cli import as_json as records
-
-    failures, found = [], []
+    failures, runs = [], []
     for name in names:
         try:
-            found.append(_run(name, how, timeout=timeout, storage=storage, as_json=as_json, **asked))
+            runs.append(_run(name, how, timeout=timeout, storage=storage, as_json=as_json, **asked))
         except FersearchError as error:
             if len(names) == 1 or error.exit_code == errors.INTERRUPTED:
                 raise
             errors.tell(error.message, error.hint)
             failures.append(name)
     if as_json:
-        records.dump(found if len(names) > 1 else found[0])
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        found = [records.StudyRun.of_run(view, front) for view, front in runs]
+        dump(found if len(names) > 1 else found[0])
     if failures:
         raise FersearchError(f"{len(failures)} of {len(names)} studies failed: {', '.join(failures)}")
     return 0
@@ -301,10 +316,9 @@ def _run(
     storage: str | None,
     as_json: bool,
     **asked: Any,
-) -> dict[str, Any]:
-    """Run a study under the eyes of a watcher, then show its front, or return it as a record."""
+) -> tuple["StudyView", "Front"]:
+    """Run a study while its progress is shown, then show its front; return both."""
     from fersearch import api
-    from fersearch.cli import as_json as records
     from fersearch.cli import progress, render
 
     errors.notices()
@@ -322,7 +336,7 @@ def _run(
         render.show("", render.front(found), "", render.commands(_next(view, storage, how.artifacts, found)))
     if not view.counts.get("complete") and view.counts.get("failed"):
         raise FersearchError(f"every trial of study '{name}' failed", f"see why: fersearch trial show {name} 0")
-    return {**records.study(view), "front": records.trials(found.trials)}
+    return view, found
 
 
 def _next(view: Any, storage: str | None, artifacts: str | None, found: Any) -> list[list[str]]:

@@ -19,12 +19,14 @@ Number = Annotated[int, typer.Argument(metavar="N", help="The trial's number.")]
 def list_(study: Study, storage: Storage = None, as_json: AsJson = False) -> None:
     """List a study's trials."""
     from fersearch import api
-    from fersearch.cli import as_json as records
     from fersearch.cli import render
 
     found = api.list_trials(study, storage)
     if as_json:
-        records.dump(records.trials(found))
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump([records.Trial.of(one) for one in found])
     else:
         render.show(render.trials(found, api.study_spec(study, storage).objectives))
 
@@ -38,12 +40,14 @@ def show(
 ) -> None:
     """Show one trial: parameters, values, why it stopped, attempts, epochs."""
     from fersearch import api
-    from fersearch.cli import as_json as records
     from fersearch.cli import render
 
     view = api.show_trial(study, number, storage)
     if as_json:
-        records.dump(records.trial(view))
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump(records.TrialDetail.of_view(view))
     else:
         render.show(render.trial(view, api.study_spec(study, storage).objectives))
 
@@ -68,7 +72,6 @@ def rerun(
 ) -> int:
     """Train a trial again as it was, and compare; the study's record stays as it is."""
     from fersearch import api
-    from fersearch.cli import as_json as records
     from fersearch.cli import render, render_models
 
     view = api.show_trial(study, number, storage)
@@ -83,7 +86,10 @@ def rerun(
         study, number, seed=seed, device=device, out=out, force=force, data=data, storage=storage, report=report
     )
     if as_json:
-        records.dump(records.rerun(done))
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump(records.Rerun.of(done))
     else:
         render.show(render_models.rerun(done))
     return int(check and not done.equal)

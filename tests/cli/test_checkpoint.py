@@ -75,6 +75,7 @@ def test_without_a_terminal_it_refuses_and_with_yes_it_obeys(collected, capsys):
 def test_scripts_get_figures_and_nothing_else(collected, capsys):
     assert cli.run(["checkpoint", "gc", "--yes", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
+        "schema": 1,
         "storage": URL,
         "dry_run": False,
         "files": 15,

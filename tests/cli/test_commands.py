@@ -223,7 +223,12 @@ def test_pull_hands_over_its_choice_and_prints_only_json(verb, capsys):
     assert cli.run(["checkpoint", "pull", "cnn-faces", *words]) == 0
     asked = {"trial": None, "prefer": "knee", "where": ["peak_memory_mb<=500"], "out": Path("out"), "force": True}
     assert pulled == [(("cnn-faces",), {**asked, "storage": None})]
-    assert json.loads(capsys.readouterr().out) == {"path": "out", "trial": 4, "values": {"f1_macro": None}}
+    assert json.loads(capsys.readouterr().out) == {
+        "schema": 1,
+        "path": "out",
+        "trial": 4,
+        "values": {"f1_macro": None},
+    }
 
 
 def test_a_plugin_that_breaks_its_contract_is_a_failure(verb, capsys):

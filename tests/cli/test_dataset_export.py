@@ -10,6 +10,7 @@ FACES = "dataset export faces --option train=60 --option valid=10 --option test=
 def test_a_folder_is_written_and_reads_again(capsys, tmp_path):
     assert cli.run([*FACES.split(), "-o", str(tmp_path / "out"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
+        "schema": 1,
         "name": "faces",
         "path": str(tmp_path / "out"),
         "n": 80,

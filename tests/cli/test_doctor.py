@@ -43,7 +43,14 @@ def test_it_leaves_with_0_when_nothing_fails(asked, capsys):
 def test_json_has_the_facts(asked, capsys):
     assert cli.run(["doctor", "--json", "--storage", "sqlite:///x.db"]) == 1
     fine, bad = json.loads(capsys.readouterr().out)
-    assert fine == {"name": "home", "level": "ok", "told": FINE.told, "hint": "", "facts": {"free_mb": 20480}}
+    assert fine == {
+        "schema": 1,
+        "name": "home",
+        "level": "ok",
+        "told": FINE.told,
+        "hint": "",
+        "facts": {"free_mb": 20480},
+    }
     assert bad["hint"] == BAD.hint
 
 

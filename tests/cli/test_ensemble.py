@@ -77,7 +77,7 @@ def test_an_ensemble_for_a_script(monkeypatch, capsys):
     assert cli.run(line.split()) == 0
     record = json.loads(capsys.readouterr().out)
     assert set(record) == {
-        "path", "method", "digest", "objective", "members", "steps", "validation", "crossvalidated", "costs"
+        "schema", "path", "method", "digest", "objective", "members", "steps", "validation", "crossvalidated", "costs"
     }  # fmt: skip
     assert record["members"][0] == {
         "study": "a", "trial": 4, "digest": "ab" * 32, "weight": 2.0, "file": "1-a-4.safetensors"

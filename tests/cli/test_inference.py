@@ -202,10 +202,10 @@ def test_json_of_faces_has_boxes(checkpoint, pictures, capsys):
     code, told, _ = run(capsys, "predict", checkpoint, pictures / "0.png", "--faces", "--json")
     (one,) = json.loads(told)
     assert code == 0
-    assert set(one) == {"image", "label", "probabilities", "box"}
+    assert set(one) == {"schema", "image", "label", "probabilities", "box"}
     assert one["box"] is None
     _, told, _ = run(capsys, "predict", checkpoint, pictures / "0.png", "--json")
-    assert set(json.loads(told)[0]) == {"image", "label", "probabilities"}
+    assert set(json.loads(told)[0]) == {"schema", "image", "label", "probabilities"}
 
 
 def test_an_evaluation_on_more_classes_than_the_model_knows(checkpoint, capsys):
@@ -213,6 +213,7 @@ def test_an_evaluation_on_more_classes_than_the_model_knows(checkpoint, capsys):
     record = json.loads(told)
     assert code == 0
     assert set(record) == {
+        "schema",
         *("dataset", "split", "n", "classes", "metrics", "per_class", "confusion"),
         *("shared", "left_out", "spare", "restricted", "full"),
     }
@@ -232,6 +233,6 @@ def test_a_folder_of_checkpoints_with_one_that_fails_ends_with_1(checkpoint, tmp
     assert code == 1
     good, bad = json.loads(told)
     assert (good["checkpoint"], good["dataset"]) == (str(folder / "a"), "faces")
-    assert set(bad) == {"checkpoint", "error"}
+    assert set(bad) == {"schema", "checkpoint", "error"}
     assert f"error: {folder / 'b.safetensors'} is not a checkpoint of fersearch" in err
     assert len((tmp_path / "t.csv").read_text().splitlines()) == 3

@@ -7,13 +7,14 @@ import pytest
 from PIL import Image
 
 from fersearch import cli
+from fersearch.api import records
 
 CREATE = (
     "study create --model cnn --dataset faces --name tiny --trials 3 --epochs 2 --seed 3 --sampler random "
     "--pruner none --slots 2 --option train=120 --option valid=60 --option test=60 --set batch_size=32 "
     "--set convolutions=1 --objective accuracy --objective parameters --keep all"
 )
-TRIAL = {"number", "state", "params", "values", "epochs", "reason", "checkpoint", "data"}
+TRIAL = {"schema", "number", "state", "params", "values", "epochs", "reason", "checkpoint", "data"}
 
 
 @pytest.fixture(scope="module")
@@ -73,30 +74,19 @@ def test_the_front_is_a_list_of_trials_best_first(ask):
 
 def test_one_trial_with_its_attempts_and_history(ask):
     trial = ask("trial", "show", "tiny", "1")
-    assert set(trial) == TRIAL | {"log", "attempts", "history"}
+    assert set(trial) == TRIAL | {"kept_epoch", "verdict", "log", "attempts", "history"}
     assert [set(attempt) for attempt in trial["attempts"]] == [
-        {"reason", "first_epoch", "last_epoch", "seconds", "facts"}
+        {"number", "reason", "first_epoch", "last_epoch", "seconds", "message", "traceback", "facts"}
     ]
     assert trial["attempts"][0]["facts"]["device"] == "cpu"
     assert (trial["attempts"][0]["first_epoch"], trial["attempts"][0]["last_epoch"]) == (1, 2)
     assert [epoch["epoch"] for epoch in trial["history"]] == [1, 2]
-    assert all(set(epoch) == {"epoch", "values", "seconds"} for epoch in trial["history"])
+    assert all(set(epoch) == {"epoch", "round", "values", "seconds", "cpu_seconds"} for epoch in trial["history"])
 
 
 def test_the_studies_and_one_study(ask, place):
     study = ask("study", "show", "tiny")
-    assert set(study) == {
-        "name",
-        "objectives",
-        "space",
-        "counts",
-        "storage",
-        "looks",
-        "timing",
-        "keep",
-        "data",
-        "state",
-    }
+    assert set(study) == set(records.StudyDetail.model_fields) - {"schema_"} | {"schema"}
     assert study["keep"] == "all"
     assert study["state"] == "complete"
     assert study["objectives"] == ["accuracy:max", "parameters:min"]
@@ -104,22 +94,23 @@ def test_the_studies_and_one_study(ask, place):
     assert study["space"]["batch_size"] == "32"
     assert study["storage"] == f"sqlite:///{place[0]}/fersearch.db"
     (listed,) = ask("study", "list")
-    assert listed == {key: study[key] for key in study if key not in ("space", "timing", "keep", "data")}
+    assert listed == {key: study[key] for key in listed}
+    assert {"name", "model", "dataset", "state", "created", "objectives", "counts", "storage", "looks"} < set(listed)
 
 
 def test_pull_predict_and_evaluate(ask, tmp_path):
     trials = ask("trial", "list", "tiny")
     pulled = ask("checkpoint", "pull", "tiny", "--trial", "0", "-o", str(tmp_path / "model"))
-    assert pulled == {"path": str(tmp_path / "model"), "trial": 0, "values": trials[0]["values"]}
+    assert pulled == {"schema": 1, "path": str(tmp_path / "model"), "trial": 0, "values": trials[0]["values"]}
     face = tmp_path / "face.png"
     Image.fromarray(np.full((60, 60), 90, np.uint8)).save(face)
     (prediction,) = ask("predict", str(tmp_path / "model"), str(face))
-    assert set(prediction) == {"image", "label", "probabilities"}
+    assert set(prediction) == {"schema", "image", "label", "probabilities"}
     assert prediction["image"] == str(face)
     assert sum(prediction["probabilities"].values()) == pytest.approx(1, abs=1e-5)
     assert prediction["probabilities"][prediction["label"]] == max(prediction["probabilities"].values())
     evaluated = ask("evaluate", str(tmp_path / "model"), "--dataset", "faces")
-    assert set(evaluated) == {"dataset", "split", "n", "classes", "metrics", "per_class", "confusion"}
+    assert set(evaluated) == {"schema", "dataset", "split", "n", "classes", "metrics", "per_class", "confusion"}
     assert (evaluated["dataset"], evaluated["split"], evaluated["n"]) == ("faces", "valid", 60)
     assert evaluated["metrics"]["accuracy"] == pytest.approx(trials[0]["values"]["accuracy"], abs=1e-4)
 
@@ -154,13 +145,16 @@ def test_a_datasets_counts_after_filtering(ask):
 
 def test_the_plugins_and_an_architectures_size(ask):
     rows = ask("plugin", "list")
-    assert all(set(row) == {"kind", "name", "module"} for row in rows)
+    assert all(set(row) == {"schema", "kind", "name", "module", "summary"} for row in rows)
     assert {row["kind"] for row in rows} == {"architecture", "dataset", "metric"}
-    assert {"kind": "architecture", "name": "cnn", "module": "fersearch_architectures.cnn"} in rows
+    assert ("architecture", "cnn", "fersearch_architectures.cnn") in [
+        (row["kind"], row["name"], row["module"]) for row in rows
+    ]
     shown = ask("plugin", "show", "cnn", "--classes", "10")
-    assert set(shown) == {"kind", "name", "space", "parameters"}
+    described = {"schema", "kind", "name", "module", "summary", "space", "details"}
+    assert set(shown) == described | {"parameters"}
     assert shown["parameters"] == {"total": 169_270, "trainable": 169_270}
-    assert set(ask("plugin", "show", "accuracy")) == {"kind", "name", "space"}
+    assert set(ask("plugin", "show", "accuracy")) == described
 
 
 def test_a_plugin_that_fails_to_build_is_blamed_itself(tmp_path, capsys):

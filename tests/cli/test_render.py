@@ -5,11 +5,12 @@ from dataclasses import replace
 
 from rich.text import Text as RichText
 
+from fersearch.api import records
 from fersearch.api.checkpoints import CheckpointRow
 from fersearch.api.datasets import DatasetRow, DatasetView
 from fersearch.api.plugins import PluginRow, PluginView
 from fersearch.api.studies import Front, StudyView, TrialView
-from fersearch.cli import as_json, parts, render
+from fersearch.cli import parts, render
 from fersearch.cli.listing import Listing
 from fersearch.cli.parts import Text
 from fersearch.data.identity import Identity
@@ -333,7 +334,7 @@ def test_a_study_says_which_data_it_is_about():
         "read by fersearch 1.0, pillow 12.1.0",
         "1 earlier set of data, whose trials are not compared",
     ]
-    assert as_json.study(view)["data"] == data
+    assert records.StudyDetail.of_view(view).data == data
 
 
 def test_trials_of_other_data_are_marked_in_the_list_and_counted_below_the_front():

@@ -1,0 +1,62 @@
+"""The JSON records of fersearch: what `--json` prints and a web API answers, one pydantic model for each thing.
+
+Names that stand here stay; a later version may add some, and then keeps `schema`. One that changes or removes a
+name has another `schema`. A record of a list has its own; what is inside a record has none.
+"""
+
+from fersearch.api.records.base import Record, plain
+from fersearch.api.records.checkpoints import (
+    Checkpoint,
+    Ensemble,
+    Evaluation,
+    FacePrediction,
+    FailedEvaluation,
+    Garbage,
+    Prediction,
+    PulledCheckpoint,
+    evaluations,
+)
+from fersearch.api.records.comparisons import Comparison, Sweep
+from fersearch.api.records.datasets import (
+    Dataset,
+    DatasetCheck,
+    DatasetDetail,
+    ExportedDataset,
+    Plugin,
+    PluginDetail,
+    PreparedDataset,
+    SystemCheck,
+)
+from fersearch.api.records.studies import Study, StudyDetail, StudyRun, StudyStop
+from fersearch.api.records.trials import Rerun, Trial, TrialDetail
+
+__all__ = [
+    "Checkpoint",
+    "Comparison",
+    "Dataset",
+    "DatasetCheck",
+    "DatasetDetail",
+    "Ensemble",
+    "Evaluation",
+    "ExportedDataset",
+    "FacePrediction",
+    "FailedEvaluation",
+    "Garbage",
+    "Plugin",
+    "PluginDetail",
+    "Prediction",
+    "PreparedDataset",
+    "PulledCheckpoint",
+    "Record",
+    "Rerun",
+    "Study",
+    "StudyDetail",
+    "StudyRun",
+    "StudyStop",
+    "Sweep",
+    "SystemCheck",
+    "Trial",
+    "TrialDetail",
+    "evaluations",
+    "plain",
+]

@@ -1,0 +1,36 @@
+"""What all records share."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fersearch.formatting import finite
+
+Number = int | float | None
+"""A metric's value; null where it is not finite."""
+Value = bool | int | float | str
+
+
+class Part(BaseModel):
+    """A part of a record: frozen, and without names that nobody described."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
+
+
+class Record(Part):
+    """A thing as JSON."""
+
+    schema_: Literal[1] = Field(default=1, alias="schema", description="The version of the record's names")
+
+
+def omitted(description: str, **options: Any) -> Any:
+    """Return a field that is left out of the JSON where there is nothing to say."""
+    return Field(default=None, description=description, exclude_if=lambda value: value is None, **options)
+
+
+def plain(record: Record | Sequence[Record]) -> Any:
+    """Return records as the plain data of JSON: moments as text, NaN and infinity as None."""
+    if isinstance(record, Record):
+        return finite(record.model_dump(mode="json"))
+    return [plain(one) for one in record]

@@ -1,0 +1,263 @@
+"""Records of checkpoints, and of what is done with them."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import Field
+
+from fersearch.api.records.base import Number, Part, Record, omitted
+
+if TYPE_CHECKING:
+    from fersearch.api.checkpoints import CheckpointRow, Pulled
+    from fersearch.api.ensembles import Ensemble as EnsembleView
+    from fersearch.api.garbage import Garbage as GarbageView
+    from fersearch.evaluation.evaluate import EvaluationView, Examined
+    from fersearch.evaluation.predict import Prediction as PredictionView
+    from fersearch.training.evaluate import Scores
+
+Metrics = dict[str, dict[str, Number]]
+
+
+class Checkpoint(Record):
+    """A checkpoint that a study keeps."""
+
+    trial: int
+    checkpoint: str = Field(description="SHA-256 of the file")
+    epoch: int | None = Field(description="The epoch whose weights it holds")
+    megabytes: float
+    values: dict[str, Number] = Field(description="Metrics of the trial on validation")
+
+    @classmethod
+    def of(cls, row: "CheckpointRow") -> Self:
+        """Return the record of a checkpoint."""
+        return cls(
+            trial=row.trial,
+            checkpoint=row.digest,
+            epoch=row.epoch,
+            megabytes=row.megabytes,
+            values=dict(row.values),
+        )
+
+
+class PulledCheckpoint(Record):
+    """Where a checkpoint was put."""
+
+    path: str
+    trial: int
+    values: dict[str, Number] = Field(description="Metrics of the trial on validation")
+
+    @classmethod
+    def of(cls, pulled: "Pulled") -> Self:
+        """Return the record of a checkpoint that was pulled."""
+        return cls(path=str(pulled.path), trial=pulled.trial, values=dict(pulled.values))
+
+
+class Heap(Part):
+    """Files of one kind."""
+
+    files: int
+    megabytes: float
+
+
+class LeftAlone(Part):
+    """What garbage collection did not touch."""
+
+    running: list[str] = Field(description="Studies that a living process drives")
+    young: int = Field(description="Files too young to be judged")
+    unread: dict[str, str] = Field(description="Databases that could not be read, and why")
+
+
+class Garbage(Record):
+    """What garbage collection removed, or with `dry_run` would."""
+
+    storage: str
+    dry_run: bool
+    files: int
+    megabytes: float
+    kinds: dict[str, Heap]
+    left_alone: LeftAlone
+
+    @classmethod
+    def of(cls, found: "GarbageView") -> Self:
+        """Return the record of a garbage collection."""
+        kinds = {kind: Heap(files=heap.files, megabytes=heap.bytes / 2**20) for kind, heap in found.heaps.items()}
+        return cls(
+            storage=found.storage,
+            dry_run=found.dry_run,
+            files=found.files,
+            megabytes=found.bytes / 2**20,
+            kinds=kinds,
+            left_alone=LeftAlone(running=list(found.driven), young=found.young, unread=dict(found.unread)),
+        )
+
+
+class Prediction(Record):
+    """What a model says about one image."""
+
+    image: str
+    label: str
+    probabilities: dict[str, float]
+
+    @classmethod
+    def of(cls, one: "PredictionView") -> Self:
+        """Return the record of a prediction."""
+        return cls(image=str(one.image), label=one.label, probabilities=dict(one.probabilities))
+
+
+class FacePrediction(Prediction):
+    """What a model says about one face of an image."""
+
+    box: list[int] | None = Field(description="Left, top, width, height in pixels; null is the whole image")
+
+    @classmethod
+    def of(cls, one: "PredictionView") -> Self:
+        """Return the record of a prediction of a face."""
+        box = list(one.box) if one.box else None
+        return cls(image=str(one.image), label=one.label, probabilities=dict(one.probabilities), box=box)
+
+
+class Judged(Part):
+    """Metrics on some classes; `confusion` has the true class by row."""
+
+    metrics: dict[str, Number]
+    per_class: Metrics
+    confusion: list[list[int]]
+
+
+class JudgedOutputs(Judged):
+    """Metrics where every output of the model counts, those too that answer no class of the dataset."""
+
+    outputs: list[str]
+
+    @classmethod
+    def of(cls, scores: "Scores") -> Self:
+        """Return the record of metrics over all outputs."""
+        return cls(outputs=list(scores.outputs), **_judged(scores))
+
+
+class Evaluation(Record):
+    """How good a checkpoint is on one split."""
+
+    checkpoint: str | None = omitted("The checkpoint, where a folder of them is evaluated")
+    dataset: str
+    split: str
+    n: int = Field(description="Images it was evaluated on")
+    classes: list[str]
+    metrics: dict[str, Number]
+    per_class: Metrics
+    confusion: list[list[int]] = Field(description="Counts, the true class by row")
+    per_source: Metrics | None = omitted("n, accuracy and baseline of each dataset of merged data")
+    duplicates_left_out: int | None = omitted("Images left out as repetitions of training images")
+    shared: dict[str, str] | None = omitted("The checkpoint's class for each class of the dataset")
+    left_out: dict[str, int] | None = omitted("Images of classes that the checkpoint does not know")
+    spare: list[str] | None = omitted("Outputs that answer no class of the dataset")
+    restricted: Judged | None = omitted("Answers restricted to the shared classes")
+    full: JudgedOutputs | None = omitted("Answers from all outputs")
+
+    @classmethod
+    def of(cls, view: "EvaluationView", checkpoint: str | None = None) -> Self:
+        """Return the record of an evaluation."""
+        own = _judged(view)
+        partly: dict[str, Any] = {}
+        if view.full is not None:
+            partly = {"shared": dict(view.shared), "left_out": dict(view.left_out), "spare": list(view.spare)}
+            partly |= {"restricted": Judged(**own), "full": JudgedOutputs.of(view.full)}
+        return cls(
+            checkpoint=checkpoint,
+            dataset=view.dataset,
+            split=view.split,
+            n=view.n,
+            classes=list(view.classes),
+            per_source={name: dict(values) for name, values in view.per_source.items()} or None,
+            duplicates_left_out=view.duplicates,
+            **own,
+            **partly,
+        )
+
+
+class FailedEvaluation(Record):
+    """A checkpoint of a folder that could not be evaluated."""
+
+    checkpoint: str
+    error: str
+
+
+def evaluations(found: "Sequence[Examined]") -> list[Record]:
+    """Return a record for each checkpoint of a folder."""
+    return [
+        Evaluation.of(one.view, str(one.checkpoint))
+        if one.view
+        else FailedEvaluation(checkpoint=str(one.checkpoint), error=str(one.error))
+        for one in found
+    ]
+
+
+class EnsembleMember(Part):
+    """A model of an ensemble."""
+
+    study: str
+    trial: int
+    digest: str
+    weight: float
+    file: str
+
+
+class EnsembleStep(Part):
+    """A step of the selection: the model added, and the value of all so far."""
+
+    study: str
+    trial: int
+    value: Number
+    kept: bool
+
+
+class EnsembleValidation(Part):
+    """An ensemble beside its best single model on validation."""
+
+    ensemble: Number
+    best_single: Number
+
+
+class EnsembleJudged(EnsembleValidation):
+    """The same on the images it was chosen by."""
+
+    n: int
+
+
+class Ensemble(Record):
+    """Kept checkpoints together, chosen on validation."""
+
+    path: str
+    method: str
+    digest: str
+    objective: str
+    members: list[EnsembleMember]
+    steps: list[EnsembleStep]
+    validation: EnsembleJudged
+    crossvalidated: EnsembleValidation
+    costs: dict[str, Number]
+
+    @classmethod
+    def of(cls, made: "EnsembleView") -> Self:
+        """Return the record of an ensemble."""
+        return cls(
+            path=str(made.path),
+            method=made.method,
+            digest=made.digest,
+            objective=str(made.objective),
+            members=[EnsembleMember(**asdict(member)) for member in made.members],
+            steps=[EnsembleStep(**asdict(step)) for step in made.steps],
+            validation=EnsembleJudged(n=made.n, ensemble=made.value, best_single=made.single),
+            crossvalidated=EnsembleValidation(ensemble=made.fair, best_single=made.fair_single),
+            costs=dict(made.costs),
+        )
+
+
+def _judged(scores: Any) -> dict[str, Any]:
+    """Return the fields of `Judged` of anything that has metrics, per_class and confusion."""
+    return {
+        "metrics": dict(scores.metrics),
+        "per_class": {name: dict(values) for name, values in scores.per_class.items()},
+        "confusion": [list(row) for row in scores.confusion],
+    }

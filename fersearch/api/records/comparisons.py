@@ -1,0 +1,149 @@
+"""Records of comparisons between studies, and between the values of one factor."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import Field
+
+from fersearch.api.records.base import Number, Part, Record
+
+if TYPE_CHECKING:
+    from fersearch.report.comparison.entries import Comparison as ComparisonView
+    from fersearch.report.comparison.sweep import Sweep as SweepView
+
+
+class ComparedTrial(Part):
+    """A study in a comparison, by the trial that stands for it."""
+
+    study: str
+    trial: int
+    model: str
+    dataset: str
+    classes: list[str]
+    n_valid: int | None
+    protocol: str
+    values: dict[str, Number]
+    rounds: dict[str, dict[str, Number]] = Field(description="The values of each fold or repeat by its number")
+
+
+class PairedTest(Part):
+    """Two studies compared round by round; p values by test."""
+
+    a: str
+    b: str
+    n: int
+    difference: Number
+    low: Number
+    high: Number
+    wilcoxon: Number
+    t: Number
+    corrected: Number = Field(description="p of the t test corrected for overlapping training sets")
+    holm: Number = Field(description="p after Holm's correction for several comparisons")
+    notes: list[str]
+
+
+class UntestedPair(Part):
+    """Two studies that cannot be compared by a test, and why."""
+
+    a: str
+    b: str
+    why: str
+
+
+class Tests(Part):
+    """The paired tests of one metric."""
+
+    tested: list[PairedTest]
+    untested: list[UntestedPair]
+
+
+class Comparison(Record):
+    """Several studies beside each other."""
+
+    metrics: list[str]
+    studies: list[ComparedTrial]
+    comparable: list[list[str]] = Field(description="Groups whose values may be compared")
+    tests: dict[str, Tests]
+    warnings: list[str]
+    page: str | None = Field(description="The page that was written; null without one")
+
+    @classmethod
+    def of(cls, found: "ComparisonView", page: str | None) -> Self:
+        """Return the record of a comparison."""
+        from fersearch.report.comparison import paired_tests, prose
+
+        return cls(
+            metrics=[f"{measure.name}:{measure.direction}" for measure in found.metrics],
+            studies=[_compared(entry) for entry in found.entries],
+            comparable=[[entry.label for entry in group] for group in found.groups],
+            tests={m.name: _tests(*paired_tests.tests(found, m)) for m in found.metrics},
+            warnings=list(prose.warnings(found)),
+            page=page,
+        )
+
+
+class FactorValue(Part):
+    """The trials with one value of a factor."""
+
+    value: str
+    trials: list[int]
+
+
+class Sweep(Record):
+    """One study by the values of one factor."""
+
+    study: str
+    factor: str
+    metrics: list[str]
+    values: list[FactorValue]
+    equal_elsewhere: list[int] = Field(description="Trials that differ in the factor alone")
+    page: str | None = Field(description="The page that was written; null without one")
+
+    @classmethod
+    def of(cls, found: "SweepView", page: str | None) -> Self:
+        """Return the record of a sweep."""
+        from fersearch.report.comparison import sweep
+
+        return cls(
+            study=found.record.spec.name,
+            factor=found.factor,
+            metrics=[f"{measure.name}:{measure.direction}" for measure in found.metrics],
+            values=[
+                FactorValue(value=name, trials=[trial.number for trial in trials]) for name, trials in sweep.bins(found)
+            ],
+            equal_elsewhere=[trial.number for trial in sweep.equal_elsewhere(found)],
+            page=page,
+        )
+
+
+def _compared(entry: Any) -> ComparedTrial:
+    from fersearch.report.comparison import prose
+
+    return ComparedTrial(
+        study=entry.record.spec.name,
+        trial=entry.trial.number,
+        model=entry.spec.model,
+        dataset=entry.spec.dataset,
+        classes=list(entry.classes),
+        n_valid=entry.judged,
+        protocol=prose.protocol(entry),
+        values=dict(entry.trial.values),
+        rounds={str(number): dict(values) for number, values in entry.rounds.items()},
+    )
+
+
+def _tests(pairs: Sequence[Any], others: Sequence[Any]) -> Tests:
+    fields = ("n", "difference", "low", "high", "wilcoxon", "t", "corrected")
+    tested = [
+        PairedTest(
+            a=test.a.label,
+            b=test.b.label,
+            **{name: getattr(test.result, name) for name in fields},
+            holm=test.holm,
+            notes=list(test.result.notes),
+        )
+        for test in pairs
+    ]
+    return Tests(
+        tested=tested, untested=[UntestedPair(a=pair.a.label, b=pair.b.label, why=pair.why) for pair in others]
+    )

@@ -1,0 +1,162 @@
+"""Records of studies."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import Field
+
+from fersearch.api.records.base import Number, Part, Record, Value
+from fersearch.api.records.trials import Trial
+from fersearch.space import Choice, Dimension, Int
+from fersearch.study import StudyState
+
+if TYPE_CHECKING:
+    from fersearch.api.studies import Front, StudyView
+    from fersearch.store import Look as StoredLook
+    from fersearch.store import StudySummary
+
+
+class Look(Part):
+    """One opening of a split that the search never saw."""
+
+    checkpoint: str = Field(description="SHA-256 of the checkpoint that was evaluated")
+    dataset: str
+    split: str
+    n: int = Field(description="Images it was evaluated on")
+    metrics: dict[str, Number]
+    looked: datetime
+
+    @classmethod
+    def of(cls, look: "StoredLook") -> Self:
+        """Return the record of a look."""
+        return cls(**{name: getattr(look, name) for name in cls.model_fields})
+
+
+class Parameter(Part):
+    """What one parameter is searched over."""
+
+    kind: Literal["float", "int", "choice"]
+    low: Number = Field(default=None, description="The lowest value; null of a choice")
+    high: Number = Field(default=None, description="The highest value; null of a choice")
+    log: bool = Field(default=False, description="Whether it is searched on a log scale")
+    options: list[Value] | None = Field(default=None, description="The values of a choice")
+    when: dict[str, list[Value]] = Field(description="It applies only where each of these has one of the values")
+
+    @classmethod
+    def of(cls, dimension: Dimension) -> Self:
+        """Return the record of a dimension of the space."""
+        when = {name: list(values) for name, values in dimension.when.items()}
+        if isinstance(dimension, Choice):
+            return cls(kind="choice", options=list(dimension.options), when=when)
+        kind: Literal["float", "int"] = "int" if isinstance(dimension, Int) else "float"
+        return cls(kind=kind, low=dimension.low, high=dimension.high, log=dimension.log, when=when)
+
+
+class Budget(Part):
+    """When a study is over."""
+
+    trials: int = Field(description="Trials that ended")
+    timeout: float | None = Field(description="Seconds of running; null without a limit")
+
+
+class Study(Record):
+    """A study as `study list` gives it."""
+
+    name: str
+    model: str = Field(description="The architecture that is searched")
+    dataset: str
+    state: StudyState
+    created: datetime
+    objectives: list[str] = Field(description="METRIC:max or METRIC:min; the first ranks checkpoints")
+    counts: dict[str, int] = Field(description="Trials by state, where there are any")
+    storage: str = Field(description="The database's URL, without a password")
+    looks: list[Look]
+
+    @classmethod
+    def of(cls, summary: "StudySummary") -> Self:
+        """Return the record of a study in a list."""
+        return cls(
+            name=summary.name,
+            model=summary.model,
+            dataset=summary.dataset,
+            state=summary.state,
+            created=summary.created,
+            objectives=[str(objective) for objective in summary.objectives],
+            counts=dict(summary.counts),
+            storage=summary.storage,
+            looks=[Look.of(look) for look in summary.looks],
+        )
+
+
+class StudyDetail(Study):
+    """A study as `study show` gives it."""
+
+    space: dict[str, str] = Field(description="What each parameter is searched over, as `--set` writes it")
+    parameters: dict[str, Parameter] = Field(description="The space as data")
+    budget: Budget
+    seconds: float = Field(description="Seconds of running used")
+    sampler: str
+    pruner: str
+    seed: int
+    protocol: dict[str, Any] = Field(description="How a trial is judged: split, ratios, folds, repeats ...")
+    precision: str
+    limit: int | None = Field(description="Images of train and valid together; null for all")
+    weights: str | None = Field(description="What the architecture starts from; null for random weights")
+    dataset_options: dict[str, Value]
+    data: dict[str, Any] = Field(description="Which data the study is about; empty before its first run")
+    baseline: dict[str, Number] = Field(description="Metrics of always answering the commonest class")
+    refit: int = Field(description="How often the best configuration is trained again at the end")
+    unseen: list[str] = Field(description="Datasets that the best model judges at the end")
+    keep: str = Field(description="Whose checkpoints are kept: front, all or best N")
+    plugins: list[str] = Field(description="The plugin files that it keeps")
+    timing: str = Field(description="Whether trials shared a device while they were timed; empty if unknown")
+
+    @classmethod
+    def of_view(cls, view: "StudyView") -> Self:
+        """Return the record of one study."""
+        return cls(**_detail(view))
+
+
+class StudyRun(StudyDetail):
+    """A study as `study run` and `study create` give it at the end."""
+
+    front: list[Trial]
+
+    @classmethod
+    def of_run(cls, view: "StudyView", front: "Front") -> Self:
+        """Return the record of a study that was run, with its front."""
+        return cls(**_detail(view), front=[Trial.of(trial) for trial in front.trials])
+
+
+class StudyStop(Record):
+    """What `study stop` did."""
+
+    name: str
+    stopping: bool = Field(description="Whether a living driver was asked; without one nothing is stored")
+
+
+def _detail(view: "StudyView") -> dict[str, Any]:
+    spec = view.spec
+    dimensions: Mapping[str, Dimension] = spec.space.dimensions
+    looks: Sequence[StoredLook] = view.looks
+    same = ("name", "state", "created", "storage", "seconds", "space", "timing")
+    asked = ("dataset", "sampler", "pruner", "seed", "precision", "limit", "weights", "refit")
+    return {
+        **{name: getattr(view, name) for name in same},
+        **{name: getattr(spec, name) for name in asked},
+        "model": spec.model,
+        "objectives": [str(objective) for objective in spec.objectives],
+        "counts": dict(view.counts),
+        "looks": [Look.of(look) for look in looks],
+        "parameters": {name: Parameter.of(dimension) for name, dimension in dimensions.items()},
+        "budget": Budget(trials=spec.budget.trials, timeout=spec.budget.timeout),
+        "protocol": asdict(spec.protocol),
+        "dataset_options": dict(spec.dataset_options),
+        "data": dict(view.data),
+        "baseline": dict(view.baseline),
+        "unseen": list(spec.unseen),
+        "keep": str(spec.keep),
+        "plugins": list(view.plugins),
+    }

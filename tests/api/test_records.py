@@ -1,0 +1,293 @@
+"""The JSON records, each held to a file: names that scripts rely on stay."""
+
+import json
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from fersearch.api import records
+from fersearch.api.checkpoints import CheckpointRow, Pulled
+from fersearch.api.datasets import DatasetRow, DatasetView, Exported
+from fersearch.api.doctor import Check
+from fersearch.api.ensembles import Added, Ensemble, Member
+from fersearch.api.garbage import Garbage, Heap
+from fersearch.api.plugins import PluginRow, PluginView
+from fersearch.api.records import comparisons
+from fersearch.api.reruns import Changed, Compared, Rerun
+from fersearch.api.studies import Front, StudyView, TrialView
+from fersearch.data.verify import Report
+from fersearch.evaluation.evaluate import EvaluationView, Examined
+from fersearch.evaluation.predict import Prediction
+from fersearch.space import Choice, Float, Int, Space
+from fersearch.store import Look, StudySummary
+from fersearch.study import Budget, Keep, Objective, Protocol, StudySpec, StudyState
+from fersearch.training.evaluate import Scores
+from fersearch.training.model import Layer
+from fersearch.trial import Attempt, Epoch, Reason, Trial, TrialState
+
+GOLDEN = Path(__file__).parent / "golden"
+MOMENT = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+DIGEST = "ab" * 32
+OBJECTIVES = (Objective("f1_macro", "max"), Objective("train_seconds", "min"))
+SPEC = StudySpec(
+    name="cnn-faces",
+    model="cnn",
+    dataset="faces",
+    objectives=OBJECTIVES,
+    space=Space(
+        {
+            "optimizer": Choice("sgd", "adam"),
+            "learning_rate": Float(1e-3, 0.1, log=True),
+            "momentum": Float(0.0, 0.9, when={"optimizer": ("sgd",)}),
+            "batch_size": Int(16, 128, log=True),
+            "nesterov": Choice(True, False, when={"optimizer": ("sgd",)}),
+        }
+    ),
+    dataset_options={"image_size": 48, "hardness": 0.5},
+    budget=Budget(20, 1500.0),
+    protocol=Protocol("kfold", (0.6, 0.2, 0.2), folds=5, repeats=2),
+    seed=7,
+    limit=600,
+    refit=3,
+    unseen=("jaffe=/data/jaffe",),
+    keep=Keep("best", 5),
+)
+LOOK = Look(DIGEST, "faces", "test", 384, {"f1_macro": 0.5, "auc": math.nan}, MOMENT)
+SUMMARY = StudySummary(
+    "cnn-faces",
+    OBJECTIVES,
+    {"complete": 1, "pruned": 2},
+    MOMENT,
+    "cnn",
+    "faces",
+    (LOOK,),
+    "sqlite:///x.db",
+    StudyState.COMPLETE,
+)
+VIEW = StudyView(
+    "cnn-faces",
+    SPEC,
+    MOMENT,
+    {"complete": 1, "pruned": 2},
+    "sqlite:///x.db",
+    [LOOK],
+    {"f1_macro": 0.05},
+    95.5,
+    [],
+    "alone",
+    {"path": "/data/faces"},
+    ["plugins/own.py"],
+    StudyState.STOPPED,
+)
+TRIAL = Trial(
+    number=3,
+    params={"optimizer": "sgd", "learning_rate": 0.01, "batch_size": 32, "nesterov": True},
+    state=TrialState.PRUNED,
+    values={"f1_macro": 0.5, "train_seconds": math.inf, "parameters": 169270},
+    epochs=4,
+    kept_epoch=3,
+    checkpoint=DIGEST,
+    attempts=(
+        Attempt(1, Reason.OOM, "out of memory", "Traceback", 1, 2, 4.5, 41, "/logs/3-1.log", {"device": "cuda:0"}),
+        Attempt(2, Reason.PRUNED, first_epoch=3, last_epoch=4, seconds=3.5, pid=42, log="/logs/3-2.log"),
+    ),
+    verdict={"stop": True, "rung": 4, "rank": 3, "peers": 4, "kept": 2, "reason": "stopped at epoch 4"},
+    data_digest="cd" * 32,
+)
+RUNNING = Trial(0, {"optimizer": "adam"}, TrialState.RUNNING, attempts=(Attempt(1, pid=43, log="/logs/0-1.log"),))
+RELEASED = Trial(1, {"optimizer": "adam"}, TrialState.COMPLETE, released="front")
+HISTORY = [Epoch(3, {"f1_macro": 0.5, "valid_loss": math.nan}, 2.0, 1.5, ((1, 0), (0, 1)), 2)]
+EVALUATION = {
+    "dataset": "jaffe",
+    "split": "all",
+    "n": 3,
+    "classes": ("anger", "neutral"),
+    "metrics": {"accuracy": 0.75},
+    "confusion": ((1, 0), (0, 2)),
+    "per_class": {"anger": {"f1": 1.0, "support": 1}},
+}
+WHOLE = Scores(("anger", "neutral"), ("anger", "fear", "neutral"), {"accuracy": 0.5}, {}, ((0, 1, 0), (0, 0, 2)))
+PREDICTION = Prediction("a.png", "anger", {"anger": 0.75, "fear": 0.25}, (1, 2, 30, 40))
+
+EXAMPLES: dict[str, Callable[[], "records.Record | list[records.Record]"]] = {
+    "study": lambda: records.Study.of(SUMMARY),
+    "study_detail": lambda: records.StudyDetail.of_view(VIEW),
+    "study_run": lambda: records.StudyRun.of_run(VIEW, Front("cnn-faces", [TRIAL], OBJECTIVES, {})),
+    "study_stop": lambda: records.StudyStop(name="cnn-faces", stopping=True),
+    "trial": lambda: records.Trial.of(TRIAL),
+    "trial_detail": lambda: records.TrialDetail.of_view(TrialView(TRIAL, HISTORY)),
+    "trial_running": lambda: records.TrialDetail.of_view(TrialView(RUNNING, [])),
+    "trial_released": lambda: records.TrialDetail.of_view(TrialView(RELEASED, [])),
+    "rerun": lambda: records.Rerun.of(
+        Rerun(
+            "cnn-faces",
+            1,
+            7,
+            12,
+            (9, 8),
+            (Compared("f1_macro", 0.5, 0.375, True), Compared("train_seconds", None, 4.5, False)),
+            (Changed("threads", "2", "1"),),
+            Path("again"),
+        )
+    ),
+    "checkpoint": lambda: records.Checkpoint.of(CheckpointRow(3, DIGEST, 9, 0.75, {"f1_macro": 0.5})),
+    "pulled_checkpoint": lambda: records.PulledCheckpoint.of(Pulled(Path("out"), 3, {"f1_macro": 0.5})),
+    "garbage": lambda: records.Garbage.of(
+        Garbage("sqlite:///x.db", True, ("mine",), {"orphaned": Heap(2, 2**21)}, 1, {"sqlite:///y.db": "no file"})
+    ),
+    "prediction": lambda: records.Prediction.of(PREDICTION),
+    "face_prediction": lambda: records.FacePrediction.of(PREDICTION),
+    "evaluation": lambda: records.Evaluation.of(EvaluationView(**EVALUATION)),
+    "evaluation_of_other_classes": lambda: records.Evaluation.of(
+        EvaluationView(
+            **EVALUATION,
+            shared={"anger": "anger", "neutral": "neutral"},
+            left_out={"contempt": 2},
+            spare=("fear",),
+            full=WHOLE,
+            per_source={"jaffe": {"n": 3, "accuracy": 0.75}},
+            duplicates=1,
+        )
+    ),
+    "evaluations": lambda: records.evaluations(
+        [
+            Examined(Path("a"), EvaluationView(**EVALUATION)),
+            Examined(Path("b"), error=None),
+        ]
+    ),
+    "ensemble": lambda: records.Ensemble.of(
+        Ensemble(
+            Path("ens"),
+            "stacking",
+            DIGEST,
+            OBJECTIVES[0],
+            (Member("a", 4, DIGEST, 2.0, "1-a-4.safetensors"),),
+            (Added("a", 4, 0.6, True),),
+            300,
+            0.7,
+            0.6,
+            0.625,
+            0.59,
+            {"parameters": 338540.0},
+        )
+    ),
+    "dataset": lambda: records.Dataset.of(DatasetRow("faces", "drawn faces", "Apache-2.0", None)),
+    "dataset_detail": lambda: records.DatasetDetail.of(
+        DatasetView(
+            "merged",
+            "several datasets",
+            "mixed",
+            "/data",
+            {"channels": 1},
+            "majority",
+            ("anger",),
+            {"train": {"n": 2, "per_class": {"anger": 2}, "baseline": 1.0}},
+            ("one class only",),
+            {"faces": {"n": 2}},
+        )
+    ),
+    "dataset_check": lambda: records.DatasetCheck.of(
+        Report("faces", ("anger",), {"train": {"n": 2, "per_class": {"anger": 2}}}, (("constant", "none"),), ())
+    ),
+    "prepared_dataset": lambda: records.PreparedDataset.of("faces", Path("prepared")),
+    "exported_dataset": lambda: records.ExportedDataset.of("faces", Exported(Path("out"), {"train": 2, "valid": 1})),
+    "plugin": lambda: records.Plugin.of(PluginRow("architecture", "cnn", "fersearch_architectures.cnn", "a network")),
+    "plugin_detail": lambda: records.PluginDetail.of(
+        PluginView(
+            "architecture",
+            "cnn",
+            "fersearch_architectures.cnn",
+            "a network",
+            {"width": "16, 32"},
+            {"total": 10, "trainable": 8},
+            {"stages": "features, head"},
+            [Layer("0", "Conv2d", (16, 46, 46), 10, 8)],
+        )
+    ),
+    "system_check": lambda: records.SystemCheck.of(Check("home", "ok", "in /home", "", {"free_mb": 20480})),
+    "comparison": lambda: records.Comparison(
+        metrics=["f1_macro:max"],
+        studies=[
+            comparisons.ComparedTrial(
+                study="a",
+                trial=1,
+                model="cnn",
+                dataset="faces",
+                classes=["anger"],
+                n_valid=60,
+                protocol="5 folds",
+                values={"f1_macro": 0.5},
+                rounds={"1": {"f1_macro": math.nan}},
+            )
+        ],
+        comparable=[["a", "b"]],
+        tests={
+            "f1_macro": comparisons.Tests(
+                tested=[
+                    comparisons.PairedTest(
+                        a="a",
+                        b="b",
+                        n=5,
+                        difference=0.1,
+                        low=-0.1,
+                        high=0.3,
+                        wilcoxon=0.06,
+                        t=0.05,
+                        corrected=0.1,
+                        holm=0.2,
+                        notes=[],
+                    )
+                ],
+                untested=[comparisons.UntestedPair(a="a", b="c", why="other folds")],
+            )
+        },
+        warnings=[],
+        page=None,
+    ),
+    "sweep": lambda: records.Sweep(
+        study="a",
+        factor="optimizer",
+        metrics=["f1_macro:max"],
+        values=[comparisons.FactorValue(value="sgd", trials=[0, 2])],
+        equal_elsewhere=[0],
+        page="out/index.html",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_record_is_what_its_file_holds(name: str) -> None:
+    """Write the file anew only with a name that was added: `json.dumps(plain(example), indent=2)`."""
+    assert records.plain(EXAMPLES[name]()) == json.loads((GOLDEN / f"{name}.json").read_text())
+
+
+def test_each_record_has_a_file_and_each_file_a_record() -> None:
+    kinds = {type(one) for make in EXAMPLES.values() for one in _listed(make())}
+    assert kinds == {kind for kind in vars(records).values() if isinstance(kind, type)} - {records.Record}
+    assert {path.stem for path in GOLDEN.glob("*.json")} == set(EXAMPLES)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_record_fits_its_own_schema_and_is_read_back(name: str) -> None:
+    for one in _listed(EXAMPLES[name]()):
+        described = type(one).model_json_schema(mode="serialization")
+        plain = records.plain(one)
+        assert set(plain) <= set(described["properties"])
+        assert next(iter(plain.items())) == ("schema", 1)
+        assert records.plain(type(one).model_validate(plain)) == plain
+
+
+def test_a_record_is_frozen_and_refuses_names_that_nobody_described() -> None:
+    one = records.StudyStop(name="a", stopping=False)
+    with pytest.raises(ValidationError):
+        one.name = "b"  # type: ignore[misc]
+    with pytest.raises(ValidationError):
+        records.StudyStop.model_validate({"name": "a", "stopping": False, "more": 1})
+
+
+def _listed(made: "records.Record | list[records.Record]") -> list[records.Record]:
+    return made if isinstance(made, list) else [made]
