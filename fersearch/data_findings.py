@@ -47,7 +47,7 @@ def _check_batches(registry: Registry, spec: StudySpec, task: Task) -> None:
         return
     from fersearch.training.measure import refuse_single_images  # here, for it loads torch
 
-    refuse_single_images(registry.architecture(spec.model), next(spec.space.configurations()), task)
+    refuse_single_images(registry.architecture(spec.architecture), next(spec.space.configurations()), task)
 
 
 def check_taught(dataset: str, loaded: "Loaded") -> None:

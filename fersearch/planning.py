@@ -1,12 +1,12 @@
-"""From the words of a command or a study file to a checked StudySpec; all mistakes are found at once."""
+"""Make a checked StudySpec of what a command or a study file asks for; all mistakes are found at once."""
 
 import re
 import unicodedata
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from fersearch.components import Architecture, Dataset
 from fersearch.data import options as offered_options
@@ -14,31 +14,16 @@ from fersearch.data.locate import locate, remember
 from fersearch.errors import FersearchError, StudyFileError, UsageError, lookup
 from fersearch.recipe import OPTIMISATION, REGULARISATION, freezing, recipe
 from fersearch.registry import Registry
-from fersearch.search.samplers import FINITE, PRUNERS, SAMPLERS, check_finite
+from fersearch.search.samplers import FINITE, check_finite
 from fersearch.space import Space, Value, values_of
 from fersearch.study import Budget, Direction, Keep, Objective, Protocol, StudySpec
+from fersearch.study_options import BY_NAME, GREATEST, OPTIONS
 from fersearch.studyfile import mistake
 
-PRECISIONS = ("auto", "float32", "bf16")
 LONGEST_NAME = 200
 NAME_SIGNS = "._-+:/"
-SPLITS = ("auto", "official", "ratios", "kfold", "loso")
-DRAWN_BY = ("auto", "chance", "class", "subject")
-DUPLICATES = ("keep", "drop")
 OBJECTIVES = ("f1_macro", "train_seconds", "peak_memory_mb")
-TRIALS = 20
-LEAST = {
-    "trials": 1,
-    "timeout": 1,
-    "limit": 10,
-    "seed": 0,
-    "split_seed": 0,
-    "folds": 2,
-    "repeats": 1,
-    "refit": 0,
-}
-MOST = 2**63 - 1
-"""What a seed or a count may be: a number of 64 bits, as generators and databases hold."""
+TRIALS = int(BY_NAME["trials"].default)
 
 
 class Mistakes:
@@ -81,14 +66,14 @@ def dataset_options(dataset: Dataset, given: Mapping[str, str], mistakes: Mistak
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What a person asked for, in their words; None where nothing was said.
+class StudyRequest:
+    """What a study is asked to do, as it was given; None where nothing was.
 
     `settings` and `dataset_options` are texts in the language of `--set`. `lenient` names settings of a
     file that flags were given over: they are left out where the flags made them inapplicable.
     """
 
-    model: str
+    architecture: str
     dataset: str
     name: str | None = None
     data: Path | None = None
@@ -118,90 +103,97 @@ class Wishes:
 
 
 def plan(
-    wishes: Wishes,
+    request: StudyRequest,
     registry: Registry,
     *,
     file: Path | None = None,
     before: Sequence[str] = (),
     names: Sequence[str] = (),
 ) -> StudySpec:
-    """Check the wishes against the components and the space.
+    """Check a request against the components and the space.
 
     Args:
-        file: the study file that the wishes come from, if they do, and the mistakes found in it `before`.
+        file: the study file that the request comes from, if any, and the mistakes found in it `before`.
         names: the studies there are, so that a default name is free.
 
     Raises:
         UsageError: one mistake, or several in one message; StudyFileError if they came from `file`.
     """
     mistakes = Mistakes(before)
-    architecture, dataset = _components(wishes, registry, mistakes)
-    source, options = _data(dataset, wishes, mistakes) if dataset is not None else (None, {})
-    space = _space(architecture, dataset, wishes, registry, mistakes)
+    architecture, dataset = _components(request, registry, mistakes)
+    source, options = _data(dataset, request, mistakes) if dataset is not None else (None, {})
+    space = _space(architecture, dataset, request, registry, mistakes)
     _check_crop(space, options, mistakes)
-    objectives = _objectives(wishes.objectives or OBJECTIVES, registry, mistakes)
-    unseen = _unseen(wishes.unseen, registry, mistakes)
-    _check_words(wishes, mistakes)
-    if wishes.sampler in FINITE and not mistakes.found:
+    objectives = _objectives(request.objectives or OBJECTIVES, registry, mistakes)
+    unseen = _unseen(request.unseen, registry, mistakes)
+    _check_words(request, mistakes)
+    if request.sampler in FINITE and not mistakes.found:
         with mistakes.at("sampler"):
             check_finite(space)
     mistakes.settle(file)
     return StudySpec(
-        name=wishes.name or _free_name(_named(f"{wishes.model}-{wishes.dataset}")[: LONGEST_NAME - 20], names),
-        model=wishes.model,
-        dataset=wishes.dataset,
+        name=request.name
+        or _free_name(_named(f"{request.architecture}-{request.dataset}")[: LONGEST_NAME - 20], names),
+        architecture=request.architecture,
+        dataset=request.dataset,
         objectives=objectives,
         space=space,
         data=None if source is None else str(source),
         dataset_options=options,
-        budget=Budget(_or(wishes.trials, TRIALS), wishes.timeout),
-        protocol=_protocol(wishes),
-        sampler=wishes.sampler or "tpe",
-        pruner=wishes.pruner or "pareto",
-        seed=_or(wishes.seed, 0),
-        limit=wishes.limit,
-        weights=_settled(wishes.weights, architecture),
-        precision=cast(Literal["auto", "float32", "bf16"], wishes.precision or "auto"),
-        refit=_or(wishes.refit, 0),
+        budget=Budget(_or(request.trials, TRIALS), request.timeout),
+        protocol=_protocol(request),
+        sampler=request.sampler or "tpe",
+        pruner=request.pruner or "pareto",
+        seed=_or(request.seed, 0),
+        limit=request.limit,
+        weights=_settled(request.weights, architecture),
+        precision=cast(Literal["auto", "float32", "bf16"], request.precision or "auto"),
+        refit=_or(request.refit, 0),
         unseen=unseen,
-        keep=Keep.parse(wishes.keep or "front"),
+        keep=Keep.parse(request.keep or "front"),
     )
 
 
-def _components(wishes: Wishes, registry: Registry, mistakes: Mistakes) -> tuple[Architecture | None, Dataset | None]:
+def _components(
+    request: StudyRequest, registry: Registry, mistakes: Mistakes
+) -> tuple[Architecture | None, Dataset | None]:
     """The architecture, its weights checked, and the dataset; None where it is unknown."""
     architecture: Architecture | None = None
     dataset: Dataset | None = None
     with mistakes.at("model"):
-        architecture = registry.architecture(wishes.model) if wishes.model else None
+        architecture = registry.architecture(request.architecture) if request.architecture else None
     with mistakes.at("dataset"):
-        dataset = registry.dataset(wishes.dataset) if wishes.dataset else None
+        dataset = registry.dataset(request.dataset) if request.dataset else None
     if architecture is not None:
         with mistakes.at("weights"):
-            check_weights(architecture, wishes.weights)
+            check_weights(architecture, request.weights)
     return architecture, dataset
 
 
-def _data(dataset: Dataset, wishes: Wishes, mistakes: Mistakes) -> tuple[Path | None, dict[str, Value]]:
+def _data(dataset: Dataset, request: StudyRequest, mistakes: Mistakes) -> tuple[Path | None, dict[str, Value]]:
     """Where the dataset's files are, from now on for this study whatever its name leads to later; and its options."""
     source = None
     with mistakes.at("data"):
-        source = _source(dataset, wishes.data)
-    return source, dataset_options(dataset, wishes.dataset_options, mistakes)
+        source = _source(dataset, request.data)
+    return source, dataset_options(dataset, request.dataset_options, mistakes)
 
 
 def _space(
-    architecture: Architecture | None, dataset: Dataset | None, wishes: Wishes, registry: Registry, mistakes: Mistakes
+    architecture: Architecture | None,
+    dataset: Dataset | None,
+    request: StudyRequest,
+    registry: Registry,
+    mistakes: Mistakes,
 ) -> Space:
     """The narrowed space; where a component is unknown, what all share is checked, and what none brings is told."""
-    settings = _settings(wishes)
+    settings = _settings(request)
     if architecture is not None and dataset is not None:
-        offered = recipe(architecture, dataset, pretrained=wishes.weights is not None)
-        return narrow_space(offered, settings, mistakes, wishes.lenient)
+        offered = recipe(architecture, dataset, pretrained=request.weights is not None)
+        return narrow_space(offered, settings, mistakes, request.lenient)
     shared = Space({**OPTIMISATION, **REGULARISATION})
     brought = _brought(registry)
     known = {name: text for name, text in settings.items() if name in shared or name not in brought}
-    return narrow_space(shared, known, mistakes, wishes.lenient)
+    return narrow_space(shared, known, mistakes, request.lenient)
 
 
 def _brought(registry: Registry) -> set[str]:
@@ -210,17 +202,17 @@ def _brought(registry: Registry) -> set[str]:
     return {"target", *freezing((), pretrained=False), *added}
 
 
-def _protocol(wishes: Wishes) -> Protocol:
-    given = {
-        "split": wishes.split or ("kfold" if wishes.folds else "ratios" if wishes.ratios else None),
-        "ratios": wishes.ratios,
-        "seed": wishes.split_seed,
-        "by": wishes.by,
-        "folds": wishes.folds,
-        "repeats": wishes.repeats,
-        "duplicates": wishes.duplicates,
+def _protocol(request: StudyRequest) -> Protocol:
+    given: dict[str, Any] = {
+        "split": request.split or ("kfold" if request.folds else "ratios" if request.ratios else None),
+        "ratios": request.ratios,
+        "split_seed": request.split_seed,
+        "by": request.by,
+        "folds": request.folds,
+        "repeats": request.repeats,
+        "duplicates": request.duplicates,
     }
-    return Protocol.from_json({name: value for name, value in given.items() if value is not None})
+    return Protocol(**{name: value for name, value in given.items() if value is not None})
 
 
 def narrow_space(
@@ -271,32 +263,33 @@ def _objectives(texts: Sequence[str], registry: Registry, mistakes: Mistakes) ->
     return tuple(found)
 
 
-def _check_words(wishes: Wishes, mistakes: Mistakes) -> None:
-    words: dict[str, Iterable[str]] = {"sampler": SAMPLERS, "pruner": PRUNERS, "precision": PRECISIONS, "split": SPLITS}
-    words |= {"by": DRAWN_BY, "duplicates": DUPLICATES}
-    for key, known in words.items():
-        given = getattr(wishes, key)
-        if given is not None:
-            with mistakes.at(key):
-                lookup(key, given, dict.fromkeys(known))
-    for key, least in LEAST.items():
-        given = getattr(wishes, key)
-        if given is not None and not given >= least:
-            error = UsageError(f"{key} {given} is too small", f"give {least} or more")
-            mistakes.found.append((key, error))
-        elif given is not None and given > MOST:
-            error = UsageError(f"{key} {given} is too large", f"give {MOST} at most")
-            mistakes.found.append((key, error))
-    if wishes.folds is not None and wishes.split not in (None, "kfold"):
-        error = UsageError(f"folds {wishes.folds} with split {wishes.split}", "only split = kfold has folds")
+def _check_words(request: StudyRequest, mistakes: Mistakes) -> None:
+    for option in OPTIONS:
+        given = getattr(request, option.name, None)
+        if given is None:
+            continue
+        with mistakes.at(option.name):
+            if option.choices:
+                lookup(option.name, given, dict.fromkeys(option.choices))
+            elif option.least is not None:
+                _check_number(option.name, given, option.least)
+    if request.folds is not None and request.split not in (None, "kfold"):
+        error = UsageError(f"folds {request.folds} with split {request.split}", "only split = kfold has folds")
         mistakes.found.append(("folds", error))
-    if wishes.ratios is not None and wishes.split == "official":
+    if request.ratios is not None and request.split == "official":
         error = UsageError("ratios with split official", "they say how images are drawn; leave one of the two out")
         mistakes.found.append(("ratios", error))
     with mistakes.at("name"):
-        _check_name(wishes.name)
+        _check_name(request.name)
     with mistakes.at("keep"):
-        Keep.parse(wishes.keep or "front")
+        Keep.parse(request.keep or "front")
+
+
+def _check_number(name: str, given: float, least: int) -> None:
+    if not given >= least:
+        raise UsageError(f"{name} {given} is too small", f"give {least} or more")
+    if given > GREATEST:
+        raise UsageError(f"{name} {given} is too large", f"give {GREATEST} at most")
 
 
 def _check_name(name: str | None) -> None:
@@ -313,6 +306,10 @@ def _check_name(name: str | None) -> None:
         f"'{name}' is no name for a study",
         f"use letters, digits, '.', '_', '-', '+', ':' and '/', but no '..'{suggested}",
     )
+
+
+def _default_name(request: StudyRequest) -> str:
+    return _named(f"{request.architecture}-{request.dataset}")[: LONGEST_NAME - 20]
 
 
 def _named(text: str) -> str:
@@ -362,8 +359,8 @@ def _check_crop(space: Space, options: Mapping[str, Value], mistakes: Mistakes) 
         mistakes.found.append(("space.crop", error))
 
 
-def _settings(wishes: Wishes) -> dict[str, str]:
-    return {**wishes.settings, **({"epochs": wishes.epochs} if wishes.epochs else {})}
+def _settings(request: StudyRequest) -> dict[str, str]:
+    return {**request.settings, **({"epochs": request.epochs} if request.epochs else {})}
 
 
 def _parents(space: Space, name: str) -> set[str]:

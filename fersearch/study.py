@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal, Self
 
@@ -64,7 +64,7 @@ class Protocol:
     `split` is `auto` (the dataset's own split where it has one), `official` (refuse a dataset
     without one), `ratios` (every image drawn anew), `kfold` (each of `folds` parts of train and
     valid validates once) or `loso` (each subject validates once: leave one subject out). Parts
-    are drawn with `seed`, `by` chance, by class (stratified), by subject (whole subjects
+    are drawn with `split_seed`, `by` chance, by class (stratified), by subject (whole subjects
     together, and refused where they are not known), or auto: by subject where the dataset knows
     its subjects, by class elsewhere. `ratios` are the shares of train, valid and test, None for
     70/15/15; with kfold and loso they decide by their last number which share of all images is
@@ -77,7 +77,7 @@ class Protocol:
 
     split: Literal["auto", "official", "ratios", "kfold", "loso"] = "auto"
     ratios: tuple[float, float, float] | None = None
-    seed: int = 42
+    split_seed: int = 42
     by: Literal["auto", "chance", "class", "subject"] = "auto"
     folds: int = 5
     repeats: int = 1
@@ -93,11 +93,21 @@ class Protocol:
         """Whether a trial trains more than once."""
         return self.folded or self.repeats > 1
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the protocol as plain data."""
+        return {self.key(name): value for name, value in asdict(self).items()}
+
+    @staticmethod
+    def key(name: str) -> str:
+        """Return what plain data call a field: databases and cards have `seed` for `split_seed`."""
+        return "seed" if name == "split_seed" else name
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The protocol that `dataclasses.asdict` made plain."""
-        ratios = data.get("ratios")
-        return cls(**{**data, "ratios": None if ratios is None else tuple(ratios)})
+        """Read the protocol that `to_json` wrote."""
+        known = {field.name: data[cls.key(field.name)] for field in fields(cls) if cls.key(field.name) in data}
+        ratios = known.get("ratios")
+        return cls(**{**known, "ratios": None if ratios is None else tuple(ratios)})
 
 
 @dataclass(frozen=True)
@@ -164,7 +174,7 @@ class Keep:
 class StudySpec:
     """All that a study was asked to do.
 
-    `model`, `dataset` and the metrics of `objectives` are names of components. `data` is the
+    `architecture`, `dataset` and the metrics of `objectives` are names of components. `data` is the
     folder or file given for the dataset, None for the one known by name. `space` is the narrowed
     space that is searched, epochs included. `limit` bounds the images of train and valid
     together (a stratified subset). `weights` starts the architecture from a named source or a
@@ -176,7 +186,7 @@ class StudySpec:
     """
 
     name: str
-    model: str
+    architecture: str
     dataset: str
     objectives: tuple[Objective, ...]
     space: Space
@@ -195,8 +205,10 @@ class StudySpec:
     keep: Keep = Keep()
 
     def to_json(self) -> dict[str, Any]:
-        """The spec as plain data, for the store."""
+        """Return the spec as plain data, for the store, which calls the architecture `model`."""
         data = asdict(self)
+        data["model"] = data.pop("architecture")
+        data["protocol"] = self.protocol.to_json()
         data["space"] = self.space.to_json()
         data["keep"] = str(self.keep)
         return data
@@ -204,7 +216,7 @@ class StudySpec:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The spec that `to_json` wrote; one that does not say what to keep was promised every checkpoint."""
-        known = dict(data)
+        known = {"architecture" if name == "model" else name: value for name, value in data.items()}
         known["keep"] = Keep.parse(data.get("keep", "all"))
         known["objectives"] = tuple(Objective(**item) for item in data["objectives"])
         known["space"] = Space.from_json(data["space"])

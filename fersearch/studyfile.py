@@ -9,124 +9,34 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
-from fersearch import formatting
 from fersearch.errors import FersearchError, StudyFileError, UnknownName, UsageError, suggestion
 from fersearch.recipe import OPTIMISATION, REGULARISATION
-from fersearch.space import Value
-
-Count = Annotated[int, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Scalar = bool | int | float | str
-
-
-def _text(value: Any) -> str:
-    """A value of the file in the language of `--set`; ValueError if it is not one."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, str) and value.strip():
-        return value.strip()
-    if isinstance(value, list) and value and all(isinstance(item, Scalar) for item in value):
-        return ",".join(_text(item) for item in value)
-    if isinstance(value, dict) and set(value) == {"low", "high"}:
-        return f"{_text(value['low'])}..{_text(value['high'])}"
-    raise ValueError(f"{_shown(value)} is no setting; write a value, a list of values, 'LOW..HIGH' or {{low, high}}")
-
-
-def _listed(value: Any) -> Any:
-    return value if isinstance(value, list) else [value]
-
-
-def _each_named(value: Any) -> Any:
-    """One dataset or several, each by name or as a table, as a list of tables."""
-    several = value if isinstance(value, list) else [value]
-    return [{"name": item} if isinstance(item, str) else item for item in several]
-
-
-def _whole(ratios: list[float]) -> list[float]:
-    if abs(sum(ratios) - 1) > 1e-6:
-        raise ValueError(f"{_shown(ratios)} sums to {sum(ratios):g}; the shares of train, valid and test sum to 1")
-    return ratios
-
-
-Setting = Annotated[str, BeforeValidator(_text)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class DatasetSection(_Section):
-    """`[dataset]`: its name, where its files are, and its options."""
-
-    name: str | None = None
-    data: str | None = None
-    options: dict[str, Setting] = {}
-
-
-class ProtocolSection(_Section):
-    """`[protocol]`: how a trial is judged (see `fersearch.study.Protocol`)."""
-
-    split: Literal["auto", "official", "ratios", "kfold", "loso"] | None = None
-    by: Literal["auto", "chance", "class", "subject"] | None = None
-    folds: Annotated[int, Field(ge=2)] | None = None
-    repeats: Count | None = None
-    duplicates: Literal["keep", "drop"] | None = None
-    ratios: Annotated[list[Share], Field(min_length=3, max_length=3), AfterValidator(_whole)] | None = None
-    seed: Annotated[int, Field(ge=0)] | None = None
-
-
-class StudySection(_Section):
-    """The whole file; every key may be left out and given by a flag instead."""
-
-    name: str | None = None
-    model: Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)] | None = None
-    dataset: Annotated[list[DatasetSection], BeforeValidator(_each_named)] = []
-    data: str | None = None
-    objectives: Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)] | None = None
-    trials: Count | None = None
-    timeout: Annotated[float, BeforeValidator(formatting.seconds)] | None = None
-    epochs: Setting | None = None
-    limit: Count | None = None
-    seed: Annotated[int, Field(ge=0)] | None = None
-    sampler: str | None = None
-    pruner: str | None = None
-    weights: str | None = None
-    precision: Literal["auto", "float32", "bf16"] | None = None
-    refit: Annotated[int, Field(ge=0)] | None = None
-    unseen: Annotated[list[str], BeforeValidator(_listed)] | None = None
-    keep: str | None = None
-    plugins: Annotated[list[str], BeforeValidator(_listed)] = []
-    space: dict[str, Setting] = {}
-    protocol: ProtocolSection = ProtocolSection()
-
+from fersearch.study_schema import SECTIONS, StudySection, shown
 
 DEEPEST = 8
 TOO_DEEP = "nested too deeply; a study file has tables in tables and lists of values, no more"
-SECTIONS: dict[str, type[_Section]] = {"": StudySection, "dataset": DatasetSection, "protocol": ProtocolSection}
 
 
 @dataclass(frozen=True)
 class StudyFile:
     """A study file that was read.
 
-    `wishes` are the keywords of `api.create_study` that all its studies share, `models` and `datasets` (each its
+    `options` are the keywords of `api.create_study` that all its studies share, `models` and `datasets` (each its
     keywords) what it makes a study of each of.
     """
 
     path: Path
-    wishes: Mapping[str, Any]
+    options: Mapping[str, Any]
     models: tuple[str, ...] = ()
     datasets: tuple[Mapping[str, Any], ...] = ()
     plugins: tuple[Path, ...] = ()
 
     def studies(self, flags: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The wishes of each study, with every flag that was given over them; settings and options one by one.
+        """Return the options of each study, with every flag that was given over them; settings one by one.
 
         A flag for the model or the dataset goes before all that the file lists, and another dataset leaves the
         file's data folders and dataset options behind, which are not its own. Several studies are called
@@ -137,7 +47,7 @@ class StudyFile:
         found = []
         for model in models:
             for dataset in datasets:
-                kept = merged({**self.wishes, **dataset, **({"model": model} if model else {})}, flags)
+                kept = merged({**self.options, **dataset, **({"model": model} if model else {})}, flags)
                 parts = [model] if len(models) > 1 else []
                 parts += [dataset["dataset"]] if len(datasets) > 1 else []
                 if parts:
@@ -151,9 +61,9 @@ class StudyFile:
         return [dataset for dataset in self.datasets if dataset.get("dataset") == given][:1] or [{}]
 
 
-def merged(wishes: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Wishes with flags over them."""
-    kept = dict(wishes)
+def merged(options: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with flags over them."""
+    kept = dict(options)
     for name, value in flags.items():
         if isinstance(value, Mapping):
             kept[name] = {**kept.get(name, {}), **value}
@@ -195,13 +105,13 @@ def read(path: Path) -> tuple[StudyFile, list[str]]:
         for problem in problems:
             _drop(data, problem["loc"])
         study = StudySection.model_validate(data)
-    folder = path.parent
+    read, folder = study.model_dump(), path.parent
     file = StudyFile(
         path,
-        _wishes(study),
-        models=tuple(study.model or ()),
-        datasets=tuple(_dataset(section, study.data, folder) for section in study.dataset or [DatasetSection()]),
-        plugins=tuple(_place(folder, name) for name in study.plugins),
+        _options(read),
+        models=tuple(read["model"] or ()),
+        datasets=tuple(_dataset(section, read["data"], folder) for section in read["dataset"] or [{}]),
+        plugins=tuple(_place(folder, name) for name in read["plugins"] or ()),
     )
     return file, mistakes
 
@@ -275,24 +185,29 @@ def _clashes(data: Mapping[str, Any]) -> list[str]:
         found.append("data: given twice, also as dataset.data; keep one")
     if "data" in data and isinstance(dataset, list) and len(dataset) > 1:
         found.append("data: one folder for several datasets; write it into each [[dataset]]")
+    protocol = data.get("protocol")
+    if isinstance(protocol, dict) and {"seed", "split_seed"} <= set(protocol):
+        found.append("protocol.seed: given twice, also as protocol.split_seed; keep split_seed")
     if "epochs" in data and isinstance(space, dict) and "epochs" in space:
         found.append("epochs: given twice, also as space.epochs; keep one")
     return found
 
 
-def _wishes(study: StudySection) -> dict[str, Any]:
-    given = study.model_dump(exclude={"model", "dataset", "space", "protocol", "data", "plugins"})
-    given |= study.protocol.model_dump(exclude={"seed", "ratios"})
-    given["split_seed"] = study.protocol.seed
-    given["ratios"] = tuple(study.protocol.ratios) if study.protocol.ratios else None
-    given["settings"] = study.space or None
+def _options(study: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keywords that all studies of a file share."""
+    apart = ("model", "dataset", "space", "protocol", "data", "plugins")
+    given = {name: value for name, value in study.items() if name not in apart}
+    protocol = dict(study["protocol"])
+    seed, ratios = protocol.pop("seed"), protocol.pop("ratios")
+    given |= protocol | {"ratios": tuple(ratios) if ratios else None, "settings": study["space"] or None}
+    given["split_seed"] = seed if protocol["split_seed"] is None else protocol["split_seed"]
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _dataset(section: DatasetSection, data: str | None, folder: Path) -> dict[str, Any]:
-    """The keywords of one dataset."""
-    place = section.data or data
-    given: dict[str, Any] = {"dataset": section.name, "dataset_options": section.options or None}
+def _dataset(section: Mapping[str, Any], data: str | None, folder: Path) -> dict[str, Any]:
+    """Return the keywords of one dataset."""
+    place = section.get("data") or data
+    given: dict[str, Any] = {"dataset": section.get("name"), "dataset_options": section.get("options") or None}
     given["data"] = _place(folder, place) if place else None
     return {name: value for name, value in given.items() if value is not None}
 
@@ -308,8 +223,8 @@ def _worded(problem: Mapping[str, Any]) -> str:
     if kind == "literal_error":
         offered = context["expected"].replace("'", "").replace(" or ", ", ")
         near = suggestion(str(came), offered.split(", ")).replace("known:", "offered:")
-        return f"{key}: {_shown(came)} is not offered; {near}"
-    return f"{key}: {_shown(came)} {_expected(kind, context, problem['msg'])}"
+        return f"{key}: {shown(came)} is not offered; {near}"
+    return f"{key}: {shown(came)} {_expected(kind, context, problem['msg'])}"
 
 
 def _unknown(place: Sequence[str]) -> str:
@@ -335,14 +250,3 @@ def _expected(kind: str, context: Mapping[str, Any], fallback: str) -> str:
         "too_long": f"has more than {context.get('max_length')} values",
     }
     return words.get(kind) or f"cannot be used: {fallback[:1].lower()}{fallback[1:]}"
-
-
-def _shown(value: Value | Any) -> str:
-    """A value as the file writes it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list):
-        return f"[{', '.join(_shown(item) for item in value)}]"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} = {_shown(item)}" for key, item in value.items()) + "}"
-    return repr(value)

@@ -1,6 +1,5 @@
 """Whole cards for tests that write checkpoints and ensembles of their own."""
 
-from dataclasses import asdict
 from typing import Any
 
 from fersearch.study import Protocol
@@ -13,7 +12,7 @@ SHARED: dict[str, Any] = {
     "image_size": 48,
     "dataset": {"name": "faces", "digest": "0" * 64, "options": {}, "target": "majority", "limit": None},
     "licence": "",
-    "protocol": asdict(Protocol()),
+    "protocol": Protocol().to_json(),
     "plugins": [],
     "versions": {"fersearch": "0.1.0"},
     "study": "gone",

@@ -9,7 +9,8 @@ import pytest
 import typer
 from PIL import Image
 
-from fersearch import cli, hookspecs, studyfile, templates
+from fersearch import cli, hookspecs, study_options, studyfile, templates
+from fersearch.study_schema import DatasetSection
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -110,10 +111,9 @@ def test_every_study_file_is_in_its_readme():
 
 def test_every_key_of_a_study_file_is_in_its_readme():
     guide = (ROOT / "studies" / "README.md").read_text(encoding="utf-8")
-    keys = [key for section in studyfile.SECTIONS.values() for key in section.model_fields]
-    assert [
-        key for key in keys if f"`{key}`" not in guide and f"`[{key}]`" not in guide and f"`{key} = " not in guide
-    ] == []
+    assert study_options.documentation("") in guide
+    assert study_options.documentation("protocol") in guide
+    assert [key for key in DatasetSection.model_fields if f"`{key}`" not in guide] == []
 
 
 def test_the_example_of_the_plugin_guide_works(tmp_path):

@@ -1,10 +1,10 @@
-"""From wishes to a spec: what is refused, in which words, and that all of it is told at once."""
+"""From a request to a spec: what is refused, in which words, and that all of it is said at once."""
 
 import pytest
 
 from fersearch import Architecture, Choice, Dataset, Float, Metric
 from fersearch.errors import StudyFileError, UnknownName, UsageError
-from fersearch.planning import Wishes, plan, unseen_dataset
+from fersearch.planning import StudyRequest, plan, unseen_dataset
 from fersearch.registry import Registry
 from fersearch.study import Protocol
 
@@ -62,7 +62,7 @@ def registry():
 
 
 def test_a_plain_wish_becomes_the_defaults(registry):
-    spec = plan(Wishes("net", "drawn"), registry)
+    spec = plan(StudyRequest("net", "drawn"), registry)
     assert spec.name == "net-drawn"
     assert [str(o) for o in spec.objectives] == ["f1_macro:max", "train_seconds:min", "peak_memory_mb:min"]
     assert (spec.sampler, spec.pruner, spec.seed, spec.budget.trials) == ("tpe", "pareto", 0, 20)
@@ -73,29 +73,29 @@ def test_a_plain_wish_becomes_the_defaults(registry):
 
 
 def test_a_spec_survives_the_store(registry):
-    spec = plan(Wishes("net", "drawn", settings={"learning_rate": "0.01..0.1", "optimizer": "sgd"}), registry)
+    spec = plan(StudyRequest("net", "drawn", settings={"learning_rate": "0.01..0.1", "optimizer": "sgd"}), registry)
     assert type(spec).from_json(spec.to_json()) == spec
 
 
 def test_a_free_name_is_found(registry):
-    assert plan(Wishes("net", "drawn"), registry, names=["net-drawn", "net-drawn-2"]).name == "net-drawn-3"
+    assert plan(StudyRequest("net", "drawn"), registry, names=["net-drawn", "net-drawn-2"]).name == "net-drawn-3"
 
 
 def test_pretrained_weights_open_the_freezing_rules(registry):
-    spec = plan(Wishes("net", "drawn", weights="imagenet"), registry)
+    spec = plan(StudyRequest("net", "drawn", weights="imagenet"), registry)
     assert spec.space["freeze"].options == ("none", "all_but_last", "all_but_first_and_last", "first_1")
 
 
 def test_epochs_are_fixed_or_a_range(registry):
-    assert plan(Wishes("net", "drawn", epochs="7"), registry).space["epochs"].options == (7,)
-    ranged = plan(Wishes("net", "drawn", epochs="5..9"), registry).space["epochs"]
+    assert plan(StudyRequest("net", "drawn", epochs="7"), registry).space["epochs"].options == (7,)
+    ranged = plan(StudyRequest("net", "drawn", epochs="5..9"), registry).space["epochs"]
     assert (ranged.low, ranged.high) == (5, 9)
 
 
 @pytest.mark.parametrize(
-    ("wishes", "told"),
+    ("asked", "told"),
     [
-        ({"model": "nte"}, "unknown architecture 'nte'\n  did you mean 'net'? known architectures: net"),
+        ({"architecture": "nte"}, "unknown architecture 'nte'\n  did you mean 'net'? known architectures: net"),
         ({"dataset": "drown"}, "unknown dataset 'drown'\n  did you mean 'drawn'? known datasets: drawn"),
         ({"sampler": "tpee"}, "unknown sampler 'tpee'\n  did you mean 'tpe'?"),
         ({"settings": {"momentun": "0.9"}}, "unknown parameter 'momentun'\n  did you mean 'momentum'?"),
@@ -113,15 +113,15 @@ def test_epochs_are_fixed_or_a_range(registry):
         ({"name": "x" * 201}, "'xxxxxxxxxxxxxxxxxxxx...' is no name for a study: it has 201 characters"),
     ],
 )
-def test_a_mistake_is_told(registry, wishes, told):
+def test_a_mistake_is_told(registry, asked, told):
     with pytest.raises(UsageError) as caught:
-        plan(Wishes(**{"model": "net", "dataset": "drawn", **wishes}), registry)
+        plan(StudyRequest(**{"architecture": "net", "dataset": "drawn", **asked}), registry)
     assert str(caught.value).startswith(told)
 
 
 @pytest.mark.parametrize("name", ["a", "wut-ärger", "怒り/1", "खुशी", "v1.2_b+c:d", "x" * 200, "٣"])
 def test_a_name_of_any_script_is_taken(registry, name):
-    assert plan(Wishes("net", "drawn", name=name), registry).name == name
+    assert plan(StudyRequest("net", "drawn", name=name), registry).name == name
 
 
 @pytest.mark.parametrize(
@@ -130,30 +130,30 @@ def test_a_name_of_any_script_is_taken(registry, name):
 )
 def test_a_name_that_will_not_do_is_refused_with_one_that_does(registry, name, meant):
     with pytest.raises(UsageError, match="is no name for a study") as caught:
-        plan(Wishes("net", "drawn", name=name), registry)
+        plan(StudyRequest("net", "drawn", name=name), registry)
     assert caught.value.hint == f"use letters, digits, '.', '_', '-', '+', ':' and '/', but no '..'; such as '{meant}'"
-    assert plan(Wishes("net", "drawn", name=meant), registry).name == meant
+    assert plan(StudyRequest("net", "drawn", name=meant), registry).name == meant
 
 
 def test_all_mistakes_are_told_at_once(registry):
-    wishes = Wishes("net", "drown", sampler="x", settings={"batch_size": "0"}, objectives=["f1"], trials=0)
+    request = StudyRequest("net", "drown", sampler="x", settings={"batch_size": "0"}, objectives=["f1"], trials=0)
     with pytest.raises(UsageError) as caught:
-        plan(wishes, registry)
+        plan(request, registry)
     for word in ("'drown'", "'x'", "'f1'", "trials 0", "batch_size: 0"):
         assert word in str(caught.value)
 
 
 def test_a_files_mistakes_come_with_those_found_in_it_before(registry, tmp_path):
-    wishes = Wishes("net", "drawn", settings={"momentun": "0.9", "width": "9"})
+    request = StudyRequest("net", "drawn", settings={"momentun": "0.9", "width": "9"})
     with pytest.raises(StudyFileError) as caught:
-        plan(wishes, registry, file=tmp_path / "study.toml", before=["trails: unknown key"])
+        plan(request, registry, file=tmp_path / "study.toml", before=["trails: unknown key"])
     assert [line.partition(":")[0] for line in caught.value.mistakes] == ["trails", "space.momentun", "space.width"]
 
 
 def test_an_unknown_model_hides_no_mistake_of_the_space(registry, tmp_path):
     settings = {"batch_sise": "32", "width": "9", "frozen_batch_norm": "fixed", "dropout": "2"}
     with pytest.raises(StudyFileError) as caught:
-        plan(Wishes("nte", "drawn", settings=settings, epochs="three"), registry, file=tmp_path / "study.toml")
+        plan(StudyRequest("nte", "drawn", settings=settings, epochs="three"), registry, file=tmp_path / "study.toml")
     keys = [line.partition(":")[0] for line in caught.value.mistakes]
     assert keys == ["model", "space.batch_sise", "space.dropout", "epochs"]
 
@@ -161,32 +161,34 @@ def test_an_unknown_model_hides_no_mistake_of_the_space(registry, tmp_path):
 def test_an_unknown_name_tells_of_broken_plugins(registry):
     registry.broken["x.py"] = "plugin x.py cannot be loaded: SyntaxError: invalid syntax"
     with pytest.raises(UnknownName, match=r"not loaded: plugin x\.py"):
-        plan(Wishes("tiny", "drawn"), registry)
+        plan(StudyRequest("tiny", "drawn"), registry)
 
 
 def test_ratios_and_split_reach_the_protocol(registry):
-    spec = plan(Wishes("net", "drawn", split="ratios", ratios=(0.6, 0.2, 0.2), split_seed=7), registry)
-    assert (spec.protocol.split, spec.protocol.ratios, spec.protocol.seed) == ("ratios", (0.6, 0.2, 0.2), 7)
+    spec = plan(StudyRequest("net", "drawn", split="ratios", ratios=(0.6, 0.2, 0.2), split_seed=7), registry)
+    assert (spec.protocol.split, spec.protocol.ratios, spec.protocol.split_seed) == ("ratios", (0.6, 0.2, 0.2), 7)
 
 
 def test_a_parameter_that_depends_on_another_keeps_its_parents_setting(registry):
-    spec = plan(Wishes("net", "drawn", settings={"optimizer": "sgd", "momentum": "0.9"}), registry)
+    spec = plan(StudyRequest("net", "drawn", settings={"optimizer": "sgd", "momentum": "0.9"}), registry)
     assert spec.space["momentum"].options == (0.9,)
     assert isinstance(spec.space["learning_rate"], Float)
 
 
 def test_an_endless_grid_is_refused_and_a_finite_one_planned(registry):
     with pytest.raises(UsageError, match="this sampler needs a finite space"):
-        plan(Wishes("net", "drawn", sampler="grid"), registry)
-    real = plan(Wishes("net", "drawn"), registry).space
+        plan(StudyRequest("net", "drawn", sampler="grid"), registry)
+    real = plan(StudyRequest("net", "drawn"), registry).space
     finite = {name: "0.1" for name in real if isinstance(real[name], Float)}
     fixed = {"optimizer": "sgd", "scheduler": "none", "loss": "cross_entropy"}
     applies = {
         name: text
         for name, text in finite.items()
-        if name in plan(Wishes("net", "drawn", settings=fixed), registry).space
+        if name in plan(StudyRequest("net", "drawn", settings=fixed), registry).space
     }
-    spec = plan(Wishes("net", "drawn", sampler="grid", settings={**fixed, **applies, "momentum": "0.9"}), registry)
+    spec = plan(
+        StudyRequest("net", "drawn", sampler="grid", settings={**fixed, **applies, "momentum": "0.9"}), registry
+    )
     assert spec.space.size()
 
 
@@ -204,40 +206,40 @@ def test_a_flag_may_make_a_files_setting_inapplicable(tmp_path, monkeypatch, reg
 
 def test_a_crop_must_fit_into_the_images(registry):
     with pytest.raises(UsageError, match="crop: 64 pixels of images of 48") as caught:
-        plan(Wishes("net", "drawn", settings={"crop": "40,64"}), registry)
+        plan(StudyRequest("net", "drawn", settings={"crop": "40,64"}), registry)
     assert "raise --image-size" in caught.value.hint
-    assert "crop" in plan(Wishes("net", "drawn", settings={"crop": "40"}), registry).space
+    assert "crop" in plan(StudyRequest("net", "drawn", settings={"crop": "40"}), registry).space
 
 
 def test_folds_mean_kfold_and_nothing_else(registry):
-    assert plan(Wishes("net", "drawn", folds=3), registry).protocol == Protocol("kfold", folds=3)
+    assert plan(StudyRequest("net", "drawn", folds=3), registry).protocol == Protocol("kfold", folds=3)
     with pytest.raises(UsageError, match="folds 3 with split official"):
-        plan(Wishes("net", "drawn", folds=3, split="official"), registry)
+        plan(StudyRequest("net", "drawn", folds=3, split="official"), registry)
 
 
 def test_ratios_mean_a_drawn_split(registry):
-    assert plan(Wishes("net", "drawn", ratios=(0.6, 0.2, 0.2)), registry).protocol.split == "ratios"
+    assert plan(StudyRequest("net", "drawn", ratios=(0.6, 0.2, 0.2)), registry).protocol.split == "ratios"
     with pytest.raises(UsageError, match="ratios with split official"):
-        plan(Wishes("net", "drawn", ratios=(0.6, 0.2, 0.2), split="official"), registry)
+        plan(StudyRequest("net", "drawn", ratios=(0.6, 0.2, 0.2), split="official"), registry)
 
 
 def test_an_unknown_unseen_dataset_is_a_mistake(registry):
     with pytest.raises(UsageError, match="unknown dataset 'jafe'"):
-        plan(Wishes("net", "drawn", unseen=["jafe"]), registry)
+        plan(StudyRequest("net", "drawn", unseen=["jafe"]), registry)
 
 
 def test_unseen_data_is_named_by_dataset_or_by_dataset_and_path(registry, tmp_path, monkeypatch):
-    spec = plan(Wishes("net", "drawn", unseen=["drawn", f"drawn={tmp_path}"]), registry)
+    spec = plan(StudyRequest("net", "drawn", unseen=["drawn", f"drawn={tmp_path}"]), registry)
     assert spec.unseen == ("drawn", "drawn")
     monkeypatch.setattr(Drawn, "needs_data", True)
-    spec = plan(Wishes("net", "drawn", data=tmp_path, unseen=["drawn", f"drawn={tmp_path}"]), registry)
+    spec = plan(StudyRequest("net", "drawn", data=tmp_path, unseen=["drawn", f"drawn={tmp_path}"]), registry)
     assert spec.unseen == ("drawn", f"drawn={tmp_path}")
     assert [unseen_dataset(text) for text in spec.unseen] == [("drawn", None), ("drawn", tmp_path)]
     with pytest.raises(UsageError, match="nowhere does not exist"):
-        plan(Wishes("net", "drawn", data=tmp_path, unseen=[f"drawn={tmp_path / 'nowhere'}"]), registry)
+        plan(StudyRequest("net", "drawn", data=tmp_path, unseen=[f"drawn={tmp_path / 'nowhere'}"]), registry)
     monkeypatch.setattr(Drawn, "named_by_path", True)
     with pytest.raises(UsageError, match="unseen drawn: its name alone does not say where it is\n  write drawn=PATH"):
-        plan(Wishes("net", "drawn", data=tmp_path, unseen=["drawn"]), registry)
+        plan(StudyRequest("net", "drawn", data=tmp_path, unseen=["drawn"]), registry)
 
 
 def test_a_study_keeps_the_path_that_its_datasets_name_leads_to_now(registry, tmp_path, monkeypatch):
@@ -246,5 +248,5 @@ def test_a_study_keeps_the_path_that_its_datasets_name_leads_to_now(registry, tm
     first, second = tmp_path / "first", tmp_path / "second"
     for folder in (first, second):
         folder.mkdir()
-        assert plan(Wishes("net", "drawn", data=folder), registry).data == str(folder)
-        assert plan(Wishes("net", "drawn"), registry).data == str(folder)
+        assert plan(StudyRequest("net", "drawn", data=folder), registry).data == str(folder)
+        assert plan(StudyRequest("net", "drawn"), registry).data == str(folder)

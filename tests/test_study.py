@@ -19,7 +19,7 @@ SPACE = Space(
 )
 FULL = StudySpec(
     name="s",
-    model="cnn",
+    architecture="cnn",
     dataset="ferplus",
     objectives=(Objective("f1_macro", "max"), Objective("train_seconds", "min")),
     space=SPACE,

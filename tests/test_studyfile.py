@@ -59,11 +59,11 @@ def test_all_mistakes_of_a_file_are_told_at_once_and_the_rest_is_read(tmp_path):
     path = write(tmp_path, "trails = 3\nlimit = -1\nmodel = 'cnn'\n[space]\nmomentum = []\ndropout = 0.1\n")
     file, mistakes = studyfile.read(path)
     assert mistakes == [
-        "limit: -1 is not above 0",
+        "limit: -1 is below 10",
         f"space.momentum: [] is no setting; {SETTING}",
         f"trails: unknown key; did you mean 'trials'? known: {TOP}",
     ]
-    assert (file.models, file.wishes) == (("cnn",), {"settings": {"dropout": "0.1"}})
+    assert (file.models, file.options) == (("cnn",), {"settings": {"dropout": "0.1"}})
 
 
 def test_a_file_that_is_no_toml_says_where(tmp_path):
@@ -121,7 +121,7 @@ def test_a_whole_file_becomes_the_keywords_of_create_study(tmp_path):
     assert file.plugins == (tmp_path / "mine.py",)
     assert file.models == ("cnn",)
     assert file.datasets == ({"dataset": "ferplus", "dataset_options": {"classes": "10"}, "data": tmp_path / "faces"},)
-    assert file.wishes == {
+    assert file.options == {
         "name": "mine",
         "objectives": ["f1_macro"],
         "trials": 5,

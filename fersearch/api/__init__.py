@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fersearch.api.checkpoints import list_checkpoints, pull_checkpoint
     from fersearch.api.compare import compare_studies, sweep_study
-    from fersearch.api.creating import check_file, create_from_file, create_study
+    from fersearch.api.creating import check_file, create_from_file, create_study, study_schema
     from fersearch.api.datasets import (
         export_dataset,
         list_datasets,
@@ -77,6 +77,7 @@ _HOMES = {
     "show_plugin": "fersearch.api.plugins",
     "show_study": "fersearch.api.studies",
     "show_trial": "fersearch.api.studies",
+    "study_schema": "fersearch.api.creating",
     "stop_study": "fersearch.api.studies",
     "study_spec": "fersearch.api.studies",
     "sweep_study": "fersearch.api.compare",
@@ -121,6 +122,7 @@ __all__ = [
     "show_study",
     "show_trial",
     "stop_study",
+    "study_schema",
     "study_spec",
     "sweep_study",
     "to_optuna",

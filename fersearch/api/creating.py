@@ -1,4 +1,4 @@
-"""Creating studies, from the words of a command or from a study file."""
+"""Creating studies, from the options of a command or from a study file."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from fersearch.components import Evaluation
 from fersearch.context import components, open_store
 from fersearch.data_findings import Progress, check_data
 from fersearch.errors import NameTaken, NoDatabase, StudyFileError
-from fersearch.planning import Wishes, plan
+from fersearch.planning import StudyRequest, plan
 from fersearch.plugins import PluginFile
 from fersearch.registry import Registry
 from fersearch.study import StudySpec
@@ -23,7 +23,7 @@ def create_study(
     plugins: Iterable[Path] = (),
     storage: str | None = None,
     progress: Progress | None = None,
-    **wishes: Any,
+    **options: Any,
 ) -> StudySpec:
     """Create a study and return its spec; `run_study` runs it.
 
@@ -31,15 +31,15 @@ def create_study(
 
     Args:
         progress: called with the images read and all of them.
-        wishes: the fields of `fersearch.planning.Wishes`.
+        options: the fields of `fersearch.planning.StudyRequest`.
 
     Raises:
-        UsageError: one or more of the wishes cannot be fulfilled; the message tells all of them.
+        UsageError: one or more options cannot be met; the message has all of them.
     """
     registry = components(plugins)
 
     def planned(names: Sequence[str]) -> list[StudySpec]:
-        return [plan(Wishes(model, dataset, **wishes), registry, names=names)]
+        return [plan(StudyRequest(model, dataset, **options), registry, names=names)]
 
     return _stored(storage, registry, planned(_names(storage)), planned, progress)[0]
 
@@ -52,7 +52,7 @@ def create_from_file(
     storage: str | None = None,
     progress: Progress | None = None,
 ) -> list[StudySpec]:
-    """Create the studies that a TOML file describes; `overrides` are wishes that go before the file's.
+    """Create the studies that a TOML file describes; `overrides` are options that go before the file's.
 
     Raises:
         StudyFileError: all mistakes of the file, each with its key; then no study was created.
@@ -127,10 +127,17 @@ def check_file(
     return _from_file(path, overrides or {}, plugins, ())[1]
 
 
+def study_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a study file, for editors and forms."""
+    from fersearch.study_schema import json_schema
+
+    return json_schema()
+
+
 def used_files(registry: Registry, spec: StudySpec) -> list[PluginFile]:
     """The single plugin files that a study cannot run without: its model's, its dataset's, its objectives'."""
     metrics = [registry.metric(objective.metric) for objective in spec.objectives]
-    used = [registry.architecture(spec.model), registry.dataset(spec.dataset), *metrics]
+    used = [registry.architecture(spec.architecture), registry.dataset(spec.dataset), *metrics]
     files = {file.digest: file for file in map(registry.file_of, used) if file is not None}
     return list(files.values())
 
@@ -142,18 +149,19 @@ def _from_file(
     file, mistakes = studyfile.read(path)
     registry = components([*file.plugins, *plugins])
     given = overrides.get("settings")
-    lenient = set(file.wishes.get("settings", {})) - set(given) if given else set()
+    lenient = set(file.options.get("settings", {})) - set(given) if given else set()
     specs: list[StudySpec] = []
     found: list[str] = []
-    for wishes in file.studies(overrides):
+    for options in file.studies(overrides):
         for key in ("model", "dataset"):
-            if key not in wishes:
+            if key not in options:
                 if not any(line.startswith(key) for line in mistakes):
                     mistakes.append(f'{key}: missing; write {key} = "..." or give --{key}')
-                wishes[key] = ""
+                options[key] = ""
         taken = [*names, *(spec.name for spec in specs)]
         try:
-            specs.append(plan(Wishes(**wishes, lenient=lenient), registry, file=path, before=mistakes, names=taken))
+            request = StudyRequest(options.pop("model"), **options, lenient=lenient)
+            specs.append(plan(request, registry, file=path, before=mistakes, names=taken))
         except StudyFileError as error:
             found += error.mistakes
     if found:

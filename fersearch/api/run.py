@@ -150,7 +150,7 @@ def refit_spec(spec: StudySpec, best: Trial, name: str) -> StudySpec:
     """The study of one trial that trains a configuration `refit` times, on the protocol's split without folds."""
     told = spec.protocol
     split = ("ratios" if told.ratios else "auto") if told.folded else told.split
-    protocol = Protocol(split, told.ratios, told.seed, told.by, repeats=spec.refit, duplicates=told.duplicates)
+    protocol = Protocol(split, told.ratios, told.split_seed, told.by, repeats=spec.refit, duplicates=told.duplicates)
     return replace(
         spec,
         name=name,

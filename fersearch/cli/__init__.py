@@ -10,14 +10,21 @@ from typing import Annotated
 import typer
 
 from fersearch import trust
-from fersearch.cli import checkpoint, dataset, doctor, ensemble, errors, flags, inference, plugin, study, trial
+from fersearch.cli import checkpoint, command, dataset, doctor, ensemble, errors, inference, plugin, study, trial
+
+
+class Commands(command.Group):
+    """All commands: the nouns, then what is done with their models, then the machine."""
+
+    order = ("study", "trial", "checkpoint", "dataset", "plugin", "predict", "evaluate", "ensemble", "doctor")
+
 
 app = typer.Typer(
     name="fersearch",
+    cls=Commands,
     help="Hyperparameter search for facial expression recognition.",
     epilog="Start here: fersearch study create --model cnn --dataset faces",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # help drawn by rich takes twice as long to come
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -30,13 +37,13 @@ NOUNS = {
     "plugin": plugin.app,
 }
 for noun, commands in NOUNS.items():
-    flags.refuse_repeats(commands)
+    command.build(commands)
     app.add_typer(commands, name=noun)
 app.command("predict")(inference.predict)
 app.command("evaluate")(inference.evaluate)
 app.command("ensemble")(ensemble.ensemble)
 app.command("doctor")(doctor.doctor)
-flags.refuse_repeats(app)
+command.build(app)
 
 
 def _version(wanted: bool) -> None:

@@ -5,11 +5,13 @@ from typing import Annotated
 
 import typer
 
+from fersearch.cli import completion
+from fersearch.cli.command import Group, examples
 from fersearch.cli.flags import AsJson, Storage, Yes
 from fersearch.cli.study import confirm
 
-app = typer.Typer(help="Trained weights with everything needed to use them.", no_args_is_help=True)
-Study = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.")]
+app = typer.Typer(cls=Group, help="Trained weights with everything needed to use them.", no_args_is_help=True)
+Study = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.", autocompletion=completion.studies)]
 
 
 @app.command("list")
@@ -28,7 +30,12 @@ def list_(study: Study, storage: Storage = None, as_json: AsJson = False) -> Non
         render.show(render.checkpoints(rows, api.show_study(study, storage).spec.objectives))
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "fersearch checkpoint pull cnn-ferplus",
+        "fersearch checkpoint pull cnn-ferplus --prefer knee --where 'peak_memory_mb<=500'",
+    )
+)
 def pull(
     study: Study,
     trial: Annotated[int | None, typer.Option("--trial", metavar="N", help="This trial's.")] = None,

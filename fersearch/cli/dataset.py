@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
-from fersearch.cli import errors, flags
+from fersearch.cli import errors
+from fersearch.cli.command import Group, flat
 from fersearch.cli.flags import AsJson, DatasetFlags, Plugins, Target
 
-app = typer.Typer(help="Labelled faces: find, check and prepare them.", no_args_is_help=True)
+app = typer.Typer(cls=Group, help="Labelled faces: find, check and prepare them.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="DATASET", help="As `dataset list` names it.")]
 
 
@@ -29,7 +30,7 @@ def list_(plugin: Plugins = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-@flags.flat
+@flat
 def show(
     name: Name, *, which: DatasetFlags, target: Target = None, plugin: Plugins = None, as_json: AsJson = False
 ) -> None:
@@ -51,7 +52,7 @@ def show(
 
 
 @app.command()
-@flags.flat
+@flat
 def verify(name: Name, *, which: DatasetFlags, plugin: Plugins = None, as_json: AsJson = False) -> None:
     """Check a dataset: counts, duplicates, leakage, constant images, votes, subjects."""
     from fersearch import api
@@ -71,7 +72,7 @@ def verify(name: Name, *, which: DatasetFlags, plugin: Plugins = None, as_json: 
 
 
 @app.command()
-@flags.flat
+@flat
 def prepare(name: Name, *, which: DatasetFlags, plugin: Plugins = None, as_json: AsJson = False) -> None:
     """Decode a dataset once; studies then map it."""
     from fersearch import api
@@ -91,7 +92,7 @@ def prepare(name: Name, *, which: DatasetFlags, plugin: Plugins = None, as_json:
 
 
 @app.command()
-@flags.flat
+@flat
 def export(
     name: Name,
     *,
@@ -133,7 +134,7 @@ def export(
 
 
 @app.command()
-@flags.flat
+@flat
 def report(
     name: Name,
     *,

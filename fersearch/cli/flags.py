@@ -1,24 +1,21 @@
 """The flags that commands share, each described once."""
 
-import functools
 import inspect
 import math
 import os
 import re
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, is_dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any
 
 import typer
 import typer.core
 
 from fersearch import formatting, trust
+from fersearch.cli import completion
 from fersearch.errors import UsageError
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
+from fersearch.study_options import BY_NAME, END, OPTIONS
 
 Storage = Annotated[
     str | None,
@@ -27,21 +24,31 @@ Storage = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-Keep = Annotated[
-    str | None,
-    typer.Option("--keep", metavar="front|all|best:N", help="Whose checkpoints stay on the disk; default the front's."),
-]
+RUN = "Where and how trials run"
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-Plugins = Annotated[
-    list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Also use this plugin file; repeatable.")
-]
-Data = Annotated[Path | None, typer.Option("--data", metavar="PATH", help="Folder or file of the dataset.")]
-Options = Annotated[
-    list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="An option of the dataset; repeatable.")
-]
-ImageSize = Annotated[int | None, typer.Option("--image-size", metavar="PIXELS", help="Side of the images.")]
-Channels = Annotated[int | None, typer.Option("--channels", help="1 grey, 3 colour.")]
-Target = Annotated[str | None, typer.Option("--target", help="Training target, as `dataset show` lists them.")]
+TYPES: dict[str, Any] = {"integer": int, "path": Path, "texts": list[str], "settings": list[str], "paths": list[Path]}
+"""What the command line reads for options of a kind; text for all others."""
+
+
+def _flag(name: str) -> Any:
+    option = BY_NAME[name]
+    metavar = option.metavar or {"integer": "N", "choice": "|".join(option.choices)}.get(option.kind, "NAME")
+    return typer.Option(
+        *option.flags,
+        metavar=metavar,
+        help=option.help,
+        rich_help_panel=option.group or None,
+        autocompletion={"model": completion.architectures, "dataset": completion.datasets}.get(name),
+    )
+
+
+Keep = Annotated[str | None, _flag("keep")]
+Plugins = Annotated[list[Path] | None, _flag("plugins")]
+Data = Annotated[Path | None, _flag("data")]
+Options = Annotated[list[str] | None, _flag("dataset_options")]
+ImageSize = Annotated[int | None, _flag("image_size")]
+Channels = Annotated[int | None, _flag("channels")]
+Target = Annotated[str | None, _flag("target")]
 
 
 @dataclass(frozen=True)
@@ -60,89 +67,34 @@ class DatasetFlags:
         return {**given, **{name: str(value) for name, value in short.items() if value is not None}}
 
 
-@dataclass(frozen=True)
 class StudyFlags:
-    """What a study is asked to do; each flag overrides a study file's key."""
+    """What a study is asked to do, one flag for each of its options; each overrides a study file's key."""
 
-    model: Annotated[str | None, typer.Option("--model", "-m", help="Architecture, as `plugin list` names it.")] = None
-    dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Dataset, as `dataset list` names it.")] = None
-    data: Data = None
-    option: Options = None
-    image_size: ImageSize = None
-    channels: Channels = None
-    target: Target = None
-    split: Annotated[str | None, typer.Option("--split", help="auto, official, ratios, kfold or loso.")] = None
-    by: Annotated[
-        str | None,
-        typer.Option(
-            "--by",
-            help="How rows are assigned when a split is drawn: class (stratified), subject (grouped), chance; or auto.",
-        ),
-    ] = None
-    ratios: Annotated[
-        str | None,
-        typer.Option("--ratios", metavar="60/20/20", help="Shares of train, valid and test; means --split ratios."),
-    ] = None
-    split_seed: Annotated[int | None, typer.Option("--split-seed", help="Seed that images are split by.")] = None
-    folds: Annotated[int | None, typer.Option("--folds", help="Train on so many folds; means --split kfold.")] = None
-    repeats: Annotated[int | None, typer.Option("--repeats", help="Train each trial N times with different seeds.")] = (
-        None
+    __signature__ = inspect.Signature(
+        [
+            inspect.Parameter(
+                option.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=None,
+                annotation=Annotated[TYPES.get(option.kind, str) | None, _flag(option.name)],
+            )
+            for option in OPTIONS
+        ]
     )
-    duplicates: Annotated[
-        str | None, typer.Option("--duplicates", help="keep, or drop: leave out of train what valid or test repeat.")
-    ] = None
-    limit: Annotated[
-        int | None, typer.Option("--limit", help="Use so many images of train and valid, a stratified subset.")
-    ] = None
-    set: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=...", help="Narrow a parameter: VALUE, LOW..HIGH or a,b,c; repeatable."),
-    ] = None
-    weights: Annotated[str | None, typer.Option("--weights", help="Start from a named source or a file.")] = None
-    plugin: Plugins = None
-    name: Annotated[str | None, typer.Option("--name", help="The study's name; default MODEL-DATASET.")] = None
-    objective: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--objective",
-            metavar="METRIC[:max|min]",
-            help="Metric to optimise; repeatable, the first ranks checkpoints.",
-        ),
-    ] = None
-    trials: Annotated[int | None, typer.Option("--trials", help="End after so many trials.")] = None
-    timeout: Annotated[
-        str | None, typer.Option("--timeout", metavar="DURATION", help="End after 90, 90s, 55m or 2h of running.")
-    ] = None
-    epochs: Annotated[str | None, typer.Option("--epochs", help="Epochs of a trial: N, or LOW..HIGH to search it.")] = (
-        None
-    )
-    seed: Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")] = None
-    sampler: Annotated[str | None, typer.Option("--sampler", help="tpe, nsga2, random, grid, ofat, gp or qmc.")] = None
-    pruner: Annotated[str | None, typer.Option("--pruner", help="pareto, or none.")] = None
-    precision: Annotated[str | None, typer.Option("--precision", help="auto, float32 or bf16.")] = None
-    refit: Annotated[
-        int | None, typer.Option("--refit", help="After the search, retrain the best configuration N times.")
-    ] = None
-    unseen: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--unseen", help="At the end judge the best model on this dataset, NAME or NAME=PATH; repeatable."
-        ),
-    ] = None
-    keep: Keep = None
+
+    def __init__(self, **given: Any) -> None:
+        self.given = given
 
     def keywords(self) -> dict[str, Any]:
-        """What was given, as keywords of `api.create_study`."""
-        data = DatasetFlags(self.data, self.option, self.image_size, self.channels)
-        settings = pairs("--set", self.set) | ({"target": self.target} if self.target else {})
-        same: tuple[str, ...] = ("model", "dataset", "name", "data", "trials", "epochs", "limit", "seed", "sampler")
-        same += ("pruner", "weights", "keep")
-        same += ("precision", "split", "split_seed", "by", "folds", "repeats", "duplicates", "refit")
-        given = {name: getattr(self, name) for name in same}
-        given["ratios"] = shares(self.ratios)
-        given["unseen"] = list(self.unseen or ())
-        given |= {"dataset_options": data.options(), "settings": settings, "objectives": list(self.objective or ())}
-        given |= {"timeout": duration("--timeout", self.timeout), "plugins": list(self.plugin or ())}
+        """Return what was given, as keywords of `api.create_study`."""
+        given = {name: value for name, value in self.given.items() if value is not None}
+        shorthand = {name: str(given.pop(name)) for name in ("image_size", "channels") if name in given}
+        options = pairs("--option", given.pop("dataset_options", None)) | shorthand
+        target = {"target": given.pop("target")} if given.get("target") else {}
+        settings = pairs("--set", given.pop("settings", None)) | target
+        given |= {"dataset_options": options, "settings": settings}
+        given["ratios"] = shares(given.get("ratios"))
+        given["timeout"] = duration("--timeout", given.get("timeout"))
         return {name: value for name, value in given.items() if value not in (None, {}, [])}
 
 
@@ -176,25 +128,57 @@ class RunFlags:
     """Where and how trials run."""
 
     slots: Annotated[
-        int | None, typer.Option("--slots", help="Trials at once; default one a GPU, else one a core.")
+        int | None, typer.Option("--slots", metavar="N", help="Trials at once; default one a GPU, else one a core.")
     ] = None
     slots_per_gpu: Annotated[
         str | None,
-        typer.Option("--slots-per-gpu", metavar="N|auto", help="Trials at once on each GPU; auto: what fits."),
+        typer.Option(
+            "--slots-per-gpu",
+            metavar="N|auto",
+            rich_help_panel=RUN,
+            help="Trials at once on each GPU; auto: what fits.",
+        ),
     ] = None
     threads_per_slot: Annotated[
-        int | None, typer.Option("--threads-per-slot", help="CPU threads of each trial; default the cores shared out.")
+        int | None,
+        typer.Option(
+            "--threads-per-slot",
+            metavar="N",
+            rich_help_panel=RUN,
+            help="CPU threads of each trial; default the cores shared out.",
+        ),
     ] = None
     exclusive_timing: Annotated[
-        bool, typer.Option("--exclusive-timing", help="At the end time each trial of the front again, alone.")
+        bool,
+        typer.Option(
+            "--exclusive-timing", rich_help_panel=END, help="At the end time each trial of the front again, alone."
+        ),
     ] = False
-    in_process: Annotated[bool, typer.Option("--in-process", help="Run one trial without forking, for a debugger.")] = (
-        False
-    )
-    engine: Annotated[str, typer.Option("--engine", help="local: this machine; ray: a cluster, by Ray Tune.")] = "local"
+    in_process: Annotated[
+        bool,
+        typer.Option(
+            "--in-process",
+            rich_help_panel=RUN,
+            help="Run one trial without forking, for a debugger.",
+        ),
+    ] = False
+    engine: Annotated[
+        str,
+        typer.Option(
+            "--engine",
+            metavar="local|ray",
+            rich_help_panel=RUN,
+            help="local: this machine; ray: a cluster, by Ray Tune.",
+        ),
+    ] = "local"
     ray_address: Annotated[
         str | None,
-        typer.Option("--ray-address", metavar="auto|HOST:PORT|local", help="The cluster; local starts one here."),
+        typer.Option(
+            "--ray-address",
+            metavar="auto|HOST:PORT|local",
+            rich_help_panel=RUN,
+            help="The cluster; local starts one here.",
+        ),
     ] = None
     artifacts: Annotated[
         str | None,
@@ -202,6 +186,7 @@ class RunFlags:
             "--artifacts",
             metavar="URL",
             callback=_artifacts,
+            rich_help_panel=RUN,
             help="Where checkpoints and states go, a folder or s3://...; default FERSEARCH_ARTIFACTS, else the home.",
         ),
     ] = None
@@ -210,12 +195,18 @@ class RunFlags:
         typer.Option(
             "--hung-after",
             metavar="DURATION",
+            rich_help_panel=RUN,
             help="Kill and retry a trial without a heartbeat for this long; default 10m, 0 never.",
         ),
     ] = None
     grace: Annotated[
         str | None,
-        typer.Option("--grace", metavar="DURATION", help="How long trials may save after SIGTERM; default 30s."),
+        typer.Option(
+            "--grace",
+            metavar="DURATION",
+            rich_help_panel=RUN,
+            help="How long trials may save after SIGTERM; default 30s.",
+        ),
     ] = None
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell every epoch of every trial.")] = False
 
@@ -262,47 +253,3 @@ def duration(flag: str, text: str | None, *, zero: bool = False) -> float | None
     except ValueError as error:
         problem, _, advice = str(error).partition("; ")
         raise UsageError(f"{flag}: {problem}", advice) from None
-
-
-class OnceEach(typer.core.TyperCommand):
-    """A command that refuses a flag given twice where only the last would count."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse a command line, each flag of one value at most once; UsageError names the flag otherwise."""
-        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
-        options: list[Any] = [one for one in given if one.param_type_name == "option"]
-        single = [one for one in options if not one.multiple and not one.is_flag]
-        for option, times in Counter(single).items():
-            if times > 1:
-                raise UsageError(f"{option.opts[0]} is given {times} times", "give it once")
-        return super().parse_args(ctx, args)
-
-
-def refuse_repeats(app: typer.Typer) -> None:
-    """Let the commands of an app refuse a flag of one value that is given twice."""
-    for command in app.registered_commands:
-        command.cls = OnceEach
-
-
-def flat(command: Command) -> Command:
-    """Let a command take records of flags: every field of a dataclass parameter becomes a flag of its own."""
-    hints = get_type_hints(command, include_extras=True)
-    parameters: list[inspect.Parameter] = []
-    records: dict[str, Any] = {}
-    for name, parameter in inspect.signature(command).parameters.items():
-        if is_dataclass(hints[name]):
-            records[name] = hints[name]
-            parameters += inspect.signature(hints[name]).parameters.values()
-        else:
-            parameters.append(parameter)
-
-    @functools.wraps(command)
-    def spread(**given: Any) -> Any:
-        for name, record in records.items():
-            given[name] = record(**{field: given.pop(field) for field in inspect.signature(record).parameters})
-        return command(**given)
-
-    keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
-    spread.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined]
-    spread.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return spread  # type: ignore[return-value]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fersearch.cli import errors, flags
+from fersearch.cli import errors
+from fersearch.cli.command import flat
 from fersearch.cli.flags import AsJson, DatasetFlags, Storage
 from fersearch.errors import UsageError
 
@@ -76,7 +77,7 @@ def predict(
         raise typer.Exit(1)
 
 
-@flags.flat
+@flat
 def evaluate(
     checkpoint: Annotated[
         Path,

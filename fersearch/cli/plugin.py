@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
+from fersearch.cli.command import Group
 from fersearch.cli.flags import AsJson, Plugins, pairs
 
-app = typer.Typer(help="Architectures, datasets and metrics.", no_args_is_help=True)
+app = typer.Typer(cls=Group, help="Architectures, datasets and metrics.", no_args_is_help=True)
 
 
 @app.command("list")

@@ -107,7 +107,7 @@ class Watcher(Observer):
         so_far = f", {len(ended)} ended before" if ended else ""
         limit = f", at most {durations.brief(seconds)}" if seconds is not None else ""
         self.say(
-            f"study {study.name}: {spec.model} on {spec.dataset}, {formatting.plural(total, 'trial')}{so_far}, "
+            f"study {study.name}: {spec.architecture} on {spec.dataset}, {formatting.plural(total, 'trial')}{so_far}, "
             f"{slots} at once{limit}{f', each trained {rounds} times' if rounds > 1 else ''}"
         )
 

@@ -1,5 +1,6 @@
 """`fersearch study`: create, run, check, list, show, front, delete, export, report, compare."""
 
+import json
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -8,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from fersearch.cli import compare, errors, flags
+from fersearch.cli import compare, completion, errors, flags
+from fersearch.cli.command import Group, examples, flat
 from fersearch.cli.flags import AsJson, Keep, RunFlags, Storage, StudyFlags, TrustStored, Yes
 from fersearch.errors import FersearchError, UsageError
 from fersearch.escaping import masked_url, printable, safe
@@ -16,8 +18,8 @@ from fersearch.escaping import masked_url, printable, safe
 if TYPE_CHECKING:
     from fersearch.api.studies import Front, StudyView
 
-app = typer.Typer(help="Searches: create, run, look at and export them.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.")]
+app = typer.Typer(cls=Group, help="Searches: create, run, look at and export them.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.", autocompletion=completion.studies)]
 File = Annotated[Path | None, typer.Argument(metavar="FILE.toml", help="A study file; flags override it.")]
 Where = Annotated[
     list[str] | None,
@@ -32,8 +34,13 @@ AcceptDataChange = Annotated[
 NoRun = Annotated[bool, typer.Option("--no-run", help="Only create it.")]
 
 
-@app.command()
-@flags.flat
+@app.command(
+    epilog=examples(
+        "fersearch study create --model cnn --dataset faces --trials 20",
+        "fersearch study create studies/ferplus.toml --data ~/ferplus --timeout 2h",
+    )
+)
+@flat
 def create(
     file: File = None,
     *,
@@ -63,8 +70,10 @@ def create(
     return _run_each(names, how, storage=storage, as_json=as_json)
 
 
-@app.command()
-@flags.flat
+@app.command(
+    epilog=examples("fersearch study run cnn-faces --trials 40", "fersearch study run 'grid/*' --slots-per-gpu auto")
+)
+@flat
 def run(
     name: Name,
     *,
@@ -107,7 +116,7 @@ def stop(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-@flags.flat
+@flat
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="A study file.")], *, wishes: StudyFlags
 ) -> None:
@@ -121,6 +130,14 @@ def check(
     render.show(f"{file} is sound")
     for spec in specs:
         render.show("", render.spec(spec))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a study file, for editors and forms."""
+    from fersearch import api
+
+    typer.echo(json.dumps(api.study_schema(), indent=2))
 
 
 @app.command("list")
@@ -229,7 +246,13 @@ def report(
 app.command("report")(report)
 
 
-app.command("compare")(compare.compare)
+app.command(
+    "compare",
+    epilog=examples(
+        "fersearch study compare cnn-ferplus resnet18-ferplus",
+        "fersearch study compare cnn-ferplus --factor optimizer -o comparison",
+    ),
+)(compare.compare)
 
 
 def _pour(file: TextIO) -> None:

@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
+from fersearch.cli import completion
+from fersearch.cli.command import Group
 from fersearch.cli.flags import AsJson, Data, Storage, TrustStored
 from fersearch.errors import UsageError
 from fersearch.trial import Epoch
 
-app = typer.Typer(help="The configurations a study tried.", no_args_is_help=True)
-Study = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.")]
+app = typer.Typer(cls=Group, help="The configurations a study tried.", no_args_is_help=True)
+Study = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.", autocompletion=completion.studies)]
 Number = Annotated[int, typer.Argument(metavar="N", help="The trial's number.")]
 
 

@@ -113,7 +113,7 @@ def _folded(labels: Labels, protocol: Protocol, round: int) -> Parts:
     else:
         repeat, fold = divmod(round - 1, protocol.folds)
         groups = _groups_by(labels, pool, protocol)
-        random = int(np.random.default_rng([protocol.seed, 3, repeat]).integers(2**31))
+        random = int(np.random.default_rng([protocol.split_seed, 3, repeat]).integers(2**31))
         hard = None if protocol.by == "chance" else np.asarray(labels.hard)[pool]
         chosen = validation_rows(len(pool), protocol.folds, fold, random, hard, groups, labels.class_names)
     parts[pool[chosen]] = VALID
@@ -164,7 +164,7 @@ def fewer_subjects(labels: Labels, protocol: Protocol, limit: int) -> Labels:
         return labels
     subjects, names = known_subjects(labels, pool)
     counts = np.unique(subjects[subjects != ""], return_counts=True)[1]
-    order = np.random.default_rng([protocol.seed, 4]).permutation(len(names))
+    order = np.random.default_rng([protocol.split_seed, 4]).permutation(len(names))
     fitting = max(2, int((counts[order].cumsum() <= limit).sum()))
     split = np.array(labels.split, np.int8)
     split[pool[~np.isin(subjects, names[order[:fitting]])]] = LEFT_OUT
@@ -222,7 +222,7 @@ def _groups(labels: Labels, rows: Ints) -> Ints | None:
 def _drawn(labels: Labels, rows: Ints, shares: Sequence[float], protocol: Protocol) -> Parts:
     """A part for each of some rows, in shares of train, valid and test."""
     hard, groups = np.asarray(labels.hard)[rows], _groups_by(labels, rows, protocol)
-    random = np.random.default_rng([protocol.seed, 1])
+    random = np.random.default_rng([protocol.split_seed, 1])
     if groups is not None:
         return _by_subject(hard, groups, shares, random)
     strata = np.zeros_like(hard) if protocol.by == "chance" else hard

@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +132,7 @@ def view(
     """The folder of derived arrays for one choice of options, protocol, limit and round, made if there is none."""
     chosen = dataset_options.loading(dataset, params)
     round = round if protocol.folded else 1
-    facts = {"options": chosen, "protocol": asdict(protocol), "limit": limit, "by": _maker(dataset), "format": FORMAT}
+    facts = {"options": chosen, "protocol": protocol.to_json(), "limit": limit, "by": _maker(dataset), "format": FORMAT}
     facts["round"] = round
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
     folder = prepared.folder / "views" / key
@@ -181,7 +181,7 @@ def _make(
                 f"dataset {dataset.name} leaves no image for {name}", "check its options, or draw a split with ratios"
             )
     if limit is not None:
-        indices = splits.limited(indices, hard, limit, protocol.seed)
+        indices = splits.limited(indices, hard, limit, protocol.split_seed)
     mean, std = statistics(prepared.images, indices["train"])
     arrays: dict[str, npt.NDArray[Any]] = {**indices, "hard": hard}
     if labels.soft is not None:
@@ -195,7 +195,7 @@ def _make(
         "mean": mean,
         "std": std,
         "options": dict(chosen),
-        "protocol": asdict(protocol),
+        "protocol": protocol.to_json(),
         "limit": limit,
         "round": round,
         "rounds": splits.rounds(labels, protocol),

@@ -80,7 +80,7 @@ class Driver:
     def go(self, in_process: bool) -> None:
         """Prepare, then run the engine to its end."""
         spec = self.study.spec
-        check_weights(self.registry.architecture(spec.model), spec.weights)
+        check_weights(self.registry.architecture(spec.architecture), spec.weights)
         pool = self.make_pool(to_preload(self.registry, self.study))
         with nullcontext() if in_process else self.stop.listening():
             try:
@@ -142,7 +142,7 @@ class Driver:
         from fersearch.training.model import fetch
 
         self.observer.note(f"starting from weights {source}")
-        architecture = self.registry.architecture(self.study.spec.model)
+        architecture = self.registry.architecture(self.study.spec.architecture)
         fetch(architecture, source, next(self.study.spec.space.configurations()), task)
 
     def _search(self, writer: Writer, pool: Pool, in_process: bool) -> None:
@@ -237,7 +237,7 @@ class Driver:
 def to_preload(registry: Registry, study: StudyRow) -> list[str]:
     """The modules that the fork server loads: the trainer's, the plugins', and what the study's name in `preload`."""
     spec = study.spec
-    used = [registry.architecture(spec.model), registry.dataset(spec.dataset), *registry.metrics.values()]
+    used = [registry.architecture(spec.architecture), registry.dataset(spec.dataset), *registry.metrics.values()]
     modules = dict.fromkeys(type(component).__module__ for component in used)
     named = [name for module in modules for name in getattr(sys.modules.get(module), "preload", ())]
     return [*PRELOAD, *registry.modules, *named]

@@ -25,7 +25,7 @@ def request_for(study: StudyRow, trial: Trial, prepared: Prepared, slot: Slot) -
         number=trial.number,
         attempt=len(trial.attempts),
         params=dict(trial.params),
-        model=spec.model,
+        architecture=spec.architecture,
         dataset=spec.dataset,
         prepared=str(prepared.folder),
         dataset_options=dict(spec.dataset_options),

@@ -1,7 +1,7 @@
 """The trained models that an ensemble may be chosen from, and what each says about validation."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +182,6 @@ def _told(what: str, study: StudyRow, registry: Registry) -> str:
         given = {**options.decoding(dataset, spec.dataset_options), **options.loading(dataset, spec.dataset_options)}
         return " ".join(f"{name}={value}" for name, value in sorted(given.items()) if name != "target")
     if what == "protocol":
-        kept = {name: value for name, value in asdict(spec.protocol).items() if name != "repeats"}
+        kept = {name: value for name, value in spec.protocol.to_json().items() if name != "repeats"}
         return " ".join(f"{name}={value}" for name, value in kept.items())
     return str(getattr(spec, what))

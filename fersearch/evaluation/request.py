@@ -196,7 +196,9 @@ def _source(
     if trained:
         notices.extend(_cut_notes(dataset.name, prepared, trained))
     protocol = Protocol.from_json(card["protocol"])
-    return Source(dataset, prepared, chosen, protocol if own else Protocol(seed=protocol.seed), card.get("round", 1))
+    return Source(
+        dataset, prepared, chosen, protocol if own else Protocol(split_seed=protocol.split_seed), card.get("round", 1)
+    )
 
 
 def _says_how(exam: Exam, dataset: Dataset) -> bool:

@@ -42,7 +42,8 @@ def summary(record: Record) -> list[str]:
     counts = {state: sum(trial.state is state for trial in record.trials) for state in TrialState}
     ended = ", ".join(f"{count:,} {state.value}" for state, count in counts.items() if count)
     lines = [
-        f"{plural(len(record.trials), 'trial')} of {record.spec.model} on {record.spec.dataset}: {ended or 'none'}."
+        f"{plural(len(record.trials), 'trial')} of {record.spec.architecture} on {record.spec.dataset}: "
+        f"{ended or 'none'}."
     ]
     first = record.objectives[0]
     if record.best is None:
@@ -100,7 +101,7 @@ def _data(spec: StudySpec, data: Data | Absent) -> str:
 def _split(protocol: Protocol) -> str:
     ratios = protocol.ratios or DEFAULT_RATIOS
     shares = "/".join(f"{100 * ratio:g}" for ratio in ratios)
-    drawn = f"{BY[protocol.by]}, with seed {protocol.seed}"
+    drawn = f"{BY[protocol.by]}, with seed {protocol.split_seed}"
     held = (
         f"; {100 * ratios[2]:g} % of all images are held out as test"
         if protocol.ratios

@@ -41,7 +41,7 @@ def create(
     """
     row = {
         "name": spec.name,
-        "model": spec.model,
+        "model": spec.architecture,
         "dataset": spec.dataset,
         "objectives": ", ".join(map(str, spec.objectives)),
         "created_at": now(),

@@ -174,7 +174,7 @@ class _Run:
         loaded = open_data(request, registry, round.number)
         pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, device)
         memory = self.memory = PeakMemory(device)
-        architecture = registry.architecture(request.model)
+        architecture = registry.architecture(request.architecture)
         model = build(architecture, request, loaded, pixels)
         return train(
             model,

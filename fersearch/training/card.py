@@ -62,11 +62,12 @@ class PluginEntry(_Part):
 if TYPE_CHECKING:
     _Protocol = Protocol
 else:
-    _Protocol = checked(Protocol, frozen=True, config=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
+    _config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, alias_generator=Protocol.key)
+    _Protocol = checked(Protocol, frozen=True, config=_config)
 
 
 def _sane(protocol: Protocol) -> Protocol:
-    if not (2 <= protocol.folds <= MOST_ROUNDS and 1 <= protocol.repeats <= MOST_ROUNDS and protocol.seed >= 0):
+    if not (2 <= protocol.folds <= MOST_ROUNDS and 1 <= protocol.repeats <= MOST_ROUNDS and protocol.split_seed >= 0):
         raise ValueError("folds, repeats and seed are out of all bounds")
     if protocol.ratios and (min(protocol.ratios) < 0 or max(protocol.ratios) > 1):
         raise ValueError("ratios must be shares from 0 to 1")

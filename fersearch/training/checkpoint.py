@@ -43,7 +43,7 @@ def make_card(
         "trial": request.number,
         "epoch": kept.kept_epoch,
         "round": kept.number,
-        "architecture": request.model,
+        "architecture": request.architecture,
         "params": dict(request.params),
         "class_names": list(loaded.task.class_names),
         "channels": loaded.task.channels,

@@ -67,7 +67,7 @@ def _need(request: TrialRequest, registry: Registry, device: torch.device) -> in
     pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, device)
     memory = PeakMemory(device)
     with memory.watching():
-        architecture = registry.architecture(request.model)
+        architecture = registry.architecture(request.architecture)
         model = build(architecture, request, loaded, pixels)
         fixed = freeze(architecture, model, request.params)
         precision = resolve(request.precision, device)

@@ -34,7 +34,7 @@ class TrialRequest:
     number: int
     attempt: int
     params: Mapping[str, Value]
-    model: str
+    architecture: str
     dataset: str
     prepared: str
     dataset_options: Mapping[str, Value]
@@ -72,12 +72,12 @@ class TrialRequest:
         return next((epoch for epoch in reversed(self.told[attempt - 1 :]) if epoch), 0)
 
     def to_json(self) -> dict[str, Any]:
-        """The request as plain data, for the way to the trial process."""
-        return asdict(self)
+        """Return the request as plain data, for the way to the trial process."""
+        return {**asdict(self), "protocol": self.protocol.to_json()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The request that `to_json` wrote."""
+        """Read the request that `to_json` wrote."""
         known = dict(data)
         known["protocol"] = Protocol.from_json(data["protocol"])
         known["objective"] = Objective(**data["objective"])

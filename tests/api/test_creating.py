@@ -8,7 +8,7 @@ from fersearch import api
 from fersearch.context import components
 from fersearch.errors import NameTaken, UsageError
 from fersearch.evaluation.checkpoint_folder import refuse_existing
-from fersearch.planning import Wishes, plan
+from fersearch.planning import StudyRequest, plan
 from fersearch.store import Store
 
 
@@ -27,7 +27,7 @@ def overtaken(monkeypatch: pytest.MonkeyPatch, times: int, **wishes: str) -> Non
     def create(store: Store, wanted: object) -> None:
         if left[0]:
             left[0] -= 1
-            wanted_too = Wishes("cnn", "faces", **wishes)
+            wanted_too = StudyRequest("cnn", "faces", **wishes)
             store.create_study(plan(wanted_too, components(), names=store.study_names()))
         store_studies(store, wanted)
 

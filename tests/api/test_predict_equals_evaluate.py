@@ -63,7 +63,7 @@ def trained(folder: Path, name: str, source: Path, options: Mapping[str, Any], p
         number=0,
         attempt=1,
         params=settings,
-        model="cnn",
+        architecture="cnn",
         dataset=name,
         prepared=str(prepared.folder),
         dataset_options=dict(options),

@@ -13,7 +13,7 @@ OBJECTIVES = (Objective("f1_macro", "max"), Objective("train_seconds", "min"), O
 CREATED = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 SPEC = StudySpec(
     name="cnn-faces",
-    model="cnn",
+    architecture="cnn",
     dataset="faces",
     objectives=OBJECTIVES,
     space=Space({"optimizer": Choice("sgd", "adam"), "learning_rate": Float(1e-3, 0.1, log=True)}),

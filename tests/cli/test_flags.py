@@ -4,6 +4,7 @@ from typing import Annotated
 import pytest
 import typer
 
+from fersearch.cli import command as building
 from fersearch.cli import flags
 from fersearch.errors import UsageError
 
@@ -55,7 +56,9 @@ def test_a_wait_for_trials_may_be_none_at_all():
 
 def test_only_what_was_given_becomes_a_keyword():
     assert flags.StudyFlags().keywords() == {}
-    given = flags.StudyFlags(model="cnn", channels=3, option=["train=50"], target="votes", set=["epochs=3"], seed=0)
+    given = flags.StudyFlags(
+        model="cnn", channels=3, dataset_options=["train=50"], target="votes", settings=["epochs=3"], seed=0
+    )
     assert given.keywords() == {
         "model": "cnn",
         "dataset_options": {"train": "50", "channels": "3"},
@@ -72,7 +75,7 @@ def test_a_record_of_flags_becomes_one_flag_per_field():
 
     seen = []
 
-    @flags.flat
+    @building.flat
     def command(name: str, *, size: Size, loud: bool = False) -> None:
         seen.append((name, size, loud))
 

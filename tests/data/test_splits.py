@@ -37,7 +37,7 @@ def test_a_draw_is_stratified_by_class() -> None:
 
 def test_equal_seeds_draw_equally_and_others_differently() -> None:
     some = labels([0, 1] * 50)
-    first, again, other = (splits.draw(some, Protocol(seed=seed)) for seed in (1, 1, 2))
+    first, again, other = (splits.draw(some, Protocol(split_seed=seed)) for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -80,7 +80,7 @@ def test_ratios_without_train_are_refused() -> None:
 def test_a_person_is_in_one_part_and_no_part_is_empty(people: list[tuple[int, int]], seed: int) -> None:
     rows = [(f"p{who}", label) for who, (n, label) in enumerate(people) for _ in range(n)]
     some = labels([label for _, label in rows], subject=[who for who, _ in rows])
-    parts = splits.draw(some, Protocol(seed=seed))
+    parts = splits.draw(some, Protocol(split_seed=seed))
     for who in {who for who, _ in rows}:
         assert len({int(part) for part, (name, _) in zip(parts, rows, strict=True) if name == who}) == 1
     assert min(sizes(parts)) > 0

@@ -101,7 +101,7 @@ class Bench:
             number=trial.number,
             attempt=len(trial.attempts),
             params=dict(trial.params),
-            model="cnn",
+            architecture="cnn",
             dataset="faces",
             prepared=str(self.prepared),
             dataset_options={},

@@ -45,8 +45,8 @@ def comparison(*entries: Entry, metrics: tuple[str, ...] = ("f1_macro", "accurac
 def grid() -> Comparison:
     """Two models on two datasets."""
     return comparison(
-        entry("g/cnn/a", (0.5, 0.6, 0.7), model="cnn", dataset="a"),
-        entry("g/cnn/b", (0.3, 0.3, 0.4), model="cnn", dataset="b"),
-        entry("g/vgg/a", (0.6, 0.7, 0.9), model="vgg", dataset="a"),
-        entry("g/vgg/b", (0.2, 0.2, 0.1), model="vgg", dataset="b"),
+        entry("g/cnn/a", (0.5, 0.6, 0.7), architecture="cnn", dataset="a"),
+        entry("g/cnn/b", (0.3, 0.3, 0.4), architecture="cnn", dataset="b"),
+        entry("g/vgg/a", (0.6, 0.7, 0.9), architecture="vgg", dataset="a"),
+        entry("g/vgg/b", (0.2, 0.2, 0.1), architecture="vgg", dataset="b"),
     )

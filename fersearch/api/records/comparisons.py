@@ -122,7 +122,7 @@ def _compared(entry: Any) -> ComparedTrial:
     return ComparedTrial(
         study=entry.record.spec.name,
         trial=entry.trial.number,
-        model=entry.spec.model,
+        model=entry.spec.architecture,
         dataset=entry.spec.dataset,
         classes=list(entry.classes),
         n_valid=entry.judged,

@@ -146,7 +146,7 @@ def _detail(view: "StudyView") -> dict[str, Any]:
     return {
         **{name: getattr(view, name) for name in same},
         **{name: getattr(spec, name) for name in asked},
-        "model": spec.model,
+        "model": spec.architecture,
         "objectives": [str(objective) for objective in spec.objectives],
         "counts": dict(view.counts),
         "looks": [Look.of(look) for look in looks],

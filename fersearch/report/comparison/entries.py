@@ -130,7 +130,7 @@ class Comparison:
 def judged_on(entry: Entry) -> tuple[object, ...]:
     """What an entry's scores are about: equal where two may be set side by side."""
     spec, protocol = entry.spec, entry.spec.protocol
-    seed = None if protocol.split == "official" else protocol.seed
+    seed = None if protocol.split == "official" else protocol.split_seed
     folds = protocol.folds if protocol.split == "kfold" else None
     split = (protocol.split, protocol.ratios, protocol.by, protocol.duplicates, seed, folds, spec.limit)
     chosen = tuple(sorted((name, repr(value)) for name, value in spec.dataset_options.items() if name not in DECODING))
@@ -158,7 +158,7 @@ def dataset_label(entry: Entry, entries: Sequence[Entry]) -> str:
 
 def model_label(entry: Entry, entries: Sequence[Entry]) -> str:
     """The model's name, with its starting weights where entries of that model differ in them."""
-    weights = {one.spec.weights for one in entries if one.spec.model == entry.spec.model}
+    weights = {one.spec.weights for one in entries if one.spec.architecture == entry.spec.architecture}
     if len(weights) == 1:
-        return entry.spec.model
-    return f"{entry.spec.model} ({entry.spec.weights or 'no weights'})"
+        return entry.spec.architecture
+    return f"{entry.spec.architecture} ({entry.spec.weights or 'no weights'})"

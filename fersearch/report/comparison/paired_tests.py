@@ -196,7 +196,7 @@ def _differing(one: Mapping[str, Value], other: Mapping[str, Value]) -> list[str
 def _protocol(a: Entry, b: Entry) -> str:
     one, other = a.spec.protocol, b.spec.protocol
     names = ["split", "ratios", "by", "duplicates"]
-    names += ["seed"] if one.split != "official" else []
+    names += ["split_seed"] if one.split != "official" else []
     names += ["folds"] if one.split == "kfold" else []
     differing = [name for name in names if getattr(one, name) != getattr(other, name)]
     return "; ".join(f"{name} {_word(getattr(one, name))} against {_word(getattr(other, name))}" for name in differing)

@@ -84,7 +84,7 @@ def equal_costs(measure: Measure, a: float, b: float) -> bool:
 
 
 def _split(told: Protocol) -> str:
-    drawn = f"{BY[told.by]}, seed {told.seed}"
+    drawn = f"{BY[told.by]}, seed {told.split_seed}"
     if told.split == "kfold":
         return f"{told.folds} folds {drawn}"
     shares = "/".join(f"{100 * ratio:g}" for ratio in told.ratios or DEFAULT_RATIOS)

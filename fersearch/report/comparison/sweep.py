@@ -158,7 +158,7 @@ def sweep(found: Sweep) -> Page:
     every: list[Part] = [Fold("Every trial", [Tabular(study_tables.trials(found.record))])]
     return Page(
         title=f"{found.record.spec.name} by {name}",
-        subtitle=f"One factor at a time: {found.record.spec.model} on {found.record.spec.dataset}",
+        subtitle=f"One factor at a time: {found.record.spec.architecture} on {found.record.spec.dataset}",
         sections=[
             Section("equal", "All else equal", shown),
             Section("all", "All complete trials", joined),

@@ -123,7 +123,7 @@ def runs(comparison: Comparison) -> Table:
         spec = records[name].spec
         for row in table.rows:
             cells = dict(zip(table.columns, row, strict=True))
-            found.append([name, spec.model, spec.dataset, *(cells.get(column) for column in columns)])
+            found.append([name, spec.architecture, spec.dataset, *(cells.get(column) for column in columns)])
     return Table("trials", "All trials of these studies.", ["Study", "Model", "Dataset", *columns], found)
 
 

@@ -30,7 +30,7 @@ def study(record: Record) -> Page:
     spec = record.spec
     return Page(
         title=spec.name,
-        subtitle=f"Hyperparameter search of {spec.model} on {spec.dataset}",
+        subtitle=f"Hyperparameter search of {spec.architecture} on {spec.dataset}",
         sections=sections,
         tiles=_tiles(record),
         footer=f"Written by fersearch {record.version} on {record.written:%Y-%m-%d %H:%M} UTC.",

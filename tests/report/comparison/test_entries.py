@@ -41,7 +41,7 @@ def test_other_image_sizes_are_the_same_images():
         ({"dataset": "other"}, "different datasets: faces and other"),
         ({"dataset_options": {"image_size": 8, "classes": 8}}, "other images: the dataset's classes differs"),
         ({"protocol": replace(KFOLD, folds=5)}, "different splits: folds 3 against 5"),
-        ({"protocol": replace(KFOLD, seed=1)}, "different splits: seed 42 against 1"),
+        ({"protocol": replace(KFOLD, split_seed=1)}, "different splits: split_seed 42 against 1"),
         ({"limit": 1000}, "other images: all images against 1,000 images"),
         ({"matrix": ((5, 0, 0), (0, 5, 0), (0, 0, 6))}, "other validation images: classes or their numbers differ"),
     ],
@@ -81,7 +81,7 @@ def test_holm_counts_every_pair():
 
 def test_groups_and_the_warning_about_other_images():
     mixed = comparison(
-        entry("a"), entry("b"), entry("c", matrix=((1, 0), (0, 1))), entry("d", protocol=replace(KFOLD, seed=7))
+        entry("a"), entry("b"), entry("c", matrix=((1, 0), (0, 1))), entry("d", protocol=replace(KFOLD, split_seed=7))
     )
     assert [[one.label for one in group] for group in mixed.groups] == [["a", "b"], ["c"], ["d"]]
     warning = prose.warnings(mixed)[0]
@@ -131,7 +131,7 @@ def test_studies_of_one_model_and_dataset_form_a_grid_by_their_names_alone():
 
 def test_datasets_with_other_options_are_told_apart():
     found = compare_grid.grid(
-        [entry(f"{m}{o}", model=m, dataset_options={"classes": o}) for m in ("cnn", "vgg") for o in (8, 10)]
+        [entry(f"{m}{o}", architecture=m, dataset_options={"classes": o}) for m in ("cnn", "vgg") for o in (8, 10)]
     )
     assert found is not None
     assert found.datasets == ("faces (classes=8)", "faces (classes=10)")

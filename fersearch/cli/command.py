@@ -1,0 +1,100 @@
+"""How commands are built: their help in groups, flags that count once, records of flags."""
+
+import functools
+import inspect
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import is_dataclass
+from typing import Any, TypeVar, get_type_hints
+
+import typer
+import typer.core
+
+from fersearch.errors import UsageError
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+class Command(typer.core.TyperCommand):
+    """A command whose help has options under headings, and that refuses a flag given twice where only one counts."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse a command line, each flag of one value at most once; UsageError names the flag otherwise."""
+        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        options: list[Any] = [one for one in given if one.param_type_name == "option"]
+        single = [one for one in options if not one.multiple and not one.is_flag]
+        for option, times in Counter(single).items():
+            if times > 1:
+                raise UsageError(f"{option.opts[0]} is given {times} times", "give it once")
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the arguments, then the options, those without a heading first."""
+        sections: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                argument = param.param_type_name == "argument"
+                sections["Arguments" if argument else getattr(param, "rich_help_panel", None) or "Options"].append(
+                    record
+                )
+        for heading in sorted(sections, key=("Arguments", "Options", *sections).index):
+            with formatter.section(heading):
+                formatter.write_dl(sections[heading])
+
+    def get_short_help_str(self, limit: int = 45) -> str:  # noqa: ARG002
+        """Return the first paragraph of the help whole: a list of commands wraps it."""
+        return " ".join(inspect.cleandoc(self.help or "").partition("\n\n")[0].split())
+
+
+class Group(typer.core.TyperGroup):
+    """A group of commands in the order in which a person needs them, each with its whole summary."""
+
+    order: tuple[str, ...] = ()
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of the commands, those of `order` first."""
+        names = super().list_commands(ctx)
+        return sorted(names, key=[*self.order, *names].index)
+
+    def get_short_help_str(self, limit: int = 45) -> str:  # noqa: ARG002
+        """Return the help whole."""
+        return self.help or ""
+
+
+def build(app: typer.Typer) -> None:
+    """Let the commands of an app be of `Command`."""
+    for command in app.registered_commands:
+        command.cls = Command
+
+
+def examples(*lines: str) -> str:
+    """Return what stands below the help of a command: how it is used."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def flat(command: C) -> C:
+    """Let a command take records of flags: each field of a dataclass becomes a flag of its own.
+
+    So does each parameter in the `__signature__` of a class that has one.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    parameters: list[inspect.Parameter] = []
+    records: dict[str, Any] = {}
+    for name, parameter in inspect.signature(command).parameters.items():
+        if is_dataclass(hints[name]) or hasattr(hints[name], "__signature__"):
+            records[name] = hints[name]
+            parameters += inspect.signature(hints[name]).parameters.values()
+        else:
+            parameters.append(parameter)
+
+    @functools.wraps(command)
+    def spread(**given: Any) -> Any:
+        for name, record in records.items():
+            given[name] = record(**{field: given.pop(field) for field in inspect.signature(record).parameters})
+        return command(**given)
+
+    keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+    spread.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined]
+    spread.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return spread  # type: ignore[return-value]

@@ -1,0 +1,305 @@
+"""The options of a study, each described once: its flag, its key in a study file, its checks, its documentation."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["text", "texts", "integer", "choice", "setting", "settings", "duration", "shares", "path", "paths"]
+
+DATA = "Data"
+SPLIT = "How trials are judged"
+SEARCH = "How it searches"
+END = "At the end"
+GREATEST = 2**63 - 1
+"""What a seed or a count may be: a number of 64 bits, as generators and databases hold."""
+
+
+@dataclass(frozen=True)
+class StudyOption:
+    """One option of a study.
+
+    `name` is its keyword in Python, and its flag and key where these have no name of their own. A study file has it
+    under `key`, after the name of a table and a dot where it stands in one; `in_file` says whether it has it at all.
+    `least` bounds whole numbers. `default` is what holds where nobody gives it, as text. `help` is one line for the
+    command line, `meaning` more for the table in studies/README.md. `group` is its heading in the help; those that
+    most studies need have none.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    default: str = ""
+    meaning: str = ""
+    choices: tuple[str, ...] = ()
+    least: int | None = None
+    group: str = ""
+    metavar: str = ""
+    flag: str = ""
+    short: str = ""
+    key: str = ""
+    in_file: bool = True
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Its names on the command line."""
+        long = self.flag or f"--{self.name.replace('_', '-')}"
+        return (long, self.short) if self.short else (long,)
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The table of a study file that it stands in, empty for none, and its key there."""
+        table, _, key = (self.key or self.name).rpartition(".")
+        return table, key
+
+
+OPTIONS = (
+    StudyOption(
+        "model",
+        "text",
+        "Architecture, as `plugin list` names it.",
+        meaning="an architecture, as `fersearch plugin list` names it, or a list of them",
+        short="-m",
+    ),
+    StudyOption(
+        "dataset",
+        "text",
+        "Dataset, as `dataset list` names it.",
+        meaning="a dataset, a list of them, a `[dataset]` section or several `[[dataset]]`",
+        short="-d",
+    ),
+    StudyOption(
+        "data",
+        "path",
+        "Folder or file of the dataset.",
+        metavar="PATH",
+        meaning="its folder or file; `imagefolder`, `manifest` and `merged` need one",
+        default="where it was found before",
+    ),
+    StudyOption(
+        "name",
+        "text",
+        "The study's name; default MODEL-DATASET.",
+        meaning="the study's name",
+        default="`MODEL-DATASET`",
+    ),
+    StudyOption(
+        "objectives",
+        "texts",
+        "Metric to optimise; repeatable, the first ranks checkpoints.",
+        flag="--objective",
+        metavar="METRIC[:max|min]",
+        meaning='metrics, best first; `"log_loss:min"` sets a direction',
+        default="`f1_macro`, `train_seconds`, `peak_memory_mb`",
+    ),
+    StudyOption("trials", "integer", "End after so many trials.", "20", "end after so many trials", least=1),
+    StudyOption(
+        "timeout",
+        "duration",
+        "End after 90, 90s, 55m or 2h of running.",
+        "none",
+        'end after so much running: `90`, `"90s"`, `"55m"`, `"2h"`',
+        least=1,
+        metavar="DURATION",
+    ),
+    StudyOption(
+        "epochs",
+        "setting",
+        "Epochs of a trial: N, or LOW..HIGH to search it.",
+        "12",
+        'of each trial: a number, or a list or `"10..30"` to search it',
+        metavar="N|LOW..HIGH",
+    ),
+    StudyOption(
+        "settings",
+        "settings",
+        "Narrow a parameter: VALUE, LOW..HIGH or a,b,c; repeatable.",
+        flag="--set",
+        metavar="NAME=...",
+        key="space",
+    ),
+    StudyOption(
+        "limit",
+        "integer",
+        "Use so many images of train and valid, a stratified subset.",
+        "all",
+        "use only so many images of train and valid, by class shares (`loso`: whole subjects)",
+        least=10,
+        group=DATA,
+    ),
+    StudyOption(
+        "dataset_options",
+        "settings",
+        "An option of the dataset; repeatable.",
+        flag="--option",
+        metavar="NAME=VALUE",
+        key="dataset.options",
+        group=DATA,
+    ),
+    StudyOption("image_size", "integer", "Side of the images.", metavar="PIXELS", group=DATA, in_file=False),
+    StudyOption("channels", "integer", "1 grey, 3 colour.", metavar="1|3", group=DATA, in_file=False),
+    StudyOption(
+        "target",
+        "text",
+        "Training target, as `dataset show` lists them.",
+        metavar="NAME",
+        group=DATA,
+        in_file=False,
+    ),
+    StudyOption(
+        "split",
+        "choice",
+        "How images become train, valid and test; default auto.",
+        "`auto`",
+        "`auto`: the dataset's own split where it has one; `official`: refuse one without; `ratios`: all drawn anew; "
+        "`kfold`; `loso`: leave one subject out",
+        ("auto", "official", "ratios", "kfold", "loso"),
+        key="protocol.split",
+        group=SPLIT,
+    ),
+    StudyOption(
+        "by",
+        "choice",
+        "How rows are assigned when a split is drawn: class (stratified), subject (grouped), chance; or auto.",
+        "`auto`",
+        "what a draw minds: `subject` (or refuse), `class`, `chance`, `auto`: subjects where known, classes elsewhere",
+        ("auto", "chance", "class", "subject"),
+        key="protocol.by",
+        group=SPLIT,
+    ),
+    StudyOption(
+        "folds",
+        "integer",
+        "Train on so many folds; means --split kfold.",
+        "5",
+        "of `kfold`; each validates once",
+        least=2,
+        key="protocol.folds",
+        group=SPLIT,
+    ),
+    StudyOption(
+        "repeats",
+        "integer",
+        "Train each trial N times with different seeds.",
+        "1",
+        "train each trial so often, seeds differing; means and deviations are recorded",
+        least=1,
+        key="protocol.repeats",
+        group=SPLIT,
+    ),
+    StudyOption(
+        "ratios",
+        "shares",
+        "Shares of train, valid and test; means --split ratios.",
+        "0.7, 0.15, 0.15",
+        "shares of train, valid and test; the last is what `kfold` and `loso` hold out",
+        metavar="60/20/20",
+        key="protocol.ratios",
+        group=SPLIT,
+    ),
+    StudyOption(
+        "split_seed",
+        "integer",
+        "Seed that images are split by.",
+        "42",
+        "of the draw",
+        least=0,
+        key="protocol.split_seed",
+        group=SPLIT,
+    ),
+    StudyOption(
+        "duplicates",
+        "choice",
+        "Whether train keeps what valid or test repeat; default keep.",
+        "`keep`",
+        "`drop` leaves out of train what valid or test repeat pixel by pixel, and out of valid what test does",
+        ("keep", "drop"),
+        key="protocol.duplicates",
+        group=SPLIT,
+    ),
+    StudyOption("seed", "integer", "Seed of everything random.", "0", "of everything random", least=0, group=SEARCH),
+    StudyOption(
+        "sampler",
+        "choice",
+        "How configurations are chosen; default tpe.",
+        "`tpe`",
+        "`tpe`, `nsga2`, `random`, `gp`, `qmc`, or `grid`, `ofat` where every line has an end",
+        ("tpe", "nsga2", "random", "grid", "ofat", "gp", "qmc"),
+        group=SEARCH,
+    ),
+    StudyOption(
+        "pruner",
+        "choice",
+        "How weak trials are found and stopped; default pareto.",
+        "`pareto`",
+        "`pareto` or `none`",
+        ("pareto", "none"),
+        group=SEARCH,
+    ),
+    StudyOption(
+        "weights",
+        "text",
+        "Start from a named source or a file.",
+        "from scratch",
+        "start from a source the architecture knows, or from a file",
+        metavar="SOURCE|FILE",
+        group=SEARCH,
+    ),
+    StudyOption(
+        "precision",
+        "choice",
+        "Numbers to train in; default auto: bf16 on CUDA.",
+        "`auto`",
+        "`auto`, `float32` or `bf16`",
+        ("auto", "float32", "bf16"),
+        group=SEARCH,
+    ),
+    StudyOption(
+        "refit",
+        "integer",
+        "After the search, retrain the best configuration N times.",
+        "0",
+        "at the end, train the best trial so often more, without folds, as study `refit/NAME`",
+        least=0,
+        group=END,
+    ),
+    StudyOption(
+        "unseen",
+        "texts",
+        "At the end judge the best model on this dataset; repeatable.",
+        "none",
+        'datasets that the best model judges at the end, `NAME` or `"NAME=PATH"`; what is not at hand is noted',
+        metavar="NAME[=PATH]",
+        group=END,
+    ),
+    StudyOption(
+        "keep",
+        "text",
+        "Whose checkpoints stay on the disk; default the front's.",
+        "`front`",
+        'whose checkpoints stay on the disk: `front`, `all` (an ensemble chooses from them), or `"best 5"`',
+        metavar="front|all|best:N",
+        group=END,
+    ),
+    StudyOption(
+        "plugins",
+        "paths",
+        "Also use this plugin file; repeatable.",
+        "none",
+        "plugin files to use besides the installed ones",
+        flag="--plugin",
+        metavar="FILE",
+        group=SEARCH,
+    ),
+)
+BY_NAME = {option.name: option for option in OPTIONS}
+
+
+def in_table(table: str) -> list[StudyOption]:
+    """Return the options of a table of a study file, `""` for what stands above the first."""
+    return [option for option in OPTIONS if option.in_file and option.place[0] == table]
+
+
+def documentation(table: str) -> str:
+    """Return the rows that studies/README.md has for a table of a study file."""
+    rows = ["| key | meaning | default |", "|---|---|---|"]
+    rows += [f"| `{one.place[1]}` | {one.meaning} | {one.default} |" for one in in_table(table) if one.meaning]
+    return "\n".join(rows).replace("|  |", "| |")
