@@ -38,18 +38,20 @@ def prepared_folder() -> Path:
     return home() / "prepared"
 
 
-def artifacts_folder() -> Path | str:
-    """Where finished checkpoints live, by digest: the folder or the URL `FERSEARCH_ARTIFACTS`, else one in the home."""
-    given = os.environ.get("FERSEARCH_ARTIFACTS")
+def artifacts_folder(given: str | None = None) -> Path | str:
+    """Return where finished checkpoints live, by digest: a folder or a URL.
+
+    It is the one given, else `FERSEARCH_ARTIFACTS`, else a folder in the home.
+    """
+    given = given or os.environ.get("FERSEARCH_ARTIFACTS")
     if not given:
         return home() / "artifacts"
     return given if "://" in given else Path(given).expanduser().absolute()
 
 
-def states_url(study_uid: str, number: int) -> str:
-    """Where the states of an unfinished trial are kept for other nodes; empty where artifacts lie in a folder."""
-    place = artifacts_folder()
-    return f"{place.rstrip('/')}/runs/{study_uid}/{number}" if isinstance(place, str) else ""
+def states_url(study_uid: str, number: int, artifacts: Path | str) -> str:
+    """Return where the states of an unfinished trial are kept for other nodes; empty for artifacts in a folder."""
+    return f"{artifacts.rstrip('/')}/runs/{study_uid}/{number}" if isinstance(artifacts, str) else ""
 
 
 def cache_folder(url: str) -> Path:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from fersearch import api
-from fersearch.api.run import follow_up, judge_unseen
 from fersearch.context import notices, open_store
+from fersearch.engines.follow_up import follow_up, judge_unseen
 from fersearch.errors import DataError, UsageError
 from fersearch.training.checkpoint import read_checkpoint, write_checkpoint
 from tests.api.test_path import OWN as PLUGIN

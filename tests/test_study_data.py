@@ -11,12 +11,12 @@ from PIL import Image
 
 from fersearch import api
 from fersearch.api.reports import gather as gather_report
-from fersearch.api.reruns import _same_data
-from fersearch.api.run import refit
 from fersearch.context import components, notices, open_store
 from fersearch.data import digests
 from fersearch.data.images import decode_all
 from fersearch.data.locate import remember
+from fersearch.engines.follow_up import refit
+from fersearch.engines.rerun import _same_data
 from fersearch.ensembles.candidates import gather as gather_candidates
 from fersearch.ensembles.candidates import load_valid
 from fersearch.errors import DataError, UsageError

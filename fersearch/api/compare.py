@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fersearch
-from fersearch.api.studies import front_of, matching_studies
+from fersearch.api.studies import matching_studies
 from fersearch.artifacts import Artifacts
 from fersearch.context import components, components_of, open_store, require_trusted
 from fersearch.errors import FersearchError, UsageError, lookup
@@ -18,6 +18,7 @@ from fersearch.report.comparison.sweep import Sweep
 from fersearch.report.inputs import Absent, Measure, Record
 from fersearch.search.aggregation import by_round, round_values
 from fersearch.store import Store, StudyRow
+from fersearch.study_front import front_of
 from fersearch.training.card import read_card
 from fersearch.trial import Trial, of_data
 

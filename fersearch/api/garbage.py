@@ -90,7 +90,7 @@ def collect_garbage(*, dry_run: bool = False, storage: str | None = None) -> Gar
         needed = {digest for digest in spare if neighbours.may_keep(digest, owners.get(digest, set()))}
         alone = {digest: each for digest, each in spare.items() if digest not in needed}
         for each in (
-            *_checkpoints(alone, set(given_up.values()), partial(remove_artifact, store)),
+            *_checkpoints(alone, set(given_up.values()), partial(remove_artifact, store, artifacts)),
             *_unfinished(artifacts),
             *_scratch(store, studies.values(), driven, folders, neighbours),
             *_pushed(store, idle, neighbours),
@@ -208,7 +208,7 @@ def _pushed(store: Store, idle: Iterable[StudyRow], neighbours: Neighbours) -> I
         heap.files, heap.bytes = heap.files + 1, heap.bytes + listed.bytes
     for (key, number), heap in heaps.items():
         if (key, number) in ended and not neighbours.may_run(key, int(number), Owner(store.identity, key)):
-            yield _Find("scratch", heap.files, heap.bytes, None, Remote(states_url(key, int(number))).remove_all)
+            yield _Find("scratch", heap.files, heap.bytes, None, Remote(states_url(key, int(number), place)).remove_all)
 
 
 def _folder(folder: Path, known: bool) -> _Find:

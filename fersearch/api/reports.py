@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import fersearch
 from fersearch.api.datasets import Progress, prepared_dataset
-from fersearch.api.studies import front_of
 from fersearch.context import components_of, open_store, require_trusted
 from fersearch.data import verify
 from fersearch.data.folders import PARTS
@@ -23,6 +22,7 @@ from fersearch.report.inputs import Absent, Data, Importance, Judged, Measure, R
 from fersearch.space import Value
 from fersearch.store import Store, StudyRow
 from fersearch.study import Protocol, StudySpec
+from fersearch.study_front import front_of
 from fersearch.trial import Trial, of_data
 
 if TYPE_CHECKING:

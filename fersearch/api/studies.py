@@ -8,13 +8,14 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from fersearch.context import notices, open_store
-from fersearch.errors import NoDatabase, UsageError, lookup
-from fersearch.home import log_folder, run_folder, states_url
+from fersearch.errors import NoDatabase, UsageError
+from fersearch.home import artifacts_folder, log_folder, run_folder, states_url
 from fersearch.report import sharing
 from fersearch.space import describe
 from fersearch.store import Store, StudyRow, StudySummary
-from fersearch.study import Constraint, Objective, StudySpec, StudyState
-from fersearch.trial import Epoch, Trial, TrialState, of_data
+from fersearch.study import StudySpec, StudyState
+from fersearch.study_front import Front, front_of
+from fersearch.trial import Epoch, Trial
 
 if TYPE_CHECKING:
     import optuna
@@ -65,22 +66,6 @@ class TrialView:
         """The process that runs it now."""
         last = self.trial.attempts[-1] if self.trial.attempts else None
         return last.pid if last is not None and last.reason is None else None
-
-
-@dataclass(frozen=True)
-class Front:
-    """The non-dominated complete trials of a study, and what they were compared on.
-
-    `foreign` counts the complete trials that saw earlier data and were not compared; `constraints` are the bounds that
-    every member keeps.
-    """
-
-    study: str
-    trials: Sequence[Trial]
-    objectives: tuple[Objective, ...]
-    baseline: Mapping[str, float]
-    foreign: int = 0
-    constraints: tuple[Constraint, ...] = ()
 
 
 def list_studies(storage: str | None = None) -> list[StudySummary]:
@@ -151,21 +136,6 @@ def front(name: str, *, where: Sequence[str] = (), storage: str | None = None) -
         return replace(found, trials=[whole[trial.number] for trial in found.trials if trial.number in whole])
 
 
-def front_of(study: StudyRow, trials: Sequence[Trial], where: Sequence[str] = ()) -> Front:
-    """The front of a study's trials under constraints."""
-    from fersearch.search.front import front as pareto_front  # here, for it loads numpy
-
-    constraints = tuple(Constraint.parse(text) for text in where)
-    known = {name for trial in trials for name in trial.values} | set(study.baseline)
-    for constraint in constraints:
-        lookup("metric", constraint.metric, dict.fromkeys(known))
-    objectives = study.spec.objectives
-    comparable = of_data(trials, study.data_digest)
-    foreign = sum(trial.state is TrialState.COMPLETE and not trial.saw(study.data_digest) for trial in trials)
-    members = pareto_front(comparable, objectives, study.baseline, constraints)
-    return Front(study.name, members, objectives, study.baseline, foreign, constraints)
-
-
 def stop_study(name: str, storage: str | None = None) -> bool:
     """Ask a study's driver, on whatever machine it is, to finish the epochs under way, save and leave.
 
@@ -187,21 +157,22 @@ def delete_study(name: str, storage: str | None = None) -> None:
     Raises:
         StudyBusy: a living driver runs it.
     """
+    from fersearch.artifacts import Artifacts
     from fersearch.engines.requests import discard, forget
     from fersearch.owners import Owner
     from fersearch.store.neighbours import Neighbours
 
     with open_store(storage) as store:
         study = store.study(name)
-        neighbours = Neighbours(store)
+        neighbours, artifacts = Neighbours(store), Artifacts(artifacts_folder())
         for digest in store.delete_study(name):
-            discard(store, digest)
+            discard(store, artifacts, digest)
         shared = neighbours.may_run(study.uid, None, Owner(store.identity, study.uid))
     if shared:
         notices.append(f"the logs and states of {name} stay, for a copy of this database may have the study too")
         return
     folder = run_folder(study.uid, 0).parent
-    forget(folder, states_url(study.uid, 0).rpartition("/")[0])
+    forget(folder, states_url(study.uid, 0, artifacts_folder()).rpartition("/")[0])
     shutil.rmtree(log_folder(study.uid), ignore_errors=True)
 
 

@@ -8,7 +8,7 @@ import typer
 from fersearch.cli.flags import AsJson, Storage
 
 if TYPE_CHECKING:
-    from fersearch.api.doctor import Check
+    from fersearch.api.results import Check
 
 
 def doctor(

@@ -2,7 +2,6 @@
 
 import inspect
 import math
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import typer.core
 from fersearch import formatting, trust
 from fersearch.cli import completion
 from fersearch.errors import UsageError
+from fersearch.run_options import RunOptions
 from fersearch.study_options import BY_NAME, END, OPTIONS
 
 Storage = Annotated[
@@ -116,13 +116,6 @@ def shares(text: str | None) -> tuple[float, float, float] | None:
     return train / whole, valid / whole, test / whole
 
 
-def _artifacts(url: str | None) -> str | None:
-    """Let this command, and all that it starts, keep checkpoints at a URL, as the environment variable would."""
-    if url:
-        os.environ["FERSEARCH_ARTIFACTS"] = url
-    return url
-
-
 @dataclass(frozen=True)
 class RunFlags:
     """Where and how trials run."""
@@ -185,7 +178,6 @@ class RunFlags:
         typer.Option(
             "--artifacts",
             metavar="URL",
-            callback=_artifacts,
             rich_help_panel=RUN,
             help="Where checkpoints and states go, a folder or s3://...; default FERSEARCH_ARTIFACTS, else the home.",
         ),
@@ -210,14 +202,16 @@ class RunFlags:
     ] = None
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell every epoch of every trial.")] = False
 
-    def keywords(self) -> dict[str, Any]:
-        """Where and how, as keywords of `api.run_study`; how long trials are waited for only where that was given."""
+    def options(self, **more: Any) -> RunOptions:
+        """Return where and how trials run, with `more` fields of `RunOptions`; times only where they were given."""
         same = ("slots", "slots_per_gpu", "threads_per_slot", "exclusive_timing", "in_process", "engine", "ray_address")
-        patience = {
+        times = {
             "hung_after": duration("--hung-after", self.hung_after, zero=True),
             "grace": duration("--grace", self.grace, zero=True),
         }
-        return {name: getattr(self, name) for name in same} | {k: v for k, v in patience.items() if v is not None}
+        given = {name: getattr(self, name) for name in (*same, "artifacts")}
+        given |= {name: seconds for name, seconds in times.items() if seconds is not None}
+        return RunOptions(**given, **more)
 
 
 def _trusting(wanted: bool) -> bool:

@@ -14,7 +14,7 @@ from fersearch.cli.flags import AsJson, DatasetFlags, Storage
 from fersearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from fersearch.evaluation.evaluate import Examined
+    from fersearch.api.results import Examined
     from fersearch.evaluation.predict import Prediction, Rows, Unreadable
     from fersearch.evaluation.request import Progress
 

@@ -25,13 +25,19 @@ from fersearch.study import Keep, Objective, StudySpec
 from fersearch.trial import Attempt, Epoch, Trial, TrialState
 
 if TYPE_CHECKING:
-    from fersearch.api.checkpoints import CheckpointRow
-    from fersearch.api.datasets import DatasetRow, DatasetView
-    from fersearch.api.plugins import PluginRow, PluginView
-    from fersearch.api.studies import Front, StudyView, TrialView
-    from fersearch.data.verify import Report
-    from fersearch.store import StudySummary
-    from fersearch.training.model import Layer
+    from fersearch.api.results import (
+        CheckpointRow,
+        DatasetRow,
+        DatasetView,
+        Front,
+        Layer,
+        PluginRow,
+        PluginView,
+        Report,
+        StudySummary,
+        StudyView,
+        TrialView,
+    )
 
 PIPE_WIDTH = 1000
 """Wide enough that each row is one line, which grep finds."""

@@ -11,11 +11,7 @@ from fersearch.cli import parts
 from fersearch.cli.parts import Text
 
 if TYPE_CHECKING:
-    from fersearch.api.ensembles import Ensemble
-    from fersearch.api.garbage import Garbage
-    from fersearch.api.reruns import Compared, Rerun
-    from fersearch.evaluation.evaluate import EvaluationView, Examined
-    from fersearch.evaluation.predict import Prediction
+    from fersearch.api.results import Compared, Ensemble, EvaluationView, Examined, Garbage, Prediction, Rerun
 
 
 SHOWN = ("accuracy", "balanced_accuracy", "f1_macro", "f1_weighted", "auc_macro", "log_loss")

@@ -16,7 +16,8 @@ from fersearch.errors import FersearchError, UsageError
 from fersearch.escaping import masked_url, printable, safe
 
 if TYPE_CHECKING:
-    from fersearch.api.studies import Front, StudyView
+    from fersearch.api.results import Front, StudyView
+    from fersearch.run_options import RunOptions
 
 app = typer.Typer(cls=Group, help="Searches: create, run, look at and export them.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.", autocompletion=completion.studies)]
@@ -56,7 +57,8 @@ def create(
 
     given = wishes.keywords()
     plugins = given.pop("plugins", [])
-    api.check_run(**how.keywords())
+    options = how.options()
+    api.check_run(options)
     if file is None:
         _need(given)
     with progress.preparation(render.console(stderr=True)) as told:
@@ -67,7 +69,7 @@ def create(
     names = [spec.name for spec in specs]
     if no_run:
         return _created(names, storage, as_json)
-    return _run_each(names, how, storage=storage, as_json=as_json)
+    return _run_each(names, options, how.verbose, storage=storage, as_json=as_json)
 
 
 @app.command(
@@ -94,8 +96,8 @@ def run(
 
     seconds = flags.duration("--timeout", timeout)
     names = api.matching_studies([name], storage)
-    asked = {"trials": trials, "keep": keep, "data": data, "accept_data_change": accept_data_change}
-    return _run_each(names, how, timeout=seconds, storage=storage, as_json=as_json, **asked)
+    options = how.options(trials=trials, timeout=seconds, keep=keep, data=data, accept_data_change=accept_data_change)
+    return _run_each(names, options, how.verbose, storage=storage, as_json=as_json)
 
 
 @app.command()
@@ -298,23 +300,12 @@ def _created(names: Sequence[str], storage: str | None, as_json: bool) -> int:
     return 0
 
 
-def _run_each(
-    names: Sequence[str],
-    how: RunFlags,
-    *,
-    timeout: float | None = None,
-    storage: str | None,
-    as_json: bool,
-    **asked: Any,
-) -> int:
-    """Run studies one after another; one that fails is told, the others still run, and the exit code is 1.
-
-    `asked` are further keywords of `api.run_study`.
-    """
+def _run_each(names: Sequence[str], options: "RunOptions", verbose: bool, *, storage: str | None, as_json: bool) -> int:
+    """Run studies one after another; one that fails is reported, the others still run, and the exit code is 1."""
     failures, runs = [], []
     for name in names:
         try:
-            runs.append(_run(name, how, timeout=timeout, storage=storage, as_json=as_json, **asked))
+            runs.append(_run(name, options, verbose, storage=storage, as_json=as_json))
         except FersearchError as error:
             if len(names) == 1 or error.exit_code == errors.INTERRUPTED:
                 raise
@@ -332,31 +323,18 @@ def _run_each(
 
 
 def _run(
-    name: str,
-    how: RunFlags,
-    *,
-    timeout: float | None = None,
-    storage: str | None,
-    as_json: bool,
-    **asked: Any,
+    name: str, options: "RunOptions", verbose: bool, *, storage: str | None, as_json: bool
 ) -> tuple["StudyView", "Front"]:
     """Run a study while its progress is shown, then show its front; return both."""
     from fersearch import api
     from fersearch.cli import progress, render
 
     errors.notices()
-    watcher = progress.watcher(render.console(stderr=as_json), timeout, how.verbose)
-    view = api.run_study(
-        name,
-        timeout=timeout,
-        **how.keywords(),
-        **asked,
-        observer=watcher,
-        storage=storage,
-    )
+    watcher = progress.watcher(render.console(stderr=as_json), options.timeout, verbose)
+    view = api.run_study(name, options, observer=watcher, storage=storage)
     found = api.front(name, storage=storage)
     if not as_json and view.counts.get("complete"):
-        render.show("", render.front(found), "", render.commands(_next(view, storage, how.artifacts, found)))
+        render.show("", render.front(found), "", render.commands(_next(view, storage, options.artifacts, found)))
     if not view.counts.get("complete") and view.counts.get("failed"):
         raise FersearchError(f"every trial of study '{name}' failed", f"see why: fersearch trial show {name} 0")
     return view, found
@@ -364,7 +342,7 @@ def _run(
 
 def _next(view: Any, storage: str | None, artifacts: str | None, found: Any) -> list[list[str]]:
     """What to type after a study; `artifacts` is where its checkpoints are, if a flag said so."""
-    from fersearch.api.checkpoints import pulled_folder
+    from fersearch.evaluation.pulling import pulled_folder
 
     name, trust = view.name, ["--trust-plugin"] if view.plugins else []
     where = ["--storage", masked_url(storage)] if storage else []

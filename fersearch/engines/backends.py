@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from fersearch import nvml
 from fersearch.engines import devices
@@ -11,11 +12,11 @@ from fersearch.engines.contention import Lookout
 from fersearch.engines.devices import PerGpu, Slot
 from fersearch.engines.gpu_memory import prober
 from fersearch.engines.placement import FixedPlaces, PackedPlaces, Places, needs_of
-from fersearch.engines.processes import HUNG_AFTER, LEAST, Pool
-from fersearch.engines.shutdown import GRACE
+from fersearch.engines.processes import LEAST, Pool
 from fersearch.errors import UsageError
 from fersearch.home import artifacts_folder
 from fersearch.remote import Remote
+from fersearch.run_options import GRACE, HUNG_AFTER, RunOptions
 from fersearch.training.request import TrialRequest
 from fersearch.trial import Trial
 
@@ -23,7 +24,7 @@ Note = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Body:
+class Backend:
     """The slots of an engine, and what makes its pool of trial processes from the modules to preload.
 
     With `packed` the slots are the most there may be, and trials are placed by their memory.
@@ -54,89 +55,72 @@ class Body:
 
 
 @contextmanager
-def body(
-    engine: str,
-    ray_address: str | None,
-    slots: int | None,
-    slots_per_gpu: int | str | None,
-    threads: int | None,
-    note: Note,
-) -> Iterator[Body]:
-    """An engine's body, for as long as it is used.
+def backend(options: RunOptions, note: Note) -> Iterator[Backend]:
+    """Provide what the trials of a run run on, for as long as it is used.
 
     Raises:
-        UsageError: the arguments make no sense together, or on these machines.
+        UsageError: the options make no sense together, or on these machines.
     """
-    per_gpu = _check_body(engine, ray_address, slots, slots_per_gpu, threads)
-    if engine == "ray":
+    per_gpu, threads = _check_engine(options), options.threads_per_slot
+    if options.engine == "ray":
         from fersearch.engines.ray.pool import on_ray
 
-        with on_ray(ray_address, slots, per_gpu, threads) as (places, make_pool):
-            yield Body(places, make_pool)
+        places = artifacts_folder(options.artifacts)
+        with on_ray(options.ray_address, options.slots, per_gpu, threads, places) as (slots, make_pool):
+            yield Backend(slots, make_pool)
     else:
-        here = devices.slots(slots, per_gpu, threads)
-        if threads and (told := devices.crowded(here)):
-            note(told)
-        yield Body(here, Pool, packed=per_gpu == "auto")
+        here = devices.slots(options.slots, per_gpu, threads)
+        if threads and (warning := devices.crowded(here)):
+            note(warning)
+        yield Backend(here, Pool, packed=per_gpu == "auto")
 
 
-def check_run(
-    *,
-    slots: int | None = None,
-    slots_per_gpu: int | str | None = None,
-    threads_per_slot: int | None = None,
-    in_process: bool = False,
-    engine: str = "local",
-    ray_address: str | None = None,
-    hung_after: float = HUNG_AFTER,
-    grace: float = GRACE,
-    exclusive_timing: bool = False,
-) -> None:
-    """Check, before anything is stored, that a study may be run so; what only a cluster knows, it will tell.
+def check_run(options: RunOptions | None = None, **changes: Any) -> None:
+    """Check, before anything is stored, that a study may be run so; what only a cluster knows, it will say.
 
-    Where artifacts go to a URL, files can be written there.
+    `changes` are fields of `RunOptions`, over those of `options`. Where artifacts go to a URL, files can be written
+    there.
 
     Raises:
-        UsageError: the arguments, as in `run_study`, make no sense together or on this machine.
+        UsageError: the options make no sense together or on this machine.
         FersearchError: the artifacts' URL cannot be used.
     """
-    _check_body(engine, ray_address, slots, slots_per_gpu, threads_per_slot)
-    if 0 < hung_after < LEAST:
+    options = replace(options or RunOptions(), **changes)
+    _check_engine(options)
+    if 0 < options.hung_after < LEAST:
         raise UsageError(
-            f"--hung-after {hung_after:g} s is too short: a trial gives a sign of life about once a second",
+            f"--hung-after {options.hung_after:g} s is too short: a trial gives a sign of life about once a second",
             f"give {LEAST:g}s or more, or 0 for never",
         )
-    if exclusive_timing and engine != "local":
+    if options.exclusive_timing and options.engine != "local":
         raise UsageError(
             "--exclusive-timing times trials on this machine, not on the cluster's that trained them",
             "leave it out, and on a machine of the cluster: fersearch study run NAME --exclusive-timing",
         )
     beside = {
-        f"--engine {engine}": engine != "local",
-        "--exclusive-timing": exclusive_timing,
-        "--hung-after": hung_after != HUNG_AFTER,
-        "--grace": grace != GRACE,
+        f"--engine {options.engine}": options.engine != "local",
+        "--exclusive-timing": options.exclusive_timing,
+        "--hung-after": options.hung_after != HUNG_AFTER,
+        "--grace": options.grace != GRACE,
     }
-    if in_process and (given := [flag for flag, is_given in beside.items() if is_given]):
+    if options.in_process and (given := [flag for flag, is_given in beside.items() if is_given]):
         raise UsageError(
             f"--in-process runs one trial in this very process: {', '.join(given)} cannot be kept to",
             "leave out the one or the other",
         )
-    if isinstance(place := artifacts_folder(), str):
+    if isinstance(place := artifacts_folder(options.artifacts), str):
         Remote(place).check()
 
 
-def _check_body(
-    engine: str, ray_address: str | None, slots: int | None, slots_per_gpu: int | str | None, threads: int | None
-) -> PerGpu | None:
-    """The slots per GPU that were asked for, if the engine's words make sense together and on this machine."""
-    per_gpu = _per_gpu(slots_per_gpu)
-    if engine not in ("local", "ray"):
-        raise UsageError(f"unknown engine '{engine}'", "give local or ray")
-    if engine == "local":
-        if ray_address is not None:
+def _check_engine(options: RunOptions) -> PerGpu | None:
+    """Return the slots per GPU that were asked for, if the engine's options make sense together and here."""
+    per_gpu = _per_gpu(options.slots_per_gpu)
+    if options.engine not in ("local", "ray"):
+        raise UsageError(f"unknown engine '{options.engine}'", "give local or ray")
+    if options.engine == "local":
+        if options.ray_address is not None:
             raise UsageError("--ray-address was given without --engine ray", "add --engine ray, or leave it out")
-        devices.slots(slots, per_gpu, threads)
+        devices.slots(options.slots, per_gpu, options.threads_per_slot)
     return per_gpu
 
 

@@ -10,12 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fersearch.artifacts import Artifacts
 from fersearch.components import Task
 from fersearch.context import components_of, was_told
 from fersearch.data.prepared import Prepared
 from fersearch.data_findings import check_taught, findings
 from fersearch.engines import devices
-from fersearch.engines.backends import Body
+from fersearch.engines.backends import Backend
 from fersearch.engines.local import LocalEngine, Observer
 from fersearch.engines.outages import Outages, stopped
 from fersearch.engines.processes import Pool
@@ -23,9 +24,10 @@ from fersearch.engines.requests import discard, forget, request_for
 from fersearch.engines.shutdown import Level, Stop
 from fersearch.engines.single import run_in_process
 from fersearch.errors import FersearchError, StudyBusy
-from fersearch.home import log_folder, run_folder, states_url
+from fersearch.home import artifacts_folder, log_folder, run_folder, states_url
 from fersearch.planning import check_weights
 from fersearch.registry import Registry
+from fersearch.run_options import RunOptions
 from fersearch.search.brain import Search
 from fersearch.search.samplers import judged_epochs
 from fersearch.store import Lease, Store, StudyRow, Writer
@@ -53,15 +55,15 @@ class Driver:
         self,
         store: Store,
         study: StudyRow,
-        where: Body,
-        make_pool: Callable[[Sequence[str]], Pool],
+        where: Backend,
+        options: RunOptions,
         observer: Observer,
-        seconds: float | None,
         lease: Lease,
-        grace: float,
+        seconds: float | None,
     ) -> None:
         self.store, self.where, self.observer, self.seconds, self.lease = store, where, observer, seconds, lease
-        self.make_pool, self.grace = make_pool, grace
+        self.options = options
+        self.artifacts = artifacts_folder(options.artifacts)
         self.registry = components_of(study)
         self.study = study
         self.stop = Stop()
@@ -69,19 +71,14 @@ class Driver:
         self._noted = self._looked = time.monotonic()
         self._prepared: Prepared | None = None
         self._rounds = 1
-        self._data: tuple[Path | None, bool] = (None, False)
-        self._on_settled: Callable[[], None] = lambda: None
+        self.on_settled: Callable[[], None] = lambda: None
         self.over = False
 
-    def take_data(self, given: Path | None, accept_change: bool, on_settled: Callable[[], None]) -> None:
-        """Look for the data at a path, go on with other data if told so; `on_settled` is called once it is settled."""
-        self._data, self._on_settled = (given, accept_change), on_settled
-
-    def go(self, in_process: bool) -> None:
-        """Prepare, then run the engine to its end."""
-        spec = self.study.spec
+    def go(self) -> None:
+        """Prepare, then run the engine to its end; `on_settled` is called once the data is settled."""
+        spec, in_process = self.study.spec, self.options.in_process
         check_weights(self.registry.architecture(spec.architecture), spec.weights)
-        pool = self.make_pool(to_preload(self.registry, self.study))
+        pool = self.where.make_pool(to_preload(self.registry, self.study), hung_after=self.options.hung_after)
         with nullcontext() if in_process else self.stop.listening():
             try:
                 if not in_process:
@@ -106,10 +103,10 @@ class Driver:
             )
 
     def _prepare(self) -> None:
-        spec, (given, accept_change) = self.study.spec, self._data
-        found = open_study_data(self.registry, self.study, given, self.observer.preparing)
-        self._settle(found, accept_change)
-        self._on_settled()
+        spec = self.study.spec
+        found = open_study_data(self.registry, self.study, self.options.data, self.observer.preparing)
+        self._settle(found, self.options.accept_data_change)
+        self.on_settled()
         self._prepared = found.prepared
         check_taught(spec.dataset, found.loaded)
         for line in findings(found.prepared, found.loaded):
@@ -185,7 +182,7 @@ class Driver:
             self.observer,
             self.stop,
             seconds=self.seconds,
-            grace=self.grace,
+            grace=self.options.grace,
             forget=self._forget,
             log=self._log,
             watch=self._watch,
@@ -197,17 +194,17 @@ class Driver:
 
     def _request(self, trial: Trial, slot: devices.Slot) -> TrialRequest:
         assert self._prepared is not None  # nothing is asked for before it is there
-        return request_for(self.study, trial, self._prepared, slot)
+        return request_for(self.study, trial, self._prepared, slot, self.artifacts)
 
     def _log(self, trial: Trial) -> Path:
         return log_folder(self.study.uid) / f"{trial.number}-{len(trial.attempts)}.log"
 
     def _forget(self, trial: Trial) -> None:
-        url = states_url(self.study.uid, trial.number)
+        url = states_url(self.study.uid, trial.number, self.artifacts)
         self._writer.after_commit(partial(forget, run_folder(self.study.uid, trial.number), url))
 
     def _discard(self, digest: str) -> None:
-        self._writer.after_commit(partial(discard, self.store, digest))
+        self._writer.after_commit(partial(discard, self.store, Artifacts(self.artifacts), digest))
 
     def _watch(self) -> None:
         self._lookout.look()

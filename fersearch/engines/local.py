@@ -16,8 +16,9 @@ from fersearch.engines.devices import Slot
 from fersearch.engines.outages import Shortage
 from fersearch.engines.placement import FixedPlaces, Places
 from fersearch.engines.processes import Pool, Process
-from fersearch.engines.shutdown import GRACE, Level, Stop
+from fersearch.engines.shutdown import Level, Stop
 from fersearch.formatting import brief
+from fersearch.run_options import GRACE
 from fersearch.search.brain import Search
 from fersearch.training.request import TrialRequest
 from fersearch.trial import Decision, Epoch, Outcome, Reason, Trial

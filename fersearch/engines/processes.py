@@ -16,6 +16,7 @@ from typing import Any
 
 from fersearch.errors import FersearchError
 from fersearch.formatting import brief
+from fersearch.run_options import HUNG_AFTER
 from fersearch.trial import Lost, Outcome, Reason
 
 ONE_THREAD = {
@@ -24,7 +25,6 @@ ONE_THREAD = {
 }
 UNLOADING = 10.0  # seconds that a spawned process may need to end after it has closed its connection
 FORKS = sys.platform == "linux"
-HUNG_AFTER = 600.0
 """For how many seconds a trial process may give no sign of life, unless a study's run says otherwise."""
 LEAST = 3.0
 """Seconds of silence that say nothing yet: a trial process gives a sign about once a second."""

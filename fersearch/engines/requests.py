@@ -7,7 +7,7 @@ from fersearch.artifacts import Artifacts
 from fersearch.data.prepared import Prepared
 from fersearch.engines.devices import Slot
 from fersearch.errors import FersearchError
-from fersearch.home import artifacts_folder, run_folder, states_url
+from fersearch.home import run_folder, states_url
 from fersearch.locks import remove_unlocked
 from fersearch.search.retries import micro_batches
 from fersearch.store import Store, StudyRow
@@ -16,8 +16,8 @@ from fersearch.training.request import TrialRequest
 from fersearch.trial import Trial
 
 
-def request_for(study: StudyRow, trial: Trial, prepared: Prepared, slot: Slot) -> TrialRequest:
-    """The request for a trial's next attempt in a slot, on a prepared dataset."""
+def request_for(study: StudyRow, trial: Trial, prepared: Prepared, slot: Slot, artifacts: Path | str) -> TrialRequest:
+    """Return the request for a trial's next attempt in a slot; its checkpoint goes to `artifacts`."""
     spec = study.spec
     return TrialRequest(
         study_uid=study.uid,
@@ -39,8 +39,8 @@ def request_for(study: StudyRow, trial: Trial, prepared: Prepared, slot: Slot) -
         device=slot.device,
         threads=slot.threads,
         scratch=str(run_folder(study.uid, trial.number)),
-        artifacts=str(artifacts_folder()),
-        states=states_url(study.uid, trial.number),
+        artifacts=str(artifacts),
+        states=states_url(study.uid, trial.number, artifacts),
         recorded=trial.epochs,
         told=tuple(attempt.last_epoch or 0 for attempt in trial.attempts[:-1]),
         database=study.database,
@@ -62,15 +62,14 @@ def forget(folder: Path, url: str) -> None:
             Remote(url).remove_all()
 
 
-def discard(store: Store, digest: str) -> None:
+def discard(store: Store, artifacts: Artifacts, digest: str) -> None:
     """Remove a checkpoint's file unless a trial may refer to it; what fails is left to `collect_garbage`."""
     with suppress(FersearchError, OSError):
-        artifacts = Artifacts(artifacts_folder())
         if not Neighbours(store).may_keep(digest, artifacts.owners_of(digest)):
-            remove_artifact(store, digest)
+            remove_artifact(store, artifacts, digest)
 
 
-def remove_artifact(store: Store, digest: str) -> None:
+def remove_artifact(store: Store, artifacts: Artifacts, digest: str) -> None:
     """Remove the file of a checkpoint unless a trial refers to it."""
     if not store.refers_to(digest):
-        Artifacts(artifacts_folder()).remove(digest)
+        artifacts.remove(digest)

@@ -9,9 +9,6 @@ from typing import Any
 
 from fersearch.trial import Lost
 
-GRACE = 30.0
-"""Seconds that trials have to save where they are and leave, unless a study's run says otherwise."""
-
 
 class Level(IntEnum):
     """How soon the trials under way are to leave."""

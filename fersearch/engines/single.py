@@ -29,7 +29,7 @@ class SingleTrial:
     slot: Slot
     preload: list[str]
     last: int | None
-    report: Callable[[Epoch], None]
+    report: Callable[[Epoch], None] = lambda _: None
 
     def __post_init__(self) -> None:
         self.epochs: dict[int, Epoch] = {}

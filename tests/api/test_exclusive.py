@@ -1,10 +1,10 @@
 """Members of a front are timed again alone; the searched value stays, and nobody is timed twice."""
 
 from fersearch import api
-from fersearch.api import run as exclusive
-from fersearch.api.reruns import Changed, Compared, Rerun
 from fersearch.context import open_store
+from fersearch.engines import follow_up as exclusive
 from fersearch.engines.local import Observer
+from fersearch.engines.rerun import Changed, Compared, Rerun
 from fersearch.report.sharing import EXCLUSIVE
 
 
@@ -67,7 +67,7 @@ def test_another_device_is_told(study, monkeypatch):
     times = (Compared("train_seconds", 3.0, 2.0, False),)
     found = Rerun(study, number, 0, 2, (1, 1), times, (Changed("threads", "2", "1"),))
     monkeypatch.setattr(exclusive, "EXCLUSIVE", "timed_in_a_test")
-    monkeypatch.setattr(exclusive, "rerun_trial", lambda *_, **__: found)
+    monkeypatch.setattr(exclusive, "rerun", lambda *_, **__: found)
     notes = []
     exclusive.time_front(study, None, notes.append)
     assert api.show_trial(study, number).trial.values["timed_in_a_test"] == 2.0

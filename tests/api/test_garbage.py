@@ -187,7 +187,8 @@ def test_states_at_a_url_go_with_their_trials(empty, tmp_path, monkeypatch):
     study = made("s", "a" * 64, keep="all")
     with open_store() as store, store.writer(study.id) as writer:
         writer.add_trial(Trial(1, {}))
-    places = [states_url(study.uid, 0), states_url(study.uid, 1), states_url("7" * 32, 0)]
+    far = artifacts_folder()
+    places = [states_url(study.uid, 0, far), states_url(study.uid, 1, far), states_url("7" * 32, 0, far)]
     (file := tmp_path / "state").write_text("state")
     for place in places:
         Remote(place).put(file, "last.pt")

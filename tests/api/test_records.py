@@ -10,21 +10,23 @@ import pytest
 from pydantic import ValidationError
 
 from fersearch.api import records
-from fersearch.api.checkpoints import CheckpointRow, Pulled
+from fersearch.api.checkpoints import CheckpointRow
 from fersearch.api.datasets import DatasetRow, DatasetView, Exported
 from fersearch.api.doctor import Check
 from fersearch.api.ensembles import Added, Ensemble, Member
 from fersearch.api.garbage import Garbage, Heap
 from fersearch.api.plugins import PluginRow, PluginView
 from fersearch.api.records import comparisons
-from fersearch.api.reruns import Changed, Compared, Rerun
-from fersearch.api.studies import Front, StudyView, TrialView
+from fersearch.api.studies import StudyView, TrialView
 from fersearch.data.verify import Report
+from fersearch.engines.rerun import Changed, Compared, Rerun
 from fersearch.evaluation.evaluate import EvaluationView, Examined
 from fersearch.evaluation.predict import Prediction
+from fersearch.evaluation.pulling import Pulled
 from fersearch.space import Choice, Float, Int, Space
 from fersearch.store import Look, StudySummary
 from fersearch.study import Budget, Keep, Objective, Protocol, StudySpec, StudyState
+from fersearch.study_front import Front
 from fersearch.training.evaluate import Scores
 from fersearch.training.model import Layer
 from fersearch.trial import Attempt, Epoch, Reason, Trial, TrialState
@@ -218,7 +220,7 @@ EXAMPLES: dict[str, Callable[[], "records.Record | list[records.Record]"]] = {
                 model="cnn",
                 dataset="faces",
                 classes=["anger"],
-                n_valid=60,
+                n_valid=[60],
                 protocol="5 folds",
                 values={"f1_macro": 0.5},
                 rounds={"1": {"f1_macro": math.nan}},

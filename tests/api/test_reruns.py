@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from fersearch import api
-from fersearch.api.reruns import Changed, Compared, Rerun, _changed, _last, _slot
 from fersearch.engines import devices
+from fersearch.engines.rerun import Changed, Compared, Rerun, _changed, _last, _slot
 from fersearch.errors import UnknownName, UsageError
 from fersearch.trial import Trial, TrialState
 from tests.api.conftest import SETTINGS

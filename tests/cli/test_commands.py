@@ -9,8 +9,10 @@ import pytest
 from fersearch import api, cli
 from fersearch.api.checkpoints import Pulled
 from fersearch.api.plugins import CheckReport
-from fersearch.api.reruns import Rerun
-from fersearch.api.studies import Front, StudyView, TrialView
+from fersearch.api.studies import StudyView, TrialView
+from fersearch.engines.rerun import Rerun
+from fersearch.run_options import RunOptions
+from fersearch.study_front import Front
 from tests.cli.fakes import CREATED, OBJECTIVES, SPEC, trial
 
 VIEW = StudyView("cnn-faces", SPEC, CREATED, {"complete": 2}, "sqlite:///x.db", [], {}, 95.0, [])
@@ -39,10 +41,7 @@ def test_create_hands_over_only_what_was_given(verb):
     verb("front", Front("cnn-faces", [trial(0, 0.6, 1, 1)], OBJECTIVES, {}))
     assert cli.run(["study", "create", "--model", "cnn", "--dataset", "faces"]) == 0
     assert created == [((), {"model": "cnn", "dataset": "faces", "plugins": [], "storage": None})]
-    nothing = {"slots": None, "slots_per_gpu": None, "timeout": None, "in_process": False}
-    nothing |= {"threads_per_slot": None, "exclusive_timing": False}
-    where = {"engine": "local", "ray_address": None}
-    assert ran == [(("cnn-faces",), {**nothing, **where, "storage": None})]
+    assert ran == [(("cnn-faces", RunOptions()), {"storage": None})]
 
 
 def test_create_hands_over_every_flag(verb):
@@ -55,7 +54,7 @@ def test_create_hands_over_every_flag(verb):
         "--plugin p.py --plugin q.py --name mine --objective f1_macro --objective log_loss:min --trials 9 "
         "--timeout 2m --epochs 2..4 --seed 0 --sampler random --pruner none --precision bf16 --slots 3 "
         "--slots-per-gpu 2 --threads-per-slot 4 --exclusive-timing "
-        "--in-process --engine ray --ray-address auto --storage sqlite:///s.db"
+        "--in-process --engine ray --ray-address auto --artifacts s3://b --storage sqlite:///s.db"
     )
     assert cli.run(words.split()) == 0
     assert created[0][1] == {
@@ -79,19 +78,11 @@ def test_create_hands_over_every_flag(verb):
         "precision": "bf16",
         "storage": "sqlite:///s.db",
     }
-    assert ran[0][1] == {
-        "slots": 3,
-        "slots_per_gpu": "2",
-        "threads_per_slot": 4,
-        "exclusive_timing": True,
-        "timeout": None,
-        "in_process": True,
-        "engine": "ray",
-        "ray_address": "auto",
-        "storage": "sqlite:///s.db",
-    }
-    assert checked[0][1].items() <= ran[0][1].items()
-    assert len(checked[0][1]) == 7
+    options = RunOptions(
+        3, "2", 4, in_process=True, engine="ray", ray_address="auto", artifacts="s3://b", exclusive_timing=True
+    )
+    assert ran[0] == (("cnn-faces", options), {"storage": "sqlite:///s.db"})
+    assert checked == [((options,), {})]
 
 
 def test_create_ends_with_the_front_and_the_commands_to_type_next(verb, capsys):
@@ -166,8 +157,7 @@ def test_run_hands_over_its_flags(verb):
     ran = verb("run_study", VIEW)
     verb("front", Front("cnn-faces", [], OBJECTIVES, {}))
     assert cli.run(["study", "run", "cnn-faces", "--trials", "30", "--timeout", "1h"]) == 0
-    assert ran[0][0] == ("cnn-faces",)
-    assert (ran[0][1]["trials"], ran[0][1]["timeout"]) == (30, 3600.0)
+    assert ran[0][0] == ("cnn-faces", RunOptions(trials=30, timeout=3600.0))
 
 
 def test_check_prints_the_space_and_stores_nothing(verb, capsys):
@@ -248,7 +238,7 @@ def test_run_hands_over_where_the_data_is_and_that_other_data_is_accepted(verb):
     ran = verb("run_study", VIEW)
     verb("front", Front("cnn-faces", [], OBJECTIVES, {}))
     assert cli.run(["study", "run", "cnn-faces", "--data", "/moved", "--accept-data-change"]) == 0
-    assert (ran[0][1]["data"], ran[0][1]["accept_data_change"]) == (Path("/moved"), True)
+    assert ran[0][0] == ("cnn-faces", RunOptions(data=Path("/moved"), accept_data_change=True))
 
 
 def test_rerun_hands_over_where_the_data_is(verb):

@@ -8,9 +8,9 @@ import pytest
 
 from fersearch import api, cli, formatting
 from fersearch.api.ensembles import Added, Ensemble, Member
-from fersearch.api.reruns import Changed, Compared, Rerun
 from fersearch.api.studies import TrialView
 from fersearch.cli import render, render_models
+from fersearch.engines.rerun import Changed, Compared, Rerun
 from fersearch.study import Objective
 from fersearch.trial import Attempt, Reason
 from tests.cli.fakes import SPEC, text, trial

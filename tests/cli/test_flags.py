@@ -7,6 +7,7 @@ import typer
 from fersearch.cli import command as building
 from fersearch.cli import flags
 from fersearch.errors import UsageError
+from fersearch.run_options import RunOptions
 
 
 def test_name_value_pairs_keep_commas_ranges_and_further_equals_signs():
@@ -48,10 +49,10 @@ def test_a_duration_that_is_none_names_its_flag():
 
 
 def test_a_wait_for_trials_may_be_none_at_all():
-    given = flags.RunFlags().keywords()
-    assert flags.RunFlags(hung_after="0", grace="2m").keywords() == {**given, "hung_after": 0.0, "grace": 120.0}
+    assert flags.RunFlags().options() == RunOptions()
+    assert flags.RunFlags(hung_after="0", grace="2m").options() == RunOptions(hung_after=0.0, grace=120.0)
     with pytest.raises(UsageError, match="--grace: 'soon' is no duration\n  write 90, 90s, 55m or 2h"):
-        flags.RunFlags(grace="soon").keywords()
+        flags.RunFlags(grace="soon").options()
 
 
 def test_only_what_was_given_becomes_a_keyword():

@@ -9,7 +9,7 @@ from fersearch.api import records
 from fersearch.api.checkpoints import CheckpointRow
 from fersearch.api.datasets import DatasetRow, DatasetView
 from fersearch.api.plugins import PluginRow, PluginView
-from fersearch.api.studies import Front, StudyView, TrialView
+from fersearch.api.studies import StudyView, TrialView
 from fersearch.cli import parts, render
 from fersearch.cli.listing import Listing
 from fersearch.cli.parts import Text
@@ -17,6 +17,7 @@ from fersearch.data.identity import Identity
 from fersearch.data.verify import Report
 from fersearch.store import StudySummary
 from fersearch.study import Constraint
+from fersearch.study_front import Front
 from fersearch.trial import Attempt, Reason, TrialState
 from tests.cli.fakes import CREATED, OBJECTIVES, SPEC, epoch, text, trial
 

@@ -11,19 +11,21 @@ from fersearch.engines.placement import FixedPlaces, PackedPlaces
 from fersearch.engines.processes import Pool
 from fersearch.errors import FersearchError, UsageError
 from fersearch.nvml import Standing
+from fersearch.run_options import RunOptions
 from fersearch.trial import Attempt, Reason, Trial
 
 
 @pytest.fixture
 def opened():
-    """Opens bodies and closes them in the end; what they note is in `notes`."""
+    """Opens backends and closes them in the end; what they note is in `notes`."""
     with ExitStack() as left:
 
-        def open_body(engine="local", address=None, slots=None, per_gpu=None, threads=None):
-            return left.enter_context(backends.body(engine, address, slots, per_gpu, threads, open_body.notes.append))
+        def open_backend(engine="local", address=None, slots=None, per_gpu=None, threads=None):
+            asked = RunOptions(slots, per_gpu, threads, engine=engine, ray_address=address)
+            return left.enter_context(backends.backend(asked, open_backend.notes.append))
 
-        open_body.notes = []
-        yield open_body
+        open_backend.notes = []
+        yield open_backend
 
 
 @pytest.fixture
@@ -109,6 +111,8 @@ def test_a_run_that_makes_no_sense_is_refused_before_anything_is_opened(given, w
     ],
 )
 def test_artifacts_must_be_able_to_go_where_they_shall(url, words, monkeypatch):
+    with pytest.raises(FersearchError, match=words):
+        api.check_run(artifacts=url)
     monkeypatch.setenv("FERSEARCH_ARTIFACTS", url)
     with pytest.raises(FersearchError, match=words):
         api.check_run()

@@ -13,7 +13,7 @@ from fersearch.engines.devices import Slot
 from fersearch.engines.gpu_memory import UNKNOWN, prober
 from fersearch.engines.processes import FORKS, Pool
 from fersearch.engines.requests import request_for
-from fersearch.home import prepared_folder
+from fersearch.home import artifacts_folder, prepared_folder
 from fersearch.trial import Trial
 
 pytestmark = pytest.mark.skipif(not FORKS, reason="trials are forked on Linux only")
@@ -33,7 +33,7 @@ def asked(tmp_path_factory):
             study = store.study(spec.name)
 
         def ask(trial, slot):
-            return request_for(study, trial, copy, slot)
+            return request_for(study, trial, copy, slot, artifacts_folder())
 
         ask.params = {**next(spec.space.configurations()), "augmentation": "none"}
         yield ask

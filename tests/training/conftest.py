@@ -133,7 +133,7 @@ def request_of(tmp_path: Path, base: dict[str, Any]) -> Callable[..., TrialReque
             "number": 7,
             "attempt": 1,
             "params": {**base, **(changed or {})},
-            "model": "cnn",
+            "architecture": "cnn",
             "dataset": "patterns",
             "prepared": str(prepared.folder),
             "dataset_options": {},

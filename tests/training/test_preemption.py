@@ -113,7 +113,7 @@ def test_a_trial_that_leaves_while_it_validates_has_every_step_of_its_epoch(
 def test_a_trial_that_leaves_before_its_first_step_was_interrupted(
     request_of: Callable[..., Any], registry: Registry
 ) -> None:
-    request = request_of({"epochs": 2, "freeze": "all_but_last", "frozen_batch_norm": "fixed"}, model="resnet18")
+    request = request_of({"epochs": 2, "freeze": "all_but_last", "frozen_batch_norm": "fixed"}, architecture="resnet18")
     left = run_trial(request, lambda _: Decision.CONTINUE, registry, pulse=After(1))
     assert (left.reason, left.message) == (Reason.INTERRUPTED, "saved after epoch 0")
 

@@ -225,7 +225,7 @@ def test_a_full_disk_is_a_loss_that_leaves_no_half_file(
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"model": "cmm"}, "unknown architecture 'cmm'"),
+        ({"architecture": "cmm"}, "unknown architecture 'cmm'"),
         ({"device": "gpu"}, "unknown device 'gpu'"),
         ({"weights": "nowhere.pt"}, "weights 'nowhere.pt': no such file"),
         ({"prepared": "nowhere"}, "nowhere holds no prepared dataset"),
@@ -268,7 +268,7 @@ def test_a_single_plugin_file_is_loaded_from_the_request(request_of: RequestOf) 
         "class Other(Cnn):\n    name = 'other'\n"
         "@hookimpl\ndef register_architectures(register):\n    register(Other())\n"
     )
-    request = request_of(model="other", plugins=(PluginFile("other.py", "ab" * 32, source),))
+    request = request_of(architecture="other", plugins=(PluginFile("other.py", "ab" * 32, source),))
     found = registries.load(request.plugins)
     assert "other" in found.architectures
     outcome = run_trial(request, go_on)

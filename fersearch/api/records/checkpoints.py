@@ -9,12 +9,10 @@ from pydantic import Field
 from fersearch.api.records.base import Number, Part, Record, omitted
 
 if TYPE_CHECKING:
-    from fersearch.api.checkpoints import CheckpointRow, Pulled
-    from fersearch.api.ensembles import Ensemble as EnsembleView
-    from fersearch.api.garbage import Garbage as GarbageView
-    from fersearch.evaluation.evaluate import EvaluationView, Examined
-    from fersearch.evaluation.predict import Prediction as PredictionView
-    from fersearch.training.evaluate import Scores
+    from fersearch.api.results import CheckpointRow, EvaluationView, Examined, Pulled, Scores
+    from fersearch.api.results import Ensemble as EnsembleView
+    from fersearch.api.results import Garbage as GarbageView
+    from fersearch.api.results import Prediction as PredictionView
 
 Metrics = dict[str, dict[str, Number]]
 

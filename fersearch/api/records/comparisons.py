@@ -20,7 +20,7 @@ class ComparedTrial(Part):
     model: str
     dataset: str
     classes: list[str]
-    n_valid: int | None
+    n_valid: list[int] = Field(description="Validation images of each round, the different figures in order")
     protocol: str
     values: dict[str, Number]
     rounds: dict[str, dict[str, Number]] = Field(description="The values of each fold or repeat by its number")

@@ -11,10 +11,7 @@ from fersearch.api.records.base import Part, Record, Value, omitted
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fersearch.api.datasets import DatasetRow, DatasetView, Exported
-    from fersearch.api.doctor import Check
-    from fersearch.api.plugins import PluginRow, PluginView
-    from fersearch.data.verify import Report
+    from fersearch.api.results import Check, DatasetRow, DatasetView, Exported, PluginRow, PluginView, Report
 
 
 class Dataset(Record):

@@ -13,9 +13,8 @@ from fersearch.space import Choice, Dimension, Int
 from fersearch.study import StudyState
 
 if TYPE_CHECKING:
-    from fersearch.api.studies import Front, StudyView
-    from fersearch.store import Look as StoredLook
-    from fersearch.store import StudySummary
+    from fersearch.api.results import Front, StudySummary, StudyView
+    from fersearch.api.results import Look as StoredLook
 
 
 class Look(Part):

@@ -9,8 +9,8 @@ from fersearch.api.records.base import Number, Part, Record, Value, omitted
 from fersearch.trial import Reason, TrialState
 
 if TYPE_CHECKING:
-    from fersearch.api.reruns import Rerun as RerunView
-    from fersearch.api.studies import TrialView
+    from fersearch.api.results import Rerun as RerunView
+    from fersearch.api.results import TrialView
 
 
 class Verdict(Part):

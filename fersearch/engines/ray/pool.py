@@ -21,12 +21,13 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from fersearch.engines.devices import PerGpu, Slot
-from fersearch.engines.processes import HUNG_AFTER, Pool, Process
+from fersearch.engines.processes import Pool, Process
 from fersearch.engines.ray import cluster
 from fersearch.engines.ray.actor import Board
 from fersearch.engines.ray.tune import Courier, Orders, TuneLoop
 from fersearch.errors import FersearchError
-from fersearch.home import artifacts_folder, home
+from fersearch.home import home
+from fersearch.run_options import HUNG_AFTER
 from fersearch.trial import Lost
 
 NAMESPACE = "fersearch"
@@ -37,15 +38,21 @@ FAREWELL = 15.0  # seconds for Ray Tune to end by itself
 
 @contextlib.contextmanager
 def on_ray(
-    address: str | None, slots: int | None, slots_per_gpu: PerGpu | None, threads: int | None = None
+    address: str | None,
+    slots: int | None,
+    slots_per_gpu: PerGpu | None,
+    threads: int | None,
+    artifacts: Path | str,
 ) -> Iterator[tuple[list[Slot], Callable[..., Pool]]]:
     """Join a cluster; yields its slots and what makes a pool of them from the modules to preload.
+
+    `artifacts` is where checkpoints go, which all nodes must share.
 
     Raises:
         FersearchError: no cluster is at the address, or its nodes do not share what they must.
         UsageError: the slots asked for make no sense there.
     """
-    with cluster.joined(address) as folder, cluster.marked(home(), artifacts_folder()) as marker:
+    with cluster.joined(address) as folder, cluster.marked(home(), artifacts) as marker:
         places, resources = cluster.places(slots, slots_per_gpu, threads)
         yield places, partial(RayPool, room=Room(len(places), resources, folder, marker))
 

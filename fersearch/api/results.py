@@ -1,0 +1,44 @@
+"""The records that the verbs return, for whoever names their types."""
+
+from fersearch.api.checkpoints import CheckpointRow
+from fersearch.api.datasets import DatasetRow, DatasetView, Exported
+from fersearch.api.doctor import Check
+from fersearch.api.ensembles import Ensemble
+from fersearch.api.garbage import Garbage
+from fersearch.api.plugins import PluginRow, PluginView
+from fersearch.api.studies import StudyView, TrialView
+from fersearch.data.verify import Report
+from fersearch.engines.rerun import Compared, Rerun
+from fersearch.evaluation.evaluate import EvaluationView, Examined
+from fersearch.evaluation.predict import Prediction
+from fersearch.evaluation.pulling import Pulled
+from fersearch.store import Look, StudySummary
+from fersearch.study_front import Front
+from fersearch.training.evaluate import Scores
+from fersearch.training.model import Layer
+
+__all__ = [
+    "Check",
+    "CheckpointRow",
+    "Compared",
+    "DatasetRow",
+    "DatasetView",
+    "Ensemble",
+    "EvaluationView",
+    "Examined",
+    "Exported",
+    "Front",
+    "Garbage",
+    "Layer",
+    "Look",
+    "PluginRow",
+    "PluginView",
+    "Prediction",
+    "Pulled",
+    "Report",
+    "Rerun",
+    "Scores",
+    "StudySummary",
+    "StudyView",
+    "TrialView",
+]

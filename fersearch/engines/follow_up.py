@@ -1,0 +1,151 @@
+"""What a study asks for after its last trial: refits, unseen datasets, exclusive timing."""
+
+import itertools
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from fersearch.artifacts import Artifacts
+from fersearch.context import components_of, open_store
+from fersearch.engines.rerun import RerunRequest, rerun
+from fersearch.errors import FersearchError
+from fersearch.evaluation.pulling import require_checkpoint
+from fersearch.home import artifacts_folder
+from fersearch.planning import unseen_dataset
+from fersearch.report.sharing import EXCLUSIVE
+from fersearch.space import Choice, Space
+from fersearch.store import Store, StudyRow
+from fersearch.study import Budget, Protocol, StudySpec
+from fersearch.study_data import recorded_data
+from fersearch.study_front import best_of_front, front_of
+from fersearch.trial import Trial
+
+Note = Callable[[str], None]
+TIMED = "train_seconds"
+
+
+def refit_name(study: StudyRow, store: Store) -> str:
+    """The name of the study that trains another study's best configuration again, on the data it is about now."""
+    base, taken, own = f"refit/{study.name}", store.study_names(), recorded_data(study)
+    names = (base if number == 1 else f"{base}-{number}" for number in itertools.count(1))
+    return next(n for n in names if n not in taken or recorded_data(store.study(n)).same_arrays(own))
+
+
+def refit_spec(spec: StudySpec, best: Trial, name: str) -> StudySpec:
+    """The study of one trial that trains a configuration `refit` times, on the protocol's split without folds."""
+    own = spec.protocol
+    split = ("ratios" if own.ratios else "auto") if own.folded else own.split
+    protocol = Protocol(split, own.ratios, own.split_seed, own.by, repeats=spec.refit, duplicates=own.duplicates)
+    return replace(
+        spec,
+        name=name,
+        space=Space({name: Choice(value) for name, value in best.params.items()}),
+        budget=Budget(1),
+        protocol=protocol,
+        sampler="random",
+        pruner="none",
+        refit=0,
+        unseen=(),
+    )
+
+
+def refit(study: StudyRow, store: Store, run: Callable[..., object], note: Note) -> str:
+    """Train the best configuration again, or go on with that; returns the name of the study that does.
+
+    `run(name, data=PATH)` runs it on the data where the study's own was found last, None where there are no files.
+    """
+    name = refit_name(study, store)
+    if name not in store.study_names():
+        best = best_of_front(study, store.trials(study.id))
+        undivided = {key: value for key, value in study.data.items() if key in ("files", "arrays", "makers", "path")}
+        store.create_study(refit_spec(study.spec, best, name), study.plugins, undivided)
+        note(f"training trial {best.number} of {study.name} {study.spec.refit} times more, as study {name}")
+    where = recorded_data(study).path
+    run(name, data=Path(where) if where else None)
+    return name
+
+
+def judge_unseen(
+    study: StudyRow,
+    name: str,
+    store: Store,
+    note: Note,
+    storage: str | None = None,
+    artifacts: str | None = None,
+) -> None:
+    """Let the best model of study `name` judge every dataset that `study` names as unseen, each only once.
+
+    `storage` is the URL of the store as it was given, with its password; `artifacts` where checkpoints are.
+
+    Data that is not at hand, or shares too few classes, is noted. Looks tell the datasets by name alone: of several
+    sets in one layout all are judged again until there are as many looks.
+    """
+    from fersearch.evaluation.evaluate import judge
+    from fersearch.evaluation.request import Exam, sit
+
+    owner = store.study(name)
+    best = best_of_front(owner, store.trials(owner.id))
+    require_checkpoint(name, best)
+    digest = best.checkpoint or ""
+    looks = Counter(look.dataset for look in store.looks(owner.id) if look.checkpoint == digest)
+    wanted = {text: unseen_dataset(text) for text in study.spec.unseen}
+    named = Counter(dataset for dataset, _ in wanted.values())
+    for text, (dataset, path) in wanted.items():
+        if looks[dataset] >= named[dataset]:
+            continue
+        try:
+            file = Artifacts(artifacts_folder(artifacts)).open(digest)
+            exam = Exam(dataset, path, "all", storage=storage, unseen=True)
+            found = judge(file, sit(file, exam, registry=components_of(owner)), exam)
+        except FersearchError as error:
+            note(f"unseen {text} could not be judged: {error.message}")
+        else:
+            accuracy = found.metrics.get("accuracy", float("nan"))
+            note(f"unseen {text}: accuracy {accuracy:.4f} on {found.n:,} images of the classes they share")
+
+
+def follow_up(
+    name: str, storage: str | None, run: Callable[..., object], note: Note, artifacts: str | None = None
+) -> None:
+    """Do what study `name`, which is over, asks for after its end; what was done before is not done again."""
+    with open_store(storage) as store:
+        study = store.study(name)
+        if not (study.spec.refit or study.spec.unseen):
+            return
+        if not front_of(study, store.trials(study.id)).trials:
+            note("no trial stands on the front: nothing is trained again, and no unseen data judged")
+            return
+        owner = refit(study, store, run, note) if study.spec.refit else name
+        if study.spec.unseen and front_of(store.study(owner), store.trials(store.study(owner).id)).trials:
+            judge_unseen(study, owner, store, note, storage, artifacts)
+
+
+def time_front(name: str, storage: str | None, note: Note) -> None:
+    """Train every member of a study's front again, one after another, and keep its `exclusive_train_seconds`.
+
+    The searched value stays as it is. A member that was timed before is not timed again.
+
+    Raises:
+        FersearchError: training fails.
+    """
+    with open_store(storage) as store:
+        study = store.study(name)
+        due = [trial for trial in front_of(study, store.trials(study.id)).trials if EXCLUSIVE not in trial.values]
+    for place, trial in enumerate(due, 1):
+        note(f"timing trial {trial.number} of {name} alone ({place} of {len(due)} on the front)")
+        with open_store(storage) as store:
+            again = rerun(store, study, trial.number, RerunRequest(), lambda _: None)
+        seconds = {each.name: each.again for each in again.metrics}[TIMED]
+        if seconds is None:
+            continue
+        with open_store(storage) as store:
+            store.set_value(study.id, trial.number, EXCLUSIVE, seconds)
+        note(f"trial {trial.number} alone: {TIMED} {seconds:.1f}{_beside(trial.values.get(TIMED))}")
+        for change in again.changed:
+            told = f"{change.name} {change.again}, which was {change.stored} in the search"
+            note(f"trial {trial.number} was timed with {told}")
+
+
+def _beside(searched: float | None) -> str:
+    return "" if searched is None else f", {searched:.1f} in the search"

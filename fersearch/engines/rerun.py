@@ -1,0 +1,230 @@
+"""Training a trial's configuration again, beside what was recorded; the study's rows stay as they are."""
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from fersearch.artifacts import Artifacts
+from fersearch.context import components_of
+from fersearch.data.identity import difference
+from fersearch.engines import devices
+from fersearch.engines.devices import Slot
+from fersearch.engines.driver import environment, to_preload
+from fersearch.engines.requests import request_for
+from fersearch.engines.single import SingleTrial
+from fersearch.errors import FersearchError, UsageError
+from fersearch.evaluation.checkpoint_folder import refuse_existing
+from fersearch.evaluation.pulling import write_pulled
+from fersearch.home import artifacts_folder
+from fersearch.registry import Registry
+from fersearch.report.sharing import EXCLUSIVE
+from fersearch.search.aggregation import trial_values
+from fersearch.store import Store, StudyRow
+from fersearch.study_data import StudyData, open_study_data, recorded_data
+from fersearch.training.card import read_card
+from fersearch.trial import Epoch, Outcome, Trial, TrialState
+
+ENVIRONMENT = ("device", "device_name", "precision", "torch", "threads")
+CLOCKS = ("s", "ms")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A metric as it was recorded and as it came out again; `checked` where clocks and memory have no part in it."""
+
+    name: str
+    stored: float | None
+    again: float | None
+    checked: bool
+
+    @property
+    def difference(self) -> float:
+        """How far apart they are; infinite where only one is known."""
+        if self.stored is None or self.again is None:
+            return 0.0 if self.stored == self.again else math.inf
+        return abs(self.again - self.stored)
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Something about the machine, the packages or the data that was otherwise when the trial ran."""
+
+    name: str
+    stored: str
+    again: str
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """A trial trained again: its metrics beside the stored ones, and what differs in the environment.
+
+    `seed` is the one it was trained with now, `kept_epoch` the one whose values count, stored and again,
+    `path` the folder of the new model, where one was asked for.
+    """
+
+    study: str
+    trial: int
+    seed: int
+    epochs: int
+    kept_epoch: tuple[int | None, int | None]
+    metrics: tuple[Compared, ...]
+    changed: tuple[Changed, ...]
+    path: Path | None = None
+
+    @property
+    def max_difference(self) -> float:
+        """The largest difference of a metric that is checked."""
+        return max((each.difference for each in self.metrics if each.checked), default=0.0)
+
+    @property
+    def equal(self) -> bool:
+        """Whether the same epoch was kept and every checked metric is exactly what was stored."""
+        return self.kept_epoch[0] == self.kept_epoch[1] and self.max_difference == 0.0
+
+
+@dataclass(frozen=True)
+class RerunRequest:
+    """How a trial is trained again.
+
+    Attributes:
+        seed: another seed than the study's.
+        device: another device than the one recorded, as torch names it.
+        out: a folder for the model, as `pull_checkpoint` writes it; `force` replaces a pulled one that is there.
+        data: where the data is that the trial saw, if that is not where it was.
+    """
+
+    seed: int | None = None
+    device: str | None = None
+    out: Path | None = None
+    force: bool = False
+    data: Path | None = None
+
+
+def rerun(store: Store, study: StudyRow, number: int, asked: RerunRequest, report: Callable[[Epoch], None]) -> Rerun:
+    """Train a trial's configuration again, in a process of its own and as the study did; nothing is stored.
+
+    Raises:
+        UsageError: the trial has not ended, or the folder exists.
+        FersearchError: training fails.
+        DataError: the data is missing or broken, or other than what the trial saw.
+    """
+    if asked.out is not None:
+        refuse_existing(asked.out, asked.force)
+    trial = store.trial(study.id, number)
+    if not trial.state.ended:
+        raise UsageError(
+            f"trial {number} is {trial.state.value}", "let it end first: fersearch study run " + study.name
+        )
+    facts = _facts(store, study, trial)
+    drivers = [each["packages"] for each in store.environments(study.id) if each.get("role") == "driver"]
+    registry = components_of(study)
+    data = _same_data(registry, study, trial, asked.data)
+    run = _single(study, trial, data, registry, asked, _slot(asked.device or facts.get("device"), facts.get("threads")))
+    run.report = report
+
+    def values_of(outcome: Outcome) -> dict[str, float]:
+        return trial_values(run.epochs, outcome.kept_epoch, study.spec.objectives[0], registry.metrics)
+
+    def take(outcome: Outcome, kept: Artifacts) -> None:
+        if asked.out is not None and outcome.checkpoint is not None:
+            again = replace(trial, values=values_of(outcome), checkpoint=outcome.checkpoint)
+            write_pulled(asked.out, study, again, kept.open(outcome.checkpoint), asked.force)
+
+    outcome = run.go(take)
+    return Rerun(
+        study.name,
+        number,
+        run.request.seed,
+        max(run.epochs),
+        (trial.kept_epoch, outcome.kept_epoch),
+        _compared(trial.values, values_of(outcome), registry),
+        _changed({**facts, **_data(trial)}, {**outcome.facts, "data": data.prepared.digest}, drivers),
+        asked.out,
+    )
+
+
+def _single(
+    study: StudyRow, trial: Trial, data: StudyData, registry: Registry, asked: RerunRequest, slot: Slot
+) -> SingleTrial:
+    request = replace(
+        request_for(study, trial, data.prepared, slot, artifacts_folder()),
+        seed=study.spec.seed if asked.seed is None else asked.seed,
+        recorded=0,
+        resume=False,
+        keep_pruned=asked.out is not None,
+    )
+    return SingleTrial(request, slot, to_preload(registry, study), _last(trial))
+
+
+def _same_data(registry: Registry, study: StudyRow, trial: Trial, given: Path | None) -> StudyData:
+    """The data that a trial saw, prepared; DataError for other data."""
+    found = open_study_data(registry, study, given)
+    then = recorded_data(study, trial.data_digest)
+    if not then.agrees(found.identity):
+        raise difference(
+            f"the data of study '{study.name}' is not what trial {trial.number} saw",
+            then,
+            found.identity,
+            (f"give the folder that holds it: fersearch trial rerun {study.name} {trial.number} --data PATH",),
+        )
+    return found
+
+
+def _last(trial: Trial) -> int | None:
+    """The epoch after which a trial was stopped; None for one that trained to its end, or not at all."""
+    return None if trial.state is TrialState.COMPLETE else trial.epochs or None
+
+
+def _facts(store: Store, study: StudyRow, trial: Trial) -> Mapping[str, Any]:
+    """What the process of the trial's last attempt recorded, or where there is nothing what any of the study's did."""
+    own = [attempt.facts for attempt in trial.attempts if "device" in attempt.facts]
+    return own[-1] if own else next((each for each in store.environments(study.id) if "threads" in each), {})
+
+
+def _slot(device: str | None, threads: int | None) -> Slot:
+    """A place like the one the trial had: its device, and as many threads; UsageError for no device's name."""
+    usual = devices.slots(1)[0]
+    wanted = device or usual.device
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", wanted):
+        raise UsageError(f"unknown device '{wanted}'", "give cpu, cuda:0 or mps")
+    hidden = (("CUDA_VISIBLE_DEVICES", ""),) if wanted == "cpu" else ()
+    return Slot(0, wanted, usual.env if wanted == usual.device else hidden, threads or usual.threads)
+
+
+def _data(trial: Trial) -> dict[str, Any]:
+    """The digest of the prepared dataset that a trial's checkpoint was trained on, where that is still here."""
+    with suppress(FersearchError):
+        if trial.checkpoint:
+            return {"data": read_card(Artifacts(artifacts_folder()).open(trial.checkpoint))["dataset"]["digest"]}
+    return {}
+
+
+def _compared(stored: Mapping[str, float], again: Mapping[str, float], registry: Registry) -> tuple[Compared, ...]:
+    return tuple(
+        Compared(name, stored.get(name), again.get(name), not _varies(name, registry))
+        for name in {**stored, **again}
+        if name != EXCLUSIVE
+    )
+
+
+def _varies(name: str, registry: Registry) -> bool:
+    """Whether a metric reads clocks or memory, which differ between equal runs."""
+    metric = registry.metrics.get(name) or registry.metrics.get(name.removesuffix("_std"))
+    return metric is not None and metric.measured and (metric.whole_trial or metric.unit in CLOCKS)
+
+
+def _changed(
+    stored: Mapping[str, Any], again: Mapping[str, Any], drivers: Sequence[Mapping[str, str]]
+) -> tuple[Changed, ...]:
+    """What differs between the trial's process and the rerun's, and the packages of no version that the study saw."""
+    known = [name for name in (*ENVIRONMENT, "data") if name in stored]
+    found = [Changed(name, str(stored[name]), str(again.get(name))) for name in known]
+    for package, version in environment()["packages"].items():
+        seen = dict.fromkeys(each[package] for each in drivers if package in each)
+        if seen and version not in seen and package not in known:
+            found.append(Changed(package, ", ".join(seen), version))
+    return tuple(each for each in found if each.stored != each.again)

@@ -1,0 +1,128 @@
+"""Pulling a checkpoint: which trial's, and the folder that is written."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fersearch.artifacts import Artifacts
+from fersearch.context import components
+from fersearch.errors import FersearchError, UsageError, lookup
+from fersearch.evaluation.checkpoint_folder import CARD, WEIGHTS, whole_folder, write_plugins
+from fersearch.formatting import finite
+from fersearch.home import artifacts_folder
+from fersearch.pareto import knee
+from fersearch.store import Store, StudyRow
+from fersearch.study import Keep
+from fersearch.study_front import Front, front_of
+from fersearch.training.card import read_card
+from fersearch.trial import Trial, TrialState
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """Where a checkpoint was put, what the store knows of its trial, and the plugin files it needs by name."""
+
+    path: Path
+    trial: int
+    values: Mapping[str, float]
+    plugins: Sequence[str] = ()
+
+
+def pull(study: StudyRow, trial: Trial, folder: Path, *, force: bool) -> Pulled:
+    """Copy the checkpoint of a trial, checked, into a folder.
+
+    Raises:
+        UsageError: the trial has none, or the folder exists.
+        FersearchError: the stored file is missing or broken.
+    """
+    require_checkpoint(study.name, trial)
+    write_pulled(folder, study, trial, Artifacts(artifacts_folder()).open(trial.checkpoint or ""), force)
+    return Pulled(folder, trial.number, trial.values, [file.kept_name for file in study.plugins])
+
+
+def pulled_folder(study: str, trial: int) -> Path:
+    """Return the folder in which a trial is put where none is named: `STUDY-trial-N`."""
+    return Path(f"{study.replace('/', '-')}-trial-{trial}")
+
+
+def choose(store: Store, study: StudyRow, number: int | None, prefer: str | None, where: Sequence[str]) -> Trial:
+    """Return the trial of that number, or the best on the front within the bounds `where`.
+
+    Args:
+        prefer: a metric, or `knee`; None for the first objective.
+
+    Raises:
+        UsageError: nothing fits.
+    """
+    trials = store.trials(study.id)
+    if number is not None:
+        return store.trial(study.id, number)
+    found = front_of(study, trials, where)
+    candidates = list(found.trials)
+    if not candidates:
+        states = {trial.state for trial in trials}
+        hint = (
+            "loosen --where" if where and TrialState.COMPLETE in states else f"see: fersearch trial list {study.name}"
+        )
+        raise UsageError(f"no trial of study '{study.name}' stands on the front", hint)
+    if prefer == "knee":
+        losses = [[o.loss(trial.values[o.metric]) for o in found.objectives] for trial in candidates]
+        return candidates[knee(losses)]
+    return _best(found, prefer) if prefer else candidates[0]
+
+
+def require_checkpoint(study: str, trial: Trial) -> None:
+    """Make sure that a trial has a checkpoint.
+
+    Raises:
+        FersearchError: it was released; the message names the policy.
+        UsageError: it never had one.
+    """
+    if trial.checkpoint is None and trial.released:
+        raise FersearchError(
+            f"the checkpoint of trial {trial.number} was released: "
+            f"study '{study}' kept only {Keep.parse(trial.released).told}",
+            f"train it again into a folder: fersearch trial rerun {study} {trial.number} -o DIR; "
+            "or keep every checkpoint of the next study: --keep all",
+        )
+    if trial.checkpoint is None:
+        raise UsageError(
+            f"trial {trial.number} is {trial.state.value} and has no checkpoint",
+            "choose a complete trial: `trial list`",
+        )
+
+
+def _best(found: Front, prefer: str) -> Trial:
+    known = set.intersection(*(set(trial.values) for trial in found.trials))
+    lookup("preference", prefer, dict.fromkeys([*known, "knee"]))
+    objective = next((o for o in found.objectives if o.metric == prefer), None)
+    direction = objective.direction if objective else components().metric(prefer).direction
+    sign = -1 if direction == "max" else 1
+    return min(found.trials, key=lambda trial: (sign * trial.values[prefer], trial.number))
+
+
+def _card(study: StudyRow, trial: Trial, source: Path, folder: Path) -> dict[str, Any]:
+    card = read_card(source)
+    card["plugins"] = [file.entry for file in study.plugins]
+    trust = ", trust_plugin=True" if card["plugins"] else ""
+    card["values"] = finite(dict(trial.values))
+    card["objectives"] = [str(objective) for objective in study.spec.objectives]
+    card["digest"] = trial.checkpoint
+    card["load"] = [
+        "from fersearch import api",
+        f"restored = api.load_checkpoint('{folder.name}'{trust})",
+        "shares = restored.probabilities(images)  # uint8 (n, channels, size, size) -> (n, classes)",
+    ]
+    return card
+
+
+def write_pulled(folder: Path, study: StudyRow, trial: Trial, source: Path, force: bool) -> None:
+    """Write the folder of a pulled checkpoint, whole: the file `source` of a trial, its card, the plugins it needs."""
+    card = _card(study, trial, source, folder)
+    with whole_folder(folder, force) as work:
+        shutil.copyfile(source, work / WEIGHTS)
+        (work / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+        write_plugins(work, study.plugins)
