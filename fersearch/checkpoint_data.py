@@ -7,10 +7,11 @@ from typing import Any
 
 from fersearch.components import Dataset
 from fersearch.context import notices, open_store
-from fersearch.data.identity import SHORT, Identity, difference
+from fersearch.data.identity import Identity, difference
 from fersearch.data.locate import locate, look_for
 from fersearch.data.prepared import has_copy
 from fersearch.errors import StoreError
+from fersearch.formatting import short
 from fersearch.home import database_url, prepared_folder
 from fersearch.space import Value
 from fersearch.store import Store, StudyRow
@@ -84,7 +85,7 @@ def _by_arrays(card: Mapping[str, Any], found: Identity, is_read_otherwise: bool
         return None if is_read_otherwise else True
     notices.append(
         f"the checkpoint was made before its data was recorded; {card['dataset']['name']} found now is taken for it, "
-        f"though its images or labels are read otherwise than then (arrays {then[:SHORT]}, now {found.arrays[:SHORT]})"
+        f"though its images or labels are read otherwise than then (arrays {short(then)}, now {short(found.arrays)})"
     )
     return None
 

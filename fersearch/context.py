@@ -1,12 +1,14 @@
 """What every verb starts from: the components at hand, the database, and what a person should be told."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fersearch import trust
+from fersearch.errors import NoDatabase, UsageError
 from fersearch.home import database_url
-from fersearch.store import Store, StudyRow
+from fersearch.store import Store, StudyRow, StudySummary
 from fersearch.store.neighbours import remember
 
 if TYPE_CHECKING:
@@ -90,3 +92,30 @@ def open_store(storage: str | None = None, *, create: bool = False) -> Store:
     if store.notice:
         notices.append(store.notice)
     return store
+
+
+def all_studies(storage: str | None = None) -> list[StudySummary]:
+    """Return every study with its counts by state, oldest first; none, and a note, where there is no database."""
+    try:
+        with open_store(storage) as store:
+            return store.studies()
+    except NoDatabase as none:
+        notices.append(f"{none.message}; {none.hint}")
+        return []
+
+
+def matching_studies(patterns: Sequence[str], storage: str | None = None) -> list[str]:
+    """Return the names of the studies that patterns mean, oldest first: a name as it is, or one with `*` for anything.
+
+    Raises:
+        UsageError: nothing fits a pattern with `*`.
+    """
+    many = any("*" in pattern for pattern in patterns)
+    known = [summary.name for summary in all_studies(storage)] if many else []
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        fitting = [name for name in known if fnmatchcase(name, pattern)] if "*" in pattern else [pattern]
+        if not fitting:
+            raise UsageError(f"no study fits '{pattern}'", "see: fersearch study list")
+        found |= dict.fromkeys(fitting)
+    return list(found)

@@ -4,10 +4,14 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fersearch.errors import UsageError
+
+LONGEST_NAME = 240
+"""Bytes of a folder's name: file systems allow 255, and what is written beside it has a longer one."""
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 """The errors that say that there is no room: on the disk, or for this user."""
 
@@ -95,3 +99,30 @@ def _umask() -> int:
         return next(int(line.split()[1], 8) for line in status.splitlines() if line.startswith("Umask:"))
     except (OSError, StopIteration):
         return 0o022
+
+
+def refuse_existing_file(path: Path, force: bool) -> None:
+    """Raise UsageError if a file exists, unless it may be replaced, or if it is a folder."""
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder", "name a file in it")
+    if path.exists() and not force:
+        raise UsageError(f"{path} exists", "name another file, or --force to replace it")
+
+
+def refuse_existing_folder(folder: Path, force: bool, what: str, is_ours: Callable[[Path], bool]) -> None:
+    """Raise UsageError if a folder with anything in it exists, unless it may be replaced and is ours.
+
+    `what` names what we write, of which `is_ours` knows a folder; nothing else is ever replaced.
+    """
+    if len(os.fsencode(folder.name)) > LONGEST_NAME:
+        raise UsageError(f"'{folder.name[:60]}...' is too long for the name of a folder", "give another one with -o")
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is a file", "give a folder with -o")
+    if next(folder.iterdir(), None) is None:
+        return
+    if not force:
+        raise UsageError(f"{folder} exists", f"give another folder with -o, or --force to replace the {what} in it")
+    if not is_ours(folder):
+        raise UsageError(f"{folder} is no {what}", "--force replaces only those; give another folder with -o")

@@ -14,6 +14,8 @@ from fersearch.trial import Trial
 UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0}
 _PATTERN = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
+DIGEST_LENGTH = 12
+
 
 def seconds(text: str | float, *, zero: bool = False) -> float:
     """Read a duration in seconds; ValueError if it is none, or zero unless `zero`."""
@@ -158,3 +160,8 @@ def finite(data: Any) -> Any:
     if isinstance(data, list | tuple):
         return [finite(value) for value in data]
     return data
+
+
+def short(digest: str) -> str:
+    """Return the beginning of a digest, which tells it from others of one study."""
+    return digest[:DIGEST_LENGTH]

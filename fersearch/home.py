@@ -72,3 +72,8 @@ def run_folder(study_uid: str, number: int) -> Path:
 def log_folder(study_uid: str) -> Path:
     """Where the output of a study's attempts goes, one file each."""
     return home() / "logs" / study_uid
+
+
+def pulled_folder(study: str, trial: int) -> Path:
+    """Return the folder in which a trial is put where none is named: `STUDY-trial-N`."""
+    return Path(f"{study.replace('/', '-')}-trial-{trial}")

@@ -10,10 +10,11 @@ from typing import Any
 from fersearch.artifacts import Artifacts
 from fersearch.components import Dataset
 from fersearch.data import arrays
-from fersearch.data.identity import SHORT, Identity, difference
+from fersearch.data.identity import Identity, difference
 from fersearch.data.locate import locate, look_for
 from fersearch.data.prepared import has_copy
 from fersearch.errors import FersearchError
+from fersearch.formatting import short
 from fersearch.home import artifacts_folder, prepared_folder
 from fersearch.registry import Registry
 from fersearch.space import values_of
@@ -126,7 +127,7 @@ def settle(study: StudyRow, found: Identity, read_trials: Callable[[], Sequence[
         notes += _adopted(study, found, trials)
     if told and then.files and found.files and then.files != found.files:
         notes.append(
-            f"the files differ from those of the run before ({then.files[:SHORT]}, now {found.files[:SHORT]}), "
+            f"the files differ from those of the run before ({short(then.files)}, now {short(found.files)}), "
             "but all that trials and the test split see is the same"
         )
     renamed = {} if told == found.seen else {told: found.seen}
@@ -154,8 +155,8 @@ def _adopted(study: StudyRow, found: Identity, trials: Sequence[Trial]) -> Itera
     trained = _trained_arrays(trials)
     if trained not in ("", found.arrays):
         yield (
-            f"but its checkpoints were trained on images or labels that were read otherwise (arrays {trained[:SHORT]}, "
-            f"now {found.arrays[:SHORT]}): look what has changed before you compare"
+            f"but its checkpoints were trained on images or labels that were read otherwise (arrays {short(trained)}, "
+            f"now {short(found.arrays)}): look what has changed before you compare"
         )
 
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from fersearch.space import Value
 
+EXCLUSIVE = "exclusive_train_seconds"
+"""The training time of a trial that was trained once more with nothing else on its device."""
+
 
 class TrialState(StrEnum):
     """Where a trial stands; `waiting` and `running` may still change."""

@@ -11,7 +11,7 @@ from PIL import Image
 
 from fersearch import api
 from fersearch.context import notices, open_store
-from fersearch.engines.local import Observer
+from fersearch.observer import Observer
 from tests.api.conftest import SETTINGS
 
 PARTS = {"train": 8, "valid": 4, "test": 4}

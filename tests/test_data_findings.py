@@ -10,7 +10,7 @@ from PIL import Image
 from fersearch import DataError, api
 from fersearch.cli import run as cli
 from fersearch.context import drain_notices
-from fersearch.engines.local import Observer
+from fersearch.observer import Observer
 
 
 @pytest.fixture(autouse=True)

@@ -14,9 +14,9 @@ from sklearn.linear_model import LogisticRegression
 
 from fersearch import api
 from fersearch.context import open_store
-from fersearch.engines.local import Observer
 from fersearch.errors import PluginError
 from fersearch.evaluation.request import Exam, sit
+from fersearch.observer import Observer
 
 ARCHIVE = Path(__file__).parent / "data_of_older_versions" / "9162383.tar.xz"
 CLOSE = {"abs": 1e-5}

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from fersearch import api
-from fersearch.api.reports import gather as gather_report
 from fersearch.context import components, notices, open_store
 from fersearch.data import digests
 from fersearch.data.images import decode_all
@@ -20,6 +19,7 @@ from fersearch.engines.rerun import _same_data
 from fersearch.ensembles.candidates import gather as gather_candidates
 from fersearch.ensembles.candidates import load_valid
 from fersearch.errors import DataError, UsageError
+from fersearch.report.gathering import gather as gather_report
 from fersearch.study_data import open_study_data
 from fersearch.training.checkpoint import read_checkpoint
 from fersearch.trial import TrialState

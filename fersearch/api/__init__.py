@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fersearch.api.checkpoints import list_checkpoints, pull_checkpoint
-    from fersearch.api.compare import compare_studies, sweep_study
     from fersearch.api.creating import check_file, create_from_file, create_study, study_schema
     from fersearch.api.datasets import (
         export_dataset,
@@ -18,12 +17,8 @@ if TYPE_CHECKING:
         show_dataset,
         verify_dataset,
     )
-    from fersearch.api.doctor import diagnose
-    from fersearch.api.ensembles import make_ensemble
     from fersearch.api.export import export_study, write_export
-    from fersearch.api.garbage import collect_garbage
     from fersearch.api.plugins import check_plugin, list_plugins, new_plugin, show_plugin
-    from fersearch.api.reports import report_dataset, write_report
     from fersearch.api.reruns import rerun_trial
     from fersearch.api.run import run_study
     from fersearch.api.studies import (
@@ -31,29 +26,33 @@ if TYPE_CHECKING:
         front,
         list_studies,
         list_trials,
-        matching_studies,
         show_study,
         show_trial,
         stop_study,
         study_spec,
         to_optuna,
     )
-    from fersearch.context import trust_plugins
+    from fersearch.checkpoint_folder import load_checkpoint
+    from fersearch.context import matching_studies, trust_plugins
     from fersearch.engines.backends import check_run
-    from fersearch.evaluation.checkpoint_folder import load_checkpoint
+    from fersearch.ensembles.building import make_ensemble
     from fersearch.evaluation.evaluate import evaluate
     from fersearch.evaluation.predict import predict
+    from fersearch.maintenance.doctor import diagnose
+    from fersearch.maintenance.garbage import collect_garbage
+    from fersearch.report.comparison.compare import compare_studies, sweep_study
+    from fersearch.report.gathering import report_dataset, write_report
 
 _HOMES = {
     "check_file": "fersearch.api.creating",
     "check_plugin": "fersearch.api.plugins",
     "check_run": "fersearch.engines.backends",
-    "collect_garbage": "fersearch.api.garbage",
-    "compare_studies": "fersearch.api.compare",
+    "collect_garbage": "fersearch.maintenance.garbage",
+    "compare_studies": "fersearch.report.comparison.compare",
     "create_from_file": "fersearch.api.creating",
     "create_study": "fersearch.api.creating",
     "delete_study": "fersearch.api.studies",
-    "diagnose": "fersearch.api.doctor",
+    "diagnose": "fersearch.maintenance.doctor",
     "evaluate": "fersearch.evaluation.evaluate",
     "export_dataset": "fersearch.api.datasets",
     "export_study": "fersearch.api.export",
@@ -63,14 +62,14 @@ _HOMES = {
     "list_plugins": "fersearch.api.plugins",
     "list_studies": "fersearch.api.studies",
     "list_trials": "fersearch.api.studies",
-    "load_checkpoint": "fersearch.evaluation.checkpoint_folder",
-    "make_ensemble": "fersearch.api.ensembles",
-    "matching_studies": "fersearch.api.studies",
+    "load_checkpoint": "fersearch.checkpoint_folder",
+    "make_ensemble": "fersearch.ensembles.building",
+    "matching_studies": "fersearch.context",
     "new_plugin": "fersearch.api.plugins",
     "predict": "fersearch.evaluation.predict",
     "prepare_dataset": "fersearch.api.datasets",
     "pull_checkpoint": "fersearch.api.checkpoints",
-    "report_dataset": "fersearch.api.reports",
+    "report_dataset": "fersearch.report.gathering",
     "rerun_trial": "fersearch.api.reruns",
     "run_study": "fersearch.api.run",
     "show_dataset": "fersearch.api.datasets",
@@ -80,12 +79,12 @@ _HOMES = {
     "study_schema": "fersearch.api.creating",
     "stop_study": "fersearch.api.studies",
     "study_spec": "fersearch.api.studies",
-    "sweep_study": "fersearch.api.compare",
+    "sweep_study": "fersearch.report.comparison.compare",
     "to_optuna": "fersearch.api.studies",
     "trust_plugins": "fersearch.context",
     "verify_dataset": "fersearch.api.datasets",
     "write_export": "fersearch.api.export",
-    "write_report": "fersearch.api.reports",
+    "write_report": "fersearch.report.gathering",
 }
 
 __all__ = [

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fersearch.context import open_store
-from fersearch.evaluation.pulling import Pulled, choose, pull, pulled_folder
+from fersearch.evaluation.pulling import Pulled, choose, pull
+from fersearch.home import pulled_folder
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fersearch.components import Dataset
 from fersearch.context import components
-from fersearch.data import arrays, verify
-from fersearch.data.locate import locate, remember
-from fersearch.errors import DataError
-from fersearch.home import prepared_folder
-from fersearch.planning import Mistakes, dataset_options
+from fersearch.data import verify
+from fersearch.named_dataset import files_of, prepared_dataset
 from fersearch.space import Value
 
 Progress = Callable[[int, int], None]
@@ -146,31 +142,3 @@ def export_dataset(
     else:
         export.to_folder(output, found, prepared, force, progress)
     return Exported(output, Counter(face.split for face in found))
-
-
-def prepared_dataset(
-    name: str, data: Path | None, options: Mapping[str, str], progress: Progress | None, plugins: tuple[Path, ...]
-) -> tuple[Dataset, Path | None, dict[str, Value], Any]:
-    """A dataset, where its files are, its options with their defaults, and its prepared copy, made if need be."""
-    dataset = components(plugins).dataset(name)
-    mistakes = Mistakes()
-    values = dataset_options(dataset, options, mistakes)
-    mistakes.settle()
-    source = locate(dataset, data)
-    prepared = arrays.prepare(dataset, source, values, prepared_folder(), progress)
-    if data is not None and source is not None:
-        remember(dataset, data)
-    return dataset, source, values, prepared
-
-
-def files_of(dataset: Dataset) -> str | None:
-    """Where a dataset's files are, or `built in`; None if they are not here."""
-    if not dataset.needs_data:
-        return "built in"
-    try:
-        source = locate(dataset)
-        if source is not None:
-            dataset.files(source)
-    except DataError:
-        return None
-    return str(source)

@@ -10,6 +10,7 @@ from fersearch import templates
 from fersearch.components import Architecture, Dataset, Task
 from fersearch.context import components
 from fersearch.errors import FersearchError, PluginError, UsageError, lookup
+from fersearch.plugins import plugin_folder
 from fersearch.recipe import OPTIMISATION, REGULARISATION, freezing
 from fersearch.registry import KINDS, Registry
 from fersearch.space import Space, describe
@@ -133,8 +134,8 @@ def _layers(architecture: Architecture, task: Task, params: Mapping[str, Any]) -
     return layers(architecture, params, task)
 
 
-def new_plugin(kind: str, name: str, folder: Path) -> list[Path]:
-    """Write a plugin and its test from the template.
+def new_plugin(kind: str, name: str, folder: Path | None = None) -> list[Path]:
+    """Write a plugin and its test from the template, into the plugins folder unless another is given.
 
     Raises:
         UsageError: the kind or the name will not do, or a file is in the way.
@@ -142,6 +143,7 @@ def new_plugin(kind: str, name: str, folder: Path) -> list[Path]:
     lookup("kind", kind, KINDS)
     if not name.isidentifier() or not name.islower():
         raise UsageError(f"'{name}' is no name for a plugin", "use lower-case letters, digits and '_'")
+    folder = folder or plugin_folder()
     files = {folder / file: text for file, text in templates.render(kind, name).items()}
     for path in files:
         if path.exists():

@@ -2,17 +2,19 @@
 
 from fersearch.api.checkpoints import CheckpointRow
 from fersearch.api.datasets import DatasetRow, DatasetView, Exported
-from fersearch.api.doctor import Check
-from fersearch.api.ensembles import Ensemble
-from fersearch.api.garbage import Garbage
 from fersearch.api.plugins import PluginRow, PluginView
 from fersearch.api.studies import StudyView, TrialView
 from fersearch.data.verify import Report
 from fersearch.engines.rerun import Compared, Rerun
+from fersearch.ensembles.building import Ensemble
 from fersearch.evaluation.evaluate import EvaluationView, Examined
 from fersearch.evaluation.predict import Prediction
 from fersearch.evaluation.pulling import Pulled
-from fersearch.store import Look, StudySummary
+from fersearch.maintenance.doctor import Check
+from fersearch.maintenance.garbage import Garbage
+from fersearch.report.comparison.screen import Grid, Line
+from fersearch.report.writer import Written
+from fersearch.store import Look, StudyRow, StudySummary
 from fersearch.study_front import Front
 from fersearch.training.evaluate import Scores
 from fersearch.training.model import Layer
@@ -29,7 +31,9 @@ __all__ = [
     "Exported",
     "Front",
     "Garbage",
+    "Grid",
     "Layer",
+    "Line",
     "Look",
     "PluginRow",
     "PluginView",
@@ -38,7 +42,9 @@ __all__ = [
     "Report",
     "Rerun",
     "Scores",
+    "StudyRow",
     "StudySummary",
     "StudyView",
     "TrialView",
+    "Written",
 ]

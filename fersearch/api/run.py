@@ -10,8 +10,8 @@ from fersearch.context import open_store
 from fersearch.engines.backends import backend, check_run
 from fersearch.engines.driver import Driver
 from fersearch.engines.follow_up import follow_up, time_front
-from fersearch.engines.local import Observer
 from fersearch.errors import UsageError
+from fersearch.observer import Observer
 from fersearch.run_options import RunOptions
 from fersearch.store import Lease, Store, StudyRow
 from fersearch.study import Budget, Keep

@@ -4,18 +4,16 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from fersearch.context import notices, open_store
-from fersearch.errors import NoDatabase, UsageError
+from fersearch.context import all_studies, notices, open_store
 from fersearch.home import artifacts_folder, log_folder, run_folder, states_url
 from fersearch.report import sharing
 from fersearch.space import describe
 from fersearch.store import Store, StudyRow, StudySummary
 from fersearch.study import StudySpec, StudyState
 from fersearch.study_front import Front, front_of
-from fersearch.trial import Epoch, Trial
+from fersearch.trial import EXCLUSIVE, Epoch, Trial
 
 if TYPE_CHECKING:
     import optuna
@@ -44,6 +42,13 @@ class StudyView:
     state: StudyState = StudyState.IDLE
 
     @property
+    def about_data(self) -> list[str]:
+        """Which data the study is about, a line each: where, images and classes, digests; none before its first run."""
+        from fersearch.data.identity import described
+
+        return described(self.data)
+
+    @property
     def space(self) -> dict[str, str]:
         """What each parameter is searched over, as a person writes it."""
         return {name: describe(dimension) for name, dimension in self.spec.space.dimensions.items()}
@@ -69,30 +74,8 @@ class TrialView:
 
 
 def list_studies(storage: str | None = None) -> list[StudySummary]:
-    """Every study with its counts by state, oldest first; none, and a note, where there is no database."""
-    try:
-        with open_store(storage) as store:
-            return store.studies()
-    except NoDatabase as none:
-        notices.append(f"{none.message}; {none.hint}")
-        return []
-
-
-def matching_studies(patterns: Sequence[str], storage: str | None = None) -> list[str]:
-    """The names of the studies that patterns mean, oldest first: a name as it is, or one with `*` for anything.
-
-    Raises:
-        UsageError: nothing fits a pattern with `*`.
-    """
-    many = any("*" in pattern for pattern in patterns)
-    known = [summary.name for summary in list_studies(storage)] if many else []
-    found: dict[str, None] = {}
-    for pattern in patterns:
-        fitting = [name for name in known if fnmatchcase(name, pattern)] if "*" in pattern else [pattern]
-        if not fitting:
-            raise UsageError(f"no study fits '{pattern}'", "see: fersearch study list")
-        found |= dict.fromkeys(fitting)
-    return list(found)
+    """Return every study with its counts by state, oldest first; none, and a note, where there is no database."""
+    return all_studies(storage)
 
 
 def show_study(name: str, storage: str | None = None) -> StudyView:
@@ -198,7 +181,7 @@ def view(store: Store, study: StudyRow) -> StudyView:
         baseline=study.baseline,
         seconds=study.seconds,
         environments=store.environments(study.id),
-        timing=sharing.told(store.trials(study.id, [sharing.EXCLUSIVE])),
+        timing=sharing.told(store.trials(study.id, [EXCLUSIVE])),
         data=study.data,
         plugins=[file.path for file in study.plugins],
         state=summary.state,

@@ -11,7 +11,7 @@ from fersearch.errors import UsageError
 
 if TYPE_CHECKING:
     from fersearch.api.records import Comparison, Sweep
-    from fersearch.report.writer import Written
+    from fersearch.api.results import Grid, Line, Written
 
 Names = Annotated[list[str], typer.Argument(metavar="STUDY...", help="Names of studies; 'NAME/*' means all that fit.")]
 
@@ -41,7 +41,6 @@ def compare(
     """Compare studies: scores, time, memory, and paired tests over folds or repeats."""
     from fersearch import api
     from fersearch.api import records
-    from fersearch.cli import compared as drawn
 
     if force and out is None:
         raise UsageError("--force without -o", "give the folder to replace: -o DIR")
@@ -51,7 +50,7 @@ def compare(
         if as_json:
             _dump(records.Sweep, swept.found, swept.written)
         else:
-            _show(drawn.sweep(swept.found), swept.written)
+            _show(swept.shown(), swept.written)
         return
     done = api.compare_studies(
         names, metrics=metric or (), by=by, trials=_trials(trial or ()), out=out, force=force, storage=storage
@@ -59,7 +58,7 @@ def compare(
     if as_json:
         _dump(records.Comparison, done.found, done.written)
     else:
-        _show(drawn.comparison(done.found), done.written)
+        _show(done.shown(), done.written)
 
 
 def _only(names: Sequence[str], by: str, trial: Sequence[str] | None) -> str:
@@ -80,10 +79,10 @@ def _trials(given: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def _show(items: Sequence[Any], written: "Written | None") -> None:
-    from fersearch.cli import render
+def _show(items: "Sequence[Grid | Line]", written: "Written | None") -> None:
+    from fersearch.cli import compared, render
 
-    render.show(*items)
+    render.show(*compared.drawn(items))
     if written:
         render.show("", f"wrote {written.page}, {len(written.plots)} plots and {len(written.tables)} tables")
 

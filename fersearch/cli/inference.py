@@ -14,9 +14,7 @@ from fersearch.cli.flags import AsJson, DatasetFlags, Storage
 from fersearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from fersearch.api.results import Examined
-    from fersearch.evaluation.predict import Prediction, Rows, Unreadable
-    from fersearch.evaluation.request import Progress
+    from fersearch.api.inference import Examined, Prediction, Progress, Rows, Unreadable
 
 
 Checkpoint = Annotated[
@@ -46,21 +44,20 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Tell the expression on images."""
+    from fersearch.api import inference
     from fersearch.cli import progress, render, render_models
-    from fersearch.evaluation import predict as plotting
-    from fersearch.evaluation import predict as predicting
 
-    paths = [*(images or ()), *(predicting.images_in(folder) if folder else ())]
+    paths = [*(images or ()), *(inference.images_in(folder) if folder else ())]
     if not paths:
         raise UsageError("no image is named", "name image files, or a folder with --folder")
     if plot:
-        plotting.check_plot(plot, len(paths), force)
-    found = predicting.predictions(checkpoint, paths, faces=faces, trust_plugin=trust_plugin)
-    table = predicting.csv_of(csv, predicting.classes_of(checkpoint), bool(faces), force) if csv else nullcontext()
+        inference.check_plot(plot, len(paths), force)
+    found = inference.predictions(checkpoint, paths, faces=faces, trust_plugin=trust_plugin)
+    table = inference.csv_of(csv, inference.classes_of(checkpoint), bool(faces), force) if csv else nullcontext()
     with table as rows, progress.answering(render.console(stderr=True)) as told:
         labels, kept, unreadable = _gather(found, told, len(paths), rows, keep=as_json or bool(plot) or not csv)
     if plot:
-        plotting.plot_predictions(kept, plot, force)
+        inference.plot_predictions(kept, plot, force)
     if as_json:
         from fersearch.api import records
         from fersearch.cli.as_json import dump
@@ -109,23 +106,22 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure a checkpoint, or each in a folder, on a dataset."""
+    from fersearch.api import inference
     from fersearch.cli import progress, render, render_models
-    from fersearch.evaluation import evaluate as examining
-    from fersearch.evaluation.evaluate import judge
-    from fersearch.evaluation.request import Exam, sit
+    from fersearch.files import refuse_existing_file
 
     words = label_words(label_map or ())
-    exam = Exam(dataset, which.data, split, which.options(), tta, words, no_duplicates, trust_plugin, storage)
+    exam = inference.Exam(dataset, which.data, split, which.options(), tta, words, no_duplicates, trust_plugin, storage)
     if csv:
-        examining.refuse_existing_file(csv, force)
+        refuse_existing_file(csv, force)
     with progress.preparation(render.console(stderr=True)) as told:
-        if examining.holds_checkpoints(checkpoint):
-            found, view = examining.evaluate_folder(checkpoint, exam, told), None
+        if inference.holds_checkpoints(checkpoint):
+            found, view = inference.evaluate_folder(checkpoint, exam, told), None
         else:
-            view = judge(checkpoint, sit(checkpoint, exam, told), exam)
-            found = [examining.Examined(checkpoint, view)]
+            view = inference.judge(checkpoint, inference.sit(checkpoint, exam, told), exam)
+            found = [inference.Examined(checkpoint, view)]
     if csv:
-        examining.write_csv(csv, found, force)
+        inference.write_csv(csv, found, force)
     if as_json:
         from fersearch.api import records
         from fersearch.cli.as_json import dump
@@ -165,7 +161,7 @@ def _gather(
     Raises:
         DataError: no image could be read.
     """
-    from fersearch.evaluation.predict import Unreadable
+    from fersearch.api.inference import Unreadable
 
     labels: Counter[str] = Counter()
     kept: list[Prediction] = []

@@ -9,9 +9,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text as RichText
 
-from fersearch.data.identity import Identity
 from fersearch.escaping import printable, safe
-from fersearch.formatting import plural
 
 Cell = str | RichText
 SHORT = 12
@@ -73,16 +71,3 @@ def facts(found: Mapping[str, Cell] | Iterable[tuple[str, Cell]]) -> Table:
 def title(text: str) -> Text:
     """What stands above a table."""
     return Text(text, style="bold")
-
-
-def data(record: Mapping[str, Any]) -> list[str]:
-    """Which data a study is about, as its row keeps it: where, images and classes, digests; one line each."""
-    if not record.get("seen"):
-        return []
-    known = Identity.from_json(record)
-    earlier = len(record.get("earlier", ()))
-    lines = [known.path] if known.path else []
-    lines.append(known.told())
-    if known.makers:
-        lines.append(f"read by {', '.join(f'{name} {version}' for name, version in known.makers.items())}")
-    return [*lines, *([f"{plural(earlier, 'earlier set')} of data, whose trials are not compared"] if earlier else [])]

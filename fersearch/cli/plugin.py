@@ -74,9 +74,8 @@ def new(
     """Write a working plugin and its test, to start from."""
     from fersearch import api
     from fersearch.cli import render
-    from fersearch.plugins import plugin_folder
 
-    paths = api.new_plugin(kind, name, out or plugin_folder())
+    paths = api.new_plugin(kind, name, out)
     render.show(*(f"wrote {path}" for path in paths))
     render.show(render.commands([["fersearch", "plugin", "check", str(paths[0])], ["pytest", str(paths[-1])]]))
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -13,10 +14,12 @@ from rich.table import Table
 from fersearch import formatting
 from fersearch import formatting as durations
 from fersearch.cli.parts import Text
-from fersearch.engines.local import Observer
-from fersearch.store import StudyRow
+from fersearch.observer import Observer
 from fersearch.study import Objective
 from fersearch.trial import Decision, Epoch, Trial, TrialState, of_data
+
+if TYPE_CHECKING:
+    from fersearch.api.results import StudyRow
 
 Clock = Callable[[], float]
 REDRAW_SECONDS = 0.25
@@ -95,7 +98,7 @@ class Watcher(Observer):
         self.tally: Tally | None = None
         self.verbose = False
 
-    def begin(self, study: StudyRow, total: int, ended: Sequence[Trial], slots: int, rounds: int = 1) -> None:
+    def begin(self, study: "StudyRow", total: int, ended: Sequence[Trial], slots: int, rounds: int = 1) -> None:
         """Say what is about to run."""
         spec, seconds = study.spec, self.seconds
         if seconds is None and spec.budget.timeout is not None:
@@ -176,7 +179,7 @@ class Bars(Watcher):
         """Show a bar."""
         self._draw(preparing(done, total, "looking at"), force=done == total)
 
-    def begin(self, study: StudyRow, total: int, ended: Sequence[Trial], slots: int, rounds: int = 1) -> None:
+    def begin(self, study: "StudyRow", total: int, ended: Sequence[Trial], slots: int, rounds: int = 1) -> None:
         """Say what is about to run, and start drawing."""
         self.end()
         super().begin(study, total, ended, slots, rounds)

@@ -12,17 +12,15 @@ from rich.padding import Padding
 
 from fersearch import formatting
 from fersearch import formatting as durations
-from fersearch.cli import parts as words
 from fersearch.cli.listing import Listing
 from fersearch.cli.parts import Cell, SafeConsole, Text
 from fersearch.cli.parts import facts as _facts
 from fersearch.cli.parts import table as _table
 from fersearch.cli.parts import title as _title
-from fersearch.data.identity import SHORT
-from fersearch.report.sharing import EXCLUSIVE
+from fersearch.formatting import short
 from fersearch.space import describe
 from fersearch.study import Keep, Objective, StudySpec
-from fersearch.trial import Attempt, Epoch, Trial, TrialState
+from fersearch.trial import EXCLUSIVE, Attempt, Epoch, Trial, TrialState
 
 if TYPE_CHECKING:
     from fersearch.api.results import (
@@ -98,7 +96,7 @@ def study(view: "StudyView") -> RenderableType:
         "trials": f"{formatting.counts(view.counts)} of {view.spec.budget.trials}",
         "time used": durations.brief(view.seconds),
         **({"timing": view.timing} if view.timing else {}),
-        **({"data": "\n".join(told)} if (told := words.data(view.data)) else {}),
+        **({"data": "\n".join(told)} if (told := view.about_data) else {}),
         "looks at test": str(len(view.looks)),
         "created": _moment(view.created),
         "storage": view.storage,
@@ -147,7 +145,7 @@ def trials(found: Sequence[Trial], objectives: Sequence[Objective]) -> Renderabl
             _state(t.state),
             str(t.reason or ""),
             str(t.epochs),
-            *((t.data_digest[:SHORT],) if several else ()),
+            *((short(t.data_digest),) if several else ()),
             *_values(t, objectives),
             formatting.settings(t.params, shown),
         )

@@ -14,6 +14,7 @@ from fersearch.cli.command import Group, examples, flat
 from fersearch.cli.flags import AsJson, Keep, RunFlags, Storage, StudyFlags, TrustStored, Yes
 from fersearch.errors import FersearchError, UsageError
 from fersearch.escaping import masked_url, printable, safe
+from fersearch.home import pulled_folder
 
 if TYPE_CHECKING:
     from fersearch.api.results import Front, StudyView
@@ -213,7 +214,7 @@ def export(
 ) -> None:
     """Export a study's trials."""
     from fersearch import api
-    from fersearch.files import atomic_path
+    from fersearch.files import atomic_path, refuse_existing_file
 
     if out is None:
         # By way of a file: a reader who takes their time (a pager) must not hold the database's transaction open.
@@ -221,8 +222,7 @@ def export(
             api.write_export(whole, name, format, storage)
             _pour(whole)
         return
-    if out.exists() and not force:
-        raise UsageError(f"{out} exists", "choose another name, or replace it with --force")
+    refuse_existing_file(out, force)
     with atomic_path(out) as path, path.open("w", encoding="utf-8") as file:
         api.write_export(file, name, format, storage)
     errors.echo(f"wrote {out}")
@@ -342,8 +342,6 @@ def _run(
 
 def _next(view: Any, storage: str | None, artifacts: str | None, found: Any) -> list[list[str]]:
     """What to type after a study; `artifacts` is where its checkpoints are, if a flag said so."""
-    from fersearch.evaluation.pulling import pulled_folder
-
     name, trust = view.name, ["--trust-plugin"] if view.plugins else []
     where = ["--storage", masked_url(storage)] if storage else []
     lines = [["export", f"FERSEARCH_ARTIFACTS={artifacts}"]] if artifacts else []

@@ -20,8 +20,8 @@ from fersearch.components import Dataset
 from fersearch.data.folders import PARTS, entries, subfolders
 from fersearch.data.prepared import Prepared, map_array
 from fersearch.data.views import load, view
-from fersearch.errors import FersearchError, UsageError
-from fersearch.files import atomic_folder, atomic_path
+from fersearch.errors import FersearchError
+from fersearch.files import atomic_folder, atomic_path, refuse_existing_file, refuse_existing_folder
 from fersearch.space import Value
 from fersearch.study import Protocol
 
@@ -74,10 +74,7 @@ def to_csv(path: Path, found: Sequence[Face], source: Path | None, force: bool =
         UsageError: there is such a file, and `force` is not given.
         FersearchError: it cannot be written.
     """
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder", "give the path of a CSV file, or a folder by a name without .csv")
-    if path.exists() and not force:
-        raise UsageError(f"{path} exists", "give another path, or replace it with --force")
+    refuse_existing_file(path, force)
     top = _top(source, found)
     with _told(path), atomic_path(path) as work:
         _write(work, found, [_path(top, face.name, path.absolute().parent) for face in found])
@@ -92,7 +89,7 @@ def to_folder(
         UsageError: there is such a folder, and `force` is not given or it is no earlier export.
         FersearchError: it cannot be written; nothing half-made is left.
     """
-    _check_place(folder, force)
+    refuse_existing_folder(folder, force, "earlier export", _is_export)
     with _told(folder), atomic_folder(folder) as work:
         names = renamed(found)
         (work / IMAGES).mkdir()
@@ -146,18 +143,8 @@ def _path(top: Path | None, name: str, start: Path) -> str:
     return Path(os.path.relpath((top / name).absolute(), start)).as_posix()
 
 
-def _check_place(folder: Path, force: bool) -> None:
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is a file", "give a folder, or a path that ends in .csv")
-    held = {entry.name for entry in entries(folder)}
-    if held and not force:
-        raise UsageError(f"{folder} exists", "give another folder, or replace it with --force")
-    if held and held != {TABLE, IMAGES}:
-        raise UsageError(
-            f"{folder} is no earlier export, and is not replaced", "give another folder, or remove it yourself"
-        )
+def _is_export(folder: Path) -> bool:
+    return {entry.name for entry in entries(folder)} == {TABLE, IMAGES}
 
 
 @contextmanager

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from fersearch.errors import DataError
+from fersearch.formatting import plural, short
 
 FILES_VERSION = 1  # of the rules in `digests`
 SEEN_VERSION = 1
-SHORT = 12
 CLASSES = 12
 
 
@@ -96,8 +96,8 @@ class Identity:
         told = [f"images: {', '.join(parts)}"] if parts else []
         told += [f"{len(self.classes)} classes: {names}{more}"] if self.classes else []
         digest = self.seen or self.arrays
-        told += [f"{'seen' if self.seen else 'arrays'} {digest[:SHORT]}"] if digest else []
-        told += [f"files {self.files[:SHORT]} ({self.file_count:,})"] if self.files and self.file_count else []
+        told += [f"{'seen' if self.seen else 'arrays'} {short(digest)}"] if digest else []
+        told += [f"files {short(self.files)} ({self.file_count:,})"] if self.files and self.file_count else []
         return "; ".join(told) or "not recorded"
 
 
@@ -105,7 +105,7 @@ def difference(what: str, then: Identity, now: Identity, ways_out: Sequence[str]
     """The error that data is not what it was: both told, and why where only what reads the files has changed."""
     lines = [f"then: {then.told()}", f"now:  {now.told()}"]
     if then.seen and then.seen == now.seen:
-        lines.append(f"only the test split differs: then {then.test[:SHORT]}, now {now.test[:SHORT]}")
+        lines.append(f"only the test split differs: then {short(then.test)}, now {short(now.test)}")
     if then.files and then.files == now.files and (then.file_count or then.makers != now.makers):
         lines.append(f"the files are the same, so that what reads them has changed: {changed_makers(then, now)}")
     return DataError(f"{what}\n  " + "\n  ".join(lines), "\n  ".join(ways_out))
@@ -119,3 +119,16 @@ def changed_makers(then: Identity, now: Identity) -> str:
     if not then.makers:
         return "which versions read them then was not recorded"
     return ", ".join(changed) or "no package has another version, so look at the dataset's plugin"
+
+
+def described(record: Mapping[str, Any]) -> list[str]:
+    """Return which data a study is about, as its row keeps it: where, images and classes, digests; one line each."""
+    if not record.get("seen"):
+        return []
+    known = Identity.from_json(record)
+    earlier = len(record.get("earlier", ()))
+    lines = [known.path] if known.path else []
+    lines.append(known.told())
+    if known.makers:
+        lines.append(f"read by {', '.join(f'{name} {version}' for name, version in known.makers.items())}")
+    return [*lines, *([f"{plural(earlier, 'earlier set')} of data, whose trials are not compared"] if earlier else [])]

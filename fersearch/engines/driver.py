@@ -17,7 +17,7 @@ from fersearch.data.prepared import Prepared
 from fersearch.data_findings import check_taught, findings
 from fersearch.engines import devices
 from fersearch.engines.backends import Backend
-from fersearch.engines.local import LocalEngine, Observer
+from fersearch.engines.local import LocalEngine
 from fersearch.engines.outages import Outages, stopped
 from fersearch.engines.processes import Pool
 from fersearch.engines.requests import discard, forget, request_for
@@ -25,6 +25,7 @@ from fersearch.engines.shutdown import Level, Stop
 from fersearch.engines.single import run_in_process
 from fersearch.errors import FersearchError, StudyBusy
 from fersearch.home import artifacts_folder, log_folder, run_folder, states_url
+from fersearch.observer import Observer
 from fersearch.planning import check_weights
 from fersearch.registry import Registry
 from fersearch.run_options import RunOptions

@@ -13,13 +13,12 @@ from fersearch.errors import FersearchError
 from fersearch.evaluation.pulling import require_checkpoint
 from fersearch.home import artifacts_folder
 from fersearch.planning import unseen_dataset
-from fersearch.report.sharing import EXCLUSIVE
 from fersearch.space import Choice, Space
 from fersearch.store import Store, StudyRow
 from fersearch.study import Budget, Protocol, StudySpec
 from fersearch.study_data import recorded_data
 from fersearch.study_front import best_of_front, front_of
-from fersearch.trial import Trial
+from fersearch.trial import EXCLUSIVE, Trial
 
 Note = Callable[[str], None]
 TIMED = "train_seconds"

@@ -18,6 +18,7 @@ from fersearch.engines.placement import FixedPlaces, Places
 from fersearch.engines.processes import Pool, Process
 from fersearch.engines.shutdown import Level, Stop
 from fersearch.formatting import brief
+from fersearch.observer import Observer
 from fersearch.run_options import GRACE
 from fersearch.search.brain import Search
 from fersearch.training.request import TrialRequest
@@ -31,34 +32,6 @@ STOPPING = {
 }
 ALLOCATIONS = 20_000
 """How many more objects than before there are when the collector looks at the young ones; 700 or 2,000 by default."""
-
-
-class Observer:
-    """Somebody who watches a study run, here in silence; called from the driver's main thread only."""
-
-    def preparing(self, done: int, total: int) -> None:
-        """So many images of the dataset are prepared."""
-
-    def begin(self, study: Any, total: int, ended: Sequence[Trial], slots: int, rounds: int = 1) -> None:
-        """A study starts: its budget of trials, those that ended before, the slots, the rounds of a trial."""
-
-    def started(self, trial: Trial, slot: int) -> None:
-        """A trial took a slot."""
-
-    def epoch(self, trial: Trial, epoch: Epoch, decision: Decision) -> None:
-        """A trial told an epoch and was answered."""
-
-    def ended(self, trial: Trial) -> None:
-        """A trial left its slot: ended, or waiting to go on later."""
-
-    def note(self, text: str) -> None:
-        """Something a person should know."""
-
-    def tick(self) -> None:
-        """Time passed (about ten times a second)."""
-
-    def end(self) -> None:
-        """The run is over, however it went."""
 
 
 @dataclass

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fersearch.artifacts import Artifacts
+from fersearch.checkpoint_folder import refuse_existing
 from fersearch.context import components_of
 from fersearch.data.identity import difference
 from fersearch.engines import devices
@@ -17,16 +18,14 @@ from fersearch.engines.driver import environment, to_preload
 from fersearch.engines.requests import request_for
 from fersearch.engines.single import SingleTrial
 from fersearch.errors import FersearchError, UsageError
-from fersearch.evaluation.checkpoint_folder import refuse_existing
 from fersearch.evaluation.pulling import write_pulled
 from fersearch.home import artifacts_folder
 from fersearch.registry import Registry
-from fersearch.report.sharing import EXCLUSIVE
 from fersearch.search.aggregation import trial_values
 from fersearch.store import Store, StudyRow
 from fersearch.study_data import StudyData, open_study_data, recorded_data
 from fersearch.training.card import read_card
-from fersearch.trial import Epoch, Outcome, Trial, TrialState
+from fersearch.trial import EXCLUSIVE, Epoch, Outcome, Trial, TrialState
 
 ENVIRONMENT = ("device", "device_name", "precision", "torch", "threads")
 CLOCKS = ("s", "ms")

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from fersearch.artifacts import Artifacts
 from fersearch.engines.devices import Slot
-from fersearch.engines.local import Observer, with_loss
+from fersearch.engines.local import with_loss
 from fersearch.engines.processes import Pool, Process
 from fersearch.engines.shutdown import Level, Stop
 from fersearch.errors import FersearchError
+from fersearch.observer import Observer
 from fersearch.search.brain import Search
 from fersearch.training.request import TrialRequest
 from fersearch.trial import Decision, Epoch, Outcome, Reason, Trial

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fersearch.checkpoint_folder import CARD, WEIGHTS, digest_of, is_ensemble, open_checkpoint
 from fersearch.context import notices, open_store
 from fersearch.errors import FersearchError, NoDatabase, UsageError
-from fersearch.evaluation.checkpoint_folder import CARD, WEIGHTS, digest_of, is_ensemble, open_checkpoint
 from fersearch.evaluation.request import Exam, Progress, Sitting, sit
-from fersearch.files import write_atomic
+from fersearch.files import refuse_existing_file, write_atomic
 from fersearch.store import Store
 
 if TYPE_CHECKING:
@@ -205,14 +205,6 @@ def write_csv(path: Path, found: Sequence[Examined], force: bool = False) -> Non
     rows.writeheader()
     rows.writerows(_row(one) for one in found)
     write_atomic(path, text.getvalue().encode())
-
-
-def refuse_existing_file(path: Path, force: bool) -> None:
-    """Raise UsageError if a file exists, unless it may be replaced, or is a folder."""
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder", "name a file in it")
-    if path.exists() and not force:
-        raise UsageError(f"{path} exists", "name another file, or --force to replace it")
 
 
 def _row(one: Examined) -> dict[str, object]:

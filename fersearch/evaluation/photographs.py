@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fersearch.checkpoint_folder import card_of, is_ensemble, weights_file
 from fersearch.data.options import decoding
 from fersearch.data.step_lists import Steps, cut_of, declared, default_of, standard, told, with_preprocess
 from fersearch.errors import FersearchError, UsageError
-from fersearch.evaluation.checkpoint_folder import card_of, is_ensemble, weights_file
 from fersearch.registry import Registry
 
 if TYPE_CHECKING:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from fersearch.checkpoint_folder import card_of, open_checkpoint, trusted_registry
 from fersearch.components import Task
 from fersearch.context import notices
 from fersearch.errors import DataError, UsageError
-from fersearch.evaluation.checkpoint_folder import card_of, open_checkpoint, trusted_registry
-from fersearch.evaluation.evaluate import refuse_existing_file
 from fersearch.evaluation.photographs import Photographs, TrainedSteps
-from fersearch.files import atomic_path, write_atomic
+from fersearch.files import atomic_path, refuse_existing_file, write_atomic
 
 MOST = 40  # images in one picture
 SUFFIXES = (".png", ".svg")

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from fersearch.artifacts import Artifacts
+from fersearch.checkpoint_folder import CARD, WEIGHTS, whole_folder, write_plugins
 from fersearch.context import components
 from fersearch.errors import FersearchError, UsageError, lookup
-from fersearch.evaluation.checkpoint_folder import CARD, WEIGHTS, whole_folder, write_plugins
 from fersearch.formatting import finite
 from fersearch.home import artifacts_folder
 from fersearch.pareto import knee
@@ -41,11 +41,6 @@ def pull(study: StudyRow, trial: Trial, folder: Path, *, force: bool) -> Pulled:
     require_checkpoint(study.name, trial)
     write_pulled(folder, study, trial, Artifacts(artifacts_folder()).open(trial.checkpoint or ""), force)
     return Pulled(folder, trial.number, trial.values, [file.kept_name for file in study.plugins])
-
-
-def pulled_folder(study: str, trial: int) -> Path:
-    """Return the folder in which a trial is put where none is named: `STUDY-trial-N`."""
-    return Path(f"{study.replace('/', '-')}-trial-{trial}")
 
 
 def choose(store: Store, study: StudyRow, number: int | None, prefer: str | None, where: Sequence[str]) -> Trial:

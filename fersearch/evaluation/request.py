@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fersearch.checkpoint_data import check_training_data, training_source
+from fersearch.checkpoint_folder import card_of, trusted_registry
 from fersearch.components import Dataset
 from fersearch.context import notices
 from fersearch.data import arrays, options
@@ -13,7 +14,6 @@ from fersearch.data.locate import locate
 from fersearch.data.prepared import FOUND
 from fersearch.data.step_lists import default_of, shape_of, told, without_depth
 from fersearch.errors import DataError, UsageError, lookup
-from fersearch.evaluation.checkpoint_folder import card_of, trusted_registry
 from fersearch.evaluation.class_mapping import Crossing, cross
 from fersearch.evaluation.photographs import TrainedSteps
 from fersearch.home import prepared_folder

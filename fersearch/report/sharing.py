@@ -2,10 +2,7 @@
 
 from collections.abc import Sequence
 
-from fersearch.trial import Trial, TrialState
-
-EXCLUSIVE = "exclusive_train_seconds"
-"""The training time of a trial that was trained once more with nothing else on its device."""
+from fersearch.trial import EXCLUSIVE, Trial, TrialState
 
 BRIEFLY = 0.05
 """Neighbours, on average over a trial, that are no more than those who came or went at its ends."""

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fersearch.errors import UsageError
 from fersearch.escaping import printable
-from fersearch.files import atomic_folder
+from fersearch.files import atomic_folder, refuse_existing_folder
 from fersearch.report.parts import Page
 from fersearch.report.plots import style
 from fersearch.report.plots.style import GRID, INK, PAPER
@@ -41,12 +40,7 @@ def check_folder(folder: Path, force: bool) -> None:
     Raises:
         UsageError: the folder exists and `force` is not given, or it is no report: nothing else is ever replaced.
     """
-    if not folder.exists() or _is_empty(folder):
-        return
-    if not force:
-        raise UsageError(f"{folder} exists", "give another folder with -o, or --force to replace the report in it")
-    if not (folder / MARK).is_file():
-        raise UsageError(f"{folder} is no report", "--force replaces only those; give another folder with -o")
+    refuse_existing_folder(folder, force, "report", lambda it: (it / MARK).is_file())
 
 
 def write(page: Callable[[], Page], folder: Path, force: bool = False) -> Written:

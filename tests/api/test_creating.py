@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from fersearch import api
+from fersearch.checkpoint_folder import refuse_existing
 from fersearch.context import components
 from fersearch.errors import NameTaken, UsageError
-from fersearch.evaluation.checkpoint_folder import refuse_existing
 from fersearch.planning import StudyRequest, plan
 from fersearch.store import Store
 

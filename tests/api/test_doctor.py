@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import pytest
 
 from fersearch import api
-from fersearch.api import doctor
-from fersearch.api.doctor import Check, guarded
 from fersearch.artifacts import Artifacts
+from fersearch.maintenance import doctor
+from fersearch.maintenance.doctor import Check, guarded
 from fersearch.owners import Owner
 from fersearch.store.schema import Checkup
 from fersearch.training import measure

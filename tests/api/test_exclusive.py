@@ -3,9 +3,9 @@
 from fersearch import api
 from fersearch.context import open_store
 from fersearch.engines import follow_up as exclusive
-from fersearch.engines.local import Observer
 from fersearch.engines.rerun import Changed, Compared, Rerun
-from fersearch.report.sharing import EXCLUSIVE
+from fersearch.observer import Observer
+from fersearch.trial import EXCLUSIVE
 
 
 class Notes(Observer):

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from fersearch import api
-from fersearch.api import garbage
 from fersearch.artifacts import YOUNG, Artifacts
 from fersearch.context import open_store
 from fersearch.engines import requests
 from fersearch.errors import FersearchError, NoDatabase, UsageError
 from fersearch.home import artifacts_folder, run_folder, runs_folder, states_url
+from fersearch.maintenance import garbage
 from fersearch.remote import Remote
 from fersearch.store import Lease, StudyRow
 from fersearch.study import Keep

@@ -14,9 +14,9 @@ from fersearch import api
 from fersearch.artifacts import YOUNG, Artifacts
 from fersearch.context import drain_notices, open_store
 from fersearch.engines import driver
-from fersearch.engines.local import Observer
 from fersearch.home import artifacts_folder, log_folder, run_folder, runs_folder
 from fersearch.locks import beside, try_lock
+from fersearch.observer import Observer
 from fersearch.owners import Owner, mark_folder
 from fersearch.store.neighbours import known
 from fersearch.training import scratch

@@ -12,17 +12,17 @@ from pydantic import ValidationError
 from fersearch.api import records
 from fersearch.api.checkpoints import CheckpointRow
 from fersearch.api.datasets import DatasetRow, DatasetView, Exported
-from fersearch.api.doctor import Check
-from fersearch.api.ensembles import Added, Ensemble, Member
-from fersearch.api.garbage import Garbage, Heap
 from fersearch.api.plugins import PluginRow, PluginView
 from fersearch.api.records import comparisons
 from fersearch.api.studies import StudyView, TrialView
 from fersearch.data.verify import Report
 from fersearch.engines.rerun import Changed, Compared, Rerun
+from fersearch.ensembles.building import Added, Ensemble, Member
 from fersearch.evaluation.evaluate import EvaluationView, Examined
 from fersearch.evaluation.predict import Prediction
 from fersearch.evaluation.pulling import Pulled
+from fersearch.maintenance.doctor import Check
+from fersearch.maintenance.garbage import Garbage, Heap
 from fersearch.space import Choice, Float, Int, Space
 from fersearch.store import Look, StudySummary
 from fersearch.study import Budget, Keep, Objective, Protocol, StudySpec, StudyState

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from fersearch import api, cli, trust
+from fersearch.checkpoint_folder import trusted_registry, write_plugins
 from fersearch.context import components, components_of, notices, open_store
 from fersearch.errors import PluginError
-from fersearch.evaluation.checkpoint_folder import trusted_registry, write_plugins
 from fersearch.plugins import PluginFile
 from tests.cards import card
 from tests.training.test_card import with_card

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from fersearch import registry
 from fersearch.engines.devices import Slot
-from fersearch.engines.local import LocalEngine, Observer, Stop
+from fersearch.engines.local import LocalEngine, Stop
 from fersearch.engines.processes import Pool
+from fersearch.observer import Observer
 from fersearch.recipe import recipe
 from fersearch.search.brain import Search
 from fersearch.store import Store

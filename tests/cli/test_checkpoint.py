@@ -5,8 +5,8 @@ import json
 import pytest
 
 from fersearch import cli
-from fersearch.api.garbage import Garbage, Heap
 from fersearch.cli import render, render_models
+from fersearch.maintenance.garbage import Garbage, Heap
 from fersearch.trial import Trial, TrialState
 from tests.cli.fakes import OBJECTIVES, text
 
@@ -31,7 +31,7 @@ def collected(monkeypatch):
         asked.append((dry_run, storage))
         return garbage(dry_run, **FOUND)
 
-    monkeypatch.setattr("fersearch.api.garbage.collect_garbage", collect)
+    monkeypatch.setattr("fersearch.maintenance.garbage.collect_garbage", collect)
     monkeypatch.setattr("fersearch.api.collect_garbage", collect, raising=False)
     return asked
 

@@ -3,7 +3,7 @@
 import pytest
 
 from fersearch import api, cli
-from fersearch.api.compare import Compared, Swept
+from fersearch.report.comparison.compare import Compared, Swept
 from fersearch.report.comparison.sweep import Sweep
 from fersearch.report.writer import Written
 from tests.report.compare_fakes import comparison, entry

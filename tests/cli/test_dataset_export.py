@@ -26,5 +26,5 @@ def test_a_second_export_asks_for_force(capsys, tmp_path):
     assert cli.run(line) == 0
     assert capsys.readouterr().out.startswith("80 images of faces are listed in ")
     assert cli.run(line) == 2
-    assert "exists\n  give another path, or replace it with --force" in capsys.readouterr().err
+    assert "exists\n  name another file, or --force to replace it" in capsys.readouterr().err
     assert cli.run([*line, "--force"]) == 0

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from fersearch import api, cli
-from fersearch.api.doctor import Check
+from fersearch.maintenance.doctor import Check
 
 FINE = Check("home", "ok", "/home/x, 20.0 GB free", facts={"free_mb": 20480})
 BAD = Check("storage", "fail", "sqlite:////x.db: damaged", "move it away\nor restore it")

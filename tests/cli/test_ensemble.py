@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from fersearch import api, cli, formatting
-from fersearch.api.ensembles import Added, Ensemble, Member
 from fersearch.api.studies import TrialView
 from fersearch.cli import render, render_models
 from fersearch.engines.rerun import Changed, Compared, Rerun
+from fersearch.ensembles.building import Added, Ensemble, Member
 from fersearch.study import Objective
 from fersearch.trial import Attempt, Reason
 from tests.cli.fakes import SPEC, text, trial

@@ -9,9 +9,10 @@ import pytest
 
 from fersearch.components import Metric
 from fersearch.engines.devices import Slot
-from fersearch.engines.local import LocalEngine, Observer
+from fersearch.engines.local import LocalEngine
 from fersearch.engines.processes import Pool
 from fersearch.engines.shutdown import Stop
+from fersearch.observer import Observer
 from fersearch.search import Search
 from fersearch.space import Choice, Space
 from fersearch.study import Budget, Keep, Objective, StudySpec

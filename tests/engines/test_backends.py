@@ -6,11 +6,11 @@ import pytest
 
 from fersearch import api
 from fersearch.engines import backends, devices
-from fersearch.engines.local import Observer
 from fersearch.engines.placement import FixedPlaces, PackedPlaces
 from fersearch.engines.processes import Pool
 from fersearch.errors import FersearchError, UsageError
 from fersearch.nvml import Standing
+from fersearch.observer import Observer
 from fersearch.run_options import RunOptions
 from fersearch.trial import Attempt, Reason, Trial
 

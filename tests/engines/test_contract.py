@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from fersearch.engines.local import Observer
 from fersearch.engines.processes import FORKS
 from fersearch.engines.shutdown import Level, Stop
+from fersearch.observer import Observer
 from fersearch.trial import Reason, TrialState
 from tests.processes import gone
 

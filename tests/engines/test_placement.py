@@ -6,11 +6,11 @@ import pytest
 
 from fersearch.engines.devices import Slot
 from fersearch.engines.gpu_memory import GIGABYTE as GB
-from fersearch.engines.local import Observer
 from fersearch.engines.placement import SETTLE, FixedPlaces, PackedPlaces, needs_of
 from fersearch.engines.processes import FORKS, Pool
 from fersearch.engines.shutdown import Level, Stop
 from fersearch.nvml import Standing
+from fersearch.observer import Observer
 from fersearch.trial import Attempt, Reason, Trial
 
 

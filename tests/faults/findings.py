@@ -26,7 +26,7 @@ def compare(alone: Sequence[Home], hurt: Sequence[Home]) -> dict[str, Any]:
     orphans = len(_files(home) - kept)
     for each in hurt:
         with each.inside(), pytest.MonkeyPatch.context() as patch:
-            patch.setattr("fersearch.api.garbage.YOUNG", 0.0)  # no driver lives, so nothing waits for its row
+            patch.setattr("fersearch.maintenance.garbage.YOUNG", 0.0)  # no driver lives, so nothing waits for its row
             api.collect_garbage()
     return {
         "trials": len(trials),

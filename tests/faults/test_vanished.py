@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from fersearch import api
-from fersearch.engines.local import Observer
 from fersearch.errors import StoreUnavailable
+from fersearch.observer import Observer
 from fersearch.store import writer as writer_module
 from fersearch.store.lease import BEAT_SECONDS
 from tests.faults.conftest import Home

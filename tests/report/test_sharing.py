@@ -1,6 +1,5 @@
 from fersearch.report import sharing
-from fersearch.report.sharing import EXCLUSIVE
-from fersearch.trial import Attempt, Reason, Trial, TrialState
+from fersearch.trial import EXCLUSIVE, Attempt, Reason, Trial, TrialState
 
 
 def trial(number, neighbours=None, state=TrialState.COMPLETE, **values):

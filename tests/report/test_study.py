@@ -3,10 +3,10 @@
 import pytest
 
 from fersearch import api
-from fersearch.api.reports import gather
 from fersearch.context import open_store
 from fersearch.errors import DataError
 from fersearch.report import sections
+from fersearch.report.gathering import gather
 
 SIZES = {"train": "60", "valid": "40", "test": "20"}
 

@@ -24,11 +24,11 @@ from typing import Any
 import ray
 from ray.tune import Trainable
 
-from fersearch.data.identity import SHORT
 from fersearch.data.prepared import Prepared, is_whole
 from fersearch.engines.processes import Pool, Process
 from fersearch.errors import FersearchError
 from fersearch.files import DISK_FULL
+from fersearch.formatting import short
 from fersearch.home import home, prepared_folder
 from fersearch.locks import lock
 from fersearch.remote import Remote, is_url
@@ -255,7 +255,7 @@ def bring(folder: Path, fetch: Callable[[Path], bytes], digest: str = "") -> Pat
     if is_whole(copy):
         if not digest or Prepared.open(copy).digest == digest:
             return copy
-        copy = copy.with_name(f"{copy.name}-{digest[:SHORT]}")
+        copy = copy.with_name(f"{copy.name}-{short(digest)}")
     with lock(copy.with_name(f"{copy.name}.lock")):
         if not is_whole(copy):
             _unpack(fetch(folder), copy)

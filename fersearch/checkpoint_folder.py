@@ -1,6 +1,5 @@
 """The folder of a pulled checkpoint or an ensemble: open it, check it, write its plugin files."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fersearch.artifacts import file_digest
 from fersearch.context import components
 from fersearch.errors import PluginError, UsageError
-from fersearch.files import atomic_folder
+from fersearch.files import atomic_folder, refuse_existing_folder
 from fersearch.plugins import PluginFile, kept_name
 from fersearch.registry import Registry
 from fersearch.training.card import ENSEMBLE, read_card, read_ensemble_card
@@ -74,14 +73,7 @@ def whole_folder(folder: Path, force: bool) -> Iterator[Path]:
 
 def refuse_existing(folder: Path, force: bool) -> None:
     """Raise UsageError if a folder exists, unless it may be replaced; only what fersearch wrote ever is."""
-    if len(os.fsencode(folder.name)) > LONGEST_NAME:
-        raise UsageError(f"'{folder.name[:60]}...' is too long for the name of a folder", "give another one with -o")
-    if not folder.exists():
-        return
-    if not force:
-        raise UsageError(f"{folder} exists", "give another folder with -o, or --force to replace it")
-    if not (folder / CARD).is_file() and not is_ensemble(folder):
-        raise UsageError(f"{folder} is no pulled checkpoint", "--force replaces only those; give another folder")
+    refuse_existing_folder(folder, force, "pulled checkpoint", lambda it: (it / CARD).is_file() or is_ensemble(it))
 
 
 def card_of(path: Path) -> dict[str, Any]:
@@ -121,10 +113,6 @@ def trusted_registry(path: Path, trust_plugin: bool) -> Registry:
             "read it, then allow it with --trust-plugin (in Python: trust_plugin=True)",
         )
     return components(found, folder=False)
-
-
-LONGEST_NAME = 240
-"""Bytes of a folder's name: file systems allow 255, and what is written beside it has a longer one."""
 
 
 def _within_checkpoint() -> bool:

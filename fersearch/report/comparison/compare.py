@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fersearch
-from fersearch.api.studies import matching_studies
 from fersearch.artifacts import Artifacts
-from fersearch.context import components, components_of, open_store, require_trusted
+from fersearch.context import components, components_of, matching_studies, open_store, require_trusted
 from fersearch.errors import FersearchError, UsageError, lookup
 from fersearch.home import artifacts_folder
 from fersearch.report import derive, writer
@@ -25,6 +24,7 @@ from fersearch.trial import Trial, of_data
 if TYPE_CHECKING:
     from fersearch.components import Metric
     from fersearch.plugins import PluginFile
+    from fersearch.report.comparison.screen import Grid, Line
 
 
 CURVES = ("train_loss",)
@@ -38,6 +38,12 @@ class Compared:
     found: Comparison
     written: writer.Written | None = None
 
+    def shown(self) -> list["Grid | Line"]:
+        """Return it as lines and grids."""
+        from fersearch.report.comparison import screen
+
+        return screen.comparison(self.found)
+
 
 @dataclass(frozen=True)
 class Swept:
@@ -45,6 +51,12 @@ class Swept:
 
     found: Sweep
     written: writer.Written | None = None
+
+    def shown(self) -> list["Grid | Line"]:
+        """Return it as lines and grids."""
+        from fersearch.report.comparison import screen
+
+        return screen.factor(self.found)
 
 
 def compare_studies(

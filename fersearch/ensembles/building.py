@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fersearch.blame import score
+from fersearch.checkpoint_folder import refuse_existing, whole_folder, write_plugins
 from fersearch.components import Evaluation
 from fersearch.context import open_store
 from fersearch.data.arrays import Loaded
 from fersearch.ensembles import candidates as pool
 from fersearch.ensembles.candidates import Candidate
 from fersearch.errors import UsageError, lookup
-from fersearch.evaluation.checkpoint_folder import refuse_existing, whole_folder, write_plugins
 from fersearch.formatting import finite
 from fersearch.registry import Registry
 from fersearch.store import Store, StudyRow

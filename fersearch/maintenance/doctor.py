@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fersearch import nvml
-from fersearch.api.datasets import files_of
 from fersearch.artifacts import YOUNG, Artifacts
 from fersearch.data.detect import CASCADE
 from fersearch.engines import devices
 from fersearch.engines.driver import PACKAGES
 from fersearch.errors import FersearchError
 from fersearch.home import artifacts_folder, database_url, home
+from fersearch.named_dataset import files_of
 from fersearch.registry import Registry
 from fersearch.store.database import file_system
 from fersearch.store.schema import Checkup, check_up

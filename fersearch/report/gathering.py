@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fersearch
-from fersearch.api.datasets import Progress, prepared_dataset
 from fersearch.context import components_of, open_store, require_trusted
 from fersearch.data import verify
 from fersearch.data.folders import PARTS
 from fersearch.data.prepared import Prepared, map_array
 from fersearch.data.views import view
+from fersearch.data_findings import Progress
 from fersearch.errors import FersearchError, UsageError
 from fersearch.isolation import in_child
+from fersearch.named_dataset import prepared_dataset
 from fersearch.registry import Registry
 from fersearch.report import derive, writer
 from fersearch.report.dataset_page import Portrait, samples

@@ -1,0 +1,63 @@
+"""Comparisons and sweeps as lines and grids, for whoever draws them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from fersearch.report.comparison import grid, paired_tests, prose, sweep, tables
+from fersearch.report.comparison.entries import Comparison
+from fersearch.report.comparison.sweep import Sweep
+from fersearch.report.tables import Table, is_number, text
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cells as text under titles; `marked` holds (row, column) of those that stand out, `right` columns of numbers."""
+
+    titles: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    right: Sequence[bool]
+    marked: frozenset[tuple[int, int]]
+
+    @classmethod
+    def of(cls, table: Table) -> "Grid":
+        """Return a report's table as text."""
+        columns = range(len(table.columns))
+        right = [bool(table.rows) and all(is_number(row[j]) for row in table.rows) for j in columns]
+        return cls(table.columns, [[text(cell) for cell in row] for row in table.rows], right, table.marked)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text: a heading, plain words, an aside, or a warning; an empty one is a gap."""
+
+    text: str = ""
+    kind: Literal["heading", "plain", "aside", "warning"] = "plain"
+
+
+def comparison(found: Comparison) -> list[Grid | Line]:
+    """Return the studies, their scores and costs, the grid, the tests, and what a reader must know."""
+    pairs, others = paired_tests.tests(found, found.metrics[0])
+    shown: list[Grid | Line] = [Grid.of(tables.studies(found))]
+    for measures in (found.metrics, found.costs):
+        shown += [Line(), Grid.of(tables.results(found, measures))] if measures else []
+    cells = grid.grid(found.entries)
+    if cells is not None:
+        matrix = Grid.of(grid.matrix(cells, found.metrics[0]))
+        shown += [Line(), Line(found.metrics[0].label, "heading"), matrix]
+    if pairs:
+        shown += [Line(), Grid.of(tables.tested(pairs, found.metrics[0]))]
+    elif others:
+        shown += [Line(), Grid.of(tables.untested(others))]
+    shown += [Line(), *(Line(line) for line in prose.narrative(found, pairs))]
+    return [*shown, *(Line(f"! {line}", "warning") for line in prose.warnings(found))]
+
+
+def factor(found: Sweep) -> list[Grid | Line]:
+    """Return the trials that differ in the factor alone, and all of them by its values."""
+    alone = sweep.equal_elsewhere(found)
+    shown: list[Grid | Line] = []
+    if alone:
+        shown += [Line("all else equal", "heading"), Grid.of(sweep.equal_table(found, alone, found.metrics))]
+        shown += [Line(sweep.settings(alone, found.factor), "aside"), Line()]
+    return [*shown, Line("all complete trials", "heading"), Grid.of(sweep.table(found, found.metrics))]
