@@ -17,12 +17,13 @@ from fersearch.artifacts import Artifacts
 from fersearch.registry import Registry
 from fersearch.training.batches import Pixels
 from fersearch.training.checkpoint import make_card, write_checkpoint
+from fersearch.training.context import TrainingContext
 from fersearch.training.loop import train
 from fersearch.training.measure import PeakMemory, device_name
 from fersearch.training.memory import taken_facts
 from fersearch.training.model import build, freeze, open_data, prepare_torch
 from fersearch.training.numerics import Diverged, Precision, first_line, is_out_of_memory, resolve, told
-from fersearch.training.preemption import Left, Pulse, alone
+from fersearch.training.preemption import Preempted, Pulse, unwatched
 from fersearch.training.request import TrialRequest
 from fersearch.training.rounds import Epochs, Round, Rounds, seed_of
 from fersearch.training.scratch import held
@@ -39,7 +40,7 @@ def run_trial(
     request: TrialRequest,
     report: Report,
     registry: Registry | None = None,
-    pulse: Pulse = alone,
+    pulse: Pulse = unwatched,
     say: Callable[[str], None] = lambda _: None,
     saved: Callable[[], None] = lambda: None,
 ) -> Outcome:
@@ -55,10 +56,10 @@ def run_trial(
         with held(request, pulse, run.tell, run.give_up) as run.request:
             outcome = run.outcome(registry or registries.load(request.plugins))
         return run.without_state(outcome) if run.gave_up else outcome
-    except Left:
+    except Preempted:
         return Outcome(Reason.INTERRUPTED, "stopped before it began", facts=run.facts)
     except Exception as error:
-        if error is run.unheard:
+        if error is run.unreported:
             raise
         return run.failed(error)
 
@@ -69,7 +70,7 @@ class _Run:
 
     request: TrialRequest
     report: Report
-    pulse: Pulse = alone
+    pulse: Pulse = unwatched
     say: Callable[[str], None] = lambda _: None
     saved: Callable[[], None] = lambda: None
     told: list[str] = field(default_factory=list)
@@ -79,7 +80,7 @@ class _Run:
     rounds: Rounds = field(default_factory=lambda: Rounds(Path(), 0))
     memory: PeakMemory | None = None
     mirror: Mirror = field(default_factory=lambda: Mirror("", Path()))
-    unheard: Exception | None = None
+    unreported: Exception | None = None
     gave_up: bool = False
 
     def outcome(self, registry: Registry) -> Outcome:
@@ -99,7 +100,7 @@ class _Run:
             reason = self.go_on(lambda: self.epochs(registry, device, precision))
             if reason is not Reason.INTERRUPTED:
                 return self.keep(reason, precision, registry)
-        except Left:
+        except Preempted:
             pass
         except Unusable as loss:
             self.clear()
@@ -162,7 +163,9 @@ class _Run:
     def epochs(self, registry: Registry, device: torch.device, precision: Precision) -> Epochs:
         """Train round after round and yield each epoch; a round that was over is only told again where it must be."""
         for round in self.rounds:
-            told = round.retold(self.recorded(round)) if round.over else self.train(round, registry, device, precision)
+            told = (
+                round.unreported(self.recorded(round)) if round.over else self.train(round, registry, device, precision)
+            )
             if (yield from _until_interrupted(round.numbered(told))) or round.progress.within:
                 return
             self.rounds.finish(round)
@@ -176,10 +179,7 @@ class _Run:
         memory = self.memory = PeakMemory(device)
         architecture = registry.architecture(request.architecture)
         model = build(architecture, request, loaded, pixels)
-        return train(
-            model,
-            loaded,
-            request.params,
+        context = TrainingContext(
             device=device,
             metrics=registry.metrics,
             objective=request.objective,
@@ -195,11 +195,12 @@ class _Run:
             recorded=lambda: self.recorded(round),
             stamp=self.stamp,
             on_first_step=self.first_step,
-            on_saved=self.on_saved,
+            on_snapshot=self.on_saved,
             pulse=self.pulse,
             micro_batches=max(request.micro_batches, int(self.facts.get("micro_batches", 1))),
             facts=self.facts,
         )
+        return train(model, loaded, request.params, context)
 
     def recorded(self, round: Round) -> int:
         """How many epochs of a round are known to whoever asks."""
@@ -225,7 +226,7 @@ class _Run:
             try:
                 decision = self.report(epoch)
             except Exception as error:
-                self.unheard = error
+                self.unreported = error
                 raise
             if decision is Decision.STOP:
                 return Reason.PRUNED

@@ -22,7 +22,7 @@ from fersearch.training import measure
 from fersearch.training.augment import as_judged
 from fersearch.training.batches import Pixels
 from fersearch.training.card import FORMAT, KEY, PULL, read_card
-from fersearch.training.evaluate import compute, confusion_matrix, judge, predict, probabilities
+from fersearch.training.evaluate import compute, confusion_matrix, predict, probabilities, validate
 from fersearch.training.losses import criterion
 from fersearch.training.numerics import resolve
 from fersearch.training.request import TrialRequest
@@ -173,7 +173,7 @@ class Restored:
         """Every predictive metric on a split, and the confusion matrix (true class by row), under `tta`."""
         pixels = self._pixels(loaded.images)
         loss_of = criterion(self.card["params"])
-        judged = judge(self.judged(tta), loaded, pixels, split, self.batch_size, loss_of, self._precision)
+        judged = validate(self.judged(tta), loaded, pixels, split, self.batch_size, loss_of, self._precision)
         evaluation = Evaluation(
             judged.probabilities,
             judged.labels,

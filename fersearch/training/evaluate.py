@@ -15,20 +15,20 @@ from fersearch.training.batches import Source
 from fersearch.training.losses import Loss
 from fersearch.training.measure import Clock
 from fersearch.training.numerics import Precision, autocast, check_finite
-from fersearch.training.preemption import Left, Pulse, alone
+from fersearch.training.preemption import Preempted, Pulse, unwatched
 
 Array = np.ndarray[Any, Any]
 
 
 def predict(
-    model: nn.Module, pixels: Source, rows: Tensor, batch_size: int, precision: Precision, pulse: Pulse = alone
+    model: nn.Module, pixels: Source, rows: Tensor, batch_size: int, precision: Precision, pulse: Pulse = unwatched
 ) -> Tensor:
     """The logits (float32, len(rows) x classes, on the device) of some images, the model in evaluation mode.
 
     `pulse` hears of every batch.
 
     Raises:
-        Left: `pulse` says to leave.
+        Preempted: `pulse` says to leave.
     """
     model.eval()
     parts = []
@@ -36,7 +36,7 @@ def predict(
         for part in torch.split(rows, batch_size):
             parts.append(model(pixels.take(part)))
             if pulse():
-                raise Left
+                raise Preempted
     return torch.cat(parts).float()
 
 
@@ -47,7 +47,7 @@ def probabilities(logits: Tensor) -> "np.ndarray[Any, Any]":
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Validation:
     """One pass over a split: class shares (float32, n x classes), their labels, the mean loss and the seconds."""
 
     probabilities: "np.ndarray[Any, Any]"
@@ -56,7 +56,7 @@ class Judgement:
     seconds: float
 
 
-def judge(
+def validate(
     model: nn.Module,
     loaded: Loaded,
     pixels: Source,
@@ -64,13 +64,13 @@ def judge(
     batch_size: int,
     loss_of: Loss,
     precision: Precision,
-    pulse: Pulse = alone,
-) -> Judgement:
+    pulse: Pulse = unwatched,
+) -> Validation:
     """Let a model judge a split; the loss is the trial's own, against the split's labels.
 
     Raises:
         Diverged: an output is not finite.
-        Left: `pulse` says to leave.
+        Preempted: `pulse` says to leave.
     """
     indices = np.asarray(loaded.indices[split])
     labels = np.array(loaded.hard[indices])
@@ -79,7 +79,7 @@ def judge(
         logits = predict(model, pixels, pixels.rows(indices), batch_size, precision, pulse)
     check_finite(logits, "the network's output")
     loss = float(loss_of(logits, torch.from_numpy(labels).to(logits.device)))
-    return Judgement(probabilities(logits), labels, loss, clock.seconds)
+    return Validation(probabilities(logits), labels, loss, clock.seconds)
 
 
 def confusion_matrix(shares: "np.ndarray[Any, Any]", labels: "np.ndarray[Any, Any]") -> list[list[int]]:

@@ -20,7 +20,7 @@ from torch.utils.hooks import RemovableHandle
 from fersearch.training.batches import Pixels
 from fersearch.training.model import hold
 from fersearch.training.numerics import Precision, autocast
-from fersearch.training.preemption import Left, Pulse, alone
+from fersearch.training.preemption import Preempted, Pulse, unwatched
 
 MOST = 0.25  # share of the free memory that features may take
 CHUNK = 64  # images in one pass of the prefix
@@ -54,7 +54,7 @@ class Prefix:
 class Features:
     """Stands for the pixels of a trial: `take` gives the features of rows instead of their images."""
 
-    def __init__(self, prefix: Prefix, pixels: Pixels, rows: "np.ndarray[Any, Any]", pulse: Pulse = alone) -> None:
+    def __init__(self, prefix: Prefix, pixels: Pixels, rows: "np.ndarray[Any, Any]", pulse: Pulse = unwatched) -> None:
         """Compute the features of some rows, all others have none; Left when `pulse`, called each pass, says so."""
         self._pixels = pixels
         prefix.model.eval()
@@ -62,7 +62,7 @@ class Features:
         for part in torch.split(pixels.rows(rows), CHUNK):
             parts.append(prefix.features(pixels.take(part)))
             if pulse():
-                raise Left
+                raise Preempted
         self.images = torch.cat(parts)
         self._place = torch.full((len(pixels.images),), -1, device=self.images.device)
         self._place[torch.as_tensor(rows, device=self.images.device)] = torch.arange(
@@ -91,7 +91,7 @@ class Features:
 def find(
     model: nn.Module, pixels: Pixels, rows: "np.ndarray[Any, Any]", fixed: Sequence[nn.Module], precision: Precision
 ) -> Prefix | None:
-    """The frozen prefix of a model, None where there is none, its features do not fit, or would not be exact.
+    """The frozen prefix of a model, None where there is none, its features do not trainer, or would not be exact.
 
     `rows` are all images that the trial sees, `fixed` the layers whose statistics stay as they are.
     """

@@ -1,4 +1,4 @@
-"""How much memory a trial will take, and micro-batches for one whose batches do not fit.
+"""How much memory a trial will take, and micro-batches for one whose batches do not trainer.
 
 Two steps are taken at the trial's batch size in a process of their own, the second with the optimizer's state in
 place. What a cached frozen prefix will hold is added.
@@ -24,7 +24,7 @@ from fersearch.training.measure import PeakMemory
 from fersearch.training.model import build, freeze, open_data, prepare_torch
 from fersearch.training.numerics import derive, first_line, is_out_of_memory, resolve
 from fersearch.training.request import TrialRequest
-from fersearch.training.trainer import Fit
+from fersearch.training.trainer import Trainer
 
 CONTEXT = 600 * 2**20
 """Bytes of a CUDA context where the driver does not tell them of this process, as in a container."""
@@ -71,20 +71,20 @@ def _need(request: TrialRequest, registry: Registry, device: torch.device) -> in
         model = build(architecture, request, loaded, pixels)
         fixed = freeze(architecture, model, request.params)
         precision = resolve(request.precision, device)
-        fit = Fit.of(model, loaded, request.params, pixels, request.objective, precision)
-        fit.parts = min(request.micro_batches, max(1, fit.batches.batch_size))
-        two_steps(fit, fixed, derive(request.seed, "batches", 1))
-    kept = _features(fit, loaded, pixels, fixed, int(request.params["epochs"]))
+        trainer = Trainer.of(model, loaded, request.params, pixels, request.objective, precision)
+        trainer.micro_batches = min(request.micro_batches, max(1, trainer.batches.batch_size))
+        two_steps(trainer, fixed, derive(request.seed, "batches", 1))
+    kept = _features(trainer, loaded, pixels, fixed, int(request.params["epochs"]))
     size = taken(device)
     return kept + (memory.peak if size is None else size)
 
 
-def _features(fit: Fit, loaded: Loaded, pixels: Pixels, fixed: Sequence[nn.Module], epochs: int) -> int:
+def _features(trainer: Trainer, loaded: Loaded, pixels: Pixels, fixed: Sequence[nn.Module], epochs: int) -> int:
     """The bytes of a frozen prefix's features, where they will be kept."""
-    if not fit.repeats or epochs < 2:
+    if not trainer.repeats or epochs < 2:
         return 0
     rows = np.concatenate([loaded.indices["train"], loaded.indices["valid"]])
-    prefix = find(fit.model, pixels, rows, fixed, fit.precision)
+    prefix = find(trainer.model, pixels, rows, fixed, trainer.precision)
     if prefix is None:
         return 0
     images = pixels.take(pixels.rows(rows[:2]))
@@ -100,37 +100,37 @@ def _context(device: torch.device) -> int:
     return counted - torch.cuda.memory_reserved(device) if counted else CONTEXT
 
 
-def fit_into_memory(fit: Fit, parts: int, fixed: Sequence[nn.Module], seed: int) -> None:
-    """Cut batches into `parts`, or twice as many as often as it takes for two steps to fit.
+def fit_into_memory(trainer: Trainer, parts: int, fixed: Sequence[nn.Module], seed: int) -> None:
+    """Cut batches into `parts`, or twice as many as often as it takes for two steps to trainer.
 
     The two steps leave nothing behind: weights, optimiser and statistics are put back as they were.
 
     Raises:
-        MemoryError, torch.OutOfMemoryError: not even parts of two images fit.
+        MemoryError, torch.OutOfMemoryError: not even parts of two images trainer.
     """
-    most = max(1, fit.batches.batch_size // FEWEST)
-    before = _on_cpu(fit.state_dict())
-    fit.parts = min(parts, most)
-    while lacked := _lack(fit, fixed, seed):
-        _put_back(fit, before)
-        if fit.parts == most:
+    most = max(1, trainer.batches.batch_size // FEWEST)
+    before = _on_cpu(trainer.state_dict())
+    trainer.micro_batches = min(parts, most)
+    while lacked := _lack(trainer, fixed, seed):
+        _put_back(trainer, before)
+        if trainer.micro_batches == most:
             raise lacked
-        fit.parts = min(2 * fit.parts, most)
-    _put_back(fit, before)
+        trainer.micro_batches = min(2 * trainer.micro_batches, most)
+    _put_back(trainer, before)
 
 
-def two_steps(fit: Fit, fixed: Sequence[nn.Module], seed: int) -> None:
+def two_steps(trainer: Trainer, fixed: Sequence[nn.Module], seed: int) -> None:
     """Take two steps on the first batch: an optimiser has all its memory only with the second."""
-    fit.train(fixed)
-    images, targets = next(iter(fit.batches.epoch(seed)))
+    trainer.train_mode(fixed)
+    images, targets = next(iter(trainer.batches.epoch(seed)))
     for _ in range(2):
-        fit.learn(images, targets)
+        trainer.train_step(images, targets)
 
 
-def _lack(fit: Fit, fixed: Sequence[nn.Module], seed: int) -> Exception | None:
+def _lack(trainer: Trainer, fixed: Sequence[nn.Module], seed: int) -> Exception | None:
     """Take two steps; what was lacking."""
     try:
-        two_steps(fit, fixed, seed)
+        two_steps(trainer, fixed, seed)
     except Exception as error:
         if not is_out_of_memory(error):
             raise
@@ -138,9 +138,9 @@ def _lack(fit: Fit, fixed: Sequence[nn.Module], seed: int) -> Exception | None:
     return None
 
 
-def _put_back(fit: Fit, before: dict[str, Any]) -> None:
-    fit.updates.zero_grad(set_to_none=True)
-    fit.load_state_dict(copy.deepcopy(before))
+def _put_back(trainer: Trainer, before: dict[str, Any]) -> None:
+    trainer.optimizer.zero_grad(set_to_none=True)
+    trainer.load_state_dict(copy.deepcopy(before))
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -2,31 +2,27 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    pass
-
-
 Pulse = Callable[[], bool]
-"""Called between any two steps: gives a sign of life, and tells whether the trial is to save where it is and leave."""
+"""Called between any two steps: gives a sign of life, and returns whether the trial is preempted: to save and leave."""
 
 
-class Left(Exception):
-    """The pulse said to leave in the middle of work that is done anew: a pass over a split, or one for its features."""
+class Preempted(Exception):
+    """The trial is preempted in the middle of work that is done anew: a pass over a split, or one for its features."""
 
 
-def alone() -> bool:
-    """The pulse of a trial that nobody watches: it goes on."""
+def unwatched() -> bool:
+    """Return False: a trial that nobody watches goes on."""
     return False
 
 
 @dataclass
-class UnderWay:
-    """Where an epoch stands: `step` steps were taken, `sums` (2) of their images' losses and of those called right.
+class PartialEpoch:
+    """An epoch under way: `step` steps were taken; `sums` (2) of their images' losses and of those classified right.
 
     `random` is the state that the generators of the device are to be in before the next step, None where they are.
     """
@@ -37,11 +33,11 @@ class UnderWay:
 
     @classmethod
     def start(cls, device: torch.device) -> Self:
-        """An epoch of which no step was taken."""
+        """Return an epoch of which no step was taken."""
         return cls(0, torch.zeros(2, device=device))
 
-    def go_on(self) -> None:
-        """Put the generators into the state in which the epoch was left."""
+    def restore_generators(self) -> None:
+        """Put the random generators into the state in which the epoch was left."""
         if self.random is not None:
             torch.set_rng_state(self.random["cpu"])
             if "cuda" in self.random:
@@ -51,17 +47,17 @@ class UnderWay:
         self.random = None
 
     def state_dict(self) -> dict[str, Any]:
-        """What it must remember."""
+        """Return what it must remember."""
         return {"step": self.step, "sums": self.sums, "random": self.random or random_state(self.sums.device)}
 
     @classmethod
     def of(cls, state: Mapping[str, Any], device: torch.device) -> Self:
-        """The epoch of a kept state."""
+        """Return the epoch of a stored state."""
         return cls(int(state["step"]), state["sums"].to(device), state["random"])
 
 
 def random_state(device: torch.device) -> dict[str, Tensor]:
-    """The state of the generators that training on a device draws from."""
+    """Return the state of the generators that training on a device draws from."""
     state = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         state["cuda"] = torch.cuda.get_rng_state(device)

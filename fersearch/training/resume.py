@@ -12,10 +12,10 @@ from torch import nn
 from fersearch.components import Evaluation, Task
 from fersearch.training import measure
 from fersearch.training.batches import Pixels
-from fersearch.training.evaluate import Judgement
+from fersearch.training.evaluate import Validation
 from fersearch.training.snapshots import States
 from fersearch.training.stamp import Unusable
-from fersearch.training.trainer import Fit
+from fersearch.training.trainer import Trainer
 from fersearch.trial import Epoch
 
 CHEAP = 1.5  # seconds that saving may take; where it takes longer, it is done as much less often
@@ -65,10 +65,10 @@ class Progress:
         """A clock that goes on from what the trial has taken so far."""
         return measure.Clock(device, self.seconds + self.begun_seconds, self.cpu_seconds + self.begun_cpu_seconds)
 
-    def unheard(self, recorded: int | None) -> Iterator[Epoch]:
-        """The epochs after the first `recorded` ones; none if nobody says how many were recorded."""
-        for told in self.history[len(self.history) if recorded is None else recorded :]:
-            yield Epoch(**told)
+    def unreported(self, recorded: int | None) -> Iterator[Epoch]:
+        """Yield the epochs after the first `recorded` ones; none if nobody says how many were recorded."""
+        for record in self.history[len(self.history) if recorded is None else recorded :]:
+            yield Epoch(**record)
 
     def rate(self, number: int, loss: float) -> None:
         """Take in how good an epoch is; the first of equals is the best."""
@@ -95,7 +95,7 @@ class Progress:
         self.bytes_seen, self.looks = self.bytes_seen + memory.total, self.looks + memory.looks
         memory.total = memory.looks = 0
 
-    def evaluation(self, judged: Judgement, task: Task, model: nn.Module, pixels: Pixels) -> Evaluation:
+    def evaluation(self, judged: Validation, task: Task, model: nn.Module, pixels: Pixels) -> Evaluation:
         """What the metrics may look at after this epoch; latency is measured once a trial."""
         if not self.latency:
             self.latency = measure.latency(model, pixels.take(pixels.rows([0])))
@@ -115,23 +115,23 @@ class Progress:
 
 
 @dataclass
-class Keeper:
-    """Keeps the best weights, and from time to time all that is needed to go on.
+class Snapshots:
+    """Keeps the best weights, and from time to time a snapshot of all that is needed to resume.
 
     That is due for the first time after a second of training, then after `save_every` seconds, or later where saving
-    itself takes long; `on_saved` is called each time.
+    itself takes long; `on_snapshot` is called each time.
     """
 
     states: States
-    fit: Fit
+    trainer: Trainer
     progress: Progress
     save_every: float = 30.0
     saved_at: float = 0.0
     cost: float = 0.0
-    on_saved: Callable[[], None] = lambda: None
+    on_snapshot: Callable[[], None] = lambda: None
 
     def resume(self) -> None:
-        """Go on from the last state, if there is one.
+        """Resume from the last state, if there is one.
 
         Raises:
             Unusable: it cannot be gone on from, or the best weights that it speaks of are lost.
@@ -141,29 +141,31 @@ class Keeper:
             if epoch := state["progress"]["best_epoch"]:
                 self.states.best(epoch)
             try:
-                self.fit.load_state_dict(state)
+                self.trainer.load_state_dict(state)
             except (RuntimeError, ValueError, KeyError) as error:
                 raise Unusable(f"{self.states.folder} holds the state of another network") from error
             vars(self.progress).update(state["progress"])
             self.saved_at = self.progress.seconds + self.progress.begun_seconds
 
-    def keep(self, epoch: Epoch) -> None:
-        """Keep this epoch's weights if it is the best yet, and the state if it is time."""
+    def end_epoch(self, epoch: Epoch) -> None:
+        """Keep this epoch's weights if it is the best yet, and take a snapshot if it is time."""
         self.progress.history.append(asdict(epoch))
         if self.progress.best_epoch == epoch.number:
-            self.states.save_best(epoch.number, self.fit.kept)
+            self.states.save_best(epoch.number, self.trainer.saved_module)
         if self.due(self.progress.seconds):
-            self.save()
+            self.snapshot()
 
     def due(self, passed: float) -> bool:
         """Whether it is time to save the state, after so many seconds of training."""
         since = passed - self.saved_at
         return (self.cost == 0.0 and since > SOON) or since >= self.save_every * max(1.0, self.cost / CHEAP)
 
-    def save(self) -> None:
-        """Save all that is needed to go on."""
+    def snapshot(self) -> None:
+        """Save all that is needed to resume."""
         started = time.perf_counter()
-        self.states.save_last({"progress": asdict(self.progress), **self.fit.state_dict()}, self.progress.best_epoch)
-        self.on_saved()
+        self.states.save_last(
+            {"progress": asdict(self.progress), **self.trainer.state_dict()}, self.progress.best_epoch
+        )
+        self.on_snapshot()
         self.saved_at = self.progress.seconds + self.progress.begun_seconds
         self.cost = time.perf_counter() - started

@@ -36,9 +36,9 @@ class Round:
         """The number of its best epoch among all of the trial's."""
         return self.before + self.progress.best_epoch
 
-    def retold(self, recorded: int) -> Epochs:
+    def unreported(self, recorded: int) -> Epochs:
         """Its epochs after its first `recorded` ones, which were trained and never heard."""
-        for epoch in self.progress.unheard(recorded):
+        for epoch in self.progress.unreported(recorded):
             if (yield epoch) is Decision.INTERRUPT:
                 return
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fersearch.locks import beside, lock, try_lock, wait_lock
 from fersearch.owners import mark_folder
-from fersearch.training.preemption import Left, Pulse
+from fersearch.training.preemption import Preempted, Pulse
 from fersearch.training.request import TrialRequest
 
 PATIENCE = 10.0
@@ -27,12 +27,12 @@ def held(
     and `gave_up` is called.
 
     Raises:
-        Left: `pulse` says to leave while the folder is waited for.
+        Preempted: `pulse` says to leave while the folder is waited for.
     """
 
     def beat() -> None:
         if pulse():
-            raise Left
+            raise Preempted
 
     folder = Path(request.scratch)
     own = wait_lock(beside(folder), PATIENCE, beat)

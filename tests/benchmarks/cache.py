@@ -19,6 +19,7 @@ from fersearch_architectures.resnet import ResNet18
 from fersearch import registry
 from fersearch.data import arrays
 from fersearch.study import Objective
+from fersearch.training.context import TrainingContext
 from fersearch.training.loop import train
 from fersearch.training.model import freeze
 from tests.benchmarks.trainer import PARAMS
@@ -34,7 +35,8 @@ def epochs(loaded: arrays.Loaded, folder: Path, count: int, cached: bool) -> tup
     model = ResNet18().build(params, loaded.task)
     options: dict[str, Any] = {"device": CPU, "metrics": {}, "objective": Objective("valid_loss", "min"), "seed": 0}
     fixed = freeze(ResNet18(), model, params)
-    running = train(model, loaded, params, **options, scratch=folder, fixed=fixed, save_every=1e9)
+    context = TrainingContext(**options, scratch=folder, fixed=fixed, save_every=1e9)
+    running = train(model, loaded, params, context)
     seconds, losses = [], []
     last = time.perf_counter()
     with nullcontext() if cached else mock.patch("fersearch.training.loop.find", return_value=None):

@@ -33,6 +33,7 @@ from fersearch.data.arrays import Loaded
 from fersearch.study import Objective
 from fersearch.training.augment import PRESETS
 from fersearch.training.batches import Pixels
+from fersearch.training.context import TrainingContext
 from fersearch.training.loop import train
 from fersearch.training.measure import synchronize
 from fersearch.training.numerics import Precision
@@ -112,10 +113,7 @@ def trainer(
     precision: Precision = "float32",
 ) -> Side:
     """The next epoch of a trial, without its validation."""
-    told = train(
-        new_model(model, device),
-        loaded,
-        {**PARAMS, "augmentation": augmentation, "epochs": epochs},
+    context = TrainingContext(
         device=device,
         metrics={},
         objective=Objective("valid_loss", "min"),
@@ -124,6 +122,8 @@ def trainer(
         precision=precision,
         save_every=1e9,
     )
+    params = {**PARAMS, "augmentation": augmentation, "epochs": epochs}
+    told = train(new_model(model, device), loaded, params, context)
 
     def side() -> tuple[float, float]:
         epoch = next(told)

@@ -14,6 +14,7 @@ from fersearch.components import Task
 from fersearch.data.arrays import Loaded
 from fersearch.study import Objective
 from fersearch.training.batches import Pixels
+from fersearch.training.context import TrainingContext
 from fersearch.training.feature_cache import Features, find
 from fersearch.training.loop import train
 from fersearch.training.model import freeze
@@ -145,10 +146,7 @@ def trained(
         model = ResNet18().build(params, loaded.task)
         facts: dict[str, Any] = {}
         (tmp_path / name).mkdir(exist_ok=True)
-        running = train(
-            model,
-            loaded,
-            params,
+        context = TrainingContext(
             device=CPU,
             metrics={},
             objective=Objective("valid_loss", "min"),
@@ -158,6 +156,7 @@ def trained(
             fixed=freeze(ResNet18(), model, params),
             facts=facts,
         )
+        running = train(model, loaded, params, context)
         told = []
         for epoch in running:
             told.append(epoch)

@@ -17,7 +17,8 @@ from fersearch.components import trained_task
 from fersearch.data.arrays import Loaded
 from fersearch.study import Objective
 from fersearch.training.batches import Pixels
-from fersearch.training.evaluate import judge
+from fersearch.training.context import TrainingContext
+from fersearch.training.evaluate import validate
 from fersearch.training.loop import train
 from fersearch.training.losses import criterion
 from fersearch.training.numerics import Diverged
@@ -36,7 +37,7 @@ def start(loaded: Loaded, params: dict[str, Any], scratch: Path, **options: Any)
     torch.manual_seed(0)
     model = options.pop("model", None) or Cnn().build(params, trained_task(loaded.task, params)).to(device)
     given = {"metrics": METRICS, "objective": F1, "seed": 3, "scratch": scratch, **options}
-    return model, train(model, loaded, params, **given)
+    return model, train(model, loaded, params, TrainingContext(**given))
 
 
 def quality(epochs: list[Epoch]) -> list[tuple[Any, ...]]:
@@ -136,7 +137,7 @@ def test_a_killed_trial_goes_on_from_the_last_state_that_was_due(
 
 def test_states_are_saved_no_more_often_than_they_are_due(patterns: Make, base: dict[str, Any], tmp_path: Path) -> None:
     saved: list[bool] = []
-    epochs = list(start(patterns(48), base, tmp_path, on_saved=lambda: saved.append(True))[1])
+    epochs = list(start(patterns(48), base, tmp_path, on_snapshot=lambda: saved.append(True))[1])
     assert len(saved) == (sum(epoch.seconds for epoch in epochs) > 1)  # on a busy machine the first one may be due
 
 
@@ -241,7 +242,7 @@ def test_with_an_average_it_is_the_average_that_is_judged_and_kept(
     kept = Cnn().build(params, loaded.task)
     kept.load_state_dict(States(tmp_path).best(progress.best_epoch))
     pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, CPU)
-    judged = judge(kept, loaded, pixels, "valid", 8, criterion(params), "float32")
+    judged = validate(kept, loaded, pixels, "valid", 8, criterion(params), "float32")
     best = told[progress.best_epoch - 1].values
     assert (judged.loss, best["valid_loss"]) == (pytest.approx(best["valid_loss"]), pytest.approx(judged.loss))
     assert not torch.equal(kept.state_dict()["head.weight"], model.state_dict()["head.weight"])

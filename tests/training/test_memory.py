@@ -11,7 +11,7 @@ from fersearch.registry import Registry
 from fersearch.training import memory as probing
 from fersearch.training.memory import CONTEXT, probe, taken, taken_facts
 from fersearch.training.request import TrialRequest
-from fersearch.training.trainer import Fit
+from fersearch.training.trainer import Trainer
 
 RequestOf = Callable[..., TrialRequest]
 MB = 2**20
@@ -47,13 +47,13 @@ def test_two_steps_are_taken_at_the_batch_size(
     request_of: RequestOf, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
-    learn = Fit.learn
+    learn = Trainer.train_step
 
-    def seen(fit: Fit, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def seen(trainer: Trainer, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         sizes.append(len(images))
-        return learn(fit, images, targets)
+        return learn(trainer, images, targets)
 
-    monkeypatch.setattr(Fit, "learn", seen)
+    monkeypatch.setattr(Trainer, "train_step", seen)
     assert probe(request_of({"batch_size": 16}), registry=registry)["need"] > 0
     assert sizes == [16, 16]
 

@@ -17,20 +17,20 @@ from fersearch.training.attempt import run_trial
 from fersearch.training.batches import Pixels
 from fersearch.training.memory import fit_into_memory
 from fersearch.training.request import TrialRequest
-from fersearch.training.trainer import Fit
+from fersearch.training.trainer import Trainer
 from fersearch.trial import Decision, Epoch, Reason
 
 Make = Callable[..., Loaded]
 RequestOf = Callable[..., TrialRequest]
 
 
-def fit_of(loaded: Loaded, params: dict[str, Any]) -> Fit:
+def trainer_of(loaded: Loaded, params: dict[str, Any]) -> Trainer:
     torch.manual_seed(0)
     model = Cnn().build(params, trained_task(loaded.task, params))
     pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, torch.device("cpu"))
-    fit = Fit.of(model, loaded, params, pixels, Objective("f1_macro", "max"), "float32")
-    fit.train(())
-    return fit
+    trainer = Trainer.of(model, loaded, params, pixels, Objective("f1_macro", "max"), "float32")
+    trainer.train_mode(())
+    return trainer
 
 
 LOSSES: list[dict[str, Any]] = [
@@ -52,22 +52,22 @@ def test_parts_add_up_to_the_whole_batch(
     params = {**base, "batch_norm": False, "batch_size": 24, **changed}
     loaded = patterns(48, target=str(params["target"]))
     loaded.hard[:9] = 0  # classes of unequal size, so that the weights matter
-    whole, cut = fit_of(loaded, params), fit_of(loaded, params)
-    cut.parts = parts
+    whole, cut = trainer_of(loaded, params), trainer_of(loaded, params)
+    cut.micro_batches = parts
     images, targets = next(iter(whole.batches.epoch(1)))
-    assert torch.allclose(whole.learn(images, targets), cut.learn(images, targets), rtol=1e-5)
+    assert torch.allclose(whole.train_step(images, targets), cut.train_step(images, targets), rtol=1e-5)
     for ours, theirs in zip(whole.model.parameters(), cut.model.parameters(), strict=True):
         assert torch.allclose(ours, theirs, atol=1e-6)
 
 
 def test_every_part_has_two_images(patterns: Make, base: dict[str, Any]) -> None:
-    fit = fit_of(patterns(48), {**base, "batch_size": 9})
-    fit.parts = 4
+    trainer = trainer_of(patterns(48), {**base, "batch_size": 9})
+    trainer.micro_batches = 4
     seen: list[int] = []
-    fit.model.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
-    for images, targets in fit.batches.epoch(1):
-        fit.learn(images, targets)
-    assert sum(seen) == fit.batches.count
+    trainer.model.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    for images, targets in trainer.batches.epoch(1):
+        trainer.train_step(images, targets)
+    assert sum(seen) == trainer.batches.count
     assert min(seen) >= 2
 
 
@@ -134,14 +134,14 @@ def test_another_error_in_the_rehearsal_is_told_as_it_is(request_of: RequestOf, 
 
 def test_the_rehearsal_leaves_nothing_behind(patterns: Make, base: dict[str, Any]) -> None:
     params = {**base, "batch_size": 16, "ema": 0.9, "optimizer": "adamw", "learning_rate": 0.01}
-    plain, rehearsed = fit_of(patterns(48), params), fit_of(patterns(48), params)
-    plain.parts = rehearsed.parts = 2
-    for fit in (plain, rehearsed):
-        fit.learn(*next(iter(plain.batches.epoch(5))))  # an optimiser that has a state already
+    plain, rehearsed = trainer_of(patterns(48), params), trainer_of(patterns(48), params)
+    plain.micro_batches = rehearsed.micro_batches = 2
+    for trainer in (plain, rehearsed):
+        trainer.train_step(*next(iter(plain.batches.epoch(5))))  # an optimiser that has a state already
     fit_into_memory(rehearsed, 2, (), seed=1)
     for images, targets in plain.batches.epoch(2):
-        plain.learn(images, targets)
-        rehearsed.learn(images, targets)
+        plain.train_step(images, targets)
+        rehearsed.train_step(images, targets)
     assert rehearsed.average is not None
     assert plain.average is not None
     assert rehearsed.average.steps == plain.average.steps

@@ -185,20 +185,20 @@ def test_an_attempt_that_leaves_is_interrupted_and_the_next_ends_the_trial(
 
 
 def test_saving_that_takes_long_is_done_less_often(patterns: Make, base: dict[str, Any], tmp_path: Path) -> None:
-    from fersearch.training.resume import Keeper
+    from fersearch.training.resume import Snapshots
 
-    keeper = Keeper(States(tmp_path), None, Progress(), save_every=30.0, cost=0.1)  # type: ignore[arg-type]
-    assert (keeper.due(29.9), keeper.due(30.0)) == (False, True)
-    keeper.cost = 4.5
-    assert (keeper.due(89.9), keeper.due(90.0)) == (False, True)
+    snapshots = Snapshots(States(tmp_path), None, Progress(), save_every=30.0, cost=0.1)  # type: ignore[arg-type]
+    assert (snapshots.due(29.9), snapshots.due(30.0)) == (False, True)
+    snapshots.cost = 4.5
+    assert (snapshots.due(89.9), snapshots.due(90.0)) == (False, True)
 
 
 def test_the_first_state_is_due_once_more_than_a_second_was_trained(tmp_path: Path) -> None:
-    from fersearch.training.resume import Keeper
+    from fersearch.training.resume import Snapshots
 
-    keeper = Keeper(States(tmp_path), None, Progress(), save_every=30.0)  # type: ignore[arg-type]
-    assert [keeper.due(passed) for passed in (0.9, 1.0, 1.01, 9.0)] == [False, False, True, True]
-    resumed = Keeper(States(tmp_path), None, Progress(), save_every=30.0, saved_at=70.0)  # type: ignore[arg-type]
+    snapshots = Snapshots(States(tmp_path), None, Progress(), save_every=30.0)  # type: ignore[arg-type]
+    assert [snapshots.due(passed) for passed in (0.9, 1.0, 1.01, 9.0)] == [False, False, True, True]
+    resumed = Snapshots(States(tmp_path), None, Progress(), save_every=30.0, saved_at=70.0)  # type: ignore[arg-type]
     assert [resumed.due(passed) for passed in (70.0, 71.0, 71.1)] == [False, False, True]
 
 
@@ -218,8 +218,8 @@ def test_every_attempt_saves_at_the_end_of_its_first_step_after_a_second(
 
     monkeypatch.setattr(resume.measure.Clock, "passed", property(lambda _: 0.4 * steps))
     params = base | {"epochs": 2}
-    list(start(patterns(48), params, tmp_path, pulse=count, on_saved=lambda: saved.append(steps))[1])
+    list(start(patterns(48), params, tmp_path, pulse=count, on_snapshot=lambda: saved.append(steps))[1])
     assert saved == [3]
     steps = 0
-    list(start(patterns(48), params, tmp_path, resume=True, pulse=count, on_saved=lambda: saved.append(steps))[1])
+    list(start(patterns(48), params, tmp_path, resume=True, pulse=count, on_snapshot=lambda: saved.append(steps))[1])
     assert len(saved) == 2

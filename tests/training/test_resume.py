@@ -10,7 +10,7 @@ from fersearch_architectures.cnn import Cnn
 
 from fersearch.data.arrays import Loaded
 from fersearch.training.batches import Pixels
-from fersearch.training.evaluate import Judgement
+from fersearch.training.evaluate import Validation
 from fersearch.training.measure import Clock, PeakMemory
 from fersearch.training.resume import Progress
 
@@ -21,7 +21,7 @@ def test_the_average_memory_counts_every_look_once_also_after_a_resume(
     patterns: Callable[..., Loaded], base: dict[str, Any]
 ) -> None:
     loaded = patterns(48)
-    judged = Judgement(np.full((2, loaded.task.num_classes), 0.25, np.float32), np.array([0, 1]), 1.0, 0.5)
+    judged = Validation(np.full((2, loaded.task.num_classes), 0.25, np.float32), np.array([0, 1]), 1.0, 0.5)
     progress = Progress()
     memory = PeakMemory(CPU)
     for number, (total, looks) in enumerate([(300, 3), (600, 3)], 1):

@@ -1,0 +1,63 @@
+"""What a training is given beside its model, its data and its parameters."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from fersearch.components import Metric
+from fersearch.study import Objective
+from fersearch.training.batches import Pixels
+from fersearch.training.measure import PeakMemory
+from fersearch.training.numerics import Precision
+from fersearch.training.preemption import Pulse, unwatched
+from fersearch.training.resume import Progress
+from fersearch.training.stamp import Stamp
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+@dataclass(frozen=True)
+class TrainingContext:
+    """Where, by what and under whose eyes a model is trained.
+
+    Attributes:
+        objective: the metric by which the best epoch is known.
+        scratch: the folder of snapshots and of the best weights.
+        fixed: layers whose statistics stay as they are.
+        progress: filled in on the way.
+        resume: whether to go on from the last snapshot in `scratch`.
+        save_every: seconds of training between two snapshots, at most.
+        stamp: of the trial; snapshots carry it.
+        micro_batches: parts of each batch, or more of them where those lack memory too; 1 for whole batches.
+        facts: told in how many parts, and of the features of a frozen prefix that are cached.
+        recorded: returns how many epochs are known of the training that is resumed.
+        on_first_step: called after the first step.
+        on_snapshot: called after each snapshot.
+        pulse: called after every step and every batch of validation; returns whether the trial is preempted.
+    """
+
+    device: torch.device
+    metrics: Mapping[str, Metric]
+    objective: Objective
+    seed: int
+    scratch: Path
+    precision: Precision = "float32"
+    fixed: Sequence[nn.Module] = ()
+    pixels: Pixels | None = None
+    memory: PeakMemory | None = None
+    progress: Progress = field(default_factory=Progress)
+    resume: bool = False
+    save_every: float = 30.0
+    stamp: Stamp | None = None
+    micro_batches: int = 1
+    facts: dict[str, Any] = field(default_factory=dict)
+    recorded: Callable[[], int] | None = None
+    on_first_step: Callable[[], None] = _nothing
+    on_snapshot: Callable[[], None] = _nothing
+    pulse: Pulse = unwatched
