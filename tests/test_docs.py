@@ -153,3 +153,16 @@ def test_rich_and_typer_stay_in_their_room():
     assert {str(path.parent) for path, libraries in found.items() if libraries} == {"cli"}
     drawing = {"render.py", "progress.py", "parts.py", "render_models.py", "compared.py", "listing.py"}
     assert {path.name for path, libraries in found.items() if "rich" in libraries} == drawing
+
+
+def test_the_core_names_no_dataset_and_no_document():
+    """But for the preprocessing `ferplus`, which is the method of a paper and an option of every dataset."""
+    names = re.compile(
+        r"document 0|kirkvik|mehendale|umoru|s003|fer2013|raf-?db|affectnet|jaffe|\bkdef|nhfi", re.IGNORECASE
+    )
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in sorted((ROOT / "fersearch").rglob("*.py"))
+        for match in names.finditer(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []

@@ -1,26 +1,16 @@
-"""The vocabulary of emotions, and the schemes that group it into classes.
-
-Each emotion has one canonical word; datasets use others for it. A scheme says which classes are taught and which words
-make up each of them; a word that it does not name is dropped. `intersection` and `union` depend on what the sources
-bring; the others are fixed, so that their class lists can be compared between studies. Labels derived by a scheme are
-cached: whoever changes one raises the version of the datasets that use it.
-"""
+"""The vocabulary of emotions: each has one canonical word, for which datasets use others."""
 
 import difflib
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import reduce
 
-from fersearch.errors import DataError, lookup
+from fersearch.errors import DataError
 
 EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 EXTENDED = ("amenability", "concentration", "confusion", "aversion", "engaged", "ahegao")
 NOT_CLASSES = ("unknown", "not_a_face")
-FERPLUS = (*EMOTIONS, *NOT_CLASSES)
 CANONICAL = (*EMOTIONS, *EXTENDED, *NOT_CLASSES)
-FER2013 = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 _WORDS = {
     "neutral": "neutrality ne none-expression",
     "happiness": "happy joy ha smile happinnes",
@@ -39,68 +29,6 @@ _WORDS = {
     "unknown": "uncertain",
     "not_a_face": "nf notaface no-face nonface",
 }
-
-
-_BASIC = tuple(word for word in EMOTIONS if word not in ("neutral", "contempt"))
-DERIVED = ("intersection", "union")
-
-
-@dataclass(frozen=True)
-class Scheme:
-    """The words of each class, the classes in order."""
-
-    words: Mapping[str, tuple[str, ...]]
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """The classes in the order of a model's outputs."""
-        return tuple(self.words)
-
-    def class_of(self, word: str) -> str | None:
-        """The class that a word belongs to; None for a word that is dropped."""
-        return next((name for name, words in self.words.items() if word in words), None)
-
-
-def _plain(words: Collection[str]) -> Scheme:
-    return Scheme({word: (word,) for word in words})
-
-
-SCHEMES = {
-    "basic6": _plain(_BASIC),
-    "basic7": _plain(("neutral", *_BASIC)),
-    "ferplus8": _plain(EMOTIONS),
-    "ferplus10": _plain(FERPLUS),
-    # The merged four-class study: engaged is its Agree and Think.
-    "s003_4": Scheme(
-        {
-            "anger": ("anger",),
-            "engaged": ("amenability", "concentration", "engaged"),
-            "happiness": ("happiness",),
-            "neutral": ("neutral",),
-        }
-    ),
-    # Every label of the merged four-class study's sources: RAF-DB's seven and FED-2023's four.
-    "s003_11": _plain(("neutral", *_BASIC, "amenability", "concentration", "confusion", "aversion")),
-    "mehendale5": Scheme(
-        {
-            "anger_disgust": ("anger", "disgust"),
-            "fear_surprise": ("fear", "surprise"),
-            "happiness": ("happiness",),
-            "sadness": ("sadness",),
-            "neutral": ("neutral",),
-        }
-    ),
-    # Surprise may be of either sign; amenability, engagement, concentration and confusion name a state of mind and
-    # no valence: all are dropped.
-    "valence3": Scheme(
-        {
-            "negative": ("sadness", "anger", "disgust", "fear", "contempt", "aversion"),
-            "neutral": ("neutral",),
-            "positive": ("happiness",),
-        }
-    ),
-}
-NAMES = (*SCHEMES, *DERIVED)
 
 
 def spelling(text: str) -> str:
@@ -163,7 +91,7 @@ def _listed(codes: Mapping[str, str]) -> str:
 
 
 def coded(text: str, codes: Mapping[str, str], where: str) -> str:
-    """The canonical word for a dataset's code (`4` is `happiness` in RAF-DB).
+    """The canonical word for a dataset's code (`4` may be `happiness`).
 
     Raises:
         DataError: there is no such code; the message starts with `where`, the hint lists the codes.
@@ -241,20 +169,3 @@ def lookalikes(class_names: Sequence[str]) -> list[str]:
             findings.append(f"classes '{seen[word]}' and '{name}' look like one class ({word}); they are kept apart")
         seen.setdefault(word, name)
     return findings
-
-
-def resolve(name: str, words: Mapping[str, Collection[str]]) -> Scheme:
-    """The scheme of that name, given the words that each source has images of.
-
-    `intersection` keeps the words that every source has, `union` those that any has; both leave out unknown and
-    not_a_face, which are no expressions.
-
-    Raises:
-        UnknownName: no scheme is called so.
-    """
-    lookup("scheme", name, dict.fromkeys(NAMES))
-    if name in SCHEMES:
-        return SCHEMES[name]
-    held = [set(found) for found in words.values()]
-    kept = reduce(set.intersection if name == "intersection" else set.union, held) if held else set()
-    return _plain(in_order(kept.difference(NOT_CLASSES)))

@@ -39,7 +39,7 @@ def parts_of(names: Iterable[str]) -> dict[str, int]:
 
 
 def looks_like_part(text: str) -> bool:
-    """Whether a name that may be a class is more likely a part of a split: `train2`, `FER2013Test`, `fold_1`."""
+    """Whether a name that may be a class is more likely a part of a split: `train2`, `PublicTest`, `fold_1`."""
     words = {word.lower() for word in WORDS.findall(text)}
     return part_of(text) is not None or bool(words & NAMES.keys()) or bool(words & set(FOLDS))
 

@@ -79,8 +79,7 @@ LOSSES: dict[str, Callable[[Mapping[str, Value], Tensor | None], Loss]] = {
 def criterion(params: Mapping[str, Value], weights: Tensor | None = None) -> Loss:
     """The loss that `params` names; the target `multi_target` brings a loss of its own.
 
-    `loss_scale` multiplies it: 10 is the cross entropy with the raw counts of FER+'s ten votes, as the FER+
-    report has it.
+    `loss_scale` multiplies it: 10 is the cross entropy with the raw counts of ten votes.
 
     Raises:
         UnknownName: there is no such loss.

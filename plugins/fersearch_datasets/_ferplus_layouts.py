@@ -12,9 +12,11 @@ from fersearch import DataError, Raw
 from fersearch.data.csvfile import Row, raw_rows, rows
 from fersearch.data.folders import entries, held, roots
 from fersearch.data.images import decode_all
-from fersearch.data.labels import FERPLUS
+from fersearch.data.labels import EMOTIONS, NOT_CLASSES
 from fersearch.space import Value
 from fersearch_datasets import _fer2013_csv as fer2013_csv
+
+FERPLUS = (*EMOTIONS, *NOT_CLASSES)
 
 PARTS = ("train", "valid", "test")
 FOLDERS = ("FER2013Train", "FER2013Valid", "FER2013Test")

@@ -9,8 +9,9 @@ from fersearch.data.class_folders import class_folders, part_folders
 from fersearch.data.csvfile import parts_of_rows, rows
 from fersearch.data.folders import entries, held, roots, subfolders
 from fersearch.data.formats import is_image
-from fersearch.data.labels import FER2013, check_base, coded, known
+from fersearch.data.labels import check_base, coded, known
 from fersearch.data.textfile import lines
+from fersearch_datasets._fer2013_codes import FER2013
 from fersearch_datasets._listed import Listing, Sample, absent, all_there, class_word, from_folders
 
 if TYPE_CHECKING:

@@ -9,10 +9,11 @@ from typing import Any
 
 from fersearch import DataError, Dataset, FersearchError
 from fersearch.data import options as dataset_options
-from fersearch.data.labels import NAMES, known, plain
+from fersearch.data.labels import known, plain
 from fersearch.data.locate import locate
 from fersearch.errors import lookup, suggestion
 from fersearch.space import Value, written
+from fersearch_datasets._schemes import NAMES
 
 KEYS = ("scheme", "part")
 PART_KEYS = ("dataset", "data", "name", "options", "labels")

@@ -13,8 +13,9 @@ from fersearch import DataError, Dataset, Labels, Raw, hookimpl
 from fersearch.data.class_folders import ClassFolder, class_folders, part_folders
 from fersearch.data.csvfile import rows
 from fersearch.data.folders import held, roots
-from fersearch.data.labels import EMOTIONS, FER2013, canonical, check_base
+from fersearch.data.labels import EMOTIONS, canonical, check_base
 from fersearch.space import Value
+from fersearch_datasets._fer2013_codes import FER2013
 
 CLASSES = EMOTIONS[:7]
 CODES = {str(code): name for code, name in enumerate(FER2013)}

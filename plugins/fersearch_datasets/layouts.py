@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from fersearch import Choice, Dataset, Labels, Raw, hookimpl
-from fersearch.data.labels import EMOTIONS, FER2013, in_order
+from fersearch.data.labels import EMOTIONS, in_order
 from fersearch.space import Value
 from fersearch_datasets import _affectnet as affectnet
 from fersearch_datasets import _layout_readers as readers
+from fersearch_datasets._fer2013_codes import FER2013
 from fersearch_datasets._layout import Layout
 from fersearch_datasets._listed import raw
 

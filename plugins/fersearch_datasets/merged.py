@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any
 
 from fersearch import Choice, DataError, Dataset, Labels, Raw, hookimpl
 from fersearch.data.folders import single
-from fersearch.data.labels import NAMES
 from fersearch.space import Value
+from fersearch_datasets._schemes import NAMES
 
 if TYPE_CHECKING:
     from fersearch.data.pictures import Joined
@@ -91,7 +91,7 @@ class Merged(Dataset):
     def label(self, columns: Mapping[str, Any], class_names: Sequence[str], params: Mapping[str, Value]) -> Labels:
         import numpy as np
 
-        from fersearch.data import labels as schemes
+        from fersearch_datasets import _schemes as schemes
 
         label, source = np.asarray(columns["label"]), np.asarray(columns["source"])
         asked = str(params["scheme"])

@@ -171,7 +171,7 @@ def mostly_called(matrix: Sequence[Sequence[int]]) -> list[int | None]:
 
 
 def detection_rate(matrix: Sequence[Sequence[int]]) -> float:
-    """The share of classes, of those with images, of which most images are called right (document 002)."""
+    """Return the share of classes, of those with images, of which most images are classified right."""
     called = [(i, j) for i, j in enumerate(mostly_called(matrix)) if j is not None]
     return sum(i == j for i, j in called) / len(called) if called else float("nan")
 

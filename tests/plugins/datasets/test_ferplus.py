@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from fersearch_datasets import _votes
+from fersearch_datasets._ferplus_layouts import FERPLUS
 from fersearch_datasets.ferplus import FerPlus
 from PIL import Image
 
 from fersearch import DataError
 from fersearch.data.arrays import Prepared, load, prepare
-from fersearch.data.labels import FERPLUS
 from fersearch.data.verify import show, verify
 from fersearch.testing import DatasetSuite
 

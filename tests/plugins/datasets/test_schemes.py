@@ -1,8 +1,9 @@
 """Which words make up which classes."""
 
 import pytest
+from fersearch_datasets._schemes import DERIVED, NAMES, SCHEMES, Scheme, resolve
 
-from fersearch.data.labels import CANONICAL, DERIVED, EMOTIONS, NAMES, NOT_CLASSES, SCHEMES, Scheme, resolve
+from fersearch.data.labels import CANONICAL, EMOTIONS, NOT_CLASSES
 from fersearch.errors import UnknownName
 
 RAFDB = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear")

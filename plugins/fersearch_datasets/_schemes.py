@@ -1,0 +1,92 @@
+"""Schemes that group the vocabulary of emotions into classes, for datasets that are merged.
+
+A scheme says which classes are taught and which words make up each of them; a word that it does not name is dropped.
+`intersection` and `union` depend on what the sources bring; the others are fixed, so that their class lists can be
+compared between studies. Labels derived by a scheme are cached: whoever changes one raises the version of the datasets
+that use it.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import reduce
+
+from fersearch.data.labels import EMOTIONS, NOT_CLASSES, in_order
+from fersearch.errors import lookup
+
+_BASIC = tuple(word for word in EMOTIONS if word not in ("neutral", "contempt"))
+DERIVED = ("intersection", "union")
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """The words of each class, the classes in order."""
+
+    words: Mapping[str, tuple[str, ...]]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes in the order of a model's outputs."""
+        return tuple(self.words)
+
+    def class_of(self, word: str) -> str | None:
+        """The class that a word belongs to; None for a word that is dropped."""
+        return next((name for name, words in self.words.items() if word in words), None)
+
+
+def _plain(words: Collection[str]) -> Scheme:
+    return Scheme({word: (word,) for word in words})
+
+
+SCHEMES = {
+    "basic6": _plain(_BASIC),
+    "basic7": _plain(("neutral", *_BASIC)),
+    "ferplus8": _plain(EMOTIONS),
+    "ferplus10": _plain((*EMOTIONS, *NOT_CLASSES)),
+    # The merged four-class study: engaged is its Agree and Think.
+    "s003_4": Scheme(
+        {
+            "anger": ("anger",),
+            "engaged": ("amenability", "concentration", "engaged"),
+            "happiness": ("happiness",),
+            "neutral": ("neutral",),
+        }
+    ),
+    # Every label of the merged four-class study's sources: RAF-DB's seven and FED-2023's four.
+    "s003_11": _plain(("neutral", *_BASIC, "amenability", "concentration", "confusion", "aversion")),
+    "mehendale5": Scheme(
+        {
+            "anger_disgust": ("anger", "disgust"),
+            "fear_surprise": ("fear", "surprise"),
+            "happiness": ("happiness",),
+            "sadness": ("sadness",),
+            "neutral": ("neutral",),
+        }
+    ),
+    # Surprise may be of either sign; amenability, engagement, concentration and confusion name a state of mind and
+    # no valence: all are dropped.
+    "valence3": Scheme(
+        {
+            "negative": ("sadness", "anger", "disgust", "fear", "contempt", "aversion"),
+            "neutral": ("neutral",),
+            "positive": ("happiness",),
+        }
+    ),
+}
+NAMES = (*SCHEMES, *DERIVED)
+
+
+def resolve(name: str, words: Mapping[str, Collection[str]]) -> Scheme:
+    """The scheme of that name, given the words that each source has images of.
+
+    `intersection` keeps the words that every source has, `union` those that any has; both leave out unknown and
+    not_a_face, which are no expressions.
+
+    Raises:
+        UnknownName: no scheme is called so.
+    """
+    lookup("scheme", name, dict.fromkeys(NAMES))
+    if name in SCHEMES:
+        return SCHEMES[name]
+    held = [set(found) for found in words.values()]
+    kept = reduce(set.intersection if name == "intersection" else set.union, held) if held else set()
+    return _plain(in_order(kept.difference(NOT_CLASSES)))
