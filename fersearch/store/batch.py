@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Dialect, bindparam, delete, update
 
 from fersearch.escaping import masked
-from fersearch.store import studies as logbook
+from fersearch.store import logbook
 from fersearch.store.bulk import Bulk, Reach
 from fersearch.store.database import upsert
 from fersearch.store.tables import (

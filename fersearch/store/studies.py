@@ -1,9 +1,7 @@
-"""Studies: their rows, their summaries, and the small tables beside them (requests, looks, environments)."""
+"""Studies: their rows and their summaries."""
 
-import hashlib
-import json
 from collections import defaultdict
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -11,28 +9,186 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from fersearch.errors import NameTaken, UnknownName, suggestion
+from fersearch.errors import NameTaken, StudyBusy, UnknownName, suggestion
 from fersearch.plugins import PluginFile
-from fersearch.store.control import stopped
-from fersearch.store.database import upsert
-from fersearch.store.lease import driven
-from fersearch.store.records import Look, StudyRow, StudySummary
-from fersearch.store.tables import (
-    OF_A_STUDY,
-    checkpoints,
-    environments,
-    identity,
-    looks,
-    now,
-    plugin_files,
-    studies,
-    trials,
-)
-from fersearch.study import Objective, StudySpec, StudyState
+from fersearch.store.control import STOP, add_request, stopped
+from fersearch.store.database import Database
+from fersearch.store.lease import driven, refuse_if_held
+from fersearch.store.logbook import looks_by_study
+from fersearch.store.records import StudyRow, StudySummary
+from fersearch.store.tables import OF_A_STUDY, checkpoints, identity, now, plugin_files, studies, trials
+from fersearch.study import Budget, Keep, Objective, StudySpec, StudyState
 from fersearch.trial import TrialState
 
 
-def create(
+class StudyQueries:
+    """What is read and written of studies; each method is one short transaction."""
+
+    database: Database
+
+    def create_study(
+        self, spec: StudySpec, plugins: Sequence[PluginFile] = (), data: Mapping[str, Any] | None = None
+    ) -> StudyRow:
+        """Add a study, with the plugin files that it uses; NameTaken when its name is.
+
+        `data` is what is known already of the data that it is about.
+        """
+        with self.database.write() as connection:
+            _create(connection, spec, plugins, data)
+            return _find(connection, spec.name)
+
+    def create_studies(self, wanted: Iterable[tuple[StudySpec, Sequence[PluginFile]]]) -> None:
+        """Add several studies, or none: NameTaken when a name is."""
+        with self.database.write() as connection:
+            for spec, plugins in wanted:
+                _create(connection, spec, plugins)
+
+    def study(self, name: str) -> StudyRow:
+        """Return the study of that name; UnknownName otherwise, with the nearest one."""
+        with self.database.read() as connection:
+            return _find(connection, name)
+
+    def study_names(self) -> list[str]:
+        """Return the names of all studies, sorted."""
+        with self.database.read() as connection:
+            return _names(connection)
+
+    def studies(self) -> list[StudySummary]:
+        """Return all studies, oldest first, in a handful of queries however many there are."""
+        with self.database.read() as connection:
+            counts = _counts(connection)
+            rows = connection.execute(select(studies).order_by(studies.c.id)).all()
+            seen, running, asked_to_stop = looks_by_study(connection), driven(connection), stopped(connection)
+        return [
+            StudySummary(
+                name=row.name,
+                objectives=_objectives(row.objectives),
+                counts=counts[row.id],
+                created=row.created_at,
+                model=row.model,
+                dataset=row.dataset,
+                looks=tuple(seen.get(row.id, ())),
+                storage=self.database.url,
+                state=_state(row, counts[row.id], running, asked_to_stop),
+            )
+            for row in rows
+        ]
+
+    def delete_study(self, name: str) -> list[str]:
+        """Remove a study with all its rows; return the digests of checkpoints that no other study keeps, sorted.
+
+        Raises:
+            UnknownName: there is no such study.
+            StudyBusy: a living process drives it.
+        """
+        with self.database.write() as connection:
+            study = _find(connection, name)
+            refuse_if_held(connection, study.id, name)
+            others = select(checkpoints.c.digest).where(checkpoints.c.study_id != study.id)
+            own = select(checkpoints.c.digest).where(checkpoints.c.study_id == study.id)
+            digests = connection.execute(own.where(checkpoints.c.digest.not_in(others)).distinct()).scalars().all()
+            for table in OF_A_STUDY:
+                connection.execute(delete(table).where(table.c.study_id == study.id))
+            connection.execute(delete(studies).where(studies.c.id == study.id))
+        return sorted(digests)
+
+    def set_baseline(self, study_id: int, values: Mapping[str, float]) -> None:
+        """Keep the metrics of the majority-class guess."""
+        self._update(study_id, baseline=dict(values))
+
+    def set_finished(self, study_id: int) -> None:
+        """Keep that nothing is left to try; the next run clears it."""
+        self._update(study_id, finished=True)
+
+    def set_data(
+        self, study_id: int, data: Mapping[str, Any], renamed: Mapping[str, str], baseline: Mapping[str, float]
+    ) -> None:
+        """Keep which data a study is about and the metrics of the majority-class guess on it, at once.
+
+        `renamed` maps digests that its trials carry to their new ones.
+        """
+        own = update(studies).where(studies.c.id == study_id)
+        with self.database.write() as connection:
+            connection.execute(own.values(data=dict(data), baseline=dict(baseline)))
+            for before, after in renamed.items():
+                carried = update(trials).where(trials.c.study_id == study_id, trials.c.data_digest == before)
+                connection.execute(carried.values(data_digest=after))
+
+    def update_budget(self, study_id: int, budget: Budget) -> None:
+        """Change when the study is over."""
+        self._change_spec(study_id, budget=budget)
+
+    def update_keep(self, study_id: int, keep: Keep) -> None:
+        """Change whose checkpoints the study keeps; the next run or `checkpoint gc` acts upon it."""
+        self._change_spec(study_id, keep=keep)
+
+    def seconds_run(self, study_id: int) -> float:
+        """Return the running time that the study has used."""
+        query = select(studies.c.seconds_run).where(studies.c.id == study_id)
+        with self.database.read() as connection:
+            return float(connection.execute(query).scalar_one())
+
+    def is_driven(self, name: str) -> bool:
+        """Return whether a living process drives the study; UnknownName when there is none of that name."""
+        with self.database.write() as connection:
+            return _is_driven(connection, _find(connection, name))
+
+    def request_stop(self, name: str) -> bool:
+        """Ask the living driver of a study to stop; without one nothing is stored, and False is returned.
+
+        Raises:
+            UnknownName: there is no such study.
+        """
+        with self.database.write() as connection:
+            study = _find(connection, name)
+            asked = _is_driven(connection, study)
+            if asked:
+                add_request(connection, study.id, STOP, {})
+        return asked
+
+    def known_studies(self, uids: Collection[str]) -> list[str]:
+        """Return those of the random ids that studies here have, oldest study first."""
+        return self._uids(studies.c.uid.in_(uids))
+
+    def studies_keeping(self, digests: Collection[str]) -> list[str]:
+        """Return the random ids of the studies with a trial that keeps a checkpoint of these digests, oldest first."""
+        own = select(checkpoints.c.study_id).where(checkpoints.c.digest.in_(digests))
+        return self._uids(studies.c.id.in_(own))
+
+    def _uids(self, which: ColumnElement[bool]) -> list[str]:
+        with self.database.read() as connection:
+            return list(connection.execute(select(studies.c.uid).where(which).order_by(studies.c.id)).scalars())
+
+    def _update(self, study_id: int, **values: Any) -> None:
+        with self.database.write() as connection:
+            connection.execute(update(studies).where(studies.c.id == study_id).values(**values))
+
+    def _change_spec(self, study_id: int, **changes: Any) -> None:
+        own = studies.c.id == study_id
+        with self.database.write() as connection:
+            data = connection.execute(select(studies.c.spec).where(own).with_for_update()).scalar_one()
+            spec = replace(StudySpec.from_json(data), **changes)
+            connection.execute(update(studies).where(own).values(spec=spec.to_json()))
+
+
+def _is_driven(connection: Connection, study: StudyRow) -> bool:
+    try:
+        refuse_if_held(connection, study.id, study.name)
+    except StudyBusy:
+        return True
+    return False
+
+
+def _counts(connection: Connection) -> Mapping[int, Mapping[str, int]]:
+    """Return the number of trials of each study by state."""
+    count = select(trials.c.study_id, trials.c.state, func.count()).group_by(trials.c.study_id, trials.c.state)
+    counts: dict[int, dict[str, int]] = defaultdict(dict)
+    for study_id, state, number in connection.execute(count):
+        counts[study_id][state] = number
+    return counts
+
+
+def _create(
     connection: Connection, spec: StudySpec, plugins: Sequence[PluginFile], data: Mapping[str, Any] | None = None
 ) -> None:
     """Add a study and the plugin files it uses; UsageError when its name is taken.
@@ -63,11 +219,11 @@ def create(
         connection.execute(insert(plugin_files), files)
 
 
-def find(connection: Connection, name: str) -> StudyRow:
+def _find(connection: Connection, name: str) -> StudyRow:
     """The study of that name; UnknownName with the nearest one otherwise."""
     row = connection.execute(select(studies).where(studies.c.name == name)).one_or_none()
     if row is None:
-        known = suggestion(name, names(connection)).replace("known:", "known studies:")
+        known = suggestion(name, _names(connection)).replace("known:", "known studies:")
         raise UnknownName(f"unknown study '{name}'", known)
     columns = (plugin_files.c.path, plugin_files.c.digest, plugin_files.c.source)
     files = connection.execute(select(*columns).where(plugin_files.c.study_id == row.id))
@@ -85,44 +241,10 @@ def find(connection: Connection, name: str) -> StudyRow:
     )
 
 
-def names(connection: Connection) -> list[str]:
+def _names(connection: Connection) -> list[str]:
     """The names of all studies, sorted."""
     # Sorted here: what comes first in SQL depends on the language that the database was made for.
     return sorted(connection.execute(select(studies.c.name)).scalars())
-
-
-def known(connection: Connection, uids: Collection[str]) -> list[str]:
-    """Those of the random ids that studies have, oldest study first."""
-    return _uids(connection, studies.c.uid.in_(uids))
-
-
-def keeping(connection: Connection, digests: Collection[str]) -> list[str]:
-    """The random ids of the studies with a trial that keeps a checkpoint of these digests, oldest study first."""
-    own = select(checkpoints.c.study_id).where(checkpoints.c.digest.in_(digests))
-    return _uids(connection, studies.c.id.in_(own))
-
-
-def summaries(connection: Connection) -> list[StudySummary]:
-    """Return all studies, oldest first, in a handful of queries however many there are."""
-    count = select(trials.c.study_id, trials.c.state, func.count()).group_by(trials.c.study_id, trials.c.state)
-    counts: dict[int, dict[str, int]] = defaultdict(dict)
-    for study_id, state, number in connection.execute(count):
-        counts[study_id][state] = number
-    rows = connection.execute(select(studies).order_by(studies.c.id)).all()
-    seen, running, asked_to_stop = looks_by_study(connection), driven(connection), stopped(connection)
-    return [
-        StudySummary(
-            name=row.name,
-            objectives=_objectives(row.objectives),
-            counts=counts[row.id],
-            created=row.created_at,
-            model=row.model,
-            dataset=row.dataset,
-            looks=tuple(seen.get(row.id, ())),
-            state=_state(row, counts[row.id], running, asked_to_stop),
-        )
-        for row in rows
-    ]
 
 
 def _state(row: Row[Any], counts: Mapping[str, int], running: Container[int], stopped: Container[int]) -> StudyState:
@@ -135,117 +257,6 @@ def _state(row: Row[Any], counts: Mapping[str, int], running: Container[int], st
     return StudyState.STOPPED if row.id in stopped else StudyState.IDLE
 
 
-def set_finished(connection: Connection, study_id: int) -> None:
-    """Keep that nothing is left to try."""
-    connection.execute(_update(study_id).values(finished=True))
-
-
-def remove(connection: Connection, study_id: int) -> list[str]:
-    """Remove every row of a study; return the digests of checkpoints that no other study keeps, sorted."""
-    others = select(checkpoints.c.digest).where(checkpoints.c.study_id != study_id)
-    own = select(checkpoints.c.digest).where(checkpoints.c.study_id == study_id)
-    digests = connection.execute(own.where(checkpoints.c.digest.not_in(others)).distinct()).scalars().all()
-    for table in OF_A_STUDY:
-        connection.execute(delete(table).where(table.c.study_id == study_id))
-    connection.execute(delete(studies).where(studies.c.id == study_id))
-    return sorted(digests)
-
-
-def set_baseline(connection: Connection, study_id: int, values: Mapping[str, float]) -> None:
-    """Keep the metrics of the majority-class guess."""
-    connection.execute(_update(study_id).values(baseline=dict(values)))
-
-
-def set_data(
-    connection: Connection,
-    study_id: int,
-    data: Mapping[str, Any],
-    renamed: Mapping[str, str],
-    baseline: Mapping[str, float],
-) -> None:
-    """Keep which data a study is about, with the majority-class guess on it.
-
-    Trials that carry a digest of `renamed` carry from now on what it maps to.
-    """
-    connection.execute(_update(study_id).values(data=dict(data), baseline=dict(baseline)))
-    for before, after in renamed.items():
-        carried = update(trials).where(trials.c.study_id == study_id, trials.c.data_digest == before)
-        connection.execute(carried.values(data_digest=after))
-
-
-def change_spec(connection: Connection, study_id: int, **changes: Any) -> None:
-    """Change fields of what the study was asked to do."""
-    data = connection.execute(select(studies.c.spec).where(studies.c.id == study_id).with_for_update()).scalar_one()
-    spec = replace(StudySpec.from_json(data), **changes)
-    connection.execute(_update(study_id).values(spec=spec.to_json()))
-
-
-def seconds_run(connection: Connection, study_id: int) -> float:
-    """The running time that the study has used."""
-    return float(connection.execute(select(studies.c.seconds_run).where(studies.c.id == study_id)).scalar_one())
-
-
-def _uids(connection: Connection, which: ColumnElement[bool]) -> list[str]:
-    return list(connection.execute(select(studies.c.uid).where(which).order_by(studies.c.id)).scalars())
-
-
-def _update(study_id: int) -> Any:
-    return update(studies).where(studies.c.id == study_id)
-
-
 def _objectives(text: str) -> tuple[Objective, ...]:
     pairs = (item.split(":") for item in text.split(", ") if item)
     return tuple(Objective(metric, "max" if direction == "max" else "min") for metric, direction in pairs)
-
-
-def add_look(connection: Connection, study_uid: str | None, look: Look) -> int:
-    """Record a look and return how many there are at that study; one of no study known here stands alone."""
-    own = connection.execute(select(studies.c.id).where(studies.c.uid == study_uid)).scalar()
-    row = {
-        "study_id": own,
-        "checkpoint": look.checkpoint,
-        "dataset": look.dataset,
-        "split": look.split,
-        "n": look.n,
-        "looked_at": look.looked,
-        "metrics": dict(look.metrics),
-    }
-    connection.execute(insert(looks).values(row))
-    if own is None:
-        return 1
-    return connection.execute(select(func.count()).select_from(looks).where(looks.c.study_id == own)).scalar_one()
-
-
-def read_looks(connection: Connection, study_id: int) -> list[Look]:
-    """The looks at a study's checkpoints, oldest first."""
-    return _looks(connection, looks.c.study_id == study_id).get(study_id, [])
-
-
-def looks_by_study(connection: Connection) -> dict[int, list[Look]]:
-    """The looks at every study's checkpoints by study id, oldest first."""
-    return _looks(connection, looks.c.study_id.is_not(None))
-
-
-def _looks(connection: Connection, which: ColumnElement[bool]) -> dict[int, list[Look]]:
-    c = looks.c
-    query = select(c.study_id, c.checkpoint, c.dataset, c.split, c.n, c.metrics, c.looked_at).where(which)
-    found: dict[int, list[Look]] = defaultdict(list)
-    for study_id, *row in connection.execute(query.order_by(c.id)):
-        found[study_id].append(Look(*row))
-    return found
-
-
-def environment(connection: Connection, dialect: str, study_id: int, facts: Mapping[str, Any]) -> int:
-    """The id of the environment with these facts (package versions, device), added when it is new."""
-    text = json.dumps(dict(facts), sort_keys=True)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    row = {"study_id": study_id, "digest": digest, "facts": dict(facts), "first_seen_at": now()}
-    connection.execute(upsert(dialect, environments).values(row).on_conflict_do_nothing())
-    same = (environments.c.study_id == study_id, environments.c.digest == digest)
-    return int(connection.execute(select(environments.c.id).where(*same)).scalar_one())
-
-
-def read_environments(connection: Connection, study_id: int) -> list[dict[str, Any]]:
-    """The facts of every environment that a study's attempts ran in, oldest first."""
-    query = select(environments.c.facts).where(environments.c.study_id == study_id)
-    return list(connection.execute(query.order_by(environments.c.id)).scalars())

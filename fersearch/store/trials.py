@@ -3,14 +3,14 @@
 import json
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from sys import intern
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, Text, and_, func, select, type_coerce
 
 from fersearch.errors import UnknownName
-from fersearch.store.database import upsert
+from fersearch.store.database import Database, upsert
 from fersearch.store.records import Checkpoint
 from fersearch.store.tables import (
     attempts,
@@ -29,81 +29,96 @@ TOGETHER = 64
 """So many trials have their epochs read by one query: memory stays the same however many there are."""
 
 
-def read(
-    connection: Connection,
-    study_id: int,
-    numbers: Collection[int] | None = None,
-    names: Collection[str] | None = None,
-) -> list[Trial]:
-    """The trials of a study by number, with their values and attempts.
+class TrialQueries:
+    """What is read of trials, and written after they ended; each method is one short transaction."""
 
-    Only those of these `numbers`, only the values in `names`, if given.
-    """
-    if numbers is None:
-        return _read(connection, study_id, None, names)
-    wanted = sorted(numbers)
-    parts = (wanted[start : start + TOGETHER] for start in range(0, len(wanted), TOGETHER))
-    return [trial for part in parts for trial in _read(connection, study_id, part, names)]
+    database: Database
 
+    def trials(
+        self, study_id: int, names: Collection[str] | None = None, *, of: Collection[int] | None = None
+    ) -> list[Trial]:
+        """Return the trials by number, with their values and attempts.
 
-def read_one(connection: Connection, study_id: int, number: int) -> Trial:
-    """One trial; UnknownName when the study has none of that number."""
-    found = read(connection, study_id, [number])
-    if not found:
-        numbers = connection.execute(select(trials.c.number).where(trials.c.study_id == study_id)).scalars().all()
+        Only the values named, only those `of` these numbers, where given.
+        """
+        with self.database.read() as connection:
+            if of is None:
+                return _read(connection, study_id, None, names)
+            wanted = sorted(of)
+            parts = (wanted[start : start + TOGETHER] for start in range(0, len(wanted), TOGETHER))
+            return [trial for part in parts for trial in _read(connection, study_id, part, names)]
+
+    def trial(self, study_id: int, number: int) -> Trial:
+        """Return one trial; UnknownName when the study has none of that number."""
+        with self.database.read() as connection:
+            found = _read(connection, study_id, [number], None)
+            if found:
+                return found[0]
+            numbers = _numbers(connection, study_id)
         known = f"its trials are {min(numbers)} to {max(numbers)}" if numbers else "it has no trials yet"
         raise UnknownName(f"the study has no trial {number}", known)
-    return found[0]
+
+    def set_value(self, study_id: int, number: int, name: str, value: float) -> None:
+        """Keep a value that was measured after a trial ended, in place of an earlier one; NaN is kept as NULL."""
+        row = {"study_id": study_id, "trial": number, "name": name, "value": None if math.isnan(value) else value}
+        own = upsert(self.database.dialect, trial_values)
+        key = ["study_id", "trial", "name"]
+        kept = own.on_conflict_do_update(index_elements=key, set_={"value": own.excluded.value})
+        with self.database.write() as connection:
+            connection.execute(kept, [row])
+
+    def history(self, study_id: int, number: int) -> list[Epoch]:
+        """Return the epochs of one trial in order, with confusion matrices; of attempts that overlap the latest."""
+        where = (confusion_matrices.c.study_id == study_id, confusion_matrices.c.trial == number)
+        with self.database.read() as connection:
+            rows = connection.execute(select(confusion_matrices).where(*where))
+            counts = {(row.trial, row.attempt, row.epoch): row.counts for row in rows}
+            return _epochs(connection, study_id, [number], counts=counts).get(number, [])
+
+    def epoch_values(
+        self,
+        study_id: int,
+        names: Collection[str] | None = None,
+        *,
+        of: Iterable[int] | None = None,
+        at: Collection[int] | None = None,
+    ) -> dict[int, list[Epoch]]:
+        """Return the epochs of every trial that has some, by its number, without confusion matrices.
+
+        Only the metrics named, only `of` the trials of those numbers, only `at` the epochs of those, where given.
+        """
+        return dict(self.histories(study_id, names, of=of, at=at))
+
+    def histories(
+        self,
+        study_id: int,
+        names: Collection[str] | None = None,
+        *,
+        of: Iterable[int] | None = None,
+        at: Collection[int] | None = None,
+    ) -> Iterator[tuple[int, list[Epoch]]]:
+        """Read what `epoch_values` gives trial by trial, in one transaction that lasts as long as the reader."""
+        with self.database.read() as connection:
+            wanted = sorted(_numbers(connection, study_id) if of is None else of)
+            for start in range(0, len(wanted), TOGETHER):
+                yield from _epochs(connection, study_id, wanted[start : start + TOGETHER], names, at).items()
+
+    def checkpoints(self, study_id: int) -> list[Checkpoint]:
+        """Return the checkpoints of a study, by trial."""
+        c = checkpoints.c
+        query = select(c.trial, c.digest, c.epoch, c.bytes, c.created_at).where(c.study_id == study_id)
+        with self.database.read() as connection:
+            return [Checkpoint(*row) for row in connection.execute(query.order_by(c.trial, c.created_at))]
+
+    def refers_to(self, digest: str) -> bool:
+        """Return whether a trial of any study keeps the checkpoint of that digest."""
+        query = select(checkpoints.c.trial).where(checkpoints.c.digest == digest).limit(1)
+        with self.database.read() as connection:
+            return connection.execute(query).first() is not None
 
 
-def history(connection: Connection, study_id: int, number: int) -> list[Epoch]:
-    """The epochs of one trial in order, with confusion matrices; see `standing` for several attempts."""
-    where = (confusion_matrices.c.study_id == study_id, confusion_matrices.c.trial == number)
-    counts = {
-        (row.trial, row.attempt, row.epoch): row.counts
-        for row in connection.execute(select(confusion_matrices).where(*where))
-    }
-    return _epochs(connection, study_id, [number], counts=counts).get(number, [])
-
-
-def histories(
-    connection: Connection,
-    study_id: int,
-    numbers: Iterable[int] | None = None,
-    *,
-    names: Collection[str] | None = None,
-    at: Collection[int] | None = None,
-) -> Iterator[tuple[int, list[Epoch]]]:
-    """The epochs of each trial that has some, by its number, without confusion matrices.
-
-    Only of the trials of those `numbers`, only the metrics in `names`, only the epochs `at` those numbers, if given.
-    """
-    if numbers is None:
-        numbers = connection.execute(select(trials.c.number).where(trials.c.study_id == study_id)).scalars().all()
-    wanted = sorted(numbers)
-    for start in range(0, len(wanted), TOGETHER):
-        yield from _epochs(connection, study_id, wanted[start : start + TOGETHER], names, at).items()
-
-
-def kept_checkpoints(connection: Connection, study_id: int) -> list[Checkpoint]:
-    """The checkpoints of a study, by trial."""
-    c = checkpoints.c
-    query = select(c.trial, c.digest, c.epoch, c.bytes, c.created_at).where(c.study_id == study_id)
-    return [Checkpoint(*row) for row in connection.execute(query.order_by(c.trial, c.created_at))]
-
-
-def refers(connection: Connection, digest: str) -> bool:
-    """Whether a trial of any study keeps the checkpoint of that digest."""
-    query = select(checkpoints.c.trial).where(checkpoints.c.digest == digest).limit(1)
-    return connection.execute(query).first() is not None
-
-
-def set_value(connection: Connection, dialect: str, study_id: int, number: int, name: str, value: float) -> None:
-    """Write one value of a trial; NaN is kept as NULL."""
-    row = {"study_id": study_id, "trial": number, "name": name, "value": None if math.isnan(value) else value}
-    own = upsert(dialect, trial_values)
-    kept = own.on_conflict_do_update(index_elements=["study_id", "trial", "name"], set_={"value": own.excluded.value})
-    connection.execute(kept, [row])
+def _numbers(connection: Connection, study_id: int) -> Sequence[int]:
+    return connection.execute(select(trials.c.number).where(trials.c.study_id == study_id)).scalars().all()
 
 
 def standing(keys: Iterable[Key]) -> dict[int, list[Key]]:
