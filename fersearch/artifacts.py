@@ -131,7 +131,7 @@ class Artifacts:
     def remove_unfinished(self, name: str) -> None:
         """Remove a leftover that `unfinished` named; nothing happens when it is gone already."""
         if not _UNFINISHED.fullmatch(name):
-            raise FersearchError(f"'{name}' is no leftover of an artifact", "give a name that `unfinished` returned")
+            raise FersearchError(f"'{name}' is not a leftover of an artifact", "give a name that `unfinished` returned")
         (self.root / name).unlink(missing_ok=True)
         if self._remote is not None:
             self._remote.remove(name)
@@ -172,7 +172,7 @@ class Artifacts:
 
     def _path(self, digest: str) -> Path:
         if not _DIGEST.fullmatch(digest):
-            raise FersearchError(f"'{digest}' is no digest", "a digest is the 64 hex digits that `put` returned")
+            raise FersearchError(f"'{digest}' is not a digest", "a digest is the 64 hex digits that `put` returned")
         return self.root / digest
 
 

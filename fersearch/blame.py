@@ -29,7 +29,7 @@ def score(metric: Metric, evaluation: Evaluation) -> float:
     """A metric's value, NaN where it is undefined.
 
     Raises:
-        PluginError: it fails, or gives what is no number.
+        PluginError: it fails, or gives what is not a number.
     """
     with blaming(metric):
         value = metric.compute(evaluation)
@@ -37,7 +37,7 @@ def score(metric: Metric, evaluation: Evaluation) -> float:
         return float(value)
     except (TypeError, ValueError):
         shown = repr(value)[:80]
-        raise PluginError(f"{title(metric)} gives {shown}, which is no number", _advice(metric)) from None
+        raise PluginError(f"{title(metric)} gives {shown}, which is not a number", _advice(metric)) from None
 
 
 def title(component: Component) -> str:

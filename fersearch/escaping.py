@@ -17,7 +17,7 @@ ENCODE = "percent-encode @ : / % in the user and the password: %40 %3A %2F %25"
 
 
 def printable(text: str) -> str:
-    r"""The text with what a terminal would obey written out: `\x1b`, `\u202e`, `\x80` for a byte that is no text."""
+    r"""The text with what a terminal would obey written out: `\x1b`, `\u202e`, `\x80` for a byte that is not text."""
     return _OBEYED.sub(lambda found: _written(ord(found[0])), text)
 
 

@@ -25,7 +25,7 @@ class Owner(NamedTuple):
 
     @classmethod
     def of_mark(cls, name: str) -> Self | None:
-        """The owner that the name of a mark means; None where it is no mark's."""
+        """The owner that the name of a mark means; None where it is not mark's."""
         found = _MARK.fullmatch(name)
         return cls(found[1], found[2]) if found else None
 

@@ -129,7 +129,7 @@ def plan(
     _check_words(request, mistakes)
     if request.sampler in FINITE and not mistakes.found:
         with mistakes.at("sampler"):
-            check_finite(space)
+            check_finite(space, request.sampler)
     mistakes.settle(file)
     return StudySpec(
         name=request.name
@@ -296,14 +296,14 @@ def _check_name(name: str | None) -> None:
     if name is None:
         return
     if len(name) > LONGEST_NAME:
-        told = f"'{name[:20]}...' is no name for a study: it has {len(name)} characters"
+        told = f"'{name[:20]}...' is not a valid name for a study: it has {len(name)} characters"
         raise UsageError(told, f"use at most {LONGEST_NAME}")
     if name and _named(name) == name and not name.startswith("-"):
         return
     meant = _named(name).lstrip("-")
     suggested = f"; such as '{meant}'" if meant.strip("-./_+:") else ""
     raise UsageError(
-        f"'{name}' is no name for a study",
+        f"'{name}' is not a valid name for a study",
         f"use letters, digits, '.', '_', '-', '+', ':' and '/', but no '..'{suggested}",
     )
 

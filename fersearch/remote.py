@@ -123,7 +123,7 @@ def _file_system(url: str) -> tuple[Any, str]:
         raise FersearchError(f"{url} cannot be used here: {told}", "install it on every node, then try again") from None
     except ValueError as error:
         raise UsageError(
-            f"{url} is no place for files: {error}", "give a folder, or s3://, gs://, file:// ..."
+            f"{url} is not a place for files: {error}", "give a folder, or s3://, gs://, file:// ..."
         ) from None
     except Exception as error:
         cause = f"{type(error).__name__}: {error}"

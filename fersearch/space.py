@@ -46,7 +46,7 @@ class Float(_Conditional):
         return _is_number(value) and self.low <= float(value) <= self.high
 
     def parse(self, text: str) -> float:
-        """Read one value; ValueError if it is no number."""
+        """Read one value; ValueError if it is not a number."""
         return float(text)
 
 
@@ -66,7 +66,7 @@ class Int(_Conditional):
         return _is_number(value) and float(value).is_integer() and self.low <= float(value) <= self.high
 
     def parse(self, text: str) -> int:
-        """Read one value; ValueError if it is no whole number."""
+        """Read one value; ValueError if it is not a whole number."""
         return int(text)
 
 
@@ -127,7 +127,7 @@ def narrow(name: str, dimension: Dimension, text: str) -> Dimension:
         try:
             return replace(dimension, low=bounds[0], high=bounds[1], search=None)  # type: ignore[arg-type]
         except ValueError as error:
-            raise UsageError(f"{name}: '{text}' is no range", str(error)) from None
+            raise UsageError(f"{name}: '{text}' is not a range", str(error)) from None
     values = tuple(dict.fromkeys(_parse(name, dimension, part) for part in text.split(",")))
     return Choice(*values, when=dimension.when)
 

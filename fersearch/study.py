@@ -44,7 +44,9 @@ class Constraint:
                 return cls(match[1], match[2], float(match[3]))  # type: ignore[arg-type]
         except ValueError:
             pass
-        raise UsageError(f"'{text}' is no constraint", "write METRIC<=NUMBER or METRIC>=NUMBER, as peak_memory_mb<=500")
+        raise UsageError(
+            f"'{text}' is not a constraint", "write METRIC<=NUMBER or METRIC>=NUMBER, as peak_memory_mb<=500"
+        )
 
     def holds(self, values: Mapping[str, float]) -> bool:
         """Whether the values have the metric and keep the bound."""

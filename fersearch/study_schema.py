@@ -50,7 +50,7 @@ def _text(value: Any) -> str:
         return ",".join(_text(item) for item in value)
     if isinstance(value, dict) and set(value) == {"low", "high"}:
         return f"{_text(value['low'])}..{_text(value['high'])}"
-    raise ValueError(f"{shown(value)} is no setting; write a value, a list of values, 'LOW..HIGH' or {{low, high}}")
+    raise ValueError(f"{shown(value)} is not a setting; write a value, a list of values, 'LOW..HIGH' or {{low, high}}")
 
 
 def _listed(value: Any) -> Any:

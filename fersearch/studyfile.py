@@ -91,7 +91,7 @@ def read(path: Path) -> tuple[StudyFile, list[str]]:
 
     Raises:
         UsageError: there is no such file, or it cannot be read.
-        StudyFileError: it is no TOML.
+        StudyFileError: it is not TOML.
     """
     data = _parsed(path)
     mistakes = _clashes(data)
@@ -236,13 +236,13 @@ def _unknown(place: Sequence[str]) -> str:
 
 def _expected(kind: str, context: Mapping[str, Any], fallback: str) -> str:
     words = {
-        "int_type": "is no whole number",
-        "int_from_float": "is no whole number",
-        "float_type": "is no number",
-        "string_type": "is no text; put it in quotes",
-        "list_type": "is no list",
-        "dict_type": "is no table",
-        "model_type": "is no table",
+        "int_type": "is not a whole number",
+        "int_from_float": "is not a whole number",
+        "float_type": "is not a number",
+        "string_type": "is not text; put it in quotes",
+        "list_type": "is not a list",
+        "dict_type": "is not a table",
+        "model_type": "is not a table",
         "greater_than": f"is not above {context.get('gt', 0):g}",
         "greater_than_equal": f"is below {context.get('ge', 0):g}",
         "less_than_equal": f"is above {context.get('le', 0):g}",

@@ -81,7 +81,7 @@ def test_a_corrupt_artifact_is_named_and_put_heals_it(artifacts: Artifacts, weig
 @pytest.mark.parametrize("digest", ["../secret", "", "A" * 64, "0" * 63])
 def test_what_is_no_digest_never_becomes_a_path(artifacts: Artifacts, digest: str) -> None:
     for use in (artifacts.open, artifacts.remove):
-        with pytest.raises(FersearchError, match="is no digest"):
+        with pytest.raises(FersearchError, match="is not a digest"):
             use(digest)
 
 

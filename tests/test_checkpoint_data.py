@@ -106,7 +106,7 @@ def test_unseen_data_of_the_same_layout_is_judged_whole(data: Path, pulled: Path
     assert told[0].endswith(" on 32 images of the classes they share")
     assert told[1].startswith(f"unseen imagefolder={third} could not be judged: ")
     assert told[3].startswith(f"unseen imagefolder={third}")
-    assert told[3].endswith("so all of its images are no fair exam")
+    assert told[3].endswith("so all of its images are not a fair test")
 
 
 def test_unseen_data_is_judged_by_the_database_as_it_was_given(
@@ -114,13 +114,13 @@ def test_unseen_data_is_judged_by_the_database_as_it_was_given(
 ) -> None:
     asked: list[str | None] = []
 
-    def sit(file: Path, exam: Any, **_: Any) -> None:
-        asked.append(exam.storage)
+    def open_input(file: Path, request: Any, **_: Any) -> None:
+        asked.append(request.storage)
         raise DataError("enough", "")
 
     create("judged", data, unseen=[f"imagefolder={write(tmp_path / 'other')}"], epochs="1")
     run("judged")
-    monkeypatch.setattr("fersearch.evaluation.request.sit", sit)
+    monkeypatch.setattr("fersearch.evaluation.request.open_input", open_input)
     follow_up("judged", url := f"sqlite:///{tmp_path}/home/fersearch.db", lambda *_, **__: None, lambda _: None)
     assert asked == [url]
 

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from fersearch import api
 from fersearch.context import open_store
 from fersearch.errors import PluginError
-from fersearch.evaluation.request import Exam, sit
+from fersearch.evaluation.request import EvaluationRequest, open_input
 from fersearch.observer import Observer
 
 ARCHIVE = Path(__file__).parent / "data_of_older_versions" / "9162383.tar.xz"
@@ -76,7 +76,7 @@ def same(told: list[dict[str, Any]], recorded: list[dict[str, Any]], close: dict
 
 def refitted(ensemble: Path) -> LogisticRegression:
     """What that version fitted from the answers of its members on validation, fitted again on this processor."""
-    question = sit(ensemble, Exam(split="valid"))
+    question = open_input(ensemble, EvaluationRequest(split="valid"))
     images = question.loaded.images[question.rows]
     answers = np.stack([member.probabilities(images) for member in api.load_checkpoint(ensemble).members])
     logs = np.log(np.maximum(answers.astype(np.float64), 1e-6)).transpose(1, 0, 2)

@@ -108,9 +108,9 @@ def test_epochs_are_fixed_or_a_range(registry):
         ({"dataset_options": {"colour": "1"}}, "dataset drawn has no option 'colour'"),
         ({"weights": "imagnet"}, "weights 'imagnet' are neither a file nor a source that net knows"),
         ({"trials": 0}, "trials 0 is too small"),
-        ({"name": "a b"}, "'a b' is no name for a study"),
-        ({"name": "a\x1b[2Jb"}, "'a\x1b[2Jb' is no name for a study"),
-        ({"name": "x" * 201}, "'xxxxxxxxxxxxxxxxxxxx...' is no name for a study: it has 201 characters"),
+        ({"name": "a b"}, "'a b' is not a valid name for a study"),
+        ({"name": "a\x1b[2Jb"}, "'a\x1b[2Jb' is not a valid name for a study"),
+        ({"name": "x" * 201}, "'xxxxxxxxxxxxxxxxxxxx...' is not a valid name for a study: it has 201 characters"),
     ],
 )
 def test_a_mistake_is_told(registry, asked, told):
@@ -129,7 +129,7 @@ def test_a_name_of_any_script_is_taken(registry, name):
     [("my study", "my-study"), ("a..b", "a.b"), ("../up", "./up"), ("a\u202eb", "a-b"), ("-x", "x"), ("50%", "50-")],
 )
 def test_a_name_that_will_not_do_is_refused_with_one_that_does(registry, name, meant):
-    with pytest.raises(UsageError, match="is no name for a study") as caught:
+    with pytest.raises(UsageError, match="is not a valid name for a study") as caught:
         plan(StudyRequest("net", "drawn", name=name), registry)
     assert caught.value.hint == f"use letters, digits, '.', '_', '-', '+', ':' and '/', but no '..'; such as '{meant}'"
     assert plan(StudyRequest("net", "drawn", name=meant), registry).name == meant
@@ -176,7 +176,7 @@ def test_a_parameter_that_depends_on_another_keeps_its_parents_setting(registry)
 
 
 def test_an_endless_grid_is_refused_and_a_finite_one_planned(registry):
-    with pytest.raises(UsageError, match="this sampler needs a finite space"):
+    with pytest.raises(UsageError, match="sampler 'grid' needs finite parameters"):
         plan(StudyRequest("net", "drawn", sampler="grid"), registry)
     real = plan(StudyRequest("net", "drawn"), registry).space
     finite = {name: "0.1" for name in real if isinstance(real[name], Float)}

@@ -138,7 +138,7 @@ def test_a_dimension_behind_one_that_is_left_out_is_left_out_too() -> None:
         ({"learning_rate": "0.1..5"}, "learning_rate: 5 is not offered", "offered: 1e-06..1 (log)"),
         ({"learning_rate": "fast"}, "learning_rate: 'fast' is not offered", "offered: 1e-06..1 (log)"),
         ({"learning_rate": "nan"}, "learning_rate: nan is not offered", "offered: 1e-06..1 (log)"),
-        ({"learning_rate": "0.1..0.01"}, "learning_rate: '0.1..0.01' is no range", "0.1..0.01"),
+        ({"learning_rate": "0.1..0.01"}, "learning_rate: '0.1..0.01' is not a range", "0.1..0.01"),
         ({"batch_size": "0"}, "batch_size: 0 is not offered", "offered: 1..512"),
         ({"batch_size": "1.5"}, "batch_size: '1.5' is not offered", "offered: 1..512"),
         ({"batch_size": "8..1024"}, "batch_size: 1024 is not offered", "offered: 1..512"),

@@ -71,7 +71,7 @@ def test_a_constraint_that_is_printed_is_read_again(metric: str, op: str, bound:
 def test_what_is_no_constraint_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         Constraint.parse(text)
-    assert caught.value.message == f"'{text}' is no constraint"
+    assert caught.value.message == f"'{text}' is not a constraint"
     assert "peak_memory_mb<=500" in caught.value.hint
 
 

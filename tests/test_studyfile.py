@@ -16,17 +16,17 @@ SETTING = "write a value, a list of values, 'LOW..HIGH' or {low, high}"
 COMPLAINTS = [
     ("trails = 3", f"trails: unknown key; did you mean 'trials'? known: {TOP}"),
     ("learning_rate = 0.1", "learning_rate: a parameter of the search space; write it under [space]"),
-    ("model = 7", "model: 7 is no text; put it in quotes"),
+    ("model = 7", "model: 7 is not text; put it in quotes"),
     ("trials = 0", "trials: 0 is not above 0"),
-    ("limit = 2.5", "limit: 2.5 is no whole number"),
-    ("seed = '4'", "seed: '4' is no whole number"),
-    ("timeout = '2x'", "timeout: '2x' is no duration; write 90, 90s, 55m or 2h"),
+    ("limit = 2.5", "limit: 2.5 is not a whole number"),
+    ("seed = '4'", "seed: '4' is not a whole number"),
+    ("timeout = '2x'", "timeout: '2x' is not a duration; write 90, 90s, 55m or 2h"),
     ("precision = 'bf17'", "precision: 'bf17' is not offered; did you mean 'bf16'? offered: auto, bf16, float32"),
     ("objectives = []", "objectives: [] needs 1 values"),
-    ("objectives = ['f1_macro', 3]", "objectives.1: 3 is no text; put it in quotes"),
-    ("space = 3", "space: 3 is no table"),
-    ("[space]\nmomentum = []", f"space.momentum: [] is no setting; {SETTING}"),
-    ("[space]\nmomentum = {low = 0.1, hi = 1}", f"space.momentum: {{low = 0.1, hi = 1}} is no setting; {SETTING}"),
+    ("objectives = ['f1_macro', 3]", "objectives.1: 3 is not text; put it in quotes"),
+    ("space = 3", "space: 3 is not a table"),
+    ("[space]\nmomentum = []", f"space.momentum: [] is not a setting; {SETTING}"),
+    ("[space]\nmomentum = {low = 0.1, hi = 1}", f"space.momentum: {{low = 0.1, hi = 1}} is not a setting; {SETTING}"),
     ("[dataset]\nnam = 'faces'", "dataset.nam: unknown key; did you mean 'name'? known: data, name, options"),
     ("data = 'x'\n[dataset]\ndata = 'y'", "data: given twice, also as dataset.data; keep one"),
     ("epochs = 3\n[space]\nepochs = 4", "epochs: given twice, also as space.epochs; keep one"),
@@ -60,7 +60,7 @@ def test_all_mistakes_of_a_file_are_told_at_once_and_the_rest_is_read(tmp_path):
     file, mistakes = studyfile.read(path)
     assert mistakes == [
         "limit: -1 is below 10",
-        f"space.momentum: [] is no setting; {SETTING}",
+        f"space.momentum: [] is not a setting; {SETTING}",
         f"trails: unknown key; did you mean 'trials'? known: {TOP}",
     ]
     assert (file.models, file.options) == (("cnn",), {"settings": {"dropout": "0.1"}})

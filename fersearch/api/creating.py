@@ -108,7 +108,7 @@ def check_metrics(registry: Registry, specs: Iterable[StudySpec]) -> None:
     """Try every objective that is judged by predictions on a few of them, so that none fails after hours of training.
 
     Raises:
-        PluginError: one fails, or gives what is no number.
+        PluginError: one fails, or gives what is not a number.
     """
     import numpy as np
 

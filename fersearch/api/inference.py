@@ -1,6 +1,12 @@
 """Predicting and evaluating piece by piece, for whoever shows how far it has come."""
 
-from fersearch.evaluation.evaluate import Examined, evaluate_folder, holds_checkpoints, judge, write_csv
+from fersearch.evaluation.evaluate import (
+    CheckpointEvaluation,
+    evaluate_checkpoint,
+    evaluate_folder,
+    holds_checkpoints,
+    write_csv,
+)
 from fersearch.evaluation.predict import (
     Prediction,
     Rows,
@@ -12,11 +18,11 @@ from fersearch.evaluation.predict import (
     plot_predictions,
     predictions,
 )
-from fersearch.evaluation.request import Exam, Progress, sit
+from fersearch.evaluation.request import EvaluationRequest, Progress, open_input
 
 __all__ = [
-    "Exam",
-    "Examined",
+    "CheckpointEvaluation",
+    "EvaluationRequest",
     "Prediction",
     "Progress",
     "Rows",
@@ -24,12 +30,12 @@ __all__ = [
     "check_plot",
     "classes_of",
     "csv_of",
+    "evaluate_checkpoint",
     "evaluate_folder",
     "holds_checkpoints",
     "images_in",
-    "judge",
+    "open_input",
     "plot_predictions",
     "predictions",
-    "sit",
     "write_csv",
 ]

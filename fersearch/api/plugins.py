@@ -142,7 +142,7 @@ def new_plugin(kind: str, name: str, folder: Path | None = None) -> list[Path]:
     """
     lookup("kind", kind, KINDS)
     if not name.isidentifier() or not name.islower():
-        raise UsageError(f"'{name}' is no name for a plugin", "use lower-case letters, digits and '_'")
+        raise UsageError(f"'{name}' is not a valid name for a plugin", "use lower-case letters, digits and '_'")
     folder = folder or plugin_folder()
     files = {folder / file: text for file, text in templates.render(kind, name).items()}
     for path in files:

@@ -7,7 +7,7 @@ from fersearch.api.studies import StudyView, TrialView
 from fersearch.data.verify import Report
 from fersearch.engines.rerun import Compared, Rerun
 from fersearch.ensembles.building import Ensemble
-from fersearch.evaluation.evaluate import EvaluationView, Examined
+from fersearch.evaluation.evaluate import CheckpointEvaluation, EvaluationView
 from fersearch.evaluation.predict import Prediction
 from fersearch.evaluation.pulling import Pulled
 from fersearch.maintenance.doctor import Check
@@ -21,13 +21,13 @@ from fersearch.training.model import Layer
 
 __all__ = [
     "Check",
+    "CheckpointEvaluation",
     "CheckpointRow",
     "Compared",
     "DatasetRow",
     "DatasetView",
     "Ensemble",
     "EvaluationView",
-    "Examined",
     "Exported",
     "Front",
     "Garbage",

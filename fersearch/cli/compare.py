@@ -74,7 +74,7 @@ def _trials(given: Sequence[str]) -> dict[str, int]:
     for text in given:
         name, sign, number = text.rpartition("=")
         if not (sign and name and number.isdecimal()):
-            raise UsageError(f"--trial {text} is no choice of a trial", "write STUDY=NUMBER, as --trial mine/cnn=3")
+            raise UsageError(f"--trial {text} is not a choice of a trial", "write STUDY=NUMBER, as --trial mine/cnn=3")
         found[name] = int(number)
     return found
 

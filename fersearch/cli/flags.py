@@ -102,7 +102,7 @@ def shares(text: str | None) -> tuple[float, float, float] | None:
     """The shares of train, valid and test in `60/20/20`, `0.6/0.2/0.2` or `48:6:6`, which sum to 1 in the end.
 
     Raises:
-        UsageError: there are not three, or one is no number or negative.
+        UsageError: there are not three, or one is not a number or negative.
     """
     if text is None:
         return None
@@ -112,7 +112,7 @@ def shares(text: str | None) -> tuple[float, float, float] | None:
         train = valid = test = math.nan
     whole = train + valid + test
     if not (min(train, valid, test) >= 0 < whole < math.inf):
-        raise UsageError(f"--ratios {text} are no shares", "give those of train, valid and test, such as 60/20/20")
+        raise UsageError(f"--ratios {text} are not shares", "give those of train, valid and test, such as 60/20/20")
     return train / whole, valid / whole, test / whole
 
 

@@ -14,7 +14,7 @@ from fersearch.cli.flags import AsJson, DatasetFlags, Storage
 from fersearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from fersearch.api.inference import Examined, Prediction, Progress, Rows, Unreadable
+    from fersearch.api.inference import CheckpointEvaluation, Prediction, Progress, Rows, Unreadable
 
 
 Checkpoint = Annotated[
@@ -111,15 +111,17 @@ def evaluate(
     from fersearch.files import refuse_existing_file
 
     words = label_words(label_map or ())
-    exam = inference.Exam(dataset, which.data, split, which.options(), tta, words, no_duplicates, trust_plugin, storage)
+    request = inference.EvaluationRequest(
+        dataset, which.data, split, which.options(), tta, words, no_duplicates, trust_plugin, storage
+    )
     if csv:
         refuse_existing_file(csv, force)
     with progress.preparation(render.console(stderr=True)) as told:
         if inference.holds_checkpoints(checkpoint):
-            found, view = inference.evaluate_folder(checkpoint, exam, told), None
+            found, view = inference.evaluate_folder(checkpoint, request, told), None
         else:
-            view = inference.judge(checkpoint, inference.sit(checkpoint, exam, told), exam)
-            found = [inference.Examined(checkpoint, view)]
+            view = inference.evaluate_checkpoint(checkpoint, inference.open_input(checkpoint, request, told), request)
+            found = [inference.CheckpointEvaluation(checkpoint, view)]
     if csv:
         inference.write_csv(csv, found, force)
     if as_json:
@@ -145,7 +147,7 @@ def label_words(texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _tell_failures(found: "Sequence[Examined]") -> None:
+def _tell_failures(found: "Sequence[CheckpointEvaluation]") -> None:
     failed = [(one.checkpoint, one.error) for one in found if one.error]
     for checkpoint, error in failed:
         errors.tell(error.message if str(checkpoint) in error.message else f"{checkpoint}: {error.message}", error.hint)

@@ -51,14 +51,14 @@ class _Console(SafeConsole):
 
 
 def console(stderr: bool = False) -> Console:
-    """A console of the terminal's width; wide where the output is no terminal and COLUMNS is not set."""
+    """A console of the terminal's width; wide where the output is not a terminal and COLUMNS is not set."""
     stream = sys.stderr if stderr else sys.stdout
     wide = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
     return _Console(file=stream, width=wide, highlight=False, markup=False, emoji=False)
 
 
 def show(*items: RenderableType) -> None:
-    """Print on standard output, without blanks at the ends of lines where that is no terminal."""
+    """Print on standard output, without blanks at the ends of lines where that is not a terminal."""
     out = console()
     for item in items:
         told = Text(item) if isinstance(item, str) else item
@@ -295,7 +295,7 @@ def report(found: "Report") -> RenderableType:
 
 
 def plugins(rows: "Sequence[PluginRow]") -> RenderableType:
-    """The components that plugins bring, and the files of those that are no installed modules."""
+    """The components that plugins bring, and the files of those that are not installed modules."""
     files = [row.module if row.module.endswith(".py") else "" for row in rows]
     titles = ("kind", "name", "what it is", *(("file",) if any(files) else ()))
     cells = [(row.kind, row.name, row.summary, file) for row, file in zip(rows, files, strict=True)]

@@ -11,7 +11,15 @@ from fersearch.cli import parts
 from fersearch.cli.parts import Text
 
 if TYPE_CHECKING:
-    from fersearch.api.results import Compared, Ensemble, EvaluationView, Examined, Garbage, Prediction, Rerun
+    from fersearch.api.results import (
+        CheckpointEvaluation,
+        Compared,
+        Ensemble,
+        EvaluationView,
+        Garbage,
+        Prediction,
+        Rerun,
+    )
 
 
 SHOWN = ("accuracy", "balanced_accuracy", "f1_macro", "f1_weighted", "auc_macro", "log_loss")
@@ -66,7 +74,7 @@ def evaluation(view: "EvaluationView") -> RenderableType:
     return Group(*found, *(Text(line, style="dim") for line in _notes(view)))
 
 
-def examined(found: "Sequence[Examined]") -> RenderableType:
+def examined(found: "Sequence[CheckpointEvaluation]") -> RenderableType:
     """One row a checkpoint; the columns are a choice of the metrics."""
     views = [one.view for one in found if one.view]
     metrics = [name for name in SHOWN if any(name in view.metrics for view in views)]

@@ -112,7 +112,7 @@ def parts_of_rows(listed: Sequence[Row], column: str = "split") -> list[int]:
     """The part of each row by its column: 0 train, 1 valid, 2 test, -2, to be drawn, where it has none.
 
     Raises:
-        DataError: a value is no name of a part.
+        DataError: a value is not a name of a part.
     """
     texts = {row.get(column) for row in listed}
     known = dict.fromkeys(texts & MISSING, TO_DRAW) | parts_of(texts)
@@ -153,7 +153,7 @@ def _places(
         known = f"the split is {split}; " if split and len(splits) == 1 else ""
         why = "look like splits" if len(splits) > 1 else "looks like a split, which is not read here"
         raise DataError(
-            f"{path} line 1: column {told} {why}", f"{known}remove or rename what is no split of this study"
+            f"{path} line 1: column {told} {why}", f"{known}remove or rename what is not a split of this study"
         )
     return {**places, str(split): splits[0]}
 
@@ -176,7 +176,7 @@ def raw_rows(path: Path, skip: int = 0) -> Iterator[tuple[int, list[str]]]:
     """Yield (line, cells) of every row that is not blank, after the first `skip` of them.
 
     Raises:
-        DataError: the file is missing, may not be read, or is no CSV text.
+        DataError: the file is missing, may not be read, or is not CSV text.
     """
     try:
         with path.open(newline="", encoding=ENCODING) as file:
@@ -191,10 +191,10 @@ def raw_rows(path: Path, skip: int = 0) -> Iterator[tuple[int, list[str]]]:
     except OSError as error:
         raise unreadable(path, error) from None
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is no CSV text: {not_utf8(path, error).message}", "save it in UTF-8") from None
+        raise DataError(f"{path} is not CSV text: {not_utf8(path, error).message}", "save it in UTF-8") from None
     except csv.Error as error:
         raise DataError(
-            f"{path} is no CSV text: {error}", "expected a text file in UTF-8, cells separated by commas"
+            f"{path} is not CSV text: {error}", "expected a text file in UTF-8, cells separated by commas"
         ) from None
 
 

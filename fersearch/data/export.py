@@ -86,7 +86,7 @@ def to_folder(
     """Write manifest.csv and images/<class>_<source>_<number>.png; the `manifest` dataset reads the folder again.
 
     Raises:
-        UsageError: there is such a folder, and `force` is not given or it is no earlier export.
+        UsageError: there is such a folder, and `force` is not given or it is not an earlier export.
         FersearchError: it cannot be written; nothing half-made is left.
     """
     refuse_existing_folder(folder, force, "earlier export", _is_export)

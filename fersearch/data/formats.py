@@ -20,7 +20,7 @@ def is_image(name: str) -> bool:
 
 
 def lacking(name: str) -> str | None:
-    """What must be installed to decode an image of this name; None if nothing, or if it is no image."""
+    """What must be installed to decode an image of this name; None if nothing, or if it is not an image."""
     suffix = splitext(name.lower())[1]
     return NEEDS[suffix] if suffix in NEEDS and not decodable(suffix) else None
 

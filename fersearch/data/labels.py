@@ -66,7 +66,7 @@ def canonical(
     """The canonical word for a dataset's label (`Happy` is `happiness`), which may also be one of its codes.
 
     Raises:
-        DataError: it is no code, and no emotion is called so; the message starts with `where`, the hint names the
+        DataError: it is not a code, and no emotion is called so; the message starts with `where`, the hint names the
             nearest word, and the codes or the classes.
     """
     if codes and whole_number(text):

@@ -7,7 +7,7 @@ A step is plain data, as {"step": "fit", "size": 48}. In the order in which they
     box        margin               the dataset's box of the face, its sides times `margin`
     landmarks  margin               the square around the dataset's landmarks, its side times `margin`
     squeeze    size                 the whole picture, without its proportions
-    pad        size                 the whole picture, black where it is no square
+    pad        size                 the whole picture, black where it is not a square
     colour     channels             1 grey, 3 RGB
     fit        size                 the middle square
     preprocess name                 as in `fersearch.data.preprocess`

@@ -30,5 +30,5 @@ def lines(path: Path) -> list[tuple[int, str]]:
 def not_utf8(path: Path, error: UnicodeDecodeError) -> DataError:
     """The error for a file in another encoding."""
     utf16 = error.object[:2] in (b"\xff\xfe", b"\xfe\xff")
-    told = "is text in UTF-16" if utf16 else f"is no text in UTF-8 (byte {error.object[error.start]:#x})"
+    told = "is text in UTF-16" if utf16 else f"is not text in UTF-8 (byte {error.object[error.start]:#x})"
     return DataError(f"{path} {told}", "save it in UTF-8 (iconv -t utf-8, or an editor's 'save as')")

@@ -8,10 +8,10 @@ from typing import Any
 
 from fersearch import nvml
 from fersearch.engines import devices
-from fersearch.engines.contention import Lookout
+from fersearch.engines.contention import ContentionMonitor
 from fersearch.engines.devices import PerGpu, Slot
 from fersearch.engines.gpu_memory import prober
-from fersearch.engines.placement import FixedPlaces, PackedPlaces, Places, needs_of
+from fersearch.engines.placement import FixedPlacement, PackedPlacement, Placement, needs_of
 from fersearch.engines.processes import LEAST, Pool
 from fersearch.errors import UsageError
 from fersearch.home import artifacts_folder
@@ -41,17 +41,17 @@ class Backend:
         log: Callable[[Trial], Path],
         note: Note,
         trials: Sequence[Trial],
-    ) -> Places:
+    ) -> Placement:
         """Where the engine puts trials; what those that ended took of a GPU need not be measured again."""
         if not self.packed:
-            return FixedPlaces(self.slots)
+            return FixedPlacement(self.slots)
         note(f"trials are measured and packed by what fits: at most {len(self.slots)} at once")
-        return PackedPlaces(self.slots, prober(pool, request, log), nvml.standing, note, needs_of(trials))
+        return PackedPlacement(self.slots, prober(pool, request, log), nvml.standing, note, needs_of(trials))
 
-    def lookout(self, places: Places, note: Note) -> Lookout:
+    def lookout(self, places: Placement, note: Note) -> ContentionMonitor:
         """What watches for others on the GPUs of this machine; on a cluster none are known beforehand."""
         gpus = list(dict.fromkeys(slot.gpu for slot in self.slots if slot.gpu))
-        return Lookout(gpus, note, places.reserved)
+        return ContentionMonitor(gpus, note, places.reserved)
 
 
 @contextmanager
@@ -133,4 +133,4 @@ def _per_gpu(wish: int | str | None) -> PerGpu | None:
     try:
         return int(wish)
     except ValueError:
-        raise UsageError(f"--slots-per-gpu '{wish}' is no number", "give a number, or auto") from None
+        raise UsageError(f"--slots-per-gpu '{wish}' is not a number", "give a number, or auto") from None

@@ -27,7 +27,7 @@ class _Stay:
     most: int = 0
 
 
-class Company:
+class Contention:
     """Counts the trials on each device, whatever names it has; `clock` gives seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -83,7 +83,7 @@ def strangers(
     return {key: f"{told}: {ADVICE}" for key, told in found.items()}
 
 
-class Lookout:
+class ContentionMonitor:
     """Looks at the GPUs now and then, and tells of each stranger once."""
 
     def __init__(

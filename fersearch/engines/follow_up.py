@@ -80,8 +80,8 @@ def judge_unseen(
     Data that is not at hand, or shares too few classes, is noted. Looks tell the datasets by name alone: of several
     sets in one layout all are judged again until there are as many looks.
     """
-    from fersearch.evaluation.evaluate import judge
-    from fersearch.evaluation.request import Exam, sit
+    from fersearch.evaluation.evaluate import evaluate_checkpoint
+    from fersearch.evaluation.request import EvaluationRequest, open_input
 
     owner = store.study(name)
     best = best_of_front(owner, store.trials(owner.id))
@@ -95,8 +95,8 @@ def judge_unseen(
             continue
         try:
             file = Artifacts(artifacts_folder(artifacts)).open(digest)
-            exam = Exam(dataset, path, "all", storage=storage, unseen=True)
-            found = judge(file, sit(file, exam, registry=components_of(owner)), exam)
+            request = EvaluationRequest(dataset, path, "all", storage=storage, unseen=True)
+            found = evaluate_checkpoint(file, open_input(file, request, registry=components_of(owner)), request)
         except FersearchError as error:
             note(f"unseen {text} could not be judged: {error.message}")
         else:

@@ -11,10 +11,10 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
-from fersearch.engines.contention import Company
+from fersearch.engines.contention import Contention
 from fersearch.engines.devices import Slot
 from fersearch.engines.outages import Shortage
-from fersearch.engines.placement import FixedPlaces, Places
+from fersearch.engines.placement import FixedPlacement, Placement
 from fersearch.engines.processes import Pool, Process
 from fersearch.engines.shutdown import Level, Stop
 from fersearch.formatting import brief
@@ -53,7 +53,7 @@ class LocalEngine:
     def __init__(
         self,
         search: Search,
-        slots: Places | Sequence[Slot],
+        slots: Placement | Sequence[Slot],
         pool: Pool,
         request: Callable[[Trial, Slot], TrialRequest],
         observer: Observer,
@@ -73,8 +73,8 @@ class LocalEngine:
         self._forget = forget
         self._log = log
         self._watch = watch
-        self._places = FixedPlaces(slots) if isinstance(slots, Sequence) else slots
-        self._company = Company()
+        self._placement = FixedPlacement(slots) if isinstance(slots, Sequence) else slots
+        self._contention = Contention()
         self._shortage = Shortage(observer.note)
         self._held: Trial | None = None
         self._running: dict[Any, _Running] = {}
@@ -91,7 +91,7 @@ class LocalEngine:
                 while self._running or self._held:
                     self._turn()
         finally:
-            self._places.close()
+            self._placement.close()
             for running in self._running.values():
                 running.process.kill()
                 running.process.close()
@@ -137,11 +137,11 @@ class LocalEngine:
     def _fill(self) -> None:
         if self.stop.level:
             self._put_back()
-        while not self.stop.level and self._places.open:
+        while not self.stop.level and self._placement.open:
             trial = self._held = self._held or self.search.ask()
             if trial is None:
                 return
-            slot = None if self._shortage.lasts else self._places.take(trial)
+            slot = None if self._shortage.lasts else self._placement.take(trial)
             if slot is None:
                 return
             self._held = None
@@ -180,20 +180,20 @@ class LocalEngine:
             self.observer.note(f"trial {running.trial.number}: {message['note']}")
         elif "pid" in message:
             running.process.pid = message["pid"]
-            self._places.runs(running.slot, message["pid"])
-            self._company.join(running.trial.number, message.get("place", running.slot.place))
+            self._placement.runs(running.slot, message["pid"])
+            self._contention.join(running.trial.number, message.get("place", running.slot.place))
             self.search.started(running.trial.number, message["pid"], message.get("log") or str(running.process.log))
 
     def _end(self, running: _Running, outcome: Outcome) -> None:
         connection = running.process.connection
         seconds = time.monotonic() - running.process.started
-        outcome = replace(outcome, facts={**outcome.facts, **self._company.leave(running.trial.number)})
+        outcome = replace(outcome, facts={**outcome.facts, **self._contention.leave(running.trial.number)})
         outcome = with_loss(self.stop, outcome)
         self._shortage.hear(outcome.facts)
         trial = self.search.finish(running.trial.number, outcome, seconds)
         del self._running[connection]
         running.process.close()
-        self._places.give_back(running.slot, trial)
+        self._placement.give_back(running.slot, trial)
         if trial.state.ended:
             self._forget(trial)
         self.observer.ended(trial)

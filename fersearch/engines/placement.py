@@ -18,7 +18,7 @@ UNSEEN = Standing(0, 0, {})  # a GPU of which the driver says nothing: one trial
 ROOM_TO_PROBE = 2 * gpu_memory.GIGABYTE  # free memory without which no trial is measured beside others
 
 
-class Places(Protocol):
+class Placement(Protocol):
     """The slots of an engine."""
 
     @property
@@ -41,7 +41,7 @@ class Places(Protocol):
         """End whatever was started to decide."""
 
 
-class FixedPlaces:
+class FixedPlacement:
     """So many slots, whatever the trials need."""
 
     def __init__(self, slots: Sequence[Slot]) -> None:
@@ -98,7 +98,7 @@ class _Probing:
     measuring: Measuring
 
 
-class PackedPlaces:
+class PackedPlacement:
     """As many trials on each GPU as fit there by their memory.
 
     What a trial needs is measured once for all of its shape, or `known` from attempts that ended. `slots` says how

@@ -193,7 +193,7 @@ def _objective(name: str | None, spec: StudySpec, registry: Registry) -> Objecti
     if name is not None:
         metric = registry.metric(name)
         if metric.measured:
-            raise UsageError(f"{name} is no metric of predictions", "bound it instead: --where '" + name + "<=...'")
+            raise UsageError(f"{name} is not a metric of predictions", "bound it instead: --where '" + name + "<=...'")
         own = next((objective for objective in spec.objectives if objective.metric == name), None)
         return own or Objective(name, "min" if metric.direction == "min" else "max")
     own = next((each for each in spec.objectives if not registry.metric(each.metric).measured), None)

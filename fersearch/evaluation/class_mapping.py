@@ -82,7 +82,7 @@ def cross(model: Sequence[str], dataset: Sequence[str], given: Mapping[str, str]
     `given` maps classes of the dataset to classes of the model; an empty text leaves the class out.
 
     Raises:
-        UsageError: fewer than two classes are shared, a given name is no class, or a class fits several outputs.
+        UsageError: fewer than two classes are shared, a given name is not a class, or a class fits several outputs.
     """
     asked = {_named(name, dataset, "dataset"): _target(text, model) for name, text in (given or {}).items()}
     answers = tuple(asked[k] if k in asked else _answer(name, model) for k, name in enumerate(dataset))

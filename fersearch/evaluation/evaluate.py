@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fersearch.checkpoint_folder import CARD, WEIGHTS, digest_of, is_ensemble, open_checkpoint
 from fersearch.context import notices, open_store
 from fersearch.errors import FersearchError, NoDatabase, UsageError
-from fersearch.evaluation.request import Exam, Progress, Sitting, sit
+from fersearch.evaluation.request import EvaluationInput, EvaluationRequest, Progress, open_input
 from fersearch.files import refuse_existing_file, write_atomic
 from fersearch.store import Store
 
@@ -67,50 +67,50 @@ def evaluate(
 ) -> EvaluationView:
     """How good a checkpoint is on a split, under the options recorded in it unless overridden.
 
-    What the arguments mean is told at `Exam`. Opening a test split is counted: each look is a row in the database.
+    `EvaluationRequest` describes the arguments. Opening a test split is counted: each look is a row in the database.
 
     Raises:
         UsageError: the dataset shares fewer than two classes with the checkpoint.
         DataError: the dataset is missing or broken, or has no such split.
     """
     given = (dataset_options or {}, tta, label_map or {}, no_duplicates, trust_plugin, storage)
-    exam = Exam(dataset, data, split, *given)
-    return judge(checkpoint, sit(checkpoint, exam, progress), exam)
+    request = EvaluationRequest(dataset, data, split, *given)
+    return evaluate_checkpoint(checkpoint, open_input(checkpoint, request, progress), request)
 
 
-def judge(checkpoint: Path, sitting: Sitting, exam: Exam) -> EvaluationView:
+def evaluate_checkpoint(checkpoint: Path, opened: EvaluationInput, request: EvaluationRequest) -> EvaluationView:
     """Let the checkpoint answer, and score its answers; a look at test is recorded."""
     from fersearch.ensembles.model import answers
     from fersearch.training.evaluate import judge_scores
 
-    crossing, labels = sitting.crossing, sitting.labels
-    restored = open_checkpoint(checkpoint, sitting.registry)
-    shares = answers(restored, sitting.loaded.images, sitting.rows, exam.tta)
+    crossing, labels = opened.crossing, opened.labels
+    restored = open_checkpoint(checkpoint, opened.registry)
+    shares = answers(restored, opened.loaded.images, opened.rows, request.tta)
     _check_finite(checkpoint, shares)
-    metrics = sitting.registry.metrics
+    metrics = opened.registry.metrics
     if crossing.whole:
         full, scores = None, judge_scores(shares, labels, crossing.model, metrics)
     else:
         full = judge_scores(shares, labels, crossing.model, metrics, crossing.outputs)
         shares, labels = crossing.restricted(shares), crossing.positions(labels)
         scores = judge_scores(shares, labels, crossing.class_names, metrics)
-    name, n = exam.dataset or sitting.card["dataset"]["name"], len(labels)
-    opened = exam.split in ("test", "all")
+    name, n = request.dataset or opened.card["dataset"]["name"], len(labels)
+    looked = request.split in ("test", "all")
     return EvaluationView(
         name,
-        exam.split,
+        request.split,
         n,
         scores.classes,
         scores.metrics,
         scores.confusion,
-        looks=_look(checkpoint, sitting.card, name, exam, n, scores.metrics) if opened else None,
+        looks=_look(checkpoint, opened.card, name, request, n, scores.metrics) if looked else None,
         per_class=scores.per_class,
-        per_source=_by_source(sitting, shares, labels),
+        per_source=_by_source(opened, shares, labels),
         shared=crossing.pairs,
-        left_out=sitting.left_out,
+        left_out=opened.left_out,
         spare=crossing.spare,
         full=full,
-        duplicates=sitting.duplicates,
+        duplicates=opened.duplicates,
     )
 
 
@@ -121,12 +121,12 @@ def _check_finite(checkpoint: Path, shares: "Array") -> None:
         raise FersearchError(f"{checkpoint} answers with numbers that are not finite", "its weights are of no use")
 
 
-def _by_source(sitting: Sitting, shares: "Array", labels: "Array") -> dict[str, dict[str, float]]:
+def _by_source(opened: EvaluationInput, shares: "Array", labels: "Array") -> dict[str, dict[str, float]]:
     import numpy as np
 
-    if sitting.loaded.source is None:
+    if opened.loaded.source is None:
         return {}
-    sources, right = np.asarray(sitting.loaded.source)[sitting.rows], shares.argmax(1) == labels
+    sources, right = np.asarray(opened.loaded.source)[opened.rows], shares.argmax(1) == labels
     return {
         str(name): {
             "n": int((sources == name).sum()),
@@ -137,14 +137,16 @@ def _by_source(sitting: Sitting, shares: "Array", labels: "Array") -> dict[str, 
     }
 
 
-def _look(path: Path, card: Mapping[str, Any], dataset: str, exam: Exam, n: int, values: Mapping[str, float]) -> int:
+def _look(
+    path: Path, card: Mapping[str, Any], dataset: str, request: EvaluationRequest, n: int, values: Mapping[str, float]
+) -> int:
     digest = digest_of(path)
     try:
-        with open_store(exam.storage) as store:
+        with open_store(request.storage) as store:
             owners = _owners(store, card, digest) or [None]
-            return max(store.add_look(owner, digest, dataset, exam.split, n, values) for owner in owners)
+            return max(store.add_look(owner, digest, dataset, request.split, n, values) for owner in owners)
     except NoDatabase as none:
-        notices.append(f"this look at the {exam.split} split is recorded nowhere: {none.message}")
+        notices.append(f"this look at the {request.split} split is recorded nowhere: {none.message}")
         return 1
 
 
@@ -157,8 +159,8 @@ def _owners(store: Store, card: Mapping[str, Any], digest: str) -> Sequence[str 
 
 
 @dataclass(frozen=True)
-class Examined:
-    """A checkpoint with what came of its exam: either `view`, or `error` where it could not be judged."""
+class CheckpointEvaluation:
+    """A checkpoint with what came of its request: either `view`, or `error` where it could not be judged."""
 
     checkpoint: Path
     view: EvaluationView | None = None
@@ -170,19 +172,21 @@ def holds_checkpoints(path: Path) -> bool:
     return path.is_dir() and not _is_checkpoint(path)
 
 
-def evaluate_folder(folder: Path, exam: Exam | None = None, progress: Progress | None = None) -> list[Examined]:
+def evaluate_folder(
+    folder: Path, request: EvaluationRequest | None = None, progress: Progress | None = None
+) -> list[CheckpointEvaluation]:
     """Ask every checkpoint below a folder the same; one that cannot be judged is told and the others go on.
 
     Raises:
         UsageError: there is no checkpoint, or they answer different classes.
         FersearchError: all of them fail for one reason.
     """
-    exam, paths = exam or Exam(), list(_below(folder))
+    request, paths = request or EvaluationRequest(), list(_below(folder))
     if not paths:
         raise UsageError(f"no checkpoint in {folder}", "get one by: fersearch checkpoint pull STUDY")
-    seated: dict[Path, Sitting | FersearchError] = {path: _seated(path, exam, progress) for path in paths}
-    _refuse_different_classes({path: found for path, found in seated.items() if isinstance(found, Sitting)})
-    told = [_examined(path, found, exam) for path, found in seated.items()]
+    inputs: dict[Path, EvaluationInput | FersearchError] = {path: _input_of(path, request, progress) for path in paths}
+    _refuse_different_classes({path: found for path, found in inputs.items() if isinstance(found, EvaluationInput)})
+    told = [_evaluation_of(path, found, request) for path, found in inputs.items()]
     reasons = {str(one.error): one.error for one in told}
     first = next(iter(reasons.values()))
     if len(reasons) == 1 and first is not None:
@@ -190,7 +194,7 @@ def evaluate_folder(folder: Path, exam: Exam | None = None, progress: Progress |
     return told
 
 
-def write_csv(path: Path, found: Sequence[Examined], force: bool = False) -> None:
+def write_csv(path: Path, found: Sequence[CheckpointEvaluation], force: bool = False) -> None:
     """Write one row a checkpoint: what it was asked, every metric, and why it could not be judged.
 
     Raises:
@@ -207,7 +211,7 @@ def write_csv(path: Path, found: Sequence[Examined], force: bool = False) -> Non
     write_atomic(path, text.getvalue().encode())
 
 
-def _row(one: Examined) -> dict[str, object]:
+def _row(one: CheckpointEvaluation) -> dict[str, object]:
     if one.view is None:
         return {"checkpoint": str(one.checkpoint), "error": one.error.message if one.error else ""}
     view = one.view
@@ -231,29 +235,31 @@ def _below(folder: Path) -> Iterator[Path]:
             yield entry
 
 
-def _seated(path: Path, exam: Exam, progress: Progress | None) -> Sitting | FersearchError:
+def _input_of(path: Path, request: EvaluationRequest, progress: Progress | None) -> EvaluationInput | FersearchError:
     try:
-        return sit(path, exam, progress)
+        return open_input(path, request, progress)
     except FersearchError as error:
         return error
 
 
-def _examined(path: Path, found: Sitting | FersearchError, exam: Exam) -> Examined:
+def _evaluation_of(
+    path: Path, found: EvaluationInput | FersearchError, request: EvaluationRequest
+) -> CheckpointEvaluation:
     if isinstance(found, FersearchError):
-        return Examined(path, error=found)
+        return CheckpointEvaluation(path, error=found)
     try:
-        return Examined(path, judge(path, found, exam))
+        return CheckpointEvaluation(path, evaluate_checkpoint(path, found, request))
     except FersearchError as error:
-        return Examined(path, error=error)
+        return CheckpointEvaluation(path, error=error)
 
 
-def _refuse_different_classes(seated: Mapping[Path, Sitting]) -> None:
+def _refuse_different_classes(inputs: Mapping[Path, EvaluationInput]) -> None:
     """One table compares only what answers the same classes of the same images."""
-    kinds: dict[frozenset[frozenset[str]], tuple[Path, Sitting]] = {}
-    for path, sitting in seated.items():
-        words = sitting.crossing.pairs
+    kinds: dict[frozenset[frozenset[str]], tuple[Path, EvaluationInput]] = {}
+    for path, opened in inputs.items():
+        words = opened.crossing.pairs
         together = [[name for name in words if words[name] == output] for output in words.values()]
-        kinds.setdefault(frozenset(map(frozenset, together)), (path, sitting))
+        kinds.setdefault(frozenset(map(frozenset, together)), (path, opened))
     if len(kinds) > 1:
         (one, first), (other, second), *_ = kinds.values()
         lists = "\n  ".join(f"{path}: {', '.join(at.crossing.pairs)}" for path, at in ((one, first), (other, second)))

@@ -32,7 +32,7 @@ SPLITS = ("train", "valid", "test", "all")
 
 
 @dataclass(frozen=True)
-class Exam:
+class EvaluationRequest:
     """What a checkpoint is asked: which images, under which rules.
 
     Without a `dataset` it is the checkpoint's own, and with `data` what lies there. `split` is train, valid, test, or
@@ -71,8 +71,8 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Sitting:
-    """A checkpoint's card before the images of an exam: which of them (`rows`, int64) it is to judge.
+class EvaluationInput:
+    """A checkpoint's card before the images of an request: which of them (`rows`, int64) it is to judge.
 
     `duplicates` counts those that were left out as repetitions of training images, `left_out` those
     of each class that the checkpoint does not know.
@@ -92,8 +92,10 @@ class Sitting:
         return self.crossing.labels(self.loaded.hard[self.rows])
 
 
-def sit(checkpoint: Path, exam: Exam, progress: Progress | None = None, registry: Registry | None = None) -> Sitting:
-    """Find the images of an exam and match their classes with the checkpoint's; the model is not opened yet.
+def open_input(
+    checkpoint: Path, request: EvaluationRequest, progress: Progress | None = None, registry: Registry | None = None
+) -> EvaluationInput:
+    """Find the images of an request and match their classes with the checkpoint's; the model is not opened yet.
 
     Without a `registry` the components are those at hand and of the plugin files beside the checkpoint.
 
@@ -101,66 +103,71 @@ def sit(checkpoint: Path, exam: Exam, progress: Progress | None = None, registry
         UsageError: fewer than two classes are shared, or a split or option is not offered.
         DataError: the dataset is missing or broken, or no image is left to judge.
     """
-    lookup("split", exam.split, dict.fromkeys(SPLITS))
-    card, registry = card_of(checkpoint), registry or trusted_registry(checkpoint, exam.trust_plugin)
-    own = exam.dataset in (None, card["dataset"]["name"])
-    _refuse_training_images(exam, own)
-    trained = _trained(checkpoint, registry, exam, own)
-    source = _source(card, registry, exam, own, progress, trained)
-    limit = card["dataset"]["limit"] if own and exam.split != "test" else None
-    loaded = _load(source, exam, limit)
+    lookup("split", request.split, dict.fromkeys(SPLITS))
+    card, registry = card_of(checkpoint), registry or trusted_registry(checkpoint, request.trust_plugin)
+    own = request.dataset in (None, card["dataset"]["name"])
+    _refuse_training_images(request, own)
+    trained = _trained(checkpoint, registry, request, own)
+    source = _source(card, registry, request, own, progress, trained)
+    limit = card["dataset"]["limit"] if own and request.split != "test" else None
+    loaded = _load(source, request, limit)
     if own:
-        _check_own(card, loaded, exam)
-    crossing = cross(card["class_names"], loaded.task.class_names, exam.label_map)
-    rows = _rows(loaded, exam.split)
+        _check_own(card, loaded, request)
+    crossing = cross(card["class_names"], loaded.task.class_names, request.label_map)
+    rows = _rows(loaded, request.split)
     left_out = {
         name: int((loaded.hard[rows] == loaded.task.class_names.index(name)).sum()) for name in crossing.left_out
     }
     rows = rows[crossing.labels(loaded.hard[rows]) >= 0]
     duplicates = None
-    if exam.no_duplicates:
-        train = (source if own else _training(card, registry, exam, progress)).load()
+    if request.no_duplicates:
+        train = (source if own else _training(card, registry, request, progress)).load()
         repeated = _repeated(loaded.images, rows, train)
         duplicates, rows = int(repeated.sum()), rows[~repeated]
     if not len(rows):
         raise DataError(
-            f"dataset {source.dataset.name} leaves no {exam.split} image to judge", "choose another --split, or --map"
+            f"dataset {source.dataset.name} leaves no {request.split} image to judge",
+            "choose another --split, or --map",
         )
-    return Sitting(card, registry, loaded, crossing, rows, left_out, duplicates)
+    return EvaluationInput(card, registry, loaded, crossing, rows, left_out, duplicates)
 
 
-def _trained(checkpoint: Path, registry: Registry, exam: Exam, own: bool) -> TrainedSteps | None:
-    """The steps whose shape the pictures of an exam take; None where those of the dataset are the same."""
-    if own and exam.data is None:
+def _trained(checkpoint: Path, registry: Registry, request: EvaluationRequest, own: bool) -> TrainedSteps | None:
+    """The steps whose shape the pictures of an request take; None where those of the dataset are the same."""
+    if own and request.data is None:
         return None
     trained = TrainedSteps.of(checkpoint, registry)
     return None if own and (trained.derived or trained.differ) else trained
 
 
-def _refuse_training_images(exam: Exam, own: bool) -> None:
-    if exam.split == "all" and own and exam.data is None:
-        raise _no_fair_exam()
-    if exam.no_duplicates and exam.split == "train":
+def _refuse_training_images(request: EvaluationRequest, own: bool) -> None:
+    if request.split == "all" and own and request.data is None:
+        raise _not_fair()
+    if request.no_duplicates and request.split == "train":
         raise UsageError("every image of train occurs in train", "--no-duplicates goes with valid, test or all")
 
 
-def _no_fair_exam() -> UsageError:
+def _not_fair() -> UsageError:
     return UsageError(
-        "the checkpoint was trained on this dataset, so all of its images are no fair exam",
+        "the checkpoint was trained on this dataset, so all of its images are not a fair test",
         "choose --split valid or test, or another dataset",
     )
 
 
-def _check_own(card: Mapping[str, Any], loaded: arrays.Loaded, exam: Exam) -> None:
+def _check_own(card: Mapping[str, Any], loaded: arrays.Loaded, request: EvaluationRequest) -> None:
     """Refuse images that are taken for those of the training, and are not; all images of what it was trained on too."""
-    same = check_training_data(card, loaded.identity, exam.split, exam.data, bool(exam.options), exam.unseen)
-    if exam.split == "all" and same is not False:
-        raise _no_fair_exam()
+    same = check_training_data(
+        card, loaded.identity, request.split, request.data, bool(request.options), request.unseen
+    )
+    if request.split == "all" and same is not False:
+        raise _not_fair()
 
 
-def _training(card: Mapping[str, Any], registry: Registry, exam: Exam, progress: Progress | None) -> Source:
-    """The data that the checkpoint was trained on, for an exam on other data."""
-    asked = Exam(storage=exam.storage)
+def _training(
+    card: Mapping[str, Any], registry: Registry, request: EvaluationRequest, progress: Progress | None
+) -> Source:
+    """The data that the checkpoint was trained on, for a request on other data."""
+    asked = EvaluationRequest(storage=request.storage)
     source = _source(card, registry, asked, True, progress)
     check_training_data(card, source.load(card["dataset"]["limit"]).identity, "train", None, False)
     return source
@@ -169,7 +176,7 @@ def _training(card: Mapping[str, Any], registry: Registry, exam: Exam, progress:
 def _source(
     card: Mapping[str, Any],
     registry: Registry,
-    exam: Exam,
+    request: EvaluationRequest,
     own: bool,
     progress: Progress | None = None,
     trained: TrainedSteps | None = None,
@@ -179,17 +186,17 @@ def _source(
     The pictures of another take the shape of the `trained` ones.
     """
     recorded = card["dataset"]
-    dataset = registry.dataset(exam.dataset or recorded["name"])
+    dataset = registry.dataset(request.dataset or recorded["name"])
     shape = {"image_size": int(card["image_size"]), "channels": int(card["channels"])}
     values: dict[str, Value] = dict(recorded["options"]) if own else {**_offered(dataset, recorded["options"]), **shape}
-    values |= options.parse(dataset, exam.options)
+    values |= options.parse(dataset, request.options)
     values["target"] = recorded["target"] if own else dataset.targets[0]
     chosen = {**options.decoding(dataset, values), **options.loading(dataset, values)}
-    if trained and _says_how(exam, dataset):
+    if trained and _says_how(request, dataset):
         trained = None
     steps = without_depth(default_of(trained.steps)) if trained else None
-    is_sought = own and exam.data is None
-    where = training_source(card, dataset, chosen, exam.storage) if is_sought else locate(dataset, exam.data)
+    is_sought = own and request.data is None
+    where = training_source(card, dataset, chosen, request.storage) if is_sought else locate(dataset, request.data)
     prepared = arrays.prepare(dataset, where, chosen, prepared_folder(), progress, None if own else steps)
     if own and steps and without_depth(prepared.steps or ()) != steps:  # another form of it, that is cut otherwise
         prepared = arrays.prepare(dataset, where, chosen, prepared_folder(), progress, steps)
@@ -201,9 +208,9 @@ def _source(
     )
 
 
-def _says_how(exam: Exam, dataset: Dataset) -> bool:
-    """Whether the exam itself says how images become inputs."""
-    return bool(exam.options.keys() & (dataset.decoding.keys() - {"preprocess"}))
+def _says_how(request: EvaluationRequest, dataset: Dataset) -> bool:
+    """Whether the request itself says how images become inputs."""
+    return bool(request.options.keys() & (dataset.decoding.keys() - {"preprocess"}))
 
 
 def _cut_notes(name: str, prepared: arrays.Prepared, trained: TrainedSteps) -> list[str]:
@@ -220,9 +227,9 @@ def _offered(dataset: Dataset, recorded: Mapping[str, Value]) -> dict[str, Value
     return {name: recorded[name] for name in ("preprocess",) if name in recorded and name in dataset.decoding}
 
 
-def _load(source: Source, exam: Exam, limit: int | None) -> arrays.Loaded:
-    if exam.split != "all":
-        return source.load(limit, with_test=exam.split == "test")
+def _load(source: Source, request: EvaluationRequest, limit: int | None) -> arrays.Loaded:
+    if request.split != "all":
+        return source.load(limit, with_test=request.split == "test")
     try:
         return source.load(with_test=True)
     except DataError:  # it has no test split

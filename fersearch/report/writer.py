@@ -38,7 +38,7 @@ def check_folder(folder: Path, force: bool) -> None:
     """Refuse a place that is taken, before anything is computed for it.
 
     Raises:
-        UsageError: the folder exists and `force` is not given, or it is no report: nothing else is ever replaced.
+        UsageError: the folder exists and `force` is not given, or it is not a report: nothing else is ever replaced.
     """
     refuse_existing_folder(folder, force, "report", lambda it: (it / MARK).is_file())
 

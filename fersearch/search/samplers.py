@@ -26,13 +26,15 @@ SAMPLERS = {
 class Grid:
     """A sampler without chance: the next configuration that no trial has."""
 
+    name = "grid"
+
     def __init__(self, space: Space, trials: Iterable[Trial]) -> None:
         """Go on after the given trials.
 
         Raises:
             UsageError: a real dimension makes the grid endless.
         """
-        check_finite(space)
+        check_finite(space, self.name)
         self.exhausted = False
         self._left = self._configurations(space)
         self._taken = {frozenset(trial.params.items()) for trial in trials}
@@ -54,6 +56,8 @@ class Grid:
 
 class OneFactorAtATime(Grid):
     """First the base, every parameter at the first of its values; then each parameter's others, one at a time."""
+
+    name = "ofat"
 
     def _configurations(self, space: Space) -> Iterator[dict[str, Value]]:
         seen = set()
@@ -140,14 +144,16 @@ def _filled(space: Space, changed: dict[str, Value]) -> dict[str, Value]:
     return params
 
 
-def check_finite(space: Space) -> None:
+def check_finite(space: Space, sampler: str) -> None:
     """Raise UsageError if a space has a real dimension to search, naming all of them."""
     real = [name for name in space if isinstance(d := space[name], Float) and d.low < d.high]
     if not real:
         return
     offers = "; ".join(f"{name} ({describe(space[name])})" for name in real)
     settings = " ".join(f"--set {name}={_example(space[name])}" for name in real)
-    raise UsageError(f"this sampler needs a finite space; these have no end: {offers}", f"list values: {settings}")
+    raise UsageError(
+        f"sampler '{sampler}' needs finite parameters; these are continuous: {offers}", f"list values: {settings}"
+    )
 
 
 def _example(dimension: Any) -> str:

@@ -147,7 +147,7 @@ class Database:
             raise kind(*explain(self.url, error)) from error
         except UnicodeEncodeError as error:
             text = str(error.object)[:80]
-            raise UsageError(f"'{text}' is no text that a database holds", "give a name in UTF-8") from None
+            raise UsageError(f"'{text}' is not text that a database holds", "give a name in UTF-8") from None
 
 
 def _size(path: Path) -> float | None:
@@ -205,7 +205,7 @@ def explain(url: str, error: SQLAlchemyError) -> tuple[str, str]:
 
 
 def sqlite_path(url: str) -> Path | None:
-    """The file of a SQLite URL; None where the URL means a server. StoreError when it is no database URL."""
+    """The file of a SQLite URL; None where the URL means a server. StoreError when it is not a database URL."""
     parsed = _parse(url)
     return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
 
@@ -240,7 +240,7 @@ def _parse(text: str) -> URL:
             raise StorageURLError("a database in memory would forget its studies", forms)
         return url.set(database=str(Path(url.database or "").expanduser().absolute()))
     except (ArgumentError, NoSuchModuleError, ValueError):
-        raise StorageURLError(f"'{masked_url(text)}' is no database URL", forms) from None
+        raise StorageURLError(f"'{masked_url(text)}' is not a database URL", forms) from None
 
 
 def _never_create(path: Path, _dialect: object, _record: object, words: list[Any], options: dict[str, Any]) -> None:

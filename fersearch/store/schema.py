@@ -30,7 +30,7 @@ def prepare(database: Database, *, create: bool = True) -> None:
 
     Raises:
         NoDatabase: it has no tables, and may not get any.
-        StoreError: it is no database, it is of a newer fersearch, or its tables are another program's.
+        StoreError: it is not a database, it is of a newer fersearch, or its tables are another program's.
     """
     version = version_of(database)
     if version == SCHEMA:

@@ -31,7 +31,7 @@ class Store(StudyQueries, TrialQueries, Logbook):
 
         Raises:
             NoDatabase: there is none, and none may be made.
-            StoreError: it cannot be reached, is no database, or is of a newer fersearch.
+            StoreError: it cannot be reached, is not a database, or is of a newer fersearch.
         """
         database = Database(url, create=create)
         try:

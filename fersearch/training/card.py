@@ -251,7 +251,7 @@ def _checked(path: Path, what: str, hint: str, text: bytes | None, schema: type[
 
 
 class _NoCardError(ValueError):
-    """Why some text is no card."""
+    """Why some text is not a card."""
 
 
 def _plain(text: bytes) -> dict[str, Any]:

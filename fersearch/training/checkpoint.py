@@ -137,7 +137,7 @@ class Restored:
         """Read a checkpoint file and build its model; on a GPU if there is one and no device is named.
 
         Raises:
-            FersearchError: the file is no checkpoint, or its architecture is not here.
+            FersearchError: the file is not a checkpoint, or its architecture is not here.
         """
         card, tensors = read_checkpoint(path)
         model = load_model(card, tensors, registry.architecture(card["architecture"]))

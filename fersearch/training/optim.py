@@ -187,7 +187,7 @@ class Average:
     """The average of a model's weights and statistics, as a model of its own in evaluation mode.
 
     After step n it is d * average + (1 - d) * weights with d = min(decay, (1 + n) / (10 + n)), so that the
-    untrained start is soon forgotten. What is no real number (a batch norm's counter) is copied.
+    untrained start is soon forgotten. What is not a real number (a batch norm's counter) is copied.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:

@@ -40,7 +40,7 @@ def sketch(name: str, image_size: int) -> tuple[nn.Module, frozenset[str]]:
     """A model without memory for its weights, and those of the options that it does not take.
 
     Raises:
-        UsageError: it is no classifier.
+        UsageError: it is not a classifier.
     """
     options = {"drop_rate": 0.1, "img_size": image_size}
     refused: set[str] = set()
@@ -56,7 +56,7 @@ def sketch(name: str, image_size: int) -> tuple[nn.Module, frozenset[str]]:
                 raise
             refused.add(option)
     if not hasattr(model, "get_classifier"):
-        raise UsageError(f"timm:{name} is no classifier, only a part of other networks", "choose another model")
+        raise UsageError(f"timm:{name} is not a classifier, only a part of other networks", "choose another model")
     return model, frozenset(refused)
 
 

@@ -68,7 +68,7 @@ def pooled(convolution: "nn.Conv2d") -> list["nn.Module"]:
 
 
 def drop(params: Params) -> "nn.Dropout":
-    """The dropout after a pool. It opens the next stage, so that a frozen stage's output is no draw."""
+    """The dropout after a pool. It opens the next stage, so that a frozen stage's output is not a draw."""
     from torch import nn
 
     return nn.Dropout(float(params.get("conv_dropout", 0.25)))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class FaceVgg(Architecture):
     """Blocks of convolutions, two hidden layers, a classifier: one stage each.
 
-    Each dropout opens the stage after its own, so that a frozen stage's output is no draw.
+    Each dropout opens the stage after its own, so that a frozen stage's output is not a draw.
     """
 
     stage_names = ("block1", "block2", "block3", "block4", "fc1", "fc2", "head")

@@ -47,7 +47,7 @@ class ClassFolders:
         return [image for folder in self._folders([]) for image in folder.images]
 
     def read(self, options: Mapping[str, Value]) -> Raw:
-        """The images folder by folder; a class without a folder is no class here."""
+        """The images folder by folder; a class without a folder is not a class here."""
         findings: list[str] = []
         folders = self._folders(findings)
         class_of = class_tree.labels(folders, EMOTIONS, "CK+")
@@ -106,7 +106,7 @@ def table_emotion(row: Row) -> str:
     text = row.given("emotion")
     name = canonical(text, row.where, EMOTIONS, TABLE_CODES)
     if name not in EMOTIONS:
-        raise DataError(f"{row.where}: '{text}' is no class of CK+", f"its classes: {', '.join(EMOTIONS)}")
+        raise DataError(f"{row.where}: '{text}' is not a class of CK+", f"its classes: {', '.join(EMOTIONS)}")
     return name
 
 

@@ -31,5 +31,5 @@ def labels(folders: Sequence[ClassFolder], classes: Sequence[str], title: str) -
     named = {folder.path: canonical(folder.label, str(folder.path), classes) for folder in folders}
     for path, name in named.items():
         if name not in classes:
-            raise DataError(f"{path}: '{path.name}' is no class of {title}", f"its classes: {', '.join(classes)}")
+            raise DataError(f"{path}: '{path.name}' is not a class of {title}", f"its classes: {', '.join(classes)}")
     return named

@@ -45,7 +45,7 @@ def pixels(row: Row) -> Pixels:
     """The row's face, uint8 (48, 48).
 
     Raises:
-        DataError: there are not 2,304 values, or one is no whole number from 0 to 255.
+        DataError: there are not 2,304 values, or one is not a whole number from 0 to 255.
     """
     texts = row["pixels"].split()
     if len(texts) != SIDE * SIDE:
@@ -53,7 +53,7 @@ def pixels(row: Row) -> Pixels:
     try:
         values = bytes(map(GREY_LEVELS.__getitem__, texts))
     except KeyError as error:
-        raise DataError(f"{row.where}: pixel {error} is no whole number from 0 to 255", "restore the row") from None
+        raise DataError(f"{row.where}: pixel {error} is not a whole number from 0 to 255", "restore the row") from None
     return np.frombuffer(values, np.uint8).reshape(SIDE, SIDE)
 
 

@@ -85,7 +85,7 @@ class Folders:
 class Tables:
     """Pixels of fer2013.csv joined with the votes of fer2013new.csv by the order of their rows.
 
-    A row without an image name is no face and is left out. The number in an image's name is not its row.
+    A row without an image name is not a face and is left out. The number in an image's name is not its row.
     """
 
     pixels: Path

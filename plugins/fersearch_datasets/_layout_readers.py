@@ -118,7 +118,7 @@ def box_of(where: str, sides: Sequence[str], sized: bool = False) -> "Box":
     """Left, top, right and bottom in whole pixels; the last two given as width and height if `sized`.
 
     Raises:
-        DataError: they are no numbers, or no pixel is in the box.
+        DataError: they are not numbers, or no pixel is in the box.
     """
     try:
         left, top, right, bottom = (int(float(side)) for side in sides)

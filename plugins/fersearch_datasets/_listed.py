@@ -113,11 +113,11 @@ def class_word(
     """The canonical word of a label, which may be one of the dataset's codes.
 
     Raises:
-        DataError: it is no known word, or no class of the dataset.
+        DataError: it is not a known word, or no class of the dataset.
     """
     word = canonical(text, where, class_names, codes)
     if word not in class_names:
-        raise DataError(f"{where}: '{text}' is no class of {dataset}", f"its classes: {', '.join(class_names)}")
+        raise DataError(f"{where}: '{text}' is not a class of {dataset}", f"its classes: {', '.join(class_names)}")
     return word
 
 

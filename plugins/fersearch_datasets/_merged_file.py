@@ -81,7 +81,7 @@ def read(path: Path, datasets: Mapping[str, Dataset]) -> MergedFile:
     """Read a file against the datasets there are.
 
     Raises:
-        DataError: it is no TOML, or makes no sense; the hint has every mistake with its key.
+        DataError: it is not TOML, or makes no sense; the hint has every mistake with its key.
     """
     text = _toml(path)
     mistakes = Mistakes(path)
@@ -106,7 +106,7 @@ def _toml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}", "give a TOML file that can be read") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"{path} is no TOML: {error}", "expected a scheme and tables [[part]]") from None
+        raise DataError(f"{path} is not TOML: {error}", "expected a scheme and tables [[part]]") from None
 
 
 def _part(
@@ -131,7 +131,7 @@ def _data(key: str, table: Mapping[str, Any], path: Path, dataset: Dataset, mist
     with mistakes.at(f"{key}.data"):
         given = table.get("data")
         if given is not None and not isinstance(given, str):
-            raise DataError(f"{given!r} is no path", "write it as text, relative to this file")
+            raise DataError(f"{given!r} is not a path", "write it as text, relative to this file")
         if given is None and dataset.named_by_path:
             raise DataError(f"missing: the name {dataset.name} does not say where it is", 'write data = "PATH"')
         return locate(dataset, None if given is None else path.parent / Path(given).expanduser())
@@ -141,7 +141,7 @@ def _data(key: str, table: Mapping[str, Any], path: Path, dataset: Dataset, mist
 def _options(key: str, table: Mapping[str, Any], dataset: Dataset, mistakes: Mistakes) -> dict[str, Value]:
     given = table.get("options", {})
     if not isinstance(given, dict):
-        mistakes.found.append(f'{key}.options: {given!r} is no table; write options = {{ name = "value" }}')
+        mistakes.found.append(f'{key}.options: {given!r} is not a table; write options = {{ name = "value" }}')
         return {}
     chosen: dict[str, Value] = {}
     for name, value in given.items():
@@ -149,7 +149,7 @@ def _options(key: str, table: Mapping[str, Any], dataset: Dataset, mistakes: Mis
             if name in Dataset.decoding:
                 raise DataError("is the same for all parts", f"give it for merged: --option {name}=...")
             if not isinstance(value, bool | int | float | str):
-                raise DataError(f"{value!r} is no single value", "write a number, a text, true or false")
+                raise DataError(f"{value!r} is not a single value", "write a number, a text, true or false")
             chosen |= dataset_options.parse(dataset, {name: written(value)})
     with mistakes.at(f"{key}.options"):
         dataset_options.check(dataset, chosen)

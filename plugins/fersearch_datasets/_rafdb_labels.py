@@ -39,7 +39,7 @@ def read(table: Path, findings: list[str]) -> list[Line]:
     """The lines of a list: image, label, and perhaps a third column, with blanks, tabs or commas between them.
 
     Raises:
-        DataError: a line is no image and label, its third column says something else, or an image has two labels.
+        DataError: a line is not an image and label, its third column says something else, or an image has two labels.
     """
     found: dict[str, Line] = {}
     more = 0
@@ -50,7 +50,7 @@ def read(table: Path, findings: list[str]) -> list[Line]:
             continue
         name = NAME.fullmatch(re.split(r"[/\\]", cells[0])[-1]) if cells else None
         if name is None or len(cells) not in (2, 3):
-            raise DataError(f"{where}: '{text}' is no image and code", "expected lines like: train_00001.jpg 5")
+            raise DataError(f"{where}: '{text}' is not an image and code", "expected lines like: train_00001.jpg 5")
         line = Line(where, name[1].lower(), name[2], name[3], cells[1])
         more += len(cells) == 3 and not _agrees(line, cells[2])
         first = found.setdefault(f"{line.part}_{line.number}", line)
@@ -79,7 +79,7 @@ def words(labels: Sequence[tuple[str, str]], findings: list[str]) -> list[str]:
     Codes are the published 1 to 7, or 0 to 6 where there is a 0.
 
     Raises:
-        DataError: a label is no code and no word of RAF-DB, or 0 and 7 are both there.
+        DataError: a label is not a code and no word of RAF-DB, or 0 and 7 are both there.
     """
     codes = _codes(labels, findings)
     named: dict[str, str] = {}
@@ -92,7 +92,7 @@ def words(labels: Sequence[tuple[str, str]], findings: list[str]) -> list[str]:
 def _word(text: str, where: str, codes: Mapping[str, str]) -> str:
     word = canonical(text, where, CLASSES, codes)
     if word not in CLASSES:
-        raise DataError(f"{where}: '{text}' is no class of RAF-DB", f"its classes: {', '.join(CLASSES)}")
+        raise DataError(f"{where}: '{text}' is not a class of RAF-DB", f"its classes: {', '.join(CLASSES)}")
     return word
 
 

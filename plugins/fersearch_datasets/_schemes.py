@@ -79,7 +79,7 @@ def resolve(name: str, words: Mapping[str, Collection[str]]) -> Scheme:
     """The scheme of that name, given the words that each source has images of.
 
     `intersection` keeps the words that every source has, `union` those that any has; both leave out unknown and
-    not_a_face, which are no expressions.
+    not_a_face, which are not expressions.
 
     Raises:
         UnknownName: no scheme is called so.

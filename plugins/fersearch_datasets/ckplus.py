@@ -76,7 +76,7 @@ class CkPlus(Dataset):
 
         if source.is_file():
             if source.suffix.lower() != ".csv":
-                raise DataError(f"{source} is no CSV file", f"expected {self.expected}")
+                raise DataError(f"{source} is not a CSV file", f"expected {self.expected}")
             return copies.Table(source)
         if whole := original.find(source):
             return whole

@@ -52,7 +52,7 @@ def _table(source: Path) -> Path | None:
     places = [source] if source.is_file() else roots(source)
     table = next((found for root in places if (found := fer2013_csv.find(root))), None)
     if table is None and source.is_file():
-        raise DataError(f"{source} is no CSV file", f"expected {Fer2013.expected}")
+        raise DataError(f"{source} is not a CSV file", f"expected {Fer2013.expected}")
     return table
 
 
@@ -81,7 +81,7 @@ def _class_index(text: str, where: str, codes: Mapping[str, str] | None = None) 
     """The class of a name, or of a code where there are codes."""
     name = canonical(text, where, CLASSES, codes)
     if name not in CLASSES:
-        raise DataError(f"{where}: '{text}' is no class of FER2013", f"its classes: {', '.join(CLASSES)}")
+        raise DataError(f"{where}: '{text}' is not a class of FER2013", f"its classes: {', '.join(CLASSES)}")
     return CLASSES.index(name)
 
 

@@ -208,7 +208,7 @@ def _own_words(read: _Read) -> list[str]:
 
     own = sorted({word for word in read.part.labels.values() if word} - set(CANONICAL))
     return [
-        f"{read.part.name}: '{word}' is no word of a fixed scheme ({suggestion(word, CANONICAL).split('? ')[0]}?); "
+        f"{read.part.name}: '{word}' is not a word of a fixed scheme ({suggestion(word, CANONICAL).split('? ')[0]}?); "
         "union and intersection alone can teach it"
         for word in own
     ]

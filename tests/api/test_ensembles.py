@@ -122,7 +122,7 @@ def test_what_cannot_be_is_refused_in_words(study, tmp_path):
         api.make_ensemble([study], out, method="median")
     with pytest.raises(UnknownName, match="unknown metric 'acuracy'"):
         api.make_ensemble([study], out, metric="acuracy")
-    with pytest.raises(UsageError, match="train_seconds is no metric of predictions"):
+    with pytest.raises(UsageError, match="train_seconds is not a metric of predictions"):
         api.make_ensemble([study], out, metric="train_seconds")
     with pytest.raises(UsageError, match="size 0 leaves no member"):
         api.make_ensemble([study], out, size=0)

@@ -126,7 +126,7 @@ def test_what_cannot_be_pulled_is_refused_in_words(study, tmp_path):
         api.pull_checkpoint(study, where=["parameters<=1"], out=tmp_path / "none")
     with pytest.raises(UnknownName, match="unknown metric 'memory'"):
         api.pull_checkpoint(study, where=["memory<=1"], out=tmp_path / "none")
-    with pytest.raises(UsageError, match="is no constraint"):
+    with pytest.raises(UsageError, match="is not a constraint"):
         api.pull_checkpoint(study, where=["parameters=1"], out=tmp_path / "none")
     with pytest.raises(UnknownName):
         api.pull_checkpoint(study, trial=99, out=tmp_path / "none")

@@ -26,7 +26,7 @@ from fersearch.data.arrays import load, prepare
 from fersearch.data.prepared import FOUND
 from fersearch.ensembles.model import answers
 from fersearch.errors import FersearchError
-from fersearch.evaluation.request import Exam, sit
+from fersearch.evaluation.request import EvaluationRequest, open_input
 from fersearch.home import prepared_folder
 from fersearch.study import Objective
 from fersearch.training.batches import normalised
@@ -80,9 +80,9 @@ def trained(folder: Path, name: str, source: Path, options: Mapping[str, Any], p
     return folder
 
 
-def judged(checkpoint: Path, source: Path, exam: Exam | None = None) -> tuple[list[str], np.ndarray]:
+def judged(checkpoint: Path, source: Path, request: EvaluationRequest | None = None) -> tuple[list[str], np.ndarray]:
     """The names of the validation images, and the class shares by which `evaluate` judges them."""
-    sitting = sit(checkpoint, exam or Exam(data=source))
+    sitting = open_input(checkpoint, request or EvaluationRequest(data=source))
     restored = Restored.open(checkpoint / "model.safetensors", sitting.registry, "cpu")
     shares = answers(restored, sitting.loaded.images, sitting.rows)
     folder = Path(sitting.loaded.images.filename).parent
@@ -271,7 +271,7 @@ def test_another_form_of_a_dataset_is_cut_as_the_one_of_the_training_was(tmp_pat
     picture = photograph(300, (60, 160))
     for path in copies.glob("*/S005*"):
         picture.save(path)
-    names, shares = judged(checkpoint, copies, Exam(data=copies, split="train"))
+    names, shares = judged(checkpoint, copies, EvaluationRequest(data=copies, split="train"))
     assert f"ckplus: {FOUND}" in drain_notices()
     theirs = [k for k, name in enumerate(names) if "S005" in name][:3] or pytest.fail("none of them is for training")
     np.testing.assert_allclose(predicted(checkpoint, [copies / names[k] for k in theirs]), shares[theirs], atol=1e-5)
@@ -340,7 +340,7 @@ def test_a_card_whose_steps_make_no_sense_is_no_checkpoint(tmp_path: Path, steps
 def test_another_dataset_takes_the_shape_of_the_training_images(tmp_path: Path, crop: str) -> None:
     checkpoint = trained(tmp_path / "pulled", "kdef", frontal(tmp_path / "kdef"), {**RGB, "crop": crop}, PLAIN)
     other = oblong(tmp_path / "other")
-    names, shares = judged(checkpoint, other, Exam("imagefolder", other))
+    names, shares = judged(checkpoint, other, EvaluationRequest("imagefolder", other))
     found = predicted(checkpoint, [other / name for name in names])
     np.testing.assert_allclose(found, shares, atol=1e-5)
     assert drain_notices() == []
@@ -353,7 +353,7 @@ def test_faces_of_another_dataset_are_found_where_the_model_needs_them(tmp_path:
         (other / label).mkdir(parents=True)
         for k in range(5):
             photograph(240, (20 + 9 * k, 60)).save(other / label / f"{k}.png")
-    names, shares = judged(checkpoint, other, Exam("imagefolder", other))
+    names, shares = judged(checkpoint, other, EvaluationRequest("imagefolder", other))
     assert drain_notices() == [f"imagefolder: {FOUND}"]
     found = predicted(checkpoint, [other / name for name in names])
     np.testing.assert_allclose(found, shares, atol=1e-5)
@@ -362,7 +362,7 @@ def test_faces_of_another_dataset_are_found_where_the_model_needs_them(tmp_path:
 def test_boxes_of_another_dataset_stay_its_own(tmp_path: Path) -> None:
     checkpoint = trained(tmp_path / "pulled", "ckplus", ckplus.write_original(tmp_path / "ck"), GREY, PLAIN)
     other = layouts.write_expw(tmp_path / "expw")
-    sitting = sit(checkpoint, Exam("expw", other))
+    sitting = open_input(checkpoint, EvaluationRequest("expw", other))
     own = prepare(components().dataset("expw"), other, GREY, tmp_path / "own")
     assert np.array_equal(sitting.loaded.images, own.images)
 
@@ -370,7 +370,7 @@ def test_boxes_of_another_dataset_stay_its_own(tmp_path: Path) -> None:
 def test_an_option_that_says_how_to_cut_goes_before_the_training_images(tmp_path: Path) -> None:
     checkpoint = trained(tmp_path / "pulled", "imagefolder", oblong(tmp_path / "own"), RGB, PLAIN)
     other = frontal(tmp_path / "kdef")
-    sitting = sit(checkpoint, Exam("kdef", other, options={"crop": "none"}))
+    sitting = open_input(checkpoint, EvaluationRequest("kdef", other, options={"crop": "none"}))
     own = prepare(components().dataset("kdef"), other, {**RGB, "crop": "none"}, tmp_path / "own-prepared")
     assert np.array_equal(sitting.loaded.images, own.images)
 

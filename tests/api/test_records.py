@@ -18,7 +18,7 @@ from fersearch.api.studies import StudyView, TrialView
 from fersearch.data.verify import Report
 from fersearch.engines.rerun import Changed, Compared, Rerun
 from fersearch.ensembles.building import Added, Ensemble, Member
-from fersearch.evaluation.evaluate import EvaluationView, Examined
+from fersearch.evaluation.evaluate import CheckpointEvaluation, EvaluationView
 from fersearch.evaluation.predict import Prediction
 from fersearch.evaluation.pulling import Pulled
 from fersearch.maintenance.doctor import Check
@@ -157,8 +157,8 @@ EXAMPLES: dict[str, Callable[[], "records.Record | list[records.Record]"]] = {
     ),
     "evaluations": lambda: records.evaluations(
         [
-            Examined(Path("a"), EvaluationView(**EVALUATION)),
-            Examined(Path("b"), error=None),
+            CheckpointEvaluation(Path("a"), EvaluationView(**EVALUATION)),
+            CheckpointEvaluation(Path("b"), error=None),
         ]
     ),
     "ensemble": lambda: records.Ensemble.of(

@@ -14,6 +14,7 @@ from fersearch import registry
 from fersearch.engines.devices import Slot
 from fersearch.engines.local import LocalEngine, Stop
 from fersearch.engines.processes import Pool
+from fersearch.home import artifacts_folder
 from fersearch.observer import Observer
 from fersearch.search.brain import Search
 from fersearch.store import Store
@@ -51,7 +52,7 @@ def body(engine: str, slots: int, left: ExitStack):
     quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
     ray.init(address="local", num_cpus=max(slots, os.cpu_count() or 1), num_gpus=0, _temp_dir=str(folder), **quiet)
     left.callback(ray.shutdown)
-    return left.enter_context(on_ray("local", slots, None))
+    return left.enter_context(on_ray("local", slots, None, None, artifacts_folder()))
 
 
 def run(engine: str, trials: int, seconds: float, slots: int) -> tuple[float, float, float, int]:

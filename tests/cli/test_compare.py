@@ -49,7 +49,7 @@ def test_the_screen_has_studies_scores_tests_and_warnings(asked, capsys, monkeyp
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["a", "--trial", "a"], "--trial a is no choice of a trial"),
+        (["a", "--trial", "a"], "--trial a is not a choice of a trial"),
         (["a", "--trial", "a=x"], "write STUDY=NUMBER"),
         (["a", "--force"], "--force without -o"),
         (["a", "b", "--factor", "optimizer"], "--factor looks into one study"),

@@ -37,12 +37,12 @@ def test_ratios_are_shares_of_their_sum(text):
 
 @pytest.mark.parametrize("text", ["60/40", "a/b/c", "0/0/0", "-1/1/1", "inf/1/1", "nan/1/1"])
 def test_what_are_no_shares_is_refused(text):
-    with pytest.raises(UsageError, match=f"--ratios {text} are no shares\n  give those of train, valid and test"):
+    with pytest.raises(UsageError, match=f"--ratios {text} are not shares\n  give those of train, valid and test"):
         flags.shares(text)
 
 
 def test_a_duration_that_is_none_names_its_flag():
-    with pytest.raises(UsageError, match="--timeout: '3x' is no duration\n  write 90, 90s, 55m or 2h"):
+    with pytest.raises(UsageError, match="--timeout: '3x' is not a duration\n  write 90, 90s, 55m or 2h"):
         flags.duration("--timeout", "3x")
     assert flags.duration("--timeout", "2m") == 120
     assert flags.duration("--timeout", None) is None
@@ -51,7 +51,7 @@ def test_a_duration_that_is_none_names_its_flag():
 def test_a_wait_for_trials_may_be_none_at_all():
     assert flags.RunFlags().options() == RunOptions()
     assert flags.RunFlags(hung_after="0", grace="2m").options() == RunOptions(hung_after=0.0, grace=120.0)
-    with pytest.raises(UsageError, match="--grace: 'soon' is no duration\n  write 90, 90s, 55m or 2h"):
+    with pytest.raises(UsageError, match="--grace: 'soon' is not a duration\n  write 90, 90s, 55m or 2h"):
         flags.RunFlags(grace="soon").options()
 
 

@@ -13,7 +13,7 @@ from fersearch import Task, cli
 from fersearch.cli import render_models
 from fersearch.cli.inference import label_words
 from fersearch.errors import FersearchError, UsageError
-from fersearch.evaluation.evaluate import EvaluationView, Examined
+from fersearch.evaluation.evaluate import CheckpointEvaluation, EvaluationView
 from fersearch.evaluation.predict import Prediction
 from fersearch.training.checkpoint import write_checkpoint
 from fersearch.training.evaluate import Scores
@@ -97,13 +97,13 @@ def test_an_evaluation_over_shared_classes_shows_both_ways():
 
 
 def test_checkpoints_side_by_side():
-    found = [Examined(Path("a"), VIEW), Examined(Path("b"), error=FersearchError("broken"))]
+    found = [CheckpointEvaluation(Path("a"), VIEW), CheckpointEvaluation(Path("b"), error=FersearchError("broken"))]
     assert text(render_models.examined(found)) == lines(
         "checkpoint  dataset  split  n  accuracy",
         "a           tiny     test   4     0.750",
         "b           failed",
     )
-    assert text(render_models.examined([Examined(Path("a"), CROSSED)])) == lines(
+    assert text(render_models.examined([CheckpointEvaluation(Path("a"), CROSSED)])) == lines(
         "checkpoint  dataset  split  n  accuracy   full",
         "a           tiny     valid  4     0.750  0.500",
         "full: accuracy where answers are not restricted to the shared classes",

@@ -173,7 +173,7 @@ def register_metrics(register):
     ("body", "told"),
     [
         ('raise KeyError("oh")', "metric 'own' of plugin own.py failed: KeyError: 'oh'"),
-        ('return "high"', "metric 'own' of plugin own.py gives 'high', which is no number"),
+        ('return "high"', "metric 'own' of plugin own.py gives 'high', which is not a number"),
     ],
 )
 def test_a_metric_that_fails_is_named_before_its_study_is_stored(home, capsys, body, told):

@@ -214,7 +214,7 @@ def test_going_on_adds_trials_and_json_leaves_the_progress_to_standard_error(pla
         ("study create --model cnn --dataset faces --set dropout=2", "error: dropout: 2 is not offered\n"),
         ("study create --model cnn --dataset faces --objective f1", "error: unknown metric 'f1'\n"),
         ("checkpoint pull tiny --where peak<=1", "error: unknown metric 'peak'\n"),
-        ("checkpoint pull tiny --where peak_memory_mb", "error: 'peak_memory_mb' is no constraint\n"),
+        ("checkpoint pull tiny --where peak_memory_mb", "error: 'peak_memory_mb' is not a constraint\n"),
     ],
 )
 def test_wrong_words_are_told_with_what_was_meant(place, monkeypatch, capsys, words, message):

@@ -43,8 +43,8 @@ def test_a_short_row_is_named_by_its_line(tmp_path: Path) -> None:
     ("content", "told"),
     [
         (b"", "is empty"),
-        (b"image,label\n\xff\xfe\x00", "is no CSV text"),
-        (b"image,label\nx," + b"y" * 200_000, "is no CSV text"),
+        (b"image,label\n\xff\xfe\x00", "is not CSV text"),
+        (b"image,label\nx," + b"y" * 200_000, "is not CSV text"),
     ],
 )
 def test_a_file_that_is_no_table_is_named(tmp_path: Path, content: bytes, told: str) -> None:

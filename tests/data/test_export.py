@@ -119,7 +119,7 @@ def test_what_stands_there_is_kept_unless_force_is_given(found: list[Face], prep
 def test_a_strangers_folder_is_never_replaced(found: list[Face], prepared: Prepared, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").touch()
-    with pytest.raises(UsageError, match="is no earlier export\n  --force replaces only those"):
+    with pytest.raises(UsageError, match="is not an earlier export\n  --force replaces only those"):
         to_folder(tmp_path / "mine", found, prepared, force=True)
     assert (tmp_path / "mine" / "thesis.tex").exists()
 

@@ -12,6 +12,7 @@ from fersearch.engines.devices import Slot
 from fersearch.engines.local import LocalEngine
 from fersearch.engines.processes import Pool
 from fersearch.engines.shutdown import Stop
+from fersearch.home import artifacts_folder
 from fersearch.observer import Observer
 from fersearch.search import Search
 from fersearch.space import Choice, Space
@@ -74,7 +75,7 @@ class Bench:
             Study(self.spec), self.rows.read_trials(), self.rows.read_history(), self.rows, METRICS, {"f1_macro": 0.0}
         )
         with ExitStack() as left:
-            places, make_pool = self._body(slots, left)
+            places, make_pool = self._backend(slots, left)
             pool = make_pool(["tests.engines._scripted"], hung_after=hung_after)
             left.callback(pool.close)
             LocalEngine(
@@ -88,12 +89,12 @@ class Bench:
                 **options,
             ).run()
 
-    def _body(self, slots: int, left: ExitStack) -> tuple[list[Slot], Callable[..., Pool]]:
+    def _backend(self, slots: int, left: ExitStack) -> tuple[list[Slot], Callable[..., Pool]]:
         if self.engine == "local":
             return [Slot(i, "cpu", (), 1) for i in range(slots)], Pool
         from fersearch.engines.ray.pool import on_ray
 
-        return left.enter_context(on_ray("local", slots, None))
+        return left.enter_context(on_ray("local", slots, None, None, artifacts_folder()))
 
     def _request(self, trial, slot: Slot) -> TrialRequest:
         return TrialRequest(

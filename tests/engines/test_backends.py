@@ -6,7 +6,7 @@ import pytest
 
 from fersearch import api
 from fersearch.engines import backends, devices
-from fersearch.engines.placement import FixedPlaces, PackedPlaces
+from fersearch.engines.placement import FixedPlacement, PackedPlacement
 from fersearch.engines.processes import Pool
 from fersearch.errors import FersearchError, UsageError
 from fersearch.nvml import Standing
@@ -40,7 +40,7 @@ def test_slots_of_this_machine(opened, monkeypatch):
     assert [slot.threads for slot in body.slots] == [2, 2, 2]
     assert opened.notes == ["3 slots of 2 threads share 4 cores: trials will wait for each other"]
     places = body.places(Pool(()), None, None, opened.notes.append, [])
-    assert isinstance(places, FixedPlaces)
+    assert isinstance(places, FixedPlacement)
     body.lookout(places, pytest.fail).look()
 
 
@@ -50,7 +50,7 @@ def test_auto_packs_by_what_earlier_trials_took(opened, one_gpu, monkeypatch):
     body = opened(per_gpu="auto")
     done = Trial(0, {"batch_size": 32}, attempts=(Attempt(1, Reason.DONE, facts={"device_mb": 4096.0}),))
     places = body.places(Pool(()), None, None, opened.notes.append, [done])
-    assert isinstance(places, PackedPlaces)
+    assert isinstance(places, PackedPlacement)
     like = Trial(1, {"batch_size": 32})
     assert [places.take(like) is not None for _ in range(3)] == [True, True, False]
     assert opened.notes == [
@@ -72,7 +72,7 @@ def test_a_stranger_on_a_gpu_is_noted_before_the_first_trial(opened, one_gpu):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"per_gpu": "many"}, "--slots-per-gpu 'many' is no number"),
+        ({"per_gpu": "many"}, "--slots-per-gpu 'many' is not a number"),
         ({"per_gpu": "0"}, "--slots-per-gpu 0 leaves no place"),
         ({"engine": "slurm"}, "unknown engine 'slurm'"),
         ({"address": "auto"}, "without --engine ray"),
@@ -105,7 +105,7 @@ def test_a_run_that_makes_no_sense_is_refused_before_anything_is_opened(given, w
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("nowhere://x", "nowhere://x is no place for files"),
+        ("nowhere://x", "nowhere://x is not a place for files"),
         ("s3://", "s3:// names no place"),
         ("file:///proc/none", "file:///proc/none: .* cannot be written"),
     ],

@@ -1,4 +1,4 @@
-from fersearch.engines.contention import Company
+from fersearch.engines.contention import Contention
 
 
 class Time:
@@ -10,7 +10,7 @@ class Time:
 
 def test_neighbours_are_counted_by_device_and_time():
     clock = Time()
-    company = Company(clock)
+    company = Contention(clock)
     company.join(1, "gpu 0")
     clock.now = 10
     company.join(2, "gpu 0")
@@ -24,7 +24,7 @@ def test_neighbours_are_counted_by_device_and_time():
 
 def test_the_most_is_remembered_when_they_have_gone():
     clock = Time()
-    company = Company(clock)
+    company = Contention(clock)
     for trial in (1, 2, 3):
         company.join(trial, "cpu")
     clock.now = 1
@@ -35,4 +35,4 @@ def test_the_most_is_remembered_when_they_have_gone():
 
 
 def test_a_trial_that_never_began_had_no_company():
-    assert Company(Time()).leave(5) == {}
+    assert Contention(Time()).leave(5) == {}

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from fersearch.engines import contention
-from fersearch.engines.contention import ADVICE, SELDOM, Lookout, own_processes, process_name, strangers
+from fersearch.engines.contention import ADVICE, SELDOM, ContentionMonitor, own_processes, process_name, strangers
 from fersearch.nvml import Standing
 
 GB = 2**30
@@ -58,7 +58,7 @@ def test_the_lookout_looks_seldom_and_tells_once(monkeypatch):
         looked.append(gpu)
         return None if gpu == "9" else Standing(24 * GB, 20 * GB, {4711: 0})
 
-    lookout = Lookout(["0", "9"], notes.append, dict, read, lambda: now[0])
+    lookout = ContentionMonitor(["0", "9"], notes.append, dict, read, lambda: now[0])
     lookout.look()
     lookout.look()
     assert looked == ["0", "9"]
@@ -70,7 +70,7 @@ def test_the_lookout_looks_seldom_and_tells_once(monkeypatch):
 
 
 def test_without_gpus_nothing_is_asked():
-    Lookout([], pytest.fail, dict, pytest.fail, pytest.fail).look()
+    ContentionMonitor([], pytest.fail, dict, pytest.fail, pytest.fail).look()
 
 
 def test_our_processes_are_this_one_and_those_it_started():

@@ -6,7 +6,7 @@ import pytest
 
 from fersearch.engines.devices import Slot
 from fersearch.engines.gpu_memory import GIGABYTE as GB
-from fersearch.engines.placement import SETTLE, FixedPlaces, PackedPlaces, needs_of
+from fersearch.engines.placement import SETTLE, FixedPlacement, PackedPlacement, needs_of
 from fersearch.engines.processes import FORKS, Pool
 from fersearch.engines.shutdown import Level, Stop
 from fersearch.nvml import Standing
@@ -39,7 +39,7 @@ class Machine:
 
     def places(self, known=None):
         slots = [slot(i, gpu) for i, gpu in enumerate(self.gpus * self.most)]
-        return PackedPlaces(slots, self.probe, self.read, self.notes.append, known, lambda: self.now)
+        return PackedPlacement(slots, self.probe, self.read, self.notes.append, known, lambda: self.now)
 
     def read(self, gpu):
         return Standing(10 * GB, round(self.free.get(gpu, 9) * GB), dict(self.shown))
@@ -70,7 +70,7 @@ def measured(machine, places, one, need):
 
 
 def test_fixed_slots_are_taken_and_given_back():
-    places = FixedPlaces([slot(0, "0"), slot(1, "1")])
+    places = FixedPlacement([slot(0, "0"), slot(1, "1")])
     assert places.reserved() == {"0": 0, "1": 0}
     first = places.take(trial(0))
     assert (first.number, places.open) == (0, True)
@@ -170,7 +170,7 @@ def test_a_gpu_of_which_nothing_is_known_takes_one_trial_after_another():
     machine = Machine()
     places = machine.places(known=needs_of([trial(9, facts={"device_mb": 1024})]))
     machine.read = lambda gpu: None
-    places = PackedPlaces(
+    places = PackedPlacement(
         [slot(0, "0"), slot(1, "0")],
         machine.probe,
         machine.read,
@@ -217,7 +217,7 @@ def test_needs_are_learnt_by_shape_and_parts():
     assert sorted(found.values()) == [50 * 2**20, 300 * 2**20]
 
 
-class Reluctant(FixedPlaces):
+class Reluctant(FixedPlacement):
     """Has room only when it is asked for the third time."""
 
     asked = 0
@@ -227,7 +227,7 @@ class Reluctant(FixedPlaces):
         return super().take(trial) if self.asked >= 3 else None
 
 
-class Full(FixedPlaces):
+class Full(FixedPlacement):
     def take(self, trial):
         return None
 
@@ -246,7 +246,7 @@ class StopSoon(Observer):
 @pytest.mark.skipif(not FORKS, reason="scripted trials are forked")
 def test_the_engine_holds_a_trial_until_there_is_room(bench, monkeypatch):
     study, places = bench("local", ("first", "second")), Reluctant([Slot(0, "cpu", (), 1)])
-    monkeypatch.setattr(study, "_body", lambda slots, left: (places, Pool))
+    monkeypatch.setattr(study, "_backend", lambda slots, left: (places, Pool))
     study.run()
     trials = study.rows.read_trials()
     assert [(one.state, len(one.attempts)) for one in trials] == [("complete", 1), ("complete", 1)]
@@ -256,7 +256,7 @@ def test_the_engine_holds_a_trial_until_there_is_room(bench, monkeypatch):
 @pytest.mark.skipif(not FORKS, reason="scripted trials are forked")
 def test_a_held_trial_waits_when_the_study_stops(bench, monkeypatch):
     study, stop = bench("local", ("first",)), Stop()
-    monkeypatch.setattr(study, "_body", lambda slots, left: (Full([Slot(0, "cpu", (), 1)]), Pool))
+    monkeypatch.setattr(study, "_backend", lambda slots, left: (Full([Slot(0, "cpu", (), 1)]), Pool))
     watcher = StopSoon(stop)
     study.run(observer=watcher, stop=stop)
     assert watcher.told == [(0, "waiting", "interrupted")]

@@ -12,7 +12,7 @@ from fersearch import api
 from fersearch.context import drain_notices
 from fersearch.errors import FersearchError, UnknownName, UsageError
 from fersearch.evaluation import evaluate
-from fersearch.evaluation.request import Exam, sit
+from fersearch.evaluation.request import EvaluationRequest, open_input
 from fersearch.training.checkpoint import read_checkpoint, write_checkpoint
 
 
@@ -116,7 +116,7 @@ def test_views_of_test_time_augmentation_change_the_answers(pulled):
 
 
 def test_images_that_equal_a_training_image_can_be_left_out(pulled, others, tmp_path):
-    drawn = sit(pulled, Exam())
+    drawn = open_input(pulled, EvaluationRequest())
     trained = drawn.loaded.indices["train"][:2]
     for name in ("Happy", "sad"):
         (tmp_path / name).mkdir()
@@ -132,10 +132,10 @@ def test_images_that_equal_a_training_image_can_be_left_out(pulled, others, tmp_
 
 
 def test_sources_of_merged_data_are_scored_apart(pulled):
-    sitting = sit(pulled, Exam())
-    source = np.array(["a", "b"] * (len(sitting.loaded.hard) // 2))
-    merged = replace(sitting, loaded=replace(sitting.loaded, source=source))
-    view = evaluate.judge(pulled, merged, Exam())
+    prepared_input = open_input(pulled, EvaluationRequest())
+    source = np.array(["a", "b"] * (len(prepared_input.loaded.hard) // 2))
+    merged = replace(prepared_input, loaded=replace(prepared_input.loaded, source=source))
+    view = evaluate.judge(pulled, merged, EvaluationRequest())
     assert set(view.per_source) == {"a", "b"}
     assert sum(one["n"] for one in view.per_source.values()) == view.n
     mean = sum(one["n"] * one["accuracy"] for one in view.per_source.values()) / view.n
@@ -168,7 +168,7 @@ def test_a_folder_of_checkpoints_is_judged_and_one_that_fails_is_told(pulled, tm
 def test_a_folder_becomes_a_table(pulled, others, tmp_path):
     changed(pulled, tmp_path / "in" / "a.safetensors")
     (tmp_path / "in" / "b.safetensors").write_bytes(b"nothing")
-    found = evaluate.evaluate_folder(tmp_path / "in", Exam("imagefolder", others))
+    found = evaluate.evaluate_folder(tmp_path / "in", EvaluationRequest("imagefolder", others))
     out = tmp_path / "table.csv"
     evaluate.write_csv(out, found)
     first, second = csv.DictReader(out.read_text().splitlines())
@@ -186,12 +186,12 @@ def test_checkpoints_of_different_classes_are_refused_unless_a_map_makes_them_sh
     renamed = ["sleepy" if name == "confusion" else name for name in names]
     changed(pulled, tmp_path / "a.safetensors")
     changed(pulled, tmp_path / "b.safetensors", class_names=renamed)
-    exam = Exam("imagefolder", others)
+    request = EvaluationRequest("imagefolder", others)
     with pytest.raises(UsageError, match="answer different classes") as error:
-        evaluate.evaluate_folder(tmp_path, exam)
+        evaluate.evaluate_folder(tmp_path, request)
     assert "a.safetensors: Happy, Surprised, sad\n" in error.value.hint
     assert "b.safetensors: Happy, Surprised, sad, sleepy" in error.value.hint
-    found = evaluate.evaluate_folder(tmp_path, replace(exam, label_map={"sleepy": ""}))
+    found = evaluate.evaluate_folder(tmp_path, replace(request, label_map={"sleepy": ""}))
     assert [one.view.n for one in found] == [12, 12]
 
 
@@ -199,7 +199,7 @@ def test_what_fails_for_all_is_told_once(pulled, tmp_path):
     for name in ("a", "b"):
         changed(pulled, tmp_path / f"{name}.safetensors")
     with pytest.raises(UnknownName, match="unknown dataset 'fases'"):
-        evaluate.evaluate_folder(tmp_path, Exam("fases"))
+        evaluate.evaluate_folder(tmp_path, EvaluationRequest("fases"))
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="no checkpoint in"):
         evaluate.evaluate_folder(tmp_path / "empty")

@@ -22,7 +22,7 @@ def pulled(study, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def album(tmp_path_factory):
-    """A photograph of two faces, one of none, one in a folder below, and a file that is no image."""
+    """A photograph of two faces, one of none, one in a folder below, and a file that is not an image."""
     root = tmp_path_factory.mktemp("album")
     (root / "below").mkdir()
     photograph(700, (50, 160), (400, 200)).save(root / "two.png")

@@ -125,7 +125,7 @@ def test_a_folder_that_is_taken_is_kept(tmp_path):
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
     with pytest.raises(UsageError, match="exists"):
         writer.check_folder(tmp_path / "mine", force=False)
-    with pytest.raises(UsageError, match="is no report"):
+    with pytest.raises(UsageError, match="is not a report"):
         writer.check_folder(tmp_path / "mine", force=True)
 
 

@@ -366,7 +366,8 @@ def test_the_grid_refuses_an_endless_space_and_names_what_to_narrow() -> None:
     with pytest.raises(UsageError) as caught:
         make_search(make_spec("grid"))
     assert caught.value.message == (
-        "this sampler needs a finite space; these have no end: learning_rate (0.0001..0.1 (log)); momentum (0.5..0.99)"
+        "sampler 'grid' needs finite parameters; these are continuous: "
+        "learning_rate (0.0001..0.1 (log)); momentum (0.5..0.99)"
     )
     assert caught.value.hint == "list values: --set learning_rate=0.0001,0.00316,0.1 --set momentum=0.5,0.745,0.99"
 

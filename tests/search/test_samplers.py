@@ -53,5 +53,5 @@ def test_what_was_tried_is_not_proposed_again(kind: type[Grid]) -> None:
 
 
 def test_a_real_dimension_has_no_end() -> None:
-    with pytest.raises(UsageError, match="this sampler needs a finite space; these have no end: learning_rate"):
-        check_finite(Space({"learning_rate": Float(0.1, 1.0)}))
+    with pytest.raises(UsageError, match="sampler 'grid' needs finite parameters; these are continuous: learning_rate"):
+        check_finite(Space({"learning_rate": Float(0.1, 1.0)}), "grid")

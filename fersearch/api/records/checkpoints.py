@@ -9,7 +9,7 @@ from pydantic import Field
 from fersearch.api.records.base import Number, Part, Record, omitted
 
 if TYPE_CHECKING:
-    from fersearch.api.results import CheckpointRow, EvaluationView, Examined, Pulled, Scores
+    from fersearch.api.results import CheckpointEvaluation, CheckpointRow, EvaluationView, Pulled, Scores
     from fersearch.api.results import Ensemble as EnsembleView
     from fersearch.api.results import Garbage as GarbageView
     from fersearch.api.results import Prediction as PredictionView
@@ -181,7 +181,7 @@ class FailedEvaluation(Record):
     error: str
 
 
-def evaluations(found: "Sequence[Examined]") -> list[Record]:
+def evaluations(found: "Sequence[CheckpointEvaluation]") -> list[Record]:
     """Return a record for each checkpoint of a folder."""
     return [
         Evaluation.of(one.view, str(one.checkpoint))

@@ -270,7 +270,7 @@ def _knock(address: str) -> None:
     """Fail in seconds where Ray would wait for minutes."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
-        raise UsageError(f"--ray-address {address} is no address", "give auto, local or HOST:PORT")
+        raise UsageError(f"--ray-address {address} is not an address", "give auto, local or HOST:PORT")
     try:
         socket.create_connection((host, int(port)), timeout=REACH).close()
     except (OSError, OverflowError) as error:

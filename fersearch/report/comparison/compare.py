@@ -86,7 +86,7 @@ def compare_studies(
     """
     if by not in ("trial", "front"):
         raise UsageError(
-            f"--by {by} is no way to compare", "give trial (each study's best) or front (all of each front)"
+            f"--by {by} is not a way to compare", "give trial (each study's best) or front (all of each front)"
         )
     names = matching_studies(patterns, storage)
     for name in trials or {}:

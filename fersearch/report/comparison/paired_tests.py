@@ -150,7 +150,7 @@ def tests(comparison: Comparison, measure: Measure) -> tuple[list[Test], list[Un
 
 
 def obstacle(a: Entry, b: Entry, entries: Sequence[Entry]) -> str:
-    """Why the rounds of two entries are no pairs; empty if they are."""
+    """Why the rounds of two entries are not pairs; empty if they are."""
     one, other = a.spec, b.spec
     labels = dataset_label(a, entries), dataset_label(b, entries)
     if one.dataset != other.dataset:

@@ -33,7 +33,7 @@ class Column:
 
     @property
     def options(self) -> list[str] | None:
-        """The values as words, if they are no numbers."""
+        """The values as words, if they are not numbers."""
         known = [value for value in self.values if value is not None]
         if all(isinstance(value, int | float) and not isinstance(value, bool) for value in known):
             return None

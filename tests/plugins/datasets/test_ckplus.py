@@ -304,7 +304,7 @@ def test_a_misspelt_class_folder_is_named_with_the_nearest_word(tmp_path: Path) 
 def test_a_folder_of_another_emotion_is_no_class(tmp_path: Path) -> None:
     source = write_ck48(tmp_path / "source")
     (source / "happy").rename(source / "confused")
-    assert refusal(source).message == f"{source / 'confused'}: 'confused' is no class of CK+"
+    assert refusal(source).message == f"{source / 'confused'}: 'confused' is not a class of CK+"
 
 
 def test_the_table_has_its_own_codes_and_its_split(tmp_path: Path) -> None:
@@ -351,7 +351,7 @@ def test_a_face_in_two_parts_of_the_table_is_reported_and_can_be_dropped(tmp_pat
     [
         ("8", "unknown emotion code '8'"),
         ("hapy", "unknown label 'hapy'"),
-        ("confused", "'confused' is no class of CK+"),
+        ("confused", "'confused' is not a class of CK+"),
     ],
 )
 def test_a_wrong_row_is_named_by_its_line(tmp_path: Path, emotion: str, told: str) -> None:
@@ -369,4 +369,4 @@ def test_a_folder_without_ckplus_says_what_was_found(tmp_path: Path) -> None:
 def test_a_file_that_is_no_csv_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "ck.zip"
     path.write_bytes(b"PK")
-    assert refusal(path).message == f"{path} is no CSV file"
+    assert refusal(path).message == f"{path} is not a CSV file"

@@ -153,10 +153,10 @@ def refusal(source: Path) -> DataError:
     [
         (f"7,{greys(0)},Training", "line 2: unknown emotion code '7'"),
         (f"hapy,{greys(0)},Training", "line 2: unknown label 'hapy'"),
-        (f"contempt,{greys(0)},Training", "line 2: 'contempt' is no class of FER2013"),
+        (f"contempt,{greys(0)},Training", "line 2: 'contempt' is not a class of FER2013"),
         (f"0,{greys(0)},Trainig", "line 2: unknown Usage 'Trainig'"),
         ("0,1 2 3,Training", "line 2: 3 pixels, expected 2,304 (48x48)"),
-        (f"0,{greys(256)},Training", "line 2: pixel '256' is no whole number from 0 to 255"),
+        (f"0,{greys(256)},Training", "line 2: pixel '256' is not a whole number from 0 to 255"),
         ("0", "line 2: 1 columns, the header has 3"),
     ],
 )
@@ -188,7 +188,7 @@ def test_a_folder_without_fer2013_says_what_was_found(tmp_path: Path) -> None:
 def test_a_file_that_is_no_csv_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "fer2013.zip"
     path.write_bytes(b"PK")
-    assert refusal(path).message == f"{path} is no CSV file"
+    assert refusal(path).message == f"{path} is not a CSV file"
 
 
 def rows_of(labels: Sequence[str], usages: Sequence[str] = USAGES) -> str:

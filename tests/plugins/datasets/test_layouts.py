@@ -233,7 +233,7 @@ def test_an_unknown_class_folder_names_the_nearest_word(tmp_path: Path) -> None:
 def test_a_class_of_another_dataset_is_refused(tmp_path: Path) -> None:
     source = write_oahega(tmp_path / "source")
     noise(source / "dataset" / "Contempt" / "a.jpg", 1)
-    with pytest.raises(DataError, match="'Contempt' is no class of oahega"):
+    with pytest.raises(DataError, match="'Contempt' is not a class of oahega"):
         prepared("oahega", source)
 
 

@@ -135,7 +135,7 @@ def test_a_part_may_rename_and_drop_its_labels(tmp_path: Path) -> None:
     assert taught["happiness"] == 8
     assert taught["bored"] == 4
     assert not {"amenability", "confusion", "aversion"} & set(taught)
-    assert any(line.startswith("fed2023: 'bored' is no word of a fixed scheme") for line in made.findings)
+    assert any(line.startswith("fed2023: 'bored' is not a word of a fixed scheme") for line in made.findings)
 
 
 def test_what_a_fixed_scheme_does_not_name_is_dropped(tmp_path: Path) -> None:
@@ -308,7 +308,7 @@ def test_a_wrong_file_is_explained(tmp_path: Path, text: str, told: str) -> None
 
 def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
     source = write_merged(tmp_path, "[[part]\n")
-    assert refusal(source).message.startswith(f"{source} is no TOML: ")
+    assert refusal(source).message.startswith(f"{source} is not TOML: ")
 
 
 def test_the_only_toml_of_a_folder_is_found_and_two_are_refused(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_an_unknown_folder_is_named_with_the_nearest_word(tmp_path: Path) -> Non
 
 def test_a_folder_that_is_no_class_is_refused(tmp_path: Path) -> None:
     source = write(tmp_path / "source", (*FOLDERS, "confusion"))
-    assert refusal(source).message == f"{source / 'confusion'}: 'confusion' is no class of NHFI"
+    assert refusal(source).message == f"{source / 'confusion'}: 'confusion' is not a class of NHFI"
 
 
 def test_an_empty_class_folder_is_named(tmp_path: Path) -> None:

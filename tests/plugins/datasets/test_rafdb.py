@@ -147,8 +147,8 @@ def test_missing_images_are_counted_and_the_first_named(tmp_path: Path) -> None:
     ("line", "told", "hint"),
     [
         ("train_00001.jpg 8", "unknown emotion code '8'", "known: 1 surprise, 2 fear, 3 disgust"),
-        ("train_00001.jpg", "'train_00001.jpg' is no image and code", "train_00001.jpg 5"),
-        ("valid_00001.jpg 1", "'valid_00001.jpg 1' is no image and code", "train_00001.jpg 5"),
+        ("train_00001.jpg", "'train_00001.jpg' is not an image and code", "train_00001.jpg 5"),
+        ("valid_00001.jpg 1", "'valid_00001.jpg 1' is not an image and code", "train_00001.jpg 5"),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path: Path, line: str, told: str, hint: str) -> None:
@@ -270,7 +270,7 @@ def test_a_third_column_of_something_else_is_told(tmp_path: Path) -> None:
         ("train_00001.jpg 1\ntrain_00001_aligned.jpg 2", "line 2: 'train_00001_aligned.jpg 2', but line 1 says 1"),
         ("train_00001.jpg 0\ntrain_00002.jpg 7", "line 1: emotion code 0, and"),
         ("train_00001.jpg NaN", "line 1: unknown label 'NaN'"),
-        ("train_00001.jpg 1 2 3", "line 1: 'train_00001.jpg 1 2 3' is no image and code"),
+        ("train_00001.jpg 1 2 3", "line 1: 'train_00001.jpg 1 2 3' is not an image and code"),
     ],
 )
 def test_a_list_that_contradicts_itself_is_refused(tmp_path: Path, text: str, told: str) -> None:
