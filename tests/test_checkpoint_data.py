@@ -54,7 +54,7 @@ def test_the_same_data_elsewhere_needs_no_word(data: Path, pulled: Path, tmp_pat
     same = shutil.copytree(data, tmp_path / "same")
     assert api.evaluate(pulled, data=same).n == 8
     assert notices == []
-    with pytest.raises(UsageError, match="no fair exam"):
+    with pytest.raises(UsageError, match="not a fair test"):
         api.evaluate(pulled, data=same, split="all")
     other = write(tmp_path / "other", ("sad", "happy"))
     assert api.evaluate(pulled, data=other, split="all").n == 32

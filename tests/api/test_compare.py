@@ -74,7 +74,7 @@ def test_what_cannot_be_compared_is_told(study, folded, tmp_path):
         api.compare_studies(["k/*"], metrics=["acuracy"])
     with pytest.raises(UsageError, match="no complete trial 9"):
         api.compare_studies([study], trials={study: 9})
-    with pytest.raises(UsageError, match="no way to compare"):
+    with pytest.raises(UsageError, match="not a way to compare"):
         api.compare_studies(["k/*"], by="best")
     with pytest.raises(UnknownName, match="unknown study"):
         api.compare_studies(["k/*"], trials={"k/c": 0})

@@ -138,7 +138,7 @@ def test_a_folder_is_replaced_only_when_asked_and_if_it_is_ours(study, tmp_path)
         api.make_ensemble([study], out, size=1)
     assert api.make_ensemble([study], out, size=1, metric="log_loss", force=True).objective.direction == "min"
     (out / "ensemble.json").unlink()
-    with pytest.raises(UsageError, match="no pulled checkpoint"):
+    with pytest.raises(UsageError, match="not a pulled checkpoint"):
         api.make_ensemble([study], out, force=True)
     assert list(out.iterdir())
 

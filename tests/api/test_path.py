@@ -107,7 +107,7 @@ def test_a_folder_is_never_overwritten_unasked(study, best, tmp_path):
     stranger = tmp_path / "thesis"
     stranger.mkdir()
     (stranger / "chapter1.txt").write_text("precious")
-    with pytest.raises(UsageError, match="no pulled checkpoint"):
+    with pytest.raises(UsageError, match="not a pulled checkpoint"):
         api.pull_checkpoint(study, trial=best.number, out=stranger, force=True)
     assert (stranger / "chapter1.txt").read_text() == "precious"
 

@@ -135,7 +135,7 @@ def test_sources_of_merged_data_are_scored_apart(pulled):
     prepared_input = open_input(pulled, EvaluationRequest())
     source = np.array(["a", "b"] * (len(prepared_input.loaded.hard) // 2))
     merged = replace(prepared_input, loaded=replace(prepared_input.loaded, source=source))
-    view = evaluate.judge(pulled, merged, EvaluationRequest())
+    view = evaluate.evaluate_checkpoint(pulled, merged, EvaluationRequest())
     assert set(view.per_source) == {"a", "b"}
     assert sum(one["n"] for one in view.per_source.values()) == view.n
     mean = sum(one["n"] * one["accuracy"] for one in view.per_source.values()) / view.n
