@@ -126,4 +126,5 @@ def refuse_existing_folder(folder: Path, force: bool, what: str, is_ours: Callab
         raise UsageError(f"{folder} exists", f"give another folder with -o, or --force to replace the {what} in it")
     if not is_ours(folder):
         article = "an" if what[0] in "aeiou" else "a"
-        raise UsageError(f"{folder} is not {article} {what}", "--force replaces only those; give another folder with -o")
+        hint = "--force replaces only those; give another folder with -o"
+        raise UsageError(f"{folder} is not {article} {what}", hint)

@@ -119,7 +119,7 @@ def test_an_unknown_tag_is_told_with_the_known_ones() -> None:
 
 
 def test_a_model_without_a_classifier_is_refused() -> None:
-    with pytest.raises(UsageError, match="no classifier"):
+    with pytest.raises(UsageError, match="not a classifier"):
         Timm().variant("mobilenetv5_300m_enc")
 
 
