@@ -1,4 +1,4 @@
-"""Make a checked StudySpec of what a command or a study file asks for; all mistakes are found at once."""
+"""Make a checked StudySpec of what a command or a study file asks for; all mistakes are reported at once."""
 
 import re
 import unicodedata
@@ -27,10 +27,10 @@ TRIALS = int(BY_NAME["trials"].default)
 
 
 class Mistakes:
-    """Mistakes found so far, each with the key or flag it belongs to."""
+    """Collect mistakes, each with the key or flag it belongs to."""
 
     def __init__(self, lines: Sequence[str] = ()) -> None:
-        self.found: list[tuple[str, FersearchError]] = []
+        self.errors: list[tuple[str, FersearchError]] = []
         self.lines = list(lines)
 
     @contextmanager
@@ -39,21 +39,21 @@ class Mistakes:
         try:
             yield
         except UsageError as error:
-            self.found.append((key, error))
+            self.errors.append((key, error))
 
     def settle(self, file: Path | None = None) -> None:
-        """Raise all that was found: one as it is, several or a file's together."""
-        lines = [*self.lines, *(mistake(key, error) for key, error in self.found)]
+        """Raise what was collected: one error as it is, several or a file's together."""
+        lines = [*self.lines, *(mistake(key, error) for key, error in self.errors)]
         if file is not None and lines:
             raise StudyFileError(str(file), lines)
-        if len(self.found) == 1:
-            raise self.found[0][1]
-        if self.found:
+        if len(self.errors) == 1:
+            raise self.errors[0][1]
+        if self.errors:
             raise UsageError(f"{len(lines)} mistakes", "\n  ".join(lines))
 
 
 def dataset_options(dataset: Dataset, given: Mapping[str, str], mistakes: Mistakes) -> dict[str, Value]:
-    """Each option of a dataset with its one value: the one given, else its default."""
+    """Return each option of a dataset with its one value: the one given, else its default."""
     values: dict[str, Value] = {}
     for name, text in given.items():
         with mistakes.at(f"dataset.options.{name}"):
@@ -113,7 +113,7 @@ def plan(
     """Check a request against the components and the space.
 
     Args:
-        file: the study file that the request comes from, if any, and the mistakes found in it `before`.
+        file: the study file that the request comes from, if any, and the mistakes that reading it gave, `before`.
         names: the studies there are, so that a default name is free.
 
     Raises:
@@ -126,14 +126,13 @@ def plan(
     _check_crop(space, options, mistakes)
     objectives = _objectives(request.objectives or OBJECTIVES, registry, mistakes)
     unseen = _unseen(request.unseen, registry, mistakes)
-    _check_words(request, mistakes)
-    if request.sampler in FINITE and not mistakes.found:
+    _check_options(request, mistakes)
+    if request.sampler in FINITE and not mistakes.errors:
         with mistakes.at("sampler"):
             check_finite(space, request.sampler)
     mistakes.settle(file)
     return StudySpec(
-        name=request.name
-        or _free_name(_named(f"{request.architecture}-{request.dataset}")[: LONGEST_NAME - 20], names),
+        name=request.name or default_name(request, names),
         architecture=request.architecture,
         dataset=request.dataset,
         objectives=objectives,
@@ -157,7 +156,7 @@ def plan(
 def _components(
     request: StudyRequest, registry: Registry, mistakes: Mistakes
 ) -> tuple[Architecture | None, Dataset | None]:
-    """The architecture, its weights checked, and the dataset; None where it is unknown."""
+    """Return the architecture, its weights checked, and the dataset; None where it is unknown."""
     architecture: Architecture | None = None
     dataset: Dataset | None = None
     with mistakes.at("model"):
@@ -171,7 +170,7 @@ def _components(
 
 
 def _data(dataset: Dataset, request: StudyRequest, mistakes: Mistakes) -> tuple[Path | None, dict[str, Value]]:
-    """Where the dataset's files are, from now on for this study whatever its name leads to later; and its options."""
+    """Return where the dataset's files are, whatever its name leads to later, and the dataset's options."""
     source = None
     with mistakes.at("data"):
         source = _source(dataset, request.data)
@@ -185,7 +184,7 @@ def _space(
     registry: Registry,
     mistakes: Mistakes,
 ) -> Space:
-    """The narrowed space; where a component is unknown, what all share is checked, and what none brings is told."""
+    """Return the narrowed space; where a component is unknown, check what all share and refuse what none brings."""
     settings = _settings(request)
     if architecture is not None and dataset is not None:
         offered = recipe(architecture, dataset, pretrained=request.weights is not None)
@@ -197,7 +196,7 @@ def _space(
 
 
 def _brought(registry: Registry) -> set[str]:
-    """The names that some component adds to the space that all share."""
+    """Return the names that some component adds to the space that all share."""
     added = {name for architecture in registry.architectures.values() for name in architecture.space}
     return {"target", *freezing((), pretrained=False), *added}
 
@@ -218,14 +217,14 @@ def _protocol(request: StudyRequest) -> Protocol:
 def narrow_space(
     offered: Space, settings: Mapping[str, str], mistakes: Mistakes, lenient: Container[str] = ()
 ) -> Space:
-    """Narrow a space setting by setting, so that every wrong one is found."""
+    """Narrow a space setting by setting, so that every wrong one is reported."""
     sound = dict(settings)
     for name in settings:
-        found = len(mistakes.found)
+        before = len(mistakes.errors)
         concerned = {name, *_parents(offered, name)}
         with mistakes.at(name if name == "epochs" else f"space.{name}"):
             offered.narrowed({key: text for key, text in sound.items() if key in concerned}, lenient)
-        if len(mistakes.found) > found:
+        if len(mistakes.errors) > before:
             del sound[name]
     with mistakes.at("space"):
         offered = offered.narrowed(sound, lenient)
@@ -253,17 +252,17 @@ def parse_objective(text: str, registry: Registry) -> Objective:
 
 
 def _objectives(texts: Sequence[str], registry: Registry, mistakes: Mistakes) -> tuple[Objective, ...]:
-    found: list[Objective] = []
+    objectives: list[Objective] = []
     for text in texts:
         with mistakes.at("objectives"):
             objective = parse_objective(text, registry)
-            if any(objective.metric == other.metric for other in found):
+            if any(objective.metric == other.metric for other in objectives):
                 raise UsageError(f"objective '{objective.metric}' is given twice", "name each metric once")
-            found.append(objective)
-    return tuple(found)
+            objectives.append(objective)
+    return tuple(objectives)
 
 
-def _check_words(request: StudyRequest, mistakes: Mistakes) -> None:
+def _check_options(request: StudyRequest, mistakes: Mistakes) -> None:
     for option in OPTIONS:
         given = getattr(request, option.name, None)
         if given is None:
@@ -275,10 +274,10 @@ def _check_words(request: StudyRequest, mistakes: Mistakes) -> None:
                 _check_number(option.name, given, option.least)
     if request.folds is not None and request.split not in (None, "kfold"):
         error = UsageError(f"folds {request.folds} with split {request.split}", "only split = kfold has folds")
-        mistakes.found.append(("folds", error))
+        mistakes.errors.append(("folds", error))
     if request.ratios is not None and request.split == "official":
         error = UsageError("ratios with split official", "they say how images are drawn; leave one of the two out")
-        mistakes.found.append(("ratios", error))
+        mistakes.errors.append(("ratios", error))
     with mistakes.at("name"):
         _check_name(request.name)
     with mistakes.at("keep"):
@@ -296,8 +295,8 @@ def _check_name(name: str | None) -> None:
     if name is None:
         return
     if len(name) > LONGEST_NAME:
-        told = f"'{name[:20]}...' is not a valid name for a study: it has {len(name)} characters"
-        raise UsageError(told, f"use at most {LONGEST_NAME}")
+        problem = f"'{name[:20]}...' is not a valid name for a study: it has {len(name)} characters"
+        raise UsageError(problem, f"use at most {LONGEST_NAME}")
     if name and _named(name) == name and not name.startswith("-"):
         return
     meant = _named(name).lstrip("-")
@@ -308,12 +307,8 @@ def _check_name(name: str | None) -> None:
     )
 
 
-def _default_name(request: StudyRequest) -> str:
-    return _named(f"{request.architecture}-{request.dataset}")[: LONGEST_NAME - 20]
-
-
 def _named(text: str) -> str:
-    """What of a text can name a study: letters of any script, digits and `NAME_SIGNS`, the rest as `-`."""
+    """Return what of a text can name a study: letters of any script, digits and `NAME_SIGNS`, the rest as `-`."""
     kept = (c if c in NAME_SIGNS or c.isdecimal() or unicodedata.category(c)[0] in "LM" else "-" for c in text)
     return re.sub(r"\.{2,}", ".", "".join(kept))
 
@@ -334,8 +329,8 @@ def unseen_dataset(text: str) -> tuple[str, Path | None]:
 
 
 def _unseen(texts: Sequence[str], registry: Registry, mistakes: Mistakes) -> tuple[str, ...]:
-    """The datasets as they were named, each path absolute; one that its name alone does not find needs a path."""
-    found = []
+    """Return the datasets as named, each path absolute; one that its name alone does not locate needs a path."""
+    datasets = []
     for text in texts:
         name, path = unseen_dataset(text)
         with mistakes.at("unseen"):
@@ -344,19 +339,19 @@ def _unseen(texts: Sequence[str], registry: Registry, mistakes: Mistakes) -> tup
                 path = locate(dataset, path)
             elif dataset.named_by_path:
                 raise UsageError(f"unseen {name}: its name alone does not say where it is", f"write {name}=PATH")
-        found.append(name if path is None else f"{name}={path}")
-    return tuple(found)
+        datasets.append(name if path is None else f"{name}={path}")
+    return tuple(datasets)
 
 
 def _check_crop(space: Space, options: Mapping[str, Value], mistakes: Mistakes) -> None:
-    """A crop must fit into the images; where the dataset does not say their size, the trial will."""
+    """Refuse a crop larger than the images; where the dataset does not give their size, the trial will."""
     size = options.get("image_size")
     if "crop" not in space or size is None:
         return
     largest = max(int(value) for value in values_of(space["crop"]))
     if largest > int(size):
         error = UsageError(f"crop: {largest} pixels of images of {size}", f"crop {size} or less, or raise --image-size")
-        mistakes.found.append(("space.crop", error))
+        mistakes.errors.append(("space.crop", error))
 
 
 def _settings(request: StudyRequest) -> dict[str, str]:
@@ -370,7 +365,9 @@ def _parents(space: Space, name: str) -> set[str]:
     return direct | {above for parent in direct for above in _parents(space, parent)}
 
 
-def _free_name(base: str, names: Sequence[str]) -> str:
+def default_name(request: StudyRequest, names: Sequence[str]) -> str:
+    """Return `ARCHITECTURE-DATASET`, with a number where that is one of `names`."""
+    base = _named(f"{request.architecture}-{request.dataset}")[: LONGEST_NAME - 20]
     if base not in names:
         return base
     number = 2
@@ -380,7 +377,7 @@ def _free_name(base: str, names: Sequence[str]) -> str:
 
 
 def _settled(weights: str | None, architecture: Architecture | None) -> str | None:
-    """A file's whole path, so that the study finds it from any folder; a named source as it is."""
+    """Return a file's whole path, so that the study finds it from any folder; a named source as it is."""
     if weights is None or (architecture is not None and weights in architecture.weights):
         return weights
     return str(Path(weights).expanduser().absolute())

@@ -20,7 +20,7 @@ class Objective:
     direction: Direction
 
     def loss(self, value: float) -> float:
-        """The value as something to minimise."""
+        """Return the value as something to minimise."""
         return -value if self.direction == "max" else value
 
     def __str__(self) -> str:
@@ -49,7 +49,7 @@ class Constraint:
         )
 
     def holds(self, values: Mapping[str, float]) -> bool:
-        """Whether the values have the metric and keep the bound."""
+        """Return whether the values have the metric and keep the bound."""
         value = values.get(self.metric)
         if value is None:
             return False
@@ -87,12 +87,12 @@ class Protocol:
 
     @property
     def folded(self) -> bool:
-        """Whether a trial is trained on several splits."""
+        """Return whether a trial is trained on several splits."""
         return self.split in ("kfold", "loso")
 
     @property
     def in_rounds(self) -> bool:
-        """Whether a trial trains more than once."""
+        """Return whether a trial trains more than once."""
         return self.folded or self.repeats > 1
 
     def to_json(self) -> dict[str, Any]:
@@ -217,7 +217,7 @@ class StudySpec:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The spec that `to_json` wrote; one that does not say what to keep was promised every checkpoint."""
+        """Read the spec that `to_json` wrote; one that does not say what to keep was promised every checkpoint."""
         known = {"architecture" if name == "model" else name: value for name, value in data.items()}
         known["keep"] = Keep.parse(data.get("keep", "all"))
         known["objectives"] = tuple(Objective(**item) for item in data["objectives"])

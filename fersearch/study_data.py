@@ -1,4 +1,4 @@
-"""The data of a study: found, prepared, and held to what the study began with."""
+"""The data of a study: located, prepared, and compared with what the study began with."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -83,7 +83,7 @@ def open_study_data(
 def prepared_data(
     registry: Registry, study: StudyRow, given: Path | None = None, progress: Progress | None = None
 ) -> tuple[Dataset, arrays.Prepared, Path | None]:
-    """A study's dataset, its prepared copy, made if need be, and where its files are (None for none).
+    """Return a study's dataset, its prepared copy, made if need be, and where its files are (None for none).
 
     Raises:
         DataError: the data is missing or broken.
@@ -99,48 +99,48 @@ def prepared_data(
 
 
 def recorded_data(study: StudyRow, digest: str = "") -> Identity:
-    """The data that a study is about; with the `digest` that a trial carries the data which that trial saw.
+    """Return the data that a study is about, or that a trial saw which carries `digest`.
 
     It is empty where that was not recorded.
     """
     records = [study.data, *study.data.get("earlier", ())]
-    found = [each for each in records if not digest or each.get("seen", {}).get("digest") == digest]
-    return Identity.from_json(found[0]) if found else Identity()
+    matching = [each for each in records if not digest or each.get("seen", {}).get("digest") == digest]
+    return Identity.from_json(matching[0]) if matching else Identity()
 
 
-def settle(study: StudyRow, found: Identity, read_trials: Callable[[], Sequence[Trial]], accept: bool) -> Settled:
-    """Hold the data found now against the study's own; with `accept` other data takes its place.
+def settle(study: StudyRow, now: Identity, read_trials: Callable[[], Sequence[Trial]], accept: bool) -> Settled:
+    """Compare the data located `now` with the study's own; with `accept` other data takes its place.
 
-    A study without a record takes what is found. `read_trials` gives its trials, where they matter.
+    A study without a record takes the data of now. `read_trials` gives its trials, where they matter.
 
     Raises:
         DataError: it is other data, and that was not accepted.
     """
-    then, told = recorded_data(study), study.data.get("seen", {}).get("digest", "")
-    if not then.agrees(found):
+    then, seen = recorded_data(study), study.data.get("seen", {}).get("digest", "")
+    if not then.agrees(now):
         if not accept:
-            raise refusal(study, then, found)
-        return _replaced(study, then, found, read_trials())
-    record = {**study.data, **found.to_json()}
+            raise refusal(study, then, now)
+        return _replaced(study, then, now, read_trials())
+    record = {**study.data, **now.to_json()}
     notes: list[str] = []
-    if not told and (trials := read_trials()):
-        notes += _adopted(study, found, trials)
-    if told and then.files and found.files and then.files != found.files:
+    if not seen and (trials := read_trials()):
+        notes += _adopted(study, now, trials)
+    if seen and then.files and now.files and then.files != now.files:
         notes.append(
-            f"the files differ from those of the run before ({short(then.files)}, now {short(found.files)}), "
+            f"the files differ from those of the run before ({short(then.files)}, now {short(now.files)}), "
             "but all that trials and the test split see is the same"
         )
-    renamed = {} if told == found.seen else {told: found.seen}
+    renamed = {} if seen == now.seen else {seen: now.seen}
     return Settled(record, renamed, notes)
 
 
-def refusal(study: StudyRow, then: Identity, found: Identity) -> Exception:
-    """The error that a study's data is not what it began with, and both ways out."""
+def refusal(study: StudyRow, then: Identity, now: Identity) -> Exception:
+    """Return the error that a study's data is not what it began with, and both ways out."""
     name = study.name
     return difference(
         f"the data of study '{name}' is not what it began with",
         then,
-        found,
+        now,
         (
             f"restore it, or give the folder that holds it: fersearch study run {name} --data PATH",
             f"or go on with the data as it is now: fersearch study run {name} --accept-data-change",
@@ -148,20 +148,18 @@ def refusal(study: StudyRow, then: Identity, found: Identity) -> Exception:
     )
 
 
-def _adopted(study: StudyRow, found: Identity, trials: Sequence[Trial]) -> Iterator[str]:
-    yield (
-        f"study {study.name} was made before its data was recorded; what is found now is taken for it: {found.told()}"
-    )
+def _adopted(study: StudyRow, now: Identity, trials: Sequence[Trial]) -> Iterator[str]:
+    yield (f"study {study.name} was made before its data was recorded; what is found now is taken for it: {now.told()}")
     trained = _trained_arrays(trials)
-    if trained not in ("", found.arrays):
+    if trained not in ("", now.arrays):
         yield (
             f"but its checkpoints were trained on images or labels that were read otherwise (arrays {short(trained)}, "
-            f"now {short(found.arrays)}): look what has changed before you compare"
+            f"now {short(now.arrays)}): look what has changed before you compare"
         )
 
 
 def _trained_arrays(trials: Sequence[Trial]) -> str:
-    """The digest of the arrays that the newest kept checkpoint was trained on; empty where none is at hand."""
+    """Return the digest of the arrays that the newest kept checkpoint was trained on; empty where none is at hand."""
     artifacts = Artifacts(artifacts_folder())
     for trial in reversed(trials):
         with suppress(FersearchError):
@@ -170,17 +168,17 @@ def _trained_arrays(trials: Sequence[Trial]) -> str:
     return ""
 
 
-def _replaced(study: StudyRow, then: Identity, found: Identity, trials: Sequence[Trial]) -> Settled:
+def _replaced(study: StudyRow, then: Identity, now: Identity, trials: Sequence[Trial]) -> Settled:
     before = {name: value for name, value in study.data.items() if name != "earlier"}
     earlier = [*study.data.get("earlier", ()), {**before, "baseline": dict(study.baseline)}]
-    known = [each.get("baseline") for each in earlier if each.get("seen", {}).get("digest") == found.seen]
-    notes = [f"study {study.name} goes on with other data", f"then: {then.told()}", f"now:  {found.told()}"]
-    notes += _told_of(trials, found, study.spec.budget.trials)
-    return Settled({**found.to_json(), "earlier": earlier}, {}, notes, next(filter(None, reversed(known)), {}))
+    known = [each.get("baseline") for each in earlier if each.get("seen", {}).get("digest") == now.seen]
+    notes = [f"study {study.name} goes on with other data", f"then: {then.told()}", f"now:  {now.told()}"]
+    notes += _notes_on_trials(trials, now, study.spec.budget.trials)
+    return Settled({**now.to_json(), "earlier": earlier}, {}, notes, next(filter(None, reversed(known)), {}))
 
 
-def _told_of(trials: Sequence[Trial], found: Identity, budget: int) -> Iterator[str]:
-    others = [trial for trial in trials if not trial.saw(found.seen)]
+def _notes_on_trials(trials: Sequence[Trial], now: Identity, budget: int) -> Iterator[str]:
+    others = [trial for trial in trials if not trial.saw(now.seen)]
     ended = sum(trial.state.ended for trial in others)
     waiting = len(others) - ended
     if ended:
@@ -195,5 +193,5 @@ def _told_of(trials: Sequence[Trial], found: Identity, budget: int) -> Iterator[
 
 
 def _targets(spec: StudySpec, dataset: Dataset) -> list[str]:
-    """Every training target that a trial of a study may have."""
+    """Return every training target that a trial of a study may have."""
     return [str(value) for value in values_of(spec.space["target"])] if "target" in spec.space else [dataset.targets[0]]

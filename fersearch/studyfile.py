@@ -1,7 +1,7 @@
-"""Reads a study file: TOML in, the keywords of `api.create_study` out, all mistakes of a file at once.
+"""Read a study file: TOML in, the keywords of `api.create_study` out, all mistakes of a file at once.
 
 It knows the file's shape and not the plugins' names. What only the registry can judge (an unknown
-parameter, a value out of range) is judged by the api, which words it with `mistake`. Paths in the
+parameter, a value out of range) is checked by planning, which gives it its line with `mistake`. Paths in the
 file are relative to it.
 """
 
@@ -44,7 +44,7 @@ class StudyFile:
         """
         models: Sequence[str | None] = [flags["model"]] if flags.get("model") else self.models or [None]
         datasets = self._datasets(flags.get("dataset"))
-        found = []
+        studies = []
         for model in models:
             for dataset in datasets:
                 kept = merged({**self.options, **dataset, **({"model": model} if model else {})}, flags)
@@ -52,8 +52,8 @@ class StudyFile:
                 parts += [dataset["dataset"]] if len(datasets) > 1 else []
                 if parts:
                     kept["name"] = "/".join(map(str, [kept.get("name") or self.path.stem, *parts]))
-                found.append(kept)
-        return found
+                studies.append(kept)
+        return studies
 
     def _datasets(self, given: str | None) -> Sequence[Mapping[str, Any]]:
         if given is None:
@@ -75,7 +75,7 @@ def merged(options: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str, An
 
 
 def mistake(key: str, error: FersearchError) -> str:
-    """One line of a StudyFileError for an error that only the registry could find.
+    """Return one line of a StudyFileError for an error that only the registry can detect.
 
     `key` is where it stands: `model`, `dataset`, `space.momentum`, `dataset.options.classes`.
     """
@@ -101,7 +101,7 @@ def read(path: Path) -> tuple[StudyFile, list[str]]:
         problems: list[dict[str, Any]] = [
             {**problem, "loc": _written(data, problem["loc"])} for problem in error.errors(include_url=False)
         ]
-        mistakes += map(_worded, problems)
+        mistakes += map(_line, problems)
         for problem in problems:
             _drop(data, problem["loc"])
         study = StudySection.model_validate(data)
@@ -117,7 +117,7 @@ def read(path: Path) -> tuple[StudyFile, list[str]]:
 
 
 def _written(data: Mapping[str, Any], place: Sequence[Any]) -> tuple[Any, ...]:
-    """Where a mistake stands in the file, which may write one thing where a list is read."""
+    """Return where a mistake stands in the file, which may write one thing where a list is read."""
     one = len(place) > 1 and isinstance(place[1], int) and not isinstance(data.get(place[0]), list)
     return (place[0], *place[2:]) if one else tuple(place)
 
@@ -161,8 +161,8 @@ def _parsed(path: Path) -> dict[str, Any]:
 
 
 def _unusable(data: Mapping[str, Any]) -> list[str]:
-    """What TOML allows and nothing here can use: null characters, which no path has, and lists in lists in lists."""
-    found = []
+    """Return what TOML allows and nothing here can use: null characters, which no path has, and deep nesting."""
+    mistakes = []
     waiting: list[tuple[str, Any, int]] = [("", data, 0)]
     while waiting:
         place, value, depth = waiting.pop()
@@ -173,24 +173,24 @@ def _unusable(data: Mapping[str, Any]) -> list[str]:
         elif isinstance(value, list):
             waiting += [(place, inner, depth + 1) for inner in value]
         elif isinstance(value, str) and "\0" in value:
-            found.append(f"{place}: holds a null character")
-    return sorted(found)
+            mistakes.append(f"{place}: holds a null character")
+    return sorted(mistakes)
 
 
 def _clashes(data: Mapping[str, Any]) -> list[str]:
-    """Keys that say one thing twice."""
-    found = []
+    """Return the keys that say one thing twice."""
+    mistakes = []
     dataset, space = data.get("dataset"), data.get("space")
     if "data" in data and isinstance(dataset, dict) and "data" in dataset:
-        found.append("data: given twice, also as dataset.data; keep one")
+        mistakes.append("data: given twice, also as dataset.data; keep one")
     if "data" in data and isinstance(dataset, list) and len(dataset) > 1:
-        found.append("data: one folder for several datasets; write it into each [[dataset]]")
+        mistakes.append("data: one folder for several datasets; write it into each [[dataset]]")
     protocol = data.get("protocol")
     if isinstance(protocol, dict) and {"seed", "split_seed"} <= set(protocol):
-        found.append("protocol.seed: given twice, also as protocol.split_seed; keep split_seed")
+        mistakes.append("protocol.seed: given twice, also as protocol.split_seed; keep split_seed")
     if "epochs" in data and isinstance(space, dict) and "epochs" in space:
-        found.append("epochs: given twice, also as space.epochs; keep one")
-    return found
+        mistakes.append("epochs: given twice, also as space.epochs; keep one")
+    return mistakes
 
 
 def _options(study: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,8 +212,8 @@ def _dataset(section: Mapping[str, Any], data: str | None, folder: Path) -> dict
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _worded(problem: Mapping[str, Any]) -> str:
-    """One of pydantic's findings as `key: what came; what is offered`."""
+def _line(problem: Mapping[str, Any]) -> str:
+    """Return one of pydantic's errors as `key: what came; what is offered`."""
     place = [str(part) for part in problem["loc"]]
     key, kind, came, context = ".".join(place), problem["type"], problem["input"], problem.get("ctx", {})
     if kind == "extra_forbidden":
@@ -235,7 +235,7 @@ def _unknown(place: Sequence[str]) -> str:
 
 
 def _expected(kind: str, context: Mapping[str, Any], fallback: str) -> str:
-    words = {
+    problems = {
         "int_type": "is not a whole number",
         "int_from_float": "is not a whole number",
         "float_type": "is not a number",
@@ -249,4 +249,4 @@ def _expected(kind: str, context: Mapping[str, Any], fallback: str) -> str:
         "too_short": f"needs {context.get('min_length')} values",
         "too_long": f"has more than {context.get('max_length')} values",
     }
-    return words.get(kind) or f"cannot be used: {fallback[:1].lower()}{fallback[1:]}"
+    return problems.get(kind) or f"cannot be used: {fallback[:1].lower()}{fallback[1:]}"

@@ -67,7 +67,7 @@ def create_from_file(
 
 
 def _names(storage: str | None) -> list[str]:
-    """The names of the studies there are; a database that is not there is not made."""
+    """Return the names of the studies there are; create no database."""
     try:
         with open_store(storage) as store:
             return store.study_names()
@@ -135,7 +135,7 @@ def study_schema() -> dict[str, Any]:
 
 
 def used_files(registry: Registry, spec: StudySpec) -> list[PluginFile]:
-    """The single plugin files that a study cannot run without: its model's, its dataset's, its objectives'."""
+    """Return the plugin files that a study needs: its architecture's, its dataset's, its objectives'."""
     metrics = [registry.metric(objective.metric) for objective in spec.objectives]
     used = [registry.architecture(spec.architecture), registry.dataset(spec.dataset), *metrics]
     files = {file.digest: file for file in map(registry.file_of, used) if file is not None}
@@ -145,13 +145,13 @@ def used_files(registry: Registry, spec: StudySpec) -> list[PluginFile]:
 def _from_file(
     path: Path, overrides: Mapping[str, Any], plugins: Iterable[Path], names: Sequence[str]
 ) -> tuple[Registry, list[StudySpec]]:
-    """Plan a file's studies; the file's own mistakes and those against the components are told together."""
+    """Plan a file's studies; the file's own mistakes and those against the components are reported together."""
     file, mistakes = studyfile.read(path)
     registry = components([*file.plugins, *plugins])
     given = overrides.get("settings")
     lenient = set(file.options.get("settings", {})) - set(given) if given else set()
     specs: list[StudySpec] = []
-    found: list[str] = []
+    refused: list[str] = []
     for options in file.studies(overrides):
         for key in ("model", "dataset"):
             if key not in options:
@@ -163,7 +163,7 @@ def _from_file(
             request = StudyRequest(options.pop("model"), **options, lenient=lenient)
             specs.append(plan(request, registry, file=path, before=mistakes, names=taken))
         except StudyFileError as error:
-            found += error.mistakes
-    if found:
-        raise StudyFileError(str(path), list(dict.fromkeys(found)))
+            refused += error.mistakes
+    if refused:
+        raise StudyFileError(str(path), list(dict.fromkeys(refused)))
     return registry, specs

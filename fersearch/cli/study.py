@@ -46,7 +46,7 @@ NoRun = Annotated[bool, typer.Option("--no-run", help="Only create it.")]
 def create(
     file: File = None,
     *,
-    wishes: StudyFlags,
+    asked: StudyFlags,
     how: RunFlags,
     no_run: NoRun = False,
     storage: Storage = None,
@@ -56,17 +56,17 @@ def create(
     from fersearch import api
     from fersearch.cli import progress, render
 
-    given = wishes.keywords()
+    given = asked.keywords()
     plugins = given.pop("plugins", [])
     options = how.options()
     api.check_run(options)
     if file is None:
         _need(given)
-    with progress.preparation(render.console(stderr=True)) as told:
+    with progress.preparation(render.console(stderr=True)) as shown:
         if file is not None:
-            specs = api.create_from_file(file, given, plugins=plugins, storage=storage, progress=told)
+            specs = api.create_from_file(file, given, plugins=plugins, storage=storage, progress=shown)
         else:
-            specs = [api.create_study(**given, plugins=plugins, storage=storage, progress=told)]
+            specs = [api.create_study(**given, plugins=plugins, storage=storage, progress=shown)]
     names = [spec.name for spec in specs]
     if no_run:
         return _created(names, storage, as_json)
@@ -121,13 +121,13 @@ def stop(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
 @app.command()
 @flat
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="A study file.")], *, wishes: StudyFlags
+    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="A study file.")], *, asked: StudyFlags
 ) -> None:
-    """Check a study file and tell all its mistakes; nothing is stored."""
+    """Check a study file and report all its mistakes; nothing is stored."""
     from fersearch import api
     from fersearch.cli import render
 
-    given = wishes.keywords()
+    given = asked.keywords()
     plugins = given.pop("plugins", [])
     specs = api.check_file(file, given, plugins=plugins)
     render.show(f"{file} is sound")
@@ -149,14 +149,14 @@ def list_(storage: Storage = None, as_json: AsJson = False) -> None:
     from fersearch import api
     from fersearch.cli import render
 
-    found = api.list_studies(storage)
+    studies = api.list_studies(storage)
     if as_json:
         from fersearch.api import records
         from fersearch.cli.as_json import dump
 
-        dump([records.Study.of(one) for one in found])
+        dump([records.Study.of(one) for one in studies])
     else:
-        render.show(render.studies(found))
+        render.show(render.studies(studies))
 
 
 @app.command()
@@ -181,14 +181,14 @@ def front(name: Name, where: Where = None, storage: Storage = None, as_json: AsJ
     from fersearch import api
     from fersearch.cli import render
 
-    found = api.front(name, where=where or (), storage=storage)
+    best = api.front(name, where=where or (), storage=storage)
     if as_json:
         from fersearch.api import records
         from fersearch.cli.as_json import dump
 
-        dump([records.Trial.of(one) for one in found.trials])
+        dump([records.Trial.of(one) for one in best.trials])
     else:
-        render.show(render.front(found))
+        render.show(render.front(best))
 
 
 @app.command()
@@ -291,8 +291,8 @@ def _created(names: Sequence[str], storage: str | None, as_json: bool) -> int:
         from fersearch.api import records
         from fersearch.cli.as_json import dump
 
-        found = [records.StudyDetail.of_view(api.show_study(name, storage)) for name in names]
-        dump(found if len(names) > 1 else found[0])
+        details = [records.StudyDetail.of_view(api.show_study(name, storage)) for name in names]
+        dump(details if len(names) > 1 else details[0])
         return 0
     where = ["--storage", masked_url(storage)] if storage else []
     for name in names:
@@ -315,8 +315,8 @@ def _run_each(names: Sequence[str], options: "RunOptions", verbose: bool, *, sto
         from fersearch.api import records
         from fersearch.cli.as_json import dump
 
-        found = [records.StudyRun.of_run(view, front) for view, front in runs]
-        dump(found if len(names) > 1 else found[0])
+        ended = [records.StudyRun.of_run(view, front) for view, front in runs]
+        dump(ended if len(names) > 1 else ended[0])
     if failures:
         raise FersearchError(f"{len(failures)} of {len(names)} studies failed: {', '.join(failures)}")
     return 0
@@ -332,22 +332,22 @@ def _run(
     errors.notices()
     watcher = progress.watcher(render.console(stderr=as_json), options.timeout, verbose)
     view = api.run_study(name, options, observer=watcher, storage=storage)
-    found = api.front(name, storage=storage)
+    best = api.front(name, storage=storage)
     if not as_json and view.counts.get("complete"):
-        render.show("", render.front(found), "", render.commands(_next(view, storage, options.artifacts, found)))
+        render.show("", render.front(best), "", render.commands(_next(view, storage, options.artifacts, best)))
     if not view.counts.get("complete") and view.counts.get("failed"):
         raise FersearchError(f"every trial of study '{name}' failed", f"see why: fersearch trial show {name} 0")
-    return view, found
+    return view, best
 
 
-def _next(view: Any, storage: str | None, artifacts: str | None, found: Any) -> list[list[str]]:
+def _next(view: Any, storage: str | None, artifacts: str | None, best: Any) -> list[list[str]]:
     """What to type after a study; `artifacts` is where its checkpoints are, if a flag said so."""
     name, trust = view.name, ["--trust-plugin"] if view.plugins else []
     where = ["--storage", masked_url(storage)] if storage else []
     lines = [["export", f"FERSEARCH_ARTIFACTS={artifacts}"]] if artifacts else []
     lines += [["fersearch", "study", "front", name, *where], ["fersearch", "trial", "list", name, *where]]
-    if found.trials:
-        folder = pulled_folder(name, found.trials[0].number)
+    if best.trials:
+        folder = pulled_folder(name, best.trials[0].number)
         lines.append(["fersearch", "checkpoint", "pull", name, *where])
         lines.append(["fersearch", "predict", str(folder), "FACE.png", *trust])
     return lines
