@@ -11,7 +11,7 @@ from fersearch.errors import PluginError, UsageError
 from fersearch.files import atomic_folder, refuse_existing_folder
 from fersearch.plugins import PluginFile, kept_name
 from fersearch.registry import Registry
-from fersearch.training.card import ENSEMBLE, read_card, read_ensemble_card
+from fersearch.training.card import ENSEMBLE, read_card, read_card_file, read_ensemble_card
 
 if TYPE_CHECKING:
     from fersearch.ensembles.model import RestoredEnsemble
@@ -76,13 +76,20 @@ def refuse_existing(folder: Path, force: bool) -> None:
     refuse_existing_folder(folder, force, "pulled checkpoint", lambda it: (it / CARD).is_file() or is_ensemble(it))
 
 
+def folder_card(folder: Path) -> dict[str, Any]:
+    """Return the checked `card.json` of a folder; FersearchError if it cannot be read."""
+    return read_card_file(folder / CARD)
+
+
 def card_of(path: Path) -> dict[str, Any]:
-    """The card of what lies at a path, a pulled checkpoint or an ensemble.
+    """Return the card of what lies at a path, a pulled checkpoint, an exported model or an ensemble.
 
     Raises:
         FersearchError: there is none, or it cannot be read.
     """
-    return read_ensemble_card(Path(path)) if is_ensemble(path) else read_card(weights_file(path))
+    if is_ensemble(path):
+        return read_ensemble_card(Path(path))
+    return folder_card(Path(path)) if _has_card_alone(Path(path)) else read_card(weights_file(path))
 
 
 def weights_file(path: Path) -> Path:
@@ -113,6 +120,11 @@ def trusted_registry(path: Path, trust_plugin: bool) -> Registry:
             "read it, then allow it with --trust-plugin (in Python: trust_plugin=True)",
         )
     return components(found, folder=False)
+
+
+def _has_card_alone(folder: Path) -> bool:
+    """Return whether a folder has a card without weights, as an exported model's has."""
+    return (folder / CARD).is_file() and not (folder / WEIGHTS).is_file()
 
 
 def _within_checkpoint() -> bool:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         verify_dataset,
     )
     from fersearch.api.export import export_study, write_export
+    from fersearch.api.exports import export_checkpoint
     from fersearch.api.plugins import check_plugin, list_plugins, new_plugin, show_plugin
     from fersearch.api.reruns import rerun_trial
     from fersearch.api.run import run_study
@@ -54,6 +55,7 @@ _HOMES = {
     "delete_study": "fersearch.api.studies",
     "diagnose": "fersearch.maintenance.doctor",
     "evaluate": "fersearch.evaluation.evaluate",
+    "export_checkpoint": "fersearch.api.exports",
     "export_dataset": "fersearch.api.datasets",
     "export_study": "fersearch.api.export",
     "front": "fersearch.api.studies",
@@ -98,6 +100,7 @@ __all__ = [
     "delete_study",
     "diagnose",
     "evaluate",
+    "export_checkpoint",
     "export_dataset",
     "export_study",
     "front",

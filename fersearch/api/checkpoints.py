@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fersearch.api.exports import FORMATS, export_checkpoint
 from fersearch.context import open_store
+from fersearch.errors import lookup
 from fersearch.evaluation.pulling import Pulled, choose, pull
 from fersearch.home import pulled_folder
 
@@ -39,6 +41,8 @@ def pull_checkpoint(
     where: Sequence[str] = (),
     out: Path | None = None,
     force: bool = False,
+    format: str = "safetensors",
+    trust_plugin: bool = False,
     storage: str | None = None,
 ) -> Pulled:
     """Copy a trial's checkpoint, checked, with its card and the plugin file it needs, into a folder.
@@ -49,12 +53,18 @@ def pull_checkpoint(
         where: constraints that the trial must keep, as `peak_memory_mb<=500`.
         out: the folder to make; default `./STUDY-trial-N`.
         force: replace what is there.
+        format: `onnx` also exports it there, as `export_checkpoint` does.
+        trust_plugin: run the plugin file that the model needs, to export it.
 
     Raises:
         UsageError: nothing fits, or the folder exists.
         FersearchError: the stored file is missing or broken.
     """
+    lookup("format", format, {"safetensors": 1, **FORMATS})
     with open_store(storage) as store:
         study = store.study(name)
         chosen = choose(store, study, trial, prefer, where)
-        return pull(study, chosen, out or pulled_folder(study.name, chosen.number), force=force)
+        pulled = pull(study, chosen, out or pulled_folder(study.name, chosen.number), force=force)
+    if format == "onnx":
+        export_checkpoint(pulled.path, trust_plugin=trust_plugin, storage=storage)
+    return pulled

@@ -10,6 +10,7 @@ from fersearch.ensembles.building import Ensemble
 from fersearch.evaluation.evaluate import CheckpointEvaluation, EvaluationView
 from fersearch.evaluation.predict import Prediction
 from fersearch.evaluation.pulling import Pulled
+from fersearch.export.exporting import ExportedModel
 from fersearch.maintenance.doctor import Check
 from fersearch.maintenance.garbage import Garbage
 from fersearch.report.comparison.screen import Grid, Line
@@ -29,6 +30,7 @@ __all__ = [
     "Ensemble",
     "EvaluationView",
     "Exported",
+    "ExportedModel",
     "Front",
     "Garbage",
     "Grid",

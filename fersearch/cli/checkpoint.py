@@ -7,7 +7,7 @@ import typer
 
 from fersearch.cli import completion
 from fersearch.cli.command import Group, examples
-from fersearch.cli.flags import AsJson, Storage, Yes
+from fersearch.cli.flags import AsJson, Storage, TrustStored, Yes
 from fersearch.cli.study import confirm
 
 app = typer.Typer(cls=Group, help="Trained weights with everything needed to use them.", no_args_is_help=True)
@@ -50,6 +50,10 @@ def pull(
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder; default ./STUDY-trial-N.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    format: Annotated[
+        str, typer.Option("--format", metavar="safetensors|onnx", help="onnx also exports it there.")
+    ] = "safetensors",
+    trust_plugin: TrustStored = False,
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
@@ -58,7 +62,15 @@ def pull(
     from fersearch.cli import render
 
     pulled = api.pull_checkpoint(
-        study, trial=trial, prefer=prefer, where=where or (), out=out, force=force, storage=storage
+        study,
+        trial=trial,
+        prefer=prefer,
+        where=where or (),
+        out=out,
+        force=force,
+        format=format,
+        trust_plugin=trust_plugin,
+        storage=storage,
     )
     if as_json:
         from fersearch.api import records
@@ -69,6 +81,62 @@ def pull(
         render.show(f"pulled trial {pulled.trial} into {pulled.path}/")
         trust = ["--trust-plugin"] if pulled.plugins else []
         render.show(render.commands([["fersearch", "predict", str(pulled.path), "FACE.png", *trust]]))
+
+
+@app.command(
+    epilog=examples(
+        "fersearch checkpoint export cnn-ferplus-trial-7",
+        "fersearch checkpoint export cnn-ferplus-trial-7 --quantize int8 -o cnn-ferplus-int8",
+    )
+)
+def export(
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CHECKPOINT", help="The folder of a pulled checkpoint, or its weights file.")
+    ],
+    format: Annotated[str, typer.Option("--format", metavar="onnx", help="The kind of file.")] = "onnx",
+    quantize: Annotated[
+        str | None,
+        typer.Option("--quantize", metavar="int8", help="Eight-bit weights and activations, by training images."),
+    ] = None,
+    max_loss: Annotated[
+        float, typer.Option("--max-loss", metavar="F1", help="Macro F1 on validation that eight bits may cost.")
+    ] = 0.01,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="PATH", help="Where the data is that it was trained on.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="A folder to make; default the checkpoint's own.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a model that is in the folder.")] = False,
+    trust_plugin: Annotated[
+        bool, typer.Option("--trust-plugin", help="Run the plugin file that came with the checkpoint.")
+    ] = False,
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> None:
+    """Export a checkpoint as one ONNX file: raw images in, probabilities out; needs neither fersearch nor torch."""
+    from fersearch import api
+    from fersearch.cli import render, render_models
+
+    exported = api.export_checkpoint(
+        checkpoint,
+        format=format,
+        out=out,
+        quantize=quantize,
+        max_loss=max_loss,
+        data=data,
+        force=force,
+        trust_plugin=trust_plugin,
+        storage=storage,
+    )
+    if as_json:
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump(records.ExportedCheckpoint.of(exported))
+    else:
+        render.show(render_models.exported(exported))
+        render.show(render.commands([["fersearch", "predict", str(exported.path.parent), "FACE.png"]]))
 
 
 @app.command()

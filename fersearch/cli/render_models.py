@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 
 from fersearch import formatting
 from fersearch.cli import parts
-from fersearch.cli.parts import Text
+from fersearch.cli.parts import Cell, Text
 
 if TYPE_CHECKING:
     from fersearch.api.results import (
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Compared,
         Ensemble,
         EvaluationView,
+        ExportedModel,
         Garbage,
         Prediction,
         Rerun,
@@ -227,3 +228,20 @@ def _told(each: "Compared") -> str:
     if not each.checked:
         return "not checked"
     return "same" if each.difference == 0 else f"differs by {each.difference:.3g}"
+
+
+def exported(model: "ExportedModel") -> RenderableType:
+    """What was exported: where it is, how it was checked, how large and how fast it is."""
+    entry = model.entry
+    parity, latency = entry["parity"], entry["latency"]
+    real = f"{parity['n']:,} {'generated' if parity['parity_on'] == 'generated' else 'validation'} images"
+    facts: dict[str, Cell] = {
+        "file": str(model.path),
+        "size": formatting.megabytes(entry["bytes"]),
+        "same answers": f"probabilities differ by {parity['max_difference']:.2g} at most, on {real}",
+        "time": f"{latency['median_ms']:.2f} ms an image (median of {latency['runs']} runs in one thread)",
+    }
+    if found := entry["quantization"]:
+        before, after = found["f1_macro_before"], found["f1_macro"]
+        facts["eight bits"] = f"macro F1 {after:.4f} on validation, {before:.4f} before (n = {found['n']:,})"
+    return parts.facts(facts)

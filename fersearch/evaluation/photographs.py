@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fersearch.checkpoint_folder import card_of, is_ensemble, weights_file
+from fersearch.checkpoint_folder import card_of, is_ensemble
 from fersearch.data.options import decoding
 from fersearch.data.step_lists import Steps, cut_of, declared, default_of, standard, told, with_preprocess
 from fersearch.errors import FersearchError, UsageError
 from fersearch.registry import Registry
+from fersearch.training.card import read_card
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +48,13 @@ class TrainedSteps:
         """
         card = _card(checkpoint)
         found = cls(card["steps"]) if card.get("steps") else cls._derived(card, registry)
+        found._check(card, checkpoint)
+        return found
+
+    @classmethod
+    def of_card(cls, card: Mapping[str, Any], checkpoint: Path) -> "TrainedSteps":
+        """Return those on a card that has them; FersearchError if they make no sense."""
+        found = cls(card["steps"])
         found._check(card, checkpoint)
         return found
 
@@ -162,10 +170,8 @@ class Photographs:
 
 
 def _card(checkpoint: Path) -> dict[str, Any]:
-    """The card of a checkpoint, or of the first member of an ensemble: all of them saw the same images."""
-    from fersearch.training.checkpoint import read_checkpoint
-
+    """Return the card of a checkpoint, or of the first member of an ensemble: all of them saw the same images."""
     if not is_ensemble(checkpoint):
-        return read_checkpoint(weights_file(checkpoint))[0]
+        return card_of(checkpoint)
     first = card_of(checkpoint)["members"][0]["file"]
-    return read_checkpoint(Path(checkpoint) / Path(first).name)[0]
+    return read_card(Path(checkpoint) / Path(first).name)

@@ -21,6 +21,10 @@ SUFFIXES = (".png", ".svg")
 if TYPE_CHECKING:
     import numpy as np
 
+    from fersearch.ensembles.model import RestoredEnsemble
+    from fersearch.export.onnx_model import OnnxModel
+    from fersearch.training.checkpoint import Restored
+
     Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 
@@ -76,9 +80,8 @@ def predictions(
     """
     import numpy as np
 
-    registry = trusted_registry(checkpoint, trust_plugin)
-    restored = open_checkpoint(checkpoint, registry)
-    photographs = Photographs(TrainedSteps.of(checkpoint, registry), faces)
+    restored, steps = _opened(checkpoint, trust_plugin)
+    photographs = Photographs(steps, faces)
     task = restored.task
     size = max(1, min(CHUNK, CHUNK_BYTES // (task.channels * task.image_size**2)))
     try:
@@ -89,6 +92,17 @@ def predictions(
                 yield part if isinstance(part, Unreadable) else part.answered(task, next(shares))
     finally:
         notices.extend(photographs.notes())
+
+
+def _opened(checkpoint: Path, trust_plugin: bool) -> "tuple[Restored | RestoredEnsemble | OnnxModel, TrainedSteps]":
+    """Return the model of a folder, the exported one where there is one, and the steps of its images."""
+    from fersearch.export.onnx_model import OnnxModel, has_model
+
+    if has_model(checkpoint):
+        model = OnnxModel.open(checkpoint)
+        return model, TrainedSteps.of_card(model.card, checkpoint)
+    registry = trusted_registry(checkpoint, trust_plugin)
+    return open_checkpoint(checkpoint, registry), TrainedSteps.of(checkpoint, registry)
 
 
 def classes_of(checkpoint: Path) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from fersearch.artifacts import Artifacts
 from fersearch.checkpoint_folder import CARD, WEIGHTS, whole_folder, write_plugins
 from fersearch.context import components
 from fersearch.errors import FersearchError, UsageError, lookup
+from fersearch.export.model_card import write_model_card
 from fersearch.formatting import finite
 from fersearch.home import artifacts_folder
 from fersearch.pareto import knee
@@ -121,3 +122,4 @@ def write_pulled(folder: Path, study: StudyRow, trial: Trial, source: Path, forc
         shutil.copyfile(source, work / WEIGHTS)
         (work / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
         write_plugins(work, study.plugins)
+        write_model_card(work, card)

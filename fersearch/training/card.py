@@ -141,8 +141,17 @@ class _Shared(_Part):
     steps: list[dict[str, Any]] | None = None
 
 
+class _Onnx(_Part):
+    """What a card says of the file that the model was exported to."""
+
+    file: FileName
+    digest: Digest
+
+
 class Card(_Shared):
     """The card of one trained model."""
+
+    onnx: _Onnx | None = None
 
     trial: Count
     epoch: Count | None
@@ -204,6 +213,20 @@ def read_card(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise FersearchError(f"cannot read checkpoint {path}: {error.strerror}") from error
     return _checked(path, "a checkpoint", PULL, header, Card)
+
+
+def read_card_file(path: Path) -> dict[str, Any]:
+    """Read the checked card that lies beside weights or an exported model as a file of its own.
+
+    Raises:
+        FersearchError: it cannot be read, is not the card of a checkpoint, or of a newer fersearch.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(LONGEST_CARD + 1)
+    except OSError as error:
+        raise FersearchError(f"cannot read {path}: {error.strerror}", PULL) from error
+    return _checked(path, "the card of a checkpoint", PULL, text, Card)
 
 
 def read_ensemble_card(folder: Path) -> dict[str, Any]:

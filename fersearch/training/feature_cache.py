@@ -91,7 +91,7 @@ class Features:
 def find(
     model: nn.Module, pixels: Pixels, rows: "np.ndarray[Any, Any]", fixed: Sequence[nn.Module], precision: Precision
 ) -> Prefix | None:
-    """The frozen prefix of a model, None where there is none, its features do not trainer, or would not be exact.
+    """The frozen prefix of a model, None where there is none, its features do not fit, or would not be exact.
 
     `rows` are all images that the trial sees, `fixed` the layers whose statistics stay as they are.
     """

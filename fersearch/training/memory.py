@@ -1,4 +1,4 @@
-"""How much memory a trial will take, and micro-batches for one whose batches do not trainer.
+"""How much memory a trial will take, and micro-batches for one whose batches do not fit.
 
 Two steps are taken at the trial's batch size in a process of their own, the second with the optimizer's state in
 place. What a cached frozen prefix will hold is added.
@@ -101,12 +101,12 @@ def _context(device: torch.device) -> int:
 
 
 def fit_into_memory(trainer: Trainer, parts: int, fixed: Sequence[nn.Module], seed: int) -> None:
-    """Cut batches into `parts`, or twice as many as often as it takes for two steps to trainer.
+    """Cut batches into `parts`, or twice as many as often as it takes for two steps to fit.
 
     The two steps leave nothing behind: weights, optimiser and statistics are put back as they were.
 
     Raises:
-        MemoryError, torch.OutOfMemoryError: not even parts of two images trainer.
+        MemoryError, torch.OutOfMemoryError: not even parts of two images fit.
     """
     most = max(1, trainer.batches.batch_size // FEWEST)
     before = _on_cpu(trainer.state_dict())

@@ -181,7 +181,7 @@ def start_from(
 
     Raises:
         UsageError: the source is neither.
-        FersearchError: it cannot be reached or read, or does not trainer.
+        FersearchError: it cannot be reached or read, or does not fit.
     """
     if source in architecture.weights:
         architecture.load_pretrained(model, source, params, task)
@@ -200,7 +200,7 @@ def fetch(architecture: Architecture, source: str, params: Mapping[str, Value], 
     """Bring the weights of a named source here, or read a file, before any trial needs them.
 
     Raises:
-        FersearchError: they cannot be reached, or do not trainer.
+        FersearchError: they cannot be reached, or do not fit.
     """
     start_from(architecture, architecture.build(params, task), source, params, task)
 
@@ -255,7 +255,7 @@ def fit(model: nn.Module, tensors: Mapping[str, Tensor], classifier: nn.Module, 
     if wrong:
         more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
         raise FersearchError(
-            f"weights {source} do not trainer: {'; '.join(wrong[:SHOWN])}{more}",
+            f"weights {source} do not fit: {'; '.join(wrong[:SHOWN])}{more}",
             "give weights of the same architecture and options",
         )
     model.load_state_dict(fitting, strict=False)

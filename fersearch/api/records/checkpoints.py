@@ -9,7 +9,7 @@ from pydantic import Field
 from fersearch.api.records.base import Number, Part, Record, omitted
 
 if TYPE_CHECKING:
-    from fersearch.api.results import CheckpointEvaluation, CheckpointRow, EvaluationView, Pulled, Scores
+    from fersearch.api.results import CheckpointEvaluation, CheckpointRow, EvaluationView, ExportedModel, Pulled, Scores
     from fersearch.api.results import Ensemble as EnsembleView
     from fersearch.api.results import Garbage as GarbageView
     from fersearch.api.results import Prediction as PredictionView
@@ -49,6 +49,24 @@ class PulledCheckpoint(Record):
     def of(cls, pulled: "Pulled") -> Self:
         """Return the record of a checkpoint that was pulled."""
         return cls(path=str(pulled.path), trial=pulled.trial, values=dict(pulled.values))
+
+
+class ExportedCheckpoint(Record):
+    """A checkpoint that was exported, and what its file holds."""
+
+    path: str
+    bytes: int
+    digest: str = Field(description="SHA-256 of the file")
+    opset: int
+    parity: dict[str, Any] = Field(description="Largest difference of probabilities, on how many images of what")
+    quantization: dict[str, Any] | None = Field(description="Macro F1 before and after eight bits; null without them")
+    latency: dict[str, Any] = Field(description="Median time of one image in milliseconds, threads and runs")
+
+    @classmethod
+    def of(cls, exported: "ExportedModel") -> Self:
+        """Return the record of an exported checkpoint."""
+        names = [name for name in cls.model_fields if name not in ("schema_", "path")]
+        return cls(path=str(exported.path), **{name: exported.entry[name] for name in names})
 
 
 class Heap(Part):

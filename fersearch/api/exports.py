@@ -1,0 +1,42 @@
+"""Exporting a checkpoint to a file that needs neither fersearch nor torch."""
+
+from pathlib import Path
+
+from fersearch.errors import lookup
+from fersearch.export.exporting import MAX_LOSS, ExportedModel, ExportRequest, export
+
+FORMATS = {"onnx": "one file for onnxruntime"}
+
+
+def export_checkpoint(
+    checkpoint: Path,
+    *,
+    format: str = "onnx",
+    out: Path | None = None,
+    quantize: str | None = None,
+    max_loss: float = MAX_LOSS,
+    data: Path | None = None,
+    force: bool = False,
+    trust_plugin: bool = False,
+    storage: str | None = None,
+) -> ExportedModel:
+    """Export a pulled checkpoint to one ONNX file that takes raw images and gives probabilities.
+
+    The file is kept only if it answers as the model does, on validation images where the data is at hand, else on
+    generated ones. Its folder gets a README.md and a card; `predict` then needs no torch there.
+
+    Args:
+        format: `onnx`.
+        out: a folder to make; default the checkpoint's own.
+        quantize: `int8`: eight-bit weights and activations, calibrated on training images.
+        max_loss: the macro F1 on validation that eight bits may cost.
+        data: where the data is that the model was trained on, if that is not where it was.
+        force: replace a pulled checkpoint or an exported model that is in `out`.
+        trust_plugin: run the plugin file that lies beside the weights.
+
+    Raises:
+        UsageError: it is an ensemble, the folder exists, or images are needed and not at hand.
+        FersearchError: the architecture cannot be exported, or the file does not hold what it must.
+    """
+    lookup("format", format, FORMATS)
+    return export(checkpoint, ExportRequest(out, quantize, max_loss, data, force, trust_plugin, storage))

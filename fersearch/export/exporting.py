@@ -1,0 +1,173 @@
+"""Exporting a checkpoint: the file is made aside, checked, and only then put into a folder with its card."""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from shutil import copyfile
+from typing import Any
+
+import numpy as np
+
+from fersearch.artifacts import file_digest
+from fersearch.checkpoint_folder import CARD, is_ensemble, refuse_existing, trusted_registry, weights_file, whole_folder
+from fersearch.errors import FersearchError, UsageError, lookup
+from fersearch.export import checks, images, onnx_model
+from fersearch.export.model_card import write_model_card
+from fersearch.files import write_atomic
+from fersearch.registry import Registry
+from fersearch.training.checkpoint import Restored
+from fersearch.training.onnx_graph import OPSET, metadata_of, write_graph
+
+FILES = {None: "model.onnx", "int8": "model.int8.onnx"}
+MAX_LOSS = 0.01
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """How a checkpoint is exported.
+
+    Attributes:
+        out: a folder to make; None to put the file beside the weights.
+        quantize: `int8`, or None to leave numbers as they are.
+        max_loss: the macro F1 on validation that eight bits may cost.
+        data: where the data is that the model was trained on, if that is not where it was.
+    """
+
+    out: Path | None = None
+    quantize: str | None = None
+    max_loss: float = MAX_LOSS
+    data: Path | None = None
+    force: bool = False
+    trust_plugin: bool = False
+    storage: str | None = None
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """An exported file, and what its card says of it."""
+
+    path: Path
+    entry: Mapping[str, Any]
+
+
+def export(checkpoint: Path, asked: ExportRequest) -> ExportedModel:
+    """Write a checkpoint as one ONNX file, checked, with its card and a README.md.
+
+    Raises:
+        UsageError: it is an ensemble, the folder exists, or images are needed and not at hand.
+        FersearchError: the architecture cannot be exported, or the file does not hold what it must.
+    """
+    if asked.quantize:
+        lookup("quantization", asked.quantize, {"int8": 1})
+    if is_ensemble(checkpoint):
+        raise UsageError(f"{checkpoint} is an ensemble, which is several models", "export each of its members")
+    weights = weights_file(checkpoint)
+    if asked.out is None and not checkpoint.is_dir():
+        raise UsageError(f"{checkpoint} is a file of weights", "name a folder for the model with -o DIR")
+    if asked.out is not None:
+        refuse_existing(asked.out, asked.force)
+    registry = trusted_registry(checkpoint, asked.trust_plugin)
+    restored = Restored.open(weights, registry, device="cpu")
+    restored = replace(restored, card={**restored.card, "precision": "float32"})
+    with tempfile.TemporaryDirectory(prefix="fersearch-export-") as work:
+        file = Path(work, FILES[None])
+        card = _card(checkpoint, weights, registry)
+        write_graph(restored, file, metadata_of(card, _digest(card)))
+        entry, file = _checked(restored, registry, checkpoint, file, asked)
+        return _keep(checkpoint, card, entry, file, asked)
+
+
+def _card(checkpoint: Path, weights: Path, registry: Registry) -> dict[str, Any]:
+    """Return the card of a checkpoint's folder, or of its weights; the steps of an older one are added."""
+    from fersearch.evaluation.photographs import TrainedSteps
+    from fersearch.training.card import read_card
+
+    beside = checkpoint / CARD
+    known: dict[str, Any] = json.loads(beside.read_bytes()) if beside.is_file() else {}
+    card = {**read_card(weights), **known}
+    card.pop("onnx", None)
+    return card if card.get("steps") else {**card, "steps": list(TrainedSteps.of(checkpoint, registry).steps)}
+
+
+def _digest(card: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()
+
+
+def _checked(
+    restored: Restored, registry: Registry, checkpoint: Path, file: Path, asked: ExportRequest
+) -> tuple[dict[str, Any], Path]:
+    """Hold the exported file to the model; return what the card says of it, and the file that is kept."""
+    compared = images.to_compare(
+        checkpoint, restored.card, registry, asked.data, asked.storage, all_of_them=asked.quantize is not None
+    )
+    expected = restored.probabilities(compared.pixels)
+    answers = onnx_model.run(onnx_model.session_of(file), compared.pixels)
+    parity = checks.parity(expected, answers, compared.source)
+    entry: dict[str, Any] = {
+        "file": FILES[asked.quantize],
+        "opset": OPSET,
+        "parity": asdict(parity),
+        "quantization": None,
+    }
+    if asked.quantize:
+        file, entry["quantization"] = _quantized(restored, registry, checkpoint, file, compared, answers, asked)
+    entry |= {"bytes": file.stat().st_size, "digest": file_digest(file)}
+    return {**entry, "latency": dict(checks.latency(file, compared.pixels[:1]))}, file
+
+
+def _quantized(
+    restored: Restored,
+    registry: Registry,
+    checkpoint: Path,
+    file: Path,
+    compared: images.Images,
+    answers: "np.ndarray[Any, Any]",
+    asked: ExportRequest,
+) -> tuple[Path, dict[str, Any]]:
+    """Write the eight-bit file; FersearchError where it loses more than is allowed."""
+    from fersearch.export.quantization import quantize
+
+    assert compared.labels is not None  # of real images, which quantisation asks for
+    calibration = images.of_split(checkpoint, registry, "train", images.MOST_CALIBRATED, asked.data, asked.storage)
+    small = file.with_name(FILES["int8"])
+    quantize(file, small, calibration.pixels)
+    before = _f1(registry, restored, answers, compared.labels)
+    after = _f1(registry, restored, onnx_model.run(onnx_model.session_of(small), compared.pixels), compared.labels)
+    if not before - after <= asked.max_loss:
+        raise FersearchError(
+            f"eight bits cost {before - after:.4f} of macro F1 on validation ({before:.4f} to {after:.4f}, "
+            f"n = {len(compared.labels):,}), more than {asked.max_loss:g}",
+            "allow more with --max-loss, or export without --quantize",
+        )
+    facts = {"kind": "int8", "f1_macro": after, "f1_macro_before": before, "n": len(compared.labels)}
+    return small, {**facts, "calibrated_on": len(calibration.pixels)}
+
+
+def _f1(
+    registry: Registry, restored: Restored, shares: "np.ndarray[Any, Any]", labels: "np.ndarray[Any, Any]"
+) -> float:
+    from fersearch.training.evaluate import judge_scores
+
+    metrics = {"f1_macro": registry.metric("f1_macro")}
+    return judge_scores(shares, labels, restored.task.class_names, metrics).metrics["f1_macro"]
+
+
+def _keep(
+    checkpoint: Path, card: Mapping[str, Any], entry: Mapping[str, Any], file: Path, asked: ExportRequest
+) -> ExportedModel:
+    """Put the file, its card and the README.md into a folder of its own, or beside the weights."""
+    whole = {**card, "onnx": dict(entry)}
+    text = json.dumps(whole, indent=2) + "\n"
+    if asked.out is not None:
+        with whole_folder(asked.out, asked.force) as work:
+            copyfile(file, work / file.name)
+            (work / CARD).write_text(text, encoding="utf-8")
+            write_model_card(work, whole)
+        return ExportedModel(asked.out / file.name, entry)
+    write_atomic(checkpoint / file.name, file.read_bytes())
+    write_atomic(checkpoint / CARD, text.encode())
+    write_model_card(checkpoint, whole)
+    return ExportedModel(checkpoint / file.name, entry)

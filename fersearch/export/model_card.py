@@ -1,0 +1,149 @@
+"""The README.md of a checkpoint's folder, in the model card format of the Hugging Face hub."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+README = "README.md"
+SHOWN = ("f1_macro", "accuracy", "balanced_accuracy", "log_loss")
+ONNX_EXAMPLE = """\
+import json
+import numpy as np
+import onnxruntime
+
+session = onnxruntime.InferenceSession("{file}")
+classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])
+images = np.zeros((1, {size}, {size}, {channels}), np.uint8)  # n, height, width, channels: faces cut as described above
+shares = session.run(None, {{"images": images}})[0]
+print([classes[k] for k in shares.argmax(1)], shares.max(1))
+"""
+LIMITS = """\
+The model names the expression that a face shows in the manner of its training images. It cannot tell what a person
+feels, thinks or intends, and it has not been shown to work for all ages, skin colours, cultures, poses or cameras: an
+expression is not an emotion. Measure it on images of your own before you rely on it: `fersearch evaluate`.
+
+Do not use it to infer emotions of people at work or in education, which Article 5(1)(f) of the EU AI Act prohibits but
+for medical or safety reasons, nor to decide about people."""
+
+
+def write_model_card(folder: Path, card: Mapping[str, Any]) -> None:
+    """Write the README.md that describes a checkpoint's card."""
+    from huggingface_hub import ModelCard
+
+    text = f"---\n{_head(card)}\n---\n\n{_body(card)}"
+    (folder / README).write_text(str(ModelCard(text, ignore_metadata_errors=True)), encoding="utf-8")
+
+
+def _head(card: Mapping[str, Any]) -> str:
+    from huggingface_hub import EvalResult, ModelCardData
+
+    dataset, values = str(card["dataset"]["name"]), _values(card)
+    results = [
+        EvalResult(
+            task_type="image-classification",
+            dataset_type=dataset,
+            dataset_name=dataset,
+            dataset_split="validation",
+            metric_type=name,
+            metric_value=value,
+        )
+        for name, value in values.items()
+    ]
+    return ModelCardData(
+        model_name=_title(card),
+        library_name="fersearch",
+        pipeline_tag="image-classification",
+        license="other",
+        license_name="see-data-and-licence",
+        tags=["facial-expression-recognition", str(card["architecture"])],
+        eval_results=results or None,
+        ignore_metadata_errors=True,
+    ).to_yaml()
+
+
+def _title(card: Mapping[str, Any]) -> str:
+    return f"{card['architecture']} on {card['dataset']['name']} ({card['study']}, trial {card['trial']})"
+
+
+def _values(card: Mapping[str, Any]) -> dict[str, float]:
+    values = card.get("values") or card["metrics"]
+    return {name: values[name] for name in SHOWN if isinstance(values.get(name), int | float)}
+
+
+def _body(card: Mapping[str, Any]) -> str:
+    sections = [
+        ("", f"# {_title(card)}\n\nClassifies the expression of a face: {', '.join(card['class_names'])}."),
+        (
+            "Intended use",
+            "Research on facial expression recognition, and software whose users know and agree that it looks at "
+            "their face.",
+        ),
+        ("Input", _input(card)),
+        ("Use", _use(card)),
+        ("Metrics", _metrics(card)),
+        ("Data and licence", _data(card)),
+        ("Limits", LIMITS),
+    ]
+    return "\n\n".join(f"## {title}\n\n{text}" if title else text for title, text in sections) + "\n"
+
+
+def _input(card: Mapping[str, Any]) -> str:
+    from fersearch.data.step_lists import default_of, told
+
+    kind = "grey" if card["channels"] == 1 else "RGB"
+    size = card["image_size"]
+    steps = f" Pictures become inputs by: {told(default_of(card['steps']))}." if card.get("steps") else ""
+    return f"A {kind} face of {size}x{size} pixels, bytes from 0 to 255.{steps} Normalisation is part of the model."
+
+
+def _use(card: Mapping[str, Any]) -> str:
+    trust = ", trust_plugin=True" if card["plugins"] else ""
+    flag = " --trust-plugin" if card["plugins"] else ""
+    code = [
+        f"With fersearch: `fersearch predict . FACE.png{flag}`, or in Python:",
+        f"```python\nfrom fersearch import api\n\nprint(api.predict('.', ['FACE.png']{trust}))\n```",
+    ]
+    if "onnx" in card:
+        example = ONNX_EXAMPLE.format(file=card["onnx"]["file"], size=card["image_size"], channels=card["channels"])
+        code += ["With onnxruntime and numpy alone:", f"```python\n{example}```"]
+    return "\n\n".join(code)
+
+
+def _metrics(card: Mapping[str, Any]) -> str:
+    counts = (card.get("data") or {}).get("seen", {}).get("counts", {})
+    n = f"{counts['valid']:,} validation images" if counts.get("valid") else "the validation images"
+    rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in _values(card).items())
+    table = f"| metric | value |\n|---|---|\n{rows}"
+    protocol = card["protocol"]
+    kind = f"split {protocol['split']}, seed of the split {protocol['seed']}, seed of the training {card['seed']}"
+    said = f"On {n}, by which the epoch was also chosen ({kind}); the test images were not looked at for this."
+    return "\n\n".join([said, table, *_onnx_metrics(card)])
+
+
+def _onnx_metrics(card: Mapping[str, Any]) -> list[str]:
+    entry = card.get("onnx")
+    if not entry:
+        return []
+    time = entry["latency"]
+    found = [
+        f"The ONNX file has {entry['bytes'] / 2**20:.2f} MB and takes {time['median_ms']:.2f} ms for "
+        f"{time['batch']} image (median of {time['runs']} runs, {time['threads']} thread of the CPU)."
+    ]
+    if quantized := entry.get("quantization"):
+        found.append(
+            f"Its weights and activations have eight bits: macro F1 {quantized['f1_macro']:.4f} on validation, "
+            f"{quantized['f1_macro_before']:.4f} before (n = {quantized['n']:,})."
+        )
+    return found
+
+
+def _data(card: Mapping[str, Any]) -> str:
+    text = (
+        f"Trained on {card['dataset']['name']} by fersearch {card['versions'].get('fersearch', '')}. Licence of the "
+        f"data: {card['licence']} A model may be bound by the licence of what it was trained on."
+    )
+    return (
+        f"{text} It started from the weights {card['weights']}, with a licence of their own."
+        if card["weights"]
+        else text
+    )
