@@ -21,6 +21,7 @@ from fersearch.ensembles.building import Added, Ensemble, Member
 from fersearch.evaluation.evaluate import CheckpointEvaluation, EvaluationView
 from fersearch.evaluation.predict import Prediction
 from fersearch.evaluation.pulling import Pulled
+from fersearch.export.exporting import ExportedModel
 from fersearch.maintenance.doctor import Check
 from fersearch.maintenance.garbage import Garbage, Heap
 from fersearch.space import Choice, Float, Int, Space
@@ -138,6 +139,20 @@ EXAMPLES: dict[str, Callable[[], "records.Record | list[records.Record]"]] = {
     ),
     "checkpoint": lambda: records.Checkpoint.of(CheckpointRow(3, DIGEST, 9, 0.75, {"f1_macro": 0.5})),
     "pulled_checkpoint": lambda: records.PulledCheckpoint.of(Pulled(Path("out"), 3, {"f1_macro": 0.5})),
+    "exported_checkpoint": lambda: records.ExportedCheckpoint.of(
+        ExportedModel(
+            Path("out/model.onnx"),
+            {
+                "file": "model.onnx",
+                "bytes": 703343,
+                "digest": DIGEST,
+                "opset": 20,
+                "parity": {"max_difference": 3.6e-07, "n": 1000, "parity_on": "valid"},
+                "quantization": None,
+                "latency": {"median_ms": 0.15, "batch": 1, "threads": 1, "runs": 200},
+            },
+        )
+    ),
     "garbage": lambda: records.Garbage.of(
         Garbage("sqlite:///x.db", True, ("mine",), {"orphaned": Heap(2, 2**21)}, 1, {"sqlite:///y.db": "no file"})
     ),

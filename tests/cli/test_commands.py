@@ -212,7 +212,9 @@ def test_pull_hands_over_its_choice_and_prints_only_json(verb, capsys):
     words = ["--prefer", "knee", "--where", "peak_memory_mb<=500", "-o", "out", "--force", "--json"]
     assert cli.run(["checkpoint", "pull", "cnn-faces", *words]) == 0
     asked = {"trial": None, "prefer": "knee", "where": ["peak_memory_mb<=500"], "out": Path("out"), "force": True}
-    assert pulled == [(("cnn-faces",), {**asked, "storage": None})]
+    assert pulled == [
+        (("cnn-faces",), {**asked, "format": "safetensors", "trust_plugin": False, "storage": None}),
+    ]
     assert json.loads(capsys.readouterr().out) == {
         "schema": 1,
         "path": "out",
