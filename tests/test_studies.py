@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from fersearch_datasets import _merged_file as merged_file
 
-from fersearch import api, planning, registry
+from fersearch import api, registry
 from fersearch.search.samplers import OneFactorAtATime
 from fersearch.study import StudySpec
 
@@ -51,7 +51,7 @@ def configurations(spec: StudySpec) -> int | None:
 @pytest.fixture
 def without_data(monkeypatch):
     """Plan as if the files of every dataset lay at hand."""
-    monkeypatch.setattr(planning, "_source", lambda *_: None)
+    monkeypatch.setattr("fersearch.planning.plan._source", lambda *_: None)
 
 
 def test_every_file_is_counted_here():

@@ -10,7 +10,7 @@ from fersearch.components import Evaluation
 from fersearch.context import components, open_store
 from fersearch.data_findings import Progress, check_data
 from fersearch.errors import NameTaken, NoDatabase, StudyFileError
-from fersearch.planning import StudyRequest, plan
+from fersearch.planning.plan import StudyRequest, plan
 from fersearch.plugins import PluginFile
 from fersearch.registry import Registry
 from fersearch.study import StudySpec
@@ -31,7 +31,7 @@ def create_study(
 
     Args:
         progress: called with the images read and all of them.
-        options: the fields of `fersearch.planning.StudyRequest`.
+        options: the fields of `fersearch.planning.plan.StudyRequest`.
 
     Raises:
         UsageError: one or more options cannot be met; the message has all of them.

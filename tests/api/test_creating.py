@@ -8,7 +8,7 @@ from fersearch import api
 from fersearch.checkpoint_folder import refuse_existing
 from fersearch.context import components
 from fersearch.errors import NameTaken, UsageError
-from fersearch.planning import StudyRequest, plan
+from fersearch.planning.plan import StudyRequest, plan
 from fersearch.store import Store
 
 

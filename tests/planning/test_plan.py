@@ -4,7 +4,7 @@ import pytest
 
 from fersearch import Architecture, Choice, Dataset, Float, Metric
 from fersearch.errors import StudyFileError, UnknownName, UsageError
-from fersearch.planning import StudyRequest, plan, unseen_dataset
+from fersearch.planning.plan import StudyRequest, plan, unseen_dataset
 from fersearch.registry import Registry
 from fersearch.study import Protocol
 
