@@ -11,7 +11,8 @@ from fersearch.data.locate import locate, remember
 from fersearch.data_findings import Progress
 from fersearch.errors import DataError
 from fersearch.home import prepared_folder
-from fersearch.planning.plan import Mistakes, dataset_options
+from fersearch.planning.mistakes import Mistakes
+from fersearch.planning.parts import dataset_options
 from fersearch.space import Value
 
 

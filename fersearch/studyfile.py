@@ -1,7 +1,7 @@
 """Read a study file: TOML in, the keywords of `api.create_study` out, all mistakes of a file at once.
 
 It knows the file's shape and not the plugins' names. What only the registry can judge (an unknown
-parameter, a value out of range) is checked by planning, which gives it its line with `mistake`. Paths in the
+parameter, a value out of range) is checked by `planning.mistakes`. Paths in the
 file are relative to it.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from fersearch.errors import FersearchError, StudyFileError, UnknownName, UsageError, suggestion
+from fersearch.errors import StudyFileError, UsageError, suggestion
 from fersearch.recipe import OPTIMISATION, REGULARISATION
 from fersearch.study_schema import SECTIONS, StudySection, shown
 
@@ -72,18 +72,6 @@ def merged(options: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str, An
     if "epochs" in flags.get("settings", {}) and flags.get("epochs") is None:
         kept.pop("epochs", None)
     return {name: value for name, value in kept.items() if value != {}}
-
-
-def mistake(key: str, error: FersearchError) -> str:
-    """Return one line of a StudyFileError for an error that only the registry can detect.
-
-    `key` is where it stands: `model`, `dataset`, `space.momentum`, `dataset.options.classes`.
-    """
-    section, _, name = key.rpartition(".")
-    if section == "space" and name in StudySection.model_fields and isinstance(error, UnknownName):
-        return f"{key}: '{name}' is a key of the study; write it above [space]"
-    message = error.message.removeprefix(f"{name}: ")
-    return f"{key}: {message}; {error.hint}" if error.hint else f"{key}: {message}"
 
 
 def read(path: Path) -> tuple[StudyFile, list[str]]:

@@ -51,7 +51,7 @@ def configurations(spec: StudySpec) -> int | None:
 @pytest.fixture
 def without_data(monkeypatch):
     """Plan as if the files of every dataset lay at hand."""
-    monkeypatch.setattr("fersearch.planning.plan._source", lambda *_: None)
+    monkeypatch.setattr("fersearch.planning.parts._source", lambda *_: None)
 
 
 def test_every_file_is_counted_here():

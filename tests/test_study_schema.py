@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from fersearch import study_options, studyfile
-from fersearch.planning.plan import StudyRequest
+from fersearch.planning.request import StudyRequest
 from fersearch.search.samplers import PRUNERS, SAMPLERS
 from fersearch.study import Protocol, StudySpec
 from fersearch.study_schema import json_schema

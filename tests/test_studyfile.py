@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fersearch import studyfile
-from fersearch.errors import FersearchError, StudyFileError, UnknownName, UsageError
+from fersearch.errors import StudyFileError, UsageError
 
 TOP = (
     "data, dataset, epochs, keep, limit, model, name, objectives, plugins, precision, protocol, pruner, refit, "
@@ -228,20 +228,3 @@ def test_a_mistake_in_one_of_several_datasets_says_in_which(tmp_path):
     assert studyfile.read(write(tmp_path, text))[1] == [
         "data: one folder for several datasets; write it into each [[dataset]]"
     ]
-
-
-def test_an_error_that_only_the_registry_finds_gets_its_key_in_the_file():
-    error = FersearchError("unknown parameter 'momentun'", "did you mean 'momentum'? known: momentum")
-    assert studyfile.mistake("space.momentun", error) == (
-        "space.momentun: unknown parameter 'momentun'; did you mean 'momentum'? known: momentum"
-    )
-    low = FersearchError("dropout: 2 is not offered", "offered: 0..0.95")
-    assert studyfile.mistake("space.dropout", low) == "space.dropout: 2 is not offered; offered: 0..0.95"
-    assert studyfile.mistake("dataset", FersearchError("unknown dataset 'x'")) == "dataset: unknown dataset 'x'"
-
-
-def test_a_study_key_that_slipped_under_space_is_sent_home():
-    error = UnknownName("unknown parameter 'trials'", "known: momentum")
-    assert studyfile.mistake("space.trials", error) == (
-        "space.trials: 'trials' is a key of the study; write it above [space]"
-    )

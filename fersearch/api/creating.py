@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fersearch import studyfile
 from fersearch.blame import score
 from fersearch.components import Evaluation
 from fersearch.context import components, open_store
 from fersearch.data_findings import Progress, check_data
 from fersearch.errors import NameTaken, NoDatabase, StudyFileError
-from fersearch.planning.plan import StudyRequest, plan
+from fersearch.planning.plan import plan
+from fersearch.planning.request import StudyRequest
 from fersearch.plugins import PluginFile
 from fersearch.registry import Registry
 from fersearch.study import StudySpec
@@ -31,7 +31,7 @@ def create_study(
 
     Args:
         progress: called with the images read and all of them.
-        options: the fields of `fersearch.planning.plan.StudyRequest`.
+        options: the fields of `fersearch.planning.request.StudyRequest`.
 
     Raises:
         UsageError: one or more options cannot be met; the message has all of them.
@@ -146,6 +146,8 @@ def _from_file(
     path: Path, overrides: Mapping[str, Any], plugins: Iterable[Path], names: Sequence[str]
 ) -> tuple[Registry, list[StudySpec]]:
     """Plan a file's studies; the file's own mistakes and those against the components are reported together."""
+    from fersearch import studyfile
+
     file, mistakes = studyfile.read(path)
     registry = components([*file.plugins, *plugins])
     given = overrides.get("settings")

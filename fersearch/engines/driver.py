@@ -26,7 +26,7 @@ from fersearch.engines.single import run_in_process
 from fersearch.errors import FersearchError, StudyBusy
 from fersearch.home import artifacts_folder, log_folder, run_folder, states_url
 from fersearch.observer import Observer
-from fersearch.planning.plan import check_weights
+from fersearch.planning.parts import check_weights
 from fersearch.registry import Registry
 from fersearch.run_options import RunOptions
 from fersearch.search.brain import Search

@@ -12,7 +12,7 @@ from fersearch.engines.rerun import RerunRequest, rerun
 from fersearch.errors import FersearchError
 from fersearch.evaluation.pulling import require_checkpoint
 from fersearch.home import artifacts_folder
-from fersearch.planning.plan import unseen_dataset
+from fersearch.planning.parts import unseen_dataset
 from fersearch.space import Choice, Space
 from fersearch.store import Store, StudyRow
 from fersearch.study import Budget, Protocol, StudySpec

@@ -8,7 +8,8 @@ from fersearch import api
 from fersearch.checkpoint_folder import refuse_existing
 from fersearch.context import components
 from fersearch.errors import NameTaken, UsageError
-from fersearch.planning.plan import StudyRequest, plan
+from fersearch.planning.plan import plan
+from fersearch.planning.request import StudyRequest
 from fersearch.store import Store
 
 
@@ -20,15 +21,15 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def overtaken(monkeypatch: pytest.MonkeyPatch, times: int, **wishes: str) -> None:
+def overtaken(monkeypatch: pytest.MonkeyPatch, times: int, **options: str) -> None:
     """Let another process take the name between the look and the storing, so many times."""
     left, store_studies = [times], Store.create_studies
 
     def create(store: Store, wanted: object) -> None:
         if left[0]:
             left[0] -= 1
-            wanted_too = StudyRequest("cnn", "faces", **wishes)
-            store.create_study(plan(wanted_too, components(), names=store.study_names()))
+            request = StudyRequest("cnn", "faces", **options)
+            store.create_study(plan(request, components(), names=store.study_names()))
         store_studies(store, wanted)
 
     monkeypatch.setattr(Store, "create_studies", create)

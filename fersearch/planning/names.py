@@ -1,0 +1,45 @@
+"""The names of studies: which are valid, and the one a study gets that is given none."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from fersearch.errors import UsageError
+from fersearch.planning.request import StudyRequest
+
+LONGEST_NAME = 200
+NAME_SIGNS = "._-+:/"
+
+
+def check_name(name: str | None) -> None:
+    """Raise UsageError unless a study can be called `name`, or none is given."""
+    if name is None:
+        return
+    if len(name) > LONGEST_NAME:
+        problem = f"'{name[:20]}...' is not a valid name for a study: it has {len(name)} characters"
+        raise UsageError(problem, f"use at most {LONGEST_NAME}")
+    if name and _named(name) == name and not name.startswith("-"):
+        return
+    meant = _named(name).lstrip("-")
+    suggested = f"; such as '{meant}'" if meant.strip("-./_+:") else ""
+    raise UsageError(
+        f"'{name}' is not a valid name for a study",
+        f"use letters, digits, '.', '_', '-', '+', ':' and '/', but no '..'{suggested}",
+    )
+
+
+def default_name(request: StudyRequest, names: Sequence[str]) -> str:
+    """Return `ARCHITECTURE-DATASET`, with a number where that is one of `names`."""
+    base = _named(f"{request.architecture}-{request.dataset}")[: LONGEST_NAME - 20]
+    if base not in names:
+        return base
+    number = 2
+    while f"{base}-{number}" in names:
+        number += 1
+    return f"{base}-{number}"
+
+
+def _named(text: str) -> str:
+    """Return what of a text can name a study: letters of any script, digits and `NAME_SIGNS`, the rest as `-`."""
+    kept = (c if c in NAME_SIGNS or c.isdecimal() or unicodedata.category(c)[0] in "LM" else "-" for c in text)
+    return re.sub(r"\.{2,}", ".", "".join(kept))

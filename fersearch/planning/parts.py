@@ -1,0 +1,121 @@
+"""What a request names: its architecture and weights, its datasets and their options, its objectives."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+from fersearch.components import Architecture, Dataset
+from fersearch.data import options as offered_options
+from fersearch.data.locate import locate, remember
+from fersearch.errors import UsageError, lookup
+from fersearch.planning.mistakes import Mistakes
+from fersearch.planning.request import StudyRequest
+from fersearch.registry import Registry
+from fersearch.space import Value
+from fersearch.study import Direction, Objective
+
+
+def named_components(
+    request: StudyRequest, registry: Registry, mistakes: Mistakes
+) -> tuple[Architecture | None, Dataset | None]:
+    """Return the architecture, its weights checked, and the dataset; None where it is unknown."""
+    architecture: Architecture | None = None
+    dataset: Dataset | None = None
+    with mistakes.at("model"):
+        architecture = registry.architecture(request.architecture) if request.architecture else None
+    with mistakes.at("dataset"):
+        dataset = registry.dataset(request.dataset) if request.dataset else None
+    if architecture is not None:
+        with mistakes.at("weights"):
+            check_weights(architecture, request.weights)
+    return architecture, dataset
+
+
+def check_weights(architecture: Architecture, weights: str | None) -> None:
+    """Raise UsageError unless `weights` is nothing, a source the architecture knows, or a file."""
+    if weights is None or weights in architecture.weights or Path(weights).expanduser().is_file():
+        return
+    known = ", ".join(architecture.weights) or "none"
+    raise UsageError(
+        f"weights '{weights}' are neither a file nor a source that {architecture.name} knows",
+        f"known sources: {known}; or give a safetensors or state-dict file",
+    )
+
+
+def whole_path(weights: str | None, architecture: Architecture | None) -> str | None:
+    """Return the whole path of a weights file, so that the study finds it from any folder; a named source as it is."""
+    if weights is None or (architecture is not None and weights in architecture.weights):
+        return weights
+    return str(Path(weights).expanduser().absolute())
+
+
+def dataset_source(dataset: Dataset, request: StudyRequest, mistakes: Mistakes) -> tuple[Path | None, dict[str, Value]]:
+    """Return where the dataset's files are, whatever its name leads to later, and the dataset's options."""
+    source = None
+    with mistakes.at("data"):
+        source = _source(dataset, request.data)
+    return source, dataset_options(dataset, request.dataset_options, mistakes)
+
+
+def _source(dataset: Dataset, given: Path | None) -> Path | None:
+    source = locate(dataset, given)
+    if source is not None:
+        dataset.files(source)
+    if given is not None and source is not None:
+        remember(dataset, given)
+    return source.absolute() if source is not None else None
+
+
+def dataset_options(dataset: Dataset, given: Mapping[str, str], mistakes: Mistakes) -> dict[str, Value]:
+    """Return each option of a dataset with its one value: the one given, else its default."""
+    values: dict[str, Value] = {}
+    for name, text in given.items():
+        with mistakes.at(f"dataset.options.{name}"):
+            values |= offered_options.parse(dataset, {name: text})
+    chosen = values
+    with mistakes.at("dataset.options"):
+        chosen = {**offered_options.decoding(dataset, values), **offered_options.loading(dataset, values)}
+        del chosen["target"]
+    return chosen
+
+
+def parse_objectives(texts: Sequence[str], registry: Registry, mistakes: Mistakes) -> tuple[Objective, ...]:
+    """Return the objectives that texts such as `log_loss:min` name, best first; none twice."""
+    objectives: list[Objective] = []
+    for text in texts:
+        with mistakes.at("objectives"):
+            objective = _parse_objective(text, registry)
+            if any(objective.metric == other.metric for other in objectives):
+                raise UsageError(f"objective '{objective.metric}' is given twice", "name each metric once")
+            objectives.append(objective)
+    return tuple(objectives)
+
+
+def _parse_objective(text: str, registry: Registry) -> Objective:
+    """Read `METRIC` or `METRIC:max|min`; UsageError if no metric provides it."""
+    name, _, direction = text.partition(":")
+    metric = registry.metric(name.strip())
+    wanted = direction.strip() or metric.direction
+    lookup("direction", wanted, {"max": 1, "min": 1})
+    return Objective(metric.name, cast(Direction, wanted))
+
+
+def unseen_datasets(texts: Sequence[str], registry: Registry, mistakes: Mistakes) -> tuple[str, ...]:
+    """Return the datasets as named, each path absolute; one that its name alone does not locate needs a path."""
+    datasets = []
+    for text in texts:
+        name, path = unseen_dataset(text)
+        with mistakes.at("unseen"):
+            dataset = registry.dataset(name)
+            if path is not None:
+                path = locate(dataset, path)
+            elif dataset.named_by_path:
+                raise UsageError(f"unseen {name}: its name alone does not say where it is", f"write {name}=PATH")
+        datasets.append(name if path is None else f"{name}={path}")
+    return tuple(datasets)
+
+
+def unseen_dataset(text: str) -> tuple[str, Path | None]:
+    """Read `NAME` or `NAME=PATH`: a dataset that the best model judges at the end, and where it is."""
+    name, _, path = text.partition("=")
+    return name.strip(), Path(path.strip()).expanduser().absolute() if path.strip() else None

@@ -1,0 +1,42 @@
+"""What a study is asked to do, before it is checked."""
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class StudyRequest:
+    """What a study is asked to do, as it was given; None where nothing was.
+
+    `settings` and `dataset_options` are texts in the language of `--set`. `lenient` names settings of a
+    file that flags were given over: they are left out where the flags made them inapplicable.
+    """
+
+    architecture: str
+    dataset: str
+    name: str | None = None
+    data: Path | None = None
+    dataset_options: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    lenient: Container[str] = ()
+    objectives: Sequence[str] = ()
+    trials: int | None = None
+    timeout: float | None = None
+    epochs: str | None = None
+    limit: int | None = None
+    seed: int | None = None
+    sampler: str | None = None
+    pruner: str | None = None
+    weights: str | None = None
+    precision: str | None = None
+    split: str | None = None
+    ratios: tuple[float, float, float] | None = None
+    split_seed: int | None = None
+    by: str | None = None
+    folds: int | None = None
+    repeats: int | None = None
+    duplicates: str | None = None
+    refit: int | None = None
+    unseen: Sequence[str] = ()
+    keep: str | None = None
