@@ -9,8 +9,9 @@ import pytest
 import typer
 from PIL import Image
 
-from fersearch import cli, hookspecs, study_options, studyfile, templates
+from fersearch import cli, hookspecs, study_options, templates
 from fersearch.study_schema import DatasetSection
+from fersearch.studyfile import reading
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -101,7 +102,7 @@ def test_every_room_is_on_the_map():
 
 @pytest.mark.parametrize("file", sorted(ROOT.glob("studies/*.toml")), ids=lambda path: path.name)
 def test_every_study_file_reads_without_a_mistake(file):
-    assert studyfile.read(file)[1] == []
+    assert reading.read(file)[1] == []
 
 
 def test_every_study_file_is_in_its_readme():

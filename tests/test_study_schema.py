@@ -7,11 +7,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from fersearch import study_options, studyfile
+from fersearch import study_options
 from fersearch.planning.request import StudyRequest
 from fersearch.search.samplers import PRUNERS, SAMPLERS
 from fersearch.study import Protocol, StudySpec
 from fersearch.study_schema import json_schema
+from fersearch.studyfile import reading
 
 ROOT = Path(__file__).parents[1]
 SHORTHAND = {"image_size", "channels", "target", "plugins"}  # of the command line, or not of the study itself
@@ -52,7 +53,7 @@ UNSOUND = {
 def test_what_a_file_may_say_fits(validator: jsonschema.Draft202012Validator, tmp_path: Path, text: str) -> None:
     validator.validate(tomllib.loads(text))
     (tmp_path / "s.toml").write_text(text)
-    assert studyfile.read(tmp_path / "s.toml")[1] == []
+    assert reading.read(tmp_path / "s.toml")[1] == []
 
 
 @pytest.mark.parametrize("text", UNSOUND.values(), ids=UNSOUND)
@@ -61,7 +62,7 @@ def test_what_a_file_may_not_say_does_not_fit(
 ) -> None:
     assert list(validator.iter_errors(tomllib.loads(text)))
     (tmp_path / "s.toml").write_text(text)
-    assert len(studyfile.read(tmp_path / "s.toml")[1]) == 1
+    assert len(reading.read(tmp_path / "s.toml")[1]) == 1
 
 
 def test_the_schema_has_descriptions_defaults_and_no_null(validator: jsonschema.Draft202012Validator) -> None:
@@ -76,11 +77,11 @@ def test_the_schema_has_descriptions_defaults_and_no_null(validator: jsonschema.
 
 def test_a_seed_of_the_split_given_under_both_names_is_refused(tmp_path: Path) -> None:
     (tmp_path / "s.toml").write_text("[protocol]\nseed = 4\nsplit_seed = 4")
-    assert studyfile.read(tmp_path / "s.toml")[1] == [
+    assert reading.read(tmp_path / "s.toml")[1] == [
         "protocol.seed: given twice, also as protocol.split_seed; keep split_seed"
     ]
     (tmp_path / "s.toml").write_text("[protocol]\nseed = 4")
-    assert studyfile.read(tmp_path / "s.toml")[0].options == {"split_seed": 4}
+    assert reading.read(tmp_path / "s.toml")[0].options == {"split_seed": 4}
 
 
 def test_the_table_of_options_has_what_a_study_can_be_asked() -> None:

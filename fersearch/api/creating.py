@@ -146,9 +146,9 @@ def _from_file(
     path: Path, overrides: Mapping[str, Any], plugins: Iterable[Path], names: Sequence[str]
 ) -> tuple[Registry, list[StudySpec]]:
     """Plan a file's studies; the file's own mistakes and those against the components are reported together."""
-    from fersearch import studyfile
+    from fersearch.studyfile import reading
 
-    file, mistakes = studyfile.read(path)
+    file, mistakes = reading.read(path)
     registry = components([*file.plugins, *plugins])
     given = overrides.get("settings")
     lenient = set(file.options.get("settings", {})) - set(given) if given else set()

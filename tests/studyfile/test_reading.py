@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fersearch import studyfile
 from fersearch.errors import StudyFileError, UsageError
+from fersearch.studyfile import reading
 
 TOP = (
     "data, dataset, epochs, keep, limit, model, name, objectives, plugins, precision, protocol, pruner, refit, "
@@ -52,12 +52,12 @@ def write(tmp_path: Path, text: str) -> Path:
 
 @pytest.mark.parametrize(("text", "complaint"), COMPLAINTS)
 def test_a_mistake_is_told_with_its_key(tmp_path, text, complaint):
-    assert studyfile.read(write(tmp_path, text))[1][0] == complaint
+    assert reading.read(write(tmp_path, text))[1][0] == complaint
 
 
 def test_all_mistakes_of_a_file_are_told_at_once_and_the_rest_is_read(tmp_path):
     path = write(tmp_path, "trails = 3\nlimit = -1\nmodel = 'cnn'\n[space]\nmomentum = []\ndropout = 0.1\n")
-    file, mistakes = studyfile.read(path)
+    file, mistakes = reading.read(path)
     assert mistakes == [
         "limit: -1 is below 10",
         f"space.momentum: [] is not a setting; {SETTING}",
@@ -68,13 +68,13 @@ def test_all_mistakes_of_a_file_are_told_at_once_and_the_rest_is_read(tmp_path):
 
 def test_a_file_that_is_no_toml_says_where(tmp_path):
     with pytest.raises(StudyFileError, match=r"not TOML: .*line 2"):
-        studyfile.read(write(tmp_path, "model = 'cnn'\ntrials = = 3\n"))
+        reading.read(write(tmp_path, "model = 'cnn'\ntrials = = 3\n"))
 
 
 def test_a_missing_file_names_the_nearest(tmp_path):
     (tmp_path / "smoke.toml").touch()
     with pytest.raises(UsageError, match=r"no study file .*smok.toml\n  did you mean 'smoke.toml'\?"):
-        studyfile.read(tmp_path / "smok.toml")
+        reading.read(tmp_path / "smok.toml")
 
 
 def test_a_whole_file_becomes_the_keywords_of_create_study(tmp_path):
@@ -116,7 +116,7 @@ def test_a_whole_file_becomes_the_keywords_of_create_study(tmp_path):
         weight_decay = 0
         """,
     )
-    file, mistakes = studyfile.read(path)
+    file, mistakes = reading.read(path)
     assert mistakes == []
     assert file.plugins == (tmp_path / "mine.py",)
     assert file.models == ("cnn",)
@@ -154,7 +154,7 @@ def test_a_whole_file_becomes_the_keywords_of_create_study(tmp_path):
 
 def test_flags_override_the_file_one_by_one(tmp_path):
     text = "model='cnn'\ndataset='faces'\ntrials=5\nepochs=3\n[space]\nbatch_size=32\nloss='focal'"
-    file, _ = studyfile.read(write(tmp_path, text))
+    file, _ = reading.read(write(tmp_path, text))
     (merged,) = file.studies({"trials": 9, "timeout": None, "objectives": (), "settings": {"batch_size": "64"}})
     assert merged == {
         "model": "cnn",
@@ -166,13 +166,13 @@ def test_flags_override_the_file_one_by_one(tmp_path):
 
 
 def test_epochs_given_as_a_setting_override_the_files_epochs(tmp_path):
-    file, _ = studyfile.read(write(tmp_path, "epochs=3"))
+    file, _ = reading.read(write(tmp_path, "epochs=3"))
     assert file.studies({"settings": {"epochs": "5"}}) == [{"settings": {"epochs": "5"}}]
 
 
 def test_another_dataset_by_flag_leaves_the_files_folder_and_options_behind(tmp_path):
     text = "model='cnn'\n[dataset]\nname='ferplus'\ndata='x'\noptions={classes=10}"
-    studies = studyfile.read(write(tmp_path, text))[0].studies({"dataset": "faces"})
+    studies = reading.read(write(tmp_path, text))[0].studies({"dataset": "faces"})
     assert studies == [{"model": "cnn", "dataset": "faces"}]
 
 
@@ -190,7 +190,7 @@ options = { channels = 3 }
 
 
 def test_several_models_and_datasets_make_a_study_each(tmp_path):
-    studies = studyfile.read(write(tmp_path, SEVERAL))[0].studies({"trials": 2})
+    studies = reading.read(write(tmp_path, SEVERAL))[0].studies({"trials": 2})
     assert [study["name"] for study in studies] == [
         "grid/cnn/ckplus",
         "grid/cnn/kdef",
@@ -208,23 +208,23 @@ def test_several_models_and_datasets_make_a_study_each(tmp_path):
 
 
 def test_a_flag_goes_before_all_that_the_file_lists(tmp_path):
-    file, _ = studyfile.read(write(tmp_path, SEVERAL))
+    file, _ = reading.read(write(tmp_path, SEVERAL))
     assert [study["name"] for study in file.studies({"dataset": "faces"})] == ["grid/cnn", "grid/sanet"]
     assert [study["name"] for study in file.studies({"model": "vgg16", "dataset": "kdef"})] == ["grid"]
     assert file.studies({"dataset": "kdef"})[0]["dataset_options"] == {"channels": "3"}
 
 
 def test_several_studies_without_a_name_are_called_by_the_file(tmp_path):
-    file, _ = studyfile.read(write(tmp_path, "dataset = ['ckplus', 'kdef']"))
+    file, _ = reading.read(write(tmp_path, "dataset = ['ckplus', 'kdef']"))
     assert [study["name"] for study in file.studies({})] == ["study/ckplus", "study/kdef"]
 
 
 def test_a_mistake_in_one_of_several_datasets_says_in_which(tmp_path):
     text = "[[dataset]]\nname = 'kdef'\n[[dataset]]\nnam = 'faces'\n"
-    assert studyfile.read(write(tmp_path, text))[1] == [
+    assert reading.read(write(tmp_path, text))[1] == [
         "dataset.1.nam: unknown key; did you mean 'name'? known: data, name, options"
     ]
     text = "data = 'x'\ndataset = ['a', 'b']"
-    assert studyfile.read(write(tmp_path, text))[1] == [
+    assert reading.read(write(tmp_path, text))[1] == [
         "data: one folder for several datasets; write it into each [[dataset]]"
     ]
