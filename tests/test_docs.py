@@ -10,8 +10,8 @@ import typer
 from PIL import Image
 
 from fersearch import cli, hookspecs, study_options, templates
-from fersearch.study_schema import DatasetSection
 from fersearch.studyfile import reading
+from fersearch.studyfile.schema import DatasetSection
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -129,7 +129,7 @@ def check_file(
 
 def study_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a study file, for editors and forms."""
-    from fersearch.study_schema import json_schema
+    from fersearch.studyfile.schema import json_schema
 
     return json_schema()
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from fersearch.errors import suggestion
 from fersearch.recipe import OPTIMISATION, REGULARISATION
-from fersearch.study_schema import SECTIONS, StudySection, shown
+from fersearch.studyfile.schema import SECTIONS, StudySection, shown
 
 
 def validate(data: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:

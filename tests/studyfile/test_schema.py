@@ -11,10 +11,10 @@ from fersearch import study_options
 from fersearch.planning.request import StudyRequest
 from fersearch.search.samplers import PRUNERS, SAMPLERS
 from fersearch.study import Protocol, StudySpec
-from fersearch.study_schema import json_schema
 from fersearch.studyfile import reading
+from fersearch.studyfile.schema import json_schema
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SHORTHAND = {"image_size", "channels", "target", "plugins"}  # of the command line, or not of the study itself
 
 
