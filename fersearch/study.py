@@ -162,8 +162,8 @@ class Keep:
         raise UsageError(f"'{text}' does not say which checkpoints to keep", "write front, all, or best N, as best:5")
 
     @property
-    def told(self) -> str:
-        """What it keeps, in words."""
+    def description(self) -> str:
+        """Return what it keeps, as a phrase for people."""
         best = f"the best {self.most} checkpoints" if self.most > 1 else "the best checkpoint"
         whose = {"front": "the checkpoints of the front", "all": "every checkpoint", "best": best}
         return f"{whose[self.which]} (keep = {self})"

@@ -8,7 +8,7 @@ SIZES = {"train": "200", "valid": "120", "test": "120"}
 SETTINGS = {"batch_size": "32", "activation": "relu", "convolutions": "1"}
 
 
-def create(name: str, **wishes: Any) -> str:
+def create(name: str, **options: Any) -> str:
     """Create a study of the plain network on drawn faces, judged by accuracy alone so that one trial is the best."""
     given: dict[str, Any] = {
         "trials": 4,
@@ -21,7 +21,7 @@ def create(name: str, **wishes: Any) -> str:
         "settings": SETTINGS,
         "keep": "all",
     }
-    return api.create_study("cnn", "faces", name=name, **{**given, **wishes}).name
+    return api.create_study("cnn", "faces", name=name, **{**given, **options}).name
 
 
 def small() -> str:

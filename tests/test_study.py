@@ -84,8 +84,8 @@ def test_a_constraint_holds_within_its_bound_and_never_without_the_metric() -> N
 
 
 def test_a_keep_policy_tells_what_it_keeps() -> None:
-    assert Keep("best", 1).told == "the best checkpoint (keep = best 1)"
-    assert Keep("best", 5).told == "the best 5 checkpoints (keep = best 5)"
+    assert Keep("best", 1).description == "the best checkpoint (keep = best 1)"
+    assert Keep("best", 5).description == "the best 5 checkpoints (keep = best 5)"
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,9 @@ def test_what_is_no_keep_policy_is_refused_in_words(text: str) -> None:
 
 
 def test_a_policy_says_what_it_keeps() -> None:
-    assert Keep().told == "the checkpoints of the front (keep = front)"
-    assert Keep("all").told == "every checkpoint (keep = all)"
-    assert Keep("best", 3).told == "the best 3 checkpoints (keep = best 3)"
+    assert Keep().description == "the checkpoints of the front (keep = front)"
+    assert Keep("all").description == "every checkpoint (keep = all)"
+    assert Keep("best", 3).description == "the best 3 checkpoints (keep = best 3)"
 
 
 def test_a_spec_that_does_not_say_what_to_keep_keeps_everything() -> None:

@@ -120,7 +120,7 @@ def _study(title: str, asked: StudySpec, stands: Mapping[str, Cell]) -> Renderab
         "search": f"sampler {asked.sampler}, pruner {asked.pruner}, seed {asked.seed}",
         "protocol": f"{formatting.protocol(asked.protocol)}, precision {asked.precision}",
         "at the end": _at_the_end(asked),
-        "checkpoints": f"keeps {asked.keep.told}",
+        "checkpoints": f"keeps {asked.keep.description}",
     }
     space = [(name, describe(dimension)) for name, dimension in asked.space.dimensions.items()]
     return Group(_title(title), _facts({**facts, **stands}), Text(), _table(("parameter", "searched"), space))
@@ -197,7 +197,7 @@ def trial(view: "TrialView", objectives: Sequence[Objective]) -> RenderableType:
     if one.checkpoint:
         facts["checkpoint"] = one.checkpoint
     elif one.released:
-        facts["checkpoint"] = f"released: the study kept only {Keep.parse(one.released).told}"
+        facts["checkpoint"] = f"released: the study kept only {Keep.parse(one.released).description}"
     if view.log:
         facts["log"] = view.log
     parts: list[RenderableType] = [_title(f"trial {one.number}"), _facts(facts), Text()]

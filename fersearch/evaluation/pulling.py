@@ -80,7 +80,7 @@ def require_checkpoint(study: str, trial: Trial) -> None:
     if trial.checkpoint is None and trial.released:
         raise FersearchError(
             f"the checkpoint of trial {trial.number} was released: "
-            f"study '{study}' kept only {Keep.parse(trial.released).told}",
+            f"study '{study}' kept only {Keep.parse(trial.released).description}",
             f"train it again into a folder: fersearch trial rerun {study} {trial.number} -o DIR; "
             "or keep every checkpoint of the next study: --keep all",
         )

@@ -23,7 +23,7 @@ from tests.api.conftest import SETTINGS
 SIZES = {"train": "100", "valid": "60", "test": "60"}
 
 
-def create(name: str, **wishes) -> str:
+def create(name: str, **options) -> str:
     """A study of small trials, judged by what no clock decides."""
     given = {
         "trials": 4,
@@ -32,7 +32,7 @@ def create(name: str, **wishes) -> str:
         "pruner": "none",
         "objectives": ("accuracy", "parameters"),
     }
-    return api.create_study("cnn", "faces", name=name, dataset_options=SIZES, settings=SETTINGS, **given | wishes).name
+    return api.create_study("cnn", "faces", name=name, dataset_options=SIZES, settings=SETTINGS, **given | options).name
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,7 @@ class Watcher(Observer):
         self.notes.append(text)
 
 
-def create(storage: str | None = None, rate: str = "0.01", name: str = "s", **wishes) -> None:
+def create(storage: str | None = None, rate: str = "0.01", name: str = "s", **options) -> None:
     api.create_study(
         "cnn",
         "faces",
@@ -63,7 +63,7 @@ def create(storage: str | None = None, rate: str = "0.01", name: str = "s", **wi
         dataset_options={"train": "40", "valid": "20", "test": "20"},
         settings={"batch_size": "16", "convolutions": "1", "activation": "relu", "width": "1", "learning_rate": rate},
         storage=storage,
-        **wishes,
+        **options,
     )
 
 
