@@ -24,7 +24,7 @@ def _needs_ray(item: pytest.Item) -> bool:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each file to one process, and all that start a Ray cluster to the same, for they wait more than they compute.
+    """Give each file to one process, and all that start a Ray cluster to the same: they wait more than they compute.
 
     These begin, then files with slow tests, so that in the end no process waits for the one that has the last of them.
     """
