@@ -49,13 +49,6 @@ def test_a_rerun_does_not_look_for_what_was_timed_alone(study):
     assert EXCLUSIVE not in {each.name for each in done.metrics}
 
 
-def test_a_study_without_a_front_times_nothing(home):
-    api.create_study("cnn", "faces", name="bare", trials=1)
-    notes = []
-    exclusive.time_front("bare", None, notes.append)
-    assert notes == []
-
-
 def test_trials_beside_each_other_say_so(study):
     trials = api.list_trials(study)
     assert max(trial.attempts[0].facts["most_neighbours"] for trial in trials) == 1
@@ -72,3 +65,10 @@ def test_another_device_is_told(study, monkeypatch):
     exclusive.time_front(study, None, notes.append)
     assert api.show_trial(study, number).trial.values["timed_in_a_test"] == 2.0
     assert f"trial {number} was timed with threads 1, which was 2 in the search" in notes
+
+
+def test_a_study_without_a_front_times_nothing(home):
+    api.create_study("cnn", "faces", name="bare", trials=1)
+    notes = []
+    exclusive.time_front("bare", None, notes.append)
+    assert notes == []
