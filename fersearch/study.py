@@ -180,7 +180,8 @@ class StudySpec:
     folder or file given for the dataset, None for the one known by name. `space` is the narrowed
     space that is searched, epochs included. `limit` bounds the images of train and valid
     together (a stratified subset). `weights` starts the architecture from a named source or a
-    local file. `precision` is `auto`, `float32` or `bf16`.
+    local file. `precision` is `auto`, `float32` or `bf16`. `latency_on` says
+    whether `latency_ms` is that of the model in torch, or of the exported one.
 
     After its last trial, the best configuration is trained `refit` times more (0: not at all) on
     the protocol's split without folds, in a study of its own, and the best model judges every
@@ -202,6 +203,7 @@ class StudySpec:
     limit: int | None = None
     weights: str | None = None
     precision: Literal["auto", "float32", "bf16"] = "auto"
+    latency_on: Literal["torch", "onnx"] = "torch"
     refit: int = 0
     unseen: tuple[str, ...] = ()
     keep: Keep = Keep()

@@ -253,6 +253,15 @@ OPTIONS = (
         group=SEARCH,
     ),
     StudyOption(
+        "latency_on",
+        "choice",
+        "Whose time latency_ms is; default torch.",
+        "`torch`",
+        "whose time `latency_ms` is: the model's in `torch` on its device, or `onnx`: the exported one's, a CPU thread",
+        ("torch", "onnx"),
+        group=SEARCH,
+    ),
+    StudyOption(
         "refit",
         "integer",
         "After the search, retrain the best configuration N times.",

@@ -36,6 +36,7 @@ def request_for(study: StudyRow, trial: Trial, prepared: Prepared, slot: Slot, a
         plugins=study.plugins,
         weights=spec.weights,
         precision=spec.precision,
+        latency_on=spec.latency_on,
         device=slot.device,
         threads=slot.threads,
         scratch=str(run_folder(study.uid, trial.number)),

@@ -1,21 +1,14 @@
 """What an exported model must hold before it is kept: equal answers, or an equal worth."""
 
-import statistics
-import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fersearch.errors import FersearchError
-from fersearch.export.onnx_model import run, session_of
 
 Array = np.ndarray[Any, Any]
 LARGEST_DIFFERENCE = 1e-4
-RUNS, WARM_UP = 200, 20
-MILLISECONDS = 1000.0
 
 
 @dataclass(frozen=True)
@@ -47,16 +40,3 @@ def parity(expected: Array, answers: Array, parity_on: str) -> Parity:
     if other:
         raise FersearchError(f"the exported model gives {other} of {len(expected)} images another label")
     return Parity(difference, len(expected), parity_on)
-
-
-def latency(file: Path, image: Array, threads: int = 1) -> Mapping[str, Any]:
-    """Return the median time in milliseconds for one image, of 200 runs after a warm-up, with so many threads."""
-    session = session_of(file, threads)
-    spent = [_timed(lambda: run(session, image)) for _ in range(RUNS + WARM_UP)][WARM_UP:]
-    return {"median_ms": statistics.median(spent), "batch": len(image), "threads": threads, "runs": RUNS}
-
-
-def _timed(call: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    call()
-    return (time.perf_counter() - started) * MILLISECONDS

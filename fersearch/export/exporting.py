@@ -11,15 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from fersearch import onnx_session
 from fersearch.artifacts import file_digest
 from fersearch.checkpoint_folder import CARD, is_ensemble, refuse_existing, trusted_registry, weights_file, whole_folder
 from fersearch.errors import FersearchError, UsageError, lookup
-from fersearch.export import checks, images, onnx_model
+from fersearch.export import checks, images
 from fersearch.export.model_card import write_model_card
 from fersearch.files import write_atomic
 from fersearch.registry import Registry
 from fersearch.training.checkpoint import Restored
-from fersearch.training.onnx_graph import OPSET, metadata_of, write_graph
+from fersearch.training.onnx_graph import OPSET, Graph, metadata_of, write_graph
 
 FILES = {None: "model.onnx", "int8": "model.int8.onnx"}
 MAX_LOSS = 0.01
@@ -75,7 +76,9 @@ def export(checkpoint: Path, asked: ExportRequest) -> ExportedModel:
     with tempfile.TemporaryDirectory(prefix="fersearch-export-") as work:
         file = Path(work, FILES[None])
         card = _card(checkpoint, weights, registry)
-        write_graph(restored, file, metadata_of(card, _digest(card)))
+        shape = (int(card["image_size"]), int(card["channels"]))
+        metadata = metadata_of(card, _digest(card))
+        write_graph(Graph.of(restored), shape, file, metadata, str(card["architecture"]))
         entry, file = _checked(restored, registry, checkpoint, file, asked)
         return _keep(checkpoint, card, entry, file, asked)
 
@@ -104,7 +107,7 @@ def _checked(
         checkpoint, restored.card, registry, asked.data, asked.storage, all_of_them=asked.quantize is not None
     )
     expected = restored.probabilities(compared.pixels)
-    answers = onnx_model.run(onnx_model.session_of(file), compared.pixels)
+    answers = onnx_session.run(onnx_session.session_of(file), compared.pixels)
     parity = checks.parity(expected, answers, compared.source)
     entry: dict[str, Any] = {
         "file": FILES[asked.quantize],
@@ -115,7 +118,7 @@ def _checked(
     if asked.quantize:
         file, entry["quantization"] = _quantized(restored, registry, checkpoint, file, compared, answers, asked)
     entry |= {"bytes": file.stat().st_size, "digest": file_digest(file)}
-    return {**entry, "latency": dict(checks.latency(file, compared.pixels[:1]))}, file
+    return {**entry, "latency": dict(onnx_session.latency(file, compared.pixels[:1]))}, file
 
 
 def _quantized(
@@ -135,7 +138,7 @@ def _quantized(
     small = file.with_name(FILES["int8"])
     quantize(file, small, calibration.pixels)
     before = _f1(registry, restored, answers, compared.labels)
-    after = _f1(registry, restored, onnx_model.run(onnx_model.session_of(small), compared.pixels), compared.labels)
+    after = _f1(registry, restored, onnx_session.run(onnx_session.session_of(small), compared.pixels), compared.labels)
     if not before - after <= asked.max_loss:
         raise FersearchError(
             f"eight bits cost {before - after:.4f} of macro F1 on validation ({before:.4f} to {after:.4f}, "

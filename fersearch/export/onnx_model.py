@@ -10,14 +10,13 @@ from fersearch.artifacts import file_digest
 from fersearch.checkpoint_folder import CARD, folder_card
 from fersearch.components import Task
 from fersearch.errors import FersearchError
+from fersearch.onnx_session import run, session_of
 
 if TYPE_CHECKING:
     import numpy as np
     import onnxruntime
 
     Array = np.ndarray[Any, Any]
-
-BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -65,31 +64,3 @@ def has_model(folder: Path) -> bool:
         return "onnx" in json.loads(card.read_bytes())
     except (ValueError, TypeError):
         return False
-
-
-def session_of(file: Path, threads: int | None = None) -> "onnxruntime.InferenceSession":
-    """Open an ONNX file on the CPU.
-
-    Raises:
-        FersearchError: onnxruntime cannot read it.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    if threads is not None:
-        options.intra_op_num_threads = threads
-    try:
-        return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise FersearchError(f"{file} cannot be read by onnxruntime: {error}", "export it again") from error
-
-
-def run(session: "onnxruntime.InferenceSession", images: "Array") -> "Array":
-    """Return class shares (float32, n x classes) of uint8 images (n, channels, size, size), batch by batch."""
-    import numpy as np
-
-    name = session.get_inputs()[0].name
-    turned = np.ascontiguousarray(images.transpose(0, 2, 3, 1))
-    parts = [session.run(None, {name: turned[i : i + BATCH]})[0] for i in range(0, len(turned), BATCH)]
-    return np.concatenate(parts)

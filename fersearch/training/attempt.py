@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -199,8 +200,17 @@ class _Run:
             pulse=self.pulse,
             micro_batches=max(request.micro_batches, int(self.facts.get("micro_batches", 1))),
             facts=self.facts,
+            **self.own_latency(),
         )
         return train(model, loaded, request.params, context)
+
+    def own_latency(self) -> dict[str, Any]:
+        """Return how the time of one image is measured, where it is not the model's in torch."""
+        if self.request.latency_on == "torch":
+            return {}
+        from fersearch.training.onnx_graph import onnx_latency
+
+        return {"latency": partial(onnx_latency, name=self.request.architecture)}
 
     def recorded(self, round: Round) -> int:
         """How many epochs of a round are known to whoever asks."""

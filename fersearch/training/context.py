@@ -10,6 +10,7 @@ from torch import nn
 
 from fersearch.components import Metric
 from fersearch.study import Objective
+from fersearch.training import measure
 from fersearch.training.batches import Pixels
 from fersearch.training.measure import PeakMemory
 from fersearch.training.numerics import Precision
@@ -20,6 +21,11 @@ from fersearch.training.stamp import Stamp
 
 def _nothing() -> None:
     """Do nothing."""
+
+
+def torch_latency(model: nn.Module, pixels: Pixels) -> float:
+    """Return the seconds that one image takes in a model, on its device."""
+    return measure.latency(model, pixels.take(pixels.rows([0])))
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,7 @@ class TrainingContext:
         recorded: returns how many epochs are known of the training that is resumed.
         on_first_step: called after the first step.
         on_snapshot: called after each snapshot.
+        latency: returns the seconds that one image takes.
         pulse: called after every step and every batch of validation; returns whether the trial is preempted.
     """
 
@@ -61,3 +68,4 @@ class TrainingContext:
     on_first_step: Callable[[], None] = _nothing
     on_snapshot: Callable[[], None] = _nothing
     pulse: Pulse = unwatched
+    latency: Callable[[nn.Module, Pixels], float] = torch_latency

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -132,7 +133,9 @@ class _Training:
         progress, objective = self.progress, self.context.objective
         self.trainer.end_epoch()
         seconds, cpu_seconds = progress.add(number, self.clock, self.memory)
-        evaluation = progress.evaluation(validation, self.loaded.task, self.trainer.validated, self.pixels)
+        model = self.trainer.validated
+        latency = partial(self.context.latency, model, self.pixels)
+        evaluation = progress.evaluation(validation, self.loaded.task, model, latency)
         values = compute(self.context.metrics, evaluation)
         loss, accuracy = self._train_metrics
         values |= {"train_loss": loss, "train_accuracy": accuracy, "valid_loss": validation.loss}

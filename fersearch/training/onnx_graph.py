@@ -1,15 +1,19 @@
 """A trained model as one ONNX graph: raw images in, probabilities out."""
 
+import copy
 import json
+import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from fersearch.errors import FersearchError
+from fersearch.onnx_session import latency
 from fersearch.training.batches import Pixels
 from fersearch.training.checkpoint import Restored
 
@@ -25,14 +29,20 @@ class Graph(nn.Module):
     It holds the normalisation, the crop and the views of the trial, and the softmax.
     """
 
-    def __init__(self, restored: Restored) -> None:
+    def __init__(self, model: nn.Module, scale: Tensor, shift: Tensor) -> None:
         super().__init__()
-        pixels = Pixels.of(_blank(restored.card), restored.card["mean"], restored.card["std"], restored.device)
         self.scale: Tensor
         self.shift: Tensor
-        self.register_buffer("scale", pixels.scale)
-        self.register_buffer("shift", pixels.shift)
-        self.model = restored.judged()
+        self.register_buffer("scale", scale)
+        self.register_buffer("shift", shift)
+        self.model = model
+
+    @classmethod
+    def of(cls, restored: Restored) -> Self:
+        """Return the graph of a restored model, as its trial was judged."""
+        card = restored.card
+        pixels = Pixels.of(np.zeros((1, 1, 1, 1), np.uint8), card["mean"], card["std"], restored.device)
+        return cls(restored.judged(), pixels.scale, pixels.shift)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return class shares, float32."""
@@ -41,21 +51,23 @@ class Graph(nn.Module):
         return shares
 
 
-def write_graph(restored: Restored, path: Path, metadata: Mapping[str, str]) -> None:
-    """Write the graph of a restored model (on the CPU) as an ONNX file, its batch size free, without external data.
+def write_graph(graph: Graph, shape: tuple[int, int], path: Path, metadata: Mapping[str, str], name: str = "") -> None:
+    """Write a graph (on the CPU) as an ONNX file, its batch size free, without external data.
+
+    `shape` are the side and the channels of its images, `name` is the architecture's.
 
     Raises:
         FersearchError: the model does what ONNX cannot say; the message has torch's reason.
     """
     import onnx
 
-    size, channels = int(restored.card["image_size"]), int(restored.card["channels"])
+    size, channels = shape
     example = torch.zeros((2, size, size, channels), dtype=torch.uint8)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch's exporter about itself
             program = torch.onnx.export(
-                Graph(restored).eval(),
+                graph.eval(),
                 (example,),
                 dynamo=True,
                 opset_version=OPSET,
@@ -67,7 +79,6 @@ def write_graph(restored: Restored, path: Path, metadata: Mapping[str, str]) -> 
             )
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        name = restored.card["architecture"]
         raise FersearchError(f"architecture '{name}' cannot be exported to ONNX: {reason}") from error
     if program is None:
         raise FersearchError("torch gave no ONNX program", "upgrade torch")
@@ -76,6 +87,20 @@ def write_graph(restored: Restored, path: Path, metadata: Mapping[str, str]) -> 
     for key, value in metadata.items():
         model.metadata_props.append(onnx.StringStringEntryProto(key=key, value=value))
     onnx.save(model, str(path))
+
+
+def onnx_latency(model: nn.Module, pixels: Pixels, name: str) -> float:
+    """Return the seconds that one image takes in the exported model, in one thread of the CPU.
+
+    Raises:
+        FersearchError: the model cannot be exported.
+    """
+    image = pixels.images[:1].cpu().numpy()
+    graph = Graph(copy.deepcopy(model).cpu(), pixels.scale.cpu(), pixels.shift.cpu())
+    with tempfile.TemporaryDirectory(prefix="fersearch-latency-") as folder:
+        file = Path(folder, "model.onnx")
+        write_graph(graph, (image.shape[2], image.shape[1]), file, {}, name)
+        return float(latency(file, image)["median_ms"]) / 1000
 
 
 def metadata_of(card: Mapping[str, Any], digest: str) -> dict[str, str]:
@@ -91,9 +116,3 @@ def metadata_of(card: Mapping[str, Any], digest: str) -> dict[str, str]:
         "card_sha256": digest,
         "producer": "fersearch",
     }
-
-
-def _blank(card: Mapping[str, Any]) -> Any:
-    import numpy as np
-
-    return np.zeros((1, int(card["channels"]), int(card["image_size"]), int(card["image_size"])), np.uint8)

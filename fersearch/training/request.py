@@ -47,6 +47,7 @@ class TrialRequest:
     plugins: Sequence[PluginFile] = field(default_factory=tuple)
     weights: str | None = None
     precision: str = "auto"
+    latency_on: str = "torch"
     device: str = "cpu"
     threads: int = 1
     resume: bool = True

@@ -11,7 +11,6 @@ from torch import nn
 
 from fersearch.components import Evaluation, Task
 from fersearch.training import measure
-from fersearch.training.batches import Pixels
 from fersearch.training.evaluate import Validation
 from fersearch.training.snapshots import States
 from fersearch.training.stamp import Unusable
@@ -95,10 +94,10 @@ class Progress:
         self.bytes_seen, self.looks = self.bytes_seen + memory.total, self.looks + memory.looks
         memory.total = memory.looks = 0
 
-    def evaluation(self, judged: Validation, task: Task, model: nn.Module, pixels: Pixels) -> Evaluation:
+    def evaluation(self, judged: Validation, task: Task, model: nn.Module, latency: Callable[[], float]) -> Evaluation:
         """What the metrics may look at after this epoch; latency is measured once a trial."""
         if not self.latency:
-            self.latency = measure.latency(model, pixels.take(pixels.rows([0])))
+            self.latency = latency()
         return Evaluation(
             judged.probabilities,
             judged.labels,

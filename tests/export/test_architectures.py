@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from fersearch import registry
+from fersearch import onnx_session, registry
 from fersearch.components import trained_task
-from fersearch.export import checks, onnx_model
+from fersearch.export import checks
 from fersearch.recipe import recipe
 from fersearch.registry import Registry
 from fersearch.space import values_of
 from fersearch.training.checkpoint import Restored, task_of
-from fersearch.training.onnx_graph import metadata_of, write_graph
+from fersearch.training.onnx_graph import Graph, metadata_of, write_graph
 
 pytestmark = pytest.mark.slow
 
@@ -65,13 +65,13 @@ def restored(components: Registry, name: str) -> Restored:
 def test_it_answers_as_the_model_does(components: Registry, name: str, tmp_path: Path) -> None:
     one = restored(components, name)
     file = tmp_path / "model.onnx"
-    write_graph(one, file, metadata_of(one.card, "ab" * 32))
-    session = onnx_model.session_of(file)
-    assert json.loads(session.get_modelmeta().custom_metadata_map["classes"]) == one.card["class_names"]
     size, channels = one.card["image_size"], one.card["channels"]
+    write_graph(Graph.of(one), (size, channels), file, metadata_of(one.card, "ab" * 32), name)
+    session = onnx_session.session_of(file)
+    assert json.loads(session.get_modelmeta().custom_metadata_map["classes"]) == one.card["class_names"]
     images = np.random.default_rng(1).integers(0, 256, (5, channels, size, size), np.uint8)
     expected = one.probabilities(images)
     for count in (1, 5):
-        found = checks.parity(expected[:count], onnx_model.run(session, images[:count]), "generated")
+        found = checks.parity(expected[:count], onnx_session.run(session, images[:count]), "generated")
         assert found.max_difference < 1e-5
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]  # no data beside it

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fersearch import api, cli
+from fersearch import api, cli, onnx_session
 from fersearch.artifacts import file_digest
 from fersearch.errors import DataError, FersearchError, UnknownName, UsageError
-from fersearch.export import exporting, images, onnx_model
+from fersearch.export import exporting, images
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_the_folder_has_the_file_its_card_and_what_to_know_of_it(exported: Path,
     assert (entry["parity"]["parity_on"], entry["parity"]["n"]) == ("valid", 120)
     assert (entry["latency"]["runs"], entry["latency"]["batch"], entry["latency"]["threads"]) == (200, 1, 1)
     assert entry["bytes"] == (exported / "model.onnx").stat().st_size
-    metadata = onnx_model.session_of(exported / "model.onnx").get_modelmeta().custom_metadata_map
+    metadata = onnx_session.session_of(exported / "model.onnx").get_modelmeta().custom_metadata_map
     assert json.loads(metadata["classes"]) == card(pulled)["class_names"]
     assert metadata["licence"] == card(pulled)["licence"]
     assert {"preprocessing", "dataset", "card_sha256"} <= set(metadata)
@@ -110,11 +110,11 @@ def test_another_file_than_the_card_speaks_of_is_refused(exported: Path, face: P
 
 def test_a_file_that_answers_otherwise_is_not_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    real = onnx_model.run
-    monkeypatch.setattr(onnx_model, "run", lambda session, pixels: real(session, pixels) * 0.999)
+    real = onnx_session.run
+    monkeypatch.setattr(onnx_session, "run", lambda session, pixels: real(session, pixels) * 0.999)
     with pytest.raises(FersearchError, match="answers otherwise: probabilities differ by"):
         api.export_checkpoint(folder)
-    monkeypatch.setattr(onnx_model, "run", lambda session, pixels: real(session, pixels)[:, ::-1])
+    monkeypatch.setattr(onnx_session, "run", lambda session, pixels: real(session, pixels)[:, ::-1])
     with pytest.raises(FersearchError, match="answers otherwise"):
         api.export_checkpoint(folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

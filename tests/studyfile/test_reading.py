@@ -8,7 +8,7 @@ from fersearch.errors import StudyFileError, UsageError
 from fersearch.studyfile import reading
 
 TOP = (
-    "data, dataset, epochs, keep, limit, model, name, objectives, plugins, precision, protocol, pruner, refit, "
+    "data, dataset, epochs, keep, latency_on, limit, model, name, objectives, plugins, precision, protocol, pruner, refit, "
     "sampler, seed, space, timeout, trials, unseen, weights"
 )
 SETTING = "write a value, a list of values, 'LOW..HIGH' or {low, high}"

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 from fersearch_architectures.cnn import Cnn
+from fersearch_metrics.measured import Latency
 
+from fersearch import onnx_session
 from fersearch import registry as registries
 from fersearch.artifacts import Artifacts
 from fersearch.data.arrays import Prepared, load
@@ -282,3 +284,26 @@ def test_bf16_on_a_cpu_is_used_when_asked_for(request_of: RequestOf, registry: R
 
 def _collect(epochs: list[Epoch]) -> Callable[[Epoch], Decision]:
     return lambda epoch: epochs.append(epoch) or Decision.CONTINUE
+
+
+def test_the_time_of_an_image_may_be_that_of_the_exported_model(
+    request_of: RequestOf, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed: list[str] = []
+
+    def latency(file: Path, image: np.ndarray[Any, Any]) -> dict[str, float]:
+        timed.append(file.name)
+        assert len(onnx_session.run(onnx_session.session_of(file), image)) == 1
+        return {"median_ms": 12.5}
+
+    monkeypatch.setattr("fersearch.training.onnx_graph.latency", latency)
+    told: list[Epoch] = []
+
+    def report(epoch: Epoch) -> Decision:
+        told.append(epoch)
+        return Decision.CONTINUE
+
+    timing = Registry(registry.architectures, registry.datasets, {**registry.metrics, "latency_ms": Latency()})
+    assert run_trial(request_of({"epochs": 2}, latency_on="onnx"), report, timing).reason is Reason.DONE
+    assert [epoch.values["latency_ms"] for epoch in told] == [12.5, 12.5]
+    assert timed == ["model.onnx"]  # once a trial
