@@ -16,7 +16,7 @@ from fersearch.registry import KINDS, Registry
 from fersearch.space import Space, describe
 
 if TYPE_CHECKING:
-    from fersearch.training.model import Layer
+    from fersearch.training.summary import Layer
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _blamed(item: Architecture, module: str) -> Iterator[None]:
 
 def count_parameters(architecture: Architecture, task: Task, params: Mapping[str, Any] | None = None) -> dict[str, int]:
     """Parameters of a configuration, the default one if none is given, on the meta device (nothing is allocated)."""
-    from fersearch.training.model import count_on_meta
+    from fersearch.training.summary import count_on_meta
 
     return count_on_meta(architecture, params or default_params(architecture), task)
 
@@ -129,7 +129,7 @@ def default_params(architecture: Architecture, settings: Mapping[str, str] | Non
 
 
 def _layers(architecture: Architecture, task: Task, params: Mapping[str, Any]) -> "Sequence[Layer]":
-    from fersearch.training.model import layers
+    from fersearch.training.summary import layers
 
     return layers(architecture, params, task)
 

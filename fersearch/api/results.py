@@ -18,7 +18,7 @@ from fersearch.report.writer import Written
 from fersearch.store import Look, StudyRow, StudySummary
 from fersearch.study_front import Front
 from fersearch.training.evaluate import Scores
-from fersearch.training.model import Layer
+from fersearch.training.summary import Layer
 
 __all__ = [
     "Check",

@@ -137,7 +137,7 @@ class Driver:
         self.study = replace(study, data=settled.record, baseline=baseline)
 
     def _fetch_weights(self, source: str, task: Task) -> None:
-        from fersearch.training.model import fetch
+        from fersearch.training.weights import fetch
 
         self.observer.note(f"starting from weights {source}")
         architecture = self.registry.architecture(self.study.spec.architecture)

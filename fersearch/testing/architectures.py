@@ -19,7 +19,8 @@ from torch import nn
 from fersearch.components import Architecture, Task
 from fersearch.recipe import OPTIMISATION, REGULARISATION, freeze_rules
 from fersearch.space import Choice, Dimension, Float, Int, Params, Space, Value
-from fersearch.training.model import count_on_meta, freeze
+from fersearch.training.freezing import freeze
+from fersearch.training.summary import count_on_meta
 
 LARGE = 30_000_000  # weights
 KEPT = 100_000_000  # weights that a class keeps in memory, 400 MB; models beyond are built at each use

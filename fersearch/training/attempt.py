@@ -19,10 +19,11 @@ from fersearch.registry import Registry
 from fersearch.training.batches import Pixels
 from fersearch.training.checkpoint import make_card, write_checkpoint
 from fersearch.training.context import TrainingContext
+from fersearch.training.freezing import freeze
 from fersearch.training.loop import train
 from fersearch.training.measure import PeakMemory, device_name
 from fersearch.training.memory import taken_facts
-from fersearch.training.model import build, freeze, open_data, prepare_torch
+from fersearch.training.model import build, open_data, prepare_torch
 from fersearch.training.numerics import Diverged, Precision, first_line, is_out_of_memory, resolve, told
 from fersearch.training.preemption import Preempted, Pulse, unwatched
 from fersearch.training.request import TrialRequest

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from fersearch.training.batches import Pixels
-from fersearch.training.model import hold
+from fersearch.training.freezing import hold
 from fersearch.training.numerics import Precision, autocast
 from fersearch.training.preemption import Preempted, Pulse, unwatched
 

@@ -20,8 +20,9 @@ from fersearch.data.arrays import Loaded
 from fersearch.registry import Registry
 from fersearch.training.batches import Pixels
 from fersearch.training.feature_cache import find
+from fersearch.training.freezing import freeze
 from fersearch.training.measure import PeakMemory
-from fersearch.training.model import build, freeze, open_data, prepare_torch
+from fersearch.training.model import build, open_data, prepare_torch
 from fersearch.training.numerics import derive, first_line, is_out_of_memory, resolve
 from fersearch.training.request import TrialRequest
 from fersearch.training.trainer import Trainer

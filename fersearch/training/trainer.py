@@ -16,9 +16,9 @@ from fersearch.training.augment import Augmentation, as_judged, strengths
 from fersearch.training.batches import Batches, Pixels, Source, slices
 from fersearch.training.evaluate import Validation, validate
 from fersearch.training.feature_cache import Features
+from fersearch.training.freezing import hold
 from fersearch.training.losses import Loss, Targets, class_weights, mass
 from fersearch.training.losses import criterion as make_criterion
-from fersearch.training.model import hold
 from fersearch.training.numerics import Precision, autocast, check_finite, derive, wrap
 from fersearch.training.optim import Average, Schedule
 from fersearch.training.optim import optimizer as make_optimizer

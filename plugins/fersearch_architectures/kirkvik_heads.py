@@ -42,7 +42,7 @@ class Vgg16Kirkvik(Architecture):
         return list(model.children())
 
     def load_pretrained(self, model: "nn.Module", source: str, params: Params, task: Task) -> None:
-        from fersearch.training.model import fit
+        from fersearch.training.weights import fit
 
         fit(model, imagenet("vgg16"), model.head, source)
 
@@ -77,7 +77,7 @@ class ResNet50Kirkvik(Architecture):
         return [model[:-1], model[-1]]
 
     def load_pretrained(self, model: "nn.Module", source: str, params: Params, task: Task) -> None:
-        from fersearch.training.model import fit
+        from fersearch.training.weights import fit
 
         fit(model, imagenet("resnet50"), model.head, source)
 

@@ -46,7 +46,7 @@ class ResNet(Architecture):
         return [model[:second], model[second:middle], *model[middle:last], model[last:]]
 
     def load_pretrained(self, model: "nn.Module", source: str, params: Params, task: Task) -> None:
-        from fersearch.training.model import fit
+        from fersearch.training.weights import fit
 
         tensors = imagenet(self.name)
         keep_first_conv(tensors, model, "conv1.weight", params, task)

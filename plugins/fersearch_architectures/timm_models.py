@@ -92,7 +92,7 @@ class TimmModel(Architecture):
         return model
 
     def load_pretrained(self, model: "nn.Module", source: str, params: Params, task: Task) -> None:
-        from fersearch.training.model import fit
+        from fersearch.training.weights import fit
         from fersearch_architectures._timm import at_hand
 
         more = at_hand(self.name, self.pretrained)

@@ -59,7 +59,7 @@ class Vgg(Architecture):
         return [*blocks, model[1:]]
 
     def load_pretrained(self, model: "nn.Module", source: str, params: Params, task: Task) -> None:
-        from fersearch.training.model import fit
+        from fersearch.training.weights import fit
 
         tensors = imagenet(f"{self.name}_bn" if params.get("batch_norm", True) else self.name)
         keep_first_conv(tensors, model, "features.0.weight", params, task)

@@ -29,7 +29,7 @@ from fersearch.store import Look, StudySummary
 from fersearch.study import Budget, Keep, Objective, Protocol, StudySpec, StudyState
 from fersearch.study_front import Front
 from fersearch.training.evaluate import Scores
-from fersearch.training.model import Layer
+from fersearch.training.summary import Layer
 from fersearch.trial import Attempt, Epoch, Reason, Trial, TrialState
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -20,8 +20,8 @@ from fersearch import registry
 from fersearch.data import arrays
 from fersearch.study import Objective
 from fersearch.training.context import TrainingContext
+from fersearch.training.freezing import freeze
 from fersearch.training.loop import train
-from fersearch.training.model import freeze
 from tests.benchmarks.trainer import PARAMS
 
 FROZEN = {"freeze": "all_but_last", "frozen_batch_norm": "fixed", "augmentation": "none", "dropout": 0.2}

@@ -16,8 +16,8 @@ from fersearch.study import Objective
 from fersearch.training.batches import Pixels
 from fersearch.training.context import TrainingContext
 from fersearch.training.feature_cache import Features, find
+from fersearch.training.freezing import freeze
 from fersearch.training.loop import train
-from fersearch.training.model import freeze
 from fersearch.trial import Decision, Epoch
 
 CPU = torch.device("cpu")

@@ -179,7 +179,7 @@ def test_an_undefined_objective_diverges_but_another_metric_may_be_undefined(
 
 
 def test_frozen_stages_do_not_move(patterns: Make, base: dict[str, Any], tmp_path: Path) -> None:
-    from fersearch.training.model import freeze
+    from fersearch.training.freezing import freeze
 
     params = {**base, "freeze": "first_2", "frozen_batch_norm": "fixed"}
     loaded = patterns(48)

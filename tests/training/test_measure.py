@@ -9,7 +9,8 @@ from fersearch_architectures.cnn import Cnn
 from fersearch_architectures.resnet import ResNet18
 
 from fersearch import Task
-from fersearch.training import measure, model
+from fersearch.training import measure
+from fersearch.training.summary import count_on_meta
 
 CPU = torch.device("cpu")
 MB = 2**20
@@ -105,5 +106,5 @@ def test_size_and_latency_of_a_model() -> None:
 
 def test_weights_are_counted_without_memory_for_them() -> None:
     params = {"dropout": 0.0, "freeze": "all_but_first_and_last"}
-    counted = model.count_on_meta(ResNet18(), params, Task(tuple("abcdefghij")))
+    counted = count_on_meta(ResNet18(), params, Task(tuple("abcdefghij")))
     assert counted == {"total": 11_175_370, "trainable": 8_266}

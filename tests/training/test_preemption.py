@@ -14,7 +14,7 @@ from fersearch.data.arrays import Loaded
 from fersearch.registry import Registry
 from fersearch.study import Protocol
 from fersearch.training.attempt import run_trial
-from fersearch.training.model import freeze
+from fersearch.training.freezing import freeze
 from fersearch.training.resume import Progress
 from fersearch.training.snapshots import States
 from fersearch.trial import Decision, Epoch, Reason

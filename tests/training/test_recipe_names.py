@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from fersearch import recipe
-from fersearch.training import augment, batches, losses, model, optim, sampling
+from fersearch.training import augment, batches, freezing, losses, optim, sampling
 from fersearch.training import augment as tta
 
 
@@ -29,7 +29,7 @@ def test_every_strength_can_be_set_alone() -> None:
 @pytest.mark.parametrize("stages", [2, 3, 6])
 def test_every_freezing_rule_freezes_something_but_not_all(stages: int) -> None:
     parts = [nn.Linear(1, 1) for _ in range(stages)]
-    frozen = {rule: len(model.frozen_stages(rule, parts)) for rule in recipe.freeze_rules(stages)}
+    frozen = {rule: len(freezing.frozen_stages(rule, parts)) for rule in recipe.freeze_rules(stages)}
     assert frozen.pop("none") == 0
     assert all(0 < count < stages for count in frozen.values())
 

@@ -4,7 +4,7 @@ from fersearch_architectures.resnet import ResNet18
 
 from fersearch.api.plugins import default_params
 from fersearch.components import Task
-from fersearch.training.model import Layer, layers
+from fersearch.training.summary import Layer, layers
 
 TASK = Task(tuple("abcdefghij"), 1, 48)
 

@@ -6,7 +6,7 @@ from fersearch_architectures.cnn import Cnn
 
 from fersearch import Task
 from fersearch.testing import ArchitectureSuite
-from fersearch.training.model import count_on_meta
+from fersearch.training.summary import count_on_meta
 
 REPORT = {"dropout": 0.2, "activation": "relu", "batch_norm": True, "convolutions": 2, "width": 1}
 

@@ -6,7 +6,7 @@ from fersearch_architectures.cnn_fed import PRESETS, CnnFed
 
 from fersearch import Choice, Task, UsageError
 from fersearch.testing import ArchitectureSuite
-from fersearch.training.model import count_on_meta
+from fersearch.training.summary import count_on_meta
 
 FOUR = Task(("angry", "engaged", "happy", "neutral"))
 

@@ -6,7 +6,7 @@ from fersearch_architectures.cnn_kirkvik import CnnKirkvik
 
 from fersearch import Task, UsageError
 from fersearch.testing import ArchitectureSuite
-from fersearch.training.model import count_on_meta
+from fersearch.training.summary import count_on_meta
 
 LISTING = {"dropout": 0.0, "conv_dropout": 0.0, "init": "torch", "l2": 0.01, "max_norm": 0.0}
 SMALL = Task(("a", "b"), 1, 24)

@@ -7,7 +7,7 @@ from fersearch_architectures.cnn_umoru import CnnUmoru
 
 from fersearch import Task, UsageError
 from fersearch.testing import ArchitectureSuite
-from fersearch.training.model import count_on_meta
+from fersearch.training.summary import count_on_meta
 
 THESIS = {"dropout": 0.5, "width": 64, "padding": "same", "conv_dropout": 0.25, "init": "torch"}
 

@@ -12,7 +12,8 @@ from torch.nn.functional import softmax
 
 from fersearch import Task
 from fersearch.testing import ArchitectureSuite
-from fersearch.training.model import count_on_meta, start_from
+from fersearch.training.summary import count_on_meta
+from fersearch.training.weights import start_from
 
 SEVEN = Task(tuple("abcdefg"))
 SMALL = Task(("a", "b", "c"), 1, 16)

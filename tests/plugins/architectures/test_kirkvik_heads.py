@@ -9,7 +9,8 @@ from torchvision import models
 
 from fersearch import Architecture, FersearchError, Task, UsageError
 from fersearch.testing import ArchitectureSuite
-from fersearch.training.model import count_on_meta, start_from
+from fersearch.training.summary import count_on_meta
+from fersearch.training.weights import start_from
 
 PARAMS: dict[str, Any] = {"dropout": 0.2}
 SEVEN = Task(tuple("abcdefg"))

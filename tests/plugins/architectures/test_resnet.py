@@ -10,7 +10,8 @@ from fersearch_architectures.resnet import ResNet, ResNet18, ResNet34, ResNet50,
 
 from fersearch import FersearchError, Task
 from fersearch.testing import ArchitectureSuite
-from fersearch.training.model import count_on_meta, start_from
+from fersearch.training.summary import count_on_meta
+from fersearch.training.weights import start_from
 
 GREY = Task(tuple("abcdefgh"))
 PARAMS: dict[str, Any] = {"dropout": 0.0, "first_conv": "sum"}

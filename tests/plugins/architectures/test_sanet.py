@@ -7,7 +7,7 @@ from fersearch_architectures.sanet import SANet
 
 from fersearch import Task, UsageError
 from fersearch.testing import ArchitectureSuite
-from fersearch.training.model import count_on_meta
+from fersearch.training.summary import count_on_meta
 
 
 class TestSANet(ArchitectureSuite):

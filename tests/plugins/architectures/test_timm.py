@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 from fersearch import FersearchError, Task, UsageError, registry
 from fersearch.errors import UnknownName
 from fersearch.testing import ArchitectureSuite
-from fersearch.training.model import count_on_meta, start_from
+from fersearch.training.summary import count_on_meta
+from fersearch.training.weights import start_from
 
 PARAMS: dict[str, Any] = {"dropout": 0.0}
 GREY = Task(("a", "b"), 1, 32)

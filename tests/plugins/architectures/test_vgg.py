@@ -8,7 +8,8 @@ from fersearch_architectures.vgg import Vgg, Vgg16, Vgg19
 
 from fersearch import FersearchError, Task, UsageError
 from fersearch.testing import ArchitectureSuite
-from fersearch.training.model import count_on_meta, start_from
+from fersearch.training.summary import count_on_meta
+from fersearch.training.weights import start_from
 
 SEVEN = tuple("abcdefg")
 PARAMS: dict[str, Any] = {"dropout": 0.0, "head": "compact", "batch_norm": False, "first_conv": "sum"}

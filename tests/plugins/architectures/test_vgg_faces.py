@@ -6,7 +6,7 @@ from fersearch_architectures.vgg_faces import FaceVgg, Vgg13FerPlus, VggKhairedd
 
 from fersearch import Task, UsageError
 from fersearch.testing import ArchitectureSuite
-from fersearch.training.model import count_on_meta
+from fersearch.training.summary import count_on_meta
 
 PARAMS: dict[str, Any] = {"dropout": 0.5}
 

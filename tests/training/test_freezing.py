@@ -9,7 +9,7 @@ from fersearch_architectures.resnet import ResNet18
 
 from fersearch import Task, UsageError
 from fersearch.errors import FersearchError
-from fersearch.training.model import freeze, frozen_stages, hold
+from fersearch.training.freezing import freeze, frozen_stages, hold
 
 TASK = Task(tuple("abcdefghij"))
 

@@ -1,0 +1,112 @@
+"""Weights that a model starts from: read from a file or a named source, and fitted into it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from fersearch.components import Architecture, Task
+from fersearch.errors import FersearchError, UsageError
+from fersearch.space import Value
+
+SHOWN = 5  # names in one message
+
+
+def start_from(
+    architecture: Architecture, model: nn.Module, source: str, params: Mapping[str, Value], task: Task
+) -> None:
+    """Load a source that the architecture names, or a local file of weights, in place.
+
+    Raises:
+        UsageError: the source is neither.
+        FersearchError: it cannot be reached or read, or does not fit.
+    """
+    if source in architecture.weights:
+        architecture.load_pretrained(model, source, params, task)
+        return
+    path = Path(source).expanduser()
+    if not path.is_file():
+        named = ", ".join(architecture.weights) or "none by name"
+        raise UsageError(
+            f"weights '{source}': no such file, and {architecture.name} knows no source of that name",
+            f"give a .safetensors or .pt file; {architecture.name} knows: {named}",
+        )
+    fit(model, read_weights(path), architecture.stages(model)[-1], source)
+
+
+def fetch(architecture: Architecture, source: str, params: Mapping[str, Value], task: Task) -> None:
+    """Bring the weights of a named source here, or read a file, before any trial needs them.
+
+    Raises:
+        FersearchError: they cannot be reached, or do not fit.
+    """
+    start_from(architecture, architecture.build(params, task), source, params, task)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, or of a state dict that torch saved; never runs what a file holds.
+
+    Raises:
+        FersearchError: the file is neither.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        raise FersearchError(
+            f"weights {path} hold more than tensors, and running what a file holds is never allowed",
+            "save model.state_dict(), or give a .safetensors file",
+        ) from error
+    except Exception as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise FersearchError(
+            f"cannot read weights {path}: {first}", "give a .safetensors file, or a state dict saved by torch.save"
+        ) from error
+    for key in ("state_dict", "model_state_dict", "model"):
+        if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
+            found = found[key]
+    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
+        raise FersearchError(f"weights {path} hold no state dict", "save model.state_dict(), not the model")
+    return {str(name).removeprefix("module."): value for name, value in found.items()}
+
+
+def fit(model: nn.Module, tensors: Mapping[str, Tensor], classifier: nn.Module, source: str) -> None:
+    """Copy tensors into a model by name, in place.
+
+    A convolution of three input channels that meets one of one channel is summed over them, which
+    is what it would see of a grey image. Tensors of the classifier that do not fit are left out.
+
+    Raises:
+        FersearchError: others are missing or have another shape; the message lists them.
+    """
+    own = model.state_dict()
+    free = {id(tensor) for tensor in classifier.state_dict(keep_vars=True).values()}
+    loose = {name for name, tensor in model.state_dict(keep_vars=True).items() if id(tensor) in free}
+    wrong, fitting = [], {}
+    for name, tensor in own.items():
+        given = _summed(tensors[name], tensor) if name in tensors else None
+        if given is not None and given.shape == tensor.shape:
+            fitting[name] = given
+        elif name not in loose and not name.endswith("num_batches_tracked"):
+            wrong.append(f"{name} is missing" if given is None else f"{name} is {_size(given)}, not {_size(tensor)}")
+    if wrong:
+        more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+        raise FersearchError(
+            f"weights {source} do not fit: {'; '.join(wrong[:SHOWN])}{more}",
+            "give weights of the same architecture and options",
+        )
+    model.load_state_dict(fitting, strict=False)
+
+
+def _summed(given: Tensor, wanted: Tensor) -> Tensor:
+    if given.dim() == wanted.dim() == 4 and given.shape[1] == 3 and wanted.shape[1] == 1:
+        return given.sum(1, keepdim=True)
+    return given
+
+
+def _size(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "scalar"
