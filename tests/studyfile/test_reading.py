@@ -8,8 +8,8 @@ from fersearch.errors import StudyFileError, UsageError
 from fersearch.studyfile import reading
 
 TOP = (
-    "data, dataset, epochs, keep, latency_on, limit, model, name, objectives, plugins, precision, protocol, pruner, refit, "
-    "sampler, seed, space, timeout, trials, unseen, weights"
+    "data, dataset, epochs, keep, latency_on, limit, model, name, objectives, plugins, precision, protocol, pruner, "
+    "refit, sampler, seed, space, timeout, trials, unseen, weights"
 )
 SETTING = "write a value, a list of values, 'LOW..HIGH' or {low, high}"
 
