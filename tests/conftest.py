@@ -24,14 +24,15 @@ def _needs_ray(item: pytest.Item) -> bool:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each file to one process, and all that start a Ray cluster to the same: they wait more than they compute.
+    """Give each file to one process; those that start Ray clusters go together, for they wait and hardly compute.
 
     These begin, then files with slow tests, so that in the end no process waits for the one that has the last of them.
     """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: (not _needs_ray(item), item.path not in slow))
     for item in items:
-        item.add_marker(pytest.mark.xdist_group("ray" if _needs_ray(item) else str(item.path.parent / item.path.stem)))
+        group = f"ray, {'faults' in item.path.parts}" if _needs_ray(item) else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session", autouse=True)

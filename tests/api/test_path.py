@@ -68,7 +68,7 @@ def test_the_card_tells_all_that_is_needed(study, best, tmp_path):
     assert "drawings" in card["licence"]
     assert len(card["load"]) == 3
     assert card["values"]["accuracy"] == pytest.approx(best.values["accuracy"])
-    assert sorted(path.name for path in folder.iterdir()) == ["card.json", "model.safetensors"]
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "card.json", "model.safetensors"]
 
 
 def test_the_cards_lines_of_python_work(study, best, tmp_path, monkeypatch):
