@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from fersearch import trust
 from fersearch.errors import NoDatabase, UsageError
 from fersearch.home import database_url
-from fersearch.store import Store, StudyRow, StudySummary
-from fersearch.store.neighbours import remember
 
 if TYPE_CHECKING:
     from fersearch.plugins import PluginFile
     from fersearch.registry import Registry
+    from fersearch.store import Store, StudyRow, StudySummary
 
 
 notices: list[str] = []
@@ -49,7 +48,7 @@ def components(files: "Iterable[Path | PluginFile]" = (), *, folder: bool = True
     return loaded
 
 
-def components_of(study: StudyRow, *others: StudyRow) -> "Registry":
+def components_of(study: "StudyRow", *others: "StudyRow") -> "Registry":
     """The components at hand and those of plugin files that studies keep, where the user lets these run.
 
     Raises:
@@ -61,7 +60,7 @@ def components_of(study: StudyRow, *others: StudyRow) -> "Registry":
     return components(files.values(), folder=False)
 
 
-def require_trusted(study: StudyRow) -> None:
+def require_trusted(study: "StudyRow") -> None:
     """Make sure that the user lets the plugin files of a study run here; a person at a terminal is asked once.
 
     Raises:
@@ -78,7 +77,7 @@ def trust_plugins(name: str, storage: str | None = None) -> None:
         trust.trust({file.digest: file.path for file in store.study(name).plugins})
 
 
-def open_store(storage: str | None = None, *, create: bool = False) -> Store:
+def open_store(storage: str | None = None, *, create: bool = False) -> "Store":
     """Open the database, migrated if needed; what its file system asks of it is noted.
 
     Args:
@@ -87,6 +86,9 @@ def open_store(storage: str | None = None, *, create: bool = False) -> Store:
     Raises:
         NoDatabase: there is none to open.
     """
+    from fersearch.store import Store  # here, for SQLAlchemy takes longer to load than all else that a prediction needs
+    from fersearch.store.neighbours import remember
+
     store = Store.open(database_url(storage), create=create)
     remember(store)
     if store.notice:
@@ -94,7 +96,7 @@ def open_store(storage: str | None = None, *, create: bool = False) -> Store:
     return store
 
 
-def all_studies(storage: str | None = None) -> list[StudySummary]:
+def all_studies(storage: str | None = None) -> "list[StudySummary]":
     """Return every study with its counts by state, oldest first; none, and a note, where there is no database."""
     try:
         with open_store(storage) as store:

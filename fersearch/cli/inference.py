@@ -14,7 +14,8 @@ from fersearch.cli.flags import AsJson, DatasetFlags, Storage
 from fersearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from fersearch.api.inference import CheckpointEvaluation, Prediction, Progress, Rows, Unreadable
+    from fersearch.api.evaluating import CheckpointEvaluation, Progress
+    from fersearch.api.predicting import Prediction, Rows, Unreadable
 
 
 Checkpoint = Annotated[
@@ -44,20 +45,20 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Tell the expression on images."""
-    from fersearch.api import inference
+    from fersearch.api import predicting
     from fersearch.cli import progress, render, render_models
 
-    paths = [*(images or ()), *(inference.images_in(folder) if folder else ())]
+    paths = [*(images or ()), *(predicting.images_in(folder) if folder else ())]
     if not paths:
         raise UsageError("no image is named", "name image files, or a folder with --folder")
     if plot:
-        inference.check_plot(plot, len(paths), force)
-    found = inference.predictions(checkpoint, paths, faces=faces, trust_plugin=trust_plugin)
-    table = inference.csv_of(csv, inference.classes_of(checkpoint), bool(faces), force) if csv else nullcontext()
+        predicting.check_plot(plot, len(paths), force)
+    found = predicting.predictions(checkpoint, paths, faces=faces, trust_plugin=trust_plugin)
+    table = predicting.csv_of(csv, predicting.classes_of(checkpoint), bool(faces), force) if csv else nullcontext()
     with table as rows, progress.answering(render.console(stderr=True)) as told:
         labels, kept, unreadable = _gather(found, told, len(paths), rows, keep=as_json or bool(plot) or not csv)
     if plot:
-        inference.plot_predictions(kept, plot, force)
+        predicting.plot_predictions(kept, plot, force)
     if as_json:
         from fersearch.api import records
         from fersearch.cli.as_json import dump
@@ -106,24 +107,24 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure a checkpoint, or each in a folder, on a dataset."""
-    from fersearch.api import inference
+    from fersearch.api import evaluating
     from fersearch.cli import progress, render, render_models
     from fersearch.files import refuse_existing_file
 
     words = label_words(label_map or ())
-    request = inference.EvaluationRequest(
+    request = evaluating.EvaluationRequest(
         dataset, which.data, split, which.options(), tta, words, no_duplicates, trust_plugin, storage
     )
     if csv:
         refuse_existing_file(csv, force)
     with progress.preparation(render.console(stderr=True)) as told:
-        if inference.holds_checkpoints(checkpoint):
-            found, view = inference.evaluate_folder(checkpoint, request, told), None
+        if evaluating.holds_checkpoints(checkpoint):
+            found, view = evaluating.evaluate_folder(checkpoint, request, told), None
         else:
-            view = inference.evaluate_checkpoint(checkpoint, inference.open_input(checkpoint, request, told), request)
-            found = [inference.CheckpointEvaluation(checkpoint, view)]
+            view = evaluating.evaluate_checkpoint(checkpoint, evaluating.open_input(checkpoint, request, told), request)
+            found = [evaluating.CheckpointEvaluation(checkpoint, view)]
     if csv:
-        inference.write_csv(csv, found, force)
+        evaluating.write_csv(csv, found, force)
     if as_json:
         from fersearch.api import records
         from fersearch.cli.as_json import dump
@@ -163,7 +164,7 @@ def _gather(
     Raises:
         DataError: no image could be read.
     """
-    from fersearch.api.inference import Unreadable
+    from fersearch.api.predicting import Unreadable
 
     labels: Counter[str] = Counter()
     kept: list[Prediction] = []

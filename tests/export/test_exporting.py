@@ -68,7 +68,7 @@ def test_predictions_are_those_of_the_model_and_need_no_torch(exported: Path, pu
     code = (
         "import sys; from fersearch import cli; "
         f"assert cli.run(['predict', {str(exported)!r}, {str(face)!r}]) == 0; "
-        "sys.exit(any(name in sys.modules for name in ('torch', 'ray', 'optuna')))"
+        "sys.exit(any(name in sys.modules for name in ('torch', 'ray', 'optuna', 'sqlalchemy')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 0
 
