@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import is_dataclass
@@ -12,6 +13,9 @@ import typer.core
 
 from fersearch.errors import UsageError
 
+TYPE = re.compile(r" <(?:list\[)?([\w ]+)\]?>$")
+PLACEHOLDERS = {"int": "N", "int range": "N", "float": "NUMBER", "float range": "NUMBER", "path": "PATH"}
+"""What stands for a value in the help where an option does not say it itself, by its type."""
 C = TypeVar("C", bound=Callable[..., Any])
 
 
@@ -33,11 +37,11 @@ class Command(typer.core.TyperCommand):
         sections: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
-            if record is not None:
-                argument = param.param_type_name == "argument"
-                sections["Arguments" if argument else getattr(param, "rich_help_panel", None) or "Options"].append(
-                    record
-                )
+            if record is not None and param.param_type_name == "argument":
+                sections["Arguments"].append((TYPE.sub("", record[0]), record[1]))
+            elif record is not None:
+                name = TYPE.sub(lambda found: f" {PLACEHOLDERS.get(found[1].lower(), 'TEXT')}", record[0])
+                sections[getattr(param, "rich_help_panel", None) or "Options"].append((name, record[1]))
         for heading in sorted(sections, key=("Arguments", "Options", *sections).index):
             with formatter.section(heading):
                 formatter.write_dl(sections[heading])

@@ -1,9 +1,11 @@
+import re
 from dataclasses import dataclass
 from typing import Annotated
 
 import pytest
 import typer
 
+from fersearch import cli
 from fersearch.cli import command as building
 from fersearch.cli import flags
 from fersearch.errors import UsageError
@@ -84,3 +86,25 @@ def test_a_record_of_flags_becomes_one_flag_per_field():
     app.command()(command)
     app(["box", "--high", "5", "--loud"], standalone_mode=False)
     assert seen == [("box", Size(1, 5), True)]
+
+
+@pytest.mark.parametrize("line", ["study compare", "study create", "trial rerun", "predict", "evaluate", "plugin show"])
+def test_help_names_values_and_not_the_types_of_python(line, capsys):
+    assert cli.run([*line.split(), "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert not [line for line in shown.splitlines() if re.search(r"<(list|str|int|path)", line)]
+
+
+def test_help_has_the_options_that_most_need_first_and_the_nouns_before_the_verbs(capsys):
+    assert cli.run(["--help"]) == 0
+    commands = capsys.readouterr().out.partition("Commands:\n")[2]
+    names = [line.split()[0] for line in commands.splitlines() if re.match(r"  \w", line)]
+    assert names[:7] == ["study", "trial", "checkpoint", "dataset", "plugin", "predict", "evaluate"]
+    assert "..." not in commands
+    assert cli.run(["study", "create", "--help"]) == 0
+    out = capsys.readouterr().out
+    first, rest = out.partition("\nData:\n")[::2]
+    flags = ("--model", "--dataset", "--data", "--name", "--objective", "--trials", "--timeout", "--epochs", "--set")
+    assert all(flag in first for flag in (*flags, "--slots"))
+    assert "--sampler" in rest
+    assert "Examples:\n    fersearch study create --model cnn" in rest
