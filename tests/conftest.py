@@ -18,21 +18,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each of many processes would compile what it imports
 
 
-def _needs_ray(item: pytest.Item) -> bool:
-    return item.path.name.startswith(("test_ray", "test_contract")) or item.path.parent.name == "ray"
-
-
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each file to one process; those that start Ray clusters go together, for they wait and hardly compute.
-
-    These begin, then files with slow tests, so that in the end no process waits for the one that has the last of them.
-    """
+    """Let files with slow tests begin, so that in the end no process waits for the one that has the last of them."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (not _needs_ray(item), item.path not in slow))
-    for item in items:
-        group = f"ray, {'faults' in item.path.parts}" if _needs_ray(item) else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session", autouse=True)
