@@ -130,11 +130,14 @@ class Budget:
 class StudyState(StrEnum):
     """Where a study stands.
 
-    `running`: a living process drives it; `complete`: its budget is used up, or its space; `stopped`: its last run
-    was asked to stop; `idle`: none of these.
+    `running`: a living process drives it; `paused`: it is kept from running until somebody resumes it; `queued`: it
+    waits for slots of a service; `complete`: its budget is used up, or its space; `stopped`: its last run was asked
+    to stop; `idle`: none of these.
     """
 
     RUNNING = "running"
+    PAUSED = "paused"
+    QUEUED = "queued"
     COMPLETE = "complete"
     STOPPED = "stopped"
     IDLE = "idle"

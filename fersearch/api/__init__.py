@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fersearch.api.checkpoints import list_checkpoints, pull_checkpoint
-    from fersearch.api.creating import check_file, create_from_file, create_study, study_schema
+    from fersearch.api.creating import check_file, create_from_data, create_from_file, create_study, study_schema
     from fersearch.api.datasets import (
         export_dataset,
         list_datasets,
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from fersearch.api.export import export_study, write_export
     from fersearch.api.exports import export_checkpoint
     from fersearch.api.plugins import check_plugin, list_plugins, new_plugin, show_plugin
+    from fersearch.api.queueing import list_owners, list_queue, pause_study, queue_study, set_owner
     from fersearch.api.reruns import rerun_trial
     from fersearch.api.run import run_study
     from fersearch.api.studies import (
         delete_study,
         front,
+        importance,
         list_studies,
         list_trials,
         show_study,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
         study_spec,
         to_optuna,
     )
+    from fersearch.api.tokens import list_tokens, new_token, revoke_token
     from fersearch.checkpoint_folder import load_checkpoint
     from fersearch.context import matching_studies, trust_plugins
     from fersearch.engines.backends import check_run
@@ -50,6 +53,7 @@ _HOMES = {
     "check_run": "fersearch.engines.backends",
     "collect_garbage": "fersearch.maintenance.garbage",
     "compare_studies": "fersearch.report.comparison.compare",
+    "create_from_data": "fersearch.api.creating",
     "create_from_file": "fersearch.api.creating",
     "create_study": "fersearch.api.creating",
     "delete_study": "fersearch.api.studies",
@@ -59,27 +63,36 @@ _HOMES = {
     "export_dataset": "fersearch.api.datasets",
     "export_study": "fersearch.api.export",
     "front": "fersearch.api.studies",
+    "importance": "fersearch.api.studies",
     "list_checkpoints": "fersearch.api.checkpoints",
     "list_datasets": "fersearch.api.datasets",
+    "list_owners": "fersearch.api.queueing",
     "list_plugins": "fersearch.api.plugins",
+    "list_queue": "fersearch.api.queueing",
     "list_studies": "fersearch.api.studies",
+    "list_tokens": "fersearch.api.tokens",
     "list_trials": "fersearch.api.studies",
     "load_checkpoint": "fersearch.checkpoint_folder",
     "make_ensemble": "fersearch.ensembles.building",
     "matching_studies": "fersearch.context",
     "new_plugin": "fersearch.api.plugins",
+    "new_token": "fersearch.api.tokens",
+    "pause_study": "fersearch.api.queueing",
     "predict": "fersearch.evaluation.predict",
     "prepare_dataset": "fersearch.api.datasets",
     "pull_checkpoint": "fersearch.api.checkpoints",
+    "queue_study": "fersearch.api.queueing",
     "report_dataset": "fersearch.report.gathering",
     "rerun_trial": "fersearch.api.reruns",
+    "revoke_token": "fersearch.api.tokens",
     "run_study": "fersearch.api.run",
+    "set_owner": "fersearch.api.queueing",
     "show_dataset": "fersearch.api.datasets",
     "show_plugin": "fersearch.api.plugins",
     "show_study": "fersearch.api.studies",
     "show_trial": "fersearch.api.studies",
-    "study_schema": "fersearch.api.creating",
     "stop_study": "fersearch.api.studies",
+    "study_schema": "fersearch.api.creating",
     "study_spec": "fersearch.api.studies",
     "sweep_study": "fersearch.report.comparison.compare",
     "to_optuna": "fersearch.api.studies",
@@ -95,6 +108,7 @@ __all__ = [
     "check_run",
     "collect_garbage",
     "compare_studies",
+    "create_from_data",
     "create_from_file",
     "create_study",
     "delete_study",
@@ -104,21 +118,30 @@ __all__ = [
     "export_dataset",
     "export_study",
     "front",
+    "importance",
     "list_checkpoints",
     "list_datasets",
+    "list_owners",
     "list_plugins",
+    "list_queue",
     "list_studies",
+    "list_tokens",
     "list_trials",
     "load_checkpoint",
     "make_ensemble",
     "matching_studies",
     "new_plugin",
+    "new_token",
+    "pause_study",
     "predict",
     "prepare_dataset",
     "pull_checkpoint",
+    "queue_study",
     "report_dataset",
     "rerun_trial",
+    "revoke_token",
     "run_study",
+    "set_owner",
     "show_dataset",
     "show_plugin",
     "show_study",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fersearch.blame import score
 from fersearch.components import Evaluation
@@ -14,6 +14,9 @@ from fersearch.planning.request import StudyRequest
 from fersearch.plugins import PluginFile
 from fersearch.registry import Registry
 from fersearch.study import StudySpec
+
+if TYPE_CHECKING:
+    from fersearch.studyfile.reading import StudyFile
 
 
 def create_study(
@@ -57,13 +60,42 @@ def create_from_file(
     Raises:
         StudyFileError: all mistakes of the file, each with its key; then no study was created.
     """
+    from fersearch.studyfile.reading import read
+
     plugins = list(plugins)
-    registry, specs = _from_file(path, overrides, plugins, _names(storage))
+    return _create(lambda: read(path), overrides, plugins, storage, progress)
 
-    def planned(names: Sequence[str]) -> list[StudySpec]:
-        return _from_file(path, overrides, plugins, names)[1]
 
-    return _stored(storage, registry, specs, planned, progress)
+def create_from_data(
+    data: Mapping[str, Any], *, owner: str = "", storage: str | None = None, progress: Progress | None = None
+) -> list[StudySpec]:
+    """Create the studies that plain data in the form of a study file describe (see `study_schema`).
+
+    Args:
+        owner: whose the studies are, for a service that shares its slots among owners.
+
+    Raises:
+        StudyFileError: all mistakes, each with its key; then no study was created.
+    """
+    from fersearch.studyfile.reading import read_data
+
+    return _create(lambda: read_data(data, Path("study")), {}, [], storage, progress, owner)
+
+
+def _create(
+    read: "Callable[[], tuple[StudyFile, list[str]]]",
+    overrides: Mapping[str, Any],
+    plugins: Sequence[Path],
+    storage: str | None,
+    progress: Progress | None,
+    owner: str = "",
+) -> list[StudySpec]:
+    registry, specs = _planned(*read(), overrides, plugins, _names(storage))
+
+    def again(names: Sequence[str]) -> list[StudySpec]:
+        return _planned(*read(), overrides, plugins, names)[1]
+
+    return _stored(storage, registry, specs, again, progress, owner)
 
 
 def _names(storage: str | None) -> list[str]:
@@ -81,6 +113,7 @@ def _stored(
     specs: list[StudySpec],
     planned: Callable[[Sequence[str]], list[StudySpec]],
     progress: Progress | None,
+    owner: str = "",
 ) -> list[StudySpec]:
     """Try what planned studies name on their data, and store them; only then a database is made.
 
@@ -95,7 +128,7 @@ def _stored(
     with open_store(storage, create=True) as store:
         while True:
             try:
-                store.create_studies([(spec, used_files(registry, spec)) for spec in specs])
+                store.create_studies([(spec, used_files(registry, spec)) for spec in specs], owner)
             except NameTaken:
                 before, specs = [spec.name for spec in specs], planned(store.study_names())
                 if [spec.name for spec in specs] == before:
@@ -124,7 +157,9 @@ def check_file(
     path: Path, overrides: Mapping[str, Any] | None = None, *, plugins: Iterable[Path] = ()
 ) -> list[StudySpec]:
     """Check a study file without storing anything; StudyFileError with all its mistakes."""
-    return _from_file(path, overrides or {}, plugins, ())[1]
+    from fersearch.studyfile.reading import read
+
+    return _planned(*read(path), overrides or {}, plugins, ())[1]
 
 
 def study_schema() -> dict[str, Any]:
@@ -142,13 +177,10 @@ def used_files(registry: Registry, spec: StudySpec) -> list[PluginFile]:
     return list(files.values())
 
 
-def _from_file(
-    path: Path, overrides: Mapping[str, Any], plugins: Iterable[Path], names: Sequence[str]
+def _planned(
+    file: "StudyFile", mistakes: list[str], overrides: Mapping[str, Any], plugins: Iterable[Path], names: Sequence[str]
 ) -> tuple[Registry, list[StudySpec]]:
     """Plan a file's studies; the file's own mistakes and those against the components are reported together."""
-    from fersearch.studyfile import reading
-
-    file, mistakes = reading.read(path)
     registry = components([*file.plugins, *plugins])
     given = overrides.get("settings")
     lenient = set(file.options.get("settings", {})) - set(given) if given else set()
@@ -163,9 +195,9 @@ def _from_file(
         taken = [*names, *(spec.name for spec in specs)]
         try:
             request = StudyRequest(options.pop("model"), **options, lenient=lenient)
-            specs.append(plan(request, registry, file=path, before=mistakes, names=taken))
+            specs.append(plan(request, registry, file=file.path, before=mistakes, names=taken))
         except StudyFileError as error:
             refused += error.mistakes
     if refused:
-        raise StudyFileError(str(path), list(dict.fromkeys(refused)))
+        raise StudyFileError(str(file.path), list(dict.fromkeys(refused)))
     return registry, specs

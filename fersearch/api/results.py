@@ -10,17 +10,22 @@ from fersearch.ensembles.building import Ensemble
 from fersearch.evaluation.evaluate import CheckpointEvaluation, EvaluationView
 from fersearch.evaluation.predict import Prediction
 from fersearch.evaluation.pulling import Pulled
+from fersearch.evaluation.serving import Answer
 from fersearch.export.exporting import ExportedModel
 from fersearch.maintenance.doctor import Check
 from fersearch.maintenance.garbage import Garbage
 from fersearch.report.comparison.screen import Grid, Line
 from fersearch.report.writer import Written
 from fersearch.store import Look, StudyRow, StudySummary
+from fersearch.store.events import StoredEvent
+from fersearch.store.queue import Owner, Queued
+from fersearch.store.tokens import Token
 from fersearch.study_front import Front
 from fersearch.training.evaluate import Scores
 from fersearch.training.summary import Layer
 
 __all__ = [
+    "Answer",
     "Check",
     "CheckpointEvaluation",
     "CheckpointRow",
@@ -37,16 +42,20 @@ __all__ = [
     "Layer",
     "Line",
     "Look",
+    "Owner",
     "PluginRow",
     "PluginView",
     "Prediction",
     "Pulled",
+    "Queued",
     "Report",
     "Rerun",
     "Scores",
+    "StoredEvent",
     "StudyRow",
     "StudySummary",
     "StudyView",
+    "Token",
     "TrialView",
     "Written",
 ]

@@ -40,6 +40,7 @@ class StudyView:
     data: Mapping[str, Any] = field(default_factory=dict)
     plugins: Sequence[str] = ()
     state: StudyState = StudyState.IDLE
+    owner: str = ""
 
     @property
     def about_data(self) -> list[str]:
@@ -123,13 +124,14 @@ def stop_study(name: str, storage: str | None = None) -> bool:
     """Ask a study's driver, on whatever machine it is, to finish the epochs under way, save and leave.
 
     Returns:
-        Whether a living driver was asked; without one nothing is stored.
+        Whether a living driver was asked, or the study taken out of a service's queue; else nothing is stored.
 
     Raises:
         UnknownName: there is no such study.
     """
     with open_store(storage) as store:
-        return store.request_stop(name)
+        asked = store.request_stop(name)
+        return store.dequeue(store.study(name).id) or asked
 
 
 def delete_study(name: str, storage: str | None = None) -> None:
@@ -168,6 +170,23 @@ def to_optuna(name: str, storage: str | None = None) -> "optuna.Study":
         return convert(study.spec, store.trials(study.id), study.data_digest)
 
 
+def importance(name: str, storage: str | None = None) -> dict[str, Any]:
+    """Return how much each parameter decides about each objective.
+
+    Returns:
+        `method`, `objectives` (each metric's share by parameter, the largest first) and `needed`, the complete trials
+        without which there are none.
+    """
+    from fersearch.search.importance import FEWEST, importances
+
+    with open_store(storage) as store:
+        study = store.study(name)
+        weighed = importances(study.spec, store.trials(study.id))
+    method, shares = weighed or ("", [])
+    metrics = [objective.metric for objective in study.spec.objectives]
+    return {"method": method, "objectives": dict(zip(metrics, shares, strict=False)), "needed": FEWEST}
+
+
 def view(store: Store, study: StudyRow) -> StudyView:
     """A study's row as a view."""
     summary = next(summary for summary in store.studies() if summary.name == study.name)
@@ -185,4 +204,5 @@ def view(store: Store, study: StudyRow) -> StudyView:
         data=study.data,
         plugins=[file.path for file in study.plugins],
         state=summary.state,
+        owner=summary.owner,
     )

@@ -10,13 +10,25 @@ from typing import Annotated
 import typer
 
 from fersearch import trust
-from fersearch.cli import checkpoint, command, dataset, doctor, ensemble, errors, inference, plugin, study, trial
+from fersearch.cli import checkpoint, command, dataset, doctor, ensemble, errors, inference, plugin, serve, study, trial
 
 
 class Commands(command.Group):
     """All commands: the nouns, then what is done with their models, then the machine."""
 
-    order = ("study", "trial", "checkpoint", "dataset", "plugin", "predict", "evaluate", "ensemble", "doctor")
+    order = (
+        "study",
+        "trial",
+        "checkpoint",
+        "dataset",
+        "plugin",
+        "predict",
+        "evaluate",
+        "ensemble",
+        "serve",
+        "token",
+        "doctor",
+    )
 
 
 app = typer.Typer(
@@ -35,6 +47,7 @@ NOUNS = {
     "checkpoint": checkpoint.app,
     "dataset": dataset.app,
     "plugin": plugin.app,
+    "token": serve.tokens,
 }
 for noun, commands in NOUNS.items():
     command.build(commands)
@@ -42,6 +55,7 @@ for noun, commands in NOUNS.items():
 app.command("predict")(inference.predict)
 app.command("evaluate")(inference.evaluate)
 app.command("ensemble")(ensemble.ensemble)
+app.command("serve", epilog=serve.EPILOG)(serve.serve)
 app.command("doctor")(doctor.doctor)
 command.build(app)
 

@@ -132,6 +132,15 @@ class RunFlags:
             help="Trials at once on each GPU; auto: what fits.",
         ),
     ] = None
+    only_slots: Annotated[
+        str | None,
+        typer.Option(
+            "--only-slots",
+            metavar="0,1,...",
+            rich_help_panel=RUN,
+            help="Of these slots use only some, by number from 0.",
+        ),
+    ] = None
     threads_per_slot: Annotated[
         int | None,
         typer.Option(
@@ -210,6 +219,8 @@ class RunFlags:
             "grace": duration("--grace", self.grace, zero=True),
         }
         given = {name: getattr(self, name) for name in (*same, "artifacts")}
+        if self.only_slots is not None:
+            given["only_slots"] = numbers("--only-slots", self.only_slots)
         given |= {name: seconds for name, seconds in times.items() if seconds is not None}
         return RunOptions(**given, **more)
 
@@ -238,6 +249,14 @@ def pairs(flag: str, texts: Sequence[str] | None) -> dict[str, str]:
             raise UsageError(f"{flag} gives '{name}' twice", f"give it once; several values go as {name}=a,b,c")
         found[name] = value
     return found
+
+
+def numbers(flag: str, text: str) -> tuple[int, ...]:
+    """Read whole numbers of 0 or more, separated by commas; UsageError for anything else."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise UsageError(f"{flag} '{text}' is not a list of numbers", f"write {flag} 0,1,2")
+    return tuple(map(int, parts))
 
 
 def duration(flag: str, text: str | None, *, zero: bool = False) -> float | None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Report,
         StudySummary,
         StudyView,
+        Token,
         TrialView,
     )
 
@@ -87,6 +88,14 @@ def studies(summaries: "Sequence[StudySummary]") -> RenderableType:
         for study in summaries
     ]
     return Listing(("study", "model", "dataset", "state", "trials", "created", "objectives"), rows)
+
+
+def tokens(rows: "Sequence[Token]") -> RenderableType:
+    """Return the tokens of a service as a table."""
+    if not rows:
+        return Text("no tokens yet; make one: fersearch token new NAME --role run")
+    cells = [(one.name, one.role, one.owner, _moment(one.created) if one.created else "") for one in rows]
+    return Listing(("token", "role", "owner", "created"), cells)
 
 
 def study(view: "StudyView") -> RenderableType:

@@ -4,6 +4,7 @@ import struct
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from itertools import islice
 from os import cpu_count
 from pathlib import Path
@@ -58,6 +59,24 @@ def upright(path: Path, bits: Bits | None = None) -> Image.Image:
             return found
     except DECODER_ERRORS as error:
         raise _refusal(path, error) from None
+
+
+def upright_of(content: bytes, name: str, bits: Bits | None = None) -> Image.Image:
+    """Read one image out of memory, as `upright` reads a file; `name` stands for it in messages.
+
+    Raises:
+        DataError: it is empty or corrupt, or larger than an image may be.
+    """
+    if not content:
+        raise DataError(f"image {name} is empty (0 bytes)", "send an image file")
+    try:
+        with opened(Path(name), BytesIO(content)) as image:
+            found = _upright(image, bits or OwnDepth())
+            found.load()
+            return found
+    except DECODER_ERRORS as error:
+        reason = "no image that can be read" if "cannot identify" in str(error) else str(error)
+        raise DataError(f"image {name} is corrupt: {reason}", "send a PNG, JPEG, WebP, GIF, BMP or TIFF file") from None
 
 
 def fit(pixels: Pixels, image_size: int, channels: int) -> Pixels:

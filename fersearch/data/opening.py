@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image
 
@@ -19,8 +20,10 @@ _many = threading.Lock()
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
+def opened(path: Path, content: BinaryIO | None = None) -> Iterator[Image.Image]:
     """Yield an image that is not decoded yet, if it is of `FORMATS` and of at most `MOST_PIXELS`.
+
+    With `content` it is read from there, and `path` only names it.
 
     Raises:
         DataError: it has more pixels.
@@ -28,7 +31,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
     """
     lacking(path.name)  # registers the decoder of a rare format
     try:
-        image = Image.open(path, formats=readable())
+        image = Image.open(content or path, formats=readable())
     except Image.DecompressionBombError:
         raise _too_large(path) from None
     with image:

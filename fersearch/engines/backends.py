@@ -33,6 +33,7 @@ class Backend:
     slots: Sequence[Slot]
     make_pool: Callable[..., Pool]
     packed: bool = False
+    only: Sequence[int] | None = None
 
     def places(
         self,
@@ -44,7 +45,7 @@ class Backend:
     ) -> Placement:
         """Where the engine puts trials; what those that ended took of a GPU need not be measured again."""
         if not self.packed:
-            return FixedPlacement(self.slots)
+            return FixedPlacement(self.slots, self.only)
         note(f"trials are measured and packed by what fits: at most {len(self.slots)} at once")
         return PackedPlacement(self.slots, prober(pool, request, log), nvml.standing, note, needs_of(trials))
 
@@ -72,7 +73,7 @@ def backend(options: RunOptions, note: Note) -> Iterator[Backend]:
         here = devices.slots(options.slots, per_gpu, threads)
         if threads and (warning := devices.crowded(here)):
             note(warning)
-        yield Backend(here, Pool, packed=per_gpu == "auto")
+        yield Backend(here, Pool, per_gpu == "auto", _only(options, len(here), packed=per_gpu == "auto"))
 
 
 def check_run(options: RunOptions | None = None, **changes: Any) -> None:
@@ -120,8 +121,24 @@ def _check_engine(options: RunOptions) -> PerGpu | None:
     if options.engine == "local":
         if options.ray_address is not None:
             raise UsageError("--ray-address was given without --engine ray", "add --engine ray, or leave it out")
-        devices.slots(options.slots, per_gpu, options.threads_per_slot)
+        here = devices.slots(options.slots, per_gpu, options.threads_per_slot)
+        _only(options, len(here), packed=per_gpu == "auto")
+    elif options.only_slots is not None:
+        raise UsageError("--only-slots was given with --engine ray", "leave it out: Ray places the trials")
     return per_gpu
+
+
+def _only(options: RunOptions, count: int, packed: bool) -> Sequence[int] | None:
+    """Return the numbers of the slots that a run may use, None for all; UsageError where they are not these slots'."""
+    only = options.only_slots
+    if only is None:
+        return None
+    if packed:
+        raise UsageError("--only-slots was given with --slots-per-gpu auto", "give a number of slots for each GPU")
+    if strangers := sorted(set(only) - set(range(count))):
+        numbers = ", ".join(map(str, strangers))
+        raise UsageError(f"--only-slots names slots that are not there: {numbers}", f"give numbers of 0 to {count - 1}")
+    return sorted(set(only))
 
 
 def _per_gpu(wish: int | str | None) -> PerGpu | None:

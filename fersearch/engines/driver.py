@@ -19,6 +19,7 @@ from fersearch.engines import devices
 from fersearch.engines.backends import Backend
 from fersearch.engines.local import LocalEngine
 from fersearch.engines.outages import Outages, stopped
+from fersearch.engines.placement import FixedPlacement, Placement
 from fersearch.engines.processes import Pool
 from fersearch.engines.requests import discard, forget, request_for
 from fersearch.engines.shutdown import Level, Stop
@@ -32,7 +33,9 @@ from fersearch.run_options import RunOptions
 from fersearch.search.brain import Search
 from fersearch.search.samplers import judged_epochs
 from fersearch.store import Lease, Store, StudyRow, Writer
-from fersearch.store.control import STOP
+from fersearch.store.control import PAUSE, SLOTS, STOP
+from fersearch.store.records import Request
+from fersearch.study import StudyState
 from fersearch.study_data import StudyData, open_study_data, settle
 from fersearch.training.baseline import mean_baseline, predictive
 from fersearch.training.request import TrialRequest
@@ -72,6 +75,9 @@ class Driver:
         self._noted = self._looked = time.monotonic()
         self._prepared: Prepared | None = None
         self._rounds = 1
+        self._placement: Placement | None = None
+        self._held: list[int] = []
+        self._asked = StudyState.IDLE
         self.on_settled: Callable[[], None] = lambda: None
         self.over = False
 
@@ -87,7 +93,9 @@ class Driver:
                 self._prepare()
                 writer = self.outages.ride_out(lambda: self.store.writer(self.study.id, self.lease))
                 with writer as self._writer, self.store.control(self.study.id) as self._control:
+                    writer.study_changed("state", {"state": StudyState.RUNNING})
                     self._search(writer, pool, in_process)
+                    writer.study_changed("state", {"state": self._state_after()})
             finally:
                 for module, error in pool.failed_preloads.items():
                     self.observer.note(f"every trial loads {module} anew, for it could not be loaded ahead: {error}")
@@ -102,6 +110,12 @@ class Driver:
                 f"interrupted; what study '{self.study.name}' has so far is kept",
                 f"go on with: fersearch study run {self.study.name}",
             )
+
+    def _state_after(self) -> StudyState:
+        """Return what the run leaves the study as."""
+        if self.over:
+            return StudyState.COMPLETE
+        return self._asked
 
     def _prepare(self) -> None:
         spec = self.study.spec
@@ -172,7 +186,8 @@ class Driver:
                 self._forget(trial)
             self._note_time()
             return
-        places = self.where.places(pool, self._request, self._log, self.observer.note, trials)
+        self._placement = places = self.where.places(pool, self._request, self._log, self.observer.note, trials)
+        self._tell_slots()
         self._lookout = self.where.lookout(places, self.observer.note)
         self._lookout.look()
         LocalEngine(
@@ -222,9 +237,25 @@ class Driver:
         if now - self._looked >= HOUSEKEEPING_SECONDS:
             self._looked = now
             self._note_time()
-        if any(request.kind == STOP for request in self._control.take()):
-            self.observer.note("asked to stop: trials under way finish their epoch and are saved")
+        for request in self._control.take():
+            self._do(request)
+        self._tell_slots()
+
+    def _do(self, request: Request) -> None:
+        """Do what another command asks for."""
+        if request.kind in (STOP, PAUSE):
+            self.observer.note(f"asked to {request.kind}: trials under way finish their epoch and are saved")
             self.stop.ask(Level.AFTER_EPOCH)
+            self._asked = StudyState.PAUSED if request.kind == PAUSE else StudyState.STOPPED
+        elif request.kind == SLOTS and isinstance(self._placement, FixedPlacement):
+            self._placement.restrict(request.payload["slots"])
+
+    def _tell_slots(self) -> None:
+        """Write which slots the run holds, where that has changed."""
+        held = self._placement.held if isinstance(self._placement, FixedPlacement) else self._held
+        if held != self._held:
+            self._held = held
+            self._writer.study_changed("slots", {"held": held})
 
     def _note_time(self) -> None:
         now = time.monotonic()

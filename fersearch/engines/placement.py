@@ -1,7 +1,7 @@
 """Where the next trial goes: slots that are simply free or not, or as many on each GPU as fit by memory."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -42,20 +42,32 @@ class Placement(Protocol):
 
 
 class FixedPlacement:
-    """So many slots, whatever the trials need."""
+    """So many slots, whatever the trials need; `only` bounds them to some, by number."""
 
-    def __init__(self, slots: Sequence[Slot]) -> None:
+    def __init__(self, slots: Sequence[Slot], only: Collection[int] | None = None) -> None:
         self._free = list(reversed(slots))
         self._taken: set[Slot] = set()
+        self._allowed = set(range(len(slots)) if only is None else only)
 
     @property
     def open(self) -> bool:
         """Whether any slot is free."""
-        return bool(self._free)
+        return any(slot.number in self._allowed for slot in self._free)
+
+    @property
+    def held(self) -> list[int]:
+        """The numbers of the slots that may be used, and of those that a trial has not left yet."""
+        return sorted(self._allowed | {slot.number for slot in self._taken})
+
+    def restrict(self, numbers: Collection[int]) -> None:
+        """Start trials in these slots alone from now on; those that run elsewhere go on to their end."""
+        self._allowed = set(numbers)
 
     def take(self, trial: Trial) -> Slot | None:  # noqa: ARG002
-        """The slot that was given back last."""
-        self._taken.add(slot := self._free.pop())
+        """Return the slot, of those that may be used, that was given back last."""
+        slot = next(slot for slot in reversed(self._free) if slot.number in self._allowed)
+        self._free.remove(slot)
+        self._taken.add(slot)
         return slot
 
     def runs(self, slot: Slot, pid: int) -> None:

@@ -118,9 +118,13 @@ class Photographs:
             DataError: the image cannot be read.
         """
         from fersearch.data.images import upright
+
+        return self.parts(upright(path, self.depth))
+
+    def parts(self, image: Any) -> "list[tuple[Pixels, Box | None]]":
+        """Return an image (of PIL, upright), or the faces in it, as `inputs` does of a file."""
         from fersearch.data.steps import annotation_of
 
-        image = upright(path, self.depth)
         boxes = self._boxes(image)
         self.seen, self.whole = self.seen + 1, self.whole + (not boxes)
         if not boxes:

@@ -44,6 +44,9 @@ class Writer(Protocol):
     def forget_epochs(self, number: int, attempt: int) -> None:
         """Forget the epochs that attempts of a trial before this one recorded."""
 
+    def front_changed(self, numbers: Sequence[int]) -> None:
+        """Keep that other trials stand on the front now, best first."""
+
 
 class StudyLike(Protocol):
     """A study's row, as far as the brain reads it."""
@@ -102,6 +105,7 @@ class Search:
         self._give_up(self._released(trial.number for trial in self._compared_trials() if trial.state.ended))
         self._release()
         self._sampler = make_sampler(self.spec, map(self._as_sampled, self._trials.values()), metrics)
+        self._front = [trial.number for trial in self.front()]
 
     def ask(self) -> Trial | None:
         """Hand out a trial, now running: one that waits first, else a new one; None if there is nothing to run now."""
@@ -253,7 +257,15 @@ class Search:
         trial = self._trials[trial.number]
         self._writer.end_attempt(trial, attempt, attempt.facts)
         self._give_up(released, written={trial.number})
+        if trial.state is TrialState.COMPLETE:
+            self._announce_front()
         return trial
+
+    def _announce_front(self) -> None:
+        """Write which trials stand on the front where that has changed."""
+        before, self._front = self._front, [trial.number for trial in self.front()]
+        if before != self._front:
+            self._writer.front_changed(self._front)
 
     def _released(self, ended: Iterable[int]) -> dict[int, str]:
         """Take the checkpoints from those who must release them now; returns the digests by trial."""

@@ -13,14 +13,17 @@ from typing import Any
 from sqlalchemy import Connection, Dialect, bindparam, delete, update
 
 from fersearch.escaping import masked
+from fersearch.formatting import finite
 from fersearch.store import logbook
 from fersearch.store.bulk import Bulk, Reach
 from fersearch.store.database import upsert
+from fersearch.store.events import Event, old_events
 from fersearch.store.tables import (
     attempts,
     checkpoints,
     confusion_matrices,
     epochs,
+    events,
     metric_values,
     studies,
     trial_values,
@@ -55,6 +58,7 @@ class Statements:
         self.reach = Reach(dialect)
         self.metric = Bulk(dialect, metric_values)
         self.confusion = Bulk(dialect, confusion_matrices)
+        self.event = Bulk(dialect, events)
         self.checkpoint = upsert(dialect.name, checkpoints).on_conflict_do_nothing()
 
 
@@ -108,6 +112,8 @@ class Batch:
         self.checkpoints: dict[int, Row] = {}
         self.released: dict[int, str] = {}
         self.superseded: dict[int, int] = {}
+        self.events: list[tuple[Any, ...]] = []
+        self.forget_before: datetime | None = None
         self.seconds_run: float | None = None
         self.actions: list[Callable[[], None]] = []
 
@@ -168,6 +174,10 @@ class Batch:
         """That a trial begins again with an attempt, so that no epoch of its earlier ones counts."""
         self.superseded[number] = attempt
 
+    def event(self, event: Event, number: int, moment: datetime) -> None:
+        """Add what happened, as the event of that number of the study."""
+        self.events.append((self.study_id, number, moment, event.kind, event.trial, finite(dict(event.data))))
+
     def seconds(self, total: float) -> None:
         """The running time of the study: all of it, so that writing it twice adds nothing."""
         self.seconds_run = total
@@ -203,6 +213,9 @@ class Batch:
         for bulk, of_epochs in ((statements.metric, self.metrics), (statements.confusion, self.confusions)):
             all_new = len(new) == len(self.epochs)
             bulk.insert(connection, of_epochs if all_new else [row for row in of_epochs if row[:4] in new])
+        statements.event.insert_new(connection, self.events)
+        if self.forget_before is not None:
+            connection.execute(old_events(self.study_id, self.forget_before))
         if self.seconds_run is not None:
             own = update(studies).where(studies.c.id == self.study_id)
             connection.execute(own.values(seconds_run=self.seconds_run))

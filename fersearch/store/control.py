@@ -1,6 +1,7 @@
 """What other commands ask of a study's driver, read by a thread of its own: the driver never waits for it."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
@@ -14,9 +15,11 @@ from fersearch.store.records import Request
 from fersearch.store.tables import clock, control, now, studies
 
 POLL_SECONDS = 2.0
-STOP = "stop"
-STATES = (STOP, "pause")
-"""The requests that say in which state a study is to be; a later run begins without them."""
+STOP, PAUSE, RUN, SLOTS = "stop", "pause", "run", "slots"
+"""Kinds of requests: to stop; to stop until somebody resumes the study; to be run by a service, which takes them in
+their order; to use only these of the slots."""
+STATES = (STOP, PAUSE, SLOTS)
+"""The requests that a later run begins without."""
 
 
 class Control:
@@ -79,14 +82,24 @@ def clear_state(connection: Connection, study_id: int) -> None:
     connection.execute(update(studies).where(studies.c.id == study_id).values(finished=False))
 
 
-def stopped(connection: Connection) -> set[int]:
-    """Return the ids of the studies whose last run was asked to stop."""
-    return set(connection.execute(select(control.c.study_id).where(control.c.kind == STOP)).scalars())
+def withdraw(connection: Connection, study_id: int, *kinds: str) -> bool:
+    """Remove the requests of some kinds to a study; return whether there were any."""
+    own = (control.c.study_id == study_id, control.c.kind.in_(kinds))
+    return connection.execute(delete(control).where(*own)).rowcount > 0
+
+
+def requested(connection: Connection) -> dict[int, set[str]]:
+    """Return the kinds of the requests to each study, by its id."""
+    kinds: dict[int, set[str]] = defaultdict(set)
+    for study_id, kind in connection.execute(select(control.c.study_id, control.c.kind).distinct()):
+        kinds[study_id].add(kind)
+    return kinds
 
 
 def _pending(connection: Connection, study_id: int) -> list[Request]:
     c = control.c
-    query = select(c.id, c.kind, c.payload, c.issued_at).where(c.study_id == study_id, c.taken_at.is_(None))
+    own = (c.study_id == study_id, c.taken_at.is_(None), c.kind != RUN)
+    query = select(c.id, c.kind, c.payload, c.issued_at).where(*own)
     return [Request(*row) for row in connection.execute(query.order_by(c.id))]
 
 

@@ -63,6 +63,7 @@ class StudySummary:
     looks: tuple[Look, ...] = ()
     storage: str = ""
     state: StudyState = StudyState.IDLE
+    owner: str = ""
 
 
 @dataclass(frozen=True)

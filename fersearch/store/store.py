@@ -8,15 +8,18 @@ from sqlalchemy import select
 
 from fersearch.store import schema
 from fersearch.store.database import Database
+from fersearch.store.events import LOSSES, EventQueries
 from fersearch.store.lease import Lease
 from fersearch.store.logbook import Logbook
+from fersearch.store.queue import QueueQueries
 from fersearch.store.studies import StudyQueries
 from fersearch.store.tables import identity
+from fersearch.store.tokens import TokenQueries
 from fersearch.store.trials import TrialQueries
 from fersearch.store.writer import Writer
 
 
-class Store(StudyQueries, TrialQueries, Logbook):
+class Store(StudyQueries, TrialQueries, EventQueries, QueueQueries, TokenQueries, Logbook):
     """An open database. Each method is one short transaction; any of them raises StoreError when it cannot be done.
 
     Trials, attempts and epochs are written by the `Writer` of the process that holds the study's `Lease`.
@@ -76,4 +79,6 @@ class Store(StudyQueries, TrialQueries, Logbook):
 
     def writer(self, study_id: int, lease: Lease | None = None) -> Writer:
         """Return the writer of a study's trials, for the process that holds its lease: with it, no other one writes."""
-        return Writer(self.database, study_id, lease, self.seconds_run(study_id))
+        metrics = {*self.objectives(study_id), *LOSSES}
+        last_event = self.last_event(study_id)
+        return Writer(self.database, study_id, lease, self.seconds_run(study_id), last_event, metrics)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from fersearch.errors import NameTaken, StudyBusy, UnknownName, suggestion
 from fersearch.plugins import PluginFile
-from fersearch.store.control import STOP, add_request, stopped
+from fersearch.store.control import PAUSE, RUN, STOP, add_request, requested
 from fersearch.store.database import Database
 from fersearch.store.lease import driven, refuse_if_held
 from fersearch.store.logbook import looks_by_study
@@ -37,11 +37,11 @@ class StudyQueries:
             _create(connection, spec, plugins, data)
             return _find(connection, spec.name)
 
-    def create_studies(self, wanted: Iterable[tuple[StudySpec, Sequence[PluginFile]]]) -> None:
-        """Add several studies, or none: NameTaken when a name is."""
+    def create_studies(self, wanted: Iterable[tuple[StudySpec, Sequence[PluginFile]]], owner: str = "") -> None:
+        """Add several studies of an owner, or none: NameTaken when a name is."""
         with self.database.write() as connection:
             for spec, plugins in wanted:
-                _create(connection, spec, plugins)
+                _create(connection, spec, plugins, owner=owner)
 
     def study(self, name: str) -> StudyRow:
         """Return the study of that name; UnknownName otherwise, with the nearest one."""
@@ -58,7 +58,7 @@ class StudyQueries:
         with self.database.read() as connection:
             counts = _counts(connection)
             rows = connection.execute(select(studies).order_by(studies.c.id)).all()
-            seen, running, asked_to_stop = looks_by_study(connection), driven(connection), stopped(connection)
+            seen, running, requests = looks_by_study(connection), driven(connection), requested(connection)
         return [
             StudySummary(
                 name=row.name,
@@ -69,7 +69,8 @@ class StudyQueries:
                 dataset=row.dataset,
                 looks=tuple(seen.get(row.id, ())),
                 storage=self.database.url,
-                state=_state(row, counts[row.id], running, asked_to_stop),
+                state=_state(row, counts[row.id], running, requests.get(row.id, ())),
+                owner=row.owner,
             )
             for row in rows
         ]
@@ -127,6 +128,12 @@ class StudyQueries:
         query = select(studies.c.seconds_run).where(studies.c.id == study_id)
         with self.database.read() as connection:
             return float(connection.execute(query).scalar_one())
+
+    def objectives(self, study_id: int) -> list[str]:
+        """Return the metrics that a study optimises."""
+        query = select(studies.c.objectives).where(studies.c.id == study_id)
+        with self.database.read() as connection:
+            return [objective.metric for objective in _objectives(connection.execute(query).scalar_one())]
 
     def is_driven(self, name: str) -> bool:
         """Return whether a living process drives the study; UnknownName when there is none of that name."""
@@ -189,7 +196,11 @@ def _counts(connection: Connection) -> Mapping[int, Mapping[str, int]]:
 
 
 def _create(
-    connection: Connection, spec: StudySpec, plugins: Sequence[PluginFile], data: Mapping[str, Any] | None = None
+    connection: Connection,
+    spec: StudySpec,
+    plugins: Sequence[PluginFile],
+    data: Mapping[str, Any] | None = None,
+    owner: str = "",
 ) -> None:
     """Add a study and the plugin files it uses; UsageError when its name is taken.
 
@@ -206,6 +217,7 @@ def _create(
         "spec": spec.to_json(),
         "uid": uuid4().hex,
         "data": dict(data or {}),
+        "owner": owner,
     }
     try:
         study_id = connection.execute(insert(studies).values(row).returning(studies.c.id)).scalar_one()
@@ -247,14 +259,18 @@ def _names(connection: Connection) -> list[str]:
     return sorted(connection.execute(select(studies.c.name)).scalars())
 
 
-def _state(row: Row[Any], counts: Mapping[str, int], running: Container[int], stopped: Container[int]) -> StudyState:
+def _state(row: Row[Any], counts: Mapping[str, int], running: Container[int], requests: Container[str]) -> StudyState:
     if row.id in running:
         return StudyState.RUNNING
+    if PAUSE in requests:
+        return StudyState.PAUSED
+    if RUN in requests:
+        return StudyState.QUEUED
     budget = StudySpec.from_json(row.spec).budget
     ended = sum(number for state, number in counts.items() if TrialState(state).ended)
     if row.finished or budget.used_up(ended, row.seconds_run):
         return StudyState.COMPLETE
-    return StudyState.STOPPED if row.id in stopped else StudyState.IDLE
+    return StudyState.STOPPED if STOP in requests else StudyState.IDLE
 
 
 def _objectives(text: str) -> tuple[Objective, ...]:

@@ -103,6 +103,7 @@ studies = Table(
     Column("uid", Text, nullable=False, server_default=""),
     Column("data", Json, nullable=False, server_default="{}"),
     Column("finished", Boolean, nullable=False, server_default=false()),
+    Column("owner", Text, nullable=False, server_default=""),
     Index("studies_by_uid", "uid", unique=True),
     sqlite_autoincrement=True,
 )
@@ -264,8 +265,60 @@ control = Table(
     Column("payload", Json, nullable=False),
 )
 
+# What happened in a study, as it is written; `id` grows by one within the study.
+events = Table(
+    "events",
+    metadata,
+    *_key("study_id", "id"),
+    Column("happened_at", Moment, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("trial", Integer),
+    Column("data", Json, nullable=False),
+    ForeignKeyConstraint(["study_id"], ["studies.id"], ondelete="CASCADE"),
+    sqlite_with_rowid=False,
+)
+
+# Who may use the service: the SHA-256 of a token, or of a browser's session that a token (`parent`) opened.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("parent", Integer, ForeignKey("tokens.id", ondelete="CASCADE")),
+    Column("session", Boolean, nullable=False, server_default=false()),
+)
+
+# How the slots of a service are shared: by weight, and never more than `max_slots`.
+owners = Table(
+    "owners",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("weight", Double, nullable=False),
+    Column("max_slots", Integer),
+)
+
+# One row: the process that is the service of this database, and where it is reached.
+services = Table(
+    "services",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("address", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("process_started", Text, nullable=False),
+    Column("boot_id", Text, nullable=False),
+    Column("pid_namespace", Text, nullable=False),
+    Column("last_beat_at", Moment, nullable=False),
+)
+
 # Every table that holds rows of one study, children first.
 OF_A_STUDY = (
+    events,
     confusion_matrices,
     metric_values,
     epochs,

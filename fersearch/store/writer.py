@@ -4,13 +4,15 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
 from fersearch.errors import FersearchError, StoreError, StoreUnavailable
 from fersearch.store.batch import Batch, Statements
 from fersearch.store.database import Database
+from fersearch.store.events import DAYS, Event, ended, epoch_recorded, front_changed, started, study_changed
 from fersearch.store.lease import Lease
 from fersearch.store.tables import now
 from fersearch.trial import Attempt, Epoch, Trial
@@ -41,14 +43,26 @@ class Writer:
     written again once it is back, then everything after it in its order; meanwhile nobody waits but who finds the
     queue full. Any other error in the thread is raised by every call that follows it.
 
-    With a lease, each transaction makes sure that it is still held. `seconds` is the running time of the study so far.
+    With a lease, each transaction makes sure that it is still held. `seconds` is the running time of the study so far,
+    `last_event` the number of its last event: what is written is told as events in the same transaction, with the
+    values of `metrics`.
     """
 
-    def __init__(self, database: Database, study_id: int, lease: Lease | None = None, seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        database: Database,
+        study_id: int,
+        lease: Lease | None = None,
+        seconds: float = 0.0,
+        last_event: int = 0,
+        metrics: Collection[str] = (),
+    ) -> None:
         self._database = database
         self._study_id = study_id
         self._lease = lease
         self._seconds = seconds
+        self._last_event, self._metrics = last_event, metrics
+        self._forget_before: datetime | None = now() - timedelta(days=DAYS)
         self._statements = Statements(database.engine.dialect)
         self._changed = threading.Condition()
         self._queue: deque[Entry] = deque()
@@ -89,12 +103,14 @@ class Writer:
     def start_attempt(self, number: int, attempt: Attempt) -> None:
         """Queue the row of an attempt, new or changed; its trial is running."""
         moment = now()
-        self._put(lambda batch: batch.start(number, attempt, moment))
+        event = started(number, attempt) if attempt.pid is None and attempt.reason is None else None
+        self._put(lambda batch: batch.start(number, attempt, moment), event=event)
 
     def record(self, number: int, attempt: int, epoch: Epoch) -> None:
         """Queue an epoch; one that the attempt recorded already is ignored."""
         moment = now()
-        self._put(lambda batch: batch.epoch(number, attempt, epoch, moment))
+        event = epoch_recorded(number, epoch, self._metrics)
+        self._put(lambda batch: batch.epoch(number, attempt, epoch, moment), event=event)
 
     def end_attempt(self, trial: Trial, attempt: Attempt, facts: Mapping[str, Any]) -> None:
         """Queue the end of an attempt and what its trial became, to be committed at once.
@@ -106,7 +122,16 @@ class Writer:
         `resumed_from` (epoch), `seconds_to_first_step` and `checkpoint_bytes`, which have columns of their own.
         """
         moment = now()
-        self._put(lambda batch: batch.end(trial, attempt, facts, moment), at_once=True)
+        event = ended(trial, attempt, self._metrics)
+        self._put(lambda batch: batch.end(trial, attempt, facts, moment), at_once=True, event=event)
+
+    def front_changed(self, numbers: Sequence[int]) -> None:
+        """Queue that other trials stand on the front now."""
+        self._put(lambda _: None, event=front_changed(numbers))
+
+    def study_changed(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Queue an event about the study as a whole: its state, the slots that it holds."""
+        self._put(lambda _: None, event=study_changed(kind, data))
 
     def release(self, trial: Trial) -> None:
         """Queue that an ended trial has given up its checkpoint, under the policy that it names."""
@@ -153,7 +178,10 @@ class Writer:
             if error is None:  # else the error under way says more
                 raise
 
-    def _put(self, entry: Entry, at_once: bool = False) -> None:
+    def _put(self, entry: Entry, at_once: bool = False, event: Event | None = None) -> None:
+        """Queue what an entry adds to the next batch, and the event that tells of it."""
+        if event is not None:
+            entry = self._telling(entry, event)
         with self._changed:
             while not self._has_room():
                 self._changed.wait(0.5)
@@ -164,6 +192,16 @@ class Writer:
                 self._wanted = self._queued
             if at_once or len(self._queue) in (1, BATCH_LIMIT):
                 self._changed.notify_all()
+
+    def _telling(self, entry: Entry, event: Event) -> Entry:
+        moment = now()
+
+        def write(batch: Batch) -> None:
+            entry(batch)
+            self._last_event += 1
+            batch.event(event, self._last_event, moment)
+
+        return write
 
     def _has_room(self) -> bool:
         # A study that must stop has few words left, and none of its trials is saved while it waits to say them.
@@ -195,6 +233,7 @@ class Writer:
                 batch = Batch(self._study_id)
                 for entry in entries:
                     entry(batch)
+                batch.forget_before, self._forget_before = self._forget_before, None
                 if not self._committed_at_last(batch):
                     return
                 for action in batch.actions:

@@ -16,7 +16,7 @@ def parse(path: Path) -> dict[str, Any]:
 
     Raises:
         UsageError: there is no such file, or it cannot be read.
-        StudyFileError: it is not TOML, or holds what no study file can.
+        StudyFileError: it is not TOML.
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
@@ -28,8 +28,6 @@ def parse(path: Path) -> dict[str, Any]:
         raise StudyFileError(str(path), [f"not TOML: {error}"]) from None
     except RecursionError:
         raise StudyFileError(str(path), [TOO_DEEP]) from None
-    if mistakes := _unusable(data):
-        raise StudyFileError(str(path), mistakes)
     return data
 
 
@@ -41,7 +39,7 @@ def _files_beside(path: Path) -> str:
     return "without a file: fersearch study create --model cnn --dataset faces; studies/README.md explains study files"
 
 
-def _unusable(data: Mapping[str, Any]) -> list[str]:
+def mistakes_of_form(data: Mapping[str, Any]) -> list[str]:
     """Return what TOML allows and nothing here can use: null characters, which no path has, and deep nesting."""
     mistakes = []
     waiting: list[tuple[str, Any, int]] = [("", data, 0)]

@@ -6,11 +6,13 @@ file are relative to it.
 """
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fersearch.studyfile.parsing import parse
+from fersearch.errors import StudyFileError
+from fersearch.studyfile.parsing import mistakes_of_form, parse
 from fersearch.studyfile.validation import validate
 
 
@@ -74,7 +76,18 @@ def read(path: Path) -> tuple[StudyFile, list[str]]:
         UsageError: there is no such file, or it cannot be read.
         StudyFileError: it is not TOML.
     """
-    study, mistakes = validate(parse(path))
+    return read_data(parse(path), path)
+
+
+def read_data(data: Mapping[str, Any], path: Path) -> tuple[StudyFile, list[str]]:
+    """Read what a study file holds, as plain data; `path` names it in messages, and paths in it are relative to it.
+
+    Raises:
+        StudyFileError: it holds what no study file can.
+    """
+    if unusable := mistakes_of_form(data):
+        raise StudyFileError(str(path), unusable)
+    study, mistakes = validate(deepcopy(dict(data)))
     folder = path.parent
     file = StudyFile(
         path,

@@ -21,11 +21,15 @@ from fersearch.ensembles.building import Added, Ensemble, Member
 from fersearch.evaluation.evaluate import CheckpointEvaluation, EvaluationView
 from fersearch.evaluation.predict import Prediction
 from fersearch.evaluation.pulling import Pulled
+from fersearch.evaluation.serving import Answer
 from fersearch.export.exporting import ExportedModel
 from fersearch.maintenance.doctor import Check
 from fersearch.maintenance.garbage import Garbage, Heap
 from fersearch.space import Choice, Float, Int, Space
 from fersearch.store import Look, StudySummary
+from fersearch.store.events import StoredEvent
+from fersearch.store.queue import Owner, Queued
+from fersearch.store.tokens import Token
 from fersearch.study import Budget, Keep, Objective, Protocol, StudySpec, StudyState
 from fersearch.study_front import Front
 from fersearch.training.evaluate import Scores
@@ -155,6 +159,21 @@ EXAMPLES: dict[str, Callable[[], "records.Record | list[records.Record]"]] = {
     ),
     "garbage": lambda: records.Garbage.of(
         Garbage("sqlite:///x.db", True, ("mine",), {"orphaned": Heap(2, 2**21)}, 1, {"sqlite:///y.db": "no file"})
+    ),
+    "queue_entry": lambda: records.QueueEntry.of(
+        Queued(1, "cnn-faces", "ada", MOMENT, {"trials": 40}, left=12, running=True, held=(0, 1)), 1, (0, 1)
+    ),
+    "owner": lambda: records.Owner.of(Owner("ada", 2.0, 4)),
+    "token": lambda: records.Token.of(Token("laptop", "run", "ada", 3, MOMENT)),
+    "new_token": lambda: records.NewToken(name="laptop", role="run", token="fer_x"),
+    "event": lambda: records.Event.of(
+        StoredEvent("epoch", 3, {"epoch": 2, "values": {"f1_macro": 0.5}}, 1, "cnn-faces", 17, MOMENT)
+    ),
+    "importance": lambda: records.Importance(
+        method="fANOVA", needed=10, objectives={"f1_macro": {"learning_rate": 0.75, "batch_size": 0.25}}
+    ),
+    "uploaded_prediction": lambda: records.UploadedPrediction.of(
+        "a.png", Answer([PREDICTION], 640, 480, ["no face was found"])
     ),
     "prediction": lambda: records.Prediction.of(PREDICTION),
     "face_prediction": lambda: records.FacePrediction.of(PREDICTION),

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -63,6 +63,7 @@ class Rows:
     attempts: dict[tuple[int, int], Attempt] = field(default_factory=dict)
     epochs: dict[tuple[int, int], dict[int, Epoch]] = field(default_factory=dict)
     facts: list[Mapping[str, Any]] = field(default_factory=list)
+    fronts: list[list[int]] = field(default_factory=list)
 
     def add_trial(self, trial: Trial) -> None:
         self.trials[trial.number] = trial
@@ -88,6 +89,9 @@ class Rows:
 
     def forget_epochs(self, number: int, attempt: int) -> None:
         self.epochs = {key: known for key, known in self.epochs.items() if key[0] != number or key[1] >= attempt}
+
+    def front_changed(self, numbers: Sequence[int]) -> None:
+        self.fronts.append(list(numbers))
 
     def read_trials(self) -> list[Trial]:
         return [self._read(self.trials[number]) for number in sorted(self.trials)]

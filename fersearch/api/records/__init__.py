@@ -15,6 +15,7 @@ from fersearch.api.records.checkpoints import (
     Garbage,
     Prediction,
     PulledCheckpoint,
+    UploadedPrediction,
     evaluations,
 )
 from fersearch.api.records.comparisons import Comparison, Sweep
@@ -28,6 +29,7 @@ from fersearch.api.records.datasets import (
     PreparedDataset,
     SystemCheck,
 )
+from fersearch.api.records.service import Event, Importance, NewToken, Owner, QueueEntry, Token
 from fersearch.api.records.studies import Study, StudyDetail, StudyRun, StudyStop
 from fersearch.api.records.trials import Rerun, Trial, TrialDetail
 
@@ -39,16 +41,21 @@ __all__ = [
     "DatasetDetail",
     "Ensemble",
     "Evaluation",
+    "Event",
     "ExportedCheckpoint",
     "ExportedDataset",
     "FacePrediction",
     "FailedEvaluation",
     "Garbage",
+    "Importance",
+    "NewToken",
+    "Owner",
     "Plugin",
     "PluginDetail",
     "Prediction",
     "PreparedDataset",
     "PulledCheckpoint",
+    "QueueEntry",
     "Record",
     "Rerun",
     "Study",
@@ -57,8 +64,10 @@ __all__ = [
     "StudyStop",
     "Sweep",
     "SystemCheck",
+    "Token",
     "Trial",
     "TrialDetail",
+    "UploadedPrediction",
     "evaluations",
     "plain",
 ]

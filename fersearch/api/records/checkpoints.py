@@ -9,7 +9,15 @@ from pydantic import Field
 from fersearch.api.records.base import Number, Part, Record, omitted
 
 if TYPE_CHECKING:
-    from fersearch.api.results import CheckpointEvaluation, CheckpointRow, EvaluationView, ExportedModel, Pulled, Scores
+    from fersearch.api.results import (
+        Answer,
+        CheckpointEvaluation,
+        CheckpointRow,
+        EvaluationView,
+        ExportedModel,
+        Pulled,
+        Scores,
+    )
     from fersearch.api.results import Ensemble as EnsembleView
     from fersearch.api.results import Garbage as GarbageView
     from fersearch.api.results import Prediction as PredictionView
@@ -131,6 +139,22 @@ class FacePrediction(Prediction):
         """Return the record of a prediction of a face."""
         box = list(one.box) if one.box else None
         return cls(image=str(one.image), label=one.label, probabilities=dict(one.probabilities), box=box)
+
+
+class UploadedPrediction(Record):
+    """What a model says about an image that was sent: one answer for each face, or one for the whole image."""
+
+    image: str
+    width: int
+    height: int
+    faces: list[FacePrediction]
+    notes: list[str] = Field(description="What a person should know: that no face was found, how images were cut ...")
+
+    @classmethod
+    def of(cls, name: str, answer: "Answer") -> Self:
+        """Return the record of an image's answers."""
+        faces = [FacePrediction.of(one) for one in answer.predictions]
+        return cls(image=name, width=answer.width, height=answer.height, faces=faces, notes=answer.notes)
 
 
 class Judged(Part):

@@ -72,6 +72,7 @@ class Study(Record):
     counts: dict[str, int] = Field(description="Trials by state, where there are any")
     storage: str = Field(description="The database's URL, without a password")
     looks: list[Look]
+    owner: str = Field(default="", description="Whose it is, where a service shares its slots among owners")
 
     @classmethod
     def of(cls, summary: "StudySummary") -> Self:
@@ -86,6 +87,7 @@ class Study(Record):
             counts=dict(summary.counts),
             storage=summary.storage,
             looks=[Look.of(look) for look in summary.looks],
+            owner=summary.owner,
         )
 
 
@@ -141,7 +143,7 @@ def _detail(view: "StudyView") -> dict[str, Any]:
     spec = view.spec
     dimensions: Mapping[str, Dimension] = spec.space.dimensions
     looks: Sequence[StoredLook] = view.looks
-    same = ("name", "state", "created", "storage", "seconds", "space", "timing")
+    same = ("name", "state", "owner", "created", "storage", "seconds", "space", "timing")
     asked = ("dataset", "sampler", "pruner", "seed", "precision", "latency_on", "limit", "weights", "refit")
     return {
         **{name: getattr(view, name) for name in same},

@@ -1,0 +1,76 @@
+"""The queue of a service: studies that wait for its slots, and the owners who share them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fersearch.context import open_store
+from fersearch.errors import UsageError
+from fersearch.store.queue import Owner, Queued
+
+
+def queue_study(name: str, storage: str | None = None, **options: Any) -> None:
+    """Put a study at the end of the queue of the service on its database, or let a paused one go on.
+
+    Args:
+        options: fields of `fersearch.run_options.RunOptions` of which each run decides for itself: `trials`,
+            `timeout`, `keep`, `hung_after`, `grace`.
+
+    Raises:
+        UnknownName: there is no such study.
+        UsageError: an option that the service decides about.
+    """
+    check_options(options)
+    with open_store(storage) as store:
+        store.enqueue(name, options)
+
+
+def pause_study(name: str, storage: str | None = None) -> bool:
+    """Let a study's driver finish the epochs under way, save and leave, and nobody run it until it is queued again.
+
+    Returns:
+        Whether it ran or waited in the queue; else nothing is stored.
+
+    Raises:
+        UnknownName: there is no such study.
+    """
+    with open_store(storage) as store:
+        return store.pause(name)
+
+
+def list_queue(storage: str | None = None) -> list[Queued]:
+    """Return the studies that a service is to run, those sent first at the head."""
+    with open_store(storage) as store:
+        return store.queue()
+
+
+def list_owners(storage: str | None = None) -> dict[str, Owner]:
+    """Return the owners with a weight or a limit of their own, by name."""
+    with open_store(storage) as store:
+        return store.owners()
+
+
+def set_owner(name: str, weight: float = 1.0, max_slots: int | None = None, storage: str | None = None) -> Owner:
+    """Give an owner a weight in the sharing of slots, and a limit.
+
+    Raises:
+        UsageError: the weight is not above zero, or the limit below zero.
+    """
+    if not 0 < weight < 1e6:
+        raise UsageError(f"weight {weight:g} cannot be used", "give a number above 0, as 2 for twice the slots")
+    if max_slots is not None and max_slots < 0:
+        raise UsageError(f"{max_slots} slots at most cannot be used", "give 0 or more")
+    owner = Owner(name, weight, max_slots)
+    with open_store(storage, create=True) as store:
+        store.set_owner(owner)
+    return owner
+
+
+OPTIONS = ("trials", "timeout", "keep", "hung_after", "grace")
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Raise UsageError for options of a run that the service decides about."""
+    if other := [name for name in options if name not in OPTIONS]:
+        raise UsageError(
+            f"a service decides about {', '.join(other)} itself", f"what a run may say: {', '.join(OPTIONS)}"
+        )

@@ -1,0 +1,109 @@
+"""Records of what a service adds: its queue, who shares it, who may use it, and what happens."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import Field
+
+from fersearch.api.records.base import Record
+
+if TYPE_CHECKING:
+    from fersearch.api.results import Owner as OwnerRow
+    from fersearch.api.results import Queued, StoredEvent
+    from fersearch.api.results import Token as TokenRow
+
+
+class QueueEntry(Record):
+    """A study that a service is to run."""
+
+    study: str
+    owner: str
+    place: int = Field(description="Its place in the queue, from 1; those that run are at the head")
+    since: datetime = Field(description="When it was sent")
+    state: str = Field(description="running, paused or queued")
+    slots: list[int] = Field(description="The slots that it may use, by number")
+    trials_left: int
+    options: dict[str, Any] = Field(description="What was asked of this run: trials, timeout, keep ...")
+
+    @classmethod
+    def of(cls, queued: "Queued", place: int, slots: Sequence[int]) -> Self:
+        """Return the record of a study in the queue."""
+        state = "running" if queued.running else "paused" if queued.paused else "queued"
+        return cls(
+            study=queued.study,
+            owner=queued.owner,
+            place=place,
+            since=queued.since,
+            state=state,
+            slots=list(slots),
+            trials_left=queued.left,
+            options=dict(queued.options),
+        )
+
+
+class Owner(Record):
+    """Who shares the slots of a service."""
+
+    name: str
+    weight: float = Field(description="Slots in proportion to it")
+    max_slots: int | None = Field(description="Slots at once at most; null for all")
+
+    @classmethod
+    def of(cls, owner: "OwnerRow") -> Self:
+        """Return the record of an owner."""
+        return cls(name=owner.name, weight=owner.weight, max_slots=owner.max_slots)
+
+
+class Token(Record):
+    """A token, without its text."""
+
+    name: str
+    role: str = Field(description="read, run or admin")
+    owner: str = Field(description="Whose studies it creates")
+    created: datetime | None
+    expires: datetime | None
+
+    @classmethod
+    def of(cls, token: "TokenRow") -> Self:
+        """Return the record of a token."""
+        return cls(name=token.name, role=token.role, owner=token.owner, created=token.created, expires=token.expires)
+
+
+class NewToken(Record):
+    """A token that was made; its text is told this once."""
+
+    name: str
+    role: str
+    token: str
+
+
+class Event(Record):
+    """Something that happened in a study."""
+
+    study: str
+    id: int = Field(description="Its number within the study")
+    kind: str = Field(description="started, epoch, stopped_early, ended, returned, front, slots, state or failed")
+    trial: int | None = Field(description="The trial it happened to; null for the study as a whole")
+    happened: datetime | None
+    data: dict[str, Any]
+
+    @classmethod
+    def of(cls, event: "StoredEvent") -> Self:
+        """Return the record of an event."""
+        return cls(
+            study=event.study,
+            id=event.id,
+            kind=event.kind,
+            trial=event.trial,
+            happened=event.happened,
+            data=dict(event.data),
+        )
+
+
+class Importance(Record):
+    """How much each parameter decides about each objective."""
+
+    method: str = Field(description="fANOVA or PED-ANOVA; empty with too few complete trials")
+    needed: int = Field(description="Complete trials without which there are no importances")
+    objectives: dict[str, dict[str, float]]

@@ -1,0 +1,144 @@
+"""`fersearch serve` and `fersearch token`: the service, and who may use it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fersearch.cli import errors
+from fersearch.cli.command import Group, examples
+from fersearch.cli.flags import AsJson, Storage
+
+LISTEN, SLOTS, SAFETY = "Where it listens", "Where trials run", "What it lets in"
+EPILOG = examples(
+    "fersearch serve",
+    "fersearch serve --host 0.0.0.0 --allow-host lab.example.org --data-root /data --tls-cert c.pem --tls-key k.pem",
+)
+
+
+def serve(
+    host: Annotated[str, typer.Option("--host", rich_help_panel=LISTEN, help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", rich_help_panel=LISTEN, help="Port; 0 takes a free one.")] = 8765,
+    root_path: Annotated[
+        str,
+        typer.Option("--root-path", metavar="PATH", rich_help_panel=LISTEN, help="Its path behind a proxy."),
+    ] = "",
+    tls_cert: Annotated[
+        Path | None, typer.Option("--tls-cert", metavar="FILE", rich_help_panel=LISTEN, help="Certificate, for HTTPS.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option("--tls-key", metavar="FILE", rich_help_panel=LISTEN, help="The certificate's key.")
+    ] = None,
+    slots: Annotated[
+        int | None,
+        typer.Option("--slots", metavar="N", rich_help_panel=SLOTS, help="Trials at once, of all studies together."),
+    ] = None,
+    slots_per_gpu: Annotated[
+        int | None,
+        typer.Option("--slots-per-gpu", metavar="N", rich_help_panel=SLOTS, help="Trials on each GPU."),
+    ] = None,
+    threads_per_slot: Annotated[
+        int | None,
+        typer.Option("--threads-per-slot", metavar="N", rich_help_panel=SLOTS, help="CPU threads of each trial."),
+    ] = None,
+    engine: Annotated[
+        str,
+        typer.Option("--engine", metavar="local|ray", rich_help_panel=SLOTS, help="Here, or on a Ray cluster."),
+    ] = "local",
+    ray_address: Annotated[
+        str | None, typer.Option("--ray-address", metavar="auto|HOST:PORT", rich_help_panel=SLOTS, help="The cluster.")
+    ] = None,
+    data_roots: Annotated[
+        list[Path] | None,
+        typer.Option("--data-root", metavar="DIR", rich_help_panel=SAFETY, help="Studies may name data below it."),
+    ] = None,
+    allowed_hosts: Annotated[
+        list[str] | None,
+        typer.Option("--allow-host", metavar="NAME", rich_help_panel=SAFETY, help="A name browsers call it by."),
+    ] = None,
+    no_token: Annotated[
+        bool, typer.Option("--no-token", rich_help_panel=SAFETY, help="Ask nobody for a token; on 127.0.0.1 only.")
+    ] = False,
+    max_upload: Annotated[
+        int, typer.Option("--max-upload", metavar="MB", rich_help_panel=SAFETY, help="The largest request.")
+    ] = 20,
+    storage: Storage = None,
+) -> None:
+    """Serve studies over HTTP, with a page to watch them and to try their models.
+
+    Studies sent to it wait in a queue and share its slots. Ctrl-C lets trials save; the next start goes on.
+    """
+    from fersearch.service.server import serve as run
+    from fersearch.service.settings import MEGABYTE, ServiceSettings
+
+    run(
+        ServiceSettings(
+            host=host,
+            port=port,
+            storage=storage,
+            slots=slots,
+            slots_per_gpu=slots_per_gpu,
+            threads_per_slot=threads_per_slot,
+            engine=engine,
+            ray_address=ray_address,
+            data_roots=tuple(data_roots or ()),
+            allowed_hosts=tuple(allowed_hosts or ()),
+            tokens=not no_token,
+            tls_certificate=tls_cert,
+            tls_key=tls_key,
+            root_path=root_path.rstrip("/"),
+            max_upload=max_upload * MEGABYTE,
+        ),
+        errors.echo,
+    )
+
+
+tokens = typer.Typer(cls=Group, help="Tokens: who may use a service.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Whose token it is, or what for.")]
+
+
+@tokens.command()
+def new(
+    name: Name,
+    role: Annotated[str, typer.Option("--role", metavar="read|run|admin", help="What it allows.")] = "run",
+    owner: Annotated[str, typer.Option("--owner", help="Whose studies it creates; default its name.")] = "",
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a token and print it, this once."""
+    from fersearch import api
+
+    secret = api.new_token(name, role, owner, storage)
+    if as_json:
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump(records.NewToken(name=name, role=role, token=secret))
+    else:
+        errors.echo(secret)
+        errors.say(f"send it as `Authorization: Bearer`, or open the service at /?token={secret[:7]}...")
+
+
+@tokens.command("list")
+def list_(storage: Storage = None, as_json: AsJson = False) -> None:
+    """List the tokens."""
+    from fersearch import api
+    from fersearch.cli import render
+
+    found = api.list_tokens(storage)
+    if as_json:
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump([records.Token.of(one) for one in found])
+    else:
+        render.show(render.tokens(found))
+
+
+@tokens.command()
+def revoke(name: Name, storage: Storage = None) -> None:
+    """Revoke a token; browsers that signed in with it are signed out."""
+    from fersearch import api
+
+    api.revoke_token(name, storage)
+    errors.echo(f"revoked token {name}")

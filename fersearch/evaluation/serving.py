@@ -1,0 +1,68 @@
+"""A model that stays open and answers images out of memory, without torch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fersearch.evaluation.photographs import Photographs, TrainedSteps
+from fersearch.evaluation.predict import Prediction
+
+if TYPE_CHECKING:
+    from fersearch.export.onnx_model import OnnxModel
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says about the faces in an image, and what a person should know of it."""
+
+    predictions: list[Prediction]
+    width: int
+    height: int
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """An exported model of a folder, for any number of threads."""
+
+    model: "OnnxModel"
+    steps: TrainedSteps
+
+    @classmethod
+    def open(cls, folder: Path, threads: int = 1) -> "ServedModel":
+        """Open the exported model of a pulled folder, with so many threads for an image.
+
+        Raises:
+            FersearchError: there is none, or it is not what the card says.
+        """
+        from fersearch.export.onnx_model import OnnxModel
+
+        model = OnnxModel.open(folder, threads)
+        return cls(model, TrainedSteps.of_card(model.card, folder))
+
+    @property
+    def card(self) -> Mapping[str, Any]:
+        """The model's card."""
+        return self.model.card
+
+    def answer(self, name: str, content: bytes, faces: bool | None = None) -> Answer:
+        """Tell the expression on an image file's content, or on each face in it (see `predictions`).
+
+        Raises:
+            DataError: it is not an image that can be read.
+        """
+        import numpy as np
+
+        from fersearch.data.images import upright_of
+
+        photographs = Photographs(self.steps, faces)
+        image = upright_of(content, name, photographs.depth)
+        parts = photographs.parts(image)
+        shares = self.model.probabilities(np.stack([pixels for pixels, _ in parts]))
+        names = self.model.task.class_names
+        predictions = [
+            Prediction(name, names[int(one.argmax())], dict(zip(names, map(float, one), strict=True)), box)
+            for one, (_, box) in zip(shares, parts, strict=True)
+        ]
+        return Answer(predictions, image.width, image.height, photographs.notes())

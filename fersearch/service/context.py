@@ -1,0 +1,28 @@
+"""What a service holds while it runs, and how a route comes to it."""
+
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from fersearch.service.models import ModelShelf
+from fersearch.service.settings import ServiceSettings
+from fersearch.service.stream import EventStream
+from fersearch.service.supervisor import Supervisor
+from fersearch.store import Store
+
+
+@dataclass(frozen=True)
+class Service:
+    """The parts of a running service."""
+
+    settings: ServiceSettings
+    store: Store
+    supervisor: Supervisor
+    stream: EventStream
+    models: ModelShelf
+
+
+def service_of(request: Request) -> Service:
+    """Return the service that a request came to."""
+    service: Service = request.app.state.service
+    return service

@@ -1,0 +1,123 @@
+"""Verbs that need torch, optuna or much memory, each run in a child process: the service stays small and answers.
+
+`python -m fersearch.service.jobs` reads `{"verb", "arguments"}` on standard input and writes `{"result"}` or
+`{"problem"}` on standard output.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fersearch.service.problems import ProblemError
+
+Verb = Callable[..., Any]
+
+
+async def run(verb: str, storage: str | None, **arguments: Any) -> Any:
+    """Run a verb in a child process and return its JSON result; a child whose caller leaves is ended.
+
+    Raises:
+        ProblemError: the verb refused or failed.
+    """
+    request = json.dumps({"verb": verb, "arguments": arguments})
+    env = {**os.environ, **({"FERSEARCH_STORAGE": storage} if storage else {})}
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", __name__),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=env,
+        start_new_session=True,
+    )
+    try:
+        out, err = await child.communicate(request.encode())
+    finally:
+        if child.returncode is None:
+            child.kill()
+    try:
+        told = json.loads(out.splitlines()[-1])
+    except (ValueError, IndexError):
+        lines = err.decode(errors="replace").strip().splitlines()
+        raise ProblemError(500, f"'{verb}' ended with exit code {child.returncode}", "\n".join(lines[-1:])) from None
+    if problem := told.get("problem"):
+        raise ProblemError(problem["status"], problem["detail"], problem["hint"], tuple(problem["mistakes"]))
+    return told["result"]
+
+
+def create(body: Mapping[str, Any], owner: str) -> list[str]:
+    """Create the studies that a study file's data describe, and return their names."""
+    from fersearch import api
+
+    return [spec.name for spec in api.create_from_data(body, owner=owner)]
+
+
+def export(study: str, trial: int | None, folder: str) -> dict[str, Any]:
+    """Pull a trial's checkpoint into a folder and export it there."""
+    from fersearch import api
+
+    pulled = api.pull_checkpoint(study, trial=trial, out=Path(folder), force=True, format="onnx")
+    return {"path": str(pulled.path), "trial": pulled.trial}
+
+
+def importance(study: str) -> Any:
+    """Return how much each parameter decides about each objective."""
+    from fersearch import api
+
+    return api.importance(study)
+
+
+def report(study: str) -> str:
+    """Return the study's report, one HTML page."""
+    from fersearch import api
+
+    with tempfile.TemporaryDirectory() as folder:
+        written = api.write_report(study, Path(folder) / "report")
+        return written.page.read_text(encoding="utf-8")
+
+
+def show_dataset(name: str) -> Any:
+    """Return what a dataset holds."""
+    from fersearch import api
+    from fersearch.api import records
+
+    return records.plain(records.DatasetDetail.of(api.show_dataset(name)))
+
+
+def show_plugin(name: str) -> Any:
+    """Return what a component brings."""
+    from fersearch import api
+    from fersearch.api import records
+
+    return records.plain(records.PluginDetail.of(api.show_plugin(name)))
+
+
+VERBS: dict[str, Verb] = {
+    verb.__name__: verb for verb in (create, export, importance, report, show_dataset, show_plugin)
+}
+
+
+def main() -> None:
+    """Run the verb that standard input names."""
+    from fersearch.errors import FersearchError, StudyFileError
+    from fersearch.service.problems import status_of
+
+    request = json.load(sys.stdin)
+    out = os.dup(1)
+    os.dup2(2, 1)  # what libraries print is no part of the answer
+    try:
+        answer: dict[str, Any] = {"result": VERBS[request["verb"]](**request["arguments"])}
+    except FersearchError as error:
+        mistakes = list(error.mistakes) if isinstance(error, StudyFileError) else []
+        problem = {"status": status_of(error), "detail": error.message, "hint": error.hint, "mistakes": mistakes}
+        answer = {"problem": problem}
+    with os.fdopen(out, "w") as file:
+        file.write(json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    main()

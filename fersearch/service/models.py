@@ -1,0 +1,94 @@
+"""The models that a service has at hand: exported once by a child process, kept open while they are used."""
+
+import asyncio
+import json
+import shutil
+from collections import OrderedDict, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from fersearch.api import records
+from fersearch.artifacts import Artifacts
+from fersearch.checkpoint_folder import CARD
+from fersearch.errors import UsageError
+from fersearch.evaluation.serving import ServedModel
+from fersearch.home import artifacts_folder, home
+from fersearch.service import jobs
+from fersearch.store import Store
+
+OPEN = 8
+"""How many models are held open; another one takes the place of that which was not used for the longest time."""
+
+
+class ModelShelf:
+    """Weights and exported models by the digest of their checkpoint, which several studies may share."""
+
+    def __init__(self, store: Store, storage: str | None) -> None:
+        self._store, self._storage = store, storage
+        self._open: OrderedDict[str, ServedModel] = OrderedDict()
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def weights(self, study: str, trial: int) -> tuple[Path, str]:
+        """Return the file of a trial's checkpoint, checked, and its SHA-256.
+
+        Raises:
+            UnknownName: there is no such study or trial.
+            UsageError: the trial has no checkpoint.
+        """
+        digest = self._digest(study, trial)
+        return Artifacts(artifacts_folder()).open(digest), digest
+
+    async def exported(self, study: str, trial: int) -> Path:
+        """Return a folder with a trial's model as ONNX, its card and its README.md; made at the first call."""
+        digest = await asyncio.to_thread(self._digest, study, trial)
+        folder = home() / "service" / "models" / digest
+        async with self._locks[digest]:
+            if not (folder / CARD).is_file():
+                unfinished = folder.with_suffix(".unfinished")
+                await asyncio.to_thread(shutil.rmtree, unfinished, True)
+                await jobs.run("export", self._storage, study=study, trial=trial, folder=str(unfinished))
+                unfinished.rename(folder)
+        return folder
+
+    def export_record(self, folder: Path) -> records.ExportedCheckpoint:
+        """Return what the card of an exported model says of it."""
+        entry = json.loads((folder / CARD).read_text(encoding="utf-8"))["onnx"]
+        facts = {name: entry[name] for name in ("digest", "opset", "parity", "latency")}
+        size = (folder / entry["file"]).stat().st_size
+        return records.ExportedCheckpoint(
+            path=entry["file"], bytes=size, quantization=entry.get("quantization"), **facts
+        )
+
+    async def predict(
+        self, study: str, trial: int, images: Sequence[tuple[str, bytes]], faces: bool | None
+    ) -> list[records.UploadedPrediction]:
+        """Return what a trial's model says about images, each a name and the content of a file.
+
+        Raises:
+            DataError: one is not an image that can be read.
+        """
+        model = await self._model(study, trial)
+
+        def answers() -> list[records.UploadedPrediction]:
+            return [records.UploadedPrediction.of(name, model.answer(name, content, faces)) for name, content in images]
+
+        return await asyncio.to_thread(answers)
+
+    async def _model(self, study: str, trial: int) -> ServedModel:
+        digest = await asyncio.to_thread(self._digest, study, trial)
+        if digest not in self._open:
+            folder = await self.exported(study, trial)
+            self._open[digest] = await asyncio.to_thread(ServedModel.open, folder)
+        self._open.move_to_end(digest)
+        while len(self._open) > OPEN:
+            self._open.popitem(last=False)
+        return self._open[digest]
+
+    def _digest(self, study: str, trial: int) -> str:
+        row = self._store.trial(self._store.study(study).id, trial)
+        if row.checkpoint is None:
+            raise UsageError(
+                f"trial {trial} of study '{study}' is {row.state.value} and has no checkpoint",
+                "choose one of GET studies/NAME/checkpoints",
+            )
+        return row.checkpoint

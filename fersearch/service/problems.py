@@ -1,0 +1,106 @@
+"""Errors as problem+json (RFC 9457), with the message and the hint of the command line."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from fersearch.errors import (
+    DataError,
+    FersearchError,
+    NameTaken,
+    NoDatabase,
+    StoreUnavailable,
+    StudyBusy,
+    StudyFileError,
+    UnknownName,
+    UsageError,
+)
+
+MEDIA_TYPE = "application/problem+json"
+STATUS: tuple[tuple[type[FersearchError], int], ...] = (
+    (UnknownName, 404),
+    (NoDatabase, 404),
+    (NameTaken, 409),
+    (StudyBusy, 409),
+    (StoreUnavailable, 503),
+    (StudyFileError, 422),
+    (DataError, 422),
+    (UsageError, 422),
+)
+"""The HTTP status of an error, the first kind that fits; 500 for a failure that is nobody's input."""
+
+log = logging.getLogger("fersearch.service")
+
+
+class Problem(BaseModel):
+    """An error: what came (`detail`), and what to do next (`hint`)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    hint: str = ""
+    mistakes: list[str] = Field(default=[], description="Every mistake of a study, each with its key")
+
+
+class ProblemError(Exception):
+    """An error of which a child process has told the status and the words."""
+
+    def __init__(self, status: int, detail: str, hint: str = "", mistakes: tuple[str, ...] = ()) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.hint, self.mistakes = status, detail, hint, mistakes
+
+
+def status_of(error: FersearchError) -> int:
+    """Return the HTTP status that tells of an error."""
+    return next((status for kind, status in STATUS if isinstance(error, kind)), 500)
+
+
+def answer(
+    status: int, detail: str, hint: str = "", mistakes: tuple[str, ...] = (), headers: dict[str, str] | None = None
+) -> JSONResponse:
+    """Return a response that tells of an error."""
+    title = HTTPStatus(status).phrase
+    problem = Problem(title=title, status=status, detail=detail, hint=hint, mistakes=list(mistakes))
+    return JSONResponse(problem.model_dump(), status, headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Let an app answer every error as problem+json."""
+
+    @app.exception_handler(FersearchError)
+    async def _known(_: Request, error: FersearchError) -> JSONResponse:
+        mistakes = error.mistakes if isinstance(error, StudyFileError) else ()
+        return answer(status_of(error), error.message, error.hint, mistakes)
+
+    @app.exception_handler(ProblemError)
+    async def _told(_: Request, error: ProblemError) -> JSONResponse:
+        return answer(error.status, error.detail, error.hint, error.mistakes)
+
+    @app.exception_handler(StarletteHTTPException)
+    async def _http(_: Request, error: HTTPException) -> JSONResponse:
+        headers = dict(error.headers or {})
+        return answer(error.status_code, str(error.detail), headers=headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        mistakes = tuple(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        return answer(422, "the request has mistakes", "\n".join(mistakes), mistakes)
+
+    @app.exception_handler(Exception)
+    async def _bug(request: Request, error: Exception) -> JSONResponse:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return answer(500, f"a bug in fersearch: {type(error).__name__}", "the service's log has the traceback")
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"description": HTTPStatus(status).phrase, "model": Problem, "content": {MEDIA_TYPE: {}}}
+    for status in (401, 403, 404, 409, 413, 422, 503)
+}
+"""What every route may answer beside its own record, for OpenAPI."""

@@ -1,0 +1,90 @@
+"""The queue, the owners who share the slots, and the tokens."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Body, Request
+from pydantic import BaseModel, Field
+
+from fersearch import api
+from fersearch.api import records
+from fersearch.service.conditional import ConditionalRoute
+from fersearch.service.context import service_of
+from fersearch.service.problems import RESPONSES
+from fersearch.service.security import Admin, Reader
+
+router = APIRouter(tags=["service"], responses=RESPONSES, route_class=ConditionalRoute)
+
+
+class Slots(BaseModel):
+    """The slots of the service, and the studies that it is to run."""
+
+    slots: int
+    queue: list[records.QueueEntry]
+
+
+class OwnerChange(BaseModel):
+    """What an owner is to have."""
+
+    weight: float = Field(1.0, gt=0, lt=1e6, allow_inf_nan=False)
+    max_slots: int | None = Field(None, ge=0, le=2**31 - 1)
+
+
+class TokenRequest(BaseModel):
+    """The token that is wanted."""
+
+    name: str = Field(min_length=1, max_length=100, pattern=r"^[\w.@ -]+$")
+    role: Literal["read", "run", "admin"] = "run"
+    owner: str = Field("", max_length=100, pattern=r"^[\w.@ -]*$")
+
+
+@router.get("/queue")
+def queue(request: Request, _: Reader) -> Slots:
+    """Return who waits and who uses which slot."""
+    service = service_of(request)
+    given = service.supervisor.given
+    entries = [
+        records.QueueEntry.of(one, place, given.get(one.study_id, one.held))
+        for place, one in enumerate(api.list_queue(service.settings.storage), 1)
+    ]
+    return Slots(slots=service.supervisor.slots, queue=entries)
+
+
+@router.get("/owners")
+def owners(request: Request, _: Reader) -> list[records.Owner]:
+    """List the owners with a weight or a limit of their own."""
+    return [records.Owner.of(one) for one in api.list_owners(service_of(request).settings.storage).values()]
+
+
+@router.put("/owners/{name}")
+def set_owner(request: Request, name: str, _: Admin, change: Annotated[OwnerChange, Body()]) -> records.Owner:
+    """Give an owner a weight and a limit; slots move as trials end."""
+    service = service_of(request)
+    owner = api.set_owner(name, change.weight, change.max_slots, service.settings.storage)
+    service.supervisor.wake()
+    return records.Owner.of(owner)
+
+
+@router.get("/tokens")
+def tokens(request: Request, _: Admin) -> list[records.Token]:
+    """List the tokens, without their text."""
+    return [records.Token.of(one) for one in api.list_tokens(service_of(request).settings.storage)]
+
+
+@router.post("/tokens", status_code=201)
+def new_token(request: Request, _: Admin, wanted: Annotated[TokenRequest, Body()]) -> records.NewToken:
+    """Make a token; its text is told this once."""
+    storage = service_of(request).settings.storage
+    secret = api.new_token(wanted.name, wanted.role, wanted.owner, storage)
+    return records.NewToken(name=wanted.name, role=wanted.role, token=secret)
+
+
+@router.delete("/tokens/{name}", status_code=204)
+def revoke_token(request: Request, name: str, _: Admin) -> None:
+    """Revoke a token, and with it the sessions that it opened."""
+    api.revoke_token(name, service_of(request).settings.storage)
+
+
+@router.get("/me")
+def me(token: Reader) -> records.Token:
+    """Tell who asks, and what they may do."""
+    return records.Token.of(token)

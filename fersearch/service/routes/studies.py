@@ -1,0 +1,164 @@
+"""Studies: create, list, show, queue, pause, stop, delete; their trials, fronts, importances and reports."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi.responses import HTMLResponse
+
+from fersearch import api
+from fersearch.api import records
+from fersearch.api.queueing import check_options
+from fersearch.service import jobs
+from fersearch.service.conditional import ConditionalRoute
+from fersearch.service.context import Service, service_of
+from fersearch.service.paging import Limit, Offset, page
+from fersearch.service.paths import check_study
+from fersearch.service.problems import RESPONSES, ProblemError
+from fersearch.service.security import Reader, Runner
+from fersearch.store.tokens import Token
+
+router = APIRouter(prefix="/studies", tags=["studies"], responses=RESPONSES, route_class=ConditionalRoute)
+Where = Annotated[list[str], Query(description="Bounds on metrics, as peak_memory_mb<=500")]
+RUN_OPTIONS = {
+    "type": "object",
+    "properties": {
+        "trials": {"type": "integer", "minimum": 1, "description": "The study's new total of trials"},
+        "timeout": {"type": "number", "exclusiveMinimum": 0, "description": "Seconds for this run"},
+        "keep": {"type": "string", "description": "Whose checkpoints it keeps: front, all or best N"},
+        "hung_after": {"type": "number", "minimum": 0},
+        "grace": {"type": "number", "minimum": 0},
+    },
+    "additionalProperties": False,
+}
+RUN_BODY = {"requestBody": {"content": {"application/json": {"schema": RUN_OPTIONS}}}}
+
+
+def _study_body() -> dict[str, Any]:
+    """Return the schema of a study in a request: a study file's, and whether to run it."""
+    schema = api.study_schema()
+    definitions = schema.pop("$defs", {})
+    schema.pop("$schema", None)
+    schema["properties"].pop("plugins", None)
+    schema["properties"]["run"] = {"type": "boolean", "default": True, "description": "Queue it at once"}
+    return {"requestBody": {"content": {"application/json": {"schema": {**schema, "$defs": definitions}}}}}
+
+
+@router.get("")
+def list_studies(
+    request: Request, response: Response, _: Reader, limit: Limit = 100, offset: Offset = 0
+) -> list[records.Study]:
+    """List the studies, oldest first."""
+    return [
+        records.Study.of(one) for one in page(request, response, api.list_studies(_storage(request)), limit, offset)
+    ]
+
+
+@router.post("", status_code=201, openapi_extra=_study_body())
+async def create_study(
+    request: Request, token: Runner, body: Annotated[dict[str, Any], Body()]
+) -> list[records.StudyDetail]:
+    """Create the studies that a study file's data describe, and queue them unless `run` is false."""
+    service = service_of(request)
+    run = body.pop("run", True)
+    if not isinstance(run, bool):
+        raise ProblemError(422, "run: is not true or false", mistakes=("run: is not true or false",))
+    check_study(body, service.settings.data_roots)
+    names = await jobs.run("create", service.settings.storage, body=body, owner=token.owner)
+    for name in names if run else ():
+        api.queue_study(name, service.settings.storage)
+    service.supervisor.wake()
+    return [records.StudyDetail.of_view(api.show_study(name, service.settings.storage)) for name in names]
+
+
+@router.get("/{name:path}/trials")
+def list_trials(
+    request: Request, response: Response, name: str, _: Reader, limit: Limit = 1000, offset: Offset = 0
+) -> list[records.Trial]:
+    """List the trials of a study by number."""
+    trials = page(request, response, api.list_trials(name, _storage(request)), limit, offset)
+    return [records.Trial.of(one) for one in trials]
+
+
+@router.get("/{name:path}/trials/{number}")
+def show_trial(request: Request, name: str, number: int, _: Reader) -> records.TrialDetail:
+    """Show a trial with its attempts, its epochs, and the pruner's verdict."""
+    return records.TrialDetail.of_view(api.show_trial(name, number, _storage(request)))
+
+
+@router.get("/{name:path}/front")
+def front(request: Request, name: str, _: Reader, where: Where = []) -> list[records.Trial]:  # noqa: B006
+    """Return the Pareto front, best first."""
+    return [records.Trial.of(one) for one in api.front(name, where=where, storage=_storage(request)).trials]
+
+
+@router.get("/{name:path}/importance")
+async def importance(request: Request, name: str, _: Reader) -> records.Importance:
+    """Return how much each parameter decides about each objective."""
+    return records.Importance(**await jobs.run("importance", _storage(request), study=name))
+
+
+@router.get("/{name:path}/report", response_class=HTMLResponse)
+async def report(request: Request, name: str, _: Reader) -> HTMLResponse:
+    """Return the study's report, one HTML page."""
+    return HTMLResponse(await jobs.run("report", _storage(request), study=name))
+
+
+@router.post(
+    "/{name:path}/resume", openapi_extra={"requestBody": {"content": {"application/json": {"schema": RUN_OPTIONS}}}}
+)
+def resume(
+    request: Request,
+    name: str,
+    token: Runner,
+    body: Annotated[dict[str, Any], Body()] = {},  # noqa: B006
+) -> records.StudyDetail:
+    """Queue a study, or let a paused one go on."""
+    service = _owned(request, name, token)
+    check_options(body)
+    api.queue_study(name, service.settings.storage, **body)
+    service.supervisor.wake()
+    return records.StudyDetail.of_view(api.show_study(name, service.settings.storage))
+
+
+@router.post("/{name:path}/pause")
+def pause(request: Request, name: str, token: Runner) -> records.StudyDetail:
+    """Let a study save and leave its slots until it is resumed; its place in the queue stays."""
+    service = _owned(request, name, token)
+    if not api.pause_study(name, service.settings.storage):
+        raise ProblemError(409, f"study '{name}' neither runs nor waits in the queue", "resume it first")
+    service.supervisor.wake()
+    return records.StudyDetail.of_view(api.show_study(name, service.settings.storage))
+
+
+@router.post("/{name:path}/stop")
+def stop(request: Request, name: str, token: Runner) -> records.StudyStop:
+    """Let a study finish its epochs, save and leave, and take it out of the queue."""
+    service = _owned(request, name, token)
+    stopping = api.stop_study(name, service.settings.storage)
+    service.supervisor.wake()
+    return records.StudyStop(name=name, stopping=stopping)
+
+
+@router.get("/{name:path}")
+def show_study(request: Request, name: str, _: Reader) -> records.StudyDetail:
+    """Show one study: its request, where it stands, what it searches."""
+    return records.StudyDetail.of_view(api.show_study(name, _storage(request)))
+
+
+@router.delete("/{name:path}", status_code=204)
+def delete_study(request: Request, name: str, token: Runner) -> None:
+    """Delete a study with its trials, logs and checkpoints; 409 while it runs."""
+    api.delete_study(name, _owned(request, name, token).settings.storage)
+
+
+def _storage(request: Request) -> str | None:
+    return service_of(request).settings.storage
+
+
+def _owned(request: Request, name: str, token: Token) -> Service:
+    """Return the service where a token may change a study: its owner's, or an administrator's."""
+    service = service_of(request)
+    owner = api.show_study(name, service.settings.storage).owner
+    if owner not in ("", token.owner) and not token.may("admin"):
+        raise ProblemError(403, f"study '{name}' belongs to {owner}", "ask them, or an administrator")
+    return service

@@ -1,0 +1,119 @@
+"""Starts a service: the database, the supervisor, uvicorn; and ends it so that nothing is lost."""
+
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import uvicorn
+
+from fersearch.context import open_store
+from fersearch.engines import devices
+from fersearch.errors import StoreError, UsageError
+from fersearch.service.app import create_app
+from fersearch.service.context import Service
+from fersearch.service.models import ModelShelf
+from fersearch.service.security import Gate
+from fersearch.service.settings import ServiceSettings
+from fersearch.service.stream import EventStream
+from fersearch.service.supervisor import Supervisor
+from fersearch.store.service_lease import ServiceLease
+
+GRACE_SECONDS = 5
+"""How long requests under way may take when the service ends."""
+
+
+def serve(settings: ServiceSettings, announce: Callable[[str], None]) -> None:
+    """Serve until Ctrl-C or SIGTERM; drivers then save and leave, and the queue waits for the next start.
+
+    Args:
+        announce: called with each line that the person who starts it should read: the address, the link.
+
+    Raises:
+        UsageError: the settings make no sense together, or the address is taken.
+        StudyBusy: another service runs on the database.
+    """
+    check(settings)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("fersearch.service").setLevel(logging.INFO)
+    with bound(settings) as listening:
+        address = f"{settings.scheme}://{_host(settings)}:{listening.getsockname()[1]}{settings.root_path}"
+        with running(settings, address) as (service, gate):
+            announce(f"fersearch serves at {address} with {service.supervisor.slots} slots")
+            if settings.tokens:
+                announce(f"sign in: {address}/?token={gate.start_token}")
+            config = uvicorn.Config(
+                create_app(service, gate),
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                ssl_certfile=settings.tls_certificate,
+                ssl_keyfile=settings.tls_key,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+            with suppress(KeyboardInterrupt):
+                uvicorn.Server(config).run(sockets=[listening])
+            announce("the service ends: drivers save and leave; what is queued goes on at the next start")
+
+
+@contextmanager
+def running(settings: ServiceSettings, address: str) -> Iterator[tuple[Service, Gate]]:
+    """Provide the parts of a service, at work, for as long as it runs."""
+    with (
+        open_store(settings.storage, create=True) as store,
+        ServiceLease.take(store.database, address),
+    ):
+        supervisor = Supervisor(store, settings, slot_count(settings))
+        service = Service(settings, store, supervisor, EventStream(store), ModelShelf(store, settings.storage))
+        supervisor.start()
+        try:
+            yield service, Gate(settings, store)
+        finally:
+            service.stream.close()
+            with suppress(StoreError):
+                supervisor.close()
+
+
+def check(settings: ServiceSettings) -> None:
+    """Raise UsageError for settings that make no sense together."""
+    if not settings.tokens and not settings.is_loopback:
+        raise UsageError(f"--no-token would open {settings.host} to everybody", "leave it out, or serve on 127.0.0.1")
+    if (settings.tls_certificate is None) != (settings.tls_key is None):
+        raise UsageError("--tls-cert and --tls-key belong together", "give both files, or neither")
+    for file in filter(None, (settings.tls_certificate, settings.tls_key)):
+        if not file.is_file():
+            raise UsageError(f"there is no file {file}", "give the certificate and its key as PEM files")
+    for root in settings.data_roots:
+        if not root.is_dir():
+            raise UsageError(f"--data-root {root} is not a folder", "give the folder that holds the data")
+    if settings.engine == "ray" and settings.slots is None:
+        raise UsageError("--engine ray needs --slots", "say how many trials the service may run at once")
+
+
+def slot_count(settings: ServiceSettings) -> int:
+    """Return how many trials the service may run at once."""
+    if settings.engine == "ray":
+        return settings.slots or 1
+    return len(devices.slots(settings.slots, settings.slots_per_gpu, settings.threads_per_slot))
+
+
+@contextmanager
+def bound(settings: ServiceSettings) -> Iterator[socket.socket]:
+    """Provide a socket that listens at the address; UsageError where that is taken or not this machine's."""
+    try:
+        listening = socket.create_server(
+            (settings.host, settings.port),
+            family=socket.AF_INET6 if ":" in settings.host else socket.AF_INET,
+            backlog=2048,
+        )
+    except (OSError, OverflowError) as error:
+        where = f"{settings.host}:{settings.port}"
+        raise UsageError(f"cannot serve at {where}: {error}", "choose another: --port 0 takes a free one") from None
+    with listening:
+        yield listening
+
+
+def _host(settings: ServiceSettings) -> str:
+    if settings.host in ("0.0.0.0", "::"):
+        return (settings.allowed_hosts or (socket.gethostname(),))[0]
+    return f"[{settings.host}]" if ":" in settings.host else settings.host

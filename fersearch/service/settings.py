@@ -1,0 +1,50 @@
+"""How a service runs: one record, made by the command line and read by its parts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+MEGABYTE = 2**20
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """Where a service listens, what it may use, and what it lets in.
+
+    Attributes:
+        host, port: the address; port 0 takes a free one.
+        storage: the URL of the database; default as everywhere.
+        slots, slots_per_gpu, threads_per_slot: as of a run, but for all studies together.
+        engine, ray_address: where trials run.
+        data_roots: the folders below which data, weights and other paths of a request must lie.
+        allowed_hosts: further names by which browsers may call it.
+        tokens: whether a token is asked for; only on a loopback address it may be left out.
+        tls_certificate, tls_key: files for HTTPS.
+        root_path: the path under which a proxy offers it.
+        max_upload: bytes of a request at most.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8765
+    storage: str | None = None
+    slots: int | None = None
+    slots_per_gpu: int | None = None
+    threads_per_slot: int | None = None
+    engine: str = "local"
+    ray_address: str | None = None
+    data_roots: tuple[Path, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    tokens: bool = True
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    root_path: str = ""
+    max_upload: int = 20 * MEGABYTE
+
+    @property
+    def scheme(self) -> str:
+        """`http`, or `https` with a certificate."""
+        return "https" if self.tls_certificate else "http"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether nobody but this machine can reach it."""
+        return self.host in ("127.0.0.1", "::1", "localhost")

@@ -1,0 +1,72 @@
+"""How the slots of a service are shared among owners and their studies: pure functions."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Demand:
+    """A study that could use so many slots now, and whose it is."""
+
+    study: int
+    owner: str
+    wants: int
+
+
+@dataclass(frozen=True)
+class Share:
+    """What an owner may have: slots in proportion to `weight`, never more than `most` (None: all)."""
+
+    weight: float = 1.0
+    most: int | None = None
+
+
+def counts(demands: Sequence[Demand], total: int, shares: Mapping[str, Share]) -> dict[int, int]:
+    """Return how many of `total` slots each study gets; 0 where it has to wait.
+
+    Slots go one by one to the owner who has the fewest for their weight and wants another (weighted max-min
+    fairness); among an owner's studies to the one that was sent first, until it wants no more.
+    """
+    given = {demand.study: 0 for demand in demands}
+    owned = dict.fromkeys((demand.owner for demand in demands), 0)
+    for _ in range(total):
+        hungry = _hungry(demands, given, owned, shares)
+        if not hungry:
+            break
+        owner = min(hungry, key=lambda name: (owned[name] + 1) / _share(shares, name).weight)
+        given[hungry[owner]] += 1
+        owned[owner] += 1
+    return given
+
+
+def slots(
+    wanted: Mapping[int, int], given: Mapping[int, Collection[int]], busy: Collection[int], total: int
+) -> dict[int, list[int]]:
+    """Return the numbers of the slots that each study may use, near to those it was `given` before.
+
+    `busy` are slots that a driver has not left yet though they were taken from it: nobody gets them meanwhile.
+    """
+    kept = {study: sorted(given.get(study, ()))[:count] for study, count in wanted.items()}
+    taken = {slot for slots in kept.values() for slot in slots} | set(busy)
+    free = [slot for slot in range(total) if slot not in taken]
+    for study, count in wanted.items():
+        more = count - len(kept[study])
+        kept[study] += free[:more]
+        free = free[max(more, 0) :]
+    return kept
+
+
+def _hungry(
+    demands: Sequence[Demand], given: Mapping[int, int], owned: Mapping[str, int], shares: Mapping[str, Share]
+) -> dict[str, int]:
+    """Return the owners who may have another slot and want it, each with the study that gets it; first come first."""
+    hungry: dict[str, int] = {}
+    for demand in demands:
+        most = _share(shares, demand.owner).most
+        if given[demand.study] < demand.wants and (most is None or owned[demand.owner] < most):
+            hungry.setdefault(demand.owner, demand.study)
+    return hungry
+
+
+def _share(shares: Mapping[str, Share], owner: str) -> Share:
+    return shares.get(owner, Share())

@@ -1,0 +1,140 @@
+"""Events of all studies as they are written, by any driver on any host, handed to whoever listens."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+
+from fersearch.errors import StoreError
+from fersearch.service.problems import ProblemError
+from fersearch.store import Store
+from fersearch.store.events import MOST, StoredEvent
+
+POLL_SECONDS = 0.5
+WAITING = 10_000
+"""How many events a listener may be behind before it has to come again with its cursor."""
+
+Cursor = dict[int, int]
+log = logging.getLogger("fersearch.service")
+
+
+def parse_cursor(text: str | None) -> Cursor | None:
+    """Read `STUDY.EVENT-STUDY.EVENT...`, the ids of studies and of the last event seen in each; None without one.
+
+    Raises:
+        ProblemError: 422 for anything else.
+    """
+    if not text:
+        return None
+    try:
+        pairs = [part.split(".") for part in text.split("-")]
+        return {int(study): int(event) for study, event in pairs}
+    except ValueError:
+        raise ProblemError(422, f"'{text[:40]}' is not a cursor", "send the id of an event, or none") from None
+
+
+def format_cursor(cursor: Mapping[int, int]) -> str:
+    """Write a cursor as `parse_cursor` reads it."""
+    return "-".join(f"{study}.{event}" for study, event in sorted(cursor.items()))
+
+
+class EventStream:
+    """Reads new events while anybody listens, in one thread however many they are."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._listeners: set[asyncio.Queue[StoredEvent | None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = threading.Event()
+        self._wanted = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="fersearch-events", daemon=True)
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin to read, for listeners of an event loop."""
+        self._loop = loop
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread, and every listener."""
+        self._closed.set()
+        self._wanted.set()
+        for queue in list(self._listeners):
+            with suppress(asyncio.QueueFull):
+                queue.put_nowait(None)
+
+    @property
+    def listeners(self) -> int:
+        """How many listen."""
+        return len(self._listeners)
+
+    async def listen(self, cursor: Cursor | None) -> AsyncIterator[tuple[str, StoredEvent]]:
+        """Yield each event after a cursor (None: from now on) with the cursor that stands after it.
+
+        Of a study that the cursor does not name every event that is kept comes, for it began later.
+        """
+        queue: asyncio.Queue[StoredEvent | None] = asyncio.Queue(WAITING)
+        self._listeners.add(queue)
+        self._wanted.set()
+        try:
+            last = await asyncio.to_thread(self._store.last_events)
+            seen = dict(last) if cursor is None else {study: cursor.get(study, 0) for study in last}
+            async for event in self._missed(seen):
+                yield format_cursor(seen), event
+            while (new := await queue.get()) is not None:
+                if new.id > seen.get(new.study_id, 0):
+                    seen[new.study_id] = new.id
+                    yield format_cursor(seen), new
+        finally:
+            self._listeners.discard(queue)
+
+    async def _missed(self, seen: Cursor) -> AsyncIterator[StoredEvent]:
+        """Yield what was written before this listener came, and move its cursor along."""
+        while True:
+            events = await asyncio.to_thread(self._store.events_after, dict(seen))
+            for event in events:
+                seen[event.study_id] = event.id
+                yield event
+            if len(events) < MOST:
+                return
+
+    def _run(self) -> None:
+        """Read what is new as long as somebody listens; an outage of the database only delays it."""
+        cursor: Cursor = {}
+        while not self._closed.is_set():
+            if not self._listeners:
+                self._wanted.wait()
+                self._wanted.clear()
+                cursor = {}
+                continue
+            try:
+                cursor = self._read(cursor)
+            except StoreError as error:
+                log.warning("events cannot be read: %s", error.message)
+            self._closed.wait(POLL_SECONDS)
+
+    def _read(self, cursor: Cursor) -> Cursor:
+        last = self._store.last_events()
+        if not cursor:
+            return last or {0: 0}
+        new = {study: cursor.get(study, 0) for study, event in last.items() if event > cursor.get(study, 0)}
+        if new:
+            events = self._store.events_after(new)
+            for event in events:
+                cursor[event.study_id] = event.id
+            self._hand_out(events)
+        return cursor
+
+    def _hand_out(self, events: list[StoredEvent]) -> None:
+        assert self._loop is not None
+        with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            self._loop.call_soon_threadsafe(self._deliver, events)
+
+    def _deliver(self, events: list[StoredEvent]) -> None:
+        for queue in list(self._listeners):
+            if queue.qsize() + len(events) >= WAITING:
+                self._listeners.discard(queue)
+                queue.put_nowait(None)
+                continue
+            for event in events:
+                queue.put_nowait(event)

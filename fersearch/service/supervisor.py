@@ -1,0 +1,140 @@
+"""Runs the studies of the queue: starts their drivers, shares the slots among them, and lets them save and leave."""
+
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+
+from fersearch.errors import FersearchError
+from fersearch.service import shares
+from fersearch.service.drivers import DriverProcess
+from fersearch.service.settings import ServiceSettings
+from fersearch.service.shares import Demand, Share
+from fersearch.store import Lease, Store
+from fersearch.store.queue import Queued
+
+TICK_SECONDS = 1.0
+STOPPING_SECONDS = 60.0
+"""How long drivers may save before the service leaves; they go on saving without it."""
+INTERRUPTED = 130
+
+log = logging.getLogger("fersearch.service")
+
+
+class Supervisor:
+    """One thread that brings what runs into line with the queue, again and again.
+
+    What runs is known by the studies' leases and not by this process's children alone: drivers that an earlier
+    service left are found again, and share the slots with the others.
+    """
+
+    def __init__(self, store: Store, settings: ServiceSettings, slots: int) -> None:
+        self._store, self._settings, self.slots = store, settings, slots
+        self._drivers: dict[int, DriverProcess] = {}
+        self._given: dict[int, list[int]] = {}
+        self._told: dict[int, list[int]] = {}
+        self._wake = threading.Event()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="fersearch-supervisor", daemon=True)
+
+    def start(self) -> None:
+        """Begin to run what is queued."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look at the queue now, for it has changed."""
+        self._wake.set()
+
+    @property
+    def given(self) -> Mapping[int, Sequence[int]]:
+        """The slots that each study may use, by its id."""
+        return dict(self._given)
+
+    def close(self) -> None:
+        """Let every driver save and leave; the queue stays, and the next service goes on with it."""
+        self._closed.set()
+        self._wake.set()
+        self._thread.join(STOPPING_SECONDS)
+        for queued in self._queue():
+            if queued.running and queued.study_id not in self._drivers:
+                self._store.request_stop(queued.study)
+        deadline = time.monotonic() + STOPPING_SECONDS
+        for driver in self._drivers.values():
+            driver.stop()
+        for driver in self._drivers.values():
+            if not driver.wait(max(0.0, deadline - time.monotonic())):
+                log.warning("the driver of study '%s' is still saving; it leaves on its own", driver.study)
+
+    def _queue(self) -> list[Queued]:
+        try:
+            return self._store.queue()
+        except FersearchError as error:
+            log.warning("the queue cannot be read: %s", error.message)
+            return []
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            try:
+                self.step()
+            except FersearchError as error:
+                log.warning("the queue waits: %s", error.message)
+            except Exception:
+                log.exception("the supervisor failed and tries again")
+            self._wake.wait(TICK_SECONDS)
+            self._wake.clear()
+
+    def step(self) -> None:
+        """Look at the queue once: take out what is over, and share the slots among the rest."""
+        queue = [queued for queued in self._store.queue() if not self._is_over(queued)]
+        active = [queued for queued in queue if not queued.paused]
+        demands = [Demand(one.study_id, one.owner, min(one.left, self.slots)) for one in active]
+        limits = {name: Share(owner.weight, owner.max_slots) for name, owner in self._store.owners().items()}
+        wanted = shares.counts(demands, self.slots, limits)
+        before = {one.study_id: self._given.get(one.study_id, one.held) for one in active}
+        busy = {slot for one in queue for slot in one.held}
+        given = shares.slots(wanted, before, busy - {s for slots in before.values() for s in slots}, self.slots)
+        for queued in active:
+            self._give(queued, given[queued.study_id])
+        self._given = {study: slots for study, slots in given.items() if slots}
+
+    def _give(self, queued: Queued, slots: Sequence[int]) -> None:
+        """Start a study's driver, or tell it which slots it has now."""
+        key = queued.study_id
+        if queued.running:
+            if list(slots) != self._told.get(key, list(queued.held)):
+                self._store.give_slots(key, slots)
+                self._told[key] = list(slots)
+        elif slots and key not in self._drivers:
+            log.info("study '%s' begins in slots %s", queued.study, ", ".join(map(str, slots)))
+            self._drivers[key] = DriverProcess(queued.study, slots, queued.options, self._settings)
+            self._told[key] = list(slots)
+
+    def _is_over(self, queued: Queued) -> bool:
+        """Take a study out of the queue where its driver has ended it or failed; return whether it is out."""
+        driver = self._drivers.get(queued.study_id)
+        code = driver.exit_code if driver else None
+        if driver is not None and code is not None:
+            del self._drivers[queued.study_id]
+            self._told.pop(queued.study_id, None)
+            if code not in (0, INTERRUPTED) and not queued.running:
+                self._failed(queued, driver, code)
+                return True
+            if code == 0 and not queued.paused:  # its budget, or the time of this run, is used up
+                self._store.dequeue(queued.study_id)
+                return True
+        if queued.running or (driver is not None and code is None):
+            return False
+        if queued.finished or queued.left == 0:
+            self._store.dequeue(queued.study_id)
+            return True
+        return False
+
+    def _failed(self, queued: Queued, driver: DriverProcess, code: int) -> None:
+        words = driver.last_words()
+        log.warning("study '%s' failed with exit code %d: %s", queued.study, code, words)
+        self._store.dequeue(queued.study_id)
+        with (
+            Lease.take(self._store.database, queued.study_id, queued.study) as lease,
+            self._store.writer(queued.study_id, lease) as writer,
+        ):
+            writer.study_changed("failed", {"exit_code": code, "message": words})

@@ -1,0 +1,105 @@
+"""What happened in studies, in order: written with the rows that it is about, read by whoever watches."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Delete, and_, delete, func, or_, select
+
+from fersearch.store.database import Database
+from fersearch.store.tables import events, studies
+from fersearch.trial import Attempt, Epoch, Trial, TrialState
+
+DAYS = 7
+"""How long an event is kept; the last one of a study stays, for the next one's number follows it."""
+LOSSES = ("train_loss", "valid_loss")
+"""What events of epochs tell besides the objectives."""
+MOST = 1_000
+"""How many events are read at a time."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened in a study, to a trial or (`trial` None) to the study as a whole."""
+
+    kind: str
+    trial: int | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StoredEvent(Event):
+    """An event as it is kept: the number `id` within its study, and when it happened."""
+
+    study_id: int = 0
+    study: str = ""
+    id: int = 0
+    happened: datetime | None = None
+
+
+def started(number: int, attempt: Attempt) -> Event:
+    """Return that an attempt of a trial begins."""
+    return Event("started", number, {"attempt": attempt.number})
+
+
+def epoch_recorded(number: int, epoch: Epoch, metrics: Collection[str]) -> Event:
+    """Return that a trial has recorded an epoch, with its values of some metrics."""
+    facts = {"epoch": epoch.number, "round": epoch.round, "seconds": epoch.seconds}
+    values = {name: value for name, value in epoch.values.items() if name in metrics}
+    return Event("epoch", number, {**facts, "values": values})
+
+
+def ended(trial: Trial, attempt: Attempt, metrics: Collection[str]) -> Event:
+    """Return that an attempt has ended, and how its trial stands: stopped early, ended, or waiting for another."""
+    kind = {TrialState.PRUNED: "stopped_early", TrialState.WAITING: "returned"}.get(trial.state, "ended")
+    facts = {"state": trial.state.value, "reason": attempt.reason, "message": attempt.message, "epochs": trial.epochs}
+    values = {name: value for name, value in trial.values.items() if name in metrics}
+    return Event(kind, trial.number, {**facts, "values": values, "verdict": dict(trial.verdict)})
+
+
+def front_changed(numbers: Sequence[int]) -> Event:
+    """Return that these trials stand on the front now, best first."""
+    return Event("front", None, {"trials": list(numbers)})
+
+
+def study_changed(kind: str, data: Mapping[str, Any]) -> Event:
+    """Return an event about the study as a whole."""
+    return Event(kind, None, data)
+
+
+def old_events(study_id: int, before: datetime) -> Delete:
+    """Return the statement that removes a study's events of before a moment, but for its last one."""
+    last = select(func.max(events.c.id)).where(events.c.study_id == study_id).scalar_subquery()
+    own = (events.c.study_id == study_id, events.c.happened_at < before)
+    return delete(events).where(*own, events.c.id < last)
+
+
+class EventQueries:
+    """What is read of events; each method is one short transaction."""
+
+    database: Database
+
+    def last_event(self, study_id: int) -> int:
+        """Return the number of a study's last event; 0 where there is none."""
+        query = select(func.max(events.c.id)).where(events.c.study_id == study_id)
+        with self.database.read() as connection:
+            return connection.execute(query).scalar() or 0
+
+    def last_events(self) -> dict[int, int]:
+        """Return the number of the last event of each study, by the study's id; 0 where there is none."""
+        last = select(func.max(events.c.id)).where(events.c.study_id == studies.c.id).scalar_subquery()
+        with self.database.read() as connection:
+            return {key: number or 0 for key, number in connection.execute(select(studies.c.id, last))}
+
+    def events_after(self, cursor: Mapping[int, int], most: int = MOST) -> list[StoredEvent]:
+        """Return the events of studies after a number in each, by study and number, `most` at a time."""
+        after = [and_(events.c.study_id == key, events.c.id > number) for key, number in cursor.items()]
+        if not after:
+            return []
+        query = select(events, studies.c.name).join(studies, studies.c.id == events.c.study_id).where(or_(*after))
+        with self.database.read() as connection:
+            rows = connection.execute(query.order_by(events.c.study_id, events.c.id).limit(most)).all()
+        return [
+            StoredEvent(row.kind, row.trial, row.data, row.study_id, row.name, row.id, row.happened_at) for row in rows
+        ]

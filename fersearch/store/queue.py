@@ -1,0 +1,162 @@
+"""The studies that a service is to run, in the order in which they were sent, and the owners who share its slots."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+
+from fersearch.errors import UnknownName
+from fersearch.store.control import PAUSE, RUN, SLOTS, STATES, add_request, requested, withdraw
+from fersearch.store.database import Database, upsert
+from fersearch.store.lease import driven
+from fersearch.store.tables import control, events, owners, studies, trials
+from fersearch.study import StudySpec
+from fersearch.trial import TrialState
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who shares the slots: by weight, with at most `max_slots` at once (None: all)."""
+
+    name: str
+    weight: float = 1.0
+    max_slots: int | None = None
+
+
+@dataclass(frozen=True)
+class Queued:
+    """A study that a service is to run.
+
+    `options` are fields of `RunOptions`; `left` is how many trials its budget has left; `running` whether a living
+    process drives it, with the slots `held` as its driver told last.
+    """
+
+    study_id: int
+    study: str
+    owner: str
+    since: datetime
+    options: Mapping[str, Any] = field(default_factory=dict)
+    left: int = 0
+    paused: bool = False
+    running: bool = False
+    finished: bool = False
+    held: tuple[int, ...] = ()
+
+
+class QueueQueries:
+    """What is read and written of the queue; each method is one short transaction."""
+
+    database: Database
+
+    def enqueue(self, name: str, options: Mapping[str, Any]) -> None:
+        """Put a study at the end of the queue, or let a paused one go on at its place.
+
+        Raises:
+            UnknownName: there is no such study.
+        """
+        with self.database.write() as connection:
+            study_id = _id_of(connection, name)
+            withdraw(connection, study_id, *STATES)
+            connection.execute(update(studies).where(studies.c.id == study_id).values(finished=False))
+            if RUN not in requested(connection).get(study_id, ()):
+                add_request(connection, study_id, RUN, options)
+
+    def pause(self, name: str) -> bool:
+        """Keep a study from running, and let its driver save and leave, until it is put into the queue again.
+
+        Returns:
+            Whether it was running or queued; else nothing is stored.
+        """
+        with self.database.write() as connection:
+            study_id = _id_of(connection, name)
+            waiting = RUN in requested(connection).get(study_id, ())
+            active = waiting or study_id in driven(connection)
+            if active:
+                withdraw(connection, study_id, PAUSE)
+                add_request(connection, study_id, PAUSE, {})
+        return active
+
+    def dequeue(self, study_id: int) -> bool:
+        """Take a study out of the queue; return whether it was in it."""
+        with self.database.write() as connection:
+            return withdraw(connection, study_id, RUN)
+
+    def give_slots(self, study_id: int, slots: Sequence[int]) -> None:
+        """Tell the driver of a study which slots it may use from now on."""
+        with self.database.write() as connection:
+            withdraw(connection, study_id, SLOTS)
+            add_request(connection, study_id, SLOTS, {"slots": list(slots)})
+
+    def queue(self) -> list[Queued]:
+        """Return the studies of the queue, those sent first at its head."""
+        rows = (
+            select(control.c.id, control.c.issued_at, control.c.payload, studies)
+            .join(studies, studies.c.id == control.c.study_id)
+            .where(control.c.kind == RUN)
+            .order_by(control.c.id)
+        )
+        with self.database.read() as connection:
+            waiting = connection.execute(rows).all()
+            if not waiting:
+                return []
+            ids = [row.id_1 for row in waiting]
+            running, requests = driven(connection), requested(connection)
+            held, ended = _held(connection, ids), _ended(connection, ids)
+        return [
+            Queued(
+                row.id_1,
+                row.name,
+                row.owner,
+                row.issued_at,
+                options=row.payload,
+                left=max(0, StudySpec.from_json(row.spec).budget.trials - ended.get(row.id_1, 0)),
+                paused=PAUSE in requests.get(row.id_1, ()),
+                running=row.id_1 in running,
+                finished=row.finished,
+                held=held.get(row.id_1, ()) if row.id_1 in running else (),
+            )
+            for row in waiting
+        ]
+
+    def owners(self) -> dict[str, Owner]:
+        """Return the owners with a weight or a limit of their own, by name."""
+        with self.database.read() as connection:
+            rows = connection.execute(select(owners).order_by(owners.c.name))
+            return {row.name: Owner(row.name, row.weight, row.max_slots) for row in rows}
+
+    def set_owner(self, owner: Owner) -> None:
+        """Keep the weight and the limit of an owner."""
+        row = {"name": owner.name, "weight": owner.weight, "max_slots": owner.max_slots}
+        statement = upsert(self.database.dialect, owners).values(**row)
+        with self.database.write() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=row))
+
+
+def _id_of(connection: Connection, name: str) -> int:
+    study_id = connection.execute(select(studies.c.id).where(studies.c.name == name)).scalar()
+    if study_id is None:
+        raise UnknownName(f"unknown study '{name}'", "see: fersearch study list")
+    return int(study_id)
+
+
+def _held(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[int, ...]]:
+    """Return the slots that each study's driver told last."""
+    newest = (
+        select(events.c.study_id, func.max(events.c.id).label("id"))
+        .where(events.c.study_id.in_(ids), events.c.kind == SLOTS)
+        .group_by(events.c.study_id)
+        .subquery()
+    )
+    same = (events.c.study_id == newest.c.study_id) & (events.c.id == newest.c.id)
+    rows = connection.execute(select(events.c.study_id, events.c.data).join(newest, same))
+    return {study_id: tuple(data["held"]) for study_id, data in rows}
+
+
+def _ended(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
+    """Return how many trials of each study will never run again."""
+    over = [state.value for state in TrialState if state.ended]
+    own = (trials.c.study_id.in_(ids), trials.c.state.in_(over))
+    rows = connection.execute(select(trials.c.study_id, func.count()).where(*own).group_by(trials.c.study_id))
+    return {row[0]: row[1] for row in rows}
