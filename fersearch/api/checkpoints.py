@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fersearch.api.exports import FORMATS, export_checkpoint
 from fersearch.context import open_store
 from fersearch.errors import lookup
 from fersearch.evaluation.pulling import Pulled, choose, pull
 from fersearch.home import pulled_folder
+
+FORMATS = {"safetensors": "the weights", "onnx": "also one file for onnxruntime"}
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,13 @@ def pull_checkpoint(
         UsageError: nothing fits, or the folder exists.
         FersearchError: the stored file is missing or broken.
     """
-    lookup("format", format, {"safetensors": 1, **FORMATS})
+    lookup("format", format, FORMATS)
     with open_store(storage) as store:
         study = store.study(name)
         chosen = choose(store, study, trial, prefer, where)
         pulled = pull(study, chosen, out or pulled_folder(study.name, chosen.number), force=force)
     if format == "onnx":
+        from fersearch.api.exports import export_checkpoint  # here, for it brings in torch
+
         export_checkpoint(pulled.path, trust_plugin=trust_plugin, storage=storage)
     return pulled

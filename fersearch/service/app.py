@@ -10,7 +10,7 @@ from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import PlainTextResponse
 
 from fersearch import __version__
-from fersearch.service import problems, security
+from fersearch.service import page, problems, security
 from fersearch.service.context import Service
 from fersearch.service.guard import Guard
 from fersearch.service.metrics import gauges
@@ -43,6 +43,7 @@ def create_app(service: Service, gate: security.Gate) -> FastAPI:
     problems.install(app)
     for routes in (checkpoints, studies, catalogue, queue, events):
         app.include_router(routes.router, prefix=PREFIX)
+    app.include_router(page.router)
     _add_system(app, service)
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.add_middleware(Guard, gate=gate)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import FileResponse
 from fastapi.routing import APIRoute
 
 
@@ -18,7 +18,8 @@ class ConditionalRoute(APIRoute):
 
         async def conditional(request: Request) -> Response:
             response = await handler(request)
-            if request.method != "GET" or response.status_code != 200 or not isinstance(response, JSONResponse):
+            is_record = response.media_type == "application/json" and not isinstance(response, FileResponse)
+            if request.method != "GET" or response.status_code != 200 or not is_record:
                 return response
             tag = f'W/"{hashlib.sha256(response.body).hexdigest()[:32]}"'
             response.headers["ETag"] = tag

@@ -1,15 +1,18 @@
 """What stands before every route: foreign pages and names are refused, and each answer has the headers of safety."""
 
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fersearch.service.problems import ProblemError
+from fersearch.service.problems import answer
 from fersearch.service.security import HEADERS, Gate
 
 
 class Guard:
-    """ASGI middleware; bodies are counted as they come, for a request may not say how long it is."""
+    """ASGI middleware; bodies are counted as they come, for a request need not say how long it is."""
 
     def __init__(self, app: ASGIApp, gate: Gate) -> None:
         self._app, self._gate = app, gate
@@ -19,31 +22,58 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-
-        async def guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("Cache-Control", "no-cache")
-            await send(message)
-
-        refusal = self._gate.refuse(Request(scope))
-        if refusal is not None:
-            await refusal(scope, receive, guarded)
+        send = _with_headers(send)
+        if refusal := self._gate.refuse(Request(scope)):
+            await refusal(scope, receive, send)
             return
-        await self._app(scope, self._bounded(receive), guarded)
+        body = _BoundedBody(receive, self._gate.settings.max_upload)
+        with suppress(_TooLargeError):
+            await self._app(scope, body.receive, body.unless_too_large(send))
+        if body.too_large:
+            await answer(413, f"the request has more than {body.most:,} bytes", "send less")(scope, receive, send)
 
-    def _bounded(self, receive: Receive) -> Receive:
-        """Return a receiver that ends a body which is larger than a request may be."""
-        most, count = self._gate.settings.max_upload, 0
 
-        async def bounded() -> Message:
-            nonlocal count
-            message = await receive()
-            count += len(message.get("body", b""))
-            if count > most:
-                raise ProblemError(413, f"the request has more than {most:,} bytes", "send less at once")
-            return message
+class _TooLargeError(Exception):
+    """A body is larger than a request may be."""
 
-        return bounded
+
+class _BoundedBody:
+    """Receives a body and ends a request that has more than so many bytes, whatever its route makes of that."""
+
+    def __init__(self, receive: Receive, most: int) -> None:
+        self._receive, self.most = receive, most
+        self._count = 0
+
+    @property
+    def too_large(self) -> bool:
+        """Whether more came than may."""
+        return self._count > self.most
+
+    async def receive(self) -> Message:
+        """Return the next part of the body."""
+        message = await self._receive()
+        self._count += len(message.get("body", b""))
+        if self.too_large:
+            raise _TooLargeError
+        return message
+
+    def unless_too_large(self, send: Send) -> Send:
+        """Return a sender that says nothing once the body was too large: the answer to that comes afterwards."""
+
+        async def sending(message: Message) -> None:
+            if not self.too_large:
+                await send(message)
+
+        return sending
+
+
+def _with_headers(send: Send) -> Callable[[Message], Awaitable[None]]:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+            headers.setdefault("Cache-Control", "no-cache")
+        await send(message)
+
+    return sending

@@ -1,6 +1,7 @@
 """Starts a service: the database, the supervisor, uvicorn; and ends it so that nothing is lost."""
 
 import logging
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -51,9 +52,24 @@ def serve(settings: ServiceSettings, announce: Callable[[str], None]) -> None:
                 ssl_keyfile=settings.tls_key,
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )
-            with suppress(KeyboardInterrupt):
+            with _ended_by_signals():
                 uvicorn.Server(config).run(sockets=[listening])
             announce("the service ends: drivers save and leave; what is queued goes on at the next start")
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C end the block: uvicorn ends its work at either and then raises the signal again."""
+
+    def leave(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        with suppress(KeyboardInterrupt):
+            yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -44,7 +44,8 @@ def slots(
 ) -> dict[int, list[int]]:
     """Return the numbers of the slots that each study may use, near to those it was `given` before.
 
-    `busy` are slots that a driver has not left yet though they were taken from it: nobody gets them meanwhile.
+    `busy` are slots that a driver holds, those among them that were taken from it but not left yet: nobody else gets
+    them meanwhile.
     """
     kept = {study: sorted(given.get(study, ()))[:count] for study, count in wanted.items()}
     taken = {slot for slots in kept.values() for slot in slots} | set(busy)

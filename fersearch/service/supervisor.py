@@ -91,11 +91,15 @@ class Supervisor:
         limits = {name: Share(owner.weight, owner.max_slots) for name, owner in self._store.owners().items()}
         wanted = shares.counts(demands, self.slots, limits)
         before = {one.study_id: self._given.get(one.study_id, one.held) for one in active}
-        busy = {slot for one in queue for slot in one.held}
-        given = shares.slots(wanted, before, busy - {s for slots in before.values() for s in slots}, self.slots)
+        given = shares.slots(wanted, before, self._busy(queue), self.slots)
         for queued in active:
             self._give(queued, given[queued.study_id])
         self._given = {study: slots for study, slots in given.items() if slots}
+
+    def _busy(self, queue: Sequence[Queued]) -> set[int]:
+        """Return the slots in which trials run or may begin: what drivers hold, and what one that starts was told."""
+        starting = [self._told[one.study_id] for one in queue if one.study_id in self._drivers and not one.running]
+        return {slot for slots in (*(one.held for one in queue), *starting) for slot in slots}
 
     def _give(self, queued: Queued, slots: Sequence[int]) -> None:
         """Start a study's driver, or tell it which slots it has now."""

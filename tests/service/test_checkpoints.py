@@ -1,0 +1,79 @@
+"""Checkpoints over HTTP: downloaded whole or in part, exported once, asked about images that are never stored."""
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from fersearch import api
+from fersearch.service.app import PREFIX
+
+CHECKPOINTS = f"{PREFIX}/studies/small/checkpoints"
+
+
+def picture(size: tuple[int, int] = (64, 64), mode: str = "RGB", format: str = "PNG", **options: Any) -> bytes:
+    pixels = np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).convert(mode).save(file, format, **options)
+    return file.getvalue()
+
+
+def test_weights_are_downloaded_whole_or_in_part(admin: TestClient):
+    row = admin.get(CHECKPOINTS).json()[0]
+    whole = admin.get(f"{CHECKPOINTS}/{row['trial']}/weights")
+    assert hashlib.sha256(whole.content).hexdigest() == row["checkpoint"] == whole.headers["etag"].strip('"')
+    part = admin.get(f"{CHECKPOINTS}/{row['trial']}/weights", headers={"Range": "bytes=100-199"})
+    assert (part.status_code, part.content) == (206, whole.content[100:200])
+
+
+@pytest.mark.slow
+def test_a_model_is_exported_once_and_answers_as_predict_does(admin: TestClient, tmp_path: Path):
+    trial = admin.get(CHECKPOINTS).json()[0]["trial"]
+    content = picture()
+    (tmp_path / "face.png").write_bytes(content)
+    answer = admin.post(f"{CHECKPOINTS}/{trial}/predict", files={"images": ("face.png", content)})
+    assert answer.status_code == 200, answer.text
+    (image,) = answer.json()
+    assert (image["image"], image["width"], image["height"]) == ("face.png", 64, 64)
+    pulled = api.pull_checkpoint("small", trial=trial, out=tmp_path / "pulled")
+    (expected,) = api.predict(pulled.path, [tmp_path / "face.png"])
+    (face,) = image["faces"]
+    assert face["label"] == expected.label
+    assert face["probabilities"] == pytest.approx(dict(expected.probabilities), abs=1e-4)
+
+    exported = admin.post(f"{CHECKPOINTS}/{trial}/export").json()
+    model = admin.get(f"{CHECKPOINTS}/{trial}/onnx").content
+    assert hashlib.sha256(model).hexdigest() == exported["digest"]
+    assert admin.get(f"{CHECKPOINTS}/{trial}/card").json()["dataset"]["name"] == "faces"
+
+    uploads = [
+        ("empty.png", b"", 422),
+        ("text.png", b"no image", 422),
+        ("drawing.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", 422),
+        ("bomb.png", bomb(), 422),
+        ("frames.gif", picture(format="GIF", mode="P"), 200),
+        ("print.jpg", picture(mode="CMYK", format="JPEG"), 200),
+        ("grey.webp", picture(mode="L", format="WEBP"), 200),
+        ("../../../etc/passwd.png", content, 200),
+    ]
+    for name, data, status in uploads:
+        answer = admin.post(f"{CHECKPOINTS}/{trial}/predict", files={"images": (name, data)})
+        assert answer.status_code == status, (name, answer.text)
+    assert admin.post(f"{CHECKPOINTS}/{trial}/predict").status_code == 422
+
+
+def bomb() -> bytes:
+    """A small file that says that it has 900 million pixels."""
+    file = io.BytesIO()
+    Image.new("1", (30_000, 30_000)).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_a_trial_without_a_checkpoint_is_no_server_error(admin: TestClient):
+    assert admin.get(f"{CHECKPOINTS}/99/weights").status_code == 404
+    assert admin.post(f"{CHECKPOINTS}/99/predict", files={"images": ("a.png", picture())}).status_code == 404

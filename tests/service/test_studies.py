@@ -1,0 +1,145 @@
+"""Studies over HTTP: created from a study file's data, listed by pages, queued, paused, stopped, deleted."""
+
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from fersearch import api
+from fersearch.api import records
+from fersearch.service.app import PREFIX
+
+STUDIES = f"{PREFIX}/studies"
+BODY = {"model": "cnn", "dataset": "faces", "trials": 3, "epochs": 2}
+
+
+def test_records_are_those_of_the_command_line(admin: TestClient):
+    assert admin.get(STUDIES).json() == [records.plain(records.Study.of(one)) for one in api.list_studies()]
+    shown = records.plain(records.StudyDetail.of_view(api.show_study("small")))
+    assert admin.get(f"{STUDIES}/small").json() == shown
+    front = [records.plain(records.Trial.of(one)) for one in api.front("small").trials]
+    assert admin.get(f"{STUDIES}/small/front").json() == front
+    trial = records.plain(records.TrialDetail.of_view(api.show_trial("small", 0)))
+    assert admin.get(f"{STUDIES}/small/trials/0").json() == trial
+
+
+def test_a_study_is_created_and_queued_and_everything_is_told_of_its_place(admin: TestClient):
+    answer = admin.post(STUDIES, json=BODY)
+    assert answer.status_code == 201
+    (study,) = answer.json()
+    assert (study["name"], study["state"], study["owner"]) == ("cnn-faces", "queued", "admin")
+    queue = admin.get(f"{PREFIX}/queue").json()
+    assert queue["slots"] == 2
+    (entry,) = queue["queue"]
+    assert (entry["study"], entry["place"], entry["state"], entry["trials_left"]) == ("cnn-faces", 1, "queued", 3)
+    assert admin.post(f"{STUDIES}/cnn-faces/pause").json()["state"] == "paused"
+    assert admin.post(f"{STUDIES}/cnn-faces/resume", json={"trials": 5}).json()["state"] == "queued"
+    assert admin.post(f"{STUDIES}/cnn-faces/stop").json() == {"schema": 1, "name": "cnn-faces", "stopping": True}
+    assert admin.get(f"{STUDIES}/cnn-faces").json()["state"] == "idle"
+    assert admin.post(f"{STUDIES}/cnn-faces/pause").status_code == 409
+    assert admin.delete(f"{STUDIES}/cnn-faces").status_code == 204
+    assert admin.get(f"{STUDIES}/cnn-faces").status_code == 404
+
+
+def test_all_mistakes_come_at_once_with_the_words_of_the_command_line(admin: TestClient):
+    answer = admin.post(STUDIES, json={"model": "cnm", "dataset": "faces", "trials": 0, "sampler": "tpee"})
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    problem = answer.json()
+    assert problem["detail"] == "study: 3 mistakes"
+    assert sorted(line.partition(":")[0] for line in problem["mistakes"]) == ["model", "sampler", "trials"]
+    assert "did you mean 'cnn'?" in "".join(problem["mistakes"])
+
+
+@pytest.mark.parametrize(
+    ("extra", "key"),
+    [
+        ({"plugins": ["evil.py"]}, "plugins"),
+        ({"data": "/etc"}, "data"),
+        ({"data": "{root}/../../etc"}, "data"),
+        ({"weights": "/etc/passwd"}, "weights"),
+        ({"weights": "https://example.org/w.pt"}, "weights"),
+        ({"unseen": ["jaffe=/etc"]}, "unseen"),
+        ({"dataset": {"name": "manifest", "data": "~/x.csv"}}, "dataset.data"),
+        ({"dataset": {"name": "merged", "options": {"parts": "faces=/etc"}}}, "dataset.options.parts"),
+    ],
+)
+def test_code_and_paths_outside_the_roots_are_refused(admin: TestClient, roots: Path, extra: dict, key: str):
+    extra = {name: value.format(root=roots) if isinstance(value, str) else value for name, value in extra.items()}
+    answer = admin.post(STUDIES, json={**BODY, **extra})
+    assert answer.status_code == 422
+    assert [line.partition(":")[0] for line in answer.json()["mistakes"]] == [key]
+
+
+def test_a_link_out_of_the_root_is_followed_before_it_is_judged(admin: TestClient, roots: Path):
+    (roots / "link").symlink_to("/etc")
+    assert admin.post(STUDIES, json={**BODY, "data": f"{roots}/link"}).status_code == 422
+
+
+def test_the_service_decides_about_slots_itself(admin: TestClient):
+    answer = admin.post(f"{STUDIES}/small/resume", json={"slots": 64})
+    assert (answer.status_code, answer.json()["detail"]) == (422, "a service decides about slots itself")
+
+
+def test_lists_come_by_pages(admin: TestClient):
+    first = admin.get(f"{STUDIES}/small/trials", params={"limit": 3})
+    assert ([one["number"] for one in first.json()], first.headers["x-total-count"]) == ([0, 1, 2], "4")
+    following = first.headers["link"].partition(">")[0].removeprefix("<")
+    assert [one["number"] for one in admin.get(following).json()] == [3]
+    assert admin.get(STUDIES, params={"limit": 0}).status_code == 422
+
+
+def test_an_answer_that_the_client_has_is_not_sent_again(admin: TestClient):
+    first = admin.get(f"{STUDIES}/small/front")
+    tag = first.headers["etag"]
+    again = admin.get(f"{STUDIES}/small/front", headers={"If-None-Match": tag})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    assert admin.get(f"{STUDIES}/small/front", headers={"If-None-Match": 'W/"other"'}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/studies/smal", "/studies/small/trials/99", "/studies/smal/front", "/nothing", "/studies/../../etc/passwd"],
+)
+def test_what_is_not_there_is_404_with_the_nearest_name(admin: TestClient, path: str):
+    answer = admin.get(f"{PREFIX}{path}")
+    assert answer.status_code == 404
+    if "smal/" in path or path.endswith("smal"):
+        assert "did you mean 'small'?" in answer.json()["hint"]
+
+
+def test_importance_and_report_come_from_a_child(admin: TestClient):
+    assert admin.get(f"{STUDIES}/small/importance").json() == {
+        "schema": 1,
+        "method": "",
+        "needed": 10,
+        "objectives": {},
+    }
+    report = admin.get(f"{STUDIES}/small/report")
+    assert report.headers["content-type"].startswith("text/html")
+    assert "small" in report.text
+
+
+def test_what_studies_are_made_of_is_listed(admin: TestClient):
+    assert "faces" in {one["name"] for one in admin.get(f"{PREFIX}/datasets").json()}
+    assert admin.get(f"{PREFIX}/plugins/cnn").json()["parameters"]["total"] > 100_000
+    assert admin.get(f"{PREFIX}/schema").json() == api.study_schema()
+    assert admin.get(f"{PREFIX}/datasets/faces").json()["splits"]["train"]["n"] > 0
+    assert admin.get(f"{PREFIX}/datasets/nothing").status_code == 404
+
+
+def test_five_gauges_are_told(admin: TestClient):
+    text = admin.get("/metrics").text
+    assert [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")] == [
+        "fersearch_studies",
+        "fersearch_slots",
+        "fersearch_slots_used",
+        "fersearch_trials_running",
+        "fersearch_event_listeners",
+    ]
+    assert 'fersearch_studies{state="complete"} 1' in text
+
+
+def test_owners_are_set_by_an_administrator(admin: TestClient):
+    assert admin.put(f"{PREFIX}/owners/ada", json={"weight": 2, "max_slots": 1}).status_code == 200
+    assert admin.get(f"{PREFIX}/owners").json() == [{"schema": 1, "name": "ada", "weight": 2.0, "max_slots": 1}]
+    assert admin.put(f"{PREFIX}/owners/ada", json={"weight": -1}).status_code == 422

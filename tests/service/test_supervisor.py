@@ -1,0 +1,180 @@
+"""The supervisor brings what runs into line with the queue, whoever started the drivers."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from fersearch.service import supervisor as module
+from fersearch.service.settings import ServiceSettings
+from fersearch.service.supervisor import Supervisor
+from fersearch.space import Choice, Space
+from fersearch.store import Lease, Store
+from fersearch.store.control import PAUSE, RUN, SLOTS
+from fersearch.store.queue import Owner
+from fersearch.study import Budget, Objective, StudySpec, StudyState
+
+
+class Driver:
+    """A driver that does what a test says: it holds a lease while it runs and tells which slots it holds."""
+
+    started: list["Driver"] = []
+
+    def __init__(self, study: str, slots: Any, options: Any, settings: ServiceSettings) -> None:
+        self.study, self.slots, self.options = study, list(slots), options
+        self.exit_code: int | None = None
+        self.stopped = False
+        Driver.started.append(self)
+
+    def stop(self) -> None:
+        self.stopped, self.exit_code = True, 130
+
+    def wait(self, seconds: float) -> bool:
+        return self.exit_code is not None
+
+    def last_words(self) -> str:
+        return "error: the data is gone"
+
+
+class Held:
+    """A lease that a driver holds, and what it writes."""
+
+    def __init__(self, store: Store, name: str, slots: list[int]) -> None:
+        self.store, self.id = store, store.study(name).id
+        self.lease = Lease.take(store.database, self.id, name)
+        self.tell(slots)
+
+    def tell(self, slots: list[int]) -> None:
+        with self.store.writer(self.id, self.lease) as writer:
+            writer.study_changed(SLOTS, {"held": slots})
+
+    def asked(self) -> list[int]:
+        """The slots that the driver is asked to use."""
+        with self.store.control(self.id) as control:
+            control._fetch()
+            return [request.payload["slots"] for request in control.take() if request.kind == SLOTS][-1]
+
+
+@pytest.fixture
+def store(tmp_path) -> Iterator[Store]:
+    with Store.open(f"sqlite:///{tmp_path / 'queue.db'}") as opened:
+        yield opened
+
+
+@pytest.fixture
+def supervisor(store: Store, monkeypatch: pytest.MonkeyPatch) -> Supervisor:
+    monkeypatch.setattr(module, "DriverProcess", Driver)
+    Driver.started = []
+    return Supervisor(store, ServiceSettings(), 2)
+
+
+def queue(store: Store, name: str, owner: str, trials: int = 10, **options: Any) -> None:
+    spec = StudySpec(name, "cnn", "faces", (Objective("f1_macro", "max"),), Space({"a": Choice(1)}))
+    store.create_studies([(StudySpec(**{**vars(spec), "budget": Budget(trials)}), ())], owner)
+    store.enqueue(name, options)
+
+
+def state(store: Store, name: str) -> StudyState:
+    return next(one.state for one in store.studies() if one.name == name)
+
+
+def test_a_queued_study_gets_all_slots_and_its_options(store: Store, supervisor: Supervisor):
+    queue(store, "a", "ada", timeout=60)
+    assert state(store, "a") is StudyState.QUEUED
+    supervisor.step()
+    (driver,) = Driver.started
+    assert (driver.study, driver.slots, driver.options) == ("a", [0, 1], {"timeout": 60})
+    supervisor.step()
+    assert len(Driver.started) == 1
+
+
+def test_another_owner_gets_a_slot_once_a_driver_has_left_it(store: Store, supervisor: Supervisor):
+    queue(store, "a", "ada")
+    supervisor.step()
+    held = Held(store, "a", [0, 1])
+    queue(store, "b", "bob")
+    supervisor.step()
+    assert held.asked() == [0]
+    assert [driver.study for driver in Driver.started] == ["a"], "slot 1 is not left yet"
+    held.tell([0])
+    supervisor.step()
+    assert [(driver.study, driver.slots) for driver in Driver.started] == [("a", [0, 1]), ("b", [1])]
+    held.lease.release()
+
+
+def test_a_driver_that_an_earlier_service_left_is_found_and_shares(store: Store, supervisor: Supervisor):
+    queue(store, "a", "ada")
+    held = Held(store, "a", [0, 1])
+    queue(store, "b", "bob")
+    supervisor.step()
+    assert Driver.started == []
+    assert held.asked() == [0]
+    held.tell([0])
+    supervisor.step()
+    assert [(driver.study, driver.slots) for driver in Driver.started] == [("b", [1])]
+    held.lease.release()
+
+
+def test_weights_and_limits_of_owners_count(store: Store, supervisor: Supervisor):
+    store.set_owner(Owner("ada", max_slots=0))
+    queue(store, "a", "ada")
+    queue(store, "b", "bob")
+    supervisor.step()
+    assert [(driver.study, driver.slots) for driver in Driver.started] == [("b", [0, 1])]
+
+
+def test_a_paused_study_waits_at_its_place(store: Store, supervisor: Supervisor):
+    queue(store, "a", "ada")
+    queue(store, "b", "ada")
+    assert store.pause("a")
+    assert state(store, "a") is StudyState.PAUSED
+    supervisor.step()
+    assert [driver.study for driver in Driver.started] == ["b"]
+    store.enqueue("a", {})
+    assert [one.study for one in store.queue()] == ["a", "b"]
+
+
+def test_a_study_whose_budget_is_used_up_leaves_the_queue(store: Store, supervisor: Supervisor):
+    queue(store, "a", "ada")
+    supervisor.step()
+    Driver.started[0].exit_code = 0
+    supervisor.step()
+    assert store.queue() == []
+
+
+def test_an_interrupted_driver_is_started_again(store: Store, supervisor: Supervisor):
+    queue(store, "a", "ada")
+    supervisor.step()
+    Driver.started[0].exit_code = 130
+    supervisor.step()
+    assert [driver.study for driver in Driver.started] == ["a", "a"]
+
+
+def test_a_failure_leaves_the_queue_and_its_reason_a_row(store: Store, supervisor: Supervisor):
+    queue(store, "a", "ada")
+    queue(store, "b", "ada")
+    supervisor.step()
+    Driver.started[0].exit_code = 2
+    supervisor.step()
+    (event,) = store.events_after({store.study("a").id: 0})
+    assert (event.kind, event.data) == ("failed", {"exit_code": 2, "message": "error: the data is gone"})
+    assert [driver.study for driver in Driver.started] == ["a", "b"]
+
+
+def test_at_the_end_drivers_save_and_the_queue_stays(store: Store, supervisor: Supervisor):
+    queue(store, "a", "ada")
+    supervisor.step()
+    supervisor._thread.start()
+    supervisor.close()
+    assert Driver.started[0].stopped
+    assert [one.study for one in store.queue()] == ["a"]
+
+
+def test_a_request_to_run_is_no_request_to_the_driver(store: Store):
+    queue(store, "a", "ada")
+    store.pause("a")
+    with store.control(store.study("a").id) as control:
+        control._fetch()
+        kinds = [request.kind for request in control.take()]
+    assert kinds == [PAUSE]
+    assert RUN not in kinds
