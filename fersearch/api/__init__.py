@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fersearch.api.charts import chart_study, chart_trial
     from fersearch.api.checkpoints import list_checkpoints, pull_checkpoint
     from fersearch.api.creating import check_file, create_from_data, create_from_file, create_study, study_schema
     from fersearch.api.datasets import (
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from fersearch.report.gathering import report_dataset, write_report
 
 _HOMES = {
+    "chart_study": "fersearch.api.charts",
+    "chart_trial": "fersearch.api.charts",
     "check_file": "fersearch.api.creating",
     "check_plugin": "fersearch.api.plugins",
     "check_run": "fersearch.engines.backends",
@@ -103,6 +106,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "chart_study",
+    "chart_trial",
     "check_file",
     "check_plugin",
     "check_run",

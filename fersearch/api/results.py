@@ -14,6 +14,7 @@ from fersearch.evaluation.serving import Answer
 from fersearch.export.exporting import ExportedModel
 from fersearch.maintenance.doctor import Check
 from fersearch.maintenance.garbage import Garbage
+from fersearch.report.chart import StudyChart, TrialChart
 from fersearch.report.comparison.screen import Grid, Line
 from fersearch.report.writer import Written
 from fersearch.store import Look, StudyRow, StudySummary
@@ -52,10 +53,12 @@ __all__ = [
     "Rerun",
     "Scores",
     "StoredEvent",
+    "StudyChart",
     "StudyRow",
     "StudySummary",
     "StudyView",
     "Token",
+    "TrialChart",
     "TrialView",
     "Written",
 ]

@@ -19,7 +19,7 @@ from fersearch.named_dataset import prepared_dataset
 from fersearch.registry import Registry
 from fersearch.report import derive, writer
 from fersearch.report.dataset_page import Portrait, samples
-from fersearch.report.inputs import Absent, Data, Importance, Judged, Measure, Record
+from fersearch.report.inputs import Absent, Data, Importance, Judged, Record, measures_of
 from fersearch.space import Value
 from fersearch.store import Store, StudyRow
 from fersearch.study import Protocol, StudySpec
@@ -90,7 +90,7 @@ def gather(store: Store, study: StudyRow, most: int = BEST) -> Record:
         chosen=chosen,
         epochs=store.epoch_values(study.id, CURVES),
         histories={trial.number: store.history(study.id, trial.number) for trial in chosen},
-        measures=_measures(registry),
+        measures=measures_of(registry),
         baseline=study.baseline,
         importance=_importance(spec, trials),
         data=data,
@@ -106,13 +106,6 @@ def _registry(study: StudyRow) -> Registry | Absent:
         return components_of(study)
     except FersearchError as error:
         return Absent(f"The plugins of the study cannot be loaded: {error.message}.")
-
-
-def _measures(registry: Registry | Absent) -> Mapping[str, Measure]:
-    known = {} if isinstance(registry, Absent) else registry.metrics
-    found = {name: Measure(name, metric.direction, metric.unit, metric.log_scale) for name, metric in known.items()}
-    losses = {name: Measure(name, "min") for name in ("train_loss", "valid_loss")}
-    return losses | found
 
 
 def _importance(spec: StudySpec, trials: Sequence[Trial]) -> list[Importance] | Absent:

@@ -11,6 +11,8 @@ from fersearch.trial import Epoch, Trial
 if TYPE_CHECKING:
     import numpy as np
 
+    from fersearch.registry import Registry
+
 
 WRITTEN = {"f1": "F1", "auc": "AUC", "cpu": "CPU", "roc": "ROC", "lr": "LR"}
 
@@ -47,6 +49,14 @@ class Absent:
     """Something that cannot be shown, and why, as a sentence."""
 
     why: str
+
+
+def measures_of(registry: "Registry | Absent") -> Mapping[str, Measure]:
+    """Return what tables and axes need of every metric at hand, by its name."""
+    known = {} if isinstance(registry, Absent) else registry.metrics
+    found = {name: Measure(name, metric.direction, metric.unit, metric.log_scale) for name, metric in known.items()}
+    losses = {name: Measure(name, "min") for name in ("train_loss", "valid_loss")}
+    return losses | found
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
+from fersearch.service.answers import Answers
 from fersearch.service.models import ModelShelf
 from fersearch.service.settings import ServiceSettings
 from fersearch.service.stream import EventStream
@@ -20,6 +21,7 @@ class Service:
     supervisor: Supervisor
     stream: EventStream
     models: ModelShelf
+    answers: Answers
 
 
 def service_of(request: Request) -> Service:

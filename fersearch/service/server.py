@@ -11,6 +11,7 @@ import uvicorn
 from fersearch.context import open_store
 from fersearch.engines import devices
 from fersearch.errors import StoreError, UsageError
+from fersearch.service.answers import Answers
 from fersearch.service.app import create_app
 from fersearch.service.context import Service
 from fersearch.service.models import ModelShelf
@@ -80,7 +81,8 @@ def running(settings: ServiceSettings, address: str) -> Iterator[tuple[Service, 
         ServiceLease.take(store.database, address),
     ):
         supervisor = Supervisor(store, settings, slot_count(settings))
-        service = Service(settings, store, supervisor, EventStream(store), ModelShelf(store, settings.storage))
+        models = ModelShelf(store, settings.storage)
+        service = Service(settings, store, supervisor, EventStream(store), models, Answers(store))
         supervisor.start()
         try:
             yield service, Gate(settings, store)

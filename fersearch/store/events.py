@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Delete, and_, delete, func, or_, select
 
+from fersearch.errors import UnknownName, suggestion
 from fersearch.store.database import Database
 from fersearch.store.tables import events, studies
 from fersearch.trial import Attempt, Epoch, Trial, TrialState
@@ -58,6 +59,16 @@ def ended(trial: Trial, attempt: Attempt, metrics: Collection[str]) -> Event:
     return Event(kind, trial.number, {**facts, "values": values, "verdict": dict(trial.verdict)})
 
 
+def judged(trial: Trial) -> Event:
+    """Return that the pruner has compared a trial, and its verdict."""
+    return Event("judged", trial.number, {"verdict": dict(trial.verdict)})
+
+
+def released(trial: Trial) -> Event:
+    """Return that a trial has given up its checkpoint, under the policy that it names."""
+    return Event("released", trial.number, {"policy": trial.released})
+
+
 def front_changed(numbers: Sequence[int]) -> Event:
     """Return that these trials stand on the front now, best first."""
     return Event("front", None, {"trials": list(numbers)})
@@ -91,6 +102,21 @@ class EventQueries:
         last = select(func.max(events.c.id)).where(events.c.study_id == studies.c.id).scalar_subquery()
         with self.database.read() as connection:
             return {key: number or 0 for key, number in connection.execute(select(studies.c.id, last))}
+
+    def version(self, name: str) -> tuple[int, int]:
+        """Return a study's id and the number of its last event: while these stay, so do the rows of its trials.
+
+        Raises:
+            UnknownName: there is no such study.
+        """
+        last = select(func.max(events.c.id)).where(events.c.study_id == studies.c.id).scalar_subquery()
+        with self.database.read() as connection:
+            row = connection.execute(select(studies.c.id, last).where(studies.c.name == name)).one_or_none()
+            if row is None:
+                names = connection.execute(select(studies.c.name)).scalars()
+                known = suggestion(name, names).replace("known:", "known studies:")
+                raise UnknownName(f"unknown study '{name}'", known)
+        return row[0], row[1] or 0
 
     def events_after(self, cursor: Mapping[int, int], most: int = MOST) -> list[StoredEvent]:
         """Return the events of studies after a number in each, by study and number, `most` at a time."""

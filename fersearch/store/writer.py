@@ -12,7 +12,17 @@ from typing import Any, Self
 from fersearch.errors import FersearchError, StoreError, StoreUnavailable
 from fersearch.store.batch import Batch, Statements
 from fersearch.store.database import Database
-from fersearch.store.events import DAYS, Event, ended, epoch_recorded, front_changed, started, study_changed
+from fersearch.store.events import (
+    DAYS,
+    Event,
+    ended,
+    epoch_recorded,
+    front_changed,
+    judged,
+    released,
+    started,
+    study_changed,
+)
 from fersearch.store.lease import Lease
 from fersearch.store.tables import now
 from fersearch.trial import Attempt, Epoch, Trial
@@ -98,7 +108,8 @@ class Writer:
 
     def update_trial(self, trial: Trial) -> None:
         """Queue the row of a trial that changed."""
-        self.add_trial(trial)
+        moment = now()
+        self._put(lambda batch: batch.trial(trial, moment), event=judged(trial))
 
     def start_attempt(self, number: int, attempt: Attempt) -> None:
         """Queue the row of an attempt, new or changed; its trial is running."""
@@ -135,7 +146,7 @@ class Writer:
 
     def release(self, trial: Trial) -> None:
         """Queue that an ended trial has given up its checkpoint, under the policy that it names."""
-        self._put(lambda batch: batch.release(trial.number, trial.released))
+        self._put(lambda batch: batch.release(trial.number, trial.released), event=released(trial))
 
     def forget_epochs(self, number: int, attempt: int) -> None:
         """Queue the removal of the epochs that attempts of a trial before this one recorded: it begins again."""

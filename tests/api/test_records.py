@@ -25,6 +25,9 @@ from fersearch.evaluation.serving import Answer
 from fersearch.export.exporting import ExportedModel
 from fersearch.maintenance.doctor import Check
 from fersearch.maintenance.garbage import Garbage, Heap
+from fersearch.report.chart import StudyChart, TrialChart
+from fersearch.report.derive import ClassScore
+from fersearch.report.inputs import Measure
 from fersearch.space import Choice, Float, Int, Space
 from fersearch.store import Look, StudySummary
 from fersearch.store.events import StoredEvent
@@ -174,6 +177,24 @@ EXAMPLES: dict[str, Callable[[], "records.Record | list[records.Record]"]] = {
     ),
     "uploaded_prediction": lambda: records.UploadedPrediction.of(
         "a.png", Answer([PREDICTION], 640, 480, ["no face was found"])
+    ),
+    "study_chart": lambda: records.StudyChart.of(
+        StudyChart(
+            OBJECTIVES,
+            {"f1_macro": Measure("f1_macro"), "train_seconds": Measure("train_seconds", "min", "s", log=True)},
+            [0, 1],
+            ["complete", "pruned"],
+            [12, 3],
+            {"f1_macro": [0.5, 0.25], "train_seconds": [9.5, None]},
+            {"optimizer": ["adam", None]},
+            [0],
+            [(1, 1.0)],
+            {1: {"stop": True, "rung": 3, "rank": 4, "peers": 4}},
+            {"f1_macro": 0.05},
+        )
+    ),
+    "trial_chart": lambda: records.TrialChart.of(
+        TrialChart(("anger", "neutral"), [[3, 1], [0, 4]], [ClassScore("anger", 1.0, 0.75, math.nan, 4)])
     ),
     "prediction": lambda: records.Prediction.of(PREDICTION),
     "face_prediction": lambda: records.FacePrediction.of(PREDICTION),

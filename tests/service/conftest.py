@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 
 from fersearch import api
 from fersearch.context import open_store
+from fersearch.service.answers import Answers
 from fersearch.service.app import create_app
 from fersearch.service.context import Service
 from fersearch.service.models import ModelShelf
@@ -32,7 +33,8 @@ def service(home_with_study: Path, roots: Path) -> Iterator[Service]:
     settings = ServiceSettings(data_roots=(roots,))
     with open_store() as store:
         stream = EventStream(store)
-        yield Service(settings, store, Supervisor(store, settings, 2), stream, ModelShelf(store, None))
+        models, answers = ModelShelf(store, None), Answers(store)
+        yield Service(settings, store, Supervisor(store, settings, 2), stream, models, answers)
         stream.close()
 
 

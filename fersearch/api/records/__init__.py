@@ -5,6 +5,7 @@ name has another `schema`. A record of a list has its own; what is inside a reco
 """
 
 from fersearch.api.records.base import Record, plain
+from fersearch.api.records.charts import StudyChart, TrialChart
 from fersearch.api.records.checkpoints import (
     Checkpoint,
     Ensemble,
@@ -59,6 +60,7 @@ __all__ = [
     "Record",
     "Rerun",
     "Study",
+    "StudyChart",
     "StudyDetail",
     "StudyRun",
     "StudyStop",
@@ -66,6 +68,7 @@ __all__ = [
     "SystemCheck",
     "Token",
     "Trial",
+    "TrialChart",
     "TrialDetail",
     "UploadedPrediction",
     "evaluations",

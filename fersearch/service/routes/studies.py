@@ -1,5 +1,6 @@
 """Studies: create, list, show, queue, pause, stop, delete; their trials, fronts, importances and reports."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request, Response
@@ -85,10 +86,31 @@ def show_trial(request: Request, name: str, number: int, _: Reader) -> records.T
     return records.TrialDetail.of_view(api.show_trial(name, number, _storage(request)))
 
 
-@router.get("/{name:path}/front")
-def front(request: Request, name: str, _: Reader, where: Where = []) -> list[records.Trial]:  # noqa: B006
+@router.get("/{name:path}/front", response_model=list[records.Trial])
+def front(request: Request, name: str, _: Reader, where: Where = []) -> Response:  # noqa: B006
     """Return the Pareto front, best first."""
-    return [records.Trial.of(one) for one in api.front(name, where=where, storage=_storage(request)).trials]
+
+    def make() -> list[records.Trial]:
+        return [records.Trial.of(one) for one in api.front(name, where=where, storage=_storage(request)).trials]
+
+    return service_of(request).answers.of(name, ["front", *where], make)
+
+
+@router.get("/{name:path}/trials/{number}/chart")
+def chart_trial(request: Request, name: str, number: int, _: Reader) -> records.TrialChart:
+    """Return a trial's confusion matrix and class scores."""
+    return records.TrialChart.of(api.chart_trial(name, number, _storage(request)))
+
+
+@router.get("/{name:path}/chart", response_model=records.StudyChart)
+def chart_study(request: Request, name: str, _: Reader) -> Response:
+    """Return a study as charts draw it: trials by columns, front, hypervolume, why trials were stopped."""
+    make = partial(_chart, name, _storage(request))
+    return service_of(request).answers.of(name, ["chart"], make)
+
+
+def _chart(name: str, storage: str | None) -> records.StudyChart:
+    return records.StudyChart.of(api.chart_study(name, storage))
 
 
 @router.get("/{name:path}/importance")

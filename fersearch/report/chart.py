@@ -1,0 +1,122 @@
+"""A study and a trial as the data of charts: what the page of the service draws, from the same rows as a report."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fersearch import pareto
+from fersearch.report import derive
+from fersearch.report.derive import ClassScore, Matrix
+from fersearch.report.inputs import Measure
+from fersearch.search.aggregation import undefined
+from fersearch.search.front import beats_baseline, front, losses
+from fersearch.store import StudyRow
+from fersearch.study import Objective
+from fersearch.trial import Epoch, Trial, TrialState, of_data
+
+SHOWN = ("accuracy", "train_seconds", "cpu_seconds", "peak_memory_mb", "latency_ms", "parameters", "model_mb")
+"""Metrics that a chart has besides the objectives, where trials have them."""
+DIGITS = 5
+"""Significant digits of a value: more than a screen shows."""
+LAST = 50
+"""How many of the trials that were stopped early come with the reason."""
+
+
+@dataclass(frozen=True)
+class StudyChart:
+    """A study's trials by columns, its front, and how its hypervolume grew.
+
+    `hypervolume` has after each trial that moved the front how many had ended and the share of today's volume that
+    the front then had, below the worst values of all complete trials. `stopped` has the verdicts on the last trials
+    that were stopped early.
+    """
+
+    objectives: Sequence[Objective]
+    measures: Mapping[str, Measure]
+    numbers: Sequence[int]
+    states: Sequence[str]
+    epochs: Sequence[int]
+    values: Mapping[str, Sequence[float | None]]
+    params: Mapping[str, Sequence[object]]
+    front: Sequence[int]
+    hypervolume: Sequence[tuple[int, float]]
+    stopped: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
+    baseline: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrialChart:
+    """A trial's confusion matrix at its kept epoch (the true class by row) and the scores that follow from it."""
+
+    classes: Sequence[str]
+    confusion: Matrix | None
+    scores: Sequence[ClassScore]
+
+
+def study_chart(study: StudyRow, every: Sequence[Trial], measures: Mapping[str, Measure]) -> StudyChart:
+    """Return a study as charts draw it; trials that saw earlier data are left out."""
+    trials = of_data(every, study.data_digest)
+    objectives = study.spec.objectives
+    named = dict.fromkeys([*(objective.metric for objective in objectives), *SHOWN])
+    metrics = [name for name in named if any(name in trial.values for trial in trials)]
+    params = derive.varying(trials)
+    stopped = [trial for trial in trials if trial.state is TrialState.PRUNED][-LAST:]
+    return StudyChart(
+        objectives,
+        {name: measures.get(name, Measure(name)) for name in metrics},
+        [trial.number for trial in trials],
+        [trial.state.value for trial in trials],
+        [trial.epochs for trial in trials],
+        {name: [_rounded(trial.values.get(name)) for trial in trials] for name in metrics},
+        {name: [_short(trial.params.get(name)) for trial in trials] for name in params},
+        [trial.number for trial in front(trials, objectives, study.baseline)],
+        hypervolume_history(trials, objectives, study.baseline),
+        {trial.number: trial.verdict for trial in stopped},
+        {name: study.baseline[name] for name in metrics if name in study.baseline},
+    )
+
+
+def hypervolume_history(
+    trials: Iterable[Trial], objectives: Sequence[Objective], baseline: Mapping[str, float]
+) -> list[tuple[int, float]]:
+    """Return pairs (trials that had ended, share of the last hypervolume), one for each trial that moved the front."""
+    ended = [trial for trial in trials if trial.state.ended]
+    able = [one for one in ended if one.state is TrialState.COMPLETE and not undefined(one.values, objectives)]
+    if not able:
+        return []
+    points = {trial.number: np.array(losses(trial, objectives)) for trial in able}
+    worst = np.array(list(points.values())).max(axis=0)
+    corner = worst + np.abs(worst) * 1e-6 + 1e-12
+    standing = np.empty((0, len(objectives)))
+    volumes: list[tuple[int, float]] = []
+    for count, trial in enumerate(ended, start=1):
+        point = points.get(trial.number)
+        if point is None or not beats_baseline(trial, objectives, baseline):
+            continue
+        if not ((standing <= point).all(axis=1) & (standing < point).any(axis=1)).any():
+            beaten = (point <= standing).all(axis=1) & (point < standing).any(axis=1)
+            standing = np.vstack([standing[~beaten], point])
+            volumes.append((count, pareto.hypervolume(standing, corner.tolist())))
+    whole = volumes[-1][1] if volumes else 0.0
+    return [(count, volume / whole) for count, volume in volumes] if whole > 0 else []
+
+
+def trial_chart(study: StudyRow, history: Sequence[Epoch]) -> TrialChart:
+    """Return a trial's confusion matrix and class scores; without them where it recorded no matrix."""
+    classes = [str(name) for name in study.data.get("seen", {}).get("classes", ())]
+    matrix = derive.confusion(history, study.spec.objectives[0])
+    if matrix is None or len(matrix) != len(classes):
+        return TrialChart(classes, matrix, ())
+    return TrialChart(classes, matrix, derive.class_scores(matrix, classes))
+
+
+def _rounded(value: float | None) -> float | None:
+    if value is None or not math.isfinite(value):
+        return None
+    return float(f"{value:.{DIGITS}g}")
+
+
+def _short(value: object) -> object:
+    return _rounded(value) if isinstance(value, float) else value
