@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fersearch.api.export import export_study, write_export
     from fersearch.api.exports import export_checkpoint
     from fersearch.api.plugins import check_plugin, list_plugins, new_plugin, show_plugin
-    from fersearch.api.queueing import list_owners, list_queue, pause_study, queue_study, set_owner
+    from fersearch.api.queueing import disk_by_owner, list_owners, list_queue, pause_study, queue_study, set_owner
     from fersearch.api.reruns import rerun_trial
     from fersearch.api.run import run_study
     from fersearch.api.studies import (
@@ -61,6 +61,7 @@ _HOMES = {
     "create_study": "fersearch.api.creating",
     "delete_study": "fersearch.api.studies",
     "diagnose": "fersearch.maintenance.doctor",
+    "disk_by_owner": "fersearch.api.queueing",
     "evaluate": "fersearch.evaluation.evaluate",
     "export_checkpoint": "fersearch.api.exports",
     "export_dataset": "fersearch.api.datasets",
@@ -118,6 +119,7 @@ __all__ = [
     "create_study",
     "delete_study",
     "diagnose",
+    "disk_by_owner",
     "evaluate",
     "export_checkpoint",
     "export_dataset",

@@ -49,6 +49,12 @@ def list_owners(storage: str | None = None) -> dict[str, Owner]:
         return store.owners()
 
 
+def disk_by_owner(storage: str | None = None) -> dict[str, tuple[int, int]]:
+    """Return how many checkpoints the studies of each owner keep, and their bytes, by the owner's name."""
+    with open_store(storage) as store:
+        return store.disk()
+
+
 def set_owner(name: str, weight: float = 1.0, max_slots: int | None = None, storage: str | None = None) -> Owner:
     """Give an owner a weight in the sharing of slots, and a limit.
 

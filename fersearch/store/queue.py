@@ -11,7 +11,7 @@ from fersearch.errors import UnknownName
 from fersearch.store.control import PAUSE, RUN, SLOTS, STATES, add_request, requested, withdraw
 from fersearch.store.database import Database, upsert
 from fersearch.store.lease import driven
-from fersearch.store.tables import control, events, owners, studies, trials
+from fersearch.store.tables import checkpoints, control, events, owners, studies, trials
 from fersearch.study import StudySpec
 from fersearch.trial import TrialState
 
@@ -125,6 +125,14 @@ class QueueQueries:
         with self.database.read() as connection:
             rows = connection.execute(select(owners).order_by(owners.c.name))
             return {row.name: Owner(row.name, row.weight, row.max_slots) for row in rows}
+
+    def disk(self) -> dict[str, tuple[int, int]]:
+        """Return how many checkpoints the studies of each owner keep, and their bytes."""
+        columns = (studies.c.owner, func.count(), func.coalesce(func.sum(checkpoints.c.bytes), 0))
+        query = select(*columns).join(studies, studies.c.id == checkpoints.c.study_id).group_by(studies.c.owner)
+        with self.database.read() as connection:
+            rows = connection.execute(query.order_by(studies.c.owner))
+            return {owner: (count, int(size)) for owner, count, size in rows}
 
     def set_owner(self, owner: Owner) -> None:
         """Keep the weight and the limit of an owner."""

@@ -166,6 +166,7 @@ EXAMPLES: dict[str, Callable[[], "records.Record | list[records.Record]"]] = {
     "queue_entry": lambda: records.QueueEntry.of(
         Queued(1, "cnn-faces", "ada", MOMENT, {"trials": 40}, left=12, running=True, held=(0, 1)), 1, (0, 1)
     ),
+    "disk": lambda: records.Disk(owner="ada", checkpoints=3, megabytes=1.5),
     "owner": lambda: records.Owner.of(Owner("ada", 2.0, 4)),
     "token": lambda: records.Token.of(Token("laptop", "run", "ada", 3, MOMENT)),
     "new_token": lambda: records.NewToken(name="laptop", role="run", token="fer_x"),

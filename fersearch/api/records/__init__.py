@@ -30,7 +30,7 @@ from fersearch.api.records.datasets import (
     PreparedDataset,
     SystemCheck,
 )
-from fersearch.api.records.service import Event, Importance, NewToken, Owner, QueueEntry, Token
+from fersearch.api.records.service import Disk, Event, Importance, NewToken, Owner, QueueEntry, Token
 from fersearch.api.records.studies import Study, StudyDetail, StudyRun, StudyStop
 from fersearch.api.records.trials import Rerun, Trial, TrialDetail
 
@@ -40,6 +40,7 @@ __all__ = [
     "Dataset",
     "DatasetCheck",
     "DatasetDetail",
+    "Disk",
     "Ensemble",
     "Evaluation",
     "Event",

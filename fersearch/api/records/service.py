@@ -55,6 +55,14 @@ class Owner(Record):
         return cls(name=owner.name, weight=owner.weight, max_slots=owner.max_slots)
 
 
+class Disk(Record):
+    """What the studies of an owner take of the disk."""
+
+    owner: str = Field(description="Empty of studies that nobody sent to a service")
+    checkpoints: int
+    megabytes: float
+
+
 class Token(Record):
     """A token, without its text."""
 

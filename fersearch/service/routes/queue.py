@@ -55,6 +55,13 @@ def owners(request: Request, _: Reader) -> list[records.Owner]:
     return [records.Owner.of(one) for one in api.list_owners(service_of(request).settings.storage).values()]
 
 
+@router.get("/disk")
+def disk(request: Request, _: Reader) -> list[records.Disk]:
+    """Return what the checkpoints of each owner's studies take of the disk."""
+    rows = api.disk_by_owner(service_of(request).settings.storage).items()
+    return [records.Disk(owner=owner, checkpoints=count, megabytes=size / 2**20) for owner, (count, size) in rows]
+
+
 @router.put("/owners/{name}")
 def set_owner(request: Request, name: str, _: Admin, change: Annotated[OwnerChange, Body()]) -> records.Owner:
     """Give an owner a weight and a limit; slots move as trials end."""

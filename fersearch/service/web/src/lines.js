@@ -1,0 +1,55 @@
+// Curves drawn by uPlot, in the colours of the page, as wide as there is room.
+import uPlot from "uplot";
+import { html, useEffect, useRef } from "./html.js";
+
+const COLOURS = ["--blue", "--orange", "--green", "--purple", "--red", "--teal", "--pink", "--olive"];
+const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]; // epochs and trials are counted
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+export function Lines({ data, names, label, height = 190, x = "epoch", stepped = false }) {
+  const place = useRef(null);
+  const plot = useRef(null);
+  const shape = names.join("|");
+  useEffect(() => {
+    const text = colour("--quiet");
+    const axis = { stroke: text, grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line") }, font: "12px system-ui" };
+    const series = names.map((name, i) => ({
+      label: name,
+      stroke: colour(COLOURS[i % COLOURS.length]),
+      width: 2,
+      spanGaps: true,
+      points: { show: data[0].length < 30, size: 5 },
+      paths: stepped ? uPlot.paths.stepped({ align: 1 }) : undefined,
+    }));
+    const options = {
+      width: place.current.clientWidth,
+      height,
+      scales: { x: { time: false } },
+      axes: [{ ...axis, label: x, labelSize: 18, incrs: WHOLE }, { ...axis, size: 52 }],
+      series: [{ label: x }, ...series],
+      legend: { show: names.length > 1, live: false },
+      cursor: { y: false },
+    };
+    plot.current = new uPlot(options, data, place.current);
+    const resize = new ResizeObserver(() => plot.current.setSize({ width: place.current.clientWidth, height }));
+    resize.observe(place.current);
+    return () => {
+      resize.disconnect();
+      plot.current.destroy();
+    };
+  }, [shape, height, stepped]);
+  useEffect(() => plot.current?.setData(data), [data]);
+  return html`<figure class="chart" style=${{ minHeight: `${height + (names.length > 1 ? 28 : 0)}px` }}>
+    <figcaption>${label}</figcaption><div ref=${place} role="img" aria-label=${label}></div>
+  </figure>`;
+}
+
+// Several curves of [x, y] pairs as uPlot wants them: one column of x, one of y for each.
+export function aligned(curves) {
+  const xs = [...new Set(curves.flatMap((curve) => curve.map(([x]) => x)))].sort((a, b) => a - b);
+  const columns = curves.map((curve) => {
+    const known = new Map(curve);
+    return xs.map((x) => known.get(x) ?? null);
+  });
+  return [xs, ...columns];
+}

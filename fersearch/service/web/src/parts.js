@@ -1,0 +1,57 @@
+// Small parts that every view uses.
+import { html, useEffect, useState } from "./html.js";
+
+export function Badge({ state }) {
+  return html`<span class=${`badge ${state}`}>${state}</span>`;
+}
+
+export function Failure({ error }) {
+  if (!error) return null;
+  const lines = error.mistakes?.length ? error.mistakes : (error.hint ?? "").split("\n").filter(Boolean);
+  return html`<div class="failure" role="alert">
+    <strong>${error.message}</strong>
+    ${lines.length > 0 && html`<ul>${lines.map((line) => html`<li>${line}</li>`)}</ul>`}
+  </div>`;
+}
+
+export function Progress({ counts, total }) {
+  const parts = ["complete", "pruned", "infeasible", "failed", "running"].filter((state) => counts[state]);
+  const text = parts.map((state) => `${counts[state]} ${state}`).join(", ") || "none yet";
+  const share = (state) => `${(100 * counts[state]) / Math.max(total, 1)}%`;
+  return html`<div class="progress" role="img" aria-label=${`${text} of ${total} trials`} title=${text}>
+    ${parts.map((state) => html`<span class=${state} style=${{ width: share(state) }}></span>`)}
+  </div>`;
+}
+
+export function Facts({ facts }) {
+  return html`<dl class="facts">
+    ${Object.entries(facts).map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}
+  </dl>`;
+}
+
+export function Copy({ text }) {
+  const [done, setDone] = useState(false);
+  const copy = async () => {
+    await navigator.clipboard?.writeText(text);
+    setDone(true);
+    setTimeout(() => setDone(false), 1500);
+  };
+  return html`<div class="command">
+    <code>${text}</code>
+    <button type="button" onClick=${copy}>${done ? "Copied" : "Copy"}</button>
+  </div>`;
+}
+
+export function useFetched(load, keys) {
+  const [state, setState] = useState({ value: null, error: null });
+  const reload = () =>
+    load().then(
+      (value) => setState({ value, error: null }),
+      (error) => setState((before) => ({ value: before.value, error })),
+    );
+  useEffect(() => {
+    setState({ value: null, error: null });
+    reload();
+  }, keys);
+  return { ...state, reload };
+}

@@ -1,0 +1,166 @@
+// One study, live: its front, how it grew, what decides, what runs and why others were stopped, and a pick.
+import { html, useEffect, useState } from "./html.js";
+import { get, post, remove, studyPath } from "./api.js";
+import { duration, moment, number, plural } from "./format.js";
+import { aligned, Lines } from "./lines.js";
+import { keepers, Parallel } from "./parallel.js";
+import { Badge, Facts, Failure, Progress, useFetched } from "./parts.js";
+import { Pick } from "./pick.js";
+import { go, link } from "./route.js";
+import { Scatter } from "./scatter.js";
+import { listen, live, me, queue, recall, refresh, throttled } from "./state.js";
+
+const CHANGING = new Set(["ended", "stopped_early", "front", "released", "state", "failed", "returned", "started"]);
+
+export function Study({ name }) {
+  const detail = useFetched(() => get(studyPath(name)), [name]);
+  const chart = useFetched(() => get(studyPath(name, "/chart")), [name]);
+  const [selected, select] = useState(null);
+  const [brushes, setBrushes] = useState({});
+  const [failure, setFailure] = useState(null);
+  useEffect(() => {
+    const again = throttled(() => (detail.reload(), chart.reload()), 1000);
+    return listen((event) => {
+      if (event.study !== name) return;
+      if (CHANGING.has(event.kind)) again();
+      if (event.kind === "failed") setFailure({ message: `the run failed with exit code ${event.data.exit_code}`, hint: event.data.message });
+    });
+  }, [name]);
+  const study = detail.value;
+  if (!study) return html`<main><h1 tabindex="-1">${name}</h1><${Failure} error=${detail.error} />${!detail.error && html`<p class="quiet">Loading …</p>`}</main>`;
+  const data = chart.value;
+  const kept = data ? keepers(data, brushes) : new Set();
+  const [first, ...costs] = data ? data.objectives.filter((metric) => data.values[metric]) : [];
+  return html`<main>
+    <${Head} study=${study} onFailure=${setFailure} reload=${detail.reload} />
+    <${Failure} error=${failure ?? chart.error} />
+    <${Running} study=${study} chart=${data} />
+    ${data && first && html`
+      <section class="card"><h2>Front</h2>
+        <p class="quiet">Each point is a trial; ringed ones stand on the front: no other is better in everything. Choose one to see what it is.</p>
+        <div class="grid">${(costs.length ? costs : ["parameters"]).filter((cost) => data.values[cost]).map((cost) => html`<${Scatter} key=${cost} chart=${data} x=${cost} y=${first} selected=${selected} onSelect=${select} dimmed=${(one) => !kept.has(one)} />`)}</div>
+        ${selected !== null && html`<${Selected} study=${name} chart=${data} trial=${selected} />`}
+      </section>
+      <${Pick} study=${study} chart=${data} selected=${selected} onSelect=${select} />
+      <section class="card"><h2>What was tried</h2>
+        <p class="quiet">Drag on an axis to keep a range: the plots above fade what lies outside. ${Object.values(brushes).some(Boolean) && html`<button type="button" onClick=${() => setBrushes({})}>Clear all</button>`}</p>
+        <${Parallel} chart=${data} brushes=${brushes} onBrush=${(axis, brush) => setBrushes({ ...brushes, [axis]: brush })} />
+      </section>
+      <div class="grid">
+        <section class="card"><h2>Progress of the front</h2>${data.hypervolume.length > 0 ? html`<${Lines} label="Hypervolume, as a share of today's" x="trials ended" stepped=${true} names=${["hypervolume"]} data=${aligned([data.hypervolume])} />` : html`<p class="quiet">No complete trial yet.</p>`}</section>
+        <${Importance} name=${name} complete=${study.counts.complete ?? 0} />
+      </div>`}
+    <${Stopped} name=${name} chart=${data} />
+    <${Table} name=${name} chart=${data} kept=${kept} />
+  </main>`;
+}
+
+function Head({ study, onFailure, reload }) {
+  const place = queue.value.queue.find((one) => one.study === study.name);
+  const act = (verb) => async () => {
+    try {
+      onFailure(null);
+      await post(studyPath(study.name, `/${verb}`), verb === "resume" ? {} : undefined);
+      await Promise.all([reload(), refresh()]);
+    } catch (error) {
+      onFailure(error);
+    }
+  };
+  const discard = async () => {
+    if (!confirm(`Delete study ${study.name} with its trials and checkpoints?`)) return;
+    try {
+      await remove(studyPath(study.name));
+      await refresh();
+      go("");
+    } catch (error) {
+      onFailure(error);
+    }
+  };
+  const active = ["running", "queued"].includes(study.state);
+  return html`<div class="heading">
+      <h1 tabindex="-1">${study.name} <${Badge} state=${study.state} /></h1>
+      ${me.value && me.value.role !== "read" && html`<div class="buttons">
+        ${active && html`<button type="button" onClick=${act("pause")}>Pause</button><button type="button" onClick=${act("stop")}>Stop</button>`}
+        ${!active && study.state !== "complete" && html`<button type="button" class="primary" onClick=${act("resume")}>${study.state === "paused" ? "Resume" : "Run"}</button>`}
+        ${!active && html`<button type="button" onClick=${discard}>Delete</button>`}
+      </div>`}
+    </div>
+    <div class="card">
+      <${Progress} counts=${study.counts} total=${study.budget.trials} />
+      <${Facts} facts=${{
+        Trials: `${Object.entries(study.counts).map(([state, count]) => `${count} ${state}`).join(", ") || "none"} of ${study.budget.trials}`,
+        Model: study.model,
+        Dataset: study.dataset,
+        Owner: study.owner || "–",
+        "Time used": duration(study.seconds),
+        ...(place ? { Queue: `place ${place.place}, ${place.slots.length ? `slots ${place.slots.join(", ")}` : "no slot yet"}` } : {}),
+        Search: `${study.sampler}, ${study.pruner} pruner, seed ${study.seed}`,
+        Created: moment(study.created),
+        "Looks at test": study.looks.length || "none",
+      }} />
+    </div>`;
+}
+
+function Running({ study, chart }) {
+  const numbers = chart ? chart.number.filter((_, i) => chart.state[i] === "running") : [];
+  useEffect(() => {
+    recall(study.name, numbers).catch(() => {});
+  }, [study.name, numbers.join()]);
+  const trials = Object.entries(live.value[study.name] ?? {}).filter(([, epochs]) => epochs.length);
+  if (study.state !== "running" && !trials.length) return null;
+  const metric = study.objectives[0].split(":")[0];
+  const curves = trials.map(([, epochs]) => epochs.filter((one) => one.values[metric] != null).map((one) => [one.epoch, one.values[metric]]));
+  return html`<section class="card live" aria-live="off"><h2>Running now</h2>
+    ${trials.length ? html`<${Lines} label=${`${metric} of the trials that run`} names=${trials.map(([trial]) => `trial ${trial}`)} data=${aligned(curves)} />` : html`<p class="quiet">The first epochs are under way …</p>`}
+  </section>`;
+}
+
+function Selected({ study, chart, trial }) {
+  const i = chart.number.indexOf(trial);
+  const values = Object.fromEntries(chart.objectives.filter((name) => chart.values[name]).map((name) => [chart.metrics[name].label, number(chart.values[name][i])]));
+  const params = Object.fromEntries(Object.entries(chart.params).filter(([, column]) => column[i] !== null).map(([name, column]) => [name.replaceAll("_", " "), number(column[i])]));
+  return html`<div class="selection"><h3><a href=${link("trial", study, String(trial))}>Trial ${trial}</a> <${Badge} state=${chart.state[i]} /></h3><${Facts} facts=${{ ...values, ...params }} /></div>`;
+}
+
+function Importance({ name, complete }) {
+  const [state, setState] = useState({ value: null, error: null, asked: false });
+  const ask = () => {
+    setState({ asked: true });
+    get(studyPath(name, "/importance")).then((value) => setState({ value, asked: true }), (error) => setState({ error, asked: true }));
+  };
+  const { value, error, asked } = state;
+  const [metric, shares] = Object.entries(value?.objectives ?? {})[0] ?? [];
+  return html`<section class="card"><h2>What decides</h2>
+    <${Failure} error=${error} />
+    ${!asked && html`<p class="quiet">How much each parameter decides about the first objective. It takes some seconds.</p><button type="button" disabled=${complete < 10} onClick=${ask}>${complete < 10 ? `Needs 10 complete trials, has ${complete}` : "Compute"}</button>`}
+    ${asked && !value && !error && html`<p class="quiet">Computing …</p>`}
+    ${value && !metric && html`<p class="quiet">It takes ${value.needed} complete trials.</p>`}
+    ${metric && html`<p class="quiet">${value.method}, share of the variance of ${metric}</p><ul class="bars">${Object.entries(shares).slice(0, 10).map(([param, share]) => html`<li><span>${param.replaceAll("_", " ")}</span><meter min="0" max="1" value=${share} aria-label=${param}></meter><span>${Math.round(100 * share)} %</span></li>`)}</ul>`}
+  </section>`;
+}
+
+function Stopped({ name, chart }) {
+  const rows = Object.entries(chart?.stopped ?? {}).reverse().slice(0, 8);
+  if (!rows.length) return null;
+  return html`<section class="card"><h2>Stopped early</h2><ul class="plain">${rows.map(([trial, verdict]) => html`<li key=${trial}>
+    <a href=${link("trial", name, trial)}>trial ${trial}</a> at epoch ${verdict.rung}: rank ${verdict.rank} of ${verdict.peers} by Pareto fronts; the best ${verdict.kept} went on</li>`)}</ul></section>`;
+}
+
+function Table({ name, chart, kept }) {
+  const [shown, setShown] = useState(25);
+  const [sort, setSort] = useState({ by: null, down: true });
+  if (!chart?.number.length) return null;
+  const metrics = chart.objectives.filter((metric) => chart.values[metric]);
+  const order = chart.number.map((_, i) => i).filter((i) => kept.has(chart.number[i]));
+  const key = (i) => (sort.by === null ? chart.number[i] : chart.values[sort.by][i] ?? (sort.down ? -Infinity : Infinity));
+  order.sort((a, b) => (sort.down ? key(b) - key(a) : key(a) - key(b)));
+  const front = new Set(chart.front);
+  const head = (by, text) => html`<th aria-sort=${sort.by === by ? (sort.down ? "descending" : "ascending") : "none"}><button type="button" onClick=${() => setSort({ by, down: sort.by === by ? !sort.down : true })}>${text}</button></th>`;
+  return html`<section class="card"><h2>Trials</h2><div class="scroll" tabindex="0" role="region" aria-label="Trials"><table>
+    <thead><tr>${head(null, "Trial")}<th>State</th><th>Epochs</th>${metrics.map((metric) => head(metric, chart.metrics[metric].label))}<th>Front</th></tr></thead>
+    <tbody>${order.slice(0, shown).map((i) => html`<tr key=${chart.number[i]}>
+      <th scope="row"><a href=${link("trial", name, String(chart.number[i]))}>${chart.number[i]}</a></th><td><${Badge} state=${chart.state[i]} /></td><td>${chart.epochs[i]}</td>
+      ${metrics.map((metric) => html`<td class="number">${number(chart.values[metric][i])}</td>`)}<td>${front.has(chart.number[i]) ? "yes" : ""}</td></tr>`)}</tbody>
+  </table></div>
+  ${order.length > shown && html`<button type="button" onClick=${() => setShown(shown + 100)}>Show more of ${plural(order.length, "trial")}</button>`}</section>`;
+}

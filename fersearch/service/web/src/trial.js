@@ -1,0 +1,60 @@
+// One trial: its parameters, curves, confusion matrix, classes, attempts and reasons.
+import { html, useEffect } from "./html.js";
+import { get, studyPath } from "./api.js";
+import { duration, number } from "./format.js";
+import { aligned, Lines } from "./lines.js";
+import { Badge, Copy, Facts, Failure, useFetched } from "./parts.js";
+import { Take } from "./pick.js";
+import { link } from "./route.js";
+import { listen, throttled } from "./state.js";
+
+export function TrialView({ name, number: trial }) {
+  const path = studyPath(name, `/trials/${trial}`);
+  const detail = useFetched(() => get(path), [path]);
+  const chart = useFetched(() => get(`${path}/chart`), [path]);
+  useEffect(() => {
+    const again = throttled(() => (detail.reload(), chart.reload()), 800);
+    return listen((event) => event.study === name && event.trial === trial && again());
+  }, [path]);
+  const one = detail.value;
+  return html`<main>
+    <p><a href=${link("study", name)}>← ${name}</a></p>
+    <h1 tabindex="-1">Trial ${trial} ${one && html`<${Badge} state=${one.state} />`}</h1>
+    <${Failure} error=${detail.error ?? chart.error} />
+    ${one && html`<${Body} one=${one} name=${name} chart=${chart.value} />`}
+  </main>`;
+}
+
+function Body({ one, name, chart }) {
+  const curve = (metric) => one.history.filter((epoch) => epoch.values[metric] != null).map((epoch, i) => [one.history.length > 0 ? epoch.epoch : i, epoch.values[metric]]);
+  const known = (names) => names.filter((metric) => curve(metric).length);
+  const [losses, scores] = [known(["train_loss", "valid_loss"]), known(["f1_macro", "accuracy", "train_accuracy"])];
+  return html`
+    ${one.verdict && html`<p class="card verdict">${one.verdict.reason || (one.verdict.stop ? "stopped" : "went on")}</p>`}
+    ${one.checkpoint && html`<section class="card"><h2>Take it away</h2><${Copy} text=${`fersearch checkpoint pull ${name} --trial ${one.number}`} /><${Take} study=${name} trial=${one.number} /></section>`}
+    <div class="grid">
+      ${scores.length > 0 && html`<section class="card"><${Lines} label="Validation" names=${scores} data=${aligned(scores.map(curve))} /></section>`}
+      ${losses.length > 0 && html`<section class="card"><${Lines} label="Loss" names=${losses} data=${aligned(losses.map(curve))} /></section>`}
+    </div>
+    <div class="grid">
+      <section class="card"><h2>Parameters</h2><${Facts} facts=${texts(one.params)} /></section>
+      <section class="card"><h2>Values</h2><p class="quiet">${one.kept_epoch ? `of epoch ${one.kept_epoch}; ` : ""}time and memory of the whole trial</p><${Facts} facts=${texts(one.values)} /></section>
+    </div>
+    ${chart?.confusion && html`<section class="card"><h2>Confusion on validation</h2><${Matrix} chart=${chart} /></section>`}
+    <section class="card"><h2>Attempts</h2><ul class="plain">${one.attempts.map((attempt) => html`<li key=${attempt.number}>
+      ${attempt.number}: <strong>${attempt.reason ?? "running"}</strong>, epochs ${attempt.first_epoch ?? "–"} to ${attempt.last_epoch ?? "–"}, ${duration(attempt.seconds)} ${attempt.message && html`<br /><span class="quiet">${attempt.message}</span>`}
+      ${attempt.traceback && html`<details><summary>Traceback</summary><pre tabindex="0">${attempt.traceback}</pre></details>`}</li>`)}</ul>
+      ${one.log && html`<p class="quiet">Log on the machine that ran it: <code>${one.log}</code></p>`}</section>`;
+}
+
+function Matrix({ chart }) {
+  const { classes, confusion, scores } = chart;
+  const most = confusion.map((row) => Math.max(1, row.reduce((a, b) => a + b, 0)));
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix"><table class="matrix">
+    <thead><tr><th>true \\ told</th>${classes.map((name) => html`<th scope="col">${name}</th>`)}<th>recall</th><th>F1</th></tr></thead>
+    <tbody>${confusion.map((row, i) => html`<tr><th scope="row">${classes[i] ?? i}</th>${row.map((count, j) => html`<td class=${i === j ? "right" : ""} style=${{ "--share": count / most[i] }}>${count}</td>`)}
+      <td class="number">${number(scores[i]?.recall, 2)}</td><td class="number">${number(scores[i]?.f1, 2)}</td></tr>`)}</tbody>
+  </table></div>`;
+}
+
+const texts = (values) => Object.fromEntries(Object.entries(values).map(([name, value]) => [name.replaceAll("_", " "), number(value)]));
