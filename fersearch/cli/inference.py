@@ -36,6 +36,10 @@ def predict(
         bool | None,
         typer.Option(help="Find the faces first; by default only where the training images were cut to them."),
     ] = None,
+    detector: Annotated[
+        Path | None,
+        typer.Option("--detector", metavar="FILE", help="An ONNX file that finds faces."),
+    ] = None,
     csv: Csv = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw images and bars into a .png or .svg file.")
@@ -53,7 +57,9 @@ def predict(
         raise UsageError("no image is named", "name image files, or a folder with --folder")
     if plot:
         predicting.check_plot(plot, len(paths), force)
-    found = predicting.predictions(checkpoint, paths, faces=faces, trust_plugin=trust_plugin)
+    if detector and faces is False:
+        raise UsageError("--detector was given with --no-faces", "leave out the one or the other")
+    found = predicting.predictions(checkpoint, paths, faces=faces, detector=detector, trust_plugin=trust_plugin)
     table = predicting.csv_of(csv, predicting.classes_of(checkpoint), bool(faces), force) if csv else nullcontext()
     with table as rows, progress.answering(render.console(stderr=True)) as told:
         labels, kept, unreadable = _gather(found, told, len(paths), rows, keep=as_json or bool(plot) or not csv)

@@ -16,6 +16,8 @@ from fersearch.training.card import read_card
 if TYPE_CHECKING:
     import numpy as np
 
+    from fersearch.data.detect import FaceDetector
+
     Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 
@@ -99,14 +101,17 @@ class Photographs:
     """Makes photographs inputs, and keeps what a person should know of it.
 
     Where the steps cut to what a photograph lacks (box or landmarks), the largest face is found and stands for it.
-    With `faces` every face found is an input, without (False) none is looked for.
+    With `faces` every face found is an input, without (False) none is looked for. `detector` finds them, by default
+    the one that comes with fersearch.
     """
 
-    def __init__(self, trained: TrainedSteps, faces: bool | None) -> None:
+    def __init__(
+        self, trained: TrainedSteps, faces: bool | None, detector: "FaceDetector | None" = None, longest: int = 0
+    ) -> None:
         from fersearch.data.depth import OwnDepth
         from fersearch.data.steps import Transform
 
-        self.trained, self.faces = trained, faces
+        self.trained, self.faces, self.detector, self.longest = trained, faces, detector, longest
         self.transform = Transform.of(trained.steps)
         self.depth = OwnDepth(self.transform.bits)
         self.seen, self.whole = 0, 0
@@ -135,16 +140,16 @@ class Photographs:
         return [(self.transform(part), box) for part, box in zip(parts, boxes, strict=True)]
 
     def _boxes(self, image: Any) -> list[Box]:
-        from fersearch.data.detect import find_faces
+        from fersearch.data.detect import LONGEST, find_faces
 
         if self.faces is False or (self.faces is None and not self.transform.needs):
             return []
-        found = find_faces(image)
+        found = find_faces(image, self.detector, self.longest or LONGEST)
         return found if self.faces or not found else [max(found, key=lambda box: box[2] * box[3])]
 
     def notes(self) -> list[str]:
         """What a person should know, once all are done."""
-        return [note for note in (self.trained.note, self._sources(), self._cut(), self._bits()) if note]
+        return [note for note in (self.trained.note, self._sources(), self._cut(), self._bits(), self._whole()) if note]
 
     def _sources(self) -> str:
         """Of merged data whose parts were cut in different ways."""
@@ -165,6 +170,12 @@ class Photographs:
             return f"{lacking}: images are taken whole, as --no-faces asks"
         rest = f", but for {self.whole:,} of {self.seen:,} in which none was found" if self.whole else ""
         return f"{lacking}: faces were found and cut with the same margin{rest}; --no-faces takes images whole"
+
+    def _whole(self) -> str:
+        """Of images in which faces were to be found and none was."""
+        if not self.faces or not self.whole:
+            return ""
+        return f"no face was found in {self.whole:,} of {self.seen:,} images: they are judged whole"
 
     def _bits(self) -> str:
         """Of 16-bit images that are scaled by other bits than the training images."""

@@ -21,6 +21,7 @@ SUFFIXES = (".png", ".svg")
 if TYPE_CHECKING:
     import numpy as np
 
+    from fersearch.data.detect import FaceDetector
     from fersearch.ensembles.model import RestoredEnsemble
     from fersearch.export.onnx_model import OnnxModel
     from fersearch.training.checkpoint import Restored
@@ -51,9 +52,14 @@ class Unreadable:
 
 
 def predict(
-    checkpoint: Path, images: Sequence[Path], *, faces: bool | None = None, trust_plugin: bool = False
+    checkpoint: Path,
+    images: Sequence[Path],
+    *,
+    faces: bool | None = None,
+    detector: Path | None = None,
+    trust_plugin: bool = False,
 ) -> list[Prediction]:
-    """What a checkpoint says about image files; with `faces` about each face found in them, left to right.
+    """Return what a checkpoint says about image files; with `faces` about each face found in them, left to right.
 
     See `predictions`.
 
@@ -61,7 +67,7 @@ def predict(
         DataError: an image cannot be read.
     """
     found = []
-    for one in predictions(checkpoint, images, faces=faces, trust_plugin=trust_plugin):
+    for one in predictions(checkpoint, images, faces=faces, detector=detector, trust_plugin=trust_plugin):
         if isinstance(one, Unreadable):
             raise one.reason
         found.append(one)
@@ -69,19 +75,24 @@ def predict(
 
 
 def predictions(
-    checkpoint: Path, images: Iterable[Path], *, faces: bool | None = None, trust_plugin: bool = False
+    checkpoint: Path,
+    images: Iterable[Path],
+    *,
+    faces: bool | None = None,
+    detector: Path | None = None,
+    trust_plugin: bool = False,
 ) -> Iterator[Prediction | Unreadable]:
     """Yield what a checkpoint says, image by image in the order given; memory does not grow with their number.
 
-    With `faces` there is one prediction for each face that OpenCV's detector finds, and one for the whole
-    image, without a box, where it finds none. Images pass through what the training images passed through; where
-    these were cut to a box or to landmarks, which a plain image lacks, the largest face found is cut with the same
-    margin, unless `faces` is False. A notice says so.
+    With `faces` there is one prediction for each face that is found, and one for the whole image, without a box, where
+    none is; `detector` is an ONNX file of CenterFace or YuNet to find them by. Images pass through what the training
+    images passed through; where these were cut to a box or to landmarks, which a plain image lacks, the largest face
+    found is cut with the same margin, unless `faces` is False. A notice says so.
     """
     import numpy as np
 
     restored, steps = _opened(checkpoint, trust_plugin)
-    photographs = Photographs(steps, faces)
+    photographs = Photographs(steps, faces, detector_of(detector))
     task = restored.task
     size = max(1, min(CHUNK, CHUNK_BYTES // (task.channels * task.image_size**2)))
     try:
@@ -92,6 +103,13 @@ def predictions(
                 yield part if isinstance(part, Unreadable) else part.answered(task, next(shares))
     finally:
         notices.extend(photographs.notes())
+
+
+def detector_of(file: Path | None) -> "FaceDetector | None":
+    """Open a detector's file; None for the one that comes with fersearch."""
+    from fersearch.data.detect import FaceDetector
+
+    return None if file is None else FaceDetector.open(file)
 
 
 def _opened(checkpoint: Path, trust_plugin: bool) -> "tuple[Restored | RestoredEnsemble | OnnxModel, TrainedSteps]":

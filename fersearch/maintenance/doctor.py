@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 from fersearch import nvml
-from fersearch.artifacts import YOUNG, Artifacts
-from fersearch.data.detect import CASCADE
+from fersearch.artifacts import YOUNG, Artifacts, file_digest
+from fersearch.data.detect import DIGEST, MODEL
 from fersearch.engines import devices
 from fersearch.engines.driver import PACKAGES
 from fersearch.errors import FersearchError
@@ -243,15 +242,12 @@ def check_device() -> Check:
 
 
 def check_face_detector() -> Check:
-    """OpenCV's cascade, which finds faces in photographs; the library is not imported for it."""
-    spec = find_spec("cv2")
-    folders = spec.submodule_search_locations if spec else None
-    files = [Path(folder) / "data" / CASCADE for folder in folders or ()]
-    found = next((file for file in files if file.is_file()), None)
-    if found is None:
-        told = "OpenCV's face detector is missing: faces in photographs cannot be found"
-        return Check("face detector", "warn", told, "pip install 'opencv-python-headless<5'")
-    return Check("face detector", "ok", str(found), facts={"path": str(found)})
+    """Look for the network that finds faces in photographs, and whether it is whole."""
+    facts = {"path": str(MODEL)}
+    if not MODEL.is_file() or file_digest(MODEL) != DIGEST:
+        told = "the face detector is missing or was changed: faces in photographs cannot be found"
+        return Check("face detector", "warn", told, "install fersearch again", facts)
+    return Check("face detector", "ok", str(MODEL), facts=facts)
 
 
 def check_torch() -> Check:

@@ -120,8 +120,8 @@ def test_a_missing_package_fails(monkeypatch):
     assert check.told.endswith("missing: no-such-package")
 
 
-def test_opencv_without_its_cascade_is_warned_of(monkeypatch):
-    monkeypatch.setattr(doctor, "CASCADE", "other.xml")
+def test_a_face_detector_that_was_changed_is_warned_of(monkeypatch):
+    monkeypatch.setattr(doctor, "DIGEST", "other")
     assert doctor.check_face_detector().level == "warn"
 
 

@@ -32,7 +32,7 @@ from fersearch.study import Objective
 from fersearch.training.batches import normalised
 from fersearch.training.checkpoint import Restored, make_card, read_checkpoint, write_checkpoint
 from fersearch.training.request import TrialRequest
-from tests.data.test_detect import photograph
+from tests.drawn_face import photograph
 from tests.plugins.datasets import test_ckplus as ckplus
 from tests.plugins.datasets import test_fer2013 as fer2013
 from tests.plugins.datasets import test_ferplus as ferplus

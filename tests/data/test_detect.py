@@ -1,43 +1,21 @@
-"""Drawn faces are found where they were put."""
+"""Drawn faces are found where they were put, by the detector at hand and by a file of another kind."""
 
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
-from PIL import Image, ImageDraw, ImageFilter
+from onnx import TensorProto, helper, numpy_helper
 
 from fersearch.data import detect
-from fersearch.errors import FersearchError
-
-
-def face(side: int) -> Image.Image:
-    """A face as an oval with brows, eyes, a nose and a mouth: what the cascade looks for."""
-    image = Image.new("L", (side, side), 150)
-    draw = ImageDraw.Draw(image)
-
-    def box(left: float, top: float, right: float, bottom: float) -> list[float]:
-        return [side * left, side * top, side * right, side * bottom]
-
-    draw.ellipse(box(0.15, 0.05, 0.85, 0.95), fill=180)
-    for x in (0.35, 0.65):
-        draw.rectangle(box(x - 0.12, 0.30, x + 0.12, 0.36), fill=60)
-        draw.ellipse(box(x - 0.09, 0.38, x + 0.09, 0.46), fill=70)
-    draw.rectangle(box(0.46, 0.36, 0.54, 0.62), fill=210)
-    draw.rectangle(box(0.38, 0.62, 0.62, 0.65), fill=110)
-    draw.ellipse(box(0.34, 0.72, 0.66, 0.80), fill=80)
-    return image.filter(ImageFilter.GaussianBlur(side / 60))
-
-
-def photograph(width: int, *faces: tuple[int, int]) -> Image.Image:
-    """A colour image with faces of a side at a distance from the left."""
-    image = Image.new("RGB", (width, 300), (150, 150, 150))
-    for left, side in faces:
-        image.paste(face(side).convert("RGB"), (left, 50))
-    return image
+from fersearch.data.detect import Face, FaceDetector, square
+from fersearch.errors import FersearchError, UsageError
+from tests.drawn_face import photograph
 
 
 def near(box: detect.Box, left: int, side: int) -> bool:
-    return bool(np.allclose(box, (left, 50, side, side), atol=side * 0.15))
+    """Whether a box lies where a drawing of that side was put: its face, chin to brow, fills four fifths of it."""
+    return bool(np.allclose(box, (left + 0.09 * side, 50 + 0.115 * side, 0.82 * side, 0.82 * side), atol=side * 0.08))
 
 
 def test_every_face_is_found_from_left_to_right() -> None:
@@ -53,17 +31,64 @@ def test_an_even_image_has_no_face() -> None:
 def test_a_large_image_is_searched_shrunk_and_boxes_are_in_its_own_pixels() -> None:
     large = photograph(700, (50, 160)).resize((2800, 1200))
     (box,) = detect.find_faces(large)
-    assert np.allclose(box, (200, 200, 640, 640), atol=90)
+    assert np.allclose(box, (258, 274, 525, 525), atol=50)
 
 
-def test_a_cascade_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import cv2
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [
+        ((100, 100, 60, 80), (90, 100, 80, 80)),  # squared around its middle
+        ((-20, 10, 60, 80), (0, 10, 80, 80)),  # moved into the image
+        ((0, 0, 500, 400), (100, 0, 300, 300)),  # no larger than the image
+    ],
+)
+def test_a_cut_is_a_square_within_the_image(box, expected) -> None:
+    assert square(Face(box, 0.9), (400, 300), pad=1.0) == expected
 
-    detect._cascade.cache_clear()
-    monkeypatch.setattr(cv2.data, "haarcascades", f"{tmp_path}/")
-    try:
-        with pytest.raises(FersearchError, match="without its face detector") as error:
-            detect.find_faces(photograph(100))
-        assert "opencv-python-headless<5" in error.value.hint
-    finally:
-        detect._cascade.cache_clear()
+
+def test_a_detector_that_was_changed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = tmp_path / "centerface.onnx"
+    changed.write_bytes(detect.MODEL.read_bytes() + b"x")
+    monkeypatch.setattr(detect, "MODEL", changed)
+    with pytest.raises(FersearchError, match="is missing or was changed"):
+        FaceDetector.open()
+
+
+def constant(path: Path, outputs: dict[str, np.ndarray], size: tuple[int, int] = (64, 64)) -> Path:
+    """Write a network that gives the same outputs whatever it sees."""
+    nodes = [helper.make_node("Constant", [], [name], value=numpy_helper.from_array(a)) for name, a in outputs.items()]
+    entry = helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, *size])
+    exits = [helper.make_tensor_value_info(name, TensorProto.FLOAT, a.shape) for name, a in outputs.items()]
+    graph = helper.make_graph(nodes, "constant", [entry], exits)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    return path
+
+
+def yunet(path: Path) -> Path:
+    """Write a YuNet that sees one face of 16 x 24 pixels around (28, 20) on its grid of 8 pixels, told twice."""
+    outputs = {}
+    for stride in (8, 16, 32):
+        cells = (64 // stride) ** 2
+        outputs |= {f"{kind}_{stride}": np.zeros((1, cells, 1), np.float32) for kind in ("cls", "obj")}
+        outputs[f"bbox_{stride}"] = np.zeros((1, cells, 4), np.float32)
+    for place, score in ((2 * 8 + 3, 0.9), (2 * 8 + 4, 0.6)):  # row 2, columns 3 and 4
+        outputs["cls_8"][0, place] = outputs["obj_8"][0, place] = score
+        column = place % 8
+        outputs["bbox_8"][0, place] = (28 / 8 - column, 20 / 8 - 2, np.log(16 / 8), np.log(24 / 8))
+    return constant(path, outputs)
+
+
+def test_a_file_of_yunet_finds_faces_too(tmp_path: Path) -> None:
+    detector = FaceDetector.open(yunet(tmp_path / "yunet.onnx"))
+    (face,) = detector.find(photograph(128, height=128))  # twice as large as what the network sees
+    assert face.box == pytest.approx((40, 16, 32, 48), abs=0.1)
+    assert face.score == pytest.approx(0.9)
+
+
+def test_another_network_is_refused_and_what_is_expected_is_said(tmp_path: Path) -> None:
+    other = constant(tmp_path / "other.onnx", {"logits": np.zeros((1, 8), np.float32)})
+    with pytest.raises(UsageError, match="is no detector that is known here: its outputs are logits") as error:
+        FaceDetector.open(other)
+    assert "CenterFace" in error.value.hint
+    with pytest.raises(UsageError, match="there is no detector file"):
+        FaceDetector.open(tmp_path / "nothing.onnx")

@@ -11,7 +11,7 @@ from fersearch.data.preprocess import STEPS
 from fersearch.data.step_lists import boxed, cropped, declared, default_of, shaped, standard, told, with_preprocess
 from fersearch.data.steps import Annotation, Transform, annotation_of
 from fersearch.errors import DataError
-from tests.data.test_detect import photograph
+from tests.drawn_face import photograph
 
 ROWS, COLUMNS = np.mgrid[0:40, 0:60]
 RAMP = Image.fromarray((ROWS * 3 + COLUMNS).astype(np.uint8))  # 60 wide, 40 high

@@ -17,7 +17,7 @@ from fersearch.evaluation.photographs import Photographs, TrainedSteps
 from fersearch.evaluation.request import _cut_notes
 from fersearch.training.checkpoint import read_checkpoint, write_checkpoint
 from tests.api.test_predict_equals_evaluate import GREY, PLAIN, faces_in_photographs, oblong, trained
-from tests.data.test_detect import photograph
+from tests.drawn_face import photograph
 
 
 class Undeclared(Dataset):

@@ -12,7 +12,7 @@ from fersearch.context import notices
 from fersearch.errors import DataError, UsageError
 from fersearch.evaluation import predict
 from fersearch.training.checkpoint import read_checkpoint, write_checkpoint
-from tests.data.test_detect import photograph
+from tests.drawn_face import photograph
 
 
 @pytest.fixture(scope="module")
