@@ -18,8 +18,8 @@ BATCH = 64
 RUNS, WARM_UP = 200, 20
 
 
-def session_of(file: Path, threads: int | None = None) -> "onnxruntime.InferenceSession":
-    """Open an ONNX file on the CPU.
+def session_of(file: Path | bytes, threads: int | None = None) -> "onnxruntime.InferenceSession":
+    """Open an ONNX file, or the content of one, on the CPU.
 
     Raises:
         FersearchError: onnxruntime cannot read it.
@@ -31,9 +31,11 @@ def session_of(file: Path, threads: int | None = None) -> "onnxruntime.Inference
     if threads is not None:
         options.intra_op_num_threads = threads
     try:
-        return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        source = file if isinstance(file, bytes) else str(file)
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise FersearchError(f"{file} cannot be read by onnxruntime: {error}", "export it again") from error
+        name = "the model" if isinstance(file, bytes) else str(file)
+        raise FersearchError(f"{name} cannot be read by onnxruntime: {error}", "export it again") from error
 
 
 def run(session: "onnxruntime.InferenceSession", images: "Array") -> "Array":

@@ -24,6 +24,7 @@ import numpy.typing as npt
 from fersearch.components import Dataset, Raw
 from fersearch.data import digests
 from fersearch.data import options as dataset_options
+from fersearch.data.detect import DIGEST as DETECTOR
 from fersearch.data.folders import printable
 from fersearch.data.pictures import reshaped, steps_of
 from fersearch.data.preprocess import applied_to_all
@@ -220,7 +221,9 @@ def _key(dataset: Dataset, source: Path, files: Sequence[Path], chosen: Mapping[
 
 
 def _digest(steps: Steps) -> str:
-    return hashlib.sha256(json.dumps(steps, sort_keys=True).encode()).hexdigest()[:16]
+    """Return 16 hex digits for steps, and for the detector that finds the faces which they cut."""
+    facts = [steps, DETECTOR] if cut_of(steps) else steps
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @contextlib.contextmanager

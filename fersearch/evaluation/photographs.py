@@ -140,11 +140,12 @@ class Photographs:
         return [(self.transform(part), box) for part, box in zip(parts, boxes, strict=True)]
 
     def _boxes(self, image: Any) -> list[Box]:
-        from fersearch.data.detect import LONGEST, find_faces
+        from fersearch.data.detect import LONGEST, PAD, find_faces
 
         if self.faces is False or (self.faces is None and not self.transform.needs):
             return []
-        found = find_faces(image, self.detector, self.longest or LONGEST)
+        pad = 1.0 if self.transform.needs else PAD  # the steps have a margin of their own
+        found = find_faces(image, self.detector, self.longest or LONGEST, pad)
         return found if self.faces or not found else [max(found, key=lambda box: box[2] * box[3])]
 
     def notes(self) -> list[str]:

@@ -85,10 +85,23 @@ def test_a_file_of_yunet_finds_faces_too(tmp_path: Path) -> None:
     assert face.score == pytest.approx(0.9)
 
 
+def test_a_file_of_centerface_for_one_size_finds_faces_of_any(tmp_path: Path) -> None:
+    model = onnx.load(str(detect.MODEL))
+    for value in (model.graph.input[0], *model.graph.output):
+        for place, size in ((0, 10), (2, 32), (3, 32)):
+            value.type.tensor_type.shape.dim[place].dim_value = size
+    onnx.save(model, tmp_path / "fixed.onnx")
+    found = FaceDetector.open(tmp_path / "fixed.onnx").find(photograph(700, (50, 160)))
+    assert found == FaceDetector.open().find(photograph(700, (50, 160)))
+
+
 def test_another_network_is_refused_and_what_is_expected_is_said(tmp_path: Path) -> None:
     other = constant(tmp_path / "other.onnx", {"logits": np.zeros((1, 8), np.float32)})
     with pytest.raises(UsageError, match="is no detector that is known here: its outputs are logits") as error:
         FaceDetector.open(other)
     assert "CenterFace" in error.value.hint
+    (tmp_path / "text.onnx").write_text("no network")
+    with pytest.raises(UsageError, match="is not an ONNX file"):
+        FaceDetector.open(tmp_path / "text.onnx")
     with pytest.raises(UsageError, match="there is no detector file"):
         FaceDetector.open(tmp_path / "nothing.onnx")

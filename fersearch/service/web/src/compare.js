@@ -38,7 +38,7 @@ function Fronts({ names, charts }) {
   const xs = scale(all.map((one) => one.x), [BOX.left, BOX.right], first.metrics[x]?.log);
   const ys = scale(all.map((one) => one.y), [BOX.bottom, BOX.top], false);
   return html`<section class="card"><figure class="chart">
-    <svg viewBox="0 0 720 360" role="img" aria-label=${`Fronts of ${names.join(", ")}`}>
+    <svg viewBox="0 0 720 360" role="group" aria-label=${`Fronts of ${names.join(", ")}`}>
       <${Axes} xs=${xs} ys=${ys} x=${first.metrics[x]?.label ?? x} y=${first.metrics[y].label} box=${BOX} />
       ${fronts.map((front, i) => html`<g style=${{ color: `var(--${COLOURS[i % COLOURS.length]})` }}>
         <path class="curve" d=${front.map((one, j) => (j ? `H${xs.at(one.x)}V${ys.at(one.y)}` : `M${xs.at(one.x)} ${ys.at(one.y)}`)).join("")} />

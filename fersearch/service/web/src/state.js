@@ -68,6 +68,7 @@ function heard(event) {
   if (event.kind === "epoch") addEpoch(event);
   if (["ended", "stopped_early", "returned"].includes(event.kind)) dropTrial(event);
   if (LISTED.has(event.kind)) refreshSoon();
+  if (event.kind === "state") setTimeout(refreshSoon, 4000); // a driver has said that it ends before it is gone
   latest.value = event;
   for (const callback of listeners) callback(event);
 }

@@ -12,6 +12,8 @@ import { listen, live, me, queue, recall, refresh, throttled } from "./state.js"
 
 const CHANGING = new Set(["ended", "stopped_early", "front", "released", "state", "failed", "returned", "started"]);
 
+const LEAVING = 4000; // a driver has said that it ends before it is gone
+
 export function Study({ name }) {
   const detail = useFetched(() => get(studyPath(name)), [name]);
   const chart = useFetched(() => get(studyPath(name, "/chart")), [name]);
@@ -23,6 +25,7 @@ export function Study({ name }) {
     return listen((event) => {
       if (event.study !== name) return;
       if (CHANGING.has(event.kind)) again();
+      if (event.kind === "state") setTimeout(again, LEAVING);
       if (event.kind === "failed") setFailure({ message: `the run failed with exit code ${event.data.exit_code}`, hint: event.data.message });
     });
   }, [name]);

@@ -1,0 +1,56 @@
+"""A service in a process of its own, for tests that use it as people do."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import psutil
+
+COMMAND = (sys.executable, "-c", "from fersearch.cli import main; main()")
+
+
+class Served:
+    """A service in a process of its own, and a client that signed in by its link."""
+
+    def __init__(self, home: Path, port: str = "0") -> None:
+        self.env = {**os.environ, "FERSEARCH_HOME": str(home), "PYTHONUNBUFFERED": "1"}
+        self.log = home / f"serve-{time.monotonic_ns()}.log"
+        self.log.parent.mkdir(exist_ok=True)
+        with self.log.open("w") as log:
+            arguments = (*COMMAND, "serve", "--port", port, "--slots", "2")
+            self.process = subprocess.Popen(arguments, env=self.env, stdout=log, stderr=log)
+        link = wait_for(lambda: re.search(r"sign in: (http\S+)/\?token=(\S+)", self.log.read_text()))
+        self.address, self.token = link[1], link[2]
+        self.client = httpx.Client(base_url=self.address, follow_redirects=True, timeout=60)
+        self.client.get(f"/?token={self.token}")
+
+    def get(self, path: str) -> httpx.Response:
+        answer = self.client.get(f"/api/v1{path}")
+        assert answer.status_code == 200, answer.text
+        return answer
+
+    def kill(self, number: int) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(90)
+
+
+def wait_for(found: Callable[[], object], seconds: float = 120) -> object:
+    deadline = time.monotonic() + seconds
+    while not (result := found()):
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.2)
+    return result
+
+
+def kill_all(home: Path) -> None:
+    """End every process that works in a home."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("FERSEARCH_HOME") == str(home):
+                process.kill()

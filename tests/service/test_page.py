@@ -1,0 +1,160 @@
+"""The page as people use it: in a browser, from the link of the start to a face in front of a camera."""
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import which
+
+import numpy as np
+import pytest
+
+from fersearch.service.page import DIST
+from fersearch.service.web.build import build
+from tests.drawn_face import photograph
+from tests.service.served import Served, kill_all
+
+playwright = pytest.importorskip("playwright.sync_api")
+BROWSER = which("chromium") or which("chromium-browser") or which("google-chrome")
+FLAGS = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+WIDER = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
+    [...document.querySelectorAll("main *")].filter((one) => !one.closest(".scroll"))
+    .filter((one) => one.getBoundingClientRect().right > innerWidth)
+    .map((one) => one.outerHTML.slice(0, 100)).slice(0, 5)"""
+TRANSFER = 150_000
+"""Bytes of the first view at most, as they are sent."""
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="there is no Chromium here"),
+    pytest.mark.skipif(bool(build()), reason="the page is not built and npm is not at hand"),
+]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    home = tmp_path_factory.mktemp("page") / "home"
+    yield Served(home)
+    kill_all(home)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["playwright.Browser"]:
+    with playwright.sync_playwright() as started:
+        found = started.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        yield found
+        found.close()
+
+
+class Page:
+    """A page that is signed in, with the errors that its scripts raised."""
+
+    def __init__(self, browser: "playwright.Browser", served: Served, **options: object) -> None:
+        self.context = browser.new_context(permissions=["camera"], accept_downloads=True, **options)
+        self.page = self.context.new_page()
+        self.errors: list[str] = []
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.goto(f"{served.address}/?token={served.token}")
+        self.page.wait_for_selector("h1")
+
+    @property
+    def sent(self) -> int:
+        """The bytes that were sent to show the page, as they came over the wire."""
+        sizes = "performance.getEntries().map((one) => one.encodedBodySize ?? 0).reduce((a, b) => a + b)"
+        return int(self.page.evaluate(sizes))
+
+    def go(self, view: str) -> None:
+        self.page.evaluate(f"location.hash = {view!r}")
+        self.page.wait_for_selector("main h1")
+
+
+def test_a_study_from_the_form_to_the_face(browser: "playwright.Browser", served: Served, tmp_path: Path):
+    one = Page(browser, served)
+    page = one.page
+    assert "token" not in page.url
+    assert one.sent < TRANSFER
+    page.get_by_role("link", name="New study").click()
+    page.get_by_label("Name", exact=False).first.fill("formed")
+    page.locator("input[name=trials]").fill("0")
+    page.get_by_role("button", name="Create and run").click()
+    page.get_by_role("alert").get_by_text("trials: 0 is not above 0").wait_for()
+    page.locator("input[name=trials]").fill("12")
+    page.locator("input[name=epochs]").fill("2")
+    page.get_by_text("More options").click()
+    page.locator("input[name=limit]").fill("300")
+    page.locator("textarea").fill("batch_size = 32\nconvolutions = 1")
+    page.get_by_role("button", name="Create and run").click()
+    page.get_by_role("heading", name="formed").wait_for()
+    page.get_by_text("Running now").wait_for(timeout=60_000)
+    page.get_by_text("by Pareto fronts; the best").first.wait_for(timeout=120_000)
+    page.locator("h1 .badge.complete").wait_for(timeout=180_000)
+
+    page.locator("circle.front").first.focus()
+    page.locator(".selection h3").wait_for()
+    slider = page.locator(".sliders input:enabled").first
+    slider.fill("0")
+    command = page.locator(".command code").first.inner_text()
+    assert command.startswith("fersearch checkpoint pull formed --trial ")
+    with page.expect_download(timeout=90_000) as waiting:
+        page.get_by_role("link", name="Download ONNX").click()
+    model = tmp_path / "model.onnx"
+    waiting.value.save_as(model)
+    assert np.allclose(answers(model).sum(axis=1), 1, atol=1e-5)
+
+    page.get_by_role("link", name="Try it on a face").click()
+    photo = io.BytesIO()
+    photograph(500, (40, 180), (280, 150)).save(photo, "PNG")
+    page.locator("input[type=file]").set_input_files(
+        [{"name": "two.png", "mimeType": "image/png", "buffer": photo.getvalue()}]
+    )
+    page.locator(".answer .shares").nth(1).wait_for(timeout=60_000)
+    assert page.locator(".answer svg rect").count() == 2
+
+    page.get_by_role("button", name="Start the camera").click()
+    page.locator(".rate").get_by_text("frames a second").wait_for(timeout=30_000)
+    page.locator(".rate").get_by_text(re.compile(r"[1-9]\d*\.\d frames")).wait_for(timeout=30_000)
+    page.get_by_role("button", name="Stop").click()
+    assert one.errors == []
+
+
+def answers(model: Path) -> np.ndarray:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(model))
+    (entry,) = session.get_inputs()
+    images = np.random.default_rng(0).integers(0, 255, (3, *entry.shape[1:]), np.uint8)
+    found: np.ndarray = session.run(None, {entry.name: images})[0]
+    return found
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_every_view_is_accessible(browser: "playwright.Browser", served: Served, scheme: str, width: int):
+    from axe_playwright_python.sync_playwright import Axe
+
+    one = Page(browser, served, color_scheme=scheme, viewport={"width": width, "height": 800})
+    for view in ("#/", "#/study/formed", "#/trial/formed/0", "#/new", "#/face", "#/compare/formed"):
+        one.go(view)
+        one.page.wait_for_timeout(600)
+        found = Axe().run(one.page)
+        assert found.violations_count == 0, f"{view}: {found.generate_report()}"
+        wide = one.page.evaluate(WIDER)
+        assert wide == [], f"{view} is wider than the screen"
+    assert one.errors == []
+
+
+def test_it_goes_on_after_the_service_was_restarted(browser: "playwright.Browser", served: Served):
+    one = Page(browser, served)
+    one.page.get_by_text("live", exact=True).wait_for()
+    port = served.address.rpartition(":")[2]
+    served.kill(15)
+    one.page.get_by_text("not connected").wait_for(timeout=15_000)
+    again = Served(served.log.parent, port=port)
+    one.page.locator(".connection.live").wait_for(timeout=30_000)
+    one.go("#/compare/")
+    assert one.page.get_by_text("formed").count() > 0
+    again.kill(15)
+
+
+def test_the_page_is_a_few_files_that_are_kept_by_browsers(served: Served):
+    names = sorted(path.suffix for path in DIST.iterdir())
+    assert set(names) >= {".css", ".html", ".js"}
