@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fersearch.api.charts import chart_study, chart_trial
     from fersearch.api.checkpoints import list_checkpoints, pull_checkpoint
+    from fersearch.api.connecting import connect, disconnect, is_connected
     from fersearch.api.creating import check_file, create_from_data, create_from_file, create_study, study_schema
     from fersearch.api.datasets import (
         export_dataset,
@@ -21,7 +22,15 @@ if TYPE_CHECKING:
     from fersearch.api.export import export_study, write_export
     from fersearch.api.exports import export_checkpoint
     from fersearch.api.plugins import check_plugin, list_plugins, new_plugin, show_plugin
-    from fersearch.api.queueing import disk_by_owner, list_owners, list_queue, pause_study, queue_study, set_owner
+    from fersearch.api.queueing import (
+        disk_by_owner,
+        list_owners,
+        list_queue,
+        pause_study,
+        place_in_queue,
+        queue_study,
+        set_owner,
+    )
     from fersearch.api.reruns import rerun_trial
     from fersearch.api.run import run_study
     from fersearch.api.studies import (
@@ -56,11 +65,13 @@ _HOMES = {
     "check_run": "fersearch.engines.backends",
     "collect_garbage": "fersearch.maintenance.garbage",
     "compare_studies": "fersearch.report.comparison.compare",
+    "connect": "fersearch.api.connecting",
     "create_from_data": "fersearch.api.creating",
     "create_from_file": "fersearch.api.creating",
     "create_study": "fersearch.api.creating",
     "delete_study": "fersearch.api.studies",
     "diagnose": "fersearch.maintenance.doctor",
+    "disconnect": "fersearch.api.connecting",
     "disk_by_owner": "fersearch.api.queueing",
     "evaluate": "fersearch.evaluation.evaluate",
     "export_checkpoint": "fersearch.api.exports",
@@ -68,6 +79,7 @@ _HOMES = {
     "export_study": "fersearch.api.export",
     "front": "fersearch.api.studies",
     "importance": "fersearch.api.studies",
+    "is_connected": "fersearch.api.connecting",
     "list_checkpoints": "fersearch.api.checkpoints",
     "list_datasets": "fersearch.api.datasets",
     "list_owners": "fersearch.api.queueing",
@@ -82,6 +94,7 @@ _HOMES = {
     "new_plugin": "fersearch.api.plugins",
     "new_token": "fersearch.api.tokens",
     "pause_study": "fersearch.api.queueing",
+    "place_in_queue": "fersearch.api.queueing",
     "predict": "fersearch.evaluation.predict",
     "prepare_dataset": "fersearch.api.datasets",
     "pull_checkpoint": "fersearch.api.checkpoints",
@@ -114,11 +127,13 @@ __all__ = [
     "check_run",
     "collect_garbage",
     "compare_studies",
+    "connect",
     "create_from_data",
     "create_from_file",
     "create_study",
     "delete_study",
     "diagnose",
+    "disconnect",
     "disk_by_owner",
     "evaluate",
     "export_checkpoint",
@@ -126,6 +141,7 @@ __all__ = [
     "export_study",
     "front",
     "importance",
+    "is_connected",
     "list_checkpoints",
     "list_datasets",
     "list_owners",
@@ -140,6 +156,7 @@ __all__ = [
     "new_plugin",
     "new_token",
     "pause_study",
+    "place_in_queue",
     "predict",
     "prepare_dataset",
     "pull_checkpoint",
@@ -172,4 +189,8 @@ def __dir__() -> list[str]:
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'fersearch.api' has no attribute '{name}'")
+    from fersearch.api.connecting import remote_verb
+
+    if (verb := remote_verb(name)) is not None:
+        return verb
     return getattr(importlib.import_module(_HOMES[name]), name)

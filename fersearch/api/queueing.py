@@ -43,6 +43,12 @@ def list_queue(storage: str | None = None) -> list[Queued]:
         return store.queue()
 
 
+def place_in_queue(name: str, storage: str | None = None) -> int:
+    """Return the place of a study in the queue, from 1; 0 where it is not in it."""
+    names = [queued.study for queued in list_queue(storage)]
+    return names.index(name) + 1 if name in names else 0
+
+
 def list_owners(storage: str | None = None) -> dict[str, Owner]:
     """Return the owners with a weight or a limit of their own, by name."""
     with open_store(storage) as store:

@@ -44,7 +44,11 @@ def run_study(
     with open_store(storage) as store:
         study, store_changes = _changed(store, store.study(name), options.trials, keep)
         seconds = _seconds_left(study, options.timeout)
-        with Lease.take(store.database, study.id, study.name) as lease, backend(options, observer.note) as where:
+        resume = options.only_slots is None  # else a service runs it, which alone may resume a paused study
+        with (
+            Lease.take(store.database, study.id, study.name, resume) as lease,
+            backend(options, observer.note) as where,
+        ):
             run = Driver(store, study, where, options, observer, lease, seconds)
             run.on_settled = store_changes
             run.go()

@@ -11,6 +11,7 @@ import typer
 
 from fersearch import trust
 from fersearch.cli import checkpoint, command, dataset, doctor, ensemble, errors, inference, plugin, serve, study, trial
+from fersearch.errors import UsageError
 
 
 class Commands(command.Group):
@@ -49,6 +50,8 @@ NOUNS = {
     "plugin": plugin.app,
     "token": serve.tokens,
 }
+REMOTE = ("study", "trial", "checkpoint", "dataset", "plugin")
+"""Whose commands a service answers."""
 for noun, commands in NOUNS.items():
     command.build(commands)
     app.add_typer(commands, name=noun)
@@ -70,13 +73,32 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _common(
+    context: typer.Context,
     version: Annotated[  # noqa: ARG001
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks (as FERSEARCH_DEBUG=1).")] = False,
+    server: Annotated[
+        str | None,
+        typer.Option("--server", metavar="URL", help="Let a service do it; default FERSEARCH_SERVER."),
+    ] = None,
 ) -> None:
     if debug:
         os.environ["FERSEARCH_DEBUG"] = "1"
+    _connect(server or os.environ.get("FERSEARCH_SERVER"), context.invoked_subcommand)
+
+
+def _connect(server: str | None, command: str | None) -> None:
+    """Let the verbs talk to a service; UsageError for a command that works on this machine alone."""
+    if not server:
+        return
+    if command not in REMOTE:
+        raise UsageError(
+            f"'{command}' works on this machine and not with --server", f"with it: {', '.join(REMOTE)}; or leave it out"
+        )
+    from fersearch import api
+
+    api.connect(server, os.environ.get("FERSEARCH_TOKEN"))
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -68,6 +68,8 @@ def create(
         else:
             specs = [api.create_study(**given, plugins=plugins, storage=storage, progress=shown)]
     names = [spec.name for spec in specs]
+    if api.is_connected() and not no_run:
+        return _queued(names, options, as_json)
     if no_run:
         return _created(names, storage, as_json)
     return _run_each(names, options, how.verbose, storage=storage, as_json=as_json)
@@ -98,7 +100,38 @@ def run(
     seconds = flags.duration("--timeout", timeout)
     names = api.matching_studies([name], storage)
     options = how.options(trials=trials, timeout=seconds, keep=keep, data=data, accept_data_change=accept_data_change)
+    if api.is_connected():
+        return _queued(names, options, as_json)
     return _run_each(names, options, how.verbose, storage=storage, as_json=as_json)
+
+
+@app.command()
+@flat
+def resume(name: Name, *, how: RunFlags, storage: Storage = None, as_json: AsJson = False) -> int:
+    """Let a paused study go on: `study run` under another name."""
+    from fersearch import api
+
+    names = api.matching_studies([name], storage)
+    if api.is_connected():
+        return _queued(names, how.options(), as_json)
+    return _run_each(names, how.options(), how.verbose, storage=storage, as_json=as_json)
+
+
+@app.command()
+def pause(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
+    """Pause a study: its trials save and leave, and nobody runs it until it is resumed."""
+    from fersearch import api
+
+    paused = api.pause_study(name, storage)
+    if as_json:
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump(records.StudyPause(name=name, pausing=paused))
+    elif paused:
+        errors.echo(f"study '{name}' is paused; go on with: fersearch study resume {name}")
+    else:
+        errors.echo(f"study '{name}' neither runs nor waits in a queue")
 
 
 @app.command()
@@ -281,6 +314,27 @@ def _need(given: dict[str, Any]) -> None:
     if missing:
         hint = "name them: `fersearch plugin list`; or give a study file. To try it: --model cnn --dataset faces"
         raise UsageError(f"{' and '.join(missing)} missing", hint)
+
+
+def _queued(names: Sequence[str], options: "RunOptions", as_json: bool) -> int:
+    """Send studies to the queue of a service, and tell their places there."""
+    from fersearch import api
+
+    views = [api.run_study(name, options) for name in names]
+    if as_json:
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        details = [records.StudyDetail.of_view(view) for view in views]
+        dump(details if len(names) > 1 else details[0])
+        return 0
+    for view in views:
+        errors.echo(f"study '{view.name}' is {view.state.value}, {_place(api.place_in_queue(view.name))}")
+    return 0
+
+
+def _place(place: int) -> str:
+    return f"at place {place} of the queue" if place else "not in the queue any more"
 
 
 def _created(names: Sequence[str], storage: str | None, as_json: bool) -> int:

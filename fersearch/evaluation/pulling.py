@@ -64,10 +64,22 @@ def choose(store: Store, study: StudyRow, number: int | None, prefer: str | None
             "loosen --where" if where and TrialState.COMPLETE in states else f"see: fersearch trial list {study.name}"
         )
         raise UsageError(f"no trial of study '{study.name}' stands on the front", hint)
+    return preferred(found, prefer)
+
+
+def preferred(members: Front, prefer: str | None) -> Trial:
+    """Return the trial of a front that is best by a metric or is its `knee`; None: by the first objective.
+
+    Raises:
+        UsageError: nothing stands on the front, or there is no such metric.
+    """
+    if not members.trials:
+        hint = "loosen --where" if members.constraints else f"see: fersearch trial list {members.study}"
+        raise UsageError(f"no trial of study '{members.study}' stands on the front", hint)
     if prefer == "knee":
-        losses = [[o.loss(trial.values[o.metric]) for o in found.objectives] for trial in candidates]
-        return candidates[knee(losses)]
-    return _best(found, prefer) if prefer else candidates[0]
+        losses = [[o.loss(trial.values[o.metric]) for o in members.objectives] for trial in members.trials]
+        return members.trials[knee(losses)]
+    return _best(members, prefer) if prefer else members.trials[0]
 
 
 def require_checkpoint(study: str, trial: Trial) -> None:

@@ -85,7 +85,7 @@ class Supervisor:
 
     def step(self) -> None:
         """Look at the queue once: take out what is over, and share the slots among the rest."""
-        queue = [queued for queued in self._store.queue() if not self._is_over(queued)]
+        queue = [queued for queued in self._store.queue() if self._is_waiting(queued)]
         active = [queued for queued in queue if not queued.paused]
         demands = [Demand(one.study_id, one.owner, min(one.left, self.slots)) for one in active]
         limits = {name: Share(owner.weight, owner.max_slots) for name, owner in self._store.owners().items()}
@@ -113,24 +113,27 @@ class Supervisor:
             self._drivers[key] = DriverProcess(queued.study, slots, queued.options, self._settings)
             self._told[key] = list(slots)
 
-    def _is_over(self, queued: Queued) -> bool:
-        """Take a study out of the queue where its driver has ended it or failed; return whether it is out."""
+    def _is_waiting(self, queued: Queued) -> bool:
+        """Return whether a study of the queue runs or is to run, taking out one that is over or whose driver failed.
+
+        One whose driver has left just now is looked at again in the next step, by rows that are written then.
+        """
         driver = self._drivers.get(queued.study_id)
-        code = driver.exit_code if driver else None
-        if driver is not None and code is not None:
-            del self._drivers[queued.study_id]
-            self._told.pop(queued.study_id, None)
-            if code not in (0, INTERRUPTED) and not queued.running:
-                self._failed(queued, driver, code)
-                return True
-            if code == 0 and not queued.paused:  # its budget, or the time of this run, is used up
-                self._store.dequeue(queued.study_id)
-                return True
-        if queued.running or (driver is not None and code is None):
-            return False
-        if queued.finished or queued.left == 0:
+        if driver is not None:
+            return driver.exit_code is None or self._has_left(queued, driver, driver.exit_code)
+        if queued.over and not queued.running:
             self._store.dequeue(queued.study_id)
-            return True
+            return False
+        return True
+
+    def _has_left(self, queued: Queued, driver: DriverProcess, code: int) -> bool:
+        """Forget a driver that has ended; return False, for its study does not run in this step."""
+        del self._drivers[queued.study_id]
+        self._told.pop(queued.study_id, None)
+        if code == 0 and "timeout" in queued.options:  # the time of this run is used up
+            self._store.dequeue(queued.study_id)
+        elif code not in (0, INTERRUPTED) and not queued.running:
+            self._failed(queued, driver, code)
         return False
 
     def _failed(self, queued: Queued, driver: DriverProcess, code: int) -> None:

@@ -76,9 +76,12 @@ def add_request(connection: Connection, study_id: int, kind: str, payload: Mappi
     connection.execute(insert(control).values(row))
 
 
-def clear_state(connection: Connection, study_id: int) -> None:
-    """Remove the requests for a state of the study, and that it was finished, as a new run begins."""
-    connection.execute(delete(control).where(control.c.study_id == study_id, control.c.kind.in_(STATES)))
+def clear_state(connection: Connection, study_id: int, resume: bool = True) -> None:
+    """Remove the requests for a state of the study, and that it was finished, as a new run begins.
+
+    Without `resume` a pause stays.
+    """
+    withdraw(connection, study_id, *(kind for kind in STATES if resume or kind != PAUSE))
     connection.execute(update(studies).where(studies.c.id == study_id).values(finished=False))
 
 

@@ -56,8 +56,10 @@ class Lease:
         self._thread.start()
 
     @classmethod
-    def take(cls, database: Database, study_id: int, study_name: str) -> Self:
+    def take(cls, database: Database, study_id: int, study_name: str, resume: bool = True) -> Self:
         """Take the lease of a study; what an earlier run was asked to do is cleared.
+
+        Without `resume` a pause stays, as for a service, whose driver may have begun before somebody asked for it.
 
         Raises:
             StudyBusy: a living process holds it; the message names its host, pid and since when.
@@ -69,7 +71,7 @@ class Lease:
             row = asdict(Holder.this()) | {"study_id": study_id, "token": token}
             connection.execute(delete(leases).where(leases.c.study_id == study_id))
             connection.execute(insert(leases).values(**row, since=moment, last_beat_at=moment))
-            clear_state(connection, study_id)
+            clear_state(connection, study_id, resume)
         return cls(database, study_id, study_name, token)
 
     def beat(self) -> None:

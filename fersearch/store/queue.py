@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Row, func, select, update
 
 from fersearch.errors import UnknownName
 from fersearch.store.control import PAUSE, RUN, SLOTS, STATES, add_request, requested, withdraw
@@ -29,8 +29,8 @@ class Owner:
 class Queued:
     """A study that a service is to run.
 
-    `options` are fields of `RunOptions`; `left` is how many trials its budget has left; `running` whether a living
-    process drives it, with the slots `held` as its driver told last.
+    `options` are fields of `RunOptions`; `left` is how many trials its budget has left; `over` whether nothing is left
+    to do; `running` whether a living process drives it, with the slots `held` as its driver told last.
     """
 
     study_id: int
@@ -41,7 +41,7 @@ class Queued:
     left: int = 0
     paused: bool = False
     running: bool = False
-    finished: bool = False
+    over: bool = False
     held: tuple[int, ...] = ()
 
 
@@ -114,7 +114,7 @@ class QueueQueries:
                 left=max(0, StudySpec.from_json(row.spec).budget.trials - ended.get(row.id_1, 0)),
                 paused=PAUSE in requests.get(row.id_1, ()),
                 running=row.id_1 in running,
-                finished=row.finished,
+                over=_is_over(row, ended.get(row.id_1, 0)),
                 held=held.get(row.id_1, ()) if row.id_1 in running else (),
             )
             for row in waiting
@@ -147,6 +147,11 @@ def _id_of(connection: Connection, name: str) -> int:
     if study_id is None:
         raise UnknownName(f"unknown study '{name}'", "see: fersearch study list")
     return int(study_id)
+
+
+def _is_over(row: Row[Any], ended: int) -> bool:
+    budget = StudySpec.from_json(row.spec).budget
+    return bool(row.finished) or budget.used_up(ended, row.seconds_run)
 
 
 def _held(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[int, ...]]:

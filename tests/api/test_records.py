@@ -128,6 +128,7 @@ EXAMPLES: dict[str, Callable[[], "records.Record | list[records.Record]"]] = {
     "study_detail": lambda: records.StudyDetail.of_view(VIEW),
     "study_run": lambda: records.StudyRun.of_run(VIEW, Front("cnn-faces", [TRIAL], OBJECTIVES, {})),
     "study_stop": lambda: records.StudyStop(name="cnn-faces", stopping=True),
+    "study_pause": lambda: records.StudyPause(name="cnn-faces", pausing=True),
     "trial": lambda: records.Trial.of(TRIAL),
     "trial_detail": lambda: records.TrialDetail.of_view(TrialView(TRIAL, HISTORY)),
     "trial_running": lambda: records.TrialDetail.of_view(TrialView(RUNNING, [])),

@@ -137,6 +137,28 @@ def test_a_paused_study_waits_at_its_place(store: Store, supervisor: Supervisor)
 def test_a_study_whose_budget_is_used_up_leaves_the_queue(store: Store, supervisor: Supervisor):
     queue(store, "a", "ada")
     supervisor.step()
+    store.set_finished(store.study("a").id)
+    Driver.started[0].exit_code = 0
+    supervisor.step()
+    supervisor.step()
+    assert store.queue() == []
+    assert len(Driver.started) == 1
+
+
+def test_a_study_that_is_resumed_while_its_driver_leaves_goes_on(store: Store, supervisor: Supervisor):
+    queue(store, "a", "ada")
+    supervisor.step()
+    store.pause("a")
+    store.enqueue("a", {})
+    Driver.started[0].exit_code = 0  # as the pause had asked
+    supervisor.step()
+    supervisor.step()
+    assert [driver.study for driver in Driver.started] == ["a", "a"]
+
+
+def test_a_run_whose_own_time_is_up_leaves_the_queue(store: Store, supervisor: Supervisor):
+    queue(store, "a", "ada", timeout=60)
+    supervisor.step()
     Driver.started[0].exit_code = 0
     supervisor.step()
     assert store.queue() == []
@@ -146,6 +168,7 @@ def test_an_interrupted_driver_is_started_again(store: Store, supervisor: Superv
     queue(store, "a", "ada")
     supervisor.step()
     Driver.started[0].exit_code = 130
+    supervisor.step()
     supervisor.step()
     assert [driver.study for driver in Driver.started] == ["a", "a"]
 
@@ -168,6 +191,18 @@ def test_at_the_end_drivers_save_and_the_queue_stays(store: Store, supervisor: S
     supervisor.close()
     assert Driver.started[0].stopped
     assert [one.study for one in store.queue()] == ["a"]
+
+
+def test_a_pause_that_comes_before_the_drivers_lease_is_heeded(store: Store):
+    queue(store, "a", "ada")
+    store.pause("a")
+    study = store.study("a")
+    with Lease.take(store.database, study.id, "a", resume=False), store.control(study.id) as control:
+        control._fetch()
+        assert [request.kind for request in control.take()] == [PAUSE]
+    with Lease.take(store.database, study.id, "a"), store.control(study.id) as control:
+        control._fetch()
+        assert control.take() == []
 
 
 def test_a_request_to_run_is_no_request_to_the_driver(store: Store):

@@ -31,7 +31,7 @@ from fersearch.api.records.datasets import (
     SystemCheck,
 )
 from fersearch.api.records.service import Disk, Event, Importance, NewToken, Owner, QueueEntry, Token
-from fersearch.api.records.studies import Study, StudyDetail, StudyRun, StudyStop
+from fersearch.api.records.studies import Study, StudyDetail, StudyPause, StudyRun, StudyStop
 from fersearch.api.records.trials import Rerun, Trial, TrialDetail
 
 __all__ = [
@@ -63,6 +63,7 @@ __all__ = [
     "Study",
     "StudyChart",
     "StudyDetail",
+    "StudyPause",
     "StudyRun",
     "StudyStop",
     "Sweep",

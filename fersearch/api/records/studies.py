@@ -139,6 +139,13 @@ class StudyStop(Record):
     stopping: bool = Field(description="Whether a living driver was asked; without one nothing is stored")
 
 
+class StudyPause(Record):
+    """What `study pause` did."""
+
+    name: str
+    pausing: bool = Field(description="Whether it ran or waited in a queue; else nothing is stored")
+
+
 def _detail(view: "StudyView") -> dict[str, Any]:
     spec = view.spec
     dimensions: Mapping[str, Dimension] = spec.space.dimensions

@@ -113,6 +113,12 @@ def _chart(name: str, storage: str | None) -> records.StudyChart:
     return records.StudyChart.of(api.chart_study(name, storage))
 
 
+@router.get("/{name:path}/spec")
+def study_spec(request: Request, name: str, _: Reader) -> dict[str, Any]:
+    """Return what a study was asked to do, as the database keeps it."""
+    return api.study_spec(name, _storage(request)).to_json()
+
+
 @router.get("/{name:path}/importance")
 async def importance(request: Request, name: str, _: Reader) -> records.Importance:
     """Return how much each parameter decides about each objective."""

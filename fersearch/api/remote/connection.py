@@ -1,0 +1,96 @@
+"""Requests to a service, and its errors as those of this machine."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+from fersearch.errors import FersearchError, StoreUnavailable, StudyBusy, StudyFileError, UnknownName, UsageError
+
+TIMEOUT = httpx.Timeout(600.0, connect=10.0)  # creating a study may decode a dataset first
+ERRORS: dict[int, type[FersearchError]] = {404: UnknownName, 409: StudyBusy, 413: UsageError, 422: UsageError}
+PIECE = 2**20
+
+
+class Connection:
+    """A service at a URL, to which a token lets somebody in."""
+
+    def __init__(self, url: str, token: str | None) -> None:
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+            raise UsageError(f"'{url}' is not the address of a service", "write it as http://HOST:PORT")
+        self.url = url.rstrip("/")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._client = httpx.Client(base_url=f"{self.url}/api/v1/", headers=headers, timeout=TIMEOUT)
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._client.close()
+
+    def get(self, path: str, **params: Any) -> Any:
+        """Return the JSON of a path below `/api/v1/`."""
+        return self._send("GET", path, params=params).json()
+
+    def pages(self, path: str, limit: int = 10_000) -> list[Any]:
+        """Return a whole list, page by page."""
+        rows: list[Any] = []
+        while True:
+            page = self.get(path, limit=limit, offset=len(rows))
+            rows += page
+            if len(page) < limit:
+                return rows
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Send JSON and return the answer's."""
+        return self._send("POST", path, json={} if body is None else body).json()
+
+    def delete(self, path: str) -> None:
+        """Delete what is at a path."""
+        self._send("DELETE", path)
+
+    def download(self, path: str, file: Path, digest: str) -> None:
+        """Write what is at a path to a file, of which the SHA-256 is known.
+
+        Raises:
+            FersearchError: something else came.
+        """
+        sha = hashlib.sha256()
+        with self._client.stream("GET", path) as answer, file.open("wb") as out:
+            if answer.is_error:
+                answer.read()
+                raise self._error(answer)
+            for piece in answer.iter_bytes(PIECE):
+                sha.update(piece)
+                out.write(piece)
+        if sha.hexdigest() != digest:
+            raise FersearchError(f"what {self.url} sent is not the checkpoint {digest[:12]}", "try again")
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            answer = self._client.request(method, path, **options)
+        except httpx.HTTPError as error:
+            hint = "see that it runs (fersearch serve), and that --server or FERSEARCH_SERVER names it"
+            raise StoreUnavailable(f"the service at {self.url} does not answer: {error}", hint) from None
+        if answer.is_error:
+            raise self._error(answer)
+        return answer
+
+    def _error(self, answer: httpx.Response) -> FersearchError:
+        """Return a problem of the service as the error that it was there."""
+        try:
+            problem = answer.json()
+            detail, hint, mistakes = problem["detail"], problem.get("hint", ""), problem.get("mistakes", ())
+        except (ValueError, KeyError, TypeError):
+            return FersearchError(f"{self.url} answered {answer.status_code}", "is it a service of fersearch?")
+        if answer.status_code == 401:
+            return UsageError(f"{self.url}: {detail}", "set FERSEARCH_TOKEN; fersearch token new NAME makes one there")
+        if mistakes:
+            return StudyFileError(detail.partition(":")[0], mistakes)
+        return ERRORS.get(answer.status_code, FersearchError)(detail, hint)
+
+
+def study_path(name: str, rest: str = "") -> str:
+    """Return the path of a study, or of something of it."""
+    return f"studies/{quote(name)}{rest}"

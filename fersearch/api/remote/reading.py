@@ -1,0 +1,99 @@
+"""Records of a service as the frozen records that the verbs return here."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from fersearch.api.studies import StudyView, TrialView
+from fersearch.store import Look, StudySummary
+from fersearch.study import Objective, StudySpec, StudyState
+from fersearch.trial import Attempt, Epoch, Reason, Trial, TrialState
+
+Json = Mapping[str, Any]
+
+
+def summary(data: Json) -> StudySummary:
+    """Read a study of a list."""
+    return StudySummary(
+        name=data["name"],
+        objectives=tuple(objective(text) for text in data["objectives"]),
+        counts=data["counts"],
+        created=moment(data["created"]),
+        model=data["model"],
+        dataset=data["dataset"],
+        looks=tuple(map(look, data["looks"])),
+        storage=data["storage"],
+        state=StudyState(data["state"]),
+        owner=data["owner"],
+    )
+
+
+def view(data: Json, spec: StudySpec) -> StudyView:
+    """Read a study with what it was asked to do."""
+    return StudyView(
+        name=data["name"],
+        spec=spec,
+        created=moment(data["created"]),
+        counts=data["counts"],
+        storage=data["storage"],
+        looks=[look(one) for one in data["looks"]],
+        baseline=data["baseline"],
+        seconds=data["seconds"],
+        environments=(),
+        timing=data["timing"],
+        data=data["data"],
+        plugins=data["plugins"],
+        state=StudyState(data["state"]),
+        owner=data["owner"],
+    )
+
+
+def trial(data: Json) -> Trial:
+    """Read a trial, of a list or in detail."""
+    attempts = tuple(map(attempt, data["attempts"])) if "attempts" in data else ()
+    if not attempts and data["reason"]:
+        attempts = (Attempt(1, Reason(data["reason"])),)
+    return Trial(
+        number=data["number"],
+        params=data["params"],
+        state=TrialState(data["state"]),
+        values={name: float("nan") if value is None else value for name, value in data["values"].items()},
+        epochs=data["epochs"],
+        kept_epoch=data.get("kept_epoch"),
+        checkpoint=data["checkpoint"],
+        attempts=attempts,
+        verdict=data.get("verdict") or {},
+        released=data.get("released", ""),
+        data_digest=data["data"] or "",
+    )
+
+
+def trial_view(data: Json) -> TrialView:
+    """Read a trial with its epochs."""
+    epochs = [
+        Epoch(one["epoch"], one["values"], one["seconds"], one["cpu_seconds"], round=one["round"])
+        for one in data["history"]
+    ]
+    return TrialView(trial(data), epochs)
+
+
+def attempt(data: Json) -> Attempt:
+    """Read an attempt."""
+    reason = Reason(data["reason"]) if data["reason"] else None
+    return Attempt(**{**{name: data[name] for name in data if name != "reason"}, "reason": reason})
+
+
+def look(data: Json) -> Look:
+    """Read an opening of a split."""
+    return Look(**{**data, "looked": moment(data["looked"])})
+
+
+def objective(text: str) -> Objective:
+    """Read `METRIC:max` or `METRIC:min`."""
+    metric, _, direction = text.partition(":")
+    return Objective(metric, "max" if direction == "max" else "min")
+
+
+def moment(text: str) -> datetime:
+    """Read a moment of ISO 8601."""
+    return datetime.fromisoformat(text)

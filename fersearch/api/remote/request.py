@@ -1,0 +1,55 @@
+"""Keywords of `create_study` as the data of a study file, which a service takes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fersearch.errors import UsageError
+from fersearch.study_options import BY_NAME
+
+OPTIONS_OF_DATASET = ("image_size", "channels", "target")
+
+
+def body_of(given: Mapping[str, Any], file: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return a study file's data with keywords over it.
+
+    Raises:
+        UsageError: a keyword is about this machine.
+    """
+    body = {name: dict(value) if isinstance(value, Mapping) else value for name, value in (file or {}).items()}
+    for name, value in given.items():
+        if value in (None, (), [], {}) or name == "progress":
+            continue
+        if name == "plugins":
+            raise UsageError(
+                "--plugin was given with --server, which takes no code", "install it where the service runs"
+            )
+        _put(body, name, value)
+    return body
+
+
+def _put(body: dict[str, Any], name: str, value: Any) -> None:
+    if name == "settings":
+        body["space"] = {**body.get("space", {}), **value}
+        return
+    if name in ("dataset", "dataset_options", "data", *OPTIONS_OF_DATASET):
+        _put_dataset(body, name, value)
+        return
+    table, key = BY_NAME[name].place
+    place = body.setdefault(table, {}) if table else body
+    place[key] = list(value) if isinstance(value, tuple) else value
+
+
+def _put_dataset(body: dict[str, Any], name: str, value: Any) -> None:
+    """Write a dataset's name, folder or option; another dataset leaves the file's behind."""
+    section = body.get("dataset", {})
+    section = {"name": section} if isinstance(section, str) else dict(section) if isinstance(section, Mapping) else {}
+    if name == "dataset":
+        section = {"name": value} if section.get("name") != value else section
+        body.pop("data", None)
+    elif name == "data":
+        body.pop("data", None)
+        section["data"] = str(value)
+    else:
+        more = value if name == "dataset_options" else {name: value}
+        section["options"] = {**section.get("options", {}), **more}
+    body["dataset"] = section

@@ -1,0 +1,153 @@
+"""The verbs talk to a service and return what they return on this machine; what it lacks is refused, not done here."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from fersearch import api
+from fersearch.api.remote.request import body_of
+from fersearch.cli import run
+from fersearch.errors import NameTaken, StoreUnavailable, StudyBusy, StudyFileError, UnknownName, UsageError
+from fersearch.run_options import RunOptions
+from tests.service.served import Served, kill_all, wait_for
+
+URL = "http://127.0.0.1"
+
+
+@pytest.fixture(scope="module")
+def served(small_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A service in a process of its own, on a copy of the home that has the finished study `small`."""
+    home = shutil.copytree(small_home, tmp_path_factory.mktemp("served") / "home")
+    yield Served(home)
+    kill_all(home)
+
+
+@pytest.fixture
+def remote(served: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the verbs talk to the service, and work on its home where they do not."""
+    monkeypatch.setenv("FERSEARCH_HOME", str(served.log.parent))
+    api.connect(served.address, served.token)
+    yield
+    api.disconnect()
+
+
+def here(verb: str, *arguments: object, **options: object) -> object:
+    """Return what a verb gives on this machine."""
+    from fersearch.api.connecting import _connected
+
+    kept = list(_connected)
+    _connected.clear()
+    try:
+        return getattr(api, verb)(*arguments, **options)
+    finally:
+        _connected[:] = kept
+
+
+def test_lists_and_fronts_are_those_of_the_machine_itself(remote: None):
+    assert [one for one in api.list_studies() if one.name == "small"] == [
+        one for one in here("list_studies") if one.name == "small"
+    ]
+    theirs, own = api.show_study("small"), here("show_study", "small")
+    assert (theirs.spec, theirs.counts, theirs.state, theirs.data) == (own.spec, own.counts, own.state, own.data)
+    assert [(t.number, t.params, t.values) for t in api.list_trials("small")] == [
+        (t.number, t.params, t.values) for t in here("list_trials", "small")
+    ]
+    assert [one.number for one in api.front("small").trials] == [one.number for one in here("front", "small").trials]
+    assert api.list_checkpoints("small") == here("list_checkpoints", "small")
+    view = api.show_trial("small", 1)
+    assert [epoch.values for epoch in view.history] == [
+        epoch.values for epoch in here("show_trial", "small", 1).history
+    ]
+
+
+def test_a_checkpoint_is_pulled_as_on_the_machine_itself(remote: None, tmp_path: Path):
+    pulled = api.pull_checkpoint("small", out=tmp_path / "remote")
+    own = here("pull_checkpoint", "small", out=tmp_path / "own")
+    assert pulled.trial == own.trial
+    names = sorted(path.name for path in own.path.iterdir())
+    assert sorted(path.name for path in pulled.path.iterdir()) == names
+    assert (pulled.path / "model.safetensors").read_bytes() == (own.path / "model.safetensors").read_bytes()
+    cards = [(path / "card.json").read_text().replace("remote", "own") for path in (pulled.path, own.path)]
+    assert cards[0] == cards[1]
+
+
+def test_a_study_is_created_queued_paused_and_deleted_there(remote: None):
+    spec = api.create_study("cnn", "faces", name="sent", trials=3, epochs="2", settings={"optimizer": "adam"})
+    assert (spec.name, spec.budget.trials) == ("sent", 3)
+    assert api.run_study("sent", RunOptions(trials=500)).state in ("queued", "running")
+    assert api.place_in_queue("sent") == 1
+    assert api.pause_study("sent")
+    wait_for(lambda: api.show_study("sent").state == "paused")
+    assert api.stop_study("sent")
+    wait_for(deleted)
+    with pytest.raises(UnknownName, match="unknown study 'sent'"):
+        api.show_study("sent")
+
+
+def deleted() -> bool:
+    """Delete the study, once a driver that was about to begin has left."""
+    try:
+        api.delete_study("sent")
+    except StudyBusy:
+        return False
+    return True
+
+
+def test_errors_are_those_of_the_machine_itself(remote: None):
+    with pytest.raises(StudyFileError) as error:
+        api.create_study("cnm", "faces", trials=3, sampler="random", seed=1, limit=5)
+    assert sorted(line.partition(":")[0] for line in error.value.mistakes) == ["limit", "model"]
+    with pytest.raises((NameTaken, StudyBusy)):
+        api.create_study("cnn", "faces", name="small")
+    with pytest.raises(UsageError, match="the service decides about --slots"):
+        api.run_study("small", slots=3)
+    with pytest.raises(UsageError, match="--storage was given with --server"):
+        api.list_studies("sqlite:///x.db")
+
+
+def test_what_a_service_lacks_is_refused_and_not_done_here(remote: None):
+    with pytest.raises(UsageError, match="a service does not offer 'write_report'"):
+        api.write_report("small", Path("report"))
+
+
+def test_a_command_of_this_machine_is_refused_with_a_server(monkeypatch, capsys):
+    monkeypatch.setenv("FERSEARCH_SERVER", URL)
+    assert run(["doctor"]) == 2
+    assert "'doctor' works on this machine and not with --server" in capsys.readouterr().err
+
+
+def test_a_service_that_does_not_answer_is_told(monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise httpx.ConnectError("connection refused")
+
+    monkeypatch.setattr(httpx.Client, "request", refuse)
+    api.connect(URL)
+    try:
+        with pytest.raises(StoreUnavailable, match="does not answer: connection refused"):
+            api.list_studies()
+    finally:
+        api.disconnect()
+
+
+@pytest.mark.parametrize("url", ["lab", "ftp://lab", "http://"])
+def test_what_is_no_address_is_refused(url: str):
+    with pytest.raises(UsageError, match="is not the address of a service"):
+        api.connect(url)
+
+
+@pytest.mark.parametrize(
+    ("given", "file", "body"),
+    [
+        ({"model": "cnn", "dataset": "faces"}, None, {"model": "cnn", "dataset": {"name": "faces"}}),
+        ({"settings": {"width": "1"}}, {"space": {"dropout": 0.1}}, {"space": {"dropout": 0.1, "width": "1"}}),
+        ({"folds": 3}, None, {"protocol": {"folds": 3}}),
+        ({"dataset": "jaffe"}, {"dataset": {"name": "faces", "options": {"train": 9}}}, {"dataset": {"name": "jaffe"}}),
+        ({"image_size": 64}, {"dataset": "faces"}, {"dataset": {"name": "faces", "options": {"image_size": 64}}}),
+        ({"ratios": (0.6, 0.2, 0.2)}, {}, {"protocol": {"ratios": [0.6, 0.2, 0.2]}}),
+    ],
+)  # fmt: skip
+def test_flags_go_over_a_file(given, file, body):
+    assert body_of(given, file) == body
