@@ -1,5 +1,7 @@
 """Predicting piece by piece, for whoever shows how far it has come."""
 
+from fersearch.data.video import film
+from fersearch.evaluation.frames import FrameAnswer, FrameRows, frames_csv, predict_frames
 from fersearch.evaluation.predict import (
     Prediction,
     Rows,
@@ -13,13 +15,18 @@ from fersearch.evaluation.predict import (
 )
 
 __all__ = [
+    "FrameAnswer",
+    "FrameRows",
     "Prediction",
     "Rows",
     "Unreadable",
     "check_plot",
     "classes_of",
     "csv_of",
+    "film",
+    "frames_csv",
     "images_in",
     "plot_predictions",
+    "predict_frames",
     "predictions",
 ]

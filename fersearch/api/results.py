@@ -8,6 +8,7 @@ from fersearch.data.verify import Report
 from fersearch.engines.rerun import Compared, Rerun
 from fersearch.ensembles.building import Ensemble
 from fersearch.evaluation.evaluate import CheckpointEvaluation, EvaluationView
+from fersearch.evaluation.frames import FrameAnswer
 from fersearch.evaluation.predict import Prediction
 from fersearch.evaluation.pulling import Pulled
 from fersearch.evaluation.serving import Answer
@@ -37,6 +38,7 @@ __all__ = [
     "EvaluationView",
     "Exported",
     "ExportedModel",
+    "FrameAnswer",
     "Front",
     "Garbage",
     "Grid",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fersearch.api.predicting import Prediction, Rows, Unreadable
 
 
+FILM = "Films and cameras"
 Checkpoint = Annotated[
     Path, typer.Argument(metavar="CHECKPOINT", help="The folder of a pulled checkpoint, or its weights file.")
 ]
@@ -44,12 +45,38 @@ def predict(
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw images and bars into a .png or .svg file.")
     ] = None,
+    video: Annotated[
+        Path | None, typer.Option("--video", metavar="FILE", rich_help_panel=FILM, help="The frames of a video file.")
+    ] = None,
+    camera: Annotated[
+        int | None, typer.Option("--camera", metavar="N", rich_help_panel=FILM, help="A camera's; the first is 0.")
+    ] = None,
+    every: Annotated[
+        int, typer.Option("--every", metavar="N", rich_help_panel=FILM, help="Take only each Nth frame.")
+    ] = 1,
+    most: Annotated[
+        int | None, typer.Option("--frames", metavar="N", rich_help_panel=FILM, help="End after so many frames.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", rich_help_panel=FILM, help="Write an .mp4 or .gif.")
+    ] = None,
     force: Force = False,
     trust_plugin: Trust = False,
     as_json: AsJson = False,
-) -> None:
-    """Tell the expression on images."""
+) -> int:
+    """Tell the expression on images, on the frames of a film, or before a camera."""
     from fersearch.api import predicting
+
+    if video is not None or camera is not None:
+        if images or folder or plot or (video is not None and camera is not None):
+            raise UsageError("--video and --camera take one source and no images", "run predict once for each")
+        from fersearch.cli.film import FilmRequest, predict_film
+
+        source = video if video is not None else camera or 0
+        where = (csv, out, force, trust_plugin, as_json)
+        return predict_film(FilmRequest(checkpoint, source, every, most, faces is not False, detector, *where))
+    if out or most or every != 1:
+        raise UsageError("--out, --every and --frames belong to --video or --camera", "name one, or leave them out")
     from fersearch.cli import progress, render, render_models
 
     paths = [*(images or ()), *(predicting.images_in(folder) if folder else ())]
@@ -77,8 +104,7 @@ def predict(
         render.show(render_models.predictions(kept, bool(faces)))
     for one in unreadable:
         errors.tell(one.reason.message, one.reason.hint)
-    if unreadable:
-        raise typer.Exit(1)
+    return int(bool(unreadable))
 
 
 @flat

@@ -11,6 +11,7 @@ from fersearch.checkpoint_folder import card_of, open_checkpoint, trusted_regist
 from fersearch.components import Task
 from fersearch.context import notices
 from fersearch.errors import DataError, UsageError
+from fersearch.evaluation.calibration import calibrated, temperature_of
 from fersearch.evaluation.photographs import Photographs, TrainedSteps
 from fersearch.files import atomic_path, refuse_existing_file, write_atomic
 
@@ -49,6 +50,16 @@ class Unreadable:
 
     image: str
     reason: DataError
+
+
+def named(
+    image: str, classes: Sequence[str], shares: "Iterable[np.ndarray[Any, Any]]", boxes: Sequence[Box | None]
+) -> list[Prediction]:
+    """Return class shares, one array for each face of an image, as predictions."""
+    return [
+        Prediction(image, classes[int(one.argmax())], dict(zip(classes, map(float, one), strict=True)), box)
+        for one, box in zip(shares, boxes, strict=True)
+    ]
 
 
 def predict(
@@ -91,14 +102,14 @@ def predictions(
     """
     import numpy as np
 
-    restored, steps = _opened(checkpoint, trust_plugin)
+    restored, steps = opened_model(checkpoint, trust_plugin)
     photographs = Photographs(steps, faces, detector_of(detector))
-    task = restored.task
+    task, temperature = restored.task, temperature_of(restored.card)
     size = max(1, min(CHUNK, CHUNK_BYTES // (task.channels * task.image_size**2)))
     try:
         for chunk in _chunks(_parts(images, photographs), size):
             pixels = [part.pixels for part in chunk if isinstance(part, _Part)]
-            shares = iter(restored.probabilities(np.stack(pixels)) if pixels else ())
+            shares = iter(calibrated(restored.probabilities(np.stack(pixels)), temperature) if pixels else ())
             for part in chunk:
                 yield part if isinstance(part, Unreadable) else part.answered(task, next(shares))
     finally:
@@ -112,7 +123,9 @@ def detector_of(file: Path | None) -> "FaceDetector | None":
     return None if file is None else FaceDetector.open(file)
 
 
-def _opened(checkpoint: Path, trust_plugin: bool) -> "tuple[Restored | RestoredEnsemble | OnnxModel, TrainedSteps]":
+def opened_model(
+    checkpoint: Path, trust_plugin: bool
+) -> "tuple[Restored | RestoredEnsemble | OnnxModel, TrainedSteps]":
     """Return the model of a folder, the exported one where there is one, and the steps of its images."""
     from fersearch.export.onnx_model import OnnxModel, has_model
 
@@ -184,8 +197,7 @@ class _Part:
     box: Box | None
 
     def answered(self, task: Task, shares: "np.ndarray[Any, Any]") -> Prediction:
-        named = dict(zip(task.class_names, map(float, shares), strict=True))
-        return Prediction(self.image, task.class_names[int(shares.argmax())], named, self.box)
+        return named(self.image, task.class_names, [shares], [self.box])[0]
 
 
 def _parts(images: Iterable[Path], photographs: Photographs) -> Iterator[_Part | Unreadable]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fersearch.evaluation.calibration import calibrated, temperature_of
 from fersearch.evaluation.photographs import Photographs, TrainedSteps
-from fersearch.evaluation.predict import Prediction
+from fersearch.evaluation.predict import Prediction, named
 
 if TYPE_CHECKING:
     from fersearch.export.onnx_model import OnnxModel
@@ -59,10 +60,7 @@ class ServedModel:
         photographs = Photographs(self.steps, faces)
         image = upright_of(content, name, photographs.depth)
         parts = photographs.parts(image)
-        shares = self.model.probabilities(np.stack([pixels for pixels, _ in parts]))
-        names = self.model.task.class_names
-        predictions = [
-            Prediction(name, names[int(one.argmax())], dict(zip(names, map(float, one), strict=True)), box)
-            for one, (_, box) in zip(shares, parts, strict=True)
-        ]
+        raw = self.model.probabilities(np.stack([pixels for pixels, _ in parts]))
+        shares = calibrated(raw, temperature_of(self.card))
+        predictions = named(name, self.model.task.class_names, shares, [box for _, box in parts])
         return Answer(predictions, image.width, image.height, photographs.notes())

@@ -15,6 +15,7 @@ from fersearch import onnx_session
 from fersearch.artifacts import file_digest
 from fersearch.checkpoint_folder import CARD, is_ensemble, refuse_existing, trusted_registry, weights_file, whole_folder
 from fersearch.errors import FersearchError, UsageError, lookup
+from fersearch.evaluation.calibration import calibrated, temperature_of
 from fersearch.export import checks, images
 from fersearch.export.model_card import write_model_card
 from fersearch.files import write_atomic
@@ -78,7 +79,8 @@ def export(checkpoint: Path, asked: ExportRequest) -> ExportedModel:
         card = _card(checkpoint, weights, registry)
         shape = (int(card["image_size"]), int(card["channels"]))
         metadata = metadata_of(card, _digest(card))
-        write_graph(Graph.of(restored), shape, file, metadata, str(card["architecture"]))
+        temperature = temperature_of(restored.card)
+        write_graph(Graph.of(restored, temperature), shape, file, metadata, str(card["architecture"]))
         entry, file = _checked(restored, registry, checkpoint, file, asked)
         return _keep(checkpoint, card, entry, file, asked)
 
@@ -106,12 +108,14 @@ def _checked(
     compared = images.to_compare(
         checkpoint, restored.card, registry, asked.data, asked.storage, all_of_them=asked.quantize is not None
     )
-    expected = restored.probabilities(compared.pixels)
+    temperature = temperature_of(restored.card)
+    expected = calibrated(restored.probabilities(compared.pixels), temperature)
     answers = onnx_session.run(onnx_session.session_of(file), compared.pixels)
     parity = checks.parity(expected, answers, compared.source)
     entry: dict[str, Any] = {
         "file": FILES[asked.quantize],
         "opset": OPSET,
+        "temperature": temperature,
         "parity": asdict(parity),
         "quantization": None,
     }

@@ -26,11 +26,12 @@ MOST_IMAGES = 4096
 class Graph(nn.Module):
     """Takes uint8 images (n, height, width, channels), as the network saw them, and gives class shares (n, classes).
 
-    It holds the normalisation, the crop and the views of the trial, and the softmax.
+    It holds the normalisation, the crop and the views of the trial, and the softmax of logits divided by a temperature.
     """
 
-    def __init__(self, model: nn.Module, scale: Tensor, shift: Tensor) -> None:
+    def __init__(self, model: nn.Module, scale: Tensor, shift: Tensor, temperature: float = 1.0) -> None:
         super().__init__()
+        self.temperature = temperature
         self.scale: Tensor
         self.shift: Tensor
         self.register_buffer("scale", scale)
@@ -38,16 +39,17 @@ class Graph(nn.Module):
         self.model = model
 
     @classmethod
-    def of(cls, restored: Restored) -> Self:
+    def of(cls, restored: Restored, temperature: float = 1.0) -> Self:
         """Return the graph of a restored model, as its trial was judged."""
         card = restored.card
         pixels = Pixels.of(np.zeros((1, 1, 1, 1), np.uint8), card["mean"], card["std"], restored.device)
-        return cls(restored.judged(), pixels.scale, pixels.shift)
+        return cls(restored.judged(), pixels.scale, pixels.shift, temperature)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return class shares, float32."""
         batch = images.permute(0, 3, 1, 2).float() * self.scale + self.shift
-        shares: Tensor = self.model(batch).float().softmax(1)
+        logits = self.model(batch).float()
+        shares: Tensor = (logits if self.temperature == 1.0 else logits / self.temperature).softmax(1)
         return shares
 
 

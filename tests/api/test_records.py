@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from pydantic import ValidationError
 
 from fersearch.api import records
@@ -19,6 +20,7 @@ from fersearch.data.verify import Report
 from fersearch.engines.rerun import Changed, Compared, Rerun
 from fersearch.ensembles.building import Added, Ensemble, Member
 from fersearch.evaluation.evaluate import CheckpointEvaluation, EvaluationView
+from fersearch.evaluation.frames import FrameAnswer
 from fersearch.evaluation.predict import Prediction
 from fersearch.evaluation.pulling import Pulled
 from fersearch.evaluation.serving import Answer
@@ -176,6 +178,9 @@ EXAMPLES: dict[str, Callable[[], "records.Record | list[records.Record]"]] = {
     ),
     "importance": lambda: records.Importance(
         method="fANOVA", needed=10, objectives={"f1_macro": {"learning_rate": 0.75, "batch_size": 0.25}}
+    ),
+    "frame_prediction": lambda: records.FramePrediction.of(
+        FrameAnswer(12, 0.48, [PREDICTION], Image.new("RGB", (4, 4)))
     ),
     "uploaded_prediction": lambda: records.UploadedPrediction.of(
         "a.png", Answer([PREDICTION], 640, 480, ["no face was found"])

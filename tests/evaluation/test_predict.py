@@ -11,6 +11,7 @@ from fersearch import api
 from fersearch.context import notices
 from fersearch.errors import DataError, UsageError
 from fersearch.evaluation import predict
+from fersearch.evaluation.calibration import calibrated, temperature_of
 from fersearch.training.checkpoint import read_checkpoint, write_checkpoint
 from tests.drawn_face import photograph
 
@@ -98,7 +99,7 @@ def test_images_pass_through_what_the_training_images_did(album, pulled, tmp_pat
 
     (one,) = api.predict(tmp_path / "equalized.safetensors", [album / "two.png"])
     pixels = applied(decode(album / "two.png"), {"preprocess": "equalize"})
-    shares = api.load_checkpoint(pulled).probabilities(pixels[None])[0]
+    shares = calibrated(api.load_checkpoint(pulled).probabilities(pixels[None]), temperature_of(card))[0]
     assert list(one.probabilities.values()) == pytest.approx(shares.tolist(), abs=1e-5)
     assert one.probabilities != pytest.approx(api.predict(pulled, [album / "two.png"])[0].probabilities)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         CheckpointRow,
         EvaluationView,
         ExportedModel,
+        FrameAnswer,
         Pulled,
         Scores,
     )
@@ -139,6 +140,21 @@ class FacePrediction(Prediction):
         """Return the record of a prediction of a face."""
         box = list(one.box) if one.box else None
         return cls(image=str(one.image), label=one.label, probabilities=dict(one.probabilities), box=box)
+
+
+class FramePrediction(Record):
+    """What a model says about a frame of a film: one answer for each face, or one for the whole frame."""
+
+    frame: int = Field(description="Its number in the source, from 0")
+    seconds: float = Field(description="When it is shown")
+    faces: list[FacePrediction]
+
+    @classmethod
+    def of(cls, answer: "FrameAnswer") -> Self:
+        """Return the record of a frame's answers."""
+        return cls(
+            frame=answer.frame, seconds=answer.seconds, faces=[FacePrediction.of(one) for one in answer.predictions]
+        )
 
 
 class UploadedPrediction(Record):

@@ -4,13 +4,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from fersearch_metrics.averages import AVERAGES, harmonic
+from fersearch_metrics.calibration import CALIBRATION
 from fersearch_metrics.measured import MEASURED
 from fersearch_metrics.quality import QUALITY
 
 from fersearch import Evaluation, Metric
 from fersearch.testing import MetricSuite
 
-BY_NAME: dict[str, Metric] = {kind.name: kind() for kind in (*QUALITY, *AVERAGES, *MEASURED)}
+BY_NAME: dict[str, Metric] = {kind.name: kind() for kind in (*QUALITY, *AVERAGES, *CALIBRATION, *MEASURED)}
 
 
 @pytest.mark.parametrize("metric", BY_NAME.values(), ids=BY_NAME.keys())
@@ -62,11 +63,27 @@ PRECISION, RECALL = (1 + 0.5 + 0.5) / 3, (2 / 3 + 1 / 2 + 1) / 3
         ("recall_macro", RECALL),
         ("recall_weighted", 4 / 6),
         ("recall_micro", 4 / 6),
+        ("ece", 0.8 - 4 / 6),
         ("log_loss", -(4 * math.log(0.8) + 2 * math.log(0.1)) / 6),
     ],
 )
 def test_metrics_worked_out_by_hand(name: str, expected: float) -> None:
     assert value(name, GIVEN) == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_temperature_makes_a_model_as_sure_as_it_is_right() -> None:
+    """Two thirds are right at shares of .8, .1, .1: at 8 ** (1 / T) = 4 they are 2/3, 1/6, 1/6."""
+    assert value("temperature", GIVEN) == pytest.approx(math.log(8) / math.log(4), rel=1e-3)
+
+
+def test_a_model_that_is_always_right_cannot_be_too_sure() -> None:
+    assert value("temperature", evaluation([0, 1, 2], [0, 1, 2])) == pytest.approx(0.2, rel=0.01)
+
+
+def test_the_calibration_error_weighs_bins_by_their_images() -> None:
+    shares = np.array([[0.95, 0.05], [0.95, 0.05], [0.95, 0.05], [0.55, 0.45]], np.float32)
+    given = Evaluation(shares, np.array([0, 0, 1, 0]), ("a", "b"))
+    assert value("ece", given) == pytest.approx((3 * abs(2 / 3 - 0.95) + abs(1 - 0.55)) / 4, rel=1e-5)
 
 
 def test_the_harmonic_macro_f1_of_the_merged_four_class_study() -> None:
@@ -240,4 +257,4 @@ def test_what_a_trial_is_projected_and_reported_by() -> None:
     assert having("cumulative") == {"train_seconds", "cpu_seconds"}
     assert having("whole_trial") == {"train_seconds", "cpu_seconds", "peak_memory_mb", "mean_memory_mb"}
     assert having("measured") == having("log_scale")
-    assert lower == having("measured") | {"log_loss", "error_rate"}
+    assert lower == having("measured") | {"log_loss", "error_rate", "ece", "temperature"}

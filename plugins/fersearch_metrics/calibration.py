@@ -1,0 +1,74 @@
+"""Whether a model is as sure as it is right, and what would make it so."""
+
+from typing import TYPE_CHECKING
+
+from fersearch import Evaluation, Metric, hookimpl
+
+if TYPE_CHECKING:
+    import numpy as np
+
+BINS = 15
+SMALLEST = 1e-38  # of a share in float32: what a model excludes has no logarithm
+RANGE = (0.2, 5.0)  # of a temperature: beyond it a model says next to nothing, or is never wrong
+
+
+class ExpectedCalibrationError(Metric):
+    """The expected calibration error of the named class, in 15 bins of equal width.
+
+    Source: Guo, Pleiss, Sun, Weinberger: On Calibration of Modern Neural Networks, 2017 (arXiv:1706.04599).
+    """
+
+    name = "ece"
+    summary = "how far a model's sureness is from its accuracy: expected calibration error, 15 bins"
+    direction = "min"
+
+    def compute(self, evaluation: Evaluation) -> float:
+        import numpy as np
+
+        shares = evaluation.probabilities
+        sure, right = shares.max(1).astype(np.float64), shares.argmax(1) == evaluation.labels
+        bins = np.minimum((sure * BINS).astype(np.int64), BINS - 1)
+        gaps = np.bincount(bins, weights=right - sure, minlength=BINS)
+        return float(np.abs(gaps).sum() / len(sure))
+
+
+class Temperature(Metric):
+    """The temperature by which logits are divided so that the log loss is least; above 1 a model is too sure.
+
+    Class shares p become p ** (1 / T), scaled to sum to 1: no label changes. Source: as of `ece`.
+    """
+
+    name = "temperature"
+    summary = "what calibrates best: shares to the power of 1/T; above 1 the model is too sure"
+    direction = "min"
+
+    def compute(self, evaluation: Evaluation) -> float:
+        import numpy as np
+        from scipy.optimize import minimize_scalar
+
+        logits = np.log(np.maximum(evaluation.probabilities.astype(np.float64), SMALLEST))
+        rows = np.arange(len(logits))
+
+        def loss(log_temperature: float) -> float:
+            return _log_loss(logits / np.exp(log_temperature), rows, evaluation.labels)
+
+        found = minimize_scalar(loss, bounds=tuple(np.log(RANGE)), method="bounded", options={"xatol": 1e-3})
+        return float(np.exp(found.x))
+
+
+def _log_loss(logits: "np.ndarray", rows: "np.ndarray", labels: "np.ndarray") -> float:
+    import numpy as np
+
+    top = logits.max(1)
+    total = np.log(np.exp(logits - top[:, None]).sum(1)) + top
+    return float((total - logits[rows, labels]).mean())
+
+
+CALIBRATION = (ExpectedCalibrationError, Temperature)
+
+
+@hookimpl
+def register_metrics(register):
+    """Register them."""
+    for kind in CALIBRATION:
+        register(kind())
