@@ -25,12 +25,12 @@ def overtaken(monkeypatch: pytest.MonkeyPatch, times: int, **options: str) -> No
     """Let another process take the name between the look and the storing, so many times."""
     left, store_studies = [times], Store.create_studies
 
-    def create(store: Store, wanted: object) -> None:
+    def create(store: Store, wanted: object, owner: str) -> None:
         if left[0]:
             left[0] -= 1
             request = StudyRequest("cnn", "faces", **options)
             store.create_study(plan(request, components(), names=store.study_names()))
-        store_studies(store, wanted)
+        store_studies(store, wanted, owner)
 
     monkeypatch.setattr(Store, "create_studies", create)
 
