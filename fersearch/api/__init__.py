@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from fersearch.api.run import run_study
     from fersearch.api.studies import (
         delete_study,
+        export_to_optuna,
         front,
         importance,
         list_studies,
@@ -77,6 +78,7 @@ _HOMES = {
     "export_checkpoint": "fersearch.api.exports",
     "export_dataset": "fersearch.api.datasets",
     "export_study": "fersearch.api.export",
+    "export_to_optuna": "fersearch.api.studies",
     "front": "fersearch.api.studies",
     "importance": "fersearch.api.studies",
     "is_connected": "fersearch.api.connecting",
@@ -139,6 +141,7 @@ __all__ = [
     "export_checkpoint",
     "export_dataset",
     "export_study",
+    "export_to_optuna",
     "front",
     "importance",
     "is_connected",

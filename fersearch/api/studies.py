@@ -170,6 +170,24 @@ def to_optuna(name: str, storage: str | None = None) -> "optuna.Study":
         return convert(study.spec, store.trials(study.id), study.data_digest)
 
 
+def export_to_optuna(name: str, url: str, *, force: bool = False, storage: str | None = None) -> int:
+    """Write a study into an Optuna storage, for `optuna-dashboard`; return how many trials it has there.
+
+    Args:
+        url: an SQLAlchemy URL, as `sqlite:///optuna.db`; the storage is made where there is none.
+        force: replace a study of that name there.
+
+    Raises:
+        NameTaken: there is a study of that name in the storage.
+        StorageURLError: the storage cannot be opened.
+    """
+    from fersearch.search.optuna_export import write_to_storage
+
+    with open_store(storage) as store:
+        study = store.study(name)
+        return write_to_storage(study.spec, store.trials(study.id), url, study.data_digest, force=force)
+
+
 def importance(name: str, storage: str | None = None) -> dict[str, Any]:
     """Return how much each parameter decides about each objective.
 

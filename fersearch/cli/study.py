@@ -3,22 +3,20 @@
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
 from fersearch.cli import compare, completion, errors, flags
 from fersearch.cli.command import Group, examples, flat
 from fersearch.cli.flags import AsJson, Keep, RunFlags, Storage, StudyFlags, TrustStored, Yes
-from fersearch.errors import FersearchError, UsageError
+from fersearch.cli.running import queue_each, require_model_and_dataset, run_each, tell_created
+from fersearch.errors import UsageError
 from fersearch.escaping import masked_url, printable, safe
-from fersearch.home import pulled_folder
 
 if TYPE_CHECKING:
-    from fersearch.api.results import Front, StudyView
-    from fersearch.run_options import RunOptions
+    pass
 
 app = typer.Typer(cls=Group, help="Searches: create, run, look at and export them.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.", autocompletion=completion.studies)]
@@ -61,7 +59,7 @@ def create(
     options = how.options()
     api.check_run(options)
     if file is None:
-        _need(given)
+        require_model_and_dataset(given)
     with progress.preparation(render.console(stderr=True)) as shown:
         if file is not None:
             specs = api.create_from_file(file, given, plugins=plugins, storage=storage, progress=shown)
@@ -69,10 +67,10 @@ def create(
             specs = [api.create_study(**given, plugins=plugins, storage=storage, progress=shown)]
     names = [spec.name for spec in specs]
     if api.is_connected() and not no_run:
-        return _queued(names, options, as_json)
+        return queue_each(names, options, as_json)
     if no_run:
-        return _created(names, storage, as_json)
-    return _run_each(names, options, how.verbose, storage=storage, as_json=as_json)
+        return tell_created(names, storage, as_json)
+    return run_each(names, options, how.verbose, storage=storage, as_json=as_json)
 
 
 @app.command(
@@ -101,8 +99,8 @@ def run(
     names = api.matching_studies([name], storage)
     options = how.options(trials=trials, timeout=seconds, keep=keep, data=data, accept_data_change=accept_data_change)
     if api.is_connected():
-        return _queued(names, options, as_json)
-    return _run_each(names, options, how.verbose, storage=storage, as_json=as_json)
+        return queue_each(names, options, as_json)
+    return run_each(names, options, how.verbose, storage=storage, as_json=as_json)
 
 
 @app.command()
@@ -113,8 +111,8 @@ def resume(name: Name, *, how: RunFlags, storage: Storage = None, as_json: AsJso
 
     names = api.matching_studies([name], storage)
     if api.is_connected():
-        return _queued(names, how.options(), as_json)
-    return _run_each(names, how.options(), how.verbose, storage=storage, as_json=as_json)
+        return queue_each(names, how.options(), as_json)
+    return run_each(names, how.options(), how.verbose, storage=storage, as_json=as_json)
 
 
 @app.command()
@@ -242,12 +240,24 @@ def export(
         str, typer.Option("--format", help="csv: a row each trial; json: also attempts, epochs.")
     ] = "csv",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file, not to the screen.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
+    to: Annotated[
+        tuple[str, str] | None,
+        typer.Option("--to", metavar="optuna URL", help="Write it into an Optuna storage, as sqlite:///optuna.db."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file, or the study in the storage.")] = False,
     storage: Storage = None,
 ) -> None:
-    """Export a study's trials."""
+    """Export a study's trials: as text, or into an Optuna storage for optuna-dashboard."""
     from fersearch import api
     from fersearch.files import atomic_path, refuse_existing_file
+
+    if to is not None:
+        kind, url = to
+        if kind != "optuna":
+            raise UsageError(f"cannot export to '{kind}'", "write --to optuna sqlite:///optuna.db")
+        count = api.export_to_optuna(name, url, force=force, storage=storage)
+        errors.echo(f"wrote {count} trials of {name}; look at them: optuna-dashboard {masked_url(url)}")
+        return
 
     if out is None:
         # By way of a file: a reader who takes their time (a pager) must not hold the database's transaction open.
@@ -307,101 +317,3 @@ def confirm(question: str, yes: bool) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(question.replace("?", ": there is nobody to ask"), "give --yes to do it")
     typer.confirm(safe(question), abort=True)
-
-
-def _need(given: dict[str, Any]) -> None:
-    missing = [f"--{name}" for name in ("model", "dataset") if name not in given]
-    if missing:
-        hint = "name them: `fersearch plugin list`; or give a study file. To try it: --model cnn --dataset faces"
-        raise UsageError(f"{' and '.join(missing)} missing", hint)
-
-
-def _queued(names: Sequence[str], options: "RunOptions", as_json: bool) -> int:
-    """Send studies to the queue of a service, and tell their places there."""
-    from fersearch import api
-
-    views = [api.run_study(name, options) for name in names]
-    if as_json:
-        from fersearch.api import records
-        from fersearch.cli.as_json import dump
-
-        details = [records.StudyDetail.of_view(view) for view in views]
-        dump(details if len(names) > 1 else details[0])
-        return 0
-    for view in views:
-        errors.echo(f"study '{view.name}' is {view.state.value}, {_place(api.place_in_queue(view.name))}")
-    return 0
-
-
-def _place(place: int) -> str:
-    return f"at place {place} of the queue" if place else "not in the queue any more"
-
-
-def _created(names: Sequence[str], storage: str | None, as_json: bool) -> int:
-    from fersearch import api
-    from fersearch.cli import render
-
-    if as_json:
-        from fersearch.api import records
-        from fersearch.cli.as_json import dump
-
-        details = [records.StudyDetail.of_view(api.show_study(name, storage)) for name in names]
-        dump(details if len(names) > 1 else details[0])
-        return 0
-    where = ["--storage", masked_url(storage)] if storage else []
-    for name in names:
-        render.show(f"created study {name}", render.commands([["fersearch", "study", "run", name, *where]]))
-    return 0
-
-
-def _run_each(names: Sequence[str], options: "RunOptions", verbose: bool, *, storage: str | None, as_json: bool) -> int:
-    """Run studies one after another; one that fails is reported, the others still run, and the exit code is 1."""
-    failures, runs = [], []
-    for name in names:
-        try:
-            runs.append(_run(name, options, verbose, storage=storage, as_json=as_json))
-        except FersearchError as error:
-            if len(names) == 1 or error.exit_code == errors.INTERRUPTED:
-                raise
-            errors.tell(error.message, error.hint)
-            failures.append(name)
-    if as_json:
-        from fersearch.api import records
-        from fersearch.cli.as_json import dump
-
-        ended = [records.StudyRun.of_run(view, front) for view, front in runs]
-        dump(ended if len(names) > 1 else ended[0])
-    if failures:
-        raise FersearchError(f"{len(failures)} of {len(names)} studies failed: {', '.join(failures)}")
-    return 0
-
-
-def _run(
-    name: str, options: "RunOptions", verbose: bool, *, storage: str | None, as_json: bool
-) -> tuple["StudyView", "Front"]:
-    """Run a study while its progress is shown, then show its front; return both."""
-    from fersearch import api
-    from fersearch.cli import progress, render
-
-    errors.notices()
-    watcher = progress.watcher(render.console(stderr=as_json), options.timeout, verbose)
-    view = api.run_study(name, options, observer=watcher, storage=storage)
-    best = api.front(name, storage=storage)
-    if not as_json and view.counts.get("complete"):
-        render.show("", render.front(best), "", render.commands(_next(view, storage, options.artifacts, best)))
-    if not view.counts.get("complete") and view.counts.get("failed"):
-        raise FersearchError(f"every trial of study '{name}' failed", f"see why: fersearch trial show {name} 0")
-    return view, best
-
-
-def _next(view: Any, storage: str | None, artifacts: str | None, best: Any) -> list[list[str]]:
-    """What to type after a study; `artifacts` is where its checkpoints are, if a flag said so."""
-    name, trust = view.name, ["--trust-plugin"] if view.plugins else []
-    where = ["--storage", masked_url(storage)] if storage else []
-    lines = [["export", f"FERSEARCH_ARTIFACTS={artifacts}"]] if artifacts else []
-    lines += [["fersearch", "study", "front", name, *where], ["fersearch", "trial", "list", name, *where]]
-    if best.trials:
-        folder = pulled_folder(name, best.trials[0].number)
-        lines.append(["fersearch", "checkpoint", "pull", name, *where])
-        lines.append(["fersearch", "predict", str(folder), "FACE.png", *trust])
-    return lines

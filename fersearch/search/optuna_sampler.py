@@ -49,7 +49,7 @@ class OptunaSampler:
         self._distributions = distributions(spec.space)
         self._json = spec.space.to_json()
         self._storage = InMemoryStorage()
-        with _quiet():
+        with quiet():
             self._study = optuna.create_study(storage=self._storage, directions=_directions(spec))
         (self._study_id,) = (study._study_id for study in self._storage.get_all_studies())
         self._began = datetime.now()  # Optuna wants a trial to have begun; it compares nothing by that
@@ -77,7 +77,7 @@ class OptunaSampler:
 
     def _draw(self, number: int, tries: int) -> tuple[dict[str, Value], int]:
         name = self._spec.sampler if tries < SAMPLER_TRIES else "random"
-        with _quiet():
+        with quiet():
             self._study.sampler = _SAMPLERS[name](self._spec, seed_of(self._spec.seed, number, tries))
             trial = self._study.ask()
             params: dict[str, Value] = {}
@@ -183,7 +183,7 @@ def to_optuna(spec: StudySpec, trials: Iterable[Trial], data_digest: str = "") -
     `data_digest`, where one is given; what Optuna has no field for comes as user attributes (`state`, `reason`,
     `epochs`, `checkpoint`, `data`, and `value:<metric>` of every metric).
     """
-    with _quiet():
+    with quiet():
         study = optuna.create_study(study_name=spec.name, directions=_directions(spec))
         study.set_metric_names([objective.metric for objective in spec.objectives])
     for trial in sorted(trials, key=lambda trial: trial.number):
@@ -262,7 +262,7 @@ def _directions(spec: StudySpec) -> list[StudyDirection]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep Optuna's notices and its warnings about experimental parts to itself, and leave both as they were."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -1,7 +1,8 @@
 """Answers about a study's trials that are kept until the study has another event: thousands of rows are read once."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from threading import Lock
 
 from fastapi import Response
@@ -13,15 +14,23 @@ MOST = 64
 Made = Record | Sequence[Record]
 
 
+@dataclass(frozen=True)
+class Page:
+    """A part of a list, and the headers that tell of the rest."""
+
+    records: Sequence[Record]
+    headers: Mapping[str, str]
+
+
 class Answers:
     """The JSON of answers by what was asked, each with the version of its study that it is of."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = Lock()
-        self._kept: OrderedDict[tuple[str, ...], tuple[tuple[int, int], bytes]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, ...], tuple[tuple[int, int], bytes, dict[str, str]]] = OrderedDict()
 
-    def of(self, name: str, what: Sequence[str], make: Callable[[], Made]) -> Response:
+    def of(self, name: str, what: Sequence[str], make: Callable[[], Made | Page]) -> Response:
         """Return an answer about a study, made anew if the study has changed.
 
         Raises:
@@ -31,13 +40,15 @@ class Answers:
         with self._lock:
             known = self._kept.get(key)
         if known is None or known[0] != version:
-            known = version, _json(make())
+            made = make()
+            headers = dict(made.headers) if isinstance(made, Page) else {}
+            known = version, _json(made.records if isinstance(made, Page) else made), headers
             with self._lock:
                 self._kept[key] = known
                 self._kept.move_to_end(key)
                 while len(self._kept) > MOST:
                     self._kept.popitem(last=False)
-        return Response(known[1], media_type="application/json")
+        return Response(known[1], media_type="application/json", headers=known[2])
 
 
 def _json(made: Made) -> bytes:

@@ -45,7 +45,7 @@ def create_app(service: Service, gate: security.Gate) -> FastAPI:
         app.include_router(routes.router, prefix=PREFIX)
     app.include_router(page.router)
     _add_system(app, service)
-    app.add_middleware(GZipMiddleware, minimum_size=1000)
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     app.add_middleware(Guard, gate=gate)
     return app
 

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -63,18 +64,18 @@ class Watchers:
 
     def __init__(self, served: Served, count: int) -> None:
         self.events = 0
-        self._over = threading.Event()
         self._threads = [threading.Thread(target=self._listen, args=(served,), daemon=True) for _ in range(count)]
         for thread in self._threads:
             thread.start()
 
     def _listen(self, served: Served) -> None:
         headers = {"Authorization": f"Bearer {served.token}"}
-        with httpx.stream("GET", f"{served.address}/api/v1/events", headers=headers, timeout=None) as answer:
+        with (
+            suppress(httpx.HTTPError),  # the service ends
+            httpx.stream("GET", f"{served.address}/api/v1/events", headers=headers, timeout=None) as answer,
+        ):
             for line in answer.iter_lines():
                 self.events += line.startswith("id:")
-                if self._over.is_set():
-                    return
 
 
 def main() -> None:

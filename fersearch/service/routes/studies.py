@@ -10,9 +10,10 @@ from fersearch import api
 from fersearch.api import records
 from fersearch.api.queueing import check_options
 from fersearch.service import jobs
+from fersearch.service.answers import Page
 from fersearch.service.conditional import ConditionalRoute
 from fersearch.service.context import Service, service_of
-from fersearch.service.paging import Limit, Offset, page
+from fersearch.service.paging import Limit, Offset, headers_of, page
 from fersearch.service.paths import check_study
 from fersearch.service.problems import RESPONSES, ProblemError
 from fersearch.service.security import Reader, Runner
@@ -71,13 +72,16 @@ async def create_study(
     return [records.StudyDetail.of_view(api.show_study(name, service.settings.storage)) for name in names]
 
 
-@router.get("/{name:path}/trials")
-def list_trials(
-    request: Request, response: Response, name: str, _: Reader, limit: Limit = 1000, offset: Offset = 0
-) -> list[records.Trial]:
+@router.get("/{name:path}/trials", response_model=list[records.Trial])
+def list_trials(request: Request, name: str, _: Reader, limit: Limit = 1000, offset: Offset = 0) -> Response:
     """List the trials of a study by number."""
-    trials = page(request, response, api.list_trials(name, _storage(request)), limit, offset)
-    return [records.Trial.of(one) for one in trials]
+
+    def make() -> Page:
+        trials = api.list_trials(name, _storage(request))
+        rows = [records.Trial.of(one) for one in trials[offset : offset + limit]]
+        return Page(rows, headers_of(request, len(trials), limit, offset))
+
+    return service_of(request).answers.of(name, ["trials", str(limit), str(offset)], make)
 
 
 @router.get("/{name:path}/trials/{number}")
