@@ -47,8 +47,10 @@ class ServedModel:
         """The model's card."""
         return self.model.card
 
-    def answer(self, name: str, content: bytes, faces: bool | None = None) -> Answer:
+    def answer(self, name: str, content: bytes, faces: bool | None = None, longest: int = 0) -> Answer:
         """Tell the expression on an image file's content, or on each face in it (see `predictions`).
+
+        `longest` bounds the longer side at which faces are searched; 0 leaves it as it is.
 
         Raises:
             DataError: it is not an image that can be read.
@@ -57,7 +59,7 @@ class ServedModel:
 
         from fersearch.data.images import upright_of
 
-        photographs = Photographs(self.steps, faces)
+        photographs = Photographs(self.steps, faces, longest=longest)
         image = upright_of(content, name, photographs.depth)
         parts = photographs.parts(image)
         raw = self.model.probabilities(np.stack([pixels for pixels, _ in parts]))

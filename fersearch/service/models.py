@@ -26,6 +26,7 @@ class ModelShelf:
     def __init__(self, store: Store, storage: str | None) -> None:
         self._store, self._storage = store, storage
         self._open: OrderedDict[str, ServedModel] = OrderedDict()
+        self._digests: dict[tuple[str, int], tuple[tuple[int, int], str]] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def weights(self, study: str, trial: int) -> tuple[Path, str]:
@@ -60,9 +61,11 @@ class ModelShelf:
         )
 
     async def predict(
-        self, study: str, trial: int, images: Sequence[tuple[str, bytes]], faces: bool | None
+        self, study: str, trial: int, images: Sequence[tuple[str, bytes]], faces: bool | None, longest: int = 0
     ) -> list[records.UploadedPrediction]:
         """Return what a trial's model says about images, each a name and the content of a file.
+
+        `longest` bounds the longer side at which faces are searched; 0 leaves it as it is.
 
         Raises:
             DataError: one is not an image that can be read.
@@ -70,7 +73,10 @@ class ModelShelf:
         model = await self._model(study, trial)
 
         def answers() -> list[records.UploadedPrediction]:
-            return [records.UploadedPrediction.of(name, model.answer(name, content, faces)) for name, content in images]
+            return [
+                records.UploadedPrediction.of(name, model.answer(name, content, faces, longest))
+                for name, content in images
+            ]
 
         return await asyncio.to_thread(answers)
 
@@ -85,6 +91,14 @@ class ModelShelf:
         return self._open[digest]
 
     def _digest(self, study: str, trial: int) -> str:
+        """Return the digest of a trial's checkpoint, read once until its study has another event."""
+        key, version = (study, trial), self._store.version(study)
+        known = self._digests.get(key)
+        if known is None or known[0] != version:
+            known = self._digests[key] = version, self._checkpoint(study, trial)
+        return known[1]
+
+    def _checkpoint(self, study: str, trial: int) -> str:
         row = self._store.trial(self._store.study(study).id, trial)
         if row.checkpoint is None:
             raise UsageError(

@@ -127,6 +127,7 @@ def bound(settings: ServiceSettings) -> Iterator[socket.socket]:
     except (OSError, OverflowError) as error:
         where = f"{settings.host}:{settings.port}"
         raise UsageError(f"cannot serve at {where}: {error}", "choose another: --port 0 takes a free one") from None
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else each answer waits 40 ms for the next
     with listening:
         yield listening
 

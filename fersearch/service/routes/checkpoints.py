@@ -13,6 +13,9 @@ from fersearch.service.problems import RESPONSES
 from fersearch.service.security import Reader, Runner
 
 router = APIRouter(prefix="/studies", tags=["checkpoints"], responses=RESPONSES, route_class=ConditionalRoute)
+Longest = Annotated[
+    int, Query(ge=0, le=4096, description="Pixels of the longer side at which faces are searched; 0: 640")
+]
 Faces = Annotated[bool | None, Query(description="Whether faces are found first; default as the model was trained")]
 
 
@@ -59,8 +62,9 @@ async def predict(
     _: Reader,
     images: Annotated[list[UploadFile], File(description="Image files; nothing of them is kept")],
     faces: Faces = None,
+    longest: Longest = 0,
 ) -> list[records.UploadedPrediction]:
     """Tell the expression on each image, or on each face in it; images are answered from memory and never stored."""
     service = service_of(request)
     uploads = [(upload.filename or "image", await upload.read()) for upload in images]
-    return await service.models.predict(name, trial, uploads, faces)
+    return await service.models.predict(name, trial, uploads, faces, longest)

@@ -8,6 +8,7 @@ import { studies } from "./state.js";
 
 const WIDTH = 480; // of a camera's frame as it is sent
 const QUALITY = 0.8;
+const SEARCHED = 256; // pixels at which faces before a camera are searched: they are near
 
 export function Face({ study, trial }) {
   const [model, setModel] = useState(study ? { study, trial } : null);
@@ -143,7 +144,7 @@ function Camera({ path }) {
       canvas.getContext("2d").drawImage(video.current, 0, 0, canvas.width, canvas.height);
       const frame = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", QUALITY));
       try {
-        const [answer] = await upload(asked.current, [["frame.jpg", frame]], own.abort.signal);
+        const [answer] = await upload(`${asked.current}&longest=${SEARCHED}`, [["frame.jpg", frame]], own.abort.signal);
         times.push(performance.now());
         while (times.length > 20) times.shift();
         const rate = times.length > 1 ? (1000 * (times.length - 1)) / (times[times.length - 1] - times[0]) : 0;
