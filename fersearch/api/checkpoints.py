@@ -24,7 +24,7 @@ class CheckpointRow:
 
 
 def list_checkpoints(name: str, storage: str | None = None) -> list[CheckpointRow]:
-    """The checkpoints of a study by trial."""
+    """Return the checkpoints of a study by trial."""
     with open_store(storage) as store:
         study = store.study(name)
         trials = {trial.number: trial for trial in store.trials(study.id)}

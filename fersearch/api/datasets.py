@@ -59,7 +59,7 @@ class Exported:
 
 
 def list_datasets(plugins: tuple[Path, ...] = ()) -> list[DatasetRow]:
-    """Every dataset plugin, and whether its files are here."""
+    """Return every dataset plugin, and whether its files are here."""
     table = components(plugins).datasets
     return [DatasetRow(name, table[name].summary, table[name].licence, files_of(table[name])) for name in sorted(table)]
 

@@ -16,7 +16,7 @@ from fersearch.trial import Epoch, Trial
 
 
 def export_study(name: str, format: str = "csv", storage: str | None = None) -> str:
-    """A study's trials as text: `csv` (one row each) or `json` (with attempts and epochs)."""
+    """Return a study's trials as text: `csv` (one row each) or `json` (with attempts and epochs)."""
     out = io.StringIO()
     write_export(out, name, format, storage)
     return out.getvalue()
@@ -53,7 +53,7 @@ def _write_json(out: TextIO, store: Store, study: StudyRow) -> None:
 def _with_epochs(
     trials: Iterable[Trial], histories: Iterator[tuple[int, Sequence[Epoch]]]
 ) -> Iterator[tuple[Trial, Sequence[Epoch]]]:
-    """Each trial with its epochs; both come by number, and not every trial has epochs."""
+    """Yield each trial with its epochs; both come by number, and not every trial has epochs."""
     number = -1
     history: Sequence[Epoch] = ()
     for trial in trials:

@@ -52,7 +52,7 @@ class CheckReport:
 
 
 def list_plugins(plugins: tuple[Path, ...] = ()) -> tuple[list[PluginRow], dict[str, str]]:
-    """Every component, and the plugins that could not be loaded with their errors."""
+    """Return every component, and the plugins that could not be loaded with their errors."""
     registry = components(plugins)
     rows = [PluginRow(kind, item.name, _module(registry, item), item.summary) for kind, item in registry.components()]
     return rows, registry.broken
@@ -68,7 +68,7 @@ def show_plugin(
     layers: bool = False,
     plugins: tuple[Path, ...] = (),
 ) -> PluginView:
-    """One component by name; an architecture's parameters are counted for the task given.
+    """Return one component by name; an architecture's parameters are counted for the task given.
 
     Args:
         settings: narrow an architecture's configuration, in the language of `--set`; else the first one counts.
@@ -96,14 +96,14 @@ def show_plugin(
 
 
 def _module(registry: Registry, item: object) -> str:
-    """Where a component comes from: the path of a single file, or the name of an installed module."""
+    """Return where a component comes from: the path of a single file, or the name of an installed module."""
     file = registry.file_of(item)
     return file.path if file else type(item).__module__
 
 
 @contextmanager
 def _blamed(item: Architecture, module: str) -> Iterator[None]:
-    """An error of a plugin's own code, told as one."""
+    """Provide an error of a plugin's own code, told as one."""
     try:
         yield
     except FersearchError:
@@ -122,7 +122,8 @@ def count_parameters(architecture: Architecture, task: Task, params: Mapping[str
 
 
 def default_params(architecture: Architecture, settings: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The first configuration of an architecture's space with the recipe's dimensions, nothing frozen unless set."""
+    """Return the first configuration of an architecture's space with the recipe's dimensions, nothing frozen unless
+    set."""
     freeze = freezing(architecture.stage_names, pretrained=False)
     space = Space({**OPTIMISATION, **REGULARISATION, **freeze, **architecture.space})
     return next(space.narrowed(settings or {}).configurations())

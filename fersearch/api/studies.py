@@ -80,32 +80,32 @@ def list_studies(storage: str | None = None) -> list[StudySummary]:
 
 
 def show_study(name: str, storage: str | None = None) -> StudyView:
-    """One study; UnknownName if there is none of that name."""
+    """Return one study; UnknownName if there is none of that name."""
     with open_store(storage) as store:
         return view(store, store.study(name))
 
 
 def study_spec(name: str, storage: str | None = None) -> StudySpec:
-    """What a study was asked to do, without a look at its trials; UnknownName if there is none of that name."""
+    """Return what a study was asked to do, without a look at its trials; UnknownName if there is none of that name."""
     with open_store(storage) as store:
         return store.study(name).spec
 
 
 def list_trials(name: str, storage: str | None = None) -> list[Trial]:
-    """The trials of a study by number, without their epochs."""
+    """Return the trials of a study by number, without their epochs."""
     with open_store(storage) as store:
         return store.trials(store.study(name).id)
 
 
 def show_trial(name: str, number: int, storage: str | None = None) -> TrialView:
-    """One trial with its epochs; UnknownName if there is none of that number."""
+    """Return one trial with its epochs; UnknownName if there is none of that number."""
     with open_store(storage) as store:
         study = store.study(name)
         return TrialView(store.trial(study.id, number), store.history(study.id, number))
 
 
 def front(name: str, *, where: Sequence[str] = (), storage: str | None = None) -> Front:
-    """The Pareto front of a study, best first objective first.
+    """Return the Pareto front of a study, best first objective first.
 
     Args:
         where: constraints such as `peak_memory_mb<=500` that every member must keep.
@@ -162,7 +162,7 @@ def delete_study(name: str, storage: str | None = None) -> None:
 
 
 def to_optuna(name: str, storage: str | None = None) -> "optuna.Study":
-    """The study as an in-memory `optuna.Study`, for Optuna's plots and its dashboard."""
+    """Return the study as an in-memory `optuna.Study`, for Optuna's plots and its dashboard."""
     from fersearch.search.optuna_sampler import to_optuna as convert
 
     with open_store(storage) as store:
@@ -206,7 +206,7 @@ def importance(name: str, storage: str | None = None) -> dict[str, Any]:
 
 
 def view(store: Store, study: StudyRow) -> StudyView:
-    """A study's row as a view."""
+    """Return a study's row as a view."""
     summary = next(summary for summary in store.studies() if summary.name == study.name)
     return StudyView(
         name=study.name,

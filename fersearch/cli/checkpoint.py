@@ -150,15 +150,15 @@ def gc(
     from fersearch import api, formatting
     from fersearch.cli import render, render_models
 
-    found = api.collect_garbage(dry_run=True, storage=storage)
-    if found.files and not dry_run:
-        size = f"{formatting.plural(found.files, 'file')} ({formatting.megabytes(found.bytes)})"
-        confirm(f"remove {size} that no trial of {found.storage} needs?", yes)
-        found = api.collect_garbage(storage=storage)
+    garbage = api.collect_garbage(dry_run=True, storage=storage)
+    if garbage.files and not dry_run:
+        size = f"{formatting.plural(garbage.files, 'file')} ({formatting.megabytes(garbage.bytes)})"
+        confirm(f"remove {size} that no trial of {garbage.storage} needs?", yes)
+        garbage = api.collect_garbage(storage=storage)
     if as_json:
         from fersearch.api import records
         from fersearch.cli.as_json import dump
 
-        dump(records.Garbage.of(found))
+        dump(records.Garbage.of(garbage))
     else:
-        render.show(render_models.garbage(found))
+        render.show(render_models.garbage(garbage))

@@ -38,9 +38,9 @@ def show(
     from fersearch import api
     from fersearch.cli import progress, render
 
-    with progress.preparation(render.console(stderr=True)) as told:
+    with progress.preparation(render.console(stderr=True)) as shown:
         view = api.show_dataset(
-            name, data=which.data, options=which.options(), target=target, progress=told, plugins=tuple(plugin or ())
+            name, data=which.data, options=which.options(), target=target, progress=shown, plugins=tuple(plugin or ())
         )
     if as_json:
         from fersearch.api import records
@@ -58,9 +58,9 @@ def verify(name: Name, *, which: DatasetFlags, plugin: Plugins = None, as_json: 
     from fersearch import api
     from fersearch.cli import progress, render
 
-    with progress.preparation(render.console(stderr=True)) as told:
+    with progress.preparation(render.console(stderr=True)) as shown:
         report = api.verify_dataset(
-            name, data=which.data, options=which.options(), progress=told, plugins=tuple(plugin or ())
+            name, data=which.data, options=which.options(), progress=shown, plugins=tuple(plugin or ())
         )
     if as_json:
         from fersearch.api import records
@@ -78,9 +78,9 @@ def prepare(name: Name, *, which: DatasetFlags, plugin: Plugins = None, as_json:
     from fersearch import api
     from fersearch.cli import progress, render
 
-    with progress.preparation(render.console(stderr=True)) as told:
+    with progress.preparation(render.console(stderr=True)) as shown:
         folder = api.prepare_dataset(
-            name, data=which.data, options=which.options(), progress=told, plugins=tuple(plugin or ())
+            name, data=which.data, options=which.options(), progress=shown, plugins=tuple(plugin or ())
         )
     if as_json:
         from fersearch.api import records
@@ -111,7 +111,7 @@ def export(
     from fersearch import api
     from fersearch.cli import progress, render
 
-    with progress.preparation(render.console(stderr=True)) as told:
+    with progress.preparation(render.console(stderr=True)) as shown:
         made = api.export_dataset(
             name,
             out,
@@ -120,7 +120,7 @@ def export(
             target=target,
             limit=limit,
             force=force,
-            progress=told,
+            progress=shown,
             plugins=tuple(plugin or ()),
         )
     if as_json:
@@ -148,7 +148,7 @@ def report(
     from fersearch import api
     from fersearch.cli import progress, render
 
-    with progress.preparation(render.console(stderr=True)) as told:
+    with progress.preparation(render.console(stderr=True)) as shown:
         written = api.report_dataset(
             name,
             out,
@@ -156,7 +156,7 @@ def report(
             options=which.options(),
             target=target,
             force=force,
-            progress=told,
+            progress=shown,
             plugins=tuple(plugin or ()),
         )
     errors.echo(f"wrote {written.page}, {len(written.plots)} plots and {len(written.tables)} tables")

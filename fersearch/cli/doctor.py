@@ -22,19 +22,19 @@ def doctor(
     from fersearch import api
     from fersearch.cli import parts, render
 
-    found = api.diagnose(deep=deep, storage=storage)
+    checks = api.diagnose(deep=deep, storage=storage)
     if as_json:
         from fersearch.api import records
         from fersearch.cli.as_json import dump
 
-        dump([records.SystemCheck.of(check) for check in found])
+        dump([records.SystemCheck.of(check) for check in checks])
     else:
-        render.show(parts.table(("", "check", "found"), _rows(found)))
-    return int(any(check.level == "fail" for check in found))
+        render.show(parts.table(("", "check", "found"), _rows(checks)))
+    return int(any(check.level == "fail" for check in checks))
 
 
-def _rows(found: "Sequence[Check]") -> Iterator[tuple[str, str, str]]:
-    """A row for each check, and one below it for each line of its hint."""
-    for check in found:
+def _rows(checks: "Sequence[Check]") -> Iterator[tuple[str, str, str]]:
+    """Yield a row for each check, and one below it for each line of its hint."""
+    for check in checks:
         yield check.level, check.name, check.told
         yield from (("", "", f"-> {line}") for line in check.hint.splitlines())

@@ -94,7 +94,7 @@ def _ended(error: BaseException) -> int:
 
 
 def _misused(error: BaseException, message: str) -> int:
-    """A usage error of the parser; without a message it has printed the help itself."""
+    """Tell a usage error of the parser; without a message it has printed the help itself."""
     context = getattr(error, "ctx", None)
     if message:
         tell(message.rstrip("."), f"try: {context.command_path} --help" if context else "try: fersearch --help")
@@ -103,23 +103,23 @@ def _misused(error: BaseException, message: str) -> int:
 
 def _bug(error: BaseException) -> int:
     """Say that it is a bug and where its traceback went: the home folder, else a temporary one."""
-    told = masked("".join(traceback.format_exception(error)))
+    text = masked("".join(traceback.format_exception(error)))
     name = f"crash-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.txt"
     for folder in (home() / "logs", Path(tempfile.gettempdir())):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(told, encoding="utf-8", errors="backslashreplace")
+            (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace")
         except OSError:
             continue
         summary = traceback.format_exception_only(error)[-1].strip()
         tell(f"a bug in fersearch: {summary}", f"please report it with the traceback in {folder / name}")
         return 1
-    say(told)
+    say(text)
     return 1
 
 
 def _quiet() -> int:
-    """The reader of our output left: say nothing more, not even at exit."""
+    """Say nothing more, not even at exit, for the reader of our output has left."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return 0
 

@@ -61,7 +61,7 @@ class DatasetFlags:
     channels: Channels = None
 
     def options(self) -> dict[str, str]:
-        """The dataset's options by name, as text."""
+        """Return the dataset's options by name, as text."""
         given = pairs("--option", self.option)
         short = {"image_size": self.image_size, "channels": self.channels}
         return {**given, **{name: str(value) for name, value in short.items() if value is not None}}
@@ -99,7 +99,7 @@ class StudyFlags:
 
 
 def shares(text: str | None) -> tuple[float, float, float] | None:
-    """The shares of train, valid and test in `60/20/20`, `0.6/0.2/0.2` or `48:6:6`, which sum to 1 in the end.
+    """Return the shares of train, valid and test in `60/20/20`, `0.6/0.2/0.2` or `48:6:6`, which sum to 1 in the end.
 
     Raises:
         UsageError: there are not three, or one is not a number or negative.
@@ -239,16 +239,16 @@ TrustStored = Annotated[
 
 def pairs(flag: str, texts: Sequence[str] | None) -> dict[str, str]:
     """Read NAME=VALUE texts; UsageError for one without a name or given twice."""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for text in texts or ():
         name, equals, value = (part.strip() for part in text.partition("="))
         name = name.replace("-", "_")
         if not name or not equals or not value:
             raise UsageError(f"{flag} '{text}' is not NAME=VALUE", f"write {flag} NAME=VALUE, without blanks around =")
-        if name in found:
+        if name in values:
             raise UsageError(f"{flag} gives '{name}' twice", f"give it once; several values go as {name}=a,b,c")
-        found[name] = value
-    return found
+        values[name] = value
+    return values
 
 
 def numbers(flag: str, text: str) -> tuple[int, ...]:

@@ -86,10 +86,10 @@ def predict(
         predicting.check_plot(plot, len(paths), force)
     if detector and faces is False:
         raise UsageError("--detector was given with --no-faces", "leave out the one or the other")
-    found = predicting.predictions(checkpoint, paths, faces=faces, detector=detector, trust_plugin=trust_plugin)
+    results = predicting.predictions(checkpoint, paths, faces=faces, detector=detector, trust_plugin=trust_plugin)
     table = predicting.csv_of(csv, predicting.classes_of(checkpoint), bool(faces), force) if csv else nullcontext()
-    with table as rows, progress.answering(render.console(stderr=True)) as told:
-        labels, kept, unreadable = _gather(found, told, len(paths), rows, keep=as_json or bool(plot) or not csv)
+    with table as rows, progress.answering(render.console(stderr=True)) as shown:
+        labels, kept, unreadable = _gather(results, shown, len(paths), rows, keep=as_json or bool(plot) or not csv)
     if plot:
         predicting.plot_predictions(kept, plot, force)
     if as_json:
@@ -143,45 +143,47 @@ def evaluate(
     from fersearch.cli import progress, render, render_models
     from fersearch.files import refuse_existing_file
 
-    words = label_words(label_map or ())
+    mapping = label_words(label_map or ())
     request = evaluating.EvaluationRequest(
-        dataset, which.data, split, which.options(), tta, words, no_duplicates, trust_plugin, storage
+        dataset, which.data, split, which.options(), tta, mapping, no_duplicates, trust_plugin, storage
     )
     if csv:
         refuse_existing_file(csv, force)
-    with progress.preparation(render.console(stderr=True)) as told:
+    with progress.preparation(render.console(stderr=True)) as shown:
         if evaluating.holds_checkpoints(checkpoint):
-            found, view = evaluating.evaluate_folder(checkpoint, request, told), None
+            results, view = evaluating.evaluate_folder(checkpoint, request, shown), None
         else:
-            view = evaluating.evaluate_checkpoint(checkpoint, evaluating.open_input(checkpoint, request, told), request)
-            found = [evaluating.CheckpointEvaluation(checkpoint, view)]
+            view = evaluating.evaluate_checkpoint(
+                checkpoint, evaluating.open_input(checkpoint, request, shown), request
+            )
+            results = [evaluating.CheckpointEvaluation(checkpoint, view)]
     if csv:
-        evaluating.write_csv(csv, found, force)
+        evaluating.write_csv(csv, results, force)
     if as_json:
         from fersearch.api import records
         from fersearch.cli.as_json import dump
 
-        dump(records.Evaluation.of(view) if view else records.evaluations(found))
+        dump(records.Evaluation.of(view) if view else records.evaluations(results))
     else:
-        render.show(render_models.evaluation(view) if view else render_models.examined(found))
-    _tell_failures(found)
+        render.show(render_models.evaluation(view) if view else render_models.examined(results))
+    _tell_failures(results)
 
 
 def label_words(texts: Sequence[str]) -> dict[str, str]:
     """Read NAME=NAME and NAME= texts; UsageError for another or for a name given twice."""
-    found: dict[str, str] = {}
+    mapping: dict[str, str] = {}
     for text in texts:
         name, equals, word = (part.strip() for part in text.partition("="))
         if not name or not equals:
             raise UsageError(f"--map '{text}' is not NAME=NAME", "write --map DATASET_CLASS=CHECKPOINT_CLASS")
-        if name in found:
+        if name in mapping:
             raise UsageError(f"--map gives '{name}' twice", "give it once")
-        found[name] = word
-    return found
+        mapping[name] = word
+    return mapping
 
 
-def _tell_failures(found: "Sequence[CheckpointEvaluation]") -> None:
-    failed = [(one.checkpoint, one.error) for one in found if one.error]
+def _tell_failures(results: "Sequence[CheckpointEvaluation]") -> None:
+    failed = [(one.checkpoint, one.error) for one in results if one.error]
     for checkpoint, error in failed:
         errors.tell(error.message if str(checkpoint) in error.message else f"{checkpoint}: {error.message}", error.hint)
     if failed:
@@ -189,7 +191,7 @@ def _tell_failures(found: "Sequence[CheckpointEvaluation]") -> None:
 
 
 def _gather(
-    found: "Iterable[Prediction | Unreadable]", told: "Progress", total: int, rows: "Rows | None", keep: bool
+    results: "Iterable[Prediction | Unreadable]", report: "Progress", total: int, rows: "Rows | None", keep: bool
 ) -> tuple[Counter[str], "list[Prediction]", "list[Unreadable]"]:
     """Take predictions as they come: count the labels, write rows, keep them if asked to, and keep what is unreadable.
 
@@ -202,9 +204,9 @@ def _gather(
     kept: list[Prediction] = []
     unreadable: list[Unreadable] = []
     done, last = 0, None
-    for one in found:
+    for one in results:
         done, last = done + (one.image != last), one.image
-        told(done, total)
+        report(done, total)
         if isinstance(one, Unreadable):
             unreadable.append(one)
             continue

@@ -52,7 +52,7 @@ class Listing:
                 yield from _below(row[-1], options.max_width) if place else ()
 
     def _line(self, console: Console, row: Sequence[Cell], widths: Sequence[int], style: str) -> Iterator[Segment]:
-        """All but the last cell of a row."""
+        """Yield all but the last cell of a row."""
         for place, (title, cell, width) in enumerate(zip(self.titles[:-1], row, widths, strict=False)):
             text, own = (cell, style) if isinstance(cell, str) else (cell.plain, cell.style)
             fill, figures = " " * (width - cell_len(text)), title.startswith(">")
@@ -61,7 +61,7 @@ class Listing:
             yield Segment("" if figures else fill)
 
     def _folded(self, beside: bool, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The same where cells must be folded, which is rich's to do."""
+        """Return the same where cells must be folded, which is rich's to do."""
         if beside:
             yield table(self.titles, self.rows)
             return
@@ -76,7 +76,7 @@ class Listing:
 
 
 def _after(console: Console, cell: Cell, indent: int, room: int, style: str) -> Iterator[Segment]:
-    """The last cell behind its row, on as many lines as it takes."""
+    """Yield the last cell behind its row, on as many lines as it takes."""
     text = _text(cell)
     folded = [text] if cell_len(text) <= room else [line.plain for line in Text(text).wrap(console, room)]
     for place, line in enumerate(folded):
@@ -86,7 +86,7 @@ def _after(console: Console, cell: Cell, indent: int, room: int, style: str) -> 
 
 
 def _below(cell: Cell, width: int) -> RenderResult:
-    """The last cell below its row."""
+    """Return the last cell below its row."""
     if INDENT + _width(cell) > width:
         yield Padding(shown(cell), (0, 0, 0, INDENT))
     else:
@@ -102,6 +102,6 @@ def _width(cell: Cell) -> int:
 
 
 def _plain(cell: Cell) -> bool:
-    """Whether a cell is one line in one style."""
+    """Return whether a cell is one line in one style."""
     text = _text(cell)
     return text.isprintable() and (isinstance(cell, str) or not cell.spans)

@@ -32,13 +32,13 @@ class SafeConsole(Console):
     """A console through which no text reaches the terminal that it would obey, wherever the text came from."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """The segments of something, its own control codes as they are."""
+        """Yield the segments of something, its own control codes as they are."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Table:
-    """A plain table; a title that starts with `>` heads a column of figures."""
+    """Return a plain table; a title that starts with `>` heads a column of figures."""
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     filled = list(rows)
     for index, heading in enumerate(titles):
@@ -53,12 +53,12 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Table:
 
 
 def shown(cell: Cell) -> RichText:
-    """A cell as it is printed."""
+    """Return a cell as it is printed."""
     return Text(cell) if isinstance(cell, str) else cell
 
 
 def facts(found: Mapping[str, Cell] | Iterable[tuple[str, Cell]]) -> Table:
-    """Names and what is known of each; what is empty is left out."""
+    """Return names and what is known of each; what is empty is left out."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
@@ -69,5 +69,5 @@ def facts(found: Mapping[str, Cell] | Iterable[tuple[str, Cell]]) -> Table:
 
 
 def title(text: str) -> Text:
-    """What stands above a table."""
+    """Return what stands above a table."""
     return Text(text, style="bold")

@@ -66,7 +66,7 @@ class Tally:
         self.before = len(self.ended)
 
     def left(self, now: float) -> float | None:
-        """Seconds until the study is over at the pace so far; None while there is no telling."""
+        """Return seconds until the study is over at the pace so far; None while there is no telling."""
         spent = now - self.started
         under = sum(min(one.share, 1.0) for one in self.running.values())
         done = len(self.ended) - self.before + under
@@ -86,8 +86,8 @@ class Tally:
             best = formatting.best([known, *new] if known else new, objective)
             if best is not None:
                 self._best[objective.metric] = best
-        found = [(o.metric, self._best[o.metric]) for o in self.objectives if o.metric in self._best]
-        return [(metric, trial.values[metric], trial.number) for metric, trial in found]
+        bests = [(o.metric, self._best[o.metric]) for o in self.objectives if o.metric in self._best]
+        return [(metric, trial.values[metric], trial.number) for metric, trial in bests]
 
 
 class Watcher(Observer):
@@ -214,11 +214,11 @@ def watcher(console: Console, seconds: float | None = None, verbose: bool = Fals
 @contextmanager
 def preparation(console: Console) -> Iterator[Callable[[int, int], None]]:
     """Something to tell how many images of a dataset are prepared, shown while it lasts."""
-    told = watcher(console)
+    bars = watcher(console)
     try:
-        yield told.preparing
+        yield bars.preparing
     finally:
-        told.end()
+        bars.end()
 
 
 @contextmanager
@@ -227,22 +227,22 @@ def answering(console: Console) -> Iterator[Callable[[int, int], None]]:
     if not console.is_terminal:
         yield lambda done, total: None  # noqa: ARG005
         return
-    told = Bars(console)
+    bars = Bars(console)
     try:
-        yield told.answering
+        yield bars.answering
     finally:
-        told.end()
+        bars.end()
 
 
 def preparing(done: int, total: int, doing: str = "preparing") -> RenderableType:
-    """A bar of images that are prepared or answered."""
+    """Return a bar of images that are prepared or answered."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_row(Text(doing), ProgressBar(max(total, 1), done, width=40), Text(f"{done:,}/{total:,} images"))
     return grid
 
 
 def board(tally: Tally, now: float) -> RenderableType:
-    """The whole picture of a running study."""
+    """Return the whole picture of a running study."""
     left = tally.left(now)
     about = f", about {durations.brief(left)} left" if left is not None else ""
     head = (
@@ -261,27 +261,27 @@ def board(tally: Tally, now: float) -> RenderableType:
 
 
 def passing(under: Under, tally: Tally, decision: Decision) -> str:
-    """An epoch that a trial has just told, in one line: the first objective, both losses, its time."""
+    """Return an epoch that a trial has just told, in one line: the first objective, both losses, its time."""
     epoch = under.epoch
     assert epoch is not None
     place = f"round {epoch.round}/{under.rounds}, " if under.rounds > 1 else ""
     named = {tally.objectives[0].metric: tally.objectives[0].metric, **LOSSES}
-    told = [f"{name} {formatting.number(epoch.values[key])}" for key, name in named.items() if key in epoch.values]
+    parts = [f"{name} {formatting.number(epoch.values[key])}" for key, name in named.items() if key in epoch.values]
     ends = {Decision.STOP: "; stops here", Decision.INTERRUPT: "; is saved, to go on later"}.get(decision, "")
-    told.append(durations.brief(epoch.seconds))
-    return f"trial {under.trial.number} {place}epoch {epoch.number}/{under.planned}: {', '.join(told)}{ends}"
+    parts.append(durations.brief(epoch.seconds))
+    return f"trial {under.trial.number} {place}epoch {epoch.number}/{under.planned}: {', '.join(parts)}{ends}"
 
 
 def ending(trial: Trial, tally: Tally) -> str:
-    """How a trial ended, in one line."""
+    """Return how a trial ended, in one line."""
     last = trial.attempts[-1] if trial.attempts else None
-    told = ", ".join(
+    values = ", ".join(
         f"{o.metric} {formatting.number(trial.values[o.metric])}" for o in tally.objectives if o.metric in trial.values
     )
     if trial.state is TrialState.COMPLETE:
-        what = f"complete: {told}"
+        what = f"complete: {values}"
     elif trial.state is TrialState.PRUNED:
-        what = f"pruned after {formatting.plural(trial.epochs, 'epoch')}: {told}"
+        what = f"pruned after {formatting.plural(trial.epochs, 'epoch')}: {values}"
     else:
         message = f": {last.message}" if last and last.message else ""
         again = ", waits to go on" if trial.state is TrialState.WAITING else ""
@@ -301,8 +301,8 @@ def _first(under: Under, objectives: Sequence[Objective]) -> str:
 
 
 def _bests(tally: Tally, *, with_trial: bool = False, only_first: bool = False) -> str:
-    found = tally.bests()[: 1 if only_first else None]
+    bests = tally.bests()[: 1 if only_first else None]
     return ", ".join(
         f"{metric} {formatting.number(value)}{f' (trial {number})' if with_trial else ''}"
-        for metric, value, number in found
+        for metric, value, number in bests
     )

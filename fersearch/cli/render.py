@@ -52,7 +52,7 @@ class _Console(SafeConsole):
 
 
 def console(stderr: bool = False) -> Console:
-    """A console of the terminal's width; wide where the output is not a terminal and COLUMNS is not set."""
+    """Return a console of the terminal's width; wide where the output is not a terminal and COLUMNS is not set."""
     stream = sys.stderr if stderr else sys.stdout
     wide = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
     return _Console(file=stream, width=wide, highlight=False, markup=False, emoji=False)
@@ -72,7 +72,7 @@ def show(*items: RenderableType) -> None:
 
 
 def studies(summaries: "Sequence[StudySummary]") -> RenderableType:
-    """The studies there are."""
+    """Return the studies there are."""
     if not summaries:
         return Text("no studies yet; try: fersearch study create --model cnn --dataset faces")
     rows = [
@@ -99,7 +99,7 @@ def tokens(rows: "Sequence[Token]") -> RenderableType:
 
 
 def study(view: "StudyView") -> RenderableType:
-    """One study: what it was asked, where it stands, what it searches."""
+    """Return one study: what it was asked, where it stands, what it searches."""
     stands: dict[str, Cell] = {
         "state": view.state.value,
         "trials": f"{formatting.counts(view.counts)} of {view.spec.budget.trials}",
@@ -114,7 +114,7 @@ def study(view: "StudyView") -> RenderableType:
 
 
 def spec(asked: StudySpec) -> RenderableType:
-    """What a study would be, from a file that was checked."""
+    """Return what a study would be, from a file that was checked."""
     return _study(f"study {asked.name}", asked, {})
 
 
@@ -136,14 +136,14 @@ def _study(title: str, asked: StudySpec, stands: Mapping[str, Cell]) -> Renderab
 
 
 def _at_the_end(asked: StudySpec) -> str:
-    """What follows the last trial; empty if nothing does."""
+    """Return what follows the last trial; empty if nothing does."""
     refit = f"the best is trained {formatting.plural(asked.refit, 'time')} more" if asked.refit else ""
     unseen = f"it judges {', '.join(asked.unseen)}" if asked.unseen else ""
     return ", then ".join(filter(None, (refit, unseen)))
 
 
 def trials(found: Sequence[Trial], objectives: Sequence[Objective]) -> RenderableType:
-    """The trials of a study, one row each."""
+    """Return the trials of a study, one row each."""
     if not found:
         return Text("no trials yet")
     shown = formatting.varying(found)
@@ -165,7 +165,7 @@ def trials(found: Sequence[Trial], objectives: Sequence[Objective]) -> Renderabl
 
 
 def front(found: "Front") -> RenderableType:
-    """The Pareto front, ties marked, the baseline in a footnote."""
+    """Return the Pareto front, ties marked, the baseline in a footnote."""
     if not found.trials:
         kept = f" that keeps {' and '.join(map(str, found.constraints))}" if found.constraints else ""
         return Group(
@@ -194,7 +194,7 @@ def front(found: "Front") -> RenderableType:
 
 
 def trial(view: "TrialView", objectives: Sequence[Objective]) -> RenderableType:
-    """One trial: parameters, values, why it stopped, its attempts and epochs."""
+    """Return one trial: parameters, values, why it stopped, its attempts and epochs."""
     one = view.trial
     facts: dict[str, Cell] = {"state": _state(one.state)}
     if view.pid:
@@ -233,7 +233,7 @@ def verdict(one: Trial) -> str:
 
 
 def attempts(found: Sequence[Attempt]) -> RenderableType:
-    """The executions of a trial, each with its reason; tracebacks below."""
+    """Return the executions of a trial, each with its reason; tracebacks below."""
     rows = []
     for attempt in found:
         span = f"{attempt.first_epoch}-{attempt.last_epoch}" if attempt.first_epoch else ""
@@ -252,7 +252,7 @@ def attempts(found: Sequence[Attempt]) -> RenderableType:
 
 
 def checkpoints(rows: "Sequence[CheckpointRow]", objectives: Sequence[Objective]) -> RenderableType:
-    """The checkpoints of a study."""
+    """Return the checkpoints of a study."""
     if not rows:
         return Text("no checkpoints yet: they come with complete trials")
     titles = (">trial", *(f">{formatting.heading(o)}" for o in objectives), ">MB", "digest")
@@ -269,13 +269,13 @@ def checkpoints(rows: "Sequence[CheckpointRow]", objectives: Sequence[Objective]
 
 
 def datasets(rows: "Sequence[DatasetRow]") -> RenderableType:
-    """The datasets, and where each was found."""
+    """Return the datasets, and where each was found."""
     cells = [(row.name, row.summary, row.found or Text("not here; give --data", style="dim")) for row in rows]
     return _table(("dataset", "what it is", "found"), cells)
 
 
 def dataset(view: "DatasetView") -> RenderableType:
-    """One dataset: its classes by split, what it says of itself."""
+    """Return one dataset: its classes by split, what it says of itself."""
     facts: dict[str, Cell] = {
         "what it is": view.summary,
         "licence": view.licence,
@@ -289,7 +289,7 @@ def dataset(view: "DatasetView") -> RenderableType:
 
 
 def splits(classes: Sequence[str], parts: Mapping[str, Mapping[str, Any]]) -> RenderableType:
-    """Images per class and split (or source), and the accuracy of always answering one class."""
+    """Return images per class and split (or source), and the accuracy of always answering one class."""
     rows: list[tuple[Cell, ...]] = []
     for name in classes:
         rows.append((name, *(f"{part['per_class'][name]:,}" for part in parts.values())))
@@ -299,12 +299,12 @@ def splits(classes: Sequence[str], parts: Mapping[str, Mapping[str, Any]]) -> Re
 
 
 def report(found: "Report") -> RenderableType:
-    """What verifying a dataset found."""
+    """Return what verifying a dataset found."""
     return Group(_title(f"dataset {found.dataset}"), _facts(found.rows), *_findings(found.findings))
 
 
 def plugins(rows: "Sequence[PluginRow]") -> RenderableType:
-    """The components that plugins bring, and the files of those that are not installed modules."""
+    """Return the components that plugins bring, and the files of those that are not installed modules."""
     files = [row.module if row.module.endswith(".py") else "" for row in rows]
     titles = ("kind", "name", "what it is", *(("file",) if any(files) else ()))
     cells = [(row.kind, row.name, row.summary, file) for row, file in zip(rows, files, strict=True)]
@@ -312,7 +312,7 @@ def plugins(rows: "Sequence[PluginRow]") -> RenderableType:
 
 
 def plugin(view: "PluginView") -> RenderableType:
-    """One component and what it offers to search."""
+    """Return one component and what it offers to search."""
     facts: dict[str, Cell] = {"what it is": view.summary, **view.details, "module": view.module}
     if view.parameters:
         facts["parameters"] = f"{view.parameters['total']:,} ({view.parameters['trainable']:,} trainable)"

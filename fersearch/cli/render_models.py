@@ -37,7 +37,7 @@ FITTED = {
 
 
 def predictions(found: "Sequence[Prediction]", faces: bool = False) -> RenderableType:
-    """One row an image or face: its label, and the two classes next in line."""
+    """Return one row an image or face: its label, and the two classes next in line."""
     rows = []
     for one in found:
         ranked = sorted(one.probabilities.items(), key=lambda item: -item[1])
@@ -48,7 +48,7 @@ def predictions(found: "Sequence[Prediction]", faces: bool = False) -> Renderabl
 
 
 def tally(labels: Mapping[str, int], told: str) -> RenderableType:
-    """How often each label was given, and where the rest is to be read."""
+    """Return how often each label was given, and where the rest is to be read."""
     total = sum(labels.values())
     rows = [(name, f"{count:,}", f"{count / total:.1%}") for name, count in Counter(labels).most_common()]
     return Group(parts.table(("label", ">images", ">share"), rows), Text(told))
@@ -76,7 +76,7 @@ def evaluation(view: "EvaluationView") -> RenderableType:
 
 
 def examined(found: "Sequence[CheckpointEvaluation]") -> RenderableType:
-    """One row a checkpoint; the columns are a choice of the metrics."""
+    """Return one row a checkpoint; the columns are a choice of the metrics."""
     views = [one.view for one in found if one.view]
     metrics = [name for name in SHOWN if any(name in view.metrics for view in views)]
     both = any(view.full for view in views)
@@ -136,7 +136,7 @@ def _notes(view: "EvaluationView") -> list[str]:
 
 
 def ensemble(made: "Ensemble") -> RenderableType:
-    """The steps of the selection, the members, and whether they are better than the best of them."""
+    """Return the steps of the selection, the members, and whether they are better than the best of them."""
     title = f"ensemble of {formatting.plural(len(made.members), 'model')} by {made.method} in {made.path}"
     steps = [
         (str(number), f"{step.study} trial {step.trial}", formatting.number(step.value), "" if step.kept else "dropped")
@@ -169,14 +169,14 @@ def ensemble(made: "Ensemble") -> RenderableType:
 
 
 def verdict(made: "Ensemble") -> str:
-    """Whether the ensemble is better than a single model, by the figure of images that did not choose it."""
+    """Return whether the ensemble is better than a single model, by the figure of images that did not choose it."""
     gain = made.objective.loss(made.fair_single) - made.objective.loss(made.fair)
     told = f"{formatting.number(gain)} better than" if gain > 0 else "no better than"
     return f"by folds, {told} the best single model"
 
 
 def rerun(done: "Rerun") -> RenderableType:
-    """The metrics of a trial beside those of its rerun, and what differs in the environment."""
+    """Return the metrics of a trial beside those of its rerun, and what differs in the environment."""
     title = (
         f"trial {done.trial} of {done.study}, again with seed {done.seed}: {formatting.plural(done.epochs, 'epoch')}"
     )
@@ -193,7 +193,7 @@ def rerun(done: "Rerun") -> RenderableType:
 
 
 def sameness(done: "Rerun") -> str:
-    """Whether the rerun came out as the trial did, leaving clocks and memory out."""
+    """Return whether the rerun came out as the trial did, leaving clocks and memory out."""
     checked = sum(each.checked for each in done.metrics)
     if done.equal:
         return f"the same: {formatting.plural(checked, 'metric')} and the kept epoch {done.kept_epoch[0]} are equal"
@@ -206,7 +206,7 @@ def sameness(done: "Rerun") -> str:
 
 
 def garbage(found: "Garbage") -> RenderableType:
-    """What was removed by kind, or would be, and what was left alone."""
+    """Return what was removed by kind, or would be, and what was left alone."""
     rows = [
         (HEAPS[kind], f"{heap.files:,}", formatting.megabytes(heap.bytes))
         for kind, heap in found.heaps.items()
@@ -231,7 +231,7 @@ def _told(each: "Compared") -> str:
 
 
 def exported(model: "ExportedModel") -> RenderableType:
-    """What was exported: where it is, how it was checked, how large and how fast it is."""
+    """Return what was exported: where it is, how it was checked, how large and how fast it is."""
     entry = model.entry
     parity, latency = entry["parity"], entry["latency"]
     real = f"{parity['n']:,} {'generated' if parity['parity_on'] == 'generated' else 'validation'} images"

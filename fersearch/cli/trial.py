@@ -23,14 +23,14 @@ def list_(study: Study, storage: Storage = None, as_json: AsJson = False) -> Non
     from fersearch import api
     from fersearch.cli import render
 
-    found = api.list_trials(study, storage)
+    trials = api.list_trials(study, storage)
     if as_json:
         from fersearch.api import records
         from fersearch.cli.as_json import dump
 
-        dump([records.Trial.of(one) for one in found])
+        dump([records.Trial.of(one) for one in trials])
     else:
-        render.show(render.trials(found, api.study_spec(study, storage).objectives))
+        render.show(render.trials(trials, api.study_spec(study, storage).objectives))
 
 
 @app.command()

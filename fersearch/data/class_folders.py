@@ -27,7 +27,8 @@ class ClassFolder:
 
 
 def part_folders(root: Path) -> dict[int, Path]:
-    """The folders of a root that stand for the parts of a split, by part; a folder that only wraps them is entered.
+    """Return the folders of a root that stand for the parts of a split, by part; a folder that only wraps them is
+    entered.
 
     Raises:
         DataError: two folders stand for one part.
@@ -48,7 +49,7 @@ def part_folders(root: Path) -> dict[int, Path]:
 
 
 def class_folders(root: Path, findings: list[str]) -> list[ClassFolder]:
-    """The class folders of a root with train, valid and test folders, or without.
+    """Return the class folders of a root with train, valid and test folders, or without.
 
     Where there is no valid folder, the images of the train folder wait to be drawn into train and valid. A folder
     that holds but one more, such as `images/` or the second of `train/train/`, is entered.
@@ -87,7 +88,8 @@ def _in_order(parts: Mapping[int, Path]) -> list[Path]:
 
 
 def _unwrapped(folder: Path, part: int | None = None) -> Path:
-    """The folder in which the class or part folders lie: the only one in a folder is entered where it wraps them."""
+    """Return the folder in which the class or part folders lie: the only one in a folder is entered where it wraps
+    them."""
     chain = [folder]
     while len(chain) <= WRAPPERS and (only := _only_folder(chain[-1])) is not None:
         chain.append(only)
@@ -103,7 +105,7 @@ def _unwrapped(folder: Path, part: int | None = None) -> Path:
 
 
 def _only_folder(folder: Path) -> Path | None:
-    """The only folder in one without images of its own."""
+    """Return the only folder in one without images of its own."""
     below = subfolders(folder)
     return below[0] if len(below) == 1 and not _images_in(folder) else None
 
@@ -151,7 +153,8 @@ def _refuse_other_than_classes(root: Path, folders: Sequence[Path]) -> None:
 
 
 def _hold_the_classes(inner: Mapping[Path, set[str]]) -> bool:
-    """Whether every folder holds the same folders, and those do not look like the persons or takes of an emotion."""
+    """Return whether every folder holds the same folders, and those do not look like the persons or takes of an
+    emotion."""
     if not inner or not all(inner.values()):
         return False
     shared, seen = set.intersection(*inner.values()), set.union(*inner.values())
@@ -209,5 +212,5 @@ def _shown(root: Path) -> str:
 
 
 def _images_in(folder: Path) -> list[str]:
-    """The images that lie directly in a folder."""
+    """Return the images that lie directly in a folder."""
     return [entry.name for entry in entries(folder) if is_image(entry.name) and not is_folder(entry)]

@@ -51,11 +51,11 @@ class Row:
         return self.values[column]
 
     def get(self, column: str) -> str:
-        """The value of an optional column, "" where the file does not have it."""
+        """Return the value of an optional column, "" where the file does not have it."""
         return self.values.get(column, "")
 
     def given(self, column: str) -> str:
-        """The value of a column that must have one.
+        """Return the value of a column that must have one.
 
         Raises:
             DataError: it is blank, or one of the words that programs write for nothing, such as NA.
@@ -73,7 +73,7 @@ class Row:
 
 
 def header(path: Path) -> list[str]:
-    """The column names, without blanks around them and in lower case.
+    """Return the column names, without blanks around them and in lower case.
 
     Raises:
         DataError: the file is missing, empty or no text.
@@ -109,7 +109,7 @@ def rows(path: Path, required: Sequence[str], optional: Sequence[str] = (), spli
 
 
 def parts_of_rows(listed: Sequence[Row], column: str = "split") -> list[int]:
-    """The part of each row by its column: 0 train, 1 valid, 2 test, -2, to be drawn, where it has none.
+    """Return the part of each row by its column: 0 train, 1 valid, 2 test, -2, to be drawn, where it has none.
 
     Raises:
         DataError: a value is not a name of a part.
@@ -127,7 +127,7 @@ def parts_of_rows(listed: Sequence[Row], column: str = "split") -> list[int]:
 
 
 def looks_like_split(column: str) -> bool:
-    """Whether a column's name says that it tells the part of a split: `Usage`, `data_split`, `Set name`."""
+    """Return whether a column's name says that it tells the part of a split: `Usage`, `data_split`, `Set name`."""
     words = set(re.findall(r"[^\W_]+", column.lower()))
     return bool(words & SPLIT_WORDS) and words <= SPLIT_WORDS | BESIDE_SPLIT
 
@@ -135,7 +135,7 @@ def looks_like_split(column: str) -> bool:
 def _places(
     path: Path, names: Sequence[str], required: Sequence[str], optional: Sequence[str], split: str | None
 ) -> dict[str, int]:
-    """The place of every column that is there."""
+    """Return the place of every column that is there."""
     missing = [column for column in required if column not in names]
     if missing:
         raise _misses(path, names, missing[0], [*required], [*optional, *([split] if split else [])])
@@ -159,7 +159,7 @@ def _places(
 
 
 def _misses(path: Path, names: Sequence[str], column: str, required: list[str], optional: list[str]) -> DataError:
-    """The error for a column that is not there, or for a file whose cells are not separated by commas."""
+    """Return the error for a column that is not there, or for a file whose cells are not separated by commas."""
     for separator, called in SEPARATORS.items():
         if any(separator in name for name in names):
             told = f"{path} line 1: cells are separated by {called}, not by commas"
@@ -199,5 +199,5 @@ def raw_rows(path: Path, skip: int = 0) -> Iterator[tuple[int, list[str]]]:
 
 
 def unslashed(folder: Path, name: str) -> bool:
-    """Whether a file that is not there is there once backslashes in its name are slashes."""
+    """Return whether a file that is not there is there once backslashes in its name are slashes."""
     return "\\" in name and (folder / name.replace("\\", "/")).is_file()

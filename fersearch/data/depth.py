@@ -23,12 +23,12 @@ SHOWN = 3
 
 
 def bits_of(highest: int) -> int:
-    """The fewest of 8, 10, 12, 14 and 16 bits that hold a value of 16 bits."""
+    """Return the fewest of 8, 10, 12, 14 and 16 bits that hold a value of 16 bits."""
     return next(bits for bits in DEPTHS if highest < 2**bits)
 
 
 def deep_values(image: Image.Image) -> Values | None:
-    """The values (height, width[, channels]) of an image of 16 bits a channel; None for another.
+    """Return the values (height, width[, channels]) of an image of 16 bits a channel; None for another.
 
     Pillow drops the lower bits of 16-bit colour, so that OpenCV reads it.
     """
@@ -50,7 +50,7 @@ def narrowed(values: Values, bits: int) -> Image.Image:
 
 
 def highest_of(values: Values) -> int:
-    """The highest value, transparency left out."""
+    """Return the highest value, transparency left out."""
     return int((values[..., :3] if values.ndim == 3 else values).max(initial=0))
 
 
@@ -65,7 +65,7 @@ class SharedDepth:
         self.asked = False
 
     def __call__(self, highest: int) -> int:  # noqa: ARG002
-        """The bits for any of the images."""
+        """Return the bits for any of the images."""
         with self._lock:
             self.asked = True
             return self.bits
@@ -81,7 +81,7 @@ class SharedDepth:
         return {path: value for path, value in every.items() if value is not None}
 
     def findings(self) -> list[str]:
-        """What a person should know, once a 16-bit image was met."""
+        """Return what a person should know, once a 16-bit image was met."""
         if not self.asked:
             return []
         dark = [path.name for path, highest in self._seen.items() if highest < 2 ** (self.bits - DARKER)]
@@ -107,7 +107,7 @@ class OwnDepth:
         self.others: list[int] = []
 
     def __call__(self, highest: int) -> int:
-        """The bits for an image with this highest value."""
+        """Return the bits for an image with this highest value."""
         bits = max(bits_of(highest), self.trained or 0)
         if bits != (self.trained or DEPTHS[-1]):
             self.others.append(bits)

@@ -33,7 +33,8 @@ ImageDigests = npt.NDArray[np.uint8]
 
 
 def of_files(files: Sequence[Path], source: Path) -> str:
-    """The SHA-256 of some files: of their names relative to the source and their bytes, in the order of the names.
+    """Return the SHA-256 of some files: of their names relative to the source and their bytes, in the order of the
+    names.
 
     `source` is the dataset's folder, or its one file. When the files were written does not count.
 
@@ -49,7 +50,7 @@ def of_files(files: Sequence[Path], source: Path) -> str:
 
 
 def relative_name(path: Path, top: Path) -> bytes:
-    """A file's name as seen from a folder, with `/` between its parts; one outside goes up first."""
+    """Return a file's name as seen from a folder, with `/` between its parts; one outside goes up first."""
     try:
         within = path.relative_to(top)
     except ValueError:
@@ -58,7 +59,7 @@ def relative_name(path: Path, top: Path) -> bytes:
 
 
 def of_images(images: npt.NDArray[np.uint8]) -> ImageDigests:
-    """A digest (BLAKE2b of 16 bytes) of the pixels of each image, uint8 (n, 16)."""
+    """Return a digest (BLAKE2b of 16 bytes) of the pixels of each image, uint8 (n, 16)."""
     found = np.empty((len(images), IMAGE_BYTES), np.uint8)
     for start in range(0, len(images), CHUNK):
         for row, pixels in enumerate(np.ascontiguousarray(images[start : start + CHUNK]), start):
@@ -78,7 +79,8 @@ def of_rows(
     columns: Mapping[str, Array | None],
     parts: Mapping[str, Ints],
 ) -> str:
-    """The SHA-256 of what can be seen of some images: classes, shape, and for each part of the split, in its order,
+    """Return the SHA-256 of what can be seen of some images: classes, shape, and for each part of the split, in its
+    order,
     the pixels of its images and their values in each column (labels, votes, subjects).
 
     Rows in no part, file names and the places of rows among them do not count.
@@ -94,13 +96,13 @@ def of_rows(
 
 
 def together(digests: Sequence[str]) -> str:
-    """One digest for several: the one itself where all are equal."""
+    """Return one digest for several: the one itself where all are equal."""
     different = list(dict.fromkeys(digests))
     return different[0] if len(different) == 1 else hashlib.sha256("\n".join(different).encode()).hexdigest()
 
 
 def makers() -> dict[str, str]:
-    """The versions of the packages that decide what arrays become of files, as far as they are installed."""
+    """Return the versions of the packages that decide what arrays become of files, as far as they are installed."""
     found = {name: next(filter(None, map(_version, packages)), "") for name, packages in MAKERS.items()}
     return {name: text for name, text in found.items() if text}
 

@@ -44,7 +44,7 @@ class Face:
 
 
 def faces(dataset: Dataset, prepared: Prepared, params: Mapping[str, Value], limit: int | None = None) -> list[Face]:
-    """Every image of train, valid and test (where there is one), in the order of the prepared rows.
+    """Return every image of train, valid and test (where there is one), in the order of the prepared rows.
 
     Raises:
         DataError: the dataset leaves no image for train or valid.
@@ -101,7 +101,7 @@ def to_folder(
 
 
 def renamed(found: Sequence[Face]) -> list[str]:
-    """The file name of each image: its class, its source and a number that counts within both."""
+    """Return the file name of each image: its class, its source and a number that counts within both."""
     stems = [f"{_safe(face.label)}_{_safe(face.source)}" for face in found]
     width = max(4, len(str(max(Counter(stems).values(), default=0))))
     numbers: Counter[str] = Counter()
@@ -130,7 +130,7 @@ def _write(path: Path, found: Sequence[Face], images: Sequence[str]) -> None:
 
 
 def _top(source: Path | None, found: Sequence[Face]) -> Path | None:
-    """The folder that the images' names start from; None if they are no files."""
+    """Return the folder that the images' names start from; None if they are no files."""
     if source is None or not found:
         return None
     folder = source if source.is_dir() else source.parent

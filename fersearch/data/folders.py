@@ -13,7 +13,7 @@ LEFT_BY_SYSTEMS = ("@eadir", "@recycle", "@tmp", "#recycle", "#snapshot", "$recy
 
 
 def entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What a folder holds, sorted by name, without junk (`is_junk`).
+    """Return what a folder holds, sorted by name, without junk (`is_junk`).
 
     Raises:
         DataError: the folder is missing, is a file, or may not be read.
@@ -22,7 +22,7 @@ def entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def everything(folder: Path) -> list[os.DirEntry[str]]:
-    """What a folder holds, sorted by name.
+    """Return what a folder holds, sorted by name.
 
     Raises:
         DataError: as `entries`.
@@ -35,17 +35,18 @@ def everything(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def is_junk(name: str) -> bool:
-    """Whether a name is that of a hidden, a system's or a thumbnail folder or file, which holds no image of a set."""
+    """Return whether a name is that of a hidden, a system's or a thumbnail folder or file, which holds no image of a
+    set."""
     return name.startswith(JUNK_MARKS) or name.lower() in THUMBNAIL_FOLDERS
 
 
 def is_surprising_junk(name: str) -> bool:
-    """Whether a person may have meant something of such a name, so that leaving it out is worth a word."""
+    """Return whether a person may have meant something of such a name, so that leaving it out is worth a word."""
     return is_junk(name) and not name.startswith(".") and name.lower() not in LEFT_BY_SYSTEMS
 
 
 def single(source: Path, suffix: str, expected: str) -> Path:
-    """The file itself, or the only one with a suffix in a folder.
+    """Return the file itself, or the only one with a suffix in a folder.
 
     Raises:
         DataError: the folder holds none, or several.
@@ -61,7 +62,7 @@ def single(source: Path, suffix: str, expected: str) -> Path:
 
 
 def unreadable(path: Path, error: OSError) -> DataError:
-    """The error for a file or folder that cannot be read."""
+    """Return the error for a file or folder that cannot be read."""
     if isinstance(error, PermissionError):
         return DataError(
             f"no permission to read {path}", "give yourself read access to it, or choose another with --data"
@@ -74,7 +75,8 @@ def unreadable(path: Path, error: OSError) -> DataError:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """The folders directly in a folder, sorted; links to the folder itself or to one that holds it are left out."""
+    """Return the folders directly in a folder, sorted; links to the folder itself or to one that holds it are left
+    out."""
     found = [entry for entry in entries(folder) if is_folder(entry)]
     # A real path takes a look at every folder above, which of thousands in one another takes minutes.
     real = os.path.realpath(folder) if any(entry.is_symlink() for entry in found) else ""
@@ -84,7 +86,7 @@ def subfolders(folder: Path) -> list[Path]:
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry is a folder or a link to one; a link that leads in circles is none."""
+    """Return whether an entry is a folder or a link to one; a link that leads in circles is none."""
     try:
         return entry.is_dir()
     except OSError:
@@ -92,12 +94,12 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _holds(folder: str, other: str) -> bool:
-    """Whether a real path is another one or a folder above it."""
+    """Return whether a real path is another one or a folder above it."""
     return other == folder or other.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def roots(source: Path) -> Iterator[Path]:
-    """A folder, then the readable folders in it: the places where an unpacked archive may have its top.
+    """Yield a folder, then the readable folders in it: the places where an unpacked archive may have its top.
 
     Raises:
         DataError: the folder is missing, is a file, or may not be read.
@@ -110,17 +112,17 @@ def roots(source: Path) -> Iterator[Path]:
 
 
 def named(paths: Iterable[Path], most: int = 8) -> str:
-    """The names of the first few folders and the number of the others."""
+    """Return the names of the first few folders and the number of the others."""
     names = [f"{path.name}/" for path in paths]
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def held(source: Path) -> str:
-    """What a folder holds, in a few words for an error message."""
+    """Return what a folder holds, in a few words for an error message."""
     names = [f"{entry.name}/" if is_folder(entry) else entry.name for entry in entries(source)]
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") if names else "nothing"
 
 
 def printable(text: str) -> str:
-    """A text that can be written anywhere: bytes of a file name that are not UTF-8 as \\xE9."""
+    """Return a text that can be written anywhere: bytes of a file name that are not UTF-8 as \\xE9."""
     return os.fsencode(text).decode("utf-8", "backslashreplace")

@@ -12,7 +12,7 @@ THUMBNAIL_ENDS = ("_thumb", "-thumb", ".thumb", "_thumbnail", "-thumbnail")
 
 
 def is_image(name: str) -> bool:
-    """Whether a file of this name is an image to read: no thumbnail, in a format that can be decoded here."""
+    """Return whether a file of this name is an image to read: no thumbnail, in a format that can be decoded here."""
     stem, suffix = splitext(name.lower())
     if suffix not in SUFFIXES and not (suffix in NEEDS and decodable(suffix)):
         return False
@@ -20,14 +20,14 @@ def is_image(name: str) -> bool:
 
 
 def lacking(name: str) -> str | None:
-    """What must be installed to decode an image of this name; None if nothing, or if it is not an image."""
+    """Return what must be installed to decode an image of this name; None if nothing, or if it is not an image."""
     suffix = splitext(name.lower())[1]
     return NEEDS[suffix] if suffix in NEEDS and not decodable(suffix) else None
 
 
 @lru_cache
 def decodable(suffix: str) -> bool:
-    """Whether Pillow can decode a format of `NEEDS`; a decoder that is a package of its own is registered."""
+    """Return whether Pillow can decode a format of `NEEDS`; a decoder that is a package of its own is registered."""
     from PIL import features
 
     if suffix == ".avif":

@@ -35,7 +35,7 @@ class Identity:
     path: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data, each digest with the version of its rule."""
+        """Return as plain data, each digest with the version of its rule."""
         return {
             "files": {"version": FILES_VERSION, "digest": self.files, "count": self.file_count},
             "arrays": {"digest": self.arrays},
@@ -52,7 +52,8 @@ class Identity:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """What `to_json` wrote; a digest by a rule of another version is left empty, since it cannot be compared."""
+        """Return what `to_json` wrote; a digest by a rule of another version is left empty, since it cannot be
+        compared."""
         files, seen = data.get("files", {}), data.get("seen", {})
         is_known = seen.get("version") == SEEN_VERSION
         return cls(
@@ -73,7 +74,7 @@ class Identity:
         return replace(self, path="")
 
     def agrees(self, other: "Identity") -> bool:
-        """Whether it is the same data, for trials and for the test split.
+        """Return whether it is the same data, for trials and for the test split.
 
         Where one of the two was never divided into parts, the arrays decide, or else the files; true where
         nothing can be compared.
@@ -85,7 +86,7 @@ class Identity:
         return self.files == other.files or not (self.files and other.files)
 
     def same_arrays(self, other: "Identity") -> bool:
-        """Whether both were made of the same arrays, however they are divided; true where that is not known."""
+        """Return whether both were made of the same arrays, however they are divided; true where that is not known."""
         return self.arrays == other.arrays or not (self.arrays and other.arrays)
 
     def told(self) -> str:
@@ -102,7 +103,7 @@ class Identity:
 
 
 def difference(what: str, then: Identity, now: Identity, ways_out: Sequence[str]) -> DataError:
-    """The error that data is not what it was: both told, and why where only what reads the files has changed."""
+    """Return the error that data is not what it was: both told, and why where only what reads the files has changed."""
     lines = [f"then: {then.told()}", f"now:  {now.told()}"]
     if then.seen and then.seen == now.seen:
         lines.append(f"only the test split differs: then {short(then.test)}, now {short(now.test)}")
@@ -112,7 +113,7 @@ def difference(what: str, then: Identity, now: Identity, ways_out: Sequence[str]
 
 
 def changed_makers(then: Identity, now: Identity) -> str:
-    """The versions that differ between two readings of the same files."""
+    """Return the versions that differ between two readings of the same files."""
     names = dict.fromkeys((*then.makers, *now.makers))
     known = [(name, then.makers.get(name, "none"), now.makers.get(name, "none")) for name in names]
     changed = [f"{name} {before} -> {after}" for name, before, after in known if before != after]

@@ -103,7 +103,7 @@ def decode_all(
     steps: Steps | None = None,
     annotations: Sequence[Annotation | None] | None = None,
 ) -> Pictures:
-    """Every image in order, decoded when it is asked for; when done, what was converted is added to `findings`.
+    """Return every image in order, decoded when it is asked for; when done, what was converted is added to `findings`.
 
     `steps` (see `fersearch.data.steps`) say how a picture becomes an input, by default its middle square;
     `annotations` have what some steps need to know of each picture.
@@ -150,7 +150,7 @@ def _decoded(jobs: Sequence[Job], transform: Transform, bits: Bits) -> Iterator[
 
 
 def _together(refused: Sequence[DataError]) -> DataError:
-    """One error that tells of each, or of the first ones and how many more there are."""
+    """Return one error that tells of each, or of the first ones and how many more there are."""
     if len(refused) == 1:
         return refused[0]
     lines = [f"\n  {error.message}" for error in refused[:SHOWN]]
@@ -188,7 +188,7 @@ def _decode(job: Job, transform: Transform, bits: Bits) -> tuple[Pixels, str]:
 
 
 def _highest(path: Path) -> int | None:
-    """The highest value of a 16-bit image; None for another, or one that cannot be read."""
+    """Return the highest value of a 16-bit image; None for another, or one that cannot be read."""
     try:
         with opened(path) as image:
             values = deep_values(image)
@@ -216,7 +216,7 @@ def _refusal(path: Path, error: Exception) -> DataError:
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """The image in a mode of 8 bits a channel without transparency."""
+    """Return the image in a mode of 8 bits a channel without transparency."""
     if image.mode in ("L", "RGB"):
         return image if "transparency" not in image.info else _on_white(image)
     if image.mode.startswith(("I", "F")):

@@ -32,7 +32,8 @@ _WORDS = {
 
 
 def spelling(text: str) -> str:
-    """A label as spellings of one are compared: without case, Unicode form, invisible characters, and blanks around.
+    """Return a label as spellings of one are compared: without case, Unicode form, invisible characters, and blanks
+    around.
 
     A whole number written as a fraction (`3.0`, as tables with a missing value have it) is that number.
     """
@@ -42,13 +43,13 @@ def spelling(text: str) -> str:
 
 
 def whole_number(text: str) -> str:
-    """The digits of a whole number, `3` for `3`, `03` and `3.0`; empty for another text."""
+    """Return the digits of a whole number, `3` for `3`, `03` and `3.0`; empty for another text."""
     match = re.fullmatch(r"\+?0*(\d+)(?:\.0*)?", text.strip())
     return match[1] if match else ""
 
 
 def plain(text: str) -> str:
-    """A label without case, blanks, underscores and hyphens, as labels are compared with the vocabulary."""
+    """Return a label without case, blanks, underscores and hyphens, as labels are compared with the vocabulary."""
     return re.sub(r"[\s_-]+", "", spelling(text))
 
 
@@ -56,14 +57,14 @@ ALIASES = {plain(word): name for name, words in _WORDS.items() for word in (name
 
 
 def known(text: str) -> str | None:
-    """The canonical word for a dataset's label; None if there is none."""
+    """Return the canonical word for a dataset's label; None if there is none."""
     return ALIASES.get(plain(text))
 
 
 def canonical(
     text: str, where: str = "", classes: Sequence[str] = CANONICAL, codes: Mapping[str, str] | None = None
 ) -> str:
-    """The canonical word for a dataset's label (`Happy` is `happiness`), which may also be one of its codes.
+    """Return the canonical word for a dataset's label (`Happy` is `happiness`), which may also be one of its codes.
 
     Raises:
         DataError: it is not a code, and no emotion is called so; the message starts with `where`, the hint names the
@@ -91,7 +92,7 @@ def _listed(codes: Mapping[str, str]) -> str:
 
 
 def coded(text: str, codes: Mapping[str, str], where: str) -> str:
-    """The canonical word for a dataset's code (`4` may be `happiness`).
+    """Return the canonical word for a dataset's code (`4` may be `happiness`).
 
     Raises:
         DataError: there is no such code; the message starts with `where`, the hint lists the codes.
@@ -125,7 +126,7 @@ def check_base(labels: Iterable[tuple[str, str]], codes: Mapping[str, str]) -> l
 
 
 def one_spelling(counts: Mapping[str, int]) -> tuple[dict[str, str], list[str]]:
-    """The class that each spelling of a name goes to, and findings about those that were put together.
+    """Return the class that each spelling of a name goes to, and findings about those that were put together.
 
     Names that differ in case, Unicode form or blanks are one class, under the spelling that most images have.
     """
@@ -142,19 +143,19 @@ def one_spelling(counts: Mapping[str, int]) -> tuple[dict[str, str], list[str]]:
 
 
 def _written(name: str) -> str:
-    """A class name in Unicode's composed form without blanks around it."""
+    """Return a class name in Unicode's composed form without blanks around it."""
     return " ".join(unicodedata.normalize("NFC", name).split())
 
 
 def _quoted(names: Collection[str]) -> str:
-    """Names in quotes, those that look alike or cannot be printed with their characters spelt out."""
+    """Return names in quotes, those that look alike or cannot be printed with their characters spelt out."""
     shown = [unicodedata.normalize("NFC", name) for name in names]
     unique = len(set(shown)) == len(shown)
     return " and ".join(f"'{name}'" if unique and name.isprintable() else ascii(name) for name in names)
 
 
 def in_order(words: Iterable[str]) -> tuple[str, ...]:
-    """Each word once: canonical ones in their order, then the others sorted."""
+    """Return each word once: canonical ones in their order, then the others sorted."""
     found = set(words)
     return (*(word for word in CANONICAL if word in found), *sorted(found.difference(CANONICAL)))
 

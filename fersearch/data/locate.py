@@ -13,7 +13,7 @@ from fersearch.files import write_atomic
 
 
 def locate(dataset: Dataset, given: str | Path | None = None) -> Path | None:
-    """The folder or file of a dataset; None for one that needs none.
+    """Return the folder or file of a dataset; None for one that needs none.
 
     Raises:
         DataError: the path given does not exist, or none was given and none is known.
@@ -41,7 +41,7 @@ def locate(dataset: Dataset, given: str | Path | None = None) -> Path | None:
 
 
 def look_for(dataset: Dataset, recorded: str | Path | None, is_kept: Callable[[Path], bool]) -> Path | None:
-    """Where to look for the data of a study: where it was, or where that is gone, where its name leads now.
+    """Return where to look for the data of a study: where it was, or where that is gone, where its name leads now.
 
     `is_kept` says whether what was made of a path that is gone is still here, and serves. Whether it is the same
     data, digests must tell.
@@ -70,7 +70,7 @@ def remember(dataset: Dataset, path: Path) -> None:
 
 
 def remembered() -> dict[str, Path]:
-    """The kept path of each dataset by name."""
+    """Return the kept path of each dataset by name."""
     try:
         data = json.loads(_list().read_text(encoding="utf-8-sig"))
         return {str(name): Path(path) for name, path in data.items()}

@@ -42,7 +42,7 @@ def opened(path: Path, content: BinaryIO | None = None) -> Iterator[Image.Image]
 
 
 def readable() -> list[str]:
-    """Those of `FORMATS` that the installed Pillow can read."""
+    """Return those of `FORMATS` that the installed Pillow can read."""
     Image.init()
     return [name for name in FORMATS if name in Image.OPEN]
 

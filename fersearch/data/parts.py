@@ -26,7 +26,7 @@ def part_of(text: str) -> int | None:
 
 
 def parts_of(names: Iterable[str]) -> dict[str, int]:
-    """The part that each of some names stands for, names of no part left out.
+    """Return the part that each of some names stands for, names of no part left out.
 
     `eval` is valid, but test where another name of valid stands beside it and none of test: train, dev and eval.
     """
@@ -39,18 +39,18 @@ def parts_of(names: Iterable[str]) -> dict[str, int]:
 
 
 def looks_like_part(text: str) -> bool:
-    """Whether a name that may be a class is more likely a part of a split: `train2`, `PublicTest`, `fold_1`."""
+    """Return whether a name that may be a class is more likely a part of a split: `train2`, `PublicTest`, `fold_1`."""
     words = {word.lower() for word in WORDS.findall(text)}
     return part_of(text) is not None or bool(words & NAMES.keys()) or bool(words & set(FOLDS))
 
 
 def is_wrapper(text: str) -> bool:
-    """Whether a folder's name says nothing of what is in it: `images`, `data`."""
+    """Return whether a folder's name says nothing of what is in it: `images`, `data`."""
     return text.strip().lower() in WRAPPERS
 
 
 def _bare(text: str) -> str | None:
-    """The name of a part without case, separators and decoration; None if it is no such name."""
+    """Return the name of a part without case, separators and decoration; None if it is no such name."""
     name = re.sub(r"[\W_]+", "", text.casefold())
     while name not in NAMES:
         shorter = DECORATION.sub("", name, count=1)

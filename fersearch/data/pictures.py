@@ -58,7 +58,7 @@ class Pictures:
         return any(step["step"] in CUTS for step in self._steps)
 
     def shaped(self, trained: Steps) -> "Pictures":
-        """The same pictures in the shape of others, by whose steps a model was trained.
+        """Return the same pictures in the shape of others, by whose steps a model was trained.
 
         Where a cut needs what the dataset does not know, faces are found.
         """
@@ -110,7 +110,8 @@ class Joined:
         return any(isinstance(images, Pictures | Joined) and images.finds for images in self.parts.values())
 
     def shaped(self, trained: Steps) -> "Joined":
-        """The same pictures in the shape of others, those of a source that decodes its images itself left as they are.
+        """Return the same pictures in the shape of others, those of a source that decodes its images itself left as
+        they are.
 
         See `Pictures.shaped`.
         """
@@ -119,10 +120,11 @@ class Joined:
 
 
 def steps_of(images: Iterable[Pixels]) -> Steps | None:
-    """The steps by which images were made, whole once all were; None where nothing is known of them."""
+    """Return the steps by which images were made, whole once all were; None where nothing is known of them."""
     return images.steps if isinstance(images, Pictures | Joined) else None
 
 
 def reshaped(images: Iterable[Pixels], trained: Steps) -> Iterable[Pixels]:
-    """Images in the shape of others, by whose steps a model was trained; the same where nothing is known of them."""
+    """Return images in the shape of others, by whose steps a model was trained; the same where nothing is known of
+    them."""
     return images.shaped(trained) if isinstance(images, Pictures | Joined) else images

@@ -162,12 +162,12 @@ def prepare(
 
 
 def has_copy(dataset: Dataset, source: Path, options: Mapping[str, Value], root: Path) -> bool:
-    """Whether a copy made from a source is here, which serves where the source is gone."""
+    """Return whether a copy made from a source is here, which serves where the source is gone."""
     return _made_from(source, dataset_options.decoding(dataset, options), root / dataset.name) is not None
 
 
 def _as_found(dataset: Dataset, copy: Prepared, source: Path | None, chosen: Mapping[str, Value]) -> Prepared:
-    """A copy with what is to be told of the source: it may have been made from equal files in another folder."""
+    """Return a copy with what is to be told of the source: it may have been made from equal files in another folder."""
     if source is None or copy.source == str(source.absolute()):
         return copy
     told = (*map(printable, dataset.read(source, chosen).findings), *copy.findings[copy.told_by_reading :])
@@ -175,7 +175,7 @@ def _as_found(dataset: Dataset, copy: Prepared, source: Path | None, chosen: Map
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether the folder holds a prepared copy, whole."""
+    """Return whether the folder holds a prepared copy, whole."""
     return (folder / "meta.json").is_file()
 
 
@@ -198,7 +198,7 @@ def _made_from(source: Path, chosen: Mapping[str, Value], shelf: Path) -> Prepar
 
 
 def _with_files_digest(copy: Prepared, digest: str) -> Prepared:
-    """The copy with the digest of its files, kept for the next time: one made before that was taken has none."""
+    """Return the copy with the digest of its files, kept for the next time: one made before that was taken has none."""
     path = copy.folder / "meta.json"
     with trouble_told(copy.folder), lock(copy.folder.with_name(f"{copy.folder.name}.lock")):
         meta = json.loads(path.read_text(encoding="utf-8"))

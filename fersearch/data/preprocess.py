@@ -18,7 +18,8 @@ LUMINANCE = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
 def applied(pixels: Pixels, options: Mapping[str, Value]) -> Pixels:
-    """One image, uint8 (channels, height, width), as the `preprocess` of `options` makes it; the same by default.
+    """Return one image, uint8 (channels, height, width), as the `preprocess` of `options` makes it; the same by
+    default.
 
     Raises:
         UnknownName: there is no such preprocessing.
@@ -28,7 +29,7 @@ def applied(pixels: Pixels, options: Mapping[str, Value]) -> Pixels:
 
 
 def applied_to_all(images: Iterable[Pixels], options: Mapping[str, Value]) -> Iterable[Pixels]:
-    """Every image as `applied` makes it, one by one; the same images where nothing is asked for."""
+    """Return every image as `applied` makes it, one by one; the same images where nothing is asked for."""
     if options.get("preprocess", "none") == "none":
         return images
     return (applied(pixels, options) for pixels in images)
@@ -51,7 +52,7 @@ def equalized(pixels: Pixels) -> Pixels:
 
 
 def ferplus(pixels: Pixels) -> Pixels:
-    """The preprocessing of Barsoum et al. 2016 (arXiv:1608.01041): equalise, take away the light, standardise.
+    """Return the preprocessing of Barsoum et al. 2016 (arXiv:1608.01041): equalise, take away the light, standardise.
 
     The levels are equalised to -1..1, a plane fitted by least squares is subtracted, and the rest is divided
     by its standard deviation. What comes out is stored in bytes: 128 is the mean and 36 levels are one
@@ -79,7 +80,7 @@ def _without_plane(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _luminance(pixels: Pixels) -> Pixels:
-    """The grey levels (height, width) of an image of one or three channels."""
+    """Return the grey levels (height, width) of an image of one or three channels."""
     grey: Pixels = pixels[0] if len(pixels) == 1 else np.rint(np.tensordot(LUMINANCE, pixels, 1)).astype(np.uint8)
     return grey
 

@@ -21,7 +21,7 @@ RATIOS = (0.7, 0.15, 0.15)
 
 
 def rounds(labels: Labels, protocol: Protocol) -> int:
-    """How often a trial is trained: each fold, or each subject left out, of each repeat.
+    """Return how often a trial is trained: each fold, or each subject left out, of each repeat.
 
     Raises:
         DataError: subjects are to be left out and none is known.
@@ -34,7 +34,7 @@ def rounds(labels: Labels, protocol: Protocol) -> int:
 
 
 def draw(labels: Labels, protocol: Protocol, round: int = 1) -> Parts:
-    """The part of each image in a round, int8 (n): 0 train, 1 valid, 2 test, -1 left out.
+    """Return the part of each image in a round, int8 (n): 0 train, 1 valid, 2 test, -1 left out.
 
     Images without a part go to train and to the parts that no image was given to, in the protocol's ratios.
     `ratios` draws every image that is not left out anew; `kfold` and `loso` divide all but test.
@@ -76,7 +76,8 @@ def untaught(labels: Labels, parts: Parts) -> list[str]:
 
 
 def without_duplicates(parts: Parts, images: npt.NDArray[np.uint8]) -> Parts:
-    """The parts without images of train that occur, equal in every pixel, in valid or test, or of valid in test."""
+    """Return the parts without images of train that occur, equal in every pixel, in valid or test, or of valid in
+    test."""
     kept = np.array(parts)
     digest = {row: pixel_digest(images[row]) for row in np.flatnonzero(parts >= 0)}
     seen: set[bytes] = set()
@@ -152,7 +153,8 @@ def _groups_by(labels: Labels, rows: Ints, protocol: Protocol) -> Ints | None:
 
 
 def fewer_subjects(labels: Labels, protocol: Protocol, limit: int) -> Labels:
-    """The labels with whole subjects left out, so that `loso` under a limit does not train once for every person.
+    """Return the labels with whole subjects left out, so that `loso` under a limit does not train once for every
+    person.
 
     Subjects are kept in a random order while their images fit into `limit`, two at least. Any other protocol, and
     fewer images than the limit, leave the labels as they are.
@@ -172,7 +174,7 @@ def fewer_subjects(labels: Labels, protocol: Protocol, limit: int) -> Labels:
 
 
 def limited(indices: dict[str, Ints], hard: Ints, limit: int, seed: int) -> dict[str, Ints]:
-    """A stratified subset of train and valid together, `limit` images in all, in the shares of both; test stays.
+    """Return a stratified subset of train and valid together, `limit` images in all, in the shares of both; test stays.
 
     Raises:
         UsageError: the limit leaves train or valid without images.
@@ -197,7 +199,7 @@ def _searched(indices: dict[str, Ints]) -> list[tuple[str, Ints]]:
 
 
 def _shares(parts: Parts, ratios: Sequence[float]) -> list[float]:
-    """The share of each part among the images to draw: nothing for valid or test where they are given."""
+    """Return the share of each part among the images to draw: nothing for valid or test where they are given."""
     wanted = [0.0 if k != TRAIN and (parts == k).any() else max(ratio, 0.0) for k, ratio in enumerate(ratios)]
     if wanted[TRAIN] <= 0:
         raise UsageError(
@@ -207,7 +209,7 @@ def _shares(parts: Parts, ratios: Sequence[float]) -> list[float]:
 
 
 def _groups(labels: Labels, rows: Ints) -> Ints | None:
-    """A number for each image's subject; an image without one is a subject of its own. None if none is known."""
+    """Return a number for each image's subject; an image without one is a subject of its own. None if none is known."""
     if labels.subject is None:
         return None
     subjects = np.asarray(labels.subject)[rows].astype(str)
@@ -220,7 +222,7 @@ def _groups(labels: Labels, rows: Ints) -> Ints | None:
 
 
 def _drawn(labels: Labels, rows: Ints, shares: Sequence[float], protocol: Protocol) -> Parts:
-    """A part for each of some rows, in shares of train, valid and test."""
+    """Return a part for each of some rows, in shares of train, valid and test."""
     hard, groups = np.asarray(labels.hard)[rows], _groups_by(labels, rows, protocol)
     random = np.random.default_rng([protocol.split_seed, 1])
     if groups is not None:
@@ -252,7 +254,7 @@ def _by_subject(hard: Ints, groups: Ints, shares: Sequence[float], random: np.ra
 
 
 def _assigned(counts: npt.NDArray[np.float64], shares: npt.NDArray[np.float64], random: np.random.Generator) -> Ints:
-    """The part of each subject, given its images of each class (subjects x classes)."""
+    """Return the part of each subject, given its images of each class (subjects x classes)."""
     order = random.permutation(len(counts))
     order = order[np.argsort(-counts[order].sum(1), kind="stable")]
     target = shares[:, None] * counts.sum(0)
@@ -311,7 +313,7 @@ def validation_rows(
     groups: Ints | None,
     names: Sequence[str] = (),
 ) -> npt.NDArray[np.bool_]:
-    """Which of `count` rows validate in fold `number` (from 0) of `folds`.
+    """Return which of `count` rows validate in fold `number` (from 0) of `folds`.
 
     Whole groups stay together where `groups` are given; shares of classes are kept where `hard` is.
 
@@ -340,7 +342,7 @@ def validation_rows(
 
 
 def known_subjects(labels: Labels, rows: Ints) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.str_]]:
-    """The subject of each row, as text, "" where it is not known; and the names of all, sorted.
+    """Return the subject of each row, as text, "" where it is not known; and the names of all, sorted.
 
     Raises:
         DataError: fewer than two subjects are known.

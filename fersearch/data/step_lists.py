@@ -15,17 +15,18 @@ FACE_MARGIN = 1.2  # a tenth of the landmarks' extent on each side
 
 
 def standard(image_size: int, channels: int) -> Steps:
-    """The steps of a dataset that says nothing else: colour, then the middle square."""
+    """Return the steps of a dataset that says nothing else: colour, then the middle square."""
     return [{"step": "colour", "channels": channels}, {"step": "fit", "size": image_size}]
 
 
 def boxed(image_size: int, channels: int) -> Steps:
-    """The dataset's box of the face, then as `standard`."""
+    """Return the dataset's box of the face, then as `standard`."""
     return [{"step": "box", "margin": 1.0}, *standard(image_size, channels)]
 
 
 def cropped(options: Mapping[str, Value]) -> Steps:
-    """The steps for an option `crop`: `landmarks`, `centre` (the middle square) or `none` (all of it, squeezed)."""
+    """Return the steps for an option `crop`: `landmarks`, `centre` (the middle square) or `none` (all of it,
+    squeezed)."""
     size, channels = int(options.get("image_size", 48)), int(options.get("channels", 1))
     if options["crop"] == "none":
         return [{"step": "squeeze", "size": size}, {"step": "colour", "channels": channels}]
@@ -34,7 +35,7 @@ def cropped(options: Mapping[str, Value]) -> Steps:
 
 
 def declared(dataset: Dataset, options: Mapping[str, Value]) -> Steps | None:
-    """What a dataset says of its pictures, as far as options tell it.
+    """Return what a dataset says of its pictures, as far as options tell it.
 
     None where it does not say it: it has decoding options of its own, and inherits `steps`.
     """
@@ -52,7 +53,7 @@ def with_preprocess(steps: Steps | None, options: Mapping[str, Value]) -> Steps 
 
 
 def default_of(steps: Sequence[Mapping[str, Any]]) -> Steps:
-    """The steps for a picture from elsewhere: those of the default source, where sources are merged."""
+    """Return the steps for a picture from elsewhere: those of the default source, where sources are merged."""
     merged = next((step for step in steps if step["step"] == "by_source"), None)
     if merged is None:
         return [dict(step) for step in steps]
@@ -67,12 +68,12 @@ def without_depth(steps: Sequence[Mapping[str, Any]]) -> Steps:
 
 
 def shape_of(steps: Sequence[Mapping[str, Any]]) -> Steps:
-    """The steps that give a picture its shape and colours, wherever the face is."""
+    """Return the steps that give a picture its shape and colours, wherever the face is."""
     return [dict(step) for step in steps if step["step"] not in ("depth", "preprocess", *CUTS)]
 
 
 def cut_of(steps: Sequence[Mapping[str, Any]]) -> str:
-    """The cuts that need what a plain photograph lacks, in a few words; empty if there are none."""
+    """Return the cuts that need what a plain photograph lacks, in a few words; empty if there are none."""
     return told([step for step in steps if step["step"] in CUTS])
 
 
@@ -82,7 +83,7 @@ def told(steps: Sequence[Mapping[str, Any]]) -> str:
 
 
 def shaped(own: Sequence[Mapping[str, Any]], trained: Sequence[Mapping[str, Any]], annotated: bool) -> Steps:
-    """The steps that give pictures of one dataset the shape that those of another had, which a model learnt.
+    """Return the steps that give pictures of one dataset the shape that those of another had, which a model learnt.
 
     Where a face is, is for the pictures' own dataset to say if they are `annotated`; all else is as it was trained.
     """

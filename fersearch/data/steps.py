@@ -58,7 +58,7 @@ class _Step(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def apply(self, image: Image.Image, known: Annotation) -> Image.Image:  # noqa: ARG002
-        """The image after this step."""
+        """Return the image after this step."""
         return self._shaped(image)
 
     def _shaped(self, image: Image.Image) -> Image.Image:
@@ -79,7 +79,7 @@ class CutBox(_Step):
     margin: Margin = 1.0
 
     def apply(self, image: Image.Image, known: Annotation) -> Image.Image:
-        """The face, or the whole picture where its box is not known."""
+        """Return the face, or the whole picture where its box is not known."""
         if known.box is None:
             return image
         grown = _grown(known.box, self.margin)
@@ -97,7 +97,7 @@ class CutLandmarks(_Step):
     margin: Margin = FACE_MARGIN
 
     def apply(self, image: Image.Image, known: Annotation) -> Image.Image:
-        """The face, or the whole picture where its landmarks are not known."""
+        """Return the face, or the whole picture where its landmarks are not known."""
         if not known.landmarks:
             return image
         xs, ys = [x for x, _ in known.landmarks], [y for _, y in known.landmarks]
@@ -213,7 +213,7 @@ class Transform:
         return default.bits if default else next((step.bits for step in self.steps if isinstance(step, Depth)), None)
 
     def __call__(self, image: Image.Image, known: Annotation | None = None, where: object = "") -> Pixels:
-        """An image of 8 bits a channel as uint8 (channels, size, size).
+        """Return an image of 8 bits a channel as uint8 (channels, size, size).
 
         Raises:
             DataError: a box lies outside the image, which `where` names.
@@ -240,13 +240,13 @@ class Transform:
 
 
 def pixels_of(image: Image.Image) -> Pixels:
-    """A grey or RGB image as uint8 (1 or 3, height, width)."""
+    """Return a grey or RGB image as uint8 (1 or 3, height, width)."""
     pixels = np.asarray(image)
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def annotation_of(face: tuple[int, int, int, int]) -> Annotation:
-    """A found face (left, top, width, height) as a dataset would know it; its corners stand for landmarks."""
+    """Return a found face (left, top, width, height) as a dataset would know it; its corners stand for landmarks."""
     left, top, right, bottom = face[0], face[1], face[0] + face[2], face[1] + face[3]
     return Annotation((left, top, right, bottom), ((left, top), (right, bottom)))
 
@@ -258,7 +258,7 @@ def largest_face(image: Image.Image) -> Annotation | None:
 
 
 def _grown(box: Box, margin: float) -> Box:
-    """A box with its sides times `margin`, around the same middle."""
+    """Return a box with its sides times `margin`, around the same middle."""
     if margin == 1:
         return box
     across, down = (box[2] - box[0]) * (margin - 1) / 2, (box[3] - box[1]) * (margin - 1) / 2

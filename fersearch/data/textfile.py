@@ -9,7 +9,7 @@ ENCODING = "utf-8-sig"
 
 
 def read_text(path: Path) -> str:
-    """The text of a small file.
+    """Return the text of a small file.
 
     Raises:
         DataError: it cannot be read, or is not UTF-8.
@@ -28,7 +28,7 @@ def lines(path: Path) -> list[tuple[int, str]]:
 
 
 def not_utf8(path: Path, error: UnicodeDecodeError) -> DataError:
-    """The error for a file in another encoding."""
+    """Return the error for a file in another encoding."""
     utf16 = error.object[:2] in (b"\xff\xfe", b"\xfe\xff")
     told = "is text in UTF-16" if utf16 else f"is not text in UTF-8 (byte {error.object[error.start]:#x})"
     return DataError(f"{path} {told}", "save it in UTF-8 (iconv -t utf-8, or an editor's 'save as')")

@@ -43,7 +43,7 @@ class Report:
     findings: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The report as plain data."""
+        """Return the report as plain data."""
         return {
             "dataset": self.dataset,
             "classes": list(self.classes),
@@ -123,7 +123,7 @@ Check = list[tuple[str, str, bool]]
 
 
 def findings_of(prepared: Prepared, classes: Sequence[str]) -> list[str]:
-    """What reading and decoding a dataset brought up, and class names that look like one class."""
+    """Return what reading and decoding a dataset brought up, and class names that look like one class."""
     return list(dict.fromkeys((*prepared.findings, *lookalikes(classes))))
 
 
@@ -181,12 +181,12 @@ def _rare(classes: tuple[str, ...], splits: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def _counted(seen: _Seen) -> dict[str, dict[str, Any]]:
-    """What each source brings; nothing where there is but the dataset itself."""
+    """Return what each source brings; nothing where there is but the dataset itself."""
     return {} if seen.source is None else count(seen.source, seen.hard, seen.part, seen.classes)
 
 
 def _sources(seen: _Seen) -> Check:
-    """What the sources of a merged dataset bring, and what of the answer they give away."""
+    """Return what the sources of a merged dataset bring, and what of the answer they give away."""
     if seen.source is None:
         return []
     counted = _counted(seen)
@@ -256,7 +256,7 @@ def _duplicates(seen: _Seen) -> Check:
 
 
 def _shared_by_sources(seen: _Seen, groups: list[list[int]]) -> Check:
-    """Images that two sources have in common."""
+    """Return images that two sources have in common."""
     if seen.source is None:
         return []
     pairs = Counter(
@@ -323,7 +323,7 @@ def known_by_source(source: Names, hard: Ints, part: Ints, judged: int) -> tuple
 
 
 def confounded(source: Names, hard: Ints, part: Ints) -> tuple[str, bool]:
-    """What knowing only the source is worth on valid, in words, and whether that deserves a look."""
+    """Return what knowing only the source is worth on valid, in words, and whether that deserves a look."""
     by_source, by_nothing = known_by_source(source, hard, part, 1)
     told = (
         f"{by_source:.1%} of valid are answered by knowing only the source (majority-class baseline {by_nothing:.1%})"

@@ -129,7 +129,8 @@ def view(
     limit: int | None,
     round: int = 1,
 ) -> Path:
-    """The folder of derived arrays for one choice of options, protocol, limit and round, made if there is none."""
+    """Return the folder of derived arrays for one choice of options, protocol, limit and round, made if there is
+    none."""
     chosen = dataset_options.loading(dataset, params)
     round = round if protocol.folded else 1
     facts = {"options": chosen, "protocol": protocol.to_json(), "limit": limit, "by": _maker(dataset), "format": FORMAT}
@@ -207,7 +208,7 @@ def _make(
 
 
 def _digests(prepared: Prepared, labels: Labels, indices: Mapping[str, Ints]) -> dict[str, Any]:
-    """The digests of what trials see, and of the test split, which they do not; and the images of each part."""
+    """Return the digests of what trials see, and of the test split, which they do not; and the images of each part."""
     shape = (prepared.channels, prepared.image_size)
     columns = {"hard": labels.hard, "soft": labels.soft, "subject": labels.subject}
 

@@ -27,7 +27,7 @@ class Walk:
         self._first: dict[str, str] = {}
 
     def images(self, folder: Path) -> list[Path]:
-        """Every image in a folder and its subfolders that was not met before, sorted.
+        """Return every image in a folder and its subfolders that was not met before, sorted.
 
         Raises:
             DataError: a folder may not be read.
@@ -41,7 +41,7 @@ class Walk:
                 self._skip(entry)
 
     def findings(self) -> list[str]:
-        """What a person should be told of the walk so far, the files that are no images apart."""
+        """Return what a person should be told of the walk so far, the files that are no images apart."""
         told = []
         if self.outside:
             first = f"the first is {self.outside[0]}"
@@ -59,7 +59,8 @@ class Walk:
         return told
 
     def _files(self, folder: Path) -> Iterator[tuple[str, str]]:
-        """Every image by its path and its real path; a folder that was entered before in this walk is passed over."""
+        """Yield every image by its path and its real path; a folder that was entered before in this walk is passed
+        over."""
         real = os.path.realpath(folder)
         entered, stack = {real}, [(iter(everything(folder)), real)]
         while stack:
@@ -79,7 +80,7 @@ class Walk:
                     stack.append((iter(everything(Path(entry.path))), where))
 
     def _counts(self, name: str) -> bool:
-        """Whether a file is an image; if not, it is counted."""
+        """Return whether a file is an image; if not, it is counted."""
         if is_image(name):
             return True
         if needed := lacking(name):
@@ -103,7 +104,7 @@ class Walk:
 
 
 def images_below(folder: Path) -> tuple[list[Path], int]:
-    """Every image in a folder and its subfolders, sorted, and the number of other files."""
+    """Return every image in a folder and its subfolders, sorted, and the number of other files."""
     walk = Walk(folder)
     return walk.images(folder), walk.others
 

@@ -162,21 +162,21 @@ class _Ground:
         return self.loaded.hard[self.loaded.indices["valid"]]
 
     def value(self, shares: Any, labels: Any, metric: str | None = None) -> float:
-        """A metric, by default the objective's, of class shares (n x classes)."""
+        """Return a metric, by default the objective's, of class shares (n x classes)."""
         asked = self.registry.metric(metric or self.objective.metric)
         return score(asked, Evaluation(shares, labels, self.loaded.task.class_names))
 
     def loss(self, shares: Any, labels: Any) -> float:
-        """The objective as something to minimise; infinite where it is undefined."""
+        """Return the objective as something to minimise; infinite where it is undefined."""
         found = self.objective.loss(self.value(shares, labels))
         return found if math.isfinite(found) else math.inf
 
     def costs(self, members: Sequence[int]) -> dict[str, float]:
-        """What different candidates cost together, by measured metric."""
+        """Return what different candidates cost together, by measured metric."""
         return pool.costs([self.found[index] for index in members], self.registry.metrics)
 
     def affordable(self, members: Sequence[int]) -> bool:
-        """Whether different candidates together keep the bounds on what is measured."""
+        """Return whether different candidates together keep the bounds on what is measured."""
         spent = self.costs(members) if self.bounds else {}
         return all(bound.holds(spent) for bound in self.bounds if self.registry.metric(bound.metric).measured)
 
@@ -250,7 +250,7 @@ def _fill(folder: Path, made: Ensemble, ground: _Ground, chosen: "Chosen") -> No
 
 
 def _card(made: Ensemble, member: Mapping[str, Any], bounds: Sequence[str]) -> dict[str, Any]:
-    """The card of an ensemble: what its members share, from the card of one, and what was chosen and why."""
+    """Return the card of an ensemble: what its members share, from the card of one, and what was chosen and why."""
     shared = ("class_names", "channels", "image_size", "dataset", "licence", "protocol", "versions", *SINCE_TWO)
     trust = ", trust_plugin=True" if member["plugins"] else ""
     return {

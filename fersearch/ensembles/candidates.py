@@ -42,7 +42,7 @@ class Candidate:
 
 
 def gather(store: Store, studies: Sequence[StudyRow]) -> list[Candidate]:
-    """The complete trials of some studies whose checkpoints were kept, each different one once.
+    """Return the complete trials of some studies whose checkpoints were kept, each different one once.
 
     Raises:
         UsageError: there is none.
@@ -61,7 +61,7 @@ def gather(store: Store, studies: Sequence[StudyRow]) -> list[Candidate]:
 
 
 def registry_of(studies: Sequence[StudyRow]) -> Registry:
-    """The components of all studies, with their plugin files.
+    """Return the components of all studies, with their plugin files.
 
     Raises:
         PluginError: two files bring the same component, or one is not trusted here.
@@ -70,7 +70,7 @@ def registry_of(studies: Sequence[StudyRow]) -> Registry:
 
 
 def plugins_of(studies: Sequence[StudyRow]) -> list[PluginFile]:
-    """The plugin files of some studies, each once."""
+    """Return the plugin files of some studies, each once."""
     return list({file.digest: file for study in studies for file in study.plugins}.values())
 
 
@@ -99,7 +99,7 @@ def check_alike(candidates: Sequence[Candidate], registry: Registry) -> None:
 
 
 def load_valid(candidates: Sequence[Candidate], registry: Registry) -> arrays.Loaded:
-    """The data of the candidates' studies, with the validation images that judge all of them.
+    """Return the data of the candidates' studies, with the validation images that judge all of them.
 
     Raises:
         UsageError: their targets leave different images or labels for validation.
@@ -133,7 +133,7 @@ def load_valid(candidates: Sequence[Candidate], registry: Registry) -> arrays.Lo
 def answers_of(
     candidates: Sequence[Candidate], registry: Registry, loaded: arrays.Loaded, note: Callable[[str], None]
 ) -> Any:
-    """What each candidate says about the validation images: class shares (float32, candidates x n x classes)."""
+    """Return what each candidate says about the validation images: class shares (float32, candidates x n x classes)."""
     import numpy as np
 
     from fersearch.ensembles.model import answers
@@ -148,7 +148,7 @@ def answers_of(
 
 
 def costs(members: Sequence[Candidate], metrics: Mapping[str, Metric]) -> dict[str, float]:
-    """What an ensemble of different members costs, by measured metric.
+    """Return what an ensemble of different members costs, by measured metric.
 
     Seconds, milliseconds, parameters and sizes add up: each member is trained, kept and asked. Memory
     while training is counted as if, while the hungriest member is trained, all the others lay in memory:

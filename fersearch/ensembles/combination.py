@@ -43,7 +43,7 @@ class Stacker:
         return cls(coefficients, intercepts, np.asarray(model.classes_, dtype=np.int64))
 
     def shares(self, answers: Array) -> Array:
-        """Class shares (float32, n x classes)."""
+        """Return class shares (float32, n x classes)."""
         scores = _features(answers) @ self.coefficients.T + self.intercepts
         scores = np.exp(scores - scores.max(1, keepdims=True))
         shares = np.zeros(answers.shape[1:], dtype=np.float32)
@@ -70,7 +70,7 @@ class Combination:
         return cls(method, tuple(map(float, counts)), Stacker.fit(answers, labels) if method == "stacking" else None)
 
     def shares(self, answers: Array) -> Array:
-        """The ensemble's class shares (float32, n x classes).
+        """Return the ensemble's class shares (float32, n x classes).
 
         Under `vote` they are the shares of the votes, where the mean of the members has half a
         vote: that decides ties and nothing else.
@@ -88,7 +88,7 @@ class Combination:
 
 
 def mixture_weights(answers: Array, labels: Array, rounds: int = 500, tolerance: float = 1e-9) -> Array:
-    """The weights (float64, one a member, sum 1) of the mean with the least log loss on images with labels.
+    """Return the weights (float64, one a member, sum 1) of the mean with the least log loss on images with labels.
 
     A weight below a thousandth becomes 0. The loss is convex, and each round lowers it: expectation
     maximisation of a mixture's weights, Dempster et al. 1977 (doi:10.1111/j.2517-6161.1977.tb01600.x).
@@ -107,7 +107,8 @@ def mixture_weights(answers: Array, labels: Array, rounds: int = 500, tolerance:
 
 
 def folds(labels: Array, count: int, seed: int = 0) -> Array:
-    """The fold (int64, n, below `count`) of each image, drawn so that every class is spread evenly over the folds."""
+    """Return the fold (int64, n, below `count`) of each image, drawn so that every class is spread evenly over the
+    folds."""
     drawn = np.random.default_rng(seed).permutation(len(labels))
     by_class = drawn[np.argsort(labels[drawn], kind="stable")]
     found = np.empty(len(labels), dtype=np.int64)

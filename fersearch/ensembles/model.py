@@ -69,7 +69,7 @@ class RestoredEnsemble:
         return self.members[0].device
 
     def probabilities(self, images: Array, tta: str | None = None) -> Array:
-        """Class shares (float32, n x classes) of uint8 images (n, channels, size, size).
+        """Return class shares (float32, n x classes) of uint8 images (n, channels, size, size).
 
         Every member averages over the views of `tta`; without one over those of its own trial.
 
@@ -81,7 +81,7 @@ class RestoredEnsemble:
     def evaluate(
         self, loaded: Loaded, split: str, metrics: Mapping[str, Metric], tta: str | None = None
     ) -> tuple[dict[str, float], list[list[int]]]:
-        """Every predictive metric on a split, and the confusion matrix (true class by row), under `tta`."""
+        """Return every predictive metric on a split, and the confusion matrix (true class by row), under `tta`."""
         rows = np.asarray(loaded.indices[split])
         labels = np.array(loaded.hard[rows])
         started = time.perf_counter()
@@ -101,14 +101,15 @@ class RestoredEnsemble:
 
 
 def answers(restored: Restored | RestoredEnsemble, images: Array, rows: Array, tta: str | None = None) -> Array:
-    """The class shares (float32, len(rows) x classes) of some rows of mapped images, a part of them at a time."""
+    """Return the class shares (float32, len(rows) x classes) of some rows of mapped images, a part of them at a
+    time."""
     step = max(1, CHUNK_BYTES // max(1, int(np.prod(images.shape[1:]))))
     parts = [rows[start : start + step] for start in range(0, len(rows), step)]
     return np.concatenate([restored.probabilities(images[part], tta) for part in parts])
 
 
 def digest_of(combination: Combination, members: Sequence[str]) -> str:
-    """The SHA-256 of an ensemble: its method, the digest and weight of each member, its stacker."""
+    """Return the SHA-256 of an ensemble: its method, the digest and weight of each member, its stacker."""
     stacker = combination.stacker and hashlib.sha256(_packed(combination.stacker)).hexdigest()
     text = json.dumps([combination.method, list(members), list(combination.weights), stacker])
     return hashlib.sha256(text.encode()).hexdigest()

@@ -35,7 +35,7 @@ class Chosen:
     combination: Combination
 
     def shares(self, answers: Array) -> Array:
-        """The ensemble's class shares (float32, n x classes), from the answers of all candidates."""
+        """Return the ensemble's class shares (float32, n x classes), from the answers of all candidates."""
         return self.combination.shares(answers[list(self.members)])
 
 
@@ -53,7 +53,7 @@ class Chooser:
     allowed: Callable[[Sequence[int]], bool]
 
     def choose(self, answers: Array, labels: Array) -> Chosen:
-        """The ensemble that images with labels choose and fit; every candidate must be allowed alone."""
+        """Return the ensemble that images with labels choose and fit; every candidate must be allowed alone."""
 
         def lost(bag: Sequence[int]) -> float:
             return self.loss(_counted(how, bag, answers), labels)
@@ -69,7 +69,7 @@ class Chooser:
         return Chosen(tuple(steps), length, members, combination)
 
     def judged_apart(self, answers: Array, labels: Array, count: int) -> tuple[Array, Array]:
-        """Class shares (float32, n x classes) of images that had no say in what gives them.
+        """Return class shares (float32, n x classes) of images that had no say in what gives them.
 
         The images of each of `count` folds are answered by the ensemble that the others choose
         and fit (the first array), and by the single candidate that they find best (the second).

@@ -57,18 +57,19 @@ class Crossing:
         return not self.left_out and not self.spare
 
     def labels(self, hard: Ints) -> Ints:
-        """The output (int64, n) that is right for each class index of the dataset; -1 where it is left out."""
+        """Return the output (int64, n) that is right for each class index of the dataset; -1 where it is left out."""
         table = np.array([-1 if output is None else output for output in self.answers], np.int64)
         found: Ints = table[hard]
         return found
 
     def positions(self, labels: Ints) -> Ints:
-        """The place (int64, n) among the shared classes of outputs that are shared."""
+        """Return the place (int64, n) among the shared classes of outputs that are shared."""
         found: Ints = np.searchsorted(np.array(self.outputs), labels)
         return found
 
     def restricted(self, shares: Reals) -> Reals:
-        """Class shares (float32, n x shared classes) where no other output may be the answer; each row sums to 1."""
+        """Return class shares (float32, n x shared classes) where no other output may be the answer; each row sums
+        to 1."""
         kept = shares[:, list(self.outputs)].astype(np.float64)
         total = kept.sum(1, keepdims=True)
         even = np.full_like(kept, 1 / kept.shape[1])
@@ -122,7 +123,7 @@ def _answer(name: str, model: Sequence[str]) -> int | None:
 
 
 def _matches(text: str, names: Sequence[str]) -> list[int]:
-    """The indices of the names that are the same text, else the same plain text, else the same emotion."""
+    """Return the indices of the names that are the same text, else the same plain text, else the same emotion."""
     word = known(text)
     for same in (
         [k for k, name in enumerate(names) if name == text],

@@ -65,7 +65,7 @@ def evaluate(
     storage: str | None = None,
     progress: Progress | None = None,
 ) -> EvaluationView:
-    """How good a checkpoint is on a split, under the options recorded in it unless overridden.
+    """Return how good a checkpoint is on a split, under the options recorded in it unless overridden.
 
     `EvaluationRequest` describes the arguments. Opening a test split is counted: each look is a row in the database.
 
@@ -151,7 +151,8 @@ def _look(
 
 
 def _owners(store: Store, card: Mapping[str, Any], digest: str) -> Sequence[str | None]:
-    """The random ids of the studies here whose model it is; where the card names none, of those that keep its files."""
+    """Return the random ids of the studies here whose model it is; where the card names none, of those that keep its
+    files."""
     uids = card.get("study_ids") or [uid for uid in [card.get("study_id")] if uid]
     if uids:
         return store.known_studies(uids)
@@ -168,7 +169,7 @@ class CheckpointEvaluation:
 
 
 def holds_checkpoints(path: Path) -> bool:
-    """Whether a path is a folder of checkpoints, and not one itself."""
+    """Return whether a path is a folder of checkpoints, and not one itself."""
     return path.is_dir() and not _is_checkpoint(path)
 
 

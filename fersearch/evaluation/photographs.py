@@ -43,7 +43,7 @@ class TrainedSteps:
 
     @classmethod
     def of(cls, checkpoint: Path, registry: Registry) -> "TrainedSteps":
-        """Those on the card; for an older one those that its dataset has for the recorded options.
+        """Return those on the card; for an older one those that its dataset has for the recorded options.
 
         Raises:
             FersearchError: the card's steps make no sense.
@@ -117,7 +117,8 @@ class Photographs:
         self.seen, self.whole = 0, 0
 
     def inputs(self, path: Path) -> "list[tuple[Pixels, Box | None]]":
-        """The image file, or the faces in it from left to right, as uint8 (channels, size, size), each with its box.
+        """Return the image file, or the faces in it from left to right, as uint8 (channels, size, size), each with
+        its box.
 
         Raises:
             DataError: the image cannot be read.
@@ -149,11 +150,11 @@ class Photographs:
         return found if self.faces or not found else [max(found, key=lambda box: box[2] * box[3])]
 
     def notes(self) -> list[str]:
-        """What a person should know, once all are done."""
+        """Return what a person should know, once all are done."""
         return [note for note in (self.trained.note, self._sources(), self._cut(), self._bits(), self._whole()) if note]
 
     def _sources(self) -> str:
-        """Of merged data whose parts were cut in different ways."""
+        """Return of merged data whose parts were cut in different ways."""
         merged = next((step for step in self.trained.steps if step["step"] == "by_source"), None)
         ways = {name: told(steps) for name, steps in merged["sources"].items()} if merged else {}
         if merged is None or len(set(ways.values())) < 2:
@@ -162,7 +163,7 @@ class Photographs:
         return f"the parts of the training data were cut in different ways ({each}): images as {merged['default']}'s"
 
     def _cut(self) -> str:
-        """Of a cut to what a photograph lacks."""
+        """Return of a cut to what a photograph lacks."""
         if not self.transform.needs or self.faces or not self.seen:
             return ""
         cut = cut_of(default_of(self.trained.steps))
@@ -173,13 +174,13 @@ class Photographs:
         return f"{lacking}: faces were found and cut with the same margin{rest}; --no-faces takes images whole"
 
     def _whole(self) -> str:
-        """Of images in which faces were to be found and none was."""
+        """Return of images in which faces were to be found and none was."""
         if not self.faces or not self.whole:
             return ""
         return f"no face was found in {self.whole:,} of {self.seen:,} images: they are judged whole"
 
     def _bits(self) -> str:
-        """Of 16-bit images that are scaled by other bits than the training images."""
+        """Return of 16-bit images that are scaled by other bits than the training images."""
         counts = Counter(self.depth.others)
         each = ", ".join(f"{n:,} by {bits}" for bits, n in sorted(counts.items()))
         return f"16-bit images are scaled by the bits that they use: {each}" if each else ""

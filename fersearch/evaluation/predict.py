@@ -137,12 +137,12 @@ def opened_model(
 
 
 def classes_of(checkpoint: Path) -> tuple[str, ...]:
-    """The classes that a checkpoint tells apart, in the order of its outputs."""
+    """Return the classes that a checkpoint tells apart, in the order of its outputs."""
     return tuple(card_of(checkpoint)["class_names"])
 
 
 def images_in(folder: Path) -> list[Path]:
-    """Every image file below a folder, sorted; what is left out and may be one is noted.
+    """Return every image file below a folder, sorted; what is left out and may be one is noted.
 
     Raises:
         DataError: there is none, or the folder cannot be read.

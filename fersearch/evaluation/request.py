@@ -133,7 +133,7 @@ def open_input(
 
 
 def _trained(checkpoint: Path, registry: Registry, request: EvaluationRequest, own: bool) -> TrainedSteps | None:
-    """The steps whose shape the pictures of an request take; None where those of the dataset are the same."""
+    """Return the steps whose shape the pictures of an request take; None where those of the dataset are the same."""
     if own and request.data is None:
         return None
     trained = TrainedSteps.of(checkpoint, registry)
@@ -166,7 +166,7 @@ def _check_own(card: Mapping[str, Any], loaded: arrays.Loaded, request: Evaluati
 def _training(
     card: Mapping[str, Any], registry: Registry, request: EvaluationRequest, progress: Progress | None
 ) -> Source:
-    """The data that the checkpoint was trained on, for a request on other data."""
+    """Return the data that the checkpoint was trained on, for a request on other data."""
     asked = EvaluationRequest(storage=request.storage)
     source = _source(card, registry, asked, True, progress)
     check_training_data(card, source.load(card["dataset"]["limit"]).identity, "train", None, False)
@@ -181,7 +181,7 @@ def _source(
     progress: Progress | None = None,
     trained: TrainedSteps | None = None,
 ) -> Source:
-    """The checkpoint's own dataset under its own protocol, or another as it is divided by itself.
+    """Return the checkpoint's own dataset under its own protocol, or another as it is divided by itself.
 
     The pictures of another take the shape of the `trained` ones.
     """
@@ -209,12 +209,12 @@ def _source(
 
 
 def _says_how(request: EvaluationRequest, dataset: Dataset) -> bool:
-    """Whether the request itself says how images become inputs."""
+    """Return whether the request itself says how images become inputs."""
     return bool(request.options.keys() & (dataset.decoding.keys() - {"preprocess"}))
 
 
 def _cut_notes(name: str, prepared: arrays.Prepared, trained: TrainedSteps) -> list[str]:
-    """What a person should know of how another dataset's pictures took the shape of the training images."""
+    """Return what a person should know of how another dataset's pictures took the shape of the training images."""
     wanted, found = shape_of(default_of(trained.steps)), shape_of(default_of(prepared.steps or []))
     notes = [trained.note] if trained.note else []
     if wanted != found:
@@ -223,7 +223,7 @@ def _cut_notes(name: str, prepared: arrays.Prepared, trained: TrainedSteps) -> l
 
 
 def _offered(dataset: Dataset, recorded: Mapping[str, Value]) -> dict[str, Value]:
-    """What was done to the pixels of the training images, as far as another dataset offers it."""
+    """Return what was done to the pixels of the training images, as far as another dataset offers it."""
     return {name: recorded[name] for name in ("preprocess",) if name in recorded and name in dataset.decoding}
 
 
@@ -244,7 +244,7 @@ def _rows(loaded: arrays.Loaded, split: str) -> "Array":
 
 
 def _repeated(images: "Array", rows: "Array", train: arrays.Loaded) -> "Array":
-    """Which rows (bool) are, equal in every pixel, among the training images."""
+    """Return which rows (bool) are, equal in every pixel, among the training images."""
     import numpy as np
 
     from fersearch.data.digests import pixel_digest

@@ -68,12 +68,12 @@ class Portrait:
         return int(self.images.shape[1])
 
     def per_class(self) -> list[int]:
-        """The images of each class in all splits."""
+        """Return the images of each class in all splits."""
         return [sum(part["per_class"][name] for part in self.splits.values()) for name in self.classes]
 
 
 def dataset(portrait: Portrait) -> Page:
-    """The whole page. Call it inside `plots.style.styled()`."""
+    """Return the whole page. Call it inside `plots.style.styled()`."""
     sections = [_summary(portrait), _classes(portrait)]
     sections += [_sources(portrait)] if portrait.sources else []
     sections += [_samples(portrait), _intensities(portrait), _duplicates(portrait), _augmentation(portrait)]
@@ -124,7 +124,8 @@ def _classes(portrait: Portrait) -> Section:
 
 
 def distribution(portrait: Portrait) -> Table:
-    """Images of each class in each split, in all, and as a share; below the accuracy of naming the largest class."""
+    """Return images of each class in each split, in all, and as a share; below the accuracy of naming the largest
+    class."""
     base = study_rows.splits(portrait.splits, portrait.classes)
     totals = [*portrait.per_class(), portrait.count]
     found: list[list[Cell]] = [
@@ -148,7 +149,7 @@ def _sources(portrait: Portrait) -> Section:
 
 
 def composition(sources: Mapping[str, Mapping[str, Any]], classes: Sequence[str]) -> Table:
-    """Images of each class that each source brings."""
+    """Return images of each class that each source brings."""
     found: list[list[Cell]] = [[name, *(own["per_class"][name] for own in sources.values())] for name in classes]
     found.append(["all", *(own["n"] for own in sources.values())])
     return Table("sources", "Images of each class from each source.", ["Class", *sources], found)
@@ -222,7 +223,8 @@ def _augmentation(portrait: Portrait) -> Section:
 def samples(
     hard: "np.ndarray[Any, Any]", part: "np.ndarray[Any, Any]", count: int, most: int, seed: int = 0
 ) -> list[list[int]]:
-    """Rows of each of `count` classes drawn at random, `most` at most: of train, and of the other splits if need be."""
+    """Return rows of each of `count` classes drawn at random, `most` at most: of train, and of the other splits if
+    need be."""
     import numpy as np
 
     random = np.random.default_rng(seed)
@@ -234,7 +236,8 @@ def samples(
 
 
 def intensities(portrait: Portrait) -> "np.ndarray[Any, Any]":
-    """How often each grey value 0..255 occurs in each class, as shares: (classes, 256); 0 in a class without images."""
+    """Return how often each grey value 0..255 occurs in each class, as shares: (classes, 256); 0 in a class without
+    images."""
     import numpy as np
 
     rows = samples(portrait.hard, portrait.part, len(portrait.classes), HISTOGRAM)
@@ -261,7 +264,7 @@ def duplicates(portrait: Portrait) -> list[list[int]]:
 
 
 def conflicts(portrait: Portrait, rows: Sequence[int]) -> bool:
-    """Whether images do not all have one label."""
+    """Return whether images do not all have one label."""
     return len({int(portrait.hard[row]) for row in rows}) > 1
 
 

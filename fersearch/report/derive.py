@@ -29,7 +29,7 @@ class ClassScore:
 
 
 def best_first(trials: Iterable[Trial], objective: Objective) -> list[Trial]:
-    """The complete trials with a finite value of an objective, the best first, the earlier of equals first."""
+    """Return the complete trials with a finite value of an objective, the best first, the earlier of equals first."""
     able = [
         trial
         for trial in trials
@@ -39,13 +39,13 @@ def best_first(trials: Iterable[Trial], objective: Objective) -> list[Trial]:
 
 
 def varying(trials: Sequence[Trial]) -> list[str]:
-    """The parameters that do not have one value in all of these trials, in the order they first occur."""
+    """Return the parameters that do not have one value in all of these trials, in the order they first occur."""
     names = dict.fromkeys(name for trial in trials for name in trial.params)
     return [name for name in names if len({repr(trial.params.get(name)) for trial in trials}) > 1]
 
 
 def rounds(history: Sequence[Epoch]) -> list[list[Epoch]]:
-    """The epochs of each training under folds or repeats, in order; a single list without those."""
+    """Return the epochs of each training under folds or repeats, in order; a single list without those."""
     found: dict[int, list[Epoch]] = {}
     for epoch in sorted(history, key=lambda epoch: epoch.number):
         found.setdefault(epoch.round, []).append(epoch)
@@ -53,13 +53,13 @@ def rounds(history: Sequence[Epoch]) -> list[list[Epoch]]:
 
 
 def curve(history: Sequence[Epoch], metric: str) -> list[tuple[int, float]]:
-    """Pairs (epoch of its round, value) where the value is finite."""
+    """Return pairs (epoch of its round, value) where the value is finite."""
     pairs = [(place, epoch.values.get(metric, math.nan)) for place, epoch in enumerate(history, start=1)]
     return [(place, value) for place, value in pairs if math.isfinite(value)]
 
 
 def mean_curve(curves: Sequence[Sequence[tuple[int, float]]]) -> list[tuple[int, float]]:
-    """The mean of several curves at each epoch that all of them reached."""
+    """Return the mean of several curves at each epoch that all of them reached."""
     if not curves or not all(curves):
         return []
     tables = [dict(one) for one in curves]
@@ -68,13 +68,13 @@ def mean_curve(curves: Sequence[Sequence[tuple[int, float]]]) -> list[tuple[int,
 
 
 def kept(history: Sequence[Epoch], objective: Objective) -> Epoch | None:
-    """The best epoch of a round by an objective, the earliest of equals; None if it is nowhere defined."""
+    """Return the best epoch of a round by an objective, the earliest of equals; None if it is nowhere defined."""
     able = [epoch for epoch in history if math.isfinite(epoch.values.get(objective.metric, math.nan))]
     return min(able, key=lambda epoch: (objective.loss(epoch.values[objective.metric]), epoch.number), default=None)
 
 
 def confusion(history: Sequence[Epoch], objective: Objective) -> Matrix | None:
-    """The confusion matrix of a trial's kept epoch; over several rounds the sum of those of each round's."""
+    """Return the confusion matrix of a trial's kept epoch; over several rounds the sum of those of each round's."""
     best = [kept(one, objective) for one in rounds(history)]
     matrices = [epoch.confusion for epoch in best if epoch is not None and epoch.confusion]
     if not matrices or len({len(matrix) for matrix in matrices}) > 1:
@@ -84,7 +84,7 @@ def confusion(history: Sequence[Epoch], objective: Objective) -> Matrix | None:
 
 
 def row_shares(matrix: Sequence[Sequence[int]]) -> list[list[float]]:
-    """Each row divided by its sum; NaN in a row without images."""
+    """Return each row divided by its sum; NaN in a row without images."""
     return [[count / sum(row) if sum(row) else math.nan for count in row] for row in matrix]
 
 
@@ -104,7 +104,7 @@ def class_scores(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> lis
 
 
 def averages(scores: Sequence[ClassScore]) -> dict[str, ClassScore]:
-    """The macro average (every class counts the same, undefined scores as 0) and the one weighted by support."""
+    """Return the macro average (every class counts the same, undefined scores as 0) and the one weighted by support."""
     total = sum(score.support for score in scores)
     equal = [1.0] * len(scores)
     weights = {"macro average": equal, "weighted average": [float(score.support) for score in scores]}
@@ -128,7 +128,7 @@ def spread(values: Iterable[float]) -> tuple[float, float]:
 
 
 def finite(values: Mapping[str, float], name: str) -> float | None:
-    """A value by its name; None where there is none or it is not finite."""
+    """Return a value by its name; None where there is none or it is not finite."""
     value = values.get(name)
     return value if value is not None and math.isfinite(value) else None
 
@@ -167,7 +167,8 @@ class Mistake:
 
 
 def roc_curves(judged: Judged, classes: Sequence[str]) -> list[Roc]:
-    """The curve of each class against the rest, where it has images and others have too, and of all decisions."""
+    """Return the curve of each class against the rest, where it has images and others have too, and of all
+    decisions."""
     import numpy as np
 
     truth = judged.labels[:, None] == np.arange(len(classes))
@@ -180,7 +181,7 @@ def roc_curves(judged: Judged, classes: Sequence[str]) -> list[Roc]:
 
 
 def mistakes(judged: Judged, classes: Sequence[str], most: int = 24) -> list[Mistake]:
-    """The images called wrong with the largest shares, the surest first."""
+    """Return the images called wrong with the largest shares, the surest first."""
     import numpy as np
 
     called = judged.probabilities.argmax(1)
@@ -199,7 +200,7 @@ def mistakes(judged: Judged, classes: Sequence[str], most: int = 24) -> list[Mis
 
 
 def right(judged: Judged) -> float:
-    """The share of images called right."""
+    """Return the share of images called right."""
     return float((judged.probabilities.argmax(1) == judged.labels).mean())
 
 

@@ -68,7 +68,8 @@ def write_report(
 
 
 def gather(store: Store, study: StudyRow, most: int = BEST) -> Record:
-    """All that a study left behind; its best model judges validation anew. `most` trials come with their epochs."""
+    """Return all that a study left behind; its best model judges validation anew. `most` trials come with their
+    epochs."""
 
     spec, every = study.spec, store.trials(study.id)
     trials = of_data(every, study.data_digest)
@@ -120,7 +121,7 @@ def _importance(spec: StudySpec, trials: Sequence[Trial]) -> list[Importance] | 
 
 
 def _weighed(spec: StudySpec, trials: Sequence[Trial]) -> tuple[tuple[str, list[dict[str, float]]] | None, int]:
-    """The importances by their method, None with too few trials, and how many it takes."""
+    """Return the importances by their method, None with too few trials, and how many it takes."""
     from fersearch.search.importance import FEWEST, importances
 
     return importances(spec, trials), FEWEST
@@ -129,7 +130,7 @@ def _weighed(spec: StudySpec, trials: Sequence[Trial]) -> tuple[tuple[str, list[
 def _evidence(
     registry: Registry | Absent, study: StudyRow, best: Trial | None, store: Store
 ) -> tuple[Data | Absent, Judged | Absent]:
-    """The dataset as the study saw it, and what the best model says of validation."""
+    """Return the dataset as the study saw it, and what the best model says of validation."""
     if isinstance(registry, Absent):
         return registry, registry
     kept = _kept_round(store, study, best)
@@ -146,7 +147,7 @@ def _evidence(
 
 
 def _kept_round(store: Store, study: StudyRow, best: Trial | None) -> int:
-    """The round whose model was kept."""
+    """Return the round whose model was kept."""
     if best is None or not study.spec.protocol.in_rounds:
         return 1
     history = store.history(study.id, best.number)
@@ -188,7 +189,7 @@ def _data(
 
 
 def _judged(registry: Registry, best: Trial, data: Data, loaded: "Loaded") -> tuple[Data, Judged | Absent]:
-    """The best model on validation; the data are marked if the model was trained on others."""
+    """Return the best model on validation; the data are marked if the model was trained on others."""
     if best.checkpoint is None:
         return data, Absent(f"Trial {best.number} kept no checkpoint.")
     rows = loaded.indices["valid"]
@@ -205,7 +206,8 @@ def _judged(registry: Registry, best: Trial, data: Data, loaded: "Loaded") -> tu
 def _asked(
     registry: Registry, checkpoint: str, loaded: "Loaded", rows: "np.ndarray[Any, Any]"
 ) -> "tuple[str, Task, np.ndarray[Any, Any]]":
-    """The digest of the data that a checkpoint was trained on, its task, and its class shares if that is the data's."""
+    """Return the digest of the data that a checkpoint was trained on, its task, and its class shares if that is the
+    data's."""
     import numpy as np
 
     from fersearch.artifacts import Artifacts
@@ -219,7 +221,7 @@ def _asked(
 
 
 def _shares(restored: Any, images: "np.ndarray[Any, Any]", rows: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-    """Class shares of some images, a chunk at a time: large images would not fit in memory at once."""
+    """Return class shares of some images, a chunk at a time: large images would not fit in memory at once."""
     import numpy as np
 
     chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
@@ -293,7 +295,7 @@ def _portrait(dataset: "Dataset", source: Path | None, params: dict[str, Value],
 def _labels(
     dataset: "Dataset", params: Mapping[str, Value], prepared: Prepared
 ) -> "tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]":
-    """The class of every prepared image, and the place of its split; -1 where it is left out."""
+    """Return the class of every prepared image, and the place of its split; -1 where it is left out."""
     import numpy as np
 
     folder = view(dataset, prepared, params, Protocol(), None)
@@ -306,7 +308,7 @@ def _labels(
 def _head(
     prepared: Prepared, classes: tuple[str, ...], hard: "np.ndarray[Any, Any]", part: "np.ndarray[Any, Any]"
 ) -> tuple[list[str], list[list[str]]]:
-    """The first prepared images: name, label, split, subject, votes, as far as they are known."""
+    """Return the first prepared images: name, label, split, subject, votes, as far as they are known."""
     extra = [name for name in ("name", "subject", "votes") if name in prepared.columns]
     rows = []
     for row in range(min(HEAD, prepared.count)):

@@ -18,7 +18,7 @@ WRITTEN = {"f1": "F1", "auc": "AUC", "cpu": "CPU", "roc": "ROC", "lr": "LR"}
 
 
 def title(name: str) -> str:
-    """A name as a person writes it: `f1_macro` becomes `F1 macro`."""
+    """Return a name as a person writes it: `f1_macro` becomes `F1 macro`."""
     return " ".join(WRITTEN.get(part, part) for part in name.split("_"))
 
 
@@ -141,5 +141,5 @@ class Record:
         ]
 
     def measure(self, name: str) -> Measure:
-        """What is known of a metric; a plain one where nothing is."""
+        """Return what is known of a metric; a plain one where nothing is."""
         return self.measures.get(name, Measure(name))

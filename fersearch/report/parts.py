@@ -102,14 +102,14 @@ class Page:
     footer: str = ""
 
     def plots(self) -> list[Plot]:
-        """Every plot, in order."""
+        """Return every plot, in order."""
         found: list[Plot] = []
         for part in self._flat():
             found += [part] if isinstance(part, Plot) else part.plots if isinstance(part, Row) else []
         return found
 
     def tables(self) -> list[Table]:
-        """Every table, in order."""
+        """Return every table, in order."""
         return [part.table for part in self._flat() if isinstance(part, Tabular)]
 
     def _flat(self) -> list[Part]:

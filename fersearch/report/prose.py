@@ -25,7 +25,7 @@ def plural(count: int, noun: str) -> str:
 
 
 def protocol(record: Record) -> list[str]:
-    """How the study judged its trials: data, split, rounds, seed, limit, looks at test. One paragraph each."""
+    """Return how the study judged its trials: data, split, rounds, seed, limit, looks at test. One paragraph each."""
     spec = record.spec
     return [
         _data(spec, record.data),
@@ -38,7 +38,7 @@ def protocol(record: Record) -> list[str]:
 
 
 def summary(record: Record) -> list[str]:
-    """What came of the study: how the trials ended, the best of them, the baseline."""
+    """Return what came of the study: how the trials ended, the best of them, the baseline."""
     counts = {state: sum(trial.state is state for trial in record.trials) for state in TrialState}
     ended = ", ".join(f"{count:,} {state.value}" for state, count in counts.items() if count)
     lines = [
@@ -66,7 +66,7 @@ def options(values: Mapping[str, Any]) -> str:
 
 
 def searched(spec: StudySpec) -> list[tuple[str, str, str]]:
-    """Each parameter: its name, what it was searched over, and when it applies."""
+    """Return each parameter: its name, what it was searched over, and when it applies."""
     return [
         (
             name,

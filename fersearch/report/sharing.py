@@ -9,13 +9,15 @@ BRIEFLY = 0.05
 
 
 def neighbours(trial: Trial) -> float | None:
-    """How many other trials ran on a trial's device, on average over its most crowded attempt; None: not known."""
+    """Return how many other trials ran on a trial's device, on average over its most crowded attempt; None: not
+    known."""
     found = [float(attempt.facts["neighbours"]) for attempt in trial.attempts if "neighbours" in attempt.facts]
     return max(found, default=None)
 
 
 def told(trials: Sequence[Trial]) -> str:
-    """A sentence on how the training times of complete and pruned trials came about; empty where none recorded it."""
+    """Return a sentence on how the training times of complete and pruned trials came about; empty where none
+    recorded it."""
     ended = [trial for trial in trials if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
     known = {trial.number: count for trial in ended if (count := neighbours(trial)) is not None}
     shared = [count for count in known.values() if count > BRIEFLY]

@@ -38,7 +38,7 @@ COSTS = (
 
 
 def trials(record: Record) -> Table:
-    """Every trial with the columns of the FER+ report, then the objectives, then whatever else was searched."""
+    """Return every trial with the columns of the FER+ report, then the objectives, then whatever else was searched."""
     seen = dict.fromkeys(name for trial in record.trials for name in trial.params)
     others = [name for name in derive.varying(record.trials) if name not in PARAMETERS]
     known = {name: heading for name, heading in PARAMETERS.items() if name in seen}
@@ -66,7 +66,7 @@ def trials(record: Record) -> Table:
 
 
 def front(record: Record) -> Table:
-    """The Pareto front: objectives first, the best of each in bold, then the parameters that differ."""
+    """Return the Pareto front: objectives first, the best of each in bold, then the parameters that differ."""
     objectives = record.objectives
     others = [name for name in QUALITY if name not in {o.name for o in objectives} and _known(record.front, name)]
     params = derive.varying(record.front)
@@ -98,7 +98,7 @@ def classes(scores: Sequence[ClassScore], trial: int) -> Table:
 
 
 def confusion(matrix: Sequence[Sequence[int]], names: Sequence[str], trial: int) -> Table:
-    """The confusion matrix, the true class by row."""
+    """Return the confusion matrix, the true class by row."""
     rows: list[list[Cell]] = [[name, *map(int, row)] for name, row in zip(names, matrix, strict=True)]
     caption = f"Confusion matrix on validation, trial {trial}: rows are true classes, columns what they were called."
     return Table("confusion", caption, ["True class", *names], rows)
@@ -125,7 +125,7 @@ def front_costs(record: Record) -> Table:
 
 
 def values(record: Record, trial: Trial) -> Table:
-    """Every value of one trial beside the majority baseline."""
+    """Return every value of one trial beside the majority baseline."""
     names = [name for name in trial.values if not name.endswith("_std")]
     rows: list[list[Cell]] = [
         [record.measure(name).label, measured(trial, name), derive.finite(record.baseline, name)] for name in names
@@ -135,7 +135,7 @@ def values(record: Record, trial: Trial) -> Table:
 
 
 def failures(record: Record) -> Table:
-    """Every attempt that ended in a fault, with its reason."""
+    """Return every attempt that ended in a fault, with its reason."""
     sound = {None, "done", "pruned", "interrupted", "preempted"}  # but for what was lost, by no fault of the trial
     rows: list[list[Cell]] = [
         [str(trial.number), attempt.number, trial.state.value, str(attempt.reason), attempt.message]
@@ -148,7 +148,7 @@ def failures(record: Record) -> Table:
 
 
 def looks(record: Record) -> Table:
-    """Every opening of a split that the search did not see, and what it gave."""
+    """Return every opening of a split that the search did not see, and what it gave."""
     owners = {trial.checkpoint: trial.number for trial in record.trials if trial.checkpoint}
     names = [name for name in (*QUALITY, "log_loss") if any(name in look.metrics for look in record.looks)]
     rows: list[list[Cell]] = [
@@ -167,14 +167,14 @@ def looks(record: Record) -> Table:
 
 
 def splits(parts: Mapping[str, Mapping[str, Any]], classes: Sequence[str]) -> Table:
-    """Images of each class in each part."""
+    """Return images of each class in each part."""
     rows: list[list[Cell]] = [[name, *(part["per_class"].get(name, 0) for part in parts.values())] for name in classes]
     rows.append(["all", *(part["n"] for part in parts.values())])
     return Table("splits", "Images of each class in each part.", ["Class", *parts], rows)
 
 
 def environment(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """One environment as pairs of name and text; nested facts on one line."""
+    """Return one environment as pairs of name and text; nested facts on one line."""
     return [
         (
             title(name),
@@ -186,14 +186,14 @@ def environment(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def measured(trial: Trial, name: str) -> Cell:
-    """A trial's value; a spread where the trial has several rounds."""
+    """Return a trial's value; a spread where the trial has several rounds."""
     value = derive.finite(trial.values, name)
     std = trial.values.get(f"{name}_std")
     return value if value is None or std is None else Spread(value, std)
 
 
 def device(record: Record, trial: Trial) -> str | None:
-    """Where the trial's last attempt ran; where that is not recorded, the study's only device."""
+    """Return where the trial's last attempt ran; where that is not recorded, the study's only device."""
     for attempt in reversed(trial.attempts):
         if "device_name" in attempt.facts or "device" in attempt.facts:
             return str(attempt.facts.get("device_name") or attempt.facts["device"])
@@ -227,7 +227,7 @@ def _best_row(trials: Sequence[Trial], metric: str, direction: str) -> int:
 
 
 def _without_empty(table: Table) -> Table:
-    """The table without columns that no row fills."""
+    """Return the table without columns that no row fills."""
     able = [j for j in range(len(table.columns)) if any(row[j] is not None for row in table.rows)] or [0]
     rows = [[row[j] for j in able] for row in table.rows]
     return Table(table.name, table.caption, [table.columns[j] for j in able], rows)

@@ -34,7 +34,7 @@ class Table:
 
 
 def number(value: float) -> str:
-    """A value with about four digits that mean something; `-` where it is not finite."""
+    """Return a value with about four digits that mean something; `-` where it is not finite."""
     if not math.isfinite(value):
         return "-"
     size = abs(value)
@@ -45,7 +45,7 @@ def number(value: float) -> str:
 
 
 def text(cell: Cell) -> str:
-    """A cell as a person reads it."""
+    """Return a cell as a person reads it."""
     if isinstance(cell, Spread):
         return _spread(cell)
     if isinstance(cell, bool):
@@ -56,12 +56,12 @@ def text(cell: Cell) -> str:
 
 
 def is_number(cell: Cell) -> bool:
-    """Whether a cell belongs on the right side of its column."""
+    """Return whether a cell belongs on the right side of its column."""
     return cell is None or (isinstance(cell, int | float | Spread) and not isinstance(cell, bool))
 
 
 def to_csv(table: Table) -> str:
-    """All digits, one header row; a column with deviations gets a second one named `... std`."""
+    """Return all digits, one header row; a column with deviations gets a second one named `... std`."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     spreads = [any(isinstance(row[j], Spread) for row in table.rows) for j in range(len(table.columns))]
@@ -78,7 +78,7 @@ def to_csv(table: Table) -> str:
 
 
 def to_markdown(table: Table) -> str:
-    """A GitHub table under its caption."""
+    """Return a GitHub table under its caption."""
     right = _right(table)
     lines = [
         _bars(map(_markdown, table.columns)),
@@ -95,7 +95,7 @@ def to_markdown(table: Table) -> str:
 
 
 def to_latex(table: Table) -> str:
-    """A table in the style of booktabs; a wide one is scaled to the line, a long one runs over pages."""
+    """Return a table in the style of booktabs; a wide one is scaled to the line, a long one runs over pages."""
     sides = "".join("r" if side else "l" for side in _right(table))
     head = " & ".join(latex(name) for name in table.columns) + r" \\"
     rows = [

@@ -79,7 +79,7 @@ def _is_empty(folder: Path) -> bool:
 
 
 def html(page: Page, drawings: Mapping[str, str]) -> str:
-    """The page as HTML; `drawings` holds the SVG of each plot by its name."""
+    """Return the page as HTML; `drawings` holds the SVG of each plot by its name."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -98,7 +98,8 @@ def html(page: Page, drawings: Mapping[str, str]) -> str:
 
 
 def inline(name: str, svg: str) -> str:
-    """An SVG file as an element of a page: ids of its own, ink and grid in the page's colours, no outside names."""
+    """Return an SVG file as an element of a page: ids of its own, ink and grid in the page's colours, no outside
+    names."""
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.DOTALL)
     body = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", body)
@@ -108,7 +109,7 @@ def inline(name: str, svg: str) -> str:
 
 
 def data_url(image: "np.ndarray[Any, Any]") -> str:
-    """An image (uint8, channels x height x width; 1 or 3 channels) as a PNG inside a data URL."""
+    """Return an image (uint8, channels x height x width; 1 or 3 channels) as a PNG inside a data URL."""
     from PIL import Image
 
     pixels = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
@@ -118,6 +119,6 @@ def data_url(image: "np.ndarray[Any, Any]") -> str:
 
 
 def _opened(found: re.Match[str]) -> str:
-    """The opening tag: as wide as drawn (4/3 pixels a point), or as the page allows."""
+    """Return the opening tag: as wide as drawn (4/3 pixels a point), or as the page allows."""
     width, height = float(found[1]), float(found[2])
     return f'<svg viewBox="0 0 {width:g} {height:g}" style="width: {width * 4 / 3:.0f}px" aria-hidden="true">'

@@ -132,7 +132,7 @@ class ArchitectureSuite:
             assert all(torch.equal(one, other) for one, other in pairs), f"{params}"
 
     def _models(self, real: bool = False) -> Iterator[tuple[nn.Module, Task, Params]]:
-        """Every configuration on every task, built; `real` leaves out those that are too large to run."""
+        """Yield every configuration on every task, built; `real` leaves out those that are too large to run."""
         cls = type(self)
         with _one_thread():
             if "_cases" not in vars(cls):
@@ -150,7 +150,7 @@ class ArchitectureSuite:
         return _Case(params, task, weights > self.large, weights)
 
     def _model(self, case: _Case) -> nn.Module:
-        """The model of a case in the state in which it was built."""
+        """Return the model of a case in the state in which it was built."""
         if case.model is not None:
             return case.model
         model = self._build(case.params, case.task, device="meta" if case.large else "cpu")
@@ -165,7 +165,7 @@ class ArchitectureSuite:
             return self.architecture.build(params, task)
 
     def _stages(self, model: nn.Module) -> Iterator[tuple[str, list[nn.Parameter]]]:
-        """The stages that have weights."""
+        """Yield the stages that have weights."""
         for name, stage in zip(self.architecture.stage_names, self.architecture.stages(model), strict=True):
             weights = list(stage.parameters())
             if weights:
@@ -189,7 +189,7 @@ def _images(task: Task, count: int = 4) -> torch.Tensor:
 
 
 def _logits(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """The logits in evaluation mode, on the model's device."""
+    """Return the logits in evaluation mode, on the model's device."""
     model.eval()
     device = next(model.parameters()).device
     with torch.inference_mode():

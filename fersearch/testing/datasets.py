@@ -160,7 +160,7 @@ class DatasetSuite:
         return prepare(self.dataset, source, self.options, folder / "prepared")
 
     def _refusal(self, source: Path) -> str:
-        """The message of the DataError that `files` must raise."""
+        """Return the message of the DataError that `files` must raise."""
         try:
             self.dataset.files(source)
         except DataError as error:
@@ -176,7 +176,7 @@ class DatasetSuite:
                 yield {name: value, "image_size": 32}
 
     def _pictures(self, source: Path | None, raw: Raw) -> Iterator[tuple[int, Path]]:
-        """The rows whose `name` is that of a file below the source, with it: the first and the last of them."""
+        """Yield the rows whose `name` is that of a file below the source, with it: the first and the last of them."""
         names = raw.columns.get("name")
         if source is None or names is None:
             return
@@ -189,7 +189,7 @@ class DatasetSuite:
                 yield row, path
 
     def _loadings(self) -> Iterator[dict[str, Value]]:
-        """Every target with the options as given, and every value of each option with the first target."""
+        """Yield every target with the options as given, and every value of each option with the first target."""
         for target in self.dataset.targets:
             yield dataset_options.loading(self.dataset, {**self.options, "target": target})
         for name, dimension in self.dataset.options.items():

@@ -116,7 +116,7 @@ def example(sure: float = SURE) -> Evaluation:
 
 
 def evaluation(labels: npt.NDArray[np.int64], sure: float) -> Evaluation:
-    """An evaluation in which a share `sure` of the images is called right and the others at random."""
+    """Return an evaluation in which a share `sure` of the images is called right and the others at random."""
     random = np.random.default_rng(0)
     wrong = random.random(len(labels)) >= sure
     called = np.where(wrong, random.permutation(labels), labels)

@@ -111,7 +111,7 @@ class _Run:
         return Outcome(Reason.INTERRUPTED, self.message(self.place()), facts=self.facts)
 
     def anew(self, total: int) -> Rounds:
-        """The trial's rounds; what is kept of them is used where it can be."""
+        """Return the trial's rounds; what is kept of them is used where it can be."""
         return Rounds(Path(self.request.scratch), total, self.stamp, self.request.attempt)
 
     def go_on(self, epochs: Callable[[], Epochs]) -> Reason:
@@ -141,7 +141,7 @@ class _Run:
         self.say(text)
 
     def place(self) -> str:
-        """Where the trial was saved, and what is wrong with that."""
+        """Return where the trial was saved, and what is wrong with that."""
         current = self.rounds.current
         where = "inside" if current.progress.within else "after"
         number = current.before + current.progress.epoch + current.progress.within
@@ -153,13 +153,13 @@ class _Run:
         self.gave_up = True
 
     def without_state(self, outcome: Outcome) -> Outcome:
-        """The outcome of an attempt whose states were removed: nothing of it is there to go on from."""
+        """Return the outcome of an attempt whose states were removed: nothing of it is there to go on from."""
         if outcome.reason is not Reason.INTERRUPTED or "lost" in outcome.facts:
             return outcome
         return replace(outcome, message=self.message("its state could not be kept: the trial begins again"))
 
     def message(self, text: str = "") -> str:
-        """A text with what was told before."""
+        """Return a text with what was told before."""
         return "; ".join(filter(None, (text, *self.told)))
 
     def epochs(self, registry: Registry, device: torch.device, precision: Precision) -> Epochs:
@@ -174,7 +174,7 @@ class _Run:
             self.mirror.push()
 
     def train(self, round: Round, registry: Registry, device: torch.device, precision: Precision) -> Epochs:
-        """The epochs of one round."""
+        """Return the epochs of one round."""
         request = replace(self.request, seed=seed_of(self.request.seed, round.number))
         loaded = open_data(request, registry, round.number)
         pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, device)
@@ -214,7 +214,7 @@ class _Run:
         return {"latency": partial(onnx_latency, name=self.request.architecture)}
 
     def recorded(self, round: Round) -> int:
-        """How many epochs of a round are known to whoever asks."""
+        """Return how many epochs of a round are known to whoever asks."""
         return max(0, self.request.recorded_since(round.progress.since) - round.before)
 
     def on_saved(self) -> None:
@@ -270,7 +270,7 @@ class _Run:
         return Outcome(reason, self.message(), kept_epoch=best.kept_epoch, checkpoint=digest, facts=self.facts)
 
     def failed(self, error: Exception) -> Outcome:
-        """The outcome of an error that ended training."""
+        """Return the outcome of an error that ended training."""
         if isinstance(error, Diverged):
             return Outcome(Reason.DIVERGED, str(error), facts=self.facts)
         trace = "".join(traceback.format_exception(error))
@@ -285,7 +285,7 @@ class _Run:
         return Outcome(reason, told(error), trace, facts=self.facts)
 
     def lacking(self, error: Exception) -> str:
-        """What to say of an error that says that memory ran out, with its figures."""
+        """Return what to say of an error that says that memory ran out, with its figures."""
         parts = int(self.facts.get("micro_batches", 1))
         cut = f", even in {parts} parts" if parts > 1 else ""
         size, peak = (

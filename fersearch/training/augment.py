@@ -54,7 +54,7 @@ PRESETS: dict[str, Strengths] = {
 
 
 def strengths(params: Mapping[str, Value]) -> Strengths:
-    """The preset that `params` names, with each strength that is set alone in its place.
+    """Return the preset that `params` names, with each strength that is set alone in its place.
 
     Raises:
         UnknownName: there is no such preset.
@@ -75,7 +75,7 @@ class Augmentation:
         self.active = any(asdict(chosen).values()) or crop > 0
 
     def plan(self, count: int, generator: torch.Generator) -> Tensor:
-        """What is done to each of `count` images: (count, 13) on the CPU, (count, 0) if nothing is.
+        """Return what is done to each of `count` images: (count, 13) on the CPU, (count, 0) if nothing is.
 
         Columns: 6 of the affine map, 4 of the erased box, 1 for mixup's share of the image itself, 2 of the
         crop's place, from 0 to 1.
@@ -122,7 +122,7 @@ class Augmentation:
 
 
 def matrices(chosen: Strengths, draws: Tensor) -> Tensor:
-    """The affine maps (n, 2, 3) from a result's coordinates to its source's, both from -1 to 1.
+    """Return the affine maps (n, 2, 3) from a result's coordinates to its source's, both from -1 to 1.
 
     `draws` (n, 6) are uniform from 0 to 1.
     """
@@ -164,7 +164,7 @@ def cropped(images: Tensor, places: Tensor, side: int) -> Tensor:
 
 
 def erased_boxes(chosen: Strengths, draws: Tensor) -> Tensor:
-    """The boxes (n, 4) that are erased, from `draws` (n, 5): centre down and across, half height and width.
+    """Return the boxes (n, 4) that are erased, from `draws` (n, 5): centre down and across, half height and width.
 
     All as shares of the side; a box of an image that is spared has no size. Its shape is from 1:3 to 3:1.
     """
@@ -182,7 +182,7 @@ def erase(images: Tensor, boxes: Tensor) -> Tensor:
 
 
 def previews(images: Images, seed: int = 0) -> dict[str, Images]:
-    """Images (uint8, n x channels x size x size) under every preset but `none`, by its name.
+    """Return images (uint8, n x channels x size x size) under every preset but `none`, by its name.
 
     As in training, what is moved in from outside and what is erased is grey (here 128). Mixup is left out: it would
     show other images.
@@ -223,7 +223,7 @@ class Judged(nn.Module):
 
 
 def as_judged(model: nn.Module, params: Params, tta: str | None = None) -> nn.Module:
-    """The model as a trial of `params` judges it: itself if images are shown whole and once.
+    """Return the model as a trial of `params` judges it: itself if images are shown whole and once.
 
     `tta` takes the place of the trial's own.
 
@@ -236,18 +236,18 @@ def as_judged(model: nn.Module, params: Params, tta: str | None = None) -> nn.Mo
 
 
 def _one(images: Tensor, crop: int | None) -> Iterator[Tensor]:
-    """The centre."""
+    """Yield the centre."""
     yield images if crop is None else _cut(images, crop, 0.5, 0.5)
 
 
 def _mirrored(images: Tensor, crop: int | None) -> Iterator[Tensor]:
-    """The centre and its mirror image."""
+    """Yield the centre and its mirror image."""
     for view in _one(images, crop):
         yield from (view, view.flip(3))
 
 
 def _five(images: Tensor, crop: int | None) -> Iterator[Tensor]:
-    """The four corners and the centre."""
+    """Yield the four corners and the centre."""
     size = images.shape[-1]
     side = crop or round(size * CUT)
     for down, across in ((0, 0), (0, 1), (1, 0), (1, 1), (0.5, 0.5)):
@@ -256,7 +256,7 @@ def _five(images: Tensor, crop: int | None) -> Iterator[Tensor]:
 
 
 def _ten(images: Tensor, crop: int | None) -> Iterator[Tensor]:
-    """The four corners and the centre, each with its mirror image."""
+    """Yield the four corners and the centre, each with its mirror image."""
     for view in _five(images, crop):
         yield from (view, view.flip(3))
 

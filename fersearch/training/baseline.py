@@ -11,19 +11,19 @@ from fersearch.registry import Registry
 
 
 def mean_baseline(registry: Registry, folds: Iterable[Any]) -> Mapping[str, float]:
-    """The majority baseline, on average over folds where it is defined."""
+    """Return the majority baseline, on average over folds where it is defined."""
     found = [majority_baseline(registry, loaded) for loaded in folds]
     known = {name: [fold[name] for fold in found if math.isfinite(fold[name])] for name in found[0]}
     return {name: mean(values) if values else math.nan for name, values in known.items()}
 
 
 def predictive(registry: Registry) -> dict[str, Metric]:
-    """The metrics that read predictions, by name."""
+    """Return the metrics that read predictions, by name."""
     return {metric.name: metric for metric in registry.metrics.values() if not metric.measured}
 
 
 def majority_baseline(registry: Registry, loaded: Any) -> Mapping[str, float]:
-    """What a model reaches on validation that always answers with the training set's class shares."""
+    """Return what a model reaches on validation that always answers with the training set's class shares."""
     import numpy as np
 
     train = loaded.hard[loaded.indices["train"]]

@@ -29,7 +29,7 @@ NORMALISATIONS: dict[str, tuple[RGB, RGB] | None] = {
 
 
 def normalised(loaded: Loaded, params: Mapping[str, Value]) -> Loaded:
-    """The data with the mean and standard deviation that `params` names, of values from 0 to 1.
+    """Return the data with the mean and standard deviation that `params` names, of values from 0 to 1.
 
     `dataset`: those of its training images; `imagenet`: what torchvision's weights were trained with (grey
     images by the mean of the three channels); `half`: -1 to 1; `none`: 0 to 1.
@@ -76,7 +76,7 @@ class Pixels:
         return wrap(np.asarray(indices, dtype=np.int64)).to(self.images.device)
 
     def take(self, rows: Tensor) -> Tensor:
-        """The images of some rows, normalised: float32 (len(rows), channels, size, size)."""
+        """Return the images of some rows, normalised: float32 (len(rows), channels, size, size)."""
         batch = self.images.index_select(0, rows)
         if batch.device != self.device:
             batch = batch.pin_memory() if self.device.type == "cuda" else batch
@@ -99,7 +99,7 @@ class Source(Protocol):
         """Indices of images as `take` wants them."""
 
     def take(self, rows: Tensor) -> Tensor:
-        """The input for some rows, float32."""
+        """Return the input for some rows, float32."""
 
 
 class Batches:

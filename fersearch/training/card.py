@@ -203,7 +203,7 @@ class EnsembleCard(_Shared):
 
 
 def read_card(path: Path) -> dict[str, Any]:
-    """The checked card of a checkpoint file; its weights are not read.
+    """Return the checked card of a checkpoint file; its weights are not read.
 
     Raises:
         FersearchError: the file is missing, not a checkpoint of fersearch, or of a newer one.
@@ -230,7 +230,7 @@ def read_card_file(path: Path) -> dict[str, Any]:
 
 
 def read_ensemble_card(folder: Path) -> dict[str, Any]:
-    """The checked card of an ensemble's folder.
+    """Return the checked card of an ensemble's folder.
 
     Raises:
         FersearchError: it cannot be read, is not the card of an ensemble, or of a newer fersearch.
@@ -245,7 +245,7 @@ def read_ensemble_card(folder: Path) -> dict[str, Any]:
 
 
 def _header(path: Path) -> bytes | None:
-    """The card's text in a safetensors file; None if there is none."""
+    """Return the card's text in a safetensors file; None if there is none."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if not 2 <= length <= LONGEST_HEADER:
@@ -278,7 +278,7 @@ class _NoCardError(ValueError):
 
 
 def _plain(text: bytes) -> dict[str, Any]:
-    """The table that a text holds, all of it of a sane size."""
+    """Return the table that a text holds, all of it of a sane size."""
     if len(text) > LONGEST_CARD:
         raise _NoCardError(f"its card is longer than {LONGEST_CARD:,} bytes")
     card = json.loads(text)
@@ -308,7 +308,7 @@ def _refuse_newer(path: Path, card: Mapping[str, Any]) -> None:
 
 
 def _told(error: ValidationError) -> str:
-    """The first findings of pydantic as `field: what is wrong`."""
+    """Return the first findings of pydantic as `field: what is wrong`."""
     found = []
     for one in error.errors(include_url=False, include_context=False, include_input=False)[:3]:
         where = ".".join(str(part) for part in one["loc"])

@@ -34,7 +34,8 @@ from fersearch.training.snapshots import write_whole
 def make_card(
     request: TrialRequest, loaded: Loaded, kept: Round, values: Mapping[str, float], precision: str
 ) -> dict[str, Any]:
-    """The card of the kept epoch of a trial's best round, as plain data; `values` that are not finite are None."""
+    """Return the card of the kept epoch of a trial's best round, as plain data; `values` that are not finite are
+    None."""
     finite = {name: value if np.isfinite(value) else None for name, value in values.items()}
     return {
         "format": FORMAT,
@@ -71,7 +72,7 @@ def make_card(
 
 
 def versions() -> dict[str, str]:
-    """What the weights were trained with."""
+    """Return what the weights were trained with."""
     return {
         "fersearch": fersearch.__version__,
         "python": platform.python_version(),
@@ -91,7 +92,7 @@ def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], card: Mapping[st
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The card and the weights (on the CPU) of a checkpoint file.
+    """Return the card and the weights (on the CPU) of a checkpoint file.
 
     Raises:
         FersearchError: the file is missing, or not a checkpoint of fersearch.
@@ -106,12 +107,12 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def task_of(card: Mapping[str, Any]) -> Task:
-    """The task that a checkpoint was trained for; its network may see less of an image (`trained_task`)."""
+    """Return the task that a checkpoint was trained for; its network may see less of an image (`trained_task`)."""
     return Task(tuple(card["class_names"]), int(card["channels"]), int(card["image_size"]))
 
 
 def load_model(card: Mapping[str, Any], tensors: Mapping[str, Tensor], architecture: Architecture) -> nn.Module:
-    """The model of a checkpoint, in evaluation mode on the CPU: normalised images to logits.
+    """Return the model of a checkpoint, in evaluation mode on the CPU: normalised images to logits.
 
     Raises:
         FersearchError: the weights are not those of the architecture, or not finite.
@@ -155,7 +156,7 @@ class Restored:
         return int(self.card["params"].get("batch_size", 64))
 
     def probabilities(self, images: "np.ndarray[Any, Any]", tta: str | None = None) -> "np.ndarray[Any, Any]":
-        """Class shares (float32, n x classes) of uint8 images (n, channels, size, size).
+        """Return class shares (float32, n x classes) of uint8 images (n, channels, size, size).
 
         They are averaged over the views of `tta` (none, flip, five_crop or ten_crop); without one over those
         of the trial.
@@ -170,7 +171,7 @@ class Restored:
     def evaluate(
         self, loaded: Loaded, split: str, metrics: Mapping[str, Metric], tta: str | None = None
     ) -> tuple[dict[str, float], list[list[int]]]:
-        """Every predictive metric on a split, and the confusion matrix (true class by row), under `tta`."""
+        """Return every predictive metric on a split, and the confusion matrix (true class by row), under `tta`."""
         pixels = self._pixels(loaded.images)
         loss_of = criterion(self.card["params"])
         judged = validate(self.judged(tta), loaded, pixels, split, self.batch_size, loss_of, self._precision)
@@ -186,7 +187,7 @@ class Restored:
         return compute(told, evaluation), confusion_matrix(judged.probabilities, judged.labels)
 
     def judged(self, tta: str | None = None) -> nn.Module:
-        """The model as it is judged: from normalised images of the dataset's size to logits."""
+        """Return the model as it is judged: from normalised images of the dataset's size to logits."""
         return as_judged(self.model, self.card["params"], tta)
 
     def _pixels(self, images: "np.ndarray[Any, Any]") -> Pixels:

@@ -23,7 +23,7 @@ Array = np.ndarray[Any, Any]
 def predict(
     model: nn.Module, pixels: Source, rows: Tensor, batch_size: int, precision: Precision, pulse: Pulse = unwatched
 ) -> Tensor:
-    """The logits (float32, len(rows) x classes, on the device) of some images, the model in evaluation mode.
+    """Return the logits (float32, len(rows) x classes, on the device) of some images, the model in evaluation mode.
 
     `pulse` hears of every batch.
 
@@ -41,7 +41,7 @@ def predict(
 
 
 def probabilities(logits: Tensor) -> "np.ndarray[Any, Any]":
-    """Class shares (float32, n x classes) from logits."""
+    """Return class shares (float32, n x classes) from logits."""
     shares: np.ndarray[Any, Any] = logits.softmax(1).cpu().numpy()
     return shares
 
@@ -91,7 +91,7 @@ def confusion_matrix(shares: "np.ndarray[Any, Any]", labels: "np.ndarray[Any, An
 
 
 def compute(metrics: Mapping[str, Metric], evaluation: Evaluation) -> dict[str, float]:
-    """Every metric's value, NaN where it is undefined.
+    """Return every metric's value, NaN where it is undefined.
 
     Raises:
         PluginError: a metric fails; the message names it.
@@ -144,7 +144,7 @@ def judge_scores(
 
 
 def by_class(metrics: Mapping[str, Metric], evaluation: Evaluation) -> list[dict[str, float]]:
-    """What metrics say of each class on its own, under the metric's name without `_macro`."""
+    """Return what metrics say of each class on its own, under the metric's name without `_macro`."""
     found: list[dict[str, float]] = [{} for _ in evaluation.class_names]
     for name, metric in metrics.items():
         for one, value in zip(found, metric.by_class(evaluation) or (), strict=False):

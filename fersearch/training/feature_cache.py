@@ -47,7 +47,7 @@ class Prefix:
     precision: Precision
 
     def features(self, images: Tensor) -> Tensor:
-        """What the boundary is given for normalised images, whatever mode the model is in."""
+        """Return what the boundary is given for normalised images, whatever mode the model is in."""
         return _features(self.model, self.boundary, images, self.precision)
 
 
@@ -75,7 +75,7 @@ class Features:
         return self.images.device
 
     def told(self) -> dict[str, int | float]:
-        """What a person may know: how many images, how many numbers of each, and their memory in MB."""
+        """Return what a person may know: how many images, how many numbers of each, and their memory in MB."""
         per_image = self.images[0].numel()
         return {"images": len(self.images), "values": per_image, "megabytes": round(self.images.nbytes / 2**20, 1)}
 
@@ -84,14 +84,14 @@ class Features:
         return torch.as_tensor(np.asarray(indices, dtype=np.int64), device=self.device)
 
     def take(self, rows: Tensor) -> Tensor:
-        """The features of some rows."""
+        """Return the features of some rows."""
         return self.images.index_select(0, self._place.index_select(0, rows.to(self.device)))
 
 
 def find(
     model: nn.Module, pixels: Pixels, rows: "np.ndarray[Any, Any]", fixed: Sequence[nn.Module], precision: Precision
 ) -> Prefix | None:
-    """The frozen prefix of a model, None where there is none, its features do not fit, or would not be exact.
+    """Return the frozen prefix of a model, None where there is none, its features do not fit, or would not be exact.
 
     `rows` are all images that the trial sees, `fixed` the layers whose statistics stay as they are.
     """
@@ -148,7 +148,7 @@ def _features(model: nn.Module, boundary: nn.Module, images: Tensor, precision: 
 
 
 def _calls(model: nn.Module, images: Tensor, precision: Precision) -> list[Path]:
-    """The paths of the modules in the order in which the model calls them."""
+    """Return the paths of the modules in the order in which the model calls them."""
     called: list[Path] = []
     handles: list[RemovableHandle] = []
     for name, module in model.named_modules():
@@ -168,7 +168,8 @@ def _noted(called: list[Path], path: Path) -> Callable[[nn.Module, Any], None]:
 
 
 def _cut(model: nn.Module, calls: Sequence[Path]) -> tuple[nn.Module, nn.Module] | None:
-    """The boundary and the tail: down from the model into the first called part that learns, while that is mixed."""
+    """Return the boundary and the tail: down from the model into the first called part that learns, while that is
+    mixed."""
     within: Path = ()
     replaced: list[Path] = []
     while True:
@@ -196,7 +197,7 @@ def _learns(module: nn.Module) -> bool:
 
 
 def _without(model: nn.Module, paths: Sequence[Path]) -> nn.Module:
-    """A copy of a model, all its weights shared, with some of its parts passing on what they are given."""
+    """Return a copy of a model, all its weights shared, with some of its parts passing on what they are given."""
     clone = copy.copy(model)
     clone._modules = dict(model._modules)
     for name in {path[0] for path in paths}:

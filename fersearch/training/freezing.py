@@ -12,7 +12,7 @@ from fersearch.space import Value
 
 
 def frozen_stages(rule: str, stages: Sequence[nn.Module]) -> list[nn.Module]:
-    """The stages that a rule freezes.
+    """Return the stages that a rule freezes.
 
     Raises:
         UsageError: there is no such rule for so many stages.

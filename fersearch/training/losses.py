@@ -37,13 +37,13 @@ class Targets:
     def of(
         cls, target: str, hard: "np.ndarray[Any, Any]", soft: "np.ndarray[Any, Any] | None", num_classes: int
     ) -> "Targets":
-        """The targets of a trial: the dataset's shares where it has them, its labels elsewhere."""
+        """Return the targets of a trial: the dataset's shares where it has them, its labels elsewhere."""
         if soft is not None:
             return cls(wrap(soft), drawn=target == "probability")
         return cls(F.one_hot(wrap(hard).clamp_min(0), num_classes).float() if target == "multi_target" else wrap(hard))
 
     def draw(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """The targets of some rows, for one sight of each."""
+        """Return the targets of some rows, for one sight of each."""
         values = self.values.index_select(0, rows)
         return torch.multinomial(values, 1, generator=generator).squeeze(1) if self.drawn else values
 
@@ -77,7 +77,7 @@ LOSSES: dict[str, Callable[[Mapping[str, Value], Tensor | None], Loss]] = {
 
 
 def criterion(params: Mapping[str, Value], weights: Tensor | None = None) -> Loss:
-    """The loss that `params` names; the target `multi_target` brings a loss of its own.
+    """Return the loss that `params` names; the target `multi_target` brings a loss of its own.
 
     `loss_scale` multiplies it: 10 is the cross entropy with the raw counts of ten votes.
 
@@ -93,7 +93,8 @@ def criterion(params: Mapping[str, Value], weights: Tensor | None = None) -> Los
 
 
 def mass(params: Mapping[str, Value], weights: Tensor | None, targets: Tensor) -> Tensor | float:
-    """What the mean of `criterion` over a batch is divided by: the number of targets, or their class weights' sum.
+    """Return what the mean of `criterion` over a batch is divided by: the number of targets, or their class weights'
+    sum.
 
     A batch's loss is the mean of its parts' losses, each counted by its mass.
     """
@@ -119,7 +120,7 @@ CLASS_WEIGHTS: dict[str, Callable[[Tensor], Tensor] | None] = {
 
 
 def class_weights(rule: str, labels: "np.ndarray[Any, Any]", num_classes: int) -> Tensor | None:
-    """A weight per class (float32, classes) from the training labels; their mean over the images is 1.
+    """Return a weight per class (float32, classes) from the training labels; their mean over the images is 1.
 
     A class without images weighs nothing.
 

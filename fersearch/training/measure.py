@@ -153,17 +153,18 @@ def synchronize(device: torch.device) -> None:
 
 
 def parameters(model: nn.Module) -> int:
-    """The number of weights, trained and frozen."""
+    """Return the number of weights, trained and frozen."""
     return sum(weight.numel() for weight in model.parameters())
 
 
 def model_bytes(model: nn.Module) -> int:
-    """What the weights and statistics of a model take."""
+    """Return what the weights and statistics of a model take."""
     return sum(tensor.nbytes for tensor in model.state_dict().values() if isinstance(tensor, torch.Tensor))
 
 
 def latency(model: nn.Module, image: torch.Tensor, repeats: int = 10) -> float:
-    """Seconds of one image (1, channels, size, size) through the model: the median of some, after two to warm up."""
+    """Return seconds of one image (1, channels, size, size) through the model: the median of some, after two to warm
+    up."""
     model.eval()
     seconds = []
     with torch.inference_mode():
@@ -193,7 +194,7 @@ def refuse_single_images(architecture: Architecture, params: Mapping[str, Value]
 
 
 def device_name(device: torch.device) -> str:
-    """The device as its maker calls it."""
+    """Return the device as its maker calls it."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return _cpu_name() if device.type == "cpu" else device.type

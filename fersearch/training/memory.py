@@ -51,14 +51,15 @@ def probe(request: TrialRequest, limit: int | None = None, registry: Registry | 
 
 
 def taken(device: torch.device) -> int | None:
-    """The bytes that this process took of its GPU, at most: reserved memory and context; None on other devices."""
+    """Return the bytes that this process took of its GPU, at most: reserved memory and context; None on other
+    devices."""
     if device.type != "cuda":
         return None
     return torch.cuda.max_memory_reserved(device) + _context(device)
 
 
 def taken_facts(device: str) -> Mapping[str, float]:
-    """What a trial's process took of its GPU, as the fact `device_mb`; nothing on other devices."""
+    """Return what a trial's process took of its GPU, as the fact `device_mb`; nothing on other devices."""
     size = taken(torch.device(device))
     return {} if size is None else {"device_mb": round(size / 2**20, 1)}
 
@@ -81,7 +82,7 @@ def _need(request: TrialRequest, registry: Registry, device: torch.device) -> in
 
 
 def _features(trainer: Trainer, loaded: Loaded, pixels: Pixels, fixed: Sequence[nn.Module], epochs: int) -> int:
-    """The bytes of a frozen prefix's features, where they will be kept."""
+    """Return the bytes of a frozen prefix's features, where they will be kept."""
     if not trainer.repeats or epochs < 2:
         return 0
     rows = np.concatenate([loaded.indices["train"], loaded.indices["valid"]])
@@ -93,7 +94,7 @@ def _features(trainer: Trainer, loaded: Loaded, pixels: Pixels, fixed: Sequence[
 
 
 def _context(device: torch.device) -> int:
-    """What the context takes: what the driver counts for this process, less what torch has reserved."""
+    """Return what the context takes: what the driver counts for this process, less what torch has reserved."""
     visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
     index = torch.cuda.current_device() if device.index is None else device.index
     standing = nvml.standing(visible[index] if index < len(visible) else str(index))
@@ -148,7 +149,7 @@ def _put_back(trainer: Trainer, before: dict[str, Any]) -> None:
 
 
 def _on_cpu(state: Any) -> Any:
-    """A copy of a state in the memory of the CPU."""
+    """Return a copy of a state in the memory of the CPU."""
     if isinstance(state, torch.Tensor):
         return state.detach().to("cpu", copy=True)
     if isinstance(state, dict):

@@ -26,7 +26,7 @@ from fersearch.training.weights import start_from
 
 
 def prepare_torch(name: str, threads: int) -> torch.device:
-    """The device of a name, ready to compute the same again: fixed threads, deterministic algorithms.
+    """Return the device of a name, ready to compute the same again: fixed threads, deterministic algorithms.
 
     Raises:
         UsageError: torch knows no such device, or finds none here.

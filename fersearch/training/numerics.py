@@ -20,20 +20,20 @@ TWO_OR_MORE = "give batch sizes of 2 or more, as in --set batch_size=2"
 
 
 def derive(seed: int, *names: str | int) -> int:
-    """A seed below 2**63 for one purpose of a trial, as `derive(seed, "epoch", 3)`."""
+    """Return a seed below 2**63 for one purpose of a trial, as `derive(seed, "epoch", 3)`."""
     text = ":".join(map(str, (seed, *names)))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1
 
 
 def resolve(asked: str, device: torch.device) -> Precision:
-    """The precision that is used: `auto` is bf16 on a CUDA device that has it, float32 elsewhere."""
+    """Return the precision that is used: `auto` is bf16 on a CUDA device that has it, float32 elsewhere."""
     if asked == "auto":
         return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
     return "bf16" if asked == "bf16" and device.type in ("cuda", "cpu") else "float32"
 
 
 def autocast(precision: Precision, device: torch.device) -> torch.autocast:
-    """The context in which the forward pass runs; weights and gradients stay float32."""
+    """Return the context in which the forward pass runs; weights and gradients stay float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
@@ -48,17 +48,17 @@ def check_finite(value: float | torch.Tensor, what: str) -> None:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error says that memory ran out; torch's CPU allocator has no class for it."""
+    """Return whether an error says that memory ran out; torch's CPU allocator has no class for it."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def is_one_value(error: Exception) -> bool:
-    """Whether an error says that batch normalisation was to learn from one value per channel."""
+    """Return whether an error says that batch normalisation was to learn from one value per channel."""
     return isinstance(error, ValueError) and str(error).startswith("Expected more than 1 value per channel")
 
 
 def told(error: Exception) -> str:
-    """What a person should read of an error that ended training."""
+    """Return what a person should read of an error that ended training."""
     if isinstance(error, FersearchError):
         return str(error)
     if is_one_value(error):
@@ -67,12 +67,12 @@ def told(error: Exception) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's text."""
+    """Return the first line of an error's text."""
     return (str(error).strip().splitlines() or [""])[0]
 
 
 def wrap(array: "np.ndarray[Any, Any]") -> Tensor:
-    """A tensor over an array's own memory, which must not be written to."""
+    """Return a tensor over an array's own memory, which must not be written to."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         return torch.from_numpy(array)

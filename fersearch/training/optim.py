@@ -70,7 +70,7 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 
 
 def optimizer(weights: Iterable[nn.Parameter], params: Params) -> torch.optim.Optimizer:
-    """The optimiser that `params` names, over the weights that are trained.
+    """Return the optimiser that `params` names, over the weights that are trained.
 
     Raises:
         UnknownName: there is no such optimiser.
@@ -164,7 +164,7 @@ class Schedule:
             self._base = float(self._plateau.get_last_lr()[0])
 
     def state_dict(self) -> dict[str, Any]:
-        """What it must remember; empty but for `plateau`."""
+        """Return what it must remember; empty but for `plateau`."""
         return self._plateau.state_dict() if self._plateau else {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -210,7 +210,7 @@ class Average:
             ours.copy_(theirs)
 
     def state_dict(self) -> dict[str, Any]:
-        """What it must remember."""
+        """Return what it must remember."""
         return {"model": self.model.state_dict(), "steps": self.steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

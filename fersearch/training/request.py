@@ -67,7 +67,8 @@ class TrialRequest:
         return Owner(self.database, self.study_uid) if self.database else None
 
     def recorded_since(self, attempt: int) -> int:
-        """How many epochs are known of the training that began with an attempt: none of the attempts before it."""
+        """Return how many epochs are known of the training that began with an attempt: none of the attempts before
+        it."""
         if not self.told:
             return self.recorded
         return next((epoch for epoch in reversed(self.told[attempt - 1 :]) if epoch), 0)

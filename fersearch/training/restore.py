@@ -21,7 +21,7 @@ Build = Callable[[], nn.Module]
 
 
 def rebuild(build: Build, tensors: Mapping[str, Tensor], name: str) -> nn.Module:
-    """The network that `build` makes, with the tensors as its weights, on the CPU in evaluation mode.
+    """Return the network that `build` makes, with the tensors as its weights, on the CPU in evaluation mode.
 
     Raises:
         FersearchError: the tensors are not those of the network, or hold values that are not finite; `name`
@@ -47,7 +47,7 @@ def _require_finite(tensors: Mapping[str, Tensor]) -> None:
 
 
 def _drafted(build: Build, tensors: Mapping[str, Tensor], name: str) -> nn.Module:
-    """The network without memory for its weights; for real where it cannot be built so."""
+    """Return the network without memory for its weights; for real where it cannot be built so."""
     try:
         with torch.device("meta"), _within(tensors, name):
             return build()

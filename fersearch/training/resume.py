@@ -61,7 +61,7 @@ class Progress:
         return dict(self.history[self.best_epoch - 1]["values"]) if self.best_epoch else {}
 
     def clock(self, device: torch.device) -> measure.Clock:
-        """A clock that goes on from what the trial has taken so far."""
+        """Return a clock that goes on from what the trial has taken so far."""
         return measure.Clock(device, self.seconds + self.begun_seconds, self.cpu_seconds + self.begun_cpu_seconds)
 
     def unreported(self, recorded: int | None) -> Iterator[Epoch]:
@@ -75,7 +75,7 @@ class Progress:
             self.best_epoch, self.best_loss = number, loss
 
     def stalled(self, patience: int) -> bool:
-        """Whether so many epochs (0: any number) have passed without a better one."""
+        """Return whether so many epochs (0: any number) have passed without a better one."""
         return patience > 0 and self.epoch - self.best_epoch >= patience
 
     def add(self, number: int, clock: measure.Clock, memory: measure.PeakMemory) -> tuple[float, float]:
@@ -95,7 +95,7 @@ class Progress:
         memory.total = memory.looks = 0
 
     def evaluation(self, judged: Validation, task: Task, model: nn.Module, latency: Callable[[], float]) -> Evaluation:
-        """What the metrics may look at after this epoch; latency is measured once a trial."""
+        """Return what the metrics may look at after this epoch; latency is measured once a trial."""
         if not self.latency:
             self.latency = latency()
         return Evaluation(
@@ -155,7 +155,7 @@ class Snapshots:
             self.snapshot()
 
     def due(self, passed: float) -> bool:
-        """Whether it is time to save the state, after so many seconds of training."""
+        """Return whether it is time to save the state, after so many seconds of training."""
         since = passed - self.saved_at
         return (self.cost == 0.0 and since > SOON) or since >= self.save_every * max(1.0, self.cost / CHEAP)
 

@@ -100,7 +100,7 @@ class Rounds:
             States(self._folder(number), self.stamp).best(epoch)
 
     def weights(self) -> dict[str, Tensor]:
-        """The best weights of all rounds; Unusable if they are lost."""
+        """Return the best weights of all rounds; Unusable if they are lost."""
         return States(self.best.folder, self.stamp).best(self.best.progress.best_epoch)
 
     def finish(self, round: Round) -> None:
@@ -124,7 +124,7 @@ class Rounds:
         return self._scratch / f"round-{number}" if self.total > 1 else self._scratch
 
     def _done(self, number: int) -> Progress | None:
-        """What a round that is over gave; None of one that is not, Unusable if that cannot be told."""
+        """Return what a round that is over gave; None of one that is not, Unusable if that cannot be told."""
         path = self._folder(number) / DONE
         try:
             known = json.loads(path.read_bytes())
@@ -139,5 +139,5 @@ class Rounds:
 
 
 def seed_of(seed: int, round: int) -> int:
-    """The seed of a round; the first has the study's own."""
+    """Return the seed of a round; the first has the study's own."""
     return seed if round == 1 else derive(seed, "round", round)

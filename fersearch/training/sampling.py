@@ -42,15 +42,15 @@ class Sampling:
         self.blends = rule == "smote"
 
     def draw(self, generator: torch.Generator) -> Order:
-        """The order of one epoch: `count` images."""
+        """Return the order of one epoch: `count` images."""
         return self._draw(self, generator)
 
     def _shuffle(self, generator: torch.Generator) -> Order:
-        """Every image once."""
+        """Return every image once."""
         return Order(torch.randperm(self.count, generator=generator))
 
     def _weighted(self, generator: torch.Generator) -> Order:
-        """As many images as there are, drawn with replacement, every class with the same probability."""
+        """Return as many images as there are, drawn with replacement, every class with the same probability."""
         drawn = torch.randint(len(self._classes), (self.count,), generator=generator)
         within = torch.rand(self.count, generator=generator, dtype=torch.float64)
         places = torch.empty(self.count, dtype=torch.int64)
@@ -60,12 +60,12 @@ class Sampling:
         return Order(places)
 
     def _even(self, generator: torch.Generator) -> Order:
-        """Each class's quota, its images equally often (but for one)."""
+        """Return each class's quota, its images equally often (but for one)."""
         parts = [_cycled(own, quota, generator) for own, quota in zip(self._classes, self._quotas, strict=True)]
         return Order(_shuffled(torch.cat(parts), generator))
 
     def _smote(self, generator: torch.Generator) -> Order:
-        """Every image once; what a class lacks to the largest is blended from two of its images."""
+        """Return every image once; what a class lacks to the largest is blended from two of its images."""
         rows = []
         for own, quota in zip(self._classes, self._quotas, strict=True):
             places = _cycled(own, quota, generator)
@@ -79,7 +79,7 @@ class Sampling:
 
 
 def _quotas(rule: str, sizes: Sequence[int]) -> list[int]:
-    """How many images of each class an epoch shows; empty where chance decides."""
+    """Return how many images of each class an epoch shows; empty where chance decides."""
     if rule in ("oversample", "smote"):
         return [max(sizes)] * len(sizes)
     if rule == "undersample":
@@ -91,7 +91,7 @@ def _quotas(rule: str, sizes: Sequence[int]) -> list[int]:
 
 
 def _cycled(places: Tensor, quota: int, generator: torch.Generator) -> Tensor:
-    """So many of the places, in whole random rounds and a part of one."""
+    """Return so many of the places, in whole random rounds and a part of one."""
     rounds = -(-quota // len(places))
     return torch.cat([_shuffled(places, generator) for _ in range(rounds)])[:quota]
 

@@ -48,7 +48,7 @@ class States:
         self._save({"weights": model.state_dict()}, self._best(epoch))
 
     def best(self, epoch: int) -> dict[str, Tensor]:
-        """The weights that were kept for an epoch, on the CPU; Unusable if they are lost."""
+        """Return the weights that were kept for an epoch, on the CPU; Unusable if they are lost."""
         weights: dict[str, Tensor] = self._load(self._best(epoch))["weights"]
         return weights
 
@@ -60,7 +60,8 @@ class States:
                 path.unlink(missing_ok=True)
 
     def last(self) -> dict[str, Any] | None:
-        """The state to go on from, on the CPU; None if there is none yet, Unusable if it cannot be gone on from."""
+        """Return the state to go on from, on the CPU; None if there is none yet, Unusable if it cannot be gone on
+        from."""
         path = self.folder / "last.pt"
         return self._load(path) if path.exists() else None
 
@@ -107,7 +108,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def disk_full(error: OSError, path: Path, size: int) -> OSError | DiskFull:
-    """The error itself, or DiskFull in words if that is what it means."""
+    """Return the error itself, or DiskFull in words if that is what it means."""
     if error.errno not in DISK_FULL:
         return error
     return DiskFull(path.parent, size)
@@ -160,7 +161,7 @@ class Mirror:
             logging.getLogger(__name__).warning(self.trouble)
 
     def _looks(self) -> dict[str, Look]:
-        """Every state of the folder, and what tells it from another one of its name."""
+        """Return every state of the folder, and what tells it from another one of its name."""
         found = {}
         for path in self._folder.rglob("*"):
             if _is_state(path.name):

@@ -27,7 +27,7 @@ class Unusable(Exception):
 
 
 def stamp_of(request: TrialRequest, data: str) -> Stamp:
-    """The stamp of a trial's states; `data` is the digest of what it sees where the request names none."""
+    """Return the stamp of a trial's states; `data` is the digest of what it sees where the request names none."""
     params = [request.architecture, request.params, request.dataset, request.dataset_options]
     return {
         "version": VERSION,

@@ -35,7 +35,7 @@ class Layer:
 
 
 def layers(architecture: Architecture, params: Mapping[str, Value], task: Task) -> list[Layer]:
-    """Every layer that a model calls for one image; one that is called again is told once."""
+    """Return every layer that a model calls for one image; one that is called again is told once."""
     task = trained_task(task, params)
     with torch.device("meta"):
         model = architecture.build(params, task).eval()

@@ -47,7 +47,7 @@ def fetch(architecture: Architecture, source: str, params: Mapping[str, Value], 
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, or of a state dict that torch saved; never runs what a file holds.
+    """Return the tensors of a safetensors file, or of a state dict that torch saved; never runs what a file holds.
 
     Raises:
         FersearchError: the file is neither.

@@ -7,7 +7,7 @@ from fersearch.errors import UsageError
 
 
 def last_side(name: str, image_size: int, side: Callable[[int], int]) -> int:
-    """The side of the last map, which `side` gives for the side of an image.
+    """Return the side of the last map, which `side` gives for the side of an image.
 
     Raises:
         UsageError: nothing is left of such an image.

@@ -18,7 +18,7 @@ FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 def config(name: str) -> Any:
-    """What timm says of a model: its image size and where its weights are.
+    """Return what timm says of a model: its image size and where its weights are.
 
     Raises:
         UnknownName: timm has no such model, or no such tag of weights for it.
@@ -37,7 +37,7 @@ def config(name: str) -> Any:
 
 
 def sketch(name: str, image_size: int) -> tuple[nn.Module, frozenset[str]]:
-    """A model without memory for its weights, and those of the options that it does not take.
+    """Return a model without memory for its weights, and those of the options that it does not take.
 
     Raises:
         UsageError: it is not a classifier.
@@ -82,7 +82,7 @@ def try_out(name: str, model: nn.Module, channels: int, image_size: int, own_siz
 
 
 def unfit(name: str, image_size: int, own_size: int, error: Exception) -> UsageError:
-    """The error of a model that cannot take images of a size."""
+    """Return the error of a model that cannot take images of a size."""
     told = (str(error).strip().splitlines() or ["no reason given"])[0]
     return UsageError(
         f"{name} cannot take images of {image_size}x{image_size}: {type(error).__name__}: {told}",
@@ -91,7 +91,7 @@ def unfit(name: str, image_size: int, own_size: int, error: Exception) -> UsageE
 
 
 def stages_of(model: nn.Module) -> dict[str, nn.Module]:
-    """A model's parts by name, input first: up to each module whose features it offers, the neck, the head.
+    """Return a model's parts by name, input first: up to each module whose features it offers, the neck, the head.
 
     Every weight is in one of them. One without weights is joined to the next.
     """
@@ -112,7 +112,8 @@ def stages_of(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def _parts(module: nn.Module, path: str, ends: set[str], heads: list[nn.Module]) -> Iterator[tuple[str, nn.Module]]:
-    """The largest modules in which no stage ends before they do, in order; loose weights in lists of their own."""
+    """Yield the largest modules in which no stage ends before they do, in order; loose weights in lists of their
+    own."""
     if loose := list(module.parameters(recurse=False)):
         yield "", nn.ParameterList(loose)
     for name, child in module.named_children():
@@ -128,7 +129,7 @@ def _parts(module: nn.Module, path: str, ends: set[str], heads: list[nn.Module])
 
 
 def _without(part: nn.Module, seen: set[int]) -> nn.Module:
-    """A part, or where it shares weights with an earlier one, those of its own."""
+    """Return a part, or where it shares weights with an earlier one, those of its own."""
     weights = list(part.parameters())
     own = [weight for weight in weights if id(weight) not in seen]
     seen |= {id(weight) for weight in own}
@@ -140,7 +141,7 @@ def _has_weights(parts: list[nn.Module]) -> bool:
 
 
 def at_hand(name: str, pretrained: Any) -> dict[str, Any]:
-    """What timm must be told to load weights: the file, if the hub's cache has it; else nothing.
+    """Return what timm must be told to load weights: the file, if the hub's cache has it; else nothing.
 
     Raises:
         FersearchError: it has not, and the hub cannot be reached.

@@ -54,7 +54,7 @@ class Cnn(Architecture):
 
 
 def pooled(size: int) -> int:
-    """The side of a map after a 5x5 convolution without padding and 2x2 pooling."""
+    """Return the side of a map after a 5x5 convolution without padding and 2x2 pooling."""
     return (size - KERNEL + 1) // 2
 
 
@@ -74,7 +74,7 @@ def hidden(size: int, out: int, params: Params) -> "nn.Sequential":
 
 
 def activation(params: Params) -> "nn.Module":
-    """The activation that `params` names."""
+    """Return the activation that `params` names."""
     from torch import nn
 
     kinds = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "sigmoid": nn.Sigmoid}

@@ -71,7 +71,7 @@ class CnnFed(Architecture):
 
 
 def depth_and_kernel(params: Params) -> tuple[int, int]:
-    """The number of convolutions and their kernel, from the preset or from what stands beside `custom`."""
+    """Return the number of convolutions and their kernel, from the preset or from what stands beside `custom`."""
     preset = str(params.get("preset", "cnn003_main"))
     return PRESETS[preset] if preset in PRESETS else (int(params["depth"]), int(params["kernel"]))
 

@@ -61,14 +61,14 @@ class CnnKirkvik(Architecture):
 
 
 def pooled(convolution: "nn.Conv2d") -> list["nn.Module"]:
-    """A convolution, ReLU, batch norm and 2x2 pooling, in the document's order."""
+    """Return a convolution, ReLU, batch norm and 2x2 pooling, in the document's order."""
     from torch import nn
 
     return [convolution, nn.ReLU(), nn.BatchNorm2d(convolution.out_channels), nn.MaxPool2d(2)]
 
 
 def drop(params: Params) -> "nn.Dropout":
-    """The dropout after a pool. It opens the next stage, so that a frozen stage's output is not a draw."""
+    """Return the dropout after a pool. It opens the next stage, so that a frozen stage's output is not a draw."""
     from torch import nn
 
     return nn.Dropout(float(params.get("conv_dropout", 0.25)))

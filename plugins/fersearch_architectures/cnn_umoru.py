@@ -64,7 +64,7 @@ def convolution(channels: int, out: int, same: bool) -> "nn.Sequential":
 
 
 def drop(params: Params) -> "nn.Dropout":
-    """The dropout after a pool. It opens the next stage, so that a frozen stage's output is not a draw."""
+    """Return the dropout after a pool. It opens the next stage, so that a frozen stage's output is not a draw."""
     from torch import nn
 
     return nn.Dropout(float(params.get("conv_dropout", 0.25)))

@@ -38,7 +38,7 @@ class Ensemble(Architecture):
 
     @abstractmethod
     def head(self, classes: int) -> "nn.Module":
-        """What makes one answer (n, classes) of all logits (n, networks * classes)."""
+        """Return what makes one answer (n, classes) of all logits (n, networks * classes)."""
 
     def load_pretrained(self, model: "nn.Module", source: str, params: Params, task: Task) -> None:
         for base, network in zip(self.bases, model.bases.networks, strict=True):

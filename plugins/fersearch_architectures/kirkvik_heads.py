@@ -96,7 +96,7 @@ def vgg16_features(channels: int) -> "nn.Sequential":
 
 
 def to_rgb(channels: int) -> "nn.Module":
-    """What makes three channels of an image's: a grey one is repeated."""
+    """Return what makes three channels of an image's: a grey one is repeated."""
     from torch import nn
 
     from fersearch_architectures._repeat import Repeat

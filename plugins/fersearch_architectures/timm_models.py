@@ -69,7 +69,7 @@ class TimmModel(Architecture):
         return list(stages_of(model).values())
 
     def create(self, task: Task, dropout: float, **more: Any) -> "nn.Module":
-        """The model with new weights, or with what `more` says.
+        """Return the model with new weights, or with what `more` says.
 
         Raises:
             UsageError: it cannot be made for images of that size.
@@ -110,7 +110,7 @@ class TimmModel(Architecture):
 
 @cache
 def named(model: str) -> TimmModel:
-    """The model of that name, made once."""
+    """Return the model of that name, made once."""
     return TimmModel(model)
 
 

@@ -88,7 +88,7 @@ class Vgg19(Vgg):
 
 
 def head_of(kind: str, side: int, dropout: float, classes: int) -> dict[str, "nn.Module"]:
-    """What follows a map of 512 x side x side: its pool, its flattening and its linear layers."""
+    """Return what follows a map of 512 x side x side: its pool, its flattening and its linear layers."""
     from torch import nn
 
     pools = {"gap": nn.AdaptiveAvgPool2d(1), "torchvision": nn.AdaptiveAvgPool2d(7)}

@@ -26,7 +26,7 @@ SIDES = ("face_x", "face_y", "face_width", "face_height")
 
 
 def files(source: Path, layout: "Layout") -> list[Path]:
-    """Every image and annotation, none of them opened."""
+    """Return every image and annotation, none of them opened."""
     root = _sets(source, layout)
     if root is None:
         return read(source, layout).files()
@@ -51,7 +51,7 @@ def read(source: Path, layout: "Layout") -> Listing:
 
 
 def _sets(source: Path, layout: "Layout") -> Path | None:
-    """The folder that holds train_set and val_set; None if there is neither."""
+    """Return the folder that holds train_set and val_set; None if there is neither."""
     for root in roots(source):
         wanted = [f"{name}/{folder}" for name in SETS for folder in ("images", "annotations")]
         missing = [folder for folder in wanted if not (root / folder).is_dir()]
@@ -65,7 +65,7 @@ def _sets(source: Path, layout: "Layout") -> Path | None:
 
 
 def _pairs(folder: Path) -> list[tuple[Path, Path]]:
-    """Every image of a set with its annotation of the expression."""
+    """Return every image of a set with its annotation of the expression."""
     there = {entry.name for entry in entries(folder / "annotations")}
     images = [Path(entry.path) for entry in entries(folder / "images") if is_image(entry.name)]
     bare = [image for image in images if f"{image.stem}_exp.npy" not in there]
@@ -78,7 +78,7 @@ def _pairs(folder: Path) -> list[tuple[Path, Path]]:
 
 
 def _code(path: Path) -> str:
-    """The code in an annotation file, which holds one number, as a number or as text."""
+    """Return the code in an annotation file, which holds one number, as a number or as text."""
     import numpy as np
 
     try:
@@ -119,14 +119,14 @@ def _no_class(row: Row) -> bool:
 
 
 def _box(row: Row) -> "Box | None":
-    """The face in the photo, where the table knows it."""
+    """Return the face in the photo, where the table knows it."""
     if not all(row.get(side) for side in SIDES) or _no_class(row):
         return None
     return box_of(row.where, [row[side] for side in SIDES], sized=True)
 
 
 def _kept(root: Path, listed: list[tuple[str, str, Sample]], tables: list[Path], findings: list[str]) -> Listing:
-    """The samples of a class, with their words."""
+    """Return the samples of a class, with their words."""
     kept: list[Sample] = []
     dropped: Counter[str] = Counter()
     for where, code, sample in listed:

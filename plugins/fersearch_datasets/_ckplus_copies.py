@@ -43,11 +43,11 @@ class ClassFolders:
     expected: str
 
     def files(self) -> list[Path]:
-        """Every image of the class folders."""
+        """Return every image of the class folders."""
         return [image for folder in self._folders([]) for image in folder.images]
 
     def read(self, options: Mapping[str, Value]) -> Raw:
-        """The images folder by folder; a class without a folder is not a class here."""
+        """Return the images folder by folder; a class without a folder is not a class here."""
         findings: list[str] = []
         folders = self._folders(findings)
         class_of = class_tree.labels(folders, EMOTIONS, "CK+")
@@ -76,11 +76,11 @@ class Table:
     path: Path
 
     def files(self) -> list[Path]:
-        """The file."""
+        """Return the file."""
         return [self.path]
 
     def read(self, options: Mapping[str, Value]) -> Raw:
-        """Every row in the order of the file."""
+        """Return every row in the order of the file."""
         listed = list(rows(self.path, ["emotion", "pixels"], split=fer2013_csv.SPLIT))
         doubts = check_base([(row.where, row["emotion"]) for row in listed], TABLE_CODES)
         labels = [table_emotion(row) for row in listed]
@@ -98,7 +98,7 @@ class Table:
 
 
 def table_emotion(row: Row) -> str:
-    """The emotion of a row of ckextended.csv, from its code 0..7 or from a name.
+    """Return the emotion of a row of ckextended.csv, from its code 0..7 or from a name.
 
     Raises:
         DataError: there is no such code, or no such class in CK+.

@@ -62,14 +62,14 @@ class Original:
     landmarks: Path | None
 
     def files(self) -> list[Path]:
-        """Every label file, and every frame to read with its landmarks."""
+        """Return every label file, and every frame to read with its landmarks."""
         found = self._found()
         frames = [frame for key in found.labelled for frame in _frames(found.images[key], key, "")]
         points = [path for frame in frames if (path := self._points(frame))]
         return [found.codes[key] for key in found.labelled] + [frame.path for frame in frames] + points
 
     def read(self, options: Mapping[str, Value], steps: Steps) -> Raw:
-        """The frames of the labelled sequences, person by person."""
+        """Return the frames of the labelled sequences, person by person."""
         found = self._found()
         labels = {key: emotion(found.codes[key]) for key in found.labelled}
         frames = [frame for key in labels for frame in _frames(found.images[key], key, labels[key])]
@@ -117,7 +117,7 @@ class Original:
 
 
 def find(source: Path) -> Original | None:
-    """The distribution's folders in a folder or in one of those in it.
+    """Return the distribution's folders in a folder or in one of those in it.
 
     Raises:
         DataError: images are there without labels, or labels without images.
@@ -144,7 +144,7 @@ def _sequences(top: Path) -> Iterator[tuple[tuple[str, str], Path]]:
 
 
 def _frames(paths: Sequence[Path], key: tuple[str, str], label: str) -> list[Frame]:
-    """The first frame of a sequence, then its last three; a lone frame is a peak."""
+    """Return the first frame of a sequence, then its last three; a lone frame is a peak."""
     peaks = paths[1:][-PEAK_FRAMES:] if len(paths) > 1 else paths
     first = [Frame(paths[0], *key, "neutral", NEUTRAL)] if len(paths) > 1 else []
     return first + [Frame(path, *key, label, len(peaks) - 1 - k) for k, path in enumerate(peaks)]

@@ -20,7 +20,7 @@ PER_CLASS = {
 
 
 def emotion(path: Path) -> str:
-    """The emotion that a label file tells, from its one number such as 3.0000000e+00.
+    """Return the emotion that a label file tells, from its one number such as 3.0000000e+00.
 
     Raises:
         DataError: the file cannot be read, or holds no code from 0 to 7.
@@ -37,7 +37,7 @@ def emotion(path: Path) -> str:
 
 
 def points(path: Path) -> list[tuple[float, float]]:
-    """The landmarks of one frame, (x, y) in pixels, one on each line.
+    """Return the landmarks of one frame, (x, y) in pixels, one on each line.
 
     Raises:
         DataError: the file cannot be read, or a line is not two numbers.

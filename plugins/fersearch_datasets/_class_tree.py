@@ -10,7 +10,7 @@ from fersearch.errors import DataError
 
 
 def find(source: Path, title: str, expected: str, findings: list[str]) -> tuple[Path, list[ClassFolder]]:
-    """The top of the tree and its class folders; files that are no images are counted in `findings`.
+    """Return the top of the tree and its class folders; files that are no images are counted in `findings`.
 
     Raises:
         DataError: there is no such tree, or one of its folders is named after no emotion.
@@ -23,7 +23,7 @@ def find(source: Path, title: str, expected: str, findings: list[str]) -> tuple[
 
 
 def labels(folders: Sequence[ClassFolder], classes: Sequence[str], title: str) -> Mapping[Path, str]:
-    """The canonical class of every folder.
+    """Return the canonical class of every folder.
 
     Raises:
         DataError: a folder is named after no emotion, or after one that the dataset does not have.

@@ -39,7 +39,7 @@ class Rule:
 
 
 def find(source: Path, rule: Rule, findings: list[str]) -> list[Face]:
-    """Every image below a folder that is named by the rule, each key once, in the order of the paths.
+    """Return every image below a folder that is named by the rule, each key once, in the order of the paths.
 
     What is left out, and folders that contradict the names in them, are told in `findings`.
 

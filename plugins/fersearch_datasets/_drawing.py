@@ -64,7 +64,7 @@ def draw(block: Block) -> npt.NDArray[np.uint8]:
 
 
 def _head(block: Block) -> Canvas:
-    """The background, the hair and the shaded oval of the face."""
+    """Return the background, the hair and the shaded oval of the face."""
     x, y = _head_plane(block)
     width, height = block.trait("face_width", 0.78, 0.95), block.trait("face_height", 1.05, 1.22)
     jaw = 1 + 0.12 * block.units["au26"]
@@ -118,7 +118,7 @@ def _light(block: Block) -> tuple[Floats, Floats]:
 
 
 def _eye_place(block: Block) -> tuple[Floats, Floats, Floats]:
-    """The distance of the eyes from the middle, their height and their half width."""
+    """Return the distance of the eyes from the middle, their height and their half width."""
     return block.trait("eye_x", 0.33, 0.42), block.trait("eye_y", -0.20, -0.10), block.trait("eye_width", 0.15, 0.20)
 
 
@@ -222,7 +222,7 @@ def _mouth_width(block: Block) -> Floats:
 
 
 def _mouth_curve(canvas: Canvas, block: Block, width: Floats, middle: Floats) -> tuple[Floats, Floats]:
-    """The line between the lips, with one corner up for unit 14, and how far the lips may part along it."""
+    """Return the line between the lips, with one corner up for unit 14, and how far the lips may part along it."""
     units, along = block.units, canvas.u / width
     squared = np.minimum(along**2, 1.4)
     side = np.where(block.scene["mouth_side"] > 0.5, np.float32(1), np.float32(-1))
@@ -261,7 +261,7 @@ def _occlusion(canvas: Canvas, block: Block) -> None:
 
 
 def _photograph(image: Floats, block: Block) -> npt.NDArray[np.uint8]:
-    """What a camera makes of it: gamma, contrast, brightness, blur and noise."""
+    """Return what a camera makes of it: gamma, contrast, brightness, blur and noise."""
     pose, scene, hardness = block.pose, block.scene, block.hardness
     image = np.clip(image, 0.02, 1) ** np.exp(0.25 * hardness * pose["gamma"])
     image = 0.5 + (image - 0.5) * np.exp(0.2 * hardness * pose["contrast"]) + 0.06 * hardness * pose["brightness"]

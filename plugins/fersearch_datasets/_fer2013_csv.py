@@ -18,7 +18,7 @@ SPLIT = "usage"
 
 
 def find(root: Path, names: Sequence[str] = NAMES) -> Path | None:
-    """The first of the known files that a folder holds; the path itself if it is such a file."""
+    """Return the first of the known files that a folder holds; the path itself if it is such a file."""
     if root.is_file():
         return root if root.suffix.lower() == ".csv" else None
     return next((root / name for name in names if (root / name).is_file()), None)
@@ -42,7 +42,7 @@ def part(row: Row) -> int:
 
 
 def pixels(row: Row) -> Pixels:
-    """The row's face, uint8 (48, 48).
+    """Return the row's face, uint8 (48, 48).
 
     Raises:
         DataError: there are not 2,304 values, or one is not a whole number from 0 to 255.
@@ -58,7 +58,7 @@ def pixels(row: Row) -> Pixels:
 
 
 def faces(path: Path, keep: Sequence[bool], image_size: int, channels: int) -> Pictures:
-    """The faces of the rows to keep, uint8 (channels, image_size, image_size)."""
+    """Return the faces of the rows to keep, uint8 (channels, image_size, image_size)."""
 
     def kept() -> Iterator[Pixels]:
         listed = rows(path, ["pixels"], split=SPLIT)

@@ -41,12 +41,12 @@ class Folders:
     root: Path
 
     def files(self) -> list[Path]:
-        """Every label.csv and every image that one of them names."""
+        """Return every label.csv and every image that one of them names."""
         tables = [self.root / folder / "label.csv" for folder in FOLDERS]
         return tables + self._paths(list(self._labelled()))
 
     def read(self, options: Mapping[str, Value]) -> Raw:
-        """The labelled images in the order of the label.csv files."""
+        """Return the labelled images in the order of the label.csv files."""
         labelled = list(self._labelled())
         findings = _unexpected(labelled, LABELLED) + _repeated(labelled) + self._extra(labelled)
         images = decode_all(self._paths(labelled), int(options["image_size"]), int(options["channels"]), findings)
@@ -92,11 +92,11 @@ class Tables:
     votes: Path
 
     def files(self) -> list[Path]:
-        """The two files."""
+        """Return the two files."""
         return [self.pixels, self.votes]
 
     def read(self, options: Mapping[str, Value]) -> Raw:
-        """The named rows in the order of the files."""
+        """Return the named rows in the order of the files."""
         voted = list(rows(self.votes, ["usage", "image name", *VOTE_COLUMNS]))
         self._check_aligned(voted)
         keep = [bool(row["image name"]) for row in voted]

@@ -22,7 +22,7 @@ EXPW_CODES = {str(code): word for code, word in enumerate(FER2013)}
 
 
 def class_tree(source: Path, layout: "Layout") -> Listing:
-    """One folder per class, below train and test folders or not."""
+    """Return one folder per class, below train and test folders or not."""
     for root in roots(source):
         if part_folders(root) or sum(known(folder.name) is not None for folder in subfolders(root)) > 1:
             findings: list[str] = []
@@ -72,7 +72,7 @@ def legend(source: Path, layout: "Layout") -> Listing:
 
 
 def _repeated(samples: Sequence[Sample]) -> list[str]:
-    """Images that are listed more than once, and how many of them with two labels."""
+    """Return images that are listed more than once, and how many of them with two labels."""
     words: dict[Path, list[str]] = {}
     for sample in samples:
         words.setdefault(sample.path, []).append(sample.word)
@@ -132,7 +132,7 @@ def box_of(where: str, sides: Sequence[str], sized: bool = False) -> "Box":
 
 
 def _holding(table: Path, folders: Sequence[Path], names: Sequence[str]) -> Path:
-    """The folder that holds the first listed image, else the first that is there."""
+    """Return the folder that holds the first listed image, else the first that is there."""
     if not names:
         raise DataError(f"{table} lists no images", "restore the file from the archive")
     there = [folder for folder in folders if folder.is_dir()]

@@ -41,12 +41,12 @@ class Listing:
     findings: list[str] = field(default_factory=list)
 
     def files(self) -> list[Path]:
-        """Every file, an image with several faces once."""
+        """Return every file, an image with several faces once."""
         return [*self.tables, *dict.fromkeys(sample.path for sample in self.samples)]
 
 
 def raw(listing: Listing, class_names: Sequence[str], options: Mapping[str, Value], figures: Figures) -> Raw:
-    """A listing as a dataset returns it, with findings where its counts are not those in `figures`."""
+    """Return a listing as a dataset returns it, with findings where its counts are not those in `figures`."""
     import numpy as np
 
     from fersearch.data.images import decode_all
@@ -70,7 +70,7 @@ def raw(listing: Listing, class_names: Sequence[str], options: Mapping[str, Valu
 
 
 def unexpected(samples: Sequence[Sample], figures: Figures) -> list[str]:
-    """Where the number of images differs from what is published, by part and class.
+    """Return where the number of images differs from what is published, by part and class.
 
     `figures` maps `train`, `valid` and `test`, or `all`, to images per class or to their number. Images that wait to
     be drawn count as train, and as all where there is no other part.
@@ -94,7 +94,7 @@ def _per_class(expected: Mapping[str, int] | int) -> Mapping[str, int]:
 
 
 def from_folders(folders: Sequence[ClassFolder], class_names: Sequence[str], dataset: str) -> list[Sample]:
-    """The images of class folders, whose names are words for the classes.
+    """Return the images of class folders, whose names are words for the classes.
 
     Raises:
         DataError: a folder's name is no such word; the hint has the nearest.
@@ -110,7 +110,7 @@ def from_folders(folders: Sequence[ClassFolder], class_names: Sequence[str], dat
 def class_word(
     text: str, class_names: Sequence[str], where: str, dataset: str, codes: Mapping[str, str] | None = None
 ) -> str:
-    """The canonical word of a label, which may be one of the dataset's codes.
+    """Return the canonical word of a label, which may be one of the dataset's codes.
 
     Raises:
         DataError: it is not a known word, or no class of the dataset.
@@ -138,7 +138,7 @@ def all_there(paths: Sequence[Path], named_in: Path) -> None:
 
 
 def absent(source: Path, holds: str, what: str, expected: str) -> DataError:
-    """The error for a folder that holds no such dataset."""
+    """Return the error for a folder that holds no such dataset."""
     return DataError(
         f"no {what} images found in {source}: it holds {holds}",
         f"expected {expected};\n  give it with --data, or try the built-in drawings now: --dataset faces",

@@ -44,7 +44,7 @@ class MergedFile:
 
 
 def key_of(label: str) -> str:
-    """How a label is compared: its canonical word, else itself without case, blanks, underscores and hyphens."""
+    """Return how a label is compared: its canonical word, else itself without case, blanks, underscores and hyphens."""
     return known(label) or plain(label)
 
 
@@ -127,7 +127,7 @@ def _part(
 
 
 def _data(key: str, table: Mapping[str, Any], path: Path, dataset: Dataset, mistakes: Mistakes) -> Path | None:
-    """The part's folder or file: given relative to the TOML file, or found by the dataset's name."""
+    """Return the part's folder or file: given relative to the TOML file, or found by the dataset's name."""
     with mistakes.at(f"{key}.data"):
         given = table.get("data")
         if given is not None and not isinstance(given, str):

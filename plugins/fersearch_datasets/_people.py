@@ -84,7 +84,7 @@ class Block:
     hardness: float
 
     def trait(self, name: str, low: float, high: float) -> Floats:
-        """A trait of each person, between two measures."""
+        """Return a trait of each person, between two measures."""
         return low + (high - low) * self.traits[name]
 
 
@@ -104,7 +104,7 @@ def block(seed: int, split: str, index: int, hardness: float = 1.0) -> Block:
 
 
 def _shown_units(random: np.random.Generator, labels: Ints, hardness: float) -> Floats:
-    """The units of each face: its class's, more or less intense, and a few that mean nothing."""
+    """Return the units of each face: its class's, more or less intense, and a few that mean nothing."""
     intensity = (0.35 + 0.65 * random.beta(2.2, 1.3, BLOCK)).astype(np.float32)[:, None]
     shape = (BLOCK, len(UNITS))
     meant = MEAN[labels] * (random.random(shape) < PRESENCE[labels]) * intensity * random.uniform(0.7, 1.25, shape)
@@ -114,7 +114,7 @@ def _shown_units(random: np.random.Generator, labels: Ints, hardness: float) -> 
 
 
 def _votes(random: np.random.Generator, units: Floats, voters: int = 10) -> npt.NDArray[np.uint8]:
-    """What ten people would call each face: the nearer a prototype, the likelier its name."""
+    """Return what ten people would call each face: the nearer a prototype, the likelier its name."""
     prototypes = MEAN * PRESENCE
     distance = ((units[:, None, :] - prototypes[None]) ** 2).mean(-1)
     chance = np.exp(-(distance - distance.min(1, keepdims=True)) / (0.22 * 0.08))
@@ -127,7 +127,7 @@ def _votes(random: np.random.Generator, units: Floats, voters: int = 10) -> npt.
 
 @lru_cache(maxsize=4096)
 def _identity(seed: int, subject: int) -> Floats:
-    """The traits of one person, the same in every block."""
+    """Return the traits of one person, the same in every block."""
     return np.random.Generator(np.random.PCG64([seed, 977, subject])).random(len(TRAITS), dtype=np.float32)
 
 

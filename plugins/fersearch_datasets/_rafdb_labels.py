@@ -30,13 +30,13 @@ class Line:
     label: str
 
     def names(self, aligned: bool) -> tuple[str, str]:
-        """The names that its file may have, the usual one first."""
+        """Return the names that its file may have, the usual one first."""
         plain, cut = f"{self.part}_{self.number}{self.suffix}", f"{self.part}_{self.number}_aligned{self.suffix}"
         return (cut, plain) if aligned else (plain, cut)
 
 
 def read(table: Path, findings: list[str]) -> list[Line]:
-    """The lines of a list: image, label, and perhaps a third column, with blanks, tabs or commas between them.
+    """Return the lines of a list: image, label, and perhaps a third column, with blanks, tabs or commas between them.
 
     Raises:
         DataError: a line is not an image and label, its third column says something else, or an image has two labels.
@@ -62,7 +62,7 @@ def read(table: Path, findings: list[str]) -> list[Line]:
 
 
 def _agrees(line: Line, third: str) -> bool:
-    """Whether a third column repeats part or label; DataError if it contradicts them."""
+    """Return whether a third column repeats part or label; DataError if it contradicts them."""
     part, word = part_of(third), known(third)
     if part is None and word is None:
         return False
@@ -74,7 +74,7 @@ def _agrees(line: Line, third: str) -> bool:
 
 
 def words(labels: Sequence[tuple[str, str]], findings: list[str]) -> list[str]:
-    """The canonical word of each label, given as its place and its text.
+    """Return the canonical word of each label, given as its place and its text.
 
     Codes are the published 1 to 7, or 0 to 6 where there is a 0.
 

@@ -29,7 +29,7 @@ class Scheme:
         return tuple(self.words)
 
     def class_of(self, word: str) -> str | None:
-        """The class that a word belongs to; None for a word that is dropped."""
+        """Return the class that a word belongs to; None for a word that is dropped."""
         return next((name for name, words in self.words.items() if word in words), None)
 
 
@@ -76,7 +76,7 @@ NAMES = (*SCHEMES, *DERIVED)
 
 
 def resolve(name: str, words: Mapping[str, Collection[str]]) -> Scheme:
-    """The scheme of that name, given the words that each source has images of.
+    """Return the scheme of that name, given the words that each source has images of.
 
     `intersection` keeps the words that every source has, `union` those that any has; both leave out unknown and
     not_a_face, which are not expressions.

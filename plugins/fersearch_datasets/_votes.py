@@ -17,7 +17,7 @@ MULTI_TARGET_SHARE = 0.3
 
 
 def select(votes: Counts, target: str) -> Weights:
-    """The votes that count under a target's rule, float32 (n, 10); a row of zeros for an image to leave out.
+    """Return the votes that count under a target's rule, float32 (n, 10); a row of zeros for an image to leave out.
 
     Single votes are outliers and never count. An image is left out when its rule finds no agreement, or when most
     of what counts says unknown or not-a-face; else those two columns become zero.
@@ -29,7 +29,8 @@ def select(votes: Counts, target: str) -> Weights:
 
 
 def drop_unknown(votes: npt.NDArray[np.generic]) -> Weights:
-    """The votes for emotions, float32; zeros where unknown or not-a-face has the most (the first of equals counts)."""
+    """Return the votes for emotions, float32; zeros where unknown or not-a-face has the most (the first of equals
+    counts)."""
     weights: Weights = np.asarray(votes).astype(np.float32)
     weights[weights.argmax(1) >= EMOTIONS] = 0
     weights[:, EMOTIONS:] = 0
@@ -37,7 +38,7 @@ def drop_unknown(votes: npt.NDArray[np.generic]) -> Weights:
 
 
 def distribution(weights: npt.NDArray[np.generic]) -> Weights:
-    """Rows that sum to 1; a row of zeros stays so."""
+    """Return rows that sum to 1; a row of zeros stays so."""
     total = weights.astype(np.float32).sum(1, keepdims=True)
     shares: Weights = np.divide(weights, total, out=np.zeros(weights.shape, np.float32), where=total > 0)
     return shares
@@ -60,7 +61,7 @@ def _majority(row: list[int]) -> list[int]:
 
 
 def _leading(row: list[int]) -> list[int]:
-    """The largest votes, equals together, until they hold three quarters of all or are three classes."""
+    """Return the largest votes, equals together, until they hold three quarters of all or are three classes."""
     left, taken = list(row), [0] * len(row)
     while sum(taken) < 0.75 * sum(row) and np.count_nonzero(taken) < 3:
         most = max(left)

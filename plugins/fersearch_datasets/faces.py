@@ -63,7 +63,7 @@ class Faces(Dataset):
 
 
 def _blocks(options: Mapping[str, Value], part: str) -> "Iterator[Block]":
-    """The figures of every block that holds images of a part."""
+    """Yield the figures of every block that holds images of a part."""
     from fersearch_datasets._people import BLOCK, block
 
     for index in range(-(-int(options[part]) // BLOCK)):

@@ -78,7 +78,7 @@ def _read_table(table: Path, options: Mapping[str, Value]) -> Raw:
 
 
 def _class_index(text: str, where: str, codes: Mapping[str, str] | None = None) -> int:
-    """The class of a name, or of a code where there are codes."""
+    """Return the class of a name, or of a code where there are codes."""
     name = canonical(text, where, CLASSES, codes)
     if name not in CLASSES:
         raise DataError(f"{where}: '{text}' is not a class of FER2013", f"its classes: {', '.join(CLASSES)}")
@@ -113,7 +113,8 @@ def _read_folders(source: Path, options: Mapping[str, Value]) -> Raw:
 
 
 def _parts(folders: Sequence[ClassFolder], findings: list[str]) -> list[int]:
-    """The part of every image: by the prefix of its name where no valid folder contradicts it, else by its folder."""
+    """Return the part of every image: by the prefix of its name where no valid folder contradicts it, else by its
+    folder."""
     by_folder = [folder.part for folder in folders for _ in folder.images]
     names = [image.name for folder in folders for image in folder.images]
     by_name = [next((part for prefix, part in PREFIXES.items() if name.startswith(prefix)), None) for name in names]

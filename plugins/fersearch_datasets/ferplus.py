@@ -63,7 +63,7 @@ class FerPlus(Dataset):
 
 
 def _counted(raw: Any, split: Any, params: Mapping[str, Value]) -> "Weights":
-    """The votes that count for each image, float32 (n, 8 or 10); zeros for one that the filter leaves out."""
+    """Return the votes that count for each image, float32 (n, 8 or 10); zeros for one that the filter leaves out."""
     import numpy as np
 
     from fersearch_datasets import _votes

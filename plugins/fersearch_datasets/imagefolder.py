@@ -60,7 +60,7 @@ def columns(folders: Sequence[ClassFolder], class_names: Sequence[str], source: 
 
 
 def _named(folders: Sequence[ClassFolder], findings: list[str]) -> tuple[str, ...]:
-    """The classes, each folder's label set to one of them."""
+    """Return the classes, each folder's label set to one of them."""
     counts = Counter({folder.label: 0 for folder in folders})
     for folder in folders:
         counts[folder.label] += len(folder.images) * (folder.part in (0, TO_DRAW))

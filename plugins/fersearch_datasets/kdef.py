@@ -92,7 +92,7 @@ def _parse(path: Path) -> "Face | None":
 
 
 def _unexpected(faces: "Sequence[Face]") -> list[str]:
-    """What differs from 70 persons x 7 expressions x 5 angles x 2 sessions."""
+    """Return what differs from 70 persons x 7 expressions x 5 angles x 2 sessions."""
     return [
         *sanity.counted("images", PER_ANGLE * len(ANGLES), len(faces)),
         *sanity.counted("persons", PERSONS, len({face.subject for face in faces})),

@@ -59,7 +59,7 @@ class Manifest(Dataset):
 
 
 def _rows(table: Path) -> tuple[list[Row], list[str]]:
-    """The rows, each image once, and what a person should be told of the others."""
+    """Return the rows, each image once, and what a person should be told of the others."""
     listed = list(rows(table, ["image", "label"], ["subject"], split="split"))
     if not listed:
         raise DataError(f"{table} lists no images", "add a row for each image below the header")
@@ -78,7 +78,7 @@ def _rows(table: Path) -> tuple[list[Row], list[str]]:
 
 
 def _same(first: Row, again: Row) -> str:
-    """The name of an image that is listed twice; DataError where the two rows say different things of it."""
+    """Return the name of an image that is listed twice; DataError where the two rows say different things of it."""
     for column in ("label", "split", "subject"):
         if spelling(first.get(column)) != spelling(again.get(column)):
             one, other = (f"{column} '{row.get(column)}'" for row in (first, again))
@@ -99,7 +99,7 @@ def _missing(table: Path, row: Row) -> DataError:
 def _classes(
     listed: Sequence[Row], parts: Sequence[int], findings: list[str]
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The class of each label, and the classes."""
+    """Return the class of each label, and the classes."""
     counts = Counter({row["label"]: 0 for row in listed})
     counts.update(row["label"] for row, part in zip(listed, parts, strict=True) if part in (0, TO_DRAW))
     class_of, told = one_spelling(counts)

@@ -115,7 +115,7 @@ class Merged(Dataset):
 
 
 def _unique(source: Any) -> list[str]:
-    """Every source once, in the order of the parts."""
+    """Return every source once, in the order of the parts."""
     import numpy as np
 
     names, first = np.unique(source, return_index=True)
@@ -153,7 +153,7 @@ def _read(part: "Part", options: Mapping[str, Value]) -> _Read:
 
 
 def _words(part: "Part", class_names: Sequence[str]) -> list[str]:
-    """The word for each class of a part: its own renaming first, else the canonical word."""
+    """Return the word for each class of a part: its own renaming first, else the canonical word."""
     from fersearch.data.labels import canonical
     from fersearch.errors import suggestion
     from fersearch_datasets._merged_file import key_of
@@ -184,7 +184,7 @@ def _joined(parts: Sequence[_Read], scheme: str) -> Raw:
 
 
 def _columns(read: _Read) -> dict[str, Any]:
-    """What the images of one part bring; their word is "" where the part or its renaming leaves them out."""
+    """Return what the images of one part bring; their word is "" where the part or its renaming leaves them out."""
     import numpy as np
 
     name, labels, n = read.part.name, read.labels, read.raw.count
@@ -215,7 +215,7 @@ def _own_words(read: _Read) -> list[str]:
 
 
 def _images(parts: Sequence[_Read], findings: list[str]) -> "Joined":
-    """The images of all parts in turn; what a part says of itself when its last is read joins the findings."""
+    """Return the images of all parts in turn; what a part says of itself when its last is read joins the findings."""
     from fersearch.data.pictures import Joined
 
     by_name = {read.part.name: read for read in parts}

@@ -68,7 +68,7 @@ class RafDb(Dataset):
 
 
 def _list(source: Path) -> Path | None:
-    """The published list of labels, where this is the published form."""
+    """Return the published list of labels, where this is the published form."""
     places = list(roots(source))
     found = next((root / name for root in places for name in LISTS if (root / name).is_file()), None)
     half = next((root for root in places if (root / "Image").is_dir()), None)
@@ -103,7 +103,7 @@ def _published(table: Path, images: str) -> Listing:
 
 
 def _mirror(source: Path) -> Listing:
-    """The Kaggle mirror: folders train and test with a folder for each class, named by its code or its word."""
+    """Return the Kaggle mirror: folders train and test with a folder for each class, named by its code or its word."""
     for root in roots(source):
         parts = part_folders(root)
         if len(parts) > 1 and 0 in parts:
@@ -132,7 +132,7 @@ def _refuse_two_words(samples: Sequence[Sample]) -> None:
 
 
 def _published_test(samples: list[Sample], findings: list[str]) -> list[Sample]:
-    """The samples, the published test part as test even where its folder is called valid."""
+    """Return the samples, the published test part as test even where its folder is called valid."""
     parts = {sample.part for sample in samples}
     if 1 not in parts:
         return samples
@@ -146,7 +146,7 @@ def _published_test(samples: list[Sample], findings: list[str]) -> list[Sample]:
 
 
 def _disagreements(samples: Sequence[Sample], tables: Sequence[Path]) -> list[str]:
-    """Images whose folder is not the one that the mirror's own tables give, and rows without an image."""
+    """Return images whose folder is not the one that the mirror's own tables give, and rows without an image."""
     from fersearch.data.csvfile import rows
 
     listed = [row for table in tables for row in rows(table, COLUMNS)]

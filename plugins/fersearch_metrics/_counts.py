@@ -21,7 +21,7 @@ class Scores(NamedTuple):
 
 
 def predicted(evaluation: Evaluation) -> "Ints":
-    """The class index (int64, n) that each image is called."""
+    """Return the class index (int64, n) that each image is called."""
     return evaluation.probabilities.argmax(1)
 
 
@@ -35,7 +35,8 @@ def confusion(evaluation: Evaluation) -> "Ints":
 
 
 def tallies(evaluation: Evaluation) -> tuple["Ints", "Ints", "Ints"]:
-    """Images called right, images called so and images there are (int64, one per class that averages are about)."""
+    """Return images called right, images called so and images there are (int64, one per class that averages are
+    about)."""
     matrix = confusion(evaluation)
     found = matrix.diagonal(), matrix.sum(0), matrix.sum(1)
     if evaluation.averaged is None:

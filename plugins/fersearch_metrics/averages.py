@@ -169,17 +169,18 @@ class AucMicro(Metric):
 
 
 def averaged(evaluation: Evaluation) -> Sequence[int]:
-    """The indices of the classes that averages are about."""
+    """Return the indices of the classes that averages are about."""
     return range(evaluation.probabilities.shape[1]) if evaluation.averaged is None else evaluation.averaged
 
 
 def harmonic(a: float, b: float) -> float:
-    """The harmonic mean of two scores; 0 if both are."""
+    """Return the harmonic mean of two scores; 0 if both are."""
     return 2 * a * b / (a + b) if a + b else 0.0
 
 
 def area(marks: "np.ndarray[Any, Any]", truth: "np.ndarray[Any, Any]") -> float:
-    """The share of pairs (one true, one not) whose true one is marked higher, ties half; NaN without such a pair.
+    """Return the share of pairs (one true, one not) whose true one is marked higher, ties half; NaN without such a
+    pair.
 
     That is the area under the ROC curve (Hanley and McNeil 1982).
     """

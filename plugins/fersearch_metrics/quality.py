@@ -104,7 +104,7 @@ class LogLoss(Metric):
 
 
 def one_hot(evaluation: Evaluation) -> "np.ndarray[tuple[int, int], np.dtype[np.bool_]]":
-    """Which class each image is of (bool, n x classes)."""
+    """Return which class each image is of (bool, n x classes)."""
     import numpy as np
 
     return evaluation.labels[:, None] == np.arange(evaluation.probabilities.shape[1])

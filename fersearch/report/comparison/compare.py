@@ -168,7 +168,7 @@ class _Gathered:
         self.entries += [self._entry(study, record, trial, table, several) for trial in chosen]
 
     def comparison(self, metrics: Sequence[str]) -> Comparison:
-        """All of them, compared by metrics."""
+        """Return all of them, compared by metrics."""
         if not self.entries:
             raise UsageError("none of these studies has a complete trial", "run them: fersearch study run 'NAME/*'")
         records = [entry.record for entry in self.entries]
@@ -226,7 +226,7 @@ def _record(store: Store, study: StudyRow, trials: Sequence[Trial], table: Metri
 
 
 def _metrics(study: StudyRow) -> Metrics:
-    """The metrics that a study knows; the installed ones alone where its plugin files cannot be loaded any more.
+    """Return the metrics that a study knows; the installed ones alone where its plugin files cannot be loaded any more.
 
     Raises:
         PluginError: its plugin files are not trusted here.
@@ -239,7 +239,7 @@ def _metrics(study: StudyRow) -> Metrics:
 
 
 def _known(records: Sequence[Record]) -> dict[str, Measure]:
-    """Every metric that a trial of the records has a value of."""
+    """Return every metric that a trial of the records has a value of."""
     valued = dict.fromkeys(name for record in records for trial in record.trials for name in trial.values)
     measures = {name: measure for record in records for name, measure in record.measures.items()}
     losses = {name: Measure(name, "min") for name in ("train_loss", "valid_loss")}
@@ -257,7 +257,7 @@ def _chosen(wanted: Sequence[str], first: Record, known: Mapping[str, Measure]) 
 
 
 def _card(digest: str | None) -> dict[str, Any]:
-    """The card of a checkpoint, its header alone read; empty where the file is not here."""
+    """Return the card of a checkpoint, its header alone read; empty where the file is not here."""
     if not digest:
         return {}
     try:

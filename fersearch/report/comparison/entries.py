@@ -70,19 +70,19 @@ class Entry:
         return len(self.classes) or (None if counts is None else len(counts))
 
     def class_names(self, count: int) -> list[str]:
-        """The names of the classes; numbers where nothing tells them."""
+        """Return the names of the classes; numbers where nothing tells them."""
         return list(self.classes) if len(self.classes) == count else [f"class {i}" for i in range(count)]
 
     def value(self, metric: str) -> float:
-        """The trial's value, the mean where it has rounds; NaN where there is none."""
+        """Return the trial's value, the mean where it has rounds; NaN where there is none."""
         return self.trial.values.get(metric, math.nan)
 
     def std(self, metric: str) -> float:
-        """The deviation over rounds; NaN where there is none."""
+        """Return the deviation over rounds; NaN where there is none."""
         return self.trial.values.get(f"{metric}_std", math.nan)
 
     def cell(self, metric: str) -> Cell:
-        """The value as a table shows it."""
+        """Return the value as a table shows it."""
         value, std = derive.finite(self.trial.values, metric), self.std(metric)
         if value is None or math.isnan(std) or (metric in COUNTED and std == 0):
             return value
@@ -114,7 +114,7 @@ class Comparison:
         return [*self.metrics, *(measure for measure in self.costs if measure.name not in named)]
 
     def measure(self, name: str) -> Measure:
-        """What is known of a metric."""
+        """Return what is known of a metric."""
         found = next((one for one in self.metrics if one.name == name), None)
         return found or self.entries[0].record.measure(name)
 
@@ -128,7 +128,7 @@ class Comparison:
 
 
 def judged_on(entry: Entry) -> tuple[object, ...]:
-    """What an entry's scores are about: equal where two may be set side by side."""
+    """Return what an entry's scores are about: equal where two may be set side by side."""
     spec, protocol = entry.spec, entry.spec.protocol
     seed = None if protocol.split == "official" else protocol.split_seed
     folds = protocol.folds if protocol.split == "kfold" else None
@@ -139,14 +139,14 @@ def judged_on(entry: Entry) -> tuple[object, ...]:
 
 
 def best_of(entries: Sequence[Entry], measure: Measure) -> list[Entry]:
-    """The entries that have a value, the best first, the earlier of equals first."""
+    """Return the entries that have a value, the best first, the earlier of equals first."""
     able = [entry for entry in entries if math.isfinite(entry.value(measure.name))]
     sign = -1 if measure.direction == "max" else 1
     return sorted(able, key=lambda entry: sign * entry.value(measure.name))
 
 
 def dataset_label(entry: Entry, entries: Sequence[Entry]) -> str:
-    """The dataset's name, with the options in which the images of its entries differ."""
+    """Return the dataset's name, with the options in which the images of its entries differ."""
     same = [one.spec.dataset_options for one in entries if one.spec.dataset == entry.spec.dataset]
     names = dict.fromkeys(name for options in same for name in options)
     differing = [
@@ -157,7 +157,7 @@ def dataset_label(entry: Entry, entries: Sequence[Entry]) -> str:
 
 
 def model_label(entry: Entry, entries: Sequence[Entry]) -> str:
-    """The model's name, with its starting weights where entries of that model differ in them."""
+    """Return the model's name, with its starting weights where entries of that model differ in them."""
     weights = {one.spec.weights for one in entries if one.spec.architecture == entry.spec.architecture}
     if len(weights) == 1:
         return entry.spec.architecture

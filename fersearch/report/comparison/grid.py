@@ -28,7 +28,7 @@ class Grid:
         return len(self.cells) == len(self.models) * len(self.datasets)
 
     def values(self, model: str, metric: str) -> list[float]:
-        """A model's values over the datasets, NaN where there is none."""
+        """Return a model's values over the datasets, NaN where there is none."""
         found = [self.cells.get((model, dataset)) for dataset in self.datasets]
         return [math.nan if entry is None else entry.value(metric) for entry in found]
 
@@ -38,13 +38,13 @@ class Grid:
         return [math.nan if entry is None else entry.std(metric) for entry in found]
 
     def average(self, model: str, metric: str) -> float:
-        """A model's mean over all datasets; NaN unless it has a value on each of them."""
+        """Return a model's mean over all datasets; NaN unless it has a value on each of them."""
         values = self.values(model, metric)
         return math.nan if any(map(math.isnan, values)) else statistics.fmean(values)
 
 
 def grid(entries: Sequence[Entry]) -> Grid | None:
-    """The grid that entries form, of two models and two datasets at least; None if they form none.
+    """Return the grid that entries form, of two models and two datasets at least; None if they form none.
 
     Models and datasets are those of the studies; where two studies share both, the last two parts of the studies'
     names (`NAME/MODEL/DATASET`) are tried.
@@ -54,7 +54,7 @@ def grid(entries: Sequence[Entry]) -> Grid | None:
 
 
 def matrix(found: Grid, measure: Measure) -> Table:
-    """One metric: models by row, datasets by column, then the average; the best of each column in bold."""
+    """Return one metric: models by row, datasets by column, then the average; the best of each column in bold."""
     columns = [found.values(model, measure.name) for model in found.models]
     averages = [found.average(model, measure.name) for model in found.models]
     figures = [[*values, average] for values, average in zip(columns, averages, strict=True)]
@@ -74,7 +74,7 @@ def matrix(found: Grid, measure: Measure) -> Table:
 
 
 def scores(found: Grid, measures: Sequence[Measure]) -> Table:
-    """All scores of a cell in one, as short as a paper wants it."""
+    """Return all scores of a cell in one, as short as a paper wants it."""
     rows: list[list[Cell]] = [
         [model, *(_scores(found.cells.get((model, dataset)), measures) for dataset in found.datasets)]
         for model in found.models

@@ -23,7 +23,7 @@ Judged = Mapping[str, Sequence[Test]]
 
 
 def comparison(found: Comparison) -> Page:
-    """The whole page. Call it inside `plots.style.styled()`."""
+    """Return the whole page. Call it inside `plots.style.styled()`."""
     lead = found.metrics[0]
     everything = {measure.name: tests(found, measure) for measure in found.metrics}
     judged = {name: pairs for name, (pairs, _) in everything.items()}

@@ -74,7 +74,8 @@ def holm(values: Sequence[float]) -> list[float]:
 
 
 def least_wilcoxon(n: int) -> float:
-    """The smallest two-sided p-value that Wilcoxon's signed-rank test can give for `n` differences that are not 0."""
+    """Return the smallest two-sided p-value that Wilcoxon's signed-rank test can give for `n` differences that are
+    not 0."""
     return float(min(1.0, 2.0 ** (1 - n)))
 
 
@@ -132,7 +133,7 @@ class Untested:
 
 
 def tests(comparison: Comparison, measure: Measure) -> tuple[list[Test], list[Untested]]:
-    """Every pair of entries by one metric; p-values are corrected over all pairs that can be tested."""
+    """Return every pair of entries by one metric; p-values are corrected over all pairs that can be tested."""
     found: list[Test] = []
     untested: list[Untested] = []
     for a, b in combinations(comparison.entries, 2):
@@ -172,7 +173,7 @@ def obstacle(a: Entry, b: Entry, entries: Sequence[Entry]) -> str:
 
 
 def shared_rounds(a: Entry, b: Entry, metric: str) -> list[int]:
-    """The numbers of the rounds in which both have a value."""
+    """Return the numbers of the rounds in which both have a value."""
     numbers = sorted(set(a.rounds) & set(b.rounds))
     return [
         number for number in numbers if all(math.isfinite(one.rounds[number].get(metric, math.nan)) for one in (a, b))
@@ -180,7 +181,7 @@ def shared_rounds(a: Entry, b: Entry, metric: str) -> list[int]:
 
 
 def overlap(entry: Entry) -> float | None:
-    """Images that validate by images that train in each fold, 1 / (k - 1); None without folds."""
+    """Return images that validate by images that train in each fold, 1 / (k - 1); None without folds."""
     protocol = entry.spec.protocol
     if not protocol.folded:
         return None
@@ -189,7 +190,7 @@ def overlap(entry: Entry) -> float | None:
 
 
 def _differing(one: Mapping[str, Value], other: Mapping[str, Value]) -> list[str]:
-    """The options, of those that decide which images there are, whose values differ."""
+    """Return the options, of those that decide which images there are, whose values differ."""
     return [name for name in dict.fromkeys((*one, *other)) if name not in DECODING and one.get(name) != other.get(name)]
 
 

@@ -18,7 +18,7 @@ BY = {"auto": "by subject or class", "chance": "at random", "class": "stratified
 
 
 def protocol(entry: Entry) -> str:
-    """How a study judged, in one line: `5 folds stratified, seed 42, 3 repeats, 2,000 images`."""
+    """Return how a study judged, in one line: `5 folds stratified, seed 42, 3 repeats, 2,000 images`."""
     told = entry.spec.protocol
     parts = [_split(told)]
     parts += [plural(told.repeats, "repeat")] if told.repeats > 1 else []
@@ -28,7 +28,7 @@ def protocol(entry: Entry) -> str:
 
 
 def judged(entry: Entry) -> str | None:
-    """The validation images of a round: a number, or from the least to the most."""
+    """Return the validation images of a round: a number, or from the least to the most."""
     if not entry.judged:
         return None
     low, high = entry.judged[0], entry.judged[-1]
@@ -36,7 +36,7 @@ def judged(entry: Entry) -> str | None:
 
 
 def warnings(comparison: Comparison) -> list[str]:
-    """What a reader must know before he compares: other classes, images, splits or objectives."""
+    """Return what a reader must know before he compares: other classes, images, splits or objectives."""
     found = [*comparison.left_out, *_incomparable(comparison)]
     firsts: dict[str, str] = {}
     for entry in comparison.entries:
@@ -53,7 +53,8 @@ def warnings(comparison: Comparison) -> list[str]:
 
 
 def narrative(comparison: Comparison, tests: Sequence[Test]) -> list[str]:
-    """Of each group that may be compared: who has the best accuracy, F1, AUC, time and memory; tested, where it is."""
+    """Return of each group that may be compared: who has the best accuracy, F1, AUC, time and memory; tested, where
+    it is."""
     lines = [line for group in comparison.groups if len(group) > 1 and (line := _told(comparison, group))]
     if not lines and len(comparison.entries) > 1:
         return ["No two of these were judged on the same images, so nobody is the best of several."]
@@ -79,7 +80,7 @@ def average_narrative(models: Sequence[str], averages: Sequence[tuple[Measure, S
 
 
 def equal_costs(measure: Measure, a: float, b: float) -> bool:
-    """Whether two times or memories lie so near that the difference says nothing."""
+    """Return whether two times or memories lie so near that the difference says nothing."""
     return measure.name.endswith(NOISY) and abs(a - b) <= TIE * max(abs(a), abs(b))
 
 
@@ -98,7 +99,7 @@ def _split(told: Protocol) -> str:
 
 
 def _incomparable(comparison: Comparison) -> list[str]:
-    """A warning for each dataset whose entries were judged in several ways."""
+    """Return a warning for each dataset whose entries were judged in several ways."""
     found = []
     labels = [dataset_label(group[0], comparison.entries) for group in comparison.groups]
     for name in dict.fromkeys(labels):
@@ -149,5 +150,5 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def sentence(words: str) -> str:
-    """The words with a capital at the start."""
+    """Return the words with a capital at the start."""
     return words[:1].upper() + words[1:]

@@ -47,7 +47,7 @@ class Sweep:
 
 
 def bins(found: Sweep) -> list[Bin]:
-    """The trials by value, in order; many different numbers are divided into ranges of about as many trials."""
+    """Return the trials by value, in order; many different numbers are divided into ranges of about as many trials."""
     by_value: dict[Value, list[Trial]] = {}
     for trial in found.trials:
         by_value.setdefault(trial.params[found.factor], []).append(trial)
@@ -63,7 +63,7 @@ def bins(found: Sweep) -> list[Bin]:
 
 
 def equal_elsewhere(found: Sweep) -> list[Trial]:
-    """The most trials that differ in this parameter alone, in its order; none if no two do.
+    """Return the most trials that differ in this parameter alone, in its order; none if no two do.
 
     Parameters that apply only under one value of the factor may differ with it.
     """
@@ -79,7 +79,7 @@ def equal_elsewhere(found: Sweep) -> list[Trial]:
 
 
 def table(found: Sweep, measures: Sequence[Measure]) -> Table:
-    """Each value: how many trials, mean ± deviation and best of the first metric, means of the others."""
+    """Return each value: how many trials, mean ± deviation and best of the first metric, means of the others."""
     lead, *others = measures
     cells: list[list[Cell]] = []
     for name, trials in bins(found):
@@ -107,7 +107,7 @@ def equal_table(found: Sweep, trials: Sequence[Trial], measures: Sequence[Measur
 
 
 def settings(trials: Sequence[Trial], factor: str) -> str:
-    """What trials that differ in the factor alone have in common, as a sentence."""
+    """Return what trials that differ in the factor alone have in common, as a sentence."""
     same = [name for name in trials[0].params if name != factor and name not in derive.varying(trials)]
     return f"The others are equal: {', '.join(f'{name} {_word(trials[0].params[name])}' for name in same)}."
 
@@ -143,7 +143,7 @@ def _word(value: Value) -> str:
 
 
 def sweep(found: Sweep) -> Page:
-    """The page of a sweep. Call it inside `plots.style.styled()`."""
+    """Return the page of a sweep. Call it inside `plots.style.styled()`."""
     name, lead = title(found.factor), found.metrics[0]
     alone = equal_elsewhere(found)
     if alone:
@@ -189,6 +189,6 @@ def _drawn(found: Sweep) -> Figure:
 
 
 def _wide(values: Sequence[Value]) -> bool:
-    """Whether values are numbers of several magnitudes."""
+    """Return whether values are numbers of several magnitudes."""
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     return len(numbers) == len(values) and min(numbers) > 0 and max(numbers) > 8 * min(numbers)

@@ -15,7 +15,7 @@ EXAMPLES = 3
 
 
 def studies(comparison: Comparison) -> Table:
-    """What was compared: study, trial, model, dataset, classes, images and protocol."""
+    """Return what was compared: study, trial, model, dataset, classes, images and protocol."""
     columns = ["Study", "Trial", "Model", "Dataset", "Classes", "n valid", "Rounds", "Protocol"]
     found: list[list[Cell]] = [
         [
@@ -34,7 +34,7 @@ def studies(comparison: Comparison) -> Table:
 
 
 def results(comparison: Comparison, measures: Sequence[Measure], name: str = "results") -> Table:
-    """Some metrics of each entry; the best of those that may be compared in bold."""
+    """Return some metrics of each entry; the best of those that may be compared in bold."""
     found: list[list[Cell]] = [
         [entry.label, *(entry.cell(measure.name) for measure in measures)] for entry in comparison.entries
     ]
@@ -54,7 +54,7 @@ def results(comparison: Comparison, measures: Sequence[Measure], name: str = "re
 
 
 def winners(comparison: Comparison, tests: Mapping[str, Sequence[Test]]) -> Table:
-    """Of each group that may be compared and each metric: the best, the next, and whether that says something.
+    """Return of each group that may be compared and each metric: the best, the next, and whether that says something.
 
     `tests` holds the paired tests by metric.
     """
@@ -73,7 +73,7 @@ def winners(comparison: Comparison, tests: Mapping[str, Sequence[Test]]) -> Tabl
 
 
 def tested(tests: Sequence[Test], measure: Measure) -> Table:
-    """The paired tests of one metric."""
+    """Return the paired tests of one metric."""
     found: list[list[Cell]] = [
         [
             test.a.label,
@@ -103,7 +103,7 @@ def untested(pairs: Sequence[Untested]) -> Table:
 
 
 def rounds(comparison: Comparison, measure: Measure) -> Table:
-    """The value of each round, rounds by row."""
+    """Return the value of each round, rounds by row."""
     numbers = sorted({number for entry in comparison.entries for number in entry.rounds})
     found: list[list[Cell]] = [
         [number, *(_finite(entry.rounds.get(number, {}).get(measure.name)) for entry in comparison.entries)]
@@ -114,7 +114,7 @@ def rounds(comparison: Comparison, measure: Measure) -> Table:
 
 
 def runs(comparison: Comparison) -> Table:
-    """Every trial of every study in one table, with the columns of the FER+ report."""
+    """Return every trial of every study in one table, with the columns of the FER+ report."""
     records = {entry.record.spec.name: entry.record for entry in comparison.entries}
     tables = {name: study_tables.trials(record) for name, record in records.items()}
     columns = list(dict.fromkeys(column for table in tables.values() for column in table.columns))
@@ -152,7 +152,7 @@ def _finite(value: float | None) -> float | None:
 
 
 def by_classes(comparison: Comparison) -> list[tuple[list[str], list[Entry]]]:
-    """The entries that have a confusion matrix, together where their classes are the same."""
+    """Return the entries that have a confusion matrix, together where their classes are the same."""
     found: dict[tuple[str, ...], list[Entry]] = {}
     for entry in comparison.entries:
         if matrix := summed(entry):
@@ -161,12 +161,12 @@ def by_classes(comparison: Comparison) -> list[tuple[list[str], list[Entry]]]:
 
 
 def summed(entry: Entry) -> derive.Matrix | None:
-    """The confusion matrix of an entry, summed over the kept epochs of its rounds."""
+    """Return the confusion matrix of an entry, summed over the kept epochs of its rounds."""
     return derive.confusion(entry.history, entry.spec.objectives[0])
 
 
 def mostly_called(matrix: Sequence[Sequence[int]]) -> list[int | None]:
-    """What most images of each class are called; None for a class without images, the first of equals."""
+    """Return what most images of each class are called; None for a class without images, the first of equals."""
     return [max(range(len(row)), key=lambda j: (row[j], -j)) if sum(row) else None for row in matrix]
 
 
@@ -177,7 +177,7 @@ def detection_rate(matrix: Sequence[Sequence[int]]) -> float:
 
 
 def recalls(matrix: Sequence[Sequence[int]]) -> list[float]:
-    """The share of each class that is called right; NaN for a class without images."""
+    """Return the share of each class that is called right; NaN for a class without images."""
     return [share[i] for i, share in enumerate(derive.row_shares(matrix))]
 
 

@@ -26,7 +26,7 @@ def bars(
     log: bool = False,
     figures: bool = True,
 ) -> Figure:
-    """A group of bars for each of `groups`, one bar of each series; NaN leaves a gap.
+    """Return a group of bars for each of `groups`, one bar of each series; NaN leaves a gap.
 
     `errors` holds deviations by series, `floor` draws a baseline, `figures` writes the values above the bars.
     """
@@ -76,7 +76,7 @@ def _written(value: float) -> str:
 
 
 def intervals(rows: Sequence[Interval], xlabel: str) -> Figure:
-    """A forest plot: points with whiskers around a line at zero; significant ones in colour."""
+    """Return a forest plot: points with whiskers around a line at zero; significant ones in colour."""
     figure, (axis,) = style.panels(1, width=7.6, height=0.9 + 0.27 * len(rows))
     for place, (_, mean, low, high, significant) in enumerate(rows):
         colour = style.RED if significant else style.GREY
@@ -90,7 +90,7 @@ def intervals(rows: Sequence[Interval], xlabel: str) -> Figure:
 
 
 def rounds(labels: Sequence[str], values: Sequence[Sequence[float]], ylabel: str) -> Figure:
-    """The value of each round of each entry as a point, those of one round joined; a bar marks the mean."""
+    """Return the value of each round of each entry as a point, those of one round joined; a bar marks the mean."""
     figure, (axis,) = style.panels(1, width=min(9.6, max(4.2, 1.6 + 0.75 * len(labels))), height=3.2)
     for number in range(max(map(len, values))):
         points = [(place, own[number]) for place, own in enumerate(values) if number < len(own)]
@@ -110,7 +110,7 @@ def rounds(labels: Sequence[str], values: Sequence[Sequence[float]], ylabel: str
 
 
 def pies(parts: Mapping[str, Sequence[int]], classes: Sequence[str]) -> Figure:
-    """One pie for each part of a dataset, its slices the classes; one legend for all."""
+    """Return one pie for each part of a dataset, its slices the classes; one legend for all."""
     figure, axes = style.panels(len(parts), columns=4, width=min(9.6, 2.6 * len(parts) + 1.6), height=2.7)
     colours = [style.COLOURS[i % len(style.COLOURS)] for i in range(len(classes))]
     for axis, (name, counts) in zip(axes, parts.items(), strict=True):
@@ -131,7 +131,7 @@ def pies(parts: Mapping[str, Sequence[int]], classes: Sequence[str]) -> Figure:
 
 
 def intensities(shares: "np.ndarray[Any, Any]", classes: Sequence[str]) -> Figure:
-    """The distribution of grey values of each class, one panel each, with the mean; all on the same axes."""
+    """Return the distribution of grey values of each class, one panel each, with the mean; all on the same axes."""
     figure, axes = style.panels(len(classes), columns=4, height=1.75, share="y")
     values = np.arange(256)
     for place, (axis, name, own) in enumerate(zip(axes, classes, shares, strict=True)):

@@ -87,7 +87,8 @@ def _draw(axis: Axes, line: Line) -> Artist:
 
 
 def history(measures: Sequence[Measure], trials: Sequence[Trial], baseline: Mapping[str, float]) -> Figure:
-    """One panel a measure: complete and pruned trials, the best so far, the baseline, and where trials failed."""
+    """Return one panel a measure: complete and pruned trials, the best so far, the baseline, and where trials
+    failed."""
     figure, axes = style.panels(len(measures), height=2.1, share="x")
     for axis, measure in zip(axes, measures, strict=True):
         _panel(axis, measure, trials, baseline.get(measure.name))
@@ -99,7 +100,7 @@ def history(measures: Sequence[Measure], trials: Sequence[Trial], baseline: Mapp
 
 
 def best_so_far(pairs: Pairs, direction: str) -> Pairs:
-    """The best value up to each trial."""
+    """Return the best value up to each trial."""
     better = max if direction == "max" else min
     found: Pairs = []
     for number, value in sorted(pairs):
@@ -154,7 +155,7 @@ def roc(curves: Sequence[Roc]) -> Figure:
 
 
 def confusion(matrix: Sequence[Sequence[float]], classes: Sequence[str], shares: bool = False) -> Figure:
-    """A matrix with the true class by row; `shares` shows rows divided by their sums, in percent."""
+    """Return a matrix with the true class by row; `shares` shows rows divided by their sums, in percent."""
     size = len(classes)
     cells = np.array(matrix, float)
     longest = max(map(len, classes))

@@ -40,7 +40,7 @@ class Column:
         return sorted({_word(value) for value in known})
 
     def places(self) -> list[float]:
-        """Each value as a number: its own, or its place among the options; NaN where there is none."""
+        """Return each value as a number: its own, or its place among the options; NaN where there is none."""
         options = self.options
         return [
             math.nan if value is None else options.index(_word(value)) if options is not None else float(value)
@@ -51,7 +51,7 @@ class Column:
 def slices(
     measure: Measure, results: Sequence[float], columns: Sequence[Column], bold: Sequence[bool], floor: float | None
 ) -> Figure:
-    """A result against each parameter, one panel each; `bold` tells which trials stand on the front."""
+    """Return a result against each parameter, one panel each; `bold` tells which trials stand on the front."""
     figure, axes = style.panels(len(columns), columns=4, height=2.1, share="y")
     style.scale(axes[0], "y", measure, results)
     for place, (axis, column) in enumerate(zip(axes, columns, strict=True)):
@@ -64,7 +64,8 @@ def slices(
 
 
 def parallel(measure: Measure, results: Sequence[float], columns: Sequence[Column]) -> Figure:
-    """Each trial as a line through its parameters to its result, coloured by that; the better ones lie on top."""
+    """Return each trial as a line through its parameters to its result, coloured by that; the better ones lie on
+    top."""
     figure, (axis,) = style.panels(1, width=9.6, height=4.2)
     last = Column(measure.heading, list(results), log=_spans(results) and measure.log)
     tracks = np.array([_unit(column) for column in [*columns, last]]).T
@@ -123,7 +124,7 @@ def _slice(axis: Axes, results: Sequence[float], column: Column, bold: Sequence[
 
 
 def _unit(column: Column) -> list[float]:
-    """The places of a column from 0 to 1; `ABSENT` where there is no value."""
+    """Return the places of a column from 0 to 1; `ABSENT` where there is no value."""
     raw = np.array(column.places())
     places = np.log10(raw) if _logarithmic(column) else raw
     low, high = np.nanmin(places), np.nanmax(places)
@@ -172,7 +173,8 @@ def pareto(
     front: Sequence[Trial],
     baseline: Mapping[str, float],
 ) -> Figure:
-    """One panel for each other objective; dominated complete trials in grey, the front in colour with its numbers."""
+    """Return one panel for each other objective; dominated complete trials in grey, the front in colour with its
+    numbers."""
     figure, axes = style.panels(len(others), columns=2, width=9.6 if len(others) > 1 else 6.0, height=3.3)
     members = {trial.number for trial in front}
     rest = [trial for trial in trials if trial.state is TrialState.COMPLETE and trial.number not in members]

@@ -18,7 +18,7 @@ GAP = 0.06
 def pictures(
     rows: Sequence[Sequence[Image]], row_names: Sequence[str] = (), column_names: Sequence[str] = (), side: float = 0.95
 ) -> Figure:
-    """Images (uint8, channels x size x size) as one picture; `side` of an image in inches. Rows may be short."""
+    """Return images (uint8, channels x size x size) as one picture; `side` of an image in inches. Rows may be short."""
     columns = max(map(len, rows))
     size = next(image.shape[-1] for row in rows for image in row)
     gap = max(1, round(GAP * size))
@@ -53,7 +53,7 @@ class Answer:
 
 
 def answers(found: Sequence[Answer]) -> Figure:
-    """A row for each image: the image, its face framed, and a bar for each class, the largest in colour."""
+    """Return a row for each image: the image, its face framed, and a bar for each class, the largest in colour."""
     figure, axes = style.panels(2 * len(found), columns=2, width=6.4, height=2.2)
     for one, (picture, bars) in zip(found, zip(axes[::2], axes[1::2], strict=True), strict=True):
         picture.imshow(one.image)

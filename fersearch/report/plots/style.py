@@ -66,7 +66,7 @@ def styled() -> Iterator[None]:
 def panels(
     count: int, columns: int = 1, width: float = 9.6, height: float = 3.2, share: str = ""
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` axes in rows of `columns`; `width` of the whole and `height` of a row in inches.
+    """Return a figure of `count` axes in rows of `columns`; `width` of the whole and `height` of a row in inches.
 
     `share` is `x` or `y` if that axis is one for all: it is labelled on the outer panels alone.
     """
@@ -111,7 +111,7 @@ def whole_numbers(axes: Axes) -> None:
 
 
 def render(figure: Figure) -> tuple[str, bytes]:
-    """The figure as SVG text (transparent, its words kept as words) and as PNG (white, 160 dots an inch).
+    """Return the figure as SVG text (transparent, its words kept as words) and as PNG (white, 160 dots an inch).
 
     Names are written out where they hold characters that a terminal would obey.
     """

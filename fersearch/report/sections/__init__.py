@@ -9,7 +9,7 @@ from fersearch.trial import TrialState
 
 
 def study(record: Record) -> Page:
-    """The whole report of a study. Call it inside `plots.style.styled()`."""
+    """Return the whole report of a study. Call it inside `plots.style.styled()`."""
     sections: list[Section] = [
         facts.summary(record),
         facts.protocol(record),

@@ -9,7 +9,7 @@ SHOWN = 100
 
 
 def summary(record: Record) -> Section:
-    """What came of it, and every value of the best trial."""
+    """Return what came of it, and every value of the best trial."""
     parts: list[Part] = [Text(line) for line in prose.summary(record)]
     if record.best is not None:
         parts.append(Tabular(study_tables.values(record, record.best)))
@@ -17,7 +17,7 @@ def summary(record: Record) -> Section:
 
 
 def protocol(record: Record) -> Section:
-    """How trials were judged: in sentences, then the counts of images and what was searched."""
+    """Return how trials were judged: in sentences, then the counts of images and what was searched."""
     parts: list[Part] = [Text(line) for line in prose.protocol(record)]
     if isinstance(record.data, Data):
         parts.append(Tabular(study_tables.splits(record.data.splits, record.data.classes)))
@@ -47,7 +47,7 @@ def costs(record: Record) -> Section:
 
 
 def trials(record: Record) -> Section:
-    """Every trial, one row each."""
+    """Return every trial, one row each."""
     if not record.trials:
         return Section("trials", "All trials", [Missing("The study has no trial yet.")])
     about = (
@@ -58,7 +58,7 @@ def trials(record: Record) -> Section:
 
 
 def failures(record: Record) -> Section:
-    """Every attempt that ended in a fault."""
+    """Return every attempt that ended in a fault."""
     table = study_tables.failures(record)
     if not table.rows:
         return Section("failures", "Failures", [Text("No attempt of any trial failed.")])

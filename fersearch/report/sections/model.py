@@ -47,7 +47,7 @@ def learning(record: Record) -> Section:
 
 
 def confusion(record: Record) -> Section:
-    """The confusion matrix of the best trial, raw and by row, and the scores of each class."""
+    """Return the confusion matrix of the best trial, raw and by row, and the scores of each class."""
     name, best = "Confusion matrix and classes", record.best
     if best is None:
         return Section("confusion", name, [Missing("No trial is complete.")])
@@ -83,7 +83,7 @@ def roc(record: Record) -> Section:
 
 
 def mistakes(record: Record) -> Section:
-    """The validation images that the best model calls wrong with the most confidence."""
+    """Return the validation images that the best model calls wrong with the most confidence."""
     name = "Most confident mistakes"
     if isinstance(record.judged, Absent) or record.best is None:
         return Section("mistakes", name, [_unjudged(record)])
@@ -131,7 +131,7 @@ def _pair(train: str, valid: str) -> list[tuple[str, bool]]:
 
 
 def _of(record: Record, trials: Sequence[Trial], metric: str, dashed: bool) -> list[Line]:
-    """The lines of some trials in one metric, a colour each."""
+    """Return the lines of some trials in one metric, a colour each."""
     found: list[Line] = []
     for place, trial in enumerate(trials):
         rounds = derive.rounds(record.histories[trial.number])
@@ -152,7 +152,7 @@ def _lines(
 
 
 def _classes(record: Record, count: int) -> list[str]:
-    """The names of the classes; numbers where the data are not here to tell."""
+    """Return the names of the classes; numbers where the data are not here to tell."""
     known = record.data.classes if isinstance(record.data, Data) else ()
     return list(known) if len(known) == count else [f"class {i}" for i in range(count)]
 
@@ -164,12 +164,12 @@ def _unjudged(record: Record) -> Missing:
 
 
 def _of_round(record: Record) -> str:
-    """Which of several validation splits was judged."""
+    """Return which of several validation splits was judged."""
     return ", those of the round whose model was kept" if record.spec.protocol.folded else ""
 
 
 def _checked(record: Record, judged: Judged) -> list[Part]:
-    """A sentence that says how the evaluation now compares with the recorded one."""
+    """Return a sentence that says how the evaluation now compares with the recorded one."""
     recorded = derive.finite(record.best.values, "accuracy") if record.best else None
     now = evidence.right(judged)
     if recorded is None or abs(now - recorded) < 0.0005 or record.spec.protocol.in_rounds:

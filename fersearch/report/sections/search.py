@@ -23,7 +23,7 @@ MEMBERS = 10
 
 
 def history(record: Record) -> Section:
-    """Every trial's objectives in order."""
+    """Return every trial's objectives in order."""
     if not any(trial.values for trial in record.trials):
         return Section("history", "Optimisation history", [Missing("No trial has a value yet.")])
     caption = (
@@ -34,7 +34,7 @@ def history(record: Record) -> Section:
 
 
 def front(record: Record) -> Section:
-    """The Pareto front as points, table and bars."""
+    """Return the Pareto front as points, table and bars."""
     name = "Pareto front"
     if record.best is None:
         return Section("front", name, [Missing("No trial is complete, so there is no front.")])
@@ -53,7 +53,7 @@ def front(record: Record) -> Section:
 
 
 def parallel(record: Record) -> Section:
-    """Each trial as a line through its parameters."""
+    """Return each trial as a line through its parameters."""
     name, first = "Parallel coordinates", record.objectives[0]
     trials, names = _searched(record)
     if not names:
@@ -66,7 +66,7 @@ def parallel(record: Record) -> Section:
 
 
 def importance(record: Record) -> Section:
-    """How much each parameter decides of each objective."""
+    """Return how much each parameter decides of each objective."""
     name = "Parameter importance"
     if isinstance(record.importance, Absent):
         return Section("importance", name, [Missing(record.importance.why)])
@@ -83,7 +83,7 @@ def importance(record: Record) -> Section:
 
 
 def slices(record: Record) -> Section:
-    """Each objective against each parameter."""
+    """Return each objective against each parameter."""
     trials, names = _searched(record)
     if not names:
         return Section("slices", "Slices", [_too_few(trials)])
