@@ -36,6 +36,7 @@ APART = 30.0
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 BUSY = 0.1
 """A GPU of whose memory a larger share is taken before any trial runs is somebody else's too."""
+PAGE = Path(__file__).parents[1] / "service" / "web" / "dist" / "index.html"
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def _checks(deep: bool, storage: str | None) -> Iterator[Check]:
     if deep:
         yield guarded("torch", check_torch)
     yield guarded("face detector", check_face_detector)
+    yield guarded("page", check_page)
     yield guarded("home", check_folder)
     yield from _kept(storage)
     yield from _components()
@@ -248,6 +250,14 @@ def check_face_detector() -> Check:
         told = "the face detector is missing or was changed: faces in photographs cannot be found"
         return Check("face detector", "warn", told, "install fersearch again", facts)
     return Check("face detector", "ok", str(MODEL), facts=facts)
+
+
+def check_page() -> Check:
+    """Look for the page of the service, which is bundled by npm when fersearch is installed."""
+    if PAGE.is_file():
+        return Check("page", "ok", str(PAGE.parent), facts={"path": str(PAGE.parent)})
+    told = "the page of the service is not built: the install had no npm, and the API works without it"
+    return Check("page", "warn", told, "install Node.js, then: python -m fersearch.service.web.build")
 
 
 def check_torch() -> Check:

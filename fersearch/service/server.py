@@ -15,6 +15,7 @@ from fersearch.service.answers import Answers
 from fersearch.service.app import create_app
 from fersearch.service.context import Service
 from fersearch.service.models import ModelShelf
+from fersearch.service.page import BUILD, DIST
 from fersearch.service.security import Gate
 from fersearch.service.settings import ServiceSettings
 from fersearch.service.stream import EventStream
@@ -44,6 +45,8 @@ def serve(settings: ServiceSettings, announce: Callable[[str], None]) -> None:
             announce(f"fersearch serves at {address} with {service.supervisor.slots} slots")
             if settings.tokens:
                 announce(f"sign in: {address}/?token={gate.start_token}")
+            if not (DIST / "index.html").is_file():
+                announce(f"the page is not built; the API works without it. To build it: {BUILD}")
             config = uvicorn.Config(
                 create_app(service, gate),
                 log_level="warning",

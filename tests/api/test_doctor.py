@@ -18,7 +18,18 @@ from fersearch.owners import Owner
 from fersearch.store.schema import Checkup
 from fersearch.training import measure
 
-NAMES = ["host", "packages", "devices", "face detector", "home", "storage", "checkpoints", "plugins", "datasets"]
+NAMES = [
+    "host",
+    "packages",
+    "devices",
+    "face detector",
+    "page",
+    "home",
+    "storage",
+    "checkpoints",
+    "plugins",
+    "datasets",
+]
 Usage = namedtuple("Usage", "total used free")
 
 
@@ -123,6 +134,12 @@ def test_a_missing_package_fails(monkeypatch):
 def test_a_face_detector_that_was_changed_is_warned_of(monkeypatch):
     monkeypatch.setattr(doctor, "DIGEST", "other")
     assert doctor.check_face_detector().level == "warn"
+
+
+def test_a_page_that_is_not_built_is_warned_of_with_what_builds_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(doctor, "PAGE", tmp_path / "index.html")
+    check = doctor.check_page()
+    assert (check.level, check.hint) == ("warn", "install Node.js, then: python -m fersearch.service.web.build")
 
 
 @pytest.mark.parametrize(("gigabytes", "level"), [(20, "ok"), (5, "warn"), (0.5, "fail")])
