@@ -1,1 +1,1 @@
-"""The bodies that run trials; they know the brain's three verbs and nothing of how it decides."""
+"""Engines that run trials; they know the three verbs of the search and nothing of how it decides."""

@@ -1,4 +1,4 @@
-"""Where a study's trials run: the engine's slots and pool, how trials are placed, and who else is there."""
+"""The engine's slots and process pool, the placement of trials, and the monitor of other GPU users."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -43,21 +43,21 @@ class Backend:
         note: Note,
         trials: Sequence[Trial],
     ) -> Placement:
-        """Where the engine puts trials; what those that ended took of a GPU need not be measured again."""
+        """Return how trials are placed; memory that ended trials used on a GPU is not measured again."""
         if not self.packed:
             return FixedPlacement(self.slots, self.only)
         note(f"trials are measured and packed by what fits: at most {len(self.slots)} at once")
         return PackedPlacement(self.slots, prober(pool, request, log), nvml.standing, note, needs_of(trials))
 
-    def lookout(self, places: Placement, note: Note) -> ContentionMonitor:
-        """What watches for others on the GPUs of this machine; on a cluster none are known beforehand."""
+    def monitor(self, places: Placement, note: Note) -> ContentionMonitor:
+        """Return the monitor of other users of this machine's GPUs; on a cluster no GPU is known beforehand."""
         gpus = list(dict.fromkeys(slot.gpu for slot in self.slots if slot.gpu))
         return ContentionMonitor(gpus, note, places.reserved)
 
 
 @contextmanager
 def backend(options: RunOptions, note: Note) -> Iterator[Backend]:
-    """Provide what the trials of a run run on, for as long as it is used.
+    """Yield the backend of a run, open until the context ends.
 
     Raises:
         UsageError: the options make no sense together, or on these machines.
@@ -77,7 +77,7 @@ def backend(options: RunOptions, note: Note) -> Iterator[Backend]:
 
 
 def check_run(options: RunOptions | None = None, **changes: Any) -> None:
-    """Check, before anything is stored, that a study may be run so; what only a cluster knows, it will say.
+    """Check the options of a run before anything is stored; only the cluster itself can check its own.
 
     `changes` are fields of `RunOptions`, over those of `options`. Where artifacts go to a URL, files can be written
     there.
@@ -114,7 +114,7 @@ def check_run(options: RunOptions | None = None, **changes: Any) -> None:
 
 
 def _check_engine(options: RunOptions) -> PerGpu | None:
-    """Return the slots per GPU that were asked for, if the engine's options make sense together and here."""
+    """Return the requested slots per GPU, once the engine's options are checked against each other and this machine."""
     per_gpu = _per_gpu(options.slots_per_gpu)
     if options.engine not in ("local", "ray"):
         raise UsageError(f"unknown engine '{options.engine}'", "give local or ray")
@@ -129,7 +129,7 @@ def _check_engine(options: RunOptions) -> PerGpu | None:
 
 
 def _only(options: RunOptions, count: int, packed: bool) -> Sequence[int] | None:
-    """Return the numbers of the slots that a run may use, None for all; UsageError where they are not these slots'."""
+    """Return the numbers of the slots that a run may use, None for all; UsageError for a number without a slot."""
     only = options.only_slots
     if only is None:
         return None
@@ -141,13 +141,13 @@ def _only(options: RunOptions, count: int, packed: bool) -> Sequence[int] | None
     return sorted(set(only))
 
 
-def _per_gpu(wish: int | str | None) -> PerGpu | None:
-    """Slots per GPU as a number, or `auto`; UsageError for anything else."""
-    if wish is None or isinstance(wish, int):
-        return wish
-    if wish == "auto":
+def _per_gpu(slots: int | str | None) -> PerGpu | None:
+    """Return the slots per GPU as a number, or `auto`; UsageError for any other text."""
+    if slots is None or isinstance(slots, int):
+        return slots
+    if slots == "auto":
         return "auto"
     try:
-        return int(wish)
+        return int(slots)
     except ValueError:
-        raise UsageError(f"--slots-per-gpu '{wish}' is not a number", "give a number, or auto") from None
+        raise UsageError(f"--slots-per-gpu '{slots}' is not a number", "give a number, or auto") from None

@@ -1,4 +1,4 @@
-"""One trial in its own process: reads a request, trains, tells each epoch, hears each decision.
+"""One trial in its own process: read a request, train, report each epoch, receive each decision.
 
 A request that comes with `probe` is not trained: the process only measures what memory the trial needs.
 """
@@ -21,13 +21,13 @@ BEAT = 1.0  # seconds between two signs of life, at least
 
 
 class DriverGone(BaseException):
-    """The driver closed the connection: nobody waits for this trial any more."""
+    """The driver closed the connection: the result of this trial has no reader."""
 
 
 class Reporter:
     """The child's side of the connection.
 
-    SIGTERM, or the driver's word to leave, asks for the state to be saved between two steps.
+    SIGTERM, or the driver's message to leave, asks for the state to be saved between two steps.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -43,7 +43,7 @@ class Reporter:
         self.preempted = True
 
     def pulse(self) -> bool:
-        """Give a sign of life about once a second; returns whether the trial is to save where it is and leave."""
+        """Send a heartbeat about once a second; return whether the trial is to save its state and leave."""
         now = time.monotonic()
         if now >= self._next_beat:
             self._next_beat = now + BEAT
@@ -51,37 +51,37 @@ class Reporter:
         return self.preempted
 
     def _beat(self) -> None:
-        """Hear what the driver said, and send a beat unless the driver has not read for so long that it would block."""
+        """Receive the driver's message, and send a heartbeat unless that would block on an unread pipe."""
         while self.connection.poll():
             self._receive()
         if self._outgoing.poll(0):
             send(self.connection, {"beat": True})
 
     def _receive(self) -> dict[str, Any]:
-        """The driver's next word; the one to leave is heeded."""
+        """Return the driver's next message; a message to leave takes effect."""
         word = receive(self.connection)
         self.preempted |= "leave" in word
         return word
 
     def saved(self) -> None:
-        """Tell that a state was saved, unless the driver has not read for so long that this would block."""
+        """Report a saved state, unless the driver has not read for so long that this would block."""
         if self._outgoing.poll(0):
             send(self.connection, {"saved": True})
 
     def report(self, epoch: Epoch) -> Decision:
-        """Tell an epoch and wait for the decision."""
+        """Report an epoch and wait for the decision."""
         send(self.connection, {"epoch": asdict(epoch)})
         while "decision" not in (word := self._receive()):
             pass
         decision = Decision(word["decision"])
         return Decision.INTERRUPT if self.preempted and decision is Decision.CONTINUE else decision
 
-    def say(self, text: str) -> None:
-        """Tell something that a person should know."""
+    def note(self, text: str) -> None:
+        """Send a notice for the user."""
         send(self.connection, {"note": text})
 
     def finish(self, outcome: Outcome) -> None:
-        """Tell how the attempt ended."""
+        """Report how the attempt ended."""
         data = asdict(outcome)
         if self.preempted and outcome.reason is Reason.INTERRUPTED:
             data["reason"] = Reason.PREEMPTED
@@ -89,33 +89,33 @@ class Reporter:
 
 
 def main(fd: int) -> None:
-    """Run the one trial that is asked for over the connection `fd`."""
+    """Run the requested trial over the connection `fd`."""
     connection = Connection(fd)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
     reporter = Reporter(connection)
     send(connection, {"pid": os.getpid()})
     try:
-        asked = receive(connection)
-        request = TrialRequest.from_json(asked["request"])
-        if "probe" in asked:
-            send(connection, {"probed": measure(request, asked["probe"])})
+        message = receive(connection)
+        request = TrialRequest.from_json(message["request"])
+        if "probe" in message:
+            send(connection, {"probed": measure(request, message["probe"])})
             return
         reporter.finish(
-            run_trial(request, reporter.report, pulse=reporter.pulse, say=reporter.say, saved=reporter.saved)
+            run_trial(request, reporter.report, pulse=reporter.pulse, say=reporter.note, saved=reporter.saved)
         )
     except DriverGone:
         os._exit(1)
 
 
 def measure(request: TrialRequest, limit: int | None) -> dict[str, Any]:
-    """What memory the trial needs, found by two steps that take `limit` bytes of its GPU at most."""
+    """Return the memory that the trial needs, measured in two steps that take at most `limit` bytes of its GPU."""
     from fersearch.training.memory import probe
 
     return probe(request, limit)
 
 
 def send(connection: Connection, message: dict[str, Any]) -> None:
-    """Send plain data as JSON; DriverGone if nobody listens."""
+    """Send plain data as JSON; DriverGone if the connection is closed."""
     try:
         connection.send_bytes(json.dumps(message).encode())
     except OSError as error:

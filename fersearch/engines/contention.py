@@ -1,4 +1,4 @@
-"""Who shares a trial's device while it runs: other trials of the study, and other users of a GPU."""
+"""Other users of a trial's device while it runs: trials of the same study, and other processes on a GPU."""
 
 import os
 import time
@@ -19,7 +19,7 @@ ADVICE = "timings there are not comparable; leave it out with CUDA_VISIBLE_DEVIC
 
 @dataclass
 class _Stay:
-    """A trial on a device: `beside` are the seconds of other trials there, added up."""
+    """A trial on a device: `beside` is the sum of the seconds that other trials spent there."""
 
     device: str
     since: float
@@ -28,7 +28,7 @@ class _Stay:
 
 
 class Contention:
-    """Counts the trials on each device, whatever names it has; `clock` gives seconds."""
+    """Count of the trials on each device, identified by any name; `clock` gives seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -36,7 +36,7 @@ class Contention:
         self._stays: dict[int, _Stay] = {}
 
     def join(self, trial: int, device: str) -> None:
-        """A trial begins on a device."""
+        """Record that a trial begins on a device."""
         self._count()
         self._stays[trial] = _Stay(device, self._looked)
         there = [stay for stay in self._stays.values() if stay.device == device]
@@ -44,7 +44,7 @@ class Contention:
             stay.most = max(stay.most, len(there) - 1)
 
     def leave(self, trial: int) -> dict[str, float]:
-        """A trial ends; returns `neighbours`, the mean over its time, and `most_neighbours`; nothing if none began."""
+        """Record a trial's end; return `neighbours` (mean) and `most_neighbours`, empty if it never began."""
         self._count()
         stay = self._stays.pop(trial, None)
         if stay is None:
@@ -64,27 +64,27 @@ class Contention:
 def strangers(
     gpu: str, standing: Standing, ours: Collection[int], reserved: int | None, named: Callable[[int], str]
 ) -> dict[str, str]:
-    """Sentences about others on a GPU, each by a key that stays the same for the same stranger.
+    """Return messages about other users of a GPU, each by a key that stays the same for the same user.
 
     `ours` are our processes, `reserved` the bytes that they may use there (None: not known), `named` gives a
     process's name.
     """
-    found = {
+    messages = {
         f"{gpu} {pid}": f"gpu {gpu} is also used by pid {pid}{_about(named(pid), size)}"
         for pid, size in standing.processes.items()
         if pid not in ours
     }
-    if not found and reserved is not None and not set(standing.processes) & set(ours):
+    if not messages and reserved is not None and not set(standing.processes) & set(ours):
         spare = standing.used - reserved
         if spare > HIDDEN:
-            found[f"{gpu} hidden"] = f"something else uses {gigabytes(spare)} of gpu {gpu}"
+            messages[f"{gpu} hidden"] = f"something else uses {gigabytes(spare)} of gpu {gpu}"
         elif not reserved and (standing.utilisation or 0) >= BUSY:
-            found[f"{gpu} busy"] = f"something else keeps gpu {gpu} busy ({standing.utilisation} % of its time)"
-    return {key: f"{told}: {ADVICE}" for key, told in found.items()}
+            messages[f"{gpu} busy"] = f"something else keeps gpu {gpu} busy ({standing.utilisation} % of its time)"
+    return {key: f"{text}: {ADVICE}" for key, text in messages.items()}
 
 
 class ContentionMonitor:
-    """Looks at the GPUs now and then, and tells of each stranger once."""
+    """Checks the GPUs from time to time and reports each other user once."""
 
     def __init__(
         self,
@@ -95,33 +95,33 @@ class ContentionMonitor:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._gpus, self._note, self._reserved, self._read, self._clock = gpus, note, reserved, read, clock
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._looked: float | None = None
 
     def look(self) -> None:
-        """Look, unless that was done a moment ago."""
+        """Check the GPUs, unless that was done within the last interval."""
         if not self._gpus or (self._looked is not None and self._clock() - self._looked < SELDOM):
             return
         self._looked = self._clock()
         ours, reserved = own_processes(), self._reserved()
         for gpu in self._gpus:
             standing = self._read(gpu)
-            found = strangers(gpu, standing, ours, reserved.get(gpu, 0), process_name) if standing else {}
-            for key, told in found.items():
-                if key not in self._told:
-                    self._told.add(key)
-                    self._note(told)
+            messages = strangers(gpu, standing, ours, reserved.get(gpu, 0), process_name) if standing else {}
+            for key, text in messages.items():
+                if key not in self._reported:
+                    self._reported.add(key)
+                    self._note(text)
 
 
 def own_processes() -> set[int]:
-    """This process and all that it started."""
+    """Return the pids of this process and all its descendants."""
     import psutil
 
     return {os.getpid(), *(child.pid for child in psutil.Process().children(recursive=True))}
 
 
 def process_name(pid: int) -> str:
-    """What a process is called; empty where that cannot be seen."""
+    """Return a process's name; empty where it cannot be read."""
     import psutil
 
     try:
@@ -131,6 +131,6 @@ def process_name(pid: int) -> str:
 
 
 def _about(name: str, size: int) -> str:
-    """What is known of a process, in brackets."""
+    """Return what can be read of a process, in brackets."""
     known = [part for part in (name, gigabytes(size) if size else "") if part]
     return f" ({', '.join(known)})" if known else ""

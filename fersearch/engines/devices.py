@@ -1,4 +1,4 @@
-"""Which devices there are, and how many trials run on each at once. Asks the driver library, never torch."""
+"""The available devices, and how many trials run on each at once. Asks the driver library, never torch."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ MPS = (("PYTORCH_ENABLE_MPS_FALLBACK", "1"),)  # what Apple's GPU cannot compute
 
 @dataclass(frozen=True)
 class Slot:
-    """A place for one running trial: a device as torch names it, what its process must see, and its threads."""
+    """A place for one running trial: a device in torch's notation, its environment variables, and its CPU threads."""
 
     number: int
     device: str
@@ -30,17 +30,17 @@ class Slot:
 
     @property
     def place(self) -> str:
-        """What it shares with other slots: the GPU, or the cores with their memory."""
+        """The resource it shares with other slots: the GPU, or the cores with their memory."""
         return f"gpu {self.gpu}" if self.gpu else self.device
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """Return the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def gpus() -> list[str]:
-    """The CUDA devices that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    """Return the CUDA devices that this process may use, as CUDA_VISIBLE_DEVICES names them."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")] if _gpu_count() else []
@@ -48,7 +48,7 @@ def gpus() -> list[str]:
 
 
 def slots(count: int | None = None, per_gpu: PerGpu | None = None, threads: int | None = None) -> list[Slot]:
-    """The slots of this machine: `per_gpu` (default 1) on each GPU, or where there is none as many as the cores carry.
+    """Return this machine's slots: `per_gpu` (default 1) on each GPU, without a GPU as many as the cores allow.
 
     With `auto` there are as many on each GPU as trials can be packed there at most. `count` bounds how many. Each
     has `threads` of the CPU (default: the cores are shared out among the slots; on a CPU one for each slot).
@@ -57,21 +57,21 @@ def slots(count: int | None = None, per_gpu: PerGpu | None = None, threads: int 
         UsageError: fewer than one slot or thread is asked for, or slots per GPU without a GPU.
     """
     check(count, per_gpu, threads)
-    found = gpus()
-    if not found and has_mps():
+    devices = gpus()
+    if not devices and has_mps():
         return _mps_slots(count, per_gpu, threads)
-    if per_gpu and not found:
+    if per_gpu and not devices:
         raise UsageError("--slots-per-gpu was given, but no GPU was found", "leave it out to run one trial per core")
-    if not found:
+    if not devices:
         number = count or max(1, cores() // (threads or 1))
         return [Slot(i, "cpu", HIDDEN, threads or max(1, cores() // number)) for i in range(number)]
-    number = count or len(found) * (MOST if per_gpu == "auto" else per_gpu or 1)
+    number = count or len(devices) * (MOST if per_gpu == "auto" else per_gpu or 1)
     each = threads or max(1, cores() // number)
-    return [Slot(i, "cuda:0", _sees(found[i % len(found)]), each) for i in range(number)]
+    return [Slot(i, "cuda:0", _sees(devices[i % len(devices)]), each) for i in range(number)]
 
 
 def check(count: int | None, per_gpu: PerGpu | None, threads: int | None) -> None:
-    """Raise UsageError for flags that leave no place or no thread for a trial."""
+    """Raise UsageError for options that leave no slot or no thread for a trial."""
     for flag, value in (("--slots", count), ("--slots-per-gpu", per_gpu)):
         if isinstance(value, int) and value < 1:
             raise UsageError(f"{flag} {value} leaves no place for a trial", f"give {flag} 1 or more")
@@ -82,7 +82,7 @@ def check(count: int | None, per_gpu: PerGpu | None, threads: int | None) -> Non
 
 
 def crowded(places: list[Slot]) -> str:
-    """A sentence where the slots have more threads than this process has cores; empty where they fit."""
+    """Return a warning if the slots have more threads than this process has cores, else an empty string."""
     threads = sum(slot.threads for slot in places)
     if threads <= max(cores(), len(places)):
         return ""
@@ -91,20 +91,20 @@ def crowded(places: list[Slot]) -> str:
 
 
 def has_mps() -> bool:
-    """Whether this is a Mac with Apple's own GPU."""
+    """Return whether this is a Mac with Apple's own GPU."""
     return sys.platform == "darwin" and platform.machine() == "arm64"
 
 
 def _mps_slots(count: int | None, per_gpu: PerGpu | None, threads: int | None) -> list[Slot]:
     if per_gpu == "auto":
-        told = "--slots-per-gpu auto asks NVIDIA's driver, and Apple's GPU has another"
-        raise UsageError(told, "give a number: --slots-per-gpu 2")
+        message = "--slots-per-gpu auto asks NVIDIA's driver, and Apple's GPU has another"
+        raise UsageError(message, "give a number: --slots-per-gpu 2")
     number = count or per_gpu or 1
     return [Slot(i, "mps", MPS, threads or max(1, cores() // number)) for i in range(number)]
 
 
 def _sees(gpu: str) -> tuple[tuple[str, str], ...]:
-    """The variables by which a process sees one GPU; a number means the same to CUDA as to the driver library."""
+    """Return the variables that make one GPU visible; a number means the same to CUDA as to the driver library."""
     order = (("CUDA_DEVICE_ORDER", "PCI_BUS_ID"),) if gpu.isdigit() else ()
     return (("CUDA_VISIBLE_DEVICES", gpu), *order)
 

@@ -47,7 +47,7 @@ HOUSEKEEPING_SECONDS = 2.0
 
 
 class Interrupted(FersearchError):
-    """Somebody stopped the study; everything so far is kept."""
+    """The study was stopped by a signal or a request; everything so far is kept."""
 
     exit_code = 130
 
@@ -59,13 +59,13 @@ class Driver:
         self,
         store: Store,
         study: StudyRow,
-        where: Backend,
+        backend: Backend,
         options: RunOptions,
         observer: Observer,
         lease: Lease,
         seconds: float | None,
     ) -> None:
-        self.store, self.where, self.observer, self.seconds, self.lease = store, where, observer, seconds, lease
+        self.store, self.backend, self.observer, self.seconds, self.lease = store, backend, observer, seconds, lease
         self.options = options
         self.artifacts = artifacts_folder(options.artifacts)
         self.registry = components_of(study)
@@ -77,15 +77,15 @@ class Driver:
         self._rounds = 1
         self._placement: Placement | None = None
         self._held: list[int] = []
-        self._asked = StudyState.IDLE
+        self._requested = StudyState.IDLE
         self.on_settled: Callable[[], None] = lambda: None
         self.over = False
 
     def go(self) -> None:
-        """Prepare, then run the engine to its end; `on_settled` is called once the data is settled."""
+        """Prepare the data and run the engine to its end; `on_settled` is called once the data is accepted."""
         spec, in_process = self.study.spec, self.options.in_process
         check_weights(self.registry.architecture(spec.architecture), spec.weights)
-        pool = self.where.make_pool(to_preload(self.registry, self.study), hung_after=self.options.hung_after)
+        pool = self.backend.make_pool(to_preload(self.registry, self.study), hung_after=self.options.hung_after)
         with nullcontext() if in_process else self.stop.listening():
             try:
                 if not in_process:
@@ -112,37 +112,37 @@ class Driver:
             )
 
     def _state_after(self) -> StudyState:
-        """Return what the run leaves the study as."""
+        """Return the state of the study after the run."""
         if self.over:
             return StudyState.COMPLETE
-        return self._asked
+        return self._requested
 
     def _prepare(self) -> None:
         spec = self.study.spec
-        found = open_study_data(self.registry, self.study, self.options.data, self.observer.preparing)
-        self._settle(found, self.options.accept_data_change)
+        data = open_study_data(self.registry, self.study, self.options.data, self.observer.preparing)
+        self._settle(data, self.options.accept_data_change)
         self.on_settled()
-        self._prepared = found.prepared
-        check_taught(spec.dataset, found.loaded)
-        for line in findings(found.prepared, found.loaded):
+        self._prepared = data.prepared
+        check_taught(spec.dataset, data.loaded)
+        for line in findings(data.prepared, data.loaded):
             if not was_told(line):
                 self.observer.note(line)
-        for warning in found.loaded.warnings:
+        for warning in data.loaded.warnings:
             self.observer.note(f"warning: {warning}")
         if spec.weights:
-            self._fetch_weights(spec.weights, found.loaded.task)
-        self._rounds = found.loaded.rounds
+            self._fetch_weights(spec.weights, data.loaded.task)
+        self._rounds = data.loaded.rounds
         if any(name not in self.study.baseline for name in predictive(self.registry)):
-            baseline = {**mean_baseline(self.registry, found.rounds()), **self.study.baseline}
+            baseline = {**mean_baseline(self.registry, data.rounds()), **self.study.baseline}
             self.outages.ride_out(lambda: self.store.set_baseline(self.study.id, baseline))
             self.study = replace(self.study, baseline=baseline)
         self.outages.ride_out(lambda: self.store.environment(self.study.id, environment()))
 
-    def _settle(self, found: StudyData, accept_change: bool) -> None:
-        """Hold the data to what the study began with, and keep which it is; DataError for other data."""
+    def _settle(self, data: StudyData, accept_change: bool) -> None:
+        """Compare the data with what the study began with and record it; DataError for other data."""
         study = self.study
         settled = settle(
-            study, found.identity, lambda: self.outages.ride_out(lambda: self.store.trials(study.id)), accept_change
+            study, data.identity, lambda: self.outages.ride_out(lambda: self.store.trials(study.id)), accept_change
         )
         for note in settled.notes:
             self.observer.note(note)
@@ -162,8 +162,8 @@ class Driver:
         trials = self.outages.ride_out(lambda: self.store.trials(self.study.id, objectives))
         history = self.outages.ride_out(lambda: recalled(self.store, self.study, trials, self._rounds))
         metrics = self.registry.metrics
-        seen = self.study.data_digest
-        for other in (trial for trial in trials if not trial.state.ended and not trial.saw(seen)):
+        digest = self.study.data_digest
+        for other in (trial for trial in trials if not trial.state.ended and not trial.saw(digest)):
             self._forget(other)
         search = Search(
             self.study,
@@ -174,22 +174,22 @@ class Driver:
             self.study.baseline,
             self._rounds,
             self._discard,
-            seen,
+            digest,
             self.observer.note,
         )
         ended = [trial for trial in trials if trial.state.ended]
-        self.observer.begin(self.study, self.study.spec.budget.trials, ended, len(self.where.slots), self._rounds)
+        self.observer.begin(self.study, self.study.spec.budget.trials, ended, len(self.backend.slots), self._rounds)
         if in_process:
-            slot = self.where.slots[0]
+            slot = self.backend.slots[0]
             trial = run_in_process(search, slot, self._request, self.observer, self.stop, self._look)
             if trial is not None and trial.state.ended:
                 self._forget(trial)
             self._note_time()
             return
-        self._placement = places = self.where.places(pool, self._request, self._log, self.observer.note, trials)
-        self._tell_slots()
-        self._lookout = self.where.lookout(places, self.observer.note)
-        self._lookout.look()
+        self._placement = places = self.backend.places(pool, self._request, self._log, self.observer.note, trials)
+        self._record_slots()
+        self._monitor = self.backend.monitor(places, self.observer.note)
+        self._monitor.look()
         LocalEngine(
             search,
             places,
@@ -223,11 +223,11 @@ class Driver:
         self._writer.after_commit(partial(discard, self.store, Artifacts(self.artifacts), digest))
 
     def _watch(self) -> None:
-        self._lookout.look()
+        self._monitor.look()
         self._look()
 
     def _look(self) -> None:
-        """Heed whatever says that the trials under way are to stop."""
+        """Apply every signal, request and outage that asks the running trials to stop."""
         if self.lease.lost:
             self.stop.ask(Level.NOW)
         self.outages.look(self._writer)
@@ -238,20 +238,20 @@ class Driver:
             self._looked = now
             self._note_time()
         for request in self._control.take():
-            self._do(request)
-        self._tell_slots()
+            self._carry_out(request)
+        self._record_slots()
 
-    def _do(self, request: Request) -> None:
-        """Do what another command asks for."""
+    def _carry_out(self, request: Request) -> None:
+        """Carry out a request of another command."""
         if request.kind in (STOP, PAUSE):
             self.observer.note(f"asked to {request.kind}: trials under way finish their epoch and are saved")
             self.stop.ask(Level.AFTER_EPOCH)
-            self._asked = StudyState.PAUSED if request.kind == PAUSE else StudyState.STOPPED
+            self._requested = StudyState.PAUSED if request.kind == PAUSE else StudyState.STOPPED
         elif request.kind == SLOTS and isinstance(self._placement, FixedPlacement):
             self._placement.restrict(request.payload["slots"])
 
-    def _tell_slots(self) -> None:
-        """Write which slots the run holds, where that has changed."""
+    def _record_slots(self) -> None:
+        """Record the slots that the run holds, if they have changed."""
         held = self._placement.held if isinstance(self._placement, FixedPlacement) else self._held
         if held != self._held:
             self._held = held
@@ -264,7 +264,7 @@ class Driver:
 
 
 def to_preload(registry: Registry, study: StudyRow) -> list[str]:
-    """The modules that the fork server loads: the trainer's, the plugins', and what the study's name in `preload`."""
+    """Return the modules to preload: the trainer's, the plugins', and those in the components' `preload`."""
     spec = study.spec
     used = [registry.architecture(spec.architecture), registry.dataset(spec.dataset), *registry.metrics.values()]
     modules = dict.fromkeys(type(component).__module__ for component in used)
@@ -273,7 +273,7 @@ def to_preload(registry: Registry, study: StudyRow) -> list[str]:
 
 
 def environment() -> dict[str, Any]:
-    """Where the driver runs and with what: host, cores, platform, Python and the packages that decide results."""
+    """Return the driver's host, cores, platform, Python and the packages that decide results."""
     from importlib.metadata import version
 
     packages = {name: version(name) for name in PACKAGES}
@@ -288,11 +288,11 @@ def environment() -> dict[str, Any]:
 
 
 def recalled(store: Store, study: StudyRow, trials: Sequence[Trial], rounds: int) -> dict[int, list[Epoch]]:
-    """The epochs that a study's search goes on from: all of what is under way, of the rest what its pruner compares."""
+    """Return the epochs a search resumes from: all of unfinished trials, of the others what the pruner compares."""
     ended = {trial.number for trial in trials if trial.state.ended}
-    found = store.epoch_values(study.id, of=[trial.number for trial in trials if trial.number not in ended])
+    epochs = store.epoch_values(study.id, of=[trial.number for trial in trials if trial.number not in ended])
     judged = judged_epochs(study.spec, rounds)
     if judged is None or judged:
         names = [objective.metric for objective in study.spec.objectives]
-        found |= store.epoch_values(study.id, names, of=ended, at=judged)
-    return found
+        epochs |= store.epoch_values(study.id, names, of=ended, at=judged)
+    return epochs

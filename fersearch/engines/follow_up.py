@@ -1,4 +1,4 @@
-"""What a study asks for after its last trial: refits, unseen datasets, exclusive timing."""
+"""Work after a study's last trial: refits, unseen datasets, exclusive timing."""
 
 import itertools
 from collections import Counter
@@ -25,14 +25,14 @@ TIMED = "train_seconds"
 
 
 def refit_name(study: StudyRow, store: Store) -> str:
-    """The name of the study that trains another study's best configuration again, on the data it is about now."""
+    """Return the name of the study that retrains another study's best configuration on its current data."""
     base, taken, own = f"refit/{study.name}", store.study_names(), recorded_data(study)
     names = (base if number == 1 else f"{base}-{number}" for number in itertools.count(1))
     return next(n for n in names if n not in taken or recorded_data(store.study(n)).same_arrays(own))
 
 
 def refit_spec(spec: StudySpec, best: Trial, name: str) -> StudySpec:
-    """The study of one trial that trains a configuration `refit` times, on the protocol's split without folds."""
+    """Return the spec of a one-trial study that trains a configuration `refit` times, without folds."""
     own = spec.protocol
     split = ("ratios" if own.ratios else "auto") if own.folded else own.split
     protocol = Protocol(split, own.ratios, own.split_seed, own.by, repeats=spec.refit, duplicates=own.duplicates)
@@ -50,7 +50,7 @@ def refit_spec(spec: StudySpec, best: Trial, name: str) -> StudySpec:
 
 
 def refit(study: StudyRow, store: Store, run: Callable[..., object], note: Note) -> str:
-    """Train the best configuration again, or go on with that; returns the name of the study that does.
+    """Retrain the best configuration, or resume that; return the name of the study that does.
 
     `run(name, data=PATH)` runs it on the data where the study's own was found last, None where there are no files.
     """
@@ -65,7 +65,7 @@ def refit(study: StudyRow, store: Store, run: Callable[..., object], note: Note)
     return name
 
 
-def judge_unseen(
+def evaluate_unseen(
     study: StudyRow,
     name: str,
     store: Store,
@@ -73,7 +73,7 @@ def judge_unseen(
     storage: str | None = None,
     artifacts: str | None = None,
 ) -> None:
-    """Let the best model of study `name` judge every dataset that `study` names as unseen, each only once.
+    """Evaluate the best model of study `name` on every dataset that `study` lists as unseen, each only once.
 
     `storage` is the URL of the store as it was given, with its password; `artifacts` where checkpoints are.
 
@@ -96,18 +96,18 @@ def judge_unseen(
         try:
             file = Artifacts(artifacts_folder(artifacts)).open(digest)
             request = EvaluationRequest(dataset, path, "all", storage=storage, unseen=True)
-            found = evaluate_checkpoint(file, open_input(file, request, registry=components_of(owner)), request)
+            result = evaluate_checkpoint(file, open_input(file, request, registry=components_of(owner)), request)
         except FersearchError as error:
             note(f"unseen {text} could not be judged: {error.message}")
         else:
-            accuracy = found.metrics.get("accuracy", float("nan"))
-            note(f"unseen {text}: accuracy {accuracy:.4f} on {found.n:,} images of the classes they share")
+            accuracy = result.metrics.get("accuracy", float("nan"))
+            note(f"unseen {text}: accuracy {accuracy:.4f} on {result.n:,} images of the classes they share")
 
 
 def follow_up(
     name: str, storage: str | None, run: Callable[..., object], note: Note, artifacts: str | None = None
 ) -> None:
-    """Do what study `name`, which is over, asks for after its end; what was done before is not done again."""
+    """Carry out what the finished study `name` asks for after its end; what was done before is not repeated."""
     with open_store(storage) as store:
         study = store.study(name)
         if not (study.spec.refit or study.spec.unseen):
@@ -117,11 +117,11 @@ def follow_up(
             return
         owner = refit(study, store, run, note) if study.spec.refit else name
         if study.spec.unseen and front_of(store.study(owner), store.trials(store.study(owner).id)).trials:
-            judge_unseen(study, owner, store, note, storage, artifacts)
+            evaluate_unseen(study, owner, store, note, storage, artifacts)
 
 
 def time_front(name: str, storage: str | None, note: Note) -> None:
-    """Train every member of a study's front again, one after another, and keep its `exclusive_train_seconds`.
+    """Retrain every member of a study's front, one at a time, and keep its `exclusive_train_seconds`.
 
     The searched value stays as it is. A member that was timed before is not timed again.
 
@@ -142,8 +142,8 @@ def time_front(name: str, storage: str | None, note: Note) -> None:
             store.set_value(study.id, trial.number, EXCLUSIVE, seconds)
         note(f"trial {trial.number} alone: {TIMED} {seconds:.1f}{_beside(trial.values.get(TIMED))}")
         for change in again.changed:
-            told = f"{change.name} {change.again}, which was {change.stored} in the search"
-            note(f"trial {trial.number} was timed with {told}")
+            text = f"{change.name} {change.again}, which was {change.stored} in the search"
+            note(f"trial {trial.number} was timed with {text}")
 
 
 def _beside(searched: float | None) -> str:

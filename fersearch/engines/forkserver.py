@@ -28,7 +28,7 @@ MESSAGE_BYTES = 65_536
 
 
 def main(fd: int) -> None:
-    """Serve until the driver is gone."""
+    """Serve until the driver closes the connection."""
     control = socket.socket(fileno=fd)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
@@ -37,8 +37,8 @@ def main(fd: int) -> None:
     alarm.setblocking(False)
     signal.set_wakeup_fd(alarm.fileno(), warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    asked = json.loads(control.recv(MESSAGE_BYTES) or b"{}")
-    _tell(control, {"ready": os.getpid(), "failed": preload(asked.get("preload", []))})
+    request = json.loads(control.recv(MESSAGE_BYTES) or b"{}")
+    _tell(control, {"ready": os.getpid(), "failed": preload(request.get("preload", []))})
     while True:
         ready, _, _ = select.select([control, wakeup], [], [])
         if wakeup in ready:
@@ -54,7 +54,7 @@ def main(fd: int) -> None:
 
 
 def _order(control: socket.socket) -> tuple[bytes, list[int]]:
-    """The next order with its connection; nothing once the driver is gone."""
+    """Return the next order with its connection; empty once the driver is gone."""
     try:
         message, fds, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 1)
     except ConnectionResetError:
@@ -63,7 +63,7 @@ def _order(control: socket.socket) -> tuple[bytes, list[int]]:
 
 
 def preload(modules: list[str]) -> dict[str, str]:
-    """Import modules, then set aside what they made, so that a child's collector never touches it."""
+    """Import modules, then freeze their objects so that a child's garbage collector never touches them."""
     failed: dict[str, str] = {}
     for module in modules:
         try:

@@ -34,49 +34,49 @@ UNKNOWN = {"lacks": "the probe gave no figure"}
 
 @dataclass(frozen=True)
 class Load:
-    """A running trial: what is set aside for it, in bytes, and its process once that is known."""
+    """A running trial: the bytes reserved for it, and its process once that is known."""
 
     reserved: int
     pid: int | None = None
 
 
 def reserve(need: int) -> int:
-    """What is set aside for a trial: its need with the margin."""
+    """Return the bytes reserved for a trial: its need with the margin."""
     return round(need * (1 + MARGIN))
 
 
 def shape(params: Mapping[str, Value], micro_batches: int = 1) -> str:
-    """What decides a trial's memory, as a key: trials with the same one need the same.
+    """Return the key of what decides a trial's memory: trials with equal keys need the same.
 
     Everything of the architecture counts, for only it knows what changes the network.
     """
-    told: dict[str, Value] = {name: value for name, value in params.items() if name not in INDIFFERENT}
-    told |= {name: bool(told[name]) for name in PRESENT if name in told}
-    return json.dumps({**told, "micro_batches": micro_batches}, sort_keys=True)
+    relevant: dict[str, Value] = {name: value for name, value in params.items() if name not in INDIFFERENT}
+    relevant |= {name: bool(relevant[name]) for name in PRESENT if name in relevant}
+    return json.dumps({**relevant, "micro_batches": micro_batches}, sort_keys=True)
 
 
 def room(standing: Standing, loads: Iterable[Load], idle: int) -> int:
-    """The bytes of a GPU that a further trial may take: what is free and not set aside for those that run there.
+    """Return the bytes of a GPU that another trial may take: free and not reserved for trials running there.
 
     `idle` is what was in use when none of them ran: it stands for others where the driver shows none of
     their processes, as in a container.
     """
     loads = list(loads)
-    seen = [standing.processes.get(load.pid or -1, 0) for load in loads]
-    if any(seen):
-        unused = sum(max(0, load.reserved - used) for load, used in zip(loads, seen, strict=True))
+    measured = [standing.processes.get(load.pid or -1, 0) for load in loads]
+    if any(measured):
+        unused = sum(max(0, load.reserved - used) for load, used in zip(loads, measured, strict=True))
     else:
         unused = max(0, sum(load.reserved for load in loads) - max(0, standing.used - idle))
     return max(0, standing.free - unused)
 
 
 def how_many(need: int, free: int, most: int = MOST) -> int:
-    """How many trials of a need run at once on a GPU with so much free memory; one is tried even if it does not fit."""
+    """Return how many trials of a need fit at once on a GPU with this free memory; at least one, to be tried."""
     return max(1, min(most, free // max(1, reserve(need))))
 
 
 def choose(need: int | None, rooms: Mapping[str, int], empty: Iterable[str]) -> str | None:
-    """The GPU with the most room on which a trial fits with its margin; None if it must wait.
+    """Return the GPU with the most room on which a trial fits with its margin; None if it must wait.
 
     On an `empty` GPU, where nothing of ours runs or has just ended, it is tried even if it does not fit; so is a
     trial whose need is not known (None).
@@ -86,7 +86,7 @@ def choose(need: int | None, rooms: Mapping[str, int], empty: Iterable[str]) -> 
 
 
 def decision(gpu: str, need: int, free: int, most: int = MOST) -> str:
-    """What was decided for a GPU with so much free memory, and why, in one line."""
+    """Return a one-line explanation of how many trials a GPU with this free memory gets."""
     if reserve(need) > free:
         return (
             f"gpu {gpu}: a trial that needs {gigabytes(need)} does not fit into the {gigabytes(free)} that are free, "
@@ -98,26 +98,26 @@ def decision(gpu: str, need: int, free: int, most: int = MOST) -> str:
 
 
 def gigabytes(size: int) -> str:
-    """Bytes as a person reads them: 1 GB is 2^30 bytes."""
+    """Return bytes as text, where 1 GB is 2^30 bytes."""
     return f"{size / GIGABYTE:.1f} GB"
 
 
 class Probe:
-    """A probe under way in a process; whatever keeps it from a figure makes the trial one of unknown need."""
+    """A running probe of a trial's memory; one that fails gives the trial an unknown need."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
 
     def result(self) -> Mapping[str, Any] | None:
-        """What came out; None as long as it lasts."""
+        """Return the measurement; None while the probe runs."""
         while self._process.connection.poll(0):
             message = self._process.receive()
             if message is None:
                 return UNKNOWN
             self._process.pid = message.get("pid", self._process.pid)
             if "probed" in message:
-                found: dict[str, Any] = message["probed"]
-                return found
+                result: dict[str, Any] = message["probed"]
+                return result
         return UNKNOWN if time.monotonic() - self._process.started > PATIENCE else None
 
     def close(self) -> None:
@@ -130,7 +130,7 @@ class Probe:
 def prober(
     pool: Pool, request: Callable[[Trial, Slot], TrialRequest], log: Callable[[Trial], Path]
 ) -> Callable[[Trial, Slot, int | None], Probe]:
-    """What starts a probe of a trial in a slot, with at most so many bytes of its GPU; `log` takes what it says."""
+    """Return a function that starts a memory probe of a trial in a slot within a byte limit; `log` takes its output."""
 
     def start(trial: Trial, slot: Slot, limit: int | None) -> Probe:
         file = log(trial)

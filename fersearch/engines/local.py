@@ -1,4 +1,4 @@
-"""The engine of one machine: keeps every slot busy with a trial process, and carries words to and from the brain."""
+"""The engine of one machine: keeps every slot busy with a trial process, and connects it to the search."""
 
 import gc
 import math
@@ -42,7 +42,7 @@ class _Running:
 
 
 class LocalEngine:
-    """Runs trials until the brain has no more, the time is up, or somebody asks to stop.
+    """Run trials until the search has no more, the time is up, or a stop is requested.
 
     `request` makes a trial's request for a slot; `forget` is called with each trial that will
     never run again, to clear what it left. A trial for which `slots` or a full disk have no room
@@ -78,7 +78,7 @@ class LocalEngine:
         self._shortage = Shortage(observer.note)
         self._held: Trial | None = None
         self._running: dict[Any, _Running] = {}
-        self._heeded = Level.NOT
+        self._applied = Level.NOT
         self._grace = grace
         self._deadline = math.inf if seconds is None else time.monotonic() + seconds
         self._leave_by = math.inf
@@ -100,19 +100,19 @@ class LocalEngine:
         if time.monotonic() > self._deadline and not self.stop.level:
             self.observer.note("the time is up: each trial under way finishes its epoch and is saved")
             self.stop.ask(Level.AFTER_EPOCH)
-        self._heed()
+        self._apply_stop()
         for connection in wait(list(self._running), TICK):
-            self._hear(self._running[connection])
-        self._end_what_hangs()
+            self._receive(self._running[connection])
+        self._end_hanging()
         self._watch()
         self._fill()
         self.observer.tick()
 
-    def _heed(self) -> None:
-        """Do what the wish to stop asks for, and say so once."""
+    def _apply_stop(self) -> None:
+        """Apply a request to stop, and report it once."""
         level = self.stop.level
-        if level > self._heeded:
-            self._heeded = level
+        if level > self._applied:
+            self._applied = level
             if self.stop.by_signal and level in STOPPING:
                 self.observer.note(STOPPING[level].format(grace=brief(self._grace)))
             if self.stop.by_signal:  # when the time is up each gets its epoch: the next run may be as short
@@ -125,10 +125,10 @@ class LocalEngine:
         if level is Level.NOW:
             self._abandon(everything, Outcome(Reason.INTERRUPTED, "stopped at once by a second Ctrl-C"))
         elif time.monotonic() > self._leave_by:
-            told = f"it had not left {brief(self._grace)} after it was told to"
-            self._abandon(everything, Outcome(Reason.PREEMPTED, told))
+            message = f"it had not left {brief(self._grace)} after it was told to"
+            self._abandon(everything, Outcome(Reason.PREEMPTED, message))
 
-    def _end_what_hangs(self) -> None:
+    def _end_hanging(self) -> None:
         for running in list(self._running.values()):
             if outcome := running.process.hung():
                 self.pool.kill(running.process)
@@ -136,7 +136,7 @@ class LocalEngine:
 
     def _fill(self) -> None:
         if self.stop.level:
-            self._put_back()
+            self._return_waiting()
         while not self.stop.level and self._placement.open:
             trial = self._held = self._held or self.search.ask()
             if trial is None:
@@ -153,21 +153,21 @@ class LocalEngine:
         self._running[process.connection] = _Running(trial, slot, process)
         self.observer.started(trial, slot.number)
 
-    def _put_back(self) -> None:
-        """Give a trial that never found room back to the brain."""
+    def _return_waiting(self) -> None:
+        """Return a trial that never got a slot to the search."""
         if self._held is not None:
             outcome = Outcome(Reason.INTERRUPTED, "stopped before there was room for it")
             self.observer.ended(self.search.finish(self._held.number, outcome, 0.0))
             self._held = None
 
-    def _hear(self, running: _Running) -> None:
+    def _receive(self, running: _Running) -> None:
         message = running.process.receive()
         if message is None:
-            self._end(running, self._how_it_died(running))
+            self._end(running, self._outcome_of_dead(running))
         elif "epoch" in message:
             epoch = Epoch(**message["epoch"])
             decision = self.search.record(running.trial.number, epoch)
-            if decision is Decision.CONTINUE and self._heeded:
+            if decision is Decision.CONTINUE and self._applied:
                 decision = Decision.INTERRUPT
             running.process.send({"decision": decision})
             self.observer.epoch(running.trial, epoch, decision)
@@ -189,7 +189,7 @@ class LocalEngine:
         seconds = time.monotonic() - running.process.started
         outcome = replace(outcome, facts={**outcome.facts, **self._contention.leave(running.trial.number)})
         outcome = with_loss(self.stop, outcome)
-        self._shortage.hear(outcome.facts)
+        self._shortage.record(outcome.facts)
         trial = self.search.finish(running.trial.number, outcome, seconds)
         del self._running[connection]
         running.process.close()
@@ -198,35 +198,35 @@ class LocalEngine:
             self._forget(trial)
         self.observer.ended(trial)
 
-    def _how_it_died(self, running: _Running) -> Outcome:
+    def _outcome_of_dead(self, running: _Running) -> Outcome:
         status = self.pool.exit_status(running.process)
         preempted = Reason.PREEMPTED if self.stop.level is Level.AFTER_STEP else None
         if status is None and (lost := self.pool.lost(running.process)):
-            told = "the process ended without a word, for its fork server or its node was lost"
-            return Outcome(preempted or Reason.INTERRUPTED, told, facts={"lost": lost.value})
+            message = "the process ended without a word, for its fork server or its node was lost"
+            return Outcome(preempted or Reason.INTERRUPTED, message, facts={"lost": lost.value})
         reason = preempted or Reason.KILLED
         if status is None:
             return Outcome(reason, "the process ended without a word")
         if status < 0:
             return Outcome(reason, f"the process was killed by {signal.Signals(-status).name}")
         log = running.process.log  # on another node where that keeps its own logs
-        told = log.read_text(errors="replace").strip() if log.exists() else ""
-        last = told.splitlines()[-1] if told else "it said nothing here"
-        return Outcome(Reason.ERROR, f"the process left with exit code {status}: {last}", told[-TRACEBACK:])
+        output = log.read_text(errors="replace").strip() if log.exists() else ""
+        last = output.splitlines()[-1] if output else "it said nothing here"
+        return Outcome(Reason.ERROR, f"the process left with exit code {status}: {last}", output[-TRACEBACK:])
 
     def _abandon_the_unbegun(self, level: Level) -> None:
         reason = Reason.PREEMPTED if level is Level.AFTER_STEP else Reason.INTERRUPTED
         unbegun = [running for running in self._running.values() if running.process.pid is None]
         self._abandon(unbegun, Outcome(reason, "stopped before it began"))
 
-    def _abandon(self, those: Iterable[_Running], outcome: Outcome) -> None:
-        for running in those:
+    def _abandon(self, abandoned: Iterable[_Running], outcome: Outcome) -> None:
+        for running in abandoned:
             running.process.kill()
             self._end(running, outcome)
 
 
 def with_loss(stop: Stop, outcome: Outcome) -> Outcome:
-    """The outcome; of a trial that was interrupted for the want of something, with what that was."""
+    """Return the outcome; that of an interrupted trial says which resource was lost, if any."""
     if outcome.reason is not Reason.INTERRUPTED or not stop.lost:
         return outcome
     return replace(outcome, facts={"lost": stop.lost.value, **outcome.facts})
@@ -234,7 +234,7 @@ def with_loss(stop: Stop, outcome: Outcome) -> Outcome:
 
 @contextmanager
 def seldom_collecting() -> Iterator[None]:
-    """Let the collector look seldom, and at nothing that is there already, for as long as a study runs.
+    """Run the garbage collector seldom, and only over new objects, while a study runs.
 
     With thousands of epochs under way it would take a fifth of the driver's time and find next to nothing.
     """

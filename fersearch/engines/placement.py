@@ -1,4 +1,4 @@
-"""Where the next trial goes: slots that are simply free or not, or as many on each GPU as fit by memory."""
+"""Placement of the next trial: on fixed slots, or as many on each GPU as fit by memory."""
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -26,23 +26,23 @@ class Placement(Protocol):
         """Whether any slot is free, so that a trial may be asked for."""
 
     def take(self, trial: Trial) -> Slot | None:
-        """A slot for a trial; None if it must wait and is to be offered again."""
+        """Return a slot for a trial; None if it must wait and is to be offered again."""
 
     def runs(self, slot: Slot, pid: int) -> None:
-        """The process of the trial in a slot is known."""
+        """Record the process of the trial in a slot."""
 
     def give_back(self, slot: Slot, trial: Trial) -> None:
-        """The trial in a slot has ended."""
+        """Free the slot of a trial that has ended."""
 
     def reserved(self) -> Mapping[str, int | None]:
-        """By GPU the memory that our trials may use there, in bytes: None where it is not known."""
+        """Return the bytes that our trials may use on each GPU, None where that is unknown."""
 
     def close(self) -> None:
-        """End whatever was started to decide."""
+        """Release what the placement holds."""
 
 
 class FixedPlacement:
-    """So many slots, whatever the trials need; `only` bounds them to some, by number."""
+    """A fixed number of slots, whatever the trials need; `only` restricts them by number."""
 
     def __init__(self, slots: Sequence[Slot], only: Collection[int] | None = None) -> None:
         self._free = list(reversed(slots))
@@ -71,27 +71,27 @@ class FixedPlacement:
         return slot
 
     def runs(self, slot: Slot, pid: int) -> None:
-        """Which process it is changes nothing."""
+        """Ignore the process: placement does not depend on it."""
 
     def give_back(self, slot: Slot, trial: Trial) -> None:  # noqa: ARG002
-        """The slot is free."""
+        """Free the slot."""
         self._taken.discard(slot)
         self._free.append(slot)
 
     def reserved(self) -> Mapping[str, int | None]:
-        """Nothing on a GPU where no trial runs."""
+        """Return 0 bytes for GPUs where no trial runs, None where the memory is unknown."""
         busy = {slot.gpu for slot in self._taken}
         return {slot.gpu: None if slot.gpu in busy else 0 for slot in (*self._free, *self._taken) if slot.gpu}
 
     def close(self) -> None:
-        """Nothing was started."""
+        """Release nothing: no process was started."""
 
 
 class Measuring(Protocol):
-    """A probe that is under way."""
+    """A running probe."""
 
     def result(self) -> Mapping[str, Any] | None:
-        """What came out, `{"need": bytes}` or `{"lacks": words}`; None as long as it lasts."""
+        """Return `{"need": bytes}` or `{"lacks": text}`; None while the probe runs."""
 
     def close(self) -> None:
         """End it."""
@@ -103,7 +103,7 @@ Prober = Callable[[Trial, Slot, int | None], Measuring]
 
 @dataclass
 class _Probing:
-    """The probe under way: of which shape, and where."""
+    """The running probe, the shape it measures, and where."""
 
     shape: str
     gpu: str
@@ -135,7 +135,7 @@ class PackedPlacement:
         self._loads: dict[Slot, Load] = {}
         self._vacated: dict[str, float] = {}
         self._idle: dict[str, int] = {}
-        self._said: dict[str, tuple[int, bool]] = {}
+        self._reported: dict[str, tuple[int, bool]] = {}
         self._probing: _Probing | None = None
         self._standings: tuple[float, dict[str, Standing]] | None = None
 
@@ -145,7 +145,7 @@ class PackedPlacement:
         return any(self._slots.values())
 
     def take(self, trial: Trial) -> Slot | None:
-        """A slot on the GPU with most room where the trial fits; None while it is measured or has to wait."""
+        """Return a slot on the GPU with most room where the trial fits; None while it is measured or has to wait."""
         shape = gpu_memory.shape(trial.params, micro_batches(trial))
         if shape not in self._needs and not self._measured(trial, shape):
             return None
@@ -154,19 +154,19 @@ class PackedPlacement:
         gpu = gpu_memory.choose(need, rooms, self._empty(rooms))
         if gpu is None:
             return None
-        self._say(gpu, need)
+        self._report(gpu, need)
         slot = self._slots[gpu].pop()
         self._loads[slot] = Load(gpu_memory.reserve(rooms[gpu] if need is None else need))
         self._standings = None
         return slot
 
     def runs(self, slot: Slot, pid: int) -> None:
-        """From then on the trial's share of its GPU is seen."""
+        """Record the process of the trial in a slot, so that its share of the GPU can be read."""
         if slot in self._loads:
             self._loads[slot] = Load(self._loads[slot].reserved, pid)
 
     def give_back(self, slot: Slot, trial: Trial) -> None:
-        """The slot is free, and what the trial really took is what its like need."""
+        """Free the slot and record the memory that the trial really took, as the need of its shape."""
         gpu = slot.gpu or slot.device
         self._loads.pop(slot, None)
         self._slots[gpu].append(slot)
@@ -175,30 +175,30 @@ class PackedPlacement:
             self._needs[shape] = max(need, self._needs.get(shape) or 0)
 
     def reserved(self) -> Mapping[str, int | None]:
-        """What is set aside on each GPU."""
-        found: dict[str, int | None] = {gpu: self._set_aside(gpu) for gpu in self._slots}
-        return found | ({self._probing.gpu: None} if self._probing else {})
+        """Return the bytes reserved on each GPU."""
+        bytes_by_gpu: dict[str, int | None] = {gpu: self._set_aside(gpu) for gpu in self._slots}
+        return bytes_by_gpu | ({self._probing.gpu: None} if self._probing else {})
 
     def close(self) -> None:
-        """End a probe under way."""
+        """End a running probe."""
         if self._probing:
             self._probing.measuring.close()
             self._probing = None
 
     def _measured(self, trial: Trial, shape: str) -> bool:
-        """Go on with measuring a shape; whether that is done. A trial that lacks even a whole GPU needs one alone."""
+        """Continue to measure a shape; return whether that is done."""
         if self._probing is None:
             self._probing = self._probe(trial, shape)
             return False
-        found = self._probing.measuring.result()
-        if found is None:
+        result = self._probing.measuring.result()
+        if result is None:
             return False
         probing, self._probing = self._probing, None
         probing.measuring.close()
         self._leave(probing.gpu)
-        self._needs[probing.shape] = int(found["need"]) if "need" in found else None
-        if "need" not in found:
-            self._note(f"trial {trial.number} will run alone, for its memory could not be measured: {found['lacks']}")
+        self._needs[probing.shape] = int(result["need"]) if "need" in result else None
+        if "need" not in result:
+            self._note(f"trial {trial.number} will run alone, for its memory could not be measured: {result['lacks']}")
         return shape in self._needs
 
     def _probe(self, trial: Trial, shape: str) -> _Probing | None:
@@ -208,21 +208,21 @@ class PackedPlacement:
         able = [gpu for gpu, room in rooms.items() if gpu in empty or room >= ROOM_TO_PROBE]
         if not able:
             return None
-        gpu = max(able, key=lambda one: (rooms[one], one))
+        gpu = max(able, key=lambda name: (rooms[name], name))
         limit = None if gpu in empty else rooms[gpu]
         return _Probing(shape, gpu, self._prober(trial, self._slots[gpu][-1], limit))
 
     def _rooms(self) -> dict[str, int]:
-        """The room on each GPU that has a free slot."""
-        found = self._look()
+        """Return the available bytes of each GPU that has a free slot."""
+        standings = self._look()
         return {
-            gpu: gpu_memory.room(found[gpu], self._on(gpu), self._idle.get(gpu, 0))
+            gpu: gpu_memory.room(standings[gpu], self._on(gpu), self._idle.get(gpu, 0))
             for gpu, free in self._slots.items()
             if free
         }
 
     def _empty(self, gpus: Iterable[str]) -> set[str]:
-        """The GPUs where nothing of ours runs, and what ended has had the time to give its memory back."""
+        """Return the GPUs where no trial of ours runs and those that ended had time to release their memory."""
         now = self._clock()
         return {gpu for gpu in gpus if not self._on(gpu) and now - self._vacated.get(gpu, -SETTLE) >= SETTLE}
 
@@ -244,24 +244,24 @@ class PackedPlacement:
         self._vacated[gpu] = self._clock()
         self._standings = None
 
-    def _say(self, gpu: str, need: int | None) -> None:
-        """Tell how many such trials the GPU carries, whenever that is another number than was told last."""
+    def _report(self, gpu: str, need: int | None) -> None:
+        """Report how many such trials the GPU carries, whenever that number changes."""
         standing = self._look()[gpu]
         if need is None or standing is UNSEEN:
             return
         free = standing.total - self._idle.get(gpu, 0)
-        told = gpu_memory.how_many(need, free, self._most[gpu]), gpu_memory.reserve(need) <= free
-        if self._said.get(gpu) != told:
-            self._said[gpu] = told
+        capacity = gpu_memory.how_many(need, free, self._most[gpu]), gpu_memory.reserve(need) <= free
+        if self._reported.get(gpu) != capacity:
+            self._reported[gpu] = capacity
             self._note(gpu_memory.decision(gpu, need, free, self._most[gpu]))
 
 
 def needs_of(trials: Sequence[Trial]) -> dict[str, int]:
-    """What each shape of trials took of its GPU, by the attempts that ended, in bytes."""
-    found: dict[str, int] = {}
+    """Return the bytes that trials of each shape took of their GPU, by the attempts that ended."""
+    needs: dict[str, int] = {}
     for trial in trials:
         for attempt in trial.attempts:
             if taken := attempt.facts.get("device_mb"):
                 shape = gpu_memory.shape(trial.params, int(attempt.facts.get("micro_batches", 1)))
-                found[shape] = max(found.get(shape, 0), round(float(taken) * 2**20))
-    return found
+                needs[shape] = max(needs.get(shape, 0), round(float(taken) * 2**20))
+    return needs

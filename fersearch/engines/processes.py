@@ -1,4 +1,4 @@
-"""Trial processes as the driver sees them: start them, notice how they end, and kill those that hang."""
+"""Trial processes as the driver sees them: start them, detect how they end, and kill those that hang."""
 
 import contextlib
 import json
@@ -35,7 +35,7 @@ NAP = 1.0
 
 
 class Process:
-    """A trial process: a connection to talk over, and its pid once it has said it.
+    """A trial process: a connection, and its pid once it was received.
 
     It is taken for hung when it is silent for `hung_after` seconds, 0 for never. `server` is the pid of its fork
     server, None where there is none.
@@ -53,7 +53,7 @@ class Process:
         """Send plain data; a process that is gone is noticed when it is next read."""
         with contextlib.suppress(OSError):
             self.connection.send_bytes(json.dumps(message).encode())
-        self._watchdog.said(message)
+        self._watchdog.sent(message)
 
     def receive(self) -> dict[str, Any] | None:
         """Return the next message, None once the process has closed its side."""
@@ -61,11 +61,11 @@ class Process:
             message: dict[str, Any] = json.loads(self.connection.recv_bytes())
         except (EOFError, OSError):
             return None
-        self._watchdog.heard(message)
+        self._watchdog.received(message)
         return message
 
     def hung(self) -> Outcome | None:
-        """The outcome of the attempt if the process hangs; to be asked often, after its words were received.
+        """Return the outcome of the attempt if the process hangs, else None; call often, after its messages were read.
 
         One that never said its pid hangs with its fork server.
         """
@@ -75,13 +75,13 @@ class Process:
         return replace(outcome, reason=Reason.INTERRUPTED, facts={"lost": Lost.SERVER.value})
 
     def kill(self) -> None:
-        """End the process and all it started, now."""
+        """Kill the process and all its descendants."""
         if self.pid is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self.connection.close()
 
 
@@ -129,13 +129,13 @@ class Pool:
         return process
 
     def kill(self, process: Process) -> None:
-        """End a process that hangs; one that never said its pid hangs with its fork server, which ends then."""
+        """Kill a hanging process; if its pid was never received, its fork server hangs too and is killed."""
         process.kill()
         if process.pid is None:
             self.close()
 
     def exit_status(self, process: Process, wait: float = 1.0) -> int | None:
-        """How a process that closed its connection ended: an exit code, or minus a signal; None if unknown."""
+        """Return how a process that closed its connection ended: an exit code, or minus a signal; None if unknown."""
         if spawned := self._spawned.pop(process.pid or -1, None):
             return _ended(spawned, max(wait, UNLOADING))
         deadline = time.monotonic() + wait
@@ -144,12 +144,12 @@ class Pool:
         return self._exits.pop(process.pid or -1, None)
 
     def lost(self, process: Process) -> Lost | None:
-        """What a process was lost with that ended without an exit status, if it was not the only one to go."""
+        """Return the loss that explains a process that ended without an exit status, if it was not the only one."""
         alone = process.server is None or (process.server == self.server_pid and self._control is not None)
         return None if alone else Lost.SERVER
 
     def close(self) -> None:
-        """Let the server go; its children, if any, go with it, and so do those that were spawned."""
+        """Close the server; its children and spawned processes, if any, end with it."""
         for spawned in self._spawned.values():
             if _ended(spawned, 0.0) is None:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -168,7 +168,7 @@ class Pool:
             self._server = None
 
     def _fork(self, theirs: socket.socket, log: Path, env: Mapping[str, str]) -> None:
-        """Order a process of the fork server; its pid comes with its first word."""
+        """Request a process from the fork server; its pid comes with its first message."""
         order = json.dumps({"log": str(log), "env": dict(env)}).encode()
         for _ in range(3):
             self.warm_up()
@@ -183,7 +183,7 @@ class Pool:
         )
 
     def _spawn(self, theirs: socket.socket, log: Path, env: Mapping[str, str]) -> int:
-        """Start a process from nothing, where there is no fork server; returns its pid."""
+        """Spawn a process where there is no fork server; return its pid."""
         for earlier in self._spawned.values():
             earlier.poll()
         with log.open("ab") as output:
@@ -214,7 +214,7 @@ class Pool:
         ours.send(json.dumps({"preload": self._preload}).encode())
 
     def _listen(self, seconds: float) -> None:
-        """Take in what the server has said, waiting at most so long for the first word."""
+        """Read the server's messages, waiting at most this long for the first one."""
         while self._control is not None:
             self._control.settimeout(seconds or 1e-6)
             try:
@@ -227,17 +227,17 @@ class Pool:
                 self._control.close()
                 self._control = None
                 return
-            said = json.loads(message)
-            self.failed_preloads |= said.get("failed", {})
-            if "exited" in said:
-                self._exits[said["exited"]] = said["status"]
+            report = json.loads(message)
+            self.failed_preloads |= report.get("failed", {})
+            if "exited" in report:
+                self._exits[report["exited"]] = report["status"]
             seconds = 0
         if self._control is not None:
             self._control.settimeout(None)
 
 
 def _ended(spawned: "subprocess.Popen[bytes]", wait: float) -> int | None:
-    """How a process ended: an exit code, or minus a signal; None if it still runs after so many seconds."""
+    """Return how a process ended: an exit code, or minus a signal; None if it still runs after so many seconds."""
     try:
         return spawned.wait(timeout=wait)
     except subprocess.TimeoutExpired:
@@ -245,10 +245,10 @@ def _ended(spawned: "subprocess.Popen[bytes]", wait: float) -> int | None:
 
 
 class Watchdog:
-    """How long a trial process has been silent while it was its turn to speak.
+    """The silence of a trial process while it was its turn to send.
 
-    Whoever holds the process tells what was heard from it and what was said to it, and looks often.
-    `limit` is the silence in seconds that it may keep, 0 for any.
+    The owner of the process reports each message received from it and sent to it, and calls `look` often.
+    `limit` is the longest silence in seconds, 0 for no limit.
     """
 
     def __init__(self, limit: float) -> None:
@@ -258,22 +258,22 @@ class Watchdog:
         self._begun = self._waits = False
         self._epoch = 0
 
-    def heard(self, word: Mapping[str, Any]) -> None:
-        """The process said something; with its pid it begins, and after an epoch it waits for the decision."""
+    def received(self, word: Mapping[str, Any]) -> None:
+        """Record a message of the process: its pid is the first, and after an epoch it waits for the decision."""
         self._silent = 0.0
         self._begun |= "pid" in word
         if "epoch" in word:
             self._epoch, self._waits = word["epoch"]["number"], True
 
-    def said(self, word: Mapping[str, Any]) -> None:
-        """The process was told something: what it is to do, or the decision that it waited for."""
+    def sent(self, word: Mapping[str, Any]) -> None:
+        """Record a message to the process: its request, or the decision that it waited for."""
         if "request" in word:
             self._epoch = word["request"].get("recorded", 0)
         elif "decision" in word:
             self._silent, self._waits = 0.0, False
 
     def look(self) -> Outcome | None:
-        """The outcome of the attempt if the process hangs."""
+        """Return the outcome of the attempt if the process hangs."""
         now = time.monotonic()
         passed, self._looked = min(now - self._looked, NAP), now
         self._silent += 0.0 if self._waits else passed

@@ -1,4 +1,4 @@
-"""What a trial process is asked to do, and the files that go once its trial needs them no more."""
+"""The request to a trial process, and the removal of files that its trial no longer needs."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -53,7 +53,7 @@ def request_for(study: StudyRow, trial: Trial, prepared: Prepared, slot: Slot, a
 
 
 def forget(folder: Path, url: str) -> None:
-    """Remove a trial's states: those in a folder of this machine that nobody works in, and at a URL if one is given."""
+    """Remove a trial's states: those in a local folder that no process works in, and at a URL if one is given."""
     with suppress(OSError):
         remove_unlocked(folder)
     if url:
@@ -64,7 +64,7 @@ def forget(folder: Path, url: str) -> None:
 
 
 def discard(store: Store, artifacts: Artifacts, digest: str) -> None:
-    """Remove a checkpoint's file unless a trial may refer to it; what fails is left to `collect_garbage`."""
+    """Remove a checkpoint's file unless a trial may refer to it; on failure `collect_garbage` will remove it."""
     with suppress(FersearchError, OSError):
         if not Neighbours(store).may_keep(digest, artifacts.owners_of(digest)):
             remove_artifact(store, artifacts, digest)

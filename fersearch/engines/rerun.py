@@ -1,4 +1,4 @@
-"""Training a trial's configuration again, beside what was recorded; the study's rows stay as they are."""
+"""Training a trial's configuration again and comparing it with the record; the study's rows stay as they are."""
 
 import math
 import re
@@ -33,7 +33,7 @@ CLOCKS = ("s", "ms")
 
 @dataclass(frozen=True)
 class Compared:
-    """A metric as it was recorded and as it came out again; `checked` where clocks and memory have no part in it."""
+    """A metric as recorded and as reproduced; `checked` unless it depends on clocks or memory."""
 
     name: str
     stored: float | None
@@ -42,7 +42,7 @@ class Compared:
 
     @property
     def difference(self) -> float:
-        """How far apart they are; infinite where only one is known."""
+        """The absolute difference; infinite where only one value is known."""
         if self.stored is None or self.again is None:
             return 0.0 if self.stored == self.again else math.inf
         return abs(self.again - self.stored)
@@ -50,7 +50,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Changed:
-    """Something about the machine, the packages or the data that was otherwise when the trial ran."""
+    """A property of the machine, the packages or the data that differs from when the trial ran."""
 
     name: str
     stored: str
@@ -76,7 +76,7 @@ class Rerun:
 
     @property
     def max_difference(self) -> float:
-        """The largest difference of a metric that is checked."""
+        """The largest difference of a checked metric."""
         return max((each.difference for each in self.metrics if each.checked), default=0.0)
 
     @property
@@ -87,7 +87,7 @@ class Rerun:
 
 @dataclass(frozen=True)
 class RerunRequest:
-    """How a trial is trained again.
+    """The options of a rerun.
 
     Attributes:
         seed: another seed than the study's.
@@ -103,7 +103,7 @@ class RerunRequest:
     data: Path | None = None
 
 
-def rerun(store: Store, study: StudyRow, number: int, asked: RerunRequest, report: Callable[[Epoch], None]) -> Rerun:
+def rerun(store: Store, study: StudyRow, number: int, options: RerunRequest, report: Callable[[Epoch], None]) -> Rerun:
     """Train a trial's configuration again, in a process of its own and as the study did; nothing is stored.
 
     Raises:
@@ -111,8 +111,8 @@ def rerun(store: Store, study: StudyRow, number: int, asked: RerunRequest, repor
         FersearchError: training fails.
         DataError: the data is missing or broken, or other than what the trial saw.
     """
-    if asked.out is not None:
-        refuse_existing(asked.out, asked.force)
+    if options.out is not None:
+        refuse_existing(options.out, options.force)
     trial = store.trial(study.id, number)
     if not trial.state.ended:
         raise UsageError(
@@ -121,17 +121,19 @@ def rerun(store: Store, study: StudyRow, number: int, asked: RerunRequest, repor
     facts = _facts(store, study, trial)
     drivers = [each["packages"] for each in store.environments(study.id) if each.get("role") == "driver"]
     registry = components_of(study)
-    data = _same_data(registry, study, trial, asked.data)
-    run = _single(study, trial, data, registry, asked, _slot(asked.device or facts.get("device"), facts.get("threads")))
+    data = _same_data(registry, study, trial, options.data)
+    run = _single(
+        study, trial, data, registry, options, _slot(options.device or facts.get("device"), facts.get("threads"))
+    )
     run.report = report
 
     def values_of(outcome: Outcome) -> dict[str, float]:
         return trial_values(run.epochs, outcome.kept_epoch, study.spec.objectives[0], registry.metrics)
 
     def take(outcome: Outcome, kept: Artifacts) -> None:
-        if asked.out is not None and outcome.checkpoint is not None:
+        if options.out is not None and outcome.checkpoint is not None:
             again = replace(trial, values=values_of(outcome), checkpoint=outcome.checkpoint)
-            write_pulled(asked.out, study, again, kept.open(outcome.checkpoint), asked.force)
+            write_pulled(options.out, study, again, kept.open(outcome.checkpoint), options.force)
 
     outcome = run.go(take)
     return Rerun(
@@ -142,50 +144,50 @@ def rerun(store: Store, study: StudyRow, number: int, asked: RerunRequest, repor
         (trial.kept_epoch, outcome.kept_epoch),
         _compared(trial.values, values_of(outcome), registry),
         _changed({**facts, **_data(trial)}, {**outcome.facts, "data": data.prepared.digest}, drivers),
-        asked.out,
+        options.out,
     )
 
 
 def _single(
-    study: StudyRow, trial: Trial, data: StudyData, registry: Registry, asked: RerunRequest, slot: Slot
+    study: StudyRow, trial: Trial, data: StudyData, registry: Registry, options: RerunRequest, slot: Slot
 ) -> SingleTrial:
     request = replace(
         request_for(study, trial, data.prepared, slot, artifacts_folder()),
-        seed=study.spec.seed if asked.seed is None else asked.seed,
+        seed=study.spec.seed if options.seed is None else options.seed,
         recorded=0,
         resume=False,
-        keep_pruned=asked.out is not None,
+        keep_pruned=options.out is not None,
     )
     return SingleTrial(request, slot, to_preload(registry, study), _last(trial))
 
 
 def _same_data(registry: Registry, study: StudyRow, trial: Trial, given: Path | None) -> StudyData:
-    """The data that a trial saw, prepared; DataError for other data."""
-    found = open_study_data(registry, study, given)
+    """Return the prepared data that a trial saw; DataError for other data."""
+    data = open_study_data(registry, study, given)
     then = recorded_data(study, trial.data_digest)
-    if not then.agrees(found.identity):
+    if not then.agrees(data.identity):
         raise difference(
             f"the data of study '{study.name}' is not what trial {trial.number} saw",
             then,
-            found.identity,
+            data.identity,
             (f"give the folder that holds it: fersearch trial rerun {study.name} {trial.number} --data PATH",),
         )
-    return found
+    return data
 
 
 def _last(trial: Trial) -> int | None:
-    """The epoch after which a trial was stopped; None for one that trained to its end, or not at all."""
+    """Return the epoch after which a trial was stopped; None for one that trained to its end, or not at all."""
     return None if trial.state is TrialState.COMPLETE else trial.epochs or None
 
 
 def _facts(store: Store, study: StudyRow, trial: Trial) -> Mapping[str, Any]:
-    """What the process of the trial's last attempt recorded, or where there is nothing what any of the study's did."""
+    """Return the facts recorded by the trial's last attempt, or else by any attempt of the study."""
     own = [attempt.facts for attempt in trial.attempts if "device" in attempt.facts]
     return own[-1] if own else next((each for each in store.environments(study.id) if "threads" in each), {})
 
 
 def _slot(device: str | None, threads: int | None) -> Slot:
-    """A place like the one the trial had: its device, and as many threads; UsageError for no device's name."""
+    """Return a slot like the trial's: its device and thread count; UsageError for an invalid device name."""
     usual = devices.slots(1)[0]
     wanted = device or usual.device
     if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", wanted):
@@ -195,7 +197,7 @@ def _slot(device: str | None, threads: int | None) -> Slot:
 
 
 def _data(trial: Trial) -> dict[str, Any]:
-    """The digest of the prepared dataset that a trial's checkpoint was trained on, where that is still here."""
+    """Return the digest of the prepared dataset that a trial's checkpoint was trained on, if it is still here."""
     with suppress(FersearchError):
         if trial.checkpoint:
             return {"data": read_card(Artifacts(artifacts_folder()).open(trial.checkpoint))["dataset"]["digest"]}
@@ -211,7 +213,7 @@ def _compared(stored: Mapping[str, float], again: Mapping[str, float], registry:
 
 
 def _varies(name: str, registry: Registry) -> bool:
-    """Whether a metric reads clocks or memory, which differ between equal runs."""
+    """Return whether a metric reads clocks or memory, which differ between equal runs."""
     metric = registry.metrics.get(name) or registry.metrics.get(name.removesuffix("_std"))
     return metric is not None and metric.measured and (metric.whole_trial or metric.unit in CLOCKS)
 
@@ -219,11 +221,11 @@ def _varies(name: str, registry: Registry) -> bool:
 def _changed(
     stored: Mapping[str, Any], again: Mapping[str, Any], drivers: Sequence[Mapping[str, str]]
 ) -> tuple[Changed, ...]:
-    """What differs between the trial's process and the rerun's, and the packages of no version that the study saw."""
+    """Return the differences between the trial's process and the rerun's, and unseen package versions."""
     known = [name for name in (*ENVIRONMENT, "data") if name in stored]
-    found = [Changed(name, str(stored[name]), str(again.get(name))) for name in known]
+    changes = [Changed(name, str(stored[name]), str(again.get(name))) for name in known]
     for package, version in environment()["packages"].items():
-        seen = dict.fromkeys(each[package] for each in drivers if package in each)
-        if seen and version not in seen and package not in known:
-            found.append(Changed(package, ", ".join(seen), version))
-    return tuple(each for each in found if each.stored != each.again)
+        versions = dict.fromkeys(each[package] for each in drivers if package in each)
+        if versions and version not in versions and package not in known:
+            changes.append(Changed(package, ", ".join(versions), version))
+    return tuple(each for each in changes if each.stored != each.again)

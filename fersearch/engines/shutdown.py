@@ -1,4 +1,4 @@
-"""The wish to stop a study, and how soon."""
+"""The request to stop a study, and how soon."""
 
 import signal
 from collections.abc import Iterator
@@ -32,13 +32,13 @@ class Stop:
         self.lost: Lost | None = None
 
     def ask(self, level: Level, lost: Lost | None = None) -> None:
-        """Ask to stop so soon; what is to stop sooner still does. `lost` says what cannot be gone on without."""
+        """Request a stop at a level; a more urgent request stands. `lost` names the resource that is missing."""
         self.lost = self.lost if self.level else lost
         self.level = max(self.level, level)
 
     @contextmanager
     def listening(self) -> Iterator["Stop"]:
-        """Take Ctrl-C and SIGTERM as requests while a study runs (in the main thread; elsewhere nothing is taken)."""
+        """Take Ctrl-C and SIGTERM as requests while a study runs (in the main thread only)."""
         previous: dict[int, Any] = {}
         try:
             for caught, heed in ((signal.SIGINT, self._on_ctrl_c), (signal.SIGTERM, self._on_sigterm)):

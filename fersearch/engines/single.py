@@ -1,4 +1,4 @@
-"""Run one trial here: in this very process for a debugger, or again in a fresh one to compare."""
+"""Run one trial here: in this process for a debugger, or again in a fresh one to compare."""
 
 import signal
 import tempfile
@@ -24,7 +24,7 @@ ENDED_WELL = (Reason.DONE, Reason.PRUNED)
 
 @dataclass
 class SingleTrial:
-    """One training in a process of its own, in a folder that vanishes after it."""
+    """One training in a process of its own, in a temporary folder."""
 
     request: TrialRequest
     slot: Slot
@@ -36,25 +36,25 @@ class SingleTrial:
         self.epochs: dict[int, Epoch] = {}
 
     def go(self, take: Callable[[Outcome, Artifacts], None]) -> Outcome:
-        """Train to the end and let `take` have what was kept; FersearchError if that fails."""
+        """Train to the end and pass the kept checkpoint to `take`; FersearchError if that fails."""
         with tempfile.TemporaryDirectory(prefix="fersearch-rerun-") as folder, closing(Pool(self.preload)) as pool:
             process = pool.start(Path(folder, "log"), dict(self.slot.env))
             try:
-                asked = replace(self.request, scratch=str(Path(folder, "run")), artifacts=str(Path(folder, "kept")))
-                process.send({"request": asked.to_json()})
+                request = replace(self.request, scratch=str(Path(folder, "run")), artifacts=str(Path(folder, "kept")))
+                process.send({"request": request.to_json()})
                 outcome = self._follow(process)
             finally:
                 process.kill()
                 process.close()
             if outcome is None:
-                raise FersearchError(f"the process of the rerun died: {_how_it_died(pool, process)}", "try it again")
+                raise FersearchError(f"the process of the rerun died: {_last_output(pool, process)}", "try it again")
             if outcome.reason not in ENDED_WELL:
                 raise FersearchError(f"the rerun ended with {outcome.reason.value}: {outcome.message}")
             take(outcome, Artifacts(Path(folder, "kept")))
         return outcome
 
     def _follow(self, process: Process) -> Outcome | None:
-        """Hear every epoch and let it train on, up to the last that was recorded; None if the process dies."""
+        """Receive every epoch and continue, up to the last recorded one; return None if the process dies."""
         while (message := process.receive()) is not None:
             if "pid" in message:
                 process.pid = message["pid"]
@@ -65,17 +65,17 @@ class SingleTrial:
                 decision = Decision.STOP if epoch.number == self.last else Decision.CONTINUE
                 process.send({"decision": decision})
             elif "outcome" in message:
-                told = message["outcome"]
-                return Outcome(**{**told, "reason": Reason(told["reason"])})
+                outcome = message["outcome"]
+                return Outcome(**{**outcome, "reason": Reason(outcome["reason"])})
         return None
 
 
-def _how_it_died(pool: Pool, process: Process) -> str:
+def _last_output(pool: Pool, process: Process) -> str:
     status = pool.exit_status(process)
     if status is not None and status < 0:
         return f"killed by {signal.Signals(-status).name}"
-    told = process.log.read_text(errors="replace").strip() if process.log.exists() else ""
-    return told.splitlines()[-1] if told else "it said nothing"
+    output = process.log.read_text(errors="replace").strip() if process.log.exists() else ""
+    return output.splitlines()[-1] if output else "it said nothing"
 
 
 def run_in_process(
@@ -86,7 +86,7 @@ def run_in_process(
     stop: Stop,
     watch: Callable[[], None] = lambda: None,
 ) -> Trial | None:
-    """Run one trial in this very process, for a debugger; returns it, None if there is none to run.
+    """Run one trial in this process, for a debugger; return it, or None if there is none to run.
 
     `watch` is called between any two steps; once `stop` is asked for, the trial saves where it is and leaves.
     """

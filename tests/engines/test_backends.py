@@ -36,20 +36,20 @@ def one_gpu(monkeypatch):
 def test_slots_of_this_machine(opened, monkeypatch):
     monkeypatch.setattr(devices, "gpus", list)
     monkeypatch.setattr(devices, "cores", lambda: 4)
-    body = opened(slots=3, threads=2)
-    assert [slot.threads for slot in body.slots] == [2, 2, 2]
+    backend = opened(slots=3, threads=2)
+    assert [slot.threads for slot in backend.slots] == [2, 2, 2]
     assert opened.notes == ["3 slots of 2 threads share 4 cores: trials will wait for each other"]
-    places = body.places(Pool(()), None, None, opened.notes.append, [])
+    places = backend.places(Pool(()), None, None, opened.notes.append, [])
     assert isinstance(places, FixedPlacement)
-    body.lookout(places, pytest.fail).look()
+    backend.monitor(places, pytest.fail).look()
 
 
 def test_auto_packs_by_what_earlier_trials_took(opened, one_gpu, monkeypatch):
     gb = 2**30
     monkeypatch.setattr(backends.nvml, "standing", lambda gpu: Standing(10 * gb, 9 * gb, {}))
-    body = opened(per_gpu="auto")
+    backend = opened(per_gpu="auto")
     done = Trial(0, {"batch_size": 32}, attempts=(Attempt(1, Reason.DONE, facts={"device_mb": 4096.0}),))
-    places = body.places(Pool(()), None, None, opened.notes.append, [done])
+    places = backend.places(Pool(()), None, None, opened.notes.append, [done])
     assert isinstance(places, PackedPlacement)
     like = Trial(1, {"batch_size": 32})
     assert [places.take(like) is not None for _ in range(3)] == [True, True, False]
@@ -60,12 +60,12 @@ def test_auto_packs_by_what_earlier_trials_took(opened, one_gpu, monkeypatch):
 
 
 def test_a_stranger_on_a_gpu_is_noted_before_the_first_trial(opened, one_gpu):
-    body = opened(per_gpu="2")
-    assert len(body.slots) == 2
-    places = body.places(Pool(()), None, None, pytest.fail, [])
-    lookout = body.lookout(places, opened.notes.append)
-    lookout._read = lambda gpu: Standing(10, 5, {2**22 + 1: 5 * 2**30})  # no pid is that high
-    lookout.look()
+    backend = opened(per_gpu="2")
+    assert len(backend.slots) == 2
+    places = backend.places(Pool(()), None, None, pytest.fail, [])
+    monitor = backend.monitor(places, opened.notes.append)
+    monitor._read = lambda gpu: Standing(10, 5, {2**22 + 1: 5 * 2**30})  # no pid is that high
+    monitor.look()
     assert [note.split(" (")[0] for note in opened.notes] == [f"gpu 0 is also used by pid {2**22 + 1}"]
 
 

@@ -49,7 +49,7 @@ def test_a_gpu_that_computes_for_nobody_we_know_is_told():
     assert told(Standing(24 * GB, 24 * GB, {}, None)) == []
 
 
-def test_the_lookout_looks_seldom_and_tells_once(monkeypatch):
+def test_the_monitor_checks_seldom_and_reports_once(monkeypatch):
     monkeypatch.setattr(contention, "process_name", lambda pid: "")
     monkeypatch.setattr(contention, "own_processes", lambda: {1})
     looked, notes, now = [], [], [0.0]
@@ -58,13 +58,13 @@ def test_the_lookout_looks_seldom_and_tells_once(monkeypatch):
         looked.append(gpu)
         return None if gpu == "9" else Standing(24 * GB, 20 * GB, {4711: 0})
 
-    lookout = ContentionMonitor(["0", "9"], notes.append, dict, read, lambda: now[0])
-    lookout.look()
-    lookout.look()
+    monitor = ContentionMonitor(["0", "9"], notes.append, dict, read, lambda: now[0])
+    monitor.look()
+    monitor.look()
     assert looked == ["0", "9"]
     assert notes == [f"gpu 0 is also used by pid 4711: {ADVICE}"]
     now[0] += SELDOM
-    lookout.look()
+    monitor.look()
     assert len(looked) == 4
     assert len(notes) == 1
 

@@ -31,10 +31,10 @@ def test_it_lasts_until_there_is_room_for_twice_as_much(machine: SimpleNamespace
     notes: list[str] = []
     found = Shortage(notes.append)
     assert not found.lasts
-    found.hear({"threads": 1})
+    found.record({"threads": 1})
     assert not found.lasts
-    found.hear(lacking(tmp_path / "not" / "there"))
-    found.hear(lacking(tmp_path / "not" / "there"))
+    found.record(lacking(tmp_path / "not" / "there"))
+    found.record(lacking(tmp_path / "not" / "there"))
     assert found.lasts
     assert notes == [f"the disk is full at {tmp_path / 'not' / 'there'}: no trial starts until there is room"]
     assert set(machine.asked) == {tmp_path}
@@ -46,7 +46,7 @@ def test_it_lasts_until_there_is_room_for_twice_as_much(machine: SimpleNamespace
 
 def test_it_ends_after_a_while_so_that_the_trial_is_tried_again(machine: SimpleNamespace, tmp_path: Path):
     found = Shortage(lambda _: None)
-    found.hear(lacking(tmp_path))
+    found.record(lacking(tmp_path))
     machine.now += PATIENCE - 1
     assert found.lasts
     machine.now += 1
@@ -57,9 +57,9 @@ def test_room_that_proved_to_be_none_is_waited_for_without_looking(machine: Simp
     """As under a quota: the disk has room and the user has none."""
     machine.free = 10**9
     found = Shortage(lambda _: None)
-    found.hear(lacking(tmp_path))
+    found.record(lacking(tmp_path))
     assert not found.lasts
-    found.hear(lacking(tmp_path))
+    found.record(lacking(tmp_path))
     assert found.lasts
     machine.now += PATIENCE
     assert not found.lasts
@@ -68,7 +68,7 @@ def test_room_that_proved_to_be_none_is_waited_for_without_looking(machine: Simp
 def test_the_disk_of_another_node_is_not_looked_at_here(machine: SimpleNamespace, tmp_path: Path):
     machine.free = 10**9
     found = Shortage(lambda _: None)
-    found.hear({**lacking(tmp_path), "node": "another"})
+    found.record({**lacking(tmp_path), "node": "another"})
     assert found.lasts
     machine.now += PATIENCE
     assert not found.lasts

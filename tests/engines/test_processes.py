@@ -36,8 +36,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture
 def dog(clock: Clock) -> Watchdog:
     dog = Watchdog(10.0)
-    dog.said({"request": {"recorded": 0}})
-    dog.heard({"pid": 7})
+    dog.sent({"request": {"recorded": 0}})
+    dog.received({"pid": 7})
     return dog
 
 
@@ -51,28 +51,28 @@ def test_a_silent_process_hangs_once_its_time_is_over(dog, clock):
 def test_every_sign_of_life_counts(dog, clock):
     for word in ({"beat": True}, {"beat": True}, {"pid": 7}):
         assert clock.looks(dog, 9) is None
-        dog.heard(word)
+        dog.received(word)
     assert clock.looks(dog, 9) is None
 
 
 def test_a_process_that_waits_for_its_decision_is_not_silent(dog, clock):
-    dog.heard({"epoch": {"number": 3}})
+    dog.received({"epoch": {"number": 3}})
     assert clock.looks(dog, 100) is None
-    dog.said({"decision": "continue"})
+    dog.sent({"decision": "continue"})
     assert clock.looks(dog, 10) is None
     assert clock.looks(dog, 1).message == "the process gave no sign of life for 10s, after epoch 3"
 
 
 def test_a_word_that_is_no_decision_does_not_end_the_waiting(dog, clock):
-    dog.heard({"epoch": {"number": 3}})
-    dog.said({"leave": True})
+    dog.received({"epoch": {"number": 3}})
+    dog.sent({"leave": True})
     assert clock.looks(dog, 100) is None
 
 
 def test_a_resumed_process_hangs_after_the_epochs_of_earlier_attempts(clock):
     dog = Watchdog(10.0)
-    dog.said({"request": {"recorded": 5}})
-    dog.heard({"pid": 7})
+    dog.sent({"request": {"recorded": 5}})
+    dog.received({"pid": 7})
     assert clock.looks(dog, 11).message.endswith("after epoch 5")
 
 
@@ -85,7 +85,7 @@ def test_a_listener_that_was_asleep_does_not_blame_the_process(dog, clock):
 
 def test_a_process_that_has_not_begun_waits_for_what_its_fork_server_loads(clock):
     dog = Watchdog(10.0)
-    dog.said({"request": {"recorded": 5}})
+    dog.sent({"request": {"recorded": 5}})
     assert clock.looks(dog, PRELOAD) is None
     assert clock.looks(dog, 1).message == "the process gave no sign of life for 10m 00s, before it began"
 

@@ -40,28 +40,28 @@ DRIVER_GONE = (ray.exceptions.RayError, OSError)
 
 
 class Board:
-    """Words from the driver to trials, each by its key, in the order they were said. One actor beside the driver."""
+    """Messages from the driver to trials, by key, in the order sent. One actor beside the driver."""
 
     def __init__(self) -> None:
-        self._words: dict[str, asyncio.Queue[Word | None]] = {}
+        self._queues: dict[str, asyncio.Queue[Word | None]] = {}
         self._packed: dict[str, Any] = {}
 
-    async def say(self, key: str, word: Word) -> None:
-        """Leave a word for a trial."""
-        self._words.setdefault(key, asyncio.Queue()).put_nowait(word)
+    async def send(self, key: str, word: Word) -> None:
+        """Send a message to a trial."""
+        self._queues.setdefault(key, asyncio.Queue()).put_nowait(word)
 
-    async def hear(self, key: str) -> Word | None:
-        """Wait for the next word to a trial; None once nothing more will be said."""
-        words = self._words.get(key)
-        return await words.get() if words else None
+    async def receive(self, key: str) -> Word | None:
+        """Wait for the next message to a trial; None once no more will come."""
+        queue = self._queues.get(key)
+        return await queue.get() if queue else None
 
     async def close(self, key: str) -> None:
-        """Say nothing more to a trial."""
-        if words := self._words.pop(key, None):
-            words.put_nowait(None)
+        """Close the messages to a trial."""
+        if queue := self._queues.pop(key, None):
+            queue.put_nowait(None)
 
     async def packed(self, folder: str) -> list[Any]:
-        """The content of a folder on the driver's node as a Ray object (in a list, so that it is not copied here)."""
+        """Return the content of a folder on the driver's node as a Ray object, in a list to avoid a copy here."""
         if folder not in self._packed:
             self._packed[folder] = asyncio.ensure_future(asyncio.to_thread(lambda: ray.put(pack(Path(folder)))))
         return [await self._packed[folder]]
@@ -85,7 +85,7 @@ class TrialActor(Trainable):
         return True
 
     def step(self) -> Word:
-        """Return the next word of the trial's process."""
+        """Return the next message of the trial's process."""
         try:
             word = self._next()
         except ray.exceptions.RayError:
@@ -112,13 +112,13 @@ class TrialActor(Trainable):
 
     def _next(self) -> Word:
         if self._process is None:
-            order, request = self._hear(), self._hear()
+            order, request = self._receive(), self._receive()
             if not order or not request:
                 return {}
             self._begin(order, request)
         assert self._process is not None
         assert self._pool is not None
-        word = self._heard(self._process, self._pool)
+        word = self._next_message(self._process, self._pool)
         if word is None:
             status, lost = self._pool.exit_status(self._process), self._pool.lost(self._process)
             return {"exited": status, "lost": lost, "failed": self._pool.failed_preloads}
@@ -130,8 +130,8 @@ class TrialActor(Trainable):
             word["failed"] = self._pool.failed_preloads
         return word
 
-    def _heard(self, process: Process, pool: Pool) -> Word | None:
-        """The process's next word that the driver is to hear; of one that hangs, the outcome."""
+    def _next_message(self, process: Process, pool: Pool) -> Word | None:
+        """Return the process's next message for the driver; if it hangs, the outcome."""
         while True:
             if process.connection.poll(LOOK):
                 word = process.receive()
@@ -148,29 +148,29 @@ class TrialActor(Trainable):
             self.cleanup()
             self._preload = order["preload"]
             self._pool = Pool(self._preload, order["hung_after"])
-        asked = request["request"]
-        asked["prepared"] = str(bring(Path(asked["prepared"]), self._fetch, asked.get("prepared_digest", "")))
+        attempt = request["request"]
+        attempt["prepared"] = str(bring(Path(attempt["prepared"]), self._fetch, attempt.get("prepared_digest", "")))
         self._place = place(order["env"])
-        asked["scratch"] = str(moved(asked["scratch"], there, here))
+        attempt["scratch"] = str(moved(attempt["scratch"], there, here))
         self._log = moved(order["log"], there, here)
         self._process = self._pool.start(self._log, {**order["env"], "FERSEARCH_HOME": str(here)})
         self._process.send(request)
         threading.Thread(target=self._pass_on, args=(self._process, self._key), daemon=True).start()
 
     def _pass_on(self, process: Process, key: str) -> None:
-        """Carry the driver's words to the process; once there are no more, it must not go on.
+        """Pass the driver's messages to the process; once there are no more, it must not go on.
 
         An actor that the driver takes for lost may live on for a minute, as when only its raylet died.
         """
         with contextlib.suppress(*DRIVER_GONE):
-            while (word := _answer(self._board.hear.remote(key))) and "kill" not in word:
+            while (word := _answer(self._board.receive.remote(key))) and "kill" not in word:
                 process.send(word)
         if self._process is process:
             process.kill()
 
-    def _hear(self) -> Word | None:
-        heard: Word | None = _answer(self._board.hear.remote(self._key))
-        return heard
+    def _receive(self) -> Word | None:
+        message: Word | None = _answer(self._board.receive.remote(self._key))
+        return message
 
     def _fetch(self, folder: Path) -> bytes:
         content: bytes = _answer(_answer(self._board.packed.remote(str(folder)))[0])
@@ -185,7 +185,7 @@ class TrialActor(Trainable):
 
 
 def failed(error: Exception) -> Outcome:
-    """The outcome of an attempt that could not be begun on this node: no fault of the trial where its disk is full."""
+    """Return the outcome of an attempt that could not begin on this node; a full disk is no fault of the trial."""
     message = f"{type(error).__name__} on node {platform.node()}: {error}"
     trace = "".join(traceback.format_exception(error))
     if isinstance(error, OSError) and error.errno in DISK_FULL:
@@ -196,13 +196,13 @@ def failed(error: Exception) -> Outcome:
 
 
 def place(env: Mapping[str, str]) -> str:
-    """What a trial here shares with others: a GPU of this node, or its cores."""
+    """Return the resource that a trial here shares with others: a GPU of this node, or its cores."""
     gpus = env.get("CUDA_VISIBLE_DEVICES", os.environ.get("CUDA_VISIBLE_DEVICES", ""))
     return f"{platform.node()} {f'gpu {gpus}' if gpus else 'cpu'}"
 
 
 def own_home(order: Word) -> Path:
-    """Where a trial keeps its states and log here: in the driver's home; with artifacts at a URL, in the node's own.
+    """Return the home of a trial's states and log: the driver's, or with artifacts at a URL the node's own.
 
     Raises:
         RayError: this node does not see the driver's home.
@@ -215,18 +215,18 @@ def own_home(order: Word) -> Path:
 
 
 def moved(path: str, there: Path, here: Path) -> Path:
-    """A path in one home as it is in another."""
+    """Return a path of one home translated to another."""
     within = Path(path)
     return here / within.relative_to(there) if within.is_relative_to(there) else within
 
 
-def _answer(asked: "ray.ObjectRef[Any]") -> Any:
-    """What a call of an actor gave."""
-    return ray.get(asked)
+def _answer(reference: "ray.ObjectRef[Any]") -> Any:
+    """Return the result of an actor's call."""
+    return ray.get(reference)
 
 
 def reads(path: str, text: str) -> bool:
-    """Whether a file with this text is found here, at a path or a URL: asked on a node, it tells what is shared."""
+    """Return whether a file with this text is found at a path or URL, seen from this node."""
     folder, _, name = path.rpartition("/")
     with tempfile.TemporaryDirectory() as own, contextlib.suppress(OSError, FersearchError):
         copy = Path(own, name) if is_url(path) else Path(path)
@@ -235,7 +235,7 @@ def reads(path: str, text: str) -> bool:
 
 
 def pack(folder: Path) -> bytes:
-    """The content of a folder, as a tar archive."""
+    """Return the content of a folder, as a tar archive."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         archive.add(folder, arcname=".")

@@ -1,4 +1,4 @@
-"""Joining Ray, quietly: the cluster, what its nodes offer a trial, and whether they share a folder."""
+"""Joining Ray, quietly: the cluster, the resources of its nodes, and whether they share a folder."""
 
 import contextlib
 import logging
@@ -56,7 +56,7 @@ LONGEST_TEMPORARY = 40  # characters of a folder under which Ray's sockets still
 
 @contextlib.contextmanager
 def joined(address: str | None) -> Iterator[Path]:
-    """Be part of a Ray cluster; yields a folder for Ray's own files, removed in the end.
+    """Join a Ray cluster; yield a folder for Ray's own files, removed in the end.
 
     `address` is `local` (start one here, gone afterwards), `auto` or HOST:PORT (a running one). A
     Ray that this process has started already is used, and left running.
@@ -73,13 +73,13 @@ def joined(address: str | None) -> Iterator[Path]:
         if not ray.is_initialized():
             _join(address or os.environ.get("RAY_ADDRESS") or "local", folder)
             left.callback(ray.shutdown)
-            _silence()
-        _hush()
+            _silence_events()
+        _silence_logs()
         yield folder
 
 
 def temporary_folder(left: contextlib.ExitStack) -> Path:
-    """A folder for Ray's files that goes when `left` is closed, its name short enough for the sockets in it."""
+    """Return a folder for Ray's files, removed when `left` is closed; its name is short enough for Unix sockets."""
     usual = tempfile.gettempdir()
     place = usual if len(usual) <= LONGEST_TEMPORARY else "/tmp"
     for old in Path(place).glob(f"{PREFIX}*"):
@@ -94,7 +94,7 @@ def temporary_folder(left: contextlib.ExitStack) -> Path:
 
 
 def _abandoned(folder: Path) -> bool:
-    """Whether the driver that made the folder died without removing it: it held a lock on it."""
+    """Return whether the driver that made the folder died without removing it: it held a lock on it."""
     try:
         with (folder / "lock").open("r+") as held:
             if not fcntl or time.time() - folder.stat().st_mtime < FRESH:
@@ -108,7 +108,7 @@ def _abandoned(folder: Path) -> bool:
 def places(
     count: int | None, per_gpu: PerGpu | None, threads: int | None = None
 ) -> tuple[list[Slot], dict[str, float]]:
-    """The slots of the cluster, and what Ray must give each: so many CPUs, a share of a GPU.
+    """Return the slots of the cluster, and what Ray must give each: so many CPUs, a share of a GPU.
 
     `per_gpu` (default 1) on each GPU, or where there is no GPU as many as the CPUs carry; `count` bounds how
     many. Each has `threads` (default: the CPUs are shared out; one each where there is no GPU).
@@ -141,7 +141,7 @@ def places(
 
 
 def alive() -> list[dict[str, Any]]:
-    """The nodes of the cluster that live."""
+    """Return the live nodes of the cluster."""
     import ray
 
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
@@ -150,7 +150,7 @@ def alive() -> list[dict[str, Any]]:
 
 @contextlib.contextmanager
 def marked(home: Path, artifacts: Path | str) -> Iterator[str]:
-    """Check that every node that can run trials reaches what all must share; yields a marker there that proves so.
+    """Check that every node that can run trials reaches the shared storage; yield a marker there that proves it.
 
     That is the URL of the artifacts, or, where they lie in a folder, the folder and `home`.
 
@@ -178,7 +178,7 @@ def _marker(place: Path | str) -> Iterator[str]:
         remote.put(file, name)
     marker = f"{str(place).rstrip('/')}/{name}"
     try:
-        blind = _blind(marker, token)
+        blind = _nodes_without(marker, token)
         if blind:
             raise FersearchError(
                 f"{place} is not shared with node {', '.join(blind)}, so its resume states and checkpoints "
@@ -190,25 +190,25 @@ def _marker(place: Path | str) -> Iterator[str]:
         remote.remove(name)
 
 
-def _blind(marker: str, token: str) -> list[str]:
-    """The nodes on which the marker is not found."""
+def _nodes_without(marker: str, token: str) -> list[str]:
+    """Return the nodes on which the marker is not found."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     from fersearch.engines.ray.actor import reads
 
     here = ray.get_runtime_context().get_node_id()
-    asked = {}
+    answers = {}
     for node in alive():
         if node["NodeID"] != here and (node["Resources"].get("CPU") or node["Resources"].get("GPU")):
             pinned = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             task = ray.remote(reads).options(num_cpus=0, scheduling_strategy=pinned, max_retries=0)
-            asked[node["NodeID"]] = node["NodeManagerAddress"], task.remote(marker, token)
-    return sorted(name for node, (name, answer) in asked.items() if not _seen(node, answer))
+            answers[node["NodeID"]] = node["NodeManagerAddress"], task.remote(marker, token)
+    return sorted(name for node, (name, answer) in answers.items() if not _found(node, answer))
 
 
-def _seen(node: str, answer: "ray.ObjectRef[bool]") -> bool:
-    """Whether a node found the marker; one that has left the cluster meanwhile runs no trial, so that it need not."""
+def _found(node: str, answer: "ray.ObjectRef[bool]") -> bool:
+    """Return whether a node found the marker; a node that has left the cluster runs no trial and counts as found."""
     import ray
 
     try:
@@ -236,7 +236,7 @@ def _gpu_places(
 
 
 def _share(parts: int) -> float:
-    """One of so many equal parts, in the ten-thousandths that Ray counts in."""
+    """Return one of `count` equal shares, in Ray's units of 1/10,000."""
     return math.floor(10_000 / parts) / 10_000
 
 
@@ -249,7 +249,7 @@ def _join(address: str, folder: Path) -> None:
             "run fersearch on a node of the cluster, with --ray-address auto",
         )
     if address not in ("local", "auto"):
-        _knock(address)
+        _check_address(address)
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address == "local":
         options |= {"include_dashboard": False, "_temp_dir": str(folder)}
@@ -266,7 +266,7 @@ def _join(address: str, folder: Path) -> None:
             ) from error
 
 
-def _knock(address: str) -> None:
+def _check_address(address: str) -> None:
     """Fail in seconds where Ray would wait for minutes."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
@@ -303,14 +303,14 @@ def _sigterm_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _silence() -> None:
-    """Keep news of lost workers off standard output, where Ray prints them whatever it was told."""
+def _silence_events() -> None:
+    """Keep messages about lost workers off standard output, where Ray prints them whatever its settings."""
     from ray._private import worker
 
     worker.print_to_stdstream = lambda *_, **__: None
 
 
-def _hush() -> None:
-    """Keep Ray's own words off the screen: what matters of them comes back with the trials."""
+def _silence_logs() -> None:
+    """Keep Ray's own messages off the screen: what matters of them comes back with the trials."""
     for name in ("ray", "ray.tune", "ray.train", "ray.air"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -44,7 +44,7 @@ def on_ray(
     threads: int | None,
     artifacts: Path | str,
 ) -> Iterator[tuple[list[Slot], Callable[..., Pool]]]:
-    """Join a cluster; yields its slots and what makes a pool of them from the modules to preload.
+    """Join a cluster; yield its slots and a function that makes a pool of them from the modules to preload.
 
     `artifacts` is where checkpoints go, which all nodes must share.
 
@@ -59,7 +59,7 @@ def on_ray(
 
 @dataclass(frozen=True)
 class Room:
-    """What a pool needs of the cluster: trials at once, what each is given, a folder for Ray's files, the marker."""
+    """What a pool needs of the cluster: trials at once, resources of each, a folder for Ray's files, the marker."""
 
     slots: int
     resources: Mapping[str, float]
@@ -79,15 +79,15 @@ class RayProcess(Process):
         self._pool = pool
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Say something to the process; one that is gone is noticed when it is next read."""
-        self._pool.say(self.key, message)
+        """Send a message to the process; a lost process is noticed at the next read."""
+        self._pool.send(self.key, message)
 
     def kill(self) -> None:
-        """End the process and all it started, now."""
-        self._pool.say(self.key, {"kill": True})
+        """Kill the process and all its descendants."""
+        self._pool.send(self.key, {"kill": True})
 
     def close(self) -> None:
-        """Let go of the process: nothing more is said."""
+        """Close the connection to the process."""
         super().close()
         self._pool.drop(self.key)
 
@@ -120,7 +120,7 @@ class RayPool(Pool):
         self._loop = TuneLoop(self._orders, courier, dict(room.resources), room.slots, folder, self._abandoned)
 
     def start(self, log: Path, env: Mapping[str, str]) -> Process:
-        """Order a process that waits for its request.
+        """Request a process that waits for its trial.
 
         Raises:
             FersearchError: Ray has gone.
@@ -138,7 +138,7 @@ class RayPool(Pool):
             "marker": self._room.marker,
         }
         try:
-            ray.get(self._board.say.remote(key, order), timeout=PATIENCE)
+            ray.get(self._board.send.remote(key, order), timeout=PATIENCE)
         except ray.exceptions.RayError as error:
             raise self._gone(error) from None
         if self._loop is None or self._loop.error is not None:
@@ -148,11 +148,11 @@ class RayPool(Pool):
         return RayProcess(ours, log, key, self)
 
     def exit_status(self, process: Process, wait: float = 1.0) -> int | None:  # noqa: ARG002
-        """How a process that closed its connection ended; None if unknown, as when its node is lost."""
+        """Return how a process that closed its connection ended; None if unknown, as when its node is lost."""
         return self._statuses.pop(process.key, None) if isinstance(process, RayProcess) else None
 
     def lost(self, process: Process) -> Lost | None:
-        """What a process was lost with: what its actor said of it, or the actor itself, most likely with its node."""
+        """Return the loss that explains a lost process: as its actor reported, else the actor, likely with its node."""
         return self._lost.pop(process.key, Lost.NODE) if isinstance(process, RayProcess) else None
 
     def close(self) -> None:
@@ -166,10 +166,10 @@ class RayPool(Pool):
                 ray.kill(self._board)
             self._board = None
 
-    def say(self, key: str, word: Mapping[str, Any]) -> None:
-        """Leave a word for a process."""
+    def send(self, key: str, word: Mapping[str, Any]) -> None:
+        """Send a message to a process."""
         if self._board is not None:
-            self._board.say.remote(key, dict(word))
+            self._board.send.remote(key, dict(word))
 
     def drop(self, key: str) -> None:
         """Forget a process."""
@@ -178,7 +178,7 @@ class RayPool(Pool):
             self._board.close.remote(key)
 
     def deliver(self, key: str, word: dict[str, Any] | None) -> None:
-        """Take a process's word, None for the last of a lost one; called from Ray Tune's thread."""
+        """Deliver a process's message, None after the last one; called from Ray Tune's thread."""
         failed = word.pop("failed", {}) if word else {}
         self.failed_preloads |= failed
         if word is None or "exited" in word:
@@ -195,12 +195,12 @@ class RayPool(Pool):
             pipe.close()
 
     def _abandoned(self) -> None:
-        """Ray Tune has ended: no process will say another word."""
+        """Mark every process as lost, since Ray Tune has ended."""
         for key in list(self._pipes):
             self._hang_up(key)
 
     def _gone(self, error: BaseException | None) -> FersearchError:
-        told = f": {str(error).strip().splitlines()[-1]}" if error and str(error).strip() else ""
+        reason = f": {str(error).strip().splitlines()[-1]}" if error and str(error).strip() else ""
         return FersearchError(
-            f"Ray has ended under the study{told}", "what the study has so far is kept: run it again to go on"
+            f"Ray has ended under the study{reason}", "what the study has so far is kept: run it again to go on"
         )

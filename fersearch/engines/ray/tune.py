@@ -1,4 +1,4 @@
-"""Ray Tune's side of a study: a searcher that hands out what the brain asked for, a scheduler that carries epochs.
+"""Ray Tune's side of a study: a searcher that hands out the search's trials, a scheduler that passes on epochs.
 
 Both only pass words on, so Ray's loop never waits for the brain, nor the brain for Ray's loop.
 """
@@ -22,7 +22,7 @@ LULL = 1.0  # seconds in which even a busy driver has the next trial ready: an a
 
 
 class _Single:
-    """One object for Ray Tune's copies and none for its files: a study goes on from its rows, not from those."""
+    """A single object for Ray Tune's copies and no state for its files: a study resumes from its rows."""
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
         return self
@@ -32,7 +32,7 @@ class _Single:
 
 
 class Orders(_Single, Searcher):
-    """Suggests the trials that the brain has handed out, and tells how each Ray trial ended.
+    """Suggests the trials that the search handed out, and reports how each Ray trial ended.
 
     `deliver(key, word)` takes a trial's words, None when its actor was lost.
     """
@@ -45,11 +45,11 @@ class Orders(_Single, Searcher):
         self._freed = 0.0
 
     def put(self, order: dict[str, str] | None) -> None:
-        """Order a trial by its config; None says that no more will come."""
+        """Queue a trial by its config; None says that no more will come."""
         self._waiting.put(order)
 
     def suggest(self, trial_id: str) -> dict[str, str] | str | None:  # type: ignore[override]  # as Ray documents
-        """The next order; waits for one while nothing runs, and for a moment while an actor is free."""
+        """Return the next trial; wait for one while nothing runs, and briefly while an actor is free."""
         lull = max(0.0, self._freed + LULL - time.monotonic())
         try:
             order = self._waiting.get(timeout=lull if self._running else None)
@@ -63,22 +63,22 @@ class Orders(_Single, Searcher):
         return order
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Pass on the last word of a Ray trial; an error means that its actor is lost."""
+        """Pass on the last message of a Ray trial; an error means that its actor is lost."""
         self._freed = time.monotonic()
         key = self._running.pop(trial_id, None)
         if key is not None:
-            told = None if error or not result or "word" not in result else json.loads(result["word"])
-            self._deliver(key, told or None)
+            word = None if error or not result or "word" not in result else json.loads(result["word"])
+            self._deliver(key, word or None)
 
     def save(self, checkpoint_path: str) -> None:
-        """Keep nothing: the study's rows are the truth."""
+        """Save nothing: the study's rows are the truth."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Take nothing back: a study goes on from its rows."""
+        """Restore nothing: a study resumes from its rows."""
 
 
 class Courier(_Single, FIFOScheduler):
-    """Carries each word of a trial to the brain; the brain's answer goes straight to the trial's process."""
+    """Passes each message of a trial to the search, whose answer goes straight to the trial's process."""
 
     _supports_buffered_results = False
 
@@ -87,7 +87,7 @@ class Courier(_Single, FIFOScheduler):
         self._deliver = deliver
 
     def on_trial_result(self, _controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """Pass a word on; a trial that is to stop hears it from the brain, and still hands over its checkpoint."""
+        """Pass on a message; a trial that is to stop learns it from the search, and still hands over its checkpoint."""
         self._deliver(trial.config["key"], json.loads(result["word"]))
         return str(TrialScheduler.CONTINUE)
 
@@ -129,7 +129,7 @@ class TuneLoop:
         self._thread.start()
 
     def join(self, seconds: float) -> None:
-        """Wait for the loop's end, at most so long."""
+        """Wait for the loop's end, at most `seconds`."""
         self._thread.join(seconds)
 
     def _run(self) -> None:

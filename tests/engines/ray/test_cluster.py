@@ -82,7 +82,7 @@ def test_a_cluster_without_room_is_refused(nodes):
 
 
 def test_a_node_that_does_not_see_the_home_is_refused(ray_here, tmp_path, monkeypatch):
-    monkeypatch.setattr(cluster, "_blind", lambda marker, token: ["10.0.0.2"])
+    monkeypatch.setattr(cluster, "_nodes_without", lambda marker, token: ["10.0.0.2"])
     with (
         pytest.raises(FersearchError, match=r"is not shared with node 10\.0\.0\.2") as caught,
         cluster.marked(tmp_path, tmp_path / "artifacts"),
@@ -103,7 +103,7 @@ def test_a_node_that_sees_the_home_may_run_trials(ray_here, tmp_path, monkeypatc
     monkeypatch.setattr(ray, "get_runtime_context", Elsewhere)
     with cluster.marked(tmp_path, tmp_path / "artifacts") as marker:
         assert Path(marker).is_file()
-        assert cluster._blind(str(tmp_path / "no-such-file"), "x")
+        assert cluster._nodes_without(str(tmp_path / "no-such-file"), "x")
     assert not Path(marker).exists()
 
 
