@@ -1,1 +1,1 @@
-"""What keeps an installation in order: garbage collection, and a check of everything that a study needs."""
+"""Maintenance of an installation: garbage collection, and a check of everything that a study needs."""

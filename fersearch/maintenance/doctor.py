@@ -41,7 +41,7 @@ PAGE = Path(__file__).parents[1] / "service" / "web" / "dist" / "index.html"
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at: how it stands, in words and as facts, and what to do about it."""
+    """One check: its status, as text and as facts, and what to do about it."""
 
     name: str
     level: Level
@@ -51,7 +51,7 @@ class Check:
 
 
 def diagnose(*, deep: bool = False, storage: str | None = None) -> list[Check]:
-    """Look at the machine, the packages, the database, the folder of fersearch, plugins and datasets.
+    """Check the machine, the packages, the database, the home folder, plugins and datasets.
 
     Nothing is changed: a database that is not there is not made, an old one is not brought up to date.
 
@@ -75,16 +75,16 @@ def _checks(deep: bool, storage: str | None) -> Iterator[Check]:
 
 
 def _kept(storage: str | None) -> Iterator[Check]:
-    """The database; then, if it could be read, the checkpoints that it names."""
-    seen: list[Checkup] = []
+    """Yield the check of the database; then, if it could be read, of the checkpoints that it names."""
+    checkups: list[Checkup] = []
 
     def database() -> Check:
         check, found = check_database(storage)
-        seen.append(found)
+        checkups.append(found)
         return check
 
     yield guarded("storage", database)
-    for found in seen:
+    for found in checkups:
         yield guarded("checkpoints", lambda found=found: check_checkpoints(found))  # type: ignore[misc]
 
 
@@ -102,7 +102,7 @@ def _components() -> Iterator[Check]:
 
 
 def guarded(name: str, check: Callable[[], Check]) -> Check:
-    """Run a check; an error becomes one that fails, so that the others are still told."""
+    """Run a check; an error becomes a failed check, so that the others are still reported."""
     try:
         return check()
     except FersearchError as error:
@@ -112,143 +112,149 @@ def guarded(name: str, check: Callable[[], Check]) -> Check:
 
 
 def check_folder() -> Check:
-    """FERSEARCH_HOME: whether it may be written, and what room is left."""
+    """Check that FERSEARCH_HOME is writable, and its free space."""
     where = home()
-    there = next(path for path in (where, *where.parents) if path.exists())
-    free, kind = shutil.disk_usage(there).free, file_system(there)
+    parent = next(path for path in (where, *where.parents) if path.exists())
+    free, kind = shutil.disk_usage(parent).free, file_system(parent)
     facts = {"path": str(where), "free_mb": free // MEGABYTE, "file_system": kind}
-    told = f"{where}, {free / GIGABYTE:,.1f} GB free{f' ({kind})' if kind else ''}"
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+    text = f"{where}, {free / GIGABYTE:,.1f} GB free{f' ({kind})' if kind else ''}"
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
         hint = "give permission, or set FERSEARCH_HOME to another folder"
-        return Check("home", "fail", f"{told}, but {there} cannot be written", hint, facts)
+        return Check("home", "fail", f"{text}, but {parent} cannot be written", hint, facts)
     if free < LITTLE:
         hint = "make room: trials fail when the disk is full"
-        return Check("home", "fail" if free < TOO_LITTLE else "warn", told, hint, facts)
-    return Check("home", "ok", told, facts=facts)
+        return Check("home", "fail" if free < TOO_LITTLE else "warn", text, hint, facts)
+    return Check("home", "ok", text, facts=facts)
 
 
 def check_database(storage: str | None) -> tuple[Check, Checkup]:
-    """The database: whether it answers, its schema, a server's clock, SQLite's file system."""
-    found = check_up(database_url(storage))
-    facts = {"url": found.url, "schema": found.schema, "newest": found.newest, "seconds": found.seconds}
-    facts |= {"seconds_ahead": found.ahead, "network_file_system": found.network or None}
-    level, told, hint = _judged(found)
-    return Check("storage", level, f"{found.url}: {told}", hint, facts), found  # type: ignore[arg-type]
+    """Check the database: whether it answers, its schema, a server's clock, SQLite's file system."""
+    checkup = check_up(database_url(storage))
+    facts = {"url": checkup.url, "schema": checkup.schema, "newest": checkup.newest, "seconds": checkup.seconds}
+    facts |= {"seconds_ahead": checkup.ahead, "network_file_system": checkup.network or None}
+    level, text, hint = _assessment(checkup)
+    return Check("storage", level, f"{checkup.url}: {text}", hint, facts), checkup  # type: ignore[arg-type]
 
 
-def check_checkpoints(found: Checkup) -> Check:
-    """Files that no row names, unless they are another database's, and rows whose file is missing."""
+def check_checkpoints(checkup: Checkup) -> Check:
+    """Check for files that no row names, unless another database owns them, and rows without a file."""
     artifacts = Artifacts(artifacts_folder())
     files, owners = artifacts.digests(), artifacts.owners()
-    own = {name: all(owner.database == found.identity for owner in owners.get(name, ())) for name in files}
-    spare = {n: each.bytes for n, each in files.items() if n not in found.kept and own[n] and each.age > YOUNG}
-    missing = [where for digest, where in found.kept.items() if digest not in files]
+    own = {name: all(owner.database == checkup.identity for owner in owners.get(name, ())) for name in files}
+    spare = {n: each.bytes for n, each in files.items() if n not in checkup.kept and own[n] and each.age > YOUNG}
+    missing = [where for digest, where in checkup.kept.items() if digest not in files]
     size, unnamed = sum(each.bytes for each in files.values()), sum(spare.values())
     facts = {"files": len(files), "megabytes": size / MEGABYTE, "missing": [f"{name} {n}" for name, n in missing]}
     facts |= {"unnamed": len(spare), "unnamed_megabytes": unnamed / MEGABYTE}
-    told = f"{len(files):,} files, {size / MEGABYTE:,.0f} MB"
+    text = f"{len(files):,} files, {size / MEGABYTE:,.0f} MB"
     hints = []
     if spare:
-        told += f"; {len(spare):,} of them ({unnamed / MEGABYTE:,.0f} MB) belong to no study of this database"
+        text += f"; {len(spare):,} of them ({unnamed / MEGABYTE:,.0f} MB) belong to no study of this database"
         hints.append("those that no other database of this home needs can go: fersearch checkpoint gc")
     if missing:
-        told += f"; {len(missing):,} are missing, as that of trial {missing[0][1]} of {missing[0][0]}"
+        text += f"; {len(missing):,} are missing, as that of trial {missing[0][1]} of {missing[0][0]}"
         hints.append("restore them from a backup, or set FERSEARCH_HOME to where they are")
-    return Check("checkpoints", "warn" if hints else "ok", told, "\n".join(hints), facts)
+    return Check("checkpoints", "warn" if hints else "ok", text, "\n".join(hints), facts)
 
 
 def check_plugins(registry: Registry) -> Check:
-    """What was loaded, and what could not be."""
+    """Check which plugins were loaded, and which could not be."""
     counts = Counter(kind for kind, _ in registry.components())
     facts = {"counts": dict(counts), "files": [file.path for file in registry.files], "broken": dict(registry.broken)}
-    told = ", ".join(f"{number} {kind}s" for kind, number in counts.items())
+    text = ", ".join(f"{number} {kind}s" for kind, number in counts.items())
     if registry.files:
-        told += f"; from files: {', '.join(file.path for file in registry.files)}"
+        text += f"; from files: {', '.join(file.path for file in registry.files)}"
     if registry.broken:
         broken = "; ".join(registry.broken.values())
-        return Check("plugins", "fail", f"{told}; {broken}", "fix them or take them out", facts)
-    return Check("plugins", "ok", told, facts=facts)
+        return Check("plugins", "fail", f"{text}; {broken}", "fix them or take them out", facts)
+    return Check("plugins", "ok", text, facts=facts)
 
 
 def check_datasets(registry: Registry) -> Check:
-    """Those whose files are here."""
+    """Check which datasets have their files here."""
     needing = [dataset for dataset in registry.datasets.values() if dataset.needs_data]
-    found = {dataset.name: where for dataset in needing if (where := files_of(dataset)) is not None}
+    paths = {dataset.name: where for dataset in needing if (where := files_of(dataset)) is not None}
     built_in = [name for name, dataset in registry.datasets.items() if not dataset.needs_data]
-    told = "; ".join([f"built in: {', '.join(built_in)}", *(f"{name} in {where}" for name, where in found.items())])
-    return Check("datasets", "ok", told, facts={"found": found, "built_in": built_in})
+    text = "; ".join([f"built in: {', '.join(built_in)}", *(f"{name} in {where}" for name, where in paths.items())])
+    return Check("datasets", "ok", text, facts={"found": paths, "built_in": built_in})
 
 
-def _judged(found: Checkup) -> tuple[str, str, str]:
-    if found.schema is None:
-        told = "not there yet" if found.path else "answers, and is empty"
-        return ("warn" if found.network else "ok"), f"{told}; the first study makes it", _network(found)
-    told = f"schema {found.schema}, answers in {found.seconds * 1000:.0f} ms"
-    if found.schema < found.newest:
-        return "warn", told, f"the next command brings it to schema {found.newest}: make a backup before"
-    if found.ahead is not None and abs(found.ahead) > APART:
+def _assessment(checkup: Checkup) -> tuple[str, str, str]:
+    if checkup.schema is None:
+        text = "not there yet" if checkup.path else "answers, and is empty"
+        return ("warn" if checkup.network else "ok"), f"{text}; the first study makes it", _network(checkup)
+    text = f"schema {checkup.schema}, answers in {checkup.seconds * 1000:.0f} ms"
+    if checkup.schema < checkup.newest:
+        return "warn", text, f"the next command brings it to schema {checkup.newest}: make a backup before"
+    if checkup.ahead is not None and abs(checkup.ahead) > APART:
         hint = "set both clocks by NTP: times in the records come from both"
-        return "warn", f"{told}, its clock is {abs(found.ahead):.0f} s {'ahead' if found.ahead > 0 else 'behind'}", hint
-    if found.network:
-        return "warn", f"{told}, on a network file system ({found.network})", _network(found)
-    if found.seconds > SLOW:
-        return "warn", told, "that is slow: look at the server's load and the network between"
-    return "ok", told, ""
+        return (
+            "warn",
+            f"{text}, its clock is {abs(checkup.ahead):.0f} s {'ahead' if checkup.ahead > 0 else 'behind'}",
+            hint,
+        )
+    if checkup.network:
+        return "warn", f"{text}, on a network file system ({checkup.network})", _network(checkup)
+    if checkup.seconds > SLOW:
+        return "warn", text, "that is slow: look at the server's load and the network between"
+    return "ok", text, ""
 
 
-def _network(found: Checkup) -> str:
-    hint = f"SQLite on {found.network} is slow and trusts its locks: take PostgreSQL, or a file on a local disk"
-    return hint if found.network else ""
+def _network(checkup: Checkup) -> str:
+    hint = f"SQLite on {checkup.network} is slow and trusts its locks: take PostgreSQL, or a file on a local disk"
+    return hint if checkup.network else ""
 
 
 def check_host() -> Check:
-    """Its name and clock, as the records of a study will have them."""
+    """Report the host's name and clock, as a study records them."""
     moment = datetime.now(UTC)
     facts = {"host": platform.node(), "platform": platform.platform(), "utc": moment.isoformat(timespec="seconds")}
-    told = f"{facts['host']}, {facts['platform']}, {moment:%Y-%m-%d %H:%M:%S} UTC"
+    text = f"{facts['host']}, {facts['platform']}, {moment:%Y-%m-%d %H:%M:%S} UTC"
     if sys.platform != "linux":
-        return Check("host", "warn", told, "trials are forked on Linux only", facts)
-    return Check("host", "ok", told, facts=facts)
+        return Check("host", "warn", text, "trials are forked on Linux only", facts)
+    return Check("host", "ok", text, facts=facts)
 
 
 def check_python() -> Check:
-    """Python and the packages that decide results."""
-    found = {name: _version(name) for name in (*PACKAGES, "ray", "timm", "opencv-python-headless")}
-    facts = {"python": platform.python_version(), "executable": sys.executable, "packages": found}
-    told = ", ".join([f"Python {facts['python']}", *(f"{name} {number}" for name, number in found.items() if number)])
-    missing = [name for name, number in found.items() if number is None]
+    """Report Python and the packages that decide results."""
+    versions = {name: _version(name) for name in (*PACKAGES, "ray", "timm", "opencv-python-headless")}
+    facts = {"python": platform.python_version(), "executable": sys.executable, "packages": versions}
+    text = ", ".join(
+        [f"Python {facts['python']}", *(f"{name} {number}" for name, number in versions.items() if number)]
+    )
+    missing = [name for name, number in versions.items() if number is None]
     if missing:
         hint = f"install what is missing: {sys.executable} -m pip install {' '.join(missing)}"
-        return Check("packages", "fail", f"{told}; missing: {', '.join(missing)}", hint, facts)
-    return Check("packages", "ok", told, facts=facts)
+        return Check("packages", "fail", f"{text}; missing: {', '.join(missing)}", hint, facts)
+    return Check("packages", "ok", text, facts=facts)
 
 
 def check_device() -> Check:
-    """Cores and GPUs with their free memory, asked of the driver library."""
+    """Report cores and GPUs with their free memory, as the driver library gives them."""
     cores = devices.cores()
     gpus = _gpus()
     facts = {"cores": cores, "gpus": gpus}
     if not gpus and devices.has_mps():
         return Check("devices", "ok", f"Apple's GPU (mps), so 1 trial at once; {cores} cores", facts=facts)
     if not gpus:
-        told = f"no GPU; {cores} cores, so {cores} trials at once"
+        text = f"no GPU; {cores} cores, so {cores} trials at once"
         hint = _why_no_gpu()
-        return Check("devices", "warn" if hint else "ok", told, hint, facts)
+        return Check("devices", "warn" if hint else "ok", text, hint, facts)
     names = [f"GPU {g['index']} {g['name']}, {g['free_mb']:,} of {g['total_mb']:,} MB free" for g in gpus]
-    told = f"{'; '.join(names)}; {cores} cores"
+    text = f"{'; '.join(names)}; {cores} cores"
     busy = [str(gpu["index"]) for gpu in gpus if gpu["total_mb"] - gpu["free_mb"] > BUSY * gpu["total_mb"]]
     if busy:
         others = f"GPU {', '.join(busy)} is in use: choose others by CUDA_VISIBLE_DEVICES, or expect slower trials"
-        return Check("devices", "warn", told, others, facts)
-    return Check("devices", "ok", told, facts=facts)
+        return Check("devices", "warn", text, others, facts)
+    return Check("devices", "ok", text, facts=facts)
 
 
 def check_face_detector() -> Check:
-    """Look for the network that finds faces in photographs, and whether it is whole."""
+    """Check for the network that detects faces in photographs, and its digest."""
     facts = {"path": str(MODEL)}
     if not MODEL.is_file() or file_digest(MODEL) != DIGEST:
-        told = "the face detector is missing or was changed: faces in photographs cannot be found"
-        return Check("face detector", "warn", told, "install fersearch again", facts)
+        text = "the face detector is missing or was changed: faces in photographs cannot be found"
+        return Check("face detector", "warn", text, "install fersearch again", facts)
     return Check("face detector", "ok", str(MODEL), facts=facts)
 
 
@@ -265,15 +271,15 @@ def check_torch() -> Check:
     from fersearch.training.measure import computes
 
     facts = computes()
-    told = f"torch {facts['torch']} computes on {', '.join(facts['devices'])}"
+    text = f"torch {facts['torch']} computes on {', '.join(facts['devices'])}"
     if failures := facts["failures"]:
-        told = "; ".join(f"{name}: {why}" for name, why in failures.items())
+        text = "; ".join(f"{name}: {why}" for name, why in failures.items())
         hint = "install a torch that was built for this GPU and its driver: https://pytorch.org/get-started/locally"
-        return Check("torch", "fail", told, hint, facts)
+        return Check("torch", "fail", text, hint, facts)
     if len(facts["devices"]) == 1 and devices.gpus():
         hint = f"this torch is built for {facts['built_for']}: install one for the GPU's driver"
-        return Check("torch", "fail", f"{told}, but not on the GPU", hint, facts)
-    return Check("torch", "ok", told, facts=facts)
+        return Check("torch", "fail", f"{text}, but not on the GPU", hint, facts)
+    return Check("torch", "ok", text, facts=facts)
 
 
 def _version(name: str) -> str | None:
@@ -284,7 +290,7 @@ def _version(name: str) -> str | None:
 
 
 def _why_no_gpu() -> str:
-    """What to do where a GPU's driver is loaded and still none can be used; empty where there is no driver."""
+    """Return advice where a GPU's driver is loaded and no GPU can be used; empty without a driver."""
     if not NVIDIA_DRIVER.exists():
         return ""
     if not os.environ.get("CUDA_VISIBLE_DEVICES", "all").strip("-1 "):
@@ -293,7 +299,7 @@ def _why_no_gpu() -> str:
 
 
 def _gpus() -> list[dict[str, Any]]:
-    """The GPUs that this process may use: index, name, driver, memory in MB."""
+    """Return the GPUs that this process may use: index, name, driver, memory in MB."""
     names = devices.gpus()
     if not names:
         return []

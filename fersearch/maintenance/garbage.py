@@ -1,4 +1,4 @@
-"""Files that no trial keeps: checkpoints given up or forgotten, and what unfinished work left behind."""
+"""Removal of files that no trial keeps: released or orphaned checkpoints, and remains of unfinished work."""
 
 import os
 import re
@@ -38,7 +38,7 @@ class Heap:
 
 @dataclass
 class Garbage:
-    """What was removed, or would be, by kind.
+    """The removed files, or those that would be removed, by kind.
 
     `released`: checkpoints that a study's keep policy gives up; `orphaned`: checkpoints that no trial
     refers to; `scratch`: states of trials that have ended, here and at the artifacts' URL, or here of no
@@ -57,17 +57,17 @@ class Garbage:
 
     @property
     def files(self) -> int:
-        """How many files of all kinds."""
+        """The number of files of all kinds."""
         return sum(heap.files for heap in self.heaps.values())
 
     @property
     def bytes(self) -> int:
-        """Their size in bytes."""
+        """Their total size in bytes."""
         return sum(heap.bytes for heap in self.heaps.values())
 
 
 def collect_garbage(*, dry_run: bool = False, storage: str | None = None) -> Garbage:
-    """Remove the files that no trial needs, after each study that nobody drives was held to its keep policy.
+    """Remove the files that no trial needs, after applying the keep policy of each study without a driver.
 
     Only what is this database's own goes, and what nobody marked and no database known in FERSEARCH_HOME refers to;
     while one of those cannot be read, what may be its own stays.
@@ -83,36 +83,36 @@ def collect_garbage(*, dry_run: bool = False, storage: str | None = None) -> Gar
         studies = {study.id: study for study in map(store.study, store.study_names())}
         driven = {number for number, study in studies.items() if store.is_driven(study.name)}
         idle = [study for number, study in studies.items() if number not in driven]
-        found = Garbage(store.url, dry_run, tuple(studies[number].name for number in sorted(driven)))
-        given_up = {key: digest for study in idle for key, digest in _given_up(store, study, dry_run).items()}
-        kept = _kept(store, studies.values(), given_up)
+        garbage = Garbage(store.url, dry_run, tuple(studies[number].name for number in sorted(driven)))
+        released = {key: digest for study in idle for key, digest in _released(store, study, dry_run).items()}
+        kept = _kept(store, studies.values(), released)
         spare = {digest: each for digest, each in stored.items() if digest not in kept}
         needed = {digest for digest in spare if neighbours.may_keep(digest, owners.get(digest, set()))}
         alone = {digest: each for digest, each in spare.items() if digest not in needed}
         for each in (
-            *_checkpoints(alone, set(given_up.values()), partial(remove_artifact, store, artifacts)),
+            *_checkpoints(alone, set(released.values()), partial(remove_artifact, store, artifacts)),
             *_unfinished(artifacts),
             *_scratch(store, studies.values(), driven, folders, neighbours),
             *_pushed(store, idle, neighbours),
         ):
-            _take(each, found)
+            _take(each, garbage)
         if not dry_run:
             _disown(artifacts, store, {digest: owners[digest] for digest in needed & owners.keys()})
-        found.unread = neighbours.unread
-    return found
+        garbage.unread = neighbours.unread
+    return garbage
 
 
 def _disown(artifacts: Artifacts, store: Store, owners: Mapping[str, set[Owner]]) -> None:
-    """Take this database's marks from files that others keep, so that they may go once those need them no more."""
-    for digest, those in owners.items():
-        if any(owner.database != store.identity for owner in those):
-            for owner in those:
+    """Remove this database's marks from files that other databases keep, so that they can be removed later."""
+    for digest, others in owners.items():
+        if any(owner.database != store.identity for owner in others):
+            for owner in others:
                 if owner.database == store.identity:
                     artifacts.disown(digest, owner)
 
 
-class _Find(NamedTuple):
-    """Something to remove, unless it is young; `age` in seconds, None where that does not matter."""
+class _Candidate(NamedTuple):
+    """A file to remove, unless it is young; `age` in seconds, None where that does not matter."""
 
     kind: str
     files: int
@@ -121,64 +121,64 @@ class _Find(NamedTuple):
     remove: Callable[[], object]
 
 
-def _take(one: _Find, found: Garbage) -> None:
-    """Count it, and remove it if that was asked for."""
-    if one.age is not None and one.age < YOUNG:
-        found.young += one.files
+def _take(file: _Candidate, garbage: Garbage) -> None:
+    """Count a file, and remove it unless this is a dry run."""
+    if file.age is not None and file.age < YOUNG:
+        garbage.young += file.files
         return
-    if not found.dry_run:
+    if not garbage.dry_run:
         try:
-            one.remove()
+            file.remove()
         except OSError as error:
-            told = f"cannot remove {error.filename}: {error.strerror}"
-            raise FersearchError(told, "give permission, then run it again") from error
-    heap = found.heaps[one.kind]
-    heap.files += one.files
-    heap.bytes += one.bytes
+            message = f"cannot remove {error.filename}: {error.strerror}"
+            raise FersearchError(message, "give permission, then run it again") from error
+    heap = garbage.heaps[file.kind]
+    heap.files += file.files
+    heap.bytes += file.bytes
 
 
-def _given_up(store: Store, study: StudyRow, dry_run: bool) -> dict[tuple[int, int], str]:
-    """The digests of the checkpoints that a study's policy gives up, by study and trial; given up unless `dry_run`."""
+def _released(store: Store, study: StudyRow, dry_run: bool) -> dict[tuple[int, int], str]:
+    """Return the checkpoints that a study's policy releases, by study and trial; release them unless `dry_run`."""
     trials = {trial.number: trial for trial in store.trials(study.id)}
     # What stood on the front of earlier data stays: no trial of the newest is better or worse than it.
     ended = [trial.number for trial in of_data(trials.values(), study.data_digest) if trial.state.ended]
     gone = Keeper(study.spec, study.baseline).released(trials, ended)
-    found = {(study.id, each.number): digest for each in gone if (digest := trials[each.number].checkpoint)}
-    if found and not dry_run:
+    released = {(study.id, each.number): digest for each in gone if (digest := trials[each.number].checkpoint)}
+    if released and not dry_run:
         try:
             with Lease.take(store.database, study.id, study.name) as lease, store.writer(study.id, lease) as writer:
                 for each in gone:
                     writer.release(each)
         except StudyBusy:
             return {}
-    return found
+    return released
 
 
 def _kept(store: Store, studies: Iterable[StudyRow], but: Container[tuple[int, int]]) -> set[str]:
-    """The digests of the checkpoints that trials keep, but for some trials."""
+    """Return the digests of the checkpoints that trials keep, except those of some trials."""
     rows = ((study.id, row) for study in studies for row in store.checkpoints(study.id))
     return {row.digest for number, row in rows if (number, row.trial) not in but}
 
 
 def _checkpoints(
     spare: Mapping[str, Stored], given_up: Container[str], remove: Callable[[str], None]
-) -> Iterator[_Find]:
+) -> Iterator[_Candidate]:
     for digest, (size, age) in spare.items():
         if digest in given_up:
-            yield _Find("released", 1, size, None, partial(remove, digest))
+            yield _Candidate("released", 1, size, None, partial(remove, digest))
         else:
-            yield _Find("orphaned", 1, size, age, partial(remove, digest))
+            yield _Candidate("orphaned", 1, size, age, partial(remove, digest))
 
 
-def _unfinished(artifacts: Artifacts) -> Iterator[_Find]:
+def _unfinished(artifacts: Artifacts) -> Iterator[_Candidate]:
     for name, (size, age) in artifacts.unfinished().items():
-        yield _Find("unfinished", 1, size, age, partial(artifacts.remove_unfinished, name))
+        yield _Candidate("unfinished", 1, size, age, partial(artifacts.remove_unfinished, name))
 
 
 def _scratch(
     store: Store, studies: Iterable[StudyRow], driven: Container[int], folders: Iterable[Path], neighbours: Neighbours
-) -> Iterator[_Find]:
-    """The states of trials that have ended, and, once they are old, of those that no row speaks of."""
+) -> Iterator[_Candidate]:
+    """Yield the states of ended trials, and old ones that no row refers to."""
     own = {study.uid: study for study in studies}
     states: dict[str, dict[int, TrialState]] = {}
     for folder in folders:
@@ -194,8 +194,8 @@ def _scratch(
             yield _folder(folder, known=state is not None)
 
 
-def _pushed(store: Store, idle: Iterable[StudyRow], neighbours: Neighbours) -> Iterator[_Find]:
-    """The states at the artifacts' URL of trials that have ended; those of other databases' studies stay."""
+def _pushed(store: Store, idle: Iterable[StudyRow], neighbours: Neighbours) -> Iterator[_Candidate]:
+    """Yield the states at the artifacts' URL of ended trials; those of other databases' studies stay."""
     place = artifacts_folder()
     if not isinstance(place, str):
         return
@@ -208,18 +208,20 @@ def _pushed(store: Store, idle: Iterable[StudyRow], neighbours: Neighbours) -> I
         heap.files, heap.bytes = heap.files + 1, heap.bytes + listed.bytes
     for (key, number), heap in heaps.items():
         if (key, number) in ended and not neighbours.may_run(key, int(number), Owner(store.identity, key)):
-            yield _Find("scratch", heap.files, heap.bytes, None, Remote(states_url(key, int(number), place)).remove_all)
+            yield _Candidate(
+                "scratch", heap.files, heap.bytes, None, Remote(states_url(key, int(number), place)).remove_all
+            )
 
 
-def _folder(folder: Path, known: bool) -> _Find:
+def _folder(folder: Path, known: bool) -> _Candidate:
     files = [stat for path in folder.rglob("*") if (stat := _stat(path)) is not None]
     newest = max((stat.st_mtime for stat in files), default=0.0)
     age = None if known else time.time() - newest
-    return _Find("scratch", len(files), sum(s.st_size for s in files), age, partial(remove_unlocked, folder))
+    return _Candidate("scratch", len(files), sum(s.st_size for s in files), age, partial(remove_unlocked, folder))
 
 
 def _scratch_folders() -> Iterator[Path]:
-    """The scratch folders of trials: `runs/STUDY/TRIAL`, by a study's random id, or a number as in early versions.
+    """Yield the scratch folders of trials: `runs/STUDY/TRIAL`, by a study's random id, or a number in old versions.
 
     An attempt that did not get its trial's folder has one `runs/STUDY/TRIAL-...` of its own.
     """
@@ -229,7 +231,7 @@ def _scratch_folders() -> Iterator[Path]:
 
 
 def _stat(path: Path) -> os.stat_result | None:
-    """What the disk says of a file; None of a folder, and of what has vanished."""
+    """Return the stat of a file; None for a folder or a vanished file."""
     with suppress(FileNotFoundError):
         return path.stat() if path.is_file() else None
     return None

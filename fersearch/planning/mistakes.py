@@ -20,18 +20,18 @@ class Mistakes:
 
     @contextmanager
     def at(self, key: str) -> Iterator[None]:
-        """Keep a UsageError of the block as a mistake at `key` and go on."""
+        """Record a UsageError of the block as a mistake at `key` and continue."""
         try:
             yield
         except UsageError as error:
             self.add(key, error)
 
     def add(self, key: str, error: FersearchError) -> None:
-        """Keep an error as a mistake at `key`."""
+        """Record an error as a mistake at `key`."""
         self.errors.append((key, error))
 
     def settle(self, file: Path | None = None) -> None:
-        """Raise what was collected: one error as it is, several or a file's together."""
+        """Raise what was collected: a single error unchanged, several or a file's together."""
         lines = [*self.lines, *(mistake(key, error) for key, error in self.errors)]
         if file is not None and lines:
             raise StudyFileError(str(file), lines)

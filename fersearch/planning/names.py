@@ -1,4 +1,4 @@
-"""The names of studies: which are valid, and the one a study gets that is given none."""
+"""Valid names of studies, and default names."""
 
 import re
 import unicodedata
@@ -40,6 +40,6 @@ def default_name(request: StudyRequest, names: Sequence[str]) -> str:
 
 
 def _named(text: str) -> str:
-    """Return what of a text can name a study: letters of any script, digits and `NAME_SIGNS`, the rest as `-`."""
+    """Return a text as a study name: letters of any script, digits and `NAME_SIGNS`, the rest as `-`."""
     kept = (c if c in NAME_SIGNS or c.isdecimal() or unicodedata.category(c)[0] in "LM" else "-" for c in text)
     return re.sub(r"\.{2,}", ".", "".join(kept))

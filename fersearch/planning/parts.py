@@ -1,4 +1,4 @@
-"""What a request names: its architecture and weights, its datasets and their options, its objectives."""
+"""The components that a request names: its architecture and weights, its datasets and options, its objectives."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -50,7 +50,7 @@ def whole_path(weights: str | None, architecture: Architecture | None) -> str | 
 
 
 def dataset_source(dataset: Dataset, request: StudyRequest, mistakes: Mistakes) -> tuple[Path | None, dict[str, Value]]:
-    """Return where the dataset's files are, whatever its name leads to later, and the dataset's options."""
+    """Return the path of the dataset's files, independent of later changes to its name, and its options."""
     source = None
     with mistakes.at("data"):
         source = _source(dataset, request.data)
@@ -67,7 +67,7 @@ def _source(dataset: Dataset, given: Path | None) -> Path | None:
 
 
 def dataset_options(dataset: Dataset, given: Mapping[str, str], mistakes: Mistakes) -> dict[str, Value]:
-    """Return each option of a dataset with its one value: the one given, else its default."""
+    """Return the value of each option of a dataset: the given one, else its default."""
     values: dict[str, Value] = {}
     for name, text in given.items():
         with mistakes.at(f"dataset.options.{name}"):

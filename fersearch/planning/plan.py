@@ -1,4 +1,4 @@
-"""Make a checked StudySpec of what a command or a study file asks for; all mistakes are reported at once."""
+"""Making a checked StudySpec from a command or a study file; all mistakes are reported at once."""
 
 from collections.abc import Sequence
 from pathlib import Path

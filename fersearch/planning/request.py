@@ -1,4 +1,4 @@
-"""What a study is asked to do, before it is checked."""
+"""The request for a study, before it is checked."""
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class StudyRequest:
-    """What a study is asked to do, as it was given; None where nothing was.
+    """The request for a study as given; None where nothing was.
 
     `settings` and `dataset_options` are texts in the language of `--set`. `lenient` names settings of a
     file that flags were given over: they are left out where the flags made them inapplicable.

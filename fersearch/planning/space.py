@@ -1,4 +1,4 @@
-"""The space of a study: what its components and the recipe offer, narrowed by its settings."""
+"""The space of a study: the dimensions of its components and the recipe, narrowed by its settings."""
 
 from collections.abc import Container, Mapping
 

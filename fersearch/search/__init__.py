@@ -1,4 +1,4 @@
-"""Who decides: `Search` proposes, judges and records; engines only run what it hands out.
+"""The search: `Search` proposes, decides and records; engines only run what it hands out.
 
 Importing this room loads numpy and not Optuna, which `make_sampler` and `fersearch.search.optuna_sampler` load.
 """

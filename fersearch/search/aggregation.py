@@ -1,4 +1,4 @@
-"""Which of a trial's recorded numbers count: for its record, and for the sampler."""
+"""The aggregation of a trial's recorded epochs, for its record and for the sampler."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,12 @@ Metrics = Mapping[str, Metric]
 
 
 def planned_epochs(params: Params, otherwise: int) -> int:
-    """The epochs that a configuration asks for; `otherwise` where its space has no such dimension."""
+    """Return the number of epochs of a configuration; `otherwise` if its space has no such dimension."""
     return int(params.get("epochs", otherwise))
 
 
 def max_epochs(space: Space) -> int:
-    """The most epochs that any configuration of a space asks for; 1 if it does not say."""
+    """Return the most epochs of any configuration of a space; 1 if it has no such dimension."""
     if "epochs" not in space:
         return 1
     dimension = space["epochs"]
@@ -26,33 +26,33 @@ def max_epochs(space: Space) -> int:
 
 
 def projected(value: float, metric: Metric | None, epoch: int, planned: int) -> float:
-    """The value at the full budget of `planned` epochs: grown in proportion if it is cumulative, as it is otherwise."""
+    """Return the value projected to the full budget of `planned` epochs if it is cumulative, else the value itself."""
     return value * planned / epoch if metric is not None and metric.cumulative else value
 
 
 def best_epoch(epochs: Mapping[int, Epoch], first: Objective) -> int | None:
-    """The number of the best epoch by an objective, the earliest of equals; None if it is nowhere defined."""
+    """Return the number of the best epoch by an objective, the earliest of equals; None if it is never defined."""
     losses = {n: first.loss(epoch.values.get(first.metric, math.nan)) for n, epoch in epochs.items()}
     defined = {n: loss for n, loss in losses.items() if math.isfinite(loss)}
     return min(defined, key=lambda n: (defined[n], n), default=None)
 
 
 def by_round(epochs: Mapping[int, Epoch]) -> dict[int, dict[int, Epoch]]:
-    """A trial's epochs by round and number; a round cut off on its way is left out where another was whole."""
-    found: dict[int, dict[int, Epoch]] = {}
+    """Return a trial's epochs by round and number, without an incomplete round where another is complete."""
+    rounds: dict[int, dict[int, Epoch]] = {}
     for number, epoch in sorted(epochs.items()):
-        found.setdefault(epoch.round, {})[number] = epoch
-    whole = {number: own for number, own in found.items() if any(epoch.last for epoch in own.values())}
-    return whole or found
+        rounds.setdefault(epoch.round, {})[number] = epoch
+    whole = {number: own for number, own in rounds.items() if any(epoch.last for epoch in own.values())}
+    return whole or rounds
 
 
 def round_values(epochs: Mapping[int, Epoch], first: Objective, metrics: Metrics) -> list[dict[str, float]]:
-    """The values of each round: those of its best epoch by the first objective, costs of the whole round."""
+    """Return the values of each round: those of its best epoch by the first objective, costs of the whole round."""
     return [_kept_values(own, best_epoch(own, first), metrics) for own in by_round(epochs).values()]
 
 
 def trial_values(epochs: Mapping[int, Epoch], kept: int | None, first: Objective, metrics: Metrics) -> dict[str, float]:
-    """The values a trial is known by: those of its kept epoch; costs of the whole trial from its last one.
+    """Return a trial's values: those of its kept epoch; costs of the whole trial from its last one.
 
     Of a trial with several rounds every value is the mean over the rounds, and `NAME_std` beside it their standard
     deviation (of a sample). Numbers that are not finite are left out: a metric that is undefined has no value.
@@ -62,13 +62,13 @@ def trial_values(epochs: Mapping[int, Epoch], kept: int | None, first: Objective
     if len(by_round(epochs)) == 1:
         return _kept_values(epochs, kept or best_epoch(epochs, first), metrics)
     rounds = round_values(epochs, first, metrics)
-    found: dict[str, float] = {}
+    means: dict[str, float] = {}
     for name in dict.fromkeys(name for values in rounds for name in values):
-        known = [values[name] for values in rounds if name in values]
-        found[name] = mean(known)
-        if len(known) > 1:
-            found[f"{name}_std"] = stdev(known)
-    return found
+        numbers = [values[name] for values in rounds if name in values]
+        means[name] = mean(numbers)
+        if len(numbers) > 1:
+            means[f"{name}_std"] = stdev(numbers)
+    return means
 
 
 def _kept_values(epochs: Mapping[int, Epoch], kept: int | None, metrics: Metrics) -> dict[str, float]:
@@ -80,15 +80,15 @@ def _kept_values(epochs: Mapping[int, Epoch], kept: int | None, metrics: Metrics
 
 
 def undefined(values: Mapping[str, float], objectives: Sequence[Objective]) -> str:
-    """One line that names the objectives without a finite value; empty if all have one."""
+    """Return one line that names the objectives without a finite value; empty if all have one."""
     names = [objective.metric for objective in objectives if not math.isfinite(values.get(objective.metric, math.nan))]
     return f"no finite value of {', '.join(names)}" if names else ""
 
 
-def told_values(
+def sampler_values(
     trial: Trial, objectives: Sequence[Objective], metrics: Metrics, in_rounds: bool = False
 ) -> list[float] | None:
-    """What the sampler hears of a trial that ended; None stands for a failure.
+    """Return the values that the sampler gets of a trial that ended; None stands for a failure.
 
     A pruned trial is told as it was measured, with cumulative costs projected to its full
     budget: told with what it had spent it would look cheaper than it is. A trial stopped between

@@ -1,4 +1,4 @@
-"""The brain of a study: it decides what is tried, judges every epoch, and says what becomes of each trial.
+"""The search of a study: it proposes trials, decides after every epoch, and assigns each trial its final state.
 
 Engines run trials and call three verbs: `ask`, `record`, `finish`. The brain owns the sampler,
 the pruner and the retry table, and it alone tells the writer what to keep.
@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from fersearch.components import Metric
-from fersearch.search.aggregation import best_epoch, max_epochs, planned_epochs, told_values, trial_values, undefined
+from fersearch.search.aggregation import best_epoch, max_epochs, planned_epochs, sampler_values, trial_values, undefined
 from fersearch.search.front import Keeper, front
 from fersearch.search.pruner import Verdict
-from fersearch.search.retries import PATIENCE, is_told, next_state, suspected, times_disk_failed
+from fersearch.search.retries import PATIENCE, is_reported, next_state, suspected, times_disk_failed
 from fersearch.search.samplers import make_pruner, make_sampler
 from fersearch.study import StudySpec
 from fersearch.trial import Attempt, Decision, Epoch, Lost, Outcome, Reason, Trial, TrialState, of_data
@@ -21,39 +21,39 @@ _CALLED = {Lost.DRIVER: "the driver", Lost.SERVER: "the fork server", Lost.NODE:
 
 
 class Writer(Protocol):
-    """Where the brain's record goes."""
+    """The destination of the search's records."""
 
     def add_trial(self, trial: Trial) -> None:
-        """Keep a new trial."""
+        """Store a new trial."""
 
     def start_attempt(self, number: int, attempt: Attempt) -> None:
-        """Keep an attempt that begins, or whose process is known; the trial runs."""
+        """Store an attempt that begins, or whose process is known; the trial is running."""
 
     def record(self, number: int, attempt: int, epoch: Epoch) -> None:
-        """Keep an epoch of an attempt, and that it has come so far; the same epoch again changes nothing."""
+        """Store an epoch of an attempt; the same epoch again changes nothing."""
 
     def end_attempt(self, trial: Trial, attempt: Attempt, facts: Mapping[str, Any]) -> None:
-        """Keep how an attempt ended and the trial as it stands then, and soon."""
+        """Store how an attempt ended and the trial's state after it, and soon."""
 
     def update_trial(self, trial: Trial) -> None:
-        """Keep the trial as it stands now."""
+        """Store the trial in its current state."""
 
     def release(self, trial: Trial) -> None:
-        """Keep that an ended trial has given up its checkpoint."""
+        """Record that an ended trial has released its checkpoint."""
 
     def forget_epochs(self, number: int, attempt: int) -> None:
-        """Forget the epochs that attempts of a trial before this one recorded."""
+        """Delete the epochs that earlier attempts of a trial recorded."""
 
     def front_changed(self, numbers: Sequence[int]) -> None:
-        """Keep that other trials stand on the front now, best first."""
+        """Record the trials that are on the front now, best first."""
 
 
 class StudyLike(Protocol):
-    """A study's row, as far as the brain reads it."""
+    """The part of a study's row that the search reads."""
 
     @property
     def spec(self) -> StudySpec:
-        """What the study was asked to do."""
+        """The study's specification."""
 
 
 class Search:
@@ -108,7 +108,7 @@ class Search:
         self._front = [trial.number for trial in self.front()]
 
     def ask(self) -> Trial | None:
-        """Hand out a trial, now running: one that waits first, else a new one; None if there is nothing to run now."""
+        """Return a trial, now running: a waiting one first, else a new one; None if there is nothing to run now."""
         if self.ended + len(self.running) >= self.spec.budget.trials:
             return None
         trial = self._trials[min(waiting)] if (waiting := self._numbers[TrialState.WAITING]) else self._new()
@@ -123,14 +123,14 @@ class Search:
         return trial
 
     def started(self, number: int, pid: int, log: str) -> None:
-        """Note which process runs a trial's attempt, and the file that takes its output."""
+        """Record which process runs a trial's attempt, and its log file."""
         trial = self._trials[number]
         attempt = replace(trial.attempts[-1], pid=pid, log=log)
         self._keep(replace(trial, attempts=(*trial.attempts[:-1], attempt)))
         self._writer.start_attempt(number, attempt)
 
     def saved(self, number: int) -> None:
-        """Note that a trial's attempt has saved a state to go on from."""
+        """Record that a trial's attempt has saved a state to resume from."""
         trial = self._trials[number]
         if trial.state is not TrialState.RUNNING or trial.attempts[-1].facts.get("saved"):
             return
@@ -139,7 +139,7 @@ class Search:
         self._writer.start_attempt(number, attempt)
 
     def record(self, number: int, epoch: Epoch) -> Decision:
-        """Keep an epoch and say whether the trial trains on. A trial that is not running any more is told to stop."""
+        """Record an epoch and decide whether the trial trains on."""
         trial = self._trials[number]
         if trial.state is not TrialState.RUNNING:
             return Decision.STOP
@@ -157,21 +157,21 @@ class Search:
         return Decision.STOP if verdict.stop and not over else Decision.CONTINUE
 
     def finish(self, number: int, outcome: Outcome, seconds: float) -> Trial:
-        """End a trial's attempt after `seconds` of wall time; returns the trial as it stands now."""
+        """End a trial's attempt after `seconds` of wall time; return the trial in its new state."""
         trial = self._close(self._trials[number], outcome, seconds)
         if trial.state.ended:
             in_rounds = self.spec.protocol.in_rounds
-            self._sampler.tell(number, told_values(trial, self.spec.objectives, self._metrics, in_rounds))
+            self._sampler.tell(number, sampler_values(trial, self.spec.objectives, self._metrics, in_rounds))
         return trial
 
     @property
     def trials(self) -> list[Trial]:
-        """Every trial as it stands now, by number."""
+        """Every trial in its current state, by number."""
         return list(self._trials.values())
 
     @property
     def running(self) -> set[int]:
-        """The numbers of the trials that are handed out."""
+        """The numbers of the running trials."""
         return set(self._numbers[TrialState.RUNNING])
 
     @property
@@ -193,20 +193,20 @@ class Search:
         return over or self.ended >= self.spec.budget.trials
 
     def front(self) -> list[Trial]:
-        """The Pareto front so far."""
+        """Return the Pareto front so far."""
         return front(self._compared_trials(), self.spec.objectives, self._baseline)
 
     def _compared_trials(self) -> list[Trial]:
-        """The trials whose values can be compared: those that saw the study's data as it is now."""
+        """Return the trials whose values can be compared: those that saw the study's data as it is now."""
         return of_data(self._trials.values(), self._data_digest)
 
     def _as_sampled(self, trial: Trial) -> Trial:
-        """A trial as the sampler is told of it: of one that ended on other data only that it was there."""
+        """Return a trial as the sampler sees it: one that ended on other data has only its parameters."""
         is_foreign = trial.state.ended and not trial.saw(self._data_digest)
         return Trial(trial.number, {}, TrialState.FAILED) if is_foreign else trial
 
     def _begun_again(self, trial: Trial, attempt: Attempt) -> Trial:
-        """A trial that waited and is to see other data now, as new but for its attempts; and written so."""
+        """Return a waiting trial reset for other data, with its attempts kept, and store it."""
         self._history.forget(trial.number)
         trial = replace(trial, data_digest=self._data_digest, epochs=0, kept_epoch=None, values={}, verdict={})
         self._writer.update_trial(trial)
@@ -214,7 +214,7 @@ class Search:
         return trial
 
     def _new(self) -> Trial | None:
-        """A new trial, waiting; None if the budget has no room for one or the space holds no other."""
+        """Return a new waiting trial; None if the budget is used up or the space holds no other."""
         if len(self._trials) >= self.spec.budget.trials:
             return None
         number = self._next
@@ -227,7 +227,7 @@ class Search:
         return trial
 
     def _close(self, trial: Trial, outcome: Outcome, seconds: float | None) -> Trial:
-        """The trial after its open attempt has ended, kept and written."""
+        """Close the trial's open attempt, store it and return the trial."""
         outcome = self._sound(trial, outcome)
         attempt = replace(
             trial.attempts[-1],
@@ -244,7 +244,7 @@ class Search:
                 f"trial {trial.number} was running the last {PATIENCE} times that {_CALLED[suspect]} died: "
                 f"it may be what ends it; see: fersearch trial show {self.spec.name} {trial.number}"
             )
-        if is_told(times := times_disk_failed(attempts)):
+        if is_reported(times := times_disk_failed(attempts)):
             self._note(
                 f"trial {trial.number} was lost {times} times in a row for want of its disk and is tried again until "
                 f"there is room ({outcome.message}): make room, or go on with another FERSEARCH_HOME"
@@ -262,21 +262,21 @@ class Search:
         return trial
 
     def _announce_front(self) -> None:
-        """Write which trials stand on the front where that has changed."""
+        """Record which trials are on the front if that has changed."""
         before, self._front = self._front, [trial.number for trial in self.front()]
         if before != self._front:
             self._writer.front_changed(self._front)
 
     def _released(self, ended: Iterable[int]) -> dict[int, str]:
-        """Take the checkpoints from those who must release them now; returns the digests by trial."""
-        found = self._keeper.released(self._trials, ended)
-        digests = {trial.number: self._trials[trial.number].checkpoint or "" for trial in found}
-        for trial in found:
+        """Remove the checkpoints of trials that must release them; return the digests by trial."""
+        released = self._keeper.released(self._trials, ended)
+        digests = {trial.number: self._trials[trial.number].checkpoint or "" for trial in released}
+        for trial in released:
             self._keep(trial)
         return digests
 
     def _give_up(self, released: Mapping[int, str], written: Container[int] = ()) -> None:
-        """Write the trials that released their checkpoints, but for those written already; then discard the files."""
+        """Store the trials that released their checkpoints, unless already stored; then discard the files."""
         for number in released:
             if number not in written:
                 self._writer.release(self._trials[number])
@@ -284,7 +284,7 @@ class Search:
             self._discard(digest)
 
     def _sound(self, trial: Trial, outcome: Outcome) -> Outcome:
-        """The outcome; infeasible where a trial is done and an objective has no finite value."""
+        """Return the outcome; infeasible where a trial is done and an objective has no finite value."""
         if outcome.reason is not Reason.DONE:
             return outcome
         missing = undefined(self._values(trial, outcome), self.spec.objectives)
@@ -302,7 +302,7 @@ class Search:
         return outcome.kept_epoch or best_epoch(self._history.of(trial.number), self.spec.objectives[0])
 
     def _compared(self, epoch: Epoch, history: Mapping[int, Epoch]) -> Epoch | None:
-        """What the pruner compares: the epoch; under folds or repeats the mean of the rounds so far, as one ends."""
+        """Return what the pruner compares: the epoch, or at the end of a round the mean of the rounds so far."""
         if self._rounds == 1:
             return epoch
         if not epoch.last:
@@ -322,7 +322,7 @@ class Search:
         self._next = max(self._next, trial.number + 1)
 
     def _recall(self, trial: Trial, epochs: Sequence[Epoch]) -> None:
-        """Take in a trial's rows: the pruner hears its epochs, and those of an unfinished one are held.
+        """Load a trial's rows: the pruner gets its epochs, and those of an unfinished trial are kept.
 
         What a trial did on other data is not compared with anything.
         """
@@ -341,8 +341,8 @@ class Search:
 
     def _release(self) -> None:
         """End the open attempts of trials that a dead driver left running."""
-        told = "the driver ended while the trial was running"
-        outcome = Outcome(Reason.INTERRUPTED, told, facts={"lost": Lost.DRIVER.value})
+        message = "the driver ended while the trial was running"
+        outcome = Outcome(Reason.INTERRUPTED, message, facts={"lost": Lost.DRIVER.value})
         for number in sorted(self.running):
             trial = self._trials[number]
             if trial.attempts and trial.attempts[-1].reason is None:
@@ -363,19 +363,19 @@ class History:
         self._epochs: dict[int, dict[int, Epoch]] = {}
 
     def load(self, number: int, epochs: Iterable[Epoch]) -> None:
-        """Take what was recorded of a trial before."""
+        """Load the earlier epochs of a trial."""
         for epoch in sorted(epochs, key=lambda epoch: epoch.number):
             self.add(number, epoch)
 
     def add(self, number: int, epoch: Epoch) -> None:
-        """Take an epoch; those after it are forgotten."""
+        """Add an epoch and drop those after it."""
         known = self._epochs.setdefault(number, {})
         for stale in [n for n in known if n > epoch.number]:
             del known[stale]
         known[epoch.number] = replace(epoch, confusion=None)
 
     def of(self, number: int) -> Mapping[int, Epoch]:
-        """The trial's epochs by number."""
+        """Return the trial's epochs by number."""
         return self._epochs.get(number, {})
 
     def forget(self, number: int) -> None:
@@ -384,5 +384,5 @@ class History:
 
 
 def reached(attempt: Attempt, epoch: int) -> Attempt:
-    """The attempt after it has recorded an epoch."""
+    """Return the attempt after it has recorded an epoch."""
     return replace(attempt, first_epoch=attempt.first_epoch or epoch, last_epoch=epoch)

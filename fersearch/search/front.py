@@ -1,4 +1,4 @@
-"""The trials on a study's Pareto front, and whose checkpoints its keep policy keeps."""
+"""The trials on a study's Pareto front, and the checkpoints that its keep policy retains."""
 
 import math
 from bisect import insort
@@ -19,7 +19,7 @@ def front(
     baseline: Mapping[str, float],
     constraints: Sequence[Constraint] = (),
 ) -> list[Trial]:
-    """The non-dominated complete trials, best first by the first objective, then the next ones, then number.
+    """Return the non-dominated complete trials, best first by the first objective, then the next ones, then number.
 
     `baseline` holds what always naming the commonest class scores on each predictive metric; a
     trial that is no better than that by the first predictive objective does not stand on the
@@ -38,12 +38,12 @@ def front(
 
 
 def losses(trial: Trial, objectives: Sequence[Objective]) -> list[float]:
-    """The trial's objectives as numbers to minimise."""
+    """Return the trial's objectives as numbers to minimise."""
     return [objective.loss(trial.values[objective.metric]) for objective in objectives]
 
 
 def beats_baseline(trial: Trial, objectives: Sequence[Objective], baseline: Mapping[str, float]) -> bool:
-    """Whether the trial is better than the baseline by its first predictive objective (true if there is none)."""
+    """Return whether the trial beats the baseline by its first predictive objective; True if there is none."""
     for objective in objectives:
         if objective.metric in baseline:
             bar = objective.loss(baseline[objective.metric])
@@ -54,15 +54,15 @@ def beats_baseline(trial: Trial, objectives: Sequence[Objective], baseline: Mapp
 def kept(
     trials: Iterable[Trial], keep: Keep, objectives: Sequence[Objective], baseline: Mapping[str, float]
 ) -> set[int]:
-    """The numbers of the trials whose checkpoints a policy keeps.
+    """Return the numbers of the trials whose checkpoints a policy retains.
 
     Whatever a study does after its end starts from the best of its front, so that one is among them
     under every policy: the N best are counted from those that beat the baseline, then from the rest.
     """
-    found = list(trials)
+    candidates = list(trials)
     if keep.which == "all":
-        return {trial.number for trial in found}
-    able = [trial for trial in found if _able(trial, objectives)]
+        return {trial.number for trial in candidates}
+    able = [trial for trial in candidates if _able(trial, objectives)]
     if keep.which == "best":
         placed = sorted(_place(trial, objectives, baseline) for trial in able)
         return {number for *_, number in placed[: keep.most]}
@@ -71,7 +71,7 @@ def kept(
 
 
 class Keeper:
-    """Says which checkpoints a study releases, from one trial that ends to the next.
+    """Determines which checkpoints a study releases, from one ended trial to the next.
 
     A trial that is not kept is never kept again, since others only join: each new one is compared with those that
     stand, however many have ended. What stands is what `kept` says of all trials.
@@ -84,7 +84,7 @@ class Keeper:
         self._holding: set[int] = set()
 
     def released(self, trials: Mapping[int, Trial], ended: Iterable[int]) -> list[Trial]:
-        """The trials that release their checkpoints now that those of `ended` have ended, as they are after that.
+        """Return the trials, updated, that release their checkpoints now that those of `ended` have ended.
 
         One that was stopped early is among them even where it made no checkpoint, knowing the policy.
         """
@@ -136,7 +136,7 @@ class _Front:
         return {number for number in left if number != self._best[1] and number not in self._numbers}
 
     def _beaten(self, trial: Trial, own: list[float]) -> list[int]:
-        """Put a trial on the front if it belongs there; returns those that it beats."""
+        """Add a trial to the front if it belongs there; return those that it dominates."""
         if not beats_baseline(trial, self._objectives, self._baseline):
             return []
         point = np.asarray(own)

@@ -1,4 +1,4 @@
-"""How much each parameter decides of an objective, by Optuna's evaluators."""
+"""The importance of each parameter for an objective, by Optuna's evaluators."""
 
 import warnings
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ MOST = 200
 
 
 def importances(spec: StudySpec, trials: Sequence[Trial]) -> tuple[str, list[dict[str, float]]] | None:
-    """The method, and for each objective the share of each parameter, the largest first; None with too few trials.
+    """Return the method and each objective's importances, largest first; None with too few trials.
 
     Only parameters that every complete trial has, and that vary, are weighed. Sources: fANOVA, Hutter et al. 2014;
     PED-ANOVA, Watanabe et al. 2023 (arXiv:2304.10255).
@@ -30,8 +30,8 @@ def importances(spec: StudySpec, trials: Sequence[Trial]) -> tuple[str, list[dic
     if len(complete) < FEWEST or not names:
         return None
     fanova = len(complete) <= MOST
-    found = [_weighed(study, place, names, fanova) for place in range(len(spec.objectives))]
-    return ("fANOVA" if fanova else "PED-ANOVA"), found
+    shares = [_weighed(study, place, names, fanova) for place in range(len(spec.objectives))]
+    return ("fANOVA" if fanova else "PED-ANOVA"), shares
 
 
 def _weighed(study: optuna.Study, place: int, names: list[str], fanova: bool) -> dict[str, float]:
@@ -47,6 +47,6 @@ def _weighed(study: optuna.Study, place: int, names: list[str], fanova: bool) ->
 
 
 def _shared(trials: Sequence[FrozenTrial]) -> list[str]:
-    """The parameters that all of some trials have and in which they differ."""
+    """Return the parameters that all of the trials have and whose values differ."""
     names = set.intersection(*(set(trial.params) for trial in trials)) if trials else set()
     return sorted(name for name in names if len({repr(trial.params[name]) for trial in trials}) > 1)

@@ -1,4 +1,4 @@
-"""Proposes configurations with Optuna's samplers. The only file that knows Optuna; importing it loads Optuna.
+"""Proposals of configurations by Optuna's samplers. The only file that imports Optuna.
 
 Optuna's study lives in memory and is rebuilt from our trials. Each proposal is drawn by a new
 sampler seeded from (study seed, trial number), so it depends on the record alone and not on how
@@ -36,13 +36,13 @@ POPULATION = 16
 
 
 class OptunaSampler:
-    """A sampler that goes on from any trials as if it had proposed them itself.
+    """A sampler that continues from any trials as if it had proposed them itself.
 
-    `told` gives the values that the sampler hears of a trial that ended, None for a failure.
+    `values_of` gives the objectives' values of a trial that ended, None for a failure.
     Trials must be numbered from 0 without gaps.
     """
 
-    def __init__(self, spec: StudySpec, trials: Iterable[Trial], told: Told) -> None:
+    def __init__(self, spec: StudySpec, trials: Iterable[Trial], values_of: Told) -> None:
         lookup("sampler", spec.sampler, _SAMPLERS)
         self.exhausted = False
         self._spec = spec
@@ -54,22 +54,22 @@ class OptunaSampler:
         (self._study_id,) = (study._study_id for study in self._storage.get_all_studies())
         self._began = datetime.now()  # Optuna wants a trial to have begun; it compares nothing by that
         self._ids: dict[int, int] = {}
-        self._taken: set[frozenset[tuple[str, Value]]] = set()
+        self._proposed: set[frozenset[tuple[str, Value]]] = set()
         for trial in sorted(trials, key=lambda trial: trial.number):
-            self._restore(trial, told)
+            self._restore(trial, values_of)
 
     def ask(self, number: int) -> Proposal | None:
-        """Propose parameters that no trial had, with the state to keep; None if the space is exhausted."""
+        """Propose parameters that no trial had, with the sampler state to store; None if the space is exhausted."""
         before = dict(self._storage.get_study_system_attrs(self._study_id))
         for skipped in range(SAMPLER_TRIES + RANDOM_TRIES):
             params, trial = self._draw(number, skipped)
-            if frozenset(params.items()) not in self._taken:
+            if frozenset(params.items()) not in self._proposed:
                 return self._accept(number, params, before, trial, skipped)
             self._study.tell(trial, state=OptunaState.FAIL)
         return self._leftover(number, before)
 
     def tell(self, number: int, values: Sequence[float] | None) -> None:
-        """Report how a trial that was asked for has ended: its objectives' values, or None for a failure."""
+        """Report the result of a proposed trial: its objectives' values, or None for a failure."""
         if values is None:
             self._study.tell(self._ids[number], state=OptunaState.FAIL)
         else:
@@ -90,7 +90,7 @@ class OptunaSampler:
         self, number: int, params: dict[str, Value], before: Mapping[str, Any], trial: int, skipped: int
     ) -> Proposal:
         self._ids[number] = trial
-        self._taken.add(frozenset(params.items()))
+        self._proposed.add(frozenset(params.items()))
         after = self._storage.get_study_system_attrs(self._study_id)
         state = {
             "trial": dict(self._storage.get_trial(trial).system_attrs),
@@ -100,26 +100,26 @@ class OptunaSampler:
         return params, {key: value for key, value in state.items() if value}
 
     def _leftover(self, number: int, before: Mapping[str, Any]) -> Proposal | None:
-        """The first configuration that nobody drew: a nearly exhausted space hides its last ones from chance."""
+        """Return the first configuration not yet drawn: random draws seldom find the last ones of a small space."""
         for params in self._spec.space.configurations():
-            if frozenset(params.items()) not in self._taken:
+            if frozenset(params.items()) not in self._proposed:
                 trial = self._add(self._frozen(Trial(number, params, TrialState.RUNNING), None))
                 return self._accept(number, params, before, trial, SAMPLER_TRIES + RANDOM_TRIES)
         self.exhausted = True
         return None
 
-    def _restore(self, trial: Trial, told: Told) -> None:
+    def _restore(self, trial: Trial, values_of: Told) -> None:
         for _ in range(trial.sampler_state.get("skipped", 0)):
             self._add(create_trial(state=OptunaState.FAIL))
-        self._ids[trial.number] = self._add(self._frozen(trial, told(trial) if trial.state.ended else None))
-        self._taken.add(frozenset(trial.params.items()))
+        self._ids[trial.number] = self._add(self._frozen(trial, values_of(trial) if trial.state.ended else None))
+        self._proposed.add(frozenset(trial.params.items()))
         for key, value in trial.sampler_state.get("study", {}).items():
             self._storage.set_study_system_attr(self._study_id, key, value)
 
     def _frozen(self, trial: Trial, values: list[float] | None) -> FrozenTrial:
         state = OptunaState.RUNNING if not trial.state.ended else OptunaState.COMPLETE if values else OptunaState.FAIL
-        known = self._known(trial.space)
-        searched = {key: value for key, value in trial.params.items() if key in known}
+        distributions = self._space_distributions(trial.space)
+        searched = {key: value for key, value in trial.params.items() if key in distributions}
         return _Kept(
             number=-1,
             trial_id=-1,
@@ -129,14 +129,14 @@ class OptunaSampler:
             datetime_start=self._began,
             datetime_complete=self._began if state.is_finished() else None,
             params=searched,
-            distributions={key: known[key] for key in searched},
+            distributions={key: distributions[key] for key in searched},
             user_attrs={},
             system_attrs=dict(trial.sampler_state.get("trial", {})),
             intermediate_values={},
         )
 
-    def _known(self, space: Mapping[str, Any]) -> Mapping[str, BaseDistribution]:
-        """What a trial's own space was in Optuna's words; trials of this study share one space."""
+    def _space_distributions(self, space: Mapping[str, Any]) -> Mapping[str, BaseDistribution]:
+        """Return the Optuna distributions of a trial's own space; trials of this study share one space."""
         return self._distributions if not space or space == self._json else distributions(Space.from_json(space))
 
     def _add(self, frozen: FrozenTrial) -> int:
@@ -144,7 +144,7 @@ class OptunaSampler:
 
 
 class _Kept(FrozenTrial):
-    """A trial that is made for the storage alone, which need not copy it, nor the distributions that all share."""
+    """A trial for storage alone, which is not copied and shares its distributions."""
 
     def __deepcopy__(self, _: dict[int, Any]) -> Self:
         return self
@@ -163,7 +163,7 @@ class _SpaceQMC(QMCSampler):
         self._whole = distributions(spec.space)
 
     def infer_relative_search_space(self, _study: Any, _trial: Any) -> dict[str, BaseDistribution]:
-        """Every searched dimension, whether it applies or not."""
+        """Return every searched dimension, whether it applies or not."""
         return self._whole
 
 
@@ -177,7 +177,7 @@ _SAMPLERS: dict[str, Callable[[StudySpec, int], BaseSampler]] = {
 
 
 def to_optuna(spec: StudySpec, trials: Iterable[Trial], data_digest: str = "") -> optuna.Study:
-    """The study as an in-memory Optuna study, for Optuna's plots and dashboard.
+    """Return the study as an in-memory Optuna study, for Optuna's plots and dashboard.
 
     Trial numbers stay. Infeasible trials come as failed, and so do those that saw other data than that of
     `data_digest`, where one is given; what Optuna has no field for comes as user attributes (`state`, `reason`,
@@ -192,19 +192,19 @@ def to_optuna(spec: StudySpec, trials: Iterable[Trial], data_digest: str = "") -
 
 
 def seed_of(study_seed: int, number: int, tries: int) -> int:
-    """A 32-bit seed for one draw of one trial."""
+    """Return a 32-bit seed for one draw of one trial."""
     return int.from_bytes(hashlib.sha256(f"{study_seed}:{number}:{tries}".encode()).digest()[:4])
 
 
 def single(dimension: Dimension) -> Value | None:
-    """The only value a dimension can take; None if there are several."""
+    """Return the only value a dimension can take; None if there are several."""
     if isinstance(dimension, Choice):
         return dimension.options[0] if len(dimension.options) == 1 else None
     return dimension.low if dimension.low == dimension.high else None
 
 
 def distributions(space: Space, fixed: bool = False) -> dict[str, BaseDistribution]:
-    """Optuna's words for each dimension that has more than one value (for all of them, if `fixed`)."""
+    """Return Optuna's distribution of each dimension that has several values (of all of them, if `fixed`)."""
     return {name: _distribution(space[name]) for name in space if fixed or single(space[name]) is None}
 
 
@@ -263,7 +263,7 @@ def _directions(spec: StudySpec) -> list[StudyDirection]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep Optuna's notices and its warnings about experimental parts to itself, and leave both as they were."""
+    """Suppress Optuna's notices and its warnings about experimental features, and restore both afterwards."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:

@@ -1,4 +1,4 @@
-"""Stops weak trials early: asynchronous successive halving on Pareto ranks.
+"""Early stopping of weak trials: asynchronous successive halving on Pareto ranks.
 
 At each rung (an epoch at which trials are compared) a trial is ranked among all that ever came
 so far: by non-dominated fronts, inside a front by an epsilon-net. It goes on if it belongs to
@@ -45,19 +45,19 @@ class Verdict:
     reason: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """The verdict as plain data, for the store."""
+        """Return the verdict as plain data, for the store."""
         return asdict(self)
 
 
 class Pruner(Protocol):
-    """Judges each epoch of each trial."""
+    """Decides after each epoch of each trial."""
 
     def judge(self, number: int, epoch: Epoch, epochs_planned: int, /) -> Verdict:
-        """Take the epoch in and say whether the trial should stop after it."""
+        """Record the epoch and decide whether the trial stops after it."""
         ...
 
     def vote(self, number: int, epoch: Epoch, epochs_planned: int, /) -> None:
-        """Take in an epoch that was judged before."""
+        """Record an epoch that was decided before."""
         ...
 
 
@@ -65,11 +65,11 @@ class NoPruner:
     """Lets every trial run to its end."""
 
     def judge(self, _number: int, _epoch: Epoch, _epochs_planned: int) -> Verdict:
-        """Never stop."""
+        """Continue always."""
         return Verdict()
 
     def vote(self, _number: int, _epoch: Epoch, _epochs_planned: int) -> None:
-        """Nothing is compared."""
+        """Ignore the epoch: nothing is compared."""
 
 
 class ParetoPruner:
@@ -96,7 +96,7 @@ class ParetoPruner:
         self._votes = {rung: Levels() for rung in rungs(max_epochs)}
 
     def judge(self, number: int, epoch: Epoch, epochs_planned: int) -> Verdict:
-        """Take the epoch in and say whether the trial should stop after it; never at its last epoch."""
+        """Record the epoch and decide whether the trial stops after it; never at its last epoch."""
         self.vote(number, epoch, epochs_planned)
         votes = self._votes.get(epoch.number)
         if votes is None:
@@ -111,13 +111,13 @@ class ParetoPruner:
         return Verdict(stop, epoch.number, rank, len(votes), kept, reason)
 
     def vote(self, number: int, epoch: Epoch, epochs_planned: int) -> None:
-        """Take in an epoch that was judged before; only those at rungs count."""
+        """Record an epoch that was decided before; only those at rungs count."""
         if epoch.number in self._votes:
             losses = tuple(self._loss(objective, epoch, epochs_planned) for objective in self._objectives)
             self._votes[epoch.number].put(number, losses)
 
     def _loss(self, objective: Objective, epoch: Epoch, epochs_planned: int) -> float:
-        """The objective as a loss; a missing or undefined value is the worst there is."""
+        """Return the objective as a loss; a missing or undefined value is the worst there is."""
         metric = self._metrics.get(objective.metric)
         value = epoch.values.get(objective.metric, math.nan)
         if self._unit == "epoch":
@@ -128,7 +128,7 @@ class ParetoPruner:
 
 
 def rungs(max_epochs: int) -> tuple[int, ...]:
-    """The epochs at which trials of a study are compared: a twelfth of `max_epochs`, then doubling."""
+    """Return the epochs at which trials of a study are compared: a twelfth of `max_epochs`, then doubling."""
     first = max(1, max_epochs // FIRST_RUNG_SHARE)
     doublings = (first * ETA**k for k in range(max_epochs.bit_length()))
     return tuple(epoch for epoch in doublings if epoch < max_epochs)
@@ -159,11 +159,11 @@ class Levels:
         return len(self._numbers) + sum(number not in self._places for number in self._waiting)
 
     def put(self, number: int, losses: Sequence[float]) -> None:
-        """Take a point in; one of that number is replaced."""
+        """Add a point, replacing an earlier one of that number."""
         self._waiting[number] = tuple(losses)
 
     def rank(self, number: int) -> int:
-        """The rank (1 is best) of a point: by fronts, inside a front by epsilon-net; equal points share the best."""
+        """Return the rank (1 is best) of a point: by fronts, inside a front by epsilon-net; ties share the best."""
         self._settle()
         place = self._places[number]
         level = self._levels[place]
@@ -174,7 +174,7 @@ class Levels:
         return int((self._levels < level).sum()) + 1 + int(same.argmax())
 
     def _settle(self) -> None:
-        """Give every point that waits its place, the best first, so that few must be pushed back."""
+        """Insert every pending point, the best first, so that few must be pushed back."""
         moved = {number: losses for number, losses in self._waiting.items() if number in self._places}
         for number, losses in sorted(self._waiting.items(), key=lambda pair: pair[1]):
             if number not in moved:
@@ -200,9 +200,9 @@ class Levels:
         """Move what the points dominate on a level one level back, then what those dominate there, and so on."""
         moved: list[tuple[npt.NDArray[np.int_], int]] = []
         while len(points) and len(self._levels):
-            there = np.flatnonzero(self._levels == level)
-            pairs = points[:, None, :], self._points[there][None, :, :]
-            behind = there[((pairs[0] <= pairs[1]).all(axis=2) & (pairs[0] < pairs[1]).any(axis=2)).any(axis=0)]
+            members = np.flatnonzero(self._levels == level)
+            pairs = points[:, None, :], self._points[members][None, :, :]
+            behind = members[((pairs[0] <= pairs[1]).all(axis=2) & (pairs[0] < pairs[1]).any(axis=2)).any(axis=0)]
             level += 1
             moved.append((behind, level))
             points = self._points[behind]

@@ -1,4 +1,4 @@
-"""What becomes of a trial when one of its attempts has ended: the one table that knows."""
+"""The transition of a trial when one of its attempts has ended: the only table that decides it."""
 
 from collections.abc import Sequence
 from itertools import takewhile
@@ -24,7 +24,7 @@ _NEXT = {
 
 
 def next_state(attempts: Sequence[Attempt]) -> TrialState:
-    """The state of a trial whose last attempt has just ended.
+    """Return the state of a trial whose last attempt has just ended.
 
     What was lost by no fault of the trial always runs again. So does an attempt that was killed or hung, but
     for the third in a row that came no further; the losses of others do not count, and end no such row.
@@ -46,49 +46,49 @@ def next_state(attempts: Sequence[Attempt]) -> TrialState:
 
 
 def lost(attempt: Attempt) -> Lost | None:
-    """What was lost when an attempt ended, if that was not its own process.
+    """Return what was lost when an attempt ended, if that was not its own process.
 
     Older rows call it killed when the driver died, and an error when the disk was full.
     """
-    if told := attempt.facts.get("lost"):
-        return Lost(told)
+    if recorded := attempt.facts.get("lost"):
+        return Lost(recorded)
     if "lacking_disk" in attempt.facts:
         return Lost.DISK
     return Lost.DRIVER if attempt.reason is Reason.KILLED and "the driver" in attempt.message else None
 
 
 def progressed(attempt: Attempt) -> bool:
-    """Whether an attempt brought its trial further: it recorded an epoch or saved a state."""
+    """Return whether an attempt made progress: it recorded an epoch or saved a state."""
     return attempt.last_epoch is not None or bool(attempt.facts.get("saved"))
 
 
 def suspected(attempts: Sequence[Attempt]) -> Lost | None:
-    """What the last attempts were all lost with: the trial may be what ends it. A database or a disk is not ended."""
-    found = {lost(attempt) for attempt in attempts[-PATIENCE:]}
-    one = found.pop() if len(found) == 1 and len(attempts) >= PATIENCE else None
-    return one if one in (Lost.DRIVER, Lost.SERVER, Lost.NODE) else None
+    """Return the resource that the last attempts all lost, if any: the trial may be its cause."""
+    losses = {lost(attempt) for attempt in attempts[-PATIENCE:]}
+    common = losses.pop() if len(losses) == 1 and len(attempts) >= PATIENCE else None
+    return common if common in (Lost.DRIVER, Lost.SERVER, Lost.NODE) else None
 
 
 def times_disk_failed(attempts: Sequence[Attempt]) -> int:
-    """How many of the last attempts in a row were lost with their disk, whether they came further or not."""
+    """Return how many of the last attempts in a row lost their disk, with or without progress."""
     return sum(1 for _ in takewhile(lambda attempt: lost(attempt) is Lost.DISK, reversed(attempts)))
 
 
-def is_told(times: int) -> bool:
-    """Whether what happened so many times is to be told again: after the first `PATIENCE`, then twice as many."""
+def is_reported(times: int) -> bool:
+    """Return whether a repeated event is reported again: after the first `PATIENCE` times, then at each doubling."""
     whole, rest = divmod(times, PATIENCE)
     return whole > 0 and rest == 0 and whole & (whole - 1) == 0
 
 
 def micro_batches(trial: Trial) -> int:
-    """In how many parts a trial's next attempt cuts its batches at least: 1 as long as no attempt lacked memory."""
-    found = [int(attempt.facts.get("micro_batches", 1)) for attempt in trial.attempts]
+    """Return the least number of micro-batches of a trial's next attempt: 1 until one runs out of memory."""
+    counts = [int(attempt.facts.get("micro_batches", 1)) for attempt in trial.attempts]
     lacked = any(attempt.reason is Reason.OOM for attempt in trial.attempts)
-    return max(PARTS if lacked else 1, *found, 1)
+    return max(PARTS if lacked else 1, *counts, 1)
 
 
 def _in_vain(attempts: Sequence[Attempt]) -> int:
-    """How many attempts were killed or hung since one last came further."""
+    """Return how many attempts were killed or hung since one last made progress."""
     count = 0
     for attempt in reversed(attempts):
         if progressed(attempt):

@@ -1,4 +1,4 @@
-"""Samplers and pruners by the names that studies use; exhaustive samplers of finite spaces."""
+"""Samplers and pruners by name, and exhaustive samplers of finite spaces."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from fersearch.components import Metric
 from fersearch.errors import UsageError, lookup
-from fersearch.search.aggregation import max_epochs, told_values
+from fersearch.search.aggregation import max_epochs, sampler_values
 from fersearch.search.pruner import NoPruner, ParetoPruner, Pruner, rungs
 from fersearch.space import Float, Space, Value, describe, values_of
 from fersearch.study import StudySpec
@@ -24,7 +24,7 @@ SAMPLERS = {
 
 
 class Grid:
-    """A sampler without chance: the next configuration that no trial has."""
+    """A deterministic sampler: the next configuration that no trial has."""
 
     name = "grid"
 
@@ -37,18 +37,18 @@ class Grid:
         check_finite(space, self.name)
         self.exhausted = False
         self._left = self._configurations(space)
-        self._taken = {frozenset(trial.params.items()) for trial in trials}
+        self._proposed = {frozenset(trial.params.items()) for trial in trials}
 
     def ask(self, _number: int) -> tuple[dict[str, Value], dict[str, Any]] | None:
-        """The next configuration and no state; None if there is none left."""
+        """Return the next configuration and no state; None if there is none left."""
         for params in self._left:
-            if frozenset(params.items()) not in self._taken:
+            if frozenset(params.items()) not in self._proposed:
                 return params, {}
         self.exhausted = True
         return None
 
     def tell(self, _number: int, _values: Sequence[float] | None) -> None:
-        """A grid learns nothing."""
+        """Ignore the result: a grid does not adapt."""
 
     def _configurations(self, space: Space) -> Iterator[dict[str, Value]]:
         return space.configurations()
@@ -60,13 +60,13 @@ class OneFactorAtATime(Grid):
     name = "ofat"
 
     def _configurations(self, space: Space) -> Iterator[dict[str, Value]]:
-        seen = set()
+        yielded = set()
         for name in ("", *space):
             for value in values_of(space[name]) if name else (None,):
                 changed = {} if value is None else {**_needed(space, name), name: value}
                 params = _filled(space, changed)
-                if frozenset(params.items()) not in seen:
-                    seen.add(frozenset(params.items()))
+                if frozenset(params.items()) not in yielded:
+                    yielded.add(frozenset(params.items()))
                     yield params
 
 
@@ -87,12 +87,12 @@ class Sampler(Protocol):
         ...
 
     def tell(self, number: int, values: Sequence[float] | None, /) -> None:
-        """The objectives' values of a trial that ended; None for a failure."""
+        """Report the objectives' values of a trial that ended; None for a failure."""
         ...
 
 
 def make_sampler(spec: StudySpec, trials: Iterable[Trial], metrics: Mapping[str, Metric]) -> Sampler:
-    """The study's sampler, going on after its trials.
+    """Return the study's sampler, continuing after its trials.
 
     Raises:
         UnknownName: there is no such sampler.
@@ -104,12 +104,12 @@ def make_sampler(spec: StudySpec, trials: Iterable[Trial], metrics: Mapping[str,
     from fersearch.search.optuna_sampler import OptunaSampler  # here, for it loads Optuna
 
     rounds = spec.protocol.in_rounds
-    told = partial(told_values, objectives=spec.objectives, metrics=metrics, in_rounds=rounds)
-    return OptunaSampler(spec, trials, told)
+    values_of = partial(sampler_values, objectives=spec.objectives, metrics=metrics, in_rounds=rounds)
+    return OptunaSampler(spec, trials, values_of)
 
 
 def make_pruner(spec: StudySpec, metrics: Mapping[str, Metric], rounds: int) -> Pruner:
-    """The study's pruner, without votes yet; UnknownName if there is no such pruner.
+    """Return the study's pruner, without votes yet; UnknownName if there is no such pruner.
 
     Trials of several rounds are compared after rounds, on their means.
     """
@@ -122,14 +122,14 @@ def make_pruner(spec: StudySpec, metrics: Mapping[str, Metric], rounds: int) -> 
 
 
 def judged_epochs(spec: StudySpec, rounds: int) -> Collection[int] | None:
-    """The numbers of the epochs by which the study's pruner knows a trial that has ended; None for all of them."""
+    """Return the epochs at which the study's pruner compares an ended trial; None for all of them."""
     if spec.pruner == "none":
         return ()
     return None if rounds > 1 else rungs(max_epochs(spec.space))
 
 
 def _needed(space: Space, name: str) -> dict[str, Value]:
-    """What the parameters above a conditional one must be for it to apply: as in the base where that will do."""
+    """Return the parent values that let a conditional parameter apply, the base's own where possible."""
     needed: dict[str, Value] = {}
     for parent, wanted in space[name].when.items():
         fitting = [value for value in values_of(space[parent]) if value in wanted]

@@ -1,4 +1,4 @@
-"""What a writer has to say, gathered for one transaction: a few statements of many rows, never one per row.
+"""The rows of a writer, gathered for one transaction: a few statements of many rows, never one per row.
 
 Thousands of rows go to the database's driver as they are: SQLAlchemy would look at each value of each row on its way,
 and for so many rows of plain values that is most of the work.
@@ -96,7 +96,7 @@ _ATTEMPT_FACTS = ("resumed_from", "seconds_to_first_step")
 
 
 class Batch:
-    """Rows for one transaction. The last word on a trial or an attempt counts, the first on an epoch."""
+    """Rows for one transaction. The last version of a trial or an attempt counts, the first of an epoch."""
 
     def __init__(self, study_id: int) -> None:
         self.study_id = study_id
@@ -123,7 +123,7 @@ class Batch:
         return bool(self.trials or self.running or self.attempts or self.epochs or self.released)
 
     def trial(self, trial: Trial, moment: datetime) -> None:
-        """The row of a trial and those of its values."""
+        """Add the row of a trial and those of its values."""
         row = {name: getattr(trial, name) for name in _TRIAL_FIELDS}
         plain = {name: dict(getattr(trial, name)) for name in ("params", "verdict", "space", "sampler_state")}
         ended = moment if trial.state.ended else None
@@ -134,12 +134,12 @@ class Batch:
         self.values[trial.number] = [(self.study_id, trial.number, name, _number(value)) for name, value in values]
 
     def start(self, number: int, attempt: Attempt, moment: datetime) -> None:
-        """The row of an attempt, and that its trial is running."""
+        """Add the row of an attempt, and mark its trial as running."""
         self._attempt(number, attempt, moment)
         self.running.add(number)
 
     def epoch(self, number: int, attempt: int, epoch: Epoch, moment: datetime) -> None:
-        """The rows of an epoch, and that its attempt has come so far."""
+        """Add the rows of an epoch, and the attempt's last epoch."""
         key = (self.study_id, number, attempt, epoch.number)
         if key in self.epochs:
             return
@@ -151,43 +151,43 @@ class Batch:
             self.confusions.append((*key, [list(map(int, row)) for row in epoch.confusion]))
 
     def end(self, trial: Trial, attempt: Attempt, facts: Mapping[str, Any], moment: datetime) -> None:
-        """The rows of a trial and an attempt of it that ended, and of the checkpoint they leave."""
+        """Add the rows of a trial and its ended attempt, and of the checkpoint they leave."""
         self.trial(trial, moment)
         self._attempt(trial.number, attempt, moment)
         self.attempts[trial.number, attempt.number]["ended_at"] = moment
         self.attempts[trial.number, attempt.number] |= {name: facts.get(name) for name in _ATTEMPT_FACTS}
         apart = (*_ATTEMPT_FACTS, "checkpoint_bytes")
-        told = {name: fact for name, fact in facts.items() if name not in apart}
-        self.attempts[trial.number, attempt.number]["facts"] = told
-        self.facts[trial.number, attempt.number] = {k: v for k, v in told.items() if k in _ENVIRONMENT}
+        shared = {name: fact for name, fact in facts.items() if name not in apart}
+        self.attempts[trial.number, attempt.number]["facts"] = shared
+        self.facts[trial.number, attempt.number] = {k: v for k, v in shared.items() if k in _ENVIRONMENT}
         size = facts.get("checkpoint_bytes")
         if trial.checkpoint:
             row = {"study_id": self.study_id, "trial": trial.number, "digest": trial.checkpoint, "created_at": moment}
             self.checkpoints[trial.number] = {**row, "epoch": trial.kept_epoch, "bytes": size}
 
     def release(self, number: int, policy: str) -> None:
-        """That a trial, otherwise as it was, has given up its checkpoint under a policy."""
+        """Record that a trial, otherwise unchanged, has released its checkpoint under a policy."""
         self.checkpoints.pop(number, None)
         self.released[number] = policy
 
     def forget_epochs(self, number: int, attempt: int) -> None:
-        """That a trial begins again with an attempt, so that no epoch of its earlier ones counts."""
+        """Record that a trial restarts with an attempt, so that the epochs of earlier ones do not count."""
         self.superseded[number] = attempt
 
     def event(self, event: Event, number: int, moment: datetime) -> None:
-        """Add what happened, as the event of that number of the study."""
+        """Add an event of the study, by its number."""
         self.events.append((self.study_id, number, moment, event.kind, event.trial, finite(dict(event.data))))
 
     def seconds(self, total: float) -> None:
-        """The running time of the study: all of it, so that writing it twice adds nothing."""
+        """Set the study's total running time, so that writing it twice adds nothing."""
         self.seconds_run = total
 
     def write(self, connection: Connection, statements: Statements) -> None:
-        """Execute everything, parents first."""
+        """Execute all statements, parents first."""
         for key, facts in self.facts.items():
             if facts:
-                found = logbook.environment(connection, connection.dialect.name, self.study_id, facts)
-                self.attempts[key]["environment_id"] = found
+                environment = logbook.environment(connection, connection.dialect.name, self.study_id, facts)
+                self.attempts[key]["environment_id"] = environment
         of_released = [{"of_study": self.study_id, "of_trial": number} for number in self.released]
         of_trials = [{"of_study": self.study_id, "of_trial": number} for number in self.values]
         superseded = [
@@ -234,10 +234,10 @@ class Batch:
 
 
 def _number(value: float) -> float | None:
-    """The value; NaN is kept as NULL, as SQLite would on its own."""
+    """Return the value; NaN becomes NULL, as in SQLite itself."""
     return None if math.isnan(value) else float(value)
 
 
 def _text(text: str) -> str:
-    """The text without passwords of URLs, null characters, and halves of characters: no database keeps those."""
+    """Return the text without passwords in URLs, null characters and lone surrogates, which databases reject."""
     return masked(text).replace("\0", "\\0").encode("utf-8", "backslashreplace").decode("utf-8")

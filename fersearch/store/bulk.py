@@ -1,4 +1,4 @@
-"""Thousands of rows at once, handed to the driver as they are: what many trials and their epochs come to.
+"""Bulk inserts of many trials and epochs, passed to the driver as they are.
 
 SQLAlchemy looks at each value of each row on its way; for so many rows of plain values that is most of the work.
 """
@@ -27,11 +27,11 @@ class Bulk:
         self._key = ", ".join(column.name for column in table.primary_key)
         self._names = [column.name for column in table.columns]
         typed = ", ".join(f"{column.name} {column.type.compile(dialect)}" for column in table.columns)
-        self._told = f"json_to_recordset(%s::json) AS told ({typed})"
+        self._recordset_clause = f"json_to_recordset(%s::json) AS told ({typed})"
         self._into = f"{table.name} ({', '.join(self._names)})"
 
     def insert(self, connection: Connection, rows: Sequence[Row]) -> None:
-        """Insert rows none of which is there yet."""
+        """Insert rows, none of which exists."""
         if self._postgresql and rows:
             self._copy(connection, self._changed(rows))
         elif rows:
@@ -39,38 +39,38 @@ class Bulk:
                 connection.exec_driver_sql(statement, values)
 
     def insert_new(self, connection: Connection, rows: Sequence[Row]) -> set[Row]:
-        """Insert rows whose key is not there yet; returns their keys."""
-        told = f" ON CONFLICT DO NOTHING RETURNING {self._key}"
-        found: set[Row] = set()
+        """Insert rows whose key is new; return their keys."""
+        clause = f" ON CONFLICT DO NOTHING RETURNING {self._key}"
+        keys: set[Row] = set()
         if not rows:
-            return found
+            return keys
         for statement, values in self._statements(rows):
-            found.update(map(tuple, connection.exec_driver_sql(statement + told, values)))
-        return found
+            keys.update(map(tuple, connection.exec_driver_sql(statement + clause, values)))
+        return keys
 
     def upsert(self, connection: Connection, rows: Sequence[Mapping[str, Any]], changes: Sequence[str]) -> None:
-        """Insert rows, each by the names of its columns; of one whose key is there already, change some columns."""
+        """Insert rows, given as mappings of columns; where the key exists, update some columns."""
         if not rows:
             return
-        told = ", ".join(f"{name} = excluded.{name}" for name in changes)
-        told = f" ON CONFLICT ({self._key}) DO UPDATE SET {told}"
+        clause = ", ".join(f"{name} = excluded.{name}" for name in changes)
+        clause = f" ON CONFLICT ({self._key}) DO UPDATE SET {clause}"
         ordered = list(map(itemgetter(*self._names), rows))
         for statement, values in self._statements(ordered):
-            connection.exec_driver_sql(statement + told, values)
+            connection.exec_driver_sql(statement + clause, values)
 
     def _changed(self, rows: Sequence[Row]) -> Iterator[Row]:
-        """The rows as the driver takes them."""
+        """Yield the rows in the form the driver takes."""
         if self._plain:
             return iter(rows)
         columns = zip(zip(*rows, strict=True), self._changes, strict=True)
         return zip(*(map(change, column) if change else column for column, change in columns), strict=True)
 
     def _statements(self, rows: Sequence[Row]) -> Iterator[tuple[str, Row]]:
-        """Statements that insert the rows, and their values."""
+        """Yield statements that insert the rows, and their values."""
         return iter((self._recordset(rows),)) if self._postgresql else self._chunks(rows)
 
     def _chunks(self, rows: Sequence[Row]) -> Iterator[tuple[str, Row]]:
-        """Statements of as many rows as SQLite takes in one, and their values."""
+        """Yield statements of as many rows as SQLite takes in one, and their values."""
         size = VARIABLES // len(self._names)
         row = f"({', '.join('?' for _ in self._names)})"
         changed = self._changed(rows)
@@ -79,11 +79,13 @@ class Bulk:
             yield f"INSERT INTO {self._into} VALUES {values}", tuple(itertools.chain.from_iterable(chunk))
 
     def _recordset(self, rows: Sequence[Row]) -> tuple[str, Row]:
-        """One statement of PostgreSQL, its rows one JSON text; to write arrays its driver takes many times as long."""
-        return f"INSERT INTO {self._into} SELECT * FROM {self._told}", (_json(self._names, self._changed(rows)),)
+        """Return one PostgreSQL statement with its rows as one JSON text, many times faster than arrays."""
+        return f"INSERT INTO {self._into} SELECT * FROM {self._recordset_clause}", (
+            _json(self._names, self._changed(rows)),
+        )
 
     def _copy(self, connection: Connection, rows: Iterator[Row]) -> None:
-        """COPY, several times as fast as INSERT. SQLAlchemy knows it not, so that its errors are made here."""
+        """Insert by COPY, several times as fast as INSERT; its errors are converted here, since SQLAlchemy lacks it."""
         import psycopg  # here, for SQLite needs none of it
 
         driver: Any = connection.connection.driver_connection
@@ -103,7 +105,7 @@ def _json(names: Sequence[str], rows: Iterable[Row]) -> str:
 
 
 class Reach:
-    """Notes how far attempts have come; each row is study, trial and number of an attempt, its first and last epoch."""
+    """Updates of the epoch range of attempts; each row is study, trial and attempt number, first and last epoch."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._at_once = dialect.name == "postgresql"

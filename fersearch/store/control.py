@@ -1,4 +1,4 @@
-"""What other commands ask of a study's driver, read by a thread of its own: the driver never waits for it."""
+"""Requests of other commands to a study's driver, read by a thread so that the driver never waits for it."""
 
 import threading
 from collections import defaultdict
@@ -23,7 +23,7 @@ STATES = (STOP, PAUSE, SLOTS)
 
 
 class Control:
-    """The requests to one study since a run of it began. While the database is away none arrive, and none get lost."""
+    """The requests to one study since its run began. None is lost while the database is away."""
 
     def __init__(self, database: Database, study_id: int) -> None:
         self._database = database
@@ -38,8 +38,8 @@ class Control:
     def take(self) -> list[Request]:
         """Return the requests that arrived since the last call, oldest first."""
         with self._lock:
-            taken, self._arrived = self._arrived, []
-        return taken
+            requests, self._arrived = self._arrived, []
+        return requests
 
     def close(self) -> None:
         """End the thread; one that hangs on a dead connection ends with the process."""

@@ -61,13 +61,13 @@ class Database:
 
     @property
     def url(self) -> str:
-        """The URL, without its password."""
+        """The URL without its password."""
         url = postgresql.shown(self._url) if self.dialect == "postgresql" else self._url
         return url.render_as_string(hide_password=True)
 
     @property
     def address(self) -> str:
-        """The URL by which another process finds the database again, without a password: as may be written down."""
+        """The URL by which another process can open the database, without a password, safe to store."""
         if self.dialect == "sqlite":
             return sqlite_address(Path(self._url.database or ""))
         return postgresql.shown(self._url)._replace(password=None).render_as_string(hide_password=False)
@@ -79,7 +79,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only reads, all from one moment. StoreError when the database cannot be read."""
+        """Begin a read-only transaction on one snapshot. StoreError when the database cannot be read."""
         self._check()
         with self._explained(), self.engine.connect() as connection:
             if self.dialect == "postgresql":
@@ -89,7 +89,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that writes, all or nothing. StoreError when the database cannot be written.
+        """Begin a transaction that writes all or nothing. StoreError when the database cannot be written.
 
         After StoreUnavailable nobody knows whether it was committed: the answer may have been lost on its way.
         """
@@ -101,17 +101,17 @@ class Database:
         self._check(place)  # what was committed to a file that had just been moved away is written again
 
     def close(self) -> None:
-        """Give every connection back."""
+        """Close every connection."""
         self.engine.dispose()
         if self.file:
             self.file.closed()
 
     def _check(self, since: Place | None = None) -> Place | None:
-        """Make sure that the database is there, and where it was `since`; StoreUnavailable otherwise."""
+        """Raise StoreUnavailable unless the database is there, and is where it was `since`."""
         return self.file.check(since) if self.file else None
 
     def _find(self, path: Path, create: bool) -> None:
-        """Make the file if it is missing and may be made; where it cannot be seen, its first connection says why."""
+        """Create the file if it is missing and may be created; an unreadable one is reported on connection."""
         size = _size(path)
         if not create and not size:
             raise NoDatabase(str(path))
@@ -151,7 +151,7 @@ class Database:
 
 
 def _size(path: Path) -> float | None:
-    """The bytes of a file, None where there is none; infinite where it cannot be seen."""
+    """Return the size of a file in bytes, None where there is none; infinity where it cannot be read."""
     try:
         return path.stat().st_size
     except (FileNotFoundError, NotADirectoryError):
@@ -198,25 +198,25 @@ _HINTS = {
 
 
 def explain(url: str, error: SQLAlchemyError) -> tuple[str, str]:
-    """The message and the hint for an error of the database."""
+    """Return the message and the hint of a database error."""
     cause = str(error.orig if isinstance(error, DBAPIError) else error).strip().partition("\n")[0]
     hint = next((hint for part, hint in _HINTS.items() if part in cause), "check that the database can be reached")
     return f"database {url}: {cause}", hint
 
 
 def sqlite_path(url: str) -> Path | None:
-    """The file of a SQLite URL; None where the URL means a server. StoreError when it is not a database URL."""
+    """Return the file of a SQLite URL; None where the URL means a server. StoreError when it is not a database URL."""
     parsed = _parse(url)
     return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
 
 
 def sqlite_address(path: Path) -> str:
-    """The URL of a file of SQLite, the same by whatever links it is reached."""
+    """Return the URL of an SQLite file, with links resolved."""
     return f"sqlite:///{quote(str(path.resolve()))}"
 
 
 def upsert(dialect: str, table: Table) -> Any:
-    """An `insert` into the table that knows `on_conflict_do_update` and `on_conflict_do_nothing`."""
+    """Return an `insert` into the table that supports `on_conflict_do_update` and `on_conflict_do_nothing`."""
     if dialect == "postgresql":
         from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 
@@ -243,9 +243,9 @@ def _parse(text: str) -> URL:
         raise StorageURLError(f"'{masked_url(text)}' is not a database URL", forms) from None
 
 
-def _never_create(path: Path, _dialect: object, _record: object, words: list[Any], options: dict[str, Any]) -> None:
+def _never_create(path: Path, _dialect: object, _record: object, arguments: list[Any], options: dict[str, Any]) -> None:
     """Open the file only if it is there: SQLite would make an empty one in place of one that was moved away."""
-    words[0], options["uri"] = f"file:{quote(str(path))}?mode=rw", True
+    arguments[0], options["uri"] = f"file:{quote(str(path))}?mode=rw", True
 
 
 def _prepare(connection: sqlite3.Connection, journal: str) -> None:
@@ -272,7 +272,7 @@ def _begin(connection: Connection) -> None:
 
 
 def file_system(path: Path, mountinfo: str | None = None) -> str:
-    """The type of the file system that holds the path (`ext4`, `nfs4`, ...); empty where the system does not say.
+    """Return the type of the file system that holds the path (`ext4`, `nfs4`, ...); empty where it is unknown.
 
     `mountinfo` is the text of /proc/self/mountinfo, read when not given.
     """
@@ -280,16 +280,16 @@ def file_system(path: Path, mountinfo: str | None = None) -> str:
         text = Path("/proc/self/mountinfo").read_text() if mountinfo is None else mountinfo
     except OSError:
         return ""
-    best, found = -1, ""
+    best, kind = -1, ""
     for line in text.splitlines():
         before, _, after = line.partition(" - ")
         folder = Path(before.split()[4].encode().decode("unicode_escape"))
         # Of two mounts on one folder the later hides the earlier.
         if len(folder.parts) >= best and path.resolve().is_relative_to(folder):
-            best, found = len(folder.parts), after.split()[0]
-    return found
+            best, kind = len(folder.parts), after.split()[0]
+    return kind
 
 
 def is_network(kind: str) -> bool:
-    """Whether a file system of this type is reached over a network."""
+    """Return whether a file system of this type is a network file system."""
     return kind in _NETWORK or kind.startswith(("fuse.sshfs", "fuse.gluster"))

@@ -1,4 +1,4 @@
-"""What happened in studies, in order: written with the rows that it is about, read by whoever watches."""
+"""Events of studies, in order: written in the transaction of the rows they describe, read by observers."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ MOST = 1_000
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened in a study, to a trial or (`trial` None) to the study as a whole."""
+    """An event of a trial, or (`trial` None) of the study as a whole."""
 
     kind: str
     trial: int | None = None
@@ -31,7 +31,7 @@ class Event:
 
 @dataclass(frozen=True)
 class StoredEvent(Event):
-    """An event as it is kept: the number `id` within its study, and when it happened."""
+    """A stored event: its number `id` within its study, and its time."""
 
     study_id: int = 0
     study: str = ""
@@ -40,19 +40,19 @@ class StoredEvent(Event):
 
 
 def started(number: int, attempt: Attempt) -> Event:
-    """Return that an attempt of a trial begins."""
+    """Return the event that an attempt of a trial begins."""
     return Event("started", number, {"attempt": attempt.number})
 
 
 def epoch_recorded(number: int, epoch: Epoch, metrics: Collection[str]) -> Event:
-    """Return that a trial has recorded an epoch, with its values of some metrics."""
+    """Return the event that a trial has recorded an epoch, with its values of some metrics."""
     facts = {"epoch": epoch.number, "round": epoch.round, "seconds": epoch.seconds}
     values = {name: value for name, value in epoch.values.items() if name in metrics}
     return Event("epoch", number, {**facts, "values": values})
 
 
 def ended(trial: Trial, attempt: Attempt, metrics: Collection[str]) -> Event:
-    """Return that an attempt has ended, and how its trial stands: stopped early, ended, or waiting for another."""
+    """Return the event that an attempt has ended, with its trial's new state."""
     kind = {TrialState.PRUNED: "stopped_early", TrialState.WAITING: "returned"}.get(trial.state, "ended")
     facts = {"state": trial.state.value, "reason": attempt.reason, "message": attempt.message, "epochs": trial.epochs}
     values = {name: value for name, value in trial.values.items() if name in metrics}
@@ -60,17 +60,17 @@ def ended(trial: Trial, attempt: Attempt, metrics: Collection[str]) -> Event:
 
 
 def judged(trial: Trial) -> Event:
-    """Return that the pruner has compared a trial, and its verdict."""
+    """Return the event that the pruner has compared a trial, with its verdict."""
     return Event("judged", trial.number, {"verdict": dict(trial.verdict)})
 
 
 def released(trial: Trial) -> Event:
-    """Return that a trial has given up its checkpoint, under the policy that it names."""
+    """Return the event that a trial has released its checkpoint, under the policy named."""
     return Event("released", trial.number, {"policy": trial.released})
 
 
 def front_changed(numbers: Sequence[int]) -> Event:
-    """Return that these trials stand on the front now, best first."""
+    """Return the event that these trials are on the front now, best first."""
     return Event("front", None, {"trials": list(numbers)})
 
 

@@ -1,4 +1,4 @@
-"""The right to drive a study: one process at a time, known by host, boot and start time, so that a dead one is told."""
+"""The exclusive right to drive a study. Its holder is identified by host, boot and start time."""
 
 import os
 import secrets
@@ -75,13 +75,13 @@ class Lease:
         return cls(database, study_id, study_name, token)
 
     def beat(self) -> None:
-        """Say that the holder lives, and notice a lost lease; StoreError if the database cannot be reached."""
+        """Record that the holder lives, and notice a lost lease; StoreError if the database cannot be reached."""
         with self._database.write() as connection:
             changed = connection.execute(update(leases).where(*self._own()).values(last_beat_at=clock(connection)))
             self.lost = self.lost or changed.rowcount == 0
 
     def assert_held(self, connection: Connection, written: int = 0) -> None:
-        """Make sure that nobody else takes the lease before the writing transaction of the connection ends.
+        """Lock the lease until the writing transaction of the connection ends.
 
         It is the holder's transaction number `written`, told with `wrote` once it is committed.
 
@@ -97,12 +97,12 @@ class Lease:
             connection.execute(update(leases).where(*self._own()).values(written=written))
 
     def wrote(self, written: int) -> None:
-        """Note that the holder has committed so many transactions with rows."""
+        """Record how many transactions with rows the holder has committed."""
         self.written = written
         self._expect()
 
     def release(self) -> None:
-        """Give the lease back; one that is lost stays with its new holder.
+        """Release the lease; a lost lease stays with its new holder.
 
         Where the database is away its row stays, and is known in this process as nobody's.
         """
@@ -182,12 +182,12 @@ def _is_over(connection: Connection, row: Row[Any]) -> bool:
 
 
 def _silence(connection: Connection, beaten: datetime) -> timedelta:
-    """How long a holder has been silent while it could have been heard."""
+    """Return how long a holder has sent no heartbeat while the server could receive it."""
     return clock(connection) - max(beaten, _listening_since(connection) or beaten)
 
 
 def _listening_since(connection: Connection) -> datetime | None:
-    """When the server was started; None where there is no server."""
+    """Return when the server was started; None where there is no server."""
     if connection.dialect.name != "postgresql":
         return None
     return connection.execute(select(func.pg_postmaster_start_time(type_=Moment))).scalar_one()
@@ -195,7 +195,7 @@ def _listening_since(connection: Connection) -> datetime | None:
 
 @dataclass(frozen=True)
 class Holder:
-    """A process, named so that no later process can be taken for it.
+    """A process, identified so that no later process can be taken for it.
 
     `process_started` is when it started, in the system's own unit; a pid means something only within
     its `pid_namespace` (two containers may share a host name).
@@ -209,24 +209,24 @@ class Holder:
 
     @classmethod
     def this(cls) -> Self:
-        """This process."""
+        """Return this process."""
         pid = os.getpid()
         return cls(socket.gethostname(), pid, _started(pid) or "", _boot_id(), _pid_namespace())
 
     def is_dead(self) -> bool:
-        """Whether the process is known to have ended; False when that cannot be told from here."""
+        """Return whether the process has certainly ended; False when that cannot be determined from here."""
         if self.host == socket.gethostname() and self.boot_id != _boot_id():
             return True
         return not self.is_elsewhere() and _started(self.pid) != self.process_started
 
     def is_elsewhere(self) -> bool:
-        """Whether the process belongs to another host, boot or container, so that it cannot be seen from here."""
+        """Return whether the process is of another host, boot or container, so that it is invisible here."""
         here = (socket.gethostname(), _boot_id(), _pid_namespace())
         return (self.host, self.boot_id, self.pid_namespace) != here
 
 
 def _started(pid: int) -> str | None:
-    """When a process started; None if it has ended, though nobody may have asked for its exit status yet."""
+    """Return when a process started; None if it has ended, even if its exit status is not yet collected."""
     if not (_PROC / "self").exists():
         return _started_elsewhere(pid)
     try:

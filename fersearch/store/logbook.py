@@ -1,4 +1,4 @@
-"""What is written beside a study: looks at splits that the search never saw, environments, requests to its driver."""
+"""Records beside a study: looks at held-out splits, environments, requests to its driver."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ class Logbook:
             add_request(connection, study_id, kind, payload)
 
     def control(self, study_id: int) -> Control:
-        """Return where the requests to a study arrive, for the process that holds its lease."""
+        """Return the channel of requests to a study, for the process that holds its lease."""
         return Control(self.database, study_id)
 
     def add_look(
@@ -63,21 +63,21 @@ class Logbook:
 
 
 def looks_by_study(connection: Connection) -> dict[int, list[Look]]:
-    """The looks at every study's checkpoints by study id, oldest first."""
+    """Return the looks at every study's checkpoints by study id, oldest first."""
     return _looks(connection, looks.c.study_id.is_not(None))
 
 
 def _looks(connection: Connection, which: ColumnElement[bool]) -> dict[int, list[Look]]:
     c = looks.c
     query = select(c.study_id, c.checkpoint, c.dataset, c.split, c.n, c.metrics, c.looked_at).where(which)
-    found: dict[int, list[Look]] = defaultdict(list)
+    by_study: dict[int, list[Look]] = defaultdict(list)
     for study_id, *row in connection.execute(query.order_by(c.id)):
-        found[study_id].append(Look(*row))
-    return found
+        by_study[study_id].append(Look(*row))
+    return by_study
 
 
 def environment(connection: Connection, dialect: str, study_id: int, facts: Mapping[str, Any]) -> int:
-    """The id of the environment with these facts (package versions, device), added when it is new."""
+    """Return the id of the environment with these facts (package versions, device), added when it is new."""
     text = json.dumps(dict(facts), sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()
     row = {"study_id": study_id, "digest": digest, "facts": dict(facts), "first_seen_at": now()}

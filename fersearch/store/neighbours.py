@@ -1,4 +1,4 @@
-"""The other databases with files in this home: which there are, and whether they need a file."""
+"""The other databases with files in this home, and whether they need a file."""
 
 import hashlib
 import json
@@ -28,30 +28,30 @@ class Known:
 
 
 def remember(store: Store) -> None:
-    """Write down that a database has files in this home; where nothing can be written, it is not."""
-    one = Known(store.database.address, store.identity)
-    name = hashlib.sha256(one.url.encode()).hexdigest()[:16]
+    """Record that a database has files in this home; without effect where nothing can be written."""
+    database = Known(store.database.address, store.identity)
+    name = hashlib.sha256(database.url.encode()).hexdigest()[:16]
     path = databases_folder() / f"{name}.json"
-    if (path, one.url, one.identity) in _remembered:
+    if (path, database.url, database.identity) in _remembered:
         return
     with suppress(OSError):
-        if _read(path) != one:
-            write_atomic(path, json.dumps({"url": one.url, "id": one.identity}).encode())
-        _remembered.add((path, one.url, one.identity))
+        if _read(path) != database:
+            write_atomic(path, json.dumps({"url": database.url, "id": database.identity}).encode())
+        _remembered.add((path, database.url, database.identity))
 
 
 def known() -> Iterator[Known]:
-    """Every database that used this home, and the home's own."""
+    """Yield every database that used this home, and the home's own."""
     own = sqlite_address(own_database())
-    found = {own: Known(own)}
+    databases = {own: Known(own)}
     for path in sorted(databases_folder().glob("*.json")):
-        if (one := _read(path)) is not None:
-            found[one.url] = one
-    yield from found.values()
+        if (database := _read(path)) is not None:
+            databases[database.url] = database
+    yield from databases.values()
 
 
 class Neighbour:
-    """Another database of this home, read when first asked. `trouble` says why it cannot be read now, if it cannot."""
+    """Another database of this home, read on first use."""
 
     def __init__(self, known: Known) -> None:
         self.url, self._identity = known.url, known.identity
@@ -59,7 +59,7 @@ class Neighbour:
 
     @cached_property
     def found(self) -> Checkup | None:
-        """What it holds; None while it cannot be read."""
+        """Its content; None while it cannot be read."""
         try:
             path = sqlite_path(self.url)
             if path is not None and not path.parent.is_dir():
@@ -75,7 +75,7 @@ class Neighbour:
         return found
 
     def may_be(self, identity: str) -> bool:
-        """Whether it may have that random id, as a copy has; an older one has none."""
+        """Return whether it may have that random id, as a copy has; an older one has none."""
         if self._identity:
             return self._identity == identity
         return (self.found is None and not self._older) or (self.found is not None and self.found.identity == identity)
@@ -97,47 +97,48 @@ class Neighbours:
         return {other.url: other.trouble for other in self._others if other.trouble}
 
     def may_keep(self, digest: str, owners: "set[Owner] | frozenset[Owner]" = frozenset()) -> bool:
-        """Whether one of them needs the artifact of a digest, or cannot be asked."""
+        """Return whether one of them needs the artifact of a digest, or cannot be read."""
         return self._is_foreign(owners) or any(
-            other.found is None or digest in other.found.kept for other in self._asked(marked=bool(owners))
+            other.found is None or digest in other.found.kept for other in self._concerned(marked=bool(owners))
         )
 
     def may_run(self, study: str, number: int | None, owner: Owner | None) -> bool:
-        """Whether one of them has the trial of a study (by its random id; any of its trials) and may run it yet.
+        """Return whether one of them has the trial of a study (by its random id; any of its trials) and may run it yet.
 
         Without a number it is asked whether it has the study at all.
         """
         if owner is not None and self._is_foreign({owner}):
             return True
         return any(
-            other.found is None or _has(other.found, study, number) for other in self._asked(marked=owner is not None)
+            other.found is None or _has(other.found, study, number)
+            for other in self._concerned(marked=owner is not None)
         )
 
     def _is_foreign(self, owners: "set[Owner] | frozenset[Owner]") -> bool:
         return any(owner.database != self._identity for owner in owners)
 
-    def _asked(self, marked: bool) -> Iterator[Neighbour]:
-        """Those whose files may be meant: of files that only this database marked, the copies of it."""
+    def _concerned(self, marked: bool) -> Iterator[Neighbour]:
+        """Yield the databases whose files may be meant: of files that only this database marked, its copies."""
         for other in self._others:
             if not marked or other.may_be(self._identity):
                 yield other
 
 
-def _has(found: Checkup, study: str, number: int | None) -> bool:
-    return study in found.unfinished and (number is None or number in found.unfinished[study])
+def _has(checkup: Checkup, study: str, number: int | None) -> bool:
+    return study in checkup.unfinished and (number is None or number in checkup.unfinished[study])
 
 
 def _is_same(url: str, other: str) -> bool:
     if url == other:
         return True
-    one, two = sqlite_path(url), sqlite_path(other)
+    first, second = sqlite_path(url), sqlite_path(other)
     with suppress(OSError):
-        return one is not None and two is not None and one.samefile(two)
+        return first is not None and second is not None and first.samefile(second)
     return False
 
 
 def _read(path: Path) -> Known | None:
     with suppress(OSError, ValueError, KeyError, TypeError):
-        told = json.loads(path.read_bytes())
-        return Known(str(told["url"]), str(told["id"]))
+        record = json.loads(path.read_bytes())
+        return Known(str(record["url"]), str(record["id"]))
     return None

@@ -1,4 +1,4 @@
-"""What is particular to PostgreSQL: the pool, how soon a dead connection is noticed, and what its errors mean."""
+"""PostgreSQL's particulars: the pool, detection of dead connections, and the meaning of its errors."""
 
 import logging
 import os
@@ -33,7 +33,7 @@ _READ_ONLY_SERVER = "25006"  # a standby, for the moment in which another server
 
 
 def open_engine(url: URL) -> Engine:
-    """An engine with a pool. What the URL says of a connection stands above what is set here."""
+    """Return an engine with a pool. Connection options in the URL override those set here."""
     name = f"fersearch {os.getpid()} on {socket.gethostname()}"[:63]
     options = {**_CONNECT, "application_name": name}
     chosen = {name: value for name, value in options.items() if name not in url.query}
@@ -44,19 +44,19 @@ def open_engine(url: URL) -> Engine:
 
 
 def reading(connection: Connection) -> Connection:
-    """The connection, its next transaction reading everything from one moment."""
+    """Return the connection, its next transaction reading one snapshot."""
     return connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
 def is_away(error: DBAPIError) -> bool:
-    """Whether the server could not be reached or could not answer, so that the same statement may succeed later."""
+    """Return whether the server was unreachable or unable to answer, so that a retry may succeed."""
     if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
         return True
     return getattr(error.orig, "sqlstate", None) == _READ_ONLY_SERVER
 
 
 def shown(url: URL) -> URL:
-    """The URL as a person gave it, without passwords."""
+    """Return the given URL without passwords."""
     kept = {name: value for name, value in url.query.items() if "password" not in name}
     return url.set(drivername="postgresql", query=kept)
 

@@ -1,4 +1,4 @@
-"""The studies that a service is to run, in the order in which they were sent, and the owners who share its slots."""
+"""A service's queue of studies, in the order of submission, and the owners who share its slots."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from fersearch.trial import TrialState
 
 @dataclass(frozen=True)
 class Owner:
-    """Who shares the slots: by weight, with at most `max_slots` at once (None: all)."""
+    """An owner who shares the slots: by weight, with at most `max_slots` at once (None: all)."""
 
     name: str
     weight: float = 1.0
@@ -46,12 +46,12 @@ class Queued:
 
 
 class QueueQueries:
-    """What is read and written of the queue; each method is one short transaction."""
+    """Queries on the queue; each method is one short transaction."""
 
     database: Database
 
     def enqueue(self, name: str, options: Mapping[str, Any]) -> None:
-        """Put a study at the end of the queue, or let a paused one go on at its place.
+        """Put a study at the end of the queue, or resume a paused one at its place.
 
         Raises:
             UnknownName: there is no such study.
@@ -64,7 +64,7 @@ class QueueQueries:
                 add_request(connection, study_id, RUN, options)
 
     def pause(self, name: str) -> bool:
-        """Keep a study from running, and let its driver save and leave, until it is put into the queue again.
+        """Stop a study from running, after its driver saves and leaves, until it is queued again.
 
         Returns:
             Whether it was running or queued; else nothing is stored.
@@ -84,13 +84,13 @@ class QueueQueries:
             return withdraw(connection, study_id, RUN)
 
     def give_slots(self, study_id: int, slots: Sequence[int]) -> None:
-        """Tell the driver of a study which slots it may use from now on."""
+        """Send the driver of a study the slots that it may use from now on."""
         with self.database.write() as connection:
             withdraw(connection, study_id, SLOTS)
             add_request(connection, study_id, SLOTS, {"slots": list(slots)})
 
     def queue(self) -> list[Queued]:
-        """Return the studies of the queue, those sent first at its head."""
+        """Return the studies of the queue, in the order of submission."""
         rows = (
             select(control.c.id, control.c.issued_at, control.c.payload, studies)
             .join(studies, studies.c.id == control.c.study_id)
@@ -155,7 +155,7 @@ def _is_over(row: Row[Any], ended: int) -> bool:
 
 
 def _held(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[int, ...]]:
-    """Return the slots that each study's driver told last."""
+    """Return the slots that each study's driver last reported."""
     newest = (
         select(events.c.study_id, func.max(events.c.id).label("id"))
         .where(events.c.study_id.in_(ids), events.c.kind == SLOTS)

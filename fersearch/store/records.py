@@ -1,4 +1,4 @@
-"""What the store gives back, beside trials and epochs: frozen records without SQL in them."""
+"""Records that the store returns, beside trials and epochs: frozen, without SQL in them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from fersearch.study import Objective, StudySpec, StudyState
 
 @dataclass(frozen=True)
 class StudyRow:
-    """A study as it is kept.
+    """A stored study.
 
     `baseline` holds the metrics of the majority-class guess; `seconds` is the running time it has used so far.
     `uid` is a random id that no two databases share; `data` says which data the study is about, empty before its
@@ -49,7 +49,7 @@ class Look:
 
 @dataclass(frozen=True)
 class StudySummary:
-    """A study as a list shows it; `counts` has the number of trials by state, where there are any.
+    """A study's entry in a list; `counts` has the number of trials by state, where there are any.
 
     `storage` is the URL of its database, without a password.
     """
@@ -68,7 +68,7 @@ class StudySummary:
 
 @dataclass(frozen=True)
 class Request:
-    """What another command asks of the study's driver."""
+    """A request of another command to the study's driver."""
 
     id: int
     kind: str

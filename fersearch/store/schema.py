@@ -50,7 +50,7 @@ def prepare(database: Database, *, create: bool = True) -> None:
 
 
 def version_of(database: Database) -> int | None:
-    """The schema of a database; None of an empty one. StoreError when it is of a newer fersearch."""
+    """Return the schema version of a database; None of an empty one. StoreError if it is of a newer fersearch."""
     with database.read() as connection:
         try:
             version = _read_version(connection)
@@ -94,7 +94,7 @@ def _migrate(connection: Connection, revision: str = "head") -> None:
 
 @dataclass(frozen=True)
 class Checkup:
-    """What is seen of a database.
+    """The condition of a database.
 
     `path` is the file of SQLite, None of a server; `schema` is None while there are no tables, and
     `newest` the one this version would bring it to. `kept` names a study and a trial for each
@@ -130,12 +130,12 @@ def check_up(url: str) -> Checkup:
         return Checkup(f"sqlite:///{path}", path, network=network)
     with closing(opened) as database:
         started = time.monotonic()
-        found = version_of(database)
+        schema = version_of(database)
         seconds = time.monotonic() - started
         with database.read() as connection:
             ahead = None if path else _ahead(connection)
-            known = _known(connection) if found == SCHEMA else {}
-        return Checkup(database.url, path, found, network=network, seconds=seconds, ahead=ahead, **known)
+            known = _contents(connection) if schema == SCHEMA else {}
+        return Checkup(database.url, path, schema, network=network, seconds=seconds, ahead=ahead, **known)
 
 
 def _ahead(connection: Connection) -> float:
@@ -144,7 +144,7 @@ def _ahead(connection: Connection) -> float:
     return float((theirs - before - (now() - before) / 2).total_seconds())
 
 
-def _known(connection: Connection) -> dict[str, Any]:
+def _contents(connection: Connection) -> dict[str, Any]:
     identity = connection.execute(select(identities.c.id)).scalar_one()
     return {"identity": identity, "kept": _kept(connection), "unfinished": _unfinished(connection)}
 

@@ -17,7 +17,7 @@ ONLY = 1
 
 
 class ServiceLease:
-    """The row of the service of a database. It beats until it is released; a dead holder's row counts no longer."""
+    """The service's row in a database. It sends heartbeats until released; a dead holder's row counts no longer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -27,7 +27,7 @@ class ServiceLease:
 
     @classmethod
     def take(cls, database: Database, address: str) -> Self:
-        """Become the service of a database, reached at an address.
+        """Take the lease as the service of a database, reached at an address.
 
         Raises:
             StudyBusy: a living service has it; the message says where.
@@ -45,7 +45,7 @@ class ServiceLease:
         return cls(database)
 
     def release(self) -> None:
-        """Give it back."""
+        """Release the lease."""
         self._released.set()
         self._thread.join(BEAT_SECONDS)
         with self._database.write() as connection:

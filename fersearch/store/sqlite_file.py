@@ -1,4 +1,4 @@
-"""Which file an open SQLite database is, and whether that is still the one at its path.
+"""The identity of an open SQLite database's file, and whether that is still the one at its path.
 
 SQLite itself goes on reading and writing a file that was moved or removed, and nobody ever sees what it wrote.
 """
@@ -37,7 +37,7 @@ class SqliteFile:
         self._driven: dict[int, tuple[str, int]] = {}
 
     def know(self, place: Place | None, identity: str) -> None:
-        """Take the file at a place, and the random id in it, for the database."""
+        """Record the file at a place, and the random id in it, as the database's."""
         self._place, self._id = place, identity
 
     def expect(self, study_id: int, token: str, written: int) -> None:
@@ -45,16 +45,16 @@ class SqliteFile:
         self._driven[study_id] = token, written
 
     def forget(self, study_id: int) -> None:
-        """Expect nothing of a study any more."""
+        """Drop the expectation of a study."""
         self._driven.pop(study_id, None)
 
     def at(self) -> Place | None:
-        """Where the file at the path is; None where there is none."""
+        """Return the place of the file at the path; None where there is none."""
         try:
-            found = self.path.stat()
+            status = self.path.stat()
         except OSError:
             return None
-        return found.st_dev, found.st_ino
+        return status.st_dev, status.st_ino
 
     def check(self, since: Place | None = None) -> Place | None:
         """Return where the database is, None if it is not known yet.
@@ -64,32 +64,32 @@ class SqliteFile:
         """
         if self._place is None:
             return None
-        found = self.at()
-        if found != self._place or self._away:
+        place = self.at()
+        if place != self._place or self._away:
             with self._lock:
-                self._look_again(found)
-        if since not in (None, found):
+                self._look_again(place)
+        if since not in (None, place):
             raise StoreUnavailable(f"database sqlite:///{self.path}: the file was replaced while it was written to")
         with self._lock:
             self._journal.check()
             if since is not None:
                 self._journal.know()
-        return found
+        return place
 
     def mended(self) -> list[str]:
-        """What was mended since the last call, as a person should be told."""
+        """Return messages about repairs since the last call."""
         with self._lock:
-            found, self._journal.mended = self._journal.mended, []
-        return found
+            messages, self._journal.mended = self._journal.mended, []
+        return messages
 
     def closed(self) -> None:
-        """Take note that every connection was closed; SQLite then removes what lay beside the file."""
+        """Record that every connection was closed; SQLite then removes the files beside the database."""
         with self._lock:
             self._journal.forget()
 
-    def _look_again(self, found: Place | None) -> None:
-        """Take back what lies at the path, or close what is open and say what is wrong."""
-        wrong = self._wrong() if found else "the file is gone"
+    def _look_again(self, place: Place | None) -> None:
+        """Reopen what is at the path, or close the open connections and report what is wrong."""
+        wrong = self._wrong() if place else "the file is gone"
         if not (wrong and self._away):
             self._let_go()
             self._journal.forget()
@@ -98,10 +98,10 @@ class SqliteFile:
             raise StoreUnavailable(
                 f"database sqlite:///{self.path}: {wrong}", "put the file back, or a copy of it that is no older"
             )
-        self._place = found
+        self._place = place
 
     def _wrong(self) -> str:
-        """Why what lies at the path is not to be gone on with, empty if it is; it is only read."""
+        """Return why the file at the path cannot be used, empty if it can; it is only read."""
         try:
             with closing(
                 sqlite3.connect(f"file:{quote(str(self.path))}?mode=ro", uri=True, timeout=ANSWER_SECONDS)

@@ -27,22 +27,22 @@ class SqliteJournal:
     def __init__(self, path: Path, engine: Engine) -> None:
         self._path, self._engine = path, engine
         self.mended: list[str] = []
-        self._known: dict[str, Place] = {}
+        self._open: dict[str, Place] = {}
         self._last: PoolProxiedConnection | None = None
 
     def know(self) -> None:
-        """Take the files that lie there for those that are open: a transaction is under way."""
-        if not self._known:
-            self._known = {end: place for end in (LOG, INDEX) if (place := self._at(end))}
+        """Record the files beside the database as the open ones: a transaction is under way."""
+        if not self._open:
+            self._open = {end: place for end in (LOG, INDEX) if (place := self._at(end))}
 
     def forget(self) -> None:
-        """Expect no files any more: the connections are closed, and new ones make their own."""
+        """Drop the recorded files: the connections are closed, and new ones create their own."""
         if self._last is not None:
             self._last.close()
-        self._known, self._last = {}, None
+        self._open, self._last = {}, None
 
     def check(self) -> None:
-        """Make sure that the files are there.
+        """Raise StoreUnavailable unless the files are there or could be restored.
 
         When one is missing, what the open connections know is written back into the database first and they are
         closed, so that the next ones begin with files of their own. Until nobody else has it open that cannot be.
@@ -50,7 +50,7 @@ class SqliteJournal:
         Raises:
             StoreUnavailable: one is missing, and that could not be mended yet.
         """
-        other = [end for end, place in self._known.items() if self._at(end) != place]
+        other = [end for end, place in self._open.items() if self._at(end) != place]
         if not other:
             return
         name = f"{self._path.name}{other[0]}"
@@ -66,7 +66,7 @@ class SqliteJournal:
         raise StoreUnavailable(message, "end what else has the database open; its rows are put back then")
 
     def _mended(self) -> bool:
-        """Write all that is known into the database and end its use of a log, by the last connection there is."""
+        """Write everything into the database and end its log, by the last open connection."""
         if self._last is None:
             if not (isinstance(self._engine.pool, QueuePool) and self._engine.pool.checkedin()):
                 return False
@@ -82,7 +82,7 @@ class SqliteJournal:
             return False
 
     def _is_in_use(self, end: str) -> bool:
-        """Whether another process may have written by a new file in place of one that was removed."""
+        """Return whether another process may have written through a new file in place of a removed one."""
         try:
             return self._beside(end).stat().st_size > 0
         except OSError:
@@ -90,10 +90,10 @@ class SqliteJournal:
 
     def _at(self, end: str) -> Place | None:
         try:
-            found = self._beside(end).stat()
+            status = self._beside(end).stat()
         except OSError:
             return None
-        return found.st_dev, found.st_ino
+        return status.st_dev, status.st_ino
 
     def _beside(self, end: str) -> Path:
         return self._path.with_name(f"{self._path.name}{end}")

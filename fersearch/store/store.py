@@ -1,4 +1,4 @@
-"""The door to the database: everything that is read and written, and by whom it may be."""
+"""The entry to the database: every read and write, and who may do it."""
 
 from functools import cached_property
 from types import TracebackType
@@ -49,26 +49,26 @@ class Store(StudyQueries, TrialQueries, EventQueries, QueueQueries, TokenQueries
 
     @property
     def url(self) -> str:
-        """Where the database is, without a password."""
+        """The URL of the database, without a password."""
         return self.database.url
 
     @cached_property
     def identity(self) -> str:
-        """The random id of this database, which a copy of it has too."""
+        """The random id of this database, shared by its copies."""
         with self.database.read() as connection:
             return str(connection.execute(select(identity.c.id)).scalar_one())
 
     @property
     def notice(self) -> str:
-        """Something a person should be told once; empty if there is nothing."""
+        """A notice for the user, shown once; empty if there is none."""
         return self.database.notice
 
     def mended(self) -> list[str]:
-        """What went wrong with the database's files and was mended since the last call, as a person should be told."""
+        """Return messages about the loss and repair of the database's files since the last call."""
         return self.database.file.mended() if self.database.file else []
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self.database.close()
 
     def __enter__(self) -> Self:

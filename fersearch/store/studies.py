@@ -22,7 +22,7 @@ from fersearch.trial import TrialState
 
 
 class StudyQueries:
-    """What is read and written of studies; each method is one short transaction."""
+    """Queries on studies; each method is one short transaction."""
 
     database: Database
 
@@ -58,7 +58,7 @@ class StudyQueries:
         with self.database.read() as connection:
             counts = _counts(connection)
             rows = connection.execute(select(studies).order_by(studies.c.id)).all()
-            seen, running, requests = looks_by_study(connection), driven(connection), requested(connection)
+            looks, running, requests = looks_by_study(connection), driven(connection), requested(connection)
         return [
             StudySummary(
                 name=row.name,
@@ -67,7 +67,7 @@ class StudyQueries:
                 created=row.created_at,
                 model=row.model,
                 dataset=row.dataset,
-                looks=tuple(seen.get(row.id, ())),
+                looks=tuple(looks.get(row.id, ())),
                 storage=self.database.url,
                 state=_state(row, counts[row.id], running, requests.get(row.id, ())),
                 owner=row.owner,
@@ -94,17 +94,17 @@ class StudyQueries:
         return sorted(digests)
 
     def set_baseline(self, study_id: int, values: Mapping[str, float]) -> None:
-        """Keep the metrics of the majority-class guess."""
+        """Store the metrics of the majority-class guess."""
         self._update(study_id, baseline=dict(values))
 
     def set_finished(self, study_id: int) -> None:
-        """Keep that nothing is left to try; the next run clears it."""
+        """Record that nothing is left to try; the next run clears it."""
         self._update(study_id, finished=True)
 
     def set_data(
         self, study_id: int, data: Mapping[str, Any], renamed: Mapping[str, str], baseline: Mapping[str, float]
     ) -> None:
-        """Keep which data a study is about and the metrics of the majority-class guess on it, at once.
+        """Store which data a study is about and the majority-class metrics on it, in one transaction.
 
         `renamed` maps digests that its trials carry to their new ones.
         """
@@ -116,11 +116,11 @@ class StudyQueries:
                 connection.execute(carried.values(data_digest=after))
 
     def update_budget(self, study_id: int, budget: Budget) -> None:
-        """Change when the study is over."""
+        """Update the study's budget."""
         self._change_spec(study_id, budget=budget)
 
     def update_keep(self, study_id: int, keep: Keep) -> None:
-        """Change whose checkpoints the study keeps; the next run or `checkpoint gc` acts upon it."""
+        """Update the study's keep policy; the next run or `checkpoint gc` applies it."""
         self._change_spec(study_id, keep=keep)
 
     def seconds_run(self, study_id: int) -> float:
@@ -141,20 +141,20 @@ class StudyQueries:
             return _is_driven(connection, _find(connection, name))
 
     def request_stop(self, name: str) -> bool:
-        """Ask the living driver of a study to stop; without one nothing is stored, and False is returned.
+        """Request a living driver to stop; without one store nothing and return False.
 
         Raises:
             UnknownName: there is no such study.
         """
         with self.database.write() as connection:
             study = _find(connection, name)
-            asked = _is_driven(connection, study)
-            if asked:
+            running = _is_driven(connection, study)
+            if running:
                 add_request(connection, study.id, STOP, {})
-        return asked
+        return running
 
     def known_studies(self, uids: Collection[str]) -> list[str]:
-        """Return those of the random ids that studies here have, oldest study first."""
+        """Return the given random ids that studies of this database have, oldest study first."""
         return self._uids(studies.c.uid.in_(uids))
 
     def studies_keeping(self, digests: Collection[str]) -> list[str]:
@@ -232,7 +232,7 @@ def _create(
 
 
 def _find(connection: Connection, name: str) -> StudyRow:
-    """The study of that name; UnknownName with the nearest one otherwise."""
+    """Return the study of that name; UnknownName with the nearest one otherwise."""
     row = connection.execute(select(studies).where(studies.c.name == name)).one_or_none()
     if row is None:
         known = suggestion(name, _names(connection)).replace("known:", "known studies:")
@@ -254,7 +254,7 @@ def _find(connection: Connection, name: str) -> StudyRow:
 
 
 def _names(connection: Connection) -> list[str]:
-    """The names of all studies, sorted."""
+    """Return the names of all studies, sorted."""
     # Sorted here: what comes first in SQL depends on the language that the database was made for.
     return sorted(connection.execute(select(studies.c.name)).scalars())
 

@@ -1,4 +1,4 @@
-"""The tables, as SQLAlchemy sees them. Numbers of trials, attempts and epochs are those that a person sees.
+"""The tables in SQLAlchemy. Trials, attempts and epochs have the numbers that users see.
 
 `migrations/` makes them; a test holds the two together.
 """
@@ -47,7 +47,7 @@ class Json(TypeDecorator[Any]):
 
 
 class Moment(TypeDecorator[datetime]):
-    """A moment in UTC, read back with its time zone also where the database keeps none."""
+    """A UTC timestamp, read back with its time zone even where the database stores none."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -62,12 +62,12 @@ class Moment(TypeDecorator[datetime]):
 
 
 def now() -> datetime:
-    """Return this moment, in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 def clock(connection: Connection) -> datetime:
-    """Return the database's own time: hosts may disagree about theirs."""
+    """Return the database's own time, since hosts' clocks may differ."""
     return connection.execute(select(func.current_timestamp(type_=Moment))).scalar_one()
 
 

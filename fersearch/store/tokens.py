@@ -1,4 +1,4 @@
-"""Who may use a service: tokens and the sessions of browsers, kept as digests that nobody can turn back."""
+"""Access to a service: tokens and browser sessions, stored as irreversible digests."""
 
 import hashlib
 import secrets
@@ -19,7 +19,7 @@ PREFIX = "fer_"
 
 @dataclass(frozen=True)
 class Token:
-    """Who somebody is and what they may do; `id` is None of one that no database keeps."""
+    """A user's identity and role; `id` is None if no database stores it."""
 
     name: str
     role: str
@@ -39,17 +39,17 @@ def new_secret() -> str:
 
 
 def digest(secret: str) -> str:
-    """Return what is kept of a token. It is random and long, so that no slow hash is needed."""
+    """Return the stored digest of a token. Tokens are random and long, so no slow hash is needed."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 class TokenQueries:
-    """What is read and written of tokens; each method is one short transaction."""
+    """Queries on tokens; each method is one short transaction."""
 
     database: Database
 
     def add_token(self, name: str, role: str, owner: str = "", expires: datetime | None = None) -> str:
-        """Make a token and return its text, which is kept nowhere.
+        """Create a token and return its text, which is stored nowhere.
 
         Raises:
             UsageError: another token has the name, or there is no such role.
@@ -75,7 +75,7 @@ class TokenQueries:
             connection.execute(delete(tokens).where(or_(tokens.c.id == token.id, tokens.c.parent == token.id)))
 
     def open_session(self, token: Token) -> str:
-        """Return the secret of a browser's session, which allows for seven days what the token does."""
+        """Return the secret of a browser session with the token's rights for seven days."""
         secret, moment = new_secret(), now()
         with self.database.write() as connection:
             connection.execute(delete(tokens).where(tokens.c.session, tokens.c.expires_at < moment))
@@ -89,7 +89,7 @@ class TokenQueries:
             connection.execute(delete(tokens).where(tokens.c.digest == digest(secret), tokens.c.session))
 
     def find_token(self, secret: str) -> Token | None:
-        """Return whose a token or a session is; None of one that is unknown, revoked or over."""
+        """Return the token behind a token's or session's secret; None if it is unknown, revoked or expired."""
         query = select(tokens).where(tokens.c.digest == digest(secret))
         with self.database.read() as connection:
             row = connection.execute(query).one_or_none()

@@ -1,4 +1,4 @@
-"""Trials, read back as the records that were written: a constant number of queries however many there are."""
+"""Queries on trials: a constant number of statements however many trials there are."""
 
 import json
 import math
@@ -51,15 +51,15 @@ class TrialQueries:
     def trial(self, study_id: int, number: int) -> Trial:
         """Return one trial; UnknownName when the study has none of that number."""
         with self.database.read() as connection:
-            found = _read(connection, study_id, [number], None)
-            if found:
-                return found[0]
+            rows = _read(connection, study_id, [number], None)
+            if rows:
+                return rows[0]
             numbers = _numbers(connection, study_id)
         known = f"its trials are {min(numbers)} to {max(numbers)}" if numbers else "it has no trials yet"
         raise UnknownName(f"the study has no trial {number}", known)
 
     def set_value(self, study_id: int, number: int, name: str, value: float) -> None:
-        """Keep a value that was measured after a trial ended, in place of an earlier one; NaN is kept as NULL."""
+        """Store a value measured after a trial ended, replacing an earlier one; NaN becomes NULL."""
         row = {"study_id": study_id, "trial": number, "name": name, "value": None if math.isnan(value) else value}
         own = upsert(self.database.dialect, trial_values)
         key = ["study_id", "trial", "name"]
@@ -122,17 +122,17 @@ def _numbers(connection: Connection, study_id: int) -> Sequence[int]:
 
 
 def standing(keys: Iterable[Key]) -> dict[int, list[Key]]:
-    """Of each trial the epochs that stand, in order.
+    """Return each trial's standing epochs, in order.
 
     An attempt goes on from a checkpoint, so its first epoch and all after it replace those of the attempts before.
     """
-    found: dict[int, list[Key]] = defaultdict(list)
+    epochs: dict[int, list[Key]] = defaultdict(list)
     # From the last attempt back to the first, each from its last epoch back: what stands is below all seen so far.
     for key in sorted(keys, reverse=True):
-        kept = found[key[0]]
+        kept = epochs[key[0]]
         if not kept or key[2] < kept[-1][2]:
             kept.append(key)
-    return {trial: kept[::-1] for trial, kept in sorted(found.items())}
+    return {trial: kept[::-1] for trial, kept in sorted(epochs.items())}
 
 
 class _Decoded(dict[str, Any]):
@@ -199,7 +199,7 @@ def _trial(row: Any, decoded: _Decoded, values: Mapping[str, float], tried: tupl
 
 
 def _come_so_far(connection: Connection, study_id: int, numbers: Collection[int] | None) -> dict[int, int]:
-    """The last epoch of each trial that is not over: the trial's own row is not written with every epoch."""
+    """Return the last epoch of each unfinished trial, whose own row is not updated with every epoch."""
     c, t = epochs.c, trials.c
     last = select(c.trial, func.max(c.number)).join_from(
         trials, epochs, and_(t.study_id == c.study_id, t.number == c.trial)
@@ -256,7 +256,7 @@ def _epochs(
 
 
 def _stands() -> ColumnElement[bool]:
-    """What `standing` says, for a query that does not read the epochs by which it could be said."""
+    """Return `standing` as an SQL condition, for queries that do not read the epochs."""
     c, later = epochs.c, epochs.alias().c
     same = (later.study_id == c.study_id, later.trial == c.trial)
     return ~select(later.number).where(*same, later.attempt > c.attempt, later.number <= c.number).exists()
@@ -270,11 +270,11 @@ def _measured(
     tried: Collection[int],
 ) -> Select[int, int, int, str, float]:
     m = metric_values.c
-    found = select(m.trial, m.attempt, m.epoch, m.name, m.value).where(m.study_id == study_id, m.trial.in_(numbers))
+    query = select(m.trial, m.attempt, m.epoch, m.name, m.value).where(m.study_id == study_id, m.trial.in_(numbers))
     if at is not None:
         # With the attempts each column of the key is given: without them all values of a trial would be searched.
-        found = found.where(m.attempt.in_(tried), m.epoch.in_(at))
-    return found if names is None else found.where(m.name.in_(names))
+        query = query.where(m.attempt.in_(tried), m.epoch.in_(at))
+    return query if names is None else query.where(m.name.in_(names))
 
 
 def _epoch(

@@ -86,19 +86,19 @@ class Writer:
 
     @property
     def outage(self) -> float:
-        """For how many seconds the database has been away; 0 while it answers."""
+        """Seconds since the database became unavailable; 0 while it answers."""
         since = self._tried
         seconds = 0.0 if since is None else time.monotonic() - since
         return seconds if self._away or seconds > ANSWER_SECONDS else 0.0
 
     @property
     def must_stop(self) -> bool:
-        """Whether the database has been away for so long that the study should stop."""
+        """Whether the database has been unavailable so long that the study should stop."""
         return self.outage > OUTAGE_SECONDS
 
     @property
     def trouble(self) -> str:
-        """What is wrong with a database that is away, in words."""
+        """The error of a database that is unavailable, as text."""
         return self._away.message if self._away else f"database {self._database.url} does not answer"
 
     def add_trial(self, trial: Trial) -> None:
@@ -137,7 +137,7 @@ class Writer:
         self._put(lambda batch: batch.end(trial, attempt, facts, moment), at_once=True, event=event)
 
     def front_changed(self, numbers: Sequence[int]) -> None:
-        """Queue that other trials stand on the front now."""
+        """Queue the trials that are on the front now."""
         self._put(lambda _: None, event=front_changed(numbers))
 
     def study_changed(self, kind: str, data: Mapping[str, Any]) -> None:
@@ -145,11 +145,11 @@ class Writer:
         self._put(lambda _: None, event=study_changed(kind, data))
 
     def release(self, trial: Trial) -> None:
-        """Queue that an ended trial has given up its checkpoint, under the policy that it names."""
+        """Queue the release of an ended trial's checkpoint, under the policy named."""
         self._put(lambda batch: batch.release(trial.number, trial.released), event=released(trial))
 
     def forget_epochs(self, number: int, attempt: int) -> None:
-        """Queue the removal of the epochs that attempts of a trial before this one recorded: it begins again."""
+        """Queue the removal of the epochs that earlier attempts of a trial recorded."""
         self._put(lambda batch: batch.forget_epochs(number, attempt))
 
     def add_seconds(self, seconds: float) -> None:
@@ -190,7 +190,7 @@ class Writer:
                 raise
 
     def _put(self, entry: Entry, at_once: bool = False, event: Event | None = None) -> None:
-        """Queue what an entry adds to the next batch, and the event that tells of it."""
+        """Queue an entry's rows for the next batch, and its event."""
         if event is not None:
             entry = self._telling(entry, event)
         with self._changed:
@@ -223,7 +223,7 @@ class Writer:
             raise self._given_up(count - self._committed)
 
     def _wait(self, count: int, in_vain: Callable[[], bool]) -> bool:
-        """Wait until so many calls are committed, which is then true, or it is in vain."""
+        """Wait until this many calls are committed; return whether they are."""
         with self._changed:
             self._wanted = max(self._wanted, count)
             self._changed.notify_all()
@@ -260,7 +260,7 @@ class Writer:
                 self._changed.notify_all()
 
     def _next(self) -> list[Entry]:
-        """What is queued, once there is something and it has waited long enough; nothing when closed."""
+        """Return the queued entries, once there are some and they have waited long enough; empty when closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._closed)
             self._changed.wait_for(
@@ -272,7 +272,7 @@ class Writer:
             return entries
 
     def _committed_at_last(self, batch: Batch) -> bool:
-        """Write the rows, again and again while the database is away; false when the writer is closed meanwhile."""
+        """Write the rows, retrying while the database is unavailable; return False if the writer closes meanwhile."""
         self._tried = time.monotonic()
         for pause in itertools.chain(PAUSES, itertools.repeat(PAUSES[-1])):
             try:

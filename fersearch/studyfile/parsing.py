@@ -32,7 +32,7 @@ def parse(path: Path) -> dict[str, Any]:
 
 
 def _files_beside(path: Path) -> str:
-    """Return which study files lie where one was looked for, or how to do without."""
+    """Return the study files near a missing one, or how to do without."""
     files = path.parent.glob("*.toml") if path.parent.is_dir() else ()
     if names := [file.name for file in files if file.name != "pyproject.toml"]:
         return suggestion(path.name, names)
@@ -40,7 +40,7 @@ def _files_beside(path: Path) -> str:
 
 
 def mistakes_of_form(data: Mapping[str, Any]) -> list[str]:
-    """Return what TOML allows and nothing here can use: null characters, which no path has, and deep nesting."""
+    """Return the mistakes that TOML allows: null characters, which no path has, and deep nesting."""
     mistakes = []
     waiting: list[tuple[str, Any, int]] = [("", data, 0)]
     while waiting:

@@ -18,7 +18,7 @@ from fersearch.studyfile.validation import validate
 
 @dataclass(frozen=True)
 class StudyFile:
-    """A study file that was read.
+    """A parsed study file.
 
     `options` are the keywords of `api.create_study` that all its studies share, `models` and `datasets` (each its
     keywords) what it makes a study of each of.
@@ -57,7 +57,7 @@ class StudyFile:
 
 
 def merged(options: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options with flags over them."""
+    """Return options updated with flags."""
     kept = dict(options)
     for name, value in flags.items():
         if isinstance(value, Mapping):
@@ -70,7 +70,7 @@ def merged(options: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str, An
 
 
 def read(path: Path) -> tuple[StudyFile, list[str]]:
-    """Read a study file; return what is sound in it, and its mistakes, each with its key.
+    """Read a study file; return its valid content, and its mistakes, each with its key.
 
     Raises:
         UsageError: there is no such file, or it cannot be read.
@@ -80,7 +80,7 @@ def read(path: Path) -> tuple[StudyFile, list[str]]:
 
 
 def read_data(data: Mapping[str, Any], path: Path) -> tuple[StudyFile, list[str]]:
-    """Read what a study file holds, as plain data; `path` names it in messages, and paths in it are relative to it.
+    """Read a study file's data; `path` names it in messages, and paths in it are relative to it.
 
     Raises:
         StudyFileError: it holds what no study file can.

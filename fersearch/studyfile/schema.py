@@ -142,11 +142,11 @@ class _Schema(GenerateJsonSchema):
     """A JSON Schema without null, which TOML has not, and without titles that repeat the keys."""
 
     def nullable_schema(self, schema: Any) -> Any:
-        """Return what is there besides null."""
+        """Return the inner schema without null."""
         return self.generate_inner(schema["schema"])
 
     def default_schema(self, schema: Any) -> Any:
-        """Return the schema of a field; what holds where it is left out stands in its own `default`."""
+        """Return the schema of a field without `default`, since the field states its own."""
         return self.generate_inner(schema["schema"])
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002

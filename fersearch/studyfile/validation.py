@@ -1,4 +1,4 @@
-"""What is sound in a study file's data, and its mistakes, each as `key: what came; what is offered`."""
+"""Validation of a study file's data; each mistake as `key: value given; values allowed`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from fersearch.studyfile.schema import SECTIONS, StudySection, shown
 
 
 def validate(data: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return what is sound in a study file's data, keys left out as None, and the mistakes; these leave `data`."""
+    """Return the valid part of a study file's data, missing keys as None, and the mistakes; `data` loses these."""
     mistakes = _clashes(data)
     try:
         study = StudySection.model_validate(data)
@@ -27,7 +27,7 @@ def validate(data: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
 
 def _clashes(data: Mapping[str, Any]) -> list[str]:
-    """Return the keys that say one thing twice."""
+    """Return the mistakes of keys that set one thing twice."""
     mistakes = []
     dataset, space = data.get("dataset"), data.get("space")
     if "data" in data and isinstance(dataset, dict) and "data" in dataset:
@@ -43,9 +43,9 @@ def _clashes(data: Mapping[str, Any]) -> list[str]:
 
 
 def _written(data: Mapping[str, Any], place: Sequence[Any]) -> tuple[Any, ...]:
-    """Return where a mistake stands in the file, which may write one thing where a list is read."""
-    one = len(place) > 1 and isinstance(place[1], int) and not isinstance(data.get(place[0]), list)
-    return (place[0], *place[2:]) if one else tuple(place)
+    """Return the location of a mistake in the file, which may have a single value where a list is read."""
+    is_single = len(place) > 1 and isinstance(place[1], int) and not isinstance(data.get(place[0]), list)
+    return (place[0], *place[2:]) if is_single else tuple(place)
 
 
 def _drop(data: Any, place: Sequence[Any]) -> None:
@@ -59,7 +59,7 @@ def _drop(data: Any, place: Sequence[Any]) -> None:
 
 
 def _line(problem: Mapping[str, Any]) -> str:
-    """Return one of pydantic's errors as `key: what came; what is offered`."""
+    """Return one of pydantic's errors as `key: value given; values allowed`."""
     place = [str(part) for part in problem["loc"]]
     key, kind, came, context = ".".join(place), problem["type"], problem["input"], problem.get("ctx", {})
     if kind == "extra_forbidden":

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from fersearch.components import Metric
-from fersearch.search.aggregation import round_values, told_values, trial_values
+from fersearch.search.aggregation import round_values, sampler_values, trial_values
 from fersearch.study import Objective
 from fersearch.trial import Epoch, Trial, TrialState
 from tests.search.fakes import METRICS
@@ -54,8 +54,8 @@ def test_one_round_has_no_deviation_and_its_best_epoch_without_a_kept_one() -> N
 def test_costs_of_whole_rounds_are_not_projected() -> None:
     trial = Trial(0, {"epochs": 10}, TrialState.PRUNED, {"train_seconds": 3.0}, epochs=4)
     seconds = [Objective("train_seconds", "min")]
-    assert told_values(trial, seconds, METRICS) == [7.5]
-    assert told_values(trial, seconds, METRICS, in_rounds=True) == [3.0]
+    assert sampler_values(trial, seconds, METRICS) == [7.5]
+    assert sampler_values(trial, seconds, METRICS, in_rounds=True) == [3.0]
 
 
 def test_the_fakes_know_a_metric_that_grows() -> None:

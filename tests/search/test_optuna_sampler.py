@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from fersearch.search import SAMPLERS, Search
-from fersearch.search.aggregation import told_values
+from fersearch.search.aggregation import sampler_values
 from fersearch.search.optuna_sampler import OptunaSampler, seed_of, to_optuna
 from fersearch.space import Choice, Float, Int, Space
 from fersearch.trial import Attempt, Epoch, Outcome, Reason, Trial, TrialState
@@ -20,7 +20,7 @@ BY_OPTUNA = sorted(set(SAMPLERS) - {"grid", "ofat", "gp"})
 
 
 def told(trial: Trial) -> list[float] | None:
-    return told_values(trial, OBJECTIVES, METRICS)
+    return sampler_values(trial, OBJECTIVES, METRICS)
 
 
 @pytest.mark.parametrize("name", BY_OPTUNA)

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fersearch.search.retries import is_told, lost, micro_batches, next_state, progressed, suspected, times_disk_failed
+from fersearch.search.retries import (
+    is_reported,
+    lost,
+    micro_batches,
+    next_state,
+    progressed,
+    suspected,
+    times_disk_failed,
+)
 from fersearch.trial import Attempt, Lost, Reason, Trial, TrialState
 
 TABLE = {
@@ -180,6 +188,6 @@ def test_an_attempt_after_one_in_parts_has_as_many() -> None:
 def test_attempts_that_a_full_disk_ended_are_told_at_growing_intervals() -> None:
     counts = [times_disk_failed(tried(*["lost=disk"] * n)) for n in range(1, 30)]
     assert counts == list(range(1, 30))
-    assert [count for count in counts if is_told(count)] == [3, 6, 12, 24]
+    assert [count for count in counts if is_reported(count)] == [3, 6, 12, 24]
     assert times_disk_failed(tried("lost=disk", "lost=node", "lost=disk+epoch", "lost=disk")) == 2
-    assert not is_told(0)
+    assert not is_reported(0)
