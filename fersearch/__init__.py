@@ -26,7 +26,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The version, looked up when somebody asks for it."""
+    """Return the version, looked up on first access."""
     if name != "__version__":
         raise AttributeError(f"module 'fersearch' has no attribute '{name}'")
     from importlib.metadata import PackageNotFoundError, version

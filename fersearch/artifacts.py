@@ -1,4 +1,4 @@
-"""Trained weights by the digest of their content: what is opened is what was put."""
+"""Trained weights stored by the digest of their content, which is checked when they are opened."""
 
 import hashlib
 import os
@@ -26,7 +26,7 @@ _UNFINISHED = re.compile(r"\.[0-9a-f]{64}\..*\.part")
 
 
 class Stored(NamedTuple):
-    """A file that is kept: its size, and for how many seconds nobody has put it."""
+    """A stored file: its size, and the seconds since it was last put."""
 
     bytes: int
     age: float
@@ -91,7 +91,7 @@ class Artifacts:
         return path
 
     def remove(self, digest: str) -> None:
-        """Forget a file and its marks; nothing happens when it is gone already."""
+        """Remove a file and its marks; without effect if it is gone already."""
         self._path(digest).unlink(missing_ok=True)
         if self._remote is not None:
             self._remote.remove(digest)
@@ -100,20 +100,20 @@ class Artifacts:
             shutil.rmtree(self.root / OWNERS / digest, ignore_errors=True)
 
     def owners(self) -> dict[str, set[Owner]]:
-        """Whose the files are, by digest; one that nobody marked is not among them."""
-        found: dict[str, set[Owner]] = defaultdict(set)
+        """Return the owners of the files by digest, without files that have no mark."""
+        by_digest: dict[str, set[Owner]] = defaultdict(set)
         for name in self._marks(""):
             digest, _, mark = name.rpartition("/")
             if owner := Owner.of_mark(mark):
-                found[digest].add(owner)
-        return dict(found)
+                by_digest[digest].add(owner)
+        return dict(by_digest)
 
     def owners_of(self, digest: str) -> set[Owner]:
-        """Whose the file of a digest is; empty where nobody marked it."""
+        """Return the owners of the file of a digest; empty without a mark."""
         return {owner for name in self._marks(digest) if (owner := Owner.of_mark(name.rpartition("/")[2]))}
 
     def disown(self, digest: str, owner: Owner) -> None:
-        """Take an owner's mark from a file; nothing happens when there is none."""
+        """Remove an owner's mark from a file; without effect if there is none."""
         name = f"{OWNERS}/{digest}/{owner.mark}"
         if self._remote is not None:
             self._remote.remove(name)
@@ -121,15 +121,15 @@ class Artifacts:
             (self.root / name).unlink(missing_ok=True)
 
     def digests(self) -> dict[str, Stored]:
-        """Every file that is kept, by its digest."""
+        """Return every stored file by its digest."""
         return {name: stored for name, stored in self._files() if _DIGEST.fullmatch(name)}
 
     def unfinished(self) -> dict[str, Stored]:
-        """What a `put` that was cut off left behind, by its name."""
+        """Return the remains of interrupted `put` calls, by name."""
         return {name: stored for name, stored in self._files() if _UNFINISHED.fullmatch(name)}
 
     def remove_unfinished(self, name: str) -> None:
-        """Remove a leftover that `unfinished` named; nothing happens when it is gone already."""
+        """Remove a file that `unfinished` named; without effect if it is gone already."""
         if not _UNFINISHED.fullmatch(name):
             raise FersearchError(f"'{name}' is not a leftover of an artifact", "give a name that `unfinished` returned")
         (self.root / name).unlink(missing_ok=True)
@@ -137,7 +137,7 @@ class Artifacts:
             self._remote.remove(name)
 
     def _files(self) -> Iterator[tuple[str, Stored]]:
-        """Every file of the folder; one that vanishes meanwhile is left out."""
+        """Yield every file of the folder; one that vanishes meanwhile is left out."""
         if self._remote is not None:
             yield from ((name, Stored(each.bytes, age(each))) for name, each in self._remote.files().items())
             return
@@ -149,13 +149,13 @@ class Artifacts:
         for entry in entries:
             try:
                 if entry.is_file(follow_symlinks=False):
-                    found = entry.stat(follow_symlinks=False)
-                    yield entry.name, Stored(found.st_size, now - found.st_mtime)
+                    status = entry.stat(follow_symlinks=False)
+                    yield entry.name, Stored(status.st_size, now - status.st_mtime)
             except FileNotFoundError:
                 continue
 
     def _marks(self, digest: str) -> list[str]:
-        """Every mark of a digest, or of all: its path from there."""
+        """Return the relative path of every mark of a digest, or of all."""
         if self._remote is not None:
             return list(Remote(f"{self.place.rstrip('/')}/{OWNERS}/{digest}").files())
         top = self.root / OWNERS / digest
@@ -177,6 +177,6 @@ class Artifacts:
 
 
 def file_digest(path: Path) -> str:
-    """The sha256 of a file's content, 64 hex digits."""
+    """Return the sha256 of a file's content, 64 hex digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Whose fault an error is: one out of a plugin's code names the plugin, wherever it is called from."""
+"""Attribution of errors: an error out of a plugin's code names the plugin, wherever it is called from."""
 
 import sys
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ KINDS: dict[type, str] = {Architecture: "architecture", Dataset: "dataset", Metr
 
 @contextmanager
 def blaming(component: Component) -> Iterator[None]:
-    """Turn whatever a component's code raises into a PluginError that names it, and the file that it is from.
+    """Convert any exception of a component's code into a PluginError that names it and its file.
 
     Errors that are said well already stay, and so do those of the machine: no file, no room, no memory.
     """
@@ -26,7 +26,7 @@ def blaming(component: Component) -> Iterator[None]:
 
 
 def score(metric: Metric, evaluation: Evaluation) -> float:
-    """A metric's value, NaN where it is undefined.
+    """Return a metric's value, NaN where it is undefined.
 
     Raises:
         PluginError: it fails, or gives what is not a number.
@@ -41,7 +41,7 @@ def score(metric: Metric, evaluation: Evaluation) -> float:
 
 
 def title(component: Component) -> str:
-    """A component as an error names it: what it is, its name, and the plugin that brought it."""
+    """Return how an error names a component: its kind, its name, and the plugin that brought it."""
     kind = next(kind for base, kind in KINDS.items() if isinstance(component, base))
     return f"{kind} '{component.name}' of plugin {_place(component)}"
 

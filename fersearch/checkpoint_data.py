@@ -1,4 +1,4 @@
-"""The data that a checkpoint was trained on: where it may be, and whether what is found there is that."""
+"""The data that a checkpoint was trained on: its likely place, and whether data given is the same."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -21,7 +21,7 @@ from fersearch.store.database import sqlite_path
 def training_source(
     card: Mapping[str, Any], dataset: Dataset, options: Mapping[str, Value], storage: str | None
 ) -> Path | None:
-    """Where to look for the training data of a checkpoint: where its study found it, or else by the dataset's name.
+    """Return the likely path of a checkpoint's training data: its study's, or the dataset's by name.
 
     Raises:
         DataError: neither is known.
@@ -36,13 +36,13 @@ def training_source(
 
 def check_training_data(
     card: Mapping[str, Any],
-    found: Identity,
+    identity: Identity,
     split: str,
     given: Path | None,
     is_read_otherwise: bool,
     is_unseen: bool = False,
 ) -> bool | None:
-    """Whether what was found is what a checkpoint was trained on; None where its card does not say.
+    """Return whether data is what a checkpoint was trained on; None where its card does not say.
 
     Data that was `given` may be other, which is noted unless it `is_unseen` on purpose; what was looked for may not.
     Where it `is_read_otherwise`, by options of the dataset, the files alone can tell.
@@ -51,47 +51,47 @@ def check_training_data(
         DataError: it is other data, and nobody asked for that.
     """
     if not card.get("data"):
-        return _by_arrays(card, found, is_read_otherwise)
+        return _by_arrays(card, identity, is_read_otherwise)
     then = Identity.from_json(card["data"])
-    if _is_same(then, found, split, is_read_otherwise):
+    if _is_same(then, identity, split, is_read_otherwise):
         return True
     name = card["dataset"]["name"]
     if given is None:
         raise difference(
             f"{name} as it is found now is not the data that the checkpoint was trained on",
             then,
-            found,
+            identity,
             ("to judge it as other data, or where the training data is now, give its folder: --data PATH",),
         )
     if not is_unseen:
         notices.append(
-            f"{given} is not the data that the checkpoint was trained on: then {then.told()}; now {found.told()}"
+            f"{given} is not the data that the checkpoint was trained on: then {then.told()}; now {identity.told()}"
         )
     return False
 
 
-def _is_same(then: Identity, found: Identity, split: str, is_read_otherwise: bool) -> bool:
+def _is_same(then: Identity, identity: Identity, split: str, is_read_otherwise: bool) -> bool:
     if is_read_otherwise:
-        return then.files == found.files or not (then.files and found.files)
-    if split == "test" and then.test and found.test:
-        return then.test == found.test
-    return then.seen == found.seen if then.seen and found.seen else then.agrees(found)
+        return then.files == identity.files or not (then.files and identity.files)
+    if split == "test" and then.test and identity.test:
+        return then.test == identity.test
+    return then.seen == identity.seen if then.seen and identity.seen else then.agrees(identity)
 
 
-def _by_arrays(card: Mapping[str, Any], found: Identity, is_read_otherwise: bool) -> bool | None:
-    """What a card without digests of its data can tell: whether every pixel and column is what it was."""
+def _by_arrays(card: Mapping[str, Any], identity: Identity, is_read_otherwise: bool) -> bool | None:
+    """Return whether every pixel and column is unchanged, as a card without digests of its data allows."""
     then = str(card["dataset"]["digest"])
-    if is_read_otherwise or then == found.arrays:
+    if is_read_otherwise or then == identity.arrays:
         return None if is_read_otherwise else True
     notices.append(
         f"the checkpoint was made before its data was recorded; {card['dataset']['name']} found now is taken for it, "
-        f"though its images or labels are read otherwise than then (arrays {short(then)}, now {short(found.arrays)})"
+        f"though its images or labels are read otherwise than then (arrays {short(then)}, now {short(identity.arrays)})"
     )
     return None
 
 
 def _recorded_path(card: Mapping[str, Any], storage: str | None) -> Path | None:
-    """Where the study of a checkpoint found its data, if the study is in the database."""
+    """Return the path of the data of a checkpoint's study, if the study is in the database."""
     url = database_url(storage)
     file = sqlite_path(url)
     if file is not None and not file.exists():
@@ -106,8 +106,8 @@ def _recorded_path(card: Mapping[str, Any], storage: str | None) -> Path | None:
 
 
 def _study_of(card: Mapping[str, Any], store: Store) -> StudyRow | None:
-    """The study that made a checkpoint; where its card does not say the id, the study of that name."""
+    """Return the study that made a checkpoint, by the id in its card or else by name."""
     names = [name for name in card.get("studies") or [card["study"]] if name in store.study_names()]
-    found = [store.study(name) for name in names]
-    known = [study for study in found if study.uid in ("", card.get("study_id") or study.uid)]
-    return known[0] if known else None
+    studies = [store.study(name) for name in names]
+    matching = [study for study in studies if study.uid in ("", card.get("study_id") or study.uid)]
+    return matching[0] if matching else None

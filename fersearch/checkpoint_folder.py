@@ -1,4 +1,4 @@
-"""The folder of a pulled checkpoint or an ensemble: open it, check it, write its plugin files."""
+"""The folder of a pulled checkpoint or an ensemble: opening, checking, and its plugin files."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ WEIGHTS, CARD = "model.safetensors", "card.json"
 
 
 def load_checkpoint(path: Path, *, trust_plugin: bool = False) -> "Restored | RestoredEnsemble":
-    """The model of a pulled checkpoint (its folder or its file) with its card, or the ensemble of a folder.
+    """Return the model of a pulled checkpoint (its folder or its file) with its card, or the ensemble of a folder.
 
     Args:
         trust_plugin: run the plugin file that lies beside the weights.
@@ -34,7 +34,7 @@ def load_checkpoint(path: Path, *, trust_plugin: bool = False) -> "Restored | Re
 
 
 def open_checkpoint(path: Path, registry: Registry) -> "Restored | RestoredEnsemble":
-    """What lies at a path, a pulled checkpoint or an ensemble, ready to use."""
+    """Return the pulled checkpoint or ensemble at a path, ready to use."""
     from fersearch.ensembles.model import RestoredEnsemble
     from fersearch.training.checkpoint import Restored
 
@@ -44,17 +44,17 @@ def open_checkpoint(path: Path, registry: Registry) -> "Restored | RestoredEnsem
 
 
 def is_ensemble(path: Path) -> bool:
-    """Whether a path is the folder of an ensemble."""
+    """Return whether a path is the folder of an ensemble."""
     return (Path(path) / ENSEMBLE).is_file()
 
 
 def digest_of(path: Path) -> str:
-    """The SHA-256 by which looks know what lies at a path: of a checkpoint's file, or of what an ensemble consists."""
+    """Return the SHA-256 that identifies a checkpoint's file or an ensemble's content in looks."""
     return str(read_ensemble_card(Path(path))["digest"]) if is_ensemble(path) else file_digest(weights_file(path))
 
 
 def write_plugins(folder: Path, plugins: Sequence[PluginFile]) -> None:
-    """Put plugin files beside the weights that need them."""
+    """Write plugin files beside the weights that need them."""
     for file in plugins:
         (folder / file.kept_name).write_text(file.source, encoding="utf-8")
 
@@ -93,7 +93,7 @@ def card_of(path: Path) -> dict[str, Any]:
 
 
 def weights_file(path: Path) -> Path:
-    """The weights of a pulled checkpoint, given its folder or that file; UsageError if there are none."""
+    """Return the weights of a pulled checkpoint, given its folder or that file; UsageError if there are none."""
     file = Path(path) / WEIGHTS if Path(path).is_dir() else Path(path)
     if not file.exists():
         raise UsageError(f"no checkpoint at {path}", "get one by: fersearch checkpoint pull STUDY")
@@ -101,25 +101,25 @@ def weights_file(path: Path) -> Path:
 
 
 def trusted_registry(path: Path, trust_plugin: bool) -> Registry:
-    """The components that a checkpoint needs, its own plugin file among them if that is trusted; else PluginError."""
+    """Return the components that a checkpoint needs, with its own plugin file if that is trusted."""
     folder = Path(path) if is_ensemble(path) else weights_file(path).parent
     needed = card_of(path)["plugins"]
     if not needed:
         return components(folder=not _within_checkpoint())
-    found = []
+    files = []
     for item in needed:
         beside = _beside(folder, item)
         file = PluginFile.read(beside)
         if file.digest != item["digest"]:
             raise PluginError(f"{beside} is not the plugin that the checkpoint was made with", "pull it again")
-        found.append(file)
+        files.append(file)
     if not trust_plugin:
-        names = ", ".join(file.path for file in found)
+        names = ", ".join(file.path for file in files)
         raise PluginError(
             f"the checkpoint needs the code of {names}",
             "read it, then allow it with --trust-plugin (in Python: trust_plugin=True)",
         )
-    return components(found, folder=False)
+    return components(files, folder=False)
 
 
 def _has_card_alone(folder: Path) -> bool:
@@ -128,7 +128,7 @@ def _has_card_alone(folder: Path) -> bool:
 
 
 def _within_checkpoint() -> bool:
-    """Whether we stand in the folder of a checkpoint, or below one: `./plugins` then came with it."""
+    """Return whether the working directory is in the folder of a checkpoint, whose `./plugins` came with it."""
     here = Path.cwd()
     return any(_is_pulled(place) for place in (here, *here.parents))
 
@@ -138,7 +138,7 @@ def _is_pulled(folder: Path) -> bool:
 
 
 def _beside(folder: Path, entry: Mapping[str, Any]) -> Path:
-    """Where a plugin file of a card lies: by the name that the card gives, or as earlier versions named it."""
+    """Return the path of a plugin file of a card, under its current or an earlier version's name."""
     path, digest = entry["path"], entry["digest"]
     names = [entry.get("file") or kept_name(path, digest), kept_name(path, digest), Path(path).name]
     return next((folder / name for name in names if (folder / name).is_file()), folder / names[0])

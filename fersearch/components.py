@@ -1,4 +1,4 @@
-"""What a plugin brings: an architecture, a dataset or a metric, and the task they share.
+"""The components that plugins provide: architectures, datasets and metrics, and the task they share.
 
 Nothing here imports torch or numpy, so that listing plugins stays instant: a component imports
 its libraries inside the method that needs them.
@@ -235,7 +235,7 @@ class Metric(ABC):
 
 
 def trained_task(task: Task, params: Params) -> Task:
-    """What the network of a trial is built for: the dataset's task, at `crop` pixels if `params` say so.
+    """Return the task that a trial's network is built for: the dataset's, at `crop` pixels if `params` say so.
 
     Raises:
         UsageError: the crop is larger than the images.

@@ -1,4 +1,4 @@
-"""What every verb starts from: the components at hand, the database, and what a person should be told."""
+"""The context of every verb: the available components, the database, and notices for the user."""
 
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 
 notices: list[str] = []
-_told: set[str] = set()
+_reported: set[str] = set()
 
 
 def drain_notices() -> list[str]:
-    """Return what was noted since the last call; a line that was returned before is not told again."""
-    lines = [line for line in dict.fromkeys(notices) if line not in _told]
+    """Return the notices since the last call; a line that was returned before is not repeated."""
+    lines = [line for line in dict.fromkeys(notices) if line not in _reported]
     notices.clear()
-    _told.update(lines)
+    _reported.update(lines)
     return lines
 
 
-def was_told(line: str) -> bool:
-    """Whether a notice was returned to be told before."""
-    return line in _told
+def was_reported(line: str) -> bool:
+    """Return whether a notice was returned by `drain_notices` before."""
+    return line in _reported
 
 
 def components(files: "Iterable[Path | PluginFile]" = (), *, folder: bool = True) -> "Registry":
@@ -49,19 +49,19 @@ def components(files: "Iterable[Path | PluginFile]" = (), *, folder: bool = True
 
 
 def components_of(study: "StudyRow", *others: "StudyRow") -> "Registry":
-    """The components at hand and those of plugin files that studies keep, where the user lets these run.
+    """Return the available components and those of plugin files that studies keep, where the user trusts these.
 
     Raises:
         PluginError: a file is not trusted here, or cannot be loaded.
     """
-    for one in (study, *others):
-        require_trusted(one)
-    files = {file.digest: file for one in (study, *others) for file in one.plugins}
+    for record in (study, *others):
+        require_trusted(record)
+    files = {file.digest: file for record in (study, *others) for file in record.plugins}
     return components(files.values(), folder=False)
 
 
 def require_trusted(study: "StudyRow") -> None:
-    """Make sure that the user lets the plugin files of a study run here; a person at a terminal is asked once.
+    """Raise PluginError unless the user trusts the plugin files of a study; ask once at a terminal.
 
     Raises:
         PluginError: nobody said so.
@@ -72,13 +72,13 @@ def require_trusted(study: "StudyRow") -> None:
 
 
 def trust_plugins(name: str, storage: str | None = None) -> None:
-    """Let the plugin files that a study keeps in the database run here, from now on."""
+    """Trust the plugin files that a study keeps in the database, from now on."""
     with open_store(storage) as store:
         trust.trust({file.digest: file.path for file in store.study(name).plugins})
 
 
 def open_store(storage: str | None = None, *, create: bool = False) -> "Store":
-    """Open the database, migrated if needed; what its file system asks of it is noted.
+    """Open the database, migrated if needed; requirements of its file system are noted.
 
     Args:
         create: make it where there is none, as who stores a new study does.
@@ -107,17 +107,17 @@ def all_studies(storage: str | None = None) -> "list[StudySummary]":
 
 
 def matching_studies(patterns: Sequence[str], storage: str | None = None) -> list[str]:
-    """Return the names of the studies that patterns mean, oldest first: a name as it is, or one with `*` for anything.
+    """Return the names of the studies that match patterns, oldest first: a name, or one with `*` as a wildcard.
 
     Raises:
         UsageError: nothing fits a pattern with `*`.
     """
     many = any("*" in pattern for pattern in patterns)
-    known = [summary.name for summary in all_studies(storage)] if many else []
-    found: dict[str, None] = {}
+    available = [summary.name for summary in all_studies(storage)] if many else []
+    matches: dict[str, None] = {}
     for pattern in patterns:
-        fitting = [name for name in known if fnmatchcase(name, pattern)] if "*" in pattern else [pattern]
+        fitting = [name for name in available if fnmatchcase(name, pattern)] if "*" in pattern else [pattern]
         if not fitting:
             raise UsageError(f"no study fits '{pattern}'", "see: fersearch study list")
-        found |= dict.fromkeys(fitting)
-    return list(found)
+        matches |= dict.fromkeys(fitting)
+    return list(matches)

@@ -1,4 +1,4 @@
-"""What a person should be told of a dataset before a study trains on it; its mistakes before a study is stored."""
+"""Findings about a dataset before a study trains on it, and mistakes before a study is stored."""
 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ Progress = Callable[[int, int], None]
 
 
 def check_data(registry: Registry, specs: Iterable[StudySpec], progress: Progress | None = None) -> None:
-    """Read what studies will train on, and note what there is to be told; a dataset without files has nothing.
+    """Read the data of studies and note findings; a dataset without files has none.
 
     Raises:
         DataError: an image cannot be read, the data does not fit the protocol, or a class has no image to train on.
@@ -41,7 +41,7 @@ def check_data(registry: Registry, specs: Iterable[StudySpec], progress: Progres
 
 
 def _check_batches(registry: Registry, spec: StudySpec, task: Task) -> None:
-    """Raise UsageError where a study may cut batches of one image from which its architecture cannot learn."""
+    """Raise UsageError if a study may form batches of one image from which its architecture cannot learn."""
     sizes = spec.space.dimensions.get("batch_size")
     if sizes is None or min(sizes.options if isinstance(sizes, Choice) else [sizes.low]) != 1:
         return
@@ -51,19 +51,19 @@ def _check_batches(registry: Registry, spec: StudySpec, task: Task) -> None:
 
 
 def check_taught(dataset: str, loaded: "Loaded") -> None:
-    """Raise DataError where a class is to be judged that has no image to train on."""
+    """Raise DataError if a class with images to evaluate has none to train on."""
     if loaded.untaught:
-        told = f"dataset {dataset}: {'; '.join(loaded.untaught)}"
-        raise DataError(told, "add some to train, leave the class out, or draw another split")
+        message = f"dataset {dataset}: {'; '.join(loaded.untaught)}"
+        raise DataError(message, "add some to train, leave the class out, or draw another split")
 
 
 def findings(prepared: "Prepared", loaded: "Loaded") -> list[str]:
-    """The findings of a dataset, each with its name."""
+    """Return the findings of a dataset, each prefixed with its name."""
     from fersearch.data.verify import findings_of
 
     classes = loaded.task.class_names
     absent = [name for k, name in enumerate(classes) if k not in set(loaded.hard.tolist())]
-    told = findings_of(prepared, classes)
+    lines = findings_of(prepared, classes)
     if absent:
-        told.append(f"no image of {', '.join(absent)}: a model has outputs for them that are never taught")
-    return [f"{prepared.name}: {line}" for line in told]
+        lines.append(f"no image of {', '.join(absent)}: a model has outputs for them that are never taught")
+    return [f"{prepared.name}: {line}" for line in lines]

@@ -1,4 +1,4 @@
-"""One error for a person to read: what came, what was likely meant, what to do next.
+"""Errors for users: what came, what was likely meant, what to do next.
 
     FersearchError              a failure                     exit code 1
     ├── UsageError              wrong words or wrong input    exit code 2
@@ -39,7 +39,7 @@ class FersearchError(Exception):
 
 
 class UsageError(FersearchError):
-    """The person's words or input cannot be used as they are."""
+    """The user's input cannot be used as it is."""
 
     exit_code = 2
 
@@ -82,7 +82,7 @@ class StoreUnavailable(StoreError):
 
 
 class NoDatabase(StoreError, UsageError):
-    """A database that nobody has made yet, at a path or a URL."""
+    """A database that does not exist yet, at a path or a URL."""
 
     def __init__(self, where: str) -> None:
         hint = "the first study makes it: fersearch study create; or name another with --storage or FERSEARCH_STORAGE"

@@ -1,4 +1,4 @@
-"""Text that is safe to show: nothing that a terminal would obey, and no password of a URL.
+"""Text that is safe to show: without terminal control characters and passwords in URLs.
 
 Names of classes, studies and files come from strangers; what shows them passes through here.
 """
@@ -17,19 +17,19 @@ ENCODE = "percent-encode @ : / % in the user and the password: %40 %3A %2F %25"
 
 
 def printable(text: str) -> str:
-    r"""The text with what a terminal would obey written out: `\x1b`, `\u202e`, `\x80` for a byte that is not text."""
-    return _OBEYED.sub(lambda found: _written(ord(found[0])), text)
+    r"""Return the text with terminal control characters escaped: `\x1b`, `\u202e`, `\x80` for a non-text byte."""
+    return _OBEYED.sub(lambda match: _written(ord(match[0])), text)
 
 
 def masked(text: str) -> str:
-    """The text without the passwords of URLs, those too that should have been percent-encoded."""
+    """Return the text without the passwords of URLs, even those that lack percent-encoding."""
     if "://" not in text:
         return text
     return _PARAMETER.sub(rf"\1{MASK}", _USER_INFO.sub(rf"\1:{MASK}@", text))
 
 
 def masked_url(url: str) -> str:
-    """A URL without its password, whatever is in that: all from the user to the last @."""
+    """Return a URL without its password, whatever that contains: everything from the user to the last @."""
     if "://" not in url:  # no URL at all, but it may have been meant as one
         before, at, place = url.rpartition("@")
         return f"{before.partition(':')[0]}:{MASK}{at}{place}" if ":" in before else url
@@ -40,7 +40,7 @@ def masked_url(url: str) -> str:
 
 
 def safe(text: str) -> str:
-    """The text as it may be shown: `masked` and `printable`."""
+    """Return the text as it may be shown: `masked` and `printable`."""
     return printable(masked(text))
 
 

@@ -1,4 +1,4 @@
-"""Files and folders that are either whole or not there: written beside, then renamed; files are synced first."""
+"""Files and folders that are either whole or absent: written beside, synced, then renamed."""
 
 import errno
 import os
@@ -42,7 +42,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write a whole file, or leave what was there.
+    """Write a whole file, or leave the old one in place.
 
     Raises:
         OSError: the folder cannot be written, or the disk is full.
@@ -79,7 +79,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 
 def _hidden(path: Path) -> str:
-    """How the name of what is written beside a path begins: short enough for any file system."""
+    """Return the prefix of temporary names beside a path, short enough for any file system."""
     return f".{os.fsencode(path.name)[:100].decode(errors='ignore')}."
 
 
@@ -93,7 +93,7 @@ def sync(path: Path) -> None:
 
 
 def _umask() -> int:
-    """The permissions a new file must not have, read without the moment of change that os.umask needs."""
+    """Return the umask, read without setting it as os.umask needs to."""
     try:
         status = Path("/proc/self/status").read_text()
         return next(int(line.split()[1], 8) for line in status.splitlines() if line.startswith("Umask:"))

@@ -1,4 +1,4 @@
-"""Numbers, durations, plurals, parameters and objectives as people read them. Plain text, no colour."""
+"""Text forms of numbers, durations, plurals, parameters and objectives. Plain text, no colour."""
 
 import itertools
 import json
@@ -30,7 +30,7 @@ def seconds(text: str | float, *, zero: bool = False) -> float:
 
 
 def brief(duration: float) -> str:
-    """A duration for a person, two units at most: `4.1s`, `42s`, `3m 20s`, `2h 05m`."""
+    """Return a duration as text, two units at most: `4.1s`, `42s`, `3m 20s`, `2h 05m`."""
     if duration < 9.95:
         return f"{duration:.1f}s"
     whole = round(duration)
@@ -48,7 +48,7 @@ TIE = 0.05
 
 
 def number(value: float | None) -> str:
-    """A value with about three digits that mean something; `-` where there is none."""
+    """Return a value with about three significant digits; `-` if it is None."""
     if value is None:
         return "-"
     if not math.isfinite(value):
@@ -66,27 +66,27 @@ def number(value: float | None) -> str:
 
 
 def measured(values: Mapping[str, float], name: str) -> str:
-    """A trial's value, with the deviation over its rounds where it has one; "-" where there is none."""
+    """Return a trial's value, with the deviation over its rounds if it has one; "-" if it is None."""
     spread = values.get(f"{name}_std")
     return number(values.get(name)) + (f" ± {number(spread)}" if spread is not None else "")
 
 
 def setting(value: Value) -> str:
-    """A parameter's value: `sgd`, `true`, `0.00312`."""
+    """Return a parameter's value as text: `sgd`, `true`, `0.00312`."""
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def settings(params: Mapping[str, Value], names: Iterable[str] | None = None) -> str:
-    """Parameters on one line: `optimizer=sgd learning_rate=0.031`; only `names`, where given."""
+    """Return parameters on one line: `optimizer=sgd learning_rate=0.031`; only `names`, where given."""
     wanted = set(params) if names is None else set(names)
     return " ".join(f"{name}={setting(value)}" for name, value in params.items() if name in wanted)
 
 
-def facts(known: Mapping[str, Any]) -> str:
-    """Whatever a process recorded, on one line: `device=cpu threads=2`; what is None is left out."""
-    return " ".join(f"{name}={_fact(value)}" for name, value in known.items() if value is not None)
+def facts(values: Mapping[str, Any]) -> str:
+    """Return the facts of a process on one line: `device=cpu threads=2`; None is left out."""
+    return " ".join(f"{name}={_fact(value)}" for name, value in values.items() if value is not None)
 
 
 def _fact(value: Any) -> str:
@@ -94,13 +94,13 @@ def _fact(value: Any) -> str:
 
 
 def varying(trials: Sequence[Trial]) -> list[str]:
-    """The parameters in which these trials differ (all of a single one), in the order of the first that has each."""
+    """Return the parameters in which trials differ (all of a single one), in order of first appearance."""
     names = dict.fromkeys(name for trial in trials for name in trial.params)
     return [name for name in names if len(trials) == 1 or len({repr(trial.params.get(name)) for trial in trials}) > 1]
 
 
 def heading(objective: Objective) -> str:
-    """A column's title: the metric and the way that is better."""
+    """Return a column's title: the metric and its better direction."""
     return f"{objective.metric} {'↑' if objective.direction == 'max' else '↓'}"
 
 
@@ -115,40 +115,40 @@ def plural(count: int, noun: str) -> str:
 
 
 def megabytes(size: int) -> str:
-    """A size in bytes, in MB of 2^20: `3.4 MB`."""
+    """Return a size in bytes, in MB of 2^20: `3.4 MB`."""
     return f"{number(size / 2**20)} MB"
 
 
 def ties(trials: Sequence[Trial], objectives: Sequence[Objective]) -> set[tuple[int, str]]:
-    """Pairs (trial number, metric) whose time or memory lies within 5 % of another trial of the table.
+    """Return pairs (trial number, metric) whose time or memory lies within 5 % of another trial of the table.
 
     Clocks and allocators vary by that much between equal runs, so such a difference says nothing.
     """
-    found: set[tuple[int, str]] = set()
+    pairs: set[tuple[int, str]] = set()
     for metric in (objective.metric for objective in objectives):
         if metric.endswith(NOISY) and metric not in EXACT:
             rows = sorted((trial.values[metric], trial.number) for trial in trials if metric in trial.values)
             for (low, first), (high, second) in itertools.pairwise(rows):
                 if high - low <= TIE * abs(high):
-                    found |= {(first, metric), (second, metric)}
-    return found
+                    pairs |= {(first, metric), (second, metric)}
+    return pairs
 
 
 def best(trials: Iterable[Trial], objective: Objective) -> Trial | None:
-    """The trial with the best finite value of an objective; the earliest of equals."""
+    """Return the trial with the best finite value of an objective; the earliest of equals."""
     able = [trial for trial in trials if math.isfinite(trial.values.get(objective.metric, math.nan))]
     return min(able, key=lambda trial: (objective.loss(trial.values[objective.metric]), trial.number), default=None)
 
 
-def protocol(asked: Protocol) -> str:
-    """How a trial is judged, as far as it differs from a dataset's own split judged once."""
-    told = [f"split {asked.split}"]
-    told += [f"{asked.folds} folds"] if asked.split == "kfold" else []
-    told += [f"by {asked.by}"] if asked.by != "auto" else []
-    told += [f"ratios {'/'.join(f'{share:g}' for share in asked.ratios)}"] if asked.ratios else []
-    told += [plural(asked.repeats, "repeat")] if asked.repeats > 1 else []
-    told += ["duplicates left out"] if asked.duplicates == "drop" else []
-    return ", ".join(told)
+def protocol(plan: Protocol) -> str:
+    """Return the protocol as text, as far as it differs from the dataset's own split, evaluated once."""
+    parts = [f"split {plan.split}"]
+    parts += [f"{plan.folds} folds"] if plan.split == "kfold" else []
+    parts += [f"by {plan.by}"] if plan.by != "auto" else []
+    parts += [f"ratios {'/'.join(f'{share:g}' for share in plan.ratios)}"] if plan.ratios else []
+    parts += [plural(plan.repeats, "repeat")] if plan.repeats > 1 else []
+    parts += ["duplicates left out"] if plan.duplicates == "drop" else []
+    return ", ".join(parts)
 
 
 def finite(data: Any) -> Any:
@@ -163,5 +163,5 @@ def finite(data: Any) -> Any:
 
 
 def short(digest: str) -> str:
-    """Return the beginning of a digest, which tells it from others of one study."""
+    """Return the first digits of a digest, which identify it within a study."""
     return digest[:DIGEST_LENGTH]

@@ -1,4 +1,4 @@
-"""Where fersearch keeps things: one folder, one database, each with an environment variable of its own."""
+"""The home folder and the database, each with an environment variable of its own."""
 
 import hashlib
 import os
@@ -9,7 +9,7 @@ from platformdirs import user_data_path
 
 
 def home() -> Path:
-    """The folder of the database, prepared data, artifacts, runs and logs.
+    """Return the folder of the database, prepared data, artifacts, runs and logs.
 
     `FERSEARCH_HOME`, else the user's data directory.
     """
@@ -18,28 +18,28 @@ def home() -> Path:
 
 
 def own_database() -> Path:
-    """The database that is used where no other is named."""
+    """Return the path of the default database."""
     return home() / "fersearch.db"
 
 
 def database_url(given: str | None = None) -> str:
-    """The URL of the database: the one given, else `FERSEARCH_STORAGE`, else SQLite in the home folder."""
+    """Return the URL of the database: the one given, else `FERSEARCH_STORAGE`, else SQLite in the home folder."""
     url = given or os.environ.get("FERSEARCH_STORAGE")
     return url or f"sqlite:///{quote(str(own_database()))}"
 
 
 def databases_folder() -> Path:
-    """Where it is written down which databases have files in this home."""
+    """Return the folder that records which databases have files in this home."""
     return home() / "databases"
 
 
 def prepared_folder() -> Path:
-    """Where prepared datasets live."""
+    """Return the folder of prepared datasets."""
     return home() / "prepared"
 
 
 def artifacts_folder(given: str | None = None) -> Path | str:
-    """Return where finished checkpoints live, by digest: a folder or a URL.
+    """Return the folder or URL of finished checkpoints, stored by digest.
 
     It is the one given, else `FERSEARCH_ARTIFACTS`, else a folder in the home.
     """
@@ -50,30 +50,30 @@ def artifacts_folder(given: str | None = None) -> Path | str:
 
 
 def states_url(study_uid: str, number: int, artifacts: Path | str) -> str:
-    """Return where the states of an unfinished trial are kept for other nodes; empty for artifacts in a folder."""
+    """Return the URL of the states of an unfinished trial, for other nodes; empty for artifacts in a folder."""
     return f"{artifacts.rstrip('/')}/runs/{study_uid}/{number}" if isinstance(artifacts, str) else ""
 
 
 def cache_folder(url: str) -> Path:
-    """Where copies of artifacts from a URL are kept."""
+    """Return the folder of copies of artifacts from a URL."""
     return home() / "cache" / hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:16]
 
 
 def runs_folder() -> Path:
-    """Where the scratch folders of all studies live, each study's under its random id."""
+    """Return the folder of all studies' scratch folders, each study's under its random id."""
     return home() / "runs"
 
 
 def run_folder(study_uid: str, number: int) -> Path:
-    """The scratch folder of a trial: its best and last states while it is unfinished."""
+    """Return the scratch folder of a trial: its best and last states while it is unfinished."""
     return runs_folder() / study_uid / str(number)
 
 
 def log_folder(study_uid: str) -> Path:
-    """Where the output of a study's attempts goes, one file each."""
+    """Return the folder of the logs of a study's attempts, one file each."""
     return home() / "logs" / study_uid
 
 
 def pulled_folder(study: str, trial: int) -> Path:
-    """Return the folder in which a trial is put where none is named: `STUDY-trial-N`."""
+    """Return the default folder of a pulled trial: `STUDY-trial-N`."""
     return Path(f"{study.replace('/', '-')}-trial-{trial}")

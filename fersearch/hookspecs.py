@@ -1,4 +1,4 @@
-"""The whole plugin surface: three hooks, one sentence each."""
+"""The plugin interface: three hooks, one sentence each."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Calls in a child process that ends with them, so that the libraries they load do not stay in memory."""
+"""Calls in a short-lived child process, so that the libraries they load do not stay in memory."""
 
 import multiprocessing
 import sys

@@ -1,4 +1,4 @@
-"""Locks between processes that end with the process that holds them, however it ends."""
+"""Locks between processes that are released whenever their holder ends."""
 
 import contextlib
 import errno
@@ -20,13 +20,13 @@ LOOK = 0.1  # seconds between two tries
 
 
 class Lock:
-    """A lock that this process holds. Releasing it removes its file, too."""
+    """A held lock. Releasing it removes its file, too."""
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self._path, self._file = path, file
 
     def release(self) -> None:
-        """Let others have it."""
+        """Release the lock and remove its file."""
         if not self._file.closed:
             self._path.unlink(missing_ok=True)
             self._file.close()
@@ -40,7 +40,7 @@ class Lock:
 
 @contextlib.contextmanager
 def lock(path: Path) -> Iterator[None]:
-    """Hold a lock on a file (made if missing, and left there), once nobody else holds it."""
+    """Yield while holding a lock on a file (made if missing, and left there), once it is free."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
         _flock(file, wait=True)
@@ -73,12 +73,12 @@ def wait_lock(path: Path, seconds: float, meanwhile: Callable[[], None] = lambda
 
 
 def beside(folder: Path) -> Path:
-    """The file whose lock is held by the process that works in a folder; it lies beside the folder."""
+    """Return the lock file of the process that works in a folder; it lies beside the folder."""
     return folder.with_name(f"{folder.name}.lock")
 
 
 def remove_unlocked(folder: Path) -> bool:
-    """Remove a folder in which nobody works; returns false, and leaves it, where somebody does.
+    """Remove a folder that no process works in; return False, and leave it, if one does.
 
     Raises:
         OSError: it cannot be removed.
@@ -94,7 +94,7 @@ def remove_unlocked(folder: Path) -> bool:
 
 
 def is_held(folder: Path) -> bool:
-    """Whether somebody works in a folder now."""
+    """Return whether a process works in a folder now."""
     if not beside(folder).exists():
         return False
     if (held := try_lock(beside(folder))) is None:
@@ -104,7 +104,7 @@ def is_held(folder: Path) -> bool:
 
 
 def _flock(file: BinaryIO, wait: bool) -> bool:
-    """Lock an open file; returns false where somebody else holds it and nobody waits."""
+    """Lock an open file; return False if another process holds it and waiting is off."""
     if not fcntl:
         return True
     try:

@@ -1,4 +1,4 @@
-"""A dataset by its name: located, its options checked, prepared."""
+"""Access to a dataset by name: its files, checked options, and prepared copy."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,7 +32,7 @@ def prepared_dataset(
 
 
 def files_of(dataset: Dataset) -> str | None:
-    """Return where a dataset's files are, or `built in`; None if they are not here."""
+    """Return the path of a dataset's files, or `built in`; None if they are not here."""
     if not dataset.needs_data:
         return "built in"
     try:

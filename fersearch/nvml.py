@@ -1,4 +1,4 @@
-"""What NVIDIA's driver library says of the GPUs, without torch; nothing where there is no driver."""
+"""GPU state from NVIDIA's driver library, without torch; empty without a driver."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Standing:
-    """Who uses a GPU at this moment: memory in bytes, in all, free, and by pid of each process that the driver shows.
+    """The memory of a GPU in bytes: total, free, and by pid of each process that the driver shows.
 
     A process whose share the driver does not tell has 0. In a container the driver may show no process at all,
     or pids that mean nothing there. `utilisation` is in percent, None where it is not told.
@@ -21,13 +21,13 @@ class Standing:
 
     @property
     def used(self) -> int:
-        """What is not free."""
+        """The used memory in bytes."""
         return self.total - self.free
 
 
 @contextlib.contextmanager
 def library() -> Iterator[Any]:
-    """The driver library, ready to be asked; whatever it raises is left to the caller."""
+    """Yield the initialised driver library; its errors are left to the caller."""
     import pynvml
 
     pynvml.nvmlInit()
@@ -38,19 +38,19 @@ def library() -> Iterator[Any]:
 
 
 def count() -> int:
-    """How many GPUs there are; 0 where there is no driver."""
+    """Return the number of GPUs; 0 without a driver."""
     with contextlib.suppress(Exception), library() as nvml:
         return int(nvml.nvmlDeviceGetCount())
     return 0
 
 
 def handle(nvml: Any, name: str) -> Any:
-    """A GPU as the library holds it; `name` is its number or UUID, as CUDA_VISIBLE_DEVICES gives it."""
+    """Return the library's handle of a GPU; `name` is its number or UUID, as in CUDA_VISIBLE_DEVICES."""
     return nvml.nvmlDeviceGetHandleByIndex(int(name)) if name.isdigit() else nvml.nvmlDeviceGetHandleByUUID(name)
 
 
 def standing(name: str) -> Standing | None:
-    """Who uses a GPU now; None where the driver does not answer."""
+    """Return the current use of a GPU; None if the driver does not answer."""
     with contextlib.suppress(Exception), library() as nvml:
         gpu = handle(nvml, name)
         memory = nvml.nvmlDeviceGetMemoryInfo(gpu)
@@ -59,13 +59,15 @@ def standing(name: str) -> Standing | None:
 
 
 def _processes(nvml: Any, gpu: Any) -> dict[int, int]:
-    """Bytes by pid; a process that computes and draws is listed twice, with the same figure."""
-    found: dict[int, int] = {}
+    """Return bytes by pid; a process that computes and draws is listed twice with one figure, and counted once."""
+    bytes_by_pid: dict[int, int] = {}
     for ask in (nvml.nvmlDeviceGetComputeRunningProcesses, nvml.nvmlDeviceGetGraphicsRunningProcesses):
         with contextlib.suppress(nvml.NVMLError):
             for process in ask(gpu):
-                found[int(process.pid)] = max(found.get(int(process.pid), 0), int(process.usedGpuMemory or 0))
-    return found
+                bytes_by_pid[int(process.pid)] = max(
+                    bytes_by_pid.get(int(process.pid), 0), int(process.usedGpuMemory or 0)
+                )
+    return bytes_by_pid
 
 
 def _utilisation(nvml: Any, gpu: Any) -> int | None:

@@ -1,4 +1,4 @@
-"""Running an ONNX file on the CPU: its answers, and how long one takes."""
+"""Inference with an ONNX file on the CPU, and its latency."""
 
 import statistics
 import time

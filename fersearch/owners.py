@@ -1,4 +1,4 @@
-"""Whose files these are: marks beside files that several databases share, each naming a database and a study of it."""
+"""Ownership of files that several databases share: marks that name a database and one of its studies."""
 
 import json
 import re
@@ -20,18 +20,18 @@ class Owner(NamedTuple):
 
     @property
     def mark(self) -> str:
-        """The name of the mark that says that a file is this study's."""
+        """The name of the mark of a file that is this study's."""
         return f"{self.database}-{self.study}"
 
     @classmethod
     def of_mark(cls, name: str) -> Self | None:
-        """The owner that the name of a mark means; None where it is not mark's."""
-        found = _MARK.fullmatch(name)
-        return cls(found[1], found[2]) if found else None
+        """Return the owner encoded in the name of a mark; None if it is not the name of a mark."""
+        match = _MARK.fullmatch(name)
+        return cls(match[1], match[2]) if match else None
 
 
 def mark_folder(folder: Path, owner: Owner) -> None:
-    """Say in a folder whose it is; one that says so already stays as it is.
+    """Mark a folder as an owner's; an existing mark stays.
 
     Raises:
         OSError: it cannot be written.
@@ -41,8 +41,8 @@ def mark_folder(folder: Path, owner: Owner) -> None:
 
 
 def owner_of(folder: Path) -> Owner | None:
-    """Whose a folder is; None where nobody marked it."""
+    """Return the owner of a folder; None without a mark."""
     with suppress(OSError, ValueError, TypeError, AttributeError):
-        told = json.loads((folder / FILE).read_bytes())
-        return Owner(str(told["database"]), str(told["study"])) if {"database", "study"} <= told.keys() else None
+        record = json.loads((folder / FILE).read_bytes())
+        return Owner(str(record["database"]), str(record["study"])) if {"database", "study"} <= record.keys() else None
     return None

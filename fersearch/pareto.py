@@ -1,4 +1,4 @@
-"""Comparing points with several objectives. Every function takes losses: smaller is better in each column.
+"""Comparison of points with several objectives. Every function takes losses: smaller is better in each column.
 
 A point is a row of numbers, one per objective, in any unit; infinity is the worst there is and
 NaN is not allowed. Turn a value into a loss with `Objective.loss`.
@@ -33,7 +33,7 @@ def fronts(points: Points) -> list[list[int]]:
 
 
 def non_dominated(points: Points) -> list[int]:
-    """The indices of the points that no other dominates, in ascending order: the first of `fronts`."""
+    """Return the indices of the points that no other dominates, in ascending order: the first of `fronts`."""
     return [int(i) for i in np.flatnonzero(~_domination(_matrix(points)).any(axis=0))]
 
 
@@ -57,7 +57,7 @@ def epsilon_net(points: Points) -> list[int]:
 
 
 def hypervolume(points: Points, reference: Sequence[float]) -> float:
-    """The exact volume that the points dominate below a reference point, in the product of the objectives' units.
+    """Return the exact hypervolume that the points dominate below a reference point.
 
     Points that do not beat the reference in every objective add nothing. The cost grows as
     n**(objectives - 1): meant for fronts and up to four objectives.
@@ -70,7 +70,7 @@ def hypervolume(points: Points, reference: Sequence[float]) -> float:
 
 
 def knee(points: Points) -> int:
-    """The index of the compromise: nearest to the ideal point, each objective in units of the front's range.
+    """Return the index of the knee: nearest to the ideal point, each objective in units of the front's range.
 
     Only non-dominated points are considered; ties go to the smaller index.
     Source: compromise programming, Zeleny 1973.
@@ -98,7 +98,7 @@ def _matrix(points: Points, columns: int = 1) -> Matrix:
 
 
 def _domination(losses: Matrix) -> npt.NDArray[np.bool_]:
-    """`result[i, j]`: whether point i dominates point j."""
+    """Return a matrix (n x n) of whether point i dominates point j."""
     no_worse = np.ones((len(losses), len(losses)), dtype=bool)
     for column in losses.T:
         no_worse &= column[:, None] <= column[None, :]
@@ -107,7 +107,7 @@ def _domination(losses: Matrix) -> npt.NDArray[np.bool_]:
 
 
 def _scaled(losses: Matrix) -> Matrix:
-    """Each column from 0 (its best) to 1 (its worst finite value); infinite losses lie at 2."""
+    """Return each column scaled from 0 (its best) to 1 (its worst finite value); infinite losses become 2."""
     scaled = np.full(losses.shape, 2.0)
     scaled[losses == -np.inf] = -1.0
     for j, column in enumerate(losses.T):
@@ -125,7 +125,7 @@ def _squared_distance(scaled: Matrix, index: int) -> npt.NDArray[np.float64]:
 
 
 def _volume(losses: Matrix, corner: npt.NDArray[np.float64]) -> float:
-    """Slice along the last objective; each slab is as deep as the next point and as wide as those before it."""
+    """Return the volume by slices along the last objective, each as deep as the distance to the next point."""
     if losses.shape[1] == 1:
         return float(corner[0] - losses.min())
     ordered = losses[losses[:, -1].argsort(kind="stable")]

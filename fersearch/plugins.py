@@ -1,4 +1,4 @@
-"""Finds and loads plugins: installed packages, files in the plugins folder, and files named by hand.
+"""Discovery and loading of plugins: installed packages, files in the plugins folder, and files given.
 
 A plugin that cannot be loaded names its file and its error and does not take the others down;
 asking for something that only it provides then says so.
@@ -28,7 +28,7 @@ JOIN = "put what it needs into the file, or make a package: plugins/README.md"
 
 @dataclass(frozen=True)
 class PluginFile:
-    """A plugin file as a study keeps it: where it was, the SHA-256 of its text, and the text."""
+    """A plugin file as a study stores it: its path, the SHA-256 of its text, and the text."""
 
     path: str
     digest: str
@@ -45,28 +45,28 @@ class PluginFile:
 
     @property
     def module_name(self) -> str:
-        """The name its module gets: the file's stem and its digest, so that two files never meet."""
+        """The name of its module: the file's stem and digest, so that no two files collide."""
         return f"fersearch_plugin_{Path(self.path).stem}_{self.digest[:12]}"
 
     @property
     def kept_name(self) -> str:
-        """The name that it has beside weights that need it."""
+        """Its name beside weights that need it."""
         return kept_name(self.path, self.digest)
 
     @property
     def entry(self) -> dict[str, str]:
-        """What the card of a checkpoint says of it."""
+        """Its entry in the card of a checkpoint."""
         return {"path": self.path, "digest": self.digest, "file": self.kept_name}
 
 
 def kept_name(path: str, digest: str) -> str:
-    """How a plugin file is called beside weights: by its stem and digest, so that two of one name do not meet."""
+    """Return the name of a plugin file beside weights: stem and digest, so that no two collide."""
     return f"{Path(path).stem.lstrip('.')[:LONGEST_STEM] or 'plugin'}-{digest[:8]}.py"
 
 
 @dataclass
 class Loaded:
-    """The plugins that were found: a manager to call hooks on, the files used, and what went wrong."""
+    """The loaded plugins: a manager to call hooks on, the files used, and what failed."""
 
     manager: pluggy.PluginManager
     files: list[PluginFile] = field(default_factory=list)
@@ -74,12 +74,12 @@ class Loaded:
 
 
 def plugin_folder() -> Path:
-    """The folder whose top-level files are plugins: `FERSEARCH_PLUGINS_DIR`, else `./plugins`."""
+    """Return the folder of plugin files: `FERSEARCH_PLUGINS_DIR`, else `./plugins`."""
     return Path(os.environ.get("FERSEARCH_PLUGINS_DIR") or "plugins")
 
 
 def folder_files(folder: Path) -> list[Path]:
-    """The plugin files of a folder: top-level `*.py`, but no tests, no `_*` and no conftest.py."""
+    """Return the plugin files of a folder: top-level `*.py`, but no tests, no `_*` and no conftest.py."""
     names = sorted(folder.glob("*.py")) if folder.is_dir() else []
     return [path for path in names if not path.name.startswith(("test_", "_")) and path.name != "conftest.py"]
 
@@ -104,13 +104,13 @@ def load(files: Iterable[Path | PluginFile] = (), folder: Path | None = None) ->
 
 
 def _own_files(loaded: Loaded, folder: Path) -> list[Path]:
-    """The plugin files of a folder that may run unasked: of the named one all, else those that only the user writes."""
+    """Return the plugin files that run without asking: all of a named folder, else those only the user can write."""
     paths = folder_files(folder)
     if os.environ.get("FERSEARCH_PLUGINS_DIR") or not paths:
         return paths
     if whole := trust.refusal(folder):
-        told = f"the plugins in {folder} are not loaded: {whole}; to load one, name it: --plugin {paths[0]}"
-        loaded.broken[str(folder)] = told
+        message = f"the plugins in {folder} are not loaded: {whole}; to load one, name it: --plugin {paths[0]}"
+        loaded.broken[str(folder)] = message
         return []
     reasons = {path: reason for path in paths if (reason := trust.refusal(path))}
     for path, reason in reasons.items():
@@ -119,14 +119,14 @@ def _own_files(loaded: Loaded, folder: Path) -> list[Path]:
 
 
 def new_manager() -> pluggy.PluginManager:
-    """A manager that knows fersearch's hooks and no plugin yet."""
+    """Return a plugin manager with fersearch's hooks and no plugin yet."""
     manager = pluggy.PluginManager("fersearch")
     manager.add_hookspecs(hookspecs)
     return manager
 
 
 def preload_names(loaded: Loaded) -> Sequence[str]:
-    """The importable modules behind the loaded plugins (not those of single files)."""
+    """Return the importable modules behind the loaded plugins (not those of single files)."""
     names = (getattr(plugin, "__name__", "") for plugin in loaded.manager.get_plugins())
     return sorted(name for name in names if name and not name.startswith("fersearch_plugin_"))
 
@@ -150,16 +150,16 @@ def _register(manager: pluggy.PluginManager, where: str, find: Finder) -> None:
     except (Exception, SystemExit) as error:
         if module is not None and manager.is_registered(module):
             manager.unregister(module)
-        told = str(error).strip().splitlines() or [""]
-        what = ": ".join(dict.fromkeys((told[0], told[-1])))  # pluggy ends with what is wrong
-        message = f"plugin {where} cannot be loaded: {type(error).__name__}: {what}"
+        lines = str(error).strip().splitlines() or [""]
+        reason = ": ".join(dict.fromkeys((lines[0], lines[-1])))  # pluggy ends with what is wrong
+        message = f"plugin {where} cannot be loaded: {type(error).__name__}: {reason}"
         if helper := _helper_beside(Path(where), error):
             raise PluginError(f"{message}; {helper} lies beside it, but {ONE_FILE}", JOIN) from error
         raise PluginError(message, _way_out(error)) from error
 
 
 def _helper_beside(file: Path, error: BaseException) -> str:
-    """What a plugin file wanted to import from its own folder; empty if that is not what went wrong."""
+    """Return the sibling module that a plugin file failed to import; empty for other failures."""
     if not isinstance(error, ImportError) or file.suffix != ".py":
         return ""
     if "relative import" in str(error):
@@ -170,7 +170,7 @@ def _helper_beside(file: Path, error: BaseException) -> str:
 
 
 def _way_out(error: BaseException) -> str:
-    """What to do about a plugin that cannot be loaded."""
+    """Return advice about a plugin that cannot be loaded."""
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"install what has the module '{error.name}', or fix it; `fersearch plugin check FILE` tells more"
     return "fix it, or check it with `fersearch plugin check FILE`"
@@ -182,7 +182,7 @@ def _from_entry(entry: EntryPoint) -> ModuleType:
 
 
 def _make_way(manager: pluggy.PluginManager, path: Path) -> None:
-    """Take out the installed plugin that is the very file given by hand."""
+    """Unregister the installed plugin whose file was given explicitly."""
     for plugin in manager.get_plugins():
         place = getattr(plugin, "__file__", None)
         if place and Path(place).resolve() == path.resolve():
@@ -190,7 +190,7 @@ def _make_way(manager: pluggy.PluginManager, path: Path) -> None:
 
 
 def _register_path(loaded: Loaded, path: Path) -> None:
-    """Register a file of a folder; one that implements no hook is a helper of something else, and no plugin."""
+    """Register a file of a folder; one that implements no hook is a support file, and no plugin."""
     file = PluginFile.read(path)
     _register(loaded.manager, file.path, partial(import_file, file))
     if loaded.manager.get_hookcallers(module := import_file(file)):

@@ -1,4 +1,4 @@
-"""The search space that every trial shares: how to train, whatever the network and the faces."""
+"""The search space that all trials share: training settings independent of the network and the dataset."""
 
 from collections.abc import Sequence
 
@@ -61,7 +61,7 @@ REGULARISATION: dict[str, Dimension] = {
 
 
 def recipe(architecture: Architecture, dataset: Dataset, pretrained: bool = False) -> Space:
-    """The space that an architecture and a dataset offer together, the architecture's own dimensions last.
+    """Return the space of an architecture and a dataset together, the architecture's own dimensions last.
 
     `freeze` is searched only when the architecture starts from `pretrained` weights, or when asked for.
 
@@ -84,13 +84,13 @@ def recipe(architecture: Architecture, dataset: Dataset, pretrained: bool = Fals
 
 
 def freeze_rules(stages: int) -> tuple[str, ...]:
-    """The freezing rules for a network of so many stages; `first_k` freezes the first k."""
+    """Return the freezing rules of a network with `stages` stages; `first_k` freezes the first k."""
     first = tuple(f"first_{k}" for k in range(1, stages - 1))
     return ("none", "all_but_last", *(("all_but_first_and_last",) if stages > 2 else ()), *first)
 
 
 def freezing(stage_names: Sequence[str], pretrained: bool) -> dict[str, Dimension]:
-    """What may be frozen of a network with these stages, and what becomes of frozen batch norms."""
+    """Return the freezing dimensions of a network with these stages, and of its frozen batch norms."""
     rules = freeze_rules(len(stage_names))
     return {
         "freeze": Choice(*rules, search=None if pretrained else "none"),

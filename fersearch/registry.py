@@ -1,4 +1,4 @@
-"""Name to component. An unknown name, or one that two plugins claim, is an error that says so."""
+"""Components by name. An unknown name, or one that two plugins define, is an error that names it."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -26,20 +26,20 @@ class Registry:
     modules: list[str] = field(default_factory=list)
 
     def architecture(self, name: str) -> Architecture:
-        """The architecture of that name, or of a family's `family:variant`; UnknownName if there is none."""
+        """Return the architecture of that name, or of a family's `family:variant`; UnknownName if there is none."""
         family, _, variant = (name, "", "") if name in self.architectures else name.partition(":")
         return self._find("architecture", family, self.architectures).variant(variant)
 
     def dataset(self, name: str) -> Dataset:
-        """The dataset of that name; UnknownName if there is none."""
+        """Return the dataset of that name; UnknownName if there is none."""
         return self._find("dataset", name, self.datasets)
 
     def metric(self, name: str) -> Metric:
-        """The metric of that name; UnknownName if there is none."""
+        """Return the metric of that name; UnknownName if there is none."""
         return self._find("metric", name, self.metrics)
 
     def components(self) -> list[tuple[str, Any]]:
-        """Every component with its kind, sorted by kind and name."""
+        """Return every component with its kind, sorted by kind and name."""
         tables: dict[str, dict[str, Any]] = {
             "architecture": self.architectures,
             "dataset": self.datasets,
@@ -48,7 +48,7 @@ class Registry:
         return [(kind, table[name]) for kind, table in tables.items() for name in sorted(table)]
 
     def file_of(self, component: object) -> plugins.PluginFile | None:
-        """The single plugin file that brought a component; None if a package did."""
+        """Return the single plugin file that brought a component; None if a package did."""
         module = type(component).__module__
         return next((file for file in self.files if file.module_name == module), None)
 
@@ -80,9 +80,9 @@ def load(files: Iterable[Path | plugins.PluginFile] = (), folder: Path | None = 
 
 
 def _register(registry: Registry, plugin: Any, manager: Any, by_hand: set[str]) -> None:
-    """Call one plugin's hooks; what it brings is kept only if all of it is sound."""
+    """Call one plugin's hooks; its components are kept only if all of them are valid."""
     where = str(getattr(plugin, "__file__", plugin))
-    found: list[tuple[dict[str, Any], Any]] = []
+    registered: list[tuple[dict[str, Any], Any]] = []
     try:
         for kind, table in (
             ("architecture", registry.architectures),
@@ -91,7 +91,7 @@ def _register(registry: Registry, plugin: Any, manager: Any, by_hand: set[str]) 
         ):
             hook = getattr(plugin, f"register_{kind}s", None)
             if hook is not None and manager.parse_hookimpl_opts(plugin, f"register_{kind}s") is not None:
-                hook(register=_collector(kind, table, found, where))
+                hook(register=_collector(kind, table, registered, where))
     except PluginError as error:
         if "claimed twice" in error.message or where in by_hand:
             raise
@@ -103,25 +103,25 @@ def _register(registry: Registry, plugin: Any, manager: Any, by_hand: set[str]) 
             raise PluginError(message, "fix it, or check it with `fersearch plugin check FILE`") from error
         registry.broken[where] = message
         return
-    for table, component in found:
+    for table, component in registered:
         table[component.name] = component
 
 
 def _collector(
-    kind: str, table: dict[str, Any], found: list[tuple[dict[str, Any], Any]], where: str
+    kind: str, table: dict[str, Any], registered: list[tuple[dict[str, Any], Any]], where: str
 ) -> Callable[[Any], None]:
     def register(component: Any) -> None:
         if not isinstance(component, KINDS[kind]):
             raise PluginError(f"plugin {where}: register_{kind}s was given {component!r}, which is no {kind}")
         _check(component, kind, where)
-        others = [known for other, known in found if other is table] + list(table.values())
+        others = [known for other, known in registered if other is table] + list(table.values())
         for other in others:
             if other.name == component.name:
                 raise PluginError(
                     f"{kind} '{component.name}' is claimed twice: by {where_from(other)} and by {where}",
                     "rename one of them, or remove one plugin",
                 )
-        found.append((table, component))
+        registered.append((table, component))
 
     return register
 
@@ -143,7 +143,7 @@ def _check(component: Any, kind: str, where: str) -> None:
 
 
 def where_from(component: object) -> str:
-    """The file that a component comes from, as messages name it."""
+    """Return the file of a component, as messages name it."""
     import sys
 
     module = sys.modules.get(type(component).__module__)

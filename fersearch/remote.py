@@ -1,4 +1,4 @@
-"""Files at a URL, by any file system that fsspec knows: s3://, gs://, file:// and others."""
+"""Files at a URL of any fsspec file system: s3://, gs://, file:// and others."""
 
 import functools
 import tempfile
@@ -19,7 +19,7 @@ _MOMENTS = ("mtime", "LastModified", "last_modified", "updated", "created")
 
 
 class Listed(NamedTuple):
-    """A file at a URL: its size in bytes, and when it was written (seconds since 1970), 0 where nobody says."""
+    """A file at a URL: its size in bytes, and its time of writing (seconds since 1970), 0 if unknown."""
 
     bytes: int
     written: float
@@ -36,14 +36,14 @@ class Remote:
         self._fs, self._root = _file_system(self.url)
 
     def check(self) -> None:
-        """Make sure that files can be written there and removed again."""
+        """Check that files can be written there and removed again."""
         name = f".check-{uuid4().hex}"
         with self._explained("it cannot be written"), tempfile.NamedTemporaryFile() as file:
             self.put(Path(file.name), name)
         self.remove(name)
 
     def put(self, file: Path, name: str) -> None:
-        """Keep a copy of a file, whole or not at all; one of that name is replaced."""
+        """Copy a file there, whole or not at all; one of that name is replaced."""
         target = f"{self._root}/{name}"
         with self._explained(f"{name} cannot be written"):
             if set(_protocols(self._fs)) & WHOLE:  # without folders; to make one might make a bucket
@@ -61,7 +61,7 @@ class Remote:
                 raise
 
     def get(self, name: str, target: Path) -> bool:
-        """Copy a file to a path of this machine, whole or not at all; returns false if there is none."""
+        """Copy a file to a local path, whole or not at all; return False if there is none."""
         with self._explained(f"{name} cannot be read"):
             try:
                 with atomic_path(target) as temporary:
@@ -71,7 +71,7 @@ class Remote:
         return True
 
     def remove(self, name: str) -> None:
-        """Remove a file; nothing happens when it is gone already."""
+        """Remove a file; without effect if it is gone already."""
         with self._explained(f"{name} cannot be removed"), suppress(FileNotFoundError):
             self._fs.rm_file(f"{self._root}/{name}")
 
@@ -81,15 +81,15 @@ class Remote:
             self._fs.rm(self._root, recursive=True)
 
     def files(self) -> dict[str, Listed]:
-        """Every file under the URL, also in folders, by its path from there."""
+        """Return every file under the URL, also in folders, by its path from there."""
         with self._explained("it cannot be listed"):
             self._fs.invalidate_cache()
             try:
-                found = self._fs.find(self._root, detail=True)
+                entries = self._fs.find(self._root, detail=True)
             except FileNotFoundError:
                 return {}
         start = len(self._root.rstrip("/")) + 1
-        return {path[start:]: Listed(int(info.get("size") or 0), _written(info)) for path, info in found.items()}
+        return {path[start:]: Listed(int(info.get("size") or 0), _written(info)) for path, info in entries.items()}
 
     @contextmanager
     def _explained(self, what: str) -> Iterator[None]:
@@ -104,7 +104,7 @@ class Remote:
 
 
 def is_url(place: str | Path) -> bool:
-    """Whether a place is the URL of a file system, and no path of this machine."""
+    """Return whether a place is the URL of a file system, and no local path."""
     return "://" in str(place)
 
 
@@ -119,8 +119,10 @@ def _file_system(url: str) -> tuple[Any, str]:
     try:
         fs, root = opened(url)
     except ImportError as error:
-        told = str(error).strip().splitlines()[0]
-        raise FersearchError(f"{url} cannot be used here: {told}", "install it on every node, then try again") from None
+        message = str(error).strip().splitlines()[0]
+        raise FersearchError(
+            f"{url} cannot be used here: {message}", "install it on every node, then try again"
+        ) from None
     except ValueError as error:
         raise UsageError(
             f"{url} is not a place for files: {error}", "give a folder, or s3://, gs://, file:// ..."
@@ -136,7 +138,7 @@ def _protocols(fs: Any) -> tuple[str, ...]:
 
 
 def _written(info: dict[str, Any]) -> float:
-    """When a file was written, by whatever name its file system says so; 0 if it does not."""
+    """Return when a file was written, by any of fsspec's names for it; 0 if unknown."""
     for name in _MOMENTS:
         moment = info.get(name)
         if isinstance(moment, int | float):
@@ -147,5 +149,5 @@ def _written(info: dict[str, Any]) -> float:
 
 
 def age(listed: Listed) -> float:
-    """For how many seconds a file has been there; 0 where nobody says, so that it is taken for new."""
+    """Return the age of a file in seconds; 0 if unknown, so that it counts as new."""
     return max(0.0, time.time() - listed.written) if listed.written else 0.0

@@ -1,4 +1,4 @@
-"""How a study is run: one record for the command line, for Python and for the engines."""
+"""The options of a run: one record for the command line, for Python and for the engines."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ GRACE = 30.0
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where and how the trials of a study run, this time.
+    """The options of one run of a study.
 
     Attributes:
         slots: trials at once; default one per GPU, or one per core without a GPU.

@@ -1,4 +1,4 @@
-"""The search space: what may be chosen, and when a choice applies. It samples nothing.
+"""The search space: dimensions, and the conditions under which each applies. It samples nothing.
 
 A dimension is what is *offered*. Its `search` text says what is searched by default, in the one
 language that plugins, study files and `--set` share: `"0.001..0.1"` a range, `"32,64"` a list,
@@ -26,7 +26,7 @@ class _Conditional:
     when: When = field(default_factory=dict)
 
     def applies(self, params: Params) -> bool:
-        """Whether the choices made so far let this dimension apply."""
+        """Return whether the dimension applies under the choices made so far."""
         return all(params.get(parent) in values for parent, values in self.when.items())
 
 
@@ -42,7 +42,7 @@ class Float(_Conditional):
         _check_bounds(self)
 
     def contains(self, value: Value) -> bool:
-        """Whether the value is a finite number within the bounds."""
+        """Return whether the value is a finite number within the bounds."""
         return _is_number(value) and self.low <= float(value) <= self.high
 
     def parse(self, text: str) -> float:
@@ -62,7 +62,7 @@ class Int(_Conditional):
         _check_bounds(self)
 
     def contains(self, value: Value) -> bool:
-        """Whether the value is a whole number within the bounds."""
+        """Return whether the value is a whole number within the bounds."""
         return _is_number(value) and float(value).is_integer() and self.low <= float(value) <= self.high
 
     def parse(self, text: str) -> int:
@@ -86,7 +86,7 @@ class Choice(_Conditional):
         object.__setattr__(self, "when", when or {})
 
     def contains(self, value: Value) -> bool:
-        """Whether the value is one of the options, of the same kind."""
+        """Return whether the value is one of the options, of the same kind."""
         return any(_same(value, option) for option in self.options)
 
     def parse(self, text: str) -> Value:
@@ -103,12 +103,12 @@ Dimension = Float | Int | Choice
 
 
 def written(value: Value) -> str:
-    """A value as `--set` and study files write it (`true`, `0.001`, `sgd`)."""
+    """Return a value in the notation of `--set` and study files (`true`, `0.001`, `sgd`)."""
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def describe(dimension: Dimension) -> str:
-    """What a dimension offers: `0.0001..0.3 (log)` or `sgd, adam`."""
+    """Return a dimension as text: `0.0001..0.3 (log)` or `sgd, adam`."""
     if isinstance(dimension, Choice):
         return ", ".join(written(option) for option in dimension.options)
     scale = " (log)" if dimension.log else ""
@@ -203,7 +203,7 @@ class Space:
                 raise UsageError(f"{name}: {written(params[name])} is not offered", f"offered: {describe(self[name])}")
 
     def size(self) -> int | None:
-        """The number of distinct configurations; None if a real dimension makes them endless."""
+        """Return the number of distinct configurations; None if a real dimension makes them endless."""
         if any(isinstance(d, Float) and d.low < d.high for d in self.dimensions.values()):
             return None
         return sum(1 for _ in itertools.islice(self.configurations(), 1_000_001))
@@ -213,12 +213,12 @@ class Space:
         yield from _configurations(list(self.dimensions.items()), {})
 
     def to_json(self) -> dict[str, Any]:
-        """The space as plain data, for the store."""
+        """Return the space as plain data, for the store."""
         return {name: _to_json(dimension) for name, dimension in self.dimensions.items()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Space":
-        """The space that `to_json` wrote."""
+        """Return the space that `to_json` wrote."""
         return cls({name: _from_json(item) for name, item in data.items()})
 
 
@@ -235,7 +235,7 @@ def _configurations(left: list[tuple[str, Dimension]], params: dict[str, Value])
 
 
 def values_of(dimension: Dimension) -> tuple[Value, ...]:
-    """Every value of a finite dimension; the two ends of a real one."""
+    """Return every value of a finite dimension; the two ends of a real one."""
     if isinstance(dimension, Choice):
         return dimension.options
     if isinstance(dimension, Int):

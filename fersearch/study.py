@@ -1,4 +1,4 @@
-"""What a study is asked to do: frozen records that a database row or a TOML file can hold."""
+"""The specification of a study: frozen records that a database row or a TOML file can hold."""
 
 import re
 from collections.abc import Mapping
@@ -61,7 +61,7 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a trial is judged.
+    """The evaluation protocol of a trial.
 
     `split` is `auto` (the dataset's own split where it has one), `official` (refuse a dataset
     without one), `ratios` (every image drawn anew), `kfold` (each of `folds` parts of train and
@@ -101,7 +101,7 @@ class Protocol:
 
     @staticmethod
     def key(name: str) -> str:
-        """Return what plain data call a field: databases and cards have `seed` for `split_seed`."""
+        """Return a field's key in plain data: databases and cards have `seed` for `split_seed`."""
         return "seed" if name == "split_seed" else name
 
     @classmethod
@@ -114,7 +114,7 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Budget:
-    """When a study is over: after `trials` trials that ended, or after `timeout` seconds of running.
+    """The budget of a study: `trials` trials that ended, or `timeout` seconds of running.
 
     A trial under way when the time is up is saved and waits for more time.
     """
@@ -123,12 +123,12 @@ class Budget:
     timeout: float | None = None
 
     def used_up(self, ended: int, seconds: float) -> bool:
-        """Return whether so many ended trials, or so many seconds of running, are all that it allows."""
+        """Return whether the budget is used up by this many ended trials or seconds of running."""
         return ended >= self.trials or (self.timeout is not None and seconds >= self.timeout)
 
 
 class StudyState(StrEnum):
-    """Where a study stands.
+    """The state of a study.
 
     `running`: a living process drives it; `paused`: it is kept from running until somebody resumes it; `queued`: it
     waits for slots of a service; `complete`: its budget is used up, or its space; `stopped`: its last run was asked
@@ -145,7 +145,7 @@ class StudyState(StrEnum):
 
 @dataclass(frozen=True)
 class Keep:
-    """Whose checkpoints a study keeps once a trial has ended.
+    """The policy by which a study keeps the checkpoints of ended trials.
 
     `front`: of the trials on the Pareto front, and of the best by the first objective wherever it
     stands; `all`: of every trial; `best`: of the `most` best complete trials by the first objective.
@@ -166,7 +166,7 @@ class Keep:
 
     @property
     def description(self) -> str:
-        """Return what it keeps, as a phrase for people."""
+        """Return what it keeps, as a phrase."""
         best = f"the best {self.most} checkpoints" if self.most > 1 else "the best checkpoint"
         whose = {"front": "the checkpoints of the front", "all": "every checkpoint", "best": best}
         return f"{whose[self.which]} (keep = {self})"
@@ -177,7 +177,7 @@ class Keep:
 
 @dataclass(frozen=True)
 class StudySpec:
-    """All that a study was asked to do.
+    """The complete specification of a study.
 
     `architecture`, `dataset` and the metrics of `objectives` are names of components. `data` is the
     folder or file given for the dataset, None for the one known by name. `space` is the narrowed

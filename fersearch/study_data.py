@@ -29,7 +29,7 @@ WAITS = "1 trial that had not ended begins again"
 
 @dataclass(frozen=True)
 class StudyData:
-    """A study's dataset, prepared, and which data it is, in every round and for every target that a trial may have.
+    """A study's prepared dataset with its identity, in every round and for every target of a trial.
 
     `loaded` is what the first round of the protocol sees under the dataset's first target; `rounds()` yields what
     each round sees that is split in a way of its own.
@@ -43,7 +43,7 @@ class StudyData:
 
 @dataclass(frozen=True)
 class Settled:
-    """What becomes of a study's record of its data: `record` is the new one.
+    """The outcome of comparing data with a study's record: `record` is the new one.
 
     `renamed` maps digests that trials carry to the one that stands for the same data now. `baseline` is what is known
     of the majority class on data that takes the place of the study's; None if the study's own stays. `notes` are for
@@ -59,7 +59,7 @@ class Settled:
 def open_study_data(
     registry: Registry, study: StudyRow, given: Path | None = None, progress: Progress | None = None
 ) -> StudyData:
-    """Find the data of a study, prepare it if need be, and say which it is; `given` is a path to look at instead.
+    """Locate the data of a study, prepare it if needed, and identify it; `given` is a path to use instead.
 
     Raises:
         DataError: the data is missing or broken.
@@ -99,7 +99,7 @@ def prepared_data(
 
 
 def recorded_data(study: StudyRow, digest: str = "") -> Identity:
-    """Return the data that a study is about, or that a trial saw which carries `digest`.
+    """Return the recorded data of a study, or of a trial that carries `digest`.
 
     It is empty where that was not recorded.
     """

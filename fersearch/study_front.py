@@ -1,4 +1,4 @@
-"""The Pareto front of a study as it is kept."""
+"""The Pareto front of a study, with what its trials were compared on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from fersearch.trial import Trial, TrialState, of_data
 
 @dataclass(frozen=True)
 class Front:
-    """The non-dominated complete trials of a study, and what they were compared on.
+    """The non-dominated complete trials of a study, with what they were compared on.
 
     `foreign` counts the complete trials that saw earlier data and were not compared; `constraints` are the bounds that
     every member keeps.
@@ -26,7 +26,7 @@ class Front:
 
 
 def front_of(study: StudyRow, trials: Sequence[Trial], where: Sequence[str] = ()) -> Front:
-    """The front of a study's trials under constraints."""
+    """Return the front of a study's trials under constraints."""
     from fersearch.search.front import front as pareto_front  # here, for it loads numpy
 
     constraints = tuple(Constraint.parse(text) for text in where)

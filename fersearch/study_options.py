@@ -40,7 +40,7 @@ class StudyOption:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Its names on the command line."""
+        """Its flags on the command line."""
         long = self.flag or f"--{self.name.replace('_', '-')}"
         return (long, self.short) if self.short else (long,)
 

@@ -1,4 +1,4 @@
-"""What happens while a configuration is tried: states, attempts, epochs and how they end."""
+"""The records of a trial: states, attempts, epochs and outcomes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ EXCLUSIVE = "exclusive_train_seconds"
 
 
 class TrialState(StrEnum):
-    """Where a trial stands; `waiting` and `running` may still change."""
+    """The state of a trial; `waiting` and `running` may still change."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -43,7 +43,7 @@ class Reason(StrEnum):
 
 
 class Lost(StrEnum):
-    """What was lost when an attempt was interrupted by no fault of its trial; the attempt's fact `lost`."""
+    """The resource whose loss interrupted an attempt by no fault of its trial; the attempt's fact `lost`."""
 
     DRIVER = "driver"
     SERVER = "server"
@@ -53,7 +53,7 @@ class Lost(StrEnum):
 
 
 class Decision(StrEnum):
-    """The brain's answer to an epoch: train on, stop as pruned, or save and come back later."""
+    """The decision after an epoch: train on, stop as pruned, or save and resume later."""
 
     CONTINUE = "continue"
     STOP = "stop"
@@ -62,7 +62,7 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one pass over the training data gave.
+    """The results of one pass over the training data.
 
     `number` counts the trial's epochs from 1, through all rounds. `round` is the training under
     folds or repeats that it belongs to, from 1, and `last` marks the end of that. `values` holds
@@ -82,7 +82,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an attempt ended.
+    """The outcome of an attempt.
 
     `kept_epoch` is the epoch whose weights were kept (the best by the first objective);
     `checkpoint` the digest of their artifact; `message` one line for a person; `traceback` the
@@ -145,7 +145,7 @@ class Trial:
     data_digest: str = ""
 
     def saw(self, data_digest: str) -> bool:
-        """Whether it sees the data of a digest; true where one of the two is not known."""
+        """Return whether it sees the data of a digest; True if one of the two is unknown."""
         return not data_digest or self.data_digest in ("", data_digest)
 
     @property
@@ -155,5 +155,5 @@ class Trial:
 
 
 def of_data(trials: Iterable[Trial], data_digest: str) -> list[Trial]:
-    """The trials that saw the data of a digest: what others reached cannot be compared with them."""
+    """Return the trials that saw the data of a digest; results on other data are not comparable."""
     return [trial for trial in trials if trial.saw(data_digest)]

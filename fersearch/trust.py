@@ -1,4 +1,4 @@
-"""Whose code runs: which plugin files this user let run, known by their digests, and which folders are his to load.
+"""Trust in code: the plugin files this user allowed, by digest, and the folders that may be loaded.
 
 A database, a pulled checkpoint and a folder that others may write hold code of others, and to load a plugin is to
 run it. What the user has named himself is his word.
@@ -18,17 +18,17 @@ ask: Callable[[str], bool] = lambda question: False  # noqa: ARG005, E731
 
 
 def trusted_file() -> Path:
-    """Where the digests stand: a file of this user's own in the home folder, which several users may share."""
+    """Return the file of trusted digests, this user's own in the home folder, which several users may share."""
     return home() / f"trusted-plugins-{_user()}"
 
 
 def is_trusted(digest: str) -> bool:
-    """Whether this user let a plugin file of that SHA-256 run."""
+    """Return whether this user trusts a plugin file of that SHA-256."""
     return digest in _trusted()
 
 
 def trust(files: Mapping[str, str]) -> None:
-    """Let plugin files run from now on: their paths by SHA-256. A home that cannot be written remembers nothing."""
+    """Trust plugin files, given as paths by SHA-256, from now on; without effect if the home is read-only."""
     known = _trusted()
     lines = "".join(f"{digest} {path!r}\n" for digest, path in files.items() if digest not in known)
     if not lines:
@@ -45,7 +45,7 @@ def trust(files: Mapping[str, str]) -> None:
 
 
 def require(files: Mapping[str, tuple[str, str]], what: str, how: str) -> None:
-    """Make sure that this user lets code from a database run: names and sources of plugin files by their SHA-256.
+    """Raise PluginError unless the user trusts code from a database: names and sources by SHA-256.
 
     A person at a terminal is asked once. `what` holds the files, `how` says what to type.
 
@@ -58,21 +58,21 @@ def require(files: Mapping[str, tuple[str, str]], what: str, how: str) -> None:
         return
     names = ", ".join(name for name, _ in new.values())
     copies = ", ".join(_copy(digest, source) for digest, (_, source) in new.items())
-    told = f"{what} holds code that you have not let run here: {names}"
-    if not ask(f"{told}\nread it in {copies}\nlet it run?"):
-        raise PluginError(told, f"read it in {copies}, then {how}")
+    message = f"{what} holds code that you have not let run here: {names}"
+    if not ask(f"{message}\nread it in {copies}\nlet it run?"):
+        raise PluginError(message, f"read it in {copies}, then {how}")
     trust({digest: name for digest, (name, _) in new.items()})
 
 
 def refusal(path: Path) -> str | None:
-    """Why code in a file or folder that nobody named is not run; None where it is this user's or root's own."""
+    """Return why code in an implicit file or folder is not run; None if it is this user's or root's own."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError as error:
         return str(error.strerror)
-    if hasattr(os, "getuid") and found.st_uid not in (os.getuid(), 0):
-        return f"it belongs to another user ({_named(found.st_uid)})"
-    return "everybody may write it" if os.name == "posix" and found.st_mode & stat.S_IWOTH else None
+    if hasattr(os, "getuid") and status.st_uid not in (os.getuid(), 0):
+        return f"it belongs to another user ({_named(status.st_uid)})"
+    return "everybody may write it" if os.name == "posix" and status.st_mode & stat.S_IWOTH else None
 
 
 def _trusted() -> set[str]:
@@ -86,15 +86,15 @@ def _trusted() -> set[str]:
         return {line.split(" ", 1)[0] for line in file}
 
 
-def _is_private(found: os.stat_result) -> bool:
-    """Whether a file is this user's, and nobody else may write it."""
-    if not stat.S_ISREG(found.st_mode):
+def _is_private(status: os.stat_result) -> bool:
+    """Return whether a file is this user's, and writable by no one else."""
+    if not stat.S_ISREG(status.st_mode):
         return False
-    return not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o022)
+    return not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & 0o022)
 
 
 def _copy(digest: str, source: str) -> str:
-    """Write code where a person can read it before it runs; return the place."""
+    """Write code to where the user can read it before it runs; return the path."""
     path = home() / "plugins-to-read" / f"{digest[:16]}.py"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ import pytest
 
 from fersearch import api
 from fersearch.context import notices, open_store
-from fersearch.engines.follow_up import follow_up, judge_unseen
+from fersearch.engines.follow_up import evaluate_unseen, follow_up
 from fersearch.errors import DataError, UsageError
 from fersearch.training.checkpoint import read_checkpoint, write_checkpoint
 from tests.api.test_path import OWN as PLUGIN
@@ -97,10 +97,10 @@ def test_unseen_data_of_the_same_layout_is_judged_whole(data: Path, pulled: Path
     run("judged")
     gone = third.rename(tmp_path / "gone")
     with open_store(None) as store:
-        judge_unseen(store.study("judged"), "judged", store, told.append)
+        evaluate_unseen(store.study("judged"), "judged", store, told.append)
         gone.rename(third)
-        judge_unseen(store.study("judged"), "judged", store, told.append)
-        judge_unseen(store.study("judged"), "judged", store, told.append)
+        evaluate_unseen(store.study("judged"), "judged", store, told.append)
+        evaluate_unseen(store.study("judged"), "judged", store, told.append)
     assert len(told) == 4
     assert told[0].startswith(f"unseen imagefolder={other}: accuracy ")
     assert told[0].endswith(" on 32 images of the classes they share")
@@ -135,7 +135,7 @@ def test_unseen_data_of_a_study_with_a_plugin_is_judged_without_asking_or_noting
     run("plugged")
     told: list[str] = []
     with open_store(None) as store:
-        judge_unseen(store.study("plugged"), "plugged", store, told.append)
+        evaluate_unseen(store.study("plugged"), "plugged", store, told.append)
     assert [line.partition(": ")[2].partition(" ")[0] for line in told] == ["accuracy"]
     assert told[0].endswith(" on 32 images of the classes they share")
     assert not any("not the data" in line for line in notices)

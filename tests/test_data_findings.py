@@ -43,7 +43,7 @@ class Listener(Observer):
 
 
 def test_findings_are_told_by_create_and_by_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fersearch.context._told", set())
+    monkeypatch.setattr("fersearch.context._reported", set())
     source = write_tree(tmp_path / "source")
     api.create_study("cnn", "imagefolder", name="one", data=source, **SMALL)
     listener = Listener()
@@ -55,7 +55,7 @@ def test_findings_are_told_by_create_and_by_run(tmp_path: Path, monkeypatch: pyt
 def test_create_prints_findings_on_standard_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fersearch.context._told", set())
+    monkeypatch.setattr("fersearch.context._reported", set())
     source = write_tree(tmp_path / "source")
     words = "study create --model cnn --dataset imagefolder --image-size 24 --no-run --data"
     assert cli([*words.split(), str(source)]) == 0

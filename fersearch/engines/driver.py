@@ -12,7 +12,7 @@ from typing import Any
 
 from fersearch.artifacts import Artifacts
 from fersearch.components import Task
-from fersearch.context import components_of, was_told
+from fersearch.context import components_of, was_reported
 from fersearch.data.prepared import Prepared
 from fersearch.data_findings import check_taught, findings
 from fersearch.engines import devices
@@ -125,7 +125,7 @@ class Driver:
         self._prepared = data.prepared
         check_taught(spec.dataset, data.loaded)
         for line in findings(data.prepared, data.loaded):
-            if not was_told(line):
+            if not was_reported(line):
                 self.observer.note(line)
         for warning in data.loaded.warnings:
             self.observer.note(f"warning: {warning}")

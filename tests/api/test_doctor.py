@@ -38,7 +38,7 @@ def look(name, **how):
 
 
 def judged(**seen):
-    return doctor._judged(Checkup("postgresql://here/x", None, **seen))
+    return doctor._assessment(Checkup("postgresql://here/x", None, **seen))
 
 
 @pytest.fixture

@@ -181,7 +181,7 @@ ALONE = [
 def _fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path / "home"))
     drain_notices()
-    monkeypatch.setattr(context, "_told", set())
+    monkeypatch.setattr(context, "_reported", set())
 
 
 @pytest.mark.parametrize(("shape", "params"), [(GREY, VIEWS), (RGB, PLAIN)], ids=["grey-views", "rgb-plain"])

@@ -30,7 +30,7 @@ class Undeclared(Dataset):
 def _fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path / "home"))
     drain_notices()
-    monkeypatch.setattr(context, "_told", set())
+    monkeypatch.setattr(context, "_reported", set())
 
 
 @pytest.fixture

@@ -236,7 +236,7 @@ def _gpu_places(
 
 
 def _share(parts: int) -> float:
-    """Return one of `count` equal shares, in Ray's units of 1/10,000."""
+    """Return one of `parts` equal shares, rounded down to Ray's unit of 1/10,000."""
     return math.floor(10_000 / parts) / 10_000
 
 
