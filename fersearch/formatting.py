@@ -105,12 +105,12 @@ def heading(objective: Objective) -> str:
 
 
 def counts(by_state: Mapping[str, int]) -> str:
-    """`12 complete, 5 pruned`; `none` for no trials."""
+    """Return text such as `12 complete, 5 pruned`; `none` for no trials."""
     return ", ".join(f"{count} {state}" for state, count in by_state.items() if count) or "none"
 
 
 def plural(count: int, noun: str) -> str:
-    """`1 trial`, `3 trials`, `3 classes`."""
+    """Return a count with its noun: `1 trial`, `3 trials`, `3 classes`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}{'es' if noun.endswith('s') else 's'}"
 
 

@@ -83,7 +83,7 @@ class Sampler(Protocol):
     exhausted: bool
 
     def ask(self, number: int, /) -> tuple[dict[str, Value], dict[str, Any]] | None:
-        """Parameters for a new trial with the state to keep; None if there are no others."""
+        """Return parameters for a new trial with the sampler state to store; None if there are no others."""
         ...
 
     def tell(self, number: int, values: Sequence[float] | None, /) -> None:
