@@ -11,6 +11,7 @@ from PIL import Image
 
 from fersearch import api
 from fersearch.errors import PluginError, UnknownName, UsageError
+from fersearch.evaluation.calibration import calibrated, temperature_of
 
 CLOSE = {"abs": 1e-4}
 
@@ -84,7 +85,8 @@ def test_prediction_of_a_file_is_the_models_own(study, best, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 255, (48, 48), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "face.png")
     predicted = api.predict(folder, [tmp_path / "face.png"])[0]
-    shares = api.load_checkpoint(folder).probabilities(pixels[None, None])[0]
+    restored = api.load_checkpoint(folder)
+    shares = calibrated(restored.probabilities(pixels[None, None]), temperature_of(restored.card))[0]
     assert list(predicted.probabilities.values()) == pytest.approx(shares.tolist(), **CLOSE)
     assert predicted.label == max(predicted.probabilities, key=predicted.probabilities.get)
 
