@@ -31,7 +31,8 @@ class RunOptions:
         hung_after: seconds without a heartbeat after which a trial's process is killed and retried; 0 never.
         grace: seconds that each trial has after SIGTERM to save where it is and leave.
         exclusive_timing: at the end train each member of the front again, alone, for its `exclusive_train_seconds`.
-        only_slots: the numbers of the slots to use, from 0; default all. Who shares a machine among studies says so.
+        only_slots: the numbers of the slots to use, from 0; default all.
+        resume: go on with a study that is paused; a service, whose queue decides about that, does not.
     """
 
     slots: int | None = None
@@ -50,3 +51,4 @@ class RunOptions:
     grace: float = GRACE
     exclusive_timing: bool = False
     only_slots: tuple[int, ...] | None = None
+    resume: bool = True

@@ -6,6 +6,7 @@ from typing import Any
 from fersearch.context import open_store
 from fersearch.errors import UsageError
 from fersearch.store.queue import Owner, Queued
+from fersearch.study import Keep
 
 
 def queue_study(name: str, storage: str | None = None, **options: Any) -> None:
@@ -17,11 +18,12 @@ def queue_study(name: str, storage: str | None = None, **options: Any) -> None:
 
     Raises:
         UnknownName: there is no such study.
-        UsageError: an option that the service decides about.
+        UsageError: the service decides about an option itself, or its value makes no sense.
+        StudyBusy: it runs, and options were given.
     """
-    check_options(options)
+    checked = run_request(options)
     with open_store(storage) as store:
-        store.enqueue(name, options)
+        store.enqueue(name, checked)
 
 
 def pause_study(name: str, storage: str | None = None) -> bool:
@@ -77,12 +79,26 @@ def set_owner(name: str, weight: float = 1.0, max_slots: int | None = None, stor
     return owner
 
 
-OPTIONS = ("trials", "timeout", "keep", "hung_after", "grace")
+def run_request(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a queued run, checked.
 
+    Raises:
+        UsageError: the service decides about one itself, or a value makes no sense.
+    """
+    from pydantic import ValidationError
 
-def check_options(options: Mapping[str, Any]) -> None:
-    """Raise UsageError for options of a run that the service decides about."""
-    if other := [name for name in options if name not in OPTIONS]:
-        raise UsageError(
-            f"a service decides about {', '.join(other)} itself", f"what a run may say: {', '.join(OPTIONS)}"
-        )
+    from fersearch.api.records.service import RunRequest
+    from fersearch.engines.backends import check_run
+
+    if other := [name for name in options if name not in RunRequest.model_fields]:
+        offered = ", ".join(RunRequest.model_fields)
+        raise UsageError(f"a service decides about {', '.join(other)} itself", f"what a run may say: {offered}")
+    try:
+        given = RunRequest(**options).model_dump(exclude_none=True)
+    except ValidationError as error:
+        lines = [f"{one['loc'][0]}: {one['msg'][:1].lower()}{one['msg'][1:]}" for one in error.errors()]
+        raise UsageError("the run's options cannot be used", "\n".join(lines)) from None
+    if "keep" in given:
+        Keep.parse(given["keep"])
+    check_run(**given)
+    return given

@@ -44,9 +44,8 @@ def run_study(
     with open_store(storage) as store:
         study, store_changes = _changed(store, store.study(name), options.trials, keep)
         seconds = _seconds_left(study, options.timeout)
-        resume = options.only_slots is None  # else a service runs it, which alone may resume a paused study
         with (
-            Lease.take(store.database, study.id, study.name, resume) as lease,
+            Lease.take(store.database, study.id, study.name, options.resume) as lease,
             backend(options, observer.note) as where,
         ):
             run = Driver(store, study, where, options, observer, lease, seconds)

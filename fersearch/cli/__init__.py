@@ -52,6 +52,8 @@ NOUNS = {
 }
 REMOTE = ("study", "trial", "checkpoint", "dataset", "plugin")
 """Whose commands a service answers."""
+FILES_ALONE = ("predict",)
+"""Commands that work on files of this machine, whatever server is named."""
 for noun, commands in NOUNS.items():
     command.build(commands)
     app.add_typer(commands, name=noun)
@@ -90,7 +92,7 @@ def _common(
 
 def _connect(server: str | None, command: str | None) -> None:
     """Let the verbs talk to a service; UsageError for a command that works on this machine alone."""
-    if not server:
+    if not server or command in FILES_ALONE:
         return
     if command not in REMOTE:
         raise UsageError(

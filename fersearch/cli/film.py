@@ -2,68 +2,89 @@
 
 import json
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from fersearch.cli import errors
+from fersearch.errors import UsageError
 from fersearch.files import refuse_existing_file
 
 if TYPE_CHECKING:
     from fersearch.api.predicting import FrameAnswer
 
 
-@dataclass(frozen=True)
-class FilmRequest:
-    """What is asked of a film: its source, which frames, and where the answers go."""
-
-    checkpoint: Path
-    source: Path | int
-    every: int
-    most: int | None
-    faces: bool
-    detector: Path | None
-    csv: Path | None
-    out: Path | None
-    force: bool
-    trust_plugin: bool
-    as_json: bool
+PANEL = "Films and cameras"
 
 
-def predict_film(asked: FilmRequest) -> int:
-    """Answer frame by frame; return 130 where a film was interrupted, whose answers so far are kept."""
+@dataclass
+class FilmFlags:
+    """Which film or camera `predict` answers, and which frames of it."""
+
+    video: Annotated[
+        Path | None, typer.Option("--video", metavar="FILE", rich_help_panel=PANEL, help="The frames of a video file.")
+    ] = None
+    camera: Annotated[
+        int | None, typer.Option("--camera", metavar="N", rich_help_panel=PANEL, help="A camera's; the first is 0.")
+    ] = None
+    every: Annotated[
+        int, typer.Option("--every", metavar="N", rich_help_panel=PANEL, help="Take only each Nth frame.")
+    ] = 1
+    most: Annotated[
+        int | None, typer.Option("--frames", metavar="N", rich_help_panel=PANEL, help="End after so many frames.")
+    ] = None
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", rich_help_panel=PANEL, help="Write an .mp4 or .gif.")
+    ] = None
+
+    def source(self, images: bool) -> Path | int | None:
+        """Return the film or the camera; None where images are answered.
+
+        Raises:
+            UsageError: two sources are named, or what is asked of a film without one.
+        """
+        named = self.video is not None or self.camera is not None
+        if named and (images or (self.video is not None and self.camera is not None)):
+            raise UsageError("--video and --camera take one source and no images", "run predict once for each")
+        if not named and (self.out or self.most or self.every != 1):
+            raise UsageError("--out, --every and --frames belong to --video or --camera", "name one, or leave them out")
+        return self.camera if self.video is None else self.video
+
+
+def predict_film(
+    checkpoint: Path, source: Path | int, film: FilmFlags, csv: Path | None, force: bool, as_json: bool, **options: Any
+) -> int:
+    """Answer frame by frame; return 130 where a film was interrupted, whose answers so far are kept.
+
+    Args:
+        options: `faces`, `detector` and `trust_plugin` of `predict_frames`.
+    """
     from fersearch.api import predicting
 
-    answers = predicting.predict_frames(
-        asked.checkpoint,
-        asked.source,
-        every=asked.every,
-        most=asked.most,
-        faces=asked.faces,
-        detector=asked.detector,
-        trust_plugin=asked.trust_plugin,
-    )
+    answers = predicting.predict_frames(checkpoint, source, every=film.every, most=film.most, **options)
+    takers: list[Callable[[FrameAnswer], None]] = [lambda answer: _print(answer, as_json)]
     count = 0
     with ExitStack() as files:
-        if asked.out:
-            refuse_existing_file(asked.out, asked.force)
-            film = files.enter_context(predicting.film(asked.out))
-        if asked.csv:
-            classes = predicting.classes_of(asked.checkpoint)
-            rows = files.enter_context(predicting.frames_csv(asked.csv, classes, asked.force))
+        if film.out:
+            refuse_existing_file(film.out, force)
+            made = files.enter_context(predicting.film(film.out))
+            takers.append(lambda answer: made.add(answer.annotated()))
+        if csv:
+            rows = files.enter_context(predicting.frames_csv(csv, predicting.classes_of(checkpoint), force))
+            takers.append(rows.add)
         try:
             for answer in answers:
                 count += 1
-                _print(answer, asked.as_json)
-                if asked.csv:
-                    rows.add(answer)
-                if asked.out:
-                    film.add(answer.annotated())
+                for take in takers:
+                    take(answer)
         except KeyboardInterrupt:
             errors.say(f"interrupted after {count:,} frames, which are kept")
-            return errors.INTERRUPTED if isinstance(asked.source, Path) else 0
-    for file in filter(None, (asked.csv, asked.out)):
+            return errors.INTERRUPTED if isinstance(source, Path) else 0
+    for file in filter(None, (csv, film.out)):
         errors.say(f"wrote {file}")
     return 0
 

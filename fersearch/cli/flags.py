@@ -209,11 +209,23 @@ class RunFlags:
             help="How long trials may save after SIGTERM; default 30s.",
         ),
     ] = None
+    resume: Annotated[
+        bool, typer.Option("--resume/--no-resume", hidden=True, help="Whether a study that is paused goes on.")
+    ] = True
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell every epoch of every trial.")] = False
 
     def options(self, **more: Any) -> RunOptions:
         """Return where and how trials run, with `more` fields of `RunOptions`; times only where they were given."""
-        same = ("slots", "slots_per_gpu", "threads_per_slot", "exclusive_timing", "in_process", "engine", "ray_address")
+        same = (
+            "slots",
+            "slots_per_gpu",
+            "threads_per_slot",
+            "exclusive_timing",
+            "in_process",
+            "engine",
+            "ray_address",
+            "resume",
+        )
         times = {
             "hung_after": duration("--hung-after", self.hung_after, zero=True),
             "grace": duration("--grace", self.grace, zero=True),

@@ -10,6 +10,7 @@ import typer
 
 from fersearch.cli import errors
 from fersearch.cli.command import flat
+from fersearch.cli.film import FilmFlags, predict_film
 from fersearch.cli.flags import AsJson, DatasetFlags, Storage
 from fersearch.errors import UsageError
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from fersearch.api.predicting import Prediction, Rows, Unreadable
 
 
-FILM = "Films and cameras"
 Checkpoint = Annotated[
     Path, typer.Argument(metavar="CHECKPOINT", help="The folder of a pulled checkpoint, or its weights file.")
 ]
@@ -27,9 +27,11 @@ Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a
 Force = Annotated[bool, typer.Option("--force", help="Replace the files written.")]
 
 
+@flat
 def predict(
     checkpoint: Checkpoint,
     images: Annotated[list[Path] | None, typer.Argument(metavar="[IMAGE]...", help="Image files.")] = None,
+    *,
     folder: Annotated[
         Path | None, typer.Option("--folder", metavar="DIR", help="Every image in this folder and those in it.")
     ] = None,
@@ -45,21 +47,7 @@ def predict(
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw images and bars into a .png or .svg file.")
     ] = None,
-    video: Annotated[
-        Path | None, typer.Option("--video", metavar="FILE", rich_help_panel=FILM, help="The frames of a video file.")
-    ] = None,
-    camera: Annotated[
-        int | None, typer.Option("--camera", metavar="N", rich_help_panel=FILM, help="A camera's; the first is 0.")
-    ] = None,
-    every: Annotated[
-        int, typer.Option("--every", metavar="N", rich_help_panel=FILM, help="Take only each Nth frame.")
-    ] = 1,
-    most: Annotated[
-        int | None, typer.Option("--frames", metavar="N", rich_help_panel=FILM, help="End after so many frames.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", rich_help_panel=FILM, help="Write an .mp4 or .gif.")
-    ] = None,
+    film: FilmFlags,
     force: Force = False,
     trust_plugin: Trust = False,
     as_json: AsJson = False,
@@ -67,16 +55,10 @@ def predict(
     """Tell the expression on images, on the frames of a film, or before a camera."""
     from fersearch.api import predicting
 
-    if video is not None or camera is not None:
-        if images or folder or plot or (video is not None and camera is not None):
-            raise UsageError("--video and --camera take one source and no images", "run predict once for each")
-        from fersearch.cli.film import FilmRequest, predict_film
-
-        source = video if video is not None else camera or 0
-        where = (csv, out, force, trust_plugin, as_json)
-        return predict_film(FilmRequest(checkpoint, source, every, most, faces is not False, detector, *where))
-    if out or most or every != 1:
-        raise UsageError("--out, --every and --frames belong to --video or --camera", "name one, or leave them out")
+    source = film.source(bool(images or folder or plot))
+    if source is not None:
+        options = {"faces": faces is not False, "detector": detector, "trust_plugin": trust_plugin}
+        return predict_film(checkpoint, source, film, csv, force, as_json, **options)
     from fersearch.cli import progress, render, render_models
 
     paths = [*(images or ()), *(predicting.images_in(folder) if folder else ())]

@@ -1,13 +1,17 @@
 """`fersearch serve` and `fersearch token`: the service, and who may use it."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fersearch.cli import errors
-from fersearch.cli.command import Group, examples
+from fersearch.cli.command import Group, examples, flat
 from fersearch.cli.flags import AsJson, Storage
+
+if TYPE_CHECKING:
+    from fersearch.service.settings import ServiceSettings
 
 LISTEN, SLOTS, SAFETY = "Where it listens", "Where trials run", "What it lets in"
 EPILOG = examples(
@@ -16,81 +20,83 @@ EPILOG = examples(
 )
 
 
-def serve(
-    host: Annotated[str, typer.Option("--host", rich_help_panel=LISTEN, help="Address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", rich_help_panel=LISTEN, help="Port; 0 takes a free one.")] = 8765,
+@dataclass
+class ServiceFlags:
+    """Where a service listens, what it may use, and what it lets in."""
+
+    host: Annotated[str, typer.Option("--host", rich_help_panel=LISTEN, help="Address to listen at.")] = "127.0.0.1"
+    port: Annotated[int, typer.Option("--port", rich_help_panel=LISTEN, help="Port; 0 takes a free one.")] = 8765
     root_path: Annotated[
         str,
         typer.Option("--root-path", metavar="PATH", rich_help_panel=LISTEN, help="Its path behind a proxy."),
-    ] = "",
+    ] = ""
     tls_cert: Annotated[
         Path | None, typer.Option("--tls-cert", metavar="FILE", rich_help_panel=LISTEN, help="Certificate, for HTTPS.")
-    ] = None,
+    ] = None
     tls_key: Annotated[
         Path | None, typer.Option("--tls-key", metavar="FILE", rich_help_panel=LISTEN, help="The certificate's key.")
-    ] = None,
+    ] = None
     slots: Annotated[
         int | None,
         typer.Option("--slots", metavar="N", rich_help_panel=SLOTS, help="Trials at once, of all studies together."),
-    ] = None,
+    ] = None
     slots_per_gpu: Annotated[
         int | None,
         typer.Option("--slots-per-gpu", metavar="N", rich_help_panel=SLOTS, help="Trials on each GPU."),
-    ] = None,
+    ] = None
     threads_per_slot: Annotated[
         int | None,
         typer.Option("--threads-per-slot", metavar="N", rich_help_panel=SLOTS, help="CPU threads of each trial."),
-    ] = None,
+    ] = None
     engine: Annotated[
         str,
         typer.Option("--engine", metavar="local|ray", rich_help_panel=SLOTS, help="Here, or on a Ray cluster."),
-    ] = "local",
+    ] = "local"
     ray_address: Annotated[
         str | None, typer.Option("--ray-address", metavar="auto|HOST:PORT", rich_help_panel=SLOTS, help="The cluster.")
-    ] = None,
+    ] = None
     data_roots: Annotated[
         list[Path] | None,
         typer.Option("--data-root", metavar="DIR", rich_help_panel=SAFETY, help="Studies may name data below it."),
-    ] = None,
+    ] = None
     allowed_hosts: Annotated[
         list[str] | None,
         typer.Option("--allow-host", metavar="NAME", rich_help_panel=SAFETY, help="A name browsers call it by."),
-    ] = None,
+    ] = None
     no_token: Annotated[
         bool, typer.Option("--no-token", rich_help_panel=SAFETY, help="Ask nobody for a token; on 127.0.0.1 only.")
-    ] = False,
+    ] = False
     max_upload: Annotated[
         int, typer.Option("--max-upload", metavar="MB", rich_help_panel=SAFETY, help="The largest request.")
-    ] = 20,
-    storage: Storage = None,
-) -> None:
+    ] = 20
+
+    def settings(self, storage: str | None) -> "ServiceSettings":
+        """Return them as the service takes them."""
+        from fersearch.service.settings import MEGABYTE, ServiceSettings
+
+        same = ("host", "port", "slots", "slots_per_gpu", "threads_per_slot", "engine", "ray_address")
+        return ServiceSettings(
+            **{name: getattr(self, name) for name in same},
+            storage=storage,
+            data_roots=tuple(self.data_roots or ()),
+            allowed_hosts=tuple(self.allowed_hosts or ()),
+            tokens=not self.no_token,
+            tls_certificate=self.tls_cert,
+            tls_key=self.tls_key,
+            root_path=self.root_path.rstrip("/"),
+            max_upload=self.max_upload * MEGABYTE,
+        )
+
+
+@flat
+def serve(*, flags: ServiceFlags, storage: Storage = None) -> None:
     """Serve studies over HTTP, with a page to watch them and to try their models.
 
     Studies sent to it wait in a queue and share its slots. Ctrl-C lets trials save; the next start goes on.
     """
     from fersearch.service.server import serve as run
-    from fersearch.service.settings import MEGABYTE, ServiceSettings
 
-    run(
-        ServiceSettings(
-            host=host,
-            port=port,
-            storage=storage,
-            slots=slots,
-            slots_per_gpu=slots_per_gpu,
-            threads_per_slot=threads_per_slot,
-            engine=engine,
-            ray_address=ray_address,
-            data_roots=tuple(data_roots or ()),
-            allowed_hosts=tuple(allowed_hosts or ()),
-            tokens=not no_token,
-            tls_certificate=tls_cert,
-            tls_key=tls_key,
-            root_path=root_path.rstrip("/"),
-            max_upload=max_upload * MEGABYTE,
-        ),
-        errors.echo,
-    )
+    run(flags.settings(storage), errors.echo)
 
 
 tokens = typer.Typer(cls=Group, help="Tokens: who may use a service.", no_args_is_help=True)

@@ -68,7 +68,7 @@ def backend(options: RunOptions, note: Note) -> Iterator[Backend]:
 
         places = artifacts_folder(options.artifacts)
         with on_ray(options.ray_address, options.slots, per_gpu, threads, places) as (slots, make_pool):
-            yield Backend(slots, make_pool)
+            yield Backend(slots, make_pool, only=_only(options, len(slots), packed=False))
     else:
         here = devices.slots(options.slots, per_gpu, threads)
         if threads and (warning := devices.crowded(here)):
@@ -123,8 +123,6 @@ def _check_engine(options: RunOptions) -> PerGpu | None:
             raise UsageError("--ray-address was given without --engine ray", "add --engine ray, or leave it out")
         here = devices.slots(options.slots, per_gpu, options.threads_per_slot)
         _only(options, len(here), packed=per_gpu == "auto")
-    elif options.only_slots is not None:
-        raise UsageError("--only-slots was given with --engine ray", "leave it out: Ray places the trials")
     return per_gpu
 
 

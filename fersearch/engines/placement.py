@@ -48,6 +48,7 @@ class FixedPlacement:
         self._free = list(reversed(slots))
         self._taken: set[Slot] = set()
         self._allowed = set(range(len(slots)) if only is None else only)
+        self._leaving: set[int] = set()  # slots that were taken away while a trial runs in them
 
     @property
     def open(self) -> bool:
@@ -57,11 +58,12 @@ class FixedPlacement:
     @property
     def held(self) -> list[int]:
         """The numbers of the slots that may be used, and of those that a trial has not left yet."""
-        return sorted(self._allowed | {slot.number for slot in self._taken})
+        return sorted(self._allowed | self._leaving)
 
     def restrict(self, numbers: Collection[int]) -> None:
         """Start trials in these slots alone from now on; those that run elsewhere go on to their end."""
         self._allowed = set(numbers)
+        self._leaving = {slot.number for slot in self._taken} - self._allowed
 
     def take(self, trial: Trial) -> Slot | None:  # noqa: ARG002
         """Return the slot, of those that may be used, that was given back last."""
@@ -76,6 +78,7 @@ class FixedPlacement:
     def give_back(self, slot: Slot, trial: Trial) -> None:  # noqa: ARG002
         """Free the slot."""
         self._taken.discard(slot)
+        self._leaving.discard(slot.number)
         self._free.append(slot)
 
     def reserved(self) -> Mapping[str, int | None]:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from fersearch.components import Metric
 from fersearch.search.aggregation import best_epoch, max_epochs, planned_epochs, sampler_values, trial_values, undefined
-from fersearch.search.front import Keeper, front
+from fersearch.search.front import FrontMembers, Keeper, front
 from fersearch.search.pruner import Verdict
 from fersearch.search.retries import PATIENCE, is_reported, next_state, suspected, times_disk_failed
 from fersearch.search.samplers import make_pruner, make_sampler
@@ -105,7 +105,9 @@ class Search:
         self._give_up(self._released(trial.number for trial in self._compared_trials() if trial.state.ended))
         self._release()
         self._sampler = make_sampler(self.spec, map(self._as_sampled, self._trials.values()), metrics)
-        self._front = [trial.number for trial in self.front()]
+        self._members = FrontMembers(self.spec, baseline)
+        for trial in self.front():
+            self._members.join(trial)
 
     def ask(self) -> Trial | None:
         """Return a trial, now running: a waiting one first, else a new one; None if there is nothing to run now."""
@@ -258,14 +260,14 @@ class Search:
         self._writer.end_attempt(trial, attempt, attempt.facts)
         self._give_up(released, written={trial.number})
         if trial.state is TrialState.COMPLETE:
-            self._announce_front()
+            self._join_front(trial)
         return trial
 
-    def _announce_front(self) -> None:
-        """Record which trials are on the front if that has changed."""
-        before, self._front = self._front, [trial.number for trial in self.front()]
-        if before != self._front:
-            self._writer.front_changed(self._front)
+    def _join_front(self, trial: Trial) -> None:
+        """Compare a complete trial with those on the front, and record that these have changed if it is one of them."""
+        self._members.join(trial)
+        if trial.number in (numbers := self._members.numbers):
+            self._writer.front_changed(numbers)
 
     def _released(self, ended: Iterable[int]) -> dict[int, str]:
         """Remove the checkpoints of trials that must release them; return the digests by trial."""

@@ -80,7 +80,7 @@ class Keeper:
     def __init__(self, spec: StudySpec, baseline: Mapping[str, float]) -> None:
         self._policy = spec.keep
         best = spec.keep.which == "best"
-        self._standing = _Best(spec, baseline) if best else _Front(spec, baseline)
+        self._standing = _Best(spec, baseline) if best else FrontMembers(spec, baseline)
         self._holding: set[int] = set()
 
     def released(self, trials: Mapping[int, Trial], ended: Iterable[int]) -> list[Trial]:
@@ -115,7 +115,7 @@ class _Best:
         return beyond
 
 
-class _Front:
+class FrontMembers:
     """The Pareto front, and the best trial by the first objective, which may lie below the baseline."""
 
     def __init__(self, spec: StudySpec, baseline: Mapping[str, float]) -> None:
@@ -123,6 +123,12 @@ class _Front:
         self._best: tuple[float, int] | None = None
         self._numbers = np.empty(0, dtype=int)
         self._points = np.empty((0, len(spec.objectives)))
+
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of the trials on the front, best first by the objectives in turn."""
+        order = sorted(range(len(self._numbers)), key=lambda i: (self._points[i].tolist(), self._numbers[i]))
+        return [int(self._numbers[i]) for i in order]
 
     def join(self, trial: Trial) -> set[int]:
         """Let a trial take its place; returns those that have none now, it among them where it found none."""

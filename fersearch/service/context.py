@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
-from fersearch.service.answers import Answers
-from fersearch.service.models import ModelShelf
+from fersearch.service.models import ModelCache
+from fersearch.service.response_cache import ResponseCache
 from fersearch.service.settings import ServiceSettings
 from fersearch.service.stream import EventStream
 from fersearch.service.supervisor import Supervisor
@@ -20,8 +20,8 @@ class Service:
     store: Store
     supervisor: Supervisor
     stream: EventStream
-    models: ModelShelf
-    answers: Answers
+    models: ModelCache
+    responses: ResponseCache
 
 
 def service_of(request: Request) -> Service:

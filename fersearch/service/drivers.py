@@ -7,30 +7,23 @@ import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-from fersearch.home import home
+from fersearch.home import log_folder
 from fersearch.service.settings import ServiceSettings
+from fersearch.store.queue import Queued
 
 COMMAND = (sys.executable, "-c", "from fersearch.cli import main; main()")
 LAST_LINES = 5
-FLAGS = {
-    "trials": "--trials",
-    "timeout": "--timeout",
-    "keep": "--keep",
-    "hung_after": "--hung-after",
-    "grace": "--grace",
-}
 
 
 class DriverProcess:
     """The process that runs a study, which outlives the service if that is killed."""
 
-    def __init__(self, study: str, slots: Sequence[int], options: Mapping[str, Any], settings: ServiceSettings) -> None:
-        self.study = study
-        self.log = _log_file(study)
-        arguments = [*COMMAND, "study", "run", study, *_flags(slots, options, settings)]
+    def __init__(self, queued: Queued, slots: Sequence[int], settings: ServiceSettings) -> None:
+        self.study = queued.study
+        self.log = log_folder(queued.uid) / "driver.log"
+        arguments = [*COMMAND, "study", "run", queued.study, *_flags(slots, queued.options, settings)]
         env = {**os.environ, **({"FERSEARCH_STORAGE": settings.storage} if settings.storage else {})}
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
@@ -54,25 +47,15 @@ class DriverProcess:
             self._process.wait(seconds)
         return self.exit_code is not None
 
-    def last_words(self) -> str:
-        """Return the last lines that it printed: why it failed."""
+    def last_lines(self) -> str:
+        """Return the last lines of its log: why it failed."""
         with suppress(OSError), self.log.open(errors="replace") as file:
             return "".join(deque(file, LAST_LINES)).strip()
         return ""
 
 
-def _log_file(study: str) -> Path:
-    return home() / "logs" / "service" / f"{study.replace('/', '__')}.log"
-
-
 def _flags(slots: Sequence[int], options: Mapping[str, Any], settings: ServiceSettings) -> list[str]:
-    given = {
-        "--slots": settings.slots,
-        "--slots-per-gpu": settings.slots_per_gpu,
-        "--threads-per-slot": settings.threads_per_slot,
-        "--engine": settings.engine,
-        "--ray-address": settings.ray_address,
-        "--only-slots": ",".join(map(str, slots)),
-        **{flag: options.get(name) for name, flag in FLAGS.items()},
-    }
-    return [text for flag, value in given.items() if value is not None for text in (flag, str(value))]
+    same = ("slots", "slots_per_gpu", "threads_per_slot", "engine", "ray_address")
+    given = {**{name: getattr(settings, name) for name in same}, **options, "only_slots": ",".join(map(str, slots))}
+    flags = {f"--{name.replace('_', '-')}": value for name, value in given.items() if value is not None}
+    return ["--no-resume", *(text for flag, value in flags.items() for text in (flag, str(value)))]

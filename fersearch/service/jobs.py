@@ -16,16 +16,24 @@ from typing import Any
 from fersearch.service.problems import ProblemError
 
 Verb = Callable[..., Any]
+AT_ONCE = asyncio.Semaphore(2)
+"""Children at once: each may load torch, and another request waits."""
 
 
 async def run(verb: str, storage: str | None, **arguments: Any) -> Any:
-    """Run a verb in a child process and return its JSON result; a child whose caller leaves is ended.
+    """Run a verb in a child process and return its JSON result, as soon as there is room for one.
 
     Raises:
         ProblemError: the verb refused or failed.
     """
     request = json.dumps({"verb": verb, "arguments": arguments})
     env = {**os.environ, **({"FERSEARCH_STORAGE": storage} if storage else {})}
+    async with AT_ONCE:
+        return await _answered(verb, request, env)
+
+
+async def _answered(verb: str, request: str, env: Mapping[str, str]) -> Any:
+    """Return the result of a child; one whose caller leaves is ended."""
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", __name__),
         stdin=asyncio.subprocess.PIPE,
@@ -40,13 +48,13 @@ async def run(verb: str, storage: str | None, **arguments: Any) -> Any:
         if child.returncode is None:
             child.kill()
     try:
-        told = json.loads(out.splitlines()[-1])
+        answer = json.loads(out.splitlines()[-1])
     except (ValueError, IndexError):
         lines = err.decode(errors="replace").strip().splitlines()
         raise ProblemError(500, f"'{verb}' ended with exit code {child.returncode}", "\n".join(lines[-1:])) from None
-    if problem := told.get("problem"):
+    if problem := answer.get("problem"):
         raise ProblemError(problem["status"], problem["detail"], problem["hint"], tuple(problem["mistakes"]))
-    return told["result"]
+    return answer["result"]
 
 
 def create(body: Mapping[str, Any], owner: str) -> list[str]:

@@ -20,13 +20,13 @@ OPEN = 8
 """How many models are held open; another one takes the place of that which was not used for the longest time."""
 
 
-class ModelShelf:
+class ModelCache:
     """Weights and exported models by the digest of their checkpoint, which several studies may share."""
 
     def __init__(self, store: Store, storage: str | None) -> None:
         self._store, self._storage = store, storage
         self._open: OrderedDict[str, ServedModel] = OrderedDict()
-        self._digests: dict[tuple[str, int], tuple[tuple[int, int], str]] = {}
+        self._digests: dict[tuple[str, int], tuple[tuple[int, int, int], str]] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def weights(self, study: str, trial: int) -> tuple[Path, str]:
@@ -54,11 +54,7 @@ class ModelShelf:
     def export_record(self, folder: Path) -> records.ExportedCheckpoint:
         """Return what the card of an exported model says of it."""
         entry = json.loads((folder / CARD).read_text(encoding="utf-8"))["onnx"]
-        facts = {name: entry[name] for name in ("digest", "opset", "parity", "latency")}
-        size = (folder / entry["file"]).stat().st_size
-        return records.ExportedCheckpoint(
-            path=entry["file"], bytes=size, quantization=entry.get("quantization"), **facts
-        )
+        return records.ExportedCheckpoint.of_card(Path(entry["file"]), entry)
 
     async def predict(
         self, study: str, trial: int, images: Sequence[tuple[str, bytes]], faces: bool | None, longest: int = 0
@@ -91,7 +87,7 @@ class ModelShelf:
         return self._open[digest]
 
     def _digest(self, study: str, trial: int) -> str:
-        """Return the digest of a trial's checkpoint, read once until its study has another event."""
+        """Return the digest of a trial's checkpoint, read once until its study changes."""
         key, version = (study, trial), self._store.version(study)
         known = self._digests.get(key)
         if known is None or known[0] != version:

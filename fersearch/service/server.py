@@ -11,11 +11,11 @@ import uvicorn
 from fersearch.context import open_store
 from fersearch.engines import devices
 from fersearch.errors import StoreError, UsageError
-from fersearch.service.answers import Answers
 from fersearch.service.app import create_app
 from fersearch.service.context import Service
-from fersearch.service.models import ModelShelf
+from fersearch.service.models import ModelCache
 from fersearch.service.page import BUILD, DIST
+from fersearch.service.response_cache import ResponseCache
 from fersearch.service.security import Gate
 from fersearch.service.settings import ServiceSettings
 from fersearch.service.stream import EventStream
@@ -81,11 +81,11 @@ def running(settings: ServiceSettings, address: str) -> Iterator[tuple[Service, 
     """Provide the parts of a service, at work, for as long as it runs."""
     with (
         open_store(settings.storage, create=True) as store,
-        ServiceLease.take(store.database, address),
+        ServiceLease.take(store.database, address) as lease,
     ):
-        supervisor = Supervisor(store, settings, slot_count(settings))
-        models = ModelShelf(store, settings.storage)
-        service = Service(settings, store, supervisor, EventStream(store), models, Answers(store))
+        supervisor = Supervisor(store, settings, slot_count(settings), lease)
+        models = ModelCache(store, settings.storage)
+        service = Service(settings, store, supervisor, EventStream(store), models, ResponseCache(store))
         supervisor.start()
         try:
             yield service, Gate(settings, store)

@@ -48,6 +48,8 @@ class EventStream:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = threading.Event()
         self._wanted = threading.Event()
+        self._following = threading.Event()  # it is known which events are old: whatever comes later is handed out
+        self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="fersearch-events", daemon=True)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -59,6 +61,7 @@ class EventStream:
         """End the thread, and every listener."""
         self._closed.set()
         self._wanted.set()
+        self._following.set()
         for queue in list(self._listeners):
             with suppress(asyncio.QueueFull):
                 queue.put_nowait(None)
@@ -74,9 +77,11 @@ class EventStream:
         Of a study that the cursor does not name every event that is kept comes, for it began later.
         """
         queue: asyncio.Queue[StoredEvent | None] = asyncio.Queue(WAITING)
-        self._listeners.add(queue)
+        with self._lock:
+            self._listeners.add(queue)
         self._wanted.set()
         try:
+            await asyncio.to_thread(self._following.wait)
             last = await asyncio.to_thread(self._store.last_events)
             seen = dict(last) if cursor is None else {study: cursor.get(study, 0) for study in last}
             async for event in self._missed(seen):
@@ -86,7 +91,8 @@ class EventStream:
                     seen[new.study_id] = new.id
                     yield format_cursor(seen), new
         finally:
-            self._listeners.discard(queue)
+            with self._lock:
+                self._listeners.discard(queue)
 
     async def _missed(self, seen: Cursor) -> AsyncIterator[StoredEvent]:
         """Yield what was written before this listener came, and move its cursor along."""
@@ -100,23 +106,32 @@ class EventStream:
 
     def _run(self) -> None:
         """Read what is new as long as somebody listens; an outage of the database only delays it."""
-        cursor: Cursor = {}
+        cursor: Cursor | None = None
         while not self._closed.is_set():
-            if not self._listeners:
+            if self._is_idle():
+                cursor = None
                 self._wanted.wait()
                 self._wanted.clear()
-                cursor = {}
                 continue
             try:
                 cursor = self._read(cursor)
+                self._following.set()
             except StoreError as error:
                 log.warning("events cannot be read: %s", error.message)
             self._closed.wait(POLL_SECONDS)
 
-    def _read(self, cursor: Cursor) -> Cursor:
+    def _is_idle(self) -> bool:
+        """Return whether nobody listens; whoever comes then waits until it is followed again."""
+        with self._lock:
+            if not self._listeners and not self._closed.is_set():
+                self._following.clear()
+            return not self._listeners
+
+    def _read(self, cursor: Cursor | None) -> Cursor:
+        """Hand out what is new after a cursor; without one only learn what is old. Return where it stands now."""
         last = self._store.last_events()
-        if not cursor:
-            return last or {0: 0}
+        if cursor is None:
+            return last
         new = {study: cursor.get(study, 0) for study, event in last.items() if event > cursor.get(study, 0)}
         if new:
             events = self._store.events_after(new)
@@ -133,7 +148,8 @@ class EventStream:
     def _deliver(self, events: list[StoredEvent]) -> None:
         for queue in list(self._listeners):
             if queue.qsize() + len(events) >= WAITING:
-                self._listeners.discard(queue)
+                with self._lock:
+                    self._listeners.discard(queue)
                 queue.put_nowait(None)
                 continue
             for event in events:

@@ -5,13 +5,15 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
-from fersearch.errors import FersearchError
+from fersearch.context import drain_notices
+from fersearch.errors import FersearchError, StudyBusy
 from fersearch.service import shares
 from fersearch.service.drivers import DriverProcess
 from fersearch.service.settings import ServiceSettings
 from fersearch.service.shares import Demand, Share
 from fersearch.store import Lease, Store
 from fersearch.store.queue import Queued
+from fersearch.store.service_lease import ServiceLease
 
 TICK_SECONDS = 1.0
 STOPPING_SECONDS = 60.0
@@ -28,11 +30,11 @@ class Supervisor:
     service left are found again, and share the slots with the others.
     """
 
-    def __init__(self, store: Store, settings: ServiceSettings, slots: int) -> None:
-        self._store, self._settings, self.slots = store, settings, slots
+    def __init__(self, store: Store, settings: ServiceSettings, slots: int, lease: ServiceLease | None = None) -> None:
+        self._store, self._settings, self.slots, self._lease = store, settings, slots, lease
         self._drivers: dict[int, DriverProcess] = {}
         self._given: dict[int, list[int]] = {}
-        self._told: dict[int, list[int]] = {}
+        self._sent: dict[int, list[int]] = {}
         self._wake = threading.Event()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="fersearch-supervisor", daemon=True)
@@ -84,7 +86,15 @@ class Supervisor:
             self._wake.clear()
 
     def step(self) -> None:
-        """Look at the queue once: take out what is over, and share the slots among the rest."""
+        """Look at the queue once: take out what is over, and share the slots among the rest.
+
+        Raises:
+            StudyBusy: another service has taken over the database.
+        """
+        if self._lease is not None and self._lease.lost:
+            raise StudyBusy("another service has taken over this database", "end this one")
+        for note in drain_notices():
+            log.info("%s", note)
         queue = [queued for queued in self._store.queue() if self._is_waiting(queued)]
         active = [queued for queued in queue if not queued.paused]
         demands = [Demand(one.study_id, one.owner, min(one.left, self.slots)) for one in active]
@@ -97,21 +107,21 @@ class Supervisor:
         self._given = {study: slots for study, slots in given.items() if slots}
 
     def _busy(self, queue: Sequence[Queued]) -> set[int]:
-        """Return the slots in which trials run or may begin: what drivers hold, and what one that starts was told."""
-        starting = [self._told[one.study_id] for one in queue if one.study_id in self._drivers and not one.running]
+        """Return the slots in which trials run or may begin: what drivers hold, and what one that starts was sent."""
+        starting = [self._sent[one.study_id] for one in queue if one.study_id in self._drivers and not one.running]
         return {slot for slots in (*(one.held for one in queue), *starting) for slot in slots}
 
     def _give(self, queued: Queued, slots: Sequence[int]) -> None:
         """Start a study's driver, or tell it which slots it has now."""
         key = queued.study_id
         if queued.running:
-            if list(slots) != self._told.get(key, list(queued.held)):
+            if list(slots) != self._sent.get(key, list(queued.held)):
                 self._store.give_slots(key, slots)
-                self._told[key] = list(slots)
+                self._sent[key] = list(slots)
         elif slots and key not in self._drivers:
             log.info("study '%s' begins in slots %s", queued.study, ", ".join(map(str, slots)))
-            self._drivers[key] = DriverProcess(queued.study, slots, queued.options, self._settings)
-            self._told[key] = list(slots)
+            self._drivers[key] = DriverProcess(queued, slots, self._settings)
+            self._sent[key] = list(slots)
 
     def _is_waiting(self, queued: Queued) -> bool:
         """Return whether a study of the queue runs or is to run, taking out one that is over or whose driver failed.
@@ -129,7 +139,7 @@ class Supervisor:
     def _has_left(self, queued: Queued, driver: DriverProcess, code: int) -> bool:
         """Forget a driver that has ended; return False, for its study does not run in this step."""
         del self._drivers[queued.study_id]
-        self._told.pop(queued.study_id, None)
+        self._sent.pop(queued.study_id, None)
         if code == 0 and "timeout" in queued.options:  # the time of this run is used up
             self._store.dequeue(queued.study_id)
         elif code not in (0, INTERRUPTED) and not queued.running:
@@ -137,11 +147,11 @@ class Supervisor:
         return False
 
     def _failed(self, queued: Queued, driver: DriverProcess, code: int) -> None:
-        words = driver.last_words()
-        log.warning("study '%s' failed with exit code %d: %s", queued.study, code, words)
+        message = driver.last_lines()
+        log.warning("study '%s' failed with exit code %d: %s", queued.study, code, message)
         self._store.dequeue(queued.study_id)
         with (
             Lease.take(self._store.database, queued.study_id, queued.study) as lease,
             self._store.writer(queued.study_id, lease) as writer,
         ):
-            writer.study_changed("failed", {"exit_code": code, "message": words})
+            writer.study_changed("failed", {"exit_code": code, "message": message})

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Delete, and_, delete, func, or_, select
 
-from fersearch.errors import UnknownName, suggestion
 from fersearch.store.database import Database
+from fersearch.store.studies import unknown_study
 from fersearch.store.tables import events, studies
 from fersearch.trial import Attempt, Epoch, Trial, TrialState
 
@@ -59,8 +59,10 @@ def ended(trial: Trial, attempt: Attempt, metrics: Collection[str]) -> Event:
     return Event(kind, trial.number, {**facts, "values": values, "verdict": dict(trial.verdict)})
 
 
-def judged(trial: Trial) -> Event:
-    """Return the event that the pruner has compared a trial, with its verdict."""
+def changed(trial: Trial) -> Event:
+    """Return the event that a trial changed otherwise: that the pruner has compared it, where it has a verdict."""
+    if not trial.verdict:
+        return Event("changed", trial.number, {"state": trial.state.value})
     return Event("judged", trial.number, {"verdict": dict(trial.verdict)})
 
 
@@ -103,20 +105,21 @@ class EventQueries:
         with self.database.read() as connection:
             return {key: number or 0 for key, number in connection.execute(select(studies.c.id, last))}
 
-    def version(self, name: str) -> tuple[int, int]:
-        """Return a study's id and the number of its last event: while these stay, so do the rows of its trials.
+    def version(self, name: str) -> tuple[int, int, int]:
+        """Return a study's id, revision and last event's number: while these stay, so do its trials, data and baseline.
+
+        A writer brings an event with each change of a trial; who else changes one counts the revision up.
 
         Raises:
             UnknownName: there is no such study.
         """
         last = select(func.max(events.c.id)).where(events.c.study_id == studies.c.id).scalar_subquery()
         with self.database.read() as connection:
-            row = connection.execute(select(studies.c.id, last).where(studies.c.name == name)).one_or_none()
+            own = select(studies.c.id, studies.c.revision, last).where(studies.c.name == name)
+            row = connection.execute(own).one_or_none()
             if row is None:
-                names = connection.execute(select(studies.c.name)).scalars()
-                known = suggestion(name, names).replace("known:", "known studies:")
-                raise UnknownName(f"unknown study '{name}'", known)
-        return row[0], row[1] or 0
+                raise unknown_study(connection, name)
+        return row[0], row[1], row[2] or 0
 
     def events_after(self, cursor: Mapping[int, int], most: int = MOST) -> list[StoredEvent]:
         """Return the events of studies after a number in each, by study and number, `most` at a time."""

@@ -59,7 +59,7 @@ class Lease:
     def take(cls, database: Database, study_id: int, study_name: str, resume: bool = True) -> Self:
         """Take the lease of a study; what an earlier run was asked to do is cleared.
 
-        Without `resume` a pause stays, as for a service, whose driver may have begun before somebody asked for it.
+        Without `resume` a pause stays: a driver may have been started before somebody asked for it.
 
         Raises:
             StudyBusy: a living process holds it; the message names its host, pid and since when.
@@ -153,7 +153,7 @@ def refuse_if_held(connection: Connection, study_id: int, study_name: str) -> No
     """
     _lock(connection, study_id)
     row = connection.execute(select(leases).where(leases.c.study_id == study_id)).one_or_none()
-    if row is None or _is_over(connection, row):
+    if row is None or is_over(connection, row):
         return
     raise StudyBusy(
         f"study '{study_name}' is run by process {row.pid} on {row.host} since {row.since:%Y-%m-%d %H:%M:%S} UTC",
@@ -163,7 +163,7 @@ def refuse_if_held(connection: Connection, study_id: int, study_name: str) -> No
 
 def driven(connection: Connection) -> set[int]:
     """Return the ids of the studies whose lease a living process holds, as far as that is known here."""
-    return {row.study_id for row in connection.execute(select(leases)) if not _is_over(connection, row)}
+    return {row.study_id for row in connection.execute(select(leases)) if not is_over(connection, row)}
 
 
 def _lock(connection: Connection, study_id: int, shared: bool = False) -> None:
@@ -172,7 +172,8 @@ def _lock(connection: Connection, study_id: int, shared: bool = False) -> None:
     connection.execute(query.with_for_update(read=shared, key_share=shared))
 
 
-def _is_over(connection: Connection, row: Row[Any]) -> bool:
+def is_over(connection: Connection, row: Row[Any]) -> bool:
+    """Return whether the holder of a lease is dead, or too long silent where that cannot be seen from here."""
     if row.token in _given_up:
         return True
     holder = Holder(**{field.name: getattr(row, field.name) for field in fields(Holder)})

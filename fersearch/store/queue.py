@@ -7,10 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, update
 
-from fersearch.errors import UnknownName
+from fersearch.errors import StudyBusy
 from fersearch.store.control import PAUSE, RUN, SLOTS, STATES, add_request, requested, withdraw
 from fersearch.store.database import Database, upsert
 from fersearch.store.lease import driven
+from fersearch.store.studies import unknown_study
 from fersearch.store.tables import checkpoints, control, events, owners, studies, trials
 from fersearch.study import StudySpec
 from fersearch.trial import TrialState
@@ -29,8 +30,9 @@ class Owner:
 class Queued:
     """A study that a service is to run.
 
-    `options` are fields of `RunOptions`; `left` is how many trials its budget has left; `over` whether nothing is left
-    to do; `running` whether a living process drives it, with the slots `held` as its driver told last.
+    `uid` is its random id; `options` are fields of `RunOptions`; `left` is how many trials its budget has left; `over`
+    whether nothing is left to do; `running` whether a living process drives it, with the slots `held` as its driver
+    last reported.
     """
 
     study_id: int
@@ -43,6 +45,7 @@ class Queued:
     running: bool = False
     over: bool = False
     held: tuple[int, ...] = ()
+    uid: str = ""
 
 
 class QueueQueries:
@@ -55,13 +58,21 @@ class QueueQueries:
 
         Raises:
             UnknownName: there is no such study.
+            StudyBusy: it runs, and options were given, which count for a run that begins.
         """
         with self.database.write() as connection:
             study_id = _id_of(connection, name)
+            if options and study_id in driven(connection):
+                raise StudyBusy(
+                    f"study '{name}' runs; {', '.join(options)} cannot be changed now", "pause it first, then resume it"
+                )
             withdraw(connection, study_id, *STATES)
             connection.execute(update(studies).where(studies.c.id == study_id).values(finished=False))
+            own = (control.c.study_id == study_id, control.c.kind == RUN)
             if RUN not in requested(connection).get(study_id, ()):
                 add_request(connection, study_id, RUN, options)
+            elif options:
+                connection.execute(update(control).where(*own).values(payload=dict(options)))
 
     def pause(self, name: str) -> bool:
         """Stop a study from running, after its driver saves and leaves, until it is queued again.
@@ -79,8 +90,9 @@ class QueueQueries:
         return active
 
     def dequeue(self, study_id: int) -> bool:
-        """Take a study out of the queue; return whether it was in it."""
+        """Take a study out of the queue, paused or not; return whether it was in it."""
         with self.database.write() as connection:
+            withdraw(connection, study_id, PAUSE)
             return withdraw(connection, study_id, RUN)
 
     def give_slots(self, study_id: int, slots: Sequence[int]) -> None:
@@ -91,31 +103,18 @@ class QueueQueries:
 
     def queue(self) -> list[Queued]:
         """Return the studies of the queue, in the order of submission."""
-        rows = (
-            select(control.c.id, control.c.issued_at, control.c.payload, studies)
-            .join(studies, studies.c.id == control.c.study_id)
-            .where(control.c.kind == RUN)
-            .order_by(control.c.id)
-        )
+        columns = (control.c.issued_at, control.c.payload, studies)
+        rows = select(*columns).join(studies, studies.c.id == control.c.study_id).where(control.c.kind == RUN)
         with self.database.read() as connection:
-            waiting = connection.execute(rows).all()
-            if not waiting:
+            waiting = connection.execute(rows.order_by(control.c.id)).all()
+            ids = [row.id for row in waiting]
+            if not ids:
                 return []
-            ids = [row.id_1 for row in waiting]
             running, requests = driven(connection), requested(connection)
             held, ended = _held(connection, ids), _ended(connection, ids)
         return [
-            Queued(
-                row.id_1,
-                row.name,
-                row.owner,
-                row.issued_at,
-                options=row.payload,
-                left=max(0, StudySpec.from_json(row.spec).budget.trials - ended.get(row.id_1, 0)),
-                paused=PAUSE in requests.get(row.id_1, ()),
-                running=row.id_1 in running,
-                over=_is_over(row, ended.get(row.id_1, 0)),
-                held=held.get(row.id_1, ()) if row.id_1 in running else (),
+            _queued(
+                row, row.id in running, PAUSE in requests.get(row.id, ()), held.get(row.id, ()), ended.get(row.id, 0)
             )
             for row in waiting
         ]
@@ -145,13 +144,25 @@ class QueueQueries:
 def _id_of(connection: Connection, name: str) -> int:
     study_id = connection.execute(select(studies.c.id).where(studies.c.name == name)).scalar()
     if study_id is None:
-        raise UnknownName(f"unknown study '{name}'", "see: fersearch study list")
+        raise unknown_study(connection, name)
     return int(study_id)
 
 
-def _is_over(row: Row[Any], ended: int) -> bool:
+def _queued(row: Row[Any], running: bool, paused: bool, held: tuple[int, ...], ended: int) -> Queued:
     budget = StudySpec.from_json(row.spec).budget
-    return bool(row.finished) or budget.used_up(ended, row.seconds_run)
+    return Queued(
+        row.id,
+        row.name,
+        row.owner,
+        row.issued_at,
+        uid=row.uid,
+        options=row.payload,
+        left=max(0, budget.trials - ended),
+        paused=paused,
+        running=running,
+        over=bool(row.finished) or budget.used_up(ended, row.seconds_run),
+        held=held if running else (),
+    )
 
 
 def _held(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[int, ...]]:

@@ -1,27 +1,28 @@
-"""The right to be the service of a database: one process at a time."""
+"""The right to be the service of a database: one process at a time, known as the driver of a study is."""
 
+import secrets
 import threading
-from dataclasses import asdict, fields
-from datetime import timedelta
+from dataclasses import asdict
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from fersearch.errors import StoreError, StudyBusy
 from fersearch.store.database import Database
-from fersearch.store.lease import BEAT_SECONDS, LAPSE_SECONDS, Holder
+from fersearch.store.lease import BEAT_SECONDS, Holder, is_over
 from fersearch.store.tables import clock, services
 
 ONLY = 1
 
 
 class ServiceLease:
-    """The service's row in a database. It sends heartbeats until released; a dead holder's row counts no longer."""
+    """The service's row in a database. It sends heartbeats until released; `lost` tells that another service has it."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, token: str) -> None:
+        self._database, self._token = database, token
         self._released = threading.Event()
+        self.lost = False
         self._thread = threading.Thread(target=self._beat_on, name="fersearch-service-lease", daemon=True)
         self._thread.start()
 
@@ -32,24 +33,32 @@ class ServiceLease:
         Raises:
             StudyBusy: a living service has it; the message says where.
         """
+        token = secrets.token_hex(8)
         with database.write() as connection:
             row = connection.execute(select(services).where(services.c.id == ONLY)).one_or_none()
-            if row is not None and not _is_over(connection, row):
+            if row is not None and not is_over(connection, row):
                 raise StudyBusy(
                     f"a service runs on this database already: {row.address}, process {row.pid} on {row.host}",
                     "use it, or end it first; another database goes by --storage or FERSEARCH_STORAGE",
                 )
             connection.execute(delete(services))
-            values = {"id": ONLY, "address": address, "last_beat_at": clock(connection)}
+            values = {"id": ONLY, "address": address, "token": token, "last_beat_at": clock(connection)}
             connection.execute(insert(services).values(**asdict(Holder.this()), **values))
-        return cls(database)
+        return cls(database, token)
+
+    def beat(self) -> None:
+        """Send a heartbeat, and notice a lost lease; StoreError if the database cannot be reached."""
+        own = update(services).where(services.c.token == self._token)
+        with self._database.write() as connection:
+            changed = connection.execute(own.values(last_beat_at=clock(connection)))
+            self.lost = self.lost or changed.rowcount == 0
 
     def release(self) -> None:
-        """Release the lease."""
+        """Release the lease; one that is lost stays with its new holder."""
         self._released.set()
         self._thread.join(BEAT_SECONDS)
         with self._database.write() as connection:
-            connection.execute(delete(services).where(services.c.id == ONLY))
+            connection.execute(delete(services).where(services.c.token == self._token))
 
     def __enter__(self) -> Self:
         return self
@@ -64,16 +73,6 @@ class ServiceLease:
     def _beat_on(self) -> None:
         while not self._released.wait(BEAT_SECONDS):
             try:
-                with self._database.write() as connection:
-                    moment = clock(connection)
-                    connection.execute(update(services).where(services.c.id == ONLY).values(last_beat_at=moment))
+                self.beat()
             except StoreError:
                 continue
-
-
-def _is_over(connection: Connection, row: Row[tuple[object, ...]]) -> bool:
-    holder = Holder(**{field.name: getattr(row, field.name) for field in fields(Holder)})
-    if holder.is_dead():
-        return True
-    silent = clock(connection) - row.last_beat_at
-    return holder.is_elsewhere() and silent > timedelta(seconds=LAPSE_SECONDS)

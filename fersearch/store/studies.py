@@ -16,7 +16,7 @@ from fersearch.store.database import Database
 from fersearch.store.lease import driven, refuse_if_held
 from fersearch.store.logbook import looks_by_study
 from fersearch.store.records import StudyRow, StudySummary
-from fersearch.store.tables import OF_A_STUDY, checkpoints, identity, now, plugin_files, studies, trials
+from fersearch.store.tables import OF_A_STUDY, checkpoints, identity, now, plugin_files, revised, studies, trials
 from fersearch.study import Budget, Keep, Objective, StudySpec, StudyState
 from fersearch.trial import TrialState
 
@@ -111,6 +111,7 @@ class StudyQueries:
         own = update(studies).where(studies.c.id == study_id)
         with self.database.write() as connection:
             connection.execute(own.values(data=dict(data), baseline=dict(baseline)))
+            connection.execute(revised(study_id))
             for before, after in renamed.items():
                 carried = update(trials).where(trials.c.study_id == study_id, trials.c.data_digest == before)
                 connection.execute(carried.values(data_digest=after))
@@ -169,6 +170,7 @@ class StudyQueries:
     def _update(self, study_id: int, **values: Any) -> None:
         with self.database.write() as connection:
             connection.execute(update(studies).where(studies.c.id == study_id).values(**values))
+            connection.execute(revised(study_id))
 
     def _change_spec(self, study_id: int, **changes: Any) -> None:
         own = studies.c.id == study_id
@@ -235,8 +237,7 @@ def _find(connection: Connection, name: str) -> StudyRow:
     """Return the study of that name; UnknownName with the nearest one otherwise."""
     row = connection.execute(select(studies).where(studies.c.name == name)).one_or_none()
     if row is None:
-        known = suggestion(name, _names(connection)).replace("known:", "known studies:")
-        raise UnknownName(f"unknown study '{name}'", known)
+        raise unknown_study(connection, name)
     columns = (plugin_files.c.path, plugin_files.c.digest, plugin_files.c.source)
     files = connection.execute(select(*columns).where(plugin_files.c.study_id == row.id))
     return StudyRow(
@@ -251,6 +252,12 @@ def _find(connection: Connection, name: str) -> StudyRow:
         data=row.data,
         database=connection.execute(select(identity.c.id)).scalar_one(),
     )
+
+
+def unknown_study(connection: Connection, name: str) -> UnknownName:
+    """Return the error of a name that no study has, with the nearest one."""
+    known = suggestion(name, _names(connection)).replace("known:", "known studies:")
+    return UnknownName(f"unknown study '{name}'", known)
 
 
 def _names(connection: Connection) -> list[str]:

@@ -23,9 +23,11 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    Update,
     false,
     func,
     select,
+    update,
 )
 
 metadata = MetaData()
@@ -83,6 +85,17 @@ def _belongs_to(parent: str, own: tuple[str, ...], theirs: tuple[str, ...]) -> F
     return ForeignKeyConstraint(own, [f"{parent}.{name}" for name in theirs], ondelete="CASCADE")
 
 
+def _holder() -> list["Column[Any]"]:
+    """Return the columns that name a process; see `fersearch.store.lease.Holder`."""
+    return [
+        Column("host", Text, nullable=False),
+        Column("pid", Integer, nullable=False),
+        Column("process_started", Text, nullable=False),
+        Column("boot_id", Text, nullable=False),
+        Column("pid_namespace", Text, nullable=False),
+    ]
+
+
 def _of_trial() -> ForeignKeyConstraint:
     return _belongs_to("trials", ("study_id", "trial"), ("study_id", "number"))
 
@@ -104,6 +117,7 @@ studies = Table(
     Column("data", Json, nullable=False, server_default="{}"),
     Column("finished", Boolean, nullable=False, server_default=false()),
     Column("owner", Text, nullable=False, server_default=""),
+    Column("revision", Integer, nullable=False, server_default="0"),
     Index("studies_by_uid", "uid", unique=True),
     sqlite_autoincrement=True,
 )
@@ -125,11 +139,7 @@ leases = Table(
     "leases",
     metadata,
     _study(primary_key=True, autoincrement=False),
-    Column("host", Text, nullable=False),
-    Column("pid", Integer, nullable=False),
-    Column("process_started", Text, nullable=False),
-    Column("boot_id", Text, nullable=False),
-    Column("pid_namespace", Text, nullable=False),
+    *_holder(),
     Column("token", Text, nullable=False),
     Column("since", Moment, nullable=False),
     Column("last_beat_at", Moment, nullable=False),
@@ -308,13 +318,16 @@ services = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("address", Text, nullable=False),
-    Column("host", Text, nullable=False),
-    Column("pid", Integer, nullable=False),
-    Column("process_started", Text, nullable=False),
-    Column("boot_id", Text, nullable=False),
-    Column("pid_namespace", Text, nullable=False),
+    *_holder(),
+    Column("token", Text, nullable=False),
     Column("last_beat_at", Moment, nullable=False),
 )
+
+
+def revised(study_id: int) -> Update:
+    """Return the statement that counts a study's revision up: what is cached of it holds no longer."""
+    return update(studies).where(studies.c.id == study_id).values(revision=studies.c.revision + 1)
+
 
 # Every table that holds rows of one study, children first.
 OF_A_STUDY = (

@@ -18,6 +18,7 @@ from fersearch.store.tables import (
     confusion_matrices,
     epochs,
     metric_values,
+    revised,
     trial_values,
     trials,
 )
@@ -66,6 +67,7 @@ class TrialQueries:
         kept = own.on_conflict_do_update(index_elements=key, set_={"value": own.excluded.value})
         with self.database.write() as connection:
             connection.execute(kept, [row])
+            connection.execute(revised(study_id))
 
     def history(self, study_id: int, number: int) -> list[Epoch]:
         """Return the epochs of one trial in order, with confusion matrices; of attempts that overlap the latest."""

@@ -15,10 +15,10 @@ from fersearch.store.database import Database
 from fersearch.store.events import (
     DAYS,
     Event,
+    changed,
     ended,
     epoch_recorded,
     front_changed,
-    judged,
     released,
     started,
     study_changed,
@@ -109,7 +109,7 @@ class Writer:
     def update_trial(self, trial: Trial) -> None:
         """Queue the row of a trial that changed."""
         moment = now()
-        self._put(lambda batch: batch.trial(trial, moment), event=judged(trial))
+        self._put(lambda batch: batch.trial(trial, moment), event=changed(trial))
 
     def start_attempt(self, number: int, attempt: Attempt) -> None:
         """Queue the row of an attempt, new or changed; its trial is running."""

@@ -12,6 +12,7 @@ from fersearch.api.remote.request import body_of
 from fersearch.cli import run
 from fersearch.errors import NameTaken, StoreUnavailable, StudyBusy, StudyFileError, UnknownName, UsageError
 from fersearch.run_options import RunOptions
+from tests.drawn_face import photograph
 from tests.service.served import Served, kill_all, wait_for
 
 URL = "http://127.0.0.1"
@@ -117,6 +118,12 @@ def test_a_command_of_this_machine_is_refused_with_a_server(monkeypatch, capsys)
     monkeypatch.setenv("FERSEARCH_SERVER", URL)
     assert run(["doctor"]) == 2
     assert "'doctor' works on this machine and not with --server" in capsys.readouterr().err
+
+
+def test_predicting_needs_files_alone_whatever_server_is_named(pulled, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FERSEARCH_SERVER", "http://127.0.0.1:1")
+    photograph(64, (0, 60), height=64).save(tmp_path / "face.png")
+    assert run(["predict", str(pulled), str(tmp_path / "face.png"), "--json"]) == 0
 
 
 def test_a_service_that_does_not_answer_is_told(monkeypatch):

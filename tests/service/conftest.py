@@ -8,10 +8,10 @@ from fastapi.testclient import TestClient
 
 from fersearch import api
 from fersearch.context import open_store
-from fersearch.service.answers import Answers
 from fersearch.service.app import create_app
 from fersearch.service.context import Service
-from fersearch.service.models import ModelShelf
+from fersearch.service.models import ModelCache
+from fersearch.service.response_cache import ResponseCache
 from fersearch.service.security import Gate
 from fersearch.service.settings import ServiceSettings
 from fersearch.service.stream import EventStream
@@ -33,7 +33,7 @@ def service(home_with_study: Path, roots: Path) -> Iterator[Service]:
     settings = ServiceSettings(data_roots=(roots,))
     with open_store() as store:
         stream = EventStream(store)
-        models, answers = ModelShelf(store, None), Answers(store)
+        models, answers = ModelCache(store, None), ResponseCache(store)
         yield Service(settings, store, Supervisor(store, settings, 2), stream, models, answers)
         stream.close()
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ def picture(size: tuple[int, int] = (64, 64), mode: str = "RGB", format: str = "
 def test_weights_are_downloaded_whole_or_in_part(admin: TestClient):
     row = admin.get(CHECKPOINTS).json()[0]
     whole = admin.get(f"{CHECKPOINTS}/{row['trial']}/weights")
+    sha256 = b64encode(hashlib.sha256(whole.content).digest()).decode()
+    assert whole.headers["repr-digest"] == f"sha-256=:{sha256}:"
     assert hashlib.sha256(whole.content).hexdigest() == row["checkpoint"] == whole.headers["etag"].strip('"')
     part = admin.get(f"{CHECKPOINTS}/{row['trial']}/weights", headers={"Range": "bytes=100-199"})
     assert (part.status_code, part.content) == (206, whole.content[100:200])

@@ -104,6 +104,23 @@ def both_are_over_after(before: list[StoredEvent]) -> Callable[[list[StoredEvent
     return lambda events: both_are_over([*before, *events])
 
 
+def test_nothing_is_lost_while_the_reader_of_events_is_slow_to_begin(store: Store, monkeypatch: pytest.MonkeyPatch):
+    study_id = make(store, "one")
+    last_events = store.last_events
+
+    def slowly() -> dict[int, int]:
+        if threading.current_thread().name == "fersearch-events":
+            time.sleep(0.5)
+        return last_events()
+
+    monkeypatch.setattr(store, "last_events", slowly)
+    writer = threading.Thread(target=write, args=(store, study_id, 0.02))
+    writer.start()
+    events, _ = listen(store, {}, lambda events: events[-1].data.get("epoch") == EPOCHS)
+    writer.join()
+    assert [event.id for event in events] == list(range(1, len(events) + 1))
+
+
 def test_an_event_tells_the_objectives_and_losses_of_an_epoch_alone(store: Store):
     study_id = make(store, "one")
     write(store, study_id, 0)

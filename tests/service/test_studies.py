@@ -9,6 +9,7 @@ from fersearch import api
 from fersearch.api import records
 from fersearch.service import jobs
 from fersearch.service.app import PREFIX
+from fersearch.service.context import Service
 
 STUDIES = f"{PREFIX}/studies"
 BODY = {"model": "cnn", "dataset": "faces", "trials": 3, "epochs": 2}
@@ -79,6 +80,21 @@ def test_a_link_out_of_the_root_is_followed_before_it_is_judged(admin: TestClien
 def test_the_service_decides_about_slots_itself(admin: TestClient):
     answer = admin.post(f"{STUDIES}/small/resume", json={"slots": 64})
     assert (answer.status_code, answer.json()["detail"]) == (422, "a service decides about slots itself")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"trials": "many"}, {"trials": 0}, {"timeout": -1}, {"hung_after": 0.5}, {"keep": "everything"}, {"grace": True}],
+)
+def test_options_of_a_run_are_checked_before_it_is_queued(admin: TestClient, body: dict):
+    assert admin.post(f"{STUDIES}/small/resume", json=body).status_code == 422
+    assert admin.get(f"{PREFIX}/queue").json()["queue"] == []
+
+
+def test_a_value_that_is_measured_later_is_seen_at_once(admin: TestClient, service: Service):
+    best = admin.get(f"{STUDIES}/small/front").json()[0]["number"]
+    service.store.set_value(service.store.study("small").id, best, "exclusive_train_seconds", 7.5)
+    assert admin.get(f"{STUDIES}/small/front").json()[0]["values"]["exclusive_train_seconds"] == 7.5
 
 
 def test_lists_come_by_pages(admin: TestClient):

@@ -4,14 +4,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
+from fersearch.errors import StudyBusy
 from fersearch.service import supervisor as module
 from fersearch.service.settings import ServiceSettings
 from fersearch.service.supervisor import Supervisor
 from fersearch.space import Choice, Space
 from fersearch.store import Lease, Store
 from fersearch.store.control import PAUSE, RUN, SLOTS
-from fersearch.store.queue import Owner
+from fersearch.store.queue import Owner, Queued
+from fersearch.store.service_lease import ServiceLease
+from fersearch.store.tables import services
 from fersearch.study import Budget, Objective, StudySpec, StudyState
 
 
@@ -20,8 +24,8 @@ class Driver:
 
     started: list["Driver"] = []
 
-    def __init__(self, study: str, slots: Any, options: Any, settings: ServiceSettings) -> None:
-        self.study, self.slots, self.options = study, list(slots), options
+    def __init__(self, queued: Queued, slots: Any, settings: ServiceSettings) -> None:
+        self.study, self.slots, self.options = queued.study, list(slots), queued.options
         self.exit_code: int | None = None
         self.stopped = False
         Driver.started.append(self)
@@ -32,7 +36,7 @@ class Driver:
     def wait(self, seconds: float) -> bool:
         return self.exit_code is not None
 
-    def last_words(self) -> str:
+    def last_lines(self) -> str:
         return "error: the data is gone"
 
 
@@ -191,6 +195,40 @@ def test_at_the_end_drivers_save_and_the_queue_stays(store: Store, supervisor: S
     supervisor.close()
     assert Driver.started[0].stopped
     assert [one.study for one in store.queue()] == ["a"]
+
+
+def test_options_of_a_run_count_for_one_that_begins(store: Store, supervisor: Supervisor):
+    queue(store, "a", "ada", trials=10)
+    store.enqueue("a", {"timeout": 60})
+    assert [one.options for one in store.queue()] == [{"timeout": 60}]
+    held = Held(store, "a", [0, 1])
+    with pytest.raises(StudyBusy, match="study 'a' runs; trials cannot be changed now"):
+        store.enqueue("a", {"trials": 40})
+    held.lease.release()
+
+
+def test_a_study_that_is_stopped_while_it_is_paused_is_paused_no_longer(store: Store):
+    queue(store, "a", "ada")
+    store.pause("a")
+    assert store.dequeue(store.study("a").id)
+    assert state(store, "a") is StudyState.IDLE
+
+
+def test_a_service_that_lost_its_lease_starts_nothing(store: Store, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "DriverProcess", Driver)
+    Driver.started = []
+    with ServiceLease.take(store.database, "http://one") as lease:
+        with store.database.write() as connection:
+            connection.execute(update(services).values(token="other"))
+        lease.beat()
+        queue(store, "a", "ada")
+        with pytest.raises(StudyBusy, match="another service has taken over"):
+            Supervisor(store, ServiceSettings(), 2, lease).step()
+    assert Driver.started == []
+    with store.database.read() as connection:
+        assert connection.execute(select(services.c.token)).scalar() == "other", (
+            "it released a lease that is not its own"
+        )
 
 
 def test_a_pause_that_comes_before_the_drivers_lease_is_heeded(store: Store):

@@ -1,7 +1,8 @@
 """Records of checkpoints, and of what is done with them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field
@@ -74,8 +75,13 @@ class ExportedCheckpoint(Record):
     @classmethod
     def of(cls, exported: "ExportedModel") -> Self:
         """Return the record of an exported checkpoint."""
+        return cls.of_card(exported.path, exported.entry)
+
+    @classmethod
+    def of_card(cls, path: Path, entry: Mapping[str, Any]) -> Self:
+        """Return the record of a file that was exported, by what the card says of it."""
         names = [name for name in cls.model_fields if name not in ("schema_", "path")]
-        return cls(path=str(exported.path), **{name: exported.entry[name] for name in names})
+        return cls(path=str(path), **{name: entry[name] for name in names})
 
 
 class Heap(Part):

@@ -4,14 +4,28 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from fersearch.api.records.base import Record
+from fersearch.api.records.base import Part, Record
 
 if TYPE_CHECKING:
     from fersearch.api.results import Owner as OwnerRow
     from fersearch.api.results import Queued, StoredEvent
     from fersearch.api.results import Token as TokenRow
+
+
+class RunRequest(Part):
+    """What a queued run says itself; a service decides about the rest."""
+
+    model_config = ConfigDict(strict=True)
+
+    trials: int | None = Field(None, ge=1, le=2**31 - 1, description="The study's new total of trials")
+    timeout: float | None = Field(None, gt=0, allow_inf_nan=False, description="Seconds for this run")
+    keep: str | None = Field(None, description="Whose checkpoints the study keeps: front, all or best N")
+    hung_after: float | None = Field(
+        None, ge=0, allow_inf_nan=False, description="Seconds without a heartbeat; 0 never"
+    )
+    grace: float | None = Field(None, ge=0, allow_inf_nan=False, description="Seconds to save after SIGTERM")
 
 
 class QueueEntry(Record):

@@ -10,7 +10,7 @@ from typing import Any
 from fersearch.api.checkpoints import CheckpointRow
 from fersearch.api.datasets import DatasetRow
 from fersearch.api.plugins import PluginRow
-from fersearch.api.queueing import OPTIONS
+from fersearch.api.records.service import RunRequest
 from fersearch.api.remote import reading
 from fersearch.api.remote.connection import Connection, study_path
 from fersearch.api.remote.request import body_of
@@ -206,7 +206,7 @@ class RemoteVerbs:
         """Return what a run says itself; UsageError for what the service decides about."""
         usual = RunOptions()
         given = {name: value for name, value in vars(options).items() if value != getattr(usual, name)}
-        if other := sorted(name for name in given if name not in OPTIONS):
+        if other := sorted(name for name in given if name not in RunRequest.model_fields):
             flags = ", ".join(f"--{name.replace('_', '-')}" for name in other)
             raise UsageError(f"with --server the service decides about {flags}", "leave it out")
         return given

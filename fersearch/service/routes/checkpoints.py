@@ -1,5 +1,6 @@
 """Checkpoints: list them, download one, export one, and ask one about faces."""
 
+from base64 import b64encode
 from typing import Annotated
 
 from fastapi import APIRouter, File, Query, Request, Response, UploadFile
@@ -29,7 +30,8 @@ def list_checkpoints(request: Request, name: str, _: Reader) -> list[records.Che
 def download(request: Request, name: str, trial: int, _: Reader) -> FileResponse:
     """Download a trial's weights (safetensors); `Range` is honoured and the ETag is the file's SHA-256."""
     path, digest = service_of(request).models.weights(name, trial)
-    headers = {"ETag": f'"{digest}"', "Repr-Digest": f"sha-256=:{digest}:"}
+    sha256 = b64encode(bytes.fromhex(digest)).decode()
+    headers = {"ETag": f'"{digest}"', "Repr-Digest": f"sha-256=:{sha256}:"}
     return FileResponse(path, media_type="application/octet-stream", filename=path.name, headers=headers)
 
 

@@ -8,31 +8,20 @@ from fastapi.responses import HTMLResponse
 
 from fersearch import api
 from fersearch.api import records
-from fersearch.api.queueing import check_options
+from fersearch.api.records.service import RunRequest
 from fersearch.service import jobs
-from fersearch.service.answers import Page
 from fersearch.service.conditional import ConditionalRoute
 from fersearch.service.context import Service, service_of
 from fersearch.service.paging import Limit, Offset, headers_of, page
 from fersearch.service.paths import check_study
 from fersearch.service.problems import RESPONSES, ProblemError
+from fersearch.service.response_cache import Page
 from fersearch.service.security import Reader, Runner
 from fersearch.store.tokens import Token
 
 router = APIRouter(prefix="/studies", tags=["studies"], responses=RESPONSES, route_class=ConditionalRoute)
 Where = Annotated[list[str], Query(description="Bounds on metrics, as peak_memory_mb<=500")]
-RUN_OPTIONS = {
-    "type": "object",
-    "properties": {
-        "trials": {"type": "integer", "minimum": 1, "description": "The study's new total of trials"},
-        "timeout": {"type": "number", "exclusiveMinimum": 0, "description": "Seconds for this run"},
-        "keep": {"type": "string", "description": "Whose checkpoints it keeps: front, all or best N"},
-        "hung_after": {"type": "number", "minimum": 0},
-        "grace": {"type": "number", "minimum": 0},
-    },
-    "additionalProperties": False,
-}
-RUN_BODY = {"requestBody": {"content": {"application/json": {"schema": RUN_OPTIONS}}}}
+RUN_BODY = {"requestBody": {"content": {"application/json": {"schema": RunRequest.model_json_schema()}}}}
 
 
 def _study_body() -> dict[str, Any]:
@@ -81,7 +70,7 @@ def list_trials(request: Request, name: str, _: Reader, limit: Limit = 1000, off
         rows = [records.Trial.of(one) for one in trials[offset : offset + limit]]
         return Page(rows, headers_of(request, len(trials), limit, offset))
 
-    return service_of(request).answers.of(name, ["trials", str(limit), str(offset)], make)
+    return service_of(request).responses.of(name, ["trials", str(limit), str(offset)], make)
 
 
 @router.get("/{name:path}/trials/{number}")
@@ -97,7 +86,7 @@ def front(request: Request, name: str, _: Reader, where: Where = []) -> Response
     def make() -> list[records.Trial]:
         return [records.Trial.of(one) for one in api.front(name, where=where, storage=_storage(request)).trials]
 
-    return service_of(request).answers.of(name, ["front", *where], make)
+    return service_of(request).responses.of(name, ["front", *where], make)
 
 
 @router.get("/{name:path}/trials/{number}/chart")
@@ -110,7 +99,7 @@ def chart_trial(request: Request, name: str, number: int, _: Reader) -> records.
 def chart_study(request: Request, name: str, _: Reader) -> Response:
     """Return a study as charts draw it: trials by columns, front, hypervolume, why trials were stopped."""
     make = partial(_chart, name, _storage(request))
-    return service_of(request).answers.of(name, ["chart"], make)
+    return service_of(request).responses.of(name, ["chart"], make)
 
 
 def _chart(name: str, storage: str | None) -> records.StudyChart:
@@ -135,9 +124,7 @@ async def report(request: Request, name: str, _: Reader) -> HTMLResponse:
     return HTMLResponse(await jobs.run("report", _storage(request), study=name))
 
 
-@router.post(
-    "/{name:path}/resume", openapi_extra={"requestBody": {"content": {"application/json": {"schema": RUN_OPTIONS}}}}
-)
+@router.post("/{name:path}/resume", openapi_extra=RUN_BODY)
 def resume(
     request: Request,
     name: str,
@@ -146,7 +133,6 @@ def resume(
 ) -> records.StudyDetail:
     """Queue a study, or let a paused one go on."""
     service = _owned(request, name, token)
-    check_options(body)
     api.queue_study(name, service.settings.storage, **body)
     service.supervisor.wake()
     return records.StudyDetail.of_view(api.show_study(name, service.settings.storage))

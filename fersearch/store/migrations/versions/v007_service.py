@@ -8,7 +8,7 @@ down_revision = "6"
 
 
 def upgrade() -> None:
-    """Create the tables, and give studies an owner."""
+    """Create the tables, and give studies an owner and a revision."""
     op.create_table(
         "events",
         Column(
@@ -52,6 +52,8 @@ def upgrade() -> None:
         Column("process_started", Text(), nullable=False),
         Column("boot_id", Text(), nullable=False),
         Column("pid_namespace", Text(), nullable=False),
+        Column("token", Text(), nullable=False),
         Column("last_beat_at", DateTime(timezone=True), nullable=False),
     )
     op.add_column("studies", Column("owner", Text(), nullable=False, server_default=""))
+    op.add_column("studies", Column("revision", Integer(), nullable=False, server_default="0"))

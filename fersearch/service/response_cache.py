@@ -1,4 +1,4 @@
-"""Answers about a study's trials that are kept until the study has another event: thousands of rows are read once."""
+"""Responses about a study's trials, cached until the study changes: thousands of rows are read once."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -22,16 +22,16 @@ class Page:
     headers: Mapping[str, str]
 
 
-class Answers:
-    """The JSON of answers by what was asked, each with the version of its study that it is of."""
+class ResponseCache:
+    """JSON responses by study and request, each with the version of its study."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = Lock()
-        self._kept: OrderedDict[tuple[str, ...], tuple[tuple[int, int], bytes, dict[str, str]]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, ...], tuple[tuple[int, int, int], bytes, dict[str, str]]] = OrderedDict()
 
     def of(self, name: str, what: Sequence[str], make: Callable[[], Made | Page]) -> Response:
-        """Return an answer about a study, made anew if the study has changed.
+        """Return a response about a study, made anew if the study has changed.
 
         Raises:
             UnknownName: there is no such study.
