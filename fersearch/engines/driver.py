@@ -178,7 +178,8 @@ class Driver:
             self.observer.note,
         )
         ended = [trial for trial in trials if trial.state.ended]
-        self.observer.begin(self.study, self.study.spec.budget.trials, ended, len(self.backend.slots), self._rounds)
+        at_once = len(self.backend.slots if self.backend.only is None else self.backend.only)
+        self.observer.begin(self.study, self.study.spec.budget.trials, ended, at_once, self._rounds)
         if in_process:
             slot = self.backend.slots[0]
             trial = run_in_process(search, slot, self._request, self.observer, self.stop, self._look)

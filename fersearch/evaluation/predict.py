@@ -36,7 +36,10 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says about one image, or about the face in its `box` (left, top, width, height in pixels)."""
+    """What a model says about one image, or about the face in its `box` (left, top, width, height in pixels).
+
+    `probabilities` are calibrated where the model's card has a temperature; `evaluate` judges those of the model itself.
+    """
 
     image: str
     label: str
