@@ -38,7 +38,7 @@ Box = tuple[int, int, int, int]
 class Prediction:
     """What a model says about one image, or about the face in its `box` (left, top, width, height in pixels).
 
-    `probabilities` are calibrated where the model's card has a temperature; `evaluate` judges those of the model itself.
+    `probabilities` are calibrated where the model's card has a temperature; `evaluate` judges the model's own.
     """
 
     image: str
