@@ -1,4 +1,4 @@
-"""Proposals of configurations by Optuna's samplers. The only file that imports Optuna.
+"""Proposals of configurations by Optuna's samplers.
 
 Optuna's study lives in memory and is rebuilt from our trials. Each proposal is drawn by a new
 sampler seeded from (study seed, trial number), so it depends on the record alone and not on how
@@ -16,14 +16,15 @@ from typing import Any, Self
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, QMCSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, QMCSampler, RandomSampler
 from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
 from fersearch.errors import lookup
-from fersearch.space import Choice, Dimension, Int, Space, Value
+from fersearch.search.tpe import Observations, tpe_sampler
+from fersearch.space import Choice, Dimension, Int, Params, Space, Value
 from fersearch.study import StudySpec
 from fersearch.trial import Trial, TrialState
 
@@ -54,6 +55,7 @@ class OptunaSampler:
         (self._study_id,) = (study._study_id for study in self._storage.get_all_studies())
         self._began = datetime.now()  # Optuna wants a trial to have begun; it compares nothing by that
         self._ids: dict[int, int] = {}
+        self._observations = Observations(self._distributions)
         self._proposed: set[frozenset[tuple[str, Value]]] = set()
         for trial in sorted(trials, key=lambda trial: trial.number):
             self._restore(trial, values_of)
@@ -78,7 +80,7 @@ class OptunaSampler:
     def _draw(self, number: int, tries: int) -> tuple[dict[str, Value], int]:
         name = self._spec.sampler if tries < SAMPLER_TRIES else "random"
         with quiet():
-            self._study.sampler = _SAMPLERS[name](self._spec, seed_of(self._spec.seed, number, tries))
+            self._study.sampler = self._sampler(name, seed_of(self._spec.seed, number, tries))
             trial = self._study.ask()
             params: dict[str, Value] = {}
             for key, dimension in self._spec.space.active(params):
@@ -86,11 +88,13 @@ class OptunaSampler:
                 params[key] = _suggest(trial, key, dimension) if fixed is None else fixed
         return params, trial.number
 
+    def _sampler(self, name: str, seed: int) -> BaseSampler:
+        return _SAMPLERS[name](self._spec, self._observations, seed)
+
     def _accept(
         self, number: int, params: dict[str, Value], before: Mapping[str, Any], trial: int, skipped: int
     ) -> Proposal:
-        self._ids[number] = trial
-        self._proposed.add(frozenset(params.items()))
+        self._know(number, trial, params)
         after = self._storage.get_study_system_attrs(self._study_id)
         state = {
             "trial": dict(self._storage.get_trial(trial).system_attrs),
@@ -98,6 +102,11 @@ class OptunaSampler:
             "skipped": skipped,
         }
         return params, {key: value for key, value in state.items() if value}
+
+    def _know(self, number: int, trial: int, params: Params) -> None:
+        self._ids[number] = trial
+        self._proposed.add(frozenset(params.items()))
+        self._observations.add(trial, params)
 
     def _leftover(self, number: int, before: Mapping[str, Any]) -> Proposal | None:
         """Return the first configuration not yet drawn: random draws seldom find the last ones of a small space."""
@@ -111,8 +120,8 @@ class OptunaSampler:
     def _restore(self, trial: Trial, values_of: Told) -> None:
         for _ in range(trial.sampler_state.get("skipped", 0)):
             self._add(create_trial(state=OptunaState.FAIL))
-        self._ids[trial.number] = self._add(self._frozen(trial, values_of(trial) if trial.state.ended else None))
-        self._proposed.add(frozenset(trial.params.items()))
+        added = self._add(self._frozen(trial, values_of(trial) if trial.state.ended else None))
+        self._know(trial.number, added, trial.params)
         for key, value in trial.sampler_state.get("study", {}).items():
             self._storage.set_study_system_attr(self._study_id, key, value)
 
@@ -167,12 +176,12 @@ class _SpaceQMC(QMCSampler):
         return self._whole
 
 
-_SAMPLERS: dict[str, Callable[[StudySpec, int], BaseSampler]] = {
-    "tpe": lambda _spec, seed: TPESampler(seed=seed, multivariate=False, constant_liar=True),
-    "nsga2": lambda _spec, seed: NSGAIISampler(seed=seed, population_size=POPULATION),
-    "random": lambda _spec, seed: RandomSampler(seed),
-    "gp": lambda _spec, seed: GPSampler(seed=seed, warn_independent_sampling=False),
-    "qmc": _SpaceQMC,
+_SAMPLERS: dict[str, Callable[[StudySpec, Observations, int], BaseSampler]] = {
+    "tpe": lambda _spec, observations, seed: tpe_sampler(observations, seed),
+    "nsga2": lambda _spec, _observations, seed: NSGAIISampler(seed=seed, population_size=POPULATION),
+    "random": lambda _spec, _observations, seed: RandomSampler(seed),
+    "gp": lambda _spec, _observations, seed: GPSampler(seed=seed, warn_independent_sampling=False),
+    "qmc": lambda spec, _observations, seed: _SpaceQMC(spec, seed),
 }
 
 
