@@ -183,8 +183,8 @@ class StudySpec:
     folder or file given for the dataset, None for the one known by name. `space` is the narrowed
     space that is searched, epochs included. `limit` bounds the images of train and valid
     together (a stratified subset). `weights` starts the architecture from a named source or a
-    local file. `precision` is `auto`, `float32` or `bf16`. `latency_on` says
-    whether `latency_ms` is that of the model in torch, or of the exported one.
+    local file. `precision` is `auto`, `float32` or `bf16`, `memory_format` `auto`, `contiguous` or
+    `channels_last`. `latency_on` says whether `latency_ms` is that of the model in torch, or of the exported one.
 
     After its last trial, the best configuration is trained `refit` times more (0: not at all) on
     the protocol's split without folds, in a study of its own, and the best model judges every
@@ -206,6 +206,7 @@ class StudySpec:
     limit: int | None = None
     weights: str | None = None
     precision: Literal["auto", "float32", "bf16"] = "auto"
+    memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
     latency_on: Literal["torch", "onnx"] = "torch"
     refit: int = 0
     unseen: tuple[str, ...] = ()
@@ -222,8 +223,12 @@ class StudySpec:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Read the spec that `to_json` wrote; one that does not say what to keep was promised every checkpoint."""
+        """Read the spec that `to_json` wrote.
+
+        One that does not say what to keep was promised every checkpoint; one without a memory format is contiguous.
+        """
         known = {"architecture" if name == "model" else name: value for name, value in data.items()}
+        known.setdefault("memory_format", "contiguous")
         known["keep"] = Keep.parse(data.get("keep", "all"))
         known["objectives"] = tuple(Objective(**item) for item in data["objectives"])
         known["space"] = Space.from_json(data["space"])

@@ -253,6 +253,16 @@ OPTIONS = (
         group=SEARCH,
     ),
     StudyOption(
+        "memory_format",
+        "choice",
+        "How images and weights lie in memory; default auto: the faster one.",
+        "`auto`",
+        "how images and weights lie in memory: `contiguous`, `channels_last`, or `auto`: `channels_last` where that is "
+        "at least 3 % faster, by a rehearsal of a few steps for each kind of network and device",
+        ("auto", "contiguous", "channels_last"),
+        group=SEARCH,
+    ),
+    StudyOption(
         "latency_on",
         "choice",
         "Whose time latency_ms is; default torch.",

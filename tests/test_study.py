@@ -33,6 +33,7 @@ FULL = StudySpec(
     limit=100,
     weights="torchvision",
     precision="bf16",
+    memory_format="channels_last",
     keep=Keep("best", 5),
 )
 PLAIN = StudySpec("s", "cnn", "faces", (Objective("f1_macro", "max"),), Space({}))
@@ -41,6 +42,12 @@ PLAIN = StudySpec("s", "cnn", "faces", (Objective("f1_macro", "max"),), Space({}
 @pytest.mark.parametrize("spec", [FULL, PLAIN])
 def test_a_spec_survives_the_store(spec: StudySpec) -> None:
     assert StudySpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+
+
+def test_a_study_of_an_earlier_version_goes_on_contiguous() -> None:
+    stored = PLAIN.to_json()
+    assert stored.pop("memory_format") == "auto"
+    assert StudySpec.from_json(stored).memory_format == "contiguous"
 
 
 def test_an_objective_is_a_loss_in_its_direction() -> None:

@@ -36,6 +36,7 @@ def request_for(study: StudyRow, trial: Trial, prepared: Prepared, slot: Slot, a
         plugins=study.plugins,
         weights=spec.weights,
         precision=spec.precision,
+        memory_format=memory_format(trial) or spec.memory_format,
         latency_on=spec.latency_on,
         device=slot.device,
         threads=slot.threads,
@@ -50,6 +51,12 @@ def request_for(study: StudyRow, trial: Trial, prepared: Prepared, slot: Slot, a
         data_digest=trial.data_digest,
         prepared_digest=prepared.digest,
     )
+
+
+def memory_format(trial: Trial) -> str | None:
+    """Return the memory format that a trial was trained in so far; None if none is recorded."""
+    known = [attempt.facts["memory_format"] for attempt in trial.attempts if "memory_format" in attempt.facts]
+    return str(known[-1]) if known else None
 
 
 def forget(folder: Path, url: str) -> None:

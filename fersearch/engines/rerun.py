@@ -27,7 +27,7 @@ from fersearch.study_data import StudyData, open_study_data, recorded_data
 from fersearch.training.card import read_card
 from fersearch.trial import EXCLUSIVE, Epoch, Outcome, Trial, TrialState
 
-ENVIRONMENT = ("device", "device_name", "precision", "torch", "threads")
+ENVIRONMENT = ("device", "device_name", "precision", "memory_format", "torch", "threads")
 CLOCKS = ("s", "ms")
 
 

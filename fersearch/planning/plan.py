@@ -64,6 +64,7 @@ def plan(
         limit=request.limit,
         weights=whole_path(request.weights, architecture),
         precision=cast(Literal["auto", "float32", "bf16"], request.precision or "auto"),
+        memory_format=cast(Literal["auto", "contiguous", "channels_last"], request.memory_format or "auto"),
         latency_on=cast(Literal["torch", "onnx"], request.latency_on or "torch"),
         refit=_or(request.refit, 0),
         unseen=unseen,

@@ -30,6 +30,7 @@ class StudyRequest:
     pruner: str | None = None
     weights: str | None = None
     precision: str | None = None
+    memory_format: str | None = None
     latency_on: str | None = None
     split: str | None = None
     ratios: tuple[float, float, float] | None = None

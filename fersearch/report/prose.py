@@ -143,7 +143,7 @@ def _search(spec: StudySpec) -> str:
     start = f" Networks start from weights {spec.weights}." if spec.weights else ""
     return (
         f"Search: objectives {aims}; sampler {spec.sampler}, pruner {spec.pruner}, study seed {spec.seed}; "
-        f"budget {budget}; precision {spec.precision}. "
+        f"budget {budget}; precision {spec.precision}; memory format {spec.memory_format}. "
         f"The epoch that is kept of a trial is its best by {spec.objectives[0].metric} on validation, so validation "
         f"scores of the winner are optimistic.{start}"
     )

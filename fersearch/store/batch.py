@@ -91,7 +91,7 @@ _ATTEMPT_CHANGES = (
     "traceback",
     "facts",
 )
-_ENVIRONMENT = ("device", "device_name", "precision", "torch", "threads")
+_ENVIRONMENT = ("device", "device_name", "precision", "memory_format", "torch", "threads")
 _ATTEMPT_FACTS = ("resumed_from", "seconds_to_first_step")
 
 

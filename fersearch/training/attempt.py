@@ -23,6 +23,7 @@ from fersearch.training.freezing import freeze
 from fersearch.training.loop import train
 from fersearch.training.measure import PeakMemory, device_name
 from fersearch.training.memory import taken_facts
+from fersearch.training.memory_format import MemoryFormat, resolve_format
 from fersearch.training.model import build, open_data, prepare_torch
 from fersearch.training.numerics import Diverged, Precision, first_line, is_out_of_memory, resolve, told
 from fersearch.training.preemption import Preempted, Pulse, unwatched
@@ -78,6 +79,7 @@ class _Run:
     told: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
     facts: dict[str, Any] = field(default_factory=dict)
+    memory_format: MemoryFormat = "contiguous"
     stamp: Stamp = field(default_factory=dict)
     rounds: Rounds = field(default_factory=lambda: Rounds(Path(), 0))
     memory: PeakMemory | None = None
@@ -89,8 +91,9 @@ class _Run:
         """Train to the end, or to where the brain stops it."""
         request = self.request
         device = prepare_torch(request.device, request.threads)
-        precision = resolve(request.precision, device)
+        precision, self.memory_format = resolve(request.precision, device), resolve_format(request.memory_format)
         self.facts |= {"device": request.device, "device_name": device_name(device), "precision": precision}
+        self.facts["memory_format"] = self.memory_format
         self.facts |= {"torch": str(torch.__version__), "threads": torch.get_num_threads()}
         self.mirror = Mirror(request.states, Path(request.scratch))
         if request.resume:
@@ -177,7 +180,7 @@ class _Run:
         """Return the epochs of one round."""
         request = replace(self.request, seed=seed_of(self.request.seed, round.number))
         loaded = open_data(request, registry, round.number)
-        pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, device)
+        pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, device, self.memory_format)
         memory = self.memory = PeakMemory(device)
         architecture = registry.architecture(request.architecture)
         model = build(architecture, request, loaded, pixels)
@@ -257,7 +260,8 @@ class _Run:
         loaded = open_data(self.request, registry, best.number)
         whole = {name for name, metric in registry.metrics.items() if metric.whole_trial or metric.cumulative}
         last = {name: value for name, value in best.progress.values.items() if name in whole}
-        card = make_card(self.request, loaded, best, {**best.progress.best_values, **last}, precision)
+        values = {**best.progress.best_values, **last}
+        card = make_card(self.request, loaded, best, values, precision, self.memory_format)
         file = Path(self.request.scratch) / "checkpoint.safetensors"
         write_checkpoint(file, self.rounds.weights(), card)
         self.facts["checkpoint_bytes"] = file.stat().st_size

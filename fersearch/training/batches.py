@@ -16,6 +16,7 @@ from fersearch.errors import lookup
 from fersearch.space import Value
 from fersearch.training.augment import Augmentation
 from fersearch.training.losses import Targets
+from fersearch.training.memory_format import MemoryFormat, arranged
 from fersearch.training.numerics import wrap
 from fersearch.training.sampling import Order, Sampling
 
@@ -50,21 +51,27 @@ class Pixels:
     """Images (n, channels, size, size) uint8, and how a batch of them becomes input.
 
     They lie on the trial's device where they fit there, else in memory shared by all trials.
-    `scale` and `shift` (1, channels, 1, 1) take a byte to its normalised value.
+    `scale` and `shift` (1, channels, 1, 1) take a byte to its normalised value. Batches come out in `memory_format`.
     """
 
     images: Tensor
     scale: Tensor
     shift: Tensor
+    memory_format: MemoryFormat = "contiguous"
 
     @classmethod
     def of(
-        cls, images: "np.ndarray[Any, Any]", mean: Sequence[float], std: Sequence[float], device: torch.device
+        cls,
+        images: "np.ndarray[Any, Any]",
+        mean: Sequence[float],
+        std: Sequence[float],
+        device: torch.device,
+        memory_format: MemoryFormat = "contiguous",
     ) -> "Pixels":
         """Wrap an array without copying it; `mean` and `std` are per channel, of values from 0 to 1."""
         centre, spread = (torch.tensor(value, dtype=torch.float32).view(1, -1, 1, 1) for value in (mean, std))
         scale, shift = 1 / (255 * spread), -centre / spread
-        return cls(_resident(wrap(images), device), scale.to(device), shift.to(device))
+        return cls(_resident(wrap(images), device), scale.to(device), shift.to(device), memory_format)
 
     @property
     def device(self) -> torch.device:
@@ -77,6 +84,14 @@ class Pixels:
 
     def take(self, rows: Tensor) -> Tensor:
         """Return the images of some rows, normalised: float32 (len(rows), channels, size, size)."""
+        return self.arranged(self.gathered(rows))
+
+    def arranged(self, images: Tensor) -> Tensor:
+        """Return images in the memory format of the network."""
+        return arranged(images, self.memory_format)
+
+    def gathered(self, rows: Tensor) -> Tensor:
+        """Return what `take` does, contiguous: what changes images is fastest on these."""
         batch = self.images.index_select(0, rows)
         if batch.device != self.device:
             batch = batch.pin_memory() if self.device.type == "cuda" else batch
@@ -99,7 +114,13 @@ class Source(Protocol):
         """Indices of images as `take` wants them."""
 
     def take(self, rows: Tensor) -> Tensor:
-        """Return the input for some rows, float32."""
+        """Return the input for some rows, float32, in the memory format of the network."""
+
+    def gathered(self, rows: Tensor) -> Tensor:
+        """Return the input for some rows in whatever memory format is at hand."""
+
+    def arranged(self, images: Tensor) -> Tensor:
+        """Return input in the memory format of the network."""
 
 
 class Batches:
@@ -145,10 +166,11 @@ class Batches:
         plan = self.augmentation.plan(len(rows), generator).to(self.pixels.device)
         rows = rows.to(self.pixels.images.device)
         for part in self.parts[start:]:
-            images = self.pixels.take(rows[part])
+            images = self.pixels.gathered(rows[part])
             if blend:
                 images = blend(images, part)
-            yield self.augmentation.apply(images, targets[part], plan[part])
+            images, shares = self.augmentation.apply(images, targets[part], plan[part])
+            yield self.pixels.arranged(images), shares
 
     def _blend(
         self, order: Order, targets: Tensor, generator: torch.Generator
@@ -160,7 +182,7 @@ class Batches:
         if targets.is_floating_point():
             targets.lerp_(self.targets.draw(partners, generator), shares)
         partners, shares = partners.to(self.pixels.images.device), shares.to(self.pixels.device)
-        return lambda images, part: images.lerp_(self.pixels.take(partners[part]), shares[part].view(-1, 1, 1, 1))
+        return lambda images, part: images.lerp_(self.pixels.gathered(partners[part]), shares[part].view(-1, 1, 1, 1))
 
 
 def slices(count: int, size: int) -> list[slice]:

@@ -161,6 +161,7 @@ class Card(_Shared):
     mean: list[FiniteFloat]
     std: list[Annotated[FiniteFloat, Field(gt=0)]]
     precision: str = "float32"
+    memory_format: Literal["contiguous", "channels_last"] = "contiguous"
     seed: int
     weights: str | None
     metrics: dict[str, FiniteFloat | None]

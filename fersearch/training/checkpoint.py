@@ -24,6 +24,7 @@ from fersearch.training.batches import Pixels
 from fersearch.training.card import FORMAT, KEY, PULL, read_card
 from fersearch.training.evaluate import compute, confusion_matrix, predict, probabilities, validate
 from fersearch.training.losses import criterion
+from fersearch.training.memory_format import MemoryFormat, arrange, resolve_format
 from fersearch.training.numerics import resolve
 from fersearch.training.request import TrialRequest
 from fersearch.training.restore import rebuild
@@ -32,7 +33,12 @@ from fersearch.training.snapshots import write_whole
 
 
 def make_card(
-    request: TrialRequest, loaded: Loaded, kept: Round, values: Mapping[str, float], precision: str
+    request: TrialRequest,
+    loaded: Loaded,
+    kept: Round,
+    values: Mapping[str, float],
+    precision: str,
+    memory_format: MemoryFormat = "contiguous",
 ) -> dict[str, Any]:
     """Return the card of the kept epoch of a trial's best round, as plain data; `values` that are not finite are
     None."""
@@ -52,6 +58,7 @@ def make_card(
         "mean": [float(value) for value in loaded.mean],
         "std": [float(value) for value in loaded.std],
         "precision": precision,
+        "memory_format": memory_format,
         "dataset": {
             "name": request.dataset,
             "digest": loaded.digest,
@@ -143,7 +150,7 @@ class Restored:
         card, tensors = read_checkpoint(path)
         model = load_model(card, tensors, registry.architecture(card["architecture"]))
         place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        return cls(model.to(place), card, place)
+        return cls(arrange(model.to(place), _format(card)), card, place)
 
     @property
     def task(self) -> Task:
@@ -191,8 +198,13 @@ class Restored:
         return as_judged(self.model, self.card["params"], tta)
 
     def _pixels(self, images: "np.ndarray[Any, Any]") -> Pixels:
-        return Pixels.of(images, self.card["mean"], self.card["std"], self.device)
+        return Pixels.of(images, self.card["mean"], self.card["std"], self.device, _format(self.card))
 
     @property
     def _precision(self) -> Any:
         return resolve(str(self.card.get("precision", "float32")), self.device)
+
+
+def _format(card: Mapping[str, Any]) -> MemoryFormat:
+    """Return the memory format of a card; those of earlier versions have none."""
+    return resolve_format(str(card.get("memory_format", "contiguous")))

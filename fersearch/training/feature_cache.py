@@ -19,6 +19,7 @@ from torch.utils.hooks import RemovableHandle
 
 from fersearch.training.batches import Pixels
 from fersearch.training.freezing import hold
+from fersearch.training.memory_format import format_of
 from fersearch.training.numerics import Precision, autocast
 from fersearch.training.preemption import Preempted, Pulse, unwatched
 
@@ -64,6 +65,9 @@ class Features:
             if pulse():
                 raise Preempted
         self.images = torch.cat(parts)
+        self._memory_format = format_of(parts[0])
+        if self._memory_format == "channels_last":
+            self.images = self.images.permute(0, 2, 3, 1).contiguous()
         self._place = torch.full((len(pixels.images),), -1, device=self.images.device)
         self._place[torch.as_tensor(rows, device=self.images.device)] = torch.arange(
             len(rows), device=self.images.device
@@ -84,8 +88,15 @@ class Features:
         return torch.as_tensor(np.asarray(indices, dtype=np.int64), device=self.device)
 
     def take(self, rows: Tensor) -> Tensor:
-        """Return the features of some rows."""
-        return self.images.index_select(0, self._place.index_select(0, rows.to(self.device)))
+        """Return the features of some rows, in the memory format in which the prefix gave them."""
+        features = self.images.index_select(0, self._place.index_select(0, rows.to(self.device)))
+        return features.permute(0, 3, 1, 2) if self._memory_format == "channels_last" else features
+
+    gathered = take
+
+    def arranged(self, images: Tensor) -> Tensor:
+        """Return features as they are: what changes input leaves no prefix to cache."""
+        return images
 
 
 def find(

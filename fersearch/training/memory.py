@@ -22,6 +22,7 @@ from fersearch.training.batches import Pixels
 from fersearch.training.feature_cache import find
 from fersearch.training.freezing import freeze
 from fersearch.training.measure import PeakMemory
+from fersearch.training.memory_format import resolve_format
 from fersearch.training.model import build, open_data, prepare_torch
 from fersearch.training.numerics import derive, first_line, is_out_of_memory, resolve
 from fersearch.training.request import TrialRequest
@@ -66,7 +67,8 @@ def taken_facts(device: str) -> Mapping[str, float]:
 
 def _need(request: TrialRequest, registry: Registry, device: torch.device) -> int:
     loaded = open_data(request, registry)
-    pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, device)
+    memory_format = resolve_format(request.memory_format)
+    pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, device, memory_format)
     memory = PeakMemory(device)
     with memory.watching():
         architecture = registry.architecture(request.architecture)

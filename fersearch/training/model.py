@@ -15,6 +15,7 @@ from fersearch.errors import DataError, FersearchError, UsageError
 from fersearch.registry import Registry
 from fersearch.training.augment import as_judged
 from fersearch.training.batches import Pixels, normalised
+from fersearch.training.memory_format import arrange
 from fersearch.training.numerics import (
     check_finite,
     derive,
@@ -66,7 +67,7 @@ def open_data(request: TrialRequest, registry: Registry, round: int = 1) -> Load
 
 
 def build(architecture: Architecture, request: TrialRequest, loaded: Loaded, pixels: Pixels) -> nn.Module:
-    """Build the model under the trial's seed, on its device, and try it on two images.
+    """Build the model under the trial's seed, on the device and in the memory format of its images, and try it on two.
 
     Raises:
         FersearchError: building or a first forward pass fails, or gives something else than logits.
@@ -78,13 +79,17 @@ def build(architecture: Architecture, request: TrialRequest, loaded: Loaded, pix
         model = architecture.build(request.params, task)
     if request.weights:
         start_from(architecture, model, request.weights, request.params, task)
-    model.to(pixels.device)
-    model.eval()
+    arrange(model.to(pixels.device), pixels.memory_format).eval()
     images = pixels.take(pixels.rows(loaded.indices["train"][:2]))
-    with _told(f"architecture '{architecture.name}' fails on images {tuple(images.shape)}"), torch.inference_mode():
+    shape = f"{tuple(images.shape)}{_in_format(pixels)}"
+    with _told(f"architecture '{architecture.name}' fails on images {shape}"), torch.inference_mode():
         logits = as_judged(model, request.params, tta="none")(images)
     check_logits(architecture, logits, (len(images), loaded.task.num_classes))
     return model
+
+
+def _in_format(pixels: Pixels) -> str:
+    return " in the memory format channels_last" if pixels.memory_format == "channels_last" else ""
 
 
 def check_logits(architecture: Architecture, logits: object, wanted: tuple[int, int]) -> None:

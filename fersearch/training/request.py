@@ -47,6 +47,7 @@ class TrialRequest:
     plugins: Sequence[PluginFile] = field(default_factory=tuple)
     weights: str | None = None
     precision: str = "auto"
+    memory_format: str = "contiguous"
     latency_on: str = "torch"
     device: str = "cpu"
     threads: int = 1

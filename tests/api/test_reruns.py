@@ -42,7 +42,7 @@ def test_another_seed_comes_out_otherwise(study):
     assert other.max_difference > 0
 
 
-def test_a_trial_under_repeats_is_repeated_whole(home):
+def test_a_trial_under_repeats_is_repeated_whole_and_in_its_memory_format(home):
     api.create_study(
         "cnn",
         "faces",
@@ -52,10 +52,13 @@ def test_a_trial_under_repeats_is_repeated_whole(home):
         dataset_options={"train": "80", "valid": "40", "test": "40"},
         settings=SETTINGS,
         repeats=2,
+        memory_format="channels_last",
     )
     api.run_study("twice", slots=1)
+    assert api.show_trial("twice", 0).trial.attempts[0].facts["memory_format"] == "channels_last"
     done = api.rerun_trial("twice", 0)
     assert done.equal
+    assert done.changed == ()
     assert done.epochs == 2
     assert {each.name: each.checked for each in done.metrics}["accuracy_std"]
     assert not {each.name: each.checked for each in done.metrics}["train_seconds_std"]

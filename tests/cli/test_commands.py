@@ -52,8 +52,8 @@ def test_create_hands_over_every_flag(verb):
         "study create --model cnn --dataset ferplus --data /d --option classes=10 --image-size 64 --channels 3 "
         "--target votes --split official --limit 500 --set optimizer=sgd,adam --set dropout=0..0.2 --weights w.pt "
         "--plugin p.py --plugin q.py --name mine --objective f1_macro --objective log_loss:min --trials 9 "
-        "--timeout 2m --epochs 2..4 --seed 0 --sampler random --pruner none --precision bf16 --slots 3 "
-        "--slots-per-gpu 2 --threads-per-slot 4 --exclusive-timing "
+        "--timeout 2m --epochs 2..4 --seed 0 --sampler random --pruner none --precision bf16 "
+        "--memory-format channels_last --slots 3 --slots-per-gpu 2 --threads-per-slot 4 --exclusive-timing "
         "--in-process --engine ray --ray-address auto --artifacts s3://b --storage sqlite:///s.db"
     )
     assert cli.run(words.split()) == 0
@@ -76,6 +76,7 @@ def test_create_hands_over_every_flag(verb):
         "sampler": "random",
         "pruner": "none",
         "precision": "bf16",
+        "memory_format": "channels_last",
         "storage": "sqlite:///s.db",
     }
     options = RunOptions(

@@ -48,6 +48,7 @@ FLAGS = (
     *("--data", "--option", "--image-size", "--channels", "--split", "--by", "--ratios", "--split-seed", "--folds"),
     *("--repeats", "--duplicates", "--limit", "--set", "--weights", "--plugin", "--name", "--objective", "--trials"),
     *("--timeout", "--epochs", "--seed", "--sampler", "--pruner", "--precision", "--refit", "--unseen", "--keep"),
+    *("--memory-format",),
 )
 ODD_WORDS = (
     *("", "-1", "0", "1e400", "nan", "inf", "9" * 30, "9" * 5000, "x" * 300, "x" * 5000, "/dev/null", "/dev/null/x"),

@@ -63,7 +63,7 @@ def test_one_study():
         "objectives     f1_macro ↑, train_seconds ↓, peak_memory_mb ↓",
         "budget         20 trials, 25m 00s",
         "search         sampler tpe, pruner pareto, seed 7",
-        "protocol       split auto, precision auto",
+        "protocol       split auto, precision auto, memory format auto",
         "checkpoints    keeps the checkpoints of the front (keep = front)",
         "state          idle",
         "trials         3 complete of 20",

@@ -8,8 +8,8 @@ from fersearch.errors import StudyFileError, UsageError
 from fersearch.studyfile import reading
 
 TOP = (
-    "data, dataset, epochs, keep, latency_on, limit, model, name, objectives, plugins, precision, protocol, pruner, "
-    "refit, sampler, seed, space, timeout, trials, unseen, weights"
+    "data, dataset, epochs, keep, latency_on, limit, memory_format, model, name, objectives, plugins, precision, "
+    "protocol, pruner, refit, sampler, seed, space, timeout, trials, unseen, weights"
 )
 SETTING = "write a value, a list of values, 'LOW..HIGH' or {low, high}"
 
@@ -22,6 +22,7 @@ COMPLAINTS = [
     ("seed = '4'", "seed: '4' is not a whole number"),
     ("timeout = '2x'", "timeout: '2x' is not a duration; write 90, 90s, 55m or 2h"),
     ("precision = 'bf17'", "precision: 'bf17' is not offered; did you mean 'bf16'? offered: auto, bf16, float32"),
+    ("memory_format = 'nhwc'", "memory_format: 'nhwc' is not offered; offered: auto, channels_last, contiguous"),
     ("objectives = []", "objectives: [] needs 1 values"),
     ("objectives = ['f1_macro', 3]", "objectives.1: 3 is not text; put it in quotes"),
     ("space = 3", "space: 3 is not a table"),

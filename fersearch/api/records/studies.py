@@ -103,6 +103,7 @@ class StudyDetail(Study):
     seed: int
     protocol: dict[str, Any] = Field(description="How a trial is judged: split, ratios, folds, repeats ...")
     precision: str
+    memory_format: str
     latency_on: str = Field(description="Whether latency_ms is of the model in torch, or of the exported one")
     limit: int | None = Field(description="Images of train and valid together; null for all")
     weights: str | None = Field(description="What the architecture starts from; null for random weights")
@@ -151,7 +152,18 @@ def _detail(view: "StudyView") -> dict[str, Any]:
     dimensions: Mapping[str, Dimension] = spec.space.dimensions
     looks: Sequence[StoredLook] = view.looks
     same = ("name", "state", "owner", "created", "storage", "seconds", "space", "timing")
-    asked = ("dataset", "sampler", "pruner", "seed", "precision", "latency_on", "limit", "weights", "refit")
+    asked = (
+        "dataset",
+        "sampler",
+        "pruner",
+        "seed",
+        "precision",
+        "memory_format",
+        "latency_on",
+        "limit",
+        "weights",
+        "refit",
+    )
     return {
         **{name: getattr(view, name) for name in same},
         **{name: getattr(spec, name) for name in asked},
