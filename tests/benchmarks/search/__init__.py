@@ -1,0 +1,1 @@
+"""Replays of search methods over real training runs that fersearch recorded."""
