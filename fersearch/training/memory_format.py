@@ -42,7 +42,7 @@ def arrange(model: nn.Module, memory_format: MemoryFormat) -> nn.Module:
     """
     for tensor in (*model.parameters(), *model.buffers()):
         if not is_lazy(tensor) and tensor.dim() == 4:
-            tensor.data = tensor.data.contiguous(memory_format=_TORCH[memory_format])
+            tensor.data = tensor.data.to(memory_format=_TORCH[memory_format])
     return model
 
 
