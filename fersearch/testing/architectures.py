@@ -20,6 +20,7 @@ from fersearch.components import Architecture, Task
 from fersearch.recipe import OPTIMISATION, REGULARISATION, freeze_rules
 from fersearch.space import Choice, Dimension, Float, Int, Params, Space, Value
 from fersearch.training.freezing import freeze
+from fersearch.training.memory_format import arrange, arranged
 from fersearch.training.summary import count_on_meta
 
 LARGE = 30_000_000  # weights
@@ -83,6 +84,20 @@ class ArchitectureSuite:
             images = _images(task)
             alone, together = _logits(model, images[:1]), _logits(model, images)[:1]
             assert torch.allclose(alone, together, atol=1e-3, rtol=1e-3), f"{params}: evaluation mode mixes images"
+
+    def test_it_computes_the_same_in_both_memory_formats(self) -> None:
+        for model, task, params in self._models(real=True):
+            images = _images(task)
+            contiguous = _logits(model, images)
+            try:
+                last = _logits(arrange(model, "channels_last"), arranged(images, "channels_last"))
+            except RuntimeError as error:
+                raise AssertionError(f"{params}: {error}; in channels_last, flatten and reshape, never view") from error
+            finally:
+                arrange(model, "contiguous")
+            assert torch.allclose(contiguous, last, atol=1e-3, rtol=1e-3), (
+                f"{params}: channels_last gives other logits: address an image by its dimensions, not by its memory"
+            )
 
     def test_its_stages_are_all_its_weights_each_once(self) -> None:
         for model, _, params in self._models():

@@ -28,7 +28,7 @@ def failures(suite: Any) -> set[str]:
 def architecture_suite(**members: Any) -> ArchitectureSuite:
     space = {"width": Choice(1, 2)}
     kind = type("Other", (Cnn,), {"space": space, **members})
-    tasks = (Task(("a", "b", "c"), 1, 16),)
+    tasks = (Task(("a", "b", "c"), 1, 24),)
     return type("Suite", (ArchitectureSuite,), {"architecture": kind(), "tasks": tasks})()  # type: ignore[no-any-return]
 
 
@@ -42,6 +42,25 @@ def changed(change: Any) -> Any:
 class Batchwise(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x - x.mean(0)
+
+
+class InMemory(torch.nn.Module):
+    """Gives features in the order in which they lie in memory, by a view that fails or by one that does not."""
+
+    def __init__(self, fails: bool) -> None:
+        super().__init__()
+        self.fails = fails
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.view(len(x), -1) if self.fails else x.as_strided((len(x), x[0].numel()), (x[0].numel(), 1))
+
+
+def flattened(fails: bool) -> Any:
+    def change(model: Any) -> Any:
+        model.fc1[0] = InMemory(fails)
+        return model
+
+    return changed(change)
 
 
 def with_head(make: Any) -> Any:
@@ -72,6 +91,8 @@ def test_a_sound_architecture_passes() -> None:
             "test_it_builds_and_gives_finite_logits",
         ),
         ({"stages": lambda self, model: [model, *list(model)[1:]]}, "test_it_freezes_and_unfreezes_by_every_rule"),
+        ({"build": flattened(fails=True)}, "test_it_computes_the_same_in_both_memory_formats"),
+        ({"build": flattened(fails=False)}, "test_it_computes_the_same_in_both_memory_formats"),
     ],
 )
 def test_a_broken_architecture_is_caught(members: dict[str, Any], caught: str) -> None:
