@@ -5,21 +5,27 @@ from typing import Any
 from fersearch.components import Architecture, Dataset, Evaluation, Labels, Metric, Raw, Task
 from fersearch.errors import DataError, FersearchError, UsageError
 from fersearch.hookspecs import hookimpl
+from fersearch.observer import ObservedStudy, StudyObserver
 from fersearch.space import Choice, Float, Int
+from fersearch.trial import Epoch, Trial
 
 __all__ = [
     "Architecture",
     "Choice",
     "DataError",
     "Dataset",
+    "Epoch",
     "Evaluation",
     "FersearchError",
     "Float",
     "Int",
     "Labels",
     "Metric",
+    "ObservedStudy",
     "Raw",
+    "StudyObserver",
     "Task",
+    "Trial",
     "UsageError",
     "hookimpl",
 ]

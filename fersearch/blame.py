@@ -6,9 +6,15 @@ from contextlib import contextmanager
 
 from fersearch.components import Architecture, Dataset, Evaluation, Metric
 from fersearch.errors import FersearchError, PluginError
+from fersearch.observer import StudyObserver
 
-Component = Architecture | Dataset | Metric
-KINDS: dict[type, str] = {Architecture: "architecture", Dataset: "dataset", Metric: "metric"}
+Component = Architecture | Dataset | Metric | StudyObserver
+KINDS: dict[type, str] = {
+    Architecture: "architecture",
+    Dataset: "dataset",
+    Metric: "metric",
+    StudyObserver: "observer",
+}
 
 
 @contextmanager

@@ -1,10 +1,11 @@
-"""The plugin interface: three hooks, one sentence each."""
+"""The plugin interface: four hooks, one sentence each."""
 
 from collections.abc import Callable
 
 import pluggy
 
 from fersearch.components import Architecture, Dataset, Metric
+from fersearch.observer import StudyObserver
 
 hookspec = pluggy.HookspecMarker("fersearch")
 hookimpl = pluggy.HookimplMarker("fersearch")
@@ -23,3 +24,8 @@ def register_datasets(register: Callable[[Dataset], None]) -> None:
 @hookspec
 def register_metrics(register: Callable[[Metric], None]) -> None:
     """Call `register` with an instance of each metric this plugin brings."""
+
+
+@hookspec
+def register_observers(register: Callable[[StudyObserver], None]) -> None:
+    """Call `register` with an instance of each observer of studies this plugin brings."""

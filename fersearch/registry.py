@@ -8,10 +8,16 @@ from typing import Any, TypeVar
 from fersearch import plugins
 from fersearch.components import Architecture, Dataset, Metric
 from fersearch.errors import PluginError, UnknownName, lookup
+from fersearch.observer import StudyObserver
 from fersearch.space import Choice, Float, Int
 
-C = TypeVar("C", Architecture, Dataset, Metric)
-KINDS: dict[str, type[Any]] = {"architecture": Architecture, "dataset": Dataset, "metric": Metric}
+C = TypeVar("C", Architecture, Dataset, Metric, StudyObserver)
+KINDS: dict[str, type[Any]] = {
+    "architecture": Architecture,
+    "dataset": Dataset,
+    "metric": Metric,
+    "observer": StudyObserver,
+}
 
 
 @dataclass
@@ -21,6 +27,7 @@ class Registry:
     architectures: dict[str, Architecture] = field(default_factory=dict)
     datasets: dict[str, Dataset] = field(default_factory=dict)
     metrics: dict[str, Metric] = field(default_factory=dict)
+    observers: dict[str, StudyObserver] = field(default_factory=dict)
     files: list[plugins.PluginFile] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
     modules: list[str] = field(default_factory=list)
@@ -38,14 +45,23 @@ class Registry:
         """Return the metric of that name; UnknownName if there is none."""
         return self._find("metric", name, self.metrics)
 
-    def components(self) -> list[tuple[str, Any]]:
-        """Return every component with its kind, sorted by kind and name."""
-        tables: dict[str, dict[str, Any]] = {
+    def observer(self, name: str) -> StudyObserver:
+        """Return the observer of that name; UnknownName if there is none."""
+        return self._find("observer", name, self.observers)
+
+    @property
+    def tables(self) -> dict[str, dict[str, Any]]:
+        """The components of each kind, by name."""
+        return {
             "architecture": self.architectures,
             "dataset": self.datasets,
             "metric": self.metrics,
+            "observer": self.observers,
         }
-        return [(kind, table[name]) for kind, table in tables.items() for name in sorted(table)]
+
+    def components(self) -> list[tuple[str, Any]]:
+        """Return every component with its kind, sorted by kind and name."""
+        return [(kind, table[name]) for kind, table in self.tables.items() for name in sorted(table)]
 
     def file_of(self, component: object) -> plugins.PluginFile | None:
         """Return the single plugin file that brought a component; None if a package did."""
@@ -84,11 +100,7 @@ def _register(registry: Registry, plugin: Any, manager: Any, by_hand: set[str]) 
     where = str(getattr(plugin, "__file__", plugin))
     registered: list[tuple[dict[str, Any], Any]] = []
     try:
-        for kind, table in (
-            ("architecture", registry.architectures),
-            ("dataset", registry.datasets),
-            ("metric", registry.metrics),
-        ):
+        for kind, table in registry.tables.items():
             hook = getattr(plugin, f"register_{kind}s", None)
             if hook is not None and manager.parse_hookimpl_opts(plugin, f"register_{kind}s") is not None:
                 hook(register=_collector(kind, table, registered, where))
@@ -130,6 +142,9 @@ def _check(component: Any, kind: str, where: str) -> None:
     name = getattr(component, "name", None)
     if not isinstance(name, str) or not name or any(c.isspace() for c in name):
         raise PluginError(f"plugin {where}: a {kind} needs a name without blanks, not {name!r}")
+    if kind == "observer":
+        _check_observer(component, where)
+        return
     spaces = {
         **getattr(component, "space", {}),
         **getattr(component, "options", {}),
@@ -140,6 +155,15 @@ def _check(component: Any, kind: str, where: str) -> None:
             raise PluginError(f"plugin {where}: {name}.{key} must be a Float, an Int or a Choice, not {dimension!r}")
     if kind == "architecture" and not getattr(component, "stage_names", ()):
         raise PluginError(f"plugin {where}: architecture {name} needs stage_names, input first")
+
+
+def _check_observer(observer: StudyObserver, where: str) -> None:
+    for key, meaning in observer.options.items():
+        if not isinstance(key, str) or not key.isidentifier() or not isinstance(meaning, str):
+            told = f"option {key!r} of observer {observer.name} must be a name with a line that explains it"
+            raise PluginError(f"plugin {where}: {told}, not {meaning!r}")
+    if ":" in observer.name:
+        raise PluginError(f"plugin {where}: an observer's name has no colon, for its options follow one")
 
 
 def where_from(component: object) -> str:

@@ -32,6 +32,8 @@ class RunOptions:
         grace: seconds that each trial has after SIGTERM to save where it is and leave.
         exclusive_timing: at the end train each member of the front again, alone, for its `exclusive_train_seconds`.
         only_slots: the numbers of the slots to use, from 0; default all.
+        observe: observers that are told what happens, each as `NAME` or `NAME:OPTION=VALUE,OPTION=VALUE`; default those
+            of `FERSEARCH_OBSERVE`, with blanks between them, else none.
         resume: go on with a study that is paused; a service, whose queue decides about that, does not.
     """
 
@@ -51,4 +53,5 @@ class RunOptions:
     grace: float = GRACE
     exclusive_timing: bool = False
     only_slots: tuple[int, ...] | None = None
+    observe: tuple[str, ...] | None = None
     resume: bool = True

@@ -31,6 +31,7 @@ def nobodys_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FERSEARCH_HOME", str(folder))
         patch.delenv("FERSEARCH_STORAGE", raising=False)
+        patch.delenv("FERSEARCH_OBSERVE", raising=False)
         patch.setenv("FERSEARCH_PLUGINS_DIR", str(folder / "no-plugins"))
         yield
 

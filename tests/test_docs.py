@@ -130,6 +130,18 @@ def test_the_example_of_the_plugin_guide_works(tmp_path):
     assert len(plain.stages(model)) == len(plain.stage_names)
 
 
+def test_the_observer_of_the_plugin_guide_works(tmp_path):
+    from fersearch import registry
+    from fersearch.testing import ObserverSuite
+
+    guide = (ROOT / "plugins" / "README.md").read_text(encoding="utf-8")
+    (example,) = (text for text in re.findall(r"```python\n(.*?)```", guide, re.DOTALL) if "StudyObserver" in text)
+    (tmp_path / "best.py").write_text(example)
+    suite = type("Suite", (ObserverSuite,), {"observer": registry.load([tmp_path / "best.py"]).observer("best")})()
+    suite.test_it_is_told_of_a_whole_study(tmp_path)
+    assert (tmp_path / "best.txt").read_text() == "trial 1\n"
+
+
 @pytest.mark.parametrize(
     "code",
     [

@@ -136,6 +136,44 @@ def test_a_plugin_that_fails_halfway_brings_nothing(tmp_path: Path) -> None:
     assert "ZeroDivisionError" in found.broken[str(path)]
 
 
+OBSERVER = """
+from fersearch import StudyObserver, hookimpl
+
+class Watcher(StudyObserver):
+    name = {name!r}
+    options = {options!r}
+
+@hookimpl
+def register_observers(register):
+    register(Watcher())
+"""
+
+
+def test_an_observer_is_found_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "watcher.py"
+    path.write_text(OBSERVER.format(name="watcher", options={"file": "where it goes"}))
+    found = registry.load([path])
+    assert [(kind, component.name) for kind, component in found.components()] == [("observer", "watcher")]
+    with pytest.raises(UnknownName, match="unknown observer 'watch'"):
+        found.observer("watch")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "complaint"),
+    [
+        ("a:b", {}, "an observer's name has no colon, for its options follow one"),
+        ("a", {"file": 3}, "option 'file' of observer a must be a name with a line that explains it, not 3"),
+        ("a", {"the-file": "x"}, "option 'the-file' of observer a must be a name with a line that explains it"),
+    ],
+)
+def test_an_unsound_observer_is_refused(name: str, options: object, complaint: str, tmp_path: Path) -> None:
+    path = tmp_path / "watcher.py"
+    path.write_text(OBSERVER.format(name=name, options=options))
+    with pytest.raises(PluginError) as caught:
+        registry.load([path])
+    assert caught.value.message.startswith(f"plugin {path}: {complaint}")
+
+
 def test_a_function_that_is_no_hook_is_not_called(tmp_path: Path) -> None:
     path = metric(tmp_path, "ones")
     path.write_text(path.read_text().replace("@hookimpl\n", ""))

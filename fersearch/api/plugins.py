@@ -10,6 +10,7 @@ from fersearch import templates
 from fersearch.components import Architecture, Dataset, Task
 from fersearch.context import components
 from fersearch.errors import FersearchError, PluginError, UsageError, lookup
+from fersearch.observer import StudyObserver
 from fersearch.plugins import plugin_folder
 from fersearch.recipe import OPTIMISATION, REGULARISATION, freezing
 from fersearch.registry import KINDS, Registry
@@ -194,4 +195,6 @@ def _details(item: Any) -> dict[str, str]:
         return {"stages": ", ".join(item.stage_names), "pretrained weights": sources}
     if isinstance(item, Dataset):
         return {"targets": ", ".join(item.targets), "licence": item.licence}
+    if isinstance(item, StudyObserver):
+        return dict(item.options)
     return {"direction": item.direction, "unit": item.unit or "none"}

@@ -100,5 +100,5 @@ def run_request(options: Mapping[str, Any]) -> dict[str, Any]:
         raise UsageError("the run's options cannot be used", "\n".join(lines)) from None
     if "keep" in given:
         Keep.parse(given["keep"])
-    check_run(**given)
+    check_run(**given, observe=())
     return given

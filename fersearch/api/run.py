@@ -1,6 +1,7 @@
 """Run a study, then what it asks for after its last trial."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from fersearch.context import open_store
 from fersearch.engines.backends import backend, check_run
 from fersearch.engines.driver import Driver
 from fersearch.engines.follow_up import follow_up, time_front
+from fersearch.engines.observing import Observers, find
 from fersearch.errors import UsageError
 from fersearch.observer import Observer
 from fersearch.run_options import RunOptions
@@ -45,12 +47,16 @@ def run_study(
         study, store_changes = _changed(store, store.study(name), options.trials, keep)
         seconds = _seconds_left(study, options.timeout)
         with (
+            closing(Observers(observer, find(options.observe))) as observers,
             Lease.take(store.database, study.id, study.name, options.resume) as lease,
-            backend(options, observer.note) as where,
+            backend(options, observers.note) as where,
         ):
-            run = Driver(store, study, where, options, observer, lease, seconds)
+            run = Driver(store, study, where, options, observers, lease, seconds)
             run.on_settled = store_changes
-            run.go()
+            try:
+                run.go()
+            finally:
+                observers.state = run.state_after
         if run.over:
             _after(name, options, observer, storage)
         return view(store, store.study(name))

@@ -1,4 +1,4 @@
-"""Names that the shell completes: of studies, architectures and datasets. What fails completes nothing."""
+"""Names that the shell completes: of studies, architectures, datasets and observers. What fails completes nothing."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,9 +22,14 @@ def datasets(incomplete: str) -> list[str]:
     return _beginning(incomplete, lambda: _components("dataset"))
 
 
+def observers(incomplete: str) -> list[str]:
+    """Return the names of observers that begin so."""
+    return _beginning(incomplete, lambda: _components("observer"))
+
+
 def components(incomplete: str) -> list[str]:
     """Return the names of components of any kind that begin so."""
-    return _beginning(incomplete, lambda: _components("architecture", "dataset", "metric"))
+    return _beginning(incomplete, lambda: _components("architecture", "dataset", "metric", "observer"))
 
 
 def _components(*kinds: str) -> list[str]:

@@ -209,6 +209,16 @@ class RunFlags:
             help="How long trials may save after SIGTERM; default 30s.",
         ),
     ] = None
+    observe: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--observe",
+            metavar="NAME[:OPTION=VALUE,...]",
+            rich_help_panel=RUN,
+            help="Tell an observer, as tensorboard, what happens; repeatable; default FERSEARCH_OBSERVE.",
+            autocompletion=completion.observers,
+        ),
+    ] = None
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", hidden=True, help="Whether a study that is paused goes on.")
     ] = True
@@ -233,6 +243,8 @@ class RunFlags:
         given = {name: getattr(self, name) for name in (*same, "artifacts")}
         if self.only_slots is not None:
             given["only_slots"] = numbers("--only-slots", self.only_slots)
+        if self.observe:
+            given["observe"] = tuple(self.observe)
         given |= {name: seconds for name, seconds in times.items() if seconds is not None}
         return RunOptions(**given, **more)
 

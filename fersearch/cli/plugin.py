@@ -8,12 +8,12 @@ import typer
 from fersearch.cli.command import Group
 from fersearch.cli.flags import AsJson, Plugins, pairs
 
-app = typer.Typer(cls=Group, help="Architectures, datasets and metrics.", no_args_is_help=True)
+app = typer.Typer(cls=Group, help="Architectures, datasets, metrics and observers.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_(plugin: Plugins = None, as_json: AsJson = False) -> None:
-    """List every architecture, dataset and metric."""
+    """List every architecture, dataset, metric and observer."""
     from fersearch import api
     from fersearch.cli import render
 
@@ -67,7 +67,7 @@ def show(
 
 @app.command()
 def new(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="architecture, dataset or metric.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="architecture, dataset, metric or observer.")],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Lower-case letters, digits and '_'.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder; default ./plugins.")] = None,
 ) -> None:

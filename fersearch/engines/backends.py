@@ -11,6 +11,7 @@ from fersearch.engines import devices
 from fersearch.engines.contention import ContentionMonitor
 from fersearch.engines.devices import PerGpu, Slot
 from fersearch.engines.gpu_memory import prober
+from fersearch.engines.observing import find
 from fersearch.engines.placement import FixedPlacement, PackedPlacement, Placement, needs_of
 from fersearch.engines.processes import LEAST, Pool
 from fersearch.errors import UsageError
@@ -84,7 +85,7 @@ def check_run(options: RunOptions | None = None, **changes: Any) -> None:
 
     Raises:
         UsageError: the options make no sense together or on this machine.
-        FersearchError: the artifacts' URL cannot be used.
+        FersearchError: the artifacts' URL cannot be used, or an observer cannot work.
     """
     options = replace(options or RunOptions(), **changes)
     _check_engine(options)
@@ -111,6 +112,7 @@ def check_run(options: RunOptions | None = None, **changes: Any) -> None:
         )
     if isinstance(place := artifacts_folder(options.artifacts), str):
         Remote(place).check()
+    find(options.observe)
 
 
 def _check_engine(options: RunOptions) -> PerGpu | None:

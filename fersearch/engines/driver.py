@@ -95,7 +95,7 @@ class Driver:
                 with writer as self._writer, self.store.control(self.study.id) as self._control:
                     writer.study_changed("state", {"state": StudyState.RUNNING})
                     self._search(writer, pool, in_process)
-                    writer.study_changed("state", {"state": self._state_after()})
+                    writer.study_changed("state", {"state": self.state_after})
             finally:
                 for module, error in pool.failed_preloads.items():
                     self.observer.note(f"every trial loads {module} anew, for it could not be loaded ahead: {error}")
@@ -111,8 +111,9 @@ class Driver:
                 f"go on with: fersearch study run {self.study.name}",
             )
 
-    def _state_after(self) -> StudyState:
-        """Return the state of the study after the run."""
+    @property
+    def state_after(self) -> StudyState:
+        """The state of the study after the run."""
         if self.over:
             return StudyState.COMPLETE
         return self._requested

@@ -5,7 +5,7 @@ from string import Template
 
 from fersearch.errors import lookup
 
-KINDS = ("architecture", "dataset", "metric")
+KINDS = ("architecture", "dataset", "metric", "observer")
 
 
 def render(kind: str, name: str) -> dict[str, str]:

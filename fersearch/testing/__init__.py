@@ -7,10 +7,16 @@ if TYPE_CHECKING:
     from fersearch.testing.architectures import ArchitectureSuite
     from fersearch.testing.datasets import DatasetSuite
     from fersearch.testing.metrics import MetricSuite
+    from fersearch.testing.observers import ObserverSuite
 
-__all__ = ["ArchitectureSuite", "DatasetSuite", "MetricSuite"]
+__all__ = ["ArchitectureSuite", "DatasetSuite", "MetricSuite", "ObserverSuite"]
 
-_HOMES = {"ArchitectureSuite": "architectures", "DatasetSuite": "datasets", "MetricSuite": "metrics"}
+_HOMES = {
+    "ArchitectureSuite": "architectures",
+    "DatasetSuite": "datasets",
+    "MetricSuite": "metrics",
+    "ObserverSuite": "observers",
+}
 
 
 def __getattr__(name: str) -> Any:

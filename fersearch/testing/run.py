@@ -9,7 +9,12 @@ from typing import Any
 
 from fersearch.errors import lookup
 
-SUITES = {"architecture": "ArchitectureSuite", "dataset": "DatasetSuite", "metric": "MetricSuite"}
+SUITES = {
+    "architecture": "ArchitectureSuite",
+    "dataset": "DatasetSuite",
+    "metric": "MetricSuite",
+    "observer": "ObserverSuite",
+}
 
 
 def run_suite(kind: str, component: Any, source: Path | None = None) -> tuple[bool, list[str]]:

@@ -52,6 +52,8 @@ def test_a_duration_that_is_none_names_its_flag():
 
 def test_a_wait_for_trials_may_be_none_at_all():
     assert flags.RunFlags().options() == RunOptions()
+    observe = ["tensorboard", "mlflow:uri=sqlite:///a.db"]
+    assert flags.RunFlags(observe=observe).options() == RunOptions(observe=tuple(observe))
     assert flags.RunFlags(hung_after="0", grace="2m").options() == RunOptions(hung_after=0.0, grace=120.0)
     with pytest.raises(UsageError, match="--grace: 'soon' is not a duration\n  write 90, 90s, 55m or 2h"):
         flags.RunFlags(grace="soon").options()

@@ -146,7 +146,7 @@ def test_a_datasets_counts_after_filtering(ask):
 def test_the_plugins_and_an_architectures_size(ask):
     rows = ask("plugin", "list")
     assert all(set(row) == {"schema", "kind", "name", "module", "summary"} for row in rows)
-    assert {row["kind"] for row in rows} == {"architecture", "dataset", "metric"}
+    assert {row["kind"] for row in rows} == {"architecture", "dataset", "metric", "observer"}
     assert ("architecture", "cnn", "fersearch_architectures.cnn") in [
         (row["kind"], row["name"], row["module"]) for row in rows
     ]

@@ -30,7 +30,7 @@ async def show_dataset(request: Request, name: str, _: Reader) -> records.Datase
 
 @router.get("/plugins")
 def list_plugins(_: Reader) -> list[records.Plugin]:
-    """List the architectures, datasets and metrics."""
+    """List the architectures, datasets, metrics and observers."""
     return [records.Plugin.of(one) for one in api.list_plugins()[0]]
 
 

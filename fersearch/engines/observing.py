@@ -1,0 +1,125 @@
+"""The observers that a run asks for: read, found among the plugins, and told of everything that the driver tells."""
+
+import os
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fersearch.blame import blaming
+from fersearch.context import components
+from fersearch.engines.observer_thread import ObserverThread
+from fersearch.errors import UsageError, suggestion
+from fersearch.observer import ObservedStudy, Observer, StudyObserver
+from fersearch.study import StudyState
+from fersearch.trial import Decision, Epoch, Trial
+
+FORM = "write NAME, or NAME:OPTION=VALUE,OPTION=VALUE, as tensorboard:folder=runs"
+LAST_SECONDS = 10.0
+"""How long observers may take, all together, for what is left to tell them when a run is over."""
+Asked = tuple[StudyObserver, Mapping[str, str]]
+
+
+class Observers(Observer):
+    """The display of a run and the observers of its study, whose failures are noted there.
+
+    `state` is that in which the run leaves the study; who runs it sets it before `close`.
+    """
+
+    def __init__(self, display: Observer, asked: Sequence[Asked], patience: float = LAST_SECONDS) -> None:
+        self.state = StudyState.IDLE
+        self.patience = patience
+        self._display = display
+        self._threads = [ObserverThread(observer, options) for observer, options in asked]
+
+    def preparing(self, done: int, total: int) -> None:
+        """Pass on how many images are prepared."""
+        self._display.preparing(done, total)
+
+    def begin(self, study: Any, total: int, ended: Sequence[Trial], slots: int, rounds: int = 1) -> None:
+        """Start the observers."""
+        self._display.begin(study, total, ended, slots, rounds)
+        for thread in self._threads:
+            thread.begin(ObservedStudy(study.name, study.uid, study.spec))
+
+    def started(self, trial: Trial, slot: int) -> None:
+        """Pass on that a trial took a slot."""
+        self._display.started(trial, slot)
+        self._tell("trial_started", trial)
+
+    def epoch(self, trial: Trial, epoch: Epoch, decision: Decision) -> None:
+        """Pass on an epoch."""
+        self._display.epoch(trial, epoch, decision)
+        self._tell("epoch_ended", trial, epoch)
+
+    def ended(self, trial: Trial) -> None:
+        """Pass on that a trial left its slot."""
+        self._display.ended(trial)
+        self._tell("trial_ended", trial)
+
+    def note(self, text: str) -> None:
+        """Pass on a message for the user."""
+        self._display.note(text)
+
+    def tick(self) -> None:
+        """Pass on that time passed, and what observers have to say."""
+        self._display.tick()
+        self._report()
+
+    def end(self) -> None:
+        """Pass on that the run is over."""
+        self._display.end()
+
+    def close(self) -> None:
+        """Tell the observers that the run is over, and wait for them, but not for long."""
+        deadline = time.monotonic() + self.patience
+        for thread in self._threads:
+            thread.end(self.state)
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._report()
+
+    def _tell(self, what: str, *facts: Any) -> None:
+        for thread in self._threads:
+            thread.tell(what, *facts)
+
+    def _report(self) -> None:
+        for thread in self._threads:
+            for line in thread.drain_notes():
+                self._display.note(line)
+
+
+def find(given: Sequence[str] | None) -> list[Asked]:
+    """Return the observers asked for with their options, checked.
+
+    Args:
+        given: as in `RunOptions.observe`.
+
+    Raises:
+        UsageError: a text is none of that form, or there is no such observer or option.
+        FersearchError: an observer cannot work, as where its library is missing.
+    """
+    texts = shlex.split(os.environ.get("FERSEARCH_OBSERVE", "")) if given is None else given
+    asked = [_read(text) for text in texts]
+    registry = components() if asked else None
+    found: list[Asked] = [(registry.observer(name), options) for name, options in asked] if registry else []
+    for observer, options in found:
+        _check(observer, options)
+    return found
+
+
+def _read(text: str) -> tuple[str, dict[str, str]]:
+    name, colon, rest = text.partition(":")
+    pairs = [pair.partition("=") for pair in rest.split(",")] if colon else []
+    if not name.strip() or not all(key.strip() and value.strip() for key, _, value in pairs):
+        raise UsageError(f"--observe '{text}' does not name an observer", FORM)
+    return name.strip(), {key.strip().replace("-", "_"): value.strip() for key, _, value in pairs}
+
+
+def _check(observer: StudyObserver, options: Mapping[str, str]) -> None:
+    for name in options:
+        if name not in observer.options:
+            message = f"observer '{observer.name}' has no option '{name}'"
+            raise UsageError(message, suggestion(name, observer.options))
+    with blaming(observer):
+        observer.check(options)
