@@ -188,7 +188,8 @@ class Evaluation:
     figures cover the trial up to this epoch: `train_seconds` (wall) and `cpu_seconds` of training
     without start-up and validation, `eval_seconds` of the last pass over the split,
     `peak_memory_bytes` and `mean_memory_bytes` during training, trainable and frozen
-    `parameters`, `model_bytes` on disk, `latency_seconds` of one image through the model.
+    `parameters`, `model_bytes` on disk, `flops` (floating-point operations) and `latency_seconds`
+    of one image through the model.
     `averaged` are the indices of the classes that averages over classes are about, where a model
     has outputs for classes that cannot occur in the data; None for all.
     """
@@ -203,6 +204,7 @@ class Evaluation:
     mean_memory_bytes: int = 0
     parameters: int = 0
     model_bytes: int = 0
+    flops: int = 0
     latency_seconds: float = 0.0
     averaged: tuple[int, ...] | None = None
 
@@ -213,7 +215,8 @@ class Metric(ABC):
     `measured` metrics read clocks and counters, the others predictions. A `cumulative` one grows
     with every epoch, so a stopped trial's value is projected to its full budget; a `whole_trial`
     one is reported for the trial and not for its kept epoch. `log_scale` ranks ratios instead of
-    differences.
+    differences. An `of_model` one reads nothing but the figures of the untrained model (`parameters`,
+    `model_bytes`, `flops`, `latency_seconds`), so that a bound on it is judged before training.
     """
 
     name: ClassVar[str]
@@ -224,6 +227,7 @@ class Metric(ABC):
     cumulative: ClassVar[bool] = False
     whole_trial: ClassVar[bool] = False
     log_scale: ClassVar[bool] = False
+    of_model: ClassVar[bool] = False
 
     @abstractmethod
     def compute(self, evaluation: Evaluation) -> float:

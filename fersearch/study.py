@@ -1,5 +1,6 @@
 """The specification of a study: frozen records that a database row or a TOML file can hold."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -40,7 +41,7 @@ class Constraint:
         """Read `METRIC<=NUMBER` or `METRIC>=NUMBER`; UsageError otherwise."""
         match = re.fullmatch(r"\s*(\w+)\s*(<=|>=)\s*([-+.\deE]+)\s*", text)
         try:
-            if match:
+            if match and math.isfinite(float(match[3])):
                 return cls(match[1], match[2], float(match[3]))  # type: ignore[arg-type]
         except ValueError:
             pass
@@ -188,7 +189,8 @@ class StudySpec:
 
     After its last trial, the best configuration is trained `refit` times more (0: not at all) on
     the protocol's split without folds, in a study of its own, and the best model judges every
-    dataset of `unseen`. `keep` bounds the disk that its checkpoints take.
+    dataset of `unseen`. `keep` bounds the disk that its checkpoints take. A trial that breaks a bound of `where` is
+    infeasible, and is not trained where that is known before.
     """
 
     name: str
@@ -211,6 +213,13 @@ class StudySpec:
     refit: int = 0
     unseen: tuple[str, ...] = ()
     keep: Keep = Keep()
+    where: tuple[Constraint, ...] = ()
+
+    @property
+    def compared(self) -> list[str]:
+        """The metrics that trials are compared by: the objectives, and those that are bounded."""
+        names = (*(objective.metric for objective in self.objectives), *(bound.metric for bound in self.where))
+        return list(dict.fromkeys(names))
 
     def to_json(self) -> dict[str, Any]:
         """Return the spec as plain data, for the store, which calls the architecture `model`."""
@@ -235,4 +244,5 @@ class StudySpec:
         known["budget"] = Budget(**data["budget"])
         known["protocol"] = Protocol.from_json(data["protocol"])
         known["unseen"] = tuple(data.get("unseen", ()))
+        known["where"] = tuple(Constraint(**item) for item in data.get("where", ()))
         return cls(**known)

@@ -29,10 +29,11 @@ def front_of(study: StudyRow, trials: Sequence[Trial], where: Sequence[str] = ()
     """Return the front of a study's trials under constraints."""
     from fersearch.search.front import front as pareto_front  # here, for it loads numpy
 
-    constraints = tuple(Constraint.parse(text) for text in where)
+    given = tuple(Constraint.parse(text) for text in where)
     known = {name for trial in trials for name in trial.values} | set(study.baseline)
-    for constraint in constraints:
+    for constraint in given:
         lookup("metric", constraint.metric, dict.fromkeys(known))
+    constraints = tuple(dict.fromkeys((*study.spec.where, *given)))
     objectives = study.spec.objectives
     comparable = of_data(trials, study.data_digest)
     foreign = sum(trial.state is TrialState.COMPLETE and not trial.saw(study.data_digest) for trial in trials)

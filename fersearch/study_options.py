@@ -272,6 +272,16 @@ OPTIONS = (
         group=SEARCH,
     ),
     StudyOption(
+        "where",
+        "texts",
+        "Bound a metric, as gflops<=0.1; repeatable.",
+        "none",
+        'bounds on metrics, `"gflops<=0.1"`; a trial that breaks one is infeasible, and is not trained where that is '
+        "known before, nor counted by `trials`",
+        metavar="METRIC<=NUMBER",
+        group=SEARCH,
+    ),
+    StudyOption(
         "refit",
         "integer",
         "After the search, retrain the best configuration N times.",

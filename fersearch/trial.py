@@ -144,6 +144,11 @@ class Trial:
     released: str = ""
     data_digest: str = ""
 
+    @property
+    def untrained(self) -> bool:
+        """Whether it was infeasible before it had trained an epoch; where there are bounds, no budget counts it."""
+        return self.state is TrialState.INFEASIBLE and not self.epochs
+
     def saw(self, data_digest: str) -> bool:
         """Return whether it sees the data of a digest; True if one of the two is unknown."""
         return not data_digest or self.data_digest in ("", data_digest)

@@ -114,8 +114,7 @@ def front(name: str, *, where: Sequence[str] = (), storage: str | None = None) -
         study = store.study(name)
         if where:
             return front_of(study, store.trials(study.id), where)
-        objectives = [objective.metric for objective in study.spec.objectives]
-        found = front_of(study, store.trials(study.id, objectives))
+        found = front_of(study, store.trials(study.id, study.spec.compared))
         whole = {trial.number: trial for trial in store.trials(study.id, of={trial.number for trial in found.trials})}
         return replace(found, trials=[whole[trial.number] for trial in found.trials if trial.number in whole])
 

@@ -59,18 +59,24 @@ class Tally:
     before: int = 0
     rounds: int = 1
     data_digest: str = ""
+    is_bounded: bool = False
     _best: dict[str, Trial] = field(default_factory=dict)
     _looked: int = 0
 
     def __post_init__(self) -> None:
         self.before = len(self.ended)
 
+    @property
+    def counted(self) -> int:
+        """How many of the ended trials the budget counts."""
+        return sum(not (self.is_bounded and trial.untrained) for trial in self.ended)
+
     def left(self, now: float) -> float | None:
         """Return seconds until the study is over at the pace so far; None while there is no telling."""
         spent = now - self.started
         under = sum(min(one.share, 1.0) for one in self.running.values())
         done = len(self.ended) - self.before + under
-        left = (self.total - len(self.ended) - under) * spent / done if done > 0.2 else None
+        left = (self.total - self.counted - under) * spent / done if done > 0.2 else None
         if self.seconds is None:
             return left
         allowed = max(self.seconds - spent, 0.0)
@@ -105,7 +111,7 @@ class Watcher(Observer):
             seconds = max(spec.budget.timeout - study.seconds, 0.0)
         self.tally = Tally(
             study.name, spec.objectives, total, list(ended), self.clock(), seconds, rounds=rounds,
-            data_digest=study.data_digest,
+            data_digest=study.data_digest, is_bounded=bool(spec.where),
         )  # fmt: skip
         so_far = f", {len(ended)} ended before" if ended else ""
         limit = f", at most {durations.brief(seconds)}" if seconds is not None else ""
@@ -245,9 +251,7 @@ def board(tally: Tally, now: float) -> RenderableType:
     """Return the whole picture of a running study."""
     left = tally.left(now)
     about = f", about {durations.brief(left)} left" if left is not None else ""
-    head = (
-        f"{len(tally.ended)}/{formatting.plural(tally.total, 'trial')}, {durations.brief(now - tally.started)}{about}"
-    )
+    head = f"{tally.counted}/{formatting.plural(tally.total, 'trial')}, {durations.brief(now - tally.started)}{about}"
     grid = Table.grid(padding=(0, 2, 0, 0))
     for number, under in sorted(tally.running.items()):
         done = under.epoch.number if under.epoch else under.trial.epochs
@@ -287,11 +291,11 @@ def ending(trial: Trial, tally: Tally) -> str:
         again = ", waits to go on" if trial.state is TrialState.WAITING else ""
         what = f"{trial.state.value if not again else trial.reason}{again or _why(trial)}{message}"
     bests = _bests(tally, only_first=True)
-    return f"trial {trial.number} {what} ({len(tally.ended)}/{tally.total}{f'; best {bests}' if bests else ''})"
+    return f"trial {trial.number} {what} ({tally.counted}/{tally.total}{f'; best {bests}' if bests else ''})"
 
 
 def _why(trial: Trial) -> str:
-    return f" ({trial.reason})" if trial.reason else ""
+    return f" ({trial.reason})" if trial.reason and str(trial.reason) != str(trial.state) else ""
 
 
 def _first(under: Under, objectives: Sequence[Objective]) -> str:

@@ -125,6 +125,7 @@ def _study(title: str, asked: StudySpec, stands: Mapping[str, Cell]) -> Renderab
         "model": asked.architecture + (f", from {asked.weights}" if asked.weights else ""),
         "dataset": f"{asked.dataset} {formatting.settings(asked.dataset_options)}".strip() + limit,
         "objectives": ", ".join(map(formatting.heading, asked.objectives)),
+        **({"bounds": ", ".join(map(str, asked.where))} if asked.where else {}),
         "budget": f"{formatting.plural(asked.budget.trials, 'trial')}{timeout}",
         "search": f"sampler {asked.sampler}, pruner {asked.pruner}, seed {asked.seed}",
         "protocol": f"{formatting.protocol(asked.protocol)}, precision {asked.precision}, "

@@ -159,8 +159,8 @@ class Driver:
         fetch(architecture, source, next(self.study.spec.space.configurations()), task)
 
     def _search(self, writer: Writer, pool: Pool, in_process: bool) -> None:
-        objectives = [objective.metric for objective in self.study.spec.objectives]
-        trials = self.outages.ride_out(lambda: self.store.trials(self.study.id, objectives))
+        compared = self.study.spec.compared
+        trials = self.outages.ride_out(lambda: self.store.trials(self.study.id, compared))
         history = self.outages.ride_out(lambda: recalled(self.store, self.study, trials, self._rounds))
         metrics = self.registry.metrics
         digest = self.study.data_digest

@@ -38,6 +38,7 @@ def request_for(study: StudyRow, trial: Trial, prepared: Prepared, slot: Slot, a
         precision=spec.precision,
         memory_format=memory_format(trial) or spec.memory_format,
         latency_on=spec.latency_on,
+        where=spec.where,
         device=slot.device,
         threads=slot.threads,
         scratch=str(run_folder(study.uid, trial.number)),

@@ -12,7 +12,7 @@ from fersearch.planning.mistakes import Mistakes
 from fersearch.planning.request import StudyRequest
 from fersearch.registry import Registry
 from fersearch.space import Value
-from fersearch.study import Direction, Objective
+from fersearch.study import Constraint, Direction, Objective
 
 
 def named_components(
@@ -98,6 +98,30 @@ def _parse_objective(text: str, registry: Registry) -> Objective:
     wanted = direction.strip() or metric.direction
     lookup("direction", wanted, {"max": 1, "min": 1})
     return Objective(metric.name, cast(Direction, wanted))
+
+
+def parse_bounds(texts: Sequence[str], registry: Registry, mistakes: Mistakes) -> tuple[Constraint, ...]:
+    """Return the bounds that texts such as `gflops<=0.1` say, on known metrics, none against another."""
+    bounds: list[Constraint] = []
+    for text in texts:
+        with mistakes.at("where"):
+            bound = Constraint.parse(text)
+            registry.metric(bound.metric)
+            for other in bounds:
+                _check_compatible(bound, other)
+            bounds.append(bound)
+    return tuple(bounds)
+
+
+def _check_compatible(bound: Constraint, other: Constraint) -> None:
+    """Raise UsageError unless a value can keep both bounds, and both are needed."""
+    if bound.metric != other.metric:
+        return
+    if bound.op == other.op:
+        raise UsageError(f"'{bound}' and '{other}' bound the same side of {bound.metric}", "leave one of them out")
+    low, high = sorted((bound, other), key=lambda each: each.op != ">=")
+    if low.bound > high.bound:
+        raise UsageError(f"no value keeps both '{low}' and '{high}'", "change one of them")
 
 
 def unseen_datasets(texts: Sequence[str], registry: Registry, mistakes: Mistakes) -> tuple[str, ...]:

@@ -7,7 +7,14 @@ from typing import Any, Literal, cast
 from fersearch.errors import UsageError, lookup
 from fersearch.planning.mistakes import Mistakes
 from fersearch.planning.names import check_name, default_name
-from fersearch.planning.parts import dataset_source, named_components, parse_objectives, unseen_datasets, whole_path
+from fersearch.planning.parts import (
+    dataset_source,
+    named_components,
+    parse_bounds,
+    parse_objectives,
+    unseen_datasets,
+    whole_path,
+)
 from fersearch.planning.request import StudyRequest
 from fersearch.planning.space import check_crop, study_space
 from fersearch.registry import Registry
@@ -43,6 +50,7 @@ def plan(
     check_crop(space, options, mistakes)
     objectives = parse_objectives(request.objectives or OBJECTIVES, registry, mistakes)
     unseen = unseen_datasets(request.unseen, registry, mistakes)
+    where = parse_bounds(request.where, registry, mistakes)
     _check_options(request, mistakes)
     if request.sampler in FINITE and not mistakes.errors:
         with mistakes.at("sampler"):
@@ -69,6 +77,7 @@ def plan(
         refit=_or(request.refit, 0),
         unseen=unseen,
         keep=Keep.parse(request.keep or "front"),
+        where=where,
     )
 
 

@@ -41,4 +41,5 @@ class StudyRequest:
     duplicates: str | None = None
     refit: int | None = None
     unseen: Sequence[str] = ()
+    where: Sequence[str] = ()
     keep: str | None = None

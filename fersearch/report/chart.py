@@ -63,6 +63,7 @@ def study_chart(study: StudyRow, every: Sequence[Trial], measures: Mapping[str, 
     metrics = [name for name in named if any(name in trial.values for trial in trials)]
     params = derive.varying(trials)
     stopped = [trial for trial in trials if trial.state is TrialState.PRUNED][-LAST:]
+    feasible = [trial for trial in trials if all(bound.holds(trial.values) for bound in study.spec.where)]
     return StudyChart(
         objectives,
         {name: measures.get(name, Measure(name)) for name in metrics},
@@ -71,8 +72,8 @@ def study_chart(study: StudyRow, every: Sequence[Trial], measures: Mapping[str, 
         [trial.epochs for trial in trials],
         {name: [_rounded(trial.values.get(name)) for trial in trials] for name in metrics},
         {name: [_short(trial.params.get(name)) for trial in trials] for name in params},
-        [trial.number for trial in front(trials, objectives, study.baseline)],
-        hypervolume_history(trials, objectives, study.baseline),
+        [trial.number for trial in front(trials, objectives, study.baseline, study.spec.where)],
+        hypervolume_history(feasible, objectives, study.baseline),
         {trial.number: trial.verdict for trial in stopped},
         {name: study.baseline[name] for name in metrics if name in study.baseline},
     )

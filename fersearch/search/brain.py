@@ -10,7 +10,9 @@ from typing import Any, Protocol
 
 from fersearch.components import Metric
 from fersearch.search.aggregation import best_epoch, max_epochs, planned_epochs, sampler_values, trial_values, undefined
+from fersearch.search.bounds import Allowance, broken, excesses, nearest, projected_to_break
 from fersearch.search.front import FrontMembers, Keeper, front
+from fersearch.search.history import History, reached
 from fersearch.search.pruner import Verdict
 from fersearch.search.retries import PATIENCE, is_reported, next_state, suspected, times_disk_failed
 from fersearch.search.samplers import make_pruner, make_sampler
@@ -59,9 +61,9 @@ class StudyLike(Protocol):
 class Search:
     """A study's search, rebuilt from its rows.
 
-    Of the values of `trials` only the objectives are asked for. `history` holds the epochs of trials that have not
-    ended, and of the others at least the objectives of the epochs that `judged_epochs` names: what the pruner knows
-    of them, and nothing else asks for.
+    Of the values of `trials` only those of `StudySpec.compared` are needed. `history` holds the epochs of trials that
+    have not ended, and of the others at least the objectives of the epochs that `judged_epochs` names: what the pruner
+    knows of them, and nothing else asks for.
 
     Trials that a driver left running when it died have their open attempt ended as interrupted by its loss, and
     run again. `baseline` holds the majority class's score by metric;
@@ -99,9 +101,12 @@ class Search:
         self._pruner = make_pruner(self.spec, metrics, rounds)
         self._trials: dict[int, Trial] = {}
         self._next = 0
+        self._allowance = Allowance(self.spec)
         self._numbers: dict[TrialState, set[int]] = {state: set() for state in TrialState}
         for trial in sorted(trials, key=lambda trial: trial.number):
             self._recall(trial, history.get(trial.number, ()))
+            if trial.state.ended:
+                self._allowance.count(trial)
         self._give_up(self._released(trial.number for trial in self._compared_trials() if trial.state.ended))
         self._release()
         self._sampler = make_sampler(self.spec, map(self._as_sampled, self._trials.values()), metrics)
@@ -111,7 +116,7 @@ class Search:
 
     def ask(self) -> Trial | None:
         """Return a trial, now running: a waiting one first, else a new one; None if there is nothing to run now."""
-        if self.ended + len(self.running) >= self.spec.budget.trials:
+        if self._counted + len(self.running) >= self.spec.budget.trials:
             return None
         trial = self._trials[min(waiting)] if (waiting := self._numbers[TrialState.WAITING]) else self._new()
         if trial is None:
@@ -150,7 +155,7 @@ class Search:
         self._history.add(number, epoch)
         trial = replace(trial, epochs=epoch.number, attempts=(*trial.attempts[:-1], attempt))
         compared = self._compared(epoch, self._history.of(number))
-        verdict = self._pruner.judge(number, compared, self._planned(trial)) if compared else Verdict()
+        verdict = self._judge(trial, compared) if compared else Verdict()
         if verdict.rung is not None:
             trial = replace(trial, verdict=verdict.to_json())
             self._writer.update_trial(trial)
@@ -163,7 +168,10 @@ class Search:
         trial = self._close(self._trials[number], outcome, seconds)
         if trial.state.ended:
             in_rounds = self.spec.protocol.in_rounds
-            self._sampler.tell(number, sampler_values(trial, self.spec.objectives, self._metrics, in_rounds))
+            values = sampler_values(trial, self.spec.objectives, self._metrics, in_rounds)
+            self._sampler.tell(number, values, excesses(self.spec.where, trial.values))
+            self._allowance.count(trial)
+            self._say_nearest()
         return trial
 
     @property
@@ -182,6 +190,11 @@ class Search:
         return sum(len(numbers) for state, numbers in self._numbers.items() if state.ended)
 
     @property
+    def _counted(self) -> int:
+        """How many of the ended trials the budget counts: not those that broke a bound before training."""
+        return self.ended - self._allowance.untrained
+
+    @property
     def exhausted(self) -> bool:
         """Whether a new trial was asked for and the space held no configuration that was not tried."""
         return self._sampler.exhausted
@@ -191,12 +204,12 @@ class Search:
         """Whether nothing runs and nothing will: the budget's trials have ended, or the space is exhausted."""
         if self._numbers[TrialState.RUNNING]:
             return False
-        over = self.exhausted and not self._numbers[TrialState.WAITING]
-        return over or self.ended >= self.spec.budget.trials
+        over = (self.exhausted or self._allowance.used_up) and not self._numbers[TrialState.WAITING]
+        return over or self._counted >= self.spec.budget.trials
 
     def front(self) -> list[Trial]:
         """Return the Pareto front so far."""
-        return front(self._compared_trials(), self.spec.objectives, self._baseline)
+        return front(self._compared_trials(), self.spec.objectives, self._baseline, self.spec.where)
 
     def _compared_trials(self) -> list[Trial]:
         """Return the trials whose values can be compared: those that saw the study's data as it is now."""
@@ -217,7 +230,7 @@ class Search:
 
     def _new(self) -> Trial | None:
         """Return a new waiting trial; None if the budget is used up or the space holds no other."""
-        if len(self._trials) >= self.spec.budget.trials:
+        if self._allowance.used_up or len(self._trials) - self._allowance.untrained >= self.spec.budget.trials:
             return None
         number = self._next
         proposal = self._sampler.ask(number)
@@ -263,6 +276,24 @@ class Search:
             self._join_front(trial)
         return trial
 
+    def _judge(self, trial: Trial, epoch: Epoch) -> Verdict:
+        """Return the pruner's verdict; at its rungs a trial also stops whose costs will break a bound."""
+        planned = self._planned(trial)
+        verdict = self._pruner.judge(trial.number, epoch, planned)
+        if verdict.rung is None or epoch.number >= planned:
+            return verdict
+        if breaks := projected_to_break(self.spec.where, self._metrics, epoch, 1 if self._rounds > 1 else planned):
+            return replace(verdict, stop=True, reason=f"stopped at epoch {epoch.number}: at its end {breaks}")
+        return verdict
+
+    def _say_nearest(self) -> None:
+        """Say which trial came nearest to the bounds, when the search gives up."""
+        if not self._allowance.used_up or self._numbers[TrialState.RUNNING]:
+            return
+        closest = nearest(self.spec.where, self._trials.values())
+        came = f"; trial {closest.number} came nearest: {broken(self.spec.where, closest.values)}" if closest else ""
+        self._note(f"the search ends: {self._allowance.untrained} trials broke a bound before training{came}")
+
     def _join_front(self, trial: Trial) -> None:
         """Compare a complete trial with those on the front, and record that these have changed if it is one of them."""
         self._members.join(trial)
@@ -293,7 +324,7 @@ class Search:
         return replace(outcome, reason=Reason.INFEASIBLE, message=missing) if missing else outcome
 
     def _final(self, trial: Trial, outcome: Outcome) -> Trial:
-        values = self._values(trial, outcome)
+        values = self._values(trial, outcome) or dict(outcome.facts.get("measured", {}))
         return replace(trial, values=values, kept_epoch=self._kept(trial, outcome), checkpoint=outcome.checkpoint)
 
     def _values(self, trial: Trial, outcome: Outcome) -> dict[str, float]:
@@ -352,39 +383,3 @@ class Search:
             else:
                 self._keep(replace(trial, state=TrialState.WAITING))
                 self._writer.update_trial(self._trials[number])
-
-
-class History:
-    """Recorded epochs by trial and number.
-
-    An attempt that goes on from an earlier epoch overwrites what a lost attempt recorded from
-    there on, so every epoch counts once. Confusion matrices are not held.
-    """
-
-    def __init__(self) -> None:
-        self._epochs: dict[int, dict[int, Epoch]] = {}
-
-    def load(self, number: int, epochs: Iterable[Epoch]) -> None:
-        """Load the earlier epochs of a trial."""
-        for epoch in sorted(epochs, key=lambda epoch: epoch.number):
-            self.add(number, epoch)
-
-    def add(self, number: int, epoch: Epoch) -> None:
-        """Add an epoch and drop those after it."""
-        known = self._epochs.setdefault(number, {})
-        for stale in [n for n in known if n > epoch.number]:
-            del known[stale]
-        known[epoch.number] = replace(epoch, confusion=None)
-
-    def of(self, number: int) -> Mapping[int, Epoch]:
-        """Return the trial's epochs by number."""
-        return self._epochs.get(number, {})
-
-    def forget(self, number: int) -> None:
-        """Drop the epochs of a trial that is over."""
-        self._epochs.pop(number, None)
-
-
-def reached(attempt: Attempt, epoch: int) -> Attempt:
-    """Return the attempt after it has recorded an epoch."""
-    return replace(attempt, first_epoch=attempt.first_epoch or epoch, last_epoch=epoch)

@@ -52,7 +52,11 @@ def beats_baseline(trial: Trial, objectives: Sequence[Objective], baseline: Mapp
 
 
 def kept(
-    trials: Iterable[Trial], keep: Keep, objectives: Sequence[Objective], baseline: Mapping[str, float]
+    trials: Iterable[Trial],
+    keep: Keep,
+    objectives: Sequence[Objective],
+    baseline: Mapping[str, float],
+    constraints: Sequence[Constraint] = (),
 ) -> set[int]:
     """Return the numbers of the trials whose checkpoints a policy retains.
 
@@ -62,7 +66,7 @@ def kept(
     candidates = list(trials)
     if keep.which == "all":
         return {trial.number for trial in candidates}
-    able = [trial for trial in candidates if _able(trial, objectives)]
+    able = [trial for trial in candidates if _able(trial, objectives, constraints)]
     if keep.which == "best":
         placed = sorted(_place(trial, objectives, baseline) for trial in able)
         return {number for *_, number in placed[: keep.most]}
@@ -103,11 +107,12 @@ class _Best:
 
     def __init__(self, spec: StudySpec, baseline: Mapping[str, float]) -> None:
         self._most, self._objectives, self._baseline = spec.keep.most, spec.objectives, baseline
+        self._constraints = spec.where
         self._places: list[tuple[bool, list[float], int]] = []
 
     def join(self, trial: Trial) -> set[int]:
         """Let a trial take its place; returns those that have none now, it among them where it found none."""
-        if not _able(trial, self._objectives):
+        if not _able(trial, self._objectives, self._constraints):
             return {trial.number}
         insort(self._places, _place(trial, self._objectives, self._baseline))
         beyond = {number for *_, number in self._places[self._most :]}
@@ -119,7 +124,7 @@ class FrontMembers:
     """The Pareto front, and the best trial by the first objective, which may lie below the baseline."""
 
     def __init__(self, spec: StudySpec, baseline: Mapping[str, float]) -> None:
-        self._objectives, self._baseline = spec.objectives, baseline
+        self._objectives, self._baseline, self._constraints = spec.objectives, baseline, spec.where
         self._best: tuple[float, int] | None = None
         self._numbers = np.empty(0, dtype=int)
         self._points = np.empty((0, len(spec.objectives)))
@@ -132,7 +137,7 @@ class FrontMembers:
 
     def join(self, trial: Trial) -> set[int]:
         """Let a trial take its place; returns those that have none now, it among them where it found none."""
-        if not _able(trial, self._objectives):
+        if not _able(trial, self._objectives, self._constraints):
             return {trial.number}
         own = losses(trial, self._objectives)
         left = {trial.number, *self._beaten(trial, own)}
@@ -155,8 +160,9 @@ class FrontMembers:
         return gone
 
 
-def _able(trial: Trial, objectives: Sequence[Objective]) -> bool:
-    return trial.state is TrialState.COMPLETE and not undefined(trial.values, objectives)
+def _able(trial: Trial, objectives: Sequence[Objective], constraints: Sequence[Constraint]) -> bool:
+    complete = trial.state is TrialState.COMPLETE and not undefined(trial.values, objectives)
+    return complete and all(constraint.holds(trial.values) for constraint in constraints)
 
 
 def _place(

@@ -23,6 +23,7 @@ from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
 from fersearch.errors import lookup
+from fersearch.search.bounds import excesses
 from fersearch.search.tpe import Observations, tpe_sampler
 from fersearch.space import Choice, Dimension, Int, Params, Space, Value
 from fersearch.study import StudySpec
@@ -70,12 +71,20 @@ class OptunaSampler:
             self._study.tell(trial, state=OptunaState.FAIL)
         return self._leftover(number, before)
 
-    def tell(self, number: int, values: Sequence[float] | None) -> None:
-        """Report the result of a proposed trial: its objectives' values, or None for a failure."""
+    def tell(self, number: int, values: Sequence[float] | None, excesses: Mapping[str, float] = {}) -> None:
+        """Report the result of a proposed trial: its objectives' values, or None for a failure.
+
+        `excesses` says by how much each bound is broken, negative where it holds. A trial that broke one and has no
+        values counts as pruned, so that the sampler learns where not to go.
+        """
+        trial = self._ids[number]
+        trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, trial)
+        for key, value in _constraints(excesses).items():
+            self._storage.set_trial_system_attr(trial_id, key, value)
         if values is None:
-            self._study.tell(self._ids[number], state=OptunaState.FAIL)
+            self._study.tell(trial, state=OptunaState.PRUNED if excesses else OptunaState.FAIL)
         else:
-            self._study.tell(self._ids[number], [float(value) for value in values])
+            self._study.tell(trial, [float(value) for value in values])
 
     def _draw(self, number: int, tries: int) -> tuple[dict[str, Value], int]:
         name = self._spec.sampler if tries < SAMPLER_TRIES else "random"
@@ -126,7 +135,9 @@ class OptunaSampler:
             self._storage.set_study_system_attr(self._study_id, key, value)
 
     def _frozen(self, trial: Trial, values: list[float] | None) -> FrozenTrial:
-        state = OptunaState.RUNNING if not trial.state.ended else OptunaState.COMPLETE if values else OptunaState.FAIL
+        excess = excesses(self._spec.where, trial.values) if trial.state.ended else {}
+        without = OptunaState.PRUNED if excess else OptunaState.FAIL
+        state = OptunaState.RUNNING if not trial.state.ended else OptunaState.COMPLETE if values else without
         distributions = self._space_distributions(trial.space)
         searched = {key: value for key, value in trial.params.items() if key in distributions}
         return _Kept(
@@ -140,7 +151,7 @@ class OptunaSampler:
             params=searched,
             distributions={key: distributions[key] for key in searched},
             user_attrs={},
-            system_attrs=dict(trial.sampler_state.get("trial", {})),
+            system_attrs={**trial.sampler_state.get("trial", {}), **_constraints(excess)},
             intermediate_values={},
         )
 
@@ -198,6 +209,14 @@ def to_optuna(spec: StudySpec, trials: Iterable[Trial], data_digest: str = "") -
     for trial in sorted(trials, key=lambda trial: trial.number):
         study.add_trial(_exported(spec, trial, trial.saw(data_digest)))
     return study
+
+
+def _constraints(excesses: Mapping[str, float]) -> dict[str, float]:
+    """Return what Optuna keeps of a trial's constraints: a trial is feasible where none is above 0."""
+    trial = create_trial(state=OptunaState.FAIL)
+    for name, excess in excesses.items():
+        trial.set_constraint(name, excess)
+    return trial.system_attrs
 
 
 def seed_of(study_seed: int, number: int, tries: int) -> int:

@@ -47,7 +47,7 @@ class Grid:
         self.exhausted = True
         return None
 
-    def tell(self, _number: int, _values: Sequence[float] | None) -> None:
+    def tell(self, _number: int, _values: Sequence[float] | None, _excesses: Mapping[str, float] = {}) -> None:
         """Ignore the result: a grid does not adapt."""
 
     def _configurations(self, space: Space) -> Iterator[dict[str, Value]]:
@@ -86,8 +86,8 @@ class Sampler(Protocol):
         """Return parameters for a new trial with the sampler state to store; None if there are no others."""
         ...
 
-    def tell(self, number: int, values: Sequence[float] | None, /) -> None:
-        """Report the objectives' values of a trial that ended; None for a failure."""
+    def tell(self, number: int, values: Sequence[float] | None, excesses: Mapping[str, float], /) -> None:
+        """Report the objectives' values of a trial that ended, None for a failure, and how far it exceeds bounds."""
         ...
 
 

@@ -11,7 +11,7 @@ from fersearch.errors import StudyBusy
 from fersearch.store.control import PAUSE, RUN, SLOTS, STATES, add_request, requested, withdraw
 from fersearch.store.database import Database, upsert
 from fersearch.store.lease import driven
-from fersearch.store.studies import unknown_study
+from fersearch.store.studies import unknown_study, untrained
 from fersearch.store.tables import checkpoints, control, events, owners, studies, trials
 from fersearch.study import StudySpec
 from fersearch.trial import TrialState
@@ -111,10 +111,15 @@ class QueueQueries:
             if not ids:
                 return []
             running, requests = driven(connection), requested(connection)
-            held, ended = _held(connection, ids), _ended(connection, ids)
+            held, ended, left_out = _held(connection, ids), _ended(connection, ids), untrained(connection)
         return [
             _queued(
-                row, row.id in running, PAUSE in requests.get(row.id, ()), held.get(row.id, ()), ended.get(row.id, 0)
+                row,
+                row.id in running,
+                PAUSE in requests.get(row.id, ()),
+                held.get(row.id, ()),
+                ended.get(row.id, 0),
+                left_out[row.id],
             )
             for row in waiting
         ]
@@ -148,8 +153,9 @@ def _id_of(connection: Connection, name: str) -> int:
     return int(study_id)
 
 
-def _queued(row: Row[Any], running: bool, paused: bool, held: tuple[int, ...], ended: int) -> Queued:
-    budget = StudySpec.from_json(row.spec).budget
+def _queued(row: Row[Any], running: bool, paused: bool, held: tuple[int, ...], ended: int, untrained: int) -> Queued:
+    spec = StudySpec.from_json(row.spec)
+    budget, ended = spec.budget, ended - untrained * bool(spec.where)
     return Queued(
         row.id,
         row.name,

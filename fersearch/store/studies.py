@@ -1,6 +1,6 @@
 """Studies: their rows and their summaries."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -57,6 +57,7 @@ class StudyQueries:
         """Return all studies, oldest first, in a handful of queries however many there are."""
         with self.database.read() as connection:
             counts = _counts(connection)
+            left_out = untrained(connection)
             rows = connection.execute(select(studies).order_by(studies.c.id)).all()
             looks, running, requests = looks_by_study(connection), driven(connection), requested(connection)
         return [
@@ -69,7 +70,7 @@ class StudyQueries:
                 dataset=row.dataset,
                 looks=tuple(looks.get(row.id, ())),
                 storage=self.database.url,
-                state=_state(row, counts[row.id], running, requests.get(row.id, ())),
+                state=_state(row, counts[row.id], left_out[row.id], running, requests.get(row.id, ())),
                 owner=row.owner,
             )
             for row in rows
@@ -197,6 +198,13 @@ def _counts(connection: Connection) -> Mapping[int, Mapping[str, int]]:
     return counts
 
 
+def untrained(connection: Connection) -> Mapping[int, int]:
+    """Return how many trials of each study were infeasible before training: with bounds, no budget counts them."""
+    is_untrained = (trials.c.state == TrialState.INFEASIBLE.value) & (trials.c.epochs == 0)
+    query = select(trials.c.study_id, func.count()).where(is_untrained).group_by(trials.c.study_id)
+    return Counter({row[0]: row[1] for row in connection.execute(query)})
+
+
 def _create(
     connection: Connection,
     spec: StudySpec,
@@ -266,16 +274,18 @@ def _names(connection: Connection) -> list[str]:
     return sorted(connection.execute(select(studies.c.name)).scalars())
 
 
-def _state(row: Row[Any], counts: Mapping[str, int], running: Container[int], requests: Container[str]) -> StudyState:
+def _state(
+    row: Row[Any], counts: Mapping[str, int], untrained: int, running: Container[int], requests: Container[str]
+) -> StudyState:
     if row.id in running:
         return StudyState.RUNNING
     if PAUSE in requests:
         return StudyState.PAUSED
     if RUN in requests:
         return StudyState.QUEUED
-    budget = StudySpec.from_json(row.spec).budget
-    ended = sum(number for state, number in counts.items() if TrialState(state).ended)
-    if row.finished or budget.used_up(ended, row.seconds_run):
+    spec = StudySpec.from_json(row.spec)
+    ended = sum(number for state, number in counts.items() if TrialState(state).ended) - untrained * bool(spec.where)
+    if row.finished or spec.budget.used_up(ended, row.seconds_run):
         return StudyState.COMPLETE
     return StudyState.STOPPED if STOP in requests else StudyState.IDLE
 

@@ -23,6 +23,7 @@ FIGURES = (
     "mean_memory_bytes",
     "parameters",
     "model_bytes",
+    "flops",
     "latency_seconds",
 )
 SURE = 0.9
@@ -122,5 +123,5 @@ def evaluation(labels: npt.NDArray[np.int64], sure: float) -> Evaluation:
     called = np.where(wrong, random.permutation(labels), labels)
     probabilities = np.full((len(labels), len(CLASSES)), 0.05, np.float32)
     probabilities[np.arange(len(labels)), called] = 0.8
-    figures: Sequence[float] = (12.5, 20.0, 0.5, 3 * 2**20, 2 * 2**20, 169_100, 2**20, 0.002)
+    figures: Sequence[float] = (12.5, 20.0, 0.5, 3 * 2**20, 2 * 2**20, 169_100, 2**20, 2_500_000, 0.002)
     return Evaluation(probabilities, labels, CLASSES, **dict(zip(FIGURES, figures, strict=True)))  # type: ignore[arg-type]

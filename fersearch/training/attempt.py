@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from fersearch import registry as registries
 from fersearch.artifacts import Artifacts
+from fersearch.components import Task
 from fersearch.registry import Registry
 from fersearch.training.batches import Pixels
+from fersearch.training.bounds import OutOfBounds, check_bounds
 from fersearch.training.checkpoint import make_card, write_checkpoint
-from fersearch.training.context import TrainingContext
+from fersearch.training.context import TrainingContext, torch_latency
 from fersearch.training.freezing import freeze
 from fersearch.training.loop import train
 from fersearch.training.measure import PeakMemory, device_name
@@ -184,6 +187,7 @@ class _Run:
         memory = self.memory = PeakMemory(device)
         architecture = registry.architecture(request.architecture)
         model = build(architecture, request, loaded, pixels)
+        self.check_bounds(round, registry, model, loaded.task, pixels)
         context = TrainingContext(
             device=device,
             metrics=registry.metrics,
@@ -207,6 +211,12 @@ class _Run:
             **self.own_latency(),
         )
         return train(model, loaded, request.params, context)
+
+    def check_bounds(self, round: Round, registry: Registry, model: nn.Module, task: Task, pixels: Pixels) -> None:
+        """Raise OutOfBounds if the model breaks a bound of the study, before its first step."""
+        if self.request.where and not round.before and not round.progress.epoch:
+            latency = self.own_latency().get("latency", torch_latency)
+            check_bounds(self.request.where, registry.metrics, model, task, pixels, latency)
 
     def own_latency(self) -> dict[str, Any]:
         """Return how the time of one image is measured, where it is not the model's in torch."""
@@ -275,6 +285,8 @@ class _Run:
 
     def failed(self, error: Exception) -> Outcome:
         """Return the outcome of an error that ended training."""
+        if isinstance(error, OutOfBounds):
+            return Outcome(Reason.INFEASIBLE, str(error), facts={**self.facts, "measured": error.measured})
         if isinstance(error, Diverged):
             return Outcome(Reason.DIVERGED, str(error), facts=self.facts)
         trace = "".join(traceback.format_exception(error))

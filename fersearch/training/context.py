@@ -28,6 +28,11 @@ def torch_latency(model: nn.Module, pixels: Pixels) -> float:
     return measure.latency(model, pixels.take(pixels.rows([0])))
 
 
+def image_flops(model: nn.Module, pixels: Pixels) -> int:
+    """Return the floating-point operations of one image through a model."""
+    return measure.flops(model, pixels.take(pixels.rows([0])))
+
+
 @dataclass(frozen=True)
 class TrainingContext:
     """Where, by what and under whose eyes a model is trained.

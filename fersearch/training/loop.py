@@ -11,7 +11,7 @@ from torch import nn
 from fersearch.data.arrays import Loaded
 from fersearch.space import Value
 from fersearch.training.batches import Pixels, Source
-from fersearch.training.context import TrainingContext
+from fersearch.training.context import TrainingContext, image_flops
 from fersearch.training.evaluate import Validation, compute, confusion_matrix
 from fersearch.training.feature_cache import Features, find
 from fersearch.training.measure import Clock, PeakMemory
@@ -135,7 +135,8 @@ class _Training:
         seconds, cpu_seconds = progress.add(number, self.clock, self.memory)
         model = self.trainer.validated
         latency = partial(self.context.latency, model, self.pixels)
-        evaluation = progress.evaluation(validation, self.loaded.task, model, latency)
+        operations = partial(image_flops, model, self.pixels)
+        evaluation = progress.evaluation(validation, self.loaded.task, model, latency, operations)
         values = compute(self.context.metrics, evaluation)
         loss, accuracy = self._train_metrics
         values |= {"train_loss": loss, "train_accuracy": accuracy, "valid_loss": validation.loss}

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from fersearch.components import Architecture, Task
 from fersearch.errors import UsageError
@@ -160,6 +161,18 @@ def parameters(model: nn.Module) -> int:
 def model_bytes(model: nn.Module) -> int:
     """Return what the weights and statistics of a model take."""
     return sum(tensor.nbytes for tensor in model.state_dict().values() if isinstance(tensor, torch.Tensor))
+
+
+def flops(model: nn.Module, image: torch.Tensor) -> int:
+    """Return the floating-point operations of one image (1, channels, size, size) through the model.
+
+    Convolutions, matrix products and attention are counted, a multiplication and an addition as two (torch's
+    FlopCounterMode); the rest is little beside them.
+    """
+    model.eval()
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        model(image)
+    return int(counter.get_total_flops())
 
 
 def latency(model: nn.Module, image: torch.Tensor, repeats: int = 10) -> float:

@@ -7,7 +7,7 @@ from typing import Any, Self
 from fersearch.owners import Owner
 from fersearch.plugins import PluginFile
 from fersearch.space import Value
-from fersearch.study import Objective, Protocol
+from fersearch.study import Constraint, Objective, Protocol
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class TrialRequest:
     two such states. `recorded` epochs of the trial are known to whoever asks. `micro_batches` is in
     how many parts each batch is learnt from, or more where those lack memory too; 1 for whole batches.
     `states` is a URL at which the states of `scratch` are kept too, for another node to go on from; empty for none.
-    `keep_pruned` makes a checkpoint also of a trial that is stopped early.
+    A model that breaks a bound of `where` is not trained. `keep_pruned` makes a checkpoint also of a trial that is
+    stopped early.
 
     `study_uid` is the study's random id and `database` that of the database that holds it: what the trial writes
     is marked as theirs. `data_digest` is of the data as the trial sees it; empty where only the prepared copy's own
@@ -49,6 +50,7 @@ class TrialRequest:
     precision: str = "auto"
     memory_format: str = "contiguous"
     latency_on: str = "torch"
+    where: Sequence[Constraint] = field(default_factory=tuple)
     device: str = "cpu"
     threads: int = 1
     resume: bool = True
@@ -84,6 +86,7 @@ class TrialRequest:
         known = dict(data)
         known["protocol"] = Protocol.from_json(data["protocol"])
         known["objective"] = Objective(**data["objective"])
+        known["where"] = tuple(Constraint(**item) for item in data.get("where", ()))
         known["told"] = tuple(data.get("told", ()))
         known["plugins"] = tuple(PluginFile(**item) for item in data["plugins"])
         return cls(**known)

@@ -40,6 +40,7 @@ class Progress:
     bytes_seen: int = 0
     looks: int = 0
     latency: float = 0.0
+    flops: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     begun_seconds: float = 0.0
     begun_cpu_seconds: float = 0.0
@@ -94,10 +95,19 @@ class Progress:
         self.bytes_seen, self.looks = self.bytes_seen + memory.total, self.looks + memory.looks
         memory.total = memory.looks = 0
 
-    def evaluation(self, judged: Validation, task: Task, model: nn.Module, latency: Callable[[], float]) -> Evaluation:
-        """Return what the metrics may look at after this epoch; latency is measured once a trial."""
+    def evaluation(
+        self,
+        judged: Validation,
+        task: Task,
+        model: nn.Module,
+        latency: Callable[[], float],
+        flops: Callable[[], int],
+    ) -> Evaluation:
+        """Return what the metrics may look at after this epoch; latency and operations are measured once a trial."""
         if not self.latency:
             self.latency = latency()
+        if not self.flops:
+            self.flops = flops()
         return Evaluation(
             judged.probabilities,
             judged.labels,
@@ -109,6 +119,7 @@ class Progress:
             mean_memory_bytes=max(0, round(self.bytes_seen / max(1, self.looks))),
             parameters=measure.parameters(model),
             model_bytes=measure.model_bytes(model),
+            flops=self.flops,
             latency_seconds=self.latency,
         )
 

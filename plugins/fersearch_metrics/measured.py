@@ -84,6 +84,7 @@ class Parameters(Measured):
     name = "parameters"
     summary = "number of weights, trained and frozen"
     log_scale = True
+    of_model = True
 
     def compute(self, evaluation: Evaluation) -> float:
         return float(evaluation.parameters)
@@ -96,9 +97,23 @@ class ModelSize(Measured):
     summary = "size of the weights on disk"
     unit = "MB"
     log_scale = True
+    of_model = True
 
     def compute(self, evaluation: Evaluation) -> float:
         return evaluation.model_bytes / MB
+
+
+class GigaFlops(Measured):
+    """Floating-point operations of one image through the model, in 10**9: a multiplication and an addition are two."""
+
+    name = "gflops"
+    summary = "10**9 floating-point operations of one image through the model"
+    unit = "GFLOP"
+    log_scale = True
+    of_model = True
+
+    def compute(self, evaluation: Evaluation) -> float:
+        return evaluation.flops / 1e9
 
 
 class Latency(Measured):
@@ -108,12 +123,13 @@ class Latency(Measured):
     summary = "milliseconds of one image through the model"
     unit = "ms"
     log_scale = True
+    of_model = True
 
     def compute(self, evaluation: Evaluation) -> float:
         return evaluation.latency_seconds * 1000
 
 
-MEASURED = (TrainSeconds, CpuSeconds, EvalSeconds, PeakMemory, MeanMemory, Parameters, ModelSize, Latency)
+MEASURED = (TrainSeconds, CpuSeconds, EvalSeconds, PeakMemory, MeanMemory, Parameters, ModelSize, GigaFlops, Latency)
 
 
 @hookimpl

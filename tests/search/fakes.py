@@ -8,7 +8,7 @@ from typing import Any
 
 from fersearch.components import Evaluation, Metric
 from fersearch.search import Search
-from fersearch.search.brain import reached
+from fersearch.search.history import reached
 from fersearch.space import Choice, Float, Int, Space
 from fersearch.study import Budget, Objective, StudySpec
 from fersearch.trial import Attempt, Decision, Epoch, Outcome, Reason, Trial, TrialState

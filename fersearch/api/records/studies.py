@@ -112,6 +112,7 @@ class StudyDetail(Study):
     baseline: dict[str, Number] = Field(description="Metrics of always answering the commonest class")
     refit: int = Field(description="How often the best configuration is trained again at the end")
     unseen: list[str] = Field(description="Datasets that the best model judges at the end")
+    where: list[str] = Field(description="Bounds on metrics, as gflops<=0.1")
     keep: str = Field(description="Whose checkpoints are kept: front, all or best N")
     plugins: list[str] = Field(description="The plugin files that it keeps")
     timing: str = Field(description="Whether trials shared a device while they were timed; empty if unknown")
@@ -178,6 +179,7 @@ def _detail(view: "StudyView") -> dict[str, Any]:
         "data": dict(view.data),
         "baseline": dict(view.baseline),
         "unseen": list(spec.unseen),
+        "where": list(map(str, spec.where)),
         "keep": str(spec.keep),
         "plugins": list(view.plugins),
     }

@@ -1,0 +1,81 @@
+"""The bounds of a study while it searches: what breaks them, by how much, and when a search gives up."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from fersearch.components import Metric
+from fersearch.formatting import number
+from fersearch.search.aggregation import projected
+from fersearch.study import Constraint, StudySpec
+from fersearch.trial import Epoch, Trial
+
+IN_A_ROW = 50
+"""How many trials in a row may break a bound before training: then the search gives up."""
+
+TIMES_BUDGET = 10
+"""How many of them there may be in all, in units of the budget."""
+
+
+class Allowance:
+    """Counts the trials of a study with bounds that broke one before training: its budget does not."""
+
+    def __init__(self, spec: StudySpec) -> None:
+        self._is_bounded, self._most = bool(spec.where), TIMES_BUDGET * spec.budget.trials
+        self.untrained = self.in_a_row = 0
+
+    @property
+    def used_up(self) -> bool:
+        """Whether there were too many for another to be tried."""
+        return self.in_a_row >= IN_A_ROW or self.untrained >= self._most
+
+    def count(self, trial: Trial) -> None:
+        """Count a trial that ended."""
+        is_counted = self._is_bounded and trial.untrained
+        self.untrained += is_counted
+        self.in_a_row = self.in_a_row + 1 if is_counted else 0
+
+
+def excesses(bounds: Sequence[Constraint], values: Mapping[str, float]) -> dict[str, float]:
+    """Return by how much each bound is broken, in units of the bound, negative where it holds; known values only."""
+    return {str(bound): _excess(bound, values[bound.metric]) for bound in bounds if bound.metric in values}
+
+
+def broken(bounds: Sequence[Constraint], values: Mapping[str, float]) -> str:
+    """Return one line that names the broken bounds of known values; empty if none is."""
+    said = [
+        f"{bound.metric} {number(values[bound.metric])} breaks {bound}"
+        for bound in bounds
+        if bound.metric in values and not bound.holds(values)
+    ]
+    return ", ".join(said)
+
+
+def projected_to_break(bounds: Sequence[Constraint], metrics: Mapping[str, Metric], epoch: Epoch, planned: int) -> str:
+    """Return one line that names the bounds that costs will break by the end of training; empty if none."""
+    costs = {
+        bound.metric: projected(epoch.values[bound.metric], metrics[bound.metric], epoch.number, planned)
+        for bound in bounds
+        if bound.metric in epoch.values and bound.metric in metrics and _is_of_training(metrics[bound.metric])
+    }
+    return broken([bound for bound in bounds if bound.metric in costs], costs)
+
+
+def nearest(bounds: Sequence[Constraint], trials: Iterable[Trial]) -> Trial | None:
+    """Return the infeasible trial that breaks its bounds the least; None if no value of any is known."""
+    measured = [trial for trial in trials if trial.untrained and excesses(bounds, trial.values)]
+    return min(measured, key=lambda trial: (_total(bounds, trial), trial.number), default=None)
+
+
+def _total(bounds: Sequence[Constraint], trial: Trial) -> float:
+    return sum(max(0.0, excess) for excess in excesses(bounds, trial.values).values())
+
+
+def _excess(bound: Constraint, value: float) -> float:
+    if math.isnan(value):
+        return math.inf
+    beyond = value - bound.bound if bound.op == "<=" else bound.bound - value
+    return beyond / (abs(bound.bound) or 1.0)
+
+
+def _is_of_training(metric: Metric) -> bool:
+    return metric.measured and (metric.cumulative or metric.whole_trial)

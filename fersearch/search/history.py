@@ -1,0 +1,42 @@
+"""The epochs that a search holds of trials that have not ended."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from fersearch.trial import Attempt, Epoch
+
+
+class History:
+    """Recorded epochs by trial and number.
+
+    An attempt that goes on from an earlier epoch overwrites what a lost attempt recorded from
+    there on, so every epoch counts once. Confusion matrices are not held.
+    """
+
+    def __init__(self) -> None:
+        self._epochs: dict[int, dict[int, Epoch]] = {}
+
+    def load(self, number: int, epochs: Iterable[Epoch]) -> None:
+        """Load the earlier epochs of a trial."""
+        for epoch in sorted(epochs, key=lambda epoch: epoch.number):
+            self.add(number, epoch)
+
+    def add(self, number: int, epoch: Epoch) -> None:
+        """Add an epoch and drop those after it."""
+        known = self._epochs.setdefault(number, {})
+        for stale in [n for n in known if n > epoch.number]:
+            del known[stale]
+        known[epoch.number] = replace(epoch, confusion=None)
+
+    def of(self, number: int) -> Mapping[int, Epoch]:
+        """Return the trial's epochs by number."""
+        return self._epochs.get(number, {})
+
+    def forget(self, number: int) -> None:
+        """Drop the epochs of a trial that is over."""
+        self._epochs.pop(number, None)
+
+
+def reached(attempt: Attempt, epoch: int) -> Attempt:
+    """Return the attempt after it has recorded an epoch."""
+    return replace(attempt, first_epoch=attempt.first_epoch or epoch, last_epoch=epoch)

@@ -1,0 +1,137 @@
+"""Bounds of a study while it searches: what they stop, what the sampler and the budget make of it, and the end."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fersearch.search import Search
+from fersearch.search.bounds import IN_A_ROW, broken, excesses, nearest
+from fersearch.study import Constraint
+from fersearch.trial import Decision, Epoch, Outcome, Reason, Trial, TrialState
+from tests.search.fakes import Rows, make_search, make_spec, run_trial
+
+SMALL = (Constraint("parameters", "<=", 1000),)
+SHORT = (Constraint("train_seconds", "<=", 40),)
+
+
+def refuse(search: Search, trial: Trial, parameters: float = 2000) -> Trial:
+    """End a trial as its process does that breaks a bound before training."""
+    facts = {"measured": {"parameters": parameters}}
+    message = f"parameters {parameters:g} breaks parameters<=1000"
+    return search.finish(trial.number, Outcome(Reason.INFEASIBLE, message, facts=facts), 0.1)
+
+
+@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.sampled_from(["<=", ">="]))
+def test_an_excess_is_positive_where_a_bound_is_broken(value: float, bound: float, op: Any) -> None:
+    constraint = Constraint("m", op, bound)
+    (excess,) = excesses((constraint,), {"m": value}).values()
+    assert (excess > 0) == (not constraint.holds({"m": value}))
+
+
+def test_an_undefined_value_breaks_every_bound_and_an_unknown_one_none() -> None:
+    assert excesses(SMALL, {"parameters": math.nan}) == {"parameters<=1000": math.inf}
+    assert (excesses(SMALL, {}), broken(SMALL, {})) == ({}, "")
+
+
+def test_trials_that_break_a_bound_before_training_do_not_count() -> None:
+    rows, spec = Rows(), make_spec("tpe", trials=3, where=SMALL)
+    search = make_search(spec, rows)
+    for _ in range(4):
+        ended = refuse(search, search.ask())
+        assert (ended.state, ended.values) == (TrialState.INFEASIBLE, {"parameters": 2000})
+    for _ in range(2):
+        run_trial(search, search.ask())
+    again = make_search(spec, rows)
+    assert not again.done
+    run_trial(again, again.ask())
+    assert again.ask() is None
+    assert again.done
+    assert len(again.trials) == 7
+
+
+def test_without_bounds_the_budget_counts_every_ended_trial() -> None:
+    search = make_search(make_spec(trials=1))
+    refuse(search, search.ask())
+    assert search.done
+
+
+@pytest.mark.parametrize(("trials", "most"), [(1000, IN_A_ROW), (2, 20)])
+def test_a_search_gives_up_and_names_the_nearest(trials: int, most: int) -> None:
+    notes: list[str] = []
+    search = make_search(make_spec(trials=trials, where=SMALL), note=notes.append)
+    for place in range(most):
+        assert not search.done
+        refuse(search, search.ask(), 3000 - place)
+    assert search.ask() is None
+    assert search.done
+    (note,) = notes
+    assert f"{most} trials broke a bound before training; trial {most - 1} came nearest" in note
+
+
+def test_a_search_that_gave_up_stays_so_when_it_goes_on() -> None:
+    rows, spec = Rows(), make_spec(trials=2, where=SMALL)
+    search = make_search(spec, rows)
+    for _ in range(20):
+        refuse(search, search.ask())
+    assert make_search(spec, rows).done
+
+
+def test_the_nearest_breaks_its_bounds_the_least() -> None:
+    trials = [
+        Trial(number, {}, TrialState.INFEASIBLE, values={"parameters": value})
+        for number, value in enumerate((5000.0, 1200.0, 1500.0))
+    ]
+    unknown = Trial(3, {}, TrialState.INFEASIBLE)
+    assert nearest(SMALL, [*trials, unknown]) == trials[1]
+    assert nearest(SMALL, [unknown]) is None
+
+
+@pytest.mark.parametrize(("seconds", "decision"), [(5.1, Decision.STOP), (4.9, Decision.CONTINUE)])
+def test_costs_are_projected_at_rungs(seconds: float, decision: Decision) -> None:
+    search = make_search(make_spec(pruner="pareto", where=SHORT))
+    trial = search.ask()
+    values = {"f1_macro": 0.5, "train_seconds": seconds, "peak_memory_mb": 1.0}
+    assert search.record(trial.number, Epoch(1, values, seconds)) is decision
+    if decision is Decision.STOP:
+        stopped = search.finish(trial.number, Outcome(Reason.PRUNED), 1.0)
+        assert "train_seconds 40.8 breaks train_seconds<=40" in stopped.verdict["reason"]
+
+
+def test_the_front_holds_what_keeps_every_bound() -> None:
+    search = make_search(make_spec(where=(Constraint("peak_memory_mb", "<=", 275),)))
+    for _ in range(20):
+        run_trial(search, search.ask())
+    front = search.front()
+    assert front
+    assert all(trial.values["peak_memory_mb"] <= 275 for trial in front)
+    assert any(trial.values["peak_memory_mb"] > 275 for trial in search.trials)
+
+
+def test_the_sampler_learns_where_not_to_go_and_goes_on_the_same_after_a_restart() -> None:
+    """Trials of a small width are refused: later proposals avoid them, restarted or not."""
+    rows, spec = Rows(), make_spec("tpe", where=SMALL)
+    search = make_search(spec, rows)
+    widths = []
+    for place in range(60):
+        if place == 30:
+            search = make_search(spec, rows)
+        trial = search.ask()
+        widths.append(trial.params["width"])
+        if trial.params["width"] > 12:
+            refuse(search, trial, 100.0 * trial.params["width"])
+        else:
+            run_trial(search, trial)
+    straight = make_search(replace(spec))
+    asked = []
+    for _ in range(60):
+        trial = straight.ask()
+        asked.append(trial.params["width"])
+        refuse(straight, trial, 100.0 * trial.params["width"]) if trial.params["width"] > 12 else run_trial(
+            straight, trial
+        )
+    assert asked == widths
+    assert sum(width > 12 for width in widths[30:]) < sum(width > 12 for width in widths[:30])

@@ -1,0 +1,84 @@
+"""Bounds that a model breaks before it is trained: what is measured, and how the attempt ends."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+import torch
+from fersearch_metrics.measured import MEASURED
+from torch import nn
+
+from fersearch.components import Task
+from fersearch.registry import Registry
+from fersearch.study import Constraint
+from fersearch.training.attempt import run_trial
+from fersearch.training.batches import Pixels
+from fersearch.training.bounds import OutOfBounds, check_bounds
+from fersearch.training.measure import flops
+from fersearch.training.request import TrialRequest
+from fersearch.trial import Decision, Epoch, Reason
+
+METRICS = {metric.name: metric() for metric in MEASURED}
+TASK = Task(tuple("abcdefg"))
+
+
+def look(*bounds: str, latency: float = 0.004) -> list[float]:
+    """Check a linear model of 16,135 weights; returns the latencies that were measured."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(48 * 48, 7))
+    images = torch.zeros(4, 48, 48, 1, dtype=torch.uint8)
+    pixels = Pixels.of(images.numpy(), (0.5,), (0.5,), torch.device("cpu"))
+    taken: list[float] = []
+
+    def measured(*_: object) -> float:
+        taken.append(latency)
+        return latency
+
+    check_bounds([Constraint.parse(bound) for bound in bounds], METRICS, model, TASK, pixels, measured)
+    return taken
+
+
+def test_what_no_bound_needs_is_not_measured() -> None:
+    assert look("parameters<=20000", "gflops<=0.1", "f1_macro>=0.5", "train_seconds<=9") == []
+    assert look("latency_ms<=5") == [0.004]
+
+
+@pytest.mark.parametrize(
+    ("bound", "message"),
+    [
+        ("parameters<=16134", "parameters 16,135 breaks parameters<=16134"),
+        ("gflops<=1e-05", "gflops 3.23e-05 breaks gflops<=1e-05"),
+        ("model_mb>=1", "model_mb 0.0616 breaks model_mb>=1"),
+    ],
+)
+def test_a_break_names_the_value_and_the_bound(bound: str, message: str) -> None:
+    with pytest.raises(OutOfBounds) as broken:
+        look("latency_ms<=0.001", bound)
+    assert broken.value.message == message
+    assert list(broken.value.measured) == [bound.split("<")[0].split(">")[0]]
+
+
+def test_a_rough_latency_has_a_margin_of_two() -> None:
+    look("latency_ms<=2.1")
+    with pytest.raises(OutOfBounds, match="latency_ms 4.00 breaks latency_ms<=1.9"):
+        look("latency_ms<=1.9")
+
+
+def test_operations_of_a_convolution_are_counted_by_hand() -> None:
+    model = nn.Conv2d(1, 6, 5)
+    assert flops(model, torch.zeros(1, 1, 48, 48)) == 2 * 6 * 25 * 44 * 44
+
+
+def test_a_trial_that_breaks_a_bound_is_not_trained(
+    request_of: Callable[..., TrialRequest], registry: Registry
+) -> None:
+    told: list[Epoch] = []
+
+    def report(epoch: Epoch) -> Decision:
+        told.append(epoch)
+        return Decision.CONTINUE
+
+    request = request_of(where=(Constraint("parameters", "<=", 10),))
+    assert TrialRequest.from_json(json.loads(json.dumps(request.to_json()))) == request
+    outcome = run_trial(request, report, registry)
+    assert (outcome.reason, outcome.checkpoint, told) == (Reason.INFEASIBLE, None, [])
+    assert outcome.facts["measured"]["parameters"] > 10
