@@ -23,7 +23,10 @@ DOCUMENTS = sorted(
     ]
 )
 HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("register_"))
-HEAVY = ("torch", "torchvision", "optuna", "ray", "sqlalchemy", "alembic", "sklearn", "numpy", "timm", "PIL", "cv2")
+HEAVY = (
+    *("torch", "torchvision", "optuna", "ray", "sqlalchemy", "alembic", "sklearn", "numpy", "timm", "PIL", "cv2"),
+    "pandas",
+)
 
 
 def commands() -> list[str]:

@@ -15,6 +15,7 @@ from fersearch.evaluation.serving import Answer
 from fersearch.export.exporting import ExportedModel
 from fersearch.maintenance.doctor import Check
 from fersearch.maintenance.garbage import Garbage
+from fersearch.notebook import Trials
 from fersearch.report.chart import StudyChart, TrialChart
 from fersearch.report.comparison.screen import Grid, Line
 from fersearch.report.writer import Written
@@ -62,5 +63,6 @@ __all__ = [
     "Token",
     "TrialChart",
     "TrialView",
+    "Trials",
     "Written",
 ]

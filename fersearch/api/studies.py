@@ -6,17 +6,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from fersearch import formatting, notebook
 from fersearch.context import all_studies, notices, open_store
 from fersearch.home import artifacts_folder, log_folder, run_folder, states_url
+from fersearch.notebook import Trials
 from fersearch.report import sharing
 from fersearch.space import describe
 from fersearch.store import Store, StudyRow, StudySummary
 from fersearch.study import StudySpec, StudyState
 from fersearch.study_front import Front, front_of
-from fersearch.trial import EXCLUSIVE, Epoch, Trial
+from fersearch.trial import EXCLUSIVE, Epoch, Trial, TrialState
 
 if TYPE_CHECKING:
     import optuna
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,35 @@ class StudyView:
         """What each parameter is searched over, as a person writes it."""
         return {name: describe(dimension) for name, dimension in self.spec.space.dimensions.items()}
 
+    def to_frame(self) -> "pd.DataFrame":
+        """Return a pandas data frame of one row, so that studies can be put below each other."""
+        row = {
+            "study": self.name,
+            "model": self.spec.architecture,
+            "dataset": self.spec.dataset,
+            "state": self.state.value,
+            "created": self.created,
+            "objectives": " ".join(map(str, self.spec.objectives)),
+            "trials": self.spec.budget.trials,
+            **{state.value: self.counts.get(state.value, 0) for state in TrialState},
+            "seconds": self.seconds,
+        }
+        return notebook.frame([row], "study")
+
+    def _repr_html_(self) -> str:
+        told = {
+            "model": self.spec.architecture,
+            "dataset": self.spec.dataset,
+            "objectives": ", ".join(map(formatting.heading, self.spec.objectives)),
+            "state": self.state.value,
+            "trials": f"{formatting.counts(self.counts)} of {self.spec.budget.trials}",
+            "time used": formatting.brief(self.seconds),
+            "data": "\n".join(self.about_data),
+            "storage": self.storage,
+        }
+        named = notebook.facts({name: text for name, text in told.items() if text}, f"study {self.name}")
+        return named + notebook.table(("parameter", "searched"), self.space.items())
+
 
 @dataclass(frozen=True)
 class TrialView:
@@ -73,6 +105,22 @@ class TrialView:
         last = self.trial.attempts[-1] if self.trial.attempts else None
         return last.pid if last is not None and last.reason is None else None
 
+    def to_frame(self) -> "pd.DataFrame":
+        """Return a pandas data frame with a row for each epoch: `seconds`, `values_NAME` and others."""
+        return notebook.epoch_frame(self.history)
+
+    def _repr_html_(self) -> str:
+        one = self.trial
+        values = {name: formatting.measured(one.values, name) for name in one.values if not name.endswith("_std")}
+        told = {
+            "state": " ".join(filter(None, (one.state.value, one.reason))),
+            "epochs": str(one.epochs),
+            "parameters": formatting.settings(one.params),
+            "values": " ".join(f"{name}={value}" for name, value in values.items()),
+        }
+        named = notebook.facts({name: text for name, text in told.items() if text}, f"trial {one.number}")
+        return named + notebook.epoch_table(self.history)
+
 
 def list_studies(storage: str | None = None) -> list[StudySummary]:
     """Return every study with its counts by state, oldest first; none, and a note, where there is no database."""
@@ -91,10 +139,11 @@ def study_spec(name: str, storage: str | None = None) -> StudySpec:
         return store.study(name).spec
 
 
-def list_trials(name: str, storage: str | None = None) -> list[Trial]:
+def list_trials(name: str, storage: str | None = None) -> Trials:
     """Return the trials of a study by number, without their epochs."""
     with open_store(storage) as store:
-        return store.trials(store.study(name).id)
+        study = store.study(name)
+        return Trials(store.trials(study.id), study.spec.objectives)
 
 
 def show_trial(name: str, number: int, storage: str | None = None) -> TrialView:

@@ -172,8 +172,7 @@ def front(found: "Front") -> RenderableType:
         kept = f" that keeps {' and '.join(map(str, found.constraints))}" if found.constraints else ""
         return Group(
             Text(f"the front of {found.study} is empty: no complete trial{kept} is better than the baseline"),
-            *_baseline(found),
-            *_foreign(found),
+            *_notes(found),
         )
     tied, shown = formatting.ties(found.trials, found.objectives), formatting.varying(found.trials)
     alone = any(EXCLUSIVE in t.values for t in found.trials)
@@ -192,7 +191,7 @@ def front(found: "Front") -> RenderableType:
     title = f"Pareto front of {found.study}: {formatting.plural(len(found.trials), 'trial')}"
     note = f"{TIED} within {formatting.TIE:.0%} of another trial here: equal, as far as clocks and memory can tell"
     notes = [Text(note, style="dim")] if tied else []
-    return Group(_title(title), Listing(titles, rows), *notes, *_baseline(found), *_foreign(found))
+    return Group(_title(title), Listing(titles, rows), *notes, *_notes(found))
 
 
 def trial(view: "TrialView", objectives: Sequence[Objective]) -> RenderableType:
@@ -351,15 +350,8 @@ def _values(one: Trial, objectives: Sequence[Objective], tied: Iterable[tuple[in
     return cells
 
 
-def _baseline(found: "Front") -> list[Text]:
-    known = [o.metric for o in found.objectives if o.metric in found.baseline]
-    told = ", ".join(f"{metric} {formatting.number(found.baseline[metric])}" for metric in known)
-    return [Text(f"baseline, always the largest class: {told}", style="dim")] if told else []
-
-
-def _foreign(found: "Front") -> list[Text]:
-    told = f"{formatting.plural(found.foreign, 'complete trial')} saw earlier data and cannot be compared with these"
-    return [Text(told, style="dim")] if found.foreign else []
+def _notes(found: "Front") -> list[Text]:
+    return [Text(note, style="dim") for note in found.notes]
 
 
 def _histories(history: Sequence[Epoch], objectives: Sequence[Objective]) -> list[RenderableType]:

@@ -18,6 +18,7 @@ from fersearch.api.studies import StudyView, TrialView
 from fersearch.errors import UsageError
 from fersearch.evaluation.pulling import Pulled, preferred, require_checkpoint, write_pulled
 from fersearch.home import pulled_folder
+from fersearch.notebook import Trials
 from fersearch.run_options import RunOptions
 from fersearch.store import StudyRow, StudySummary
 from fersearch.study import Constraint, StudySpec
@@ -63,10 +64,11 @@ class RemoteVerbs:
         _refuse(storage)
         return StudySpec.from_json(self._service.get(study_path(name, "/spec")))
 
-    def list_trials(self, name: str, storage: str | None = None) -> list[Trial]:
+    def list_trials(self, name: str, storage: str | None = None) -> Trials:
         """Return the trials of a study by number."""
         _refuse(storage)
-        return [reading.trial(data) for data in self._service.pages(study_path(name, "/trials"))]
+        rows = self._service.pages(study_path(name, "/trials"))
+        return Trials(map(reading.trial, rows), self.study_spec(name).objectives)
 
     def show_trial(self, name: str, number: int, storage: str | None = None) -> TrialView:
         """Return one trial with its epochs."""
