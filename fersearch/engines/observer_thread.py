@@ -61,7 +61,9 @@ class ObserverThread:
         if self._thread.ident is not None:
             self._thread.join(seconds)
         if self._thread.is_alive():
-            self._notes.put(f"observer '{self._observer.name}' takes too long to end, and is left behind")
+            waiting = plural(max(0, self._events.qsize() - 1), "event")  # but for the None that ends the thread
+            told = f"takes too long: it is left behind, with {waiting} that it has not heard of"
+            self._notes.put(f"observer '{self._observer.name}' {told}")
         if self._dropped and not self._failed:
             told = f"was not told of {self._dropped} of {plural(self._total, 'event')}: it was too slow"
             self._notes.put(f"observer '{self._observer.name}' {told}")

@@ -182,7 +182,7 @@ def test_one_that_hangs_holds_nobody_up_and_what_it_misses_is_counted(monkeypatc
         freed.set()
     assert display.notes == [
         "observer 'listener' falls behind: it is not told everything",
-        "observer 'listener' takes too long to end, and is left behind",
+        "observer 'listener' takes too long: it is left behind, with 5 events that it has not heard of",
         "observer 'listener' was not told of 18 of 23 events: it was too slow",
     ]
 
