@@ -99,13 +99,20 @@ def find(given: Sequence[str] | None) -> list[Asked]:
         UsageError: a text is none of that form, or there is no such observer or option.
         FersearchError: an observer cannot work, as where its library is missing.
     """
-    texts = shlex.split(os.environ.get("FERSEARCH_OBSERVE", "")) if given is None else given
-    asked = [_read(text) for text in texts]
+    asked = [_read(text) for text in (_by_default() if given is None else given)]
     registry = components() if asked else None
     found: list[Asked] = [(registry.observer(name), options) for name, options in asked] if registry else []
     for observer, options in found:
         _check(observer, options)
     return found
+
+
+def _by_default() -> list[str]:
+    text = os.environ.get("FERSEARCH_OBSERVE", "")
+    try:
+        return shlex.split(text)
+    except ValueError:
+        raise UsageError(f"FERSEARCH_OBSERVE has a quote that is not closed: {text}", "close it") from None
 
 
 def _read(text: str) -> tuple[str, dict[str, str]]:

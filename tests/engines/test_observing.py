@@ -293,6 +293,9 @@ def test_options_are_read_with_their_signs(seen, monkeypatch):
     monkeypatch.setenv("FERSEARCH_OBSERVE", f"'seen:file={seen}/with blank' seen:file=b")
     assert [options["file"] for _, options in find(None)] == [f"{seen}/with blank", "b"]
     assert find(()) == []
+    monkeypatch.setenv("FERSEARCH_OBSERVE", "'seen:file=a")
+    with pytest.raises(UsageError, match="FERSEARCH_OBSERVE has a quote that is not closed"):
+        find(None)
 
 
 def test_a_trial_that_waits_again_is_told_of_as_such():
