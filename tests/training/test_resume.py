@@ -31,5 +31,5 @@ def test_the_average_memory_counts_every_look_once_also_after_a_resume(
     memory.total, memory.looks = 300, 6
     resumed.add(3, Clock(CPU), memory)
     model = Cnn().build(base, loaded.task).eval()
-    assert progress.evaluation(judged, loaded.task, model, lambda: 0.001).mean_memory_bytes == 150
-    assert resumed.evaluation(judged, loaded.task, model, lambda: 0.001).mean_memory_bytes == 100
+    assert progress.evaluation(judged, loaded.task, model, lambda: 0.001, lambda: 1).mean_memory_bytes == 150
+    assert resumed.evaluation(judged, loaded.task, model, lambda: 0.001, lambda: 1).mean_memory_bytes == 100
