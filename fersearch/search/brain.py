@@ -16,6 +16,7 @@ from fersearch.search.history import History, reached
 from fersearch.search.pruner import Verdict
 from fersearch.search.retries import PATIENCE, is_reported, next_state, suspected, times_disk_failed
 from fersearch.search.samplers import make_pruner, make_sampler
+from fersearch.space import Params
 from fersearch.study import StudySpec
 from fersearch.trial import Attempt, Decision, Epoch, Lost, Outcome, Reason, Trial, TrialState, of_data
 
@@ -127,6 +128,19 @@ class Search:
         trial = replace(trial, state=TrialState.RUNNING, attempts=(*trial.attempts, attempt))
         self._keep(trial)
         self._writer.start_attempt(trial.number, attempt)
+        return trial
+
+    def enqueue(self, params: Params) -> Trial | None:
+        """Add a configuration of the space as a waiting trial, to run before any that is drawn; None if it was tried.
+
+        The caller makes sure that it lies in the space.
+        """
+        if any(trial.params == params for trial in self._trials.values()):
+            return None
+        trial = Trial(self._next, dict(params), space=self._space, data_digest=self._data_digest)
+        self._sampler.add(trial)
+        self._writer.add_trial(trial)
+        self._keep(trial)
         return trial
 
     def started(self, number: int, pid: int, log: str) -> None:

@@ -71,6 +71,10 @@ class OptunaSampler:
             self._study.tell(trial, state=OptunaState.FAIL)
         return self._leftover(number, before)
 
+    def add(self, trial: Trial) -> None:
+        """Take in a trial that another proposed, which has not ended."""
+        self._restore(trial, lambda _: None)
+
     def tell(self, number: int, values: Sequence[float] | None, excesses: Mapping[str, float] = {}) -> None:
         """Report the result of a proposed trial: its objectives' values, or None for a failure.
 

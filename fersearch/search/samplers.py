@@ -47,6 +47,10 @@ class Grid:
         self.exhausted = True
         return None
 
+    def add(self, trial: Trial) -> None:
+        """Take in a configuration that another proposed."""
+        self._proposed.add(frozenset(trial.params.items()))
+
     def tell(self, _number: int, _values: Sequence[float] | None, _excesses: Mapping[str, float] = {}) -> None:
         """Ignore the result: a grid does not adapt."""
 
@@ -84,6 +88,10 @@ class Sampler(Protocol):
 
     def ask(self, number: int, /) -> tuple[dict[str, Value], dict[str, Any]] | None:
         """Return parameters for a new trial with the sampler state to store; None if there are no others."""
+        ...
+
+    def add(self, trial: Trial, /) -> None:
+        """Take in a trial that another proposed, which has not ended."""
         ...
 
     def tell(self, number: int, values: Sequence[float] | None, excesses: Mapping[str, float], /) -> None:
