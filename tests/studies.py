@@ -20,6 +20,7 @@ def create(name: str, **options: Any) -> str:
         "dataset_options": SIZES,
         "settings": SETTINGS,
         "keep": "all",
+        "memory_format": "contiguous",
     }
     return api.create_study("cnn", "faces", name=name, **{**given, **options}).name
 

@@ -10,6 +10,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from multiprocessing.connection import Connection
 from typing import Any
@@ -76,6 +77,13 @@ class Reporter:
         decision = Decision(word["decision"])
         return Decision.INTERRUPT if self.preempted and decision is Decision.CONTINUE else decision
 
+    def settle(self, told: Mapping[str, Any]) -> str:
+        """Report what a rehearsal found, or what it found before, and wait for the format that is decided on."""
+        send(self.connection, {"rehearsed": dict(told)})
+        while "format" not in (word := self._receive()):
+            pass
+        return str(word["format"])
+
     def note(self, text: str) -> None:
         """Send a notice for the user."""
         send(self.connection, {"note": text})
@@ -101,7 +109,14 @@ def main(fd: int) -> None:
             send(connection, {"probed": measure(request, message["probe"])})
             return
         reporter.finish(
-            run_trial(request, reporter.report, pulse=reporter.pulse, say=reporter.note, saved=reporter.saved)
+            run_trial(
+                request,
+                reporter.report,
+                pulse=reporter.pulse,
+                say=reporter.note,
+                saved=reporter.saved,
+                settle=reporter.settle,
+            )
         )
     except DriverGone:
         os._exit(1)

@@ -17,6 +17,7 @@ from fersearch.data.prepared import Prepared
 from fersearch.data_findings import check_taught, findings
 from fersearch.engines import devices
 from fersearch.engines.backends import Backend
+from fersearch.engines.formats import Formats
 from fersearch.engines.local import LocalEngine
 from fersearch.engines.outages import Outages, stopped
 from fersearch.engines.placement import FixedPlacement, Placement
@@ -178,12 +179,14 @@ class Driver:
             digest,
             self.observer.note,
         )
+        self._formats = Formats(trials, self.observer.note)
+        settle = partial(self._formats.settle, search)
         ended = [trial for trial in trials if trial.state.ended]
         at_once = len(self.backend.slots if self.backend.only is None else self.backend.only)
         self.observer.begin(self.study, self.study.spec.budget.trials, ended, at_once, self._rounds)
         if in_process:
             slot = self.backend.slots[0]
-            trial = run_in_process(search, slot, self._request, self.observer, self.stop, self._look)
+            trial = run_in_process(search, slot, self._request, self.observer, self.stop, self._look, settle)
             if trial is not None and trial.state.ended:
                 self._forget(trial)
             self._note_time()
@@ -204,6 +207,7 @@ class Driver:
             forget=self._forget,
             log=self._log,
             watch=self._watch,
+            settle=settle,
         ).run()
         self._note_time()
         self.over = search.done
@@ -212,7 +216,7 @@ class Driver:
 
     def _request(self, trial: Trial, slot: devices.Slot) -> TrialRequest:
         assert self._prepared is not None  # nothing is asked for before it is there
-        return request_for(self.study, trial, self._prepared, slot, self.artifacts)
+        return request_for(self.study, trial, self._prepared, slot, self.artifacts, self._formats.known)
 
     def _log(self, trial: Trial) -> Path:
         return log_folder(self.study.uid) / f"{trial.number}-{len(trial.attempts)}.log"

@@ -4,7 +4,7 @@ import gc
 import math
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
@@ -45,7 +45,8 @@ class LocalEngine:
     """Run trials until the search has no more, the time is up, or a stop is requested.
 
     `request` makes a trial's request for a slot; `forget` is called with each trial that will
-    never run again, to clear what it left. A trial for which `slots` or a full disk have no room
+    never run again, to clear what it left; `settle` with a trial's number and what it tells of its
+    memory format, and returns which one it is to use. A trial for which `slots` or a full disk have no room
     yet is held until they have, and the brain is not asked for another. Trials that are to save
     where they are and leave have `grace` seconds for it.
     """
@@ -64,6 +65,7 @@ class LocalEngine:
         forget: Callable[[Trial], None] = lambda _: None,
         log: Callable[[Trial], Path],
         watch: Callable[[], None] = lambda: None,
+        settle: Callable[[int, Mapping[str, Any]], str] = lambda _, told: str(told["memory_format"]),
     ) -> None:
         self.search = search
         self.pool = pool
@@ -73,6 +75,7 @@ class LocalEngine:
         self._forget = forget
         self._log = log
         self._watch = watch
+        self._settle = settle
         self._placement = FixedPlacement(slots) if isinstance(slots, Sequence) else slots
         self._contention = Contention()
         self._shortage = Shortage(observer.note)
@@ -173,6 +176,8 @@ class LocalEngine:
             self.observer.epoch(running.trial, epoch, decision)
         elif "saved" in message:
             self.search.saved(running.trial.number)
+        elif "rehearsed" in message:
+            running.process.send({"format": self._settle(running.trial.number, message["rehearsed"])})
         elif "outcome" in message:
             outcome = message["outcome"]
             self._end(running, Outcome(**{**outcome, "reason": Reason(outcome["reason"])}))

@@ -1,11 +1,13 @@
 """The request to a trial process, and the removal of files that its trial no longer needs."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from fersearch.artifacts import Artifacts
 from fersearch.data.prepared import Prepared
 from fersearch.engines.devices import Slot
+from fersearch.engines.formats import memory_format
 from fersearch.errors import FersearchError
 from fersearch.home import run_folder, states_url
 from fersearch.locks import remove_unlocked
@@ -16,8 +18,18 @@ from fersearch.training.request import TrialRequest
 from fersearch.trial import Trial
 
 
-def request_for(study: StudyRow, trial: Trial, prepared: Prepared, slot: Slot, artifacts: Path | str) -> TrialRequest:
-    """Return the request for a trial's next attempt in a slot; its checkpoint goes to `artifacts`."""
+def request_for(
+    study: StudyRow,
+    trial: Trial,
+    prepared: Prepared,
+    slot: Slot,
+    artifacts: Path | str,
+    formats: Mapping[str, str] | None = None,
+) -> TrialRequest:
+    """Return the request for a trial's next attempt in a slot; its checkpoint goes to `artifacts`.
+
+    `formats` are the memory formats that the study has decided on so far.
+    """
     spec = study.spec
     return TrialRequest(
         study_uid=study.uid,
@@ -37,6 +49,7 @@ def request_for(study: StudyRow, trial: Trial, prepared: Prepared, slot: Slot, a
         weights=spec.weights,
         precision=spec.precision,
         memory_format=memory_format(trial) or spec.memory_format,
+        formats=dict(formats or {}) if spec.memory_format == "auto" else {},
         latency_on=spec.latency_on,
         where=spec.where,
         device=slot.device,
@@ -52,12 +65,6 @@ def request_for(study: StudyRow, trial: Trial, prepared: Prepared, slot: Slot, a
         data_digest=trial.data_digest,
         prepared_digest=prepared.digest,
     )
-
-
-def memory_format(trial: Trial) -> str | None:
-    """Return the memory format that a trial was trained in so far; None if none is recorded."""
-    known = [attempt.facts["memory_format"] for attempt in trial.attempts if "memory_format" in attempt.facts]
-    return str(known[-1]) if known else None
 
 
 def forget(folder: Path, url: str) -> None:

@@ -3,10 +3,12 @@
 import signal
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from fersearch.artifacts import Artifacts
 from fersearch.engines.devices import Slot
@@ -64,6 +66,8 @@ class SingleTrial:
                 self.report(epoch)
                 decision = Decision.STOP if epoch.number == self.last else Decision.CONTINUE
                 process.send({"decision": decision})
+            elif "rehearsed" in message:
+                process.send({"format": message["rehearsed"]["memory_format"]})
             elif "outcome" in message:
                 outcome = message["outcome"]
                 return Outcome(**{**outcome, "reason": Reason(outcome["reason"])})
@@ -85,10 +89,12 @@ def run_in_process(
     observer: Observer,
     stop: Stop,
     watch: Callable[[], None] = lambda: None,
+    settle: Callable[[int, Mapping[str, Any]], str] = lambda _, told: str(told["memory_format"]),
 ) -> Trial | None:
     """Run one trial in this process, for a debugger; return it, or None if there is none to run.
 
-    `watch` is called between any two steps; once `stop` is asked for, the trial saves where it is and leaves.
+    `watch` is called between any two steps; once `stop` is asked for, the trial saves where it is and leaves. `settle`
+    returns the memory format for a trial that tells what it found.
     """
     from fersearch.training.attempt import run_trial
 
@@ -114,6 +120,7 @@ def run_in_process(
             pulse=pulse,
             say=lambda text: observer.note(f"trial {trial.number}: {text}"),
             saved=lambda: search.saved(trial.number),
+            settle=partial(settle, trial.number),
         )
     except KeyboardInterrupt:
         outcome = Outcome(Reason.INTERRUPTED, "stopped by Ctrl-C")

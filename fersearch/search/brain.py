@@ -152,10 +152,14 @@ class Search:
 
     def saved(self, number: int) -> None:
         """Record that a trial's attempt has saved a state to resume from."""
+        self.learned(number, {"saved": True})
+
+    def learned(self, number: int, facts: Mapping[str, Any]) -> None:
+        """Record facts of a trial's attempt while it runs, unless they are known."""
         trial = self._trials[number]
-        if trial.state is not TrialState.RUNNING or trial.attempts[-1].facts.get("saved"):
+        if trial.state is not TrialState.RUNNING or facts.items() <= trial.attempts[-1].facts.items():
             return
-        attempt = replace(trial.attempts[-1], facts={**trial.attempts[-1].facts, "saved": True})
+        attempt = replace(trial.attempts[-1], facts={**trial.attempts[-1].facts, **facts})
         self._keep(replace(trial, attempts=(*trial.attempts[:-1], attempt)))
         self._writer.start_attempt(number, attempt)
 

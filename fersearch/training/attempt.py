@@ -26,10 +26,11 @@ from fersearch.training.freezing import freeze
 from fersearch.training.loop import train
 from fersearch.training.measure import PeakMemory, device_name
 from fersearch.training.memory import taken_facts
-from fersearch.training.memory_format import MemoryFormat, resolve_format
+from fersearch.training.memory_format import MemoryFormat
 from fersearch.training.model import build, open_data, prepare_torch
 from fersearch.training.numerics import Diverged, Precision, first_line, is_out_of_memory, resolve, told
 from fersearch.training.preemption import Preempted, Pulse, unwatched
+from fersearch.training.rehearsal import Settle, settled_format
 from fersearch.training.request import TrialRequest
 from fersearch.training.rounds import Epochs, Round, Rounds, seed_of
 from fersearch.training.scratch import held
@@ -49,6 +50,7 @@ def run_trial(
     pulse: Pulse = unwatched,
     say: Callable[[str], None] = lambda _: None,
     saved: Callable[[], None] = lambda: None,
+    settle: Settle = lambda told: str(told["memory_format"]),
 ) -> Outcome:
     """Build, train, keep: one attempt of a trial in this process.
 
@@ -56,8 +58,9 @@ def run_trial(
     both only before the last epoch. `pulse` is called between steps; when it says to leave, the state is saved
     there, or what was saved before is left as it is. A `registry` that is loaded already saves loading it. `say` is
     told, once, why the trial cannot go on from what an earlier attempt kept; `saved` that a new state was kept.
+    `settle` gets what a rehearsal found, or only shape and format where these were known; returns the format to use.
     """
-    run = _Run(request, report, pulse, say, saved)
+    run = _Run(request, report, pulse, say, saved, settle)
     try:
         with held(request, pulse, run.tell, run.give_up) as run.request:
             outcome = run.outcome(registry or registries.load(request.plugins))
@@ -79,6 +82,7 @@ class _Run:
     pulse: Pulse = unwatched
     say: Callable[[str], None] = lambda _: None
     saved: Callable[[], None] = lambda: None
+    settle: Settle = lambda told: str(told["memory_format"])
     told: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
     facts: dict[str, Any] = field(default_factory=dict)
@@ -94,15 +98,17 @@ class _Run:
         """Train to the end, or to where the brain stops it."""
         request = self.request
         device = prepare_torch(request.device, request.threads)
-        precision, self.memory_format = resolve(request.precision, device), resolve_format(request.memory_format)
+        precision = resolve(request.precision, device)
         self.facts |= {"device": request.device, "device_name": device_name(device), "precision": precision}
-        self.facts["memory_format"] = self.memory_format
         self.facts |= {"torch": str(torch.__version__), "threads": torch.get_num_threads()}
         self.mirror = Mirror(request.states, Path(request.scratch))
         if request.resume:
             self.mirror.fetch()
         loaded = open_data(request, registry)
         self.stamp = stamp_of(request, loaded.digest)
+        architecture = registry.architecture(request.architecture)
+        self.memory_format = settled_format(request, architecture, loaded, device, precision, self.settle, self.pulse)
+        self.facts["memory_format"] = self.memory_format
         self.rounds = self.anew(loaded.rounds)
         try:
             reason = self.go_on(lambda: self.epochs(registry, device, precision))

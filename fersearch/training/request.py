@@ -22,6 +22,7 @@ class TrialRequest:
     two such states. `recorded` epochs of the trial are known to whoever asks. `micro_batches` is in
     how many parts each batch is learnt from, or more where those lack memory too; 1 for whole batches.
     `states` is a URL at which the states of `scratch` are kept too, for another node to go on from; empty for none.
+    `formats` has the memory formats that the study has decided on for `auto`, by the shape of trials.
     A model that breaks a bound of `where` is not trained. `keep_pruned` makes a checkpoint also of a trial that is
     stopped early.
 
@@ -49,6 +50,7 @@ class TrialRequest:
     weights: str | None = None
     precision: str = "auto"
     memory_format: str = "contiguous"
+    formats: Mapping[str, str] = field(default_factory=dict)
     latency_on: str = "torch"
     where: Sequence[Constraint] = field(default_factory=tuple)
     device: str = "cpu"

@@ -177,7 +177,7 @@ class Trainer:
         """Change the weights by a batch; return (2) the sum of its images' losses, and how many were right."""
         self.optimizer.zero_grad(set_to_none=True)
         if self.micro_batches == 1:
-            loss, called = self._gradients(images, targets)
+            loss, called = self.gradients(images, targets)
         else:
             loss, called = self._in_micro_batches(images, targets)
         self._update()
@@ -200,10 +200,10 @@ class Trainer:
         sums = torch.zeros(2, device=images.device)
         for cut in slices(len(images), self.micro_batch_size):
             share = self.weight_of(targets[cut]) / whole
-            sums += torch.stack(self._gradients(images[cut], targets[cut], share))
+            sums += torch.stack(self.gradients(images[cut], targets[cut], share))
         return sums[0], sums[1]
 
-    def _gradients(self, images: Tensor, targets: Tensor, share: Tensor | float | None = None) -> tuple[Tensor, Tensor]:
+    def gradients(self, images: Tensor, targets: Tensor, share: Tensor | float | None = None) -> tuple[Tensor, Tensor]:
         """Add the gradients of some images' mean loss, times `share`; return it and how many are right."""
         with autocast(self.precision, images.device):
             logits = self.train_module(images)

@@ -59,6 +59,14 @@ def test_saved_states_are_told_and_never_block(driver, reporter):
     assert driver.poll()
 
 
+def test_what_a_rehearsal_found_is_told_and_the_decision_awaited(driver, reporter):
+    for word in ({"leave": True}, {"format": "channels_last"}):
+        send(driver, word)
+    assert reporter.settle({"shape": "a", "memory_format": "contiguous"}) == "channels_last"
+    assert receive(driver) == {"rehearsed": {"shape": "a", "memory_format": "contiguous"}}
+    assert reporter.preempted
+
+
 def test_the_drivers_word_and_sigterm_say_to_leave(driver, reporter, monkeypatch):
     monkeypatch.setattr(child, "BEAT", 0.0)
     assert not reporter.pulse()

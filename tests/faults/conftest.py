@@ -130,6 +130,7 @@ class Home:
                 sampler="random",
                 pruner="none",
                 objectives=("f1_macro", "parameters"),
+                memory_format="contiguous",
                 settings={**SETTINGS, **settings},
                 dataset_options=dict.fromkeys(("train", "valid", "test"), "128"),
                 plugins=sorted((self.folder / "plugins").glob("*.py")),

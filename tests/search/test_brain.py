@@ -88,6 +88,18 @@ def test_an_epoch_or_a_state_since_the_attempt_began_is_progress() -> None:
     assert states == ["waiting", "waiting", "failed"]
 
 
+def test_what_is_learned_of_a_running_attempt_is_written_at_once_and_stays_with_it() -> None:
+    rows = Rows()
+    search = make_search(make_spec(), rows)
+    search.ask()
+    search.learned(0, {"memory_format": "channels_last", "rehearsal": {"gain": 1.2}})
+    assert rows.attempts[0, 1].facts == {"memory_format": "channels_last", "rehearsal": {"gain": 1.2}}
+    trial = search.finish(0, Outcome(Reason.KILLED), 1.0)
+    assert trial.attempts[0].facts["memory_format"] == "channels_last"
+    search.learned(0, {"memory_format": "contiguous"})
+    assert rows.attempts[0, 1].facts["memory_format"] == "channels_last"
+
+
 def test_a_saved_state_is_kept_with_the_attempt_at_once_and_once() -> None:
     rows = Rows()
     search = make_search(make_spec(), rows)

@@ -1,0 +1,252 @@
+"""Which memory format suits a network on a device: a few steps in each, before it is trained.
+
+The steps are forward and backward passes of a model that is thrown away, so that neither the weights nor the draws of
+the training depend on them. The two formats take turns, and the shortest step of each counts: other work on the
+machine only ever makes a step longer.
+"""
+
+import contextlib
+import gc
+import hashlib
+import json
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fersearch.components import Architecture, Task, trained_task
+from fersearch.data.arrays import Loaded
+from fersearch.recipe import OPTIMISATION, REGULARISATION
+from fersearch.training.batches import Pixels
+from fersearch.training.freezing import freeze
+from fersearch.training.measure import Clock, device_name
+from fersearch.training.memory_format import MemoryFormat, arrange, arranged, resolve_format
+from fersearch.training.model import build
+from fersearch.training.numerics import Precision, autocast, check_finite, derive, first_line, is_out_of_memory
+from fersearch.training.preemption import Preempted, Pulse, unwatched
+from fersearch.training.request import TrialRequest
+from fersearch.training.trainer import Trainer
+
+Settle = Callable[[Mapping[str, Any]], str]
+"""Tells what a rehearsal found, and returns the memory format that the study decided on for its shape."""
+
+WORTH = 1.03
+"""How much faster channels_last must be."""
+LIMIT = 2.3  # seconds after which no further step begins
+ENOUGH = 0.2  # seconds of timed steps that settle it, after LEAST turns
+LEAST, MOST = 3, 12  # turns
+FEW = 2  # images of the first steps: batch normalisation cannot learn from one
+STEPS = 6  # at the size that is rehearsed, in the time that is left: one to warm up and two timed in each format
+TOLERANCE: dict[Precision, float] = {"float32": 0.02, "bf16": 0.2}  # of the largest logit
+REHEARSED = ("cpu", "cuda")  # device types; others stay contiguous
+INDIFFERENT = {*OPTIMISATION, *REGULARISATION, "target"} - {"batch_size", "crop"}
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a rehearsal found: how much faster channels_last is, None where that was not measured, and why not."""
+
+    gain: float | None
+    seconds: float
+    trouble: str = ""
+
+    @property
+    def memory_format(self) -> MemoryFormat:
+        """The format that it speaks for."""
+        return "channels_last" if self.gain is not None and self.gain >= WORTH else "contiguous"
+
+    def told(self, shape: str) -> dict[str, Any]:
+        """Return it as plain data."""
+        gain = None if self.gain is None else round(self.gain, 3)
+        told = {"shape": shape, "gain": gain, "seconds": round(self.seconds, 2), "memory_format": self.memory_format}
+        return {**told, "trouble": self.trouble} if self.trouble else told
+
+
+def settled_format(
+    request: TrialRequest,
+    architecture: Architecture,
+    loaded: Loaded,
+    device: torch.device,
+    precision: Precision,
+    settle: Settle,
+    pulse: Pulse = unwatched,
+) -> MemoryFormat:
+    """Return the memory format of a trial: as asked, as decided before for its shape, or as a rehearsal finds now.
+
+    Raises:
+        FersearchError: the network cannot be built, or fails on images in the contiguous format.
+        Preempted: `pulse`, called between steps, says to leave.
+    """
+    if request.memory_format != "auto" or device.type not in REHEARSED:
+        return resolve_format(request.memory_format)
+    shape = shape_of(request, loaded.task, device, precision)
+    if shape in request.formats:
+        known = request.formats[shape]
+        settle({"shape": shape, "memory_format": known})
+        return resolve_format(known)
+    found = rehearse(request, architecture, loaded, device, precision, pulse)
+    return resolve_format(settle(found.told(shape))) if found else "contiguous"
+
+
+def shape_of(request: TrialRequest, task: Task, device: torch.device, precision: Precision) -> str:
+    """Return the digest of what decides the speed of a trial's steps: trials with equal ones share a rehearsal."""
+    network = {name: value for name, value in request.params.items() if name not in INDIFFERENT}
+    seen = trained_task(task, request.params)
+    images = [seen.channels, seen.image_size, seen.num_classes, request.micro_batches]
+    where = [precision, torch.get_num_threads(), device.type, device_name(device)]
+    text = json.dumps([request.architecture, network, images, where], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def rehearse(
+    request: TrialRequest,
+    architecture: Architecture,
+    loaded: Loaded,
+    device: torch.device,
+    precision: Precision,
+    pulse: Pulse = unwatched,
+) -> Rehearsal | None:
+    """Take a few steps of a trial in both formats; None where they fail in the contiguous one too.
+
+    Raises:
+        FersearchError: the network cannot be built, or fails on images in the contiguous format.
+        Preempted: `pulse` says to leave.
+    """
+    started = time.perf_counter()
+    pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, device)
+    model = build(architecture, replace(request, weights=None), loaded, pixels)
+    fixed = freeze(architecture, model, request.params)
+    trainer = Trainer.of(model, loaded, request.params, pixels, request.objective, precision)
+    trainer.micro_batches = min(request.micro_batches, max(1, trainer.batches.batch_size))
+    alive = weakref.ref(model)
+    stage = _Stage(trainer, fixed, pulse, time.perf_counter() + LIMIT, derive(request.seed, "batches", 1))
+    try:
+        trouble = stage.trouble()
+        gain = None if trouble else stage.gain()
+    except Preempted:
+        raise
+    except Exception:  # what the contiguous format fails by is for the training to tell
+        return None
+    finally:
+        del model, trainer, stage, pixels
+        _forget(device, alive)
+    return Rehearsal(gain, time.perf_counter() - started, trouble)
+
+
+@dataclass
+class _Stage:
+    """A trainer whose model changes between the formats, on the first batch of a trial."""
+
+    trainer: Trainer
+    fixed: Sequence[nn.Module]
+    pulse: Pulse
+    deadline: float
+    seed: int
+    times: dict[MemoryFormat, list[float]] = field(default_factory=lambda: {"contiguous": [], "channels_last": []})
+
+    def __post_init__(self) -> None:
+        images, targets = next(iter(self.trainer.batches.epoch(self.seed)))
+        self.images, self.targets = (each[: self.trainer.micro_batch_size] for each in (images, targets))
+
+    def trouble(self) -> str:
+        """Return why the network cannot be trained in channels_last; empty where it can.
+
+        Raises:
+            Exception: it cannot be trained in the contiguous format either.
+        """
+        expected = self._logits("contiguous")
+        check_finite(expected, "the output")
+        if trouble := self._compared(expected):
+            check_finite(self._step("contiguous", FEW), "the loss")
+        return trouble
+
+    def _compared(self, expected: Tensor) -> str:
+        """Return what is wrong in channels_last, where the logits are to be the `expected` ones."""
+        try:
+            found = self._logits("channels_last")
+            loss = self._step("channels_last", FEW)
+        except Preempted:
+            raise
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            return f"it fails: {type(error).__name__}: {first_line(error)}"
+        if not (bool(torch.isfinite(found).all()) and bool(torch.isfinite(loss))):
+            return "its output is not finite"
+        apart = float((found - expected).abs().max())
+        most = TOLERANCE[self.trainer.precision] * max(float(expected.abs().max()), 1e-3)
+        return "" if apart <= most else f"its outputs differ by up to {apart:.2g}"
+
+    def gain(self) -> float | None:
+        """Return how much faster channels_last is; None where that takes too long to find out."""
+        images = self._affordable()
+        if images < min(FEW, len(self.images)):
+            return None
+        for memory_format in self.times:
+            self._step(memory_format, images)
+        for turn in range(MOST):
+            order = list(self.times) if turn % 2 else list(reversed(self.times))
+            for memory_format in order:
+                self.times[memory_format].append(self._timed(memory_format, images))
+            spent = sum(map(sum, self.times.values()))
+            if (turn + 1 >= LEAST and spent >= ENOUGH) or self._left() < 2 * spent / (turn + 1):
+                break
+        contiguous, last = (min(times) for times in self.times.values())
+        return contiguous / last
+
+    def _affordable(self) -> int:
+        """Return how many images a step may have so that `STEPS` of them take the time that is left."""
+        each = self._timed("contiguous", FEW) / min(FEW, len(self.images))
+        return min(len(self.images), int(self._left() / (STEPS * max(each, 1e-9))))
+
+    def _left(self) -> float:
+        return self.deadline - time.perf_counter()
+
+    def _timed(self, memory_format: MemoryFormat, count: int) -> float:
+        """Return the seconds of a step; of one thread of the CPU its own, without those of other processes."""
+        self._arrange(memory_format)
+        clock = Clock(self.trainer.device)
+        images, targets = arranged(self.images[:count], memory_format), self.targets[:count]
+        with clock.running():
+            self.trainer.gradients(images, targets)
+        self._ended()
+        alone = self.trainer.device.type == "cpu" and torch.get_num_threads() == 1
+        return clock.cpu_seconds if alone else clock.seconds
+
+    def _step(self, memory_format: MemoryFormat, count: int) -> Tensor:
+        """Take a step; return its loss."""
+        self._arrange(memory_format)
+        loss, _ = self.trainer.gradients(arranged(self.images[:count], memory_format), self.targets[:count])
+        self._ended()
+        return loss
+
+    def _logits(self, memory_format: MemoryFormat) -> Tensor:
+        """Return the logits of a few images in evaluation mode."""
+        model = arrange(self.trainer.model, memory_format).eval()
+        with torch.inference_mode(), autocast(self.trainer.precision, self.images.device):
+            logits: Tensor = model(arranged(self.images[:FEW], memory_format))
+        return logits.float()
+
+    def _arrange(self, memory_format: MemoryFormat) -> None:
+        arrange(self.trainer.model, memory_format)
+        self.trainer.train_mode(self.fixed)
+
+    def _ended(self) -> None:
+        """Forget the gradients, which are of the format of the step; leave if that is asked for."""
+        self.trainer.optimizer.zero_grad(set_to_none=True)
+        if self.pulse():
+            raise Preempted
+
+
+def _forget(device: torch.device, model: weakref.ref[nn.Module]) -> None:
+    """Give back what the rehearsal took, so that the memory of the training is its own."""
+    if model() is not None:  # a collection touches all that the process shares with its fork server
+        gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        with contextlib.suppress(RuntimeError):
+            torch.cuda.reset_peak_memory_stats(device)
