@@ -5,12 +5,21 @@ study which goes on decides the same.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
-from fersearch.search.brain import Search
+from fersearch.study import StudySpec
 from fersearch.trial import Trial
 
 FACT, REHEARSAL = "memory_format", "rehearsal"
+
+
+class Search(Protocol):
+    """What is asked of the study's search."""
+
+    spec: StudySpec
+
+    def learned(self, number: int, facts: Mapping[str, Any]) -> None:
+        """Record facts of a trial's attempt while it runs."""
 
 
 class Formats:
