@@ -107,7 +107,10 @@ class _Run:
         loaded = open_data(request, registry)
         self.stamp = stamp_of(request, loaded.digest)
         architecture = registry.architecture(request.architecture)
-        self.memory_format = settled_format(request, architecture, loaded, device, precision, self.settle, self.pulse)
+        check = self.bounds(registry, loaded.task)
+        self.memory_format = settled_format(
+            request, architecture, loaded, device, precision, self.settle, self.pulse, check
+        )
         self.facts["memory_format"] = self.memory_format
         self.rounds = self.anew(loaded.rounds)
         try:
@@ -193,7 +196,8 @@ class _Run:
         memory = self.memory = PeakMemory(device)
         architecture = registry.architecture(request.architecture)
         model = build(architecture, request, loaded, pixels)
-        self.check_bounds(round, registry, model, loaded.task, pixels)
+        if not round.before and not round.progress.epoch:
+            self.bounds(registry, loaded.task)(model, pixels)
         context = TrainingContext(
             device=device,
             metrics=registry.metrics,
@@ -218,11 +222,10 @@ class _Run:
         )
         return train(model, loaded, request.params, context)
 
-    def check_bounds(self, round: Round, registry: Registry, model: nn.Module, task: Task, pixels: Pixels) -> None:
-        """Raise OutOfBounds if the model breaks a bound of the study, before its first step."""
-        if self.request.where and not round.before and not round.progress.epoch:
-            latency = self.own_latency().get("latency", torch_latency)
-            check_bounds(self.request.where, registry.metrics, model, task, pixels, latency)
+    def bounds(self, registry: Registry, task: Task) -> Callable[[nn.Module, Pixels], None]:
+        """Return what raises OutOfBounds if a model breaks a bound of the study, before its first step."""
+        where, latency = self.request.where, self.own_latency().get("latency", torch_latency)
+        return lambda model, pixels: check_bounds(where, registry.metrics, model, task, pixels, latency)
 
     def own_latency(self) -> dict[str, Any]:
         """Return how the time of one image is measured, where it is not the model's in torch."""

@@ -34,6 +34,8 @@ from fersearch.training.trainer import Trainer
 Settle = Callable[[Mapping[str, Any]], str]
 """Tells what a rehearsal found, and returns the memory format that the study decided on for its shape."""
 
+Check = Callable[[nn.Module, Pixels], None]
+"""Raises an error for a model that is not to be trained at all."""
 WORTH = 1.03
 """How much faster channels_last must be."""
 LIMIT = 2.3  # seconds after which no further step begins
@@ -74,8 +76,11 @@ def settled_format(
     precision: Precision,
     settle: Settle,
     pulse: Pulse = unwatched,
+    check: Check = lambda *_: None,
 ) -> MemoryFormat:
     """Return the memory format of a trial: as asked, as decided before for its shape, or as a rehearsal finds now.
+
+    A model that is rehearsed is shown to `check` before its first step.
 
     Raises:
         FersearchError: the network cannot be built, or fails on images in the contiguous format.
@@ -88,7 +93,7 @@ def settled_format(
         known = request.formats[shape]
         settle({"shape": shape, "memory_format": known})
         return resolve_format(known)
-    found = rehearse(request, architecture, loaded, device, precision, pulse)
+    found = rehearse(request, architecture, loaded, device, precision, pulse, check)
     return resolve_format(settle(found.told(shape))) if found else "contiguous"
 
 
@@ -109,6 +114,7 @@ def rehearse(
     device: torch.device,
     precision: Precision,
     pulse: Pulse = unwatched,
+    check: Check = lambda *_: None,
 ) -> Rehearsal | None:
     """Take a few steps of a trial in both formats; None where they fail in the contiguous one too.
 
@@ -119,6 +125,7 @@ def rehearse(
     started = time.perf_counter()
     pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, device)
     model = build(architecture, replace(request, weights=None), loaded, pixels)
+    check(model, pixels)
     fixed = freeze(architecture, model, request.params)
     trainer = Trainer.of(model, loaded, request.params, pixels, request.objective, precision)
     trainer.micro_batches = min(request.micro_batches, max(1, trainer.batches.batch_size))

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 import torch
 from fersearch_architectures.cnn import Cnn
+from fersearch_metrics.measured import Parameters
 from torch import Tensor, nn
 
 from fersearch.components import Task
 from fersearch.data.arrays import Loaded
 from fersearch.registry import Registry
 from fersearch.space import Params
+from fersearch.study import Constraint
 from fersearch.training import rehearsal
 from fersearch.training.attempt import run_trial
 from fersearch.training.memory_format import format_of
@@ -213,6 +215,16 @@ def test_a_trial_that_is_to_leave_leaves_its_rehearsal_and_tells_nothing(
     outcome, epochs, told = trained(auto, registry, pulse=lambda: True)
     assert (outcome.reason, epochs, told) == (Reason.INTERRUPTED, [], [])
     assert outcome.message == "stopped before it began"
+
+
+def test_a_model_that_breaks_a_bound_is_not_rehearsed(
+    auto: TrialRequest, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rehearsal._Stage, "trouble", None)
+    metrics = {**registry.metrics, "parameters": Parameters()}
+    registry = Registry(registry.architectures, registry.datasets, metrics)
+    outcome, _, told = trained(replace(auto, where=(Constraint("parameters", "<=", 10),)), registry)
+    assert (outcome.reason, told) == (Reason.INFEASIBLE, [])
 
 
 @pytest.mark.gpu
