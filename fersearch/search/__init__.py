@@ -3,8 +3,9 @@
 Importing this room loads numpy and not Optuna, which `make_sampler` and `fersearch.search.optuna_sampler` load.
 """
 
-from fersearch.search.brain import Search, Writer
+from fersearch.search.brain import Search
 from fersearch.search.front import front
+from fersearch.search.interfaces import Writer
 from fersearch.search.pruner import NoPruner, ParetoPruner, Verdict
 from fersearch.search.samplers import PRUNERS, SAMPLERS, check_finite
 

@@ -6,57 +6,18 @@ the pruner and the retry table, and it alone tells the writer what to keep.
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
 
 from fersearch.components import Metric
 from fersearch.search.aggregation import best_epoch, max_epochs, planned_epochs, sampler_values, trial_values, undefined
 from fersearch.search.bounds import Allowance, broken, excesses, nearest, projected_to_break
 from fersearch.search.front import FrontMembers, Keeper, front
 from fersearch.search.history import History, reached
+from fersearch.search.interfaces import StudyLike, Writer
 from fersearch.search.pruner import Verdict
-from fersearch.search.retries import PATIENCE, is_reported, next_state, suspected, times_disk_failed
+from fersearch.search.retries import next_state, remarks
 from fersearch.search.samplers import make_pruner, make_sampler
 from fersearch.space import Params
-from fersearch.study import StudySpec
 from fersearch.trial import Attempt, Decision, Epoch, Lost, Outcome, Reason, Trial, TrialState, of_data
-
-_CALLED = {Lost.DRIVER: "the driver", Lost.SERVER: "the fork server", Lost.NODE: "its node"}
-
-
-class Writer(Protocol):
-    """The destination of the search's records."""
-
-    def add_trial(self, trial: Trial) -> None:
-        """Store a new trial."""
-
-    def start_attempt(self, number: int, attempt: Attempt) -> None:
-        """Store an attempt that begins, or whose process is known; the trial is running."""
-
-    def record(self, number: int, attempt: int, epoch: Epoch) -> None:
-        """Store an epoch of an attempt; the same epoch again changes nothing."""
-
-    def end_attempt(self, trial: Trial, attempt: Attempt, facts: Mapping[str, Any]) -> None:
-        """Store how an attempt ended and the trial's state after it, and soon."""
-
-    def update_trial(self, trial: Trial) -> None:
-        """Store the trial in its current state."""
-
-    def release(self, trial: Trial) -> None:
-        """Record that an ended trial has released its checkpoint."""
-
-    def forget_epochs(self, number: int, attempt: int) -> None:
-        """Delete the epochs that earlier attempts of a trial recorded."""
-
-    def front_changed(self, numbers: Sequence[int]) -> None:
-        """Record the trials that are on the front now, best first."""
-
-
-class StudyLike(Protocol):
-    """The part of a study's row that the search reads."""
-
-    @property
-    def spec(self) -> StudySpec:
-        """The study's specification."""
 
 
 class Search:
@@ -272,16 +233,8 @@ class Search:
         )
         attempts = (*trial.attempts[:-1], attempt)
         trial = replace(trial, state=next_state(attempts), attempts=attempts)
-        if suspect := suspected(attempts):
-            self._note(
-                f"trial {trial.number} was running the last {PATIENCE} times that {_CALLED[suspect]} died: "
-                f"it may be what ends it; see: fersearch trial show {self.spec.name} {trial.number}"
-            )
-        if is_reported(times := times_disk_failed(attempts)):
-            self._note(
-                f"trial {trial.number} was lost {times} times in a row for want of its disk and is tried again until "
-                f"there is room ({outcome.message}): make room, or go on with another FERSEARCH_HOME"
-            )
+        for line in remarks(trial, self.spec.name):
+            self._note(line)
         if trial.state.ended:
             trial = self._final(trial, outcome)
             self._history.forget(trial.number)

@@ -1,6 +1,6 @@
 """The transition of a trial when one of its attempts has ended: the only table that decides it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
 from fersearch.trial import Attempt, Lost, Reason, Trial, TrialState
@@ -12,6 +12,7 @@ PARTS = 2
 """In how many parts batches are cut at least, once they did not fit into memory whole."""
 
 OWN = (Reason.KILLED, Reason.HUNG)
+_CALLED = {Lost.DRIVER: "the driver", Lost.SERVER: "the fork server", Lost.NODE: "its node"}
 _NEXT = {
     Reason.DONE: TrialState.COMPLETE,
     Reason.PRUNED: TrialState.PRUNED,
@@ -95,3 +96,17 @@ def _in_vain(attempts: Sequence[Attempt]) -> int:
             break
         count += attempt.reason in OWN and lost(attempt) is None
     return count
+
+
+def remarks(trial: Trial, study: str) -> Iterator[str]:
+    """Yield what a person should know of a trial of a study whose attempt has ended, a line each."""
+    if suspect := suspected(trial.attempts):
+        yield (
+            f"trial {trial.number} was running the last {PATIENCE} times that {_CALLED[suspect]} died: "
+            f"it may be what ends it; see: fersearch trial show {study} {trial.number}"
+        )
+    if is_reported(times := times_disk_failed(trial.attempts)):
+        yield (
+            f"trial {trial.number} was lost {times} times in a row for want of its disk and is tried again until "
+            f"there is room ({trial.attempts[-1].message}): make room, or go on with another FERSEARCH_HOME"
+        )

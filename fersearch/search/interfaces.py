@@ -1,0 +1,43 @@
+"""What a search needs of others: a study's row to read, and a place for its records."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from fersearch.study import StudySpec
+from fersearch.trial import Attempt, Epoch, Trial
+
+
+class Writer(Protocol):
+    """The destination of the search's records."""
+
+    def add_trial(self, trial: Trial) -> None:
+        """Store a new trial."""
+
+    def start_attempt(self, number: int, attempt: Attempt) -> None:
+        """Store an attempt that begins, or whose process is known; the trial is running."""
+
+    def record(self, number: int, attempt: int, epoch: Epoch) -> None:
+        """Store an epoch of an attempt; the same epoch again changes nothing."""
+
+    def end_attempt(self, trial: Trial, attempt: Attempt, facts: Mapping[str, Any]) -> None:
+        """Store how an attempt ended and the trial's state after it, and soon."""
+
+    def update_trial(self, trial: Trial) -> None:
+        """Store the trial in its current state."""
+
+    def release(self, trial: Trial) -> None:
+        """Record that an ended trial has released its checkpoint."""
+
+    def forget_epochs(self, number: int, attempt: int) -> None:
+        """Delete the epochs that earlier attempts of a trial recorded."""
+
+    def front_changed(self, numbers: Sequence[int]) -> None:
+        """Record the trials that are on the front now, best first."""
+
+
+class StudyLike(Protocol):
+    """The part of a study's row that the search reads."""
+
+    @property
+    def spec(self) -> StudySpec:
+        """The study's specification."""
