@@ -6,6 +6,7 @@ the pruner and the retry table, and it alone tells the writer what to keep.
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from fersearch.components import Metric
 from fersearch.search.aggregation import best_epoch, max_epochs, planned_epochs, sampler_values, trial_values, undefined
