@@ -32,6 +32,25 @@ class ExpectedCalibrationError(Metric):
         return float(np.abs(gaps).sum() / len(sure))
 
 
+class BrierScore(Metric):
+    """The Brier score over all classes: the mean squared distance of shares from what is true, from 0 to 2.
+
+    With two classes it is twice the score of the one class. Source: Brier: Verification of Forecasts Expressed in
+    Terms of Probability, 1950 (doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2).
+    """
+
+    name = "brier"
+    summary = "squared error of all class shares, summed over classes: Brier score, 0 to 2"
+    direction = "min"
+
+    def compute(self, evaluation: Evaluation) -> float:
+        import numpy as np
+
+        errors = evaluation.probabilities.astype(np.float64)
+        errors[np.arange(len(errors)), evaluation.labels] -= 1
+        return float((errors**2).sum(1).mean())
+
+
 class Temperature(Metric):
     """The temperature by which logits are divided so that the log loss is least; above 1 a model is too sure.
 
@@ -64,7 +83,7 @@ def _log_loss(logits: "np.ndarray", rows: "np.ndarray", labels: "np.ndarray") ->
     return float((total - logits[rows, labels]).mean())
 
 
-CALIBRATION = (ExpectedCalibrationError, Temperature)
+CALIBRATION = (ExpectedCalibrationError, BrierScore, Temperature)
 
 
 @hookimpl

@@ -64,6 +64,7 @@ PRECISION, RECALL = (1 + 0.5 + 0.5) / 3, (2 / 3 + 1 / 2 + 1) / 3
         ("recall_weighted", 4 / 6),
         ("recall_micro", 4 / 6),
         ("ece", 0.8 - 4 / 6),
+        ("brier", (4 * (0.2**2 + 2 * 0.1**2) + 2 * (0.9**2 + 0.8**2 + 0.1**2)) / 6),
         ("log_loss", -(4 * math.log(0.8) + 2 * math.log(0.1)) / 6),
     ],
 )
@@ -84,6 +85,25 @@ def test_the_calibration_error_weighs_bins_by_their_images() -> None:
     shares = np.array([[0.95, 0.05], [0.95, 0.05], [0.95, 0.05], [0.55, 0.45]], np.float32)
     given = Evaluation(shares, np.array([0, 0, 1, 0]), ("a", "b"))
     assert value("ece", given) == pytest.approx((3 * abs(2 / 3 - 0.95) + abs(1 - 0.55)) / 4, rel=1e-5)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 7])
+def test_the_brier_score_is_that_of_scikit_learn(classes: int) -> None:
+    from sklearn.metrics import brier_score_loss
+
+    chance = np.random.default_rng(classes)
+    shares, labels = chance.dirichlet(np.ones(classes), 50), chance.integers(0, classes, 50)
+    given = Evaluation(shares.astype(np.float32), labels, tuple(map(str, range(classes))))
+    expected = brier_score_loss(labels, shares, scale_by_half=False, labels=list(range(classes)))
+    assert value("brier", given) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_brier_score_of_certainty_is_nothing_or_two() -> None:
+    sure = np.eye(3, dtype=np.float32)
+    given = Evaluation(sure, np.arange(3), ("a", "b", "c"))
+    assert value("brier", given) == 0.0
+    assert value("brier", replace(given, labels=np.array([1, 2, 0]))) == 2.0
+    assert np.array_equal(sure, np.eye(3)), "it leaves the shares as they were"
 
 
 def test_the_harmonic_macro_f1_of_the_merged_four_class_study() -> None:
@@ -257,4 +277,4 @@ def test_what_a_trial_is_projected_and_reported_by() -> None:
     assert having("cumulative") == {"train_seconds", "cpu_seconds"}
     assert having("whole_trial") == {"train_seconds", "cpu_seconds", "peak_memory_mb", "mean_memory_mb"}
     assert having("measured") == having("log_scale")
-    assert lower == having("measured") | {"log_loss", "error_rate", "ece", "temperature"}
+    assert lower == having("measured") | {"log_loss", "error_rate", "ece", "brier", "temperature"}
