@@ -303,10 +303,31 @@ EXAMPLES: dict[str, Callable[[], "records.Record | list[records.Record]"]] = {
                         t=0.05,
                         corrected=0.1,
                         holm=0.2,
+                        d=1.25,
+                        r=math.nan,
                         notes=[],
                     )
                 ],
                 untested=[comparisons.UntestedPair(a="a", b="c", why="other folds")],
+            )
+        },
+        rankings={
+            "f1_macro": comparisons.Rankings(
+                ranked=[
+                    comparisons.Ranking(
+                        over="rounds of faces",
+                        n=5,
+                        entries=[comparisons.RankedEntry(label="a", mean_rank=1.5)],
+                        chi2=6.5,
+                        p=0.04,
+                        f=math.inf,
+                        p_f=0.02,
+                        w=0.65,
+                        critical_difference=1.48,
+                        notes=["rough"],
+                    )
+                ],
+                undefined=["b: 2 rounds in common, it takes 3"],
             )
         },
         warnings=[],

@@ -39,6 +39,8 @@ class PairedTest(Part):
     t: Number
     corrected: Number = Field(description="p of the t test corrected for overlapping training sets")
     holm: Number = Field(description="p after Holm's correction for several comparisons")
+    d: Number = Field(default=None, description="Mean difference in deviations of the differences (Cohen's d)")
+    r: Number = Field(default=None, description="Matched-pairs rank-biserial correlation")
     notes: list[str]
 
 
@@ -57,6 +59,35 @@ class Tests(Part):
     untested: list[UntestedPair]
 
 
+class RankedEntry(Part):
+    """An entry by its mean rank over rounds or datasets."""
+
+    label: str
+    mean_rank: float = Field(description="1 is the best")
+
+
+class Ranking(Part):
+    """Friedman's test of entries over the same rounds, or of models over datasets."""
+
+    over: str = Field(description="What the blocks are")
+    n: int = Field(description="How many blocks there are")
+    entries: list[RankedEntry]
+    chi2: Number = Field(description="Friedman's statistic, corrected for ties")
+    p: Number
+    f: Number = Field(description="Iman and Davenport's statistic; null where all blocks rank alike")
+    p_f: Number
+    w: Number = Field(description="Kendall's coefficient of concordance: the size of the effect")
+    critical_difference: Number = Field(description="Nemenyi's, at level 0.05")
+    notes: list[str]
+
+
+class Rankings(Part):
+    """The rankings by one metric, and why there are no others."""
+
+    ranked: list[Ranking]
+    undefined: list[str]
+
+
 class Comparison(Record):
     """Several studies beside each other."""
 
@@ -64,19 +95,21 @@ class Comparison(Record):
     studies: list[ComparedTrial]
     comparable: list[list[str]] = Field(description="Groups whose values may be compared")
     tests: dict[str, Tests]
+    rankings: dict[str, Rankings] = Field(default={}, description="Friedman's tests by metric")
     warnings: list[str]
     page: str | None = Field(description="The page that was written; null without one")
 
     @classmethod
     def of(cls, found: "ComparisonView", page: str | None) -> Self:
         """Return the record of a comparison."""
-        from fersearch.report.comparison import paired_tests, prose
+        from fersearch.report.comparison import paired_tests, prose, ranking
 
         return cls(
             metrics=[f"{measure.name}:{measure.direction}" for measure in found.metrics],
             studies=[_compared(entry) for entry in found.entries],
             comparable=[[entry.label for entry in group] for group in found.groups],
             tests={m.name: _tests(*paired_tests.tests(found, m)) for m in found.metrics},
+            rankings={m.name: _rankings(*ranking.rankings(found, m)) for m in found.metrics},
             warnings=list(prose.warnings(found)),
             page=page,
         )
@@ -133,7 +166,7 @@ def _compared(entry: Any) -> ComparedTrial:
 
 
 def _tests(pairs: Sequence[Any], others: Sequence[Any]) -> Tests:
-    fields = ("n", "difference", "low", "high", "wilcoxon", "t", "corrected")
+    fields = ("n", "difference", "low", "high", "wilcoxon", "t", "corrected", "d", "r")
     tested = [
         PairedTest(
             a=test.a.label,
@@ -147,3 +180,21 @@ def _tests(pairs: Sequence[Any], others: Sequence[Any]) -> Tests:
     return Tests(
         tested=tested, untested=[UntestedPair(a=pair.a.label, b=pair.b.label, why=pair.why) for pair in others]
     )
+
+
+def _rankings(found: Sequence[Any], why: Sequence[str]) -> Rankings:
+    fields = ("n", "chi2", "p", "f", "p_f", "w")
+    ranked = [
+        Ranking(
+            over=one.over,
+            **{name: getattr(one.ranks, name) for name in fields},
+            entries=[
+                RankedEntry(label=label, mean_rank=mean)
+                for label, mean in zip(one.labels, one.ranks.means, strict=True)
+            ],
+            critical_difference=one.ranks.critical,
+            notes=list(one.notes),
+        )
+        for one in found
+    ]
+    return Rankings(ranked=ranked, undefined=list(why))

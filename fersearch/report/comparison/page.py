@@ -3,11 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from fersearch.report.comparison import grid, prose, tables
+from fersearch.report.comparison import grid, prose, ranking_parts, tables
 from fersearch.report.comparison.entries import Comparison, Entry, best_of
 from fersearch.report.comparison.grid import Grid
 from fersearch.report.comparison.paired_tests import LEVEL, Test, Untested, tests
 from fersearch.report.comparison.prose import sentence
+from fersearch.report.comparison.ranking import rankings
 from fersearch.report.inputs import Measure
 from fersearch.report.parts import Fold, Missing, Page, Part, Plot, Row, Section, Tabular, Text
 from fersearch.report.plots.bars import Interval, bars, intervals
@@ -34,6 +35,7 @@ def comparison(found: Comparison) -> Page:
         _scores(found, cells),
         _costs(found, cells),
         _tests(found, judged, others),
+        ranking_parts.section(*rankings(found, lead), lead),
         _classes(found),
         Section("trials", "All trials", [Fold("Every trial of these studies", [Tabular(tables.runs(found))])]),
     ]

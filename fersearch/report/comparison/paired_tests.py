@@ -21,6 +21,9 @@ class Paired:
 
     `low` and `high` bound the mean difference with 95 % confidence, by the corrected variance where there is one.
     `wilcoxon`, `t` and `corrected` are two-sided p-values, NaN where the test does not apply; `notes` say why.
+    Sizes of the effect: `d` is the mean difference in units of the differences' deviation (Cohen's d of pairs), `r`
+    the matched-pairs rank-biserial correlation (Kerby 2014, doi:10.2466/11.IT.3.1), from -1 where b is better in
+    every round to 1 where a is, of a metric that is better the larger it is; NaN without deviation or difference.
     """
 
     n: int
@@ -31,6 +34,8 @@ class Paired:
     t: float
     corrected: float
     notes: tuple[str, ...] = ()
+    d: float = math.nan
+    r: float = math.nan
 
     @property
     def p(self) -> float:
@@ -60,7 +65,9 @@ def paired(a: Sequence[float], b: Sequence[float], ratio: float | None = None) -
     low, high = _interval(mean, wide, n)
     corrected = math.nan if ratio is None else _p(mean, wide, n)
     test, notes = _wilcoxon(differences)
-    return Paired(n, mean, low, high, test, _p(mean, plain, n), corrected, notes)
+    return Paired(
+        n, mean, low, high, test, _p(mean, plain, n), corrected, notes, mean / std, _rank_biserial(differences)
+    )
 
 
 def holm(values: Sequence[float]) -> list[float]:
@@ -86,13 +93,26 @@ def _constant(n: int, mean: float, ratio: float | None) -> Paired:
         return Paired(n, 0.0, 0.0, 0.0, same, same, corrected, ("the values are equal in every round",))
     test, notes = _wilcoxon([mean] * n)
     why = "the difference is the same in every round, which leaves a t-test nothing to go by"
-    return Paired(n, mean, mean, mean, test, math.nan, math.nan, (why, *notes))
+    return Paired(n, mean, mean, mean, test, math.nan, math.nan, (why, *notes), r=math.copysign(1.0, mean))
+
+
+def _rank_biserial(differences: Sequence[float]) -> float:
+    from scipy.stats import rankdata
+
+    apart = _apart(differences)
+    ranks: list[float] = rankdata([abs(value) for value in apart]).tolist()
+    return sum(math.copysign(rank, value) for rank, value in zip(ranks, apart, strict=True)) / sum(ranks)
+
+
+def _apart(differences: Sequence[float]) -> list[float]:
+    """Return the differences that are not 0, so rounded that ties are ties again."""
+    return [float(f"{value:.10g}") for value in differences if abs(value) > 1e-12]
 
 
 def _wilcoxon(differences: Sequence[float]) -> tuple[float, tuple[str, ...]]:
     from scipy.stats import wilcoxon
 
-    apart = [float(f"{value:.10g}") for value in differences if abs(value) > 1e-12]  # ties are ties again
+    apart = _apart(differences)
     least = least_wilcoxon(len(apart))
     notes = (f"Wilcoxon's p is {least:.3g} at least",) if least > LEVEL else ()
     return float(wilcoxon(apart).pvalue), notes

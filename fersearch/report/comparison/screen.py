@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from fersearch.report.comparison import grid, paired_tests, prose, sweep, tables
+from fersearch.report.comparison import grid, paired_tests, prose, ranking, ranking_tables, sweep, tables
 from fersearch.report.comparison.entries import Comparison
 from fersearch.report.comparison.sweep import Sweep
 from fersearch.report.tables import Table, is_number, text
@@ -49,8 +49,21 @@ def comparison(found: Comparison) -> list[Grid | Line]:
         shown += [Line(), Grid.of(tables.tested(pairs, found.metrics[0]))]
     elif others:
         shown += [Line(), Grid.of(tables.untested(others))]
+    shown += _ranks(found)
     shown += [Line(), *(Line(line) for line in prose.narrative(found, pairs))]
     return [*shown, *(Line(f"! {line}", "warning") for line in prose.warnings(found))]
+
+
+def _ranks(found: Comparison) -> list[Grid | Line]:
+    """Return the mean ranks by the first metric with Friedman's test, where it is defined."""
+    lead, shown = found.metrics[0], list[Grid | Line]()
+    for one in ranking.rankings(found, lead)[0]:
+        shown += [Line(), Grid.of(ranking_tables.table(one, lead))]
+        shown += [
+            Line(line, "plain" if place == 0 else "aside")
+            for place, line in enumerate(ranking_tables.sentences(one, lead))
+        ]
+    return shown
 
 
 def factor(found: Sweep) -> list[Grid | Line]:

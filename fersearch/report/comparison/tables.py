@@ -82,14 +82,18 @@ def tested(tests: Sequence[Test], measure: Measure) -> Table:
             test.result.difference,
             f"{test.result.low:+.4f} to {test.result.high:+.4f}",
             *(_p(value) for value in (test.result.wilcoxon, test.result.t, test.result.corrected, test.holm)),
+            *(None if math.isnan(size) else f"{size:+.2f}" for size in (test.result.d, test.result.r)),
             "; ".join(test.result.notes) or None,
         ]
         for test in tests
     ]
     marked = frozenset((i, 8) for i, test in enumerate(tests) if test.holm < LEVEL)
     columns = ["A", "B", "Rounds", "Mean A - B", "95 % interval", "p Wilcoxon", "p paired t", "p corrected t", "p Holm"]
-    caption = f"Paired tests of {measure.label} over the same rounds; Holm's correction over these pairs."
-    return Table(f"tests-{measure.name}", caption, [*columns, "Note"], found, marked)
+    caption = (
+        f"Paired tests of {measure.label} over the same rounds; Holm's correction over these pairs. Sizes of the "
+        "effect: d, the mean difference in deviations of the differences, and r, the rank-biserial correlation."
+    )
+    return Table(f"tests-{measure.name}", caption, [*columns, "d", "r", "Note"], found, marked)
 
 
 def untested(pairs: Sequence[Untested]) -> Table:

@@ -1,0 +1,166 @@
+"""Ranks of several entries over the same rounds or datasets: Friedman's test and Nemenyi's critical difference.
+
+Source: Demsar: Statistical Comparisons of Classifiers over Multiple Data Sets, 2006 (JMLR 7, 1-30).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fersearch.report.comparison import grid
+from fersearch.report.comparison.entries import Comparison, Entry, Group, dataset_label
+from fersearch.report.comparison.paired_tests import LEVEL, obstacle
+from fersearch.report.inputs import Measure
+from fersearch.report.prose import plural
+
+FEWEST_ENTRIES = 3
+FEWEST_BLOCKS = 3
+MANY_BLOCKS, MANY_ENTRIES = 10, 5
+"""Above so many blocks and entries the distribution of Friedman's statistic is near its limit (Demsar 2006)."""
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """What the ranks of `k` entries say over `n` blocks; 1 is the best rank, ties share their mean.
+
+    `chi2` is Friedman's statistic, corrected for ties, with its p-value, `f` that of Iman and Davenport (1980), which
+    is less cautious, and `w` Kendall's coefficient of concordance: 0 where blocks do not agree, 1 where all rank alike.
+    Mean ranks that differ by `critical` or more differ significantly (Nemenyi, all pairs, level 0.05).
+    """
+
+    n: int
+    k: int
+    means: tuple[float, ...]
+    chi2: float
+    p: float
+    f: float
+    p_f: float
+    w: float
+    critical: float
+
+    def nemenyi(self, one: int, other: int) -> float:
+        """Return the p-value of the difference of two mean ranks, corrected for all pairs."""
+        from scipy.stats import studentized_range
+
+        apart = abs(self.means[one] - self.means[other]) / _unit(self.n, self.k)
+        return float(studentized_range.sf(apart * math.sqrt(2), self.k, np.inf))
+
+    @property
+    def cliques(self) -> list[tuple[int, ...]]:
+        """The largest sets of entries of which no two differ significantly, the best first; none of a single one."""
+        order = sorted(range(self.k), key=lambda i: self.means[i])
+        reach = [sum(self.means[i] - self.means[first] < self.critical for i in order) for first in order]
+        spans = [(start, end) for start, end in enumerate(reach) if end - start > 1]
+        kept = [span for place, span in enumerate(spans) if place == 0 or span[1] > spans[place - 1][1]]
+        return [tuple(order[start:end]) for start, end in kept]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Entries, or models over datasets, ranked by one metric; `over` says what the blocks are."""
+
+    over: str
+    labels: tuple[str, ...]
+    ranks: Ranks
+    notes: tuple[str, ...] = ()
+
+
+def ranks_of(values: Sequence[Sequence[float]], is_more_better: bool) -> Ranks:
+    """Rank entries in each block.
+
+    Args:
+        values: a row for each of at least two blocks, a column for each of at least three entries, all finite.
+        is_more_better: the largest value of a block has rank 1.
+    """
+    from scipy.stats import f as f_distribution
+    from scipy.stats import friedmanchisquare, rankdata, studentized_range
+
+    table = np.array([[float(f"{value:.10g}") for value in row] for row in values])  # ties are ties again
+    n, k = table.shape
+    means = rankdata(-table if is_more_better else table, axis=1).mean(axis=0)
+    critical = float(studentized_range.ppf(1 - LEVEL, k, np.inf)) / math.sqrt(2) * _unit(n, k)
+    if (table == table[:, :1]).all():
+        return Ranks(n, k, tuple(means.tolist()), 0.0, 1.0, 0.0, 1.0, 0.0, critical)
+    chi2, p = map(float, friedmanchisquare(*table.T))
+    rest = n * (k - 1) - chi2
+    f = (n - 1) * chi2 / rest if rest > 1e-9 else math.inf
+    p_f = float(f_distribution.sf(f, k - 1, (k - 1) * (n - 1)))
+    return Ranks(n, k, tuple(means.tolist()), chi2, p, f, p_f, chi2 / (n * (k - 1)), critical)
+
+
+def rankings(found: Comparison, measure: Measure) -> tuple[list[Ranking], list[str]]:
+    """Return what can be ranked by a metric: entries over rounds, models over datasets; and why others cannot."""
+    ranked: list[Ranking] = []
+    lines: list[str] = []
+    for group in found.groups:
+        made = _over_rounds(group, found, measure)
+        ranked, lines = (ranked, [*lines, made]) if isinstance(made, str) else ([*ranked, made], lines)
+    made = _over_datasets(found, measure)
+    if isinstance(made, Ranking):
+        ranked.append(made)
+    elif made:
+        lines.append(made)
+    return ranked, list(dict.fromkeys(lines))
+
+
+def _over_rounds(group: Group, found: Comparison, measure: Measure) -> Ranking | str:
+    where = dataset_label(group[0], found.entries)
+    able = _paired(group, found.entries)
+    if len(able) < FEWEST_ENTRIES:
+        return f"{where}: {len(able)} of the entries have rounds that are pairs, it takes {FEWEST_ENTRIES}"
+    shared = sorted(set.intersection(*(_valued(entry, measure) for entry in able)))
+    if len(shared) < FEWEST_BLOCKS:
+        return f"{where}: {plural(len(shared), 'round')} in common, it takes {FEWEST_BLOCKS}"
+    values = [[entry.rounds[number][measure.name] for entry in able] for number in shared]
+    ranks = ranks_of(values, measure.direction == "max")
+    notes = [_rough(ranks)]
+    if able[0].spec.protocol.folded:
+        notes.append("Folds share most of their training images, and the test takes them as independent.")
+    else:
+        notes.append("Repeats share one split: the ranks speak of the chance in training, and not of other images.")
+    return Ranking(f"rounds of {where}", tuple(one.label for one in able), ranks, tuple(filter(None, notes)))
+
+
+def _over_datasets(found: Comparison, measure: Measure) -> Ranking | str:
+    cells = grid.grid(found.entries)
+    if cells is None or len(cells.datasets) < FEWEST_BLOCKS:
+        return "" if cells is None else f"{plural(len(cells.datasets), 'dataset')}, it takes {FEWEST_BLOCKS}"
+    models = [model for model in cells.models if math.isfinite(cells.average(model, measure.name))]
+    if len(models) < FEWEST_ENTRIES:
+        return f"{plural(len(models), 'model')} with a value on every dataset, it takes {FEWEST_ENTRIES}"
+    together = {id(entry): place for place, group in enumerate(found.groups) for entry in group}
+    for dataset in cells.datasets:
+        if len({together[id(cells.cells[model, dataset])] for model in models}) > 1:
+            return f"{dataset}: the models were judged on other images"
+    columns = [cells.values(model, measure.name) for model in models]
+    ranks = ranks_of(list(zip(*columns, strict=True)), measure.direction == "max")
+    return Ranking("datasets", tuple(models), ranks, tuple(filter(None, [_rough(ranks)])))
+
+
+def _paired(group: Group, entries: Sequence[Entry]) -> Group:
+    """Return the entries of a group whose rounds are blocks: each of them a pair with those of the others."""
+    able: Group = []
+    for entry in group:
+        if entry.spec.protocol.in_rounds and not any(obstacle(one, entry, entries) for one in able):
+            able.append(entry)
+    return able
+
+
+def _valued(entry: Entry, measure: Measure) -> set[int]:
+    return {number for number, own in entry.rounds.items() if math.isfinite(own.get(measure.name, math.nan))}
+
+
+def _rough(ranks: Ranks) -> str:
+    if ranks.n > MANY_BLOCKS and ranks.k > MANY_ENTRIES:
+        return ""
+    return (
+        f"With n = {ranks.n} and k = {ranks.k} the p-values are rough: their limit needs more than {MANY_BLOCKS} "
+        f"blocks and {MANY_ENTRIES} entries."
+    )
+
+
+def _unit(n: int, k: int) -> float:
+    """Return the standard error of a difference of mean ranks."""
+    return math.sqrt(k * (k + 1) / (6 * n))
