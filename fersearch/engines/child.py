@@ -78,8 +78,10 @@ class Reporter:
         return Decision.INTERRUPT if self.preempted and decision is Decision.CONTINUE else decision
 
     def settle(self, told: Mapping[str, Any]) -> str:
-        """Report what a rehearsal found, or what it found before, and wait for the format that is decided on."""
+        """Report what a rehearsal found and wait for the format that is decided on; what was before is only told."""
         send(self.connection, {"rehearsed": dict(told)})
+        if "seconds" not in told:
+            return str(told["memory_format"])
         while "format" not in (word := self._receive()):
             pass
         return str(word["format"])

@@ -4,12 +4,16 @@ import os
 import platform
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from fersearch import nvml
 from fersearch.errors import UsageError
 
 PerGpu = int | Literal["auto"]
+CPU_INFO = Path("/proc/cpuinfo")
+BF16 = {"avx512_bf16": "AVX512-BF16", "amx_bf16": "AMX", "bf16": "Arm BF16"}
+"""What the kernel calls a CPU's instructions for bf16, and what people do."""
 HIDDEN = (("CUDA_VISIBLE_DEVICES", ""),)
 MPS = (("PYTORCH_ENABLE_MPS_FALLBACK", "1"),)  # what Apple's GPU cannot compute, the CPU does
 
@@ -88,6 +92,26 @@ def crowded(places: list[Slot]) -> str:
         return ""
     each = places[0].threads
     return f"{len(places)} slots of {each} threads share {cores()} cores: trials will wait for each other"
+
+
+def fast_bf16() -> tuple[str, ...] | None:
+    """Return the instructions by which the CPU computes in bf16, none where it is slow in it; None if unknown."""
+    try:
+        lines = CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    flags = next((line.partition(":")[2].split() for line in lines if line.startswith(("flags", "Features"))), None)
+    return None if flags is None else tuple(told for flag, told in BF16.items() if flag in flags)
+
+
+def slow_bf16(precision: str, places: list[Slot]) -> str:
+    """Return a warning if trials are to compute in bf16 on a CPU that is slow in it, else an empty string."""
+    if precision != "bf16" or all(slot.device != "cpu" for slot in places) or fast_bf16() != ():
+        return ""
+    return (
+        "warning: this CPU has no fast bf16 (neither AVX512-BF16 nor AMX), so that steps take several times as long as "
+        "in float32: a study with --precision auto takes float32 here"
+    )
 
 
 def has_mps() -> bool:

@@ -230,18 +230,20 @@ def check_python() -> Check:
 
 
 def check_device() -> Check:
-    """Report cores and GPUs with their free memory, as the driver library gives them."""
+    """Report cores, whether these are fast in bf16, and GPUs with their free memory as the driver library gives it."""
     cores = devices.cores()
     gpus = _gpus()
-    facts = {"cores": cores, "gpus": gpus}
+    bf16 = devices.fast_bf16()
+    facts = {"cores": cores, "gpus": gpus, "bf16": bf16 if bf16 is None else list(bf16)}
+    told = f"{cores} cores" if bf16 is None else f"{cores} cores with {' and '.join(bf16) or 'no fast bf16'}"
     if not gpus and devices.has_mps():
-        return Check("devices", "ok", f"Apple's GPU (mps), so 1 trial at once; {cores} cores", facts=facts)
+        return Check("devices", "ok", f"Apple's GPU (mps), so 1 trial at once; {told}", facts=facts)
     if not gpus:
-        text = f"no GPU; {cores} cores, so {cores} trials at once"
+        text = f"no GPU; {told}, so {cores} trials at once"
         hint = _why_no_gpu()
         return Check("devices", "warn" if hint else "ok", text, hint, facts)
     names = [f"GPU {g['index']} {g['name']}, {g['free_mb']:,} of {g['total_mb']:,} MB free" for g in gpus]
-    text = f"{'; '.join(names)}; {cores} cores"
+    text = f"{'; '.join(names)}; {told}"
     busy = [str(gpu["index"]) for gpu in gpus if gpu["total_mb"] - gpu["free_mb"] > BUSY * gpu["total_mb"]]
     if busy:
         others = f"GPU {', '.join(busy)} is in use: choose others by CUDA_VISIBLE_DEVICES, or expect slower trials"

@@ -224,7 +224,9 @@ class _Run:
 
     def bounds(self, registry: Registry, task: Task) -> Callable[[nn.Module, Pixels], None]:
         """Return what raises OutOfBounds if a model breaks a bound of the study, before its first step."""
-        where, latency = self.request.where, self.own_latency().get("latency", torch_latency)
+        if not (where := self.request.where):
+            return lambda *_: None
+        latency = self.own_latency().get("latency", torch_latency)
         return lambda model, pixels: check_bounds(where, registry.metrics, model, task, pixels, latency)
 
     def own_latency(self) -> dict[str, Any]:

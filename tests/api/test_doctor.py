@@ -115,6 +115,18 @@ def test_a_gpu_that_others_use_is_warned_of(gpus):
     assert check.hint.startswith("GPU 1 is in use")
 
 
+@pytest.mark.parametrize(
+    ("bf16", "told"), [(("AMX",), "with AMX, so"), ((), "with no fast bf16, so"), (None, "cores, so")]
+)
+def test_a_cpu_is_told_with_what_it_is_in_bf16(monkeypatch, bf16, told):
+    monkeypatch.setattr(doctor.devices, "gpus", list)
+    monkeypatch.setattr(doctor.devices, "has_mps", lambda: False)
+    monkeypatch.setattr(doctor.devices, "fast_bf16", lambda: bf16)
+    check = doctor.check_device()
+    assert told in check.told
+    assert check.facts["bf16"] == (bf16 if bf16 is None else list(bf16))
+
+
 def test_a_driver_without_a_gpu_is_warned_of(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor.devices, "gpus", list)
     monkeypatch.setattr(doctor, "NVIDIA_DRIVER", tmp_path)

@@ -60,10 +60,12 @@ def test_saved_states_are_told_and_never_block(driver, reporter):
 
 
 def test_what_a_rehearsal_found_is_told_and_the_decision_awaited(driver, reporter):
+    known = {"shape": "a", "memory_format": "contiguous"}
+    assert reporter.settle(known) == "contiguous"
     for word in ({"leave": True}, {"format": "channels_last"}):
         send(driver, word)
-    assert reporter.settle({"shape": "a", "memory_format": "contiguous"}) == "channels_last"
-    assert receive(driver) == {"rehearsed": {"shape": "a", "memory_format": "contiguous"}}
+    assert reporter.settle({**known, "seconds": 0.2}) == "channels_last"
+    assert [receive(driver) for _ in range(2)] == [{"rehearsed": known}, {"rehearsed": {**known, "seconds": 0.2}}]
     assert reporter.preempted
 
 
