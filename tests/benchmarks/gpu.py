@@ -62,6 +62,7 @@ def speed(device: torch.device, size: Size, folder: Path) -> None:
             train = partial(trainer, loaded, epochs=size.turns + 1, model=model, device=device, precision=precision)
             sides = {"bare step": bare(loaded, model, device, cast)}
             sides |= {f"trainer, {kind}": train(kind, place / kind) for kind in ("none", "standard")}
+            sides["standard, channels_last"] = train("standard", place / "last", memory_format="channels_last")
             print(f"\n{name}, {precision}, batches of {PARAMS['batch_size']}")
             compare(sides, size.images, size.turns, "bare step")
 

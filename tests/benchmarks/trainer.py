@@ -1,12 +1,15 @@
 """The trainer's samples per second against the bare training step, and against a per-sample DataLoader.
 
-    python -m tests.benchmarks.trainer [--rounds 5] [--images 6400]
+    python -m tests.benchmarks.trainer [--rounds 5] [--images 6400] [--networks [NAME ...]]
 
 Every side trains the FER+ report's network on 48x48 grey images with batches of 64 and SGD. The
 bare step runs over normalised float batches that are ready in memory. The DataLoader reads PIL
 images and transforms each by torchvision v2, with every number of workers up to the cores.
 The sides take turns, and a ratio is that of one turn; the table shows medians. The ratio by CPU
 seconds is the one to trust beside a busy neighbour; it leaves out what DataLoader workers use.
+
+With `--networks` it is one thread, `standard` augmentation and several networks, in both memory
+formats against the bare contiguous step, with what a rehearsal says of each.
 """
 
 import argparse
@@ -14,10 +17,10 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -28,7 +31,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from fersearch import Architecture, Task
+from fersearch import Architecture, Task, registry
 from fersearch.data.arrays import Loaded
 from fersearch.study import Objective
 from fersearch.training.augment import PRESETS
@@ -36,8 +39,18 @@ from fersearch.training.batches import Pixels
 from fersearch.training.context import TrainingContext
 from fersearch.training.loop import train
 from fersearch.training.measure import synchronize
+from fersearch.training.memory_format import MemoryFormat, arrange
 from fersearch.training.numerics import Precision
+from fersearch.training.rehearsal import rehearse
+from fersearch.training.request import TrialRequest
 
+Params = Mapping[str, Any]
+NONE: Params = {}
+NETWORKS: dict[str, tuple[str, Params]] = {
+    "cnn": ("cnn", NONE),
+    "cnn width 2": ("cnn", {"width": 2}),
+    **{name: (name, NONE) for name in ("cnn_umoru", "resnet18", "vgg13_ferplus", "timm:mobilenetv3_small_100")},
+}
 Side = Callable[[], tuple[float, float]]  # wall and CPU seconds of a pass
 BATCH, CLASSES = 64, 8
 CPU = torch.device("cpu")
@@ -64,10 +77,10 @@ def data(count: int) -> Loaded:
     return Loaded(images, hard, None, indices, task, (0.5,), (0.29,), "0" * 64, "majority", "")
 
 
-def new_model(model: Architecture | None = None, device: torch.device = CPU) -> nn.Module:
-    """The network (`cnn` if none is given) and its first weights, the same on every side."""
+def new_model(model: Architecture | None = None, device: torch.device = CPU, own: Params = NONE) -> nn.Module:
+    """The network (`cnn` if none is given) with parameters of its `own`, its first weights the same on every side."""
     torch.manual_seed(0)
-    return (model or Cnn()).build(PARAMS, Task(tuple("abcdefgh"))).to(device)
+    return (model or Cnn()).build({**PARAMS, **own}, Task(tuple("abcdefgh"))).to(device)
 
 
 def new_optimizer(model: nn.Module) -> torch.optim.Optimizer:
@@ -87,13 +100,17 @@ def steps(model: nn.Module, updates: torch.optim.Optimizer, batches: Any, cast: 
 
 
 def bare(
-    loaded: Loaded, model: Architecture | None = None, device: torch.device = CPU, cast: Any = nullcontext
+    loaded: Loaded,
+    model: Architecture | None = None,
+    device: torch.device = CPU,
+    cast: Any = nullcontext,
+    own: Params = NONE,
 ) -> Side:
     """A pass over batches that are ready on the device."""
     pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, device)
     rows = pixels.rows(loaded.indices["train"]).split(BATCH)
     ready = [(pixels.take(part), torch.from_numpy(loaded.hard[part.cpu().numpy()]).to(device)) for part in rows]
-    network = new_model(model, device)
+    network = new_model(model, device, own)
     updates = new_optimizer(network)
 
     def side() -> None:
@@ -111,6 +128,8 @@ def trainer(
     model: Architecture | None = None,
     device: torch.device = CPU,
     precision: Precision = "float32",
+    memory_format: MemoryFormat = "contiguous",
+    own: Params = NONE,
 ) -> Side:
     """The next epoch of a trial, without its validation."""
     context = TrainingContext(
@@ -120,10 +139,11 @@ def trainer(
         seed=0,
         scratch=folder,
         precision=precision,
+        pixels=Pixels.of(loaded.images, loaded.mean, loaded.std, device, memory_format),
         save_every=1e9,
     )
-    params = {**PARAMS, "augmentation": augmentation, "epochs": epochs}
-    told = train(new_model(model, device), loaded, params, context)
+    params = {**PARAMS, **own, "augmentation": augmentation, "epochs": epochs}
+    told = train(arrange(new_model(model, device, own), memory_format), loaded, params, context)
 
     def side() -> tuple[float, float]:
         epoch = next(told)
@@ -192,18 +212,41 @@ def compare(sides: dict[str, Side], count: int, rounds: int, against: str) -> di
     return ratios
 
 
+def networks(loaded: Loaded, rounds: int, folder: Path, names: Sequence[str]) -> None:
+    """Print a table for each network: the trainer in both formats, and what a rehearsal says."""
+    count = len(loaded.indices["train"])
+    for title in names:
+        name, own = NETWORKS[title]
+        model = registry.load().architecture(name)
+        sides = {"bare step": bare(loaded, model, own=own)}
+        for kind in get_args(MemoryFormat):
+            place = folder / f"{title}-{kind}"
+            sides[kind] = trainer(loaded, "standard", place, rounds + 1, model, memory_format=kind, own=own)
+        print(f"\n{title}")
+        compare(sides, count, rounds, "bare step")
+        params = {**PARAMS, **own, "augmentation": "standard"}
+        request = TrialRequest("", "", 0, 1, params, name, "", "", {}, Objective("valid_loss", "min"), 0, "", "")
+        print(f"rehearsal: {rehearse(request, model, loaded, CPU, 'float32')}", flush=True)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int, default=6400)
+    parser.add_argument("--networks", nargs="*", metavar="NAME", help=f"of {', '.join(NETWORKS)}; default all")
     given = parser.parse_args(arguments)
     loaded, cores = data(given.images), len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
         torch.set_num_threads(1)
+        if given.networks is not None:
+            networks(loaded, given.rounds, Path(folder), given.networks or list(NETWORKS))
+            return
         sides = {"bare step": bare(loaded)}
         for preset in ("none", "standard", "strong"):
             sides[f"trainer, {preset}"] = trainer(loaded, preset, Path(folder, preset), given.rounds + 1)
+        last = trainer(loaded, "standard", Path(folder, "last"), given.rounds + 1, memory_format="channels_last")
+        sides["standard, channels_last"] = last
         print("one thread")
         compare(sides, given.images, given.rounds, "bare step")
         torch.set_num_threads(cores)
