@@ -25,6 +25,8 @@ from fersearch.training.numerics import (
 from fersearch.training.request import TrialRequest
 from fersearch.training.weights import start_from
 
+CONTIGUOUS = "train it with --memory-format contiguous, or auto; flatten and reshape it by dimensions to use the other"
+
 
 def prepare_torch(name: str, threads: int) -> torch.device:
     """Return the device of a name, ready to compute the same again: fixed threads, deterministic algorithms.
@@ -81,15 +83,13 @@ def build(architecture: Architecture, request: TrialRequest, loaded: Loaded, pix
         start_from(architecture, model, request.weights, request.params, task)
     arrange(model.to(pixels.device), pixels.memory_format).eval()
     images = pixels.take(pixels.rows(loaded.indices["train"][:2]))
-    shape = f"{tuple(images.shape)}{_in_format(pixels)}"
-    with _told(f"architecture '{architecture.name}' fails on images {shape}"), torch.inference_mode():
+    last = pixels.memory_format == "channels_last"
+    shape = f"{tuple(images.shape)}{' in the memory format channels_last' if last else ''}"
+    hint = CONTIGUOUS if last else ""
+    with _told(f"architecture '{architecture.name}' fails on images {shape}", hint), torch.inference_mode():
         logits = as_judged(model, request.params, tta="none")(images)
     check_logits(architecture, logits, (len(images), loaded.task.num_classes))
     return model
-
-
-def _in_format(pixels: Pixels) -> str:
-    return " in the memory format channels_last" if pixels.memory_format == "channels_last" else ""
 
 
 def check_logits(architecture: Architecture, logits: object, wanted: tuple[int, int]) -> None:
@@ -107,7 +107,7 @@ def _in_words(shape: tuple[int, ...], count: int) -> str:
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
+def _told(what: str, hint: str = "") -> Iterator[None]:
     try:
         yield
     except (FersearchError, MemoryError, torch.OutOfMemoryError):
@@ -115,4 +115,4 @@ def _told(what: str) -> Iterator[None]:
     except Exception as error:
         if is_out_of_memory(error):
             raise
-        raise FersearchError(f"{what}: {type(error).__name__}: {first_line(error)}") from error
+        raise FersearchError(f"{what}: {type(error).__name__}: {first_line(error)}", hint) from error

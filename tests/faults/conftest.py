@@ -117,7 +117,15 @@ class Home:
                     patch.setenv(name, value)
             yield
 
-    def create(self, trials: int = 3, epochs: int = 6, model: str = "slow", seed: int = 0, **settings: str) -> None:
+    def create(
+        self,
+        trials: int = 3,
+        epochs: int = 6,
+        model: str = "slow",
+        seed: int = 0,
+        memory_format: str = "contiguous",
+        **settings: str,
+    ) -> None:
         """Create the study, of drawn faces, without running it."""
         with self.inside():
             api.create_study(
@@ -130,7 +138,7 @@ class Home:
                 sampler="random",
                 pruner="none",
                 objectives=("f1_macro", "parameters"),
-                memory_format="contiguous",
+                memory_format=memory_format,
                 settings={**SETTINGS, **settings},
                 dataset_options=dict.fromkeys(("train", "valid", "test"), "128"),
                 plugins=sorted((self.folder / "plugins").glob("*.py")),

@@ -53,6 +53,18 @@ def test_a_trial_that_gets_further_each_time_may_be_killed_more_than_three_times
     assert [attempt["reason"] for attempt in trials[0]["attempts"]] == ["killed"] * 4 + ["done"]
 
 
+def test_a_trial_that_is_killed_in_its_rehearsal_rehearses_again(home: Home):
+    home.create(trials=1, epochs=1, memory_format="auto")
+    driver = home.fork("study", "run", "s", "--slots", "1", SLOW_SECONDS="0.2")
+    query = "SELECT pid FROM attempts WHERE number = 1 AND pid IS NOT NULL"
+    os.kill(home.until(partial(home.rows, query))[0][0], signal.SIGKILL)
+    out, err = driver.communicate(timeout=120)
+    assert driver.returncode == 0, out + err
+    (trial,) = home.trials()
+    assert [attempt["reason"] for attempt in trial["attempts"]] == ["killed", "done"]
+    assert ["rehearsal" in attempt["facts"] for attempt in trial["attempts"]] == [False, True]
+
+
 def test_a_killed_fork_server_fails_no_trial(home: Home):
     home.create(trials=3, epochs=6)
     driver = home.fork("study", "run", "s", "--slots", "2")

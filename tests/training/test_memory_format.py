@@ -178,3 +178,4 @@ def test_a_network_that_fails_in_the_format_that_was_asked_for_says_which_it_is(
     failed = run_trial(request_of({"epochs": 1}, architecture="strided", memory_format=LAST), go_on, registry)
     assert failed.reason is Reason.ERROR
     assert "architecture 'strided' fails on images (2, 1, 16, 16) in the memory format channels_last" in failed.message
+    assert "train it with --memory-format contiguous" in failed.message
