@@ -176,6 +176,11 @@ class Keep:
         return f"best {self.most}" if self.which == "best" else self.which
 
 
+RULES = 2
+"""The rules by which new studies search: 2 never stops a trial on the first front of a rung, and draws parameters
+together where there is one objective. A study goes on under those that it began with."""
+
+
 @dataclass(frozen=True)
 class StudySpec:
     """The complete specification of a study.
@@ -190,7 +195,8 @@ class StudySpec:
     After its last trial, the best configuration is trained `refit` times more (0: not at all) on
     the protocol's split without folds, in a study of its own, and the best model judges every
     dataset of `unseen`. `keep` bounds the disk that its checkpoints take. A trial that breaks a bound of `where` is
-    infeasible, and is not trained where that is known before.
+    infeasible, and is not trained where that is known before. `recipes` says whether known ones are tried first, and
+    `rules` by which version of the sampler's and the pruner's rules it searches.
     """
 
     name: str
@@ -214,6 +220,8 @@ class StudySpec:
     unseen: tuple[str, ...] = ()
     keep: Keep = Keep()
     where: tuple[Constraint, ...] = ()
+    recipes: Literal["auto", "known", "none"] = "auto"
+    rules: int = RULES
 
     @property
     def compared(self) -> list[str]:
@@ -234,10 +242,11 @@ class StudySpec:
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Read the spec that `to_json` wrote.
 
-        One that does not say what to keep was promised every checkpoint; one without a memory format is contiguous.
+        One that does not say what to keep was promised every checkpoint; one without a memory format is contiguous,
+        one without rules goes on by the first ones, and without the known recipes.
         """
         known = {"architecture" if name == "model" else name: value for name, value in data.items()}
-        known.setdefault("memory_format", "contiguous")
+        known = {"memory_format": "contiguous", "rules": 1, "recipes": "none", **known}
         known["keep"] = Keep.parse(data.get("keep", "all"))
         known["objectives"] = tuple(Objective(**item) for item in data["objectives"])
         known["space"] = Space.from_json(data["space"])

@@ -235,6 +235,16 @@ OPTIONS = (
         group=SEARCH,
     ),
     StudyOption(
+        "recipes",
+        "choice",
+        "Whether known recipes are tried first; default auto: up to 4 slots.",
+        "`auto`",
+        "whether known recipes are tried first, for a quarter of the trials at most: `known`, `none`, or `auto`: with "
+        "`tpe` and `nsga2`, where up to four trials run at once",
+        ("auto", "known", "none"),
+        group=SEARCH,
+    ),
+    StudyOption(
         "weights",
         "text",
         "Start from a named source or a file.",

@@ -35,6 +35,9 @@ FULL = StudySpec(
     precision="bf16",
     memory_format="channels_last",
     keep=Keep("best", 5),
+    where=(Constraint("gflops", "<=", 0.1),),
+    recipes="known",
+    rules=1,
 )
 PLAIN = StudySpec("s", "cnn", "faces", (Objective("f1_macro", "max"),), Space({}))
 
@@ -44,10 +47,11 @@ def test_a_spec_survives_the_store(spec: StudySpec) -> None:
     assert StudySpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
 
 
-def test_a_study_of_an_earlier_version_goes_on_contiguous() -> None:
+def test_a_study_of_an_earlier_version_goes_on_as_it_began() -> None:
     stored = PLAIN.to_json()
-    assert stored.pop("memory_format") == "auto"
-    assert StudySpec.from_json(stored).memory_format == "contiguous"
+    assert [stored.pop(name) for name in ("memory_format", "recipes", "rules", "where")] == ["auto", "auto", 2, ()]
+    earlier = StudySpec.from_json(stored)
+    assert (earlier.memory_format, earlier.recipes, earlier.rules, earlier.where) == ("contiguous", "none", 1, ())
 
 
 def test_an_objective_is_a_loss_in_its_direction() -> None:

@@ -127,7 +127,7 @@ def _study(title: str, asked: StudySpec, stands: Mapping[str, Cell]) -> Renderab
         "objectives": ", ".join(map(formatting.heading, asked.objectives)),
         **({"bounds": ", ".join(map(str, asked.where))} if asked.where else {}),
         "budget": f"{formatting.plural(asked.budget.trials, 'trial')}{timeout}",
-        "search": f"sampler {asked.sampler}, pruner {asked.pruner}, seed {asked.seed}",
+        "search": f"sampler {asked.sampler}, pruner {asked.pruner}, rules {asked.rules}, seed {asked.seed}",
         "protocol": f"{formatting.protocol(asked.protocol)}, precision {asked.precision}, "
         f"memory format {asked.memory_format}",
         "at the end": _at_the_end(asked),

@@ -32,6 +32,7 @@ from fersearch.planning.parts import check_weights
 from fersearch.registry import Registry
 from fersearch.run_options import RunOptions
 from fersearch.search.brain import Search
+from fersearch.search.recipes import first_trials
 from fersearch.search.samplers import judged_epochs
 from fersearch.store import Lease, Store, StudyRow, Writer
 from fersearch.store.control import PAUSE, SLOTS, STOP
@@ -183,6 +184,8 @@ class Driver:
         settle = partial(self._formats.settle, search)
         ended = [trial for trial in trials if trial.state.ended]
         at_once = len(self.backend.slots if self.backend.only is None else self.backend.only)
+        for params in first_trials(self.study.spec, at_once) if not trials else ():
+            search.enqueue(params)
         self.observer.begin(self.study, self.study.spec.budget.trials, ended, at_once, self._rounds)
         if in_process:
             slot = self.backend.slots[0]

@@ -68,6 +68,7 @@ def plan(
         protocol=_protocol(request),
         sampler=request.sampler or "tpe",
         pruner=request.pruner or "pareto",
+        recipes=cast(Literal["auto", "known", "none"], request.recipes or "auto"),
         seed=_or(request.seed, 0),
         limit=request.limit,
         weights=whole_path(request.weights, architecture),

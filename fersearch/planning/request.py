@@ -28,6 +28,7 @@ class StudyRequest:
     seed: int | None = None
     sampler: str | None = None
     pruner: str | None = None
+    recipes: str | None = None
     weights: str | None = None
     precision: str | None = None
     memory_format: str | None = None

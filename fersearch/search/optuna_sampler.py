@@ -192,7 +192,7 @@ class _SpaceQMC(QMCSampler):
 
 
 _SAMPLERS: dict[str, Callable[[StudySpec, Observations, int], BaseSampler]] = {
-    "tpe": lambda _spec, observations, seed: tpe_sampler(observations, seed),
+    "tpe": lambda spec, observations, seed: tpe_sampler(observations, seed, None if spec.rules > 1 else False),
     "nsga2": lambda _spec, _observations, seed: NSGAIISampler(seed=seed, population_size=POPULATION),
     "random": lambda _spec, _observations, seed: RandomSampler(seed),
     "gp": lambda _spec, _observations, seed: GPSampler(seed=seed, warn_independent_sampling=False),

@@ -1,9 +1,10 @@
 """Early stopping of weak trials: asynchronous successive halving on Pareto ranks.
 
 At each rung (an epoch at which trials are compared) a trial is ranked among all that ever came
-so far: by non-dominated fronts, inside a front by an epsilon-net. It goes on if it belongs to
-the best half. Costs that grow with every epoch are projected to the trial's own full budget, so
-a rung compares what trials will cost and not how long they have run.
+so far: by non-dominated fronts, inside a front by an epsilon-net. It goes on if it belongs to the
+first front (since the second version of the rules) or to the best half. Costs that grow with every
+epoch are projected to the trial's own full budget, so a rung compares what trials will cost and not
+how long they have run.
 
 Sources: ASHA (Li et al. 2020, arXiv:1810.05934), MO-ASHA (Schmucker et al. 2021,
 arXiv:2106.12639), epsilon-net rank (Salinas et al. 2021, arXiv:2106.05680).
@@ -20,7 +21,7 @@ import numpy.typing as npt
 from fersearch.components import Metric
 from fersearch.pareto import epsilon_net, fronts
 from fersearch.search.aggregation import projected
-from fersearch.study import Objective
+from fersearch.study import RULES, Objective
 from fersearch.trial import Epoch
 
 ETA = 2
@@ -34,7 +35,8 @@ Matrix = npt.NDArray[np.float64]
 class Verdict:
     """A decision and its grounds: `rank` (1 is best) among `peers` at `rung`, of whom the best `kept` go on.
 
-    `rung` is None at an epoch where nothing is compared; `rank` is None with too few peers.
+    `rung` is None at an epoch where nothing is compared; `rank` is None with too few peers. The trials of a front
+    share a rank, but for the front through which the cut goes (by the first rules every front was ordered).
     """
 
     stop: bool = False
@@ -73,14 +75,14 @@ class NoPruner:
 
 
 class ParetoPruner:
-    """Stops a trial whose Pareto rank at a rung is not among the best half.
+    """Stops a trial whose Pareto rank at a rung is not among the best half, unless it stands on the first front.
 
     It holds one vote per trial and rung: a trial that is resumed and comes by again replaces its
     own. Votes of stopped and failed trials stay. The result does not depend on the order in
     which votes came in.
 
     With `unit` round, an Epoch that is judged stands for the mean of the rounds up to its number, and
-    costs are those of a whole round already.
+    costs are those of a whole round already. By `rules` 1 trials on the first front are stopped like others.
     """
 
     def __init__(
@@ -89,10 +91,12 @@ class ParetoPruner:
         metrics: Mapping[str, Metric],
         max_epochs: int,
         unit: Literal["epoch", "round"] = "epoch",
+        rules: int = RULES,
     ) -> None:
         self._objectives = tuple(objectives)
         self._metrics = metrics
         self._unit = unit
+        self._rules = rules
         self._votes = {rung: Levels() for rung in rungs(max_epochs)}
 
     def judge(self, number: int, epoch: Epoch, epochs_planned: int) -> Verdict:
@@ -103,12 +107,18 @@ class ParetoPruner:
             return Verdict()
         if len(votes) < MIN_PEERS:
             return _too_few(f"{self._unit} {epoch.number}", epoch.number, len(votes))
-        rank, kept = votes.rank(number), math.ceil(len(votes) / ETA)
-        stop = rank > kept and epoch.number < epochs_planned
+        kept = math.ceil(len(votes) / ETA)
+        is_protected = self._rules > 1 and votes.level(number) == 0
+        rank = votes.rank(number) if self._rules == 1 else votes.shared_rank(number, kept)
+        stop = rank > kept and not is_protected and epoch.number < epochs_planned
         did = "stopped" if stop else "went on"
         place = f"{self._unit} {epoch.number}"
-        reason = f"{did} at {place}: rank {rank} of {len(votes)} by Pareto fronts; the best {kept} go on"
-        return Verdict(stop, epoch.number, rank, len(votes), kept, reason)
+        why = (
+            f"on the first front of {len(votes)} trials, where none is stopped"
+            if is_protected
+            else f"rank {rank} of {len(votes)} by Pareto fronts; the best {kept} go on"
+        )
+        return Verdict(stop, epoch.number, rank, len(votes), kept, f"{did} at {place}: {why}")
 
     def vote(self, number: int, epoch: Epoch, epochs_planned: int) -> None:
         """Record an epoch that was decided before; only those at rungs count."""
@@ -172,6 +182,17 @@ class Levels:
         order = epsilon_net(points)
         same = (points[order] == self._points[place]).all(axis=1)
         return int((self._levels < level).sum()) + 1 + int(same.argmax())
+
+    def level(self, number: int) -> int:
+        """Return the front that a point belongs to, from 0."""
+        self._settle()
+        return int(self._levels[self._places[number]])
+
+    def shared_rank(self, number: int, kept: int) -> int:
+        """Return the rank of a point's front, the same for all of it; its own where the best `kept` end inside it."""
+        level = self.level(number)
+        ahead, until = int((self._levels < level).sum()), int((self._levels <= level).sum())
+        return self.rank(number) if level and ahead < kept < until else ahead + 1
 
     def _settle(self) -> None:
         """Insert every pending point, the best first, so that few must be pushed back."""

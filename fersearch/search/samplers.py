@@ -76,7 +76,7 @@ class OneFactorAtATime(Grid):
 
 FINITE = {"grid": Grid, "ofat": OneFactorAtATime}
 PRUNERS = {
-    "pareto": "stops a trial at a rung when it is not among the best half by Pareto rank",
+    "pareto": "stops a trial at a rung unless it is on the first front or among the best half by Pareto rank",
     "none": "lets every trial run to its end",
 }
 
@@ -125,8 +125,8 @@ def make_pruner(spec: StudySpec, metrics: Mapping[str, Metric], rounds: int) -> 
     if spec.pruner == "none":
         return NoPruner()
     if rounds > 1:
-        return ParetoPruner(spec.objectives, metrics, rounds, unit="round")
-    return ParetoPruner(spec.objectives, metrics, max_epochs(spec.space))
+        return ParetoPruner(spec.objectives, metrics, rounds, "round", spec.rules)
+    return ParetoPruner(spec.objectives, metrics, max_epochs(spec.space), rules=spec.rules)
 
 
 def judged_epochs(spec: StudySpec, rounds: int) -> Collection[int] | None:

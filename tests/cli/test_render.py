@@ -62,7 +62,7 @@ def test_one_study():
         "dataset        faces image_size=48 hardness=0.5; only 600 images of train and valid",
         "objectives     f1_macro ↑, train_seconds ↓, peak_memory_mb ↓",
         "budget         20 trials, 25m 00s",
-        "search         sampler tpe, pruner pareto, seed 7",
+        "search         sampler tpe, pruner pareto, rules 2, seed 7",
         "protocol       split auto, precision auto, memory format auto",
         "checkpoints    keeps the checkpoints of the front (keep = front)",
         "state          idle",

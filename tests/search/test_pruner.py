@@ -158,10 +158,32 @@ def test_costs_are_projected_to_each_trials_own_budget() -> None:
 
 def test_costs_on_a_log_scale_are_compared_by_their_ratios() -> None:
     """All five stand on one front; 400 s is near 1000 s as a ratio, and far from it as a difference."""
-    pruner = ParetoPruner(OBJECTIVES[:2], METRICS, 12)
+    pruner = ParetoPruner(OBJECTIVES[:2], METRICS, 12, rules=1)
     for number, (f1, seconds) in enumerate([(0.9, 1000.0), (0.1, 1.0), (0.5, 30.0), (0.4, 20.0)]):
         pruner.judge(number, epoch(1, f1, seconds), 12)
     assert pruner.judge(4, epoch(1, 0.85, 400.0), 12).rank > 3
+
+
+@given(st.lists(st.tuples(*[st.sampled_from([0.1, 0.2, 0.4, 0.8])] * 3), min_size=4, max_size=24))
+def test_the_second_rules_differ_only_on_the_first_front(scores: list[tuple[float, float, float]]) -> None:
+    """None of it is stopped; everywhere else both decide alike."""
+    first, second = (ParetoPruner(OBJECTIVES, METRICS, 12, rules=rules) for rules in (1, 2))
+    for number, score in enumerate(scores):
+        came = [[-f1, seconds, memory] for f1, seconds, memory in scores[: number + 1]]
+        before, after = (pruner.judge(number, epoch(1, *score), 12) for pruner in (first, second))
+        if number in fronts(came)[0]:
+            assert not after.stop
+        else:
+            assert after.stop == before.stop
+        assert (after.peers, after.kept) == (before.peers, before.kept)
+
+
+def test_the_reason_says_that_the_first_front_is_never_stopped() -> None:
+    pruner = ParetoPruner(OBJECTIVES, METRICS, 12)
+    judge_all(pruner, [epoch(1, 0.1 * n, seconds=float(n)) for n in range(1, 9)])
+    verdict = pruner.judge(9, epoch(1, 0.05, seconds=0.5), 12)
+    assert verdict.reason == "went on at epoch 1: on the first front of 9 trials, where none is stopped"
+    assert (verdict.rank, verdict.kept, verdict.stop) == (1, 5, False)
 
 
 def test_a_resumed_trial_votes_once() -> None:

@@ -9,7 +9,7 @@ from fersearch.studyfile import reading
 
 TOP = (
     "data, dataset, epochs, keep, latency_on, limit, memory_format, model, name, objectives, plugins, precision, "
-    "protocol, pruner, refit, sampler, seed, space, timeout, trials, unseen, weights, where"
+    "protocol, pruner, recipes, refit, sampler, seed, space, timeout, trials, unseen, weights, where"
 )
 SETTING = "write a value, a list of values, 'LOW..HIGH' or {low, high}"
 

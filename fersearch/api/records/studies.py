@@ -100,6 +100,8 @@ class StudyDetail(Study):
     seconds: float = Field(description="Seconds of running used")
     sampler: str
     pruner: str
+    recipes: str = Field(description="Whether known recipes are tried first")
+    rules: int = Field(description="Version of the rules of sampler and pruner")
     seed: int
     protocol: dict[str, Any] = Field(description="How a trial is judged: split, ratios, folds, repeats ...")
     precision: str
@@ -157,6 +159,8 @@ def _detail(view: "StudyView") -> dict[str, Any]:
         "dataset",
         "sampler",
         "pruner",
+        "recipes",
+        "rules",
         "seed",
         "precision",
         "memory_format",

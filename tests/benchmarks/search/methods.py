@@ -12,6 +12,7 @@ from optuna.trial import TrialState as OptunaState
 
 from fersearch.search import Search
 from fersearch.search.optuna_sampler import distributions, quiet
+from fersearch.search.recipes import known
 from fersearch.space import Space, Value
 from fersearch.study import Budget, Keep, Objective, StudySpec
 from fersearch.trial import Decision, Epoch, Outcome, Reason, Trial
@@ -40,11 +41,18 @@ class Method(Protocol):
 
 
 class Fersearch:
-    """The project's own search with its defaults, through the three verbs that its engines call."""
+    """The project's own search with its defaults, through the three verbs that its engines call.
 
-    def __init__(self, space: Space, seed: int, first: Sequence[Mapping[str, Value]], **options: Any) -> None:
+    With `recipes` the known ones take the place of the first of the configurations that all methods have.
+    """
+
+    def __init__(
+        self, space: Space, seed: int, first: Sequence[Mapping[str, Value]], recipes: bool = False, **options: Any
+    ) -> None:
         budget = Budget(10**6)
         spec = StudySpec("replay", "cnn", "faces", OBJECTIVES, space, budget=budget, seed=seed, keep=Keep("all"))
+        begin = known(space) if recipes else []
+        first = [*begin, *first[: len(first) - len(begin)]]
         waiting = [Trial(number, dict(params), space=space.to_json()) for number, params in enumerate(first)]
         study = type("Study", (), {"spec": replace(spec, **options)})()
         self._search = Search(study, waiting, {}, NoWriter(), METRICS, {})

@@ -173,11 +173,17 @@ def _told(number: float) -> float | None:
 
 
 def compare(
-    table: str, seeds: int, workers: int, names: Sequence[str], is_raw: bool = False, offset: int = 0
+    table: str,
+    seeds: int,
+    workers: int,
+    names: Sequence[str],
+    is_raw: bool = False,
+    offset: int = 0,
+    processes: int = 2,
 ) -> list[dict[str, Any]]:
-    """Return the rows of all methods over so many starts, two at a time."""
+    """Return the rows of all methods over so many starts."""
     one = partial(start, table, workers=workers, names=names, is_raw=is_raw, offset=offset)
-    with ProcessPoolExecutor(2) as pool:
+    with ProcessPoolExecutor(processes) as pool:
         return list(rows(list(pool.map(one, range(seeds))), workers))
 
 
@@ -189,6 +195,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20, help="starts a number of workers")
     parser.add_argument("--workers", default="2,8", help="numbers of workers, as 1,2,8,32")
     parser.add_argument("--methods", default=",".join(METHODS), help="of these; random and optuna-tpe always run")
+    parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="two starts at two workers of four methods")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -199,7 +206,7 @@ def main() -> None:
     found: list[dict[str, Any]] = []
     for workers in map(int, options.workers.split(",")):
         names = [name for name in dict.fromkeys(chosen) if workers < 32 or name not in SLOW]
-        found += compare(options.table, options.seeds, workers, names, options.raw)
+        found += compare(options.table, options.seeds, workers, names, options.raw, processes=options.processes)
     print(json.dumps({"rows": found}, indent=1) if options.json else as_table(found))
 
 

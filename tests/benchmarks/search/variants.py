@@ -9,7 +9,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -85,8 +84,16 @@ class RulePruner:
 class Variant(Fersearch):
     """The project's search with another rung rule."""
 
-    def __init__(self, space: Space, seed: int, first: Sequence[Mapping[str, Value]], rule: Rule, epochs: int) -> None:
-        super().__init__(space, seed, first)
+    def __init__(
+        self,
+        space: Space,
+        seed: int,
+        first: Sequence[Mapping[str, Value]],
+        rule: Rule,
+        epochs: int,
+        recipes: bool = False,
+    ) -> None:
+        super().__init__(space, seed, first, recipes)
         self._search._pruner = self._rung = RulePruner(rule, epochs)
 
     def finish(self, number: int, curve: Matrix, is_whole: bool) -> None:
@@ -98,6 +105,7 @@ RULES = {
     "as-built": Rule(),
     "hv": Rule(ties="hypervolume"),
     "floor": Rule(half="floor"),
+    "floor+hv": Rule(half="floor", ties="hypervolume"),
     "ended": Rule(peers="ended"),
     "protect": Rule(protect=True),
     "protect+hv": Rule(protect=True, ties="hypervolume"),
@@ -118,24 +126,33 @@ def main() -> None:
     parser.add_argument("--offset", type=int, default=0, help="worlds from this one on")
     parser.add_argument("--workers", default="2,8")
     parser.add_argument("--raw", action="store_true")
+    parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--rules", default=",".join(RULES))
     parser.add_argument("--rivals", default="", help="also run these methods of the replay")
     options = parser.parse_args()
     register(options.table)
     names = ["fersearch", "optuna-tpe", "random", *options.rules.split(","), *filter(None, options.rivals.split(","))]
-    found: list[dict[str, Any]] = list(
-        itertools.chain.from_iterable(
-            replay.compare(options.table, options.seeds, int(workers), names, options.raw, options.offset)
-            for workers in options.workers.split(",")
-        )
+    compared = partial(
+        replay.compare,
+        options.table,
+        options.seeds,
+        names=names,
+        is_raw=options.raw,
+        offset=options.offset,
+        processes=options.processes,
     )
-    print(replay.as_table(found))
+    found = itertools.chain.from_iterable(compared(workers=int(workers)) for workers in options.workers.split(","))
+    print(replay.as_table(list(found)))
 
 
 def register(table: str) -> None:
     """Make the variants known to the replay."""
     epochs = read_table(table).epochs
     replay.METHODS.update({name: partial(Variant, rule=rule, epochs=epochs) for name, rule in RULES.items()})
+    with_recipes = {
+        f"recipes+{name}": partial(Variant, rule=rule, epochs=epochs, recipes=True) for name, rule in RULES.items()
+    }
+    replay.METHODS.update(with_recipes)
 
 
 if __name__ == "__main__":
