@@ -237,6 +237,13 @@ class Metric(ABC):
         """Return the value of every class on its own, in the order of the classes; None if there is no such thing."""
         return None
 
+    def of_confusions(self, matrices: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any] | None":  # noqa: ARG002
+        """Return the values (float64, n) that follow from confusion matrices (int64, n x classes x classes).
+
+        Rows are the true classes. None for a metric that needs more than the counts: it has no standard error then.
+        """
+        return None
+
 
 def trained_task(task: Task, params: Params) -> Task:
     """Return the task that a trial's network is built for: the dataset's, at `crop` pixels if `params` say so.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from fersearch import formatting, notebook
@@ -29,6 +30,25 @@ class Front:
     foreign: int = 0
     constraints: tuple[Constraint, ...] = ()
 
+    @cached_property
+    def picks(self) -> Mapping[str, int]:
+        """The numbers of the trials that `best`, `cheapest` and `knee` take; none of an empty front."""
+        from fersearch.search.picking import picks  # here, for it loads numpy
+
+        return picks(self.trials, self.objectives, self.constraints)
+
+    @property
+    def pulled(self) -> Trial | None:
+        """The trial that `checkpoint pull` takes: the cheapest of those whose checkpoints are kept, if any is."""
+        from fersearch.search.picking import cheapest
+
+        kept = [trial for trial in self.trials if trial.checkpoint] or self.trials
+        return cheapest(kept, self.objectives) if kept else None
+
+    def picked(self, trial: Trial) -> list[str]:
+        """Return the rules that take a member, as `checkpoint pull --prefer` names them."""
+        return [rule for rule, number in self.picks.items() if number == trial.number]
+
     @property
     def notes(self) -> list[str]:
         """What a reader should know: the baseline, and which trials were not compared."""
@@ -38,20 +58,37 @@ class Front:
         if self.foreign:
             others = formatting.plural(self.foreign, "complete trial")
             notes.append(f"{others} saw earlier data and cannot be compared with these")
-        return notes
+        return [*notes, *self._about_picks]
+
+    @property
+    def _about_picks(self) -> list[str]:
+        """What the names of picks mean, where there is something to choose from."""
+        from fersearch.search.picking import FLOOR, bounded, floor_of
+
+        if len(self.trials) < 2 or len(self.objectives) < 2:
+            return []
+        first, second, *_ = self.objectives
+        is_given = bounded(self.objectives, self.constraints)
+        floor = "" if is_given else f", with {floor_of(self.trials, first)} ({FLOOR:g}*best)"
+        cheap = f"{'least' if second.direction == 'min' else 'most'} {second.metric}"
+        return [
+            f"cheapest: {cheap} within one standard error of the best {first.metric}; "
+            f"knee: nearest to the best of all objectives{floor}"
+        ]
 
     def to_frame(self) -> "pd.DataFrame":
         """Return a pandas data frame with a row for each member, best first, as that of `list_trials`."""
         return notebook.trial_frame(self.trials)
 
     def _repr_html_(self) -> str:
-        headings = ("trial", *map(formatting.heading, self.objectives), "epochs", "parameters")
+        headings = ("trial", *map(formatting.heading, self.objectives), "epochs", "pick", "parameters")
         names = formatting.varying(self.trials)
         rows = [
             (
                 trial.number,
                 *notebook.value_cells(trial, self.objectives),
                 trial.epochs,
+                ", ".join(self.picked(trial)),
                 formatting.settings(trial.params, names),
             )
             for trial in self.trials
@@ -62,18 +99,24 @@ class Front:
 
 
 def front_of(study: StudyRow, trials: Sequence[Trial], where: Sequence[str] = ()) -> Front:
-    """Return the front of a study's trials under constraints."""
+    """Return the front of a study's trials under constraints, as `peak_memory_mb<=500` or `f1_macro>=0.9*best`."""
     from fersearch.search.front import front as pareto_front  # here, for it loads numpy
+    from fersearch.search.picking import RelativeBound
 
-    given = tuple(Constraint.parse(text) for text in where)
+    read = [RelativeBound.parse(text) or Constraint.parse(text) for text in where]
     known = {name for trial in trials for name in trial.values} | set(study.baseline)
-    for constraint in given:
-        lookup("metric", constraint.metric, dict.fromkeys(known))
+    for bound in read:
+        lookup("metric", bound.metric, dict.fromkeys(known))
+    given = tuple(bound for bound in read if isinstance(bound, Constraint))
     constraints = tuple(dict.fromkeys((*study.spec.where, *given)))
     objectives = study.spec.objectives
     comparable = of_data(trials, study.data_digest)
     foreign = sum(trial.state is TrialState.COMPLETE and not trial.saw(study.data_digest) for trial in trials)
     members = pareto_front(comparable, objectives, study.baseline, constraints)
+    by_best = tuple(bound.resolved(members) for bound in read if isinstance(bound, RelativeBound))
+    if by_best:
+        constraints = tuple(dict.fromkeys((*constraints, *by_best)))
+        members = pareto_front(comparable, objectives, study.baseline, constraints)
     return Front(study.name, members, objectives, study.baseline, foreign, constraints)
 
 

@@ -10,6 +10,14 @@ from fersearch.space import Value
 EXCLUSIVE = "exclusive_train_seconds"
 """The training time of a trial that was trained once more with nothing else on its device."""
 
+STD, SE = "_std", "_se"
+"""Endings of values that tell how sure another is: its deviation over rounds, and its standard error."""
+
+
+def is_spread(name: str) -> bool:
+    """Return whether a value tells how sure another one is."""
+    return name.endswith((STD, SE))
+
 
 class TrialState(StrEnum):
     """The state of a trial; `waiting` and `running` may still change."""
@@ -123,7 +131,8 @@ class Trial:
 
     `values` are those of the kept epoch; time and memory count the whole trial. Under folds or
     repeats every value is the mean over the rounds, and `NAME_std` beside it the deviation of the
-    rounds (of a sample, n - 1); the kept epoch is the best of all rounds. `space` is the
+    rounds (of a sample, n - 1); the kept epoch is the best of all rounds. Of a complete trial of one round `NAME_se`
+    is the standard error of an objective that its confusion matrix gives. `space` is the
     space it was drawn from and `sampler_state` what the sampler must be told to go on as if it
     had never stopped, both as plain data. `verdict` is the pruner's last decision and its grounds.
     `released` is the keep policy under which its checkpoint was given up; empty if none was. `data_digest` is

@@ -85,13 +85,15 @@ def test_a_frame_without_rows_still_has_its_index() -> None:
 def test_a_front_keeps_its_order_and_says_what_it_was_compared_on() -> None:
     front = Front("s", [trial(4), trial(2)], OBJECTIVES, {"f1_macro": 0.1}, 2, (Constraint("epochs", "<=", 5.0),))
     shown = front._repr_html_()
-    assert texts(shown)[0] == ["trial", "f1_macro ↑", "train_seconds ↓", "epochs", "parameters"]
+    assert texts(shown)[0] == ["trial", "f1_macro ↑", "train_seconds ↓", "epochs", "pick", "parameters"]
     assert [row[0] for row in texts(shown)[1:]] == ["4", "2"]
     assert re.findall(r"<p>(.*?)</p>", shown) == [
         "<b>Pareto front of s: 2 trials</b>",
         "within epochs&lt;=5",
         "baseline, always the largest class: f1_macro 0.100",
         "2 complete trials saw earlier data and cannot be compared with these",
+        "cheapest: least train_seconds within one standard error of the best f1_macro; "
+        "knee: nearest to the best of all objectives, with f1_macro&gt;=0.45 (0.9*best)",
     ]
     assert list(front.to_frame().index) == [4, 2]
 

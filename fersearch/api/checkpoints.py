@@ -49,9 +49,11 @@ def pull_checkpoint(
     """Copy a trial's checkpoint, checked, with its card and the plugin file it needs, into a folder.
 
     Args:
-        trial: its number; without one the best on the front by `prefer`.
-        prefer: a metric of the trials, or `knee`; default the first objective.
-        where: constraints that the trial must keep, as `peak_memory_mb<=500`.
+        trial: its number; without one that of the front by `prefer`.
+        prefer: a metric of the trials, whose best is taken, or `best` (by the first objective), `knee`, or by default
+            `cheapest`: the best by the second objective within one standard error of the best by the first.
+        where: constraints that the trial must keep, as `peak_memory_mb<=500` or `f1_macro>=0.9*best`. The knee keeps
+            0.9 of the best first objective unless one of them bounds that.
         out: the folder to make; default `./STUDY-trial-N`.
         force: replace what is there.
         format: `onnx` also exports it there, as `export_checkpoint` does.
@@ -65,7 +67,7 @@ def pull_checkpoint(
     with open_store(storage) as store:
         study = store.study(name)
         chosen = choose(store, study, trial, prefer, where)
-        pulled = pull(study, chosen, out or pulled_folder(study.name, chosen.number), force=force)
+        pulled = pull(study, chosen, out or pulled_folder(study.name, chosen.trial.number), force=force)
     if format == "onnx":
         from fersearch.api.exports import export_checkpoint  # here, for it brings in torch
 

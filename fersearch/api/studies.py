@@ -15,7 +15,7 @@ from fersearch.space import describe
 from fersearch.store import Store, StudyRow, StudySummary
 from fersearch.study import StudySpec, StudyState
 from fersearch.study_front import Front, front_of
-from fersearch.trial import EXCLUSIVE, Epoch, Trial, TrialState
+from fersearch.trial import EXCLUSIVE, Epoch, Trial, TrialState, is_spread
 
 if TYPE_CHECKING:
     import optuna
@@ -111,7 +111,7 @@ class TrialView:
 
     def _repr_html_(self) -> str:
         one = self.trial
-        values = {name: formatting.measured(one.values, name) for name in one.values if not name.endswith("_std")}
+        values = {name: formatting.measured(one.values, name) for name in one.values if not is_spread(name)}
         told = {
             "state": " ".join(filter(None, (one.state.value, one.reason))),
             "epochs": str(one.epochs),
@@ -157,7 +157,7 @@ def front(name: str, *, where: Sequence[str] = (), storage: str | None = None) -
     """Return the Pareto front of a study, best first objective first.
 
     Args:
-        where: constraints such as `peak_memory_mb<=500` that every member must keep.
+        where: constraints such as `peak_memory_mb<=500` or `f1_macro>=0.9*best` that every member must keep.
     """
     with open_store(storage) as store:
         study = store.study(name)

@@ -40,7 +40,12 @@ def pull(
     study: Study,
     trial: Annotated[int | None, typer.Option("--trial", metavar="N", help="This trial's.")] = None,
     prefer: Annotated[
-        str | None, typer.Option("--prefer", metavar="METRIC|knee", help="The front's best by a metric, or its knee.")
+        str | None,
+        typer.Option(
+            "--prefer",
+            metavar="cheapest|best|knee|METRIC",
+            help="Of the front; default the cheapest within one standard error of the best.",
+        ),
     ] = None,
     where: Annotated[
         list[str] | None,
@@ -57,7 +62,11 @@ def pull(
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
-    """Pull a trained model with its card; without a preference the best by the first objective."""
+    """Pull a trained model with its card: the cheapest of the front that is as good as the best, or what you prefer.
+
+    The cheapest is the best by the second objective within one standard error of the best by the first. The knee is
+    looked for above 0.9 of the best first objective, unless --where 'METRIC>=SHARE*best' says otherwise.
+    """
     from fersearch import api
     from fersearch.cli import render
 
@@ -79,6 +88,8 @@ def pull(
         dump(records.PulledCheckpoint.of(pulled))
     else:
         render.show(f"pulled trial {pulled.trial} into {pulled.path}/")
+        if pulled.given_up:
+            render.show(pulled.given_up)
         trust = ["--trust-plugin"] if pulled.plugins else []
         render.show(render.commands([["fersearch", "predict", str(pulled.path), "FACE.png", *trust]]))
 

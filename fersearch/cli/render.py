@@ -20,7 +20,7 @@ from fersearch.cli.parts import title as _title
 from fersearch.formatting import short
 from fersearch.space import describe
 from fersearch.study import Keep, Objective, StudySpec
-from fersearch.trial import EXCLUSIVE, Attempt, Epoch, Trial, TrialState
+from fersearch.trial import EXCLUSIVE, STD, Attempt, Epoch, Trial, TrialState
 
 if TYPE_CHECKING:
     from fersearch.api.results import (
@@ -176,18 +176,22 @@ def front(found: "Front") -> RenderableType:
         )
     tied, shown = formatting.ties(found.trials, found.objectives), formatting.varying(found.trials)
     alone = any(EXCLUSIVE in t.values for t in found.trials)
+    several = len(found.trials) > 1
     rows = [
         (
             str(t.number),
             *_values(t, found.objectives, tied),
             *((formatting.measured(t.values, EXCLUSIVE),) if alone else ()),
             str(t.epochs),
+            *((", ".join(found.picked(t)),) if several else ()),
             formatting.settings(t.params, shown),
         )
         for t in found.trials
     ]
     timed = (">train_seconds alone",) if alone else ()
-    titles = (">trial", *(f">{formatting.heading(o)}" for o in found.objectives), *timed, ">epochs", "parameters")
+    picked = ("pick",) if several else ()
+    values = (f">{formatting.heading(o)}" for o in found.objectives)
+    titles = (">trial", *values, *timed, ">epochs", *picked, "parameters")
     title = f"Pareto front of {found.study}: {formatting.plural(len(found.trials), 'trial')}"
     note = f"{TIED} within {formatting.TIE:.0%} of another trial here: equal, as far as clocks and memory can tell"
     notes = [Text(note, style="dim")] if tied else []
@@ -213,7 +217,7 @@ def trial(view: "TrialView", objectives: Sequence[Objective]) -> RenderableType:
     parts: list[RenderableType] = [_title(f"trial {one.number}"), _facts(facts), Text()]
     parts.append(_table(("parameter", ">value"), [(name, formatting.setting(v)) for name, v in one.params.items()]))
     if one.values:
-        names = [name for name in one.values if name.removesuffix("_std") == name or name[:-4] not in one.values]
+        names = [name for name in one.values if name.removesuffix(STD) == name or name[:-4] not in one.values]
         values = [(name, formatting.measured(one.values, name)) for name in names]
         parts += [Text(), _table(("metric", ">value"), values)]
     parts += [Text(), attempts(one.attempts), *_histories(view.history, objectives)]

@@ -106,8 +106,8 @@ def next_commands(view: Any, storage: str | None, artifacts: str | None, best: A
     where = ["--storage", masked_url(storage)] if storage else []
     lines = [["export", f"FERSEARCH_ARTIFACTS={artifacts}"]] if artifacts else []
     lines += [["fersearch", "study", "front", name, *where], ["fersearch", "trial", "list", name, *where]]
-    if best.trials:
-        folder = pulled_folder(name, best.trials[0].number)
+    if best.pulled is not None:
+        folder = pulled_folder(name, best.pulled.number)
         lines.append(["fersearch", "checkpoint", "pull", name, *where])
         lines.append(["fersearch", "predict", str(folder), "FACE.png", *trust])
     return lines

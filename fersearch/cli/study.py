@@ -217,7 +217,7 @@ def front(name: Name, where: Where = None, storage: Storage = None, as_json: AsJ
         from fersearch.api import records
         from fersearch.cli.as_json import dump
 
-        dump([records.Trial.of(one) for one in best.trials])
+        dump(records.FrontTrial.of_front(best))
     else:
         render.show(render.front(best))
 

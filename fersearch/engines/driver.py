@@ -299,7 +299,7 @@ def environment() -> dict[str, Any]:
 def recalled(store: Store, study: StudyRow, trials: Sequence[Trial], rounds: int) -> dict[int, list[Epoch]]:
     """Return the epochs a search resumes from: all of unfinished trials, of the others what the pruner compares."""
     ended = {trial.number for trial in trials if trial.state.ended}
-    epochs = store.epoch_values(study.id, of=[trial.number for trial in trials if trial.number not in ended])
+    epochs = {trial.number: store.history(study.id, trial.number) for trial in trials if trial.number not in ended}
     judged = judged_epochs(study.spec, rounds)
     if judged is None or judged:
         names = [objective.metric for objective in study.spec.objectives]

@@ -14,48 +14,61 @@ from fersearch.errors import FersearchError, UsageError, lookup
 from fersearch.export.model_card import write_model_card
 from fersearch.formatting import finite
 from fersearch.home import artifacts_folder
-from fersearch.pareto import knee
+from fersearch.search.picking import given_up
 from fersearch.store import Store, StudyRow
 from fersearch.study import Keep
 from fersearch.study_front import Front, front_of
 from fersearch.training.card import read_card
-from fersearch.trial import Trial, TrialState
+from fersearch.trial import Trial, TrialState, is_spread
 
 
 @dataclass(frozen=True)
 class Pulled:
-    """Where a checkpoint was put, what the store knows of its trial, and the plugin files it needs by name."""
+    """Where a checkpoint was put, what the store knows of its trial, and the plugin files it needs by name.
+
+    `given_up` says what the best trial has that another was taken for; empty where that is the best, or was named.
+    """
 
     path: Path
     trial: int
     values: Mapping[str, float]
     plugins: Sequence[str] = ()
+    given_up: str = ""
 
 
-def pull(study: StudyRow, trial: Trial, folder: Path, *, force: bool) -> Pulled:
+@dataclass(frozen=True)
+class Choice:
+    """A trial that was chosen, and what the best has that it was taken for."""
+
+    trial: Trial
+    given_up: str = ""
+
+
+def pull(study: StudyRow, choice: Choice, folder: Path, *, force: bool) -> Pulled:
     """Copy the checkpoint of a trial, checked, into a folder.
 
     Raises:
         UsageError: the trial has none, or the folder exists.
         FersearchError: the stored file is missing or broken.
     """
+    trial = choice.trial
     require_checkpoint(study.name, trial)
     write_pulled(folder, study, trial, Artifacts(artifacts_folder()).open(trial.checkpoint or ""), force)
-    return Pulled(folder, trial.number, trial.values, [file.kept_name for file in study.plugins])
+    return Pulled(folder, trial.number, trial.values, [file.kept_name for file in study.plugins], choice.given_up)
 
 
-def choose(store: Store, study: StudyRow, number: int | None, prefer: str | None, where: Sequence[str]) -> Trial:
-    """Return the trial of that number, or the best on the front within the bounds `where`.
+def choose(store: Store, study: StudyRow, number: int | None, prefer: str | None, where: Sequence[str]) -> Choice:
+    """Return the trial of that number, or the preferred one on the front within the bounds `where`.
 
     Args:
-        prefer: a metric, or `knee`; None for the first objective.
+        prefer: as of `preferred`.
 
     Raises:
         UsageError: nothing fits.
     """
     trials = store.trials(study.id)
     if number is not None:
-        return store.trial(study.id, number)
+        return Choice(store.trial(study.id, number))
     found = front_of(study, trials, where)
     candidates = list(found.trials)
     if not candidates:
@@ -67,8 +80,10 @@ def choose(store: Store, study: StudyRow, number: int | None, prefer: str | None
     return preferred(found, prefer)
 
 
-def preferred(members: Front, prefer: str | None) -> Trial:
-    """Return the trial of a front that is best by a metric or is its `knee`; None: by the first objective.
+def preferred(members: Front, prefer: str | None) -> Choice:
+    """Return the trial of a front that a rule takes (`best`, `cheapest`, `knee`), or that is best by a metric.
+
+    None is `cheapest`, among the trials whose checkpoints are kept if any is.
 
     Raises:
         UsageError: nothing stands on the front, or there is no such metric.
@@ -76,10 +91,13 @@ def preferred(members: Front, prefer: str | None) -> Trial:
     if not members.trials:
         hint = "loosen --where" if members.constraints else f"see: fersearch trial list {members.study}"
         raise UsageError(f"no trial of study '{members.study}' stands on the front", hint)
-    if prefer == "knee":
-        losses = [[o.loss(trial.values[o.metric]) for o in members.objectives] for trial in members.trials]
-        return members.trials[knee(losses)]
-    return _best(members, prefer) if prefer else members.trials[0]
+    if prefer is None:
+        chosen = members.pulled or members.trials[0]
+    elif prefer in members.picks:
+        chosen = next(trial for trial in members.trials if trial.number == members.picks[prefer])
+    else:
+        return Choice(_best(members, prefer))
+    return Choice(chosen, given_up(members.trials[0], chosen, members.objectives))
 
 
 def require_checkpoint(study: str, trial: Trial) -> None:
@@ -105,7 +123,8 @@ def require_checkpoint(study: str, trial: Trial) -> None:
 
 def _best(found: Front, prefer: str) -> Trial:
     known = set.intersection(*(set(trial.values) for trial in found.trials))
-    lookup("preference", prefer, dict.fromkeys([*known, "knee"]))
+    metrics = sorted(name for name in known if not is_spread(name))
+    lookup("preference", prefer, dict.fromkeys([*metrics, *found.picks]))
     objective = next((o for o in found.objectives if o.metric == prefer), None)
     direction = objective.direction if objective else components().metric(prefer).direction
     sign = -1 if direction == "max" else 1

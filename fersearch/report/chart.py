@@ -12,6 +12,7 @@ from fersearch.report.derive import ClassScore, Matrix
 from fersearch.report.inputs import Measure
 from fersearch.search.aggregation import undefined
 from fersearch.search.front import beats_baseline, front, losses
+from fersearch.search.picking import picks
 from fersearch.store import StudyRow
 from fersearch.study import Objective
 from fersearch.trial import Epoch, Trial, TrialState, of_data
@@ -30,7 +31,7 @@ class StudyChart:
 
     `hypervolume` has after each trial that moved the front how many had ended and the share of today's volume that
     the front then had, below the worst values of all complete trials. `stopped` has the verdicts on the last trials
-    that were stopped early.
+    that were stopped early, `picks` the trials that the rules of `checkpoint pull` take.
     """
 
     objectives: Sequence[Objective]
@@ -44,6 +45,7 @@ class StudyChart:
     hypervolume: Sequence[tuple[int, float]]
     stopped: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
     baseline: Mapping[str, float] = field(default_factory=dict)
+    picks: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ def study_chart(study: StudyRow, every: Sequence[Trial], measures: Mapping[str, 
     params = derive.varying(trials)
     stopped = [trial for trial in trials if trial.state is TrialState.PRUNED][-LAST:]
     feasible = [trial for trial in trials if all(bound.holds(trial.values) for bound in study.spec.where)]
+    members = front(trials, objectives, study.baseline, study.spec.where)
     return StudyChart(
         objectives,
         {name: measures.get(name, Measure(name)) for name in metrics},
@@ -72,10 +75,11 @@ def study_chart(study: StudyRow, every: Sequence[Trial], measures: Mapping[str, 
         [trial.epochs for trial in trials],
         {name: [_rounded(trial.values.get(name)) for trial in trials] for name in metrics},
         {name: [_short(trial.params.get(name)) for trial in trials] for name in params},
-        [trial.number for trial in front(trials, objectives, study.baseline, study.spec.where)],
+        [trial.number for trial in members],
         hypervolume_history(feasible, objectives, study.baseline),
         {trial.number: trial.verdict for trial in stopped},
         {name: study.baseline[name] for name in metrics if name in study.baseline},
+        picks(members, objectives, study.spec.where),
     )
 
 

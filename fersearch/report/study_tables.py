@@ -9,7 +9,7 @@ from fersearch.report.derive import ClassScore
 from fersearch.report.inputs import Record, title
 from fersearch.report.tables import Cell, Spread, Table
 from fersearch.space import Value
-from fersearch.trial import Trial, TrialState
+from fersearch.trial import Trial, TrialState, is_spread
 
 PARAMETERS = {
     "batch_size": "Batch size",
@@ -126,7 +126,7 @@ def front_costs(record: Record) -> Table:
 
 def values(record: Record, trial: Trial) -> Table:
     """Return every value of one trial beside the majority baseline."""
-    names = [name for name in trial.values if not name.endswith("_std")]
+    names = [name for name in trial.values if not is_spread(name)]
     rows: list[list[Cell]] = [
         [record.measure(name).label, measured(trial, name), derive.finite(record.baseline, name)] for name in names
     ]

@@ -17,6 +17,7 @@ from fersearch.search.interfaces import StudyLike, Writer
 from fersearch.search.pruner import Verdict
 from fersearch.search.retries import next_state, remarks
 from fersearch.search.samplers import make_pruner, make_sampler
+from fersearch.search.standard_error import standard_errors
 from fersearch.space import Params
 from fersearch.trial import Attempt, Decision, Epoch, Lost, Outcome, Reason, Trial, TrialState, of_data
 
@@ -55,7 +56,7 @@ class Search:
         self._writer = writer
         self._metrics = metrics
         self._baseline = baseline
-        self._history = History()
+        self._history = History(self.spec.objectives[0])
         self._rounds = rounds
         self._discard = discard
         self._data_digest = data_digest
@@ -297,7 +298,15 @@ class Search:
 
     def _final(self, trial: Trial, outcome: Outcome) -> Trial:
         values = self._values(trial, outcome) or dict(outcome.facts.get("measured", {}))
-        return replace(trial, values=values, kept_epoch=self._kept(trial, outcome), checkpoint=outcome.checkpoint)
+        kept = self._kept(trial, outcome)
+        if trial.state is TrialState.COMPLETE and self._rounds == 1:
+            values |= self._standard_errors(trial.number, kept)
+        return replace(trial, values=values, kept_epoch=kept, checkpoint=outcome.checkpoint)
+
+    def _standard_errors(self, number: int, kept: int | None) -> dict[str, float]:
+        epoch = self._history.of(number).get(kept or 0)
+        counts = epoch.confusion if epoch else None
+        return standard_errors(self.spec.objectives, self._metrics, counts, (self.spec.seed, number))
 
     def _values(self, trial: Trial, outcome: Outcome) -> dict[str, float]:
         epochs = self._history.of(trial.number)

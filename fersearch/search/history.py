@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from fersearch.search.aggregation import best_epoch
+from fersearch.study import Objective
 from fersearch.trial import Attempt, Epoch
 
 
@@ -10,10 +12,12 @@ class History:
     """Recorded epochs by trial and number.
 
     An attempt that goes on from an earlier epoch overwrites what a lost attempt recorded from
-    there on, so every epoch counts once. Confusion matrices are not held.
+    there on, so every epoch counts once. Of confusion matrices only that of the best epoch by the `first` objective is
+    held.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, first: Objective) -> None:
+        self._first = first
         self._epochs: dict[int, dict[int, Epoch]] = {}
 
     def load(self, number: int, epochs: Iterable[Epoch]) -> None:
@@ -26,7 +30,10 @@ class History:
         known = self._epochs.setdefault(number, {})
         for stale in [n for n in known if n > epoch.number]:
             del known[stale]
-        known[epoch.number] = replace(epoch, confusion=None)
+        known[epoch.number] = epoch
+        best = best_epoch(known, self._first)
+        for other in [n for n, one in known.items() if one.confusion is not None and n != best]:
+            known[other] = replace(known[other], confusion=None)
 
     def of(self, number: int) -> Mapping[int, Epoch]:
         """Return the trial's epochs by number."""

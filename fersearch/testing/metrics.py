@@ -86,6 +86,13 @@ class MetricSuite:
             assert all(isinstance(value, float) for value in values)
             assert not any(math.isinf(value) for value in values), "undefined is NaN, never infinite"
 
+    def test_confusion_matrices_give_what_the_answers_give(self) -> None:
+        answers = [example(sure) for sure in (1.0, SURE, 0.0)]
+        values = self.metric.of_confusions(np.stack([_confusion(one) for one in answers]))
+        if values is not None:
+            assert values.shape == (3,)
+            assert np.allclose(values, [self.metric.compute(one) for one in answers], atol=1e-9)
+
     def test_a_measured_metric_reads_figures_alone_and_more_is_never_better(self) -> None:
         if not self.metric.measured:
             return
@@ -109,6 +116,12 @@ class MetricSuite:
         one[:, 1] = 1.0
         value = self.metric.compute(dataclasses.replace(given, probabilities=one))
         assert math.isfinite(value) or math.isnan(value)
+
+
+def _confusion(given: Evaluation) -> npt.NDArray[np.int64]:
+    classes = len(CLASSES)
+    cells = given.labels * classes + given.probabilities.argmax(1)
+    return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
 
 
 def example(sure: float = SURE) -> Evaluation:

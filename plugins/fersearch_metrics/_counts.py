@@ -47,12 +47,26 @@ def tallies(evaluation: Evaluation) -> tuple["Ints", "Ints", "Ints"]:
 
 def scores(evaluation: Evaluation) -> Scores:
     """Precision, recall and F1 of each class, by scikit-learn's definitions with `zero_division=0`."""
-    right, called, support = tallies(evaluation)
+    return _scores(*tallies(evaluation))
+
+
+def scores_of(matrices: "Ints") -> Scores:
+    """Return the scores of each class in confusion matrices (n x classes x classes): arrays n x classes."""
+    return _scores(matrices.diagonal(axis1=-2, axis2=-1), matrices.sum(-2), matrices.sum(-1))
+
+
+def _scores(right: "Ints", called: "Ints", support: "Ints") -> Scores:
     return Scores(share(right, called), share(right, support), share(2 * right, called + support), support)
+
+
+def accuracies(matrices: "Ints") -> "Reals":
+    """Return the share of images that are called right in each confusion matrix (n x classes x classes)."""
+    found: Reals = matrices.diagonal(axis1=-2, axis2=-1).sum(-1) / matrices.sum((-2, -1))
+    return found
 
 
 def share(part: "Ints", whole: "Ints") -> "Reals":
     """`part / whole`, 0 where `whole` is."""
     import numpy as np
 
-    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
+    return np.divide(part, whole, out=np.zeros(part.shape), where=whole > 0)

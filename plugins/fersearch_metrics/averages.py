@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fersearch import Evaluation, Metric, hookimpl
-from fersearch_metrics._counts import scores, tallies
+from fersearch_metrics._counts import accuracies, scores, scores_of, share, tallies
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +23,10 @@ class Macro(Metric):
 
     def compute(self, evaluation: Evaluation) -> float:
         return float(getattr(scores(evaluation), self.score).mean())
+
+    def of_confusions(self, matrices: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+        values: np.ndarray[Any, Any] = getattr(scores_of(matrices), self.score).mean(-1)
+        return values
 
     def by_class(self, evaluation: Evaluation) -> Sequence[float]:
         values: list[float] = getattr(scores(replace(evaluation, averaged=None)), self.score).tolist()
@@ -38,6 +42,11 @@ class Weighted(Metric):
         found = scores(evaluation)
         return float(getattr(found, self.score) @ found.support / found.support.sum())
 
+    def of_confusions(self, matrices: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+        found = scores_of(matrices)
+        values: np.ndarray[Any, Any] = (getattr(found, self.score) * found.support).sum(-1) / found.support.sum(-1)
+        return values
+
 
 class Micro(Metric):
     """A score over the decisions of all classes together: the share called right, where no class is left out."""
@@ -48,6 +57,9 @@ class Micro(Metric):
         right, called, support = (int(counts.sum()) for counts in tallies(evaluation))
         parts = {"precision": called, "recall": support, "f1": (called + support) / 2}
         return float(right / parts[self.score]) if parts[self.score] else 0.0
+
+    def of_confusions(self, matrices: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+        return accuracies(matrices)
 
 
 class F1Macro(Macro):
@@ -70,6 +82,11 @@ class F1MacroHarmonic(Metric):
     def compute(self, evaluation: Evaluation) -> float:
         found = scores(evaluation)
         return harmonic(float(found.precision.mean()), float(found.recall.mean()))
+
+    def of_confusions(self, matrices: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+        found = scores_of(matrices)
+        precision, recall = found.precision.mean(-1), found.recall.mean(-1)
+        return share(2 * precision * recall, precision + recall)
 
 
 class F1Weighted(Weighted):

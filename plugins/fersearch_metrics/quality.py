@@ -1,9 +1,9 @@
 """How well a model tells the classes apart, all classes taken together."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fersearch import Evaluation, Metric, hookimpl
-from fersearch_metrics._counts import confusion, predicted, share
+from fersearch_metrics._counts import accuracies, confusion, predicted, share
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +18,9 @@ class Accuracy(Metric):
     def compute(self, evaluation: Evaluation) -> float:
         return float((predicted(evaluation) == evaluation.labels).mean())
 
+    def of_confusions(self, matrices: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+        return accuracies(matrices)
+
 
 class ErrorRate(Metric):
     """The share of images that are called wrong: 1 - accuracy."""
@@ -28,6 +31,9 @@ class ErrorRate(Metric):
 
     def compute(self, evaluation: Evaluation) -> float:
         return float((predicted(evaluation) != evaluation.labels).mean())
+
+    def of_confusions(self, matrices: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+        return 1 - accuracies(matrices)
 
 
 class BalancedAccuracy(Metric):
@@ -40,6 +46,12 @@ class BalancedAccuracy(Metric):
         matrix = confusion(evaluation)
         support = matrix.sum(1)
         return float(share(matrix.diagonal(), support)[support > 0].mean())
+
+    def of_confusions(self, matrices: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+        support = matrices.sum(-1)
+        recalls = share(matrices.diagonal(axis1=-2, axis2=-1), support)
+        values: np.ndarray[Any, Any] = recalls.sum(-1) / (support > 0).sum(-1)
+        return values
 
 
 class DetectionRate(Metric):

@@ -132,6 +132,7 @@ EXAMPLES: dict[str, Callable[[], "records.Record | list[records.Record]"]] = {
     "study_stop": lambda: records.StudyStop(name="cnn-faces", stopping=True),
     "study_pause": lambda: records.StudyPause(name="cnn-faces", pausing=True),
     "trial": lambda: records.Trial.of(TRIAL),
+    "front_trial": lambda: records.FrontTrial.of_front(Front("cnn-faces", [TRIAL], OBJECTIVES, {})),
     "trial_detail": lambda: records.TrialDetail.of_view(TrialView(TRIAL, HISTORY)),
     "trial_running": lambda: records.TrialDetail.of_view(TrialView(RUNNING, [])),
     "trial_released": lambda: records.TrialDetail.of_view(TrialView(RELEASED, [])),
@@ -149,6 +150,9 @@ EXAMPLES: dict[str, Callable[[], "records.Record | list[records.Record]"]] = {
     ),
     "checkpoint": lambda: records.Checkpoint.of(CheckpointRow(3, DIGEST, 9, 0.75, {"f1_macro": 0.5})),
     "pulled_checkpoint": lambda: records.PulledCheckpoint.of(Pulled(Path("out"), 3, {"f1_macro": 0.5})),
+    "pulled_cheapest": lambda: records.PulledCheckpoint.of(
+        Pulled(Path("out"), 3, {"f1_macro": 0.5}, given_up="best is trial 7: +0.012 f1_macro, 3.1x time; --prefer best")
+    ),
     "exported_checkpoint": lambda: records.ExportedCheckpoint.of(
         ExportedModel(
             Path("out/model.onnx"),
@@ -198,6 +202,7 @@ EXAMPLES: dict[str, Callable[[], "records.Record | list[records.Record]"]] = {
             [(1, 1.0)],
             {1: {"stop": True, "rung": 3, "rank": 4, "peers": 4}},
             {"f1_macro": 0.05},
+            {"best": 0, "cheapest": 0, "knee": 0},
         )
     ),
     "trial_chart": lambda: records.TrialChart.of(

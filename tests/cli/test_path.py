@@ -67,9 +67,36 @@ def test_the_trials_of_a_study(ask):
 
 def test_the_front_is_a_list_of_trials_best_first(ask):
     front = ask("study", "front", "tiny")
-    assert all(set(trial) == TRIAL for trial in front)
+    assert all(set(trial) == TRIAL | {"picks"} for trial in front)
+    assert "best" in front[0]["picks"]
+    assert sorted(rule for trial in front for rule in trial["picks"]) == ["best", "cheapest", "knee"]
     best = [trial["values"]["accuracy"] for trial in front]
     assert best == sorted(best, reverse=True)
+
+
+def test_the_cheapest_that_is_as_good_as_the_best_is_pulled_and_what_it_costs_is_told(place, ask, tmp_path, capsys):
+    front = ask("study", "front", "tiny")
+    chosen = next(trial for trial in front if "cheapest" in trial["picks"])
+    best, error = front[0]["values"]["accuracy"], front[0]["values"]["accuracy_se"]
+    near = [trial for trial in front if trial["values"]["accuracy"] >= best - error]
+    assert chosen["values"]["parameters"] == min(trial["values"]["parameters"] for trial in near)
+    assert cli.run(["checkpoint", "pull", "tiny", "-o", str(tmp_path / "out")]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].startswith(f"pulled trial {chosen['number']} into ")
+    is_best = chosen["number"] == front[0]["number"]
+    assert told[1].startswith("next:" if is_best else f"best is trial {front[0]['number']}: +")
+    pulled = ask("checkpoint", "pull", "tiny", "--prefer", "best", "-o", str(tmp_path / "best"))
+    assert (pulled["trial"], "given_up" in pulled) == (front[0]["number"], False)
+
+
+def test_a_bound_by_the_best_narrows_the_front(ask):
+    front = ask("study", "front", "tiny")
+    least = min(trial["values"]["accuracy"] for trial in front)
+    within = ask("study", "front", "tiny", "--where", "accuracy>=1*best")
+    assert [trial["number"] for trial in within] == [
+        trial["number"] for trial in front if trial["values"]["accuracy"] == front[0]["values"]["accuracy"]
+    ]
+    assert ask("study", "front", "tiny", "--where", f"accuracy>={least}") == front
 
 
 def test_one_trial_with_its_attempts_and_history(ask):
@@ -200,7 +227,7 @@ def test_going_on_adds_trials_and_json_leaves_the_progress_to_standard_error(pla
     out, err = capsys.readouterr()
     record = json.loads(out)
     assert record["counts"] == {"complete": 4}
-    assert all(set(trial) == TRIAL for trial in record["front"])
+    assert all(set(trial) == TRIAL | {"picks"} for trial in record["front"])
     assert "3 ended before" in err
 
 

@@ -110,15 +110,20 @@ def test_a_pipe_gets_one_line_for_each_row_and_no_blanks_at_its_end(monkeypatch,
 
 
 def test_the_front_marks_ties_and_tells_the_baseline():
-    members = [trial(0, 0.61, 12.3, 45.6), trial(2, 0.60, 12.0, 40.1)]
+    best = trial(0, 0.61, 12.3, 45.6)
+    members = [replace(best, values={**best.values, "f1_macro_se": 0.02}), trial(2, 0.60, 12.0, 40.1)]
     front = Front("cnn-faces", members, OBJECTIVES, {"f1_macro": 0.018, "accuracy": 0.1})
-    assert text(render.front(front)) == lines(
+    assert text(render.front(front), 80) == lines(
         "Pareto front of cnn-faces: 2 trials",
-        "trial  f1_macro ↑  train_seconds ↓  peak_memory_mb ↓  epochs  parameters",
-        "    0       0.610            ≈12.3              45.6      12  learning_rate=0.01",
-        "    2       0.600            ≈12.0              40.1      12  learning_rate=0.03",
+        "trial  f1_macro ↑  train_seconds ↓  peak_memory_mb ↓  epochs  pick",
+        "    0       0.610            ≈12.3              45.6      12  best",
+        "       learning_rate=0.01",
+        "    2       0.600            ≈12.0              40.1      12  cheapest, knee",
+        "       learning_rate=0.03",
         "≈ within 5% of another trial here: equal, as far as clocks and memory can tell",
         "baseline, always the largest class: f1_macro 0.018",
+        "cheapest: least train_seconds within one standard error of the best f1_macro;",
+        "knee: nearest to the best of all objectives, with f1_macro>=0.549 (0.9*best)",
     )
 
 
@@ -126,11 +131,15 @@ def test_the_front_shows_what_was_timed_alone_beside_what_was_searched():
     timed = trial(0, 0.61, 12.3, 45.6)
     timed = replace(timed, values={**timed.values, "exclusive_train_seconds": 7.25})
     front = Front("cnn-faces", [timed, trial(2, 0.60, 8.0, 40.1)], OBJECTIVES, {})
-    assert text(render.front(front), 120) == lines(
-        "Pareto front of cnn-faces: 2 trials",
-        "trial  f1_macro ↑  train_seconds ↓  peak_memory_mb ↓  train_seconds alone  epochs  parameters",
-        "    0       0.610             12.3              45.6                 7.25      12  learning_rate=0.01",
-        "    2       0.600             8.00              40.1                    -      12  learning_rate=0.03",
+    assert text(render.front(front), 110).startswith(
+        lines(
+            "Pareto front of cnn-faces: 2 trials",
+            "trial  f1_macro ↑  train_seconds ↓  peak_memory_mb ↓  train_seconds alone  epochs  pick",
+            "    0       0.610             12.3              45.6                 7.25      12  best, cheapest",
+            "       learning_rate=0.01",
+            "    2       0.600             8.00              40.1                    -      12  knee",
+            "       learning_rate=0.03",
+        )
     )
 
 

@@ -19,7 +19,7 @@ def test_records_are_those_of_the_command_line(admin: TestClient):
     assert admin.get(STUDIES).json() == [records.plain(records.Study.of(one)) for one in api.list_studies()]
     shown = records.plain(records.StudyDetail.of_view(api.show_study("small")))
     assert admin.get(f"{STUDIES}/small").json() == shown
-    front = [records.plain(records.Trial.of(one)) for one in api.front("small").trials]
+    front = records.plain(records.FrontTrial.of_front(api.front("small")))
     assert admin.get(f"{STUDIES}/small/front").json() == front
     trial = records.plain(records.TrialDetail.of_view(api.show_trial("small", 0)))
     assert admin.get(f"{STUDIES}/small/trials/0").json() == trial

@@ -33,7 +33,7 @@ from fersearch.api.records.datasets import (
 )
 from fersearch.api.records.service import Disk, Event, Importance, NewToken, Owner, QueueEntry, Token
 from fersearch.api.records.studies import Study, StudyDetail, StudyPause, StudyRun, StudyStop
-from fersearch.api.records.trials import Rerun, Trial, TrialDetail
+from fersearch.api.records.trials import FrontTrial, Rerun, Trial, TrialDetail
 
 __all__ = [
     "Checkpoint",
@@ -50,6 +50,7 @@ __all__ = [
     "FacePrediction",
     "FailedEvaluation",
     "FramePrediction",
+    "FrontTrial",
     "Garbage",
     "Importance",
     "NewToken",

@@ -33,6 +33,7 @@ class StudyChart(Record):
     hypervolume: list[tuple[int, float]] = Field(description="Trials that had ended, share of today's hypervolume")
     stopped: dict[int, dict[str, Any]] = Field(description="The verdicts on the last trials that were stopped early")
     baseline: dict[str, Number]
+    picks: dict[str, int] = Field(description="The trial of the front that each rule takes: best, cheapest, knee")
 
     @classmethod
     def of(cls, chart: "StudyChartView") -> Self:
@@ -51,6 +52,7 @@ class StudyChart(Record):
             epochs=list(chart.epochs),
             hypervolume=list(chart.hypervolume),
             baseline=dict(chart.baseline),
+            picks=dict(chart.picks),
             **columns,
         )
 

@@ -54,11 +54,14 @@ class PulledCheckpoint(Record):
     path: str
     trial: int
     values: dict[str, Number] = Field(description="Metrics of the trial on validation")
+    given_up: str | None = omitted("What the best trial has that this one was taken for")
 
     @classmethod
     def of(cls, pulled: "Pulled") -> Self:
         """Return the record of a checkpoint that was pulled."""
-        return cls(path=str(pulled.path), trial=pulled.trial, values=dict(pulled.values))
+        return cls(
+            path=str(pulled.path), trial=pulled.trial, values=dict(pulled.values), given_up=pulled.given_up or None
+        )
 
 
 class ExportedCheckpoint(Record):

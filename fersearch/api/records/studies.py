@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field
 
 from fersearch.api.records.base import Number, Part, Record, Value
-from fersearch.api.records.trials import Trial
+from fersearch.api.records.trials import FrontTrial
 from fersearch.space import Choice, Dimension, Int
 from fersearch.study import StudyState
 
@@ -128,12 +128,12 @@ class StudyDetail(Study):
 class StudyRun(StudyDetail):
     """A study as `study run` and `study create` give it at the end."""
 
-    front: list[Trial]
+    front: list[FrontTrial]
 
     @classmethod
     def of_run(cls, view: "StudyView", front: "Front") -> Self:
         """Return the record of a study that was run, with its front."""
-        return cls(**_detail(view), front=[Trial.of(trial) for trial in front.trials])
+        return cls(**_detail(view), front=FrontTrial.of_front(front))
 
 
 class StudyStop(Record):

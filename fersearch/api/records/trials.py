@@ -9,8 +9,8 @@ from fersearch.api.records.base import Number, Part, Record, Value, omitted
 from fersearch.trial import Reason, TrialState
 
 if TYPE_CHECKING:
+    from fersearch.api.results import Front, TrialView
     from fersearch.api.results import Rerun as RerunView
-    from fersearch.api.results import TrialView
 
 
 class Verdict(Part):
@@ -65,7 +65,7 @@ class Epoch(Part):
 
 
 class Trial(Record):
-    """A trial as `trial list` and `study front` give it."""
+    """A trial as `trial list` gives it."""
 
     number: int
     state: TrialState
@@ -80,6 +80,17 @@ class Trial(Record):
     def of(cls, trial: trials.Trial) -> Self:
         """Return the record of a trial."""
         return cls(**_summary(trial))
+
+
+class FrontTrial(Trial):
+    """A trial as `study front` gives it."""
+
+    picks: list[str] = Field(description="The rules that take it: best, cheapest, knee")
+
+    @classmethod
+    def of_front(cls, front: "Front") -> list[Self]:
+        """Return the records of the members of a front, best first."""
+        return [cls(**_summary(trial), picks=front.picked(trial)) for trial in front.trials]
 
 
 class TrialDetail(Trial):

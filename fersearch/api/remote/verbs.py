@@ -16,14 +16,14 @@ from fersearch.api.remote.connection import Connection, study_path
 from fersearch.api.remote.request import body_of
 from fersearch.api.studies import StudyView, TrialView
 from fersearch.errors import UsageError
-from fersearch.evaluation.pulling import Pulled, preferred, require_checkpoint, write_pulled
+from fersearch.evaluation.pulling import Choice, Pulled, preferred, require_checkpoint, write_pulled
 from fersearch.home import pulled_folder
 from fersearch.notebook import Trials
 from fersearch.run_options import RunOptions
+from fersearch.search.picking import bounds_of
 from fersearch.store import StudyRow, StudySummary
-from fersearch.study import Constraint, StudySpec
+from fersearch.study import StudySpec
 from fersearch.study_front import Front
-from fersearch.trial import Trial
 
 
 class RemoteVerbs:
@@ -80,8 +80,8 @@ class RemoteVerbs:
         _refuse(storage)
         rows = self._service.get(study_path(name, "/front"), where=list(where))
         baseline = self._service.get(study_path(name))["baseline"]
-        objectives, bounds = self.study_spec(name).objectives, tuple(map(Constraint.parse, where))
-        return Front(name, [reading.trial(data) for data in rows], objectives, baseline, constraints=bounds)
+        trials, objectives = [reading.trial(data) for data in rows], self.study_spec(name).objectives
+        return Front(name, trials, objectives, baseline, constraints=bounds_of(where, trials))
 
     def check_run(self, options: RunOptions | None = None, **changes: Any) -> None:
         """Raise UsageError for options of a run that the service decides about."""
@@ -164,11 +164,8 @@ class RemoteVerbs:
         study = self.show_study(name)
         if study.plugins:
             raise UsageError(f"study '{name}' keeps plugin files, which are not sent", "pull it where the service runs")
-        chosen = (
-            self.show_trial(name, trial).trial
-            if trial is not None
-            else preferred(self.front(name, where=where), prefer)
-        )
+        choice = self._chosen(name, trial, prefer, where)
+        chosen = choice.trial
         require_checkpoint(name, chosen)
         folder = out or pulled_folder(name, chosen.number)
         row = StudyRow(0, name, study.spec, study.created, (), study.baseline, study.seconds, data=study.data)
@@ -181,11 +178,11 @@ class RemoteVerbs:
             from fersearch.api.exports import export_checkpoint  # here, for it brings in torch
 
             export_checkpoint(folder, trust_plugin=trust_plugin)
-        return Pulled(folder, chosen.number, chosen.values)
+        return Pulled(folder, chosen.number, chosen.values, given_up=choice.given_up)
 
-    def _chosen(self, name: str, number: int | None, prefer: str | None, where: Sequence[str]) -> Trial:
+    def _chosen(self, name: str, number: int | None, prefer: str | None, where: Sequence[str]) -> Choice:
         if number is not None:
-            return self.show_trial(name, number).trial
+            return Choice(self.show_trial(name, number).trial)
         return preferred(self.front(name, where=where), prefer)
 
     def list_datasets(self, plugins: tuple[Path, ...] = ()) -> list[DatasetRow]:

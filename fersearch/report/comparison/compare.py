@@ -19,7 +19,7 @@ from fersearch.search.aggregation import by_round, round_values
 from fersearch.store import Store, StudyRow
 from fersearch.study_front import front_of
 from fersearch.training.card import read_card
-from fersearch.trial import Trial, of_data
+from fersearch.trial import Trial, is_spread, of_data
 
 if TYPE_CHECKING:
     from fersearch.components import Metric
@@ -244,7 +244,7 @@ def _known(records: Sequence[Record]) -> dict[str, Measure]:
     measures = {name: measure for record in records for name, measure in record.measures.items()}
     losses = {name: Measure(name, "min") for name in ("train_loss", "valid_loss")}
     described = losses | measures
-    return {name: described.get(name, Measure(name)) for name in valued if not name.endswith("_std")}
+    return {name: described.get(name, Measure(name)) for name in valued if not is_spread(name)}
 
 
 def _chosen(wanted: Sequence[str], first: Record, known: Mapping[str, Measure]) -> list[Measure]:

@@ -79,12 +79,12 @@ def show_trial(request: Request, name: str, number: int, _: Reader) -> records.T
     return records.TrialDetail.of_view(api.show_trial(name, number, _storage(request)))
 
 
-@router.get("/{name:path}/front", response_model=list[records.Trial])
+@router.get("/{name:path}/front", response_model=list[records.FrontTrial])
 def front(request: Request, name: str, _: Reader, where: Where = []) -> Response:  # noqa: B006
     """Return the Pareto front, best first."""
 
-    def make() -> list[records.Trial]:
-        return [records.Trial.of(one) for one in api.front(name, where=where, storage=_storage(request)).trials]
+    def make() -> list[records.FrontTrial]:
+        return records.FrontTrial.of_front(api.front(name, where=where, storage=_storage(request)))
 
     return service_of(request).responses.of(name, ["front", *where], make)
 

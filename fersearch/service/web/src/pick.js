@@ -7,6 +7,12 @@ import { link } from "./route.js";
 
 const COSTS = ["train_seconds", "cpu_seconds", "peak_memory_mb", "latency_ms", "model_mb", "parameters"];
 
+const RULES = {
+  best: "The best by the first objective",
+  cheapest: "The best by the second objective within one standard error of the best by the first",
+  knee: "The nearest to the best of everything, not far below the best by the first objective",
+};
+
 export function Pick({ study, chart, selected, onSelect }) {
   const [bounds, setBounds] = useState({});
   const [first] = chart.objectives;
@@ -25,6 +31,7 @@ export function Pick({ study, chart, selected, onSelect }) {
   const chosen = selected !== null && front.includes(selected) ? selected : best;
   return html`<section class="card"><h2>Pick a model</h2>
     <p class="quiet">The best by ${chart.metrics[first].label} of the ${front.length} on the front, within the bounds that you set; or choose a point above.</p>
+    <div class="buttons">${Object.entries(chart.picks).map(([rule, trial]) => html`<button key=${rule} type="button" aria-pressed=${chosen === trial} title=${RULES[rule]} onClick=${() => onSelect(trial)}>${rule}: trial ${trial}</button>`)}</div>
     <div class="sliders">${costs.map((name) => {
       const steps = levels(name);
       const value = bounds[name] ?? steps[steps.length - 1];

@@ -1,0 +1,125 @@
+"""Which trial of a front to take: the best, the cheapest that is as good, or the knee; and bounds by the best."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Self
+
+from fersearch import formatting, pareto
+from fersearch.search.front import losses
+from fersearch.study import Constraint, Objective
+from fersearch.trial import SE, STD, Trial
+
+BEST, CHEAPEST, KNEE = "best", "cheapest", "knee"
+FLOOR = 0.9
+"""A knee has at least this share of the best first objective."""
+
+
+@dataclass(frozen=True)
+class RelativeBound:
+    """A bound by the best value on the front: `f1_macro>=0.9*best`."""
+
+    metric: str
+    op: Literal["<=", ">="]
+    share: float
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read `METRIC>=SHARE*best` or `METRIC<=SHARE*best`; None for anything else."""
+        match = re.fullmatch(r"\s*(\w+)\s*(<=|>=)\s*(\d+\.?\d*|\.\d+)\s*\*\s*best\s*", text)
+        return cls(match[1], match[2], float(match[3])) if match else None  # type: ignore[arg-type]
+
+    def resolved(self, members: Sequence[Trial]) -> Constraint:
+        """Return the bound as a number: the best is the largest value of the members for `>=`, the least for `<=`."""
+        values = [trial.values[self.metric] for trial in members if self.metric in trial.values]
+        best = (max if self.op == ">=" else min)(values, default=0.0)
+        return Constraint(self.metric, self.op, self.share * best)
+
+
+def bounds_of(where: Sequence[str], members: Sequence[Trial]) -> tuple[Constraint, ...]:
+    """Return bounds that the members of a front keep, as they were written, as numbers."""
+    relative = {text: RelativeBound.parse(text) for text in where}
+    return tuple(bound.resolved(members) if bound else Constraint.parse(text) for text, bound in relative.items())
+
+
+def standard_error(trial: Trial, metric: str) -> float | None:
+    """Return how sure a trial's value is: its standard error, or its deviation over rounds; None if neither is known.
+
+    Of rounds it is the deviation itself: a checkpoint that is pulled is that of one round, and rounds share images.
+    """
+    return trial.values.get(f"{metric}{STD}", trial.values.get(f"{metric}{SE}"))
+
+
+def cheapest(members: Sequence[Trial], objectives: Sequence[Objective]) -> Trial:
+    """Return the best by the second objective of those within one standard error of the best by the first.
+
+    `members` is a front, best first. The best where its standard error is not known or there is no second objective.
+    Source: the one-standard-error rule, Breiman et al. 1984 (Classification and Regression Trees, section 3.4.3).
+    """
+    best, error = members[0], standard_error(members[0], objectives[0].metric)
+    if error is None or len(objectives) < 2:
+        return best
+    bar = losses(best, objectives)[0] + error
+    near = [trial for trial in members if losses(trial, objectives)[0] <= bar]
+    return min(near, key=lambda trial: (losses(trial, objectives)[1], losses(trial, objectives), trial.number))
+
+
+def floor_of(members: Sequence[Trial], first: Objective) -> Constraint:
+    """Return the bound that the knee keeps: `FLOOR` of the best first objective, which is that of the first member."""
+    best = members[0].values[first.metric]
+    is_share = (first.direction == "max") == (best > 0)
+    op: Literal["<=", ">="] = ">=" if first.direction == "max" else "<="
+    return Constraint(first.metric, op, best * FLOOR if is_share else best / FLOOR)
+
+
+def knee(members: Sequence[Trial], objectives: Sequence[Objective], bounds: Sequence[Constraint] = ()) -> Trial:
+    """Return the knee of a front, best first, among the members above its floor.
+
+    The floor is that of `floor_of`, unless `bounds`, which all members keep, has one on the first objective.
+    """
+    above = [trial for trial in members if bounded(objectives, bounds) or _floor(members, objectives, trial)]
+    return above[pareto.knee([losses(trial, objectives) for trial in above])]
+
+
+def bounded(objectives: Sequence[Objective], bounds: Sequence[Constraint]) -> bool:
+    """Return whether there is a bound on the first objective, which then is the knee's floor."""
+    return any(bound.metric == objectives[0].metric for bound in bounds)
+
+
+def picks(
+    members: Sequence[Trial], objectives: Sequence[Objective], bounds: Sequence[Constraint] = ()
+) -> Mapping[str, int]:
+    """Return the numbers of the trials of a front, best first, that each rule takes; none of an empty front."""
+    if not members:
+        return {}
+    return {
+        BEST: members[0].number,
+        CHEAPEST: cheapest(members, objectives).number,
+        KNEE: knee(members, objectives, bounds).number,
+    }
+
+
+def given_up(best: Trial, chosen: Trial, objectives: Sequence[Objective]) -> str:
+    """Return what the best has that another trial was taken for; empty if that is the best."""
+    if best.number == chosen.number:
+        return ""
+    first, *rest = objectives
+    told = [_difference(best, chosen, first.metric), *(_ratio(best, chosen, second.metric) for second in rest[:1])]
+    return f"best is trial {best.number}: {', '.join(told)}; --prefer {BEST}"
+
+
+def _floor(members: Sequence[Trial], objectives: Sequence[Objective], trial: Trial) -> bool:
+    return floor_of(members, objectives[0]).holds(trial.values)
+
+
+def _difference(best: Trial, chosen: Trial, metric: str) -> str:
+    change = best.values[metric] - chosen.values[metric]
+    return f"{'-' if change < 0 else '+'}{formatting.number(abs(change))} {metric}"
+
+
+def _ratio(best: Trial, chosen: Trial, metric: str) -> str:
+    high, low = best.values[metric], chosen.values[metric]
+    if not (high > 0 and low > 0):
+        return _difference(best, chosen, metric)
+    ratio = high / low
+    return f"{ratio:{',.0f' if ratio >= 100 else '.1f'}}x {'time' if metric.endswith('_seconds') else metric}"
