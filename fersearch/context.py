@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fersearch import trust
 from fersearch.errors import NoDatabase, UsageError
 from fersearch.home import database_url
+from fersearch.study import is_finish
 
 if TYPE_CHECKING:
     from fersearch.plugins import PluginFile
@@ -109,11 +110,15 @@ def all_studies(storage: str | None = None) -> "list[StudySummary]":
 def matching_studies(patterns: Sequence[str], storage: str | None = None) -> list[str]:
     """Return the names of the studies that match patterns, oldest first: a name, or one with `*` as a wildcard.
 
+    Studies `finish/NAME` match no wildcard but of `finish/*`.
+
     Raises:
         UsageError: nothing fits a pattern with `*`.
     """
     many = any("*" in pattern for pattern in patterns)
-    available = [summary.name for summary in all_studies(storage)] if many else []
+    names = [summary.name for summary in all_studies(storage)] if many else []
+    wants_finishes = any(is_finish(pattern) for pattern in patterns)
+    available = [name for name in names if wants_finishes or not is_finish(name)]
     matches: dict[str, None] = {}
     for pattern in patterns:
         fitting = [name for name in available if fnmatchcase(name, pattern)] if "*" in pattern else [pattern]

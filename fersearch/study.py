@@ -11,6 +11,13 @@ from fersearch.errors import UsageError
 from fersearch.space import Space, Value
 
 Direction = Literal["max", "min"]
+FINISH = "finish"
+"""Studies `finish/NAME` train the finalists of study NAME; they are listed only where all studies are."""
+
+
+def is_finish(name: str) -> bool:
+    """Return whether a study of that name trains the finalists of another."""
+    return name.startswith(f"{FINISH}/")
 
 
 @dataclass(frozen=True)

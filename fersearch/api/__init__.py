@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from fersearch.api.export import export_study, write_export
     from fersearch.api.exports import export_checkpoint
+    from fersearch.api.finishing import finish_study
     from fersearch.api.plugins import check_plugin, list_plugins, new_plugin, show_plugin
     from fersearch.api.queueing import (
         disk_by_owner,
@@ -79,6 +80,7 @@ _HOMES = {
     "export_dataset": "fersearch.api.datasets",
     "export_study": "fersearch.api.export",
     "export_to_optuna": "fersearch.api.studies",
+    "finish_study": "fersearch.api.finishing",
     "front": "fersearch.api.studies",
     "importance": "fersearch.api.studies",
     "is_connected": "fersearch.api.connecting",
@@ -142,6 +144,7 @@ __all__ = [
     "export_dataset",
     "export_study",
     "export_to_optuna",
+    "finish_study",
     "front",
     "importance",
     "is_connected",

@@ -8,6 +8,7 @@ from fersearch.data.verify import Report
 from fersearch.engines.rerun import Compared, Rerun
 from fersearch.ensembles.building import Ensemble
 from fersearch.evaluation.evaluate import CheckpointEvaluation, EvaluationView
+from fersearch.evaluation.finished import Finalist, Finish
 from fersearch.evaluation.frames import FrameAnswer
 from fersearch.evaluation.predict import Prediction
 from fersearch.evaluation.pulling import Pulled
@@ -39,6 +40,8 @@ __all__ = [
     "EvaluationView",
     "Exported",
     "ExportedModel",
+    "Finalist",
+    "Finish",
     "FrameAnswer",
     "Front",
     "Garbage",

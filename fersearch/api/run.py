@@ -1,6 +1,6 @@
 """Run a study, then what it asks for after its last trial."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +15,10 @@ from fersearch.engines.observing import Observers, find
 from fersearch.errors import UsageError
 from fersearch.observer import Observer
 from fersearch.run_options import RunOptions
+from fersearch.space import Params
 from fersearch.store import Lease, Store, StudyRow
 from fersearch.study import Budget, Keep
+from fersearch.trial import Trial
 
 
 def run_study(
@@ -39,7 +41,13 @@ def run_study(
         Interrupted: Ctrl-C or SIGTERM; the study can go on.
         DataError: the data is missing or broken, or other than what the study began with; nothing was changed then.
     """
-    options = replace(options or RunOptions(), **changes)
+    return run_proposed(name, (), replace(options or RunOptions(), **changes), observer, storage)
+
+
+def run_proposed(
+    name: str, proposals: Sequence[Params], options: RunOptions, observer: Observer | None, storage: str | None
+) -> StudyView:
+    """Run a study as `run_study` does, which first takes in configurations of its space that shall be tried."""
     keep = None if options.keep is None else Keep.parse(options.keep)
     check_run(options)
     observer = observer or Observer()
@@ -52,7 +60,12 @@ def run_study(
             backend(options, observers.note) as where,
         ):
             run = Driver(store, study, where, options, observers, lease, seconds)
-            run.on_settled = store_changes
+
+            def on_settled() -> None:
+                store_changes()
+                propose(store, run.study, lease, proposals)
+
+            run.on_settled = on_settled
             try:
                 run.go()
             finally:
@@ -60,6 +73,16 @@ def run_study(
         if run.over:
             _after(name, options, observer, storage)
         return view(store, store.study(name))
+
+
+def propose(store: Store, study: StudyRow, lease: Lease, proposals: Sequence[Params]) -> None:
+    """Store configurations as waiting trials, after those there are."""
+    if not proposals:
+        return
+    first, space = len(store.trials(study.id, ())), study.spec.space.to_json()
+    with store.writer(study.id, lease) as writer:
+        for number, params in enumerate(proposals, first):
+            writer.add_trial(Trial(number, dict(params), space=space, data_digest=study.data_digest))
 
 
 def _after(name: str, options: RunOptions, observer: Observer, storage: str | None) -> None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from fersearch import formatting, notebook
 from fersearch.context import all_studies, notices, open_store
+from fersearch.evaluation.finished import Finish, finish_of
 from fersearch.home import artifacts_folder, log_folder, run_folder, states_url
 from fersearch.notebook import Trials
 from fersearch.report import sharing
 from fersearch.space import describe
-from fersearch.store import Store, StudyRow, StudySummary
-from fersearch.study import StudySpec, StudyState
+from fersearch.store import Look, Store, StudyRow, StudySummary
+from fersearch.study import StudySpec, StudyState, is_finish
 from fersearch.study_front import Front, front_of
 from fersearch.trial import EXCLUSIVE, Epoch, Trial, TrialState, is_spread
 
@@ -28,6 +29,7 @@ class StudyView:
 
     `timing` says whether training times were measured by trials that shared a device; empty where it is not known.
     `data` says which data the study is about, empty before its first run. `plugins` are the plugin files that it keeps.
+    `warnings` say what makes its results doubtful, `finish` how it was finished.
     """
 
     name: str
@@ -44,6 +46,8 @@ class StudyView:
     plugins: Sequence[str] = ()
     state: StudyState = StudyState.IDLE
     owner: str = ""
+    warnings: Sequence[str] = ()
+    finish: Finish | None = None
 
     @property
     def about_data(self) -> list[str]:
@@ -122,9 +126,13 @@ class TrialView:
         return named + notebook.epoch_table(self.history)
 
 
-def list_studies(storage: str | None = None) -> list[StudySummary]:
-    """Return every study with its counts by state, oldest first; none, and a note, where there is no database."""
-    return all_studies(storage)
+def list_studies(storage: str | None = None, *, all: bool = False) -> list[StudySummary]:
+    """Return the studies with their counts by state, oldest first; none, and a note, where there is no database.
+
+    Args:
+        all: also the studies `finish/NAME` that trained the finalists of others.
+    """
+    return [summary for summary in all_studies(storage) if all or not is_finish(summary.name)]
 
 
 def show_study(name: str, storage: str | None = None) -> StudyView:
@@ -256,13 +264,14 @@ def importance(name: str, storage: str | None = None) -> dict[str, Any]:
 def view(store: Store, study: StudyRow) -> StudyView:
     """Return a study's row as a view."""
     summary = next(summary for summary in store.studies() if summary.name == study.name)
+    looks = store.looks(study.id)
     return StudyView(
         name=study.name,
         spec=study.spec,
         created=study.created,
         counts=summary.counts,
         storage=store.url,
-        looks=store.looks(study.id),
+        looks=looks,
         baseline=study.baseline,
         seconds=study.seconds,
         environments=store.environments(study.id),
@@ -271,4 +280,16 @@ def view(store: Store, study: StudyRow) -> StudyView:
         plugins=[file.path for file in study.plugins],
         state=summary.state,
         owner=summary.owner,
+        warnings=_warnings(store, study, looks),
+        finish=finish_of(study.name, looks),
     )
+
+
+def _warnings(store: Store, study: StudyRow, looks: Sequence[Look]) -> list[str]:
+    """Return that test was opened before the study's last trials began; nothing where it was not."""
+    opened = [look.looked for look in looks if look.dataset == study.spec.dataset and look.split in ("test", "all")]
+    later = store.trials_since(study.id, min(opened)) if opened else 0
+    if not later:
+        return []
+    trials = formatting.plural(later, "trial")
+    return [f"test was opened on {min(opened):%Y-%m-%d}, before the last {trials}: what is chosen now has seen it"]

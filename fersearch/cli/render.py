@@ -107,6 +107,8 @@ def study(view: "StudyView") -> RenderableType:
         **({"timing": view.timing} if view.timing else {}),
         **({"data": "\n".join(told)} if (told := view.about_data) else {}),
         "looks at test": str(len(view.looks)),
+        **({"finished": view.finish.line} if view.finish else {}),
+        **({"warning": "\n".join(view.warnings)} if view.warnings else {}),
         "created": _moment(view.created),
         "storage": view.storage,
     }

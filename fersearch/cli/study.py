@@ -175,12 +175,16 @@ def schema() -> None:
 
 
 @app.command("list")
-def list_(storage: Storage = None, as_json: AsJson = False) -> None:
-    """List the studies."""
+def list_(
+    all: Annotated[bool, typer.Option("--all", help="Also the studies finish/NAME.")] = False,
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the studies, without those that `study finish` made."""
     from fersearch import api
     from fersearch.cli import render
 
-    studies = api.list_studies(storage)
+    studies = api.list_studies(storage, all=all)
     if as_json:
         from fersearch.api import records
         from fersearch.cli.as_json import dump
@@ -220,6 +224,44 @@ def front(name: Name, where: Where = None, storage: Storage = None, as_json: AsJ
         dump(records.FrontTrial.of_front(best))
     else:
         render.show(render.front(best))
+
+
+@app.command(epilog=examples("fersearch study finish cnn-ferplus", "fersearch study finish cnn-ferplus --seeds 10"))
+@flat
+def finish(
+    name: Name,
+    *,
+    how: RunFlags,
+    finalists: Annotated[int, typer.Option("--finalists", metavar="N", help="Trials of the front to retrain.")] = 3,
+    seeds: Annotated[int, typer.Option("--seeds", metavar="N", help="How often each is, by fresh seeds.")] = 5,
+    unseen: Annotated[
+        list[str] | None,
+        typer.Option("--unseen", metavar="NAME[=PATH]", help="Let the pick judge this dataset too; repeatable."),
+    ] = None,
+    data: Data = None,
+    trust_plugin: TrustStored = False,  # noqa: ARG001
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> None:
+    """Retrain the best of the front with fresh seeds, pick one on validation, and open test once.
+
+    A study that was finished tells the stored result; nothing is opened again.
+    """
+    from fersearch import api
+    from fersearch.cli import progress, render
+
+    options = how.options(data=data)
+    watcher = progress.watcher(render.console(stderr=True), None, how.verbose)
+    found = api.finish_study(
+        name, options, finalists=finalists, seeds=seeds, unseen=unseen or (), observer=watcher, storage=storage
+    )
+    if as_json:
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump(records.Finish.of(found))
+    else:
+        render.show(found.line)
 
 
 @app.command()

@@ -2,9 +2,10 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from fersearch.artifacts import Artifacts
 from fersearch.context import components_of, open_store
@@ -13,40 +14,52 @@ from fersearch.errors import FersearchError
 from fersearch.evaluation.pulling import require_checkpoint
 from fersearch.home import artifacts_folder
 from fersearch.planning.parts import unseen_dataset
-from fersearch.space import Choice, Space
+from fersearch.space import Choice, Params, Space
 from fersearch.store import Store, StudyRow
 from fersearch.study import Budget, Protocol, StudySpec
 from fersearch.study_data import recorded_data
 from fersearch.study_front import best_of_front, front_of
-from fersearch.trial import EXCLUSIVE, Trial
+from fersearch.trial import EXCLUSIVE
 
 Note = Callable[[str], None]
 TIMED = "train_seconds"
 
 
-def refit_name(study: StudyRow, store: Store) -> str:
-    """Return the name of the study that retrains another study's best configuration on its current data."""
-    base, taken, own = f"refit/{study.name}", store.study_names(), recorded_data(study)
-    names = (base if number == 1 else f"{base}-{number}" for number in itertools.count(1))
-    return next(n for n in names if n not in taken or recorded_data(store.study(n)).same_arrays(own))
+def follow_up_name(
+    prefix: str, study: StudyRow, store: Store, fits: Callable[[StudyRow], bool] = lambda _: True
+) -> str:
+    """Return the name of the study that retrains what another study found, on its current data; `fits` accepts it."""
+    base, taken, own = f"{prefix}/{study.name}", store.study_names(), recorded_data(study)
+
+    def usable(name: str) -> bool:
+        return name not in taken or (recorded_data(found := store.study(name)).same_arrays(own) and fits(found))
+
+    return next(filter(usable, (base if number == 1 else f"{base}-{number}" for number in itertools.count(1))))
 
 
-def refit_spec(spec: StudySpec, best: Trial, name: str) -> StudySpec:
-    """Return the spec of a one-trial study that trains a configuration `refit` times, without folds."""
+def retraining_spec(spec: StudySpec, name: str, configurations: Sequence[Params], repeats: int = 1) -> StudySpec:
+    """Return the spec of a study that trains the given configurations, `repeats` times each, without folds."""
     own = spec.protocol
     split = ("ratios" if own.ratios else "auto") if own.folded else own.split
-    protocol = Protocol(split, own.ratios, own.split_seed, own.by, repeats=spec.refit, duplicates=own.duplicates)
+    protocol = Protocol(split, own.ratios, own.split_seed, own.by, repeats=repeats, duplicates=own.duplicates)
+    names = dict.fromkeys(parameter for params in configurations for parameter in params)
+    values = {name: dict.fromkeys(params[name] for params in configurations if name in params) for name in names}
     return replace(
         spec,
         name=name,
-        space=Space({name: Choice(value) for name, value in best.params.items()}),
-        budget=Budget(1),
+        space=Space({name: Choice(*options) for name, options in values.items()}),
+        budget=Budget(len(configurations)),
         protocol=protocol,
-        sampler="random",
+        sampler="grid",
         pruner="none",
         refit=0,
         unseen=(),
     )
+
+
+def undivided(study: StudyRow) -> dict[str, Any]:
+    """Return what is recorded of a study's data that does not depend on its split."""
+    return {key: value for key, value in study.data.items() if key in ("files", "arrays", "makers", "path")}
 
 
 def refit(study: StudyRow, store: Store, run: Callable[..., object], note: Note) -> str:
@@ -54,11 +67,11 @@ def refit(study: StudyRow, store: Store, run: Callable[..., object], note: Note)
 
     `run(name, data=PATH)` runs it on the data where the study's own was found last, None where there are no files.
     """
-    name = refit_name(study, store)
+    name = follow_up_name("refit", study, store)
     if name not in store.study_names():
         best = best_of_front(study, store.trials(study.id))
-        undivided = {key: value for key, value in study.data.items() if key in ("files", "arrays", "makers", "path")}
-        store.create_study(refit_spec(study.spec, best, name), study.plugins, undivided)
+        spec = retraining_spec(study.spec, name, [best.params], study.spec.refit)
+        store.create_study(spec, study.plugins, undivided(study))
         note(f"training trial {best.number} of {study.name} {study.spec.refit} times more, as study {name}")
     where = recorded_data(study).path
     run(name, data=Path(where) if where else None)

@@ -17,6 +17,14 @@ from fersearch.store.neighbours import Neighbours
 from fersearch.training.request import TrialRequest
 from fersearch.trial import Trial
 
+SEED = "seed"
+"""The parameter that is a trial's seed where a study trains one configuration with several."""
+
+
+def seed_of(study: StudyRow, trial: Trial) -> int:
+    """Return the seed of a trial: its own where its study gives each one, else the study's."""
+    return int(trial.params.get(SEED, study.spec.seed))
+
 
 def request_for(
     study: StudyRow,
@@ -43,7 +51,7 @@ def request_for(
         dataset_options=dict(spec.dataset_options),
         protocol=spec.protocol,
         limit=spec.limit,
-        seed=spec.seed,
+        seed=seed_of(study, trial),
         objective=spec.objectives[0],
         plugins=study.plugins,
         weights=spec.weights,

@@ -4,6 +4,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from sys import intern
 from typing import Any
 
@@ -111,6 +112,12 @@ class TrialQueries:
         query = select(c.trial, c.digest, c.epoch, c.bytes, c.created_at).where(c.study_id == study_id)
         with self.database.read() as connection:
             return [Checkpoint(*row) for row in connection.execute(query.order_by(c.trial, c.created_at))]
+
+    def trials_since(self, study_id: int, moment: datetime) -> int:
+        """Return how many trials of a study were begun after a moment."""
+        query = select(func.count()).where(trials.c.study_id == study_id, trials.c.created_at > moment)
+        with self.database.read() as connection:
+            return connection.execute(query).scalar_one()
 
     def refers_to(self, digest: str) -> bool:
         """Return whether a trial of any study keeps the checkpoint of that digest."""

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from fersearch.data.verify import Report
 from fersearch.engines.rerun import Changed, Compared, Rerun
 from fersearch.ensembles.building import Added, Ensemble, Member
 from fersearch.evaluation.evaluate import CheckpointEvaluation, EvaluationView
+from fersearch.evaluation.finished import Finalist, Finish
 from fersearch.evaluation.frames import FrameAnswer
 from fersearch.evaluation.predict import Prediction
 from fersearch.evaluation.pulling import Pulled
@@ -80,6 +82,22 @@ SUMMARY = StudySummary(
     "sqlite:///x.db",
     StudyState.COMPLETE,
 )
+FINISH = Finish(
+    "cnn-faces",
+    "faces",
+    7,
+    "f1_macro",
+    (11, 12),
+    {"f1_macro": [0.5, 0.75], "auc_macro": [0.75, math.nan]},
+    (0.5, 0.75),
+    384,
+    "split auto",
+    (Finalist(7, 0.75, 0.125), Finalist(3, 0.5, 0.25)),
+    "finish/cnn-faces",
+    2,
+    MOMENT,
+)
+FINAL = Look(DIGEST, "faces", "test", 384, FINISH.metrics(), MOMENT)
 VIEW = StudyView(
     "cnn-faces",
     SPEC,
@@ -128,6 +146,10 @@ PREDICTION = Prediction("a.png", "anger", {"anger": 0.75, "fear": 0.25}, (1, 2, 
 EXAMPLES: dict[str, Callable[[], "records.Record | list[records.Record]"]] = {
     "study": lambda: records.Study.of(SUMMARY),
     "study_detail": lambda: records.StudyDetail.of_view(VIEW),
+    "finish": lambda: records.Finish.of(FINISH),
+    "study_finished": lambda: records.StudyDetail.of_view(
+        replace(VIEW, looks=[FINAL], finish=FINISH, warnings=["test was opened before"])
+    ),
     "study_run": lambda: records.StudyRun.of_run(VIEW, Front("cnn-faces", [TRIAL], OBJECTIVES, {})),
     "study_stop": lambda: records.StudyStop(name="cnn-faces", stopping=True),
     "study_pause": lambda: records.StudyPause(name="cnn-faces", pausing=True),

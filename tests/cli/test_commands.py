@@ -14,6 +14,7 @@ from fersearch.engines.rerun import Rerun
 from fersearch.run_options import RunOptions
 from fersearch.study_front import Front
 from tests.cli.fakes import CREATED, OBJECTIVES, SPEC, trial
+from tests.evaluation.test_finished import FINISH
 
 VIEW = StudyView("cnn-faces", SPEC, CREATED, {"complete": 2}, "sqlite:///x.db", [], {}, 95.0, [])
 
@@ -249,3 +250,29 @@ def test_rerun_hands_over_where_the_data_is(verb):
     reran = verb("rerun_trial", Rerun("cnn-faces", 0, 0, 1, (1, 1), (), ()))
     assert cli.run(["trial", "rerun", "cnn-faces", "0", "--data", "/moved"]) == 0
     assert reran[0][1]["data"] == Path("/moved")
+
+
+def test_finish_hands_over_its_options_and_prints_the_line(verb, capsys):
+    asked = verb("finish_study", FINISH)
+    words = ["--finalists", "2", "--seeds", "4", "--slots", "1", "--unseen", "jaffe", "--unseen", "imagefolder=x"]
+    assert cli.run(["study", "finish", "cnn-faces", *words]) == 0
+    ((name, options), given) = asked[0]
+    assert (name, options.slots) == ("cnn-faces", 1)
+    assert {key: given[key] for key in ("finalists", "seeds", "unseen", "storage")} == {
+        "finalists": 2,
+        "seeds": 4,
+        "unseen": ["jaffe", "imagefolder=x"],
+        "storage": None,
+    }
+    assert capsys.readouterr().out == f"{FINISH.line}\n"
+    assert cli.run(["study", "finish", "cnn-faces", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["line"] == FINISH.line
+
+
+def test_what_was_given_up_is_told_with_what_was_pulled(verb, capsys):
+    verb("pull_checkpoint", Pulled(Path("out"), 4, {}, given_up="best is trial 7: +0.012 f1_macro; --prefer best"))
+    assert cli.run(["checkpoint", "pull", "cnn-faces"]) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        "pulled trial 4 into out/",
+        "best is trial 7: +0.012 f1_macro; --prefer best",
+    ]

@@ -31,6 +31,7 @@ from fersearch.api.records.datasets import (
     PreparedDataset,
     SystemCheck,
 )
+from fersearch.api.records.finishes import Finish
 from fersearch.api.records.service import Disk, Event, Importance, NewToken, Owner, QueueEntry, Token
 from fersearch.api.records.studies import Study, StudyDetail, StudyPause, StudyRun, StudyStop
 from fersearch.api.records.trials import FrontTrial, Rerun, Trial, TrialDetail
@@ -49,6 +50,7 @@ __all__ = [
     "ExportedDataset",
     "FacePrediction",
     "FailedEvaluation",
+    "Finish",
     "FramePrediction",
     "FrontTrial",
     "Garbage",

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field
 
-from fersearch.api.records.base import Number, Part, Record, Value
+from fersearch.api.records.base import Number, Part, Record, Value, omitted
+from fersearch.api.records.finishes import Finish
 from fersearch.api.records.trials import FrontTrial
+from fersearch.evaluation.finished import KEY
 from fersearch.space import Choice, Dimension, Int
 from fersearch.study import StudyState
 
@@ -26,11 +28,14 @@ class Look(Part):
     n: int = Field(description="Images it was evaluated on")
     metrics: dict[str, Number]
     looked: datetime
+    values: dict[str, list[Number]] | None = omitted("Every metric by seed, where several models judged as one look")
 
     @classmethod
     def of(cls, look: "StoredLook") -> Self:
         """Return the record of a look."""
-        return cls(**{name: getattr(look, name) for name in cls.model_fields})
+        same = {name: getattr(look, name) for name in ("checkpoint", "dataset", "split", "n", "looked")}
+        metrics = {name: value for name, value in look.metrics.items() if name != KEY}
+        return cls(**same, metrics=metrics, values=look.metrics.get(KEY, {}).get("values"))
 
 
 class Parameter(Part):
@@ -118,6 +123,8 @@ class StudyDetail(Study):
     keep: str = Field(description="Whose checkpoints are kept: front, all or best N")
     plugins: list[str] = Field(description="The plugin files that it keeps")
     timing: str = Field(description="Whether trials shared a device while they were timed; empty if unknown")
+    warnings: list[str] = Field(description="What makes its results doubtful")
+    finish: Finish | None = omitted("How it was finished")
 
     @classmethod
     def of_view(cls, view: "StudyView") -> Self:
@@ -186,4 +193,6 @@ def _detail(view: "StudyView") -> dict[str, Any]:
         "where": list(map(str, spec.where)),
         "keep": str(spec.keep),
         "plugins": list(view.plugins),
+        "warnings": list(view.warnings),
+        "finish": Finish.of(view.finish) if view.finish else None,
     }

@@ -33,11 +33,11 @@ class Connection:
         """Return the JSON of a path below `/api/v1/`."""
         return self._send("GET", path, params=params).json()
 
-    def pages(self, path: str, limit: int = 10_000) -> list[Any]:
+    def pages(self, path: str, limit: int = 10_000, **query: Any) -> list[Any]:
         """Return a whole list, page by page."""
         rows: list[Any] = []
         while True:
-            page = self.get(path, limit=limit, offset=len(rows))
+            page = self.get(path, limit=limit, offset=len(rows), **query)
             rows += page
             if len(page) < limit:
                 return rows

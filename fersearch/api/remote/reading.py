@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from fersearch.api.studies import StudyView, TrialView
+from fersearch.evaluation.finished import Finalist, Finish
 from fersearch.store import Look, StudySummary
 from fersearch.study import Objective, StudySpec, StudyState
 from fersearch.trial import Attempt, Epoch, Reason, Trial, TrialState
@@ -45,6 +46,8 @@ def view(data: Json, spec: StudySpec) -> StudyView:
         plugins=data["plugins"],
         state=StudyState(data["state"]),
         owner=data["owner"],
+        warnings=data["warnings"],
+        finish=finish(data["finish"]) if "finish" in data else None,
     )
 
 
@@ -84,8 +87,27 @@ def attempt(data: Json) -> Attempt:
 
 
 def look(data: Json) -> Look:
-    """Read an opening of a split."""
-    return Look(**{**data, "looked": moment(data["looked"])})
+    """Read an opening of a split; how a study was finished stands with the study."""
+    known = {name: data[name] for name in ("checkpoint", "dataset", "split", "n", "metrics")}
+    return Look(**known, looked=moment(data["looked"]))
+
+
+def finish(data: Json) -> Finish:
+    """Read how a study was finished."""
+    same = ("study", "dataset", "trial", "metric", "n", "protocol", "trained", "looks")
+    low, high = _numbers(data["interval"])
+    return Finish(
+        **{name: data[name] for name in same},
+        seeds=tuple(data["seeds"]),
+        values={name: _numbers(values) for name, values in data["values"].items()},
+        interval=(low, high),
+        finalists=tuple(Finalist(one["trial"], one["mean"], one["std"]) for one in data["finalists"]),
+        looked=moment(data["looked"]) if data["looked"] else None,
+    )
+
+
+def _numbers(values: list[float | None]) -> list[float]:
+    return [float("nan") if value is None else value for value in values]
 
 
 def objective(text: str) -> Objective:

@@ -39,10 +39,10 @@ class RemoteVerbs:
         """Give the connection back."""
         self._service.close()
 
-    def list_studies(self, storage: str | None = None) -> list[StudySummary]:
-        """Return every study of the service."""
+    def list_studies(self, storage: str | None = None, *, all: bool = False) -> list[StudySummary]:
+        """Return the studies of the service, `finish/NAME` among them where `all` is asked for."""
         _refuse(storage)
-        return [reading.summary(data) for data in self._service.pages("studies")]
+        return [reading.summary(data) for data in self._service.pages("studies", **({"all": True} if all else {}))]
 
     def matching_studies(self, patterns: Sequence[str], storage: str | None = None) -> list[str]:
         """Return the names of the studies that patterns mean."""

@@ -21,6 +21,7 @@ from fersearch.store.tokens import Token
 
 router = APIRouter(prefix="/studies", tags=["studies"], responses=RESPONSES, route_class=ConditionalRoute)
 Where = Annotated[list[str], Query(description="Bounds on metrics, as peak_memory_mb<=500")]
+All = Annotated[bool, Query(description="Also the studies finish/NAME")]
 RUN_BODY = {"requestBody": {"content": {"application/json": {"schema": RunRequest.model_json_schema()}}}}
 
 
@@ -36,12 +37,11 @@ def _study_body() -> dict[str, Any]:
 
 @router.get("")
 def list_studies(
-    request: Request, response: Response, _: Reader, limit: Limit = 100, offset: Offset = 0
+    request: Request, response: Response, _: Reader, limit: Limit = 100, offset: Offset = 0, all: All = False
 ) -> list[records.Study]:
-    """List the studies, oldest first."""
-    return [
-        records.Study.of(one) for one in page(request, response, api.list_studies(_storage(request)), limit, offset)
-    ]
+    """List the studies, oldest first; with `all` also those that trained the finalists of others."""
+    studies = api.list_studies(_storage(request), all=all)
+    return [records.Study.of(one) for one in page(request, response, studies, limit, offset)]
 
 
 @router.post("", status_code=201, openapi_extra=_study_body())

@@ -1,0 +1,78 @@
+"""Finish a study: train its best trials with fresh seeds, pick one on validation, open test once."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fersearch.api.run import run_proposed
+from fersearch.context import components_of, open_store
+from fersearch.engines.backends import check_run
+from fersearch.engines.driver import Interrupted
+from fersearch.engines.finishing import finish
+from fersearch.evaluation.finished import Finish, finish_of
+from fersearch.observer import Observer
+from fersearch.planning.mistakes import Mistakes
+from fersearch.planning.parts import unseen_datasets
+from fersearch.run_options import RunOptions
+from fersearch.space import Params
+
+
+def finish_study(
+    name: str,
+    options: RunOptions | None = None,
+    *,
+    finalists: int = 3,
+    seeds: int = 5,
+    unseen: Sequence[str] = (),
+    observer: Observer | None = None,
+    storage: str | None = None,
+    **changes: Any,
+) -> Finish:
+    """Finish a study: train its finalists with fresh seeds, pick the best mean on validation, and open test once.
+
+    A study that is finished stays so: what is stored is returned, and nothing is trained or opened. One that was
+    interrupted goes on.
+
+    Args:
+        options: where and how the finalists are trained.
+        finalists: how many members of the front are trained again, the best first.
+        seeds: how often each is, with seeds that the search has not used.
+        unseen: more datasets that the pick judges, as `NAME` or `NAME=PATH`.
+        changes: fields of `RunOptions`, over those of `options`.
+
+    Raises:
+        UsageError: no trial stands on the front, or an option makes no sense.
+        StudyBusy: another living driver runs it.
+        Interrupted: Ctrl-C or SIGTERM; the finish can go on.
+        DataError: the data is missing, or other than what the study saw, or has no test split.
+    """
+    options = replace(options or RunOptions(), **changes)
+    check_run(options)
+    watcher = observer or Observer()
+    how = replace(options, trials=None, timeout=None, keep=None, accept_data_change=False)
+    how = replace(how, in_process=False, exclusive_timing=False)
+
+    def run(study: str, data: Path | None, proposals: Sequence[Params]) -> object:
+        return run_proposed(study, proposals, replace(how, data=options.data or data), watcher, storage)
+
+    with open_store(storage) as store:
+        study = store.study(name)
+        if unseen:
+            mistakes = Mistakes()
+            more = unseen_datasets(unseen, components_of(study), mistakes)
+            mistakes.settle()
+            study = replace(study, spec=replace(study.spec, unseen=(*study.spec.unseen, *more)))
+        try:
+            return finish(store, study, finalists, seeds, run, watcher.note, storage, options.artifacts)
+        except Interrupted as interrupted:
+            raise Interrupted(
+                f"interrupted; what the finish of study '{name}' has so far is kept",
+                f"go on with: fersearch study finish {name}",
+            ) from interrupted
+
+
+def show_finish(name: str, storage: str | None = None) -> Finish | None:
+    """Return how a study was finished; None if it was not."""
+    with open_store(storage) as store:
+        return finish_of(name, store.looks(store.study(name).id))

@@ -1,0 +1,160 @@
+"""The finish of a study: its best trials trained with fresh seeds, one picked on validation, test opened once."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean, stdev
+
+from fersearch import formatting
+from fersearch.engines.follow_up import Note, evaluate_unseen, follow_up_name, retraining_spec, undivided
+from fersearch.engines.requests import SEED
+from fersearch.errors import FersearchError, UsageError
+from fersearch.evaluation.finished import Finalist, Finish, finish_of
+from fersearch.space import Params
+from fersearch.store import Lease, Store, StudyRow
+from fersearch.study import FINISH, Keep
+from fersearch.study_data import recorded_data
+from fersearch.study_front import front_of
+from fersearch.trial import Trial, TrialState
+
+Run = Callable[[str, Path | None, Sequence[Params]], object]
+"""Runs a study to its end, on the data at a path, with configurations that it shall try."""
+
+
+def finish(
+    store: Store,
+    study: StudyRow,
+    finalists: int,
+    seeds: int,
+    run: Run,
+    note: Note,
+    storage: str | None = None,
+    artifacts: str | None = None,
+) -> Finish:
+    """Finish a study, or go on with that; one that is finished is returned as it is stored, and nothing is opened.
+
+    While that lasts nobody else runs or finishes the study.
+
+    Raises:
+        UsageError: a number is too small, or no trial stands on the front.
+        StudyBusy: a living driver runs it.
+        FersearchError: training fails, or test cannot be opened.
+    """
+    _check(finalists, seeds)
+    if stored := finish_of(study.name, store.looks(study.id)):
+        when = f"study {study.name} was finished on {stored.looked:%Y-%m-%d}"
+        note(f"{when}: nothing is trained, and test not opened again")
+        return stored
+    with Lease.take(store.database, study.id, study.name, resume=False):
+        name = _retrain(store, study, finalists, seeds, run, note)
+        found = _open_test(store, study, store.study(name), note, storage, artifacts)
+        if study.spec.unseen:
+            evaluate_unseen(study, name, store, note, storage, artifacts)
+    return found
+
+
+def fresh_seeds(seed: int, count: int) -> list[int]:
+    """Return seeds that a study of that seed has not used, always the same."""
+    return random.Random(f"{seed}:finish").sample([*range(1, 100_000)], count)
+
+
+def _check(finalists: int, seeds: int) -> None:
+    for name, value in (("finalists", finalists), ("seeds", seeds)):
+        if not 1 <= value <= 1000:
+            raise UsageError(f"{name} {value} is out of range", "give 1 to 1000")
+
+
+def _retrain(store: Store, study: StudyRow, finalists: int, seeds: int, run: Run, note: Note) -> str:
+    """Train the finalists of a study, or go on; return the name of the study that does."""
+    searched = store.trials(study.id)
+    name = follow_up_name(FINISH, study, store, lambda found: _trains(found, store, searched))
+    plan = _plan(study, searched, finalists, seeds)
+    if name not in store.study_names():
+        spec = replace(retraining_spec(study.spec, name, plan), keep=Keep("all"), where=())
+        store.create_study(spec, study.plugins, undivided(study))
+        count = formatting.plural(len(plan) // seeds, "finalist")
+        note(f"training {count} of {study.name} with {formatting.plural(seeds, 'seed')} each, as study {name}")
+    owner = store.study(name)
+    own = store.trials(owner.id)
+    missing = [params for params in plan if all(trial.params != params for trial in own)]
+    budget = owner.spec.budget.trials
+    if len(own) < budget and len(own) + len(missing) != budget:
+        raise FersearchError(
+            f"study '{name}' was begun with other finalists, and not all of them were stored",
+            f"begin anew: fersearch study delete {name} --yes; fersearch study finish {study.name}",
+        )
+    if len(own) < budget or not all(trial.state.ended for trial in own):
+        where = recorded_data(study).path
+        run(name, Path(where) if where else None, missing if len(own) < budget else ())
+    if left := sum(not trial.state.ended for trial in store.trials(owner.id)):
+        raise FersearchError(
+            f"{formatting.plural(left, 'trial')} of study '{name}' have not ended, so test stays closed",
+            f"go on with: fersearch study finish {study.name}",
+        )
+    return name
+
+
+def _plan(study: StudyRow, searched: Sequence[Trial], finalists: int, seeds: int) -> list[Params]:
+    """Return the configurations to train, best first: each with every seed."""
+    members = front_of(study, searched).trials[:finalists]
+    if not members:
+        complete = sum(trial.state is TrialState.COMPLETE for trial in searched)
+        why = "no complete trial" if not complete else "no trial on the front: none beats the baseline"
+        raise UsageError(f"study '{study.name}' has {why}, so there is nothing to finish", _go_on(study.name))
+    return [{**trial.params, SEED: seed} for trial in members for seed in fresh_seeds(study.spec.seed, seeds)]
+
+
+def _go_on(name: str) -> str:
+    return f"let it search first: fersearch study run {name} --trials N"
+
+
+def _trains(owner: StudyRow, store: Store, searched: Sequence[Trial]) -> bool:
+    """Return whether a study trains nothing but configurations of these trials, with seeds of their own."""
+    known = [trial.params for trial in searched]
+    return SEED in owner.spec.space and all(_unseeded(trial) in known for trial in store.trials(owner.id))
+
+
+def _unseeded(trial: Trial) -> Params:
+    return {name: value for name, value in trial.params.items() if name != SEED}
+
+
+def _open_test(
+    store: Store, study: StudyRow, owner: StudyRow, note: Note, storage: str | None, artifacts: str | None
+) -> Finish:
+    """Pick on validation, open test, and record that as one look at the study that was searched."""
+    from fersearch.evaluation.final_look import look_at_test
+
+    trained = _by_finalist(store.trials(study.id), store.trials(owner.id), note)
+    first = study.spec.objectives[0]
+    ranked = {number: _finalist(number, [t.values[first.metric] for _, t in own]) for number, own in trained.items()}
+    if not ranked:
+        message = f"no finalist of study '{study.name}' was trained with every seed"
+        raise FersearchError(message, f"see: fersearch trial list {owner.name}")
+    pick = min(ranked.values(), key=lambda one: first.loss(one.mean)).trial
+    for one in ranked.values():
+        spread = "" if one.std is None else f" ± {formatting.number(one.std)}"
+        taken = ", the pick" if one.trial == pick else ""
+        note(f"trial {one.trial}: {first.metric} {formatting.number(one.mean)}{spread} on validation{taken}")
+    found = look_at_test(study, owner, pick, trained[pick], list(ranked.values()), storage, artifacts)
+    best = min(trained[pick], key=lambda seeded: first.loss(seeded[1].values[first.metric]))[1]
+    store.add_look(study.uid, best.checkpoint or "", found.dataset, "test", found.n, found.metrics())
+    stored = finish_of(study.name, store.looks(study.id))
+    assert stored is not None  # it was added just now
+    return stored
+
+
+def _finalist(number: int, values: Sequence[float]) -> Finalist:
+    return Finalist(number, mean(values), stdev(values) if len(values) > 1 else None)
+
+
+def _by_finalist(searched: Sequence[Trial], trained: Sequence[Trial], note: Note) -> dict[int, list[tuple[int, Trial]]]:
+    """Return the trials that trained each finalist, with their seeds; those that lack one are noted and left out."""
+    groups: dict[int, list[tuple[int, Trial]]] = {}
+    for trial in trained:
+        number = next(one.number for one in searched if one.params == _unseeded(trial))
+        groups.setdefault(number, []).append((int(trial.params[SEED]), trial))
+    whole = {number: own for number, own in groups.items() if all(t.state is TrialState.COMPLETE for _, t in own)}
+    for number in groups.keys() - whole.keys():
+        note(f"trial {number} is left out: not every seed of it was trained to its end")
+    return whole

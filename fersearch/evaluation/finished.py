@@ -1,0 +1,121 @@
+"""The end of a study: what its pick, trained with several seeds, gave on the test split that was opened once."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import mean, stdev
+from typing import Any, Self
+
+from fersearch.formatting import finite, number, plural
+from fersearch.store import Look
+
+KEY = "finish"
+"""What only the look that ended a study has among its metrics."""
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A trial of the front that was trained again: the mean of the first objective on validation, and its deviation."""
+
+    trial: int
+    mean: float
+    std: float | None = None
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The one look that ends a study.
+
+    `trial` is the pick, by its number in the search, `values` each metric on test by seed, `interval` the bootstrap
+    interval of the mean of `metric`. `looks` counts the openings of test so far, this one included; `trained` names
+    the study that trained the finalists.
+    """
+
+    study: str
+    dataset: str
+    trial: int
+    metric: str
+    seeds: tuple[int, ...]
+    values: Mapping[str, Sequence[float]]
+    interval: tuple[float, float]
+    n: int
+    protocol: str
+    finalists: tuple[Finalist, ...]
+    trained: str
+    looks: int = 1
+    looked: datetime | None = None
+
+    @property
+    def mean(self) -> float:
+        """The mean of the metric over the seeds."""
+        return mean(self.values[self.metric])
+
+    @property
+    def std(self) -> float | None:
+        """The deviation over the seeds (of a sample); None of a single one."""
+        return stdev(self.values[self.metric]) if len(self.seeds) > 1 else None
+
+    @property
+    def line(self) -> str:
+        """What a paper says, in one line."""
+        spread = "" if self.std is None else f" ± {number(self.std)}"
+        low, high = map(number, self.interval)
+        return (
+            f"{self.metric} {number(self.mean)}{spread} on the test split of {self.dataset} "
+            f"(bootstrap 95 % interval {low} to {high}, n = {self.n:,}, {plural(len(self.seeds), 'seed')}, "
+            f"{plural(self.looks, 'look')} at test, {self.protocol}): trial {self.trial} of {self.study}, "
+            f"picked from {plural(len(self.finalists), 'finalist')} on validation"
+        )
+
+    def metrics(self) -> dict[str, Any]:
+        """Return what the row of the look holds: means with deviations, and all else of the finish under one name."""
+        told: dict[str, Any] = {}
+        for name, values in self.values.items():
+            told[name] = mean(values)
+            if len(values) > 1:
+                told[f"{name}_std"] = stdev(values) if all(map(math.isfinite, values)) else math.nan
+        own = {
+            "trial": self.trial,
+            "metric": self.metric,
+            "seeds": list(self.seeds),
+            "values": {name: list(values) for name, values in self.values.items()},
+            "interval": list(self.interval),
+            "protocol": self.protocol,
+            "finalists": [[one.trial, one.mean, one.std] for one in self.finalists],
+            "trained": self.trained,
+        }
+        return dict(finite({**told, KEY: own}))
+
+    @classmethod
+    def of_look(cls, study: str, look: Look, looks: int) -> Self:
+        """Read the look that ended a study; it was look number `looks` at test."""
+        own = look.metrics[KEY]
+        values = {
+            name: tuple(math.nan if value is None else value for value in found)
+            for name, found in own["values"].items()
+        }
+        return cls(
+            study,
+            look.dataset,
+            own["trial"],
+            own["metric"],
+            tuple(own["seeds"]),
+            values,
+            tuple(own["interval"]),
+            look.n,
+            own["protocol"],
+            tuple(Finalist(*one) for one in own["finalists"]),
+            own["trained"],
+            looks,
+            look.looked,
+        )
+
+
+def finish_of(study: str, looks: Iterable[Look]) -> Finish | None:
+    """Return how a study was finished, from the looks at it; None if it was not."""
+    opened = [look for look in looks if look.split in ("test", "all")]
+    for place, look in enumerate(opened, 1):
+        if KEY in look.metrics:
+            return Finish.of_look(study, look, sum(one.dataset == look.dataset for one in opened[:place]))
+    return None

@@ -1,0 +1,63 @@
+"""How the end of a study is told and kept."""
+
+import json
+import math
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from fersearch.evaluation.finished import Finalist, Finish, finish_of
+from fersearch.store import Look
+
+MOMENT = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+FINISH = Finish(
+    "cnn-faces",
+    "faces",
+    7,
+    "f1_macro",
+    (11, 12),
+    {"f1_macro": (0.5, 0.75), "auc_macro": (0.75, math.nan)},
+    (0.45, 0.8),
+    3589,
+    "split auto",
+    (Finalist(7, 0.7, 0.01), Finalist(3, 0.6, 0.02)),
+    "finish/cnn-faces",
+    looked=MOMENT,
+)
+
+
+def look(finish: Finish | None = None, dataset: str = "faces", split: str = "test") -> Look:
+    metrics = json.loads(json.dumps(finish.metrics())) if finish else {"f1_macro": 0.5}
+    return Look("ab", dataset, split, 3589, metrics, MOMENT)
+
+
+def test_the_line_says_all_that_a_paper_needs():
+    assert FINISH.line == (
+        "f1_macro 0.625 ± 0.177 on the test split of faces (bootstrap 95 % interval 0.450 to 0.800, n = 3,589, "
+        "2 seeds, 1 look at test, split auto): trial 7 of cnn-faces, picked from 2 finalists on validation"
+    )
+
+
+def test_one_seed_has_no_deviation():
+    one = replace(FINISH, seeds=(11,), values={"f1_macro": (0.5,)})
+    assert one.std is None
+    assert one.line.startswith("f1_macro 0.500 on the test split")
+    assert "f1_macro_std" not in one.metrics()
+
+
+def test_a_look_keeps_means_deviations_and_the_values_of_each_seed():
+    kept = look(FINISH).metrics
+    assert (kept["f1_macro"], round(kept["f1_macro_std"], 3), kept["auc_macro"]) == (0.625, 0.177, None)
+    assert kept["finish"]["values"] == {"f1_macro": [0.5, 0.75], "auc_macro": [0.75, None]}
+
+
+def test_it_is_read_from_the_look_as_it_was_written():
+    found = finish_of("cnn-faces", [look(), look(dataset="jaffe", split="all"), look(FINISH), look()])
+    assert found is not None
+    assert found.looks == 2
+    assert str(found.values["auc_macro"]) == "(0.75, nan)"
+    same = replace(found, looks=1, values=FINISH.values)
+    assert same == FINISH
+
+
+def test_looks_that_finished_nothing_are_no_finish():
+    assert finish_of("cnn-faces", [look(), look(split="all")]) is None
