@@ -54,7 +54,7 @@ def show(
 @app.command()
 @flat
 def verify(name: Name, *, which: DatasetFlags, plugin: Plugins = None, as_json: AsJson = False) -> None:
-    """Check a dataset: counts, duplicates, leakage, constant images, votes, subjects."""
+    """Check a dataset: counts, duplicates (equal and near), leakage, constant images, votes, subjects."""
     from fersearch import api
     from fersearch.cli import progress, render
 

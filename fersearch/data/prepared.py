@@ -26,6 +26,7 @@ from fersearch.data import digests
 from fersearch.data import options as dataset_options
 from fersearch.data.detect import DIGEST as DETECTOR
 from fersearch.data.folders import printable
+from fersearch.data.near import Pairs, near_pairs
 from fersearch.data.pictures import reshaped, steps_of
 from fersearch.data.preprocess import applied_to_all
 from fersearch.data.step_lists import Steps, cut_of, declared, with_preprocess
@@ -43,6 +44,8 @@ FOUND = (
     "where none was found the image was taken whole"
 )
 IMAGE_DIGESTS = "image_digests.npy"
+NEAR_PAIRS = "near_pairs_1.npz"
+"""Its number is the version of what counts as near."""
 LATER = ("files_digest", "makers", "told_by_reading")  # what the first copies of this format do not have
 
 
@@ -101,6 +104,21 @@ class Prepared:
     def columns(self) -> dict[str, Array]:
         """Every column by name, each mapped read-only."""
         return {path.stem: map_array(path) for path in sorted((self.folder / "columns").glob("*.npy"))}
+
+    @cached_property
+    def near(self) -> Pairs:
+        """The pairs of pictures that are nearly equal; sought once, and kept beside the pixels.
+
+        Raises:
+            DataError: too many are alike to tell pairs.
+        """
+        path = self.folder / NEAR_PAIRS
+        if not path.exists():
+            found = near_pairs(self.images, self.image_digests)
+            with trouble_told(self.folder), atomic_path(path) as work, work.open("wb") as file:
+                np.savez(file, picture=found.picture, rows=found.rows, mirrored=found.mirrored)
+        with np.load(path, allow_pickle=False) as stored:
+            return Pairs(stored["picture"], stored["rows"], stored["mirrored"])
 
     @cached_property
     def image_digests(self) -> digests.ImageDigests:

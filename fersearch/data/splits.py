@@ -10,6 +10,7 @@ import numpy.typing as npt
 from fersearch.components import Labels
 from fersearch.data.digests import pixel_digest
 from fersearch.data.folders import PARTS
+from fersearch.data.near import Pairs
 from fersearch.errors import DataError, UsageError
 from fersearch.study import Protocol
 
@@ -85,6 +86,17 @@ def without_duplicates(parts: Parts, images: npt.NDArray[np.uint8]) -> Parts:
         rows = np.flatnonzero(parts == part)
         kept[[row for row in rows if digest[row] in seen]] = LEFT_OUT
         seen |= {digest[row] for row in rows}
+    return kept
+
+
+def without_near(parts: Parts, pairs: Pairs) -> Parts:
+    """Return the parts without images of train that are, or are nearly, in valid or test, or those of valid in test."""
+    kept = np.array(parts)
+    seen = np.zeros(len(pairs.picture), bool)
+    for part in (TEST, VALID, TRAIN):
+        rows = np.flatnonzero(parts == part)
+        kept[rows[(seen | pairs.touching(seen))[pairs.picture[rows]]]] = LEFT_OUT
+        seen[pairs.picture[rows]] = True
     return kept
 
 

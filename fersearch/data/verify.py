@@ -18,8 +18,10 @@ from fersearch.components import Dataset
 from fersearch.data.digests import pixel_digest
 from fersearch.data.folders import PARTS, printable
 from fersearch.data.labels import lookalikes
+from fersearch.data.near_check import NearDuplicates, near_duplicates
 from fersearch.data.prepared import Prepared, map_array
 from fersearch.data.views import view
+from fersearch.errors import DataError
 from fersearch.space import Value
 from fersearch.study import Protocol
 
@@ -33,7 +35,7 @@ class Report:
     """What was checked (`rows`: what, and what was found) and what deserves a look (`findings`).
 
     `splits` maps each part to its number of images `n`, its images `per_class`, and its `baseline`: the accuracy of
-    always answering the most common class of train.
+    always answering the most common class of train. `near` counts nearly equal images by pairs of parts.
     """
 
     dataset: str
@@ -41,6 +43,7 @@ class Report:
     splits: dict[str, dict[str, Any]]
     rows: tuple[tuple[str, str], ...]
     findings: tuple[str, ...]
+    near: tuple[NearDuplicates, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain data."""
@@ -50,6 +53,7 @@ class Report:
             "splits": self.splits,
             "rows": [list(row) for row in self.rows],
             "findings": list(self.findings),
+            "near_duplicates": [one.to_json() for one in self.near],
         }
 
 
@@ -110,13 +114,14 @@ def verify(
     rows = [("files", f"{prepared.files:,}"), ("images", _images(seen)), ("classes", ", ".join(seen.classes))]
     rows += [(name, _part_row(part)) for name, part in splits.items()]
     findings = [*findings_of(prepared, seen.classes), *seen.untaught, *_rare(seen.classes, splits)]
-    for check in (_sources, _constants, _votes, _subjects, _duplicates):
-        for name, text, is_finding in check(seen):
-            rows.append((name, text))
-            if is_finding:
-                findings.append(f"{name}: {text}")
+    checks = [one for check in (_sources, _constants, _votes, _subjects, _duplicates) for one in check(seen)]
+    near, said = _near(seen)
+    for name, text, is_finding in (*checks, *said):
+        rows.append((name, text))
+        if is_finding:
+            findings.append(f"{name}: {text}")
     rows.append(("content", prepared.digest))
-    return Report(dataset.name, seen.classes, splits, tuple(rows), tuple(findings))
+    return Report(dataset.name, seen.classes, splits, tuple(rows), tuple(findings), tuple(near))
 
 
 Check = list[tuple[str, str, bool]]
@@ -253,6 +258,23 @@ def _duplicates(seen: _Seen) -> Check:
         if also:
             checks.append(("leakage", f"{also:,} {PARTS[k]} images also occur in train", True))
     return checks + _shared_by_sources(seen, groups)
+
+
+def _near(seen: _Seen) -> tuple[list[NearDuplicates], Check]:
+    """Return the pairs of images that are nearly equal, by pairs of parts, and what is to be said of them."""
+    names = seen.prepared.columns.get("name")
+    try:
+        pairs = seen.prepared.near
+    except DataError as error:
+        return [], [("near-duplicates", error.message, True)]
+    found = near_duplicates(
+        pairs, seen.part, lambda row: printable(str(names[row])) if names is not None else f"image {row}"
+    )
+    if not found:
+        return [], [("near-duplicates", "none", False)]
+    total, mirrored = sum(one.pairs for one in found), sum(one.mirrored for one in found)
+    text = f"{total:,} pairs of images, not equal in every pixel, {mirrored:,} mirrored"
+    return found, [("near-duplicates", text, True), *(("near leakage", str(one), True) for one in found if one.across)]
 
 
 def _shared_by_sources(seen: _Seen, groups: list[list[int]]) -> Check:

@@ -17,6 +17,7 @@ from fersearch.api.datasets import DatasetRow, DatasetView, Exported
 from fersearch.api.plugins import PluginRow, PluginView
 from fersearch.api.records import comparisons
 from fersearch.api.studies import StudyView, TrialView
+from fersearch.data.near_check import NearDuplicates
 from fersearch.data.verify import Report
 from fersearch.engines.rerun import Changed, Compared, Rerun
 from fersearch.ensembles.building import Added, Ensemble, Member
@@ -141,6 +142,7 @@ EVALUATION = {
     "per_class": {"anger": {"f1": 1.0, "support": 1}},
 }
 WHOLE = Scores(("anger", "neutral"), ("anger", "fear", "neutral"), {"accuracy": 0.5}, {}, ((0, 1, 0), (0, 0, 2)))
+NEAR = (NearDuplicates(("train", "valid"), 2, 1, 1, (("a.png", "b.png"),)),)
 PREDICTION = Prediction("a.png", "anger", {"anger": 0.75, "fear": 0.25}, (1, 2, 30, 40))
 
 EXAMPLES: dict[str, Callable[[], "records.Record | list[records.Record]"]] = {
@@ -282,7 +284,7 @@ EXAMPLES: dict[str, Callable[[], "records.Record | list[records.Record]"]] = {
         )
     ),
     "dataset_check": lambda: records.DatasetCheck.of(
-        Report("faces", ("anger",), {"train": {"n": 2, "per_class": {"anger": 2}}}, (("constant", "none"),), ())
+        Report("faces", ("anger",), {"train": {"n": 2, "per_class": {"anger": 2}}}, (("constant", "none"),), (), NEAR)
     ),
     "prepared_dataset": lambda: records.PreparedDataset.of("faces", Path("prepared")),
     "exported_dataset": lambda: records.ExportedDataset.of("faces", Exported(Path("out"), {"train": 2, "valid": 1})),

@@ -67,6 +67,16 @@ class DatasetDetail(Record):
         )
 
 
+class NearDuplicates(Part):
+    """Pairs of images that are nearly equal, one in each of two splits, or both in one."""
+
+    splits: tuple[str, str]
+    pairs: int
+    mirrored: int = Field(description="Pairs of which one image is the other mirrored")
+    images: int = Field(description="Images of the second split that have a partner in the first")
+    examples: list[tuple[str, str]] = Field(description="Names of images, in the order of the splits")
+
+
 class DatasetCheck(Record):
     """A dataset checked against what is known of it."""
 
@@ -75,6 +85,7 @@ class DatasetCheck(Record):
     splits: dict[str, Any]
     rows: list[list[Any]]
     findings: list[str]
+    near_duplicates: list[NearDuplicates] = Field(default=[], description="Nearly equal images by pairs of splits")
 
     @classmethod
     def of(cls, report: "Report") -> Self:
