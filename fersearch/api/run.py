@@ -57,7 +57,7 @@ def run_proposed(
         with (
             closing(Observers(observer, find(options.observe))) as observers,
             Lease.take(store.database, study.id, study.name, options.resume) as lease,
-            backend(options, observers.note) as where,
+            backend(options, observers.note, study.spec.precision) as where,
         ):
             run = Driver(store, study, where, options, observers, lease, seconds)
 

@@ -57,8 +57,8 @@ class Backend:
 
 
 @contextmanager
-def backend(options: RunOptions, note: Note) -> Iterator[Backend]:
-    """Yield the backend of a run, open until the context ends.
+def backend(options: RunOptions, note: Note, precision: str = "auto") -> Iterator[Backend]:
+    """Yield the backend of a run, open until the context ends; `note` is told what makes it slow in a precision.
 
     Raises:
         UsageError: the options make no sense together, or on these machines.
@@ -74,6 +74,8 @@ def backend(options: RunOptions, note: Note) -> Iterator[Backend]:
         here = devices.slots(options.slots, per_gpu, threads)
         if threads and (warning := devices.crowded(here)):
             note(warning)
+        if slow := devices.slow_bf16(precision, here):
+            note(slow)
         yield Backend(here, Pool, per_gpu == "auto", _only(options, len(here), packed=per_gpu == "auto"))
 
 

@@ -1,8 +1,11 @@
 import pytest
 
+from fersearch import api
 from fersearch.engines import devices
 from fersearch.engines.devices import MOST
 from fersearch.errors import UsageError
+from fersearch.observer import Observer
+from tests import studies
 
 
 @pytest.fixture
@@ -126,3 +129,43 @@ def test_an_intel_mac_computes_on_its_cores(mac, monkeypatch):
 def test_auto_is_refused_on_a_mac(mac):
     with pytest.raises(UsageError, match="Apple's GPU"):
         devices.slots(per_gpu="auto")
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("model name\t: X\nflags\t\t: fpu avx2 avx512_bf16 amx_bf16\n", ("AVX512-BF16", "AMX")),
+        ("flags\t\t: fpu avx2 avx512f\n", ()),
+        ("Features\t: fp asimd bf16\n", ("Arm BF16",)),
+        ("processor : 0\n", None),
+        (None, None),
+    ],
+)
+def test_the_kernel_tells_how_a_cpu_computes_in_bf16(monkeypatch, tmp_path, text, wanted):
+    if text is not None:
+        (tmp_path / "cpuinfo").write_text(text)
+    monkeypatch.setattr(devices, "CPU_INFO", tmp_path / "cpuinfo")
+    assert devices.fast_bf16() == wanted
+
+
+def test_bf16_is_warned_of_where_the_trials_cpu_is_known_to_be_slow_in_it(no_gpu, monkeypatch):
+    places, gpu = devices.slots(), [devices.Slot(0, "cuda:0", (), 1)]
+    monkeypatch.setattr(devices, "fast_bf16", lambda: ())
+    assert "no fast bf16" in devices.slow_bf16("bf16", places)
+    assert devices.slow_bf16("auto", places) == devices.slow_bf16("float32", places) == ""
+    assert devices.slow_bf16("bf16", gpu) == ""
+    for known in (None, ("AMX",)):
+        monkeypatch.setattr(devices, "fast_bf16", lambda known=known: known)
+        assert devices.slow_bf16("bf16", places) == ""
+
+
+def test_a_run_warns_of_slow_bf16_before_it_trains(tmp_path, monkeypatch):
+    monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(devices, "fast_bf16", lambda: ())
+    monkeypatch.setattr(devices, "_gpu_count", lambda: 0)
+    observer = Observer()
+    observer.note = (said := []).append
+    study = studies.create("slow", trials=1, epochs="1", precision="bf16")
+    api.run_study(study, in_process=True, observer=observer)
+    assert said[0].startswith("warning: this CPU has no fast bf16")
+    assert api.show_trial(study, 0).trial.attempts[0].facts["precision"] == "bf16"
