@@ -258,7 +258,7 @@ OPTIONS = (
         "choice",
         "Numbers to train in; default auto: bf16 on CUDA.",
         "`auto`",
-        "`auto`, `float32` or `bf16`",
+        "`float32`, `bf16`, or `auto`: `bf16` on CUDA, `float32` on a CPU, which only some are fast in `bf16`",
         ("auto", "float32", "bf16"),
         group=SEARCH,
     ),
