@@ -125,6 +125,10 @@ class Attempt:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+DISTURBED = 1.25
+"""So many times its CPU seconds per thread a trial alone on its cores takes at most."""
+
+
 @dataclass(frozen=True)
 class Trial:
     """One configuration, tried.
@@ -157,6 +161,20 @@ class Trial:
     def untrained(self) -> bool:
         """Whether it was infeasible before it had trained an epoch; where there are bounds, no budget counts it."""
         return self.state is TrialState.INFEASIBLE and not self.epochs
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether its training on a CPU took a quarter more wall seconds than CPU seconds per thread: other work ran.
+
+        On two cores at a load of 9 wall seconds were 6 to 9 times those of the same trial alone, CPU seconds 1.5 times.
+        """
+        facts = self.attempts[-1].facts if self.attempts else {}
+        if "disturbed" in facts:
+            return bool(facts["disturbed"])
+        wall, cpu = (self.values.get(name, 0.0) for name in ("train_seconds", "cpu_seconds"))
+        if facts.get("device") != "cpu" or not cpu > 0:
+            return False
+        return wall > DISTURBED * cpu / int(facts.get("threads", 1))
 
     def saw(self, data_digest: str) -> bool:
         """Return whether it sees the data of a digest; True if one of the two is unknown."""

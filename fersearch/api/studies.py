@@ -275,7 +275,7 @@ def view(store: Store, study: StudyRow) -> StudyView:
         baseline=study.baseline,
         seconds=study.seconds,
         environments=store.environments(study.id),
-        timing=sharing.told(store.trials(study.id, [EXCLUSIVE])),
+        timing=sharing.told(store.trials(study.id, [EXCLUSIVE, "train_seconds", "cpu_seconds"])),
         data=study.data,
         plugins=[file.path for file in study.plugins],
         state=summary.state,

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 PIPE_WIDTH = 1000
 """Wide enough that each row is one line, which grep finds."""
 TIED = "≈"
+DISTURBED = "*"
 STYLES = {"complete": "green", "running": "cyan", "pruned": "yellow", "failed": "red", "infeasible": "red"}
 
 
@@ -165,7 +166,9 @@ def trials(found: Sequence[Trial], objectives: Sequence[Objective]) -> Renderabl
         for t in found
     ]
     data, values = ("data",) if several else (), (f">{formatting.heading(o)}" for o in objectives)
-    return Listing((">trial", "state", "reason", ">epochs", *data, *values, "parameters"), rows)
+    listing = Listing((">trial", "state", "reason", ">epochs", *data, *values, "parameters"), rows)
+    notes = _about_disturbed(found, objectives)
+    return Group(listing, *notes) if notes else listing
 
 
 def front(found: "Front") -> RenderableType:
@@ -197,6 +200,7 @@ def front(found: "Front") -> RenderableType:
     title = f"Pareto front of {found.study}: {formatting.plural(len(found.trials), 'trial')}"
     note = f"{TIED} within {formatting.TIE:.0%} of another trial here: equal, as far as clocks and memory can tell"
     notes = [Text(note, style="dim")] if tied else []
+    notes += _about_disturbed(found.trials, found.objectives)
     return Group(_title(title), Listing(titles, rows), *notes, *_notes(found))
 
 
@@ -352,8 +356,17 @@ def _values(one: Trial, objectives: Sequence[Objective], tied: Iterable[tuple[in
     cells = []
     for metric in (objective.metric for objective in objectives):
         mark = TIED if (one.number, metric) in marks else ""
-        cells.append(mark + formatting.measured(one.values, metric))
+        after = DISTURBED if one.disturbed and metric == "train_seconds" else ""
+        cells.append(mark + formatting.measured(one.values, metric) + after)
     return cells
+
+
+def _about_disturbed(found: Sequence[Trial], objectives: Sequence[Objective]) -> list[Text]:
+    """Return what the mark of disturbed trials means, where one has it."""
+    if not any(one.disturbed for one in found) or all(each.metric != "train_seconds" for each in objectives):
+        return []
+    note = f"{DISTURBED} slowed by other work: over a quarter more wall than CPU seconds per thread; see cpu_seconds"
+    return [Text(note, style="dim")]
 
 
 def _notes(found: "Front") -> list[Text]:

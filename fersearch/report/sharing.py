@@ -23,11 +23,13 @@ def told(trials: Sequence[Trial]) -> str:
     shared = [count for count in known.values() if count > BRIEFLY]
     if not known:
         return ""
+    slowed = sum(trial.disturbed for trial in ended)
+    others = f"; other work slowed {slowed} of them" if slowed else ""
     if not shared:
-        return "each trial had its device to itself"
+        return f"each trial had its device to itself{others}"
     timed = sum(EXCLUSIVE in trial.values for trial in trials)
     alone = f"; {timed} timed again alone ({EXCLUSIVE})" if timed else "; --exclusive-timing times the front again"
     return (
         f"train_seconds of {len(shared)} of {len(known)} trials was measured beside others on the same device "
-        f"({sum(shared) / len(shared):.1f} on average){alone}"
+        f"({sum(shared) / len(shared):.1f} on average){others}{alone}"
     )

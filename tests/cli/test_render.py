@@ -87,6 +87,19 @@ def test_trials_one_row_each_with_what_varies():
     assert text(render.trials([], OBJECTIVES)) == "no trials yet"
 
 
+def test_what_other_work_slowed_is_marked_where_wall_seconds_stand():
+    facts = {"device": "cpu", "threads": 1}
+    alone = trial(0, 0.61, 12.3, 45.6)
+    slowed = replace(
+        alone, values={**alone.values, "cpu_seconds": 4.0}, attempts=(Attempt(1, Reason.DONE, facts=facts),)
+    )
+    shown = text(render.trials([slowed], OBJECTIVES), 120)
+    assert "12.3*" in shown
+    assert "* slowed by other work" in shown
+    assert "slowed" not in text(render.trials([slowed], OBJECTIVES[:1]), 120)
+    assert "12.3*" in text(render.front(Front("cnn-faces", [slowed], OBJECTIVES, {})), 120)
+
+
 def test_parameters_go_below_their_trial_where_the_width_leaves_them_no_room():
     head = "trial  state     reason  epochs  f1_macro ↑  train_seconds ↓  peak_memory_mb ↓"
     first, second = trial(0, 0.61, 12.3, 45.6), replace(PRUNED, params={**PRUNED.params, "learning_rate": 0.02})

@@ -30,3 +30,19 @@ def test_trials_beside_others_are_counted():
     )
     timed = sharing.told([trial(0, 1.0, **{EXCLUSIVE: 3.0}), trial(1, 1.0)])
     assert timed.endswith("1 timed again alone (exclusive_train_seconds)")
+
+
+def test_trials_that_other_work_slowed_are_counted() -> None:
+    facts = {"device": "cpu", "threads": 2, "neighbours": 0.0}
+    slowed, alone = (
+        Trial(
+            0, {}, TrialState.COMPLETE, {"train_seconds": wall, "cpu_seconds": 8.0}, attempts=(Attempt(1, facts=facts),)
+        )
+        for wall in (5.1, 4.9)
+    )
+    assert (slowed.disturbed, alone.disturbed) == (True, False)
+    told = sharing.told([slowed, alone])
+    assert told == "each trial had its device to itself; other work slowed 1 of them"
+    on_gpu = Trial(0, {}, values=slowed.values, attempts=(Attempt(1, facts={**facts, "device": "cuda:0"}),))
+    assert not on_gpu.disturbed
+    assert not Trial(0, {}, values={"train_seconds": 5.1}, attempts=(Attempt(1, facts=facts),)).disturbed

@@ -75,6 +75,7 @@ class Trial(Record):
     reason: Reason | None = Field(description="Why its last attempt ended; null while it runs")
     checkpoint: str | None = Field(description="SHA-256 of its kept weights")
     data: str | None = Field(description="Digest of the data that it saw, where that is known")
+    disturbed: bool = Field(description="Whether other work slowed its training: wall seconds say little")
 
     @classmethod
     def of(cls, trial: trials.Trial) -> Self:
@@ -177,4 +178,5 @@ def _summary(trial: trials.Trial) -> dict[str, Any]:
         "reason": trial.reason,
         "checkpoint": trial.checkpoint,
         "data": trial.data_digest or None,
+        "disturbed": trial.disturbed,
     }

@@ -55,7 +55,7 @@ def trial(data: Json) -> Trial:
     """Read a trial, of a list or in detail."""
     attempts = tuple(map(attempt, data["attempts"])) if "attempts" in data else ()
     if not attempts and data["reason"]:
-        attempts = (Attempt(1, Reason(data["reason"])),)
+        attempts = (Attempt(1, Reason(data["reason"]), facts={"disturbed": data["disturbed"]}),)
     return Trial(
         number=data["number"],
         params=data["params"],
