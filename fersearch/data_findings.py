@@ -1,6 +1,9 @@
 """Findings about a dataset before a study trains on it, and mistakes before a study is stored."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from fersearch.components import Task
@@ -8,6 +11,7 @@ from fersearch.context import notices
 from fersearch.data.locate import locate
 from fersearch.errors import DataError
 from fersearch.home import prepared_folder
+from fersearch.isolation import in_child
 from fersearch.registry import Registry
 from fersearch.space import Choice
 from fersearch.study import StudySpec
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
 
 
 Progress = Callable[[int, int], None]
+TRIED = 8  # configurations of an architecture that are tried on images, until one takes them
 
 
 def check_data(registry: Registry, specs: Iterable[StudySpec], progress: Progress | None = None) -> None:
@@ -31,13 +36,34 @@ def check_data(registry: Registry, specs: Iterable[StudySpec], progress: Progres
         dataset = registry.dataset(spec.dataset)
         source = locate(dataset, spec.data)
         if source is None:
+            check_inputs(registry, spec)
             continue
         prepared = arrays.prepare(dataset, source, spec.dataset_options, prepared_folder(), progress)
         params = {**spec.dataset_options, "target": dataset.targets[0]}
         loaded = arrays.load(dataset, prepared, params, spec.protocol, spec.limit)
         check_taught(dataset.name, loaded)
         notices.extend(findings(prepared, loaded))
+        check_inputs(registry, spec, loaded.task)
         _check_batches(registry, spec, loaded.task)
+
+
+def check_inputs(registry: Registry, spec: StudySpec, task: Task | None = None) -> None:
+    """Raise UsageError if one of several architectures cannot take the images of their study.
+
+    Without a `task` the options of the dataset say what its images are.
+    """
+    if not spec.one_study:
+        return
+    options = spec.dataset_options
+    task = task or Task(("one", "other"), int(options.get("channels", 1)), int(options.get("image_size", 48)))
+    in_child(partial(_refuse_unfit, registry, spec, task), "torch")
+
+
+def _refuse_unfit(registry: Registry, spec: StudySpec, task: Task) -> None:
+    from fersearch.training.inputs import refuse_unfit  # here, for it loads torch
+
+    for name, several in groupby(spec.examples(most=TRIED), key=itemgetter(0)):
+        refuse_unfit(registry.architecture(name), [params for _, params in several], task)
 
 
 def _check_batches(registry: Registry, spec: StudySpec, task: Task) -> None:
@@ -47,7 +73,8 @@ def _check_batches(registry: Registry, spec: StudySpec, task: Task) -> None:
         return
     from fersearch.training.measure import refuse_single_images  # here, for it loads torch
 
-    refuse_single_images(registry.architecture(spec.architecture), next(spec.space.configurations()), task)
+    for name, params in spec.examples():
+        refuse_single_images(registry.architecture(name), params, task)
 
 
 def check_taught(dataset: str, loaded: "Loaded") -> None:

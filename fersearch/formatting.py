@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fersearch.space import Value
-from fersearch.study import Objective, Protocol
+from fersearch.study import ARCHITECTURE, Objective, Protocol
 from fersearch.trial import Trial
 
 UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0}
@@ -94,9 +94,16 @@ def _fact(value: Any) -> str:
 
 
 def varying(trials: Sequence[Trial]) -> list[str]:
-    """Return the parameters in which trials differ (all of a single one), in order of first appearance."""
+    """Return the parameters in which trials differ (all of a single one), in order of first appearance.
+
+    Which of several architectures they have is among them in any case.
+    """
     names = dict.fromkeys(name for trial in trials for name in trial.params)
-    return [name for name in names if len(trials) == 1 or len({repr(trial.params.get(name)) for trial in trials}) > 1]
+    return [name for name in names if name == ARCHITECTURE or len(trials) == 1 or _differ(trials, name)]
+
+
+def _differ(trials: Sequence[Trial], name: str) -> bool:
+    return len({repr(trial.params.get(name)) for trial in trials}) > 1
 
 
 def heading(objective: Objective) -> str:

@@ -1,10 +1,11 @@
 """The search space that all trials share: training settings independent of the network and the dataset."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fersearch.components import Architecture, Dataset
 from fersearch.errors import PluginError
-from fersearch.space import Choice, Dimension, Float, Int, Space
+from fersearch.space import Choice, Dimension, Float, Int, Space, conditional
+from fersearch.study import ARCHITECTURE
 
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop", "amsgrad", "nadam", "adagrad", "adadelta")
 SCHEDULERS = ("none", "exponential", "plateau", "step", "cosine", "onecycle", "cosine_restarts")
@@ -41,6 +42,9 @@ OPTIMISATION: dict[str, Dimension] = {
     "crop": Int(8, 1024, search=""),
     "tta": Choice(*TTA, search=""),
 }
+
+FREEZING = ("freeze", "frozen_batch_norm")
+"""The dimensions that depend on how many stages a network has."""
 
 REGULARISATION: dict[str, Dimension] = {
     "dropout": Float(0.0, 0.95, search="0..0.5"),
@@ -81,6 +85,35 @@ def recipe(architecture: Architecture, dataset: Dataset, pretrained: bool = Fals
         return Space({**shared, **architecture.space})
     except ValueError as error:
         raise PluginError(f"architecture '{architecture.name}': {error}", "correct its `when`") from None
+
+
+def recipe_of_several(architectures: Sequence[Architecture], dataset: Dataset, pretrained: bool = False) -> Space:
+    """Return one space of several architectures and a dataset: which of them, what they share, what each has alone.
+
+    The dimensions of an architecture are called `ARCHITECTURE.NAME` and apply where it was chosen; so are those of
+    freezing, since rules count the stages of a network.
+
+    Raises:
+        PluginError: as `recipe`, for any of the architectures.
+    """
+    shared: dict[str, Dimension] = {}
+    apart: dict[str, Dimension] = {}
+    for architecture in architectures:
+        whole = recipe(architecture, dataset, pretrained)
+        own = {name: whole[name] for name in whole if name in {*FREEZING, *architecture.space}}
+        shared |= {name: whole[name] for name in whole if name not in own}
+        apart |= _prefixed(architecture.name, own)
+    return Space({ARCHITECTURE: Choice(*(each.name for each in architectures)), **shared, **apart})
+
+
+def _prefixed(prefix: str, own: Mapping[str, Dimension]) -> dict[str, Dimension]:
+    """Return dimensions under the name of their architecture, which they apply to alone."""
+    full = {name: f"{prefix}.{name}" for name in own}
+    found = {}
+    for name, dimension in own.items():
+        parents = {full.get(parent, parent): values for parent, values in dimension.when.items()}
+        found[full[name]] = conditional(dimension, {ARCHITECTURE: (prefix,), **parents})
+    return found
 
 
 def freeze_rules(stages: int) -> tuple[str, ...]:

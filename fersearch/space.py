@@ -115,6 +115,13 @@ def describe(dimension: Dimension) -> str:
     return f"{written(dimension.low)}..{written(dimension.high)}{scale}"
 
 
+def conditional(dimension: Dimension, when: When) -> Dimension:
+    """Return a dimension that applies under other conditions."""
+    if isinstance(dimension, Choice):
+        return Choice(*dimension.options, search=dimension.search, when=when)
+    return replace(dimension, when=when)
+
+
 def narrow(name: str, dimension: Dimension, text: str) -> Dimension:
     """Return the part of a dimension that a text names: `LOW..HIGH`, `a,b,c` or one value.
 

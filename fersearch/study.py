@@ -1,16 +1,19 @@
 """The specification of a study: frozen records that a database row or a TOML file can hold."""
 
+import itertools
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal, Self
 
 from fersearch.errors import UsageError
-from fersearch.space import Space, Value
+from fersearch.space import Params, Space, Value, values_of
 
 Direction = Literal["max", "min"]
+ARCHITECTURE = "architecture"
+"""The dimension of a study over several architectures that says which of them a trial has."""
 FINISH = "finish"
 """Studies `finish/NAME` train the finalists of study NAME; they are listed only where all studies are."""
 
@@ -194,7 +197,8 @@ class StudySpec:
 
     `architecture`, `dataset` and the metrics of `objectives` are names of components. `data` is the
     folder or file given for the dataset, None for the one known by name. `space` is the narrowed
-    space that is searched, epochs included. `limit` bounds the images of train and valid
+    space that is searched, epochs included. With `one_study`, `architecture` names several, separated by commas, and
+    the dimension `ARCHITECTURE` of the space says which a trial has. `limit` bounds the images of train and valid
     together (a stratified subset). `weights` starts the architecture from a named source or a
     local file. `precision` is `auto`, `float32` or `bf16`, `memory_format` `auto`, `contiguous` or
     `channels_last`. `latency_on` says whether `latency_ms` is that of the model in torch, or of the exported one.
@@ -229,6 +233,27 @@ class StudySpec:
     where: tuple[Constraint, ...] = ()
     recipes: Literal["auto", "known", "none"] = "auto"
     rules: int = RULES
+    one_study: bool = False
+
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        """The names of the architectures that the study searches over."""
+        return tuple(self.architecture.split(",")) if self.one_study else (self.architecture,)
+
+    def chosen(self, params: Params) -> tuple[str, dict[str, Value]]:
+        """Return the architecture that parameters choose, and the parameters as it knows them."""
+        if not self.one_study:
+            return self.architecture, dict(params)
+        name = str(params[ARCHITECTURE])
+        own = {key.removeprefix(f"{name}."): value for key, value in params.items() if key != ARCHITECTURE}
+        return name, own
+
+    def examples(self, most: int = 1) -> Iterator[tuple[str, dict[str, Value]]]:
+        """Yield each architecture of the space with its first configurations, `most` of them."""
+        names = values_of(self.space[ARCHITECTURE]) if self.one_study else ("",)
+        for name in names:
+            space = self.space.narrowed({ARCHITECTURE: str(name)}) if self.one_study else self.space
+            yield from map(self.chosen, itertools.islice(space.configurations(), most))
 
     @property
     def compared(self) -> list[str]:

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["text", "texts", "integer", "choice", "setting", "settings", "duration", "shares", "path", "paths"]
+Kind = Literal[
+    "text", "texts", "integer", "choice", "setting", "settings", "duration", "shares", "path", "paths", "switch"
+]
 
 DATA = "Data"
 SPLIT = "How trials are judged"
@@ -55,9 +57,17 @@ OPTIONS = (
     StudyOption(
         "model",
         "text",
-        "Architecture, as `plugin list` names it.",
+        "Architecture, as `plugin list` names it; several as a,b with --one-study.",
         meaning="an architecture, as `fersearch plugin list` names it, or a list of them",
         short="-m",
+    ),
+    StudyOption(
+        "one_study",
+        "switch",
+        "Search over several architectures in one study: --model a,b --one-study.",
+        "false",
+        "`true`: one study over all architectures of `model`, whose own parameters are called `ARCHITECTURE.NAME`; "
+        "else a study each",
     ),
     StudyOption(
         "dataset",

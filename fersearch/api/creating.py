@@ -170,9 +170,9 @@ def study_schema() -> dict[str, Any]:
 
 
 def used_files(registry: Registry, spec: StudySpec) -> list[PluginFile]:
-    """Return the plugin files that a study needs: its architecture's, its dataset's, its objectives'."""
+    """Return the plugin files that a study needs: its architectures', its dataset's, its objectives'."""
     metrics = [registry.metric(objective.metric) for objective in spec.objectives]
-    used = [registry.architecture(spec.architecture), registry.dataset(spec.dataset), *metrics]
+    used = [*map(registry.architecture, spec.architectures), registry.dataset(spec.dataset), *metrics]
     files = {file.digest: file for file in map(registry.file_of, used) if file is not None}
     return list(files.values())
 

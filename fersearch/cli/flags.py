@@ -15,7 +15,7 @@ from fersearch import formatting, trust
 from fersearch.cli import completion
 from fersearch.errors import UsageError
 from fersearch.run_options import RunOptions
-from fersearch.study_options import BY_NAME, END, OPTIONS
+from fersearch.study_options import BY_NAME, END, OPTIONS, StudyOption
 
 Storage = Annotated[
     str | None,
@@ -26,7 +26,14 @@ Storage = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 RUN = "Where and how trials run"
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-TYPES: dict[str, Any] = {"integer": int, "path": Path, "texts": list[str], "settings": list[str], "paths": list[Path]}
+TYPES: dict[str, Any] = {
+    "integer": int,
+    "path": Path,
+    "texts": list[str],
+    "settings": list[str],
+    "paths": list[Path],
+    "switch": bool,
+}
 """What the command line reads for options of a kind; text for all others."""
 
 
@@ -35,7 +42,7 @@ def _flag(name: str) -> Any:
     metavar = option.metavar or {"integer": "N", "choice": "|".join(option.choices)}.get(option.kind, "NAME")
     return typer.Option(
         *option.flags,
-        metavar=metavar,
+        metavar=None if option.kind == "switch" else metavar,
         help=option.help,
         rich_help_panel=option.group or None,
         autocompletion={"model": completion.architectures, "dataset": completion.datasets}.get(name),
@@ -67,6 +74,11 @@ class DatasetFlags:
         return {**given, **{name: str(value) for name, value in short.items() if value is not None}}
 
 
+def _type(option: StudyOption) -> Any:
+    """Return what the command line reads for an option; every model, so that none is overlooked."""
+    return list[str] if option.name == "model" else TYPES.get(option.kind, str)
+
+
 class StudyFlags:
     """What a study is asked to do, one flag for each of its options; each overrides a study file's key."""
 
@@ -76,7 +88,7 @@ class StudyFlags:
                 option.name,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=None,
-                annotation=Annotated[TYPES.get(option.kind, str) | None, _flag(option.name)],
+                annotation=Annotated[_type(option) | None, _flag(option.name)],
             )
             for option in OPTIONS
         ]
@@ -93,9 +105,21 @@ class StudyFlags:
         target = {"target": given.pop("target")} if given.get("target") else {}
         settings = pairs("--set", given.pop("settings", None)) | target
         given |= {"dataset_options": options, "settings": settings}
+        given["model"] = one_model(given.get("model"))
         given["ratios"] = shares(given.get("ratios"))
         given["timeout"] = duration("--timeout", given.get("timeout"))
         return {name: value for name, value in given.items() if value not in (None, {}, [])}
+
+
+def one_model(names: Sequence[str] | None) -> str | None:
+    """Return what --model names; UsageError if it is given more than once."""
+    if names and len(names) > 1:
+        raise UsageError(
+            f"--model is given {len(names)} times: {', '.join(names)}",
+            f"one study over all: --model {','.join(names)} --one-study; a study each: a command for each, "
+            "or a study file with model = [...]",
+        )
+    return names[0] if names else None
 
 
 def shares(text: str | None) -> tuple[float, float, float] | None:
@@ -266,7 +290,8 @@ def pairs(flag: str, texts: Sequence[str] | None) -> dict[str, str]:
     values: dict[str, str] = {}
     for text in texts or ():
         name, equals, value = (part.strip() for part in text.partition("="))
-        name = name.replace("-", "_")
+        owner, dot, last = name.rpartition(".")
+        name = f"{owner}{dot}{last.replace('-', '_')}"
         if not name or not equals or not value:
             raise UsageError(f"{flag} '{text}' is not NAME=VALUE", f"write {flag} NAME=VALUE, without blanks around =")
         if name in values:

@@ -86,7 +86,7 @@ class Driver:
     def go(self) -> None:
         """Prepare the data and run the engine to its end; `on_settled` is called once the data is accepted."""
         spec, in_process = self.study.spec, self.options.in_process
-        check_weights(self.registry.architecture(spec.architecture), spec.weights)
+        check_weights([self.registry.architecture(name) for name in spec.architectures], spec.weights)
         pool = self.backend.make_pool(to_preload(self.registry, self.study), hung_after=self.options.hung_after)
         with nullcontext() if in_process else self.stop.listening():
             try:
@@ -157,8 +157,8 @@ class Driver:
         from fersearch.training.weights import fetch
 
         self.observer.note(f"starting from weights {source}")
-        architecture = self.registry.architecture(self.study.spec.architecture)
-        fetch(architecture, source, next(self.study.spec.space.configurations()), task)
+        for name, params in self.study.spec.examples():
+            fetch(self.registry.architecture(name), source, params, task)
 
     def _search(self, writer: Writer, pool: Pool, in_process: bool) -> None:
         compared = self.study.spec.compared
@@ -275,7 +275,8 @@ class Driver:
 def to_preload(registry: Registry, study: StudyRow) -> list[str]:
     """Return the modules to preload: the trainer's, the plugins', and those in the components' `preload`."""
     spec = study.spec
-    used = [registry.architecture(spec.architecture), registry.dataset(spec.dataset), *registry.metrics.values()]
+    architectures = map(registry.architecture, spec.architectures)
+    used = [*architectures, registry.dataset(spec.dataset), *registry.metrics.values()]
     modules = dict.fromkeys(type(component).__module__ for component in used)
     named = [name for module in modules for name in getattr(sys.modules.get(module), "preload", ())]
     return [*PRELOAD, *registry.modules, *named]

@@ -57,6 +57,12 @@ def retraining_spec(spec: StudySpec, name: str, configurations: Sequence[Params]
     )
 
 
+def alone(spec: StudySpec, params: Params) -> tuple[StudySpec, Params]:
+    """Return the spec of a study of the architecture that parameters choose, and the parameters as it knows them."""
+    architecture, own = spec.chosen(params)
+    return replace(spec, architecture=architecture, one_study=False), own
+
+
 def undivided(study: StudyRow) -> dict[str, Any]:
     """Return what is recorded of a study's data that does not depend on its split."""
     return {key: value for key, value in study.data.items() if key in ("files", "arrays", "makers", "path")}
@@ -70,7 +76,8 @@ def refit(study: StudyRow, store: Store, run: Callable[..., object], note: Note)
     name = follow_up_name("refit", study, store)
     if name not in store.study_names():
         best = best_of_front(study, store.trials(study.id))
-        spec = retraining_spec(study.spec, name, [best.params], study.spec.refit)
+        asked, params = alone(study.spec, best.params)
+        spec = retraining_spec(asked, name, [params], asked.refit)
         store.create_study(spec, study.plugins, undivided(study))
         note(f"training trial {best.number} of {study.name} {study.spec.refit} times more, as study {name}")
     where = recorded_data(study).path

@@ -39,13 +39,14 @@ def request_for(
     `formats` are the memory formats that the study has decided on so far.
     """
     spec = study.spec
+    architecture, params = spec.chosen(trial.params)
     return TrialRequest(
         study_uid=study.uid,
         study=study.name,
         number=trial.number,
         attempt=len(trial.attempts),
-        params=dict(trial.params),
-        architecture=spec.architecture,
+        params=params,
+        architecture=architecture,
         dataset=spec.dataset,
         prepared=str(prepared.folder),
         dataset_options=dict(spec.dataset_options),

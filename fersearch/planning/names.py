@@ -29,8 +29,8 @@ def check_name(name: str | None) -> None:
 
 
 def default_name(request: StudyRequest, names: Sequence[str]) -> str:
-    """Return `ARCHITECTURE-DATASET`, with a number where that is one of `names`."""
-    base = _named(f"{request.architecture}-{request.dataset}")[: LONGEST_NAME - 20]
+    """Return `ARCHITECTURE-DATASET`, or `ONE+OTHER-DATASET`, with a number where that is one of `names`."""
+    base = _named(f"{'+'.join(request.architectures)}-{request.dataset}")[: LONGEST_NAME - 20]
     if base not in names:
         return base
     number = 2

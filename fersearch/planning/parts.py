@@ -17,22 +17,59 @@ from fersearch.study import Constraint, Direction, Objective
 
 def named_components(
     request: StudyRequest, registry: Registry, mistakes: Mistakes
-) -> tuple[Architecture | None, Dataset | None]:
-    """Return the architecture, its weights checked, and the dataset; None where it is unknown."""
-    architecture: Architecture | None = None
+) -> tuple[tuple[Architecture, ...], Dataset | None]:
+    """Return the architectures, their weights checked, and the dataset; none and None where one is unknown."""
+    architectures: tuple[Architecture, ...] = ()
     dataset: Dataset | None = None
-    with mistakes.at("model"):
-        architecture = registry.architecture(request.architecture) if request.architecture else None
+    if request.architecture:
+        architectures = named_architectures(request, registry, mistakes)
     with mistakes.at("dataset"):
         dataset = registry.dataset(request.dataset) if request.dataset else None
-    if architecture is not None:
-        with mistakes.at("weights"):
-            check_weights(architecture, request.weights)
-    return architecture, dataset
+    with mistakes.at("weights"):
+        check_weights(architectures, request.weights)
+    return architectures, dataset
 
 
-def check_weights(architecture: Architecture, weights: str | None) -> None:
-    """Raise UsageError unless `weights` is nothing, a source the architecture knows, or a file."""
+def named_architectures(request: StudyRequest, registry: Registry, mistakes: Mistakes) -> tuple[Architecture, ...]:
+    """Return the architecture that a request names, or the several of one study; none where one is unknown."""
+    before, found = len(mistakes.errors), []
+    with mistakes.at("one_study" if request.one_study else "model"):
+        _check_several(request)
+    for name in request.architectures if len(mistakes.errors) == before else ():
+        with mistakes.at("model"):
+            found.append(registry.architecture(name))
+    return tuple(found) if len(mistakes.errors) == before else ()
+
+
+def _check_several(request: StudyRequest) -> None:
+    """Raise UsageError unless `one_study` is given where several architectures are named, each once, and only there."""
+    names = [name.strip() for name in request.architecture.split(",")]
+    if request.one_study and len(names) == 1:
+        raise UsageError(f"one_study: only '{names[0]}' is named", "name several, as cnn,resnet18, or leave it out")
+    if request.one_study and len(set(names)) < len(names):
+        double = next(name for name in names if names.count(name) > 1)
+        raise UsageError(f"architecture '{double}' is named twice", "name each once")
+    if not request.one_study and len(names) > 1:
+        listed = ", ".join(f'"{name}"' for name in names)
+        raise UsageError(
+            f"'{request.architecture}' names {len(names)} architectures",
+            "one study over them: --one-study, or one_study = true in a study file; "
+            f"a study each: model = [{listed}] in a study file",
+        )
+
+
+def check_weights(architectures: Sequence[Architecture], weights: str | None) -> None:
+    """Raise UsageError unless `weights` is nothing, a source that every architecture knows, or a file for the one."""
+    for architecture in architectures:
+        _check_weights(architecture, weights)
+    if weights is not None and len(architectures) > 1 and weights not in architectures[0].weights:
+        raise UsageError(
+            f"weights '{weights}': a file fits one architecture, not {listed(architectures)}",
+            "leave it out, or make a study of its own for the architecture that it is for",
+        )
+
+
+def _check_weights(architecture: Architecture, weights: str | None) -> None:
     if weights is None or weights in architecture.weights or Path(weights).expanduser().is_file():
         return
     known = ", ".join(architecture.weights) or "none"
@@ -42,9 +79,15 @@ def check_weights(architecture: Architecture, weights: str | None) -> None:
     )
 
 
-def whole_path(weights: str | None, architecture: Architecture | None) -> str | None:
+def listed(architectures: Sequence[Architecture]) -> str:
+    """Return the names of architectures as text: `cnn, vgg and resnet18`."""
+    *others, last = (architecture.name for architecture in architectures)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def whole_path(weights: str | None, architectures: Sequence[Architecture]) -> str | None:
     """Return the whole path of a weights file, so that the study finds it from any folder; a named source as it is."""
-    if weights is None or (architecture is not None and weights in architecture.weights):
+    if weights is None or any(weights in architecture.weights for architecture in architectures):
         return weights
     return str(Path(weights).expanduser().absolute())
 

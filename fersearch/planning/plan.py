@@ -44,9 +44,9 @@ def plan(
         UsageError: one mistake, or several in one message; StudyFileError if they came from `file`.
     """
     mistakes = Mistakes(before)
-    architecture, dataset = named_components(request, registry, mistakes)
+    architectures, dataset = named_components(request, registry, mistakes)
     source, options = dataset_source(dataset, request, mistakes) if dataset is not None else (None, {})
-    space = study_space(architecture, dataset, request, registry, mistakes)
+    space = study_space(architectures, dataset, request, registry, mistakes)
     check_crop(space, options, mistakes)
     objectives = parse_objectives(request.objectives or OBJECTIVES, registry, mistakes)
     unseen = unseen_datasets(request.unseen, registry, mistakes)
@@ -58,7 +58,7 @@ def plan(
     mistakes.settle(file)
     return StudySpec(
         name=request.name or default_name(request, names),
-        architecture=request.architecture,
+        architecture=",".join(request.architectures),
         dataset=request.dataset,
         objectives=objectives,
         space=space,
@@ -71,7 +71,7 @@ def plan(
         recipes=cast(Literal["auto", "known", "none"], request.recipes or "auto"),
         seed=_or(request.seed, 0),
         limit=request.limit,
-        weights=whole_path(request.weights, architecture),
+        weights=whole_path(request.weights, architectures),
         precision=cast(Literal["auto", "float32", "bf16"], request.precision or "auto"),
         memory_format=cast(Literal["auto", "contiguous", "channels_last"], request.memory_format or "auto"),
         latency_on=cast(Literal["torch", "onnx"], request.latency_on or "torch"),
@@ -79,6 +79,7 @@ def plan(
         unseen=unseen,
         keep=Keep.parse(request.keep or "front"),
         where=where,
+        one_study=bool(request.one_study),
     )
 
 

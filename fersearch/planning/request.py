@@ -10,7 +10,8 @@ class StudyRequest:
     """The request for a study as given; None where nothing was.
 
     `settings` and `dataset_options` are texts in the language of `--set`. `lenient` names settings of a
-    file that flags were given over: they are left out where the flags made them inapplicable.
+    file that flags were given over: they are left out where the flags made them inapplicable. With `one_study`,
+    `architecture` names several, separated by commas.
     """
 
     architecture: str
@@ -44,3 +45,9 @@ class StudyRequest:
     unseen: Sequence[str] = ()
     where: Sequence[str] = ()
     keep: str | None = None
+    one_study: bool | None = None
+
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        """The names of the architectures: several only in one study over them."""
+        return tuple(map(str.strip, self.architecture.split(","))) if self.one_study else (self.architecture,)

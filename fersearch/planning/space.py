@@ -1,31 +1,35 @@
 """The space of a study: the dimensions of its components and the recipe, narrowed by its settings."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 
 from fersearch.components import Architecture, Dataset
 from fersearch.errors import UsageError
 from fersearch.planning.mistakes import Mistakes
 from fersearch.planning.request import StudyRequest
-from fersearch.recipe import OPTIMISATION, REGULARISATION, freezing, recipe
+from fersearch.recipe import FREEZING, OPTIMISATION, REGULARISATION, recipe, recipe_of_several
 from fersearch.registry import Registry
 from fersearch.space import Space, Value, values_of
 
 
 def study_space(
-    architecture: Architecture | None,
+    architectures: Sequence[Architecture],
     dataset: Dataset | None,
     request: StudyRequest,
     registry: Registry,
     mistakes: Mistakes,
 ) -> Space:
     """Return the narrowed space; where a component is unknown, check what all share and refuse what none brings."""
-    settings = _settings(request)
-    if architecture is not None and dataset is not None:
-        offered = recipe(architecture, dataset, pretrained=request.weights is not None)
-        return _narrowed(offered, settings, mistakes, request.lenient)
+    settings, pretrained = _settings(request), request.weights is not None
+    if architectures and dataset is not None:
+        if not request.one_study:
+            return _narrowed(recipe(architectures[0], dataset, pretrained), settings, mistakes, request.lenient)
+        offered = recipe_of_several(architectures, dataset, pretrained)
+        full = _full_names(settings, architectures, offered, mistakes)
+        lenient = {full[name] for name in full if name in request.lenient}
+        return _narrowed(offered, {full[name]: settings[name] for name in full}, mistakes, lenient)
     shared = Space({**OPTIMISATION, **REGULARISATION})
     brought = _brought(registry)
-    known = {name: text for name, text in settings.items() if name in shared or name not in brought}
+    known = {name: text for name, text in settings.items() if name in shared or name.rpartition(".")[2] not in brought}
     return _narrowed(shared, known, mistakes, request.lenient)
 
 
@@ -42,6 +46,28 @@ def _narrowed(offered: Space, settings: Mapping[str, str], mistakes: Mistakes, l
     with mistakes.at("space"):
         offered = offered.narrowed(sound, lenient)
     return offered  # noqa: RET504 (`at` takes the error, and what was offered is returned)
+
+
+def _full_names(
+    settings: Mapping[str, str], architectures: Sequence[Architecture], offered: Space, mistakes: Mistakes
+) -> dict[str, str]:
+    """Return the name that each setting has in one space: `cnn.width` for `width` where only `cnn` has that.
+
+    A name that several architectures have, or that is given in both ways, is a mistake and left out.
+    """
+    full: dict[str, str] = {}
+    for name in settings:
+        owned = [f"{each.name}.{name}" for each in architectures if f"{each.name}.{name}" in offered]
+        if name in offered or not owned:
+            full[name] = name
+        elif len(owned) > 1:
+            message = f"{name}: {len(owned)} architectures have it, each its own"
+            mistakes.add(f"space.{name}", UsageError(message, f"write {' or '.join(owned)}"))
+        elif owned[0] in settings:
+            mistakes.add(f"space.{name}", UsageError(f"{name}: given twice, also as {owned[0]}", "keep one"))
+        else:
+            full[name] = owned[0]
+    return full
 
 
 def check_crop(space: Space, options: Mapping[str, Value], mistakes: Mistakes) -> None:
@@ -62,7 +88,7 @@ def _settings(request: StudyRequest) -> dict[str, str]:
 def _brought(registry: Registry) -> set[str]:
     """Return the names that some component adds to the space that all share."""
     added = {name for architecture in registry.architectures.values() for name in architecture.space}
-    return {"target", *freezing((), pretrained=False), *added}
+    return {"target", *FREEZING, *added}
 
 
 def _parents(space: Space, name: str) -> set[str]:

@@ -51,7 +51,7 @@ class Look:
 class StudySummary:
     """A study's entry in a list; `counts` has the number of trials by state, where there are any.
 
-    `storage` is the URL of its database, without a password.
+    `storage` is the URL of its database, without a password. `architectures` are all that it searches over.
     """
 
     name: str
@@ -64,6 +64,7 @@ class StudySummary:
     storage: str = ""
     state: StudyState = StudyState.IDLE
     owner: str = ""
+    architectures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

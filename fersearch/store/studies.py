@@ -72,6 +72,7 @@ class StudyQueries:
                 storage=self.database.url,
                 state=_state(row, counts[row.id], left_out[row.id], running, requests.get(row.id, ())),
                 owner=row.owner,
+                architectures=tuple(row.model.split(",")) if row.spec.get("one_study") else (row.model,),
             )
             for row in rows
         ]

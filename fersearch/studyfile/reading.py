@@ -35,9 +35,12 @@ class StudyFile:
 
         A flag for the model or the dataset goes before all that the file lists, and another dataset leaves the
         file's data folders and dataset options behind, which are not its own. Several studies are called
-        `NAME/MODEL`, `NAME/DATASET` or `NAME/MODEL/DATASET`, by what there are several of.
+        `NAME/MODEL`, `NAME/DATASET` or `NAME/MODEL/DATASET`, by what there are several of. With `one_study` all
+        models stand in one.
         """
         models: Sequence[str | None] = [flags["model"]] if flags.get("model") else self.models or [None]
+        if self.models and not flags.get("model") and (flags.get("one_study") or self.options.get("one_study")):
+            models = [",".join(self.models)]
         datasets = self._datasets(flags.get("dataset"))
         studies = []
         for model in models:

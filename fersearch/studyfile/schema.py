@@ -75,6 +75,14 @@ def _integer(option: StudyOption) -> Any:
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Setting = Annotated[str, BeforeValidator(_text, json_schema_input_type=Scalar | list[Scalar] | Range)]
+OfArchitecture = Annotated[
+    dict[str, Setting], Field(json_schema_extra={"propertyNames": {"not": {"enum": list(Range.model_fields)}}})
+]
+Settings = Annotated[
+    dict[str, Setting],
+    BeforeValidator(lambda value: value, json_schema_input_type=dict[str, Setting | OfArchitecture]),
+]
+"""Settings by name, those of an architecture also in a table of its own; that is made flat before it is read."""
 OneOrMore = BeforeValidator(_listed, json_schema_input_type=str | list[str])
 TYPES: dict[str, Callable[[StudyOption], Any]] = {
     "text": lambda _: str,
@@ -83,8 +91,9 @@ TYPES: dict[str, Callable[[StudyOption], Any]] = {
     "paths": lambda _: Annotated[list[str], OneOrMore],
     "integer": _integer,
     "choice": lambda option: Literal[option.choices],
+    "switch": lambda _: bool,
     "setting": lambda _: Setting,
-    "settings": lambda _: dict[str, Setting],
+    "settings": lambda _: Settings,
     "duration": lambda _: Annotated[
         float, BeforeValidator(formatting.seconds, json_schema_input_type=str | int | float)
     ],

@@ -7,11 +7,13 @@ from pydantic import ValidationError
 
 from fersearch.errors import suggestion
 from fersearch.recipe import OPTIMISATION, REGULARISATION
-from fersearch.studyfile.schema import SECTIONS, StudySection, shown
+from fersearch.studyfile.schema import SECTIONS, Range, StudySection, shown
 
 
 def validate(data: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Return the valid part of a study file's data, missing keys as None, and the mistakes; `data` loses these."""
+    if isinstance(data.get("space"), dict):
+        data["space"] = flat(data["space"])
     mistakes = _clashes(data)
     try:
         study = StudySection.model_validate(data)
@@ -24,6 +26,15 @@ def validate(data: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
             _drop(data, problem["loc"])
         study = StudySection.model_validate(data)
     return study.model_dump(), mistakes
+
+
+def flat(space: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return the settings of a table and of those in it, by names such as `cnn.width`."""
+    settings: dict[str, Any] = {}
+    for name, value in space.items():
+        is_table = isinstance(value, dict) and value and not set(value) & set(Range.model_fields)
+        settings |= flat(value, f"{above}{name}.") if is_table else {f"{above}{name}": value}
+    return settings
 
 
 def _clashes(data: Mapping[str, Any]) -> list[str]:
@@ -82,6 +93,7 @@ def _unknown(place: Sequence[str]) -> str:
 
 def _expected(kind: str, context: Mapping[str, Any], fallback: str) -> str:
     problems = {
+        "bool_type": "is neither true nor false",
         "int_type": "is not a whole number",
         "int_from_float": "is not a whole number",
         "float_type": "is not a number",

@@ -15,6 +15,7 @@ from fersearch.run_options import RunOptions
 def test_name_value_pairs_keep_commas_ranges_and_further_equals_signs():
     texts = ["optimizer=sgd,adam", "learning-rate = 0.001..0.1", "note=a=b"]
     assert flags.pairs("--set", texts) == {"optimizer": "sgd,adam", "learning_rate": "0.001..0.1", "note": "a=b"}
+    assert flags.pairs("--set", ["a-net.first-conv=sum"]) == {"a-net.first_conv": "sum"}
     assert flags.pairs("--set", None) == {}
 
 
@@ -62,14 +63,31 @@ def test_a_wait_for_trials_may_be_none_at_all():
 def test_only_what_was_given_becomes_a_keyword():
     assert flags.StudyFlags().keywords() == {}
     given = flags.StudyFlags(
-        model="cnn", channels=3, dataset_options=["train=50"], target="votes", settings=["epochs=3"], seed=0
+        model=["cnn"],
+        one_study=True,
+        channels=3,
+        dataset_options=["train=50"],
+        target="votes",
+        settings=["epochs=3"],
+        seed=0,
     )
     assert given.keywords() == {
         "model": "cnn",
+        "one_study": True,
         "dataset_options": {"train": "50", "channels": "3"},
         "settings": {"epochs": "3", "target": "votes"},
         "seed": 0,
     }
+
+
+def test_a_model_given_twice_is_asked_which_of_two_things_it_means():
+    with pytest.raises(UsageError) as caught:
+        flags.StudyFlags(model=["cnn", "vgg16"]).keywords()
+    assert str(caught.value) == (
+        "--model is given 2 times: cnn, vgg16\n"
+        "  one study over all: --model cnn,vgg16 --one-study; a study each: a command for each, "
+        "or a study file with model = [...]"
+    )
 
 
 def test_a_record_of_flags_becomes_one_flag_per_field():

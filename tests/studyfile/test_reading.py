@@ -8,8 +8,8 @@ from fersearch.errors import StudyFileError, UsageError
 from fersearch.studyfile import reading
 
 TOP = (
-    "data, dataset, epochs, keep, latency_on, limit, memory_format, model, name, objectives, plugins, precision, "
-    "protocol, pruner, recipes, refit, sampler, seed, space, timeout, trials, unseen, weights, where"
+    "data, dataset, epochs, keep, latency_on, limit, memory_format, model, name, objectives, one_study, plugins, "
+    "precision, protocol, pruner, recipes, refit, sampler, seed, space, timeout, trials, unseen, weights, where"
 )
 SETTING = "write a value, a list of values, 'LOW..HIGH' or {low, high}"
 
@@ -18,6 +18,7 @@ COMPLAINTS = [
     ("learning_rate = 0.1", "learning_rate: a parameter of the search space; write it under [space]"),
     ("model = 7", "model: 7 is not text; put it in quotes"),
     ("trials = 0", "trials: 0 is not above 0"),
+    ("one_study = 'yes'", "one_study: 'yes' is neither true nor false"),
     ("limit = 2.5", "limit: 2.5 is not a whole number"),
     ("seed = '4'", "seed: '4' is not a whole number"),
     ("timeout = '2x'", "timeout: '2x' is not a duration; write 90, 90s, 55m or 2h"),
@@ -151,6 +152,29 @@ def test_a_whole_file_becomes_the_keywords_of_create_study(tmp_path):
             "weight_decay": "0",
         },
     }
+
+
+def test_one_study_takes_all_models_together_and_their_own_settings_by_table(tmp_path):
+    text = """
+        model = ["cnn", "zoo:net.v1"]
+        one_study = true
+        [space]
+        dropout = { low = 0, high = 0.5 }
+        cnn.width = [1, 4]
+        ["space"."zoo:net.v1"]
+        depth = { low = 2, high = 4 }
+    """
+    file, mistakes = reading.read(write(tmp_path, text))
+    settings = {"dropout": "0..0.5", "cnn.width": "1,4", "zoo:net.v1.depth": "2..4"}
+    assert mistakes == []
+    assert file.studies({}) == [{"model": "cnn,zoo:net.v1", "one_study": True, "settings": settings}]
+    assert file.studies({"model": "cnn,vgg16"})[0]["model"] == "cnn,vgg16"
+
+
+def test_a_list_of_models_is_one_study_only_where_that_is_said(tmp_path):
+    file, _ = reading.read(write(tmp_path, "model = ['cnn', 'vgg16']\ndataset = 'faces'"))
+    assert [one["name"] for one in file.studies({})] == ["study/cnn", "study/vgg16"]
+    assert file.studies({"one_study": True}) == [{"model": "cnn,vgg16", "dataset": "faces", "one_study": True}]
 
 
 def test_flags_override_the_file_one_by_one(tmp_path):

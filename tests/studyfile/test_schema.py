@@ -34,6 +34,7 @@ SOUND = {
     "lists": "model = ['cnn', 'sanet']\nobjectives = ['f1_macro', 'log_loss:min']\ndataset = ['faces', 'jaffe']",
     "tables": "[[dataset]]\nname = 'faces'\noptions = {classes = 10}\n[[dataset]]\nname = 'jaffe'\n",
     "settings": "epochs = '2..4'\n[space]\ndropout = {low = 0.0, high = 0.2}\nbatch_size = [32, 64]\ntta = 'flip'",
+    "settings of an architecture": "one_study = true\n[space.cnn]\nwidth = [1, 4]\nconvolutions = {low = 1, high = 2}",
     "protocol": "[protocol]\nsplit = 'kfold'\nfolds = 3\nratios = [0.6, 0.2, 0.2]\nsplit_seed = 4",
     "an older name": "[protocol]\nseed = 4",
 }

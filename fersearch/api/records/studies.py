@@ -69,7 +69,8 @@ class Study(Record):
     """A study as `study list` gives it."""
 
     name: str
-    model: str = Field(description="The architecture that is searched")
+    model: str = Field(description="The architecture that is searched; several of one study as a,b")
+    architectures: list[str] = Field(default=[], description="The architectures that are searched, each by itself")
     dataset: str
     state: StudyState
     created: datetime
@@ -85,6 +86,7 @@ class Study(Record):
         return cls(
             name=summary.name,
             model=summary.model,
+            architectures=list(summary.architectures or [summary.model]),
             dataset=summary.dataset,
             state=summary.state,
             created=summary.created,
@@ -180,6 +182,7 @@ def _detail(view: "StudyView") -> dict[str, Any]:
         **{name: getattr(view, name) for name in same},
         **{name: getattr(spec, name) for name in asked},
         "model": spec.architecture,
+        "architectures": list(spec.architectures),
         "objectives": [str(objective) for objective in spec.objectives],
         "counts": dict(view.counts),
         "looks": [Look.of(look) for look in looks],

@@ -26,6 +26,7 @@ def summary(data: Json) -> StudySummary:
         storage=data["storage"],
         state=StudyState(data["state"]),
         owner=data["owner"],
+        architectures=tuple(data.get("architectures", ())),
     )
 
 
