@@ -99,11 +99,23 @@ def varying(trials: Sequence[Trial]) -> list[str]:
     Which of several architectures they have is among them in any case.
     """
     names = dict.fromkeys(name for trial in trials for name in trial.params)
-    return [name for name in names if name == ARCHITECTURE or len(trials) == 1 or _differ(trials, name)]
+    return [name for name in names if name == ARCHITECTURE or len(trials) == 1 or differ(trials, name)]
 
 
-def _differ(trials: Sequence[Trial], name: str) -> bool:
-    return len({repr(trial.params.get(name)) for trial in trials}) > 1
+def differ(trials: Sequence[Trial], name: str) -> bool:
+    """Return whether trials do not have one value of a parameter; those of the architecture whose own it is."""
+    owners = {
+        owner
+        for trial in trials
+        if (owner := trial.params.get(ARCHITECTURE)) and name in trial.params and name.startswith(f"{owner}.")
+    }
+    concerned = [trial for trial in trials if not owners or trial.params.get(ARCHITECTURE) in owners]
+    return len({repr(trial.params.get(name)) for trial in concerned}) > 1
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as text: `cnn, vgg16 and resnet18`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def heading(objective: Objective) -> str:

@@ -115,9 +115,10 @@ class Watcher(Observer):
         )  # fmt: skip
         so_far = f", {len(ended)} ended before" if ended else ""
         limit = f", at most {durations.brief(seconds)}" if seconds is not None else ""
+        each = f", each trained {rounds} times" if rounds > 1 else ""
         self.say(
-            f"study {study.name}: {spec.architecture} on {spec.dataset}, {formatting.plural(total, 'trial')}{so_far}, "
-            f"{slots} at once{limit}{f', each trained {rounds} times' if rounds > 1 else ''}"
+            f"study {study.name}: {formatting.listed(spec.architectures)} on {spec.dataset}, "
+            f"{formatting.plural(total, 'trial')}{so_far}, {slots} at once{limit}{each}"
         )
 
     def started(self, trial: Trial, slot: int) -> None:  # noqa: ARG002

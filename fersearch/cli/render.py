@@ -125,7 +125,7 @@ def _study(title: str, asked: StudySpec, stands: Mapping[str, Cell]) -> Renderab
     limit = f"; only {asked.limit:,} images of train and valid" if asked.limit else ""
     timeout = f", {durations.brief(asked.budget.timeout)}" if asked.budget.timeout else ""
     facts: dict[str, Cell] = {
-        "model": asked.architecture + (f", from {asked.weights}" if asked.weights else ""),
+        "model": ", ".join(asked.architectures) + (f", from {asked.weights}" if asked.weights else ""),
         "dataset": f"{asked.dataset} {formatting.settings(asked.dataset_options)}".strip() + limit,
         "objectives": ", ".join(map(formatting.heading, asked.objectives)),
         **({"bounds": ", ".join(map(str, asked.where))} if asked.where else {}),

@@ -8,6 +8,7 @@ from fersearch.components import Architecture, Dataset
 from fersearch.data import options as offered_options
 from fersearch.data.locate import locate, remember
 from fersearch.errors import UsageError, lookup
+from fersearch.formatting import listed
 from fersearch.planning.mistakes import Mistakes
 from fersearch.planning.request import StudyRequest
 from fersearch.registry import Registry
@@ -50,11 +51,11 @@ def _check_several(request: StudyRequest) -> None:
         double = next(name for name in names if names.count(name) > 1)
         raise UsageError(f"architecture '{double}' is named twice", "name each once")
     if not request.one_study and len(names) > 1:
-        listed = ", ".join(f'"{name}"' for name in names)
+        quoted = ", ".join(f'"{name}"' for name in names)
         raise UsageError(
             f"'{request.architecture}' names {len(names)} architectures",
             "one study over them: --one-study, or one_study = true in a study file; "
-            f"a study each: model = [{listed}] in a study file",
+            f"a study each: model = [{quoted}] in a study file",
         )
 
 
@@ -64,7 +65,7 @@ def check_weights(architectures: Sequence[Architecture], weights: str | None) ->
         _check_weights(architecture, weights)
     if weights is not None and len(architectures) > 1 and weights not in architectures[0].weights:
         raise UsageError(
-            f"weights '{weights}': a file fits one architecture, not {listed(architectures)}",
+            f"weights '{weights}': a file fits one architecture, not {listed([each.name for each in architectures])}",
             "leave it out, or make a study of its own for the architecture that it is for",
         )
 
@@ -77,12 +78,6 @@ def _check_weights(architecture: Architecture, weights: str | None) -> None:
         f"weights '{weights}' are neither a file nor a source that {architecture.name} knows",
         f"known sources: {known}; or give a safetensors or state-dict file",
     )
-
-
-def listed(architectures: Sequence[Architecture]) -> str:
-    """Return the names of architectures as text: `cnn, vgg and resnet18`."""
-    *others, last = (architecture.name for architecture in architectures)
-    return f"{', '.join(others)} and {last}" if others else last
 
 
 def whole_path(weights: str | None, architectures: Sequence[Architecture]) -> str | None:

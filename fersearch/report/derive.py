@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fersearch.formatting import differ
 from fersearch.report.inputs import Judged
 from fersearch.study import Objective
 from fersearch.trial import Epoch, Trial, TrialState
@@ -41,7 +42,7 @@ def best_first(trials: Iterable[Trial], objective: Objective) -> list[Trial]:
 def varying(trials: Sequence[Trial]) -> list[str]:
     """Return the parameters that do not have one value in all of these trials, in the order they first occur."""
     names = dict.fromkeys(name for trial in trials for name in trial.params)
-    return [name for name in names if len({repr(trial.params.get(name)) for trial in trials}) > 1]
+    return [name for name in names if differ(trials, name)]
 
 
 def rounds(history: Sequence[Epoch]) -> list[list[Epoch]]:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from fersearch.formatting import listed
 from fersearch.report import derive
 from fersearch.report.inputs import Absent, Data, Record
 from fersearch.report.tables import number
 from fersearch.space import describe
-from fersearch.study import Protocol, StudySpec
+from fersearch.study import ARCHITECTURE, Protocol, StudySpec
 from fersearch.trial import TrialState
 
 DEFAULT_RATIOS = (0.7, 0.15, 0.15)
@@ -42,14 +43,16 @@ def summary(record: Record) -> list[str]:
     counts = {state: sum(trial.state is state for trial in record.trials) for state in TrialState}
     ended = ", ".join(f"{count:,} {state.value}" for state, count in counts.items() if count)
     lines = [
-        f"{plural(len(record.trials), 'trial')} of {record.spec.architecture} on {record.spec.dataset}: "
+        f"{plural(len(record.trials), 'trial')} of {listed(record.spec.architectures)} on "
+        f"{record.spec.dataset}: "
         f"{ended or 'none'}."
     ]
     first = record.objectives[0]
     if record.best is None:
         return [*lines, "No trial is complete, so there is no best model, and what needs one is left out below."]
     value = number(record.best.values[first.name])
-    lines.append(f"The best complete trial by {first.label} is trial {record.best.number} with {value}.")
+    which = f" ({record.best.params[ARCHITECTURE]})" if record.spec.one_study else ""
+    lines.append(f"The best complete trial by {first.label} is trial {record.best.number}{which} with {value}.")
     if first.name in record.baseline:
         floor = number(record.baseline[first.name])
         lines.append(f"Always naming the largest class scores {floor}: the majority baseline.")

@@ -9,6 +9,7 @@ from fersearch.report.derive import ClassScore
 from fersearch.report.inputs import Record, title
 from fersearch.report.tables import Cell, Spread, Table
 from fersearch.space import Value
+from fersearch.study import ARCHITECTURE
 from fersearch.trial import Trial, TrialState, is_spread
 
 PARAMETERS = {
@@ -40,7 +41,8 @@ COSTS = (
 def trials(record: Record) -> Table:
     """Return every trial with the columns of the FER+ report, then the objectives, then whatever else was searched."""
     seen = dict.fromkeys(name for trial in record.trials for name in trial.params)
-    others = [name for name in derive.varying(record.trials) if name not in PARAMETERS]
+    varied = dict.fromkeys([*_architecture(record), *derive.varying(record.trials)])
+    others = [name for name in varied if name not in PARAMETERS]
     known = {name: heading for name, heading in PARAMETERS.items() if name in seen}
     figures = [name for name in ("training loss",) if record.epochs]
     columns = ["Trial", "State", *known.values()]
@@ -69,7 +71,7 @@ def front(record: Record) -> Table:
     """Return the Pareto front: objectives first, the best of each in bold, then the parameters that differ."""
     objectives = record.objectives
     others = [name for name in QUALITY if name not in {o.name for o in objectives} and _known(record.front, name)]
-    params = derive.varying(record.front)
+    params = dict.fromkeys([*_architecture(record), *derive.varying(record.front)])
     columns = ["Trial", *(o.heading for o in objectives), *(record.measure(name).label for name in others)]
     rows: list[list[Cell]] = [
         [
@@ -85,6 +87,25 @@ def front(record: Record) -> Table:
     }
     caption = f"Pareto front of {record.spec.name}: complete trials that no other beats in every objective."
     return Table("front", caption, [*columns, *map(title, params)], rows, frozenset(best))
+
+
+def architectures(record: Record) -> Table:
+    """Return how each of several architectures fared: its trials, its share of the front, its best values."""
+    columns = ["Architecture", "Trials", "Complete", "Stopped early", "On the front"]
+    columns += [f"Best {objective.heading}" for objective in record.objectives]
+    caption = f"Each architecture of {record.spec.name}: its trials, and its best value of each objective."
+    return Table("architectures", caption, columns, [_fared(record, name) for name in record.spec.architectures])
+
+
+def _fared(record: Record, architecture: str) -> list[Cell]:
+    own = [trial for trial in record.trials if trial.params[ARCHITECTURE] == architecture]
+    states = [trial.state for trial in own]
+    members = sum(trial.params[ARCHITECTURE] == architecture for trial in record.front)
+    best: list[Cell] = []
+    for objective in record.spec.objectives:
+        ranked = derive.best_first(own, objective)
+        best.append(ranked[0].values[objective.metric] if ranked else None)
+    return [architecture, len(own), states.count(TrialState.COMPLETE), states.count(TrialState.PRUNED), members, *best]
 
 
 def classes(scores: Sequence[ClassScore], trial: int) -> Table:
@@ -199,6 +220,10 @@ def device(record: Record, trial: Trial) -> str | None:
             return str(attempt.facts.get("device_name") or attempt.facts["device"])
     names = {str(facts["device_name"]) for facts in record.environments if facts.get("device_name")}
     return names.pop() if len(names) == 1 and trial.attempts else None
+
+
+def _architecture(record: Record) -> list[str]:
+    return [ARCHITECTURE] if record.spec.one_study else []
 
 
 def _setting(value: Value | None) -> Cell:

@@ -41,6 +41,16 @@ def test_parameters_that_differ_or_are_missing_somewhere_vary():
     assert formatting.varying([]) == []
 
 
+def test_an_architectures_own_parameter_varies_among_the_trials_that_have_it():
+    first = trial(0, 0.5, 1, 1, params={"architecture": "a.b", "a.b.width": 1, "a.b.freeze": "none"})
+    second = trial(1, 0.5, 1, 1, params={"architecture": "a.b", "a.b.width": 2, "a.b.freeze": "none"})
+    other = trial(2, 0.5, 1, 1, params={"architecture": "c", "c.depth": 1})
+    assert formatting.varying([first, second, other]) == ["architecture", "a.b.width"]
+    assert formatting.varying([first, second]) == ["architecture", "a.b.width"]
+    deeper = trial(3, 0.5, 1, 1, params={"architecture": "c", "c.depth": 1, "c.skip": True})
+    assert formatting.varying([first, other, deeper]) == ["architecture", "c.skip"]
+
+
 def test_true_and_one_are_not_the_same_setting():
     assert formatting.varying([trial(0, 0, 1, 1, params={"a": True}), trial(1, 0, 1, 1, params={"a": 1})]) == ["a"]
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from fersearch.formatting import listed
 from fersearch.report.comparison.entries import Comparison, Entry, Group, best_of, dataset_label
 from fersearch.report.comparison.paired_tests import LEVEL, Test
 from fersearch.report.inputs import Measure
@@ -76,7 +77,7 @@ def average_narrative(models: Sequence[str], averages: Sequence[tuple[Measure, S
         if len(able) > 1:
             value, model = max(able) if measure.direction == "max" else min(able)
             told.append(f"{_superlative(measure)} {model} ({number(value)})")
-    return f"Averaged over the datasets: {_listed(told)}." if told else ""
+    return f"Averaged over the datasets: {listed(told)}." if told else ""
 
 
 def equal_costs(measure: Measure, a: float, b: float) -> bool:
@@ -137,16 +138,12 @@ def _told(comparison: Comparison, group: Group) -> str:
         near = f", about as {second.label}" if close else ""
         told.append(f"{_superlative(measure)} {best.label} ({text(best.cell(measure.name))}{near})")
     where = dataset_label(group[0], comparison.entries)
-    return f"On {where}, of {len(group)}: {_listed(told)}." if told else ""
+    return f"On {where}, of {len(group)}: {listed(told)}." if told else ""
 
 
 def _superlative(measure: Measure) -> str:
     """`best accuracy`, `least train seconds (s)`."""
     return f"{'best' if measure.direction == 'max' else 'least'} {measure.label}"
-
-
-def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def sentence(words: str) -> str:

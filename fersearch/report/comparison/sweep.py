@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from matplotlib.figure import Figure
 
+from fersearch.formatting import listed
 from fersearch.report import derive, study_tables
 from fersearch.report.comparison.entries import COSTS
 from fersearch.report.inputs import Measure, Record, title
@@ -158,7 +159,7 @@ def sweep(found: Sweep) -> Page:
     every: list[Part] = [Fold("Every trial", [Tabular(study_tables.trials(found.record))])]
     return Page(
         title=f"{found.record.spec.name} by {name}",
-        subtitle=f"One factor at a time: {found.record.spec.architecture} on {found.record.spec.dataset}",
+        subtitle=f"One factor at a time: {listed(found.record.spec.architectures)} on {found.record.spec.dataset}",
         sections=[
             Section("equal", "All else equal", shown),
             Section("all", "All complete trials", joined),

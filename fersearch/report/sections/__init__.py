@@ -1,5 +1,6 @@
 """The sections of a study's report, and their order. Each function makes one from the record."""
 
+from fersearch.formatting import listed
 from fersearch.report.inputs import Record
 from fersearch.report.parts import Page, Section
 from fersearch.report.prose import plural
@@ -30,7 +31,7 @@ def study(record: Record) -> Page:
     spec = record.spec
     return Page(
         title=spec.name,
-        subtitle=f"Hyperparameter search of {spec.architecture} on {spec.dataset}",
+        subtitle=f"Hyperparameter search of {listed(spec.architectures)} on {spec.dataset}",
         sections=sections,
         tiles=_tiles(record),
         footer=f"Written by fersearch {record.version} on {record.written:%Y-%m-%d %H:%M} UTC.",

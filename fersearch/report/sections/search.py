@@ -39,7 +39,7 @@ def front(record: Record) -> Section:
     if record.best is None:
         return Section("front", name, [Missing("No trial is complete, so there is no front.")])
     first, *others = record.objectives
-    parts: list[Part] = []
+    parts: list[Part] = [Tabular(study_tables.architectures(record))] if record.spec.one_study else []
     if others:
         named = "; numbers are trials" if len(record.front) <= NAMED else ""
         caption = f"Complete trials by {first.label} and each other objective{named}."
