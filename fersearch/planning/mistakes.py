@@ -46,8 +46,9 @@ def mistake(key: str, error: FersearchError) -> str:
 
     `key` is where it stands: `model`, `dataset`, `space.momentum`, `dataset.options.classes`.
     """
-    section, _, name = key.rpartition(".")
-    if section == "space" and name in KEYS and isinstance(error, UnknownName):
+    is_setting = key.startswith("space.")
+    name = key.removeprefix("space.") if is_setting else key.rpartition(".")[2]
+    if is_setting and name in KEYS and isinstance(error, UnknownName):
         return f"{key}: '{name}' is a key of the study; write it above [space]"
     message = error.message.removeprefix(f"{name}: ")
     return f"{key}: {message}; {error.hint}" if error.hint else f"{key}: {message}"

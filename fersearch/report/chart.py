@@ -14,7 +14,7 @@ from fersearch.search.aggregation import undefined
 from fersearch.search.front import beats_baseline, front, losses
 from fersearch.search.picking import picks
 from fersearch.store import StudyRow
-from fersearch.study import Objective
+from fersearch.study import ARCHITECTURE, Objective
 from fersearch.trial import Epoch, Trial, TrialState, of_data
 
 SHOWN = ("accuracy", "train_seconds", "cpu_seconds", "peak_memory_mb", "latency_ms", "parameters", "model_mb")
@@ -63,7 +63,7 @@ def study_chart(study: StudyRow, every: Sequence[Trial], measures: Mapping[str, 
     objectives = study.spec.objectives
     named = dict.fromkeys([*(objective.metric for objective in objectives), *SHOWN])
     metrics = [name for name in named if any(name in trial.values for trial in trials)]
-    params = derive.varying(trials)
+    params = dict.fromkeys([*([ARCHITECTURE] if study.spec.one_study else ()), *derive.varying(trials)])
     stopped = [trial for trial in trials if trial.state is TrialState.PRUNED][-LAST:]
     feasible = [trial for trial in trials if all(bound.holds(trial.values) for bound in study.spec.where)]
     members = front(trials, objectives, study.baseline, study.spec.where)

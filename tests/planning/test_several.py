@@ -3,7 +3,7 @@
 import pytest
 
 from fersearch import Choice, Int
-from fersearch.errors import UsageError
+from fersearch.errors import StudyFileError, UsageError
 from fersearch.planning.plan import plan
 from fersearch.planning.request import StudyRequest
 from fersearch.study import StudySpec
@@ -108,6 +108,13 @@ def test_a_file_of_weights_fits_one_architecture(several, tmp_path):
         UsageError, match=r"w.pt': a file fits one architecture, not net and zoo:deep.v1\n  leave it out"
     ):
         planned(several, weights=str(tmp_path / "w.pt"))
+
+
+def test_a_mistake_about_an_architectures_own_is_told_once_with_its_key(several, tmp_path):
+    request = StudyRequest("net,zoo:deep.v1", "drawn", one_study=True, settings={"zoo:deep.v1.depth": "9"})
+    with pytest.raises(StudyFileError) as caught:
+        plan(request, several, file=tmp_path / "study.toml")
+    assert list(caught.value.mistakes) == ["space.zoo:deep.v1.depth: 9 is not offered; offered: 2..4"]
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,28 @@ def test_a_study_from_the_form_to_the_face(browser: "playwright.Browser", served
     assert one.errors == []
 
 
+def test_one_study_over_several_architectures_is_asked_for_in_the_form(browser: "playwright.Browser", served: Served):
+    one = Page(browser, served)
+    one.go("#/new")
+    page = one.page
+    page.locator("input[name=one_study]").check()
+    assert page.locator("select[name=model]").evaluate("(box) => box.selectedOptions.length") == 1
+    page.locator("select[name=model]").select_option(["cnn", "sanet"])
+    page.get_by_text("2 chosen; their own parameters are called ARCHITECTURE.NAME").wait_for()
+    page.locator("input[name=trials]").fill("0")
+    page.get_by_text("More options").click()
+    page.locator("textarea").fill("cnn.width = 1, 2")
+    with page.expect_request("**/api/v1/studies") as waiting:
+        page.get_by_role("button", name="Create and run").click()
+    asked = waiting.value.post_data_json
+    assert (asked["model"], asked["one_study"]) == (["cnn", "sanet"], True)
+    assert asked["space"] == {"cnn.width": "1, 2"}
+    page.get_by_role("alert").get_by_text("trials: 0 is not above 0").wait_for()
+    page.locator("input[name=one_study]").uncheck()
+    assert page.locator("select[name=model]").input_value() == "cnn"
+    assert one.errors == []
+
+
 def answers(model: Path) -> np.ndarray:
     import onnxruntime
 

@@ -43,6 +43,35 @@ def test_a_study_is_created_and_queued_and_everything_is_told_of_its_place(admin
     assert admin.get(f"{STUDIES}/cnn-faces").status_code == 404
 
 
+def test_several_architectures_are_one_study_where_that_is_asked(admin: TestClient):
+    body = {
+        **BODY,
+        "model": ["cnn", "sanet"],
+        "run": False,
+        "space": {"cnn": {"width": [1, 2]}, "sanet.variant": "recurrent"},
+    }
+    answer = admin.post(STUDIES, json={**body, "one_study": True})
+    assert answer.status_code == 201, answer.text
+    (study,) = answer.json()
+    assert (study["name"], study["model"]) == ("cnn+sanet-faces", "cnn,sanet")
+    assert study["architectures"] == ["cnn", "sanet"]
+    shown = admin.get(f"{STUDIES}/cnn+sanet-faces").json()
+    assert shown["parameters"]["cnn.width"] == {
+        "kind": "choice",
+        "low": None,
+        "high": None,
+        "log": False,
+        "options": [1, 2],
+        "when": {"architecture": ["cnn"]},
+    }
+    assert {one["name"]: one["architectures"] for one in admin.get(STUDIES).json()}["small"] == ["cnn"]
+    problem = admin.post(STUDIES, json={**body, "one_study": True, "space": {"freeze": "none"}}).json()
+    assert problem["mistakes"] == [
+        "space.freeze: 2 architectures have it, each its own; write cnn.freeze or sanet.freeze"
+    ]
+    assert admin.delete(f"{STUDIES}/cnn+sanet-faces").status_code == 204
+
+
 def test_all_mistakes_come_at_once_with_the_words_of_the_command_line(admin: TestClient):
     answer = admin.post(STUDIES, json={"model": "cnm", "dataset": "faces", "trials": 0, "sampler": "tpee"})
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")

@@ -56,7 +56,7 @@ function Figures({ names, charts, list }) {
       const metric = chart.objectives[0];
       const i = chart.number.indexOf(chart.front[0]);
       const seconds = (chart.values.train_seconds ?? []).reduce((sum, value) => sum + (value ?? 0), 0);
-      return html`<tr><th scope="row"><a href=${link("study", name)}>${name}</a></th><td>${one.model}</td><td>${one.dataset}</td><td>${one.counts.complete ?? 0}</td><td>${one.counts.pruned ?? 0}</td>
+      return html`<tr><th scope="row"><a href=${link("study", name)}>${name}</a></th><td>${(one.architectures ?? []).join(", ")}</td><td>${one.dataset}</td><td>${one.counts.complete ?? 0}</td><td>${one.counts.pruned ?? 0}</td>
         <td>${i < 0 ? "–" : `${metric} ${number(chart.values[metric][i])}`}</td><td>${chart.front.length}</td><td>${duration(seconds)}</td></tr>`;
     })}</tbody></table></div>`;
 }

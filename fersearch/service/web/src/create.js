@@ -5,7 +5,7 @@ import { Failure } from "./parts.js";
 import { go, link } from "./route.js";
 import { refresh } from "./state.js";
 
-const FIRST = ["model", "dataset", "name", "trials", "epochs", "timeout"];
+const FIRST = ["model", "one_study", "dataset", "name", "trials", "epochs", "timeout"];
 const HIDDEN = new Set(["plugins", "data"]);
 
 export function Create() {
@@ -34,9 +34,9 @@ export function Create() {
       setState({ error, busy: false });
     }
   };
-  const set = (key, value) => setValues((before) => ({ ...before, [key]: value }));
+  const set = (key, value) => setValues((before) => ({ ...before, ...(key === "one_study" ? { model: value ? [before.model] : before.model[0] } : {}), [key]: value }));
   const fields = schema ? fieldsOf(schema) : [];
-  const field = (one) => html`<${Field} key=${one.key} field=${one} choices=${choices[one.key]} value=${values[one.key] ?? ""} set=${set} />`;
+  const field = (one) => html`<${Field} key=${one.key} field=${one} choices=${choices[one.key]} several=${one.key === "model" && values.one_study} value=${values[one.key] ?? ""} set=${set} />`;
   const mistaken = new Set((state.error?.mistakes ?? []).map((line) => line.split(":")[0]));
   return html`<main>
     <p><a href=${link("")}>← Studies</a></p><h1 tabindex="-1">New study</h1>
@@ -45,7 +45,7 @@ export function Create() {
       <details open=${[...mistaken].some((key) => !FIRST.includes(key))}><summary>More options</summary>
         <div class="fields">${fields.filter((one) => !FIRST.includes(one.key)).map(field)}</div>
         <label class="whole"><span>Search space, one parameter a line</span>
-          <textarea rows="4" placeholder=${"learning_rate = 0.001..0.1\noptimizer = sgd, adam"} value=${space} onInput=${(event) => setSpace(event.target.value)}></textarea>
+          <textarea rows="4" placeholder=${values.one_study ? "learning_rate = 0.001..0.1\ncnn.width = 1, 4" : "learning_rate = 0.001..0.1\noptimizer = sgd, adam"} value=${space} onInput=${(event) => setSpace(event.target.value)}></textarea>
           <small>A value, a list, or LOW..HIGH; parameters that you leave out are searched as usual.</small></label>
       </details>
       <${Failure} error=${state.error} />
@@ -54,17 +54,23 @@ export function Create() {
   </main>`;
 }
 
-function Field({ field, choices, value, set }) {
+function Field({ field, choices, several, value, set }) {
   const { key, title, help, options, kind, preset } = field;
   const change = (event) => set(key, event.target.value);
   const common = { name: key, value, onInput: change, placeholder: preset === undefined ? "" : String(preset) };
   let input = html`<input ...${common} type=${kind === "integer" ? "number" : "text"} />`;
-  if (choices) {
+  if (kind === "boolean") {
+    return html`<label class="check"><input type="checkbox" name=${key} checked=${value === true} onChange=${(event) => set(key, event.target.checked)} /> <span>${title}</span><small>${help}</small></label>`;
+  }
+  if (several) {
+    const chosen = (event) => set(key, [...event.target.selectedOptions].map((one) => one.value));
+    input = html`<select name=${key} multiple size="6" onChange=${chosen}>${choices.map((one) => html`<option key=${one.name} value=${one.name} selected=${value.includes(one.name)}>${one.name}</option>`)}</select>`;
+  } else if (choices) {
     input = html`<select ...${common}>${choices.map((one) => html`<option key=${one.name} value=${one.name}>${one.name}</option>`)}</select>`;
   } else if (options) {
     input = html`<select ...${common}><option value="">default${preset ? ` (${preset})` : ""}</option>${options.map((one) => html`<option value=${one}>${one}</option>`)}</select>`;
   }
-  const about = choices ? (choices.find((one) => one.name === value)?.summary ?? "") : help;
+  const about = several ? `${value.length} chosen; their own parameters are called ARCHITECTURE.NAME` : choices ? (choices.find((one) => one.name === value)?.summary ?? "") : help;
   return html`<label><span>${title}</span>${input}<small>${about}</small></label>`;
 }
 
@@ -89,7 +95,7 @@ const order = (key) => (FIRST.includes(key) ? FIRST.indexOf(key) : FIRST.length)
 function fieldOf(key, name, property) {
   const parts = [property, ...(property.anyOf ?? [])];
   const options = parts.find((one) => one.enum)?.enum;
-  const kind = parts.some((one) => one.type === "integer") ? "integer" : parts.some((one) => one.type === "array") ? "array" : "text";
+  const kind = parts.some((one) => one.type === "boolean") ? "boolean" : parts.some((one) => one.type === "integer") ? "integer" : parts.some((one) => one.type === "array") ? "array" : "text";
   return { key, title: name.replaceAll("_", " "), help: (property.description ?? "").replaceAll("`", ""), options, kind, preset: property.default ?? undefined };
 }
 
@@ -103,8 +109,8 @@ function bodyOf(values, space, schema) {
   const body = {};
   for (const { key, kind } of fieldsOf(schema)) {
     const text = String(values[key] ?? "").trim();
-    if (!text) continue;
-    const value = kind === "integer" && /^-?\d+$/.test(text) ? Number(text) : kind === "array" && text.includes(",") ? text.split(",").map((part) => (Number.isNaN(+part) ? part.trim() : +part)) : text;
+    if (!text || (kind === "boolean" && text !== "true")) continue;
+    const value = kind === "boolean" ? true : kind === "integer" && /^-?\d+$/.test(text) ? Number(text) : kind === "array" && text.includes(",") ? text.split(",").map((part) => (Number.isNaN(+part) ? part.trim() : +part)) : text;
     const [table, name] = key.includes(".") ? key.split(".") : [null, key];
     if (table) body[table] = { ...body[table], [name]: value };
     else body[name] = value;

@@ -35,7 +35,7 @@ function Table({ list }) {
       <th scope="row"><a href=${link("study", one.name)}>${one.name}</a></th>
       <td><${Badge} state=${one.state} />${one.state === "queued" && html` <small>place ${places[one.name]}</small>`}</td>
       <td class="wide"><${Progress} counts=${one.counts} total=${sum(one.counts)} /><small>${plural(sum(one.counts), "trial")}</small></td>
-      <td>${one.model}</td><td>${one.dataset}</td><td>${one.owner || "–"}</td><td>${moment(one.created)}</td>
+      <td>${one.architectures.join(", ")}</td><td>${one.dataset}</td><td>${one.owner || "–"}</td><td>${moment(one.created)}</td>
     </tr>`)}</tbody>
   </table></div>`;
 }

@@ -54,7 +54,7 @@ export function Study({ name }) {
         <${Importance} name=${name} complete=${study.counts.complete ?? 0} />
       </div>`}
     <${Stopped} name=${name} chart=${data} />
-    <${Table} name=${name} chart=${data} kept=${kept} />
+    <${Table} study=${study} chart=${data} kept=${kept} />
   </main>`;
 }
 
@@ -92,7 +92,7 @@ function Head({ study, onFailure, reload }) {
       <${Progress} counts=${study.counts} total=${study.budget.trials} />
       <${Facts} facts=${{
         Trials: `${Object.entries(study.counts).map(([state, count]) => `${count} ${state}`).join(", ") || "none"} of ${study.budget.trials}`,
-        Model: study.model,
+        Model: study.architectures.join(", "),
         Dataset: study.dataset,
         Owner: study.owner || "–",
         "Time used": duration(study.seconds),
@@ -149,7 +149,8 @@ function Stopped({ name, chart }) {
     <a href=${link("trial", name, trial)}>trial ${trial}</a> at epoch ${verdict.rung}: rank ${verdict.rank} of ${verdict.peers} by Pareto fronts; the best ${verdict.kept} went on</li>`)}</ul></section>`;
 }
 
-function Table({ name, chart, kept }) {
+function Table({ study, chart, kept }) {
+  const { name } = study;
   const [shown, setShown] = useState(25);
   const [sort, setSort] = useState({ by: null, down: true });
   if (!chart?.number.length) return null;
@@ -158,11 +159,12 @@ function Table({ name, chart, kept }) {
   const key = (i) => (sort.by === null ? chart.number[i] : chart.values[sort.by][i] ?? (sort.down ? -Infinity : Infinity));
   order.sort((a, b) => (sort.down ? key(b) - key(a) : key(a) - key(b)));
   const front = new Set(chart.front);
+  const several = study.architectures.length > 1 ? chart.params.architecture : null;
   const head = (by, text) => html`<th aria-sort=${sort.by === by ? (sort.down ? "descending" : "ascending") : "none"}><button type="button" onClick=${() => setSort({ by, down: sort.by === by ? !sort.down : true })}>${text}</button></th>`;
   return html`<section class="card"><h2>Trials</h2><div class="scroll" tabindex="0" role="region" aria-label="Trials"><table>
-    <thead><tr>${head(null, "Trial")}<th>State</th><th>Epochs</th>${metrics.map((metric) => head(metric, chart.metrics[metric].label))}<th>Front</th></tr></thead>
+    <thead><tr>${head(null, "Trial")}<th>State</th>${several && html`<th>Architecture</th>`}<th>Epochs</th>${metrics.map((metric) => head(metric, chart.metrics[metric].label))}<th>Front</th></tr></thead>
     <tbody>${order.slice(0, shown).map((i) => html`<tr key=${chart.number[i]}>
-      <th scope="row"><a href=${link("trial", name, String(chart.number[i]))}>${chart.number[i]}</a></th><td><${Badge} state=${chart.state[i]} /></td><td>${chart.epochs[i]}</td>
+      <th scope="row"><a href=${link("trial", name, String(chart.number[i]))}>${chart.number[i]}</a></th><td><${Badge} state=${chart.state[i]} /></td>${several && html`<td>${several[i]}</td>`}<td>${chart.epochs[i]}</td>
       ${metrics.map((metric) => html`<td class="number">${number(chart.values[metric][i])}</td>`)}<td>${front.has(chart.number[i]) ? "yes" : ""}</td></tr>`)}</tbody>
   </table></div>
   ${order.length > shown && html`<button type="button" onClick=${() => setShown(shown + 100)}>Show more of ${plural(order.length, "trial")}</button>`}</section>`;
