@@ -42,7 +42,8 @@ class Formats:
         trouble = told.get("trouble", "")
         if trouble and trouble not in self._told:
             self._told.add(trouble)
-            self._note(f"'{search.spec.architecture}' is trained contiguous: in channels_last {trouble}")
+            name = told.get("architecture", search.spec.architecture)
+            self._note(f"'{name}' is trained contiguous: in channels_last {trouble}")
         return chosen
 
 

@@ -94,7 +94,10 @@ def settled_format(
         settle({"shape": shape, "memory_format": known})
         return resolve_format(known)
     found = rehearse(request, architecture, loaded, device, precision, pulse, check)
-    return resolve_format(settle(found.told(shape))) if found else "contiguous"
+    if not found:
+        return "contiguous"
+    whose = {"architecture": architecture.name} if found.trouble else {}
+    return resolve_format(settle({**found.told(shape), **whose}))
 
 
 def shape_of(request: TrialRequest, task: Task, device: torch.device, precision: Precision) -> str:

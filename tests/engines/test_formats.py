@@ -51,6 +51,9 @@ def test_what_a_network_fails_by_is_said_once_in_a_study() -> None:
         assert formats.settle(search, number, {**BROKEN, "shape": shape}) == "contiguous"
     Formats(search.trials(), said.append).settle(search, 3, {**BROKEN, "shape": "d"})
     assert said == ["'odd' is trained contiguous: in channels_last it fails: E: why"]
+    named = {**BROKEN, "shape": "e", "architecture": "one", "trouble": "it too fails"}
+    formats.settle(search, 4, named)
+    assert said[1:] == ["'one' is trained contiguous: in channels_last it too fails"]
 
 
 def test_a_trial_goes_on_in_the_format_of_its_last_attempt_that_had_one() -> None:
