@@ -78,7 +78,7 @@ class StudyView:
 
     def _repr_html_(self) -> str:
         told = {
-            "model": self.spec.architecture,
+            "model": ", ".join(self.spec.architectures),
             "dataset": self.spec.dataset,
             "objectives": ", ".join(map(formatting.heading, self.spec.objectives)),
             "state": self.state.value,
