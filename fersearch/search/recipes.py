@@ -9,10 +9,11 @@ arXiv:1412.6980).
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import cycle
 
-from fersearch.space import Choice, Dimension, Int, Space, Value
-from fersearch.study import StudySpec
+from fersearch.space import Choice, Dimension, Int, Space, Value, values_of
+from fersearch.study import ARCHITECTURE, StudySpec
 
 MOST_SLOTS = 4
 """With more trials at once than this, recipes gain nothing over drawing."""
@@ -62,19 +63,23 @@ def wanted(spec: StudySpec, slots: int) -> bool:
 
 def first_trials(spec: StudySpec, slots: int) -> list[dict[str, Value]]:
     """Return the configurations that a study begins with: the known recipes, for a quarter of its budget at most."""
-    return known(spec.space)[: spec.budget.trials // SHARE] if wanted(spec, slots) else []
+    if not wanted(spec, slots):
+        return []
+    turns = cycle(values_of(spec.space[ARCHITECTURE])) if spec.one_study else None
+    return known(spec.space, turns)[: spec.budget.trials // SHARE]
 
 
-def known(space: Space) -> list[dict[str, Value]]:
-    """Return the recipes projected into a space, each once."""
-    projected = [_projected(space, recipe) for recipe in RECIPES.values()]
+def known(space: Space, architectures: Iterator[Value] | None = None) -> list[dict[str, Value]]:
+    """Return the recipes projected into a space, each once; of several architectures they take one after the other."""
+    recipes = [{**each, ARCHITECTURE: next(architectures)} if architectures else each for each in RECIPES.values()]
+    projected = [_projected(space, recipe) for recipe in recipes]
     return [params for place, params in enumerate(projected) if params not in projected[:place]]
 
 
 def _projected(space: Space, recipe: Mapping[str, Value]) -> dict[str, Value]:
     params: dict[str, Value] = {}
     for name, dimension in space.active(params):
-        given = recipe.get(name)
+        given = recipe.get(name.rpartition(".")[2])
         params[name] = _nearest(dimension, given) if given is not None else _otherwise(dimension, name, recipe)
     return params
 

@@ -1,5 +1,7 @@
 """Known recipes: inside every space, each once, and when a study begins with them."""
 
+from dataclasses import replace
+
 import pytest
 
 from fersearch import registry
@@ -51,3 +53,15 @@ def test_numbers_are_clipped_and_sizes_follow_the_recipe() -> None:
 def test_when_a_study_begins_with_them(sampler: str, recipes: str, slots: int, trials: int, count: int) -> None:
     spec = make_spec(sampler, trials=trials, recipes=recipes)
     assert len(first_trials(spec, slots)) == min(count, len(RECIPES))
+
+
+def test_several_architectures_of_one_study_take_the_recipes_in_turn() -> None:
+    own = {f"{name}.batch_norm": Choice(False, True, when={"architecture": (name,)}) for name in ("one", "zoo:two.v1")}
+    space = {"architecture": Choice("one", "zoo:two.v1"), "learning_rate": Float(1e-4, 1.0, log=True)}
+    space = Space({**space, "weight_decay": Float(1e-7, 1.0, log=True), **own})
+    spec = replace(make_spec("tpe", trials=20), space=space, architecture="one,zoo:two.v1", one_study=True)
+    found = first_trials(spec, 1)
+    assert [params["architecture"] for params in found] == ["one", "zoo:two.v1", "one", "zoo:two.v1", "one"]
+    for params in found:
+        space.check(params)
+        assert params[f"{params['architecture']}.batch_norm"] is True
