@@ -123,7 +123,7 @@ def settle(study: StudyRow, now: Identity, read_trials: Callable[[], Sequence[Tr
         return _replaced(study, then, now, read_trials())
     record = {**study.data, **now.to_json()}
     notes: list[str] = []
-    if not seen and (trials := read_trials()):
+    if not seen and (trials := [trial for trial in read_trials() if trial.attempts]):
         notes += _adopted(study, now, trials)
     if seen and then.files and now.files and then.files != now.files:
         notes.append(

@@ -1,21 +1,29 @@
 """Finish a study: train its best trials with fresh seeds, pick one on validation, open test once."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fersearch.api.run import run_proposed
-from fersearch.context import components_of, open_store
+from fersearch.api.run import run_study
+from fersearch.context import components_of, notices, open_store
 from fersearch.engines.backends import check_run
 from fersearch.engines.driver import Interrupted
-from fersearch.engines.finishing import finish
+from fersearch.engines.finishing import begin, finish, has_ended
 from fersearch.evaluation.finished import Finish, finish_of
 from fersearch.observer import Observer
 from fersearch.planning.mistakes import Mistakes
 from fersearch.planning.parts import unseen_datasets
 from fersearch.run_options import RunOptions
-from fersearch.space import Params
+from fersearch.store import Lease
+
+
+@dataclass(frozen=True)
+class FinishBegun:
+    """The study that trains the finalists of another, and whether they all were; no name once that was finished."""
+
+    trained: str
+    ended: bool
 
 
 def finish_study(
@@ -53,8 +61,8 @@ def finish_study(
     how = replace(options, trials=None, timeout=None, keep=None, accept_data_change=False)
     how = replace(how, in_process=False, exclusive_timing=False)
 
-    def run(study: str, data: Path | None, proposals: Sequence[Params]) -> object:
-        return run_proposed(study, proposals, replace(how, data=options.data or data), watcher, storage)
+    def run(study: str, data: Path | None) -> object:
+        return run_study(study, replace(how, data=options.data or data), observer=watcher, storage=storage)
 
     with open_store(storage) as store:
         study = store.study(name)
@@ -72,7 +80,19 @@ def finish_study(
             ) from interrupted
 
 
-def show_finish(name: str, storage: str | None = None) -> Finish | None:
-    """Return how a study was finished; None if it was not."""
+def begin_finish(name: str, *, finalists: int = 3, seeds: int = 5, storage: str | None = None) -> FinishBegun:
+    """Begin the finish of a study, and leave the training of its finalists to whoever runs the study that is named.
+
+    Once all have been trained, `finish_study` opens test.
+
+    Raises:
+        UsageError: no trial stands on the front, or a number is too small.
+        StudyBusy: a living driver runs it.
+    """
     with open_store(storage) as store:
-        return finish_of(name, store.looks(store.study(name).id))
+        study = store.study(name)
+        if finish_of(name, store.looks(study.id)):
+            return FinishBegun("", True)
+        with Lease.take(store.database, study.id, name, resume=False):
+            owner = begin(store, study, finalists, seeds, notices.append)
+        return FinishBegun(owner.name, has_ended(store, owner))

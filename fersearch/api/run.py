@@ -1,6 +1,6 @@
 """Run a study, then what it asks for after its last trial."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +15,8 @@ from fersearch.engines.observing import Observers, find
 from fersearch.errors import UsageError
 from fersearch.observer import Observer
 from fersearch.run_options import RunOptions
-from fersearch.space import Params
 from fersearch.store import Lease, Store, StudyRow
 from fersearch.study import Budget, Keep
-from fersearch.trial import Trial
 
 
 def run_study(
@@ -41,13 +39,7 @@ def run_study(
         Interrupted: Ctrl-C or SIGTERM; the study can go on.
         DataError: the data is missing or broken, or other than what the study began with; nothing was changed then.
     """
-    return run_proposed(name, (), replace(options or RunOptions(), **changes), observer, storage)
-
-
-def run_proposed(
-    name: str, proposals: Sequence[Params], options: RunOptions, observer: Observer | None, storage: str | None
-) -> StudyView:
-    """Run a study as `run_study` does, which first takes in configurations of its space that shall be tried."""
+    options = replace(options or RunOptions(), **changes)
     keep = None if options.keep is None else Keep.parse(options.keep)
     check_run(options)
     observer = observer or Observer()
@@ -60,12 +52,7 @@ def run_proposed(
             backend(options, observers.note, study.spec.precision) as where,
         ):
             run = Driver(store, study, where, options, observers, lease, seconds)
-
-            def on_settled() -> None:
-                store_changes()
-                propose(store, run.study, lease, proposals)
-
-            run.on_settled = on_settled
+            run.on_settled = store_changes
             try:
                 run.go()
             finally:
@@ -73,16 +60,6 @@ def run_proposed(
         if run.over:
             _after(name, options, observer, storage)
         return view(store, store.study(name))
-
-
-def propose(store: Store, study: StudyRow, lease: Lease, proposals: Sequence[Params]) -> None:
-    """Store configurations as waiting trials, after those there are."""
-    if not proposals:
-        return
-    first, space = len(store.trials(study.id, ())), study.spec.space.to_json()
-    with store.writer(study.id, lease) as writer:
-        for number, params in enumerate(proposals, first):
-            writer.add_trial(Trial(number, dict(params), space=space, data_digest=study.data_digest))
 
 
 def _after(name: str, options: RunOptions, observer: Observer, storage: str | None) -> None:

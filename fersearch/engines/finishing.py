@@ -18,8 +18,8 @@ from fersearch.study_data import recorded_data
 from fersearch.study_front import front_of
 from fersearch.trial import Trial, TrialState
 
-Run = Callable[[str, Path | None, Sequence[Params]], object]
-"""Runs a study to its end, on the data at a path, with configurations that it shall try."""
+Run = Callable[[str, Path | None], object]
+"""Runs a study to its end, on the data at a path where its own is not found by name."""
 
 
 def finish(
@@ -47,10 +47,11 @@ def finish(
         note(f"{when}: nothing is trained, and test not opened again")
         return stored
     with Lease.take(store.database, study.id, study.name, resume=False):
-        name = _retrain(store, study, finalists, seeds, run, note)
-        found = _open_test(store, study, store.study(name), note, storage, artifacts)
+        owner = begin(store, study, finalists, seeds, note)
+        _train(store, study, owner, run)
+        found = _open_test(store, study, store.study(owner.name), note, storage, artifacts)
         if study.spec.unseen:
-            evaluate_unseen(study, name, store, note, storage, artifacts)
+            evaluate_unseen(study, owner.name, store, note, storage, artifacts)
     return found
 
 
@@ -65,34 +66,59 @@ def _check(finalists: int, seeds: int) -> None:
             raise UsageError(f"{name} {value} is out of range", "give 1 to 1000")
 
 
-def _retrain(store: Store, study: StudyRow, finalists: int, seeds: int, run: Run, note: Note) -> str:
-    """Train the finalists of a study, or go on; return the name of the study that does."""
+def begin(store: Store, study: StudyRow, finalists: int, seeds: int, note: Note) -> StudyRow:
+    """Return the study that trains the finalists of another: made now, with a trial for each seed, or begun before.
+
+    Raises:
+        UsageError: a number is too small, or no trial stands on the front.
+        FersearchError: it was begun with other finalists and not all of them were stored.
+    """
+    _check(finalists, seeds)
     searched = store.trials(study.id)
-    name = follow_up_name(FINISH, study, store, lambda found: _trains(found, store, searched))
     plan = _plan(study, searched, finalists, seeds)
+    name = follow_up_name(FINISH, study, store, lambda found: _trains(found, store, searched))
     if name not in store.study_names():
         spec = replace(retraining_spec(study.spec, name, plan), keep=Keep("all"), where=())
-        store.create_study(spec, study.plugins, undivided(study))
+        store.create_study(spec, study.plugins, undivided(study), like=study.id)
         count = formatting.plural(len(plan) // seeds, "finalist")
         note(f"training {count} of {study.name} with {formatting.plural(seeds, 'seed')} each, as study {name}")
     owner = store.study(name)
-    own = store.trials(owner.id)
+    own, budget = store.trials(owner.id), owner.spec.budget.trials
+    if len(own) == budget:
+        return owner
     missing = [params for params in plan if all(trial.params != params for trial in own)]
-    budget = owner.spec.budget.trials
-    if len(own) < budget and len(own) + len(missing) != budget:
+    if len(own) + len(missing) != budget:
         raise FersearchError(
             f"study '{name}' was begun with other finalists, and not all of them were stored",
             f"begin anew: fersearch study delete {name} --yes; fersearch study finish {study.name}",
         )
-    if len(own) < budget or not all(trial.state.ended for trial in own):
-        where = recorded_data(study).path
-        run(name, Path(where) if where else None, missing if len(own) < budget else ())
-    if left := sum(not trial.state.ended for trial in store.trials(owner.id)):
+    _add_trials(store, owner, missing, len(own))
+    return owner
+
+
+def _add_trials(store: Store, owner: StudyRow, configurations: Sequence[Params], first: int) -> None:
+    space = owner.spec.space.to_json()
+    with Lease.take(store.database, owner.id, owner.name) as lease, store.writer(owner.id, lease) as writer:
+        for number, params in enumerate(configurations, first):
+            writer.add_trial(Trial(number, dict(params), space=space, data_digest=owner.data_digest))
+
+
+def _train(store: Store, study: StudyRow, owner: StudyRow, run: Run) -> None:
+    """Train the finalists as far as they have not been; FersearchError if they are not to their end."""
+    if has_ended(store, owner):
+        return
+    where = recorded_data(study).path
+    run(owner.name, Path(where) if where else None)
+    if not has_ended(store, owner):
         raise FersearchError(
-            f"{formatting.plural(left, 'trial')} of study '{name}' have not ended, so test stays closed",
+            f"some trials of study '{owner.name}' have not ended, so test stays closed",
             f"go on with: fersearch study finish {study.name}",
         )
-    return name
+
+
+def has_ended(store: Store, owner: StudyRow) -> bool:
+    """Return whether every trial of a study has ended."""
+    return all(trial.state.ended for trial in store.trials(owner.id, ()))
 
 
 def _plan(study: StudyRow, searched: Sequence[Trial], finalists: int, seeds: int) -> list[Params]:

@@ -72,6 +72,22 @@ def export(study: str, trial: int | None, folder: str) -> dict[str, Any]:
     return {"path": str(pulled.path), "trial": pulled.trial}
 
 
+def begin_finish(study: str, finalists: int, seeds: int) -> dict[str, Any]:
+    """Begin the finish of a study: which study trains its finalists, and whether that has ended."""
+    from fersearch.api.finishing import begin_finish as begin
+
+    begun = begin(study, finalists=finalists, seeds=seeds)
+    return {"trained": begun.trained, "ended": begun.ended}
+
+
+def finish(study: str, finalists: int, seeds: int) -> Any:
+    """Open the test split for the pick of a study whose finalists have been trained."""
+    from fersearch import api
+    from fersearch.api import records
+
+    return records.plain(records.Finish.of(api.finish_study(study, finalists=finalists, seeds=seeds)))
+
+
 def importance(study: str) -> Any:
     """Return how much each parameter decides about each objective."""
     from fersearch import api
@@ -105,7 +121,8 @@ def show_plugin(name: str) -> Any:
 
 
 VERBS: dict[str, Verb] = {
-    verb.__name__: verb for verb in (create, export, importance, report, show_dataset, show_plugin)
+    verb.__name__: verb
+    for verb in (begin_finish, create, export, finish, importance, report, show_dataset, show_plugin)
 }
 
 

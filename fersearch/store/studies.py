@@ -27,14 +27,19 @@ class StudyQueries:
     database: Database
 
     def create_study(
-        self, spec: StudySpec, plugins: Sequence[PluginFile] = (), data: Mapping[str, Any] | None = None
+        self,
+        spec: StudySpec,
+        plugins: Sequence[PluginFile] = (),
+        data: Mapping[str, Any] | None = None,
+        like: int | None = None,
     ) -> StudyRow:
         """Add a study, with the plugin files that it uses; NameTaken when its name is.
 
-        `data` is what is known already of the data that it is about.
+        `data` is what is known already of the data that it is about; its owner is that of the study of id `like`.
         """
         with self.database.write() as connection:
-            _create(connection, spec, plugins, data)
+            owner = connection.execute(select(studies.c.owner).where(studies.c.id == like)).scalar() or ""
+            _create(connection, spec, plugins, data, owner)
             return _find(connection, spec.name)
 
     def create_studies(self, wanted: Iterable[tuple[StudySpec, Sequence[PluginFile]]], owner: str = "") -> None:

@@ -32,7 +32,9 @@ def finish(name: str = "small", stop: bool = False, **options):
 
 
 def test_a_finish_that_was_stopped_leaves_test_closed(study):
-    with pytest.raises(FersearchError, match="have not ended, so test stays closed") as caught:
+    with pytest.raises(
+        FersearchError, match="some trials of study 'finish/small' have not ended, so test stays closed"
+    ) as caught:
         finish(stop=True)
     assert caught.value.hint == "go on with: fersearch study finish small"
     assert api.show_study(study).looks == []
@@ -47,6 +49,7 @@ def test_it_goes_on_where_it_was_and_picks_on_validation(study):
     found, told = finish(finalists=1)
     trials = api.list_trials("finish/small")
     assert all(len(trials[number].attempts) == 1 for number in before)
+    assert {trial.data_digest for trial in trials} == {api.show_study(study).data["seen"]["digest"]}
     members = api.front(study).trials[:2]
     searched = [{name: v for name, v in trial.params.items() if name != "seed"} for trial in trials]
     assert searched == [trial.params for trial in members for _ in range(2)]

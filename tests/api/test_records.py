@@ -149,6 +149,7 @@ EXAMPLES: dict[str, Callable[[], "records.Record | list[records.Record]"]] = {
     "study": lambda: records.Study.of(SUMMARY),
     "study_detail": lambda: records.StudyDetail.of_view(VIEW),
     "finish": lambda: records.Finish.of(FINISH),
+    "finish_progress": lambda: records.FinishProgress(study="cnn-faces", trained="finish/cnn-faces", finish=None),
     "study_finished": lambda: records.StudyDetail.of_view(
         replace(VIEW, looks=[FINAL], finish=FINISH, warnings=["test was opened before"])
     ),

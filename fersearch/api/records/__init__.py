@@ -32,7 +32,7 @@ from fersearch.api.records.datasets import (
     SystemCheck,
 )
 from fersearch.api.records.finishes import Finish
-from fersearch.api.records.service import Disk, Event, Importance, NewToken, Owner, QueueEntry, Token
+from fersearch.api.records.service import Disk, Event, FinishProgress, Importance, NewToken, Owner, QueueEntry, Token
 from fersearch.api.records.studies import Study, StudyDetail, StudyPause, StudyRun, StudyStop
 from fersearch.api.records.trials import FrontTrial, Rerun, Trial, TrialDetail
 
@@ -51,6 +51,7 @@ __all__ = [
     "FacePrediction",
     "FailedEvaluation",
     "Finish",
+    "FinishProgress",
     "FramePrediction",
     "FrontTrial",
     "Garbage",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import ConfigDict, Field
 
 from fersearch.api.records.base import Part, Record
+from fersearch.api.records.finishes import Finish
 
 if TYPE_CHECKING:
     from fersearch.api.results import Owner as OwnerRow
@@ -26,6 +27,23 @@ class RunRequest(Part):
         None, ge=0, allow_inf_nan=False, description="Seconds without a heartbeat; 0 never"
     )
     grace: float | None = Field(None, ge=0, allow_inf_nan=False, description="Seconds to save after SIGTERM")
+
+
+class FinishRequest(Part):
+    """How a study is finished."""
+
+    model_config = ConfigDict(strict=True)
+
+    finalists: int = Field(default=3, ge=1, le=1000, description="Trials of the front to retrain, the best first")
+    seeds: int = Field(default=5, ge=1, le=1000, description="How often each is, by fresh seeds")
+
+
+class FinishProgress(Record):
+    """How far the finish of a study is: its finalists are trained in the queue, or test was opened."""
+
+    study: str
+    trained: str = Field(description="The study that trains the finalists")
+    finish: Finish | None = Field(description="What the pick gave on test; null until the finalists are trained")
 
 
 class QueueEntry(Record):

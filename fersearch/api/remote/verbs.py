@@ -15,7 +15,8 @@ from fersearch.api.remote import reading
 from fersearch.api.remote.connection import Connection, study_path
 from fersearch.api.remote.request import body_of
 from fersearch.api.studies import StudyView, TrialView
-from fersearch.errors import UsageError
+from fersearch.errors import FersearchError, UsageError
+from fersearch.evaluation.finished import Finish
 from fersearch.evaluation.pulling import Choice, Pulled, preferred, require_checkpoint, write_pulled
 from fersearch.home import pulled_folder
 from fersearch.notebook import Trials
@@ -131,6 +132,32 @@ class RemoteVerbs:
         """Let a study finish its epochs, save and leave; return whether there was something to stop."""
         _refuse(storage)
         return bool(self._service.post(study_path(name, "/stop"))["stopping"])
+
+    def finish_study(
+        self,
+        name: str,
+        options: RunOptions | None = None,
+        *,
+        finalists: int = 3,
+        seeds: int = 5,
+        unseen: Sequence[str] = (),
+        observer: object = None,  # noqa: ARG002 - whoever watches asks for events
+        storage: str | None = None,
+        **changes: Any,
+    ) -> Finish:
+        """Finish a study there; FersearchError while its finalists are trained, for the answer does not wait."""
+        _refuse(storage)
+        self._run_options(replace(options or RunOptions(), **changes))
+        if unseen:
+            raise UsageError("a service judges no other datasets at the end", "leave out --unseen")
+        body = {"finalists": finalists, "seeds": seeds}
+        answer = self._service.post(study_path(name, "/finish"), body)
+        if answer["finish"] is None:
+            raise FersearchError(
+                f"the finalists of study '{name}' are trained there, as study {answer['trained']}",
+                f"once that is complete: fersearch study finish {name}",
+            )
+        return reading.finish(answer["finish"])
 
     def delete_study(self, name: str, storage: str | None = None) -> None:
         """Delete a study with its trials, logs and checkpoints."""

@@ -4,11 +4,12 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
 
 from fersearch import api
 from fersearch.api import records
-from fersearch.api.records.service import RunRequest
+from fersearch.api.records.service import FinishRequest, RunRequest
 from fersearch.service import jobs
 from fersearch.service.conditional import ConditionalRoute
 from fersearch.service.context import Service, service_of
@@ -155,6 +156,25 @@ def stop(request: Request, name: str, token: Runner) -> records.StudyStop:
     stopping = api.stop_study(name, service.settings.storage)
     service.supervisor.wake()
     return records.StudyStop(name=name, stopping=stopping)
+
+
+@router.post("/{name:path}/finish")
+async def finish(
+    request: Request,
+    name: str,
+    token: Runner,
+    body: FinishRequest = FinishRequest(),  # noqa: B008
+) -> records.FinishProgress:
+    """Queue the training of a study's finalists; once they are trained, open test, once. A second time tells that."""
+    service = await run_in_threadpool(_owned, request, name, token)
+    storage, asked = service.settings.storage, {"study": name, **body.model_dump()}
+    begun = await jobs.run("begin_finish", storage, **asked)
+    if not begun["ended"]:
+        await run_in_threadpool(api.queue_study, begun["trained"], storage)
+        service.supervisor.wake()
+        return records.FinishProgress(study=name, trained=begun["trained"], finish=None)
+    found = records.Finish.model_validate(await jobs.run("finish", storage, **asked))
+    return records.FinishProgress(study=name, trained=found.trained, finish=found)
 
 
 @router.get("/{name:path}")

@@ -79,12 +79,24 @@ function Head({ study, onFailure, reload }) {
       onFailure(error);
     }
   };
+  const finish = async () => {
+    try {
+      onFailure(null);
+      const answer = await post(studyPath(study.name, "/finish"), {});
+      await Promise.all([reload(), refresh()]);
+      if (!answer.finish) go("study", answer.trained);
+    } catch (error) {
+      onFailure(error);
+    }
+  };
   const active = ["running", "queued"].includes(study.state);
+  const canFinish = !active && !study.finish && study.counts.complete > 0 && !study.name.startsWith("finish/");
   return html`<div class="heading">
       <h1 tabindex="-1">${study.name} <${Badge} state=${study.state} /></h1>
       ${me.value && me.value.role !== "read" && html`<div class="buttons">
         ${active && html`<button type="button" onClick=${act("pause")}>Pause</button><button type="button" onClick=${act("stop")}>Stop</button>`}
         ${!active && study.state !== "complete" && html`<button type="button" class="primary" onClick=${act("resume")}>${study.state === "paused" ? "Resume" : "Run"}</button>`}
+        ${canFinish && html`<button type="button" title="Train the best of the front with fresh seeds; once that is done, open test" onClick=${finish}>Finish</button>`}
         ${!active && html`<button type="button" onClick=${discard}>Delete</button>`}
       </div>`}
     </div>
@@ -100,6 +112,8 @@ function Head({ study, onFailure, reload }) {
         Search: `${study.sampler}, ${study.pruner} pruner, seed ${study.seed}`,
         Created: moment(study.created),
         "Looks at test": study.looks.length || "none",
+        ...(study.finish ? { Finished: study.finish.line } : {}),
+        ...(study.warnings.length ? { Warning: study.warnings.join("; ") } : {}),
       }} />
     </div>`;
 }
