@@ -52,6 +52,7 @@ def retraining_spec(spec: StudySpec, name: str, configurations: Sequence[Params]
         protocol=protocol,
         sampler="grid",
         pruner="none",
+        recipes="none",
         refit=0,
         unseen=(),
     )

@@ -195,3 +195,35 @@ def test_owners_are_set_by_an_administrator(admin: TestClient):
     assert admin.put(f"{PREFIX}/owners/ada", json={"weight": 2, "max_slots": 1}).status_code == 200
     assert admin.get(f"{PREFIX}/owners").json() == [{"schema": 1, "name": "ada", "weight": 2.0, "max_slots": 1}]
     assert admin.put(f"{PREFIX}/owners/ada", json={"weight": -1}).status_code == 422
+
+
+def test_a_finish_trains_the_finalists_in_the_queue_and_then_opens_test_once(
+    admin: TestClient, monkeypatch: pytest.MonkeyPatch, warm_fork_server: None
+):
+    async def here(verb: str, _storage: str | None, **arguments: object) -> object:
+        return jobs.VERBS[verb](**arguments)
+
+    monkeypatch.setattr(jobs, "run", here)
+    body = {"finalists": 1, "seeds": 1}
+    begun = {"schema": 1, "study": "small", "trained": "finish/small", "finish": None}
+    assert admin.post(f"{STUDIES}/small/finish", json=body).json() == begun
+    assert admin.post(f"{STUDIES}/small/finish", json=body).json() == begun
+    (entry,) = admin.get(f"{PREFIX}/queue").json()["queue"]
+    assert (entry["study"], entry["trials_left"]) == ("finish/small", 1)
+    assert admin.get(f"{STUDIES}/small").json()["looks"] == []
+    assert "finish/small" not in [one["name"] for one in admin.get(STUDIES).json()]
+    assert "finish/small" in [one["name"] for one in admin.get(STUDIES, params={"all": True}).json()]
+    api.run_study("finish/small", slots=1)
+    finished = admin.post(f"{STUDIES}/small/finish", json=body).json()["finish"]
+    assert finished == admin.get(f"{STUDIES}/small").json()["finish"]
+    assert len(finished["seeds"]) == 1
+    assert admin.post(f"{STUDIES}/small/finish", json={"seeds": 9}).json()["finish"] == finished
+    assert len(admin.get(f"{STUDIES}/small").json()["looks"]) == 1
+
+
+def test_a_finish_is_refused_in_the_words_of_the_command_line(admin: TestClient):
+    assert admin.post(f"{STUDIES}/small/finish", json={"seeds": 0}).status_code == 422
+    admin.post(STUDIES, json={**BODY, "run": False})
+    answer = admin.post(f"{STUDIES}/cnn-faces/finish", json={})
+    assert (answer.status_code, answer.json()["hint"][:24]) == (422, "let it search first: fer")
+    assert admin.post(f"{STUDIES}/nobody/finish", json={}).status_code == 404
