@@ -1,12 +1,13 @@
 """Requests, looks and environments."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
 from fersearch.errors import StoreUnavailable, UnknownName
 from fersearch.store import Control, Lease, Request, Store, StudyRow, control
-from fersearch.study import Budget
+from fersearch.study import Budget, Constraint
 from fersearch.trial import Attempt, Reason, Trial, TrialState
 from tests.store.conftest import make_spec
 
@@ -117,6 +118,21 @@ def test_a_study_whose_budget_is_used_up_is_complete(store: Store, study: StudyR
         writer.end_attempt(Trial(0, {}, TrialState.FAILED), Attempt(1, Reason.ERROR), {})
         writer.add_seconds(5.0)
     assert state_of(store) == "complete"
+
+
+@pytest.mark.parametrize(("bounds", "state"), [((), "complete"), ((Constraint("gflops", "<=", 0.1),), "idle")])
+def test_what_broke_a_bound_before_training_uses_up_no_budget(
+    store: Store, bounds: tuple[Constraint, ...], state: str
+) -> None:
+    bounded = store.create_study(replace(make_spec("bounded"), budget=Budget(1), where=bounds))
+    with store.writer(bounded.id) as writer:
+        writer.add_trial(Trial(0, {}))
+        writer.start_attempt(0, Attempt(1))
+        writer.end_attempt(Trial(0, {}, TrialState.INFEASIBLE), Attempt(1, Reason.INFEASIBLE), {})
+    assert state_of(store) == state
+    store.request(bounded.id, "run", {})
+    (queued,) = store.queue()
+    assert (queued.left, queued.over) == ((0, True) if state == "complete" else (1, False))
 
 
 def test_looks_are_kept_in_their_order(store: Store, study: StudyRow) -> None:
