@@ -167,7 +167,15 @@ def test_rich_and_typer_stay_in_their_room():
         for path in ROOT.glob("fersearch/**/*.py")
     }
     assert {str(path.parent) for path, libraries in found.items() if libraries} == {"cli"}
-    drawing = {"render.py", "progress.py", "parts.py", "render_models.py", "compared.py", "listing.py"}
+    drawing = {
+        "render.py",
+        "progress.py",
+        "parts.py",
+        "render_models.py",
+        "render_search.py",
+        "compared.py",
+        "listing.py",
+    }
     assert {path.name for path, libraries in found.items() if "rich" in libraries} == drawing
 
 

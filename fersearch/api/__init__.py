@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         show_dataset,
         verify_dataset,
     )
+    from fersearch.api.explaining import explain_trial
     from fersearch.api.export import export_study, write_export
     from fersearch.api.exports import export_checkpoint
     from fersearch.api.finishing import finish_study
@@ -76,6 +77,7 @@ _HOMES = {
     "disconnect": "fersearch.api.connecting",
     "disk_by_owner": "fersearch.api.queueing",
     "evaluate": "fersearch.evaluation.evaluate",
+    "explain_trial": "fersearch.api.explaining",
     "export_checkpoint": "fersearch.api.exports",
     "export_dataset": "fersearch.api.datasets",
     "export_study": "fersearch.api.export",
@@ -140,6 +142,7 @@ __all__ = [
     "disconnect",
     "disk_by_owner",
     "evaluate",
+    "explain_trial",
     "export_checkpoint",
     "export_dataset",
     "export_study",

@@ -20,6 +20,7 @@ from fersearch.notebook import Trials
 from fersearch.report.chart import StudyChart, TrialChart
 from fersearch.report.comparison.screen import Grid, Line
 from fersearch.report.writer import Written
+from fersearch.search.explained import Explanation, Peer
 from fersearch.store import Look, StudyRow, StudySummary
 from fersearch.store.events import StoredEvent
 from fersearch.store.queue import Owner, Queued
@@ -38,6 +39,7 @@ __all__ = [
     "DatasetView",
     "Ensemble",
     "EvaluationView",
+    "Explanation",
     "Exported",
     "ExportedModel",
     "Finalist",
@@ -50,6 +52,7 @@ __all__ = [
     "Line",
     "Look",
     "Owner",
+    "Peer",
     "PluginRow",
     "PluginView",
     "Prediction",

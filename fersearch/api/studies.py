@@ -16,7 +16,7 @@ from fersearch.space import describe
 from fersearch.store import Look, Store, StudyRow, StudySummary
 from fersearch.study import StudySpec, StudyState, is_finish
 from fersearch.study_front import Front, front_of
-from fersearch.trial import EXCLUSIVE, Epoch, Trial, TrialState, is_spread
+from fersearch.trial import EXCLUSIVE, Epoch, Trial, TrialState, is_spread, of_data
 
 if TYPE_CHECKING:
     import optuna
@@ -255,7 +255,7 @@ def importance(name: str, storage: str | None = None) -> dict[str, Any]:
 
     with open_store(storage) as store:
         study = store.study(name)
-        weighed = importances(study.spec, store.trials(study.id))
+        weighed = importances(study.spec, of_data(store.trials(study.id), study.data_digest))
     method, shares = weighed or ("", [])
     metrics = [objective.metric for objective in study.spec.objectives]
     return {"method": method, "objectives": dict(zip(metrics, shares, strict=False)), "needed": FEWEST}

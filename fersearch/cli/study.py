@@ -1,4 +1,4 @@
-"""`fersearch study`: create, run, check, list, show, front, delete, export, report, compare."""
+"""`fersearch study`: create, run, check, list, show, front, explain, importance, delete, export, report, compare."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from fersearch.cli import compare, completion, errors, flags
+from fersearch.cli import compare, completion, errors, explain, flags
 from fersearch.cli.command import Group, examples, flat
 from fersearch.cli.flags import AsJson, Keep, RunFlags, Storage, StudyFlags, TrustStored, Yes
 from fersearch.cli.running import queue_each, require_model_and_dataset, run_each, tell_created
@@ -331,6 +331,8 @@ def report(
 
 
 app.command("report")(report)
+app.command("explain", epilog=examples("fersearch study explain cnn-ferplus 7"))(explain.explain)
+app.command("importance")(explain.importance)
 
 
 app.command(

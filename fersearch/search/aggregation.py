@@ -71,6 +71,11 @@ def trial_values(epochs: Mapping[int, Epoch], kept: int | None, first: Objective
     return means
 
 
+def mean_of_rounds(last: Epoch, epochs: Mapping[int, Epoch], first: Objective, metrics: Metrics) -> Epoch:
+    """Return what a trial is compared on after the last epoch of a round: the mean of the rounds so far."""
+    return Epoch(last.round, trial_values(epochs, None, first, metrics), last.seconds)
+
+
 def _kept_values(epochs: Mapping[int, Epoch], kept: int | None, metrics: Metrics) -> dict[str, float]:
     last = epochs[max(epochs)]
     whole = {name: value for name, value in last.values.items() if _of_whole_trial(metrics.get(name))}

@@ -9,7 +9,15 @@ from dataclasses import replace
 from typing import Any
 
 from fersearch.components import Metric
-from fersearch.search.aggregation import best_epoch, max_epochs, planned_epochs, sampler_values, trial_values, undefined
+from fersearch.search.aggregation import (
+    best_epoch,
+    max_epochs,
+    mean_of_rounds,
+    planned_epochs,
+    sampler_values,
+    trial_values,
+    undefined,
+)
 from fersearch.search.bounds import Allowance, broken, excesses, nearest, projected_to_break
 from fersearch.search.front import FrontMembers, Keeper, front
 from fersearch.search.history import History, reached
@@ -319,10 +327,7 @@ class Search:
         """Return what the pruner compares: the epoch, or at the end of a round the mean of the rounds so far."""
         if self._rounds == 1:
             return epoch
-        if not epoch.last:
-            return None
-        values = trial_values(history, None, self.spec.objectives[0], self._metrics)
-        return Epoch(epoch.round, values, epoch.seconds)
+        return mean_of_rounds(epoch, history, self.spec.objectives[0], self._metrics) if epoch.last else None
 
     def _planned(self, trial: Trial) -> int:
         return self._rounds if self._rounds > 1 else planned_epochs(trial.params, self._max_epochs)

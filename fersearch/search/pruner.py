@@ -29,6 +29,7 @@ MIN_PEERS = 4
 FIRST_RUNG_SHARE = 12
 SMALLEST = 5e-324
 Matrix = npt.NDArray[np.float64]
+Unit = Literal["epoch", "round"]
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class ParetoPruner:
         objectives: Sequence[Objective],
         metrics: Mapping[str, Metric],
         max_epochs: int,
-        unit: Literal["epoch", "round"] = "epoch",
+        unit: Unit = "epoch",
         rules: int = RULES,
     ) -> None:
         self._objectives = tuple(objectives)
@@ -109,7 +110,7 @@ class ParetoPruner:
             return _too_few(f"{self._unit} {epoch.number}", epoch.number, len(votes))
         kept = math.ceil(len(votes) / ETA)
         is_protected = self._rules > 1 and votes.level(number) == 0
-        rank = votes.rank(number) if self._rules == 1 else votes.shared_rank(number, kept)
+        rank = rank_of(votes, number, self._rules)
         stop = rank > kept and not is_protected and epoch.number < epochs_planned
         did = "stopped" if stop else "went on"
         place = f"{self._unit} {epoch.number}"
@@ -123,18 +124,36 @@ class ParetoPruner:
     def vote(self, number: int, epoch: Epoch, epochs_planned: int) -> None:
         """Record an epoch that was decided before; only those at rungs count."""
         if epoch.number in self._votes:
-            losses = tuple(self._loss(objective, epoch, epochs_planned) for objective in self._objectives)
-            self._votes[epoch.number].put(number, losses)
+            values = compared_values(self._objectives, self._metrics, epoch, epochs_planned, self._unit)
+            self._votes[epoch.number].put(number, losses_of(values, self._objectives, self._metrics))
 
-    def _loss(self, objective: Objective, epoch: Epoch, epochs_planned: int) -> float:
-        """Return the objective as a loss; a missing or undefined value is the worst there is."""
-        metric = self._metrics.get(objective.metric)
-        value = epoch.values.get(objective.metric, math.nan)
-        if self._unit == "epoch":
-            value = projected(value, metric, epoch.number, epochs_planned)
-        if not math.isfinite(value):
-            return math.inf
-        return objective.loss(math.log(max(value, SMALLEST)) if metric and metric.log_scale else value)
+
+def compared_values(
+    objectives: Sequence[Objective], metrics: Mapping[str, Metric], epoch: Epoch, planned: int, unit: Unit = "epoch"
+) -> dict[str, float]:
+    """Return what a trial is compared on at an epoch, by metric: costs as they will be; NaN for a missing value."""
+    values = {objective.metric: epoch.values.get(objective.metric, math.nan) for objective in objectives}
+    if unit == "round":
+        return values
+    return {name: projected(value, metrics.get(name), epoch.number, planned) for name, value in values.items()}
+
+
+def losses_of(
+    values: Mapping[str, float], objectives: Sequence[Objective], metrics: Mapping[str, Metric]
+) -> tuple[float, ...]:
+    """Return compared values as losses; a missing or undefined value is the worst there is."""
+    return tuple(_loss(values[one.metric], one, metrics.get(one.metric)) for one in objectives)
+
+
+def _loss(value: float, objective: Objective, metric: Metric | None) -> float:
+    if not math.isfinite(value):
+        return math.inf
+    return objective.loss(math.log(max(value, SMALLEST)) if metric and metric.log_scale else value)
+
+
+def rank_of(votes: "Levels", number: int, rules: int) -> int:
+    """Return the rank of a vote among all by a version of the rules."""
+    return votes.rank(number) if rules == 1 else votes.shared_rank(number, math.ceil(len(votes) / ETA))
 
 
 def rungs(max_epochs: int) -> tuple[int, ...]:
@@ -177,10 +196,7 @@ class Levels:
         self._settle()
         place = self._places[number]
         level = self._levels[place]
-        front = sorted(np.flatnonzero(self._levels == level).tolist(), key=self._numbers.__getitem__)
-        points = self._points[front]
-        order = epsilon_net(points)
-        same = (points[order] == self._points[place]).all(axis=1)
+        same = (self._points[self._ordered(level)] == self._points[place]).all(axis=1)
         return int((self._levels < level).sum()) + 1 + int(same.argmax())
 
     def level(self, number: int) -> int:
@@ -193,6 +209,17 @@ class Levels:
         level = self.level(number)
         ahead, until = int((self._levels < level).sum()), int((self._levels <= level).sum())
         return self.rank(number) if level and ahead < kept < until else ahead + 1
+
+    def order(self) -> list[tuple[int, int]]:
+        """Return the number and the front (0 is not dominated) of every point, the best first."""
+        self._settle()
+        levels = range(int(self._levels.max(initial=-1)) + 1)
+        return [(self._numbers[place], level) for level in levels for place in self._ordered(level)]
+
+    def dominating(self, number: int) -> set[int]:
+        """Return the numbers of the points that are no worse in anything and better in something."""
+        self._settle()
+        return {self._numbers[place] for place in np.flatnonzero(self._ahead_of(self._points[self._places[number]]))}
 
     def _settle(self) -> None:
         """Insert every pending point, the best first, so that few must be pushed back."""
@@ -211,11 +238,19 @@ class Levels:
             self._points = np.empty((0, len(point)))
         self._places[number] = len(self._numbers)
         self._numbers.append(number)
-        ahead = (self._points <= point).all(axis=1) & (self._points < point).any(axis=1)
-        level = int(self._levels[ahead].max(initial=-1)) + 1
+        level = int(self._levels[self._ahead_of(point)].max(initial=-1)) + 1
         self._push_back(point[None, :], level)
         self._points = np.vstack([self._points, point])
         self._levels = np.append(self._levels, level)
+
+    def _ordered(self, level: int) -> list[int]:
+        """Return the places of a front's members, the best first."""
+        front = sorted(np.flatnonzero(self._levels == level).tolist(), key=self._numbers.__getitem__)
+        return [front[i] for i in epsilon_net(self._points[front])]
+
+    def _ahead_of(self, point: Matrix) -> npt.NDArray[np.bool_]:
+        """Return which points are no worse than one in anything and better in something."""
+        return np.asarray((self._points <= point).all(axis=1) & (self._points < point).any(axis=1))
 
     def _push_back(self, points: Matrix, level: int) -> None:
         """Move what the points dominate on a level one level back, then what those dominate there, and so on."""

@@ -106,6 +106,20 @@ class TrialQueries:
             for start in range(0, len(wanted), TOGETHER):
                 yield from _epochs(connection, study_id, wanted[start : start + TOGETHER], names, at).items()
 
+    def recorded_at(
+        self, study_id: int, at: Collection[int] | None = None
+    ) -> dict[tuple[int, int], tuple[datetime, datetime]]:
+        """Return when each trial recorded each epoch for the first and the last time, by its number and the epoch's.
+
+        Only `at` some epochs, where given.
+        """
+        c = epochs.c
+        query = select(c.trial, c.number, func.min(c.recorded_at), func.max(c.recorded_at))
+        query = query.where(c.study_id == study_id).group_by(c.trial, c.number)
+        with self.database.read() as connection:
+            rows = connection.execute(query if at is None else query.where(c.number.in_(at))).all()
+        return {(trial, number): (first, last) for trial, number, first, last in rows}
+
     def checkpoints(self, study_id: int) -> list[Checkpoint]:
         """Return the checkpoints of a study, by trial."""
         c = checkpoints.c

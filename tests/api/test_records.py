@@ -33,6 +33,7 @@ from fersearch.maintenance.garbage import Garbage, Heap
 from fersearch.report.chart import StudyChart, TrialChart
 from fersearch.report.derive import ClassScore
 from fersearch.report.inputs import Measure
+from fersearch.search.explained import Explanation, Peer
 from fersearch.space import Choice, Float, Int, Space
 from fersearch.store import Look, StudySummary
 from fersearch.store.events import StoredEvent
@@ -132,6 +133,23 @@ TRIAL = Trial(
 RUNNING = Trial(0, {"optimizer": "adam"}, TrialState.RUNNING, attempts=(Attempt(1, pid=43, log="/logs/0-1.log"),))
 RELEASED = Trial(1, {"optimizer": "adam"}, TrialState.COMPLETE, released="front")
 HISTORY = [Epoch(3, {"f1_macro": 0.5, "valid_loss": math.nan}, 2.0, 1.5, ((1, 0), (0, 1)), 2)]
+EXPLANATION = Explanation(
+    3,
+    TrialState.PRUNED,
+    Reason.PRUNED,
+    4,
+    12,
+    OBJECTIVES,
+    stopped=True,
+    rung=4,
+    rank=2,
+    peers=4,
+    kept=1,
+    own=Peer(3, 2, {"f1_macro": 0.25, "train_seconds": math.nan}, {"f1_macro": 0.0, "train_seconds": 0.0}),
+    ahead=(Peer(1, 1, {"f1_macro": 0.5, "train_seconds": 9.5}, {"f1_macro": 0.25, "train_seconds": math.nan}, True),),
+    projected=("train_seconds",),
+    told=("pruned after 4 of 12 epochs",),
+)
 EVALUATION = {
     "dataset": "jaffe",
     "split": "all",
@@ -208,6 +226,7 @@ EXAMPLES: dict[str, Callable[[], "records.Record | list[records.Record]"]] = {
     "importance": lambda: records.Importance(
         method="fANOVA", needed=10, objectives={"f1_macro": {"learning_rate": 0.75, "batch_size": 0.25}}
     ),
+    "explanation": lambda: records.Explanation.of(EXPLANATION),
     "frame_prediction": lambda: records.FramePrediction.of(
         FrameAnswer(12, 0.48, [PREDICTION], Image.new("RGB", (4, 4)))
     ),

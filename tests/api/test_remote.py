@@ -62,6 +62,8 @@ def test_lists_and_fronts_are_those_of_the_machine_itself(remote: None):
     assert [epoch.values for epoch in view.history] == [
         epoch.values for epoch in here("show_trial", "small", 1).history
     ]
+    assert api.explain_trial("small", 3) == here("explain_trial", "small", 3)
+    assert api.importance("small") == here("importance", "small")
 
 
 def test_a_checkpoint_is_pulled_as_on_the_machine_itself(remote: None, tmp_path: Path):

@@ -89,6 +89,13 @@ def test_a_study_from_the_form_to_the_face(browser: "playwright.Browser", served
     page.get_by_text("by Pareto fronts; the best").first.wait_for(timeout=120_000)
     page.locator("h1 .badge.complete").wait_for(timeout=180_000)
 
+    page.locator("section", has_text="Stopped early").get_by_role("link").first.click()
+    page.get_by_role("heading", name="Why it stopped").wait_for()
+    page.get_by_text(re.compile("compared on .* of those that had come")).wait_for()
+    page.get_by_text("Ahead of it at epoch").click()
+    page.get_by_role("region", name="Trials ahead of it").wait_for()
+    one.go("#/study/formed")
+
     page.locator("circle.front").first.focus()
     page.locator(".selection h3").wait_for()
     slider = page.locator(".sliders input:enabled").first

@@ -23,6 +23,8 @@ def test_records_are_those_of_the_command_line(admin: TestClient):
     assert admin.get(f"{STUDIES}/small/front").json() == front
     trial = records.plain(records.TrialDetail.of_view(api.show_trial("small", 0)))
     assert admin.get(f"{STUDIES}/small/trials/0").json() == trial
+    explanation = records.plain(records.Explanation.of(api.explain_trial("small", 3)))
+    assert admin.get(f"{STUDIES}/small/trials/3/explanation").json() == explanation
 
 
 def test_a_study_is_created_and_queued_and_everything_is_told_of_its_place(admin: TestClient):

@@ -31,6 +31,7 @@ from fersearch.api.records.datasets import (
     PreparedDataset,
     SystemCheck,
 )
+from fersearch.api.records.explanations import Explanation
 from fersearch.api.records.finishes import Finish
 from fersearch.api.records.service import Disk, Event, FinishProgress, Importance, NewToken, Owner, QueueEntry, Token
 from fersearch.api.records.studies import Study, StudyDetail, StudyPause, StudyRun, StudyStop
@@ -46,6 +47,7 @@ __all__ = [
     "Ensemble",
     "Evaluation",
     "Event",
+    "Explanation",
     "ExportedCheckpoint",
     "ExportedDataset",
     "FacePrediction",

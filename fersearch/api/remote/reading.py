@@ -1,11 +1,13 @@
 """Records of a service as the frozen records that the verbs return here."""
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from fersearch.api.studies import StudyView, TrialView
 from fersearch.evaluation.finished import Finalist, Finish
+from fersearch.search.explained import Explanation, Peer
 from fersearch.store import Look, StudySummary
 from fersearch.study import Objective, StudySpec, StudyState
 from fersearch.trial import Attempt, Epoch, Reason, Trial, TrialState
@@ -61,7 +63,7 @@ def trial(data: Json) -> Trial:
         number=data["number"],
         params=data["params"],
         state=TrialState(data["state"]),
-        values={name: float("nan") if value is None else value for name, value in data["values"].items()},
+        values=_named(data["values"]),
         epochs=data["epochs"],
         kept_epoch=data.get("kept_epoch"),
         checkpoint=data["checkpoint"],
@@ -79,6 +81,29 @@ def trial_view(data: Json) -> TrialView:
         for one in data["history"]
     ]
     return TrialView(trial(data), epochs)
+
+
+def explanation(data: Json) -> Explanation:
+    """Read why a trial stopped or went on."""
+    same = {
+        name: data[name] for name in data if name not in ("schema", "objectives", "own", "ahead", "projected", "told")
+    }
+    return Explanation(
+        **{**same, "state": TrialState(data["state"]), "reason": Reason(data["reason"]) if data["reason"] else None},
+        objectives=tuple(map(objective, data["objectives"])),
+        own=_peer(data["own"]) if data["own"] else None,
+        ahead=tuple(map(_peer, data["ahead"])),
+        projected=tuple(data["projected"]),
+        told=tuple(data["told"]),
+    )
+
+
+def _peer(data: Json) -> Peer:
+    return Peer(**{**data, "values": _named(data["values"]), "better_by": _named(data["better_by"])})
+
+
+def _named(values: Json) -> dict[str, float]:
+    return {name: math.nan if value is None else value for name, value in values.items()}
 
 
 def attempt(data: Json) -> Attempt:
@@ -108,7 +133,7 @@ def finish(data: Json) -> Finish:
 
 
 def _numbers(values: list[float | None]) -> list[float]:
-    return [float("nan") if value is None else value for value in values]
+    return [math.nan if value is None else value for value in values]
 
 
 def objective(text: str) -> Objective:

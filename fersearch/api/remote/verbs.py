@@ -21,6 +21,7 @@ from fersearch.evaluation.pulling import Choice, Pulled, preferred, require_chec
 from fersearch.home import pulled_folder
 from fersearch.notebook import Trials
 from fersearch.run_options import RunOptions
+from fersearch.search.explained import Explanation
 from fersearch.search.picking import bounds_of
 from fersearch.store import StudyRow, StudySummary
 from fersearch.study import StudySpec
@@ -75,6 +76,17 @@ class RemoteVerbs:
         """Return one trial with its epochs."""
         _refuse(storage)
         return reading.trial_view(self._service.get(study_path(name, f"/trials/{number}")))
+
+    def explain_trial(self, name: str, number: int, storage: str | None = None) -> Explanation:
+        """Explain why a trial stopped or went on."""
+        _refuse(storage)
+        return reading.explanation(self._service.get(study_path(name, f"/trials/{number}/explanation")))
+
+    def importance(self, name: str, storage: str | None = None) -> dict[str, Any]:
+        """Return how much each parameter decides about each objective."""
+        _refuse(storage)
+        found = self._service.get(study_path(name, "/importance"))
+        return {key: found[key] for key in ("method", "objectives", "needed")}
 
     def front(self, name: str, *, where: Sequence[str] = (), storage: str | None = None) -> Front:
         """Return the Pareto front of a study."""

@@ -96,6 +96,16 @@ def chart_trial(request: Request, name: str, number: int, _: Reader) -> records.
     return records.TrialChart.of(api.chart_trial(name, number, _storage(request)))
 
 
+@router.get("/{name:path}/trials/{number}/explanation", response_model=records.Explanation)
+def explain_trial(request: Request, name: str, number: int, _: Reader) -> Response:
+    """Explain why a trial stopped or went on: its rank at its last rung, who was ahead of it and by what."""
+
+    def make() -> records.Explanation:
+        return records.Explanation.of(api.explain_trial(name, number, _storage(request)))
+
+    return service_of(request).responses.of(name, ["explanation", str(number)], make)
+
+
 @router.get("/{name:path}/chart", response_model=records.StudyChart)
 def chart_study(request: Request, name: str, _: Reader) -> Response:
     """Return a study as charts draw it: trials by columns, front, hypervolume, why trials were stopped."""

@@ -30,7 +30,7 @@ function Body({ one, name, chart }) {
   const known = (names) => names.filter((metric) => curve(metric).length);
   const [losses, scores] = [known(["train_loss", "valid_loss"]), known(["f1_macro", "accuracy", "train_accuracy"])];
   return html`
-    ${one.verdict && html`<p class="card verdict">${one.verdict.reason || (one.verdict.stop ? "stopped" : "went on")}</p>`}
+    <${Why} name=${name} one=${one} />
     ${one.checkpoint && html`<section class="card"><h2>Take it away</h2><${Copy} text=${`fersearch checkpoint pull ${name} --trial ${one.number}`} /><${Take} study=${name} trial=${one.number} /></section>`}
     <div class="grid">
       ${scores.length > 0 && html`<section class="card"><${Lines} label="Validation" names=${scores} data=${aligned(scores.map(curve))} /></section>`}
@@ -45,6 +45,27 @@ function Body({ one, name, chart }) {
       ${attempt.number}: <strong>${attempt.reason ?? "running"}</strong>, epochs ${attempt.first_epoch ?? "–"} to ${attempt.last_epoch ?? "–"}, ${duration(attempt.seconds)} ${attempt.message && html`<br /><span class="quiet">${attempt.message}</span>`}
       ${attempt.traceback && html`<details><summary>Traceback</summary><pre tabindex="0">${attempt.traceback}</pre></details>`}</li>`)}</ul>
       ${one.log && html`<p class="quiet">Log on the machine that ran it: <code>${one.log}</code></p>`}</section>`;
+}
+
+function Why({ name, one }) {
+  const path = studyPath(name, `/trials/${one.number}/explanation`);
+  const { value, error } = useFetched(() => get(path), [path, one.state, one.verdict?.rung]);
+  const { told = [], ahead = [], own } = value ?? {};
+  return html`<section class="card verdict"><h2>Why it ${one.verdict?.stop || one.state === "infeasible" || one.state === "failed" ? "stopped" : "went on"}</h2>
+    <${Failure} error=${error} />
+    <ul class="plain">${told.map((line) => html`<li>${line}</li>`)}</ul>
+    ${own && ahead.length > 0 && html`<details><summary>Ahead of it at ${value.unit} ${value.rung}</summary><${Ahead} name=${name} found=${value} /></details>`}
+  </section>`;
+}
+
+function Ahead({ name, found }) {
+  const metrics = found.objectives.map((objective) => objective.split(":")[0]);
+  const gain = (by) => (by == null ? "" : by === 0 ? " (equal)" : ` (${number(Math.abs(by))} ${by > 0 ? "better" : "worse"})`);
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Trials ahead of it"><table>
+    <thead><tr><th scope="col">trial</th><th scope="col">front</th>${metrics.map((metric) => html`<th scope="col">${metric.replaceAll("_", " ")}${found.projected.includes(metric) ? ", projected" : ""}</th>`)}<th scope="col">dominates it</th></tr></thead>
+    <tbody>${[...found.ahead.slice(0, 10), found.own].map((peer) => html`<tr key=${peer.number}><th scope="row">${peer === found.own ? "this one" : html`<a href=${link("trial", name, String(peer.number))}>${peer.number}</a>`}</th>
+      <td class="number">${peer.front}</td>${metrics.map((metric) => html`<td class="number">${number(peer.values[metric])}${peer === found.own ? "" : gain(peer.better_by[metric])}</td>`)}<td>${peer.dominates ? "yes" : peer === found.own ? "" : "no"}</td></tr>`)}</tbody>
+  </table></div>`;
 }
 
 function Matrix({ chart }) {

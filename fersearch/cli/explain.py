@@ -1,0 +1,43 @@
+"""`fersearch study explain` and `importance`: why a trial stopped, and which parameters decide."""
+
+from typing import Annotated
+
+import typer
+
+from fersearch.cli import completion
+from fersearch.cli.flags import AsJson, Storage
+
+Study = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.", autocompletion=completion.studies)]
+Number = Annotated[int, typer.Argument(metavar="N", help="The trial's number.")]
+
+
+def explain(study: Study, number: Number, storage: Storage = None, as_json: AsJson = False) -> None:
+    """Explain why a trial stopped or went on: its rank at the last rung, who was ahead of it and by what."""
+    from fersearch import api
+
+    found = api.explain_trial(study, number, storage)
+    if as_json:
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump(records.Explanation.of(found))
+    else:
+        from fersearch.cli import render, render_search
+
+        render.show(render_search.explanation(found))
+
+
+def importance(study: Study, storage: Storage = None, as_json: AsJson = False) -> None:
+    """Show how much each parameter decides about each objective."""
+    from fersearch import api
+
+    found = api.importance(study, storage)
+    if as_json:
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump(records.Importance(**found))
+    else:
+        from fersearch.cli import render, render_search
+
+        render.show(render_search.importance(study, found))
