@@ -209,7 +209,16 @@ class _Stage:
         return contiguous / last
 
     def _affordable(self) -> int:
-        """Return how many images a step may have so that `STEPS` of them take the time that is left."""
+        """Return how many images a step may have so that `STEPS` of them take the time that is left.
+
+        A GPU takes nearly as long for two images as for a batch. What it takes to load its kernels, which training
+        needs as well, does not count.
+        """
+        if self.trainer.device.type == "cuda":
+            self._step("contiguous", len(self.images))
+            self.deadline = time.perf_counter() + LIMIT
+            each = self._timed("contiguous", len(self.images))
+            return len(self.images) if STEPS * each < self._left() else 0
         each = self._timed("contiguous", FEW) / min(FEW, len(self.images))
         return min(len(self.images), int(self._left() / (STEPS * max(each, 1e-9))))
 
