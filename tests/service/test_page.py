@@ -74,7 +74,7 @@ def test_a_study_from_the_form_to_the_face(browser: "playwright.Browser", served
     assert "token" not in page.url
     assert one.sent < TRANSFER
     page.get_by_role("link", name="New study").click()
-    page.get_by_label("Name", exact=False).first.fill("formed")
+    page.locator("input[name=name]").fill("formed")
     page.locator("input[name=trials]").fill("0")
     page.get_by_role("button", name="Create and run").click()
     page.get_by_role("alert").get_by_text("trials: 0 is not above 0").wait_for()
