@@ -167,6 +167,7 @@ def protocol(plan: Protocol) -> str:
     parts += [f"ratios {'/'.join(f'{share:g}' for share in plan.ratios)}"] if plan.ratios else []
     parts += [plural(plan.repeats, "repeat")] if plan.repeats > 1 else []
     parts += ["duplicates left out"] if plan.duplicates == "drop" else []
+    parts += ["near-duplicates left out"] if plan.duplicates == "near" else []
     return ", ".join(parts)
 
 

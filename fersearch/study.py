@@ -85,7 +85,7 @@ class Protocol:
 
     `repeats` trains so many times with different seeds. Each fold of each repeat is a round.
     `duplicates` is `keep`, or `drop` to leave an image out of train that occurs, equal in every
-    pixel, in valid or test, and out of valid if it occurs in test.
+    pixel, in valid or test, and out of valid if it occurs in test; `near` leaves out what is nearly equal too.
     """
 
     split: Literal["auto", "official", "ratios", "kfold", "loso"] = "auto"
@@ -94,7 +94,7 @@ class Protocol:
     by: Literal["auto", "chance", "class", "subject"] = "auto"
     folds: int = 5
     repeats: int = 1
-    duplicates: Literal["keep", "drop"] = "keep"
+    duplicates: Literal["keep", "drop", "near"] = "keep"
 
     @property
     def folded(self) -> bool:

@@ -220,8 +220,9 @@ OPTIONS = (
         "choice",
         "Whether train keeps what valid or test repeat; default keep.",
         "`keep`",
-        "`drop` leaves out of train what valid or test repeat pixel by pixel, and out of valid what test does",
-        ("keep", "drop"),
+        "`drop` leaves out of train what valid or test repeat pixel by pixel, and out of valid what test does; `near` "
+        "also what is nearly equal: compressed, resized or mirrored",
+        ("keep", "drop", "near"),
         key="protocol.duplicates",
         group=SPLIT,
     ),

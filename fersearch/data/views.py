@@ -168,10 +168,9 @@ def _make(
     hard = np.ascontiguousarray(labels.hard, np.int64)
     parts = splits.draw(labels, protocol, round)
     warnings = splits.leaks(labels, parts)
-    if protocol.duplicates == "drop":
-        kept = splits.without_duplicates(parts, prepared.images)
-        warnings.append(f"{int((kept != parts).sum()):,} images were left out: their equals judge, in valid or test")
-        parts = kept
+    if protocol.duplicates != "keep":
+        parts, told = _without_repeated(parts, prepared, protocol)
+        warnings.append(told)
     untaught = splits.untaught(labels, parts) if dataset.needs_data else []
     if protocol.folded:
         warnings, untaught = warnings + untaught, []
@@ -205,6 +204,15 @@ def _make(
     }
     with trouble_told(prepared.folder):
         _save(folder, arrays, facts)
+
+
+def _without_repeated(parts: splits.Parts, prepared: Prepared, protocol: Protocol) -> tuple[splits.Parts, str]:
+    """Return the parts without what the protocol calls duplicates of images that judge, and how many there were."""
+    if protocol.duplicates == "near":
+        kept, who = splits.without_near(parts, prepared.near), "what equals them, or nearly, judges"
+    else:
+        kept, who = splits.without_duplicates(parts, prepared.images), "their equals judge"
+    return kept, f"{int((kept != parts).sum()):,} images were left out: {who}, in valid or test"
 
 
 def _digests(prepared: Prepared, labels: Labels, indices: Mapping[str, Ints]) -> dict[str, Any]:

@@ -117,8 +117,11 @@ def _split(protocol: Protocol) -> str:
         "kfold": f"Split: {protocol.folds} folds drawn {drawn}; each validates once{held}.",
         "loso": f"Split: leave one subject out; each subject validates once{held}.",
     }
-    dropped = " Images of train that occur, equal in every pixel, in valid or test are dropped."
-    return texts[protocol.split] + (dropped if protocol.duplicates == "drop" else "")
+    dropped = {
+        "drop": " Images of train that occur, equal in every pixel, in valid or test are dropped.",
+        "near": " Images of train that occur, equal or nearly so, in valid or test are dropped.",
+    }
+    return texts[protocol.split] + dropped.get(protocol.duplicates, "")
 
 
 def _rounds(protocol: Protocol, data: Data | Absent) -> str:

@@ -1,17 +1,21 @@
 """Near-duplicates: what a hash proposes, that it misses none within its reach, and what survives."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from fersearch import Raw
 from fersearch.data import near, splits
+from fersearch.data.arrays import load, prepare
 from fersearch.data.digests import of_images
 from fersearch.data.near import Pairs, candidates, correlations, distances, hashes, mirrored, near_pairs
 from fersearch.data.near_check import near_duplicates
 from fersearch.errors import DataError
+from fersearch.study import Protocol
 from tests.drawn_face import photograph
 
 SIZE = 48
@@ -130,6 +134,24 @@ def test_near_images_leave_the_side_that_learns() -> None:
     assert splits.without_near(np.array([0, 1, 0, 0, 2, 0], np.int8), PAIRS).tolist() == [-1, 1, -1, -1, 2, 0]
     assert splits.without_near(np.array([1, 2, 0, 0, 1, -1], np.int8), PAIRS).tolist() == [-1, 2, -1, -1, 1, -1]
     assert splits.without_near(parts, PAIRS).tolist() == parts.tolist()
+
+
+def test_a_study_leaves_out_of_train_what_is_nearly_what_judges(
+    squares: Any, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = pictures(12)
+    images[7], images[9] = jpeg(images[1], 40), images[2][:, :, ::-1]
+    columns = {
+        "label": np.array([0, 1] * 6),
+        "split": np.array([0, 0, 0, 0, 0, 0, 1, 1, 2, 2, 2, 2], np.int8),
+        "subject": np.array([""] * 12),
+    }
+    monkeypatch.setattr(squares, "read", lambda *_: Raw(12, list(images), columns, ("dark", "bright")))
+    copy = prepare(squares, source, {}, tmp_path / "near")
+    trains = {kind: load(squares, copy, {}, Protocol(duplicates=kind)) for kind in ("drop", "near")}
+    assert trains["drop"].indices["train"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert trains["near"].indices["train"].tolist() == [0, 3, 4, 5]
+    assert trains["near"].warnings == ("2 images were left out: what equals them, or nearly, judges, in valid or test",)
 
 
 def test_near_duplicates_are_counted_by_pairs_of_parts() -> None:

@@ -32,6 +32,7 @@ def test_the_protocol_names_data_seed_and_test():
         (Protocol("loso", (0.8, 0.0, 0.2)), "each subject validates once; 20 % of all images are held out as test"),
         (Protocol(repeats=5), "several times, repeated 5 times with different seeds"),
         (Protocol(duplicates="drop"), "are dropped"),
+        (Protocol(duplicates="near"), "equal or nearly so, in valid or test are dropped"),
     ],
 )
 def test_every_way_to_split_has_its_words(protocol, says):

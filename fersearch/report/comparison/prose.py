@@ -25,6 +25,7 @@ def protocol(entry: Entry) -> str:
     parts += [plural(told.repeats, "repeat")] if told.repeats > 1 else []
     parts += [f"limited to {entry.spec.limit:,} images"] if entry.spec.limit is not None else []
     parts += ["duplicates dropped"] if told.duplicates == "drop" else []
+    parts += ["near-duplicates dropped"] if told.duplicates == "near" else []
     return ", ".join(parts)
 
 
