@@ -95,7 +95,7 @@ const order = (key) => (FIRST.includes(key) ? FIRST.indexOf(key) : FIRST.length)
 function fieldOf(key, name, property) {
   const parts = [property, ...(property.anyOf ?? [])];
   const options = parts.find((one) => one.enum)?.enum;
-  const kind = parts.some((one) => one.type === "boolean") ? "boolean" : parts.some((one) => one.type === "integer") ? "integer" : parts.some((one) => one.type === "array") ? "array" : "text";
+  const kind = property.type === "boolean" ? "boolean" : parts.some((one) => one.type === "integer") ? "integer" : parts.some((one) => one.type === "array") ? "array" : "text";
   return { key, title: name.replaceAll("_", " "), help: (property.description ?? "").replaceAll("`", ""), options, kind, preset: property.default ?? undefined };
 }
 
