@@ -209,6 +209,40 @@ class Space:
             if not self[name].contains(params[name]):
                 raise UsageError(f"{name}: {written(params[name])} is not offered", f"offered: {describe(self[name])}")
 
+    def configured(self, texts: Mapping[str, str]) -> dict[str, Value]:
+        """Return the values that texts give parameters, one each; the others stay open.
+
+        Raises:
+            UsageError: a text names no parameter, lies outside its dimension, is several values, or may not apply.
+        """
+        narrowed = self.narrowed(texts)
+        values: dict[str, Value] = {}
+        for name in texts:
+            value = single(narrowed[name])
+            if value is None:
+                raise UsageError(f"{name}: '{texts[name]}' is several values", "give one")
+            for parent, wanted in narrowed[name].when.items():
+                if any(other not in wanted for other in values_of(narrowed[parent])):
+                    needed = f"{parent}={','.join(map(written, wanted))}"
+                    raise UsageError(f"{name}: applies only when {needed}", f"give {needed} too, one value")
+            values[name] = value
+        return values
+
+    def pinned(self, values: Params) -> "Space":
+        """Return the part of the space in which some parameters have these values."""
+        kept = {name: Choice(values[name], when=d.when) if name in values else d for name, d in self.dimensions.items()}
+        return Space(kept)
+
+    def completed(self, values: Params) -> dict[str, Value] | None:
+        """Return the one configuration in which some parameters have these values; None where there are several."""
+        params: dict[str, Value] = {}
+        for name, dimension in self.pinned(values).active(params):
+            value = single(dimension)
+            if value is None:
+                return None
+            params[name] = value
+        return params
+
     def size(self) -> int | None:
         """Return the number of distinct configurations; None if a real dimension makes them endless."""
         if any(isinstance(d, Float) and d.low < d.high for d in self.dimensions.values()):
@@ -239,6 +273,13 @@ def _configurations(left: list[tuple[str, Dimension]], params: dict[str, Value])
         return
     for value in values_of(dimension):
         yield from _configurations(rest, {**params, name: value})
+
+
+def single(dimension: Dimension) -> Value | None:
+    """Return the only value a dimension can take; None if there are several."""
+    if isinstance(dimension, Choice):
+        return dimension.options[0] if len(dimension.options) == 1 else None
+    return dimension.low if dimension.low == dimension.high else None
 
 
 def values_of(dimension: Dimension) -> tuple[Value, ...]:

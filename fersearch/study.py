@@ -138,6 +138,36 @@ class Budget:
         return ended >= self.trials or (self.timeout is not None and seconds >= self.timeout)
 
 
+@dataclass(frozen=True)
+class Change:
+    """A change of a study on purpose: `name` was `before` and is `after`.
+
+    `at` is the moment in ISO 8601, `trials` how many trials the study had then.
+    """
+
+    at: str
+    trials: int
+    name: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.before or 'nothing'} became {self.after or 'nothing'}"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The study that a study was started from, and the digest of its data then.
+
+    `trials` of it are known to the sampler, and so many configurations of its front were `enqueued`.
+    """
+
+    study: str
+    data_digest: str = ""
+    trials: int = 0
+    enqueued: int = 0
+
+
 class StudyState(StrEnum):
     """The state of a study.
 
@@ -207,7 +237,10 @@ class StudySpec:
     the protocol's split without folds, in a study of its own, and the best model judges every
     dataset of `unseen`. `keep` bounds the disk that its checkpoints take. A trial that breaks a bound of `where` is
     infeasible, and is not trained where that is known before. `recipes` says whether known ones are tried first, and
-    `rules` by which version of the sampler's and the pruner's rules it searches.
+    `rules` by which version of the sampler's and the pruner's rules it searches. `changes` are those made on
+    purpose, oldest first.
+    The study ends once its front's hypervolume stood still for `stop_when_flat` complete trials (0: it does not).
+    `origin` is the study that it was started from.
     """
 
     name: str
@@ -233,6 +266,9 @@ class StudySpec:
     where: tuple[Constraint, ...] = ()
     recipes: Literal["auto", "known", "none"] = "auto"
     rules: int = RULES
+    changes: tuple[Change, ...] = ()
+    stop_when_flat: int = 0
+    origin: Origin | None = None
     one_study: bool = False
 
     @property
@@ -285,5 +321,7 @@ class StudySpec:
         known["budget"] = Budget(**data["budget"])
         known["protocol"] = Protocol.from_json(data["protocol"])
         known["unseen"] = tuple(data.get("unseen", ()))
+        known["origin"] = Origin(**data["origin"]) if data.get("origin") else None
+        known["changes"] = tuple(Change(**item) for item in data.get("changes", ()))
         known["where"] = tuple(Constraint(**item) for item in data.get("where", ()))
         return cls(**known)

@@ -303,6 +303,27 @@ OPTIONS = (
         group=SEARCH,
     ),
     StudyOption(
+        "from_study",
+        "text",
+        "Start from a study: its front is tried first, its trials are known to the sampler.",
+        "none",
+        "a study of this database to start from: its front is tried first, and `tpe` and `gp` know its trials, as far "
+        "as they lie in the new space; they are no trials of this study",
+        flag="--from",
+        key="from",
+        metavar="STUDY",
+        group=SEARCH,
+    ),
+    StudyOption(
+        "stop_when_flat",
+        "integer",
+        "End once the front's hypervolume stood still for N complete trials.",
+        "never",
+        "end once the front's hypervolume grew by no more than a thousandth over so many complete trials",
+        least=1,
+        group=SEARCH,
+    ),
+    StudyOption(
         "refit",
         "integer",
         "After the search, retrain the best configuration N times.",

@@ -130,6 +130,18 @@ DISTURBED = 1.25
 
 
 @dataclass(frozen=True)
+class Enqueued:
+    """A configuration that somebody asked a study to try: some values; the sampler draws those that it leaves open.
+
+    `uid` is a random id by which it is taken in once only; `source` names the study and the trial that it comes from.
+    """
+
+    uid: str
+    given: Mapping[str, Value]
+    source: str = ""
+
+
+@dataclass(frozen=True)
 class Trial:
     """One configuration, tried.
 
@@ -175,6 +187,12 @@ class Trial:
         if facts.get("device") != "cpu" or not cpu > 0:
             return False
         return wall > DISTURBED * cpu / int(facts.get("threads", 1))
+
+    @property
+    def enqueued(self) -> Enqueued | None:
+        """What it was enqueued as; None of a trial that the search proposed."""
+        kept = self.sampler_state.get("enqueued")
+        return Enqueued(**kept) if kept else None
 
     def saw(self, data_digest: str) -> bool:
         """Return whether it sees the data of a digest; True if one of the two is unknown."""

@@ -173,6 +173,7 @@ def test_rich_and_typer_stay_in_their_room():
         "parts.py",
         "render_models.py",
         "render_search.py",
+        "render_study.py",
         "compared.py",
         "listing.py",
     }

@@ -258,3 +258,37 @@ def test_two_spaces_cannot_share_a_name() -> None:
 )
 def test_an_offer_is_described_in_the_words_of_settings(dimension: Dimension, text: str) -> None:
     assert describe(dimension) == text
+
+
+def test_a_configuration_is_given_value_by_value() -> None:
+    space = OFFER.narrowed({})
+    assert space.configured({"learning_rate": "0.01", "optimizer": "sgd", "momentum": "0.9"}) == {
+        "learning_rate": 0.01,
+        "optimizer": "sgd",
+        "momentum": 0.9,
+    }
+    assert space.configured({}) == {}
+    assert OFFER.narrowed({"optimizer": "sgd"}).configured({"momentum": "0.9"}) == {"momentum": 0.9}
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ({"batch_size": "32,64"}, "batch_size: '32,64' is several values\n  give one"),
+        ({"learning_rate": "0.5"}, "learning_rate: 0.5 is not offered\n  offered: 0.001..0.1 (log)"),
+        ({"momentum": "0.9"}, "momentum: applies only when optimizer=sgd\n  give optimizer=sgd too, one value"),
+        ({"momentum": "0.9", "optimizer": "adam"}, "momentum: applies only when optimizer=sgd"),
+    ],
+)
+def test_what_is_no_configuration_is_refused(texts: dict[str, str], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        OFFER.narrowed({}).configured(texts)
+    assert str(caught.value).startswith(message)
+
+
+def test_values_that_leave_nothing_open_are_completed() -> None:
+    space = OFFER.narrowed({"learning_rate": "0.01", "batch_size": "32"})
+    whole = {"optimizer": "adam", "learning_rate": 0.01, "batch_size": 32, "epochs": 12}
+    assert space.completed({"optimizer": "adam"}) == whole
+    assert space.completed({"optimizer": "sgd"}) is None
+    assert list(space.pinned({"optimizer": "adam"}).configurations()) == [whole]

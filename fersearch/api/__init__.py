@@ -19,9 +19,11 @@ if TYPE_CHECKING:
         show_dataset,
         verify_dataset,
     )
+    from fersearch.api.enqueueing import enqueue_trial
     from fersearch.api.explaining import explain_trial
     from fersearch.api.export import export_study, write_export
     from fersearch.api.exports import export_checkpoint
+    from fersearch.api.extending import extend_study
     from fersearch.api.finishing import finish_study
     from fersearch.api.plugins import check_plugin, list_plugins, new_plugin, show_plugin
     from fersearch.api.queueing import (
@@ -76,6 +78,7 @@ _HOMES = {
     "diagnose": "fersearch.maintenance.doctor",
     "disconnect": "fersearch.api.connecting",
     "disk_by_owner": "fersearch.api.queueing",
+    "enqueue_trial": "fersearch.api.enqueueing",
     "evaluate": "fersearch.evaluation.evaluate",
     "explain_trial": "fersearch.api.explaining",
     "export_checkpoint": "fersearch.api.exports",
@@ -83,6 +86,7 @@ _HOMES = {
     "export_study": "fersearch.api.export",
     "export_to_optuna": "fersearch.api.studies",
     "finish_study": "fersearch.api.finishing",
+    "extend_study": "fersearch.api.extending",
     "front": "fersearch.api.studies",
     "importance": "fersearch.api.studies",
     "is_connected": "fersearch.api.connecting",
@@ -141,12 +145,14 @@ __all__ = [
     "diagnose",
     "disconnect",
     "disk_by_owner",
+    "enqueue_trial",
     "evaluate",
     "explain_trial",
     "export_checkpoint",
     "export_dataset",
     "export_study",
     "export_to_optuna",
+    "extend_study",
     "finish_study",
     "front",
     "importance",

@@ -1,21 +1,24 @@
 """Creating studies, from the options of a command or from a study file."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fersearch.blame import score
 from fersearch.components import Evaluation
-from fersearch.context import components, open_store
+from fersearch.context import components, notices, open_store
 from fersearch.data_findings import Progress, check_data
 from fersearch.errors import NameTaken, NoDatabase, StudyFileError
+from fersearch.formatting import plural
 from fersearch.planning.plan import plan
 from fersearch.planning.request import StudyRequest
 from fersearch.plugins import PluginFile
 from fersearch.registry import Registry
-from fersearch.study import StudySpec
+from fersearch.study import Origin, StudySpec
 
 if TYPE_CHECKING:
+    from fersearch.store.prior import WarmStart
     from fersearch.studyfile.reading import StudyFile
 
 
@@ -123,18 +126,43 @@ def _stored(
         NameTaken: a name that a person chose is another study's.
         PluginError: a metric that is an objective fails.
     """
+    started = [_started(spec, registry, storage) for spec in specs]
     check_data(registry, specs, progress)
     check_metrics(registry, specs)
     with open_store(storage, create=True) as store:
         while True:
+            specs = [replace(spec, origin=origin) for spec, (origin, _) in zip(specs, started, strict=True)]
             try:
-                store.create_studies([(spec, used_files(registry, spec)) for spec in specs], owner)
+                files = (used_files(registry, spec) for spec in specs)
+                starts = (start for _, start in started)
+                store.create_studies(list(zip(specs, files, starts, strict=True)), owner)
             except NameTaken:
                 before, specs = [spec.name for spec in specs], planned(store.study_names())
                 if [spec.name for spec in specs] == before:
                     raise
             else:
                 return specs
+
+
+def _started(spec: StudySpec, registry: Registry, storage: str | None) -> "tuple[Origin | None, WarmStart]":
+    """Return which study a new one is started from, and with what.
+
+    Raises:
+        UnknownName: there is no such study.
+        UsageError: the two have nothing in common.
+    """
+    from fersearch.planning.warm_start import started_from
+    from fersearch.store.prior import WarmStart
+
+    if spec.origin is None:
+        return None, WarmStart()
+    with open_store(storage) as store:
+        source = store.study(spec.origin.study)
+        begun, start = started_from(spec, source, store.trials(source.id), registry.metrics)
+    known = f"its sampler knows {plural(len(start.prior), 'trial')} of it"
+    first = f"it first tries {plural(len(start.enqueued), 'configuration')} of its front"
+    notices.append(f"starting from study '{source.name}': {known}, and {first}")
+    return begun.origin, start
 
 
 def check_metrics(registry: Registry, specs: Iterable[StudySpec]) -> None:

@@ -2,6 +2,7 @@
 
 from fersearch.api.checkpoints import CheckpointRow
 from fersearch.api.datasets import DatasetRow, DatasetView, Exported
+from fersearch.api.enqueueing import EnqueuedView
 from fersearch.api.plugins import PluginRow, PluginView
 from fersearch.api.studies import StudyView, TrialView
 from fersearch.data.verify import Report
@@ -37,6 +38,7 @@ __all__ = [
     "Compared",
     "DatasetRow",
     "DatasetView",
+    "EnqueuedView",
     "Ensemble",
     "EvaluationView",
     "Explanation",

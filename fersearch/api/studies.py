@@ -16,7 +16,7 @@ from fersearch.space import describe
 from fersearch.store import Look, Store, StudyRow, StudySummary
 from fersearch.study import StudySpec, StudyState, is_finish
 from fersearch.study_front import Front, front_of
-from fersearch.trial import EXCLUSIVE, Epoch, Trial, TrialState, is_spread, of_data
+from fersearch.trial import EXCLUSIVE, Enqueued, Epoch, Trial, TrialState, is_spread, of_data
 
 if TYPE_CHECKING:
     import optuna
@@ -30,6 +30,8 @@ class StudyView:
     `timing` says whether training times were measured by trials that shared a device; empty where it is not known.
     `data` says which data the study is about, empty before its first run. `plugins` are the plugin files that it keeps.
     `warnings` say what makes its results doubtful, `finish` how it was finished.
+    `ending` says when and why it ended where it did not use its budget.
+    `enqueued` is what somebody asked it to try and is no trial yet.
     """
 
     name: str
@@ -48,6 +50,8 @@ class StudyView:
     owner: str = ""
     warnings: Sequence[str] = ()
     finish: Finish | None = None
+    enqueued: Sequence[Enqueued] = ()
+    ending: str = ""
 
     @property
     def about_data(self) -> list[str]:
@@ -55,6 +59,23 @@ class StudyView:
         from fersearch.data.identity import described
 
         return described(self.data)
+
+    @property
+    def has_data_of_origin(self) -> bool | None:
+        """Whether its data is that of the study that it was started from; None where that is not known."""
+        seen, origin = str(self.data.get("seen", {}).get("digest", "")), self.spec.origin
+        return seen == origin.data_digest if seen and origin and origin.data_digest else None
+
+    @property
+    def started_from(self) -> str:
+        """Which study it was started from, with what, and whether their data is the same; empty for none."""
+        origin = self.spec.origin
+        if origin is None:
+            return ""
+        which = {True: ", the same as this study's", False: "; this study's data is other", None: ""}
+        data = f"data {formatting.short(origin.data_digest)}{which[self.has_data_of_origin]}"
+        known = f"{formatting.plural(origin.trials, 'trial')} known to the sampler, {origin.enqueued} enqueued"
+        return f"study {origin.study}: {known}; {data if origin.data_digest else 'data not known'}"
 
     @property
     def space(self) -> dict[str, str]:
@@ -282,6 +303,8 @@ def view(store: Store, study: StudyRow) -> StudyView:
         owner=summary.owner,
         warnings=_warnings(store, study, looks),
         finish=finish_of(study.name, looks),
+        enqueued=store.enqueued(study.id),
+        ending=study.ending,
     )
 
 

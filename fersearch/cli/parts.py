@@ -1,6 +1,7 @@
 """The parts that tables for a person are made of."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -71,3 +72,8 @@ def facts(found: Mapping[str, Cell] | Iterable[tuple[str, Cell]]) -> Table:
 def title(text: str) -> Text:
     """Return what stands above a table."""
     return Text(text, style="bold")
+
+
+def moment(time: datetime) -> str:
+    """Return a moment in the local time zone."""
+    return time.astimezone().strftime("%Y-%m-%d %H:%M")

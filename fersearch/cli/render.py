@@ -4,7 +4,6 @@ import os
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console, Group, RenderableType
@@ -13,13 +12,14 @@ from rich.padding import Padding
 from fersearch import formatting
 from fersearch import formatting as durations
 from fersearch.cli.listing import Listing
-from fersearch.cli.parts import Cell, SafeConsole, Text
+from fersearch.cli.parts import Cell, SafeConsole, Text, moment
 from fersearch.cli.parts import facts as _facts
 from fersearch.cli.parts import table as _table
 from fersearch.cli.parts import title as _title
+from fersearch.cli.render_study import spec as spec
+from fersearch.cli.render_study import study as study
 from fersearch.formatting import short
-from fersearch.space import describe
-from fersearch.study import Keep, Objective, StudySpec
+from fersearch.study import Keep, Objective
 from fersearch.trial import EXCLUSIVE, STD, Attempt, Epoch, Trial, TrialState
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
         PluginView,
         Report,
         StudySummary,
-        StudyView,
         Token,
         TrialView,
     )
@@ -83,7 +82,7 @@ def studies(summaries: "Sequence[StudySummary]") -> RenderableType:
             study.dataset,
             study.state.value,
             formatting.counts(study.counts),
-            _moment(study.created),
+            moment(study.created),
             " ".join(o.metric for o in study.objectives),
         )
         for study in summaries
@@ -95,56 +94,8 @@ def tokens(rows: "Sequence[Token]") -> RenderableType:
     """Return the tokens of a service as a table."""
     if not rows:
         return Text("no tokens yet; make one: fersearch token new NAME --role run")
-    cells = [(one.name, one.role, one.owner, _moment(one.created) if one.created else "") for one in rows]
+    cells = [(one.name, one.role, one.owner, moment(one.created) if one.created else "") for one in rows]
     return Listing(("token", "role", "owner", "created"), cells)
-
-
-def study(view: "StudyView") -> RenderableType:
-    """Return one study: what it was asked, where it stands, what it searches."""
-    stands: dict[str, Cell] = {
-        "state": view.state.value,
-        "trials": f"{formatting.counts(view.counts)} of {view.spec.budget.trials}",
-        "time used": durations.brief(view.seconds),
-        **({"timing": view.timing} if view.timing else {}),
-        **({"data": "\n".join(told)} if (told := view.about_data) else {}),
-        "looks at test": str(len(view.looks)),
-        **({"finished": view.finish.line} if view.finish else {}),
-        **({"warning": "\n".join(view.warnings)} if view.warnings else {}),
-        "created": _moment(view.created),
-        "storage": view.storage,
-    }
-    return _study(f"study {view.name}", view.spec, stands)
-
-
-def spec(asked: StudySpec) -> RenderableType:
-    """Return what a study would be, from a file that was checked."""
-    return _study(f"study {asked.name}", asked, {})
-
-
-def _study(title: str, asked: StudySpec, stands: Mapping[str, Cell]) -> RenderableType:
-    limit = f"; only {asked.limit:,} images of train and valid" if asked.limit else ""
-    timeout = f", {durations.brief(asked.budget.timeout)}" if asked.budget.timeout else ""
-    facts: dict[str, Cell] = {
-        "model": ", ".join(asked.architectures) + (f", from {asked.weights}" if asked.weights else ""),
-        "dataset": f"{asked.dataset} {formatting.settings(asked.dataset_options)}".strip() + limit,
-        "objectives": ", ".join(map(formatting.heading, asked.objectives)),
-        **({"bounds": ", ".join(map(str, asked.where))} if asked.where else {}),
-        "budget": f"{formatting.plural(asked.budget.trials, 'trial')}{timeout}",
-        "search": f"sampler {asked.sampler}, pruner {asked.pruner}, rules {asked.rules}, seed {asked.seed}",
-        "protocol": f"{formatting.protocol(asked.protocol)}, precision {asked.precision}, "
-        f"memory format {asked.memory_format}",
-        "at the end": _at_the_end(asked),
-        "checkpoints": f"keeps {asked.keep.description}",
-    }
-    space = [(name, describe(dimension)) for name, dimension in asked.space.dimensions.items()]
-    return Group(_title(title), _facts({**facts, **stands}), Text(), _table(("parameter", "searched"), space))
-
-
-def _at_the_end(asked: StudySpec) -> str:
-    """Return what follows the last trial; empty if nothing does."""
-    refit = f"the best is trained {formatting.plural(asked.refit, 'time')} more" if asked.refit else ""
-    unseen = f"it judges {', '.join(asked.unseen)}" if asked.unseen else ""
-    return ", then ".join(filter(None, (refit, unseen)))
 
 
 def trials(found: Sequence[Trial], objectives: Sequence[Objective]) -> RenderableType:
@@ -210,6 +161,8 @@ def trial(view: "TrialView", objectives: Sequence[Objective]) -> RenderableType:
     facts: dict[str, Cell] = {"state": _state(one.state)}
     if view.pid:
         facts["process"] = str(view.pid)
+    if one.enqueued:
+        facts["enqueued"] = formatting.settings(one.enqueued.given) + _source(one.enqueued.source)
     if one.verdict:
         facts["last rung"] = verdict(one)
     if one.kept_epoch:
@@ -228,6 +181,10 @@ def trial(view: "TrialView", objectives: Sequence[Objective]) -> RenderableType:
         parts += [Text(), _table(("metric", ">value"), values)]
     parts += [Text(), attempts(one.attempts), *_histories(view.history, objectives)]
     return Group(*parts)
+
+
+def _source(source: str) -> str:
+    return f" ({source})" if source else ""
 
 
 def verdict(one: Trial) -> str:
@@ -395,7 +352,3 @@ def _findings(lines: Sequence[str]) -> list[RenderableType]:
     if not lines:
         return []
     return [Text(), *(Text(f"! {line}", style="yellow") for line in lines)]
-
-
-def _moment(time: datetime) -> str:
-    return time.astimezone().strftime("%Y-%m-%d %H:%M")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from fersearch.cli import compare, completion, errors, explain, flags
+from fersearch.cli import changing, compare, completion, errors, explain, flags
 from fersearch.cli.command import Group, examples, flat
 from fersearch.cli.flags import AsJson, Keep, RunFlags, Storage, StudyFlags, TrustStored, Yes
 from fersearch.cli.running import queue_each, require_model_and_dataset, run_each, tell_created
@@ -333,6 +333,18 @@ def report(
 app.command("report")(report)
 app.command("explain", epilog=examples("fersearch study explain cnn-ferplus 7"))(explain.explain)
 app.command("importance")(explain.importance)
+
+
+app.command(
+    "enqueue",
+    epilog=examples("fersearch study enqueue cnn-faces --set learning_rate=0.01 --set optimizer=adamw"),
+)(changing.enqueue)
+
+
+app.command(
+    "extend",
+    epilog=examples("fersearch study extend cnn-faces --trials 60 --set learning_rate=0.0001..0.1"),
+)(changing.extend)
 
 
 app.command(

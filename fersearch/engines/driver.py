@@ -35,13 +35,13 @@ from fersearch.search.brain import Search
 from fersearch.search.recipes import first_trials
 from fersearch.search.samplers import judged_epochs
 from fersearch.store import Lease, Store, StudyRow, Writer
-from fersearch.store.control import PAUSE, SLOTS, STOP
+from fersearch.store.control import ENQUEUE, PAUSE, SLOTS, STOP
 from fersearch.store.records import Request
 from fersearch.study import StudyState
 from fersearch.study_data import StudyData, open_study_data, settle
 from fersearch.training.baseline import mean_baseline, predictive
 from fersearch.training.request import TrialRequest
-from fersearch.trial import Epoch, Trial
+from fersearch.trial import Enqueued, Epoch, Trial
 
 PRELOAD = ("torch", "torch._dynamo", "sklearn.metrics", "fersearch.engines.child")
 PACKAGES = ("fersearch", "numpy", "optuna", "pillow", "scikit-learn", "sqlalchemy", "torch", "torchvision")
@@ -164,6 +164,7 @@ class Driver:
         compared = self.study.spec.compared
         trials = self.outages.ride_out(lambda: self.store.trials(self.study.id, compared))
         history = self.outages.ride_out(lambda: recalled(self.store, self.study, trials, self._rounds))
+        prior = self.outages.ride_out(lambda: self.store.prior(self.study.id)) if self.study.spec.origin else ()
         metrics = self.registry.metrics
         digest = self.study.data_digest
         for other in (trial for trial in trials if not trial.state.ended and not trial.saw(digest)):
@@ -179,9 +180,13 @@ class Driver:
             self._discard,
             digest,
             self.observer.note,
+            prior,
         )
         self._formats = Formats(trials, self.observer.note)
         settle = partial(self._formats.settle, search)
+        self._brain = search
+        for wanted in self.outages.ride_out(lambda: self.store.enqueued(self.study.id)):
+            search.take_in(wanted)
         ended = [trial for trial in trials if trial.state.ended]
         at_once = len(self.backend.slots if self.backend.only is None else self.backend.only)
         for params in first_trials(self.study.spec, at_once) if not trials else ():
@@ -215,7 +220,9 @@ class Driver:
         self._note_time()
         self.over = search.done
         if self.over:
-            self.outages.ride_out(lambda: self.store.set_finished(self.study.id))
+            if search.why_over and search.ended == len(ended):  # else it was said as the last trial ended
+                self.observer.note(f"the search ended before: {search.why_over}")
+            self.outages.ride_out(lambda: self.store.set_finished(self.study.id, search.why_over))
 
     def _request(self, trial: Trial, slot: devices.Slot) -> TrialRequest:
         assert self._prepared is not None  # nothing is asked for before it is there
@@ -256,6 +263,8 @@ class Driver:
             self.observer.note(f"asked to {request.kind}: trials under way finish their epoch and are saved")
             self.stop.ask(Level.AFTER_EPOCH)
             self._requested = StudyState.PAUSED if request.kind == PAUSE else StudyState.STOPPED
+        elif request.kind == ENQUEUE:
+            self._brain.take_in(Enqueued(**request.payload))
         elif request.kind == SLOTS and isinstance(self._placement, FixedPlacement):
             self._placement.restrict(request.payload["slots"])
 

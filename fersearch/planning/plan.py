@@ -19,7 +19,7 @@ from fersearch.planning.request import StudyRequest
 from fersearch.planning.space import check_crop, study_space
 from fersearch.registry import Registry
 from fersearch.search.samplers import FINITE, check_finite
-from fersearch.study import Budget, Keep, Protocol, StudySpec
+from fersearch.study import Budget, Keep, Origin, Protocol, StudySpec
 from fersearch.study_options import BY_NAME, GREATEST, OPTIONS
 
 OBJECTIVES = ("f1_macro", "train_seconds", "peak_memory_mb")
@@ -80,6 +80,8 @@ def plan(
         keep=Keep.parse(request.keep or "front"),
         where=where,
         one_study=bool(request.one_study),
+        stop_when_flat=_or(request.stop_when_flat, 0),
+        origin=Origin(request.from_study) if request.from_study else None,
     )
 
 
@@ -105,7 +107,7 @@ def _check_options(request: StudyRequest, mistakes: Mistakes) -> None:
             if option.choices:
                 lookup(option.name, given, dict.fromkeys(option.choices))
             elif option.least is not None:
-                _check_number(option.name, given, option.least)
+                check_number(option.name, given, option.least)
     if request.folds is not None and request.split not in (None, "kfold"):
         error = UsageError(f"folds {request.folds} with split {request.split}", "only split = kfold has folds")
         mistakes.add("folds", error)
@@ -118,7 +120,10 @@ def _check_options(request: StudyRequest, mistakes: Mistakes) -> None:
         Keep.parse(request.keep or "front")
 
 
-def _check_number(name: str, given: float, least: int) -> None:
+def check_number(name: str, given: float | None, least: int) -> None:
+    """Raise UsageError for a number that is given and out of bounds."""
+    if given is None:
+        return
     if not given >= least:
         raise UsageError(f"{name} {given} is too small", f"give {least} or more")
     if given > GREATEST:

@@ -44,6 +44,8 @@ class StudyRequest:
     refit: int | None = None
     unseen: Sequence[str] = ()
     where: Sequence[str] = ()
+    stop_when_flat: int | None = None
+    from_study: str | None = None
     keep: str | None = None
     one_study: bool | None = None
 

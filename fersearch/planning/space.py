@@ -22,18 +22,18 @@ def study_space(
     settings, pretrained = _settings(request), request.weights is not None
     if architectures and dataset is not None:
         if not request.one_study:
-            return _narrowed(recipe(architectures[0], dataset, pretrained), settings, mistakes, request.lenient)
+            return narrowed(recipe(architectures[0], dataset, pretrained), settings, mistakes, request.lenient)
         offered = recipe_of_several(architectures, dataset, pretrained)
-        full = _full_names(settings, architectures, offered, mistakes)
+        full = full_names(settings, architectures, offered, mistakes)
         lenient = {full[name] for name in full if name in request.lenient}
-        return _narrowed(offered, {full[name]: settings[name] for name in full}, mistakes, lenient)
+        return narrowed(offered, {full[name]: settings[name] for name in full}, mistakes, lenient)
     shared = Space({**OPTIMISATION, **REGULARISATION})
     brought = _brought(registry)
     known = {name: text for name, text in settings.items() if name in shared or name.rpartition(".")[2] not in brought}
-    return _narrowed(shared, known, mistakes, request.lenient)
+    return narrowed(shared, known, mistakes, request.lenient)
 
 
-def _narrowed(offered: Space, settings: Mapping[str, str], mistakes: Mistakes, lenient: Container[str] = ()) -> Space:
+def narrowed(offered: Space, settings: Mapping[str, str], mistakes: Mistakes, lenient: Container[str] = ()) -> Space:
     """Narrow a space setting by setting, so that every wrong one is reported."""
     sound = dict(settings)
     for name in settings:
@@ -48,7 +48,7 @@ def _narrowed(offered: Space, settings: Mapping[str, str], mistakes: Mistakes, l
     return offered  # noqa: RET504 (`at` takes the error, and what was offered is returned)
 
 
-def _full_names(
+def full_names(
     settings: Mapping[str, str], architectures: Sequence[Architecture], offered: Space, mistakes: Mistakes
 ) -> dict[str, str]:
     """Return the name that each setting has in one space: `cnn.width` for `width` where only `cnn` has that.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fersearch.formatting import listed
+from fersearch.formatting import listed, short
 from fersearch.report import derive
 from fersearch.report.inputs import Absent, Data, Record
 from fersearch.report.tables import number
@@ -34,7 +34,20 @@ def protocol(record: Record) -> list[str]:
         *([f"Warning: {line}." for line in record.data.warnings] if isinstance(record.data, Data) else []),
         _limit(spec),
         _search(spec),
+        *_origin(spec),
         _test(record),
+    ]
+
+
+def _origin(spec: StudySpec) -> list[str]:
+    """Return which study it was started from, and with what; nothing for none."""
+    if spec.origin is None:
+        return []
+    data = f" (data {short(spec.origin.data_digest)})" if spec.origin.data_digest else ""
+    return [
+        f"The study was started from study {spec.origin.study}{data}: its sampler knew "
+        f"{plural(spec.origin.trials, 'trial')} of it, and of its front "
+        f"{plural(spec.origin.enqueued, 'configuration')} came first."
     ]
 
 

@@ -9,7 +9,7 @@ from fersearch.report.derive import ClassScore
 from fersearch.report.inputs import Record, title
 from fersearch.report.tables import Cell, Spread, Table
 from fersearch.space import Value
-from fersearch.study import ARCHITECTURE
+from fersearch.study import ARCHITECTURE, StudySpec
 from fersearch.trial import Trial, TrialState, is_spread
 
 PARAMETERS = {
@@ -166,6 +166,16 @@ def failures(record: Record) -> Table:
     ]
     caption = f"Attempts of {record.spec.name} that did not end well."
     return Table("failures", caption, ["Trial", "Attempt", "Trial is", "Reason", "Message"], rows)
+
+
+def changes(spec: StudySpec) -> Table:
+    """Return what was changed in the study on purpose, and when."""
+    rows: list[list[Cell]] = [
+        [one.at[:16].replace("T", " "), one.trials, one.name, one.before or "-", one.after or "-"]
+        for one in spec.changes
+    ]
+    columns = ["When (UTC)", "After trials", "What", "Before", "Now"]
+    return Table("changes", f"What was changed in {spec.name} while it was searched.", columns, rows)
 
 
 def looks(record: Record) -> Table:

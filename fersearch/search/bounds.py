@@ -66,6 +66,13 @@ def nearest(bounds: Sequence[Constraint], trials: Iterable[Trial]) -> Trial | No
     return min(measured, key=lambda trial: (_total(bounds, trial), trial.number), default=None)
 
 
+def given_up(allowance: Allowance, bounds: Sequence[Constraint], trials: Iterable[Trial]) -> str:
+    """Return one line that says why a search was given up, and which trial came nearest to the bounds."""
+    closest = nearest(bounds, trials)
+    came = f"; trial {closest.number} came nearest: {broken(bounds, closest.values)}" if closest else ""
+    return f"{allowance.untrained} trials broke a bound before training{came}"
+
+
 def _total(bounds: Sequence[Constraint], trial: Trial) -> float:
     return sum(max(0.0, excess) for excess in excesses(bounds, trial.values).values())
 

@@ -5,29 +5,24 @@ the pruner and the retry table, and it alone tells the writer what to keep.
 """
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from fersearch.components import Metric
-from fersearch.search.aggregation import (
-    best_epoch,
-    max_epochs,
-    mean_of_rounds,
-    planned_epochs,
-    sampler_values,
-    trial_values,
-    undefined,
-)
-from fersearch.search.bounds import Allowance, broken, excesses, nearest, projected_to_break
+from fersearch.formatting import settings
+from fersearch.search.aggregation import max_epochs, mean_of_rounds, planned_epochs, sampler_values
+from fersearch.search.bounds import Allowance, excesses, given_up, projected_to_break
+from fersearch.search.enqueue import Enqueue
+from fersearch.search.flat import Flat
 from fersearch.search.front import FrontMembers, Keeper, front
 from fersearch.search.history import History, reached
 from fersearch.search.interfaces import StudyLike, Writer
 from fersearch.search.pruner import Verdict
+from fersearch.search.results import Results
 from fersearch.search.retries import next_state, remarks
 from fersearch.search.samplers import make_pruner, make_sampler
-from fersearch.search.standard_error import standard_errors
 from fersearch.space import Params
-from fersearch.trial import Attempt, Decision, Epoch, Lost, Outcome, Reason, Trial, TrialState, of_data
+from fersearch.trial import Attempt, Decision, Enqueued, Epoch, Lost, Outcome, Reason, Trial, TrialState, of_data
 
 
 class Search:
@@ -57,6 +52,7 @@ class Search:
         discard: Callable[[str], None] = lambda _: None,
         data_digest: str = "",
         note: Callable[[str], None] = lambda _: None,
+        prior: Iterable[Trial] = (),
     ) -> None:
         self.spec = study.spec
         self._space = self.spec.space.to_json()
@@ -66,6 +62,7 @@ class Search:
         self._baseline = baseline
         self._history = History(self.spec.objectives[0])
         self._rounds = rounds
+        self._results = Results(self.spec, metrics, self._history, rounds)
         self._discard = discard
         self._data_digest = data_digest
         self._note = note
@@ -81,8 +78,11 @@ class Search:
                 self._allowance.count(trial)
         self._give_up(self._released(trial.number for trial in self._compared_trials() if trial.state.ended))
         self._release()
-        self._sampler = make_sampler(self.spec, map(self._as_sampled, self._trials.values()), metrics)
-        self._members = FrontMembers(self.spec, baseline)
+        self._sampler = make_sampler(self.spec, map(self._as_sampled, self._trials.values()), metrics, prior)
+        self._enqueued = Enqueue(self._trials.values())
+        self._members, self._flat = FrontMembers(self.spec, baseline), Flat(self.spec, baseline)
+        for trial in self._compared_trials():
+            self._flat.join(trial)
         for trial in self.front():
             self._members.join(trial)
 
@@ -90,6 +90,7 @@ class Search:
         """Return a trial, now running: a waiting one first, else a new one; None if there is nothing to run now."""
         if self._counted + len(self.running) >= self.spec.budget.trials:
             return None
+        self._add_enqueued()
         trial = self._trials[min(waiting)] if (waiting := self._numbers[TrialState.WAITING]) else self._new()
         if trial is None:
             return None
@@ -113,6 +114,13 @@ class Search:
         self._writer.add_trial(trial)
         self._keep(trial)
         return trial
+
+    def take_in(self, wanted: Enqueued) -> None:
+        """Take in a configuration to try next, as a waiting trial once the budget has room; at once if it has."""
+        if self._enqueued.put(wanted):
+            self._add_enqueued()
+        else:
+            self._writer.withdraw(wanted)
 
     def started(self, number: int, pid: int, log: str) -> None:
         """Record which process runs a trial's attempt, and its log file."""
@@ -160,7 +168,9 @@ class Search:
             values = sampler_values(trial, self.spec.objectives, self._metrics, in_rounds)
             self._sampler.tell(number, values, excesses(self.spec.where, trial.values))
             self._allowance.count(trial)
-            self._say_nearest()
+            self._flat.join(trial)
+            if self.done and self.why_over:
+                self._note(f"the search ends: {self.why_over}")
         return trial
 
     @property
@@ -193,8 +203,17 @@ class Search:
         """Whether nothing runs and nothing will: the budget's trials have ended, or the space is exhausted."""
         if self._numbers[TrialState.RUNNING]:
             return False
-        over = (self.exhausted or self._allowance.used_up) and not self._numbers[TrialState.WAITING]
+        over = bool(self.why_over) and not self._numbers[TrialState.WAITING]
         return over or self._counted >= self.spec.budget.trials
+
+    @property
+    def why_over(self) -> str:
+        """Why nothing new will be tried though the budget is not used up, in one line; empty otherwise."""
+        if self._counted >= self.spec.budget.trials:
+            return ""
+        if self._allowance.used_up:
+            return given_up(self._allowance, self.spec.where, self._trials.values())
+        return self._flat.why or ("every configuration of the space was tried" if self.exhausted else "")
 
     def front(self) -> list[Trial]:
         """Return the Pareto front so far."""
@@ -217,22 +236,40 @@ class Search:
         self._writer.forget_epochs(trial.number, attempt.number)
         return trial
 
-    def _new(self) -> Trial | None:
-        """Return a new waiting trial; None if the budget is used up or the space holds no other."""
-        if self._allowance.used_up or len(self._trials) - self._allowance.untrained >= self.spec.budget.trials:
+    @property
+    def _has_room(self) -> bool:
+        """Whether the budget allows another trial."""
+        tried = len(self._trials) - self._allowance.untrained
+        return not (self._allowance.used_up or self._flat.why) and tried < self.spec.budget.trials
+
+    def _add_enqueued(self) -> None:
+        """Make waiting trials of what is enqueued, as far as the budget has room."""
+        while self._has_room and (wanted := self._enqueued.take()):
+            said = f"what was enqueued ({settings(wanted.given)})"
+            if trial := self._new(wanted):
+                self._keep(trial)
+                self._note(f"{said} is trial {trial.number}")
+            else:
+                self._note(f"{said} is not tried again: trials had all of it")
+            self._writer.withdraw(wanted)
+
+    def _new(self, wanted: Enqueued | None = None) -> Trial | None:
+        """Return a new waiting trial, of what is `wanted`; None if the budget is used up or the space has no other."""
+        if not self._has_room:
             return None
         number = self._next
-        proposal = self._sampler.ask(number)
+        proposal = self._sampler.ask(number, wanted.given if wanted else {})
         if proposal is None:
             return None
         params, state = proposal
+        state = {**state, "enqueued": asdict(wanted)} if wanted else state
         trial = Trial(number, params, space=self._space, sampler_state=state, data_digest=self._data_digest)
         self._writer.add_trial(trial)
         return trial
 
     def _close(self, trial: Trial, outcome: Outcome, seconds: float | None) -> Trial:
         """Close the trial's open attempt, store it and return the trial."""
-        outcome = self._sound(trial, outcome)
+        outcome = self._results.sound(trial, outcome)
         attempt = replace(
             trial.attempts[-1],
             reason=outcome.reason,
@@ -246,7 +283,7 @@ class Search:
         for line in remarks(trial, self.spec.name):
             self._note(line)
         if trial.state.ended:
-            trial = self._final(trial, outcome)
+            trial = self._results.final(trial, outcome)
             self._history.forget(trial.number)
         self._keep(trial)
         released = self._released([trial.number]) if trial.state.ended else {}
@@ -266,14 +303,6 @@ class Search:
         if breaks := projected_to_break(self.spec.where, self._metrics, epoch, 1 if self._rounds > 1 else planned):
             return replace(verdict, stop=True, reason=f"stopped at epoch {epoch.number}: at its end {breaks}")
         return verdict
-
-    def _say_nearest(self) -> None:
-        """Say which trial came nearest to the bounds, when the search gives up."""
-        if not self._allowance.used_up or self._numbers[TrialState.RUNNING]:
-            return
-        closest = nearest(self.spec.where, self._trials.values())
-        came = f"; trial {closest.number} came nearest: {broken(self.spec.where, closest.values)}" if closest else ""
-        self._note(f"the search ends: {self._allowance.untrained} trials broke a bound before training{came}")
 
     def _join_front(self, trial: Trial) -> None:
         """Compare a complete trial with those on the front, and record that these have changed if it is one of them."""
@@ -296,32 +325,6 @@ class Search:
                 self._writer.release(self._trials[number])
         for digest in filter(None, released.values()):
             self._discard(digest)
-
-    def _sound(self, trial: Trial, outcome: Outcome) -> Outcome:
-        """Return the outcome; infeasible where a trial is done and an objective has no finite value."""
-        if outcome.reason is not Reason.DONE:
-            return outcome
-        missing = undefined(self._values(trial, outcome), self.spec.objectives)
-        return replace(outcome, reason=Reason.INFEASIBLE, message=missing) if missing else outcome
-
-    def _final(self, trial: Trial, outcome: Outcome) -> Trial:
-        values = self._values(trial, outcome) or dict(outcome.facts.get("measured", {}))
-        kept = self._kept(trial, outcome)
-        if trial.state is TrialState.COMPLETE and self._rounds == 1:
-            values |= self._standard_errors(trial.number, kept)
-        return replace(trial, values=values, kept_epoch=kept, checkpoint=outcome.checkpoint)
-
-    def _standard_errors(self, number: int, kept: int | None) -> dict[str, float]:
-        epoch = self._history.of(number).get(kept or 0)
-        counts = epoch.confusion if epoch else None
-        return standard_errors(self.spec.objectives, self._metrics, counts, (self.spec.seed, number))
-
-    def _values(self, trial: Trial, outcome: Outcome) -> dict[str, float]:
-        epochs = self._history.of(trial.number)
-        return trial_values(epochs, self._kept(trial, outcome), self.spec.objectives[0], self._metrics)
-
-    def _kept(self, trial: Trial, outcome: Outcome) -> int | None:
-        return outcome.kept_epoch or best_epoch(self._history.of(trial.number), self.spec.objectives[0])
 
     def _compared(self, epoch: Epoch, history: Mapping[int, Epoch]) -> Epoch | None:
         """Return what the pruner compares: the epoch, or at the end of a round the mean of the rounds so far."""

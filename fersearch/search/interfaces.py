@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from fersearch.study import StudySpec
-from fersearch.trial import Attempt, Epoch, Trial
+from fersearch.trial import Attempt, Enqueued, Epoch, Trial
 
 
 class Writer(Protocol):
@@ -12,6 +12,9 @@ class Writer(Protocol):
 
     def add_trial(self, trial: Trial) -> None:
         """Store a new trial."""
+
+    def withdraw(self, wanted: Enqueued) -> None:
+        """Remove what was enqueued, which the search has taken in."""
 
     def start_attempt(self, number: int, attempt: Attempt) -> None:
         """Store an attempt that begins, or whose process is known; the trial is running."""

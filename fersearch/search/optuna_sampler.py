@@ -8,9 +8,11 @@ carries in its `sampler_state`.
 """
 
 import hashlib
+import json
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Self
 
@@ -24,8 +26,9 @@ from optuna.trial import TrialState as OptunaState
 
 from fersearch.errors import lookup
 from fersearch.search.bounds import excesses
+from fersearch.search.fitting import covering, filled, fits
 from fersearch.search.tpe import Observations, tpe_sampler
-from fersearch.space import Choice, Dimension, Int, Params, Space, Value
+from fersearch.space import Choice, Dimension, Float, Int, Params, Space, Value, single
 from fersearch.study import StudySpec
 from fersearch.trial import Trial, TrialState
 
@@ -41,10 +44,10 @@ class OptunaSampler:
     """A sampler that continues from any trials as if it had proposed them itself.
 
     `values_of` gives the objectives' values of a trial that ended, None for a failure.
-    Trials must be numbered from 0 without gaps.
+    Trials must be numbered from 0 without gaps. Those `prior` to the study have what is searched of their parameters.
     """
 
-    def __init__(self, spec: StudySpec, trials: Iterable[Trial], values_of: Told) -> None:
+    def __init__(self, spec: StudySpec, trials: Iterable[Trial], values_of: Told, prior: Iterable[Trial] = ()) -> None:
         lookup("sampler", spec.sampler, _SAMPLERS)
         self.exhausted = False
         self._spec = spec
@@ -58,18 +61,26 @@ class OptunaSampler:
         self._ids: dict[int, int] = {}
         self._observations = Observations(self._distributions)
         self._proposed: set[frozenset[tuple[str, Value]]] = set()
+        self._unfit: set[int] = set()
+        for trial in prior:
+            self._learn(trial, values_of)
         for trial in sorted(trials, key=lambda trial: trial.number):
             self._restore(trial, values_of)
 
-    def ask(self, number: int) -> Proposal | None:
-        """Propose parameters that no trial had, with the sampler state to store; None if the space is exhausted."""
+    def ask(self, number: int, given: Mapping[str, Value] = {}) -> Proposal | None:
+        """Propose parameters that no trial had, with the sampler state to store; None if there are no others.
+
+        Parameters that are `given` have these values.
+        """
+        if given and not self._is_left(given):
+            return None
         before = dict(self._storage.get_study_system_attrs(self._study_id))
         for skipped in range(SAMPLER_TRIES + RANDOM_TRIES):
-            params, trial = self._draw(number, skipped)
+            params, trial = self._draw(number, skipped, given)
             if frozenset(params.items()) not in self._proposed:
                 return self._accept(number, params, before, trial, skipped)
             self._study.tell(trial, state=OptunaState.FAIL)
-        return self._leftover(number, before)
+        return self._leftover(number, before, given)
 
     def add(self, trial: Trial) -> None:
         """Take in a trial that another proposed, which has not ended."""
@@ -82,6 +93,9 @@ class OptunaSampler:
         values counts as pruned, so that the sampler learns where not to go.
         """
         trial = self._ids[number]
+        if number in self._unfit:
+            self._study.tell(trial, state=OptunaState.FAIL)
+            return
         trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, trial)
         for key, value in _constraints(excesses).items():
             self._storage.set_trial_system_attr(trial_id, key, value)
@@ -90,10 +104,12 @@ class OptunaSampler:
         else:
             self._study.tell(trial, [float(value) for value in values])
 
-    def _draw(self, number: int, tries: int) -> tuple[dict[str, Value], int]:
+    def _draw(self, number: int, tries: int, given: Params) -> tuple[dict[str, Value], int]:
         name = self._spec.sampler if tries < SAMPLER_TRIES else "random"
         with quiet():
             self._study.sampler = self._sampler(name, seed_of(self._spec.seed, number, tries))
+            if given:
+                self._study.enqueue_trial({key: given[key] for key in given if key in self._distributions})
             trial = self._study.ask()
             params: dict[str, Value] = {}
             for key, dimension in self._spec.space.active(params):
@@ -121,29 +137,46 @@ class OptunaSampler:
         self._proposed.add(frozenset(params.items()))
         self._observations.add(trial, params)
 
-    def _leftover(self, number: int, before: Mapping[str, Any]) -> Proposal | None:
+    def _leftover(self, number: int, before: Mapping[str, Any], given: Params) -> Proposal | None:
         """Return the first configuration not yet drawn: random draws seldom find the last ones of a small space."""
-        for params in self._spec.space.configurations():
+        for params in self._spec.space.pinned(given).configurations():
             if frozenset(params.items()) not in self._proposed:
                 trial = self._add(self._frozen(Trial(number, params, TrialState.RUNNING), None))
                 return self._accept(number, params, before, trial, SAMPLER_TRIES + RANDOM_TRIES)
-        self.exhausted = True
+        self.exhausted = not given
         return None
+
+    def _is_left(self, given: Params) -> bool:
+        """Return whether some configuration with given values was not proposed."""
+        left, only = self._spec.space.pinned(given), self._spec.space.completed(given)
+        if only is None and any(isinstance(d, Float) and d.low < d.high for d in left.dimensions.values()):
+            return True
+        candidates = left.configurations() if only is None else [only]
+        return any(frozenset(params.items()) not in self._proposed for params in candidates)
 
     def _restore(self, trial: Trial, values_of: Told) -> None:
         for _ in range(trial.sampler_state.get("skipped", 0)):
             self._add(create_trial(state=OptunaState.FAIL))
-        added = self._add(self._frozen(trial, values_of(trial) if trial.state.ended else None))
-        self._know(trial.number, added, trial.params)
         for key, value in trial.sampler_state.get("study", {}).items():
             self._storage.set_study_system_attr(self._study_id, key, value)
+        if not self._fits(trial):
+            self._unfit.add(trial.number)
+            trial = Trial(trial.number, {}, TrialState.FAILED if trial.state.ended else TrialState.RUNNING)
+        added = self._add(self._frozen(trial, values_of(trial) if trial.state.ended else None))
+        self._know(trial.number, added, trial.params)
+
+    def _learn(self, trial: Trial, values_of: Told) -> None:
+        """Take in a complete trial of another study, which may be proposed here all the same."""
+        params = filled(self._spec.space, trial.params)
+        if fits(self._spec.space, params, partly=self._spec.sampler == "tpe"):
+            added = self._add(self._frozen(replace(trial, params=params), values_of(trial)))
+            self._observations.add(added, params)
 
     def _frozen(self, trial: Trial, values: list[float] | None) -> FrozenTrial:
         excess = excesses(self._spec.where, trial.values) if trial.state.ended else {}
         without = OptunaState.PRUNED if excess else OptunaState.FAIL
         state = OptunaState.RUNNING if not trial.state.ended else OptunaState.COMPLETE if values else without
-        distributions = self._space_distributions(trial.space)
-        searched = {key: value for key, value in trial.params.items() if key in distributions}
+        searched = {key: value for key, value in trial.params.items() if key in self._distributions}
         return _Kept(
             number=-1,
             trial_id=-1,
@@ -153,15 +186,19 @@ class OptunaSampler:
             datetime_start=self._began,
             datetime_complete=self._began if state.is_finished() else None,
             params=searched,
-            distributions={key: distributions[key] for key in searched},
+            distributions={key: self._distributions[key] for key in searched},
             user_attrs={},
             system_attrs={**trial.sampler_state.get("trial", {}), **_constraints(excess)},
             intermediate_values={},
         )
 
-    def _space_distributions(self, space: Mapping[str, Any]) -> Mapping[str, BaseDistribution]:
-        """Return the Optuna distributions of a trial's own space; trials of this study share one space."""
-        return self._distributions if not space or space == self._json else distributions(Space.from_json(space))
+    def _fits(self, trial: Trial) -> bool:
+        """Return whether the sampler learns from a trial: those of another space count where they lie in this one.
+
+        TPE takes each parameter for itself, so it also learns from trials that lack some.
+        """
+        is_own = not trial.space or trial.space == self._json
+        return is_own or fits(self._spec.space, trial.params, partly=self._spec.sampler == "tpe")
 
     def _add(self, frozen: FrozenTrial) -> int:
         return self._storage.get_trial_number_from_id(self._storage.create_new_trial(self._study_id, frozen))
@@ -210,9 +247,26 @@ def to_optuna(spec: StudySpec, trials: Iterable[Trial], data_digest: str = "") -
     with quiet():
         study = optuna.create_study(study_name=spec.name, directions=_directions(spec))
         study.set_metric_names([objective.metric for objective in spec.objectives])
-    for trial in sorted(trials, key=lambda trial: trial.number):
-        study.add_trial(_exported(spec, trial, trial.saw(data_digest)))
+    trials = sorted(trials, key=lambda trial: trial.number)
+    known = _of_all_spaces(spec, trials)
+    for trial in trials:
+        study.add_trial(_exported(spec, trial, known, trial.saw(data_digest)))
     return study
+
+
+def _of_all_spaces(spec: StudySpec, trials: Sequence[Trial]) -> dict[str, BaseDistribution]:
+    """Return the distribution of each dimension that a study has or had: Optuna wants one for all trials."""
+    stored = {json.dumps(trial.space): trial.space for trial in trials if trial.space}
+    spaces = [spec.space, *map(Space.from_json, stored.values())]
+    names = dict.fromkeys(name for space in spaces for name in space)
+    return {
+        name: _distribution(
+            covering(
+                [space[name] for space in spaces if name in space], [t.params[name] for t in trials if name in t.params]
+            )
+        )
+        for name in names
+    }
 
 
 def _constraints(excesses: Mapping[str, float]) -> dict[str, float]:
@@ -228,16 +282,9 @@ def seed_of(study_seed: int, number: int, tries: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{study_seed}:{number}:{tries}".encode()).digest()[:4])
 
 
-def single(dimension: Dimension) -> Value | None:
-    """Return the only value a dimension can take; None if there are several."""
-    if isinstance(dimension, Choice):
-        return dimension.options[0] if len(dimension.options) == 1 else None
-    return dimension.low if dimension.low == dimension.high else None
-
-
-def distributions(space: Space, fixed: bool = False) -> dict[str, BaseDistribution]:
-    """Return Optuna's distribution of each dimension that has several values (of all of them, if `fixed`)."""
-    return {name: _distribution(space[name]) for name in space if fixed or single(space[name]) is None}
+def distributions(space: Space) -> dict[str, BaseDistribution]:
+    """Return Optuna's distribution of each dimension that has several values."""
+    return {name: _distribution(space[name]) for name in space if single(space[name]) is None}
 
 
 def _distribution(dimension: Dimension) -> BaseDistribution:
@@ -258,8 +305,7 @@ def _suggest(trial: optuna.Trial, name: str, dimension: Dimension) -> Value:
     return float(trial.suggest_float(name, float(dimension.low), float(dimension.high), log=dimension.log))
 
 
-def _exported(spec: StudySpec, trial: Trial, is_compared: bool) -> FrozenTrial:
-    known = distributions(Space.from_json(trial.space) if trial.space else spec.space, fixed=True)
+def _exported(spec: StudySpec, trial: Trial, known: Mapping[str, BaseDistribution], is_compared: bool) -> FrozenTrial:
     params = {name: value for name, value in trial.params.items() if name in known}
     complete = trial.state is TrialState.COMPLETE and is_compared
     return create_trial(

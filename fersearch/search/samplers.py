@@ -8,7 +8,7 @@ from fersearch.components import Metric
 from fersearch.errors import UsageError, lookup
 from fersearch.search.aggregation import max_epochs, sampler_values
 from fersearch.search.pruner import NoPruner, ParetoPruner, Pruner, rungs
-from fersearch.space import Float, Space, Value, describe, values_of
+from fersearch.space import Float, Params, Space, Value, describe, values_of
 from fersearch.study import StudySpec
 from fersearch.trial import Trial
 
@@ -36,15 +36,17 @@ class Grid:
         """
         check_finite(space, self.name)
         self.exhausted = False
+        self._space = space
         self._left = self._configurations(space)
         self._proposed = {frozenset(trial.params.items()) for trial in trials}
 
-    def ask(self, _number: int) -> tuple[dict[str, Value], dict[str, Any]] | None:
-        """Return the next configuration and no state; None if there is none left."""
-        for params in self._left:
+    def ask(self, _number: int, given: Mapping[str, Value] = {}) -> tuple[dict[str, Value], dict[str, Any]] | None:
+        """Return the next configuration, with values that are given, and no state; None if there is none left."""
+        for params in self._space.pinned(given).configurations() if given else self._left:
             if frozenset(params.items()) not in self._proposed:
+                self._proposed.add(frozenset(params.items()))
                 return params, {}
-        self.exhausted = True
+        self.exhausted = self.exhausted or not given
         return None
 
     def add(self, trial: Trial) -> None:
@@ -86,8 +88,11 @@ class Sampler(Protocol):
 
     exhausted: bool
 
-    def ask(self, number: int, /) -> tuple[dict[str, Value], dict[str, Any]] | None:
-        """Return parameters for a new trial with the sampler state to store; None if there are no others."""
+    def ask(self, number: int, given: Params, /) -> tuple[dict[str, Value], dict[str, Any]] | None:
+        """Return parameters for a new trial with the sampler state to store; None if there are no others.
+
+        Parameters that are `given` have these values.
+        """
         ...
 
     def add(self, trial: Trial, /) -> None:
@@ -99,8 +104,10 @@ class Sampler(Protocol):
         ...
 
 
-def make_sampler(spec: StudySpec, trials: Iterable[Trial], metrics: Mapping[str, Metric]) -> Sampler:
-    """Return the study's sampler, continuing after its trials.
+def make_sampler(
+    spec: StudySpec, trials: Iterable[Trial], metrics: Mapping[str, Metric], prior: Iterable[Trial] = ()
+) -> Sampler:
+    """Return the study's sampler, continuing after its trials; one that learns knows those of another study, `prior`.
 
     Raises:
         UnknownName: there is no such sampler.
@@ -113,7 +120,7 @@ def make_sampler(spec: StudySpec, trials: Iterable[Trial], metrics: Mapping[str,
 
     rounds = spec.protocol.in_rounds
     values_of = partial(sampler_values, objectives=spec.objectives, metrics=metrics, in_rounds=rounds)
-    return OptunaSampler(spec, trials, values_of)
+    return OptunaSampler(spec, trials, values_of, prior)
 
 
 def make_pruner(spec: StudySpec, metrics: Mapping[str, Metric], rounds: int) -> Pruner:

@@ -88,6 +88,13 @@ def finish(study: str, finalists: int, seeds: int) -> Any:
     return records.plain(records.Finish.of(api.finish_study(study, finalists=finalists, seeds=seeds)))
 
 
+def extend(study: str, change: dict[str, Any]) -> None:
+    """Change a study that does not run."""
+    from fersearch import api
+
+    api.extend_study(study, settings=change.pop("space"), **change)
+
+
 def importance(study: str) -> Any:
     """Return how much each parameter decides about each objective."""
     from fersearch import api
@@ -122,7 +129,7 @@ def show_plugin(name: str) -> Any:
 
 VERBS: dict[str, Verb] = {
     verb.__name__: verb
-    for verb in (begin_finish, create, export, finish, importance, report, show_dataset, show_plugin)
+    for verb in (begin_finish, create, export, extend, finish, importance, report, show_dataset, show_plugin)
 }
 
 

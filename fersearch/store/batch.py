@@ -17,6 +17,7 @@ from fersearch.formatting import finite
 from fersearch.store import logbook
 from fersearch.store.bulk import Bulk, Reach
 from fersearch.store.database import upsert
+from fersearch.store.enqueued import withdraw_enqueued
 from fersearch.store.events import Event, old_events
 from fersearch.store.tables import (
     attempts,
@@ -29,7 +30,7 @@ from fersearch.store.tables import (
     trial_values,
     trials,
 )
-from fersearch.trial import Attempt, Epoch, Trial, TrialState
+from fersearch.trial import Attempt, Enqueued, Epoch, Trial, TrialState
 
 Row = dict[str, Any]
 Key = tuple[int, int, int, int]
@@ -108,6 +109,7 @@ class Batch:
         self.epochs: dict[Key, tuple[Any, ...]] = {}
         self.reached: dict[tuple[int, int, int], tuple[int, int]] = {}
         self.metrics: list[tuple[Any, ...]] = []
+        self.withdrawn: list[Enqueued] = []
         self.confusions: list[tuple[Any, ...]] = []
         self.checkpoints: dict[int, Row] = {}
         self.released: dict[int, str] = {}
@@ -213,6 +215,8 @@ class Batch:
         for bulk, of_epochs in ((statements.metric, self.metrics), (statements.confusion, self.confusions)):
             all_new = len(new) == len(self.epochs)
             bulk.insert(connection, of_epochs if all_new else [row for row in of_epochs if row[:4] in new])
+        for wanted in self.withdrawn:
+            withdraw_enqueued(connection, self.study_id, wanted)
         statements.event.insert_new(connection, self.events)
         if self.forget_before is not None:
             connection.execute(old_events(self.study_id, self.forget_before))

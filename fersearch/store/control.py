@@ -15,9 +15,9 @@ from fersearch.store.records import Request
 from fersearch.store.tables import clock, control, now, studies
 
 POLL_SECONDS = 2.0
-STOP, PAUSE, RUN, SLOTS = "stop", "pause", "run", "slots"
+STOP, PAUSE, RUN, SLOTS, ENQUEUE = "stop", "pause", "run", "slots", "enqueue"
 """Kinds of requests: to stop; to stop until somebody resumes the study; to be run by a service, which takes them in
-their order; to use only these of the slots."""
+their order; to use only these of the slots; to try a configuration next, which stays until it is a trial."""
 STATES = (STOP, PAUSE, SLOTS)
 """The requests that a later run begins without."""
 
@@ -28,7 +28,7 @@ class Control:
     def __init__(self, database: Database, study_id: int) -> None:
         self._database = database
         self._study_id = study_id
-        self._lock = threading.Lock()
+        self._lock, self._fetching = threading.Lock(), threading.Lock()
         self._arrived: list[Request] = []
         self._seen: set[int] = set()
         self._closed = threading.Event()
@@ -59,15 +59,19 @@ class Control:
             self._closed.wait(POLL_SECONDS)
 
     def _fetch(self) -> None:
-        with self._database.read() as connection:
-            requests = _pending(connection, self._study_id)
-        with self._lock:
-            self._arrived += [request for request in requests if request.id not in self._seen]
-        # Seen before they are marked: if the answer to that gets lost, they are neither lost nor handed out again.
-        self._seen |= {request.id for request in requests}
-        if requests:
-            with self._database.write() as connection:
-                _mark_taken(connection, requests)
+        with self._fetching:
+            with self._database.read() as connection:
+                requests = _pending(connection, self._study_id)
+            # A database may give the number of a request that was removed to another one.
+            self._seen &= {request.id for request in requests}
+            with self._lock:
+                self._arrived += [request for request in requests if request.id not in self._seen]
+            # Seen before they are marked: if the answer to that gets lost, they are neither lost nor handed out again.
+            self._seen |= {request.id for request in requests}
+            if requests:
+                with self._database.write() as connection:
+                    _mark_taken(connection, requests)
+            self._seen.clear()
 
 
 def add_request(connection: Connection, study_id: int, kind: str, payload: Mapping[str, Any]) -> None:
@@ -82,7 +86,7 @@ def clear_state(connection: Connection, study_id: int, resume: bool = True) -> N
     Without `resume` a pause stays.
     """
     withdraw(connection, study_id, *(kind for kind in STATES if resume or kind != PAUSE))
-    connection.execute(update(studies).where(studies.c.id == study_id).values(finished=False))
+    connection.execute(update(studies).where(studies.c.id == study_id).values(finished=False, ending=""))
 
 
 def withdraw(connection: Connection, study_id: int, *kinds: str) -> bool:

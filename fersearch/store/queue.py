@@ -67,7 +67,7 @@ class QueueQueries:
                     f"study '{name}' runs; {', '.join(options)} cannot be changed now", "pause it first, then resume it"
                 )
             withdraw(connection, study_id, *STATES)
-            connection.execute(update(studies).where(studies.c.id == study_id).values(finished=False))
+            connection.execute(update(studies).where(studies.c.id == study_id).values(finished=False, ending=""))
             own = (control.c.study_id == study_id, control.c.kind == RUN)
             if RUN not in requested(connection).get(study_id, ()):
                 add_request(connection, study_id, RUN, options)

@@ -15,7 +15,8 @@ class StudyRow:
 
     `baseline` holds the metrics of the majority-class guess; `seconds` is the running time it has used so far.
     `uid` is a random id that no two databases share; `data` says which data the study is about, empty before its
-    first run. `database` is the random id of the database that holds it; a copied one has the same.
+    first run. `ending` says when and why it ended where it did not use its budget. `database` is the random id of
+    the database that holds it; a copied one has the same.
     """
 
     id: int
@@ -28,6 +29,7 @@ class StudyRow:
     uid: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
     database: str = ""
+    ending: str = ""
 
     @property
     def data_digest(self) -> str:

@@ -17,7 +17,7 @@ from fersearch.store.tables import Moment, checkpoints, metadata, now, studies, 
 from fersearch.store.tables import identity as identities
 from fersearch.trial import TrialState
 
-SCHEMA = 7
+SCHEMA = 9
 """The newest revision in `migrations/versions`."""
 VERSION_TABLE = "fersearch_schema"
 _LOCK = 7_041_776_238_515  # any number that other programs of one PostgreSQL server do not use

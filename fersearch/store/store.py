@@ -8,9 +8,11 @@ from sqlalchemy import select
 
 from fersearch.store import schema
 from fersearch.store.database import Database
+from fersearch.store.enqueued import EnqueuedQueries
 from fersearch.store.events import LOSSES, EventQueries
 from fersearch.store.lease import Lease
 from fersearch.store.logbook import Logbook
+from fersearch.store.prior import PriorQueries
 from fersearch.store.queue import QueueQueries
 from fersearch.store.studies import StudyQueries
 from fersearch.store.tables import identity
@@ -19,7 +21,9 @@ from fersearch.store.trials import TrialQueries
 from fersearch.store.writer import Writer
 
 
-class Store(StudyQueries, TrialQueries, EventQueries, QueueQueries, TokenQueries, Logbook):
+class Store(
+    StudyQueries, TrialQueries, EventQueries, QueueQueries, EnqueuedQueries, PriorQueries, TokenQueries, Logbook
+):
     """An open database. Each method is one short transaction; any of them raises StoreError when it cannot be done.
 
     Trials, attempts and epochs are written by the `Writer` of the process that holds the study's `Lease`.

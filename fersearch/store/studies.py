@@ -15,6 +15,7 @@ from fersearch.store.control import PAUSE, RUN, STOP, add_request, requested
 from fersearch.store.database import Database
 from fersearch.store.lease import driven, refuse_if_held
 from fersearch.store.logbook import looks_by_study
+from fersearch.store.prior import WarmStart, add_warm_start
 from fersearch.store.records import StudyRow, StudySummary
 from fersearch.store.tables import OF_A_STUDY, checkpoints, identity, now, plugin_files, revised, studies, trials
 from fersearch.study import Budget, Keep, Objective, StudySpec, StudyState
@@ -42,11 +43,13 @@ class StudyQueries:
             _create(connection, spec, plugins, data, owner)
             return _find(connection, spec.name)
 
-    def create_studies(self, wanted: Iterable[tuple[StudySpec, Sequence[PluginFile]]], owner: str = "") -> None:
-        """Add several studies of an owner, or none: NameTaken when a name is."""
+    def create_studies(
+        self, wanted: Iterable[tuple[StudySpec, Sequence[PluginFile], WarmStart]], owner: str = ""
+    ) -> None:
+        """Add several studies of an owner, each with what it is started with, or none: NameTaken when a name is."""
         with self.database.write() as connection:
-            for spec, plugins in wanted:
-                _create(connection, spec, plugins, owner=owner)
+            for spec, plugins, start in wanted:
+                add_warm_start(connection, _create(connection, spec, plugins, owner=owner), start)
 
     def study(self, name: str) -> StudyRow:
         """Return the study of that name; UnknownName otherwise, with the nearest one."""
@@ -104,9 +107,9 @@ class StudyQueries:
         """Store the metrics of the majority-class guess."""
         self._update(study_id, baseline=dict(values))
 
-    def set_finished(self, study_id: int) -> None:
-        """Record that nothing is left to try; the next run clears it."""
-        self._update(study_id, finished=True)
+    def set_finished(self, study_id: int, ending: str = "") -> None:
+        """Record that nothing is left to try, and why where the budget is not used up; the next run clears it."""
+        self._update(study_id, finished=True, ending=f"{now():%Y-%m-%d %H:%M} UTC: {ending}" if ending else "")
 
     def set_data(
         self, study_id: int, data: Mapping[str, Any], renamed: Mapping[str, str], baseline: Mapping[str, float]
@@ -130,6 +133,26 @@ class StudyQueries:
     def update_keep(self, study_id: int, keep: Keep) -> None:
         """Update the study's keep policy; the next run or `checkpoint gc` applies it."""
         self._change_spec(study_id, keep=keep)
+
+    def extend_study(self, before: StudyRow, spec: StudySpec) -> None:
+        """Replace the spec of a study.
+
+        Raises:
+            StudyBusy: a living process drives it, or its spec is not that of `before` any more.
+        """
+        own = studies.c.id == before.id
+        row = {
+            "spec": spec.to_json(),
+            "objectives": ", ".join(map(str, spec.objectives)),
+            "finished": False,
+            "ending": "",
+        }
+        with self.database.write() as connection:
+            refuse_if_held(connection, before.id, before.name)
+            if _find(connection, before.name).spec != before.spec:
+                raise StudyBusy(f"study '{before.name}' was changed by another command meanwhile", "try it again")
+            connection.execute(update(studies).where(own).values(row))
+            connection.execute(revised(before.id))
 
     def seconds_run(self, study_id: int) -> float:
         """Return the running time that the study has used."""
@@ -217,8 +240,8 @@ def _create(
     plugins: Sequence[PluginFile],
     data: Mapping[str, Any] | None = None,
     owner: str = "",
-) -> None:
-    """Add a study and the plugin files it uses; UsageError when its name is taken.
+) -> int:
+    """Add a study and the plugin files it uses, and return its id; UsageError when its name is taken.
 
     `data` is what is known already of the data that it is about.
     """
@@ -245,6 +268,7 @@ def _create(
     files = [{"study_id": study_id, "path": f.path, "digest": f.digest, "source": f.source} for f in plugins]
     if files:
         connection.execute(insert(plugin_files), files)
+    return int(study_id)
 
 
 def _find(connection: Connection, name: str) -> StudyRow:
@@ -264,6 +288,7 @@ def _find(connection: Connection, name: str) -> StudyRow:
         seconds=row.seconds_run,
         uid=row.uid,
         data=row.data,
+        ending=row.ending,
         database=connection.execute(select(identity.c.id)).scalar_one(),
     )
 

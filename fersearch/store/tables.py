@@ -118,6 +118,7 @@ studies = Table(
     Column("finished", Boolean, nullable=False, server_default=false()),
     Column("owner", Text, nullable=False, server_default=""),
     Column("revision", Integer, nullable=False, server_default="0"),
+    Column("ending", Text, nullable=False, server_default=""),
     Index("studies_by_uid", "uid", unique=True),
     sqlite_autoincrement=True,
 )
@@ -185,6 +186,16 @@ trial_values = Table(
     Column("value", Double),
     _of_trial(),
     sqlite_with_rowid=False,
+)
+
+# What the sampler of a study knows from another one: `number` is a trial's there.
+prior_trials = Table(
+    "prior_trials",
+    metadata,
+    _study(primary_key=True, autoincrement=False),
+    *_key("number"),
+    Column("params", Json, nullable=False),
+    Column("metrics", Json, nullable=False),
 )
 
 attempts = Table(
@@ -339,6 +350,7 @@ OF_A_STUDY = (
     trial_values,
     checkpoints,
     trials,
+    prior_trials,
     environments,
     control,
     looks,

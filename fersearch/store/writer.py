@@ -25,7 +25,7 @@ from fersearch.store.events import (
 )
 from fersearch.store.lease import Lease
 from fersearch.store.tables import now
-from fersearch.trial import Attempt, Epoch, Trial
+from fersearch.trial import Attempt, Enqueued, Epoch, Trial
 
 BATCH_SECONDS = 0.05
 """What is queued is committed after this time at the latest, or at once when somebody waits."""
@@ -104,7 +104,12 @@ class Writer:
     def add_trial(self, trial: Trial) -> None:
         """Queue the row of a trial, new or changed."""
         moment = now()
-        self._put(lambda batch: batch.trial(trial, moment))
+        event = changed(trial) if trial.enqueued else None  # any other begins at once, which is an event
+        self._put(lambda batch: batch.trial(trial, moment), event=event)
+
+    def withdraw(self, wanted: Enqueued) -> None:
+        """Queue the removal of what was enqueued."""
+        self._put(lambda batch: batch.withdrawn.append(wanted))
 
     def update_trial(self, trial: Trial) -> None:
         """Queue the row of a trial that changed."""

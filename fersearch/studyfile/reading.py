@@ -110,6 +110,7 @@ def _options(study: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keywords that all studies of a file share."""
     apart = ("model", "dataset", "space", "protocol", "data", "plugins")
     given = {name: value for name, value in study.items() if name not in apart}
+    given["from_study"] = given.pop("from")
     protocol = dict(study["protocol"])
     seed, ratios = protocol.pop("seed"), protocol.pop("ratios")
     given |= protocol | {"ratios": tuple(ratios) if ratios else None, "settings": study["space"] or None}

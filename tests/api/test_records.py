@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from fersearch.api import records
 from fersearch.api.checkpoints import CheckpointRow
 from fersearch.api.datasets import DatasetRow, DatasetView, Exported
+from fersearch.api.enqueueing import EnqueuedView
 from fersearch.api.plugins import PluginRow, PluginView
 from fersearch.api.records import comparisons
 from fersearch.api.studies import StudyView, TrialView
@@ -39,11 +40,11 @@ from fersearch.store import Look, StudySummary
 from fersearch.store.events import StoredEvent
 from fersearch.store.queue import Owner, Queued
 from fersearch.store.tokens import Token
-from fersearch.study import Budget, Keep, Objective, Protocol, StudySpec, StudyState
+from fersearch.study import Budget, Change, Keep, Objective, Origin, Protocol, StudySpec, StudyState
 from fersearch.study_front import Front
 from fersearch.training.evaluate import Scores
 from fersearch.training.summary import Layer
-from fersearch.trial import Attempt, Epoch, Reason, Trial, TrialState
+from fersearch.trial import Attempt, Enqueued, Epoch, Reason, Trial, TrialState
 
 GOLDEN = Path(__file__).parent / "golden"
 MOMENT = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
@@ -71,6 +72,9 @@ SPEC = StudySpec(
     refit=3,
     unseen=("jaffe=/data/jaffe",),
     keep=Keep("best", 5),
+    stop_when_flat=5,
+    origin=Origin("earlier", DIGEST, 12, 3),
+    changes=(Change("2026-03-01T12:30:00+00:00", 3, "learning_rate", "0.01..0.1 (log)", "0.001..0.1 (log)"),),
 )
 LOOK = Look(DIGEST, "faces", "test", 384, {"f1_macro": 0.5, "auc": math.nan}, MOMENT)
 SUMMARY = StudySummary(
@@ -114,6 +118,8 @@ VIEW = StudyView(
     {"path": "/data/faces"},
     ["plugins/own.py"],
     StudyState.STOPPED,
+    enqueued=[Enqueued("id", {"learning_rate": 0.01})],
+    ending="2026-03-01 12:30 UTC: the front's hypervolume stood still for 5 complete trials, trial 4 to 8",
 )
 TRIAL = Trial(
     number=3,
@@ -127,6 +133,7 @@ TRIAL = Trial(
         Attempt(1, Reason.OOM, "out of memory", "Traceback", 1, 2, 4.5, 41, "/logs/3-1.log", {"device": "cuda:0"}),
         Attempt(2, Reason.PRUNED, first_epoch=3, last_epoch=4, seconds=3.5, pid=42, log="/logs/3-2.log"),
     ),
+    sampler_state={"enqueued": {"uid": "id", "given": {"optimizer": "sgd"}}},
     verdict={"stop": True, "rung": 4, "rank": 3, "peers": 4, "kept": 2, "reason": "stopped at epoch 4"},
     data_digest="cd" * 32,
 )
@@ -173,6 +180,9 @@ EXAMPLES: dict[str, Callable[[], "records.Record | list[records.Record]"]] = {
     ),
     "study_run": lambda: records.StudyRun.of_run(VIEW, Front("cnn-faces", [TRIAL], OBJECTIVES, {})),
     "study_stop": lambda: records.StudyStop(name="cnn-faces", stopping=True),
+    "study_enqueue": lambda: records.StudyEnqueue.of(
+        EnqueuedView("cnn-faces", {"optimizer": "sgd", "learning_rate": 0.01}, False, 2, 21, 20)
+    ),
     "study_pause": lambda: records.StudyPause(name="cnn-faces", pausing=True),
     "trial": lambda: records.Trial.of(TRIAL),
     "front_trial": lambda: records.FrontTrial.of_front(Front("cnn-faces", [TRIAL], OBJECTIVES, {})),

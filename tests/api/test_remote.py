@@ -80,6 +80,9 @@ def test_a_checkpoint_is_pulled_as_on_the_machine_itself(remote: None, tmp_path:
 def test_a_study_is_created_queued_paused_and_deleted_there(remote: None):
     spec = api.create_study("cnn", "faces", name="sent", trials=3, epochs="2", settings={"optimizer": "adam"})
     assert (spec.name, spec.budget.trials) == ("sent", 3)
+    enqueued = api.enqueue_trial("sent", {"learning_rate": 0.01})
+    assert (enqueued.given, enqueued.needed, enqueued.trials) == ({"learning_rate": 0.01}, 1, 3)
+    assert [one.given for one in api.show_study("sent").enqueued] == [{"learning_rate": 0.01}]
     assert api.run_study("sent", RunOptions(trials=500)).state in ("queued", "running")
     assert api.place_in_queue("sent") == 1
     assert api.pause_study("sent")

@@ -18,7 +18,7 @@ from fersearch.data.verify import Report
 from fersearch.store import StudySummary
 from fersearch.study import Constraint
 from fersearch.study_front import Front
-from fersearch.trial import Attempt, Reason, TrialState
+from fersearch.trial import Attempt, Enqueued, Reason, TrialState
 from tests.cli.fakes import CREATED, OBJECTIVES, SPEC, epoch, text, trial
 
 VERDICT = {"stop": True, "rung": 2, "rank": 5, "peers": 6, "kept": 3, "reason": ""}
@@ -76,6 +76,26 @@ def test_one_study():
         "optimizer      sgd, adam",
         "learning_rate  0.001..0.1 (log)",
     )
+
+
+def test_a_study_shows_what_is_enqueued():
+    enqueued = [Enqueued("a", {"learning_rate": 0.01}), Enqueued("b", {"optimizer": "sgd", "learning_rate": 0.1})]
+    view = StudyView("cnn-faces", SPEC, CREATED, {}, "sqlite:///x.db", [], {}, 95.0, [], enqueued=enqueued)
+    shown = text(render.study(view))
+    assert "enqueued       learning_rate=0.01\n               optimizer=sgd learning_rate=0.1" in shown
+
+
+def test_a_study_shows_when_and_why_it_ended_before_its_budget():
+    asked = replace(SPEC, stop_when_flat=5)
+    view = StudyView("s", asked, CREATED, {}, "sqlite:///x.db", [], {}, 95.0, [], ending="2026-03-01 12:30 UTC: flat")
+    shown = text(render.study(view), 120)
+    assert "budget         20 trials, 25m 00s, or until the front stood still for 5 complete trials\n" in shown
+    assert "ended          2026-03-01 12:30 UTC: flat\n" in shown
+
+
+def test_a_trial_shows_what_it_was_enqueued_with():
+    one = trial(1, 0.2, 4.0, 31.0, sampler_state={"enqueued": {"uid": "a", "given": {"learning_rate": 0.01}}})
+    assert "enqueued    learning_rate=0.01" in text(render.trial(TrialView(one, []), OBJECTIVES))
 
 
 def test_trials_one_row_each_with_what_varies():

@@ -4,7 +4,7 @@ import pytest
 
 from fersearch.report import prose
 from fersearch.report.inputs import Absent
-from fersearch.study import Protocol
+from fersearch.study import Origin, Protocol
 from fersearch.trial import TrialState
 from tests.report import fakes
 
@@ -57,3 +57,10 @@ def test_data_that_are_not_here_are_said_to_be_missing():
 def test_the_summary_of_an_empty_study():
     record = fakes.record(0, front=[], chosen=[], trials=[fakes.trial(0, state=TrialState.FAILED)])
     assert prose.summary(record)[1].startswith("No trial is complete")
+
+
+def test_the_study_that_one_was_started_from_is_told():
+    text = told(origin=Origin("earlier", "ab" * 32, 9, 1))
+    assert "started from study earlier (data abababababab): its sampler knew 9 trials of it" in text
+    assert "and of its front 1 configuration came first." in text
+    assert "started from" not in told()

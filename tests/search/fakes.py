@@ -11,7 +11,7 @@ from fersearch.search import Search
 from fersearch.search.history import reached
 from fersearch.space import Choice, Float, Int, Space
 from fersearch.study import Budget, Objective, StudySpec
-from fersearch.trial import Attempt, Decision, Epoch, Outcome, Reason, Trial, TrialState
+from fersearch.trial import Attempt, Decision, Enqueued, Epoch, Outcome, Reason, Trial, TrialState
 
 OBJECTIVES = (Objective("f1_macro", "max"), Objective("train_seconds", "min"), Objective("peak_memory_mb", "min"))
 SPACE = Space(
@@ -64,9 +64,13 @@ class Rows:
     epochs: dict[tuple[int, int], dict[int, Epoch]] = field(default_factory=dict)
     facts: list[Mapping[str, Any]] = field(default_factory=list)
     fronts: list[list[int]] = field(default_factory=list)
+    withdrawn: list[str] = field(default_factory=list)
 
     def add_trial(self, trial: Trial) -> None:
         self.trials[trial.number] = trial
+
+    def withdraw(self, wanted: Enqueued) -> None:
+        self.withdrawn.append(wanted.uid)
 
     def start_attempt(self, number: int, attempt: Attempt) -> None:
         self.attempts[number, attempt.number] = attempt

@@ -74,6 +74,25 @@ def test_several_architectures_are_one_study_where_that_is_asked(admin: TestClie
     assert admin.delete(f"{STUDIES}/cnn+sanet-faces").status_code == 204
 
 
+def test_a_configuration_is_enqueued(admin: TestClient):
+    answer = admin.post(f"{STUDIES}/small/enqueue", json={"settings": {"learning_rate": 0.0123}})
+    assert answer.status_code == 201, answer.text
+    enqueued = {key: answer.json()[key] for key in ("given", "running", "waiting")}
+    assert enqueued == {"given": {"learning_rate": 0.0123}, "running": False, "waiting": 1}
+    assert admin.get(f"{STUDIES}/small").json()["enqueued"] == [{"learning_rate": 0.0123}]
+    refused = admin.post(f"{STUDIES}/small/enqueue", json={"settings": {"learning_rate": 5}})
+    assert (refused.status_code, refused.json()["detail"]) == (422, "learning_rate: 5 is not offered")
+
+
+def test_a_study_is_extended(admin: TestClient):
+    answer = admin.post(f"{STUDIES}/small/extend", json={"trials": 30, "space": {"learning_rate": "0.001..0.2"}})
+    assert answer.status_code == 200, answer.text
+    changes = {one["name"]: one["after"] for one in answer.json()["changes"]}
+    assert changes == {"trials": "30", "learning_rate": "0.001..0.2 (log)"}
+    refused = admin.post(f"{STUDIES}/small/extend", json={"space": {"learning_rate": "50"}})
+    assert (refused.status_code, refused.json()["detail"]) == (422, "learning_rate: 50 is not offered")
+
+
 def test_all_mistakes_come_at_once_with_the_words_of_the_command_line(admin: TestClient):
     answer = admin.post(STUDIES, json={"model": "cnm", "dataset": "faces", "trials": 0, "sampler": "tpee"})
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")

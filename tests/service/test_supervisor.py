@@ -13,6 +13,7 @@ from fersearch.service.supervisor import Supervisor
 from fersearch.space import Choice, Space
 from fersearch.store import Lease, Store
 from fersearch.store.control import PAUSE, RUN, SLOTS
+from fersearch.store.prior import WarmStart
 from fersearch.store.queue import Owner, Queued
 from fersearch.store.service_lease import ServiceLease
 from fersearch.store.tables import services
@@ -74,7 +75,7 @@ def supervisor(store: Store, monkeypatch: pytest.MonkeyPatch) -> Supervisor:
 
 def queue(store: Store, name: str, owner: str, trials: int = 10, **options: Any) -> None:
     spec = StudySpec(name, "cnn", "faces", (Objective("f1_macro", "max"),), Space({"a": Choice(1)}))
-    store.create_studies([(StudySpec(**{**vars(spec), "budget": Budget(trials)}), ())], owner)
+    store.create_studies([(StudySpec(**{**vars(spec), "budget": Budget(trials)}), (), WarmStart())], owner)
     store.enqueue(name, options)
 
 

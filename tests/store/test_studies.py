@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from fersearch.errors import StudyBusy, UnknownName, UsageError
 from fersearch.plugins import PluginFile
 from fersearch.store import Lease, Store, StudyRow
+from fersearch.store.prior import WarmStart, add_warm_start
 from fersearch.store.tables import OF_A_STUDY, metadata
 from fersearch.study import Budget, Keep, Objective
 from fersearch.trial import Attempt, Epoch, Reason, Trial, TrialState
@@ -23,6 +24,8 @@ def fill(store: Store, study: StudyRow, checkpoint: str) -> None:
         writer.record(0, 1, Epoch(1, {"f1_macro": 0.5}, 1.0, confusion=[[1, 0], [0, 1]]))
         ended = Trial(0, {}, TrialState.COMPLETE, {"f1_macro": 0.5}, epochs=1, kept_epoch=1, checkpoint=checkpoint)
         writer.end_attempt(ended, Attempt(1, Reason.DONE), {"torch": "2", "checkpoint_bytes": 9})
+    with store.database.write() as connection:
+        add_warm_start(connection, study.id, WarmStart([Trial(0, {}, values={"f1_macro": 0.5})]))
     store.request(study.id, "stop", {})
     store.add_look(study.uid, checkpoint, "faces", "test", 3, {"f1_macro": 0.5})
 
@@ -158,3 +161,13 @@ def test_which_data_a_study_is_about_is_kept_with_its_baseline_and_its_trials(st
 def test_a_study_may_be_created_with_what_is_known_of_its_data(store: Store) -> None:
     made = store.create_study(replace(make_spec(), name="again"), data={"arrays": {"digest": "a"}})
     assert (made.data, made.data_digest) == ({"arrays": {"digest": "a"}}, "")
+
+
+def test_why_a_study_ended_stays_until_it_runs_or_is_extended(store: Store, study: StudyRow) -> None:
+    store.set_finished(study.id, "the front stood still")
+    assert store.study("faces").ending.endswith(" UTC: the front stood still")
+    with Lease.take(store.database, study.id, "faces"):
+        assert store.study("faces").ending == ""
+    store.set_finished(study.id, "the front stood still")
+    store.extend_study(store.study("faces"), replace(study.spec, stop_when_flat=0, budget=Budget(30)))
+    assert (store.study("faces").ending, store.studies()[0].state) == ("", "idle")

@@ -8,8 +8,9 @@ from fersearch.errors import StudyFileError, UsageError
 from fersearch.studyfile import reading
 
 TOP = (
-    "data, dataset, epochs, keep, latency_on, limit, memory_format, model, name, objectives, one_study, plugins, "
-    "precision, protocol, pruner, recipes, refit, sampler, seed, space, timeout, trials, unseen, weights, where"
+    "data, dataset, epochs, from, keep, latency_on, limit, memory_format, model, name, objectives, one_study, plugins, "
+    "precision, protocol, pruner, recipes, refit, sampler, seed, space, stop_when_flat, timeout, trials, unseen, "
+    "weights, where"
 )
 SETTING = "write a value, a list of values, 'LOW..HIGH' or {low, high}"
 

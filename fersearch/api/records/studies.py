@@ -15,7 +15,7 @@ from fersearch.space import Choice, Dimension, Int
 from fersearch.study import StudyState
 
 if TYPE_CHECKING:
-    from fersearch.api.results import Front, StudySummary, StudyView
+    from fersearch.api.results import EnqueuedView, Front, StudySummary, StudyView
     from fersearch.api.results import Look as StoredLook
 
 
@@ -63,6 +63,26 @@ class Budget(Part):
 
     trials: int = Field(description="Trials that ended")
     timeout: float | None = Field(description="Seconds of running; null without a limit")
+
+
+class StudyChange(Part):
+    """A change of a study on purpose."""
+
+    at: datetime
+    trials: int = Field(description="Trials that the study had then")
+    name: str = Field(description="What changed: trials, timeout, objectives or a parameter")
+    before: str = Field(description="Empty where there was none")
+    after: str = Field(description="Empty where there is none")
+
+
+class StudyOrigin(Part):
+    """The study that a study was started from."""
+
+    study: str
+    data_digest: str = Field(description="Digest of its data then; empty where it was not known")
+    same_data: bool | None = Field(description="Whether this study's data is the same; null before its first run")
+    trials: int = Field(description="Trials of it that the sampler knows")
+    enqueued: int = Field(description="Configurations of its front that were enqueued")
 
 
 class Study(Record):
@@ -123,7 +143,12 @@ class StudyDetail(Study):
     unseen: list[str] = Field(description="Datasets that the best model judges at the end")
     where: list[str] = Field(description="Bounds on metrics, as gflops<=0.1")
     keep: str = Field(description="Whose checkpoints are kept: front, all or best N")
+    origin: StudyOrigin | None = Field(description="The study that it was started from")
+    changes: list[StudyChange] = Field(description="What `study extend` changed, oldest first")
     plugins: list[str] = Field(description="The plugin files that it keeps")
+    stop_when_flat: int = Field(description="It ends once its front stood still for so many trials; 0: it does not")
+    ending: str = Field(description="When and why it ended, where it did not use its budget; else empty")
+    enqueued: list[dict[str, Value]] = Field(description="What was enqueued and is no trial yet: the values given")
     timing: str = Field(description="Whether trials shared a device while they were timed; empty if unknown")
     warnings: list[str] = Field(description="What makes its results doubtful")
     finish: Finish | None = omitted("How it was finished")
@@ -159,11 +184,27 @@ class StudyPause(Record):
     pausing: bool = Field(description="Whether it ran or waited in a queue; else nothing is stored")
 
 
+class StudyEnqueue(Record):
+    """What `study enqueue` did."""
+
+    name: str
+    given: dict[str, Value] = Field(description="The values of the configuration; the sampler draws the others")
+    running: bool = Field(description="Whether a living driver takes it in now, not the next run")
+    waiting: int = Field(description="Configurations that are enqueued and no trials yet, with this one")
+    needed: int = Field(description="The total of trials with all that is enqueued")
+    trials: int = Field(description="The total that the budget allows; what exceeds it waits for a larger one")
+
+    @classmethod
+    def of(cls, view: "EnqueuedView") -> Self:
+        """Return the record of a configuration that was enqueued."""
+        return cls(**{name: getattr(view, name) for name in cls.model_fields if hasattr(view, name)})
+
+
 def _detail(view: "StudyView") -> dict[str, Any]:
     spec = view.spec
     dimensions: Mapping[str, Dimension] = spec.space.dimensions
     looks: Sequence[StoredLook] = view.looks
-    same = ("name", "state", "owner", "created", "storage", "seconds", "space", "timing")
+    same = ("name", "state", "owner", "created", "storage", "seconds", "space", "timing", "ending")
     asked = (
         "dataset",
         "sampler",
@@ -177,6 +218,7 @@ def _detail(view: "StudyView") -> dict[str, Any]:
         "limit",
         "weights",
         "refit",
+        "stop_when_flat",
     )
     return {
         **{name: getattr(view, name) for name in same},
@@ -195,7 +237,10 @@ def _detail(view: "StudyView") -> dict[str, Any]:
         "unseen": list(spec.unseen),
         "where": list(map(str, spec.where)),
         "keep": str(spec.keep),
+        "origin": StudyOrigin(**asdict(spec.origin), same_data=view.has_data_of_origin) if spec.origin else None,
+        "changes": [StudyChange(**asdict(change)) for change in spec.changes],
         "plugins": list(view.plugins),
         "warnings": list(view.warnings),
         "finish": Finish.of(view.finish) if view.finish else None,
+        "enqueued": [dict(one.given) for one in view.enqueued],
     }

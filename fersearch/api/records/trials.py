@@ -99,6 +99,7 @@ class TrialDetail(Trial):
 
     kept_epoch: int | None = Field(description="The epoch whose weights and values are kept")
     verdict: Verdict | None = Field(description="The pruner's last decision; null where it never compared the trial")
+    enqueued: dict[str, Value] | None = omitted("The values that it was enqueued with; the sampler drew the others")
     log: str | None = Field(description="The log file of the last attempt")
     released: str | None = omitted("The keep policy under which its checkpoint was given up")
     pid: int | None = omitted("The process that runs it now")
@@ -113,6 +114,7 @@ class TrialDetail(Trial):
             **_summary(trial),
             kept_epoch=trial.kept_epoch,
             verdict=Verdict(**trial.verdict) if trial.verdict else None,
+            enqueued=dict(trial.enqueued.given) if trial.enqueued else None,
             log=view.log,
             released=trial.released or None,
             pid=view.pid,

@@ -10,7 +10,7 @@ from fersearch.evaluation.finished import Finalist, Finish
 from fersearch.search.explained import Explanation, Peer
 from fersearch.store import Look, StudySummary
 from fersearch.study import Objective, StudySpec, StudyState
-from fersearch.trial import Attempt, Epoch, Reason, Trial, TrialState
+from fersearch.trial import Attempt, Enqueued, Epoch, Reason, Trial, TrialState
 
 Json = Mapping[str, Any]
 
@@ -51,6 +51,8 @@ def view(data: Json, spec: StudySpec) -> StudyView:
         owner=data["owner"],
         warnings=data["warnings"],
         finish=finish(data["finish"]) if "finish" in data else None,
+        ending=data["ending"],
+        enqueued=[Enqueued("", given) for given in data["enqueued"]],
     )
 
 
@@ -69,6 +71,7 @@ def trial(data: Json) -> Trial:
         checkpoint=data["checkpoint"],
         attempts=attempts,
         verdict=data.get("verdict") or {},
+        sampler_state={"enqueued": {"uid": "", "given": data["enqueued"]}} if data.get("enqueued") else {},
         released=data.get("released", ""),
         data_digest=data["data"] or "",
     )

@@ -2,13 +2,14 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from fersearch.api.checkpoints import CheckpointRow
 from fersearch.api.datasets import DatasetRow
+from fersearch.api.enqueueing import EnqueuedView
 from fersearch.api.plugins import PluginRow
 from fersearch.api.records.service import RunRequest
 from fersearch.api.remote import reading
@@ -23,6 +24,7 @@ from fersearch.notebook import Trials
 from fersearch.run_options import RunOptions
 from fersearch.search.explained import Explanation
 from fersearch.search.picking import bounds_of
+from fersearch.space import Value
 from fersearch.store import StudyRow, StudySummary
 from fersearch.study import StudySpec
 from fersearch.study_front import Front
@@ -170,6 +172,31 @@ class RemoteVerbs:
                 f"once that is complete: fersearch study finish {name}",
             )
         return reading.finish(answer["finish"])
+
+    def enqueue_trial(self, name: str, settings: Mapping[str, Value], storage: str | None = None) -> EnqueuedView:
+        """Add a configuration that a study tries next."""
+        _refuse(storage)
+        data = self._service.post(study_path(name, "/enqueue"), {"settings": dict(settings)})
+        return EnqueuedView(**{field.name: data[field.name] for field in fields(EnqueuedView)})
+
+    def extend_study(
+        self,
+        name: str,
+        *,
+        trials: int | None = None,
+        timeout: float | None = None,
+        settings: Mapping[str, str] | None = None,
+        objectives: Sequence[str] = (),
+        stop_when_flat: int | None = None,
+        storage: str | None = None,
+    ) -> StudyView:
+        """Change a study that does not run, and keep its trials."""
+        _refuse(storage)
+        body = {"trials": trials, "timeout": timeout, "space": settings, "objectives": list(objectives)}
+        given = {key: value for key, value in body.items() if value}
+        given |= {} if stop_when_flat is None else {"stop_when_flat": stop_when_flat}
+        self._service.post(study_path(name, "/extend"), given)
+        return self.show_study(name)
 
     def delete_study(self, name: str, storage: str | None = None) -> None:
         """Delete a study with its trials, logs and checkpoints."""

@@ -26,6 +26,8 @@ def protocol(record: Record) -> Section:
     space = Table(
         "space", "What was searched.", ["Parameter", "Searched over", "Applies when"], prose.searched(record.spec)
     )
+    if record.spec.changes:
+        parts.append(Tabular(study_tables.changes(record.spec)))
     return Section("protocol", "Protocol", [*parts, Fold("Search space", [Tabular(space)])])
 
 

@@ -2,8 +2,8 @@
 import { batch, signal } from "./html.js";
 import { address, get } from "./api.js";
 
-const KINDS = ["started", "epoch", "judged", "stopped_early", "ended", "returned", "released", "front", "slots", "state", "failed"];
-const LISTED = new Set(["started", "stopped_early", "ended", "returned", "slots", "state", "failed"]);
+const KINDS = ["started", "changed", "epoch", "judged", "stopped_early", "ended", "returned", "released", "front", "slots", "state", "failed"];
+const LISTED = new Set(["started", "changed", "stopped_early", "ended", "returned", "slots", "state", "failed"]);
 
 export const studies = signal(null);
 export const queue = signal({ slots: 0, queue: [] });

@@ -1,6 +1,8 @@
 // One study, live: its front, how it grew, what decides, what runs and why others were stopped, and a pick.
 import { html, useEffect, useState } from "./html.js";
 import { get, post, remove, studyPath } from "./api.js";
+import { Enqueue } from "./enqueue.js";
+import { Extend } from "./extend.js";
 import { duration, moment, number, plural } from "./format.js";
 import { aligned, Lines } from "./lines.js";
 import { keepers, Parallel } from "./parallel.js";
@@ -10,7 +12,7 @@ import { go, link } from "./route.js";
 import { Scatter } from "./scatter.js";
 import { listen, live, me, queue, recall, refresh, throttled } from "./state.js";
 
-const CHANGING = new Set(["ended", "stopped_early", "front", "released", "state", "failed", "returned", "started"]);
+const CHANGING = new Set(["ended", "stopped_early", "front", "released", "state", "failed", "returned", "started", "changed"]);
 
 const LEAVING = 4000; // a driver has said that it ends before it is gone
 
@@ -53,6 +55,8 @@ export function Study({ name }) {
         <section class="card"><h2>Progress of the front</h2>${data.hypervolume.length > 0 ? html`<${Lines} label="Hypervolume, as a share of today's" x="trials ended" stepped=${true} names=${["hypervolume"]} data=${aligned([data.hypervolume])} />` : html`<p class="quiet">No complete trial yet.</p>`}</section>
         <${Importance} name=${name} complete=${study.counts.complete ?? 0} />
       </div>`}
+    ${me.value && me.value.role !== "read" && html`<${Enqueue} study=${study} reload=${detail.reload} />`}
+    ${me.value && me.value.role !== "read" && study.state !== "running" && html`<${Extend} study=${study} reload=${detail.reload} />`}
     <${Stopped} name=${name} chart=${data} />
     <${Table} study=${study} chart=${data} kept=${kept} />
   </main>`;
@@ -109,6 +113,8 @@ function Head({ study, onFailure, reload }) {
         Owner: study.owner || "–",
         "Time used": duration(study.seconds),
         ...(place ? { Queue: `place ${place.place}, ${place.slots.length ? `slots ${place.slots.join(", ")}` : "no slot yet"}` } : {}),
+        ...(study.origin ? { "Started from": `${study.origin.study}, ${plural(study.origin.trials, "trial")} known${study.origin.same_data === false ? ", on other data" : ""}` } : {}),
+        ...(study.ending ? { Ended: study.ending } : {}),
         Search: `${study.sampler}, ${study.pruner} pruner, seed ${study.seed}`,
         Created: moment(study.created),
         "Looks at test": study.looks.length || "none",

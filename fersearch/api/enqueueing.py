@@ -1,0 +1,71 @@
+"""Enqueueing configurations that a study is to try next."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from uuid import uuid4
+
+from fersearch.context import open_store
+from fersearch.errors import UsageError
+from fersearch.formatting import settings as told
+from fersearch.space import Params, Value, written
+from fersearch.store import StudyRow
+from fersearch.trial import Enqueued, Trial
+
+
+@dataclass(frozen=True)
+class EnqueuedView:
+    """A configuration that was enqueued: the values `given`; the study's sampler draws the others.
+
+    `running` says whether a living driver takes it in within seconds; `waiting` counts what is enqueued and no trial
+    yet, this one included; `needed` is the total of trials with all of that, `trials` the study's budget.
+    """
+
+    name: str
+    given: Params
+    running: bool
+    waiting: int
+    needed: int
+    trials: int
+
+
+def enqueue_trial(name: str, settings: Mapping[str, Value], storage: str | None = None) -> EnqueuedView:
+    """Add a configuration that a study tries next, also while it runs; it counts as a trial like any other.
+
+    Args:
+        settings: values of the study's parameters, as such or as `--set` writes them; the sampler draws the others.
+
+    Raises:
+        UnknownName: there is no such study, or no such parameter.
+        UsageError: a value lies outside the study's space, or the configuration was tried or enqueued already.
+    """
+    if not settings:
+        raise UsageError("nothing is given to enqueue", "give values, as --set learning_rate=0.01")
+    with open_store(storage) as store:
+        study = store.study(name)
+        given = study.spec.space.configured({key: _text(value) for key, value in settings.items()})
+        waiting, trials = store.enqueued(study.id), store.trials(study.id, ())
+        _check_new(study, given, waiting, trials)
+        store.enqueue_trials(study.id, [Enqueued(uuid4().hex, given)])
+        counted = sum(not (trial.untrained and study.spec.where) for trial in trials)
+        more, budget = len(waiting) + 1, study.spec.budget.trials
+        return EnqueuedView(name, given, store.is_driven(name), more, counted + more, budget)
+
+
+def _check_new(study: StudyRow, given: Params, waiting: Iterable[Enqueued], trials: Iterable[Trial]) -> None:
+    """Raise UsageError where values that leave nothing open are those of a trial, or were enqueued."""
+    whole = study.spec.space.completed(given)
+    if whole is None:
+        return
+    for trial in trials:
+        if trial.params == whole and (trial.saw(study.data_digest) or not trial.state.ended):
+            raise UsageError(
+                f"trial {trial.number} of study '{study.name}' has this configuration already ({trial.state})",
+                f"see it: fersearch trial show {study.name} {trial.number}; or change a value",
+            )
+    if any(study.spec.space.completed(one.given) == whole for one in waiting):
+        raise UsageError(f"{told(given)} is enqueued in study '{study.name}' already", "change a value")
+
+
+def _text(value: Value) -> str:
+    """Return a value as `--set` writes it, with all its digits."""
+    return written(value) if isinstance(value, bool) else str(value)

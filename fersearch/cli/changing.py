@@ -1,0 +1,90 @@
+"""`fersearch study enqueue` and `extend`: what is asked of a study that exists."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fersearch.cli import completion, errors
+from fersearch.cli.flags import AsJson, Storage, TrustStored, duration, pairs
+from fersearch.formatting import plural, settings
+
+if TYPE_CHECKING:
+    from fersearch.api.results import EnqueuedView
+
+Name = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.", autocompletion=completion.studies)]
+Values = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="The value of a parameter; repeatable. The others are drawn."),
+]
+
+
+def enqueue(name: Name, set_: Values = None, storage: Storage = None, as_json: AsJson = False) -> None:
+    """Add a configuration that a study tries next, also while it runs."""
+    from fersearch import api
+
+    view = api.enqueue_trial(name, pairs("--set", set_), storage)
+    if as_json:
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump(records.StudyEnqueue.of(view))
+    else:
+        errors.echo(_told(view))
+
+
+def extend(
+    name: Name,
+    trials: Annotated[int | None, typer.Option("--trials", metavar="N", help="The new total of trials.")] = None,
+    timeout: Annotated[
+        str | None, typer.Option("--timeout", metavar="DURATION", help="The new total of running: 90s, 55m or 2h.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=...", help="What a parameter is searched over from now on; repeatable."),
+    ] = None,
+    objectives: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--objective", metavar="METRIC[:max|min]", help="Metric to optimise from now on; repeatable, best first."
+        ),
+    ] = None,
+    stop_when_flat: Annotated[
+        int | None,
+        typer.Option(
+            "--stop-when-flat", metavar="N", help="End once the front stood still for N complete trials; 0: do not."
+        ),
+    ] = None,
+    trust_plugin: TrustStored = False,  # noqa: ARG001
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change a study that does not run, and keep its trials; what changed is recorded with it."""
+    from fersearch import api
+    from fersearch.cli import render
+
+    before = len(api.study_spec(name, storage).changes)
+    view = api.extend_study(
+        name,
+        trials=trials,
+        timeout=duration("--timeout", timeout),
+        settings=pairs("--set", set_),
+        objectives=objectives or (),
+        stop_when_flat=stop_when_flat,
+        storage=storage,
+    )
+    if as_json:
+        from fersearch.api import records
+        from fersearch.cli.as_json import dump
+
+        dump(records.StudyDetail.of_view(view))
+        return
+    render.show(*map(str, view.spec.changes[before:]), render.commands([["fersearch", "study", "run", name]]))
+
+
+def _told(view: "EnqueuedView") -> str:
+    """Return what was enqueued, and when it is tried."""
+    when = "its driver takes it in now" if view.running else f"go on with: fersearch study run {view.name}"
+    if view.needed > view.trials:
+        room = f"its budget of {plural(view.trials, 'trial')} has no room for it"
+        when = f"{room}; raise it: fersearch study run {view.name} --trials {view.needed}"
+    return f"study '{view.name}' tries {settings(view.given)} next; {when}"

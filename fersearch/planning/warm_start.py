@@ -1,0 +1,89 @@
+"""Starting a study from another one: its front is enqueued, and its trials are known to the sampler."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from uuid import uuid4
+
+from fersearch.components import Metric
+from fersearch.errors import UsageError
+from fersearch.search.aggregation import planned_epochs, projected, undefined
+from fersearch.search.fitting import filled
+from fersearch.space import Params, Space, Value, single
+from fersearch.store import StudyRow
+from fersearch.store.prior import WarmStart
+from fersearch.study import Origin, StudySpec
+from fersearch.study_front import front_of
+from fersearch.trial import Enqueued, Trial, TrialState, of_data
+
+
+def started_from(
+    spec: StudySpec, source: StudyRow, trials: Sequence[Trial], metrics: Mapping[str, Metric]
+) -> tuple[StudySpec, WarmStart]:
+    """Return a spec that names the study it is started from, and what it is started with.
+
+    A trial counts where all that both studies speak of lies in the new space; what is fixed to one value in each of
+    them may differ, as the data may.
+
+    Raises:
+        UsageError: the two have no parameter in common, or no trial counts.
+    """
+    if not any(name in source.spec.space for name in _searched(spec.space)):
+        raise UsageError(
+            f"study '{source.name}' has no parameter in common with this one",
+            f"this one searches {', '.join(_searched(spec.space)) or 'none'}; start from one that searches some of it",
+        )
+    compared = of_data(trials, source.data_digest)
+    prior = [_prior(trial, source, metrics, params) for trial, params in _inside(spec, source, compared)]
+    prior = [trial for trial in prior if not undefined(trial.values, spec.objectives)]
+    if not prior:
+        raise UsageError(
+            f"study '{source.name}' has no trial to start from",
+            "none ended with values of this study's objectives inside its space; run that study, or leave out --from",
+        )
+    enqueued = list(_enqueued(spec, source, front_of(source, trials).trials))
+    origin = Origin(source.name, source.data_digest, len(prior), len(enqueued))
+    return replace(spec, origin=origin), WarmStart(prior, enqueued)
+
+
+def _searched(space: Space) -> list[str]:
+    return [name for name in space if single(space[name]) is None]
+
+
+def _inside(spec: StudySpec, source: StudyRow, trials: Iterable[Trial]) -> Iterator[tuple[Trial, Params]]:
+    """Yield the trials that count, each with what it has of the parameters that the study searches."""
+    for trial in trials:
+        theirs = Space.from_json(trial.space) if trial.space else source.spec.space
+        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and (
+            params := _shared(spec.space, theirs, trial.params)
+        ):
+            yield trial, params
+
+
+def _shared(ours: Space, theirs: Space, params: Params) -> dict[str, Value]:
+    """Return the parameters that our space searches and that apply in it; none where one lies outside it."""
+    known = {name: value for name, value in params.items() if name in ours and ours[name].contains(value)}
+    for name in params.keys() - known.keys():
+        if name in ours and not (
+            single(ours[name]) is not None and name in theirs and single(theirs[name]) is not None
+        ):
+            return {}
+    searched = _searched(ours)
+    return {name: value for name, value in filled(ours, known).items() if name in searched}
+
+
+def _prior(trial: Trial, source: StudyRow, metrics: Mapping[str, Metric], params: Params) -> Trial:
+    """Return a trial as the sampler is told of it: costs of one that was stopped early are projected to its end."""
+    values = dict(trial.values)
+    if trial.state is TrialState.PRUNED and trial.epochs and not source.spec.protocol.in_rounds:
+        planned = planned_epochs(trial.params, trial.epochs)
+        values = {name: projected(value, metrics.get(name), trial.epochs, planned) for name, value in values.items()}
+    return Trial(trial.number, params, TrialState.COMPLETE, values)
+
+
+def _enqueued(spec: StudySpec, source: StudyRow, front: Iterable[Trial]) -> Iterator[Enqueued]:
+    """Yield the configurations of a front, each once."""
+    seen: set[frozenset[tuple[str, Value]]] = set()
+    for trial, params in _inside(spec, source, front):
+        if frozenset(params.items()) not in seen:
+            seen.add(frozenset(params.items()))
+            yield Enqueued(uuid4().hex, params, f"{source.name} trial {trial.number}")

@@ -1,0 +1,37 @@
+"""Whether trials of another space can be compared with those of this one."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from fersearch.space import Choice, Dimension, Params, Space, Value, single
+
+
+def fits(space: Space, params: Params, partly: bool = False) -> bool:
+    """Return whether parameters lie in a space; `partly`: also where some that apply are missing."""
+    if not all(name in space and space[name].contains(value) for name, value in params.items()):
+        return False
+    applying = {name for name, _ in space.active(params)}
+    return params.keys() <= applying if partly else params.keys() == applying
+
+
+def filled(space: Space, params: Params) -> dict[str, Value]:
+    """Return parameters with those that have one value only, as far as they apply."""
+    whole: dict[str, Value] = {}
+    for name, dimension in space.active(whole):
+        value = params.get(name, single(dimension))
+        if value is not None:
+            whole[name] = value
+    return whole
+
+
+def covering(dimensions: Sequence[Dimension], values: Iterable[Value]) -> Dimension:
+    """Return a dimension that holds all of several of one name, and the values that trials had of it."""
+    first = dimensions[0]
+    if all(other == first for other in dimensions):
+        return first
+    choices = [dimension for dimension in dimensions if isinstance(dimension, Choice)]
+    if choices:
+        return Choice(*dict.fromkeys([*(option for choice in choices for option in choice.options), *values]))
+    ranges = [dimension for dimension in dimensions if not isinstance(dimension, Choice)]
+    low, high = min(one.low for one in ranges), max(one.high for one in ranges)
+    return replace(ranges[0], low=low, high=high)  # type: ignore[arg-type]

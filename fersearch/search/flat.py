@@ -1,0 +1,66 @@
+"""Whether the front of a study stands still: its last complete trials added next to nothing to its hypervolume."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from fersearch import pareto
+from fersearch.search.aggregation import undefined
+from fersearch.search.front import beats_baseline, losses
+from fersearch.study import StudySpec
+from fersearch.trial import Trial, TrialState
+
+LITTLE = 1e-3
+"""A front stands still while its hypervolume grows by no more than this share: clocks alone give as much."""
+
+Points = npt.NDArray[np.float64]
+
+
+class Flat:
+    """Follows the front of a study that is to end once it stood still for a number of complete trials.
+
+    The trials with the highest numbers are its last, whenever they ended, so that it depends on the record alone. The
+    reference point lies at the worst that a complete trial came to.
+    """
+
+    def __init__(self, spec: StudySpec, baseline: Mapping[str, float]) -> None:
+        self._spec, self._baseline = spec, baseline
+        self._losses: dict[int, list[float]] = {}
+        self._able: set[int] = set()
+        self.why = ""
+
+    def join(self, trial: Trial) -> None:
+        """Take in a trial that ended; from then on `why` says that the front stands still, empty if it does not."""
+        spec = self._spec
+        if (
+            not spec.stop_when_flat
+            or trial.state is not TrialState.COMPLETE
+            or undefined(trial.values, spec.objectives)
+        ):
+            return
+        self._losses[trial.number] = losses(trial, spec.objectives)
+        if beats_baseline(trial, spec.objectives, self._baseline) and all(b.holds(trial.values) for b in spec.where):
+            self._able.add(trial.number)
+        self.why = self._why(spec.stop_when_flat)
+
+    def _why(self, most: int) -> str:
+        numbers = sorted(self._losses)
+        earlier, last = set(numbers[:-most]) & self._able, numbers[-most:]
+        if not earlier:
+            return ""
+        reference = _reference(np.array(list(self._losses.values())))
+        before, now = self._volume(earlier, reference), self._volume(self._able, reference)
+        if before <= 0 or now > before * (1 + LITTLE):
+            return ""
+        return f"the front's hypervolume stood still for {most} complete trials, trial {last[0]} to {last[-1]}"
+
+    def _volume(self, numbers: set[int], reference: Points) -> float:
+        points = [self._losses[number] for number in sorted(numbers)]
+        front = [points[place] for place in pareto.non_dominated(points)]
+        return pareto.hypervolume(front, reference.tolist())
+
+
+def _reference(points: Points) -> Points:
+    worst: Points = points.max(axis=0)
+    return worst + np.abs(worst) * 1e-6 + 1e-12

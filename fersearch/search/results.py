@@ -1,0 +1,45 @@
+"""What the epochs of a trial come to when it ends: its values, the epoch that is kept, whether it is feasible."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from fersearch.components import Metric
+from fersearch.search.aggregation import best_epoch, trial_values, undefined
+from fersearch.search.history import History
+from fersearch.search.standard_error import standard_errors
+from fersearch.study import StudySpec
+from fersearch.trial import Outcome, Reason, Trial, TrialState
+
+
+class Results:
+    """The results of the trials of a study, from the epochs that its history holds."""
+
+    def __init__(self, spec: StudySpec, metrics: Mapping[str, Metric], history: History, rounds: int) -> None:
+        self._spec, self._metrics, self._history, self._rounds = spec, metrics, history, rounds
+
+    def sound(self, trial: Trial, outcome: Outcome) -> Outcome:
+        """Return the outcome; infeasible where a trial is done and an objective has no finite value."""
+        if outcome.reason is not Reason.DONE:
+            return outcome
+        missing = undefined(self._values(trial, outcome), self._spec.objectives)
+        return replace(outcome, reason=Reason.INFEASIBLE, message=missing) if missing else outcome
+
+    def final(self, trial: Trial, outcome: Outcome) -> Trial:
+        """Return a trial that has ended, with its values and what it keeps."""
+        values = self._values(trial, outcome) or dict(outcome.facts.get("measured", {}))
+        kept = self._kept(trial, outcome)
+        if trial.state is TrialState.COMPLETE and self._rounds == 1:
+            values |= self._standard_errors(trial.number, kept)
+        return replace(trial, values=values, kept_epoch=kept, checkpoint=outcome.checkpoint)
+
+    def _standard_errors(self, number: int, kept: int | None) -> dict[str, float]:
+        epoch = self._history.of(number).get(kept or 0)
+        counts = epoch.confusion if epoch else None
+        return standard_errors(self._spec.objectives, self._metrics, counts, (self._spec.seed, number))
+
+    def _values(self, trial: Trial, outcome: Outcome) -> dict[str, float]:
+        epochs = self._history.of(trial.number)
+        return trial_values(epochs, self._kept(trial, outcome), self._spec.objectives[0], self._metrics)
+
+    def _kept(self, trial: Trial, outcome: Outcome) -> int | None:
+        return outcome.kept_epoch or best_epoch(self._history.of(trial.number), self._spec.objectives[0])

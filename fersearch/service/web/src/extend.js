@@ -1,0 +1,51 @@
+// Changing a study that does not run: its budget, its objectives, its space. What it has stays.
+import { html, useState } from "./html.js";
+import { post, studyPath } from "./api.js";
+import { moment, plural } from "./format.js";
+import { Failure } from "./parts.js";
+
+export function Extend({ study, reload }) {
+  const [values, setValues] = useState({});
+  const [state, setState] = useState({ error: null, busy: false });
+  const submit = async (event) => {
+    event.preventDefault();
+    setState({ error: null, busy: true });
+    try {
+      await post(studyPath(study.name, "/extend"), bodyOf(values));
+      setValues({});
+      setState({ error: null, busy: false });
+      await reload();
+    } catch (error) {
+      setState({ error, busy: false });
+    }
+  };
+  const field = (name, title, placeholder, help) => html`<label><span>${title}</span>
+    <input name=${name} value=${values[name] ?? ""} placeholder=${placeholder} onInput=${(event) => setValues({ ...values, [name]: event.target.value })} /><small>${help}</small></label>`;
+  return html`<section class="card"><details><summary>Extend the study</summary>
+    <form onSubmit=${submit} aria-busy=${state.busy}>
+      <p class="quiet">Its trials stay, and the search goes on from those that lie in the new space.</p>
+      <div class="fields">
+        ${field("trials", "trials in all", String(study.budget.trials), "")}
+        ${field("timeout", "seconds of running in all", String(study.budget.timeout ?? "no limit"), "")}
+        ${field("still", "stop when flat", String(study.stop_when_flat || "never"), "End once the front stood still for so many complete trials; 0: do not.")}
+        ${field("objectives", "objectives", study.objectives.join(", "), "Metrics, best first; the trials need values of them.")}
+      </div>
+      <label class="whole"><span>Search space, one parameter a line</span>
+        <textarea rows="3" name="space" placeholder="learning_rate = 0.0001..0.1" value=${values.space ?? ""} onInput=${(event) => setValues({ ...values, space: event.target.value })}></textarea></label>
+      <${Failure} error=${state.error} />
+      <div class="buttons"><button type="submit" disabled=${state.busy}>Extend</button></div>
+    </form></details>
+    ${study.changes.length > 0 && html`<h3>What was changed</h3><ul class="plain">${study.changes.map((one, i) => html`<li key=${i}>${moment(one.at)}, after ${plural(one.trials, "trial")}: ${one.name} ${one.before || "nothing"} became ${one.after || "nothing"}</li>`)}</ul>`}
+  </section>`;
+}
+
+function bodyOf({ trials, timeout, still, objectives, space }) {
+  const lines = (space ?? "").split("\n").map((line) => line.split("=").map((part) => part.trim())).filter(([name, value]) => name && value);
+  return {
+    ...(trials ? { trials: Number(trials) } : {}),
+    ...(timeout ? { timeout: Number(timeout) } : {}),
+    ...(still ? { stop_when_flat: Number(still) } : {}),
+    ...(objectives ? { objectives: objectives.split(",").map((one) => one.trim()) } : {}),
+    ...(lines.length ? { space: Object.fromEntries(lines) } : {}),
+  };
+}

@@ -1,0 +1,37 @@
+"""Configurations that are enqueued: they wait among the requests to a study's driver until they are trials."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from sqlalchemy import Connection, Text, delete, select, type_coerce
+
+from fersearch.store.control import ENQUEUE, add_request
+from fersearch.store.database import Database
+from fersearch.store.tables import control
+from fersearch.trial import Enqueued
+
+
+class EnqueuedQueries:
+    """Queries on what is enqueued; each method is one short transaction."""
+
+    database: Database
+
+    def enqueue_trials(self, study_id: int, wanted: Iterable[Enqueued]) -> None:
+        """Leave configurations for the study's driver, or the next one, in their order."""
+        with self.database.write() as connection:
+            for one in wanted:
+                add_request(connection, study_id, ENQUEUE, asdict(one))
+
+    def enqueued(self, study_id: int) -> list[Enqueued]:
+        """Return the configurations that are no trials yet, oldest first."""
+        own = (control.c.study_id == study_id, control.c.kind == ENQUEUE)
+        with self.database.read() as connection:
+            payloads = connection.execute(select(control.c.payload).where(*own).order_by(control.c.id)).scalars()
+            return [Enqueued(**payload) for payload in payloads]
+
+
+def withdraw_enqueued(connection: Connection, study_id: int, wanted: Enqueued) -> None:
+    """Remove a configuration that a driver has taken in."""
+    is_it = type_coerce(control.c.payload, Text).contains(wanted.uid)
+    own = (control.c.study_id == study_id, control.c.kind == ENQUEUE)
+    connection.execute(delete(control).where(*own, is_it))

@@ -1,0 +1,12 @@
+"""Why a study that did not use its budget has nothing left to do."""
+
+from alembic import op
+from sqlalchemy import Column, Text
+
+revision = "8"
+down_revision = "7"
+
+
+def upgrade() -> None:
+    """Add the column."""
+    op.add_column("studies", Column("ending", Text(), nullable=False, server_default=""))
