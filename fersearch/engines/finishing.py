@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -47,17 +47,21 @@ def finish(
         note(f"{when}: nothing is trained, and test not opened again")
         return stored
     with Lease.take(store.database, study.id, study.name, resume=False):
+        _note_unfinished(store, study, note)
         owner = begin(store, study, finalists, seeds, note)
         _train(store, study, owner, run)
-        found = _open_test(store, study, store.study(owner.name), note, storage, artifacts)
-        if study.spec.unseen:
-            evaluate_unseen(study, owner.name, store, note, storage, artifacts)
-    return found
+        return _open_test(store, study, store.study(owner.name), note, storage, artifacts)
 
 
 def fresh_seeds(seed: int, count: int) -> list[int]:
     """Return seeds that a study of that seed has not used, always the same."""
     return random.Random(f"{seed}:finish").sample([*range(1, 100_000)], count)
+
+
+def _note_unfinished(store: Store, study: StudyRow, note: Note) -> None:
+    ended, budget = sum(trial.state.ended for trial in store.trials(study.id, ())), study.spec.budget.trials
+    if ended < budget:
+        note(f"{ended} of {budget} trials of {study.name} have ended: those after this finish are chosen knowing test")
 
 
 def _check(finalists: int, seeds: int) -> None:
@@ -145,25 +149,41 @@ def _unseeded(trial: Trial) -> Params:
     return {name: value for name, value in trial.params.items() if name != SEED}
 
 
-def _open_test(
-    store: Store, study: StudyRow, owner: StudyRow, note: Note, storage: str | None, artifacts: str | None
-) -> Finish:
-    """Pick on validation, open test, and record that as one look at the study that was searched."""
-    from fersearch.evaluation.final_look import look_at_test
+@dataclass(frozen=True)
+class Pick:
+    """The finalist with the best mean on validation: its number in the search, its trials with seeds, and its peers."""
 
+    trial: int
+    seeded: Sequence[tuple[int, Trial]]
+    finalists: Sequence[Finalist]
+
+
+def _pick(store: Store, study: StudyRow, owner: StudyRow, note: Note) -> Pick:
     trained = _by_finalist(store.trials(study.id), store.trials(owner.id), note)
     first = study.spec.objectives[0]
-    ranked = {number: _finalist(number, [t.values[first.metric] for _, t in own]) for number, own in trained.items()}
+    ranked = [_finalist(number, [t.values[first.metric] for _, t in own]) for number, own in trained.items()]
     if not ranked:
         message = f"no finalist of study '{study.name}' was trained with every seed"
         raise FersearchError(message, f"see: fersearch trial list {owner.name}")
-    pick = min(ranked.values(), key=lambda one: first.loss(one.mean)).trial
-    for one in ranked.values():
+    pick = min(ranked, key=lambda one: first.loss(one.mean)).trial
+    for one in ranked:
         spread = "" if one.std is None else f" ± {formatting.number(one.std)}"
         taken = ", the pick" if one.trial == pick else ""
         note(f"trial {one.trial}: {first.metric} {formatting.number(one.mean)}{spread} on validation{taken}")
-    found = look_at_test(study, owner, pick, trained[pick], list(ranked.values()), storage, artifacts)
-    best = min(trained[pick], key=lambda seeded: first.loss(seeded[1].values[first.metric]))[1]
+    return Pick(pick, trained[pick], ranked)
+
+
+def _open_test(
+    store: Store, study: StudyRow, owner: StudyRow, note: Note, storage: str | None, artifacts: str | None
+) -> Finish:
+    """Pick on validation, let the pick judge unseen datasets, open test, and record that as one look at the study."""
+    from fersearch.evaluation.final_look import look_at_test
+
+    pick, first = _pick(store, study, owner, note), study.spec.objectives[0]
+    best = min(pick.seeded, key=lambda seeded: first.loss(seeded[1].values[first.metric]))[1]
+    if study.spec.unseen:
+        evaluate_unseen(study, owner.name, store, note, storage, artifacts, best)
+    found = look_at_test(study, owner, pick.trial, pick.seeded, pick.finalists, storage, artifacts)
     store.add_look(study.uid, best.checkpoint or "", found.dataset, "test", found.n, found.metrics())
     stored = finish_of(study.name, store.looks(study.id))
     assert stored is not None  # it was added just now

@@ -19,7 +19,7 @@ from fersearch.store import Store, StudyRow
 from fersearch.study import Budget, Protocol, StudySpec
 from fersearch.study_data import recorded_data
 from fersearch.study_front import best_of_front, front_of
-from fersearch.trial import EXCLUSIVE
+from fersearch.trial import EXCLUSIVE, Trial
 
 Note = Callable[[str], None]
 TIMED = "train_seconds"
@@ -96,10 +96,12 @@ def evaluate_unseen(
     note: Note,
     storage: str | None = None,
     artifacts: str | None = None,
+    best: Trial | None = None,
 ) -> None:
     """Evaluate the best model of study `name` on every dataset that `study` lists as unseen, each only once.
 
-    `storage` is the URL of the store as it was given, with its password; `artifacts` where checkpoints are.
+    The model is that of trial `best` where one is given. `storage` is the URL of the store as it was given, with its
+    password; `artifacts` where checkpoints are.
 
     Data that is not at hand, or shares too few classes, is noted. Looks tell the datasets by name alone: of several
     sets in one layout all are judged again until there are as many looks.
@@ -108,7 +110,7 @@ def evaluate_unseen(
     from fersearch.evaluation.request import EvaluationRequest, open_input
 
     owner = store.study(name)
-    best = best_of_front(owner, store.trials(owner.id))
+    best = best or best_of_front(owner, store.trials(owner.id))
     require_checkpoint(name, best)
     digest = best.checkpoint or ""
     looks = Counter(look.dataset for look in store.looks(owner.id) if look.checkpoint == digest)

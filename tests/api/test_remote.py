@@ -8,11 +8,22 @@ import httpx
 import pytest
 
 from fersearch import api
+from fersearch.api import records
+from fersearch.api.remote.connection import Connection
 from fersearch.api.remote.request import body_of
 from fersearch.cli import run
-from fersearch.errors import NameTaken, StoreUnavailable, StudyBusy, StudyFileError, UnknownName, UsageError
+from fersearch.errors import (
+    FersearchError,
+    NameTaken,
+    StoreUnavailable,
+    StudyBusy,
+    StudyFileError,
+    UnknownName,
+    UsageError,
+)
 from fersearch.run_options import RunOptions
 from tests.drawn_face import photograph
+from tests.evaluation.test_finished import FINISH
 from tests.service.served import Served, kill_all, wait_for
 
 URL = "http://127.0.0.1"
@@ -117,6 +128,17 @@ def test_errors_are_those_of_the_machine_itself(remote: None):
 def test_what_a_service_lacks_is_refused_and_not_done_here(remote: None):
     with pytest.raises(UsageError, match="a service does not offer 'write_report'"):
         api.write_report("small", Path("report"))
+
+
+def test_a_finish_there_says_where_the_finalists_are_trained_and_then_what_came_of_it(remote: None, monkeypatch):
+    answers = [{"trained": "finish/small", "finish": None}, {"finish": records.plain(records.Finish.of(FINISH))}]
+    monkeypatch.setattr(Connection, "post", lambda *_: answers.pop(0))
+    with pytest.raises(FersearchError, match="are trained there, as study finish/small") as error:
+        api.finish_study("small", finalists=1)
+    assert error.value.hint == "once that is complete: fersearch study finish small"
+    assert api.finish_study("small").line == FINISH.line
+    with pytest.raises(UsageError, match="a service judges no other datasets"):
+        api.finish_study("small", unseen=["jaffe"])
 
 
 def test_a_command_of_this_machine_is_refused_with_a_server(monkeypatch, capsys):

@@ -60,6 +60,14 @@ def test_the_same_seed_gives_the_same_and_another_does_not():
     assert standard_error(F1Macro(), COUNTS, (1, 2)) != standard_error(F1Macro(), COUNTS, (1, 3))
 
 
+def test_many_classes_have_one_from_fewer_draws():
+    many = np.random.default_rng(0).multinomial(4000, np.full(3600, 1 / 3600)).reshape(60, 60)
+    many[np.arange(60), np.arange(60)] += 60
+    share = many.diagonal().sum() / many.sum()
+    expected = math.sqrt(share * (1 - share) / many.sum())
+    assert standard_error(Accuracy(), many.tolist(), (0,)) == pytest.approx(expected, rel=0.3)
+
+
 def test_there_is_none_of_no_images_of_a_metric_of_shares_or_of_one_that_fails():
     assert standard_error(F1Macro(), [[0, 0], [0, 0]], (0,)) is None
     assert standard_error(AucMacro(), COUNTS, (0,)) is None

@@ -1,0 +1,90 @@
+"""How a finish picks, what it refuses, and that the pick judges other data before test is opened."""
+
+from pathlib import Path
+
+import pytest
+
+from fersearch import api
+from fersearch.context import open_store
+from fersearch.engines import finishing
+from fersearch.engines.finishing import begin, fresh_seeds
+from fersearch.errors import DataError, FersearchError
+from tests.small_sets import Notes, all_rows, create, data, made, run, write
+
+__all__ = ["data", "made"]
+
+
+def finish(name: str = "s", **options):
+    told = Notes()
+    given = {"finalists": 1, "seeds": 2, "slots": 1, **options}
+    return api.finish_study(name, observer=told, **given), told.notes
+
+
+def test_seeds_are_fresh_different_and_always_the_same():
+    assert fresh_seeds(7, 5) == fresh_seeds(7, 5)
+    assert fresh_seeds(7, 5) == fresh_seeds(7, 9)[:5]
+    assert len({*fresh_seeds(7, 9), 7, 0}) == 11
+    assert fresh_seeds(7, 5) != fresh_seeds(8, 5)
+
+
+def test_the_pick_judges_unseen_data_and_an_interrupted_look_is_opened_anew(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm_fork_server: None
+) -> None:
+    other = write(tmp_path / "other", ("sad", "happy"))
+    unseen = [f"imagefolder={other}"]
+    with monkeypatch.context() as patch:
+        patch.setattr("fersearch.evaluation.final_look.interval", _fail)
+        with pytest.raises(FersearchError, match="the power went"):
+            finish(unseen=unseen)
+    assert api.show_study("s").looks == []
+    found, told = finish(unseen=unseen)
+    assert not [line for line in told if line.startswith(("training", "unseen"))]
+    assert [look.dataset for look in api.show_study("finish/s").looks] == ["imagefolder"]
+    (look,) = api.show_study("s").looks
+    assert (look.n, look.split, found.looks, found.dataset) == (8, "test", 1, "imagefolder")
+    judged = api.show_study("finish/s").looks[0].checkpoint
+    assert judged == look.checkpoint
+
+
+def _fail(*_: object) -> None:
+    raise FersearchError("the power went")
+
+
+def test_data_that_changed_stays_closed(data: Path, warm_fork_server: None) -> None:
+    (data / "test" / "sad" / "0.png").unlink()
+    with pytest.raises(DataError):
+        finish(seeds=1)
+    assert api.show_study("s").looks == []
+
+
+def test_one_that_was_begun_with_other_finalists_in_part_is_told_how_to_begin_anew(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, _ = all_rows()
+    with open_store(None) as store:
+        with monkeypatch.context() as patch:
+            patch.setattr(finishing, "_add_trials", lambda *_: None)
+            begin(store, study, 1, 3, lambda _: None)
+        with pytest.raises(FersearchError, match="study 'finish/s' was begun with other finalists") as error:
+            begin(store, study, 1, 2, lambda _: None)
+        assert "fersearch study delete finish/s --yes; fersearch study finish s" in error.value.hint
+        owner = begin(store, study, 1, 3, lambda _: None)
+        assert [trial.params["seed"] for trial in store.trials(owner.id)] == fresh_seeds(study.spec.seed, 3)
+
+
+def test_a_study_of_the_same_name_that_trained_other_configurations_is_left_alone(data: Path) -> None:
+    create("finish/s", data)
+    run("finish/s")
+    study, _ = all_rows()
+    with open_store(None) as store:
+        assert begin(store, study, 1, 1, lambda _: None).name == "finish/s-2"
+
+
+def test_a_search_with_trials_left_is_told_so(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create("more", data, trials=3)
+    run("more")
+    monkeypatch.setattr(finishing, "begin", _fail)
+    told = Notes()
+    with pytest.raises(FersearchError, match="the power went"):
+        api.finish_study("more", observer=told)
+    assert told.notes == ["1 of 3 trials of more have ended: those after this finish are chosen knowing test"]
