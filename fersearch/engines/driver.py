@@ -221,7 +221,8 @@ class Driver:
         self.over = search.done
         if self.over:
             if search.why_over and search.ended == len(ended):  # else it was said as the last trial ended
-                self.observer.note(f"the search ended before: {search.why_over}")
+                how = f"change it with: fersearch study extend {self.study.name}"
+                self.observer.note(f"the search ended before: {search.why_over}; {how}")
             self.outages.ride_out(lambda: self.store.set_finished(self.study.id, search.why_over))
 
     def _request(self, trial: Trial, slot: devices.Slot) -> TrialRequest:

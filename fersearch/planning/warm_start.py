@@ -7,13 +7,16 @@ from uuid import uuid4
 from fersearch.components import Metric
 from fersearch.errors import UsageError
 from fersearch.search.aggregation import planned_epochs, projected, undefined
-from fersearch.search.fitting import filled
+from fersearch.search.fitting import filled, fits
 from fersearch.space import Params, Space, Value, single
 from fersearch.store import StudyRow
 from fersearch.store.prior import WarmStart
 from fersearch.study import Origin, StudySpec
 from fersearch.study_front import front_of
 from fersearch.trial import Enqueued, Trial, TrialState, of_data
+
+LEARNERS = ("tpe", "gp")
+"""The samplers that learn from trials which they did not propose."""
 
 
 def started_from(
@@ -40,9 +43,16 @@ def started_from(
             f"study '{source.name}' has no trial to start from",
             "none ended with values of this study's objectives inside its space; run that study, or leave out --from",
         )
+    prior = [trial for trial in prior if _is_learnt_from(spec, trial)]
     enqueued = list(_enqueued(spec, source, front_of(source, trials).trials))
     origin = Origin(source.name, source.data_digest, len(prior), len(enqueued))
     return replace(spec, origin=origin), WarmStart(prior, enqueued)
+
+
+def _is_learnt_from(spec: StudySpec, trial: Trial) -> bool:
+    """Return whether the sampler of a study learns from a trial of another one; most samplers learn from none."""
+    is_tpe = spec.sampler == "tpe"
+    return spec.sampler in LEARNERS and fits(spec.space, filled(spec.space, trial.params), partly=is_tpe)
 
 
 def _searched(space: Space) -> list[str]:

@@ -94,6 +94,11 @@ def test_a_study_is_created_queued_paused_and_deleted_there(remote: None):
     enqueued = api.enqueue_trial("sent", {"learning_rate": 0.01})
     assert (enqueued.given, enqueued.needed, enqueued.trials) == ({"learning_rate": 0.01}, 1, 3)
     assert [one.given for one in api.show_study("sent").enqueued] == [{"learning_rate": 0.01}]
+    extended = api.extend_study("sent", timeout=900, stop_when_flat=9)
+    assert [str(change) for change in extended.spec.changes] == [
+        "timeout: nothing became 900 s",
+        "stop_when_flat: nothing became 9",
+    ]
     assert api.run_study("sent", RunOptions(trials=500)).state in ("queued", "running")
     assert api.place_in_queue("sent") == 1
     assert api.pause_study("sent")

@@ -66,6 +66,13 @@ def test_what_lies_outside_the_new_space_is_left_out() -> None:
     assert "optimizer" not in start.prior[0].params
 
 
+@pytest.mark.parametrize(("sampler", "known"), [("tpe", 4), ("gp", 3), ("nsga2", 0), ("random", 0)])
+def test_only_what_a_sampler_learns_from_is_known_to_it(sampler: str, known: int) -> None:
+    partial = replace(TRIALS[0], params={name: value for name, value in SGD.items() if name != "width"})
+    spec, start = started_from(replace(SPEC, sampler=sampler), SOURCE, [partial, *TRIALS[1:]], METRICS)
+    assert (len(start.prior), spec.origin.trials, len(start.enqueued)) == (known, known, 2)
+
+
 def test_what_both_fix_may_differ() -> None:
     longer = Space({**SPACE.dimensions, "epochs": Choice(20)})
     _, start = started_from(replace(SPEC, space=longer), SOURCE, TRIALS, METRICS)
