@@ -18,10 +18,13 @@ MB = 2**20
 
 
 class Wide(Cnn):
-    """A network whose weights are known: one linear layer of 16 x 16 x 16,384 and one of 16,384 x 4."""
+    """A network whose weights are known: one linear layer of 16 x 16 x 40,960 and one of 40,960 x 4.
+
+    The first has more than 32 MB, so that the C library takes it from the system, never from what was freed before.
+    """
 
     def build(self, params: Any, task: Any) -> Any:
-        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(256, 16384), torch.nn.Linear(16384, 4))
+        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(256, 40960), torch.nn.Linear(40960, 4))
 
 
 class Starved(Cnn):
@@ -33,7 +36,7 @@ class Starved(Cnn):
 
 def test_two_steps_need_weights_gradients_and_the_optimizers_state(request_of: RequestOf, registry: Registry) -> None:
     registry.architectures["cnn"] = Wide()
-    weights = (256 * 16384 + 16384 + 16384 * 4 + 4) * 4
+    weights = (256 * 40960 + 40960 + 40960 * 4 + 4) * 4
     needs = {
         name: probe(request_of({"optimizer": name, "momentum": 0.0}), registry=registry)["need"]
         for name in ("sgd", "adam")

@@ -11,7 +11,7 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 from optuna.trial import TrialState as OptunaState
 
 from fersearch.search import Search
-from fersearch.search.optuna_sampler import distributions, quiet
+from fersearch.search.optuna_sampler import distributions, quiet, single
 from fersearch.search.recipes import known
 from fersearch.space import Space, Value
 from fersearch.study import Budget, Keep, Objective, StudySpec
@@ -90,7 +90,7 @@ class Optuna:
         stopper: Callable[[], Stopper] | None = None,
         stopped: OptunaState = OptunaState.PRUNED,
     ) -> None:
-        self._space, self._distributions = space, distributions(space, fixed=True)
+        self._space, self._distributions = space, distributions(space)
         with quiet():
             self._study = optuna.create_study(directions=DIRECTIONS, sampler=sampler(seed))
         for params in first:
@@ -103,8 +103,9 @@ class Optuna:
         with quiet():
             trial = self._study.ask()
             params: dict[str, Value] = {}
-            for name, _ in self._space.active(params):
-                params[name] = trial._suggest(name, self._distributions[name])
+            for name, dimension in self._space.active(params):
+                fixed = single(dimension)
+                params[name] = trial._suggest(name, self._distributions[name]) if fixed is None else fixed
         self._trials[trial.number] = trial
         return trial.number, params
 

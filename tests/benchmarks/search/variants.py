@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from fersearch.pareto import epsilon_net, fronts
-from fersearch.search.pruner import MIN_PEERS, ParetoPruner, Verdict, rungs
+from fersearch.search.pruner import MIN_PEERS, Verdict, compared_values, losses_of, rungs
 from fersearch.space import Space, Value
 from fersearch.trial import Epoch
 from tests.benchmarks.search import replay
@@ -61,8 +61,7 @@ class RulePruner:
     ended: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._losses = ParetoPruner(OBJECTIVES, METRICS, self.epochs)._loss
-        self._votes: dict[int, dict[int, list[float]]] = {rung: {} for rung in rungs(self.epochs)}
+        self._votes: dict[int, dict[int, tuple[float, ...]]] = {rung: {} for rung in rungs(self.epochs)}
 
     def judge(self, number: int, epoch: Epoch, planned: int) -> Verdict:
         self.vote(number, epoch, planned)
@@ -74,8 +73,8 @@ class RulePruner:
 
     def vote(self, number: int, epoch: Epoch, planned: int) -> None:
         if epoch.number in self._votes:
-            own = [self._losses(objective, epoch, planned) for objective in OBJECTIVES]
-            self._votes[epoch.number][number] = own
+            values = compared_values(OBJECTIVES, METRICS, epoch, planned)
+            self._votes[epoch.number][number] = losses_of(values, OBJECTIVES, METRICS)
 
     def _competes(self, number: int) -> bool:
         return self.rule.peers == "all" or number in self.ended
