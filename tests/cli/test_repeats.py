@@ -8,7 +8,7 @@ from fersearch import cli
 @pytest.mark.parametrize(
     ("line", "flag"),
     [
-        (["study", "create", "--model", "cnn", "--dataset", "faces", "-m", "sanet"], "--model"),
+        (["study", "create", "--dataset", "faces", "--model", "cnn", "--dataset", "ferplus"], "--dataset"),
         (["study", "run", "x", "--trials", "3", "--trials=4"], "--trials"),
         (["trial", "show", "x", "1", "--storage", "a.db", "--storage", "b.db"], "--storage"),
         (["predict", "folder", "face.png", "--csv", "a.csv", "--csv", "b.csv"], "--csv"),
@@ -17,6 +17,13 @@ from fersearch import cli
 def test_a_flag_of_one_value_given_twice_is_a_mistake_of_usage(line, flag, capsys):
     assert cli.run(line) == 2
     assert capsys.readouterr().err == f"error: {flag} is given 2 times\n  give it once\n"
+
+
+def test_a_model_given_twice_is_asked_which_of_two_things_it_means(capsys):
+    assert cli.run(["study", "create", "--model", "cnn", "--dataset", "faces", "-m", "sanet"]) == 2
+    problem, hint = capsys.readouterr().err.splitlines()
+    assert problem == "error: --model is given 2 times: cnn, sanet"
+    assert hint.startswith("  one study over all: --model cnn,sanet --one-study; a study each: ")
 
 
 def test_repeatable_and_valueless_flags_may_be_repeated(tmp_path, capsys):
