@@ -8,10 +8,10 @@ from fersearch.components import Metric
 from fersearch.errors import UsageError
 from fersearch.search.aggregation import planned_epochs, projected, undefined
 from fersearch.search.fitting import filled, fits
-from fersearch.space import Params, Space, Value, single
+from fersearch.space import Dimension, Params, Space, Value, single
 from fersearch.store import StudyRow
 from fersearch.store.prior import WarmStart
-from fersearch.study import Origin, StudySpec
+from fersearch.study import ARCHITECTURE, Origin, StudySpec
 from fersearch.study_front import front_of
 from fersearch.trial import Enqueued, Trial, TrialState, of_data
 
@@ -30,7 +30,8 @@ def started_from(
     Raises:
         UsageError: the two have no parameter in common, or no trial counts.
     """
-    if not any(name in source.spec.space for name in _searched(spec.space)):
+    theirs = {_ours(spec, source.spec, one, name) for one in source.spec.architectures for name in source.spec.space}
+    if not any(name in theirs for name in _searched(spec.space)):
         raise UsageError(
             f"study '{source.name}' has no parameter in common with this one",
             f"this one searches {', '.join(_searched(spec.space)) or 'none'}; start from one that searches some of it",
@@ -64,12 +65,30 @@ def _inside(spec: StudySpec, source: StudyRow, trials: Iterable[Trial]) -> Itera
     for trial in trials:
         theirs = Space.from_json(trial.space) if trial.space else source.spec.space
         if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and (
-            params := _shared(spec.space, theirs, trial.params)
+            params := _shared(spec.space, *_translated(spec, source.spec, theirs, trial.params))
         ):
             yield trial, params
 
 
-def _shared(ours: Space, theirs: Space, params: Params) -> dict[str, Value]:
+def _translated(
+    ours: StudySpec, theirs: StudySpec, space: Space, params: Params
+) -> tuple[Mapping[str, Dimension], dict[str, Value]]:
+    """Return a space and a trial's parameters by the names that they have in our study."""
+    architecture, _ = theirs.chosen(params)
+    named = {_ours(ours, theirs, architecture, name): value for name, value in params.items()}
+    if ours.one_study and architecture in ours.architectures:
+        named[ARCHITECTURE] = architecture
+    return {_ours(ours, theirs, architecture, name): dimension for name, dimension in space.dimensions.items()}, named
+
+
+def _ours(ours: StudySpec, theirs: StudySpec, architecture: str, name: str) -> str:
+    """Return the name that a parameter of an architecture in their study has in ours, `cnn.width` or `width`."""
+    bare = name.removeprefix(f"{architecture}.") if theirs.one_study else name
+    full = f"{architecture}.{bare}"
+    return full if ours.one_study and full in ours.space else bare
+
+
+def _shared(ours: Space, theirs: Mapping[str, Dimension], params: Params) -> dict[str, Value]:
     """Return the parameters that our space searches and that apply in it; none where one lies outside it."""
     known = {name: value for name, value in params.items() if name in ours and ours[name].contains(value)}
     for name in params.keys() - known.keys():

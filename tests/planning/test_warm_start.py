@@ -107,3 +107,37 @@ def test_a_study_with_nothing_to_take_over_is_refused(changes: dict, trials: lis
     with pytest.raises(UsageError) as caught:
         started_from(replace(SPEC, **changes), SOURCE, trials, METRICS)
     assert message in str(caught.value)
+
+
+def several(*architectures: str) -> Space:
+    own = {f"{name}.width": replace(Int(4, 32, log=True), when={"architecture": (name,)}) for name in architectures}
+    shared = {name: dimension for name, dimension in SPACE.dimensions.items() if name != "width"}
+    return Space({"architecture": Choice(*architectures), **shared, **own})
+
+
+def test_a_study_of_one_architecture_starts_one_over_several_under_its_name_there() -> None:
+    both = replace(SPEC, architecture=f"zoo:other,{SPEC.architecture}", one_study=True)
+    both = replace(both, space=several("zoo:other", SPEC.architecture))
+    _, start = started_from(both, SOURCE, TRIALS[:2], METRICS)
+    assert [one.params["architecture"] for one in start.prior] == [SPEC.architecture] * 2
+    assert [one.params[f"{SPEC.architecture}.width"] for one in start.prior] == [8, 16]
+    assert all("width" not in one.params for one in start.prior)
+    stranger = replace(SOURCE, spec=replace(SPEC, architecture="third"))
+    _, start = started_from(both, stranger, TRIALS[:2], METRICS)
+    assert all({"architecture", f"{SPEC.architecture}.width"}.isdisjoint(one.params) for one in start.prior)
+
+
+def test_a_study_over_several_starts_one_of_them_without_prefixes() -> None:
+    name = SPEC.architecture
+    both = replace(SPEC, architecture=f"{name},zoo:other", one_study=True, space=several(name, "zoo:other"))
+    shared = {key: value for key, value in ADAM.items() if key != "width"}
+    trials = [
+        trial(0, {**shared, "architecture": name, f"{name}.width": 16}, 0.5),
+        trial(1, {**shared, "architecture": "zoo:other", "zoo:other.width": 8}, 0.6),
+    ]
+    source = replace(SOURCE, spec=both)
+    _, start = started_from(SPEC, source, trials, METRICS)
+    assert start.prior[0].params["width"] == 16
+    _, again = started_from(both, source, trials, METRICS)
+    assert [one.params["architecture"] for one in again.prior] == [name, "zoo:other"]
+    assert again.prior[1].params["zoo:other.width"] == 8
