@@ -14,7 +14,7 @@ CREATE = (
     "--pruner none --slots 2 --option train=120 --option valid=60 --option test=60 --set batch_size=32 "
     "--set convolutions=1 --objective accuracy --objective parameters --keep all"
 )
-TRIAL = {"schema", "number", "state", "params", "values", "epochs", "reason", "checkpoint", "data"}
+TRIAL = {"schema", "number", "state", "params", "values", "epochs", "reason", "checkpoint", "data", "disturbed"}
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_one_trial_with_its_attempts_and_history(ask):
 
 def test_the_studies_and_one_study(ask, place):
     study = ask("study", "show", "tiny")
-    assert set(study) == set(records.StudyDetail.model_fields) - {"schema_"} | {"schema"}
+    assert set(study) == set(records.StudyDetail.model_fields) - {"schema_", "finish"} | {"schema"}
     assert study["keep"] == "all"
     assert study["state"] == "complete"
     assert study["objectives"] == ["accuracy:max", "parameters:min"]
