@@ -96,6 +96,15 @@ def test_a_study_from_the_form_to_the_face(browser: "playwright.Browser", served
     page.get_by_role("region", name="Trials ahead of it").wait_for()
     one.go("#/study/formed")
 
+    page.get_by_text("Try a configuration").click()
+    page.locator("input[name=learning_rate]").fill("0.0123")
+    page.get_by_role("button", name="Enqueue").click()
+    page.get_by_text("it waits, for the study's budget has 8 trials").wait_for()
+    page.get_by_text("Extend the study").click()
+    page.locator("input[name=trials]").fill("9")
+    page.get_by_role("button", name="Extend", exact=True).click()
+    page.get_by_text("trials 8 became 9").wait_for(timeout=60_000)
+
     page.locator("circle.front").first.focus()
     page.locator(".selection h3").wait_for()
     slider = page.locator(".sliders input:enabled").first

@@ -20,7 +20,7 @@ export function Extend({ study, reload }) {
     }
   };
   const field = (name, title, placeholder, help) => html`<label><span>${title}</span>
-    <input name=${name} value=${values[name] ?? ""} placeholder=${placeholder} onInput=${(event) => setValues({ ...values, [name]: event.target.value })} /><small>${help}</small></label>`;
+    <input type="text" name=${name} value=${values[name] ?? ""} placeholder=${placeholder} onInput=${(event) => setValues({ ...values, [name]: event.target.value })} /><small>${help}</small></label>`;
   return html`<section class="card"><details><summary>Extend the study</summary>
     <form onSubmit=${submit} aria-busy=${state.busy}>
       <p class="quiet">Its trials stay, and the search goes on from those that lie in the new space.</p>
