@@ -13,7 +13,7 @@ from fersearch.errors import FersearchError, UsageError
 from fersearch.evaluation.finished import Finalist, Finish, finish_of
 from fersearch.space import Params
 from fersearch.store import Lease, Store, StudyRow
-from fersearch.study import FINISH, Keep
+from fersearch.study import FINISH, Keep, StudyState
 from fersearch.study_data import recorded_data
 from fersearch.study_front import front_of
 from fersearch.trial import Trial, TrialState
@@ -46,8 +46,8 @@ def finish(
         when = f"study {study.name} was finished on {stored.looked:%Y-%m-%d}"
         note(f"{when}: nothing is trained, and test not opened again")
         return stored
+    _note_unfinished(store, study, note)
     with Lease.take(store.database, study.id, study.name, resume=False):
-        _note_unfinished(store, study, note)
         owner = begin(store, study, finalists, seeds, note)
         _train(store, study, owner, run)
         return _open_test(store, study, store.study(owner.name), note, storage, artifacts)
@@ -59,8 +59,10 @@ def fresh_seeds(seed: int, count: int) -> list[int]:
 
 
 def _note_unfinished(store: Store, study: StudyRow, note: Note) -> None:
-    ended, budget = sum(trial.state.ended for trial in store.trials(study.id, ())), study.spec.budget.trials
-    if ended < budget:
+    summary = next(one for one in store.studies() if one.name == study.name)
+    if summary.state is not StudyState.COMPLETE:
+        ended = sum(count for state, count in summary.counts.items() if TrialState(state).ended)
+        budget = study.spec.budget.trials
         note(f"{ended} of {budget} trials of {study.name} have ended: those after this finish are chosen knowing test")
 
 
