@@ -240,7 +240,7 @@ class Search:
     def _has_room(self) -> bool:
         """Whether the budget allows another trial."""
         tried = len(self._trials) - self._allowance.untrained
-        return not (self._allowance.used_up or self._flat.why) and tried < self.spec.budget.trials
+        return not self._allowance.used_up and tried < self.spec.budget.trials
 
     def _add_enqueued(self) -> None:
         """Make waiting trials of what is enqueued, as far as the budget has room."""
@@ -255,7 +255,7 @@ class Search:
 
     def _new(self, wanted: Enqueued | None = None) -> Trial | None:
         """Return a new waiting trial, of what is `wanted`; None if the budget is used up or the space has no other."""
-        if not self._has_room:
+        if not self._has_room or (self._flat.why and wanted is None):
             return None
         number = self._next
         proposal = self._sampler.ask(number, wanted.given if wanted else {})

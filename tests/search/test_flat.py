@@ -6,7 +6,7 @@ import pytest
 
 from fersearch.search.flat import Flat
 from fersearch.study import Constraint, Objective
-from fersearch.trial import Reason, Trial, TrialState
+from fersearch.trial import Enqueued, Reason, Trial, TrialState
 from tests.search.fakes import Rows, make_search, make_spec, run_trial
 
 F1, SECONDS = Objective("f1_macro", "max"), Objective("train_seconds", "min")
@@ -68,4 +68,8 @@ def test_a_search_ends_says_why_and_stays_over_after_a_restart(slots: int) -> No
     assert notes == [f"the search ends: {search.why_over}"]
     again = make_search(spec, rows)
     assert (again.ask(), again.why_over, again.done) == (None, search.why_over, True)
+    again.take_in(Enqueued("a", {"optimizer": "adam"}))
+    assert not again.done
+    assert again.ask().params["optimizer"] == "adam"  # what somebody asks for is tried all the same
+    assert again.ask() is None
     assert make_search(make_spec(objectives=(F1,)), rows).ask() is not None
