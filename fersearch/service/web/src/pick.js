@@ -16,6 +16,7 @@ const RULES = {
 export function Pick({ study, chart, selected, onSelect }) {
   const [bounds, setBounds] = useState({});
   const [first] = chart.objectives;
+  const several = study.architectures.length > 1 ? chart.params.architecture : null;
   const sign = chart.metrics[first].direction === "max" ? 1 : -1;
   const row = Object.fromEntries(chart.number.map((trial, i) => [trial, i]));
   const front = chart.front.filter((trial) => trial in row);
@@ -39,7 +40,7 @@ export function Pick({ study, chart, selected, onSelect }) {
         <input type="range" min="0" max=${steps.length - 1} step="1" value=${steps.indexOf(value)} disabled=${steps.length < 2} aria-valuetext=${number(value)} onInput=${(event) => (onSelect(null), bound(name)(event))} /></label>`;
     })}</div>
     ${chosen === null ? html`<p role="status">No trial of the front is within all bounds.</p>` : html`
-      <p role="status"><a href=${link("trial", study.name, String(chosen))}>Trial ${chosen}</a>: ${[first, ...costs.slice(0, 4)].map((name) => `${chart.metrics[name].label} ${number(chart.values[name][row[chosen]])}`).join(", ")}</p>
+      <p role="status"><a href=${link("trial", study.name, String(chosen))}>Trial ${chosen}</a>${several ? ` (${several[row[chosen]]})` : ""}: ${[first, ...costs.slice(0, 4)].map((name) => `${chart.metrics[name].label} ${number(chart.values[name][row[chosen]])}`).join(", ")}</p>
       <${Copy} text=${`fersearch checkpoint pull ${study.name} --trial ${chosen}`} />
       <${Take} study=${study.name} trial=${chosen} />`}
   </section>`;

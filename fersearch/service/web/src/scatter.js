@@ -28,7 +28,7 @@ export function Scatter({ chart, x, y, selected, onSelect, dimmed = () => false 
       <path class="dots" d=${dots((one) => one.state === "complete" && !dimmed(one.number))} />
       <path class="step" d=${step} />
       ${front.map((one) => html`<circle key=${one.number} class=${`front ${dimmed(one.number) ? "faint" : ""}`} cx=${one.px} cy=${one.py} r="6"
-        tabindex="0" role="button" aria-label=${`trial ${one.number}: ${number(one.y)}, ${number(one.x)}`} aria-pressed=${one.number === selected}
+        tabindex="0" role="button" aria-label=${`trial ${one.number}${one.architecture ? `, ${one.architecture}` : ""}: ${number(one.y)}, ${number(one.x)}`} aria-pressed=${one.number === selected}
         onFocus=${() => onSelect(one.number)} onKeyDown=${(event) => event.key === "Enter" && onSelect(one.number)} />`)}
       ${mark && html`<circle class="selected" cx=${mark.px} cy=${mark.py} r="10" />`}
     </svg>
@@ -51,7 +51,7 @@ function skyline(front) {
 }
 
 function points(chart, x, y) {
-  const rows = chart.number.map((trial, i) => ({ number: trial, state: chart.state[i], x: chart.values[x][i], y: chart.values[y][i] }));
+  const rows = chart.number.map((trial, i) => ({ number: trial, architecture: chart.params.architecture?.[i], state: chart.state[i], x: chart.values[x][i], y: chart.values[y][i] }));
   const able = rows.filter((one) => one.x !== null && one.y !== null && (one.state === "complete" || one.state === "pruned"));
   const xs = scale(able.map((one) => one.x), [BOX.left, BOX.right], chart.metrics[x].log);
   const ys = scale(able.map((one) => one.y), [BOX.bottom, BOX.top], false);
