@@ -395,18 +395,3 @@ def test_a_trial_that_a_full_disk_ends_again_and_again_is_named_with_the_count()
         "(no room at /x): make room, or go on with another FERSEARCH_HOME"
         for count in (3, 6)
     ]
-
-
-@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "nsga2"])
-def test_an_enqueued_configuration_runs_first_and_is_not_proposed_again(sampler: str) -> None:
-    rows, spec = Rows(), make_spec(sampler)
-    search = make_search(spec, rows)
-    first, wanted = search.ask(), {**make_search(make_spec("random", seed=9)).ask().params}
-    enqueued = search.enqueue(wanted)
-    assert (enqueued.number, enqueued.state, search.enqueue(wanted)) == (1, TrialState.WAITING, None)
-    for resumed in (search, make_search(spec, rows)):
-        assert wanted in [trial.params for trial in resumed.trials]
-    assert search.ask().params == wanted
-    run_trial(search, first)
-    straight = [search.ask().params for _ in range(15)]
-    assert wanted not in straight
