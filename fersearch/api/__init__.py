@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fersearch.api.charts import chart_study, chart_trial
+    from fersearch.api.checkpoint_export import export_checkpoint
     from fersearch.api.checkpoints import list_checkpoints, pull_checkpoint
     from fersearch.api.connecting import connect, disconnect, is_connected
     from fersearch.api.creating import check_file, create_from_data, create_from_file, create_study, study_schema
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     )
     from fersearch.api.enqueueing import enqueue_trial
     from fersearch.api.explaining import explain_trial
-    from fersearch.api.export import export_study, write_export
-    from fersearch.api.exports import export_checkpoint
     from fersearch.api.extending import extend_study
     from fersearch.api.finishing import finish_study
     from fersearch.api.plugins import check_plugin, list_plugins, new_plugin, show_plugin
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
         study_spec,
         to_optuna,
     )
+    from fersearch.api.study_export import export_study, write_export
     from fersearch.api.tokens import list_tokens, new_token, revoke_token
     from fersearch.checkpoint_folder import load_checkpoint
     from fersearch.context import matching_studies, trust_plugins
@@ -81,9 +81,9 @@ _HOMES = {
     "enqueue_trial": "fersearch.api.enqueueing",
     "evaluate": "fersearch.evaluation.evaluate",
     "explain_trial": "fersearch.api.explaining",
-    "export_checkpoint": "fersearch.api.exports",
+    "export_checkpoint": "fersearch.api.checkpoint_export",
     "export_dataset": "fersearch.api.datasets",
-    "export_study": "fersearch.api.export",
+    "export_study": "fersearch.api.study_export",
     "export_to_optuna": "fersearch.api.studies",
     "finish_study": "fersearch.api.finishing",
     "extend_study": "fersearch.api.extending",
@@ -125,7 +125,7 @@ _HOMES = {
     "to_optuna": "fersearch.api.studies",
     "trust_plugins": "fersearch.context",
     "verify_dataset": "fersearch.api.datasets",
-    "write_export": "fersearch.api.export",
+    "write_export": "fersearch.api.study_export",
     "write_report": "fersearch.report.gathering",
 }
 

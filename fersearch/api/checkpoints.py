@@ -69,7 +69,7 @@ def pull_checkpoint(
         chosen = choose(store, study, trial, prefer, where)
         pulled = pull(study, chosen, out or pulled_folder(study.name, chosen.trial.number), force=force)
     if format == "onnx":
-        from fersearch.api.exports import export_checkpoint  # here, for it brings in torch
+        from fersearch.api.checkpoint_export import export_checkpoint  # here, for it brings in torch
 
         export_checkpoint(pulled.path, trust_plugin=trust_plugin, storage=storage)
     return pulled

@@ -6,7 +6,7 @@ from fersearch.context import components, open_store
 from fersearch.trial import of_data
 
 if TYPE_CHECKING:
-    from fersearch.search.explained import Explanation
+    from fersearch.search.explanation import Explanation
 
 
 def explain_trial(name: str, number: int, storage: str | None = None) -> "Explanation":
@@ -15,7 +15,7 @@ def explain_trial(name: str, number: int, storage: str | None = None) -> "Explan
     Raises:
         UnknownName: there is no such study, or no trial of that number.
     """
-    from fersearch.search.explaining import Recorded, explain  # here, for it loads numpy
+    from fersearch.search.past_comparison import Recorded, explain  # here, for it loads numpy
 
     with open_store(storage) as store:
         study = store.study(name)

@@ -21,7 +21,7 @@ from fersearch.notebook import Trials
 from fersearch.report.chart import StudyChart, TrialChart
 from fersearch.report.comparison.screen import Grid, Line
 from fersearch.report.writer import Written
-from fersearch.search.explained import Explanation, Peer
+from fersearch.search.explanation import Explanation, Peer
 from fersearch.store import Look, StudyRow, StudySummary
 from fersearch.store.events import StoredEvent
 from fersearch.store.queue import Owner, Queued

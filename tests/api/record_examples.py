@@ -31,7 +31,7 @@ from fersearch.maintenance.garbage import Garbage, Heap
 from fersearch.report.chart import StudyChart, TrialChart
 from fersearch.report.derive import ClassScore
 from fersearch.report.inputs import Measure
-from fersearch.search.explained import Explanation, Peer
+from fersearch.search.explanation import Explanation, Peer
 from fersearch.space import Choice, Float, Int, Space
 from fersearch.store import Look, StudySummary
 from fersearch.store.events import StoredEvent

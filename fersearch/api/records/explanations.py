@@ -9,7 +9,7 @@ from fersearch.trial import Reason, TrialState
 
 if TYPE_CHECKING:
     from fersearch.api.results import Explanation as ExplanationView
-    from fersearch.search.explained import Peer
+    from fersearch.search.explanation import Peer
 
 
 class ComparedPeer(Part):

@@ -7,7 +7,7 @@ from typing import Any
 
 from fersearch.api.studies import StudyView, TrialView
 from fersearch.evaluation.finished import Finalist, Finish
-from fersearch.search.explained import Explanation, Peer
+from fersearch.search.explanation import Explanation, Peer
 from fersearch.store import Look, StudySummary
 from fersearch.study import Objective, StudySpec, StudyState
 from fersearch.trial import Attempt, Enqueued, Epoch, Reason, Trial, TrialState

@@ -22,7 +22,7 @@ from fersearch.evaluation.pulling import Choice, Pulled, preferred, require_chec
 from fersearch.home import pulled_folder
 from fersearch.notebook import Trials
 from fersearch.run_options import RunOptions
-from fersearch.search.explained import Explanation
+from fersearch.search.explanation import Explanation
 from fersearch.search.picking import bounds_of
 from fersearch.space import Value
 from fersearch.store import StudyRow, StudySummary
@@ -241,7 +241,7 @@ class RemoteVerbs:
             self._service.download(path, file, chosen.checkpoint or "")
             write_pulled(folder, row, chosen, file, force)
         if format == "onnx":
-            from fersearch.api.exports import export_checkpoint  # here, for it brings in torch
+            from fersearch.api.checkpoint_export import export_checkpoint  # here, for it brings in torch
 
             export_checkpoint(folder, trust_plugin=trust_plugin)
         return Pulled(folder, chosen.number, chosen.values, given_up=choice.given_up)

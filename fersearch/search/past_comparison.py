@@ -7,7 +7,7 @@ from datetime import datetime
 from fersearch.components import Metric
 from fersearch.search.aggregation import max_epochs, mean_of_rounds, planned_epochs
 from fersearch.search.bounds import broken, projected_to_break
-from fersearch.search.explained import LONGEST, Explanation, Peer, told
+from fersearch.search.explanation import LONGEST, Explanation, Peer, told
 from fersearch.search.pruner import Levels, compared_values, losses_of, rank_of
 from fersearch.study import Objective, StudySpec
 from fersearch.trial import Epoch, Trial

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fersearch.search.explained import Explanation
-from fersearch.search.explaining import Recorded, explain
+from fersearch.search.explanation import Explanation
+from fersearch.search.past_comparison import Recorded, explain
 from fersearch.study import Constraint, Protocol, StudySpec
 from fersearch.trial import Attempt, Decision, Epoch, Outcome, Reason, Trial, TrialState
 from tests.search.fakes import METRICS, Rows, epoch_of, make_search, make_spec
