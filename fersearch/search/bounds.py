@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from fersearch.components import Metric
 from fersearch.formatting import number
-from fersearch.search.aggregation import projected
+from fersearch.search.aggregation import planned_epochs, projected
 from fersearch.study import Constraint, StudySpec
-from fersearch.trial import Epoch, Trial
+from fersearch.trial import Epoch, Trial, TrialState
 
 IN_A_ROW = 50
 """How many trials in a row may break a bound before training: then the search gives up."""
@@ -38,6 +38,23 @@ class Allowance:
 def excesses(bounds: Sequence[Constraint], values: Mapping[str, float]) -> dict[str, float]:
     """Return by how much each bound is broken, in units of the bound, negative where it holds; known values only."""
     return {str(bound): _excess(bound, values[bound.metric]) for bound in bounds if bound.metric in values}
+
+
+def sampler_excesses(trial: Trial, spec: StudySpec, metrics: Mapping[str, Metric]) -> dict[str, float]:
+    """Return by how much an ended trial breaks its bounds, as the sampler gets it.
+
+    A stopped trial counts with its costs as they would have been in the end, and not with a quality that was still
+    to grow; a failed one not at all.
+    """
+    if trial.state is TrialState.COMPLETE or trial.untrained:
+        return excesses(spec.where, trial.values)
+    if trial.state is not TrialState.PRUNED:
+        return {}
+    costs = {name: value for name, value in trial.values.items() if name in metrics and metrics[name].measured}
+    if not spec.protocol.in_rounds and trial.epochs:
+        planned = planned_epochs(trial.params, trial.epochs)
+        costs = {name: projected(value, metrics[name], trial.epochs, planned) for name, value in costs.items()}
+    return excesses(spec.where, costs)
 
 
 def broken(bounds: Sequence[Constraint], values: Mapping[str, float]) -> str:

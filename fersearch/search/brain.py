@@ -11,7 +11,7 @@ from typing import Any
 from fersearch.components import Metric
 from fersearch.formatting import settings
 from fersearch.search.aggregation import max_epochs, mean_of_rounds, planned_epochs, sampler_values
-from fersearch.search.bounds import Allowance, excesses, given_up, projected_to_break
+from fersearch.search.bounds import Allowance, given_up, projected_to_break, sampler_excesses
 from fersearch.search.enqueue import Enqueue
 from fersearch.search.flat import Flat
 from fersearch.search.front import FrontMembers, Keeper, front
@@ -166,7 +166,7 @@ class Search:
         if trial.state.ended:
             in_rounds = self.spec.protocol.in_rounds
             values = sampler_values(trial, self.spec.objectives, self._metrics, in_rounds)
-            self._sampler.tell(number, values, excesses(self.spec.where, trial.values))
+            self._sampler.tell(number, values, sampler_excesses(trial, self.spec, self._metrics))
             self._allowance.count(trial)
             self._flat.join(trial)
             if self.done and self.why_over:
@@ -300,8 +300,10 @@ class Search:
         verdict = self._pruner.judge(trial.number, epoch, planned)
         if verdict.rung is None or epoch.number >= planned:
             return verdict
-        if breaks := projected_to_break(self.spec.where, self._metrics, epoch, 1 if self._rounds > 1 else planned):
-            return replace(verdict, stop=True, reason=f"stopped at epoch {epoch.number}: at its end {breaks}")
+        ends = epoch.number if self._rounds > 1 else planned
+        if breaks := projected_to_break(self.spec.where, self._metrics, epoch, ends):
+            place = f"{'round' if self._rounds > 1 else 'epoch'} {epoch.number}"
+            return replace(verdict, stop=True, reason=f"stopped at {place}: at its end {breaks}")
         return verdict
 
     def _join_front(self, trial: Trial) -> None:

@@ -25,7 +25,6 @@ from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
 from fersearch.errors import lookup
-from fersearch.search.bounds import excesses
 from fersearch.search.fitting import covering, filled, fits
 from fersearch.search.tpe import Observations, tpe_sampler
 from fersearch.space import Choice, Dimension, Float, Int, Params, Space, Value, single
@@ -43,13 +42,22 @@ POPULATION = 16
 class OptunaSampler:
     """A sampler that continues from any trials as if it had proposed them itself.
 
-    `values_of` gives the objectives' values of a trial that ended, None for a failure.
-    Trials must be numbered from 0 without gaps. Those `prior` to the study have what is searched of their parameters.
+    `values_of` gives the objectives' values of a trial that ended, None for a failure; `excesses_of` by how much it
+    breaks each bound. Trials must be numbered from 0 without gaps. Those `prior` to the study have what is searched of
+    their parameters.
     """
 
-    def __init__(self, spec: StudySpec, trials: Iterable[Trial], values_of: Told, prior: Iterable[Trial] = ()) -> None:
+    def __init__(
+        self,
+        spec: StudySpec,
+        trials: Iterable[Trial],
+        values_of: Told,
+        prior: Iterable[Trial] = (),
+        excesses_of: Callable[[Trial], Mapping[str, float]] = lambda _: {},
+    ) -> None:
         lookup("sampler", spec.sampler, _SAMPLERS)
         self.exhausted = False
+        self._excesses_of = excesses_of
         self._spec = spec
         self._distributions = distributions(spec.space)
         self._json = spec.space.to_json()
@@ -173,7 +181,7 @@ class OptunaSampler:
             self._observations.add(added, params)
 
     def _frozen(self, trial: Trial, values: list[float] | None) -> FrozenTrial:
-        excess = excesses(self._spec.where, trial.values) if trial.state.ended else {}
+        excess = self._excesses_of(trial)
         without = OptunaState.PRUNED if excess else OptunaState.FAIL
         state = OptunaState.RUNNING if not trial.state.ended else OptunaState.COMPLETE if values else without
         searched = {key: value for key, value in trial.params.items() if key in self._distributions}

@@ -79,7 +79,7 @@ def _among_peers(
     for number, compared in values.items():
         levels.put(number, losses_of(compared, spec.objectives, metrics))
     rank, places = rank_of(levels, found.number, spec.rules), _places(levels, spec.objectives, values, found.number)
-    ends = 1 if found.unit == "round" else found.planned
+    ends = own.epoch.number if found.unit == "round" else found.planned
     return replace(
         found,
         own=next(peer for peer in places if peer.number == found.number),

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from fersearch.components import Metric
 from fersearch.errors import UsageError, lookup
 from fersearch.search.aggregation import max_epochs, sampler_values
+from fersearch.search.bounds import sampler_excesses
 from fersearch.search.pruner import NoPruner, ParetoPruner, Pruner, rungs
 from fersearch.space import Float, Params, Space, Value, describe, values_of
 from fersearch.study import StudySpec
@@ -120,7 +121,8 @@ def make_sampler(
 
     rounds = spec.protocol.in_rounds
     values_of = partial(sampler_values, objectives=spec.objectives, metrics=metrics, in_rounds=rounds)
-    return OptunaSampler(spec, trials, values_of, prior)
+    excesses_of = partial(sampler_excesses, spec=spec, metrics=metrics)
+    return OptunaSampler(spec, trials, values_of, prior, excesses_of)
 
 
 def make_pruner(spec: StudySpec, metrics: Mapping[str, Metric], rounds: int) -> Pruner:

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fersearch.search import Search
-from fersearch.search.bounds import IN_A_ROW, broken, excesses, nearest
-from fersearch.study import Constraint
+from fersearch.search.bounds import IN_A_ROW, broken, excesses, nearest, sampler_excesses
+from fersearch.study import Constraint, Protocol
 from fersearch.trial import Decision, Epoch, Outcome, Reason, Trial, TrialState
-from tests.search.fakes import Rows, make_search, make_spec, run_trial
+from tests.search.fakes import METRICS, Rows, make_search, make_spec, run_trial
 
 SMALL = (Constraint("parameters", "<=", 1000),)
 SHORT = (Constraint("train_seconds", "<=", 40),)
@@ -99,6 +99,27 @@ def test_costs_are_projected_at_rungs(seconds: float, decision: Decision) -> Non
     if decision is Decision.STOP:
         stopped = search.finish(trial.number, Outcome(Reason.PRUNED), 1.0)
         assert "train_seconds 40.8 breaks train_seconds<=40" in stopped.verdict["reason"]
+
+
+def test_a_stopped_trial_counts_with_its_costs_at_the_end_and_not_with_its_quality_so_far() -> None:
+    bounds = (*SHORT, Constraint("f1_macro", ">=", 0.9))
+    spec = make_spec(where=bounds)
+    values = {"f1_macro": 0.1, "train_seconds": 20.0}
+    stopped = Trial(0, {"epochs": 8}, TrialState.PRUNED, values=values, epochs=2)
+    assert sampler_excesses(stopped, spec, METRICS) == {"train_seconds<=40": 1.0}
+    whole = replace(stopped, state=TrialState.COMPLETE, epochs=8)
+    assert sampler_excesses(whole, spec, METRICS) == {"train_seconds<=40": -0.5, "f1_macro>=0.9": pytest.approx(8 / 9)}
+    assert sampler_excesses(replace(stopped, state=TrialState.FAILED), spec, METRICS) == {}
+
+
+def test_costs_of_whole_rounds_are_compared_as_they_are() -> None:
+    spec = make_spec(pruner="pareto", where=SHORT, protocol=Protocol("kfold", folds=3))
+    search = make_search(spec, rounds=3)
+    trial = search.ask()
+    values = {"f1_macro": 0.5, "train_seconds": 39.0, "peak_memory_mb": 1.0}
+    assert search.record(trial.number, Epoch(1, values, 39.0, round=1, last=True)) is Decision.CONTINUE
+    later = Epoch(2, {**values, "train_seconds": 45.0}, 45.0, round=2, last=True)
+    assert search.record(trial.number, later) is Decision.STOP
 
 
 def test_the_front_holds_what_keeps_every_bound() -> None:
