@@ -53,7 +53,7 @@ class Page:
         self.context = browser.new_context(permissions=["camera"], accept_downloads=True, **options)
         self.page = self.context.new_page()
         self.errors: list[str] = []
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("pageerror", lambda error: self.errors.append(error.stack or str(error)))
         self.page.goto(f"{served.address}/?token={served.token}")
         self.page.wait_for_selector("h1")
 

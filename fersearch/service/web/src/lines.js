@@ -24,7 +24,7 @@ export function Lines({ data, names, label, height = 190, x = "epoch", stepped =
     const options = {
       width: place.current.clientWidth,
       height,
-      scales: { x: { time: false } },
+      scales: { x: { time: false }, y: { range: (_, low, high) => bounds(low, high) } },
       axes: [{ ...axis, label: x, labelSize: 18, incrs: WHOLE }, { ...axis, size: 52 }],
       series: [{ label: x }, ...series],
       legend: { show: names.length > 1, live: false },
@@ -42,6 +42,15 @@ export function Lines({ data, names, label, height = 190, x = "epoch", stepped =
   return html`<figure class="chart" style=${{ minHeight: `${height + (names.length > 1 ? 28 : 0)}px` }}>
     <figcaption>${label}</figcaption><div ref=${place} role="img" aria-label=${label}></div>
   </figure>`;
+}
+
+// What an axis shows. Values that differ by rounding alone count as one: uPlot would look for ticks between them for ever.
+export function bounds(low, high) {
+  if (low === null || high === null) return [null, null];
+  const size = Math.max(Math.abs(low), Math.abs(high)) || 1;
+  if (high - low > 1e-6 * size) return uPlot.rangeNum(low, high, 0.1, true);
+  const middle = (low + high) / 2;
+  return [middle - 0.05 * size, middle + 0.05 * size];
 }
 
 // Several curves of [x, y] pairs as uPlot wants them: one column of x, one of y for each.
