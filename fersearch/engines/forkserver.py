@@ -39,6 +39,14 @@ def main(fd: int) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     request = json.loads(control.recv(MESSAGE_BYTES) or b"{}")
     _tell(control, {"ready": os.getpid(), "failed": preload(request.get("preload", []))})
+    try:
+        _serve(control, wakeup, alarm)
+    finally:
+        signal.set_wakeup_fd(-1)  # the trials end now, and the socket that would be told is closed before they have
+
+
+def _serve(control: socket.socket, wakeup: socket.socket, alarm: socket.socket) -> None:
+    """Fork a process for each order, and report those that ended, until the driver is gone."""
     while True:
         ready, _, _ = select.select([control, wakeup], [], [])
         if wakeup in ready:

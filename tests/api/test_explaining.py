@@ -36,7 +36,10 @@ def test_every_verdict_of_the_database_is_found_again(storage: str) -> None:
     assert [one.number for one in found if not one.rebuilt] == []
 
 
-def test_the_command_line_tells_it(storage: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_tells_it(
+    storage: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
     stopped = next(trial for trial in api.list_trials("s", storage) if trial.verdict.get("stop"))
     found = api.explain_trial("s", stopped.number, storage)
     assert run(["study", "explain", "s", str(stopped.number), "--storage", storage]) == 0

@@ -9,7 +9,8 @@ from fersearch.errors import StudyFileError, UnknownName, UsageError
 from tests.studies import SIZES
 
 
-def test_it_is_told_with_its_data_and_what_was_taken_over(home_with_study, capsys):
+def test_it_is_told_with_its_data_and_what_was_taken_over(home_with_study, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
     api.create_study("cnn", "faces", name="warm", from_study="small", dataset_options=SIZES)
     view, front = api.show_study("warm"), api.front("small").trials
     assert any(line.startswith("starting from study 'small': its sampler knows") for line in drain_notices())
