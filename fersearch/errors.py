@@ -110,6 +110,6 @@ def lookup(kind: str, name: str, known: Mapping[str, T]) -> T:
     """
     if name in known:
         return known[name]
-    plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
+    plural = f"{kind[:-1]}ies" if kind.endswith("y") else kind if kind.endswith("s") else f"{kind}s"
     hint = suggestion(name, known).replace("known:", f"known {plural}:")
     raise UnknownName(f"unknown {kind} '{name}'", hint)

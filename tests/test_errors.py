@@ -49,6 +49,12 @@ def test_an_unknown_name_comes_with_the_nearest_and_all_known_ones() -> None:
     assert isinstance(caught.value, UsageError)
 
 
+def test_what_is_plural_stays_as_it_is() -> None:
+    with pytest.raises(UnknownName) as caught:
+        lookup("recipes", "maybe", {"auto": 1, "none": 2})
+    assert (caught.value.message, caught.value.hint) == ("unknown recipes 'maybe'", "known recipes: auto, none")
+
+
 def test_studies_are_studies_in_the_plural() -> None:
     with pytest.raises(UnknownName) as caught:
         lookup("study", "cmm-faces", {"cnn-faces": 1})
