@@ -56,6 +56,13 @@ def epsilon_net(points: Points) -> list[int]:
     return order
 
 
+def reference_behind(points: Points) -> list[float]:
+    """Return a reference point a little behind the worst of the points in every objective."""
+    worst = _matrix(points).max(axis=0)
+    behind: list[float] = (worst + np.abs(worst) * 1e-6 + 1e-12).tolist()
+    return behind
+
+
 def hypervolume(points: Points, reference: Sequence[float]) -> float:
     """Return the exact hypervolume that the points dominate below a reference point.
 

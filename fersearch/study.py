@@ -291,6 +291,10 @@ class StudySpec:
             space = self.space.narrowed({ARCHITECTURE: str(name)}) if self.one_study else self.space
             yield from map(self.chosen, itertools.islice(space.configurations(), most))
 
+    def uncounted(self, untrained: int) -> int:
+        """Return how many of the trials that were infeasible before training the budget does not count."""
+        return untrained if self.where else 0
+
     @property
     def compared(self) -> list[str]:
         """The metrics that trials are compared by: the objectives, and those that are bounded."""

@@ -179,6 +179,7 @@ class Trial:
         """Whether its training on a CPU took a quarter more wall seconds than CPU seconds per thread: other work ran.
 
         On two cores at a load of 9 wall seconds were 6 to 9 times those of the same trial alone, CPU seconds 1.5 times.
+        Of a trial that a service listed without its attempts' facts it is what the service said.
         """
         facts = self.attempts[-1].facts if self.attempts else {}
         if "disturbed" in facts:

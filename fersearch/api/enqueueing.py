@@ -46,7 +46,7 @@ def enqueue_trial(name: str, settings: Mapping[str, Value], storage: str | None 
         waiting, trials = store.enqueued(study.id), store.trials(study.id, ())
         _check_new(study, given, waiting, trials)
         store.enqueue_trials(study.id, [Enqueued(uuid4().hex, given)])
-        counted = sum(not (trial.untrained and study.spec.where) for trial in trials)
+        counted = len(trials) - study.spec.uncounted(sum(trial.untrained for trial in trials))
         more, budget = len(waiting) + 1, study.spec.budget.trials
         return EnqueuedView(name, given, store.is_driven(name), more, counted + more, budget)
 

@@ -22,6 +22,5 @@ def explain_trial(name: str, number: int, storage: str | None = None) -> "Explan
         trial = store.trial(study.id, number)
         trials = of_data(store.trials(study.id, [bound.metric for bound in study.spec.where]), trial.data_digest)
         at = None if study.spec.protocol.in_rounds else [trial.verdict.get("rung", 0)]
-        metrics = [*(one.metric for one in study.spec.objectives), *(bound.metric for bound in study.spec.where)]
-        recorded = Recorded(store.epoch_values(study.id, metrics, at=at), store.recorded_at(study.id, at))
+        recorded = Recorded(store.epoch_values(study.id, study.spec.compared, at=at), store.recorded_at(study.id, at))
     return explain(study.spec, components().metrics, trial, trials, recorded)

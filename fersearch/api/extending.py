@@ -44,9 +44,16 @@ def extend_study(
     with open_store(storage) as store:
         study = store.study(name)
         registry, known = components_of(study), store.trials(study.id)
-        changed = {"trials": trials, "timeout": timeout, "settings": settings, "objectives": objectives}
-        changed["stop_when_flat"] = stop_when_flat
-        spec = extended(study.spec, registry, len(known), **changed)  # type: ignore[arg-type]
+        spec = extended(
+            study.spec,
+            registry,
+            len(known),
+            trials=trials,
+            timeout=timeout,
+            settings=settings,
+            objectives=objectives,
+            stop_when_flat=stop_when_flat,
+        )
         _check_values(study, spec, known)
         _check_enqueued(store, study, spec)
         check_metrics(registry, [spec])

@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fersearch.cli import completion, errors
-from fersearch.cli.flags import AsJson, Storage, TrustStored, duration, pairs
+from fersearch.cli import errors
+from fersearch.cli.flags import AsJson, Storage, StudyName, TrustStored, duration, pairs
 from fersearch.formatting import plural, settings
 
 if TYPE_CHECKING:
     from fersearch.api.results import EnqueuedView
 
-Name = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.", autocompletion=completion.studies)]
+Name = StudyName
 Values = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="The value of a parameter; repeatable. The others are drawn."),

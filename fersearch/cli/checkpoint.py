@@ -5,13 +5,12 @@ from typing import Annotated
 
 import typer
 
-from fersearch.cli import completion
 from fersearch.cli.command import Group, examples
-from fersearch.cli.flags import AsJson, Storage, TrustStored, Yes
+from fersearch.cli.flags import AsJson, Storage, StudyName, TrustStored, Yes
 from fersearch.cli.study import confirm
 
 app = typer.Typer(cls=Group, help="Trained weights with everything needed to use them.", no_args_is_help=True)
-Study = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.", autocompletion=completion.studies)]
+Study = StudyName
 
 
 @app.command("list")

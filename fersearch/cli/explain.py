@@ -4,10 +4,9 @@ from typing import Annotated
 
 import typer
 
-from fersearch.cli import completion
-from fersearch.cli.flags import AsJson, Storage
+from fersearch.cli.flags import AsJson, Storage, StudyName
 
-Study = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.", autocompletion=completion.studies)]
+Study = StudyName
 Number = Annotated[int, typer.Argument(metavar="N", help="The trial's number.")]
 
 

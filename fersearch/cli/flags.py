@@ -23,6 +23,7 @@ Storage = Annotated[
         "--storage", metavar="URL", help="Database; default FERSEARCH_STORAGE, else SQLite in FERSEARCH_HOME."
     ),
 ]
+StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.", autocompletion=completion.studies)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 RUN = "Where and how trials run"
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

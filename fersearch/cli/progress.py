@@ -59,7 +59,7 @@ class Tally:
     before: int = 0
     rounds: int = 1
     data_digest: str = ""
-    is_bounded: bool = False
+    uncounted: Callable[[int], int] = lambda _: 0
     _best: dict[str, Trial] = field(default_factory=dict)
     _looked: int = 0
 
@@ -69,7 +69,7 @@ class Tally:
     @property
     def counted(self) -> int:
         """How many of the ended trials the budget counts."""
-        return sum(not (self.is_bounded and trial.untrained) for trial in self.ended)
+        return len(self.ended) - self.uncounted(sum(trial.untrained for trial in self.ended))
 
     def left(self, now: float) -> float | None:
         """Return seconds until the study is over at the pace so far; None while there is no telling."""
@@ -111,7 +111,7 @@ class Watcher(Observer):
             seconds = max(spec.budget.timeout - study.seconds, 0.0)
         self.tally = Tally(
             study.name, spec.objectives, total, list(ended), self.clock(), seconds, rounds=rounds,
-            data_digest=study.data_digest, is_bounded=bool(spec.where),
+            data_digest=study.data_digest, uncounted=spec.uncounted,
         )  # fmt: skip
         so_far = f", {len(ended)} ended before" if ended else ""
         limit = f", at most {durations.brief(seconds)}" if seconds is not None else ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from fersearch.cli import changing, compare, completion, errors, explain, flags
+from fersearch.cli import changing, compare, errors, explain, flags
 from fersearch.cli.command import Group, examples, flat
 from fersearch.cli.flags import AsJson, Keep, RunFlags, Storage, StudyFlags, TrustStored, Yes
 from fersearch.cli.running import queue_each, require_model_and_dataset, run_each, tell_created
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     pass
 
 app = typer.Typer(cls=Group, help="Searches: create, run, look at and export them.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.", autocompletion=completion.studies)]
+Name = flags.StudyName
 File = Annotated[Path | None, typer.Argument(metavar="FILE.toml", help="A study file; flags override it.")]
 Where = Annotated[
     list[str] | None,

@@ -6,14 +6,13 @@ from typing import Annotated
 
 import typer
 
-from fersearch.cli import completion
 from fersearch.cli.command import Group
-from fersearch.cli.flags import AsJson, Data, Storage, TrustStored
+from fersearch.cli.flags import AsJson, Data, Storage, StudyName, TrustStored
 from fersearch.errors import UsageError
 from fersearch.trial import Epoch
 
 app = typer.Typer(cls=Group, help="The configurations a study tried.", no_args_is_help=True)
-Study = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.", autocompletion=completion.studies)]
+Study = StudyName
 Number = Annotated[int, typer.Argument(metavar="N", help="The trial's number.")]
 
 

@@ -11,7 +11,7 @@ from fersearch.engines import devices
 from fersearch.engines.contention import ContentionMonitor
 from fersearch.engines.devices import PerGpu, Slot
 from fersearch.engines.gpu_memory import prober
-from fersearch.engines.observing import find
+from fersearch.engines.observing import check_observers
 from fersearch.engines.placement import FixedPlacement, PackedPlacement, Placement, needs_of
 from fersearch.engines.processes import LEAST, Pool
 from fersearch.errors import UsageError
@@ -114,7 +114,7 @@ def check_run(options: RunOptions | None = None, **changes: Any) -> None:
         )
     if isinstance(place := artifacts_folder(options.artifacts), str):
         Remote(place).check()
-    find(options.observe)
+    check_observers(options.observe)
 
 
 def _check_engine(options: RunOptions) -> PerGpu | None:

@@ -160,12 +160,11 @@ class Driver:
         for name, params in self.study.spec.examples():
             fetch(self.registry.architecture(name), source, params, task)
 
-    def _search(self, writer: Writer, pool: Pool, in_process: bool) -> None:
-        compared = self.study.spec.compared
-        trials = self.outages.ride_out(lambda: self.store.trials(self.study.id, compared))
+    def _begin(self, writer: Writer) -> tuple[Search, list[Trial]]:
+        """Return the search, rebuilt from its rows, with what it is to try first; and the trials that it had."""
+        trials = self.outages.ride_out(lambda: self.store.trials(self.study.id, self.study.spec.compared))
         history = self.outages.ride_out(lambda: recalled(self.store, self.study, trials, self._rounds))
         prior = self.outages.ride_out(lambda: self.store.prior(self.study.id)) if self.study.spec.origin else ()
-        metrics = self.registry.metrics
         digest = self.study.data_digest
         for other in (trial for trial in trials if not trial.state.ended and not trial.saw(digest)):
             self._forget(other)
@@ -174,7 +173,7 @@ class Driver:
             trials,
             history,
             writer,
-            metrics,
+            self.registry.metrics,
             self.study.baseline,
             self._rounds,
             self._discard,
@@ -182,16 +181,23 @@ class Driver:
             self.observer.note,
             prior,
         )
-        self._formats = Formats(trials, self.observer.note)
-        settle = partial(self._formats.settle, search)
-        self._brain = search
         for wanted in self.outages.ride_out(lambda: self.store.enqueued(self.study.id)):
             search.take_in(wanted)
+        if not trials:
+            search.begin_with(first_trials(self.study.spec, self._at_once))
+        return search, trials
+
+    @property
+    def _at_once(self) -> int:
+        """How many trials run at once."""
+        return len(self.backend.slots if self.backend.only is None else self.backend.only)
+
+    def _search(self, writer: Writer, pool: Pool, in_process: bool) -> None:
+        search, trials = self._begin(writer)
+        self._brain, self._formats = search, Formats(trials, self.observer.note)
+        settle = partial(self._formats.settle, search)
         ended = [trial for trial in trials if trial.state.ended]
-        at_once = len(self.backend.slots if self.backend.only is None else self.backend.only)
-        for params in first_trials(self.study.spec, at_once) if not trials else ():
-            search.enqueue(params)
-        self.observer.begin(self.study, self.study.spec.budget.trials, ended, at_once, self._rounds)
+        self.observer.begin(self.study, self.study.spec.budget.trials, ended, self._at_once, self._rounds)
         if in_process:
             slot = self.backend.slots[0]
             trial = run_in_process(search, slot, self._request, self.observer, self.stop, self._look, settle)

@@ -134,6 +134,10 @@ def _plan(study: StudyRow, searched: Sequence[Trial], finalists: int, seeds: int
         complete = sum(trial.state is TrialState.COMPLETE for trial in searched)
         why = "no complete trial" if not complete else "no trial on the front: none beats the baseline"
         raise UsageError(f"study '{study.name}' has {why}, so there is nothing to finish", _go_on(study.name))
+    if SEED in study.spec.space:
+        raise UsageError(
+            f"study '{study.name}' searches a parameter called {SEED}", "finish needs that name for its own"
+        )
     return [{**trial.params, SEED: seed} for trial in members for seed in fresh_seeds(study.spec.seed, seeds)]
 
 

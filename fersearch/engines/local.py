@@ -13,6 +13,7 @@ from typing import Any
 
 from fersearch.engines.contention import Contention
 from fersearch.engines.devices import Slot
+from fersearch.engines.formats import as_found
 from fersearch.engines.outages import Shortage
 from fersearch.engines.placement import FixedPlacement, Placement
 from fersearch.engines.processes import Pool, Process
@@ -65,7 +66,7 @@ class LocalEngine:
         forget: Callable[[Trial], None] = lambda _: None,
         log: Callable[[Trial], Path],
         watch: Callable[[], None] = lambda: None,
-        settle: Callable[[int, Mapping[str, Any]], str] = lambda _, told: str(told["memory_format"]),
+        settle: Callable[[int, Mapping[str, Any]], str] = as_found,
     ) -> None:
         self.search = search
         self.pool = pool

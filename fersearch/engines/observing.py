@@ -90,21 +90,28 @@ class Observers(Observer):
 
 
 def find(given: Sequence[str] | None) -> list[Asked]:
-    """Return the observers asked for with their options, checked.
+    """Return the observers asked for with their options.
 
     Args:
         given: as in `RunOptions.observe`.
 
     Raises:
-        UsageError: a text is none of that form, or there is no such observer or option.
-        FersearchError: an observer cannot work, as where its library is missing.
+        UsageError: a text is none of that form, or there is no such observer.
     """
     asked = [_read(text) for text in (_by_default() if given is None else given)]
     registry = components() if asked else None
-    found: list[Asked] = [(registry.observer(name), options) for name, options in asked] if registry else []
-    for observer, options in found:
+    return [(registry.observer(name), options) for name, options in asked] if registry else []
+
+
+def check_observers(given: Sequence[str] | None) -> None:
+    """Refuse, before a run, observers that do not exist or cannot work.
+
+    Raises:
+        UsageError: a text is none of that form, or there is no such observer or option.
+        FersearchError: an observer cannot work, as where its library is missing.
+    """
+    for observer, options in find(given):
         _check(observer, options)
-    return found
 
 
 def _by_default() -> list[str]:

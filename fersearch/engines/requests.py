@@ -14,16 +14,17 @@ from fersearch.locks import remove_unlocked
 from fersearch.search.retries import micro_batches
 from fersearch.store import Store, StudyRow
 from fersearch.store.neighbours import Neighbours
+from fersearch.study import is_finish
 from fersearch.training.request import TrialRequest
 from fersearch.trial import Trial
 
 SEED = "seed"
-"""The parameter that is a trial's seed where a study trains one configuration with several."""
+"""The parameter that is a trial's seed in a study that finishes another one."""
 
 
 def seed_of(study: StudyRow, trial: Trial) -> int:
     """Return the seed of a trial: its own where its study gives each one, else the study's."""
-    return int(trial.params.get(SEED, study.spec.seed))
+    return int(trial.params[SEED]) if is_finish(study.name) else study.spec.seed
 
 
 def request_for(

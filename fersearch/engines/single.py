@@ -12,6 +12,7 @@ from typing import Any
 
 from fersearch.artifacts import Artifacts
 from fersearch.engines.devices import Slot
+from fersearch.engines.formats import as_found
 from fersearch.engines.local import with_loss
 from fersearch.engines.processes import Pool, Process
 from fersearch.engines.shutdown import Level, Stop
@@ -67,7 +68,7 @@ class SingleTrial:
                 decision = Decision.STOP if epoch.number == self.last else Decision.CONTINUE
                 process.send({"decision": decision})
             elif "rehearsed" in message:
-                process.send({"format": message["rehearsed"]["memory_format"]})
+                process.send({"format": as_found(0, message["rehearsed"])})
             elif "outcome" in message:
                 outcome = message["outcome"]
                 return Outcome(**{**outcome, "reason": Reason(outcome["reason"])})
@@ -89,7 +90,7 @@ def run_in_process(
     observer: Observer,
     stop: Stop,
     watch: Callable[[], None] = lambda: None,
-    settle: Callable[[int, Mapping[str, Any]], str] = lambda _, told: str(told["memory_format"]),
+    settle: Callable[[int, Mapping[str, Any]], str] = as_found,
 ) -> Trial | None:
     """Run one trial in this process, for a debugger; return it, or None if there is none to run.
 

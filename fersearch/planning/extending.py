@@ -8,8 +8,7 @@ from fersearch.errors import UsageError
 from fersearch.planning.mistakes import Mistakes
 from fersearch.planning.parts import parse_objectives
 from fersearch.planning.plan import check_number
-from fersearch.planning.space import check_crop, full_names, narrowed
-from fersearch.recipe import recipe, recipe_of_several
+from fersearch.planning.space import check_crop, full_names, narrowed, offered_space
 from fersearch.registry import Registry
 from fersearch.search.samplers import FINITE, check_finite
 from fersearch.space import Space, describe
@@ -53,16 +52,12 @@ def extended(
 
 
 def _space(spec: StudySpec, registry: Registry, settings: Mapping[str, str], mistakes: Mistakes) -> Space:
-    dataset, pretrained = registry.dataset(spec.dataset), spec.weights is not None
     architectures = [registry.architecture(name) for name in spec.architectures]
-    if spec.one_study:
-        several = recipe_of_several(architectures, dataset, pretrained)
-        full = full_names(settings, architectures, several, mistakes)
-        offered, settings = several.dimensions, {full[name]: settings[name] for name in full}
-    else:
-        offered = recipe(architectures[0], dataset, pretrained).dimensions
+    offered = offered_space(architectures, registry.dataset(spec.dataset), spec.weights is not None, spec.one_study)
+    full = full_names(settings, architectures, offered, mistakes)
+    settings = {full[name]: settings[name] for name in full}
     kept = {name: dimension for name, dimension in spec.space.dimensions.items() if name not in settings}
-    space = narrowed(Space({**offered, **kept}), settings, mistakes)
+    space = narrowed(Space({**offered.dimensions, **kept}), settings, mistakes)
     check_crop(space, spec.dataset_options, mistakes)
     if spec.sampler in FINITE:
         with mistakes.at("sampler"):

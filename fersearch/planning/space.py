@@ -19,11 +19,9 @@ def study_space(
     mistakes: Mistakes,
 ) -> Space:
     """Return the narrowed space; where a component is unknown, check what all share and refuse what none brings."""
-    settings, pretrained = _settings(request), request.weights is not None
+    settings = _settings(request)
     if architectures and dataset is not None:
-        if not request.one_study:
-            return narrowed(recipe(architectures[0], dataset, pretrained), settings, mistakes, request.lenient)
-        offered = recipe_of_several(architectures, dataset, pretrained)
+        offered = offered_space(architectures, dataset, request.weights is not None, bool(request.one_study))
         full = full_names(settings, architectures, offered, mistakes)
         lenient = {full[name] for name in full if name in request.lenient}
         return narrowed(offered, {full[name]: settings[name] for name in full}, mistakes, lenient)
@@ -31,6 +29,13 @@ def study_space(
     brought = _brought(registry)
     known = {name: text for name, text in settings.items() if name in shared or name.rpartition(".")[2] not in brought}
     return narrowed(shared, known, mistakes, request.lenient)
+
+
+def offered_space(architectures: Sequence[Architecture], dataset: Dataset, pretrained: bool, one_study: bool) -> Space:
+    """Return all that a study may search: of its architecture and dataset, or of the several of one study."""
+    if one_study:
+        return recipe_of_several(architectures, dataset, pretrained)
+    return recipe(architectures[0], dataset, pretrained)
 
 
 def narrowed(offered: Space, settings: Mapping[str, str], mistakes: Mistakes, lenient: Container[str] = ()) -> Space:
@@ -51,9 +56,9 @@ def narrowed(offered: Space, settings: Mapping[str, str], mistakes: Mistakes, le
 def full_names(
     settings: Mapping[str, str], architectures: Sequence[Architecture], offered: Space, mistakes: Mistakes
 ) -> dict[str, str]:
-    """Return the name that each setting has in one space: `cnn.width` for `width` where only `cnn` has that.
+    """Return the name that each setting has in a space: in one of several architectures `cnn.width` for `width`.
 
-    A name that several architectures have, or that is given in both ways, is a mistake and left out.
+    There a name that several of them have, or that is given in both ways, is a mistake and left out.
     """
     full: dict[str, str] = {}
     for name in settings:

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 from fersearch.components import Metric
 from fersearch.errors import UsageError
-from fersearch.search.aggregation import planned_epochs, projected, undefined
-from fersearch.search.fitting import filled, fits
+from fersearch.search.aggregation import undefined, values_at_end
+from fersearch.search.fitting import filled, is_learnable
 from fersearch.space import Dimension, Params, Space, Value, single
 from fersearch.store import StudyRow
 from fersearch.store.prior import WarmStart
@@ -52,8 +52,7 @@ def started_from(
 
 def _is_learnt_from(spec: StudySpec, trial: Trial) -> bool:
     """Return whether the sampler of a study learns from a trial of another one; most samplers learn from none."""
-    is_tpe = spec.sampler == "tpe"
-    return spec.sampler in LEARNERS and fits(spec.space, filled(spec.space, trial.params), partly=is_tpe)
+    return spec.sampler in LEARNERS and is_learnable(spec, filled(spec.space, trial.params))
 
 
 def _searched(space: Space) -> list[str]:
@@ -101,11 +100,8 @@ def _shared(ours: Space, theirs: Mapping[str, Dimension], params: Params) -> dic
 
 
 def _prior(trial: Trial, source: StudyRow, metrics: Mapping[str, Metric], params: Params) -> Trial:
-    """Return a trial as the sampler is told of it: costs of one that was stopped early are projected to its end."""
-    values = dict(trial.values)
-    if trial.state is TrialState.PRUNED and trial.epochs and not source.spec.protocol.in_rounds:
-        planned = planned_epochs(trial.params, trial.epochs)
-        values = {name: projected(value, metrics.get(name), trial.epochs, planned) for name, value in values.items()}
+    """Return a trial as the sampler is told of it: one that was stopped early has its costs at the end."""
+    values = values_at_end(trial, metrics, source.spec.protocol.in_rounds)
     return Trial(trial.number, params, TrialState.COMPLETE, values)
 
 

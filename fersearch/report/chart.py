@@ -92,8 +92,7 @@ def hypervolume_history(
     if not able:
         return []
     points = {trial.number: np.array(losses(trial, objectives)) for trial in able}
-    worst = np.array(list(points.values())).max(axis=0)
-    corner = worst + np.abs(worst) * 1e-6 + 1e-12
+    corner = pareto.reference_behind(np.array(list(points.values())))
     standing = np.empty((0, len(objectives)))
     volumes: list[tuple[int, float]] = []
     for count, trial in enumerate(ended, start=1):
@@ -103,7 +102,7 @@ def hypervolume_history(
         if not ((standing <= point).all(axis=1) & (standing < point).any(axis=1)).any():
             beaten = (point <= standing).all(axis=1) & (point < standing).any(axis=1)
             standing = np.vstack([standing[~beaten], point])
-            volumes.append((count, pareto.hypervolume(standing, corner.tolist())))
+            volumes.append((count, pareto.hypervolume(standing, corner)))
     whole = volumes[-1][1] if volumes else 0.0
     return [(count, volume / whole) for count, volume in volumes] if whole > 0 else []
 

@@ -90,25 +90,29 @@ def undefined(values: Mapping[str, float], objectives: Sequence[Objective]) -> s
     return f"no finite value of {', '.join(names)}" if names else ""
 
 
+def values_at_end(trial: Trial, metrics: Metrics, in_rounds: bool) -> dict[str, float]:
+    """Return a trial's values, with the cumulative costs of one that was stopped early projected to its full budget.
+
+    A trial stopped between rounds is taken as it is, since its costs are those of whole rounds.
+    """
+    if trial.state is not TrialState.PRUNED or in_rounds or not trial.epochs:
+        return dict(trial.values)
+    planned = planned_epochs(trial.params, trial.epochs)
+    return {name: projected(one, metrics.get(name), trial.epochs, planned) for name, one in trial.values.items()}
+
+
 def sampler_values(
     trial: Trial, objectives: Sequence[Objective], metrics: Metrics, in_rounds: bool = False
 ) -> list[float] | None:
     """Return the values that the sampler gets of a trial that ended; None stands for a failure.
 
-    A pruned trial is told as it was measured, with cumulative costs projected to its full
-    budget: told with what it had spent it would look cheaper than it is. A trial stopped between
-    rounds is told as it is, since its costs are those of whole rounds.
+    A pruned trial is told as it was measured, with its costs at the end: told with what it had spent it would look
+    cheaper than it is.
     """
     if trial.state not in (TrialState.COMPLETE, TrialState.PRUNED) or undefined(trial.values, objectives):
         return None
-    values = [float(trial.values[objective.metric]) for objective in objectives]
-    if trial.state is TrialState.COMPLETE or in_rounds or not trial.epochs:
-        return values
-    planned = planned_epochs(trial.params, trial.epochs)
-    return [
-        float(projected(value, metrics.get(objective.metric), trial.epochs, planned))
-        for value, objective in zip(values, objectives, strict=True)
-    ]
+    values = values_at_end(trial, metrics, in_rounds)
+    return [float(values[objective.metric]) for objective in objectives]
 
 
 def _of_whole_trial(metric: Metric | None) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from fersearch.components import Metric
 from fersearch.formatting import number
-from fersearch.search.aggregation import planned_epochs, projected
+from fersearch.search.aggregation import projected, values_at_end
 from fersearch.study import Constraint, StudySpec
 from fersearch.trial import Epoch, Trial, TrialState
 
@@ -20,7 +20,7 @@ class Allowance:
     """Counts the trials of a study with bounds that broke one before training: its budget does not."""
 
     def __init__(self, spec: StudySpec) -> None:
-        self._is_bounded, self._most = bool(spec.where), TIMES_BUDGET * spec.budget.trials
+        self._spec, self._most = spec, TIMES_BUDGET * spec.budget.trials
         self.untrained = self.in_a_row = 0
 
     @property
@@ -30,9 +30,9 @@ class Allowance:
 
     def count(self, trial: Trial) -> None:
         """Count a trial that ended."""
-        is_counted = self._is_bounded and trial.untrained
-        self.untrained += is_counted
-        self.in_a_row = self.in_a_row + 1 if is_counted else 0
+        more = self._spec.uncounted(int(trial.untrained))
+        self.untrained += more
+        self.in_a_row = self.in_a_row + 1 if more else 0
 
 
 def excesses(bounds: Sequence[Constraint], values: Mapping[str, float]) -> dict[str, float]:
@@ -50,11 +50,8 @@ def sampler_excesses(trial: Trial, spec: StudySpec, metrics: Mapping[str, Metric
         return excesses(spec.where, trial.values)
     if trial.state is not TrialState.PRUNED:
         return {}
-    costs = {name: value for name, value in trial.values.items() if name in metrics and metrics[name].measured}
-    if not spec.protocol.in_rounds and trial.epochs:
-        planned = planned_epochs(trial.params, trial.epochs)
-        costs = {name: projected(value, metrics[name], trial.epochs, planned) for name, value in costs.items()}
-    return excesses(spec.where, costs)
+    values = values_at_end(trial, metrics, spec.protocol.in_rounds)
+    return excesses(spec.where, {name: values[name] for name in values if name in metrics and metrics[name].measured})
 
 
 def broken(bounds: Sequence[Constraint], values: Mapping[str, float]) -> str:

@@ -102,18 +102,15 @@ class Search:
         self._writer.start_attempt(trial.number, attempt)
         return trial
 
-    def enqueue(self, params: Params) -> Trial | None:
-        """Add a configuration of the space as a waiting trial, to run before any that is drawn; None if it was tried.
-
-        The caller makes sure that it lies in the space.
-        """
-        if any(trial.params == params for trial in self._trials.values()):
-            return None
-        trial = Trial(self._next, dict(params), space=self._space, data_digest=self._data_digest)
-        self._sampler.add(trial)
-        self._writer.add_trial(trial)
-        self._keep(trial)
-        return trial
+    def begin_with(self, configurations: Iterable[Params]) -> None:
+        """Add configurations of the space as waiting trials, to run before any that is drawn; each once."""
+        for params in configurations:
+            if any(trial.params == params for trial in self._trials.values()):
+                continue
+            trial = Trial(self._next, dict(params), space=self._space, data_digest=self._data_digest)
+            self._sampler.add(trial)
+            self._writer.add_trial(trial)
+            self._keep(trial)
 
     def take_in(self, wanted: Enqueued) -> None:
         """Take in a configuration to try next, as a waiting trial once the budget has room; at once if it has."""

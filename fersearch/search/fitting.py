@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from fersearch.space import Choice, Dimension, Params, Space, Value, single
+from fersearch.study import StudySpec
 
 
 def fits(space: Space, params: Params, partly: bool = False) -> bool:
@@ -12,6 +13,11 @@ def fits(space: Space, params: Params, partly: bool = False) -> bool:
         return False
     applying = {name for name, _ in space.active(params)}
     return params.keys() <= applying if partly else params.keys() == applying
+
+
+def is_learnable(spec: StudySpec, params: Params) -> bool:
+    """Return whether the sampler of a study learns from parameters; TPE takes each for itself, so some may lack."""
+    return fits(spec.space, params, partly=spec.sampler == "tpe")
 
 
 def filled(space: Space, params: Params) -> dict[str, Value]:

@@ -1,9 +1,6 @@
 """Whether the front of a study stands still: its last complete trials added next to nothing to its hypervolume."""
 
-from collections.abc import Mapping
-
-import numpy as np
-import numpy.typing as npt
+from collections.abc import Mapping, Sequence
 
 from fersearch import pareto
 from fersearch.search.aggregation import undefined
@@ -13,8 +10,6 @@ from fersearch.trial import Trial, TrialState
 
 LITTLE = 1e-3
 """A front stands still while its hypervolume grows by no more than this share: clocks alone give as much."""
-
-Points = npt.NDArray[np.float64]
 
 
 class Flat:
@@ -49,18 +44,13 @@ class Flat:
         earlier, last = set(numbers[:-most]) & self._able, numbers[-most:]
         if not earlier:
             return ""
-        reference = _reference(np.array(list(self._losses.values())))
+        reference = pareto.reference_behind(list(self._losses.values()))
         before, now = self._volume(earlier, reference), self._volume(self._able, reference)
         if before <= 0 or now > before * (1 + LITTLE):
             return ""
         return f"the front's hypervolume stood still for {most} complete trials, trial {last[0]} to {last[-1]}"
 
-    def _volume(self, numbers: set[int], reference: Points) -> float:
+    def _volume(self, numbers: set[int], reference: Sequence[float]) -> float:
         points = [self._losses[number] for number in sorted(numbers)]
         front = [points[place] for place in pareto.non_dominated(points)]
-        return pareto.hypervolume(front, reference.tolist())
-
-
-def _reference(points: Points) -> Points:
-    worst: Points = points.max(axis=0)
-    return worst + np.abs(worst) * 1e-6 + 1e-12
+        return pareto.hypervolume(front, reference)

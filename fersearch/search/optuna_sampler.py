@@ -25,7 +25,7 @@ from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
 from fersearch.errors import lookup
-from fersearch.search.fitting import covering, filled, fits
+from fersearch.search.fitting import covering, filled, is_learnable
 from fersearch.search.tpe import Observations, tpe_sampler
 from fersearch.space import Choice, Dimension, Float, Int, Params, Space, Value, single
 from fersearch.study import StudySpec
@@ -97,8 +97,7 @@ class OptunaSampler:
     def tell(self, number: int, values: Sequence[float] | None, excesses: Mapping[str, float] = {}) -> None:
         """Report the result of a proposed trial: its objectives' values, or None for a failure.
 
-        `excesses` says by how much each bound is broken, negative where it holds. A trial that broke one and has no
-        values counts as pruned, so that the sampler learns where not to go.
+        `excesses` says by how much each bound is broken, negative where it holds.
         """
         trial = self._ids[number]
         if number in self._unfit:
@@ -108,7 +107,7 @@ class OptunaSampler:
         for key, value in _constraints(excesses).items():
             self._storage.set_trial_system_attr(trial_id, key, value)
         if values is None:
-            self._study.tell(trial, state=OptunaState.PRUNED if excesses else OptunaState.FAIL)
+            self._study.tell(trial, state=_without_values(excesses))
         else:
             self._study.tell(trial, [float(value) for value in values])
 
@@ -151,7 +150,7 @@ class OptunaSampler:
             if frozenset(params.items()) not in self._proposed:
                 trial = self._add(self._frozen(Trial(number, params, TrialState.RUNNING), None))
                 return self._accept(number, params, before, trial, SAMPLER_TRIES + RANDOM_TRIES)
-        self.exhausted = not given
+        self.exhausted = self.exhausted or not given
         return None
 
     def _is_left(self, given: Params) -> bool:
@@ -176,14 +175,14 @@ class OptunaSampler:
     def _learn(self, trial: Trial, values_of: Told) -> None:
         """Take in a complete trial of another study, which may be proposed here all the same."""
         params = filled(self._spec.space, trial.params)
-        if fits(self._spec.space, params, partly=self._spec.sampler == "tpe"):
+        if is_learnable(self._spec, params):
             added = self._add(self._frozen(replace(trial, params=params), values_of(trial)))
             self._observations.add(added, params)
 
     def _frozen(self, trial: Trial, values: list[float] | None) -> FrozenTrial:
         excess = self._excesses_of(trial)
-        without = OptunaState.PRUNED if excess else OptunaState.FAIL
-        state = OptunaState.RUNNING if not trial.state.ended else OptunaState.COMPLETE if values else without
+        ended = OptunaState.COMPLETE if values else _without_values(excess)
+        state = ended if trial.state.ended else OptunaState.RUNNING
         searched = {key: value for key, value in trial.params.items() if key in self._distributions}
         return _Kept(
             number=-1,
@@ -201,12 +200,8 @@ class OptunaSampler:
         )
 
     def _fits(self, trial: Trial) -> bool:
-        """Return whether the sampler learns from a trial: those of another space count where they lie in this one.
-
-        TPE takes each parameter for itself, so it also learns from trials that lack some.
-        """
-        is_own = not trial.space or trial.space == self._json
-        return is_own or fits(self._spec.space, trial.params, partly=self._spec.sampler == "tpe")
+        """Return whether the sampler learns from a trial: those of another space count where they lie in this one."""
+        return not trial.space or trial.space == self._json or is_learnable(self._spec, trial.params)
 
     def _add(self, frozen: FrozenTrial) -> int:
         return self._storage.get_trial_number_from_id(self._storage.create_new_trial(self._study_id, frozen))
@@ -275,6 +270,11 @@ def _of_all_spaces(spec: StudySpec, trials: Sequence[Trial]) -> dict[str, BaseDi
         )
         for name in names
     }
+
+
+def _without_values(excesses: Mapping[str, float]) -> OptunaState:
+    """Return the state of a trial without values: pruned if it broke a bound, so that the sampler learns from that."""
+    return OptunaState.PRUNED if max(excesses.values(), default=0.0) > 0 else OptunaState.FAIL
 
 
 def _constraints(excesses: Mapping[str, float]) -> dict[str, float]:

@@ -8,8 +8,8 @@ Sources: Khaireddin and Chen 2021 (arXiv:2105.03588); Barsoum et al. 2016 (arXiv
 arXiv:1412.6980).
 """
 
-import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import cycle
 
 from fersearch.space import Choice, Dimension, Int, Space, Value, values_of
@@ -24,34 +24,42 @@ SHARE = 4
 SAMPLERS = ("tpe", "nsga2")
 """The samplers that learn from what was tried, and so have something of a good start."""
 
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings by name; `size` says how large the network is, from 0 to 1 of the architecture's own ranges."""
+
+    size: float
+    settings: Mapping[str, Value]
+
+
 _COMMON: Mapping[str, Value] = {"loss": "cross_entropy", "class_weights": "none", "batch_norm": True}
-RECIPES: Mapping[str, Mapping[str, Value]] = {
-    "one_cycle": {
+RECIPES: Mapping[str, Recipe] = {
+    "one_cycle": Recipe(0.5, {
         **_COMMON, "optimizer": "sgd", "learning_rate": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4,
         "scheduler": "onecycle", "warmup_share": 0.3, "batch_size": 128, "augmentation": "flip", "dropout": 0.1,
-        "label_smoothing": 0.1, "size": 0.5,
-    },
-    "adamw": {
+        "label_smoothing": 0.1,
+    }),
+    "adamw": Recipe(0.0, {
         **_COMMON, "optimizer": "adamw", "learning_rate": 0.001, "weight_decay": 0.01, "scheduler": "cosine",
         "batch_size": 64, "augmentation": "flip", "dropout": 0.2, "label_smoothing": 0.1,
-        "class_weights": "inverse", "size": 0.0,
-    },
-    "cosine": {
+        "class_weights": "inverse",
+    }),
+    "cosine": Recipe(1.0, {
         **_COMMON, "optimizer": "sgd", "learning_rate": 0.025, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4,
         "scheduler": "cosine", "batch_size": 64, "augmentation": "light", "dropout": 0.1, "label_smoothing": 0.1,
-        "class_weights": "effective", "size": 1.0,
-    },
-    "adam": {
+        "class_weights": "effective",
+    }),
+    "adam": Recipe(0.0, {
         **_COMMON, "optimizer": "adam", "learning_rate": 0.001, "weight_decay": 1e-6, "scheduler": "none",
-        "batch_size": 128, "augmentation": "none", "dropout": 0.0, "label_smoothing": 0.0, "size": 0.0,
-    },
-    "khaireddin": {
+        "batch_size": 128, "augmentation": "none", "dropout": 0.0, "label_smoothing": 0.0,
+    }),
+    "khaireddin": Recipe(0.5, {
         **_COMMON, "optimizer": "sgd", "learning_rate": 0.01, "momentum": 0.9, "nesterov": True, "weight_decay": 1e-4,
         "scheduler": "plateau", "plateau_factor": 0.75, "plateau_patience": 5, "batch_size": 64,
-        "augmentation": "standard", "dropout": 0.2, "label_smoothing": 0.0, "size": 0.5,
-    },
+        "augmentation": "standard", "dropout": 0.2, "label_smoothing": 0.0,
+    }),
 }  # fmt: skip
-"""Settings by name; `size` says how large the network is, from 0 to 1 of the architecture's own ranges."""
 
 
 def wanted(spec: StudySpec, slots: int) -> bool:
@@ -71,53 +79,43 @@ def first_trials(spec: StudySpec, slots: int) -> list[dict[str, Value]]:
 
 def known(space: Space, architectures: Iterator[Value] | None = None) -> list[dict[str, Value]]:
     """Return the recipes projected into a space, each once; of several architectures they take one after the other."""
-    recipes = [{**each, ARCHITECTURE: next(architectures)} if architectures else each for each in RECIPES.values()]
-    projected = [_projected(space, recipe) for recipe in recipes]
+    chosen = ({ARCHITECTURE: next(architectures)} if architectures else {} for _ in RECIPES)
+    projected = [
+        _projected(space, Recipe(each.size, {**each.settings, **own}))
+        for each, own in zip(RECIPES.values(), chosen, strict=True)
+    ]
     return [params for place, params in enumerate(projected) if params not in projected[:place]]
 
 
-def _projected(space: Space, recipe: Mapping[str, Value]) -> dict[str, Value]:
+def _projected(space: Space, recipe: Recipe) -> dict[str, Value]:
     params: dict[str, Value] = {}
     for name, dimension in space.active(params):
-        given = recipe.get(name.rpartition(".")[2])
-        params[name] = _nearest(dimension, given) if given is not None else _otherwise(dimension, name, recipe)
+        given = recipe.settings.get(name.rpartition(".")[2])
+        size = 1.0 if name == "epochs" else recipe.size
+        params[name] = _nearest(dimension, given) if given is not None else _at(dimension, size)
     return params
 
 
 def _nearest(dimension: Dimension, value: Value) -> Value:
     """Return what a dimension has that is nearest to a value."""
     if isinstance(dimension, Choice):
-        if value in dimension.options:
-            return value
         numbers = [option for option in dimension.options if _is_number(option)]
-        return (
-            min(numbers, key=lambda option: abs(float(option) - float(value)))
-            if numbers and _is_number(value)
-            else (dimension.options[0])
-        )
-    low, high = dimension.low, dimension.high
-    bounded = min(max(float(value), float(low)), float(high)) if _is_number(value) else float(low)
+        if value in dimension.options or not numbers or not _is_number(value):
+            return value if value in dimension.options else dimension.options[0]
+        return min(numbers, key=lambda option: abs(float(option) - float(value)))
+    bounded = min(max(float(value), float(dimension.low)), float(dimension.high))
     return round(bounded) if isinstance(dimension, Int) else bounded
 
 
-def _otherwise(dimension: Dimension, name: str, recipe: Mapping[str, Value]) -> Value:
-    """Return what a recipe takes of a dimension that it does not name: by its size where that is a number."""
+def _at(dimension: Dimension, share: float) -> Value:
+    """Return the value at a share of a dimension's range; the first option where options are not numbers."""
     if isinstance(dimension, Choice):
         if not all(map(_is_number, dimension.options)):
             return dimension.options[0]
         ordered = sorted(dimension.options, key=float)
-        return ordered[round(_size(name, recipe) * (len(ordered) - 1))]
-    low, high, share = float(dimension.low), float(dimension.high), _size(name, recipe)
-    value = math.exp(_between(math.log(low), math.log(high), share)) if dimension.log else _between(low, high, share)
-    return _nearest(dimension, value)
-
-
-def _size(name: str, recipe: Mapping[str, Value]) -> float:
-    return 1.0 if name == "epochs" else float(recipe["size"])
-
-
-def _between(low: float, high: float, share: float) -> float:
-    return low + share * (high - low)
+        return ordered[round(share * (len(ordered) - 1))]
+    low, high = float(dimension.low), float(dimension.high)
+    return _nearest(dimension, low * (high / low) ** share if dimension.log else low + share * (high - low))
 
 
 def _is_number(value: Value) -> bool:

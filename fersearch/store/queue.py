@@ -155,7 +155,7 @@ def _id_of(connection: Connection, name: str) -> int:
 
 def _queued(row: Row[Any], running: bool, paused: bool, held: tuple[int, ...], ended: int, untrained: int) -> Queued:
     spec = StudySpec.from_json(row.spec)
-    budget, ended = spec.budget, ended - untrained * bool(spec.where)
+    budget, ended = spec.budget, ended - spec.uncounted(untrained)
     return Queued(
         row.id,
         row.name,

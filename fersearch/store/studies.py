@@ -315,7 +315,7 @@ def _state(
     if RUN in requests:
         return StudyState.QUEUED
     spec = StudySpec.from_json(row.spec)
-    ended = sum(number for state, number in counts.items() if TrialState(state).ended) - untrained * bool(spec.where)
+    ended = sum(number for state, number in counts.items() if TrialState(state).ended) - spec.uncounted(untrained)
     if row.finished or spec.budget.used_up(ended, row.seconds_run):
         return StudyState.COMPLETE
     return StudyState.STOPPED if STOP in requests else StudyState.IDLE

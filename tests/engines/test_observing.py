@@ -9,7 +9,7 @@ import pytest
 
 from fersearch import api
 from fersearch.engines import observer_thread
-from fersearch.engines.observing import Observers, find
+from fersearch.engines.observing import Observers, check_observers, find
 from fersearch.errors import FersearchError, PluginError, UsageError
 from fersearch.observer import Observer, StudyObserver
 from fersearch.study import StudyState
@@ -282,7 +282,7 @@ def test_what_cannot_be_observed_is_refused_before_anything_is_opened(seen, aske
 def test_a_check_that_fails_names_the_plugin(seen, tmp_path):
     (tmp_path / "plugins" / "seen.py").write_text(SEEN.replace('"file" not in options', "1 / 0"))
     with pytest.raises(PluginError, match=r"observer 'seen' of plugin .*seen.py failed: ZeroDivisionError"):
-        find(["seen"])
+        check_observers(["seen"])
 
 
 def test_options_are_read_with_their_signs(seen, monkeypatch):

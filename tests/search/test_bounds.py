@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fersearch.search import Search
 from fersearch.search.bounds import IN_A_ROW, broken, excesses, nearest, sampler_excesses
+from fersearch.search.optuna_sampler import OptunaSampler
 from fersearch.study import Constraint, Protocol
 from fersearch.trial import Decision, Epoch, Outcome, Reason, Trial, TrialState
 from tests.search.fakes import METRICS, Rows, make_search, make_spec, run_trial
@@ -110,6 +111,24 @@ def test_a_stopped_trial_counts_with_its_costs_at_the_end_and_not_with_its_quali
     whole = replace(stopped, state=TrialState.COMPLETE, epochs=8)
     assert sampler_excesses(whole, spec, METRICS) == {"train_seconds<=40": -0.5, "f1_macro>=0.9": pytest.approx(8 / 9)}
     assert sampler_excesses(replace(stopped, state=TrialState.FAILED), spec, METRICS) == {}
+
+
+@pytest.mark.parametrize(("excess", "state"), [(0.5, "PRUNED"), (-0.5, "FAIL")])
+def test_only_a_broken_bound_tells_the_sampler_where_not_to_go(excess: float, state: str) -> None:
+    """A trial without values that broke no bound is a failure; restored from its row as well."""
+    values = {"parameters": 1000 * (1 + excess)}
+    for restored in (False, True):
+        infeasible = Trial(0, {"epochs": 8}, TrialState.INFEASIBLE, values=values)
+        sampler = OptunaSampler(
+            make_spec("tpe", where=SMALL),
+            [infeasible if restored else replace(infeasible, state=TrialState.RUNNING)],
+            lambda _: None,
+            excesses_of=lambda trial: excesses(SMALL, trial.values) if trial.state.ended else {},
+        )
+        if not restored:
+            sampler.tell(0, None, excesses(SMALL, values))
+        (stored,) = sampler._study.get_trials(deepcopy=False)
+        assert stored.state.name == state
 
 
 def test_costs_of_whole_rounds_are_compared_as_they_are() -> None:

@@ -86,12 +86,13 @@ def test_what_was_tried_in_every_way_is_told_and_leaves_no_trace(sampler: str) -
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "nsga2"])
-def test_an_enqueued_configuration_runs_first_and_is_not_proposed_again(sampler: str) -> None:
+def test_what_a_search_begins_with_runs_first_and_is_not_proposed_again(sampler: str) -> None:
     rows, spec = Rows(), make_spec(sampler)
     search = make_search(spec, rows)
     first, wanted = search.ask(), {**make_search(make_spec("random", seed=9)).ask().params}
-    enqueued = search.enqueue(wanted)
-    assert (enqueued.number, enqueued.state, search.enqueue(wanted)) == (1, TrialState.WAITING, None)
+    search.begin_with([wanted, wanted])
+    (added,) = search.trials[1:]
+    assert (added.number, added.state) == (1, TrialState.WAITING)
     for resumed in (search, make_search(spec, rows)):
         assert wanted in [trial.params for trial in resumed.trials]
     assert search.ask().params == wanted

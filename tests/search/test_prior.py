@@ -32,7 +32,9 @@ def test_tpe_draws_by_them_and_their_configurations_may_be_tried_here() -> None:
     prior, spec = trials_of_another(12), make_spec("tpe")
     warm, cold = make_search(spec, prior=prior), make_search(spec)
     assert warm.ask().params != cold.ask().params
-    assert warm.enqueue({"epochs": 8, **prior[0].params}) is not None
+    before = len(warm.trials)
+    warm.begin_with([{"epochs": 8, **prior[0].params}])
+    assert len(warm.trials) == before + 1
 
 
 def test_they_are_no_trials_of_the_study_and_have_no_vote() -> None:
