@@ -3,7 +3,7 @@
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal, Self
@@ -68,6 +68,11 @@ class Constraint:
 
     def __str__(self) -> str:
         return f"{self.metric}{self.op}{self.bound:g}"
+
+
+def keeps(bounds: Iterable[Constraint], values: Mapping[str, float]) -> bool:
+    """Return whether values have every bounded metric, within its bounds."""
+    return all(bound.holds(values) for bound in bounds)
 
 
 @dataclass(frozen=True)
@@ -290,6 +295,10 @@ class StudySpec:
         for name in names:
             space = self.space.narrowed({ARCHITECTURE: str(name)}) if self.one_study else self.space
             yield from map(self.chosen, itertools.islice(space.configurations(), most))
+
+    def keeps_bounds(self, values: Mapping[str, float]) -> bool:
+        """Return whether a trial's values keep every bound of the study."""
+        return keeps(self.where, values)
 
     def uncounted(self, untrained: int) -> int:
         """Return how many of the trials that were infeasible before training the budget does not count."""

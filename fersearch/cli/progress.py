@@ -15,7 +15,7 @@ from fersearch import formatting
 from fersearch import formatting as durations
 from fersearch.cli.parts import Text
 from fersearch.observer import Observer
-from fersearch.study import Objective
+from fersearch.study import Objective, StudySpec
 from fersearch.trial import Decision, Epoch, Trial, TrialState, of_data
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Tally:
     before: int = 0
     rounds: int = 1
     data_digest: str = ""
-    uncounted: Callable[[int], int] = lambda _: 0
+    spec: StudySpec | None = None
     _best: dict[str, Trial] = field(default_factory=dict)
     _looked: int = 0
 
@@ -69,7 +69,11 @@ class Tally:
     @property
     def counted(self) -> int:
         """How many of the ended trials the budget counts."""
-        return len(self.ended) - self.uncounted(sum(trial.untrained for trial in self.ended))
+        untrained = sum(trial.untrained for trial in self.ended)
+        return len(self.ended) - (self.spec.uncounted(untrained) if self.spec else 0)
+
+    def _keeps_bounds(self, trial: Trial) -> bool:
+        return self.spec is None or self.spec.keeps_bounds(trial.values)
 
     def left(self, now: float) -> float | None:
         """Return seconds until the study is over at the pace so far; None while there is no telling."""
@@ -83,9 +87,9 @@ class Tally:
         return allowed if left is None else min(left, allowed)
 
     def bests(self) -> list[tuple[str, float, int]]:
-        """For each objective: metric, best value of the complete trials on this data, and the trial that has it."""
+        """For each objective: metric, best value of complete trials on this data within bounds, and the trial of it."""
         new = of_data(self.ended[self._looked :], self.data_digest)
-        new = [trial for trial in new if trial.state is TrialState.COMPLETE]
+        new = [trial for trial in new if trial.state is TrialState.COMPLETE and self._keeps_bounds(trial)]
         self._looked = len(self.ended)
         for objective in self.objectives:
             known = self._best.get(objective.metric)
@@ -111,7 +115,7 @@ class Watcher(Observer):
             seconds = max(spec.budget.timeout - study.seconds, 0.0)
         self.tally = Tally(
             study.name, spec.objectives, total, list(ended), self.clock(), seconds, rounds=rounds,
-            data_digest=study.data_digest, uncounted=spec.uncounted,
+            data_digest=study.data_digest, spec=spec,
         )  # fmt: skip
         so_far = f", {len(ended)} ended before" if ended else ""
         limit = f", at most {durations.brief(seconds)}" if seconds is not None else ""

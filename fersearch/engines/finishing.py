@@ -84,7 +84,7 @@ def begin(store: Store, study: StudyRow, finalists: int, seeds: int, note: Note)
     plan = _plan(study, searched, finalists, seeds)
     name = follow_up_name(FINISH, study, store, lambda found: _trains(found, store, searched))
     if name not in store.study_names():
-        spec = replace(retraining_spec(study.spec, name, plan), keep=Keep("all"), where=())
+        spec = replace(retraining_spec(study.spec, name, plan), keep=Keep("all"))
         store.create_study(spec, study.plugins, undivided(study), like=study.id)
         count = formatting.plural(len(plan) // seeds, "finalist")
         note(f"training {count} of {study.name} with {formatting.plural(seeds, 'seed')} each, as study {name}")

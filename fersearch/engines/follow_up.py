@@ -55,6 +55,7 @@ def retraining_spec(spec: StudySpec, name: str, configurations: Sequence[Params]
         recipes="none",
         refit=0,
         unseen=(),
+        where=(),
         changes=(),
         stop_when_flat=0,
         origin=None,

@@ -156,6 +156,7 @@ def _single(
         seed=seed_of(study, trial) if options.seed is None else options.seed,
         recorded=0,
         resume=False,
+        where=(),
         keep_pruned=options.out is not None,
     )
     return SingleTrial(request, slot, to_preload(registry, study), _last(trial))

@@ -65,7 +65,7 @@ def study_chart(study: StudyRow, every: Sequence[Trial], measures: Mapping[str, 
     metrics = [name for name in named if any(name in trial.values for trial in trials)]
     params = dict.fromkeys([*([ARCHITECTURE] if study.spec.one_study else ()), *derive.varying(trials)])
     stopped = [trial for trial in trials if trial.state is TrialState.PRUNED][-LAST:]
-    feasible = [trial for trial in trials if all(bound.holds(trial.values) for bound in study.spec.where)]
+    feasible = [trial for trial in trials if study.spec.keeps_bounds(trial.values)]
     members = front(trials, objectives, study.baseline, study.spec.where)
     return StudyChart(
         objectives,

@@ -62,7 +62,9 @@ def summary(record: Record) -> list[str]:
     ]
     first = record.objectives[0]
     if record.best is None:
-        return [*lines, "No trial is complete, so there is no best model, and what needs one is left out below."]
+        within = " within the study's bounds" if record.spec.where else ""
+        missing = f"No trial is complete{within}, so there is no best model, and what needs one is left out below."
+        return [*lines, missing]
     value = number(record.best.values[first.name])
     which = f" ({record.best.params[ARCHITECTURE]})" if record.spec.one_study else ""
     lines.append(f"The best complete trial by {first.label} is trial {record.best.number}{which} with {value}.")
@@ -160,8 +162,9 @@ def _search(spec: StudySpec) -> str:
         f" or {spec.budget.timeout:g} s" if spec.budget.timeout else ""
     )
     start = f" Networks start from weights {spec.weights}." if spec.weights else ""
+    bounds = f"; bounds {listed([str(bound) for bound in spec.where])}" if spec.where else ""
     return (
-        f"Search: objectives {aims}; sampler {spec.sampler}, pruner {spec.pruner}, study seed {spec.seed}; "
+        f"Search: objectives {aims}{bounds}; sampler {spec.sampler}, pruner {spec.pruner}, study seed {spec.seed}; "
         f"budget {budget}; precision {spec.precision}; memory format {spec.memory_format}. "
         f"The epoch that is kept of a trial is its best by {spec.objectives[0].metric} on validation, so validation "
         f"scores of the winner are optimistic.{start}"

@@ -35,7 +35,7 @@ class Flat:
         ):
             return
         self._losses[trial.number] = losses(trial, spec.objectives)
-        if beats_baseline(trial, spec.objectives, self._baseline) and all(b.holds(trial.values) for b in spec.where):
+        if beats_baseline(trial, spec.objectives, self._baseline) and spec.keeps_bounds(trial.values):
             self._able.add(trial.number)
         self.why = self._why(spec.stop_when_flat)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from fersearch import pareto
 from fersearch.search.aggregation import undefined
-from fersearch.study import Constraint, Keep, Objective, StudySpec
+from fersearch.study import Constraint, Keep, Objective, StudySpec, keeps
 from fersearch.trial import Trial, TrialState
 
 
@@ -31,7 +31,7 @@ def front(
         if trial.state is TrialState.COMPLETE
         and not undefined(trial.values, objectives)
         and beats_baseline(trial, objectives, baseline)
-        and all(constraint.holds(trial.values) for constraint in constraints)
+        and keeps(constraints, trial.values)
     ]
     first = pareto.non_dominated([losses(trial, objectives) for trial in able])
     return sorted((able[i] for i in first), key=lambda trial: (losses(trial, objectives), trial.number))
@@ -162,7 +162,7 @@ class FrontMembers:
 
 def _able(trial: Trial, objectives: Sequence[Objective], constraints: Sequence[Constraint]) -> bool:
     complete = trial.state is TrialState.COMPLETE and not undefined(trial.values, objectives)
-    return complete and all(constraint.holds(trial.values) for constraint in constraints)
+    return complete and keeps(constraints, trial.values)
 
 
 def _place(

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from fersearch.cli import progress
 from fersearch.store import StudyRow
-from fersearch.study import Budget
+from fersearch.study import Budget, Constraint
 from fersearch.trial import Attempt, Decision, Reason, TrialState
 from tests.cli.fakes import CREATED, SPEC, epoch, text, trial
 
@@ -130,6 +130,16 @@ def test_only_complete_trials_are_best(clock):
     watcher = watch(progress.Lines, clock)
     watcher.ended(trial(1, 0.9, 1.0, 1.0, state=TrialState.PRUNED))
     assert watcher.tally.bests() == []
+
+
+def test_what_breaks_a_bound_is_not_best_and_untrained_it_is_not_counted(clock):
+    watcher = watch(progress.Lines, clock)
+    watcher.tally.spec = replace(SPEC, where=(Constraint("peak_memory_mb", "<=", 10.0),))
+    watcher.ended(trial(0, 0.9, 1.0, 20.0))
+    watcher.ended(trial(1, 0.5, 1.0, 5.0))
+    watcher.ended(trial(2, 0, 0, 0, state=TrialState.INFEASIBLE, values={}, epochs=0))
+    assert [number for *_, number in watcher.tally.bests()] == [1, 1, 1]
+    assert watcher.tally.counted == 2
 
 
 def test_bars_are_drawn_at_most_a_few_times_a_second_and_leave_only_the_lines(clock):

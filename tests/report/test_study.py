@@ -1,12 +1,15 @@
 """The report of a real small study, from the database to the page."""
 
+from dataclasses import replace
+
 import pytest
 
 from fersearch import api
 from fersearch.context import open_store
 from fersearch.errors import DataError
-from fersearch.report import sections
+from fersearch.report import prose, sections
 from fersearch.report.gathering import gather
+from fersearch.study import Constraint
 
 SIZES = {"train": "60", "valid": "40", "test": "20"}
 
@@ -54,6 +57,18 @@ def test_a_lost_checkpoint_is_said_in_its_place(study, monkeypatch, tmp_path):
         record = gather(store, store.study(study))
     assert record.judged.why.startswith(f"The checkpoint of trial {record.best.number} is not at hand: artifact")
     assert sections.model.roc(record).parts[0].why == record.judged.why
+
+
+def test_the_best_of_a_report_keeps_the_study_s_bounds(study):
+    trials = sorted(api.list_trials(study), key=lambda trial: trial.values["accuracy"])
+    bound = Constraint("accuracy", "<=", trials[0].values["accuracy"])
+    with open_store() as store:
+        found = store.study(study)
+        record = gather(store, replace(found, spec=replace(found.spec, where=(bound,))))
+        nothing = gather(store, replace(found, spec=replace(found.spec, where=(Constraint("accuracy", "<=", -1.0),))))
+    assert record.best.values["accuracy"] == trials[0].values["accuracy"]
+    assert (nothing.best, nothing.front) == (None, [])
+    assert "No trial is complete within the study's bounds" in prose.summary(nothing)[1]
 
 
 def test_a_lost_dataset_is_said_in_its_place(study, monkeypatch):

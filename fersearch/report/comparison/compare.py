@@ -182,7 +182,8 @@ class _Gathered:
         members = derive.best_first(front_of(study, trials).trials, first)
         if self.by == "front" and members:
             return members
-        return (members or derive.best_first(trials, first))[:1]
+        feasible = [trial for trial in trials if study.spec.keeps_bounds(trial.values)]
+        return (members or derive.best_first(feasible, first))[:1]
 
     def _entry(self, study: StudyRow, record: Record, trial: Trial, table: Metrics, several: bool) -> Entry:
         history = self.store.history(study.id, trial.number)
