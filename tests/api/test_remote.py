@@ -68,6 +68,20 @@ def test_lists_and_fronts_are_those_of_the_machine_itself(remote: None):
         (t.number, t.params, t.values) for t in here("list_trials", "small")
     ]
     assert [one.number for one in api.front("small").trials] == [one.number for one in here("front", "small").trials]
+
+
+def test_the_bounds_of_a_study_hold_for_its_front_there_too(remote: None):
+    options = {"train": "60", "valid": "30", "test": "30"}
+    here("create_study", "cnn", "faces", name="bounded", where=["f1_macro>=0.1"], dataset_options=options)
+    assert api.front("bounded").constraints == here("front", "bounded").constraints
+    assert list(map(str, api.front("bounded").constraints)) == ["f1_macro>=0.1"]
+
+
+def test_a_change_that_makes_no_sense_is_refused_and_not_left_out(remote: None):
+    with pytest.raises(FersearchError):
+        api.extend_study("small", trials=0, settings={"learning_rate": "0.001..0.2"})
+    assert here("show_study", "small").spec.changes == ()
+
     assert api.list_checkpoints("small") == here("list_checkpoints", "small")
     view = api.show_trial("small", 1)
     assert [epoch.values for epoch in view.history] == [

@@ -89,6 +89,7 @@ def test_a_study_is_extended(admin: TestClient):
     assert answer.status_code == 200, answer.text
     changes = {one["name"]: one["after"] for one in answer.json()["changes"]}
     assert changes == {"trials": "30", "learning_rate": "0.001..0.2 (log)"}
+    assert admin.post(f"{STUDIES}/small/extend", json={"trial": 40}).status_code == 422
     refused = admin.post(f"{STUDIES}/small/extend", json={"space": {"learning_rate": "50"}})
     assert (refused.status_code, refused.json()["detail"]) == (422, "learning_rate: 50 is not offered")
 

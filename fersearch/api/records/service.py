@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import ConfigDict, Field
 
-from fersearch.api.records.base import Part, Record
+from fersearch.api.records.base import Part, Record, Value
 from fersearch.api.records.finishes import Finish
+from fersearch.study_options import GREATEST
 
 if TYPE_CHECKING:
     from fersearch.api.results import Owner as OwnerRow
@@ -36,6 +37,24 @@ class FinishRequest(Part):
 
     finalists: int = Field(default=3, ge=1, le=1000, description="Trials of the front to retrain, the best first")
     seeds: int = Field(default=5, ge=1, le=1000, description="How often each is, by fresh seeds")
+
+
+class ExtendRequest(Part):
+    """What is to change in a study."""
+
+    trials: int | None = Field(None, ge=1, le=GREATEST, description="The new total of trials")
+    timeout: float | None = Field(None, ge=1, le=1e12, description="The new total of seconds of running")
+    space: dict[str, str] = Field({}, description="What parameters are searched over from now on, as `--set` writes it")
+    objectives: list[str] = Field([], description="Metrics to optimise from now on, best first")
+    stop_when_flat: int | None = Field(
+        None, ge=0, le=GREATEST, description="End once the front stood still for so many complete trials; 0: do not"
+    )
+
+
+class EnqueueRequest(Part):
+    """A configuration that a study is to try next."""
+
+    settings: dict[str, Value] = Field(description="Values of parameters; others are drawn")
 
 
 class FinishProgress(Record):

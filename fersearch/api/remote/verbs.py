@@ -95,8 +95,9 @@ class RemoteVerbs:
         _refuse(storage)
         rows = self._service.get(study_path(name, "/front"), where=list(where))
         baseline = self._service.get(study_path(name))["baseline"]
-        trials, objectives = [reading.trial(data) for data in rows], self.study_spec(name).objectives
-        return Front(name, trials, objectives, baseline, constraints=bounds_of(where, trials))
+        trials, spec = [reading.trial(data) for data in rows], self.study_spec(name)
+        bounds = tuple(dict.fromkeys((*spec.where, *bounds_of(where, trials))))
+        return Front(name, trials, spec.objectives, baseline, constraints=bounds)
 
     def check_run(self, options: RunOptions | None = None, **changes: Any) -> None:
         """Raise UsageError for options of a run that the service decides about."""
@@ -192,10 +193,10 @@ class RemoteVerbs:
     ) -> StudyView:
         """Change a study that does not run, and keep its trials."""
         _refuse(storage)
-        body = {"trials": trials, "timeout": timeout, "space": settings, "objectives": list(objectives)}
-        given = {key: value for key, value in body.items() if value}
-        given |= {} if stop_when_flat is None else {"stop_when_flat": stop_when_flat}
-        self._service.post(study_path(name, "/extend"), given)
+        body = {"trials": trials, "timeout": timeout, "stop_when_flat": stop_when_flat}
+        given = {key: value for key, value in body.items() if value is not None}
+        wanted = {"space": dict(settings or {}), "objectives": list(objectives)}
+        self._service.post(study_path(name, "/extend"), given | wanted)
         return self.show_study(name)
 
     def delete_study(self, name: str, storage: str | None = None) -> None:

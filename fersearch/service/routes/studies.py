@@ -6,11 +6,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
-from pydantic import BaseModel, Field
 
 from fersearch import api
 from fersearch.api import records
-from fersearch.api.records.service import FinishRequest, RunRequest
+from fersearch.api.records.service import EnqueueRequest, ExtendRequest, FinishRequest, RunRequest
 from fersearch.service import jobs
 from fersearch.service.conditional import ConditionalRoute
 from fersearch.service.context import Service, service_of
@@ -20,7 +19,6 @@ from fersearch.service.problems import RESPONSES, ProblemError
 from fersearch.service.response_cache import Page
 from fersearch.service.security import Reader, Runner
 from fersearch.store.tokens import Token
-from fersearch.study_options import GREATEST
 
 router = APIRouter(prefix="/studies", tags=["studies"], responses=RESPONSES, route_class=ConditionalRoute)
 Where = Annotated[list[str], Query(description="Bounds on metrics, as peak_memory_mb<=500")]
@@ -189,30 +187,12 @@ async def finish(
     return records.FinishProgress(study=name, trained=found.trained, finish=found)
 
 
-class ExtendRequest(BaseModel):
-    """What is to change in a study."""
-
-    trials: int | None = Field(None, ge=1, le=GREATEST, description="The new total of trials")
-    timeout: float | None = Field(None, ge=1, le=1e12, description="The new total of seconds of running")
-    space: dict[str, str] = Field({}, description="What parameters are searched over from now on, as `--set` writes it")
-    objectives: list[str] = Field([], description="Metrics to optimise from now on, best first")
-    stop_when_flat: int | None = Field(
-        None, ge=0, le=GREATEST, description="End once the front stood still for so many complete trials; 0: do not"
-    )
-
-
 @router.post("/{name:path}/extend")
 async def extend(request: Request, name: str, token: Runner, body: ExtendRequest) -> records.StudyDetail:
     """Change a study that does not run, and keep its trials."""
-    service = _owned(request, name, token)
+    service = await run_in_threadpool(_owned, request, name, token)
     await jobs.run("extend", service.settings.storage, study=name, change=body.model_dump())
-    return records.StudyDetail.of_view(api.show_study(name, service.settings.storage))
-
-
-class EnqueueRequest(BaseModel):
-    """A configuration that a study is to try next."""
-
-    settings: dict[str, bool | int | float | str] = Field(description="Values of parameters; others are drawn")
+    return records.StudyDetail.of_view(await run_in_threadpool(api.show_study, name, service.settings.storage))
 
 
 @router.post("/{name:path}/enqueue", status_code=201)
