@@ -22,9 +22,10 @@ SEED = "seed"
 """The parameter that is a trial's seed in a study that finishes another one."""
 
 
-def seed_of(study: StudyRow, trial: Trial) -> int:
+def trial_seed(study: StudyRow, trial: Trial) -> int:
     """Return the seed of a trial: its own where its study gives each one, else the study's."""
-    return int(trial.params[SEED]) if is_finish(study.name) else study.spec.seed
+    own = is_finish(study.name) and SEED in trial.params  # a user may give a study such a name too
+    return int(trial.params[SEED]) if own else study.spec.seed
 
 
 def request_for(
@@ -53,7 +54,7 @@ def request_for(
         dataset_options=dict(spec.dataset_options),
         protocol=spec.protocol,
         limit=spec.limit,
-        seed=seed_of(study, trial),
+        seed=trial_seed(study, trial),
         objective=spec.objectives[0],
         plugins=study.plugins,
         weights=spec.weights,

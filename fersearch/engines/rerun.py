@@ -15,7 +15,7 @@ from fersearch.data.identity import difference
 from fersearch.engines import devices
 from fersearch.engines.devices import Slot
 from fersearch.engines.driver import environment, to_preload
-from fersearch.engines.requests import request_for, seed_of
+from fersearch.engines.requests import request_for, trial_seed
 from fersearch.engines.single import SingleTrial
 from fersearch.errors import FersearchError, UsageError
 from fersearch.evaluation.pulling import write_pulled
@@ -153,7 +153,7 @@ def _single(
 ) -> SingleTrial:
     request = replace(
         request_for(study, trial, data.prepared, slot, artifacts_folder()),
-        seed=seed_of(study, trial) if options.seed is None else options.seed,
+        seed=trial_seed(study, trial) if options.seed is None else options.seed,
         recorded=0,
         resume=False,
         where=(),
