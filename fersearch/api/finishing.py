@@ -9,7 +9,7 @@ from fersearch.api.run import run_study
 from fersearch.context import components_of, notices, open_store
 from fersearch.engines.backends import check_run
 from fersearch.engines.driver import Interrupted
-from fersearch.engines.finishing import begin, finish, has_ended
+from fersearch.engines.finishing import Retraining, begin, finish, has_ended
 from fersearch.evaluation.finished import Finish, finish_of
 from fersearch.observer import Observer
 from fersearch.planning.mistakes import Mistakes
@@ -32,6 +32,7 @@ def finish_study(
     *,
     finalists: int = 3,
     seeds: int = 5,
+    epochs: int | None = None,
     unseen: Sequence[str] = (),
     observer: Observer | None = None,
     storage: str | None = None,
@@ -46,6 +47,7 @@ def finish_study(
         options: where and how the finalists are trained.
         finalists: how many members of the front are trained again, the best first.
         seeds: how often each is, with seeds that the search has not used.
+        epochs: how long each is trained; default as long as its trial of the search was to be.
         unseen: more datasets that the pick judges, as `NAME` or `NAME=PATH`.
         changes: fields of `RunOptions`, over those of `options`.
 
@@ -64,6 +66,7 @@ def finish_study(
     def run(study: str, data: Path | None) -> object:
         return run_study(study, replace(how, data=options.data or data), observer=watcher, storage=storage)
 
+    retraining = Retraining(finalists, seeds, epochs)
     with open_store(storage) as store:
         study = store.study(name)
         if unseen:
@@ -72,7 +75,7 @@ def finish_study(
             mistakes.settle()
             study = replace(study, spec=replace(study.spec, unseen=(*study.spec.unseen, *more)))
         try:
-            return finish(store, study, finalists, seeds, run, watcher.note, storage, options.artifacts)
+            return finish(store, study, retraining, run, watcher.note, storage, options.artifacts)
         except Interrupted as interrupted:
             raise Interrupted(
                 f"interrupted; what the finish of study '{name}' has so far is kept",
@@ -80,7 +83,7 @@ def finish_study(
             ) from interrupted
 
 
-def begin_finish(name: str, *, finalists: int = 3, seeds: int = 5, storage: str | None = None) -> FinishBegun:
+def begin_finish(name: str, retraining: Retraining, storage: str | None = None) -> FinishBegun:
     """Begin the finish of a study, and leave the training of its finalists to whoever runs the study that is named.
 
     Once all have been trained, `finish_study` opens test.
@@ -94,5 +97,5 @@ def begin_finish(name: str, *, finalists: int = 3, seeds: int = 5, storage: str 
         if finish_of(name, store.looks(study.id)):
             return FinishBegun("", True)
         with Lease.take(store.database, study.id, name, resume=False):
-            owner = begin(store, study, finalists, seeds, notices.append)
+            owner = begin(store, study, retraining, notices.append)
         return FinishBegun(owner.name, has_ended(store, owner))

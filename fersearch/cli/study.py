@@ -226,7 +226,7 @@ def front(name: Name, where: Where = None, storage: Storage = None, as_json: AsJ
         render.show(render.front(best))
 
 
-@app.command(epilog=examples("fersearch study finish cnn-ferplus", "fersearch study finish cnn-ferplus --seeds 10"))
+@app.command(epilog=examples("fersearch study finish cnn-ferplus", "fersearch study finish cnn-ferplus --epochs 40"))
 @flat
 def finish(
     name: Name,
@@ -234,6 +234,9 @@ def finish(
     how: RunFlags,
     finalists: Annotated[int, typer.Option("--finalists", metavar="N", help="Trials of the front to retrain.")] = 3,
     seeds: Annotated[int, typer.Option("--seeds", metavar="N", help="How often each is, by fresh seeds.")] = 5,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", metavar="N", help="Train each for N epochs; default its own.")
+    ] = None,
     unseen: Annotated[
         list[str] | None,
         typer.Option("--unseen", metavar="NAME[=PATH]", help="Let the pick judge this dataset too; repeatable."),
@@ -253,7 +256,14 @@ def finish(
     options = how.options(data=data)
     watcher = progress.watcher(render.console(stderr=True), None, how.verbose)
     found = api.finish_study(
-        name, options, finalists=finalists, seeds=seeds, unseen=unseen or (), observer=watcher, storage=storage
+        name,
+        options,
+        finalists=finalists,
+        seeds=seeds,
+        epochs=epochs,
+        unseen=unseen or (),
+        observer=watcher,
+        storage=storage,
     )
     if as_json:
         from fersearch.api import records

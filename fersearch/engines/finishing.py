@@ -21,12 +21,34 @@ from fersearch.trial import Trial, TrialState
 Run = Callable[[str, Path | None], object]
 """Runs a study to its end, on the data at a path where its own is not found by name."""
 
+EPOCHS = "epochs"
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """What a finish trains: the number of finalists and of seeds for each; `epochs` replaces their own."""
+
+    finalists: int = 3
+    seeds: int = 5
+    epochs: int | None = None
+
+    def check(self) -> None:
+        """Raise UsageError where a number is out of range."""
+        limits = {"finalists": 1000, "seeds": 1000, "epochs": 10_000}
+        for name, most in limits.items():
+            value = getattr(self, name)
+            if value is not None and not 1 <= value <= most:
+                raise UsageError(f"{name} {value} is out of range", f"give 1 to {most}")
+
+    def configuration(self, params: Params) -> Params:
+        """Return what a finalist is trained with, without its seed."""
+        return {**params, EPOCHS: self.epochs} if self.epochs else dict(params)
+
 
 def finish(
     store: Store,
     study: StudyRow,
-    finalists: int,
-    seeds: int,
+    retraining: Retraining,
     run: Run,
     note: Note,
     storage: str | None = None,
@@ -41,14 +63,14 @@ def finish(
         StudyBusy: a living driver runs it.
         FersearchError: training fails, or test cannot be opened.
     """
-    _check(finalists, seeds)
+    retraining.check()
     if stored := finish_of(study.name, store.looks(study.id)):
         when = f"study {study.name} was finished on {stored.looked:%Y-%m-%d}"
         note(f"{when}: nothing is trained, and test not opened again")
         return stored
     _note_unfinished(store, study, note)
     with Lease.take(store.database, study.id, study.name, resume=False):
-        owner = begin(store, study, finalists, seeds, note)
+        owner = begin(store, study, retraining, note)
         _train(store, study, owner, run)
         return _open_test(store, study, store.study(owner.name), note, storage, artifacts)
 
@@ -66,33 +88,30 @@ def _note_unfinished(store: Store, study: StudyRow, note: Note) -> None:
         note(f"{ended} of {budget} trials of {study.name} have ended: those after this finish are chosen knowing test")
 
 
-def _check(finalists: int, seeds: int) -> None:
-    for name, value in (("finalists", finalists), ("seeds", seeds)):
-        if not 1 <= value <= 1000:
-            raise UsageError(f"{name} {value} is out of range", "give 1 to 1000")
-
-
-def begin(store: Store, study: StudyRow, finalists: int, seeds: int, note: Note) -> StudyRow:
+def begin(store: Store, study: StudyRow, retraining: Retraining, note: Note) -> StudyRow:
     """Return the study that trains the finalists of another: made now, with a trial for each seed, or begun before.
 
     Raises:
         UsageError: a number is too small, or no trial stands on the front.
         FersearchError: it was begun with other finalists and not all of them were stored.
     """
-    _check(finalists, seeds)
+    retraining.check()
     searched = store.trials(study.id)
-    plan = _plan(study, searched, finalists, seeds)
+    plan = _plan(study, searched, retraining)
     name = follow_up_name(FINISH, study, store, lambda found: _trains(found, store, searched))
     if name not in store.study_names():
         spec = replace(retraining_spec(study.spec, name, plan), keep=Keep("all"))
         store.create_study(spec, study.plugins, undivided(study), like=study.id)
-        count = formatting.plural(len(plan) // seeds, "finalist")
-        note(f"training {count} of {study.name} with {formatting.plural(seeds, 'seed')} each, as study {name}")
+        count = formatting.plural(len(plan) // retraining.seeds, "finalist")
+        each = formatting.plural(retraining.seeds, "seed")
+        note(f"training {count} of {study.name} with {each} each, as study {name}")
     owner = store.study(name)
     own, budget = store.trials(owner.id), owner.spec.budget.trials
-    if len(own) == budget:
-        return owner
     missing = [params for params in plan if all(trial.params != params for trial in own)]
+    if len(own) == budget:
+        if missing or len(plan) != budget:
+            note(f"going on with study {name} as it was begun, not with the finalists, seeds or epochs asked for now")
+        return owner
     if len(own) + len(missing) != budget:
         raise FersearchError(
             f"study '{name}' was begun with other finalists, and not all of them were stored",
@@ -127,9 +146,9 @@ def has_ended(store: Store, owner: StudyRow) -> bool:
     return all(trial.state.ended for trial in store.trials(owner.id, ()))
 
 
-def _plan(study: StudyRow, searched: Sequence[Trial], finalists: int, seeds: int) -> list[Params]:
+def _plan(study: StudyRow, searched: Sequence[Trial], retraining: Retraining) -> list[Params]:
     """Return the configurations to train, best first: each with every seed."""
-    members = front_of(study, searched).trials[:finalists]
+    members = front_of(study, searched).trials
     if not members:
         complete = sum(trial.state is TrialState.COMPLETE for trial in searched)
         why = "no complete trial" if not complete else "no trial on the front: none beats the baseline"
@@ -138,7 +157,12 @@ def _plan(study: StudyRow, searched: Sequence[Trial], finalists: int, seeds: int
         raise UsageError(
             f"study '{study.name}' searches a parameter called {SEED}", "finish needs that name for its own"
         )
-    return [{**trial.params, SEED: seed} for trial in members for seed in fresh_seeds(study.spec.seed, seeds)]
+    finalists: list[Params] = []
+    for trial in members:
+        if (configuration := retraining.configuration(trial.params)) not in finalists:
+            finalists.append(configuration)
+    seeds = fresh_seeds(study.spec.seed, retraining.seeds)
+    return [{**params, SEED: seed} for params in finalists[: retraining.finalists] for seed in seeds]
 
 
 def _go_on(name: str) -> str:
@@ -147,25 +171,32 @@ def _go_on(name: str) -> str:
 
 def _trains(owner: StudyRow, store: Store, searched: Sequence[Trial]) -> bool:
     """Return whether a study trains nothing but configurations of these trials, with seeds of their own."""
-    known = [trial.params for trial in searched]
-    return SEED in owner.spec.space and all(_unseeded(trial) in known for trial in store.trials(owner.id))
+    if SEED not in owner.spec.space:
+        return False
+    return all(_finalist_of(trial, searched) is not None for trial in store.trials(owner.id))
 
 
-def _unseeded(trial: Trial) -> Params:
-    return {name: value for name, value in trial.params.items() if name != SEED}
+def _finalist_of(trained: Trial, searched: Sequence[Trial]) -> Trial | None:
+    """Return the first of these trials that a seeded one trains again, its own epochs or other ones; None: no one."""
+    params = {name: value for name, value in trained.params.items() if name != SEED}
+    same = [one for one in searched if {**one.params, EPOCHS: params[EPOCHS]} == params]
+    exact = [one for one in same if one.params == params]
+    return next(iter(exact or same), None)
 
 
 @dataclass(frozen=True)
 class Pick:
-    """The finalist with the best mean on validation: its number in the search, its trials with seeds, and its peers."""
+    """The finalist with the best mean on validation: its trial of the search, its trials with seeds, and its peers."""
 
-    trial: int
+    searched: Trial
     seeded: Sequence[tuple[int, Trial]]
     finalists: Sequence[Finalist]
 
 
 def _pick(store: Store, study: StudyRow, owner: StudyRow, note: Note) -> Pick:
-    trained = _by_finalist(store.trials(study.id), store.trials(owner.id), note)
+    searched = store.trials(study.id)
+    best_first = [*front_of(study, searched).trials, *searched]
+    trained = _by_finalist(best_first, store.trials(owner.id), note)
     first = study.spec.objectives[0]
     ranked = [_finalist(number, [t.values[first.metric] for _, t in own]) for number, own in trained.items()]
     if not ranked:
@@ -176,7 +207,7 @@ def _pick(store: Store, study: StudyRow, owner: StudyRow, note: Note) -> Pick:
         spread = "" if one.std is None else f" ± {formatting.number(one.std)}"
         taken = ", the pick" if one.trial == pick else ""
         note(f"trial {one.trial}: {first.metric} {formatting.number(one.mean)}{spread} on validation{taken}")
-    return Pick(pick, trained[pick], ranked)
+    return Pick(next(one for one in searched if one.number == pick), trained[pick], ranked)
 
 
 def _open_test(
@@ -189,8 +220,10 @@ def _open_test(
     best = min(pick.seeded, key=lambda seeded: first.loss(seeded[1].values[first.metric]))[1]
     if study.spec.unseen:
         evaluate_unseen(study, owner.name, store, note, storage, artifacts, best)
-    found = look_at_test(study, owner, pick.trial, pick.seeded, pick.finalists, storage, artifacts)
-    store.add_look(study.uid, best.checkpoint or "", found.dataset, "test", found.n, found.metrics())
+    look = look_at_test(study, owner, pick.searched.number, pick.seeded, pick.finalists, storage, artifacts)
+    if best.params[EPOCHS] != pick.searched.params[EPOCHS]:
+        look = replace(look, epochs=int(best.params[EPOCHS]))
+    store.add_look(study.uid, best.checkpoint or "", look.dataset, "test", look.n, look.metrics())
     stored = finish_of(study.name, store.looks(study.id))
     assert stored is not None  # it was added just now
     return stored
@@ -204,8 +237,9 @@ def _by_finalist(searched: Sequence[Trial], trained: Sequence[Trial], note: Note
     """Return the trials that trained each finalist, with their seeds; those that lack one are noted and left out."""
     groups: dict[int, list[tuple[int, Trial]]] = {}
     for trial in trained:
-        number = next(one.number for one in searched if one.params == _unseeded(trial))
-        groups.setdefault(number, []).append((int(trial.params[SEED]), trial))
+        finalist = _finalist_of(trial, searched)
+        assert finalist is not None  # `_trains` has said so
+        groups.setdefault(finalist.number, []).append((int(trial.params[SEED]), trial))
     whole = {number: own for number, own in groups.items() if all(t.state is TrialState.COMPLETE for _, t in own)}
     for number in groups.keys() - whole.keys():
         note(f"trial {number} is left out: not every seed of it was trained to its end")

@@ -29,7 +29,8 @@ class Finish:
 
     `trial` is the pick, by its number in the search, `values` each metric on test by seed, `interval` the bootstrap
     interval of the mean of `metric`. `looks` counts the openings of test so far, this one included; `trained` names
-    the study that trained the finalists.
+    the study that trained the finalists, `epochs` how
+    long where not as long as in the search.
     """
 
     study: str
@@ -45,6 +46,7 @@ class Finish:
     trained: str
     looks: int = 1
     looked: datetime | None = None
+    epochs: int | None = None
 
     @property
     def mean(self) -> float:
@@ -61,10 +63,11 @@ class Finish:
         """What a paper says, in one line."""
         spread = "" if self.std is None else f" ± {number(self.std)}"
         low, high = map(number, self.interval)
+        longer = f" trained for {plural(self.epochs, 'epoch')}" if self.epochs else ""
         return (
             f"{self.metric} {number(self.mean)}{spread} on the test split of {self.dataset} "
             f"(bootstrap 95 % interval {low} to {high}, n = {self.n:,}, {plural(len(self.seeds), 'seed')}, "
-            f"{plural(self.looks, 'look')} at test, {self.protocol}): trial {self.trial} of {self.study}, "
+            f"{plural(self.looks, 'look')} at test, {self.protocol}): trial {self.trial} of {self.study}{longer}, "
             f"picked from {plural(len(self.finalists), 'finalist')} on validation"
         )
 
@@ -84,6 +87,7 @@ class Finish:
             "protocol": self.protocol,
             "finalists": [[one.trial, one.mean, one.std] for one in self.finalists],
             "trained": self.trained,
+            "epochs": self.epochs,
         }
         return dict(finite({**told, KEY: own}))
 
@@ -109,6 +113,7 @@ class Finish:
             own["trained"],
             looks,
             look.looked,
+            own.get("epochs"),
         )
 
 

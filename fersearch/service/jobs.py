@@ -72,20 +72,21 @@ def export(study: str, trial: int | None, folder: str) -> dict[str, Any]:
     return {"path": str(pulled.path), "trial": pulled.trial}
 
 
-def begin_finish(study: str, finalists: int, seeds: int) -> dict[str, Any]:
+def begin_finish(study: str, **retraining: Any) -> dict[str, Any]:
     """Begin the finish of a study: which study trains its finalists, and whether that has ended."""
     from fersearch.api.finishing import begin_finish as begin
+    from fersearch.engines.finishing import Retraining
 
-    begun = begin(study, finalists=finalists, seeds=seeds)
+    begun = begin(study, Retraining(**retraining))
     return {"trained": begun.trained, "ended": begun.ended}
 
 
-def finish(study: str, finalists: int, seeds: int) -> Any:
+def finish(study: str, **retraining: Any) -> Any:
     """Open the test split for the pick of a study whose finalists have been trained."""
     from fersearch import api
     from fersearch.api import records
 
-    return records.plain(records.Finish.of(api.finish_study(study, finalists=finalists, seeds=seeds)))
+    return records.plain(records.Finish.of(api.finish_study(study, **retraining)))
 
 
 def extend(study: str, change: dict[str, Any]) -> None:

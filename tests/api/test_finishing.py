@@ -31,7 +31,8 @@ def finish(name: str = "small", stop: bool = False, **options):
     return api.finish_study(name, slots=1, observer=observer, **{"finalists": 2, "seeds": 2, **options}), observer.told
 
 
-def test_a_finish_that_was_stopped_leaves_test_closed(study):
+def test_a_finish_that_was_stopped_leaves_test_closed(study, monkeypatch):
+    monkeypatch.setattr("fersearch.store.control.POLL_SECONDS", 0.02)  # sooner than the trials that are left end
     with pytest.raises(
         FersearchError, match="some trials of study 'finish/small' have not ended, so test stays closed"
     ) as caught:

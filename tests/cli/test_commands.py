@@ -254,13 +254,27 @@ def test_rerun_hands_over_where_the_data_is(verb):
 
 def test_finish_hands_over_its_options_and_prints_the_line(verb, capsys):
     asked = verb("finish_study", FINISH)
-    words = ["--finalists", "2", "--seeds", "4", "--slots", "1", "--unseen", "jaffe", "--unseen", "imagefolder=x"]
+    words = [
+        "--finalists",
+        "2",
+        "--seeds",
+        "4",
+        "--epochs",
+        "40",
+        "--slots",
+        "1",
+        "--unseen",
+        "jaffe",
+        "--unseen",
+        "imagefolder=x",
+    ]
     assert cli.run(["study", "finish", "cnn-faces", *words]) == 0
     ((name, options), given) = asked[0]
     assert (name, options.slots) == ("cnn-faces", 1)
-    assert {key: given[key] for key in ("finalists", "seeds", "unseen", "storage")} == {
+    assert {key: given[key] for key in ("finalists", "seeds", "epochs", "unseen", "storage")} == {
         "finalists": 2,
         "seeds": 4,
+        "epochs": 40,
         "unseen": ["jaffe", "imagefolder=x"],
         "storage": None,
     }

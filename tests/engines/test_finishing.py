@@ -7,8 +7,9 @@ import pytest
 from fersearch import api
 from fersearch.context import open_store
 from fersearch.engines import finishing
-from fersearch.engines.finishing import begin, fresh_seeds
+from fersearch.engines.finishing import Retraining, begin, fresh_seeds
 from fersearch.errors import DataError, FersearchError
+from tests.api.conftest import SETTINGS
 from tests.small_sets import Notes, all_rows, create, data, made, run, write
 
 __all__ = ["data", "made"]
@@ -64,11 +65,11 @@ def test_one_that_was_begun_with_other_finalists_in_part_is_told_how_to_begin_an
     with open_store(None) as store:
         with monkeypatch.context() as patch:
             patch.setattr(finishing, "_add_trials", lambda *_: None)
-            begin(store, study, 1, 3, lambda _: None)
+            begin(store, study, Retraining(1, 3), lambda _: None)
         with pytest.raises(FersearchError, match="study 'finish/s' was begun with other finalists") as error:
-            begin(store, study, 1, 2, lambda _: None)
+            begin(store, study, Retraining(1, 2), lambda _: None)
         assert "fersearch study delete finish/s --yes; fersearch study finish s" in error.value.hint
-        owner = begin(store, study, 1, 3, lambda _: None)
+        owner = begin(store, study, Retraining(1, 3), lambda _: None)
         assert [trial.params["seed"] for trial in store.trials(owner.id)] == fresh_seeds(study.spec.seed, 3)
 
 
@@ -77,7 +78,7 @@ def test_a_study_of_the_same_name_that_trained_other_configurations_is_left_alon
     run("finish/s")
     study, _ = all_rows()
     with open_store(None) as store:
-        assert begin(store, study, 1, 1, lambda _: None).name == "finish/s-2"
+        assert begin(store, study, Retraining(1, 1), lambda _: None).name == "finish/s-2"
 
 
 def test_a_search_with_trials_left_is_told_so(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,3 +89,39 @@ def test_a_search_with_trials_left_is_told_so(data: Path, monkeypatch: pytest.Mo
     with pytest.raises(FersearchError, match="the power went"):
         api.finish_study("more", observer=told)
     assert told.notes == ["1 of 3 trials of more have ended: those after this finish are chosen knowing test"]
+
+
+def test_finalists_are_trained_for_other_epochs_and_the_line_says_so(data: Path, warm_fork_server: None) -> None:
+    finished = finish(epochs=3)[0]
+    with open_store(None) as store:
+        trials = store.trials(store.study("finish/s").id)
+    assert [(trial.params["epochs"], trial.epochs) for trial in trials] == [(3, 3), (3, 3)]
+    assert (finished.epochs, finished.trial) == (3, 0)
+    assert "trial 0 of s trained for 3 epochs, picked from 1 finalist" in finished.line
+    assert api.show_study("s").finish == finished
+
+
+FIXED = {**SETTINGS, **dict.fromkeys(("learning_rate", "weight_decay", "dropout", "label_smoothing"), "0.01")}
+FIXED |= {"optimizer": "adam", "scheduler": "none", "loss": "cross_entropy", "augmentation": "none", "batch_size": "32"}
+
+
+def test_finalists_that_differ_by_their_epochs_alone_are_trained_once(data: Path) -> None:
+    create("two", data, trials=2, epochs="1..2", settings=FIXED, sampler="grid")
+    run("two")
+    with open_store(None) as store:
+        study = store.study("two")
+        owner = begin(store, study, Retraining(3, 2, epochs=4), lambda _: None)
+        assert [trial.params["epochs"] for trial in store.trials(owner.id)] == [4, 4]
+
+
+def test_a_finish_that_was_begun_otherwise_goes_on_and_says_so(data: Path) -> None:
+    study, _ = all_rows()
+    notes: list[str] = []
+    with open_store(None) as store:
+        begun = begin(store, study, Retraining(1, 3), notes.append)
+        assert begin(store, study, Retraining(1, 3), notes.append).id == begun.id
+        assert len(notes) == 1
+        assert begin(store, study, Retraining(1, 3, epochs=9), notes.append).id == begun.id
+    assert notes[1] == (
+        "going on with study finish/s as it was begun, not with the finalists, seeds or epochs asked for now"
+    )

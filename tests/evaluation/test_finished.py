@@ -37,6 +37,14 @@ def test_the_line_says_all_that_a_paper_needs():
     )
 
 
+def test_the_line_says_that_the_pick_was_trained_longer():
+    longer = replace(FINISH, epochs=40)
+    assert "trial 7 of cnn-faces trained for 40 epochs, picked from" in longer.line
+    found = finish_of("cnn-faces", [look(longer)])
+    assert found is not None
+    assert found.epochs == 40
+
+
 def test_one_seed_has_no_deviation():
     one = replace(FINISH, seeds=(11,), values={"f1_macro": (0.5,)})
     assert one.std is None

@@ -37,6 +37,7 @@ class Finish(Record):
     protocol: str
     finalists: list[Finalist]
     trained: str = Field(description="The study that trained the finalists")
+    epochs: int | None = Field(description="How long they were trained; null: as long as in the search")
     line: str = Field(description="What a paper says")
 
     @classmethod
@@ -44,7 +45,7 @@ class Finish(Record):
         """Return the record of a finish."""
         same = ("study", "dataset", "trial", "metric", "mean", "std", "interval", "n", "looks", "looked", "protocol")
         return cls(
-            **{name: getattr(finish, name) for name in (*same, "trained", "line")},
+            **{name: getattr(finish, name) for name in (*same, "trained", "epochs", "line")},
             seeds=list(finish.seeds),
             values={name: list(values) for name, values in finish.values.items()},
             finalists=[Finalist(trial=one.trial, mean=one.mean, std=one.std) for one in finish.finalists],

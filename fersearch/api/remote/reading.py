@@ -123,7 +123,7 @@ def look(data: Json) -> Look:
 
 def finish(data: Json) -> Finish:
     """Read how a study was finished."""
-    same = ("study", "dataset", "trial", "metric", "n", "protocol", "trained", "looks")
+    same = ("study", "dataset", "trial", "metric", "n", "protocol", "trained", "looks", "epochs")
     low, high = _numbers(data["interval"])
     return Finish(
         **{name: data[name] for name in same},

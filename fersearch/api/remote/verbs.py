@@ -155,6 +155,7 @@ class RemoteVerbs:
         *,
         finalists: int = 3,
         seeds: int = 5,
+        epochs: int | None = None,
         unseen: Sequence[str] = (),
         observer: object = None,  # noqa: ARG002 - whoever watches asks for events
         storage: str | None = None,
@@ -165,7 +166,7 @@ class RemoteVerbs:
         self._run_options(replace(options or RunOptions(), **changes))
         if unseen:
             raise UsageError("a service judges no other datasets at the end", "leave out --unseen")
-        body = {"finalists": finalists, "seeds": seeds}
+        body = {"finalists": finalists, "seeds": seeds, "epochs": epochs}
         answer = self._service.post(study_path(name, "/finish"), body)
         if answer["finish"] is None:
             raise FersearchError(

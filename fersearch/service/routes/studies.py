@@ -173,7 +173,7 @@ async def finish(
     request: Request,
     name: str,
     token: Runner,
-    body: FinishRequest = FinishRequest(),  # noqa: B008
+    body: FinishRequest = FinishRequest(epochs=None),  # noqa: B008
 ) -> records.FinishProgress:
     """Queue the training of a study's finalists; once they are trained, open test, once. A second time tells that."""
     service = await run_in_threadpool(_owned, request, name, token)
