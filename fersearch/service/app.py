@@ -10,7 +10,7 @@ from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import PlainTextResponse
 
 from fersearch import __version__
-from fersearch.service import page, problems, security
+from fersearch.service import openapi, page, problems, security
 from fersearch.service.context import Service
 from fersearch.service.guard import Guard
 from fersearch.service.metrics import gauges
@@ -45,6 +45,7 @@ def create_app(service: Service, gate: security.Gate) -> FastAPI:
         app.include_router(routes.router, prefix=PREFIX)
     app.include_router(page.router)
     _add_system(app, service)
+    openapi.install(app, PREFIX)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     app.add_middleware(Guard, gate=gate)
     return app
@@ -62,5 +63,5 @@ def _add_system(app: FastAPI, service: Service) -> None:
         return gauges(service)
 
     @app.get("/openapi.json", include_in_schema=False)
-    def openapi(_: Reader) -> dict[str, Any]:
+    def describe(_: Reader) -> dict[str, Any]:
         return app.openapi()

@@ -99,8 +99,15 @@ def install(app: FastAPI) -> None:
         return answer(500, f"a bug in fersearch: {type(error).__name__}", "the service's log has the traceback")
 
 
+def problem_response(status: int) -> dict[str, Any]:
+    """Return what OpenAPI says of an error; `openapi` adds the schema that it refers to."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"description": HTTPStatus(status).phrase, "model": Problem, "content": {MEDIA_TYPE: {}}}
-    for status in (401, 403, 404, 409, 413, 422, 503)
+    status: problem_response(status) for status in (400, 401, 403, 404, 409, 413, 421, 422, 500, 503)
 }
 """What every route may answer beside its own record, for OpenAPI."""
+OF_THE_GUARD = (403, 413, 421)
+"""Those that come before any route."""

@@ -34,6 +34,15 @@ def test_weights_are_downloaded_whole_or_in_part(admin: TestClient):
     assert (part.status_code, part.content) == (206, whole.content[100:200])
 
 
+@pytest.mark.parametrize(("range", "status"), [("bytes=x", 400), ("bytes=99999999-", 416)])
+def test_a_range_that_cannot_be_is_a_problem(admin: TestClient, range: str, status: int):
+    answer = admin.get(f"{CHECKPOINTS}/0/weights", headers={"Range": range})
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert answer.json()["hint"] == "ask for bytes=FIRST-LAST, or leave Range out"
+    whole = len(admin.get(f"{CHECKPOINTS}/0/weights").content)
+    assert answer.headers.get("content-range") == (f"bytes */{whole}" if status == 416 else None)
+
+
 @pytest.mark.slow
 def test_a_model_is_exported_once_and_answers_as_predict_does(admin: TestClient, tmp_path: Path):
     trial = admin.get(CHECKPOINTS).json()[0]["trial"]

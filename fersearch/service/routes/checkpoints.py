@@ -10,6 +10,7 @@ from fersearch import api
 from fersearch.api import records
 from fersearch.service.conditional import ConditionalRoute
 from fersearch.service.context import service_of
+from fersearch.service.downloads import DOWNLOADS, Download, Range
 from fersearch.service.problems import RESPONSES
 from fersearch.service.security import Reader, Runner
 
@@ -26,13 +27,13 @@ def list_checkpoints(request: Request, name: str, _: Reader) -> list[records.Che
     return [records.Checkpoint.of(one) for one in api.list_checkpoints(name, service_of(request).settings.storage)]
 
 
-@router.get("/{name:path}/checkpoints/{trial}/weights", response_class=FileResponse)
-def download(request: Request, name: str, trial: int, _: Reader) -> FileResponse:
+@router.get("/{name:path}/checkpoints/{trial}/weights", response_class=Download, responses=DOWNLOADS)
+def download(request: Request, name: str, trial: int, _: Reader, _bytes: Range = None) -> Download:
     """Download a trial's weights (safetensors); `Range` is honoured and the ETag is the file's SHA-256."""
     path, digest = service_of(request).models.weights(name, trial)
     sha256 = b64encode(bytes.fromhex(digest)).decode()
     headers = {"ETag": f'"{digest}"', "Repr-Digest": f"sha-256=:{sha256}:"}
-    return FileResponse(path, media_type="application/octet-stream", filename=path.name, headers=headers)
+    return Download(path, filename=path.name, headers=headers)
 
 
 @router.post("/{name:path}/checkpoints/{trial}/export")
@@ -42,11 +43,11 @@ async def export(request: Request, name: str, trial: int, _: Runner) -> records.
     return service.models.export_record(await service.models.exported(name, trial))
 
 
-@router.get("/{name:path}/checkpoints/{trial}/onnx", response_class=FileResponse)
-async def download_onnx(request: Request, name: str, trial: int, _: Reader) -> FileResponse:
+@router.get("/{name:path}/checkpoints/{trial}/onnx", response_class=Download, responses=DOWNLOADS)
+async def download_onnx(request: Request, name: str, trial: int, _: Reader, _bytes: Range = None) -> Download:
     """Download a trial's model as one ONNX file, exported at the first call."""
     folder = await service_of(request).models.exported(name, trial)
-    return FileResponse(folder / "model.onnx", media_type="application/octet-stream", filename=f"{folder.name}.onnx")
+    return Download(folder / "model.onnx", filename=f"{folder.name}.onnx")
 
 
 @router.get("/{name:path}/checkpoints/{trial}/card")
