@@ -1,6 +1,7 @@
 """Compare search methods in virtual time over worlds made from recorded runs.
 
-python -m tests.benchmarks.search.replay [--table ferplus] [--seeds 20] [--workers 2,8] [--quick] [--json]
+python -m tests.benchmarks.search.replay [--table ferplus] [--seeds 20] [--workers 2,8] [--searched-epochs]
+    [--quick] [--json]
 
 A start is a world (a bootstrap of the table) and ten first configurations, the same for every method. T is the time in
 which random search ends 60 trials (up to two workers) or 120. Hypervolumes count complete trials alone, over costs in
@@ -24,7 +25,7 @@ import numpy as np
 from tests.benchmarks.search import methods, rungs
 from tests.benchmarks.search.methods import Fersearch, Method, Optuna
 from tests.benchmarks.search.tables import Matrix, read_table
-from tests.benchmarks.search.world import Forest, Rows, final, random_configuration
+from tests.benchmarks.search.world import Forest, Rows, SearchedEpochs, World, final, random_configuration
 
 FIRST = 10
 BEYOND = 1.5
@@ -65,7 +66,7 @@ class Run:
         return float(self.times[reached[0]]) if len(reached) else math.inf
 
 
-def simulate(world: Forest | Rows, method: Method, workers: int, until: float, chance: np.random.Generator) -> Run:
+def simulate(world: World, method: Method, workers: int, until: float, chance: np.random.Generator) -> Run:
     """Run a method with so many workers until a virtual time; trials that have not ended by then do not count."""
     curves: dict[int, Matrix] = {}
     ends: list[tuple[float, Matrix]] = []
@@ -94,7 +95,7 @@ def simulate(world: Forest | Rows, method: Method, workers: int, until: float, c
     return _run(world, ends, len(curves))
 
 
-def _run(world: Forest | Rows, ends: Sequence[tuple[float, Matrix]], asked: int) -> Run:
+def _run(world: World, ends: Sequence[tuple[float, Matrix]], asked: int) -> Run:
     front = np.empty((0, 3))
     volumes, volume = [], 0.0
     for _, point in ends:
@@ -106,26 +107,39 @@ def _run(world: Forest | Rows, ends: Sequence[tuple[float, Matrix]], asked: int)
     return Run(np.array([now for now, _ in ends]), np.array(volumes), max(point[0] for _, point in ends), asked)
 
 
-def start(
-    table: str, seed: int, workers: int, names: Sequence[str], is_raw: bool, offset: int = 0
-) -> dict[str, dict[str, float]]:
+@dataclass(frozen=True)
+class Worlds:
+    """What worlds are made of: a table, whether its raw rows judge, and whether `epochs` is searched."""
+
+    table: str
+    is_raw: bool = False
+    searches_epochs: bool = False
+    offset: int = 0
+
+    def world(self, seed: int) -> World:
+        """Return the world of a start."""
+        data = read_table(self.table)
+        world = Rows(data) if self.is_raw else Forest(data, seed + self.offset + 1)
+        return SearchedEpochs(world) if self.searches_epochs else world
+
+
+def start(worlds: Worlds, seed: int, workers: int, names: Sequence[str]) -> dict[str, dict[str, float]]:
     """Run every method from one start; return each one's figures."""
-    data = read_table(table)
-    chance = np.random.default_rng([seed + offset, workers])
-    make = partial(Rows, data) if is_raw else partial(Forest, data, seed + offset + 1)
-    world = make()
-    first = [random_configuration(data.space, chance) for _ in range(FIRST)]
+    chance = np.random.default_rng([seed + worlds.offset, workers])
+    world = worlds.world(seed)
+    space = world.space
+    first = [random_configuration(space, chance) for _ in range(FIRST)]
     costs = [make_cost(world, chance) for _ in range(200)]
     span = (60 if workers <= 2 else 120) * float(np.mean(costs)) / workers
     runs = {}
     for name in names:
         own = np.random.default_rng([seed, workers, 1])
-        world = make() if is_raw else world
-        runs[name] = simulate(world, METHODS[name](data.space, seed, first), workers, BEYOND * span, own)
+        world = worlds.world(seed) if worlds.is_raw else world
+        runs[name] = simulate(world, METHODS[name](space, seed, first), workers, BEYOND * span, own)
     return {name: figures(run, runs, span) for name, run in runs.items()}
 
 
-def make_cost(world: Forest | Rows, chance: np.random.Generator) -> float:
+def make_cost(world: World, chance: np.random.Generator) -> float:
     """Return the seconds of a random configuration."""
     return float(world.curve(random_configuration(world.space, chance))[-1, 1])
 
@@ -172,17 +186,9 @@ def _told(number: float) -> float | None:
     return round(number, 4) if math.isfinite(number) else None
 
 
-def compare(
-    table: str,
-    seeds: int,
-    workers: int,
-    names: Sequence[str],
-    is_raw: bool = False,
-    offset: int = 0,
-    processes: int = 2,
-) -> list[dict[str, Any]]:
+def compare(worlds: Worlds, seeds: int, workers: int, names: Sequence[str], processes: int = 2) -> list[dict[str, Any]]:
     """Return the rows of all methods over so many starts."""
-    one = partial(start, table, workers=workers, names=names, is_raw=is_raw, offset=offset)
+    one = partial(start, worlds, workers=workers, names=names)
     with ProcessPoolExecutor(processes) as pool:
         return list(rows(list(pool.map(one, range(seeds))), workers))
 
@@ -192,6 +198,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", default="ferplus", help="ferplus or fer2013")
     parser.add_argument("--raw", action="store_true", help="let the raw rows judge, not a surrogate")
+    parser.add_argument("--searched-epochs", action="store_true", help="search epochs from 3 up to the table's")
     parser.add_argument("--seeds", type=int, default=20, help="starts a number of workers")
     parser.add_argument("--workers", default="2,8", help="numbers of workers, as 1,2,8,32")
     parser.add_argument("--methods", default=",".join(METHODS), help="of these; random and optuna-tpe always run")
@@ -203,17 +210,18 @@ def main() -> None:
     if options.quick:
         options.seeds, options.workers = 2, "2"
         chosen = ["fersearch", "optuna-tpe", "random", "mmp-halving"]
-    found: list[dict[str, Any]] = []
+    worlds = Worlds(options.table, options.raw, options.searched_epochs)
+    results: list[dict[str, Any]] = []
     for workers in map(int, options.workers.split(",")):
         names = [name for name in dict.fromkeys(chosen) if workers < 32 or name not in SLOW]
-        found += compare(options.table, options.seeds, workers, names, options.raw, processes=options.processes)
-    print(json.dumps({"rows": found}, indent=1) if options.json else as_table(found))
+        results += compare(worlds, options.seeds, workers, names, options.processes)
+    print(json.dumps({"rows": results}, indent=1) if options.json else as_table(results))
 
 
-def as_table(found: Sequence[Mapping[str, Any]]) -> str:
+def as_table(results: Sequence[Mapping[str, Any]]) -> str:
     """Return the rows as text."""
     lines = [f"{'method':<24}{'W':>3}{'n':>4}  t95   t100  of TPE's            HV T/3  T/2    T     F1   ours : it"]
-    for row in found:
+    for row in results:
         low, high = row["t95_of_tpe_interval"]
         numbers = " ".join(_text(row[name]) for name in ("t95", "t100", "t95_of_tpe"))
         volumes = " ".join(_text(row[name]) for name in ("hv_third", "hv_half", "hv", "f1"))

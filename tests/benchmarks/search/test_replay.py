@@ -9,7 +9,7 @@ from tests.benchmarks.search import methods, replay
 from tests.benchmarks.search.rungs import HalvingOnF1, HalvingOnFronts, MultiMetricHalving, MultiMetricMedian
 from tests.benchmarks.search.tables import COSTS, read_table
 from tests.benchmarks.search.variants import Rule, Variant
-from tests.benchmarks.search.world import Forest, Rows, random_configuration
+from tests.benchmarks.search.world import Forest, Rows, SearchedEpochs, random_configuration
 
 TABLE = "ferplus"
 
@@ -39,6 +39,17 @@ def test_raw_rows_are_given_once_each() -> None:
     world, params = Rows(table), dict(table.configurations[3])
     assert np.array_equal(world.curve(params), table.curves[3])
     assert not np.array_equal(world.curve(params), table.curves[3])
+
+
+def test_a_run_is_as_long_as_its_configuration_where_epochs_are_searched() -> None:
+    table = read_table(TABLE)
+    params = {**table.configurations[3]}
+    world = SearchedEpochs(Forest(table, 1))
+    whole, short = world.curve({**params, "epochs": 12}), world.curve({**params, "epochs": 4})
+    assert np.array_equal(whole, Forest(table, 1).curve(params))
+    assert np.array_equal(short, whole[:4])
+    lengths = {random_configuration(world.space, np.random.default_rng(k))["epochs"] for k in range(60)}
+    assert lengths == set(range(3, 13))
 
 
 def test_halving_on_f1_keeps_a_third() -> None:
@@ -98,7 +109,7 @@ def test_the_variant_as_built_is_the_project_s_search_by_its_first_rules() -> No
 def test_a_comparison_gives_a_row_for_each_method(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay, "FIRST", 4)
     names = ["fersearch", "optuna-tpe", "random", "asha-f1"]
-    result = replay.start(TABLE, 0, 8, names, is_raw=False)
+    result = replay.start(replay.Worlds(TABLE), 0, 8, names)
     rows = json.loads(json.dumps(list(replay.rows([result], 8))))
     assert [row["method"] for row in rows] == names
     wanted = {"method", "workers", "seeds", "t95", "t100", "hv_third", "hv_half", "hv", "f1", "t95_of_tpe"}

@@ -133,15 +133,13 @@ def main() -> None:
     names = ["fersearch", "optuna-tpe", "random", *options.rules.split(","), *filter(None, options.rivals.split(","))]
     compared = partial(
         replay.compare,
-        options.table,
+        replay.Worlds(options.table, options.raw, offset=options.offset),
         options.seeds,
         names=names,
-        is_raw=options.raw,
-        offset=options.offset,
         processes=options.processes,
     )
-    found = itertools.chain.from_iterable(compared(workers=int(workers)) for workers in options.workers.split(","))
-    print(replay.as_table(list(found)))
+    results = itertools.chain.from_iterable(compared(workers=int(workers)) for workers in options.workers.split(","))
+    print(replay.as_table(list(results)))
 
 
 def register(table: str) -> None:
