@@ -1,6 +1,7 @@
 """The context of every verb: the available components, the database, and notices for the user."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from fersearch.store import Store, StudyRow, StudySummary
 
 
+_shared: "dict[str, Store]" = {}
 notices: list[str] = []
 _reported: set[str] = set()
 
@@ -87,6 +89,8 @@ def open_store(storage: str | None = None, *, create: bool = False) -> "Store":
     Raises:
         NoDatabase: there is none to open.
     """
+    if (shared := _shared.get(database_url(storage))) is not None:
+        return shared
     from fersearch.store import Store  # here, for SQLAlchemy takes longer to load than all else that a prediction needs
     from fersearch.store.neighbours import remember
 
@@ -95,6 +99,23 @@ def open_store(storage: str | None = None, *, create: bool = False) -> "Store":
     if store.notice:
         notices.append(store.notice)
     return store
+
+
+@contextmanager
+def shared_store(storage: str | None = None) -> "Iterator[Store]":
+    """Provide the database, made where there is none; in the block `open_store` returns it and opens nothing.
+
+    Its connections, the statements that were compiled and the trials that were read serve every verb of the process.
+    """
+    from fersearch.store.shared import SharedStore
+
+    url = database_url(storage)
+    with open_store(storage, create=True) as own:
+        _shared[url] = SharedStore(own.database)
+        try:
+            yield _shared[url]
+        finally:
+            del _shared[url]
 
 
 def all_studies(storage: str | None = None) -> "list[StudySummary]":

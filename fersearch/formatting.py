@@ -106,11 +106,12 @@ def differ(trials: Sequence[Trial], name: str) -> bool:
     """Return whether trials do not have one value of a parameter; those of the architecture whose own it is."""
     owners = {
         owner
-        for trial in trials
+        for trial in (trials if "." in name else ())
         if (owner := trial.params.get(ARCHITECTURE)) and name in trial.params and name.startswith(f"{owner}.")
     }
-    concerned = [trial for trial in trials if not owners or trial.params.get(ARCHITECTURE) in owners]
-    return len({repr(trial.params.get(name)) for trial in concerned}) > 1
+    concerned = (trial.params.get(name) for trial in trials if not owners or trial.params.get(ARCHITECTURE) in owners)
+    first = repr(next(concerned, None))
+    return any(repr(value) != first for value in concerned)
 
 
 def listed(words: Sequence[str]) -> str:

@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 Points = Sequence[Sequence[float]] | npt.NDArray[Any]
 Matrix = npt.NDArray[np.float64]
+SMALL_FRONT = 100
+"""So many members of a front are found one by one; where there are more, all pairs of the points left are compared."""
 
 
 def fronts(points: Points) -> list[list[int]]:
@@ -34,7 +36,16 @@ def fronts(points: Points) -> list[list[int]]:
 
 def non_dominated(points: Points) -> list[int]:
     """Return the indices of the points that no other dominates, in ascending order: the first of `fronts`."""
-    return [int(i) for i in np.flatnonzero(~_domination(_matrix(points)).any(axis=0))]
+    losses = _matrix(points)
+    order = np.lexsort(losses.T[::-1])  # nothing dominates the first point, nor what is first of those left by it
+    members: list[int] = []
+    for _ in range(SMALL_FRONT):
+        if not len(order):
+            break
+        rest = losses[order]
+        members += order[(rest == rest[0]).all(axis=1)].tolist()
+        order = order[(rest < rest[0]).any(axis=1)]
+    return sorted(members + order[~_domination(losses[order]).any(axis=0)].tolist())
 
 
 def epsilon_net(points: Points) -> list[int]:
@@ -74,6 +85,16 @@ def hypervolume(points: Points, reference: Sequence[float]) -> float:
     losses = _matrix(points, columns=len(corner))
     inside = losses[(losses < corner).all(axis=1)]
     return _volume(inside, corner) if len(inside) else 0.0
+
+
+def hypervolume_gain(points: Points, point: Sequence[float], reference: Sequence[float]) -> float:
+    """Return how much the hypervolume of points grows with another point: exactly, without that of all.
+
+    Source: the exclusive hypervolume by points limited to the new one, While et al. 2012 (WFG).
+    """
+    own = hypervolume([point], reference)
+    limited = np.maximum(_matrix(points, columns=len(reference)), point)
+    return own - hypervolume(limited[non_dominated(limited)], reference)
 
 
 def knee(points: Points) -> int:
@@ -136,6 +157,9 @@ def _volume(losses: Matrix, corner: npt.NDArray[np.float64]) -> float:
     if losses.shape[1] == 1:
         return float(corner[0] - losses.min())
     ordered = losses[losses[:, -1].argsort(kind="stable")]
+    if losses.shape[1] == 2:
+        widths = corner[0] - np.minimum.accumulate(ordered[:, 0])
+        return float((widths * np.diff(ordered[:, 1], append=corner[1])).sum())
     floors = [*ordered[:, -1].tolist(), float(corner[-1])]
     total = 0.0
     for i in range(len(ordered)):

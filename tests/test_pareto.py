@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fersearch.pareto import epsilon_net, fronts, hypervolume, knee, non_dominated
+from fersearch import pareto
+from fersearch.pareto import epsilon_net, fronts, hypervolume, hypervolume_gain, knee, non_dominated
 from tests.dominance import dominates
 
 COARSE = st.integers(-3, 3).map(float)
@@ -30,6 +31,13 @@ def test_the_fronts_hold_every_point_once(rows):
 @given(points())
 def test_the_points_that_none_dominates_are_the_first_front(rows):
     assert non_dominated(rows) == next(iter(fronts(rows)), [])
+
+
+@given(points(low=0, high=20), st.integers(0, 4))
+def test_a_front_is_the_same_however_much_of_it_is_found_one_by_one(rows, small):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pareto, "SMALL_FRONT", small)
+        assert non_dominated(rows) == next(iter(fronts(rows)), [])
 
 
 @given(points(low=1))
@@ -123,6 +131,13 @@ def test_another_point_never_shrinks_the_hypervolume_and_a_dominated_one_leaves_
     assert more >= fewer - 1e-12
     if any(dominates(row, rows[0]) for row in rows[1:]):
         assert more == pytest.approx(fewer, rel=1e-12, abs=1e-15)
+
+
+@given(points(low=1, loss=st.floats(0, 1.2)))
+def test_the_gain_by_a_point_is_the_difference_that_it_makes(rows):
+    reference = [1.1] * len(rows[0])
+    gain = hypervolume(rows, reference) - hypervolume(rows[1:], reference)
+    assert hypervolume_gain(rows[1:], rows[0], reference) == pytest.approx(gain, abs=1e-12)
 
 
 def test_the_hypervolume_agrees_with_throwing_darts():

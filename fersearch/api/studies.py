@@ -284,7 +284,7 @@ def importance(name: str, storage: str | None = None) -> dict[str, Any]:
 
 def view(store: Store, study: StudyRow) -> StudyView:
     """Return a study's row as a view."""
-    summary = next(summary for summary in store.studies() if summary.name == study.name)
+    summary = store.summary(study.id)
     looks = store.looks(study.id)
     return StudyView(
         name=study.name,

@@ -125,7 +125,8 @@ def _add_trials(store: Store, owner: StudyRow, configurations: Sequence[Params],
     space = owner.spec.space.to_json()
     with Lease.take(store.database, owner.id, owner.name) as lease, store.writer(owner.id, lease) as writer:
         for number, params in enumerate(configurations, first):
-            writer.add_trial(Trial(number, dict(params), space=space, data_digest=owner.data_digest))
+            trial = Trial(number, dict(params), space=space, data_digest=owner.data_digest)
+            writer.add_trial(trial, begins=False)
 
 
 def _train(store: Store, study: StudyRow, owner: StudyRow, run: Run) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from fersearch import pareto
 from fersearch.report import derive
@@ -91,20 +92,26 @@ def hypervolume_history(
     able = [one for one in ended if one.state is TrialState.COMPLETE and not undefined(one.values, objectives)]
     if not able:
         return []
-    points = {trial.number: np.array(losses(trial, objectives)) for trial in able}
-    corner = pareto.reference_behind(np.array(list(points.values())))
+    corner = pareto.reference_behind([losses(trial, objectives) for trial in able])
+    rivals = {trial.number for trial in able if beats_baseline(trial, objectives, baseline)}
+    counts = np.array([count for count, trial in enumerate(ended, start=1) if trial.number in rivals], dtype=int)
+    points = np.array([losses(trial, objectives) for trial in ended if trial.number in rivals])
     standing = np.empty((0, len(objectives)))
-    volumes: list[tuple[int, float]] = []
-    for count, trial in enumerate(ended, start=1):
-        point = points.get(trial.number)
-        if point is None or not beats_baseline(trial, objectives, baseline):
-            continue
-        if not ((standing <= point).all(axis=1) & (standing < point).any(axis=1)).any():
-            beaten = (point <= standing).all(axis=1) & (point < standing).any(axis=1)
-            standing = np.vstack([standing[~beaten], point])
-            volumes.append((count, pareto.hypervolume(standing, corner)))
+    volume, volumes = 0.0, []
+    while len(points):  # the first one moves the front, for what others before it dominate has been left out
+        point = points[0]
+        volume += pareto.hypervolume_gain(standing, point.tolist(), corner)
+        volumes.append((int(counts[0]), volume))
+        standing = np.vstack([standing[~_dominated(standing, point)], point])
+        left = ~_dominated(points[1:], point)
+        counts, points = counts[1:][left], points[1:][left]
     whole = volumes[-1][1] if volumes else 0.0
     return [(count, volume / whole) for count, volume in volumes] if whole > 0 else []
+
+
+def _dominated(points: pareto.Matrix, by: pareto.Matrix) -> npt.NDArray[np.bool_]:
+    beaten = np.less_equal(by, points).all(axis=1) & np.less(by, points).any(axis=1)
+    return np.asarray(beaten, dtype=bool)
 
 
 def trial_chart(study: StudyRow, history: Sequence[Epoch]) -> TrialChart:

@@ -1,12 +1,14 @@
 """Answers that a client has already are not sent again: ETag and If-None-Match for every record."""
 
 import hashlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from fastapi import Request, Response
 from fastapi.responses import FileResponse
 from fastapi.routing import APIRoute
+
+TAG = "ETag"
 
 
 class ConditionalRoute(APIRoute):
@@ -21,16 +23,20 @@ class ConditionalRoute(APIRoute):
             is_record = response.media_type == "application/json" and not isinstance(response, FileResponse)
             if request.method != "GET" or response.status_code != 200 or not is_record:
                 return response
-            tag = f'W/"{hashlib.sha256(response.body).hexdigest()[:32]}"'
-            response.headers["ETag"] = tag
-            known = [one.strip() for one in request.headers.get("if-none-match", "").split(",")]
-            if tag not in known and "*" not in known:
-                return response
-            kept = {
-                name: value
-                for name, value in response.headers.items()
-                if name not in ("content-length", "content-type")
-            }
-            return Response(status_code=304, headers=kept)
+            if TAG not in response.headers:
+                response.headers[TAG] = f'W/"{hashlib.sha256(response.body).hexdigest()[:32]}"'
+            is_known = known_tags(request) & {response.headers[TAG], "*"}
+            return unchanged(response.headers) if is_known else response
 
         return conditional
+
+
+def known_tags(request: Request) -> set[str]:
+    """Return the ETags of the answers that a client has; `*` for any."""
+    return {one.strip() for one in request.headers.get("if-none-match", "").split(",")}
+
+
+def unchanged(headers: Mapping[str, str]) -> Response:
+    """Return the answer without a body, with the headers that the whole one would have."""
+    kept = {name: value for name, value in headers.items() if name not in ("content-length", "content-type")}
+    return Response(status_code=304, headers=kept)

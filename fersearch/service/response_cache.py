@@ -1,17 +1,26 @@
-"""Responses about a study's trials, cached until the study changes: thousands of rows are read once."""
+"""Responses about a study's trials, cached until the study changes: thousands of rows are read once.
 
+Their ETag is that of the study's version: who has the newest response is told so before it is made.
+"""
+
+import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
-from fastapi import Response
+from fastapi import Request, Response
 
+from fersearch import __version__
 from fersearch.api.records import Record
+from fersearch.service.conditional import known_tags, unchanged
 from fersearch.store import Store
 
-MOST = 64
+MOST = 16 * 2**20
+"""Bytes of JSON that are kept, of the responses that were asked for last."""
 Made = Record | Sequence[Record]
+Version = tuple[int, int, int]
+Kept = tuple[Version, bytes, dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -25,30 +34,43 @@ class Page:
 class ResponseCache:
     """JSON responses by study and request, each with the version of its study."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, most: int = MOST) -> None:
+        self._store, self._most = store, most
         self._lock = Lock()
-        self._kept: OrderedDict[tuple[str, ...], tuple[tuple[int, int, int], bytes, dict[str, str]]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, ...], Kept] = OrderedDict()
 
-    def of(self, name: str, what: Sequence[str], make: Callable[[], Made | Page]) -> Response:
-        """Return a response about a study, made anew if the study has changed.
+    def of(self, request: Request, what: Sequence[str], make: Callable[[], Made | Page]) -> Response:
+        """Return a response about the study in a request's path, made anew if it has changed and the client lacks it.
 
         Raises:
             UnknownName: there is no such study.
         """
-        key, version = (name, *what), self._store.version(name)
+        key = (str(request.path_params["name"]), *what)
+        version = self._store.version(key[0])
+        if (tag := self._tag(version, what)) in known_tags(request):
+            return unchanged({"ETag": tag})
         with self._lock:
             known = self._kept.get(key)
-        if known is None or known[0] != version:
-            made = make()
-            headers = dict(made.headers) if isinstance(made, Page) else {}
-            known = version, _json(made.records if isinstance(made, Page) else made), headers
-            with self._lock:
-                self._kept[key] = known
+            if known is not None:
                 self._kept.move_to_end(key)
-                while len(self._kept) > MOST:
-                    self._kept.popitem(last=False)
-        return Response(known[1], media_type="application/json", headers=known[2])
+        if known is None or known[0] != version:
+            known = self._keep(key, version, make())
+        return Response(known[1], media_type="application/json", headers={**known[2], "ETag": tag})
+
+    def _tag(self, version: Version, what: Sequence[str]) -> str:
+        """Return the ETag of a response: other where the database, the study, its version or the records' names are."""
+        about = repr((__version__, self._store.identity, version, list(what)))
+        return f'W/"{hashlib.sha256(about.encode()).hexdigest()[:32]}"'
+
+    def _keep(self, key: tuple[str, ...], version: Version, made: Made | Page) -> Kept:
+        headers = dict(made.headers) if isinstance(made, Page) else {}
+        kept = version, _json(made.records if isinstance(made, Page) else made), headers
+        with self._lock:
+            self._kept[key] = kept
+            self._kept.move_to_end(key)
+            while len(self._kept) > 1 and sum(len(one[1]) for one in self._kept.values()) > self._most:
+                self._kept.popitem(last=False)
+        return kept
 
 
 def _json(made: Made) -> bytes:

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 import uvicorn
 
-from fersearch.context import open_store
+from fersearch.context import shared_store
 from fersearch.engines import devices
 from fersearch.errors import StoreError, UsageError
 from fersearch.service.app import create_app
@@ -80,7 +80,7 @@ def _ended_by_signals() -> Iterator[None]:
 def running(settings: ServiceSettings, address: str) -> Iterator[tuple[Service, Gate]]:
     """Provide the parts of a service, at work, for as long as it runs."""
     with (
-        open_store(settings.storage, create=True) as store,
+        shared_store(settings.storage) as store,
         ServiceLease.take(store.database, address) as lease,
     ):
         supervisor = Supervisor(store, settings, slot_count(settings), lease)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from fersearch.errors import NameTaken, StudyBusy, UnknownName, suggestion
@@ -63,10 +63,18 @@ class StudyQueries:
 
     def studies(self) -> list[StudySummary]:
         """Return all studies, oldest first, in a handful of queries however many there are."""
+        return self._summaries(true())
+
+    def summary(self, study_id: int) -> StudySummary:
+        """Return one study as `studies` has it."""
+        (summary,) = self._summaries(studies.c.id == study_id)
+        return summary
+
+    def _summaries(self, which: ColumnElement[bool]) -> list[StudySummary]:
         with self.database.read() as connection:
             counts = _counts(connection)
             left_out = untrained(connection)
-            rows = connection.execute(select(studies).order_by(studies.c.id)).all()
+            rows = connection.execute(select(studies).where(which).order_by(studies.c.id)).all()
             looks, running, requests = looks_by_study(connection), driven(connection), requested(connection)
         return [
             StudySummary(

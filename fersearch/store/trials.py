@@ -44,11 +44,7 @@ class TrialQueries:
         Only the values named, only those `of` these numbers, where given.
         """
         with self.database.read() as connection:
-            if of is None:
-                return _read(connection, study_id, None, names)
-            wanted = sorted(of)
-            parts = (wanted[start : start + TOGETHER] for start in range(0, len(wanted), TOGETHER))
-            return [trial for part in parts for trial in _read(connection, study_id, part, names)]
+            return read_trials(connection, study_id, of, names)
 
     def trial(self, study_id: int, number: int) -> Trial:
         """Return one trial; UnknownName when the study has none of that number."""
@@ -138,6 +134,17 @@ class TrialQueries:
         query = select(checkpoints.c.trial).where(checkpoints.c.digest == digest).limit(1)
         with self.database.read() as connection:
             return connection.execute(query).first() is not None
+
+
+def read_trials(
+    connection: Connection, study_id: int, of: Collection[int] | None = None, names: Collection[str] | None = None
+) -> list[Trial]:
+    """Return the trials of a study by number; only the values named, only those `of` these numbers, where given."""
+    if of is None:
+        return _read(connection, study_id, None, names)
+    wanted = sorted(of)
+    parts = (wanted[start : start + TOGETHER] for start in range(0, len(wanted), TOGETHER))
+    return [trial for part in parts for trial in _read(connection, study_id, part, names)]
 
 
 def _numbers(connection: Connection, study_id: int) -> Sequence[int]:

@@ -101,10 +101,13 @@ class Writer:
         """The error of a database that is unavailable, as text."""
         return self._away.message if self._away else f"database {self._database.url} does not answer"
 
-    def add_trial(self, trial: Trial) -> None:
-        """Queue the row of a trial, new or changed."""
+    def add_trial(self, trial: Trial, *, begins: bool = True) -> None:
+        """Queue the row of a trial, new or changed.
+
+        One that was not enqueued `begins` at once, which is an event; where it does not, its row is one.
+        """
         moment = now()
-        event = changed(trial) if trial.enqueued else None  # any other begins at once, which is an event
+        event = changed(trial) if trial.enqueued or not begins else None
         self._put(lambda batch: batch.trial(trial, moment), event=event)
 
     def withdraw(self, wanted: Enqueued) -> None:

@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from fersearch import api
-from fersearch.context import open_store
+from fersearch.context import shared_store
 from fersearch.service.app import create_app
 from fersearch.service.context import Service
 from fersearch.service.models import ModelCache
@@ -31,7 +31,7 @@ def roots(tmp_path: Path) -> Path:
 @pytest.fixture
 def service(home_with_study: Path, roots: Path) -> Iterator[Service]:
     settings = ServiceSettings(data_roots=(roots,))
-    with open_store() as store:
+    with shared_store() as store:
         stream = EventStream(store)
         models, answers = ModelCache(store, None), ResponseCache(store)
         yield Service(settings, store, Supervisor(store, settings, 2), stream, models, answers)

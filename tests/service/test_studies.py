@@ -3,13 +3,16 @@
 from pathlib import Path
 
 import pytest
+from fastapi import Request
 from fastapi.testclient import TestClient
 
 from fersearch import api
 from fersearch.api import records
+from fersearch.api.records import StudyStop
 from fersearch.service import jobs
 from fersearch.service.app import PREFIX
 from fersearch.service.context import Service
+from fersearch.service.response_cache import ResponseCache
 
 STUDIES = f"{PREFIX}/studies"
 BODY = {"model": "cnn", "dataset": "faces", "trials": 3, "epochs": 2}
@@ -162,6 +165,37 @@ def test_an_answer_that_the_client_has_is_not_sent_again(admin: TestClient):
     again = admin.get(f"{STUDIES}/small/front", headers={"If-None-Match": tag})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
     assert admin.get(f"{STUDIES}/small/front", headers={"If-None-Match": 'W/"other"'}).status_code == 200
+
+
+def test_an_answer_that_the_client_has_is_not_even_made(admin: TestClient, monkeypatch: pytest.MonkeyPatch):
+    tag = {"If-None-Match": admin.get(f"{STUDIES}/small/chart").headers["etag"]}
+    monkeypatch.setattr(ResponseCache, "_keep", None)
+    assert admin.get(f"{STUDIES}/small/chart", headers=tag).status_code == 304
+    assert admin.get(f"{STUDIES}/small/front", headers=tag).status_code == 500
+
+
+def test_a_changed_study_has_another_etag(admin: TestClient, service: Service):
+    tag = admin.get(f"{STUDIES}/small/front").headers["etag"]
+    service.store.set_value(service.store.study("small").id, 0, "latency_ms", 7.5)
+    again = admin.get(f"{STUDIES}/small/front", headers={"If-None-Match": tag})
+    assert (again.status_code, again.headers["etag"] == tag) == (200, False)
+
+
+def test_the_responses_asked_for_longest_ago_make_room(service: Service, admin: TestClient):
+    made = []
+    cache = ResponseCache(service.store, most=2500)
+
+    def ask(what: str) -> bytes:
+        request = Request({"type": "http", "path_params": {"name": "small"}, "headers": []})
+        record = StudyStop(name=what * 1000, stopping=True)
+        return cache.of(request, [what], lambda: made.append(what) or record).body
+
+    first = ask("a")
+    assert (ask("b") == first, ask("a"), made) == (False, first, ["a", "b"])
+    ask("c")
+    assert (ask("a"), made) == (first, ["a", "b", "c"])
+    ask("b")
+    assert made == ["a", "b", "c", "b"]
 
 
 @pytest.mark.parametrize(

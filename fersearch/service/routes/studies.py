@@ -71,7 +71,7 @@ def list_trials(request: Request, name: str, _: Reader, limit: Limit = 1000, off
         rows = [records.Trial.of(one) for one in trials[offset : offset + limit]]
         return Page(rows, headers_of(request, len(trials), limit, offset))
 
-    return service_of(request).responses.of(name, ["trials", str(limit), str(offset)], make)
+    return service_of(request).responses.of(request, ["trials", str(limit), str(offset)], make)
 
 
 @router.get("/{name:path}/trials/{number}")
@@ -87,7 +87,7 @@ def front(request: Request, name: str, _: Reader, where: Where = []) -> Response
     def make() -> list[records.FrontTrial]:
         return records.FrontTrial.of_front(api.front(name, where=where, storage=_storage(request)))
 
-    return service_of(request).responses.of(name, ["front", *where], make)
+    return service_of(request).responses.of(request, ["front", *where], make)
 
 
 @router.get("/{name:path}/trials/{number}/chart")
@@ -103,14 +103,14 @@ def explain_trial(request: Request, name: str, number: int, _: Reader) -> Respon
     def make() -> records.Explanation:
         return records.Explanation.of(api.explain_trial(name, number, _storage(request)))
 
-    return service_of(request).responses.of(name, ["explanation", str(number)], make)
+    return service_of(request).responses.of(request, ["explanation", str(number)], make)
 
 
 @router.get("/{name:path}/chart", response_model=records.StudyChart)
 def chart_study(request: Request, name: str, _: Reader) -> Response:
     """Return a study as charts draw it: trials by columns, front, hypervolume, why trials were stopped."""
     make = partial(_chart, name, _storage(request))
-    return service_of(request).responses.of(name, ["chart"], make)
+    return service_of(request).responses.of(request, ["chart"], make)
 
 
 def _chart(name: str, storage: str | None) -> records.StudyChart:

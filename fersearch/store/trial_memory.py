@@ -1,0 +1,84 @@
+"""Trials kept in memory between reads: of a study that goes on only those are read again that events name."""
+
+from collections import OrderedDict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from threading import Lock
+
+from sqlalchemy import Connection, func, select
+
+from fersearch.store.database import Database
+from fersearch.store.tables import events, studies, trials
+from fersearch.store.trials import read_trials
+from fersearch.trial import Trial
+
+MOST = 10_000
+"""So many trials are kept, of the studies that were asked for last; a larger study is read each time."""
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """The trials of a study by number, in order, as they were at its revision and its last event."""
+
+    revision: int
+    last: int
+    trials: Mapping[int, Trial]
+
+
+class TrialMemory:
+    """The trials of studies, up to date at each call, for the threads of one process.
+
+    It relies on what `Store.version` does: a change of a trial comes with an event that names it, or counts the
+    study's revision up.
+    """
+
+    def __init__(self, database: Database, most: int = MOST) -> None:
+        self._database, self._most = database, most
+        self._lock = Lock()
+        self._kept: OrderedDict[int, _Kept] = OrderedDict()
+
+    def trials(self, study_id: int) -> Mapping[int, Trial]:
+        """Return the trials of a study by number, in order, with all their values."""
+        with self._lock:
+            with self._database.read() as connection:
+                kept = _refreshed(connection, study_id, self._kept.get(study_id))
+            self._keep(study_id, kept)
+        return kept.trials
+
+    def _keep(self, study_id: int, kept: _Kept) -> None:
+        self._kept[study_id] = kept
+        self._kept.move_to_end(study_id)
+        count = sum(len(one.trials) for one in self._kept.values())
+        while count > self._most:
+            _, gone = self._kept.popitem(last=False)
+            count -= len(gone.trials)
+
+
+def _refreshed(connection: Connection, study_id: int, kept: _Kept | None) -> _Kept:
+    """Return the trials of a study as they are in a transaction."""
+    last_event = select(func.max(events.c.id)).where(events.c.study_id == study_id).scalar_subquery()
+    row = connection.execute(select(studies.c.revision, last_event).where(studies.c.id == study_id)).one_or_none()
+    if row is None:
+        return _Kept(0, 0, {})
+    revision, last = row[0], row[1] or 0
+    numbers = _changed(connection, study_id, kept, revision, last) if kept else None
+    if kept is None or numbers is None:
+        return _Kept(revision, last, {trial.number: trial for trial in read_trials(connection, study_id)})
+    new = {trial.number: trial for trial in read_trials(connection, study_id, numbers)}
+    others = {number: trial for number, trial in kept.trials.items() if number not in numbers}
+    return _Kept(revision, last, dict(sorted((others | new).items())) if numbers else kept.trials)
+
+
+def _changed(connection: Connection, study_id: int, kept: _Kept, revision: int, last: int) -> Collection[int] | None:
+    """Return the trials that may differ from those kept; None where the events since then do not tell."""
+    if revision != kept.revision or last < kept.last:
+        return None
+    if last == kept.last:
+        return ()
+    since = select(events.c.trial).where(events.c.study_id == study_id, events.c.id > kept.last)
+    named = connection.execute(since).scalars().all()
+    if len(named) != last - kept.last:  # some were pruned
+        return None
+    new = select(trials.c.number).where(trials.c.study_id == study_id, trials.c.number > max(kept.trials, default=-1))
+    under_way = {number for number, trial in kept.trials.items() if not trial.state.ended}
+    return under_way | {number for number in named if number is not None} | {*connection.execute(new).scalars()}
