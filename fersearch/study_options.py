@@ -98,7 +98,7 @@ OPTIONS = (
         flag="--objective",
         metavar="METRIC[:max|min]",
         meaning='metrics, best first; `"log_loss:min"` sets a direction',
-        default="`f1_macro`, `train_seconds`, `peak_memory_mb`",
+        default="`f1_macro`, `cpu_seconds` (on a GPU `train_seconds`), `peak_memory_mb`",
     ),
     StudyOption("trials", "integer", "End after so many trials.", "20", "end after so many trials", least=1),
     StudyOption(

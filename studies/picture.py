@@ -53,13 +53,13 @@ def draw_front(axes: Axes, name: str) -> None:
     """Draw score against training time of the trials that ended, and the front through the best."""
     for state, (colour, label) in STYLES.items():
         ended = [trial for trial in api.list_trials(name) if trial.state.value == state and trial.values]
-        points = [(trial.values["train_seconds"], trial.values["f1_macro"]) for trial in ended]
+        points = [(trial.values["cpu_seconds"], trial.values["f1_macro"]) for trial in ended]
         axes.scatter(*zip(*points, strict=True), s=16, color=colour, label=f"{label} ({len(points)})")
-    members = sorted((trial.values["train_seconds"], trial.values["f1_macro"]) for trial in api.front(name).trials)
+    members = sorted((trial.values["cpu_seconds"], trial.values["f1_macro"]) for trial in api.front(name).trials)
     axes.scatter(*zip(*members, strict=True), s=26, color=FRONT, label=f"Pareto front ({len(members)})", zorder=3)
     axes.set_xscale("log")
     axes.xaxis.set_minor_formatter(NullFormatter())  # the labels of two thirds of a decade overlap
-    axes.set_xlabel("seconds of training")
+    axes.set_xlabel("CPU seconds of training")
     axes.set_title("Its front: F1 against time and memory")
     axes.legend(loc="upper left", frameon=False, fontsize=8)
 

@@ -11,6 +11,7 @@ from fersearch.context import components, notices, open_store
 from fersearch.data_findings import Progress, check_data
 from fersearch.errors import NameTaken, NoDatabase, StudyFileError
 from fersearch.formatting import plural
+from fersearch.planning.objectives import ON_CPU, WHY, default_objectives
 from fersearch.planning.plan import plan
 from fersearch.planning.request import StudyRequest
 from fersearch.plugins import PluginFile
@@ -43,6 +44,8 @@ def create_study(
         UsageError: one or more options cannot be met; the message has all of them.
     """
     registry = components(plugins)
+    if not options.get("objectives"):
+        _note_objectives()
 
     def planned(names: Sequence[str]) -> list[StudySpec]:
         return [plan(StudyRequest(model, dataset, **options), registry, names=names)]
@@ -165,6 +168,12 @@ def _started(spec: StudySpec, registry: Registry, storage: str | None) -> "tuple
     return begun.origin, start
 
 
+def _note_objectives() -> None:
+    """Say once why a study for which no objectives are named counts CPU seconds, where it does."""
+    if default_objectives() == ON_CPU and WHY not in notices:
+        notices.append(WHY)
+
+
 def check_metrics(registry: Registry, specs: Iterable[StudySpec]) -> None:
     """Try every objective that is judged by predictions on a few of them, so that none fails after hours of training.
 
@@ -220,6 +229,8 @@ def _planned(
                 if not any(line.startswith(key) for line in mistakes):
                     mistakes.append(f'{key}: missing; write {key} = "..." or give --{key}')
                 options[key] = ""
+        if not options.get("objectives"):
+            _note_objectives()
         taken = [*names, *(spec.name for spec in specs)]
         try:
             request = StudyRequest(options.pop("model"), **options, lenient=lenient)

@@ -1,13 +1,12 @@
 """The available devices, and how many trials run on each at once. Asks the driver library, never torch."""
 
 import os
-import platform
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from fersearch import nvml
+from fersearch import accelerators
 from fersearch.errors import UsageError
 
 PerGpu = int | Literal["auto"]
@@ -43,14 +42,6 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
-def gpus() -> list[str]:
-    """Return the CUDA devices that this process may use, as CUDA_VISIBLE_DEVICES names them."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")] if _gpu_count() else []
-    return [str(index) for index in range(_gpu_count())]
-
-
 def slots(count: int | None = None, per_gpu: PerGpu | None = None, threads: int | None = None) -> list[Slot]:
     """Return this machine's slots: `per_gpu` (default 1) on each GPU, without a GPU as many as the cores allow.
 
@@ -61,8 +52,8 @@ def slots(count: int | None = None, per_gpu: PerGpu | None = None, threads: int 
         UsageError: fewer than one slot or thread is asked for, or slots per GPU without a GPU.
     """
     check(count, per_gpu, threads)
-    devices = gpus()
-    if not devices and has_mps():
+    devices = accelerators.gpus()
+    if not devices and accelerators.has_mps():
         return _mps_slots(count, per_gpu, threads)
     if per_gpu and not devices:
         raise UsageError("--slots-per-gpu was given, but no GPU was found", "leave it out to run one trial per core")
@@ -114,11 +105,6 @@ def slow_bf16(precision: str, places: list[Slot]) -> str:
     )
 
 
-def has_mps() -> bool:
-    """Return whether this is a Mac with Apple's own GPU."""
-    return sys.platform == "darwin" and platform.machine() == "arm64"
-
-
 def _mps_slots(count: int | None, per_gpu: PerGpu | None, threads: int | None) -> list[Slot]:
     if per_gpu == "auto":
         message = "--slots-per-gpu auto asks NVIDIA's driver, and Apple's GPU has another"
@@ -131,10 +117,6 @@ def _sees(gpu: str) -> tuple[tuple[str, str], ...]:
     """Return the variables that make one GPU visible; a number means the same to CUDA as to the driver library."""
     order = (("CUDA_DEVICE_ORDER", "PCI_BUS_ID"),) if gpu.isdigit() else ()
     return (("CUDA_VISIBLE_DEVICES", gpu), *order)
-
-
-def _gpu_count() -> int:
-    return nvml.count()
 
 
 MOST = 8

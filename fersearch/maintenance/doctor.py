@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-from fersearch import nvml
+from fersearch import accelerators, nvml
 from fersearch.artifacts import YOUNG, Artifacts, file_digest
 from fersearch.data.detect import DIGEST, MODEL
 from fersearch.engines import devices
@@ -236,7 +236,7 @@ def check_device() -> Check:
     bf16 = devices.fast_bf16()
     facts = {"cores": cores, "gpus": gpus, "bf16": bf16 if bf16 is None else list(bf16)}
     told = f"{cores} cores" if bf16 is None else f"{cores} cores with {' and '.join(bf16) or 'no fast bf16'}"
-    if not gpus and devices.has_mps():
+    if not gpus and accelerators.has_mps():
         return Check("devices", "ok", f"Apple's GPU (mps), so 1 trial at once; {told}", facts=facts)
     if not gpus:
         text = f"no GPU; {told}, so {cores} trials at once"
@@ -278,7 +278,7 @@ def check_torch() -> Check:
         text = "; ".join(f"{name}: {why}" for name, why in failures.items())
         hint = "install a torch that was built for this GPU and its driver: https://pytorch.org/get-started/locally"
         return Check("torch", "fail", text, hint, facts)
-    if len(facts["devices"]) == 1 and devices.gpus():
+    if len(facts["devices"]) == 1 and accelerators.gpus():
         hint = f"this torch is built for {facts['built_for']}: install one for the GPU's driver"
         return Check("torch", "fail", f"{text}, but not on the GPU", hint, facts)
     return Check("torch", "ok", text, facts=facts)
@@ -302,7 +302,7 @@ def _why_no_gpu() -> str:
 
 def _gpus() -> list[dict[str, Any]]:
     """Return the GPUs that this process may use: index, name, driver, memory in MB."""
-    names = devices.gpus()
+    names = accelerators.gpus()
     if not names:
         return []
     with nvml.library() as pynvml:

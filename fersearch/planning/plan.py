@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 from fersearch.errors import UsageError, lookup
 from fersearch.planning.mistakes import Mistakes
 from fersearch.planning.names import check_name, default_name
+from fersearch.planning.objectives import default_objectives
 from fersearch.planning.parts import (
     dataset_source,
     named_components,
@@ -22,7 +23,6 @@ from fersearch.search.samplers import FINITE, check_finite
 from fersearch.study import Budget, Keep, Origin, Protocol, StudySpec
 from fersearch.study_options import BY_NAME, GREATEST, OPTIONS
 
-OBJECTIVES = ("f1_macro", "train_seconds", "peak_memory_mb")
 TRIALS = int(BY_NAME["trials"].default)
 
 
@@ -48,7 +48,7 @@ def plan(
     source, options = dataset_source(dataset, request, mistakes) if dataset is not None else (None, {})
     space = study_space(architectures, dataset, request, registry, mistakes)
     check_crop(space, options, mistakes)
-    objectives = parse_objectives(request.objectives or OBJECTIVES, registry, mistakes)
+    objectives = parse_objectives(request.objectives or default_objectives(), registry, mistakes)
     unseen = unseen_datasets(request.unseen, registry, mistakes)
     where = parse_bounds(request.where, registry, mistakes)
     _check_options(request, mistakes)

@@ -47,7 +47,7 @@ def gpus(monkeypatch):
 
     def install(*taken):
         memory = [SimpleNamespace(free=(80_000 - mb) * 2**20, total=80_000 * 2**20) for mb in taken]
-        monkeypatch.setattr(doctor.devices, "gpus", lambda: [str(i) for i in range(len(taken))])
+        monkeypatch.setattr(doctor.accelerators, "gpus", lambda: [str(i) for i in range(len(taken))])
         fake = SimpleNamespace(
             nvmlInit=lambda: None,
             nvmlShutdown=lambda: None,
@@ -94,7 +94,7 @@ def _no_kernel(tensor, device):
 
 
 def test_a_torch_without_the_gpu_fails(monkeypatch):
-    monkeypatch.setattr(doctor.devices, "gpus", lambda: ["0"])
+    monkeypatch.setattr(doctor.accelerators, "gpus", lambda: ["0"])
     monkeypatch.setattr(measure.torch.cuda, "device_count", lambda: 0)
     check = doctor.check_torch()
     assert check.level == "fail"
@@ -119,8 +119,8 @@ def test_a_gpu_that_others_use_is_warned_of(gpus):
     ("bf16", "told"), [(("AMX",), "with AMX, so"), ((), "with no fast bf16, so"), (None, "cores, so")]
 )
 def test_a_cpu_is_told_with_what_it_is_in_bf16(monkeypatch, bf16, told):
-    monkeypatch.setattr(doctor.devices, "gpus", list)
-    monkeypatch.setattr(doctor.devices, "has_mps", lambda: False)
+    monkeypatch.setattr(doctor.accelerators, "gpus", list)
+    monkeypatch.setattr(doctor.accelerators, "has_mps", lambda: False)
     monkeypatch.setattr(doctor.devices, "fast_bf16", lambda: bf16)
     check = doctor.check_device()
     assert told in check.told
@@ -128,7 +128,7 @@ def test_a_cpu_is_told_with_what_it_is_in_bf16(monkeypatch, bf16, told):
 
 
 def test_a_driver_without_a_gpu_is_warned_of(monkeypatch, tmp_path):
-    monkeypatch.setattr(doctor.devices, "gpus", list)
+    monkeypatch.setattr(doctor.accelerators, "gpus", list)
     monkeypatch.setattr(doctor, "NVIDIA_DRIVER", tmp_path)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert "nvidia-smi" in doctor.check_device().hint

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from fersearch import api
+from fersearch import accelerators, api
 from fersearch.engines import devices
 from fersearch.engines.rerun import Changed, Compared, Rerun, _changed, _last, _slot
 from fersearch.errors import UnknownName, UsageError
@@ -91,11 +91,11 @@ def test_the_environment_is_compared_by_what_was_recorded():
 
 
 def test_a_place_like_the_trials_own(monkeypatch):
-    monkeypatch.setattr(devices, "gpus", lambda: ["GPU-a"])
+    monkeypatch.setattr(accelerators, "gpus", lambda: ["GPU-a"])
     assert _slot("cuda:0", 3) == devices.Slot(0, "cuda:0", (("CUDA_VISIBLE_DEVICES", "GPU-a"),), 3)
     assert _slot("cpu", 2) == devices.Slot(0, "cpu", (("CUDA_VISIBLE_DEVICES", ""),), 2)
     assert _slot("cuda:1", 2).env == ()
-    monkeypatch.setattr(devices, "gpus", list)
+    monkeypatch.setattr(accelerators, "gpus", list)
     assert _slot(None, None) == devices.slots(1)[0]
 
 

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from fersearch import api
+from fersearch import accelerators, api
 from fersearch.engines import backends, devices
 from fersearch.engines.placement import FixedPlacement, PackedPlacement
 from fersearch.engines.processes import Pool
@@ -30,11 +30,11 @@ def opened():
 
 @pytest.fixture
 def one_gpu(monkeypatch):
-    monkeypatch.setattr(devices, "gpus", lambda: ["0"])
+    monkeypatch.setattr(accelerators, "gpus", lambda: ["0"])
 
 
 def test_slots_of_this_machine(opened, monkeypatch):
-    monkeypatch.setattr(devices, "gpus", list)
+    monkeypatch.setattr(accelerators, "gpus", list)
     monkeypatch.setattr(devices, "cores", lambda: 4)
     backend = opened(slots=3, threads=2)
     assert [slot.threads for slot in backend.slots] == [2, 2, 2]

@@ -1,6 +1,6 @@
 import pytest
 
-from fersearch import api
+from fersearch import accelerators, api, nvml
 from fersearch.engines import devices
 from fersearch.engines.devices import MOST
 from fersearch.errors import UsageError
@@ -10,14 +10,14 @@ from tests import studies
 
 @pytest.fixture
 def no_gpu(monkeypatch):
-    monkeypatch.setattr(devices, "_gpu_count", lambda: 0)
+    monkeypatch.setattr(nvml, "count", lambda: 0)
     monkeypatch.setattr(devices, "cores", lambda: 4)
 
 
 @pytest.fixture
 def two_gpus(monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(devices, "_gpu_count", lambda: 2)
+    monkeypatch.setattr(nvml, "count", lambda: 2)
     monkeypatch.setattr(devices, "cores", lambda: 8)
 
 
@@ -103,14 +103,14 @@ def test_a_number_means_the_same_gpu_to_cuda_as_to_the_driver(two_gpus, monkeypa
 
 def test_slots_know_what_they_share(two_gpus, monkeypatch):
     assert [slot.place for slot in devices.slots()] == ["gpu 0", "gpu 1"]
-    monkeypatch.setattr(devices, "_gpu_count", lambda: 0)
+    monkeypatch.setattr(nvml, "count", lambda: 0)
     assert {slot.place for slot in devices.slots()} == {"cpu"}
 
 
 @pytest.fixture
 def mac(no_gpu, monkeypatch):
-    monkeypatch.setattr(devices.sys, "platform", "darwin")
-    monkeypatch.setattr(devices.platform, "machine", lambda: "arm64")
+    monkeypatch.setattr(accelerators.sys, "platform", "darwin")
+    monkeypatch.setattr(accelerators.platform, "machine", lambda: "arm64")
 
 
 def test_a_mac_has_one_slot_on_its_own_gpu(mac):
@@ -122,7 +122,7 @@ def test_a_mac_has_one_slot_on_its_own_gpu(mac):
 
 
 def test_an_intel_mac_computes_on_its_cores(mac, monkeypatch):
-    monkeypatch.setattr(devices.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(accelerators.platform, "machine", lambda: "x86_64")
     assert {slot.device for slot in devices.slots(2)} == {"cpu"}
 
 
@@ -162,7 +162,7 @@ def test_bf16_is_warned_of_where_the_trials_cpu_is_known_to_be_slow_in_it(no_gpu
 def test_a_run_warns_of_slow_bf16_before_it_trains(tmp_path, monkeypatch):
     monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(devices, "fast_bf16", lambda: ())
-    monkeypatch.setattr(devices, "_gpu_count", lambda: 0)
+    monkeypatch.setattr(nvml, "count", lambda: 0)
     observer = Observer()
     observer.note = (said := []).append
     study = studies.create("slow", trials=1, epochs="1", precision="bf16")

@@ -48,11 +48,15 @@ class Seconds(Score):
     measured = True
 
 
+class CpuSeconds(Seconds):
+    name = "cpu_seconds"
+
+
 class Memory(Seconds):
     name = "peak_memory_mb"
 
 
 @pytest.fixture
 def registry():
-    metrics = {metric.name: metric for metric in (Score(), Seconds(), Memory())}
+    metrics = {metric.name: metric for metric in (Score(), Seconds(), CpuSeconds(), Memory())}
     return Registry({"net": Net()}, {"drawn": Drawn()}, metrics)

@@ -13,6 +13,8 @@ from fersearch.registry import Registry
 from fersearch.space import Choice, Float, describe
 from fersearch.study import StudySpec
 
+OBJECTIVES = ("f1_macro", "cpu_seconds", "peak_memory_mb")
+
 
 @pytest.fixture(scope="module")
 def components() -> Registry:
@@ -22,7 +24,7 @@ def components() -> Registry:
 @pytest.fixture(scope="module")
 def spec(components: Registry) -> StudySpec:
     settings = {"optimizer": "adam,adamw", "learning_rate": "0.001..0.01", "dropout": "0.1"}
-    return plan(StudyRequest("cnn", "faces", settings=settings, trials=10), components)
+    return plan(StudyRequest("cnn", "faces", settings=settings, trials=10, objectives=OBJECTIVES), components)
 
 
 def told(spec: StudySpec) -> list[str]:
@@ -69,7 +71,7 @@ def test_budget_and_objectives(spec: StudySpec, components: Registry) -> None:
     assert (after.budget.trials, after.budget.timeout, after.space) == (30, 60, spec.space)
     assert told(after) == [
         "trials: 10 became 30",
-        "objectives: f1_macro:max, train_seconds:min, peak_memory_mb:min became accuracy:max, parameters:min",
+        "objectives: f1_macro:max, cpu_seconds:min, peak_memory_mb:min became accuracy:max, parameters:min",
         "timeout: nothing became 60 s",
         "stop_when_flat: nothing became 5",
     ]

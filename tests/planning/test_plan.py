@@ -5,16 +5,18 @@ import sys
 
 import pytest
 
+from fersearch import accelerators
 from fersearch.errors import StudyFileError, UsageError
 from fersearch.planning.plan import plan
 from fersearch.planning.request import StudyRequest
 from fersearch.study import Protocol
 
 
-def test_a_plain_request_becomes_the_defaults(registry):
+def test_a_plain_request_becomes_the_defaults(registry, monkeypatch):
+    monkeypatch.setattr(accelerators, "gpus", list)
     spec = plan(StudyRequest("net", "drawn"), registry)
     assert spec.name == "net-drawn"
-    assert [str(o) for o in spec.objectives] == ["f1_macro:max", "train_seconds:min", "peak_memory_mb:min"]
+    assert [str(o) for o in spec.objectives] == ["f1_macro:max", "cpu_seconds:min", "peak_memory_mb:min"]
     assert (spec.sampler, spec.pruner, spec.seed, spec.budget.trials) == ("tpe", "pareto", 0, 20)
     assert spec.dataset_options == {"image_size": 48, "channels": 1, "classes": 8}
     assert spec.space["freeze"].options == ("none",)
