@@ -127,6 +127,8 @@ class Attempt:
 
 DISTURBED = 1.25
 """So many times its CPU seconds per thread a trial alone on its cores takes at most."""
+MUCH_OTHER_WORK = 0.1
+"""The share of the CPU that other processes take, on average over a trial, from which it is reported."""
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,11 @@ class Trial:
         if facts.get("device") != "cpu" or not cpu > 0:
             return False
         return wall > DISTURBED * cpu / int(facts.get("threads", 1))
+
+    @property
+    def other_cpu_share(self) -> float:
+        """The share of the CPU that other processes took during its most disturbed attempt; 0 where none is known."""
+        return max((float(attempt.facts.get("other_cpu_share", 0.0)) for attempt in self.attempts), default=0.0)
 
     @property
     def enqueued(self) -> Enqueued | None:

@@ -36,6 +36,16 @@ def nobodys_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nobody_else(nobodys_home: None) -> Iterator[None]:
+    """Leave out what other processes take of the CPU: the other test process would be noted in every study."""
+    from fersearch.engines import cpu_load
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cpu_load, "cpu_times", lambda: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def fork_servers(nobodys_home: None) -> Iterator["ForkServers"]:
     """Keeps a fork server from study to study; rooms that only look at what comes of a study share it."""

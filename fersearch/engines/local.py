@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fersearch.engines.contention import Contention
+from fersearch.engines.cpu_load import OtherLoad
 from fersearch.engines.devices import Slot
 from fersearch.engines.formats import as_found
 from fersearch.engines.outages import Shortage
@@ -79,6 +80,7 @@ class LocalEngine:
         self._settle = settle
         self._placement = FixedPlacement(slots) if isinstance(slots, Sequence) else slots
         self._contention = Contention()
+        self._other_load = OtherLoad(observer.note)
         self._shortage = Shortage(observer.note)
         self._held: Trial | None = None
         self._running: dict[Any, _Running] = {}
@@ -188,12 +190,16 @@ class LocalEngine:
             running.process.pid = message["pid"]
             self._placement.runs(running.slot, message["pid"])
             self._contention.join(running.trial.number, message.get("place", running.slot.place))
+            if running.slot.device == "cpu":
+                self._other_load.join(running.trial.number)
             self.search.started(running.trial.number, message["pid"], message.get("log") or str(running.process.log))
 
     def _end(self, running: _Running, outcome: Outcome) -> None:
         connection = running.process.connection
         seconds = time.monotonic() - running.process.started
-        outcome = replace(outcome, facts={**outcome.facts, **self._contention.leave(running.trial.number)})
+        number = running.trial.number
+        around = {**self._contention.leave(number), **self._other_load.leave(number)}
+        outcome = replace(outcome, facts={**outcome.facts, **around})
         outcome = with_loss(self.stop, outcome)
         self._shortage.record(outcome.facts)
         trial = self.search.finish(running.trial.number, outcome, seconds)

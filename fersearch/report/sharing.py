@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from fersearch.trial import EXCLUSIVE, Trial, TrialState
+from fersearch.trial import EXCLUSIVE, MUCH_OTHER_WORK, Trial, TrialState
 
 BRIEFLY = 0.05
 """Neighbours, on average over a trial, that are no more than those who came or went at its ends."""
@@ -25,8 +25,13 @@ def told(trials: Sequence[Trial]) -> str:
         return ""
     slowed = sum(trial.disturbed for trial in ended)
     others = f"; other work slowed {slowed} of them" if slowed else ""
+    busy = [trial.other_cpu_share for trial in ended if trial.other_cpu_share >= MUCH_OTHER_WORK]
+    if busy:
+        others += f"; while {len(busy)} trained, other processes kept {sum(busy) / len(busy):.0%} of the CPU busy"
     if not shared:
-        return f"each trial had its device to itself{others}"
+        if not busy:
+            return f"each trial had its device to itself{others}"
+        return f"no trial shared its device with another{others}; --exclusive-timing times the front again"
     timed = sum(EXCLUSIVE in trial.values for trial in trials)
     alone = f"; {timed} timed again alone ({EXCLUSIVE})" if timed else "; --exclusive-timing times the front again"
     return (

@@ -46,3 +46,15 @@ def test_trials_that_other_work_slowed_are_counted() -> None:
     on_gpu = Trial(0, {}, values=slowed.values, attempts=(Attempt(1, facts={**facts, "device": "cuda:0"}),))
     assert not on_gpu.disturbed
     assert not Trial(0, {}, values={"train_seconds": 5.1}, attempts=(Attempt(1, facts=facts),)).disturbed
+
+
+def test_other_processes_are_reported_with_how_busy_they_kept_the_cpu() -> None:
+    shares = (0.5, 0.3, 0.02)
+    facts = [{"device": "cpu", "neighbours": 0.0, "other_cpu_share": share} for share in shares]
+    trials = [Trial(0, {}, TrialState.COMPLETE, attempts=(Attempt(1, facts=each),)) for each in facts]
+    assert [trial.other_cpu_share for trial in trials] == [0.5, 0.3, 0.02]
+    assert sharing.told(trials) == (
+        "no trial shared its device with another; while 2 trained, other processes kept 40% of the CPU busy; "
+        "--exclusive-timing times the front again"
+    )
+    assert sharing.told(trials[2:]) == "each trial had its device to itself"
