@@ -9,6 +9,7 @@
     ├── PluginError             a plugin that cannot be loaded
     ├── StoreError              a database that cannot be used
     │   ├── StoreUnavailable    one that does not answer at the moment
+    │   │   └── StoreFull       one whose disk has no room
     │   └── NoDatabase          one that nobody has made yet
     └── StudyBusy               a study that another driver holds
 
@@ -79,6 +80,10 @@ class StorageURLError(StoreError, UsageError):
 
 class StoreUnavailable(StoreError):
     """A database that does not answer; the same again may succeed later."""
+
+
+class StoreFull(StoreUnavailable):
+    """A database whose disk has no room; the same again succeeds once there is some."""
 
 
 class NoDatabase(StoreError, UsageError):

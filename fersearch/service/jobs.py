@@ -137,7 +137,7 @@ VERBS: dict[str, Verb] = {
 def main() -> None:
     """Run the verb that standard input names."""
     from fersearch.errors import FersearchError, StudyFileError
-    from fersearch.service.problems import status_of
+    from fersearch.service.problems import NO_ROOM, is_disk_full, status_of
 
     request = json.load(sys.stdin)
     out = os.dup(1)
@@ -148,6 +148,11 @@ def main() -> None:
         mistakes = list(error.mistakes) if isinstance(error, StudyFileError) else []
         problem = {"status": status_of(error), "detail": error.message, "hint": error.hint, "mistakes": mistakes}
         answer = {"problem": problem}
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        status, detail, hint = NO_ROOM
+        answer = {"problem": {"status": status, "detail": detail, "hint": hint, "mistakes": []}}
     with os.fdopen(out, "w") as file:
         file.write(json.dumps(answer) + "\n")
 

@@ -15,12 +15,14 @@ from fersearch.errors import (
     FersearchError,
     NameTaken,
     NoDatabase,
+    StoreFull,
     StoreUnavailable,
     StudyBusy,
     StudyFileError,
     UnknownName,
     UsageError,
 )
+from fersearch.files import DISK_FULL
 
 MEDIA_TYPE = "application/problem+json"
 STATUS: tuple[tuple[type[FersearchError], int], ...] = (
@@ -28,6 +30,7 @@ STATUS: tuple[tuple[type[FersearchError], int], ...] = (
     (NoDatabase, 404),
     (NameTaken, 409),
     (StudyBusy, 409),
+    (StoreFull, 507),
     (StoreUnavailable, 503),
     (StudyFileError, 422),
     (DataError, 422),
@@ -55,6 +58,14 @@ class ProblemError(Exception):
     def __init__(self, status: int, detail: str, hint: str = "", mistakes: tuple[str, ...] = ()) -> None:
         super().__init__(detail)
         self.status, self.detail, self.hint, self.mistakes = status, detail, hint, mistakes
+
+
+NO_ROOM = (507, "the service's disk is full", "make room on it, then try again; what was stored before is not lost")
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Return whether an error says that the disk has no room."""
+    return isinstance(error, OSError) and error.errno in DISK_FULL
 
 
 def status_of(error: FersearchError) -> int:
@@ -85,6 +96,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(StarletteHTTPException)
     async def _http(_: Request, error: HTTPException) -> JSONResponse:
+        if is_disk_full(error.__cause__):  # a body that could not be put down is no mistake of who sent it
+            return answer(*NO_ROOM)
         headers = dict(error.headers or {})
         return answer(error.status_code, str(error.detail), headers=headers)
 
@@ -92,6 +105,10 @@ def install(app: FastAPI) -> None:
     async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         mistakes = tuple(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         return answer(422, "the request has mistakes", "\n".join(mistakes), mistakes)
+
+    @app.exception_handler(OSError)
+    async def _system(request: Request, error: OSError) -> JSONResponse:
+        return answer(*NO_ROOM) if is_disk_full(error) else await _bug(request, error)
 
     @app.exception_handler(Exception)
     async def _bug(request: Request, error: Exception) -> JSONResponse:
@@ -106,7 +123,7 @@ def problem_response(status: int) -> dict[str, Any]:
 
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: problem_response(status) for status in (400, 401, 403, 404, 409, 413, 421, 422, 500, 503)
+    status: problem_response(status) for status in (400, 401, 403, 404, 409, 413, 421, 422, 500, 503, 507)
 }
 """What every route may answer beside its own record, for OpenAPI."""
 OF_THE_GUARD = (403, 413, 421)

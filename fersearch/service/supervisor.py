@@ -80,6 +80,8 @@ class Supervisor:
                 self.step()
             except FersearchError as error:
                 log.warning("the queue waits: %s", error.message)
+            except OSError as error:
+                log.warning("the queue waits: %s", error)
             except Exception:
                 log.exception("the supervisor failed and tries again")
             self._wake.wait(TICK_SECONDS)
@@ -137,21 +139,24 @@ class Supervisor:
         return True
 
     def _has_left(self, queued: Queued, driver: DriverProcess, code: int) -> bool:
-        """Forget a driver that has ended; return False, for its study does not run in this step."""
-        del self._drivers[queued.study_id]
-        self._sent.pop(queued.study_id, None)
+        """Forget a driver that has ended; return False, for its study does not run in this step.
+
+        Only once that is stored: while the database cannot be written, the study is not begun again.
+        """
         if code == 0 and "timeout" in queued.options:  # the time of this run is used up
             self._store.dequeue(queued.study_id)
         elif code not in (0, INTERRUPTED) and not queued.running:
             self._failed(queued, driver, code)
+        del self._drivers[queued.study_id]
+        self._sent.pop(queued.study_id, None)
         return False
 
     def _failed(self, queued: Queued, driver: DriverProcess, code: int) -> None:
         message = driver.last_lines()
         log.warning("study '%s' failed with exit code %d: %s", queued.study, code, message)
-        self._store.dequeue(queued.study_id)
         with (
             Lease.take(self._store.database, queued.study_id, queued.study) as lease,
             self._store.writer(queued.study_id, lease) as writer,
         ):
             writer.study_changed("failed", {"exit_code": code, "message": message})
+        self._store.dequeue(queued.study_id)

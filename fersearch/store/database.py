@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from fersearch.errors import NoDatabase, StorageURLError, StoreError, StoreUnavailable, UsageError
+from fersearch.errors import NoDatabase, StorageURLError, StoreError, StoreFull, StoreUnavailable, UsageError
 from fersearch.escaping import ENCODE, masked_url
 from fersearch.store import postgresql
 from fersearch.store.sqlite_file import SqliteFile
@@ -143,8 +143,7 @@ class Database:
             yield
         except SQLAlchemyError as error:
             self._check()
-            kind = StoreUnavailable if _is_away(self.dialect, error) else StoreError
-            raise kind(*explain(self.url, error)) from error
+            raise _kind(self.dialect, error)(*explain(self.url, error)) from error
         except UnicodeEncodeError as error:
             text = str(error.object)[:80]
             raise UsageError(f"'{text}' is not text that a database holds", "give a name in UTF-8") from None
@@ -160,6 +159,12 @@ def _size(path: Path) -> float | None:
         return math.inf
 
 
+def _kind(dialect: str, error: SQLAlchemyError) -> type[StoreError]:
+    if isinstance(error, DBAPIError) and ("disk is full" in str(error.orig) or postgresql.is_full(error)):
+        return StoreFull
+    return StoreUnavailable if _is_away(dialect, error) else StoreError
+
+
 def _is_away(dialect: str, error: SQLAlchemyError) -> bool:
     if isinstance(error, PoolTimeout):
         return True
@@ -167,7 +172,7 @@ def _is_away(dialect: str, error: SQLAlchemyError) -> bool:
         return False
     if dialect == "postgresql":
         return postgresql.is_away(error)
-    return any(trouble in str(error.orig) for trouble in ("database is locked", "disk is full"))
+    return "database is locked" in str(error.orig)
 
 
 _ELSEWHERE = "give another one with --storage or FERSEARCH_STORAGE"
@@ -176,6 +181,7 @@ _HINTS = {
     "file is not a database": "the file is something else, or damaged: move it away, or " + _ELSEWHERE,
     "unable to open database file": "check that the path is a file and its folder may be written, or " + _ELSEWHERE,
     "readonly database": "check the permissions of the file and its folder, or " + _ELSEWHERE,
+    "No space left on device": "make room on the server's disk, then try again",
     "disk is full": "make room on the disk, then go on with: fersearch study run NAME",
     "disk I/O error": "check the disk, then go on with: fersearch study run NAME",
     "database is locked": "another program holds it for long: end that one, then try again",

@@ -29,6 +29,7 @@ _CONNECT = {
     "tcp_user_timeout": 15_000,
     "client_encoding": "utf8",  # also where the database has none (SQL_ASCII), whose texts would come as bytes
 }
+_DISK_FULL = "53100"
 _READ_ONLY_SERVER = "25006"  # a standby, for the moment in which another server takes over
 
 
@@ -53,6 +54,11 @@ def is_away(error: DBAPIError) -> bool:
     if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
         return True
     return getattr(error.orig, "sqlstate", None) == _READ_ONLY_SERVER
+
+
+def is_full(error: DBAPIError) -> bool:
+    """Return whether the server's disk has no room."""
+    return getattr(error.orig, "sqlstate", None) == _DISK_FULL
 
 
 def shown(url: URL) -> URL:

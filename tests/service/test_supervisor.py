@@ -1,12 +1,14 @@
 """The supervisor brings what runs into line with the queue, whoever started the drivers."""
 
+import errno
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import select, update
 
-from fersearch.errors import StudyBusy
+from fersearch.errors import StoreFull, StudyBusy
 from fersearch.service import supervisor as module
 from fersearch.service.settings import ServiceSettings
 from fersearch.service.supervisor import Supervisor
@@ -187,6 +189,37 @@ def test_a_failure_leaves_the_queue_and_its_reason_a_row(store: Store, superviso
     (event,) = store.events_after({store.study("a").id: 0})
     assert (event.kind, event.data) == ("failed", {"exit_code": 2, "message": "error: the data is gone"})
     assert [driver.study for driver in Driver.started] == ["a", "b"]
+
+
+def test_a_failure_that_cannot_be_stored_is_stored_later_and_not_tried_again(
+    store: Store, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+):
+    queue(store, "a", "ada")
+    supervisor.step()
+    Driver.started[0].exit_code = 1
+    with monkeypatch.context() as patch:
+        patch.setattr(Lease, "take", Mock(side_effect=StoreFull("the disk is full")))
+        for _ in range(2):
+            with pytest.raises(StoreFull):
+                supervisor.step()
+    assert store.events_after({store.study("a").id: 0}) == []
+    supervisor.step()
+    (event,) = store.events_after({store.study("a").id: 0})
+    assert event.data["message"] == "error: the data is gone"
+    assert (store.queue(), len(Driver.started)) == ([], 1)
+
+
+def test_a_driver_whose_log_finds_no_room_is_begun_later(
+    store: Store, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    queue(store, "a", "ada")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "DriverProcess", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
+        patch.setattr(supervisor._wake, "wait", lambda _: supervisor._closed.set())
+        supervisor._run()
+    assert caplog.messages == ["the queue waits: [Errno 28] No space left on device"]
+    supervisor.step()
+    assert [driver.study for driver in Driver.started] == ["a"]
 
 
 def test_at_the_end_drivers_save_and_the_queue_stays(store: Store, supervisor: Supervisor):
