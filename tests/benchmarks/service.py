@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import psutil
 
 from fersearch.store import Store
 from fersearch.trial import Attempt, Epoch, Trial
@@ -64,6 +65,15 @@ def milliseconds(call: Callable[[], httpx.Response], runs: int, before: Callable
     return times
 
 
+def processor(served: Served, call: Callable[[], object], runs: int, before: Callable[[], object] = int) -> str:
+    """Return the median milliseconds of calls, and those of CPU that the service needs for one, other work or not."""
+    process = psutil.Process(served.process.pid)
+    used = sum(process.cpu_times()[:2])
+    times = milliseconds(call, runs, before)
+    used = 1000 * (sum(process.cpu_times()[:2]) - used) / runs
+    return f"{statistics.median(times):.1f} ({used:.1f} of CPU)"
+
+
 def epochs_of(database: Path, name: str, number: int) -> Iterator[int]:
     """Let another trial of a study run, and record an epoch at each step."""
     with Store.open(f"sqlite:///{database}") as store:
@@ -86,8 +96,8 @@ def answers(served: Served, database: Path, trials: int, runs: int) -> None:
             return served.get(f"/studies{path}")
 
         (first,) = milliseconds(get, 1)
-        after, then = (statistics.median(milliseconds(get, runs, before)) for before in (lambda: next(going_on), int))
-        print(f"GET /studies{path}: {first:.0f} ms at first, {after:.1f} after an epoch, {then:.1f} unchanged")
+        after, then = (processor(served, get, runs, before) for before in (lambda: next(going_on), int))
+        print(f"GET /studies{path}, in ms: {first:.0f} at first, {after} after an epoch, {then} unchanged")
     going_on.close()
 
 
