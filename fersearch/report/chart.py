@@ -92,10 +92,11 @@ def hypervolume_history(
     able = [one for one in ended if one.state is TrialState.COMPLETE and not undefined(one.values, objectives)]
     if not able:
         return []
-    corner = pareto.reference_behind([losses(trial, objectives) for trial in able])
+    values = {trial.number: losses(trial, objectives) for trial in able}
+    corner = pareto.reference_behind(list(values.values()))
     rivals = {trial.number for trial in able if beats_baseline(trial, objectives, baseline)}
     counts = np.array([count for count, trial in enumerate(ended, start=1) if trial.number in rivals], dtype=int)
-    points = np.array([losses(trial, objectives) for trial in ended if trial.number in rivals])
+    points = np.array([values[trial.number] for trial in ended if trial.number in rivals])
     standing = np.empty((0, len(objectives)))
     volume, volumes = 0.0, []
     while len(points):  # the first one moves the front, for what others before it dominate has been left out
