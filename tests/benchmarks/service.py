@@ -42,7 +42,7 @@ NAPPING = {
     **STUDY,
     "model": "slow",
     "dataset": {"name": "faces", "options": dict.fromkeys(("train", "valid", "test"), "128")},
-    "space": NAPPING_SETTINGS,
+    "space": {**NAPPING_SETTINGS, "learning_rate": "0.001..0.1"},
 }
 NAP = 0.5  # seconds that the slow network sleeps in each of the two batches of an epoch
 
