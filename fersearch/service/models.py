@@ -3,9 +3,10 @@
 import asyncio
 import json
 import shutil
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from fersearch.api import records
 from fersearch.artifacts import Artifacts
@@ -18,6 +19,10 @@ from fersearch.store import Store
 
 OPEN = 8
 """How many models are held open; another one takes the place of that which was not used for the longest time."""
+OPEN_BYTES = 128 * 2**20
+"""How large their files may be together, where there are several: they are in memory."""
+KNOWN = 1000
+"""How many digests of checkpoints are known by trial."""
 
 
 class ModelCache:
@@ -27,7 +32,8 @@ class ModelCache:
         self._store, self._storage = store, storage
         self._open: OrderedDict[str, ServedModel] = OrderedDict()
         self._digests: dict[tuple[str, int], tuple[tuple[int, int, int], str]] = {}
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._sizes: dict[str, int] = {}
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # each as long as it is held
 
     def weights(self, study: str, trial: int) -> tuple[Path, str]:
         """Return the file of a trial's checkpoint, checked, and its SHA-256.
@@ -43,7 +49,7 @@ class ModelCache:
         """Return a folder with a trial's model as ONNX, its card and its README.md; made at the first call."""
         digest = await asyncio.to_thread(self._digest, study, trial)
         folder = home() / "service" / "models" / digest
-        async with self._locks[digest]:
+        async with self._locks.setdefault(digest, asyncio.Lock()):
             if not (folder / CARD).is_file():
                 unfinished = folder.with_suffix(".unfinished")
                 await asyncio.to_thread(shutil.rmtree, unfinished, True)
@@ -81,16 +87,20 @@ class ModelCache:
         if digest not in self._open:
             folder = await self.exported(study, trial)
             self._open[digest] = await asyncio.to_thread(ServedModel.open, folder)
+            self._sizes[digest] = sum(file.stat().st_size for file in folder.glob("*.onnx"))
+        model = self._open[digest]
         self._open.move_to_end(digest)
-        while len(self._open) > OPEN:
-            self._open.popitem(last=False)
-        return self._open[digest]
+        while len(self._open) > OPEN or (len(self._open) > 1 and sum(self._sizes.values()) > OPEN_BYTES):
+            del self._sizes[self._open.popitem(last=False)[0]]
+        return model
 
     def _digest(self, study: str, trial: int) -> str:
         """Return the digest of a trial's checkpoint, read once until its study changes."""
         key, version = (study, trial), self._store.version(study)
         known = self._digests.get(key)
         if known is None or known[0] != version:
+            if len(self._digests) >= KNOWN:
+                self._digests.clear()
             known = self._digests[key] = version, self._checkpoint(study, trial)
         return known[1]
 
