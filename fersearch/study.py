@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 from fersearch.errors import UsageError
 from fersearch.space import Params, Space, Value, values_of
+from fersearch.trial import SPREAD, STD
 
 Direction = Literal["max", "min"]
 ARCHITECTURE = "architecture"
@@ -306,9 +307,11 @@ class StudySpec:
 
     @property
     def compared(self) -> list[str]:
-        """The metrics that trials are compared by: the objectives, and those that are bounded."""
-        names = (*(objective.metric for objective in self.objectives), *(bound.metric for bound in self.where))
-        return list(dict.fromkeys(names))
+        """The values that trials are compared by: the objectives with their spreads, and what is bounded."""
+        metrics = [objective.metric for objective in self.objectives]
+        spreads = [f"{metric}{ending}" for metric in metrics for ending in (STD, SPREAD)]
+        undisturbed = ["cpu_seconds"] if "train_seconds" in metrics else []
+        return list(dict.fromkeys((*metrics, *(bound.metric for bound in self.where), *undisturbed, *spreads)))
 
     def to_json(self) -> dict[str, Any]:
         """Return the spec as plain data, for the store, which calls the architecture `model`."""

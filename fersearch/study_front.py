@@ -20,7 +20,8 @@ class Front:
     """The non-dominated complete trials of a study, with what they were compared on.
 
     `foreign` counts the complete trials that saw earlier data and were not compared; `constraints` are the bounds that
-    every member keeps.
+    every member keeps, `tolerance` the share by which costs may differ and count as equal; by default that of costs of
+    which nothing is known.
     """
 
     study: str
@@ -29,13 +30,14 @@ class Front:
     baseline: Mapping[str, float]
     foreign: int = 0
     constraints: tuple[Constraint, ...] = ()
+    tolerance: float | None = None
 
     @cached_property
     def picks(self) -> Mapping[str, int]:
         """The numbers of the trials that `best`, `cheapest` and `knee` take; none of an empty front."""
         from fersearch.search.picking import picks  # here, for it loads numpy
 
-        return picks(self.trials, self.objectives, self.constraints)
+        return picks(self.trials, self.objectives, self.constraints, self._tolerance)
 
     @property
     def pulled(self) -> Trial | None:
@@ -43,7 +45,13 @@ class Front:
         from fersearch.search.picking import cheapest
 
         kept = [trial for trial in self.trials if trial.checkpoint] or self.trials
-        return cheapest(kept, self.objectives) if kept else None
+        return cheapest(kept, self.objectives, self._tolerance) if kept else None
+
+    @property
+    def _tolerance(self) -> float:
+        from fersearch.search.ties import UNKNOWN
+
+        return UNKNOWN if self.tolerance is None else self.tolerance
 
     def picked(self, trial: Trial) -> list[str]:
         """Return the rules that take a member, as `checkpoint pull --prefer` names them."""
@@ -72,7 +80,8 @@ class Front:
         floor = "" if is_given else f", with {floor_of(self.trials, first)} ({FLOOR:g}*best)"
         cheap = f"{'least' if second.direction == 'min' else 'most'} {second.metric}"
         return [
-            f"cheapest: {cheap} within one standard error of the best {first.metric}; "
+            f"cheapest: {cheap}, equal within {self._tolerance:.1%}, within one standard error of the best "
+            f"{first.metric}; "
             f"knee: nearest to the best of all objectives{floor}"
         ]
 
@@ -117,7 +126,15 @@ def front_of(study: StudyRow, trials: Sequence[Trial], where: Sequence[str] = ()
     if by_best:
         constraints = tuple(dict.fromkeys((*constraints, *by_best)))
         members = pareto_front(comparable, objectives, study.baseline, constraints)
-    return Front(study.name, members, objectives, study.baseline, foreign, constraints)
+    tolerance = cost_tolerance(objectives, comparable)
+    return Front(study.name, members, objectives, study.baseline, foreign, constraints, tolerance)
+
+
+def cost_tolerance(objectives: Sequence[Objective], trials: Sequence[Trial]) -> float:
+    """Return the share by which trials may differ in the second objective and count as equal; 0 without one."""
+    from fersearch.search.ties import spread
+
+    return spread(trials, objectives[1].metric) if len(objectives) > 1 else 0.0
 
 
 def best_of_front(study: StudyRow, trials: Sequence[Trial]) -> Trial:

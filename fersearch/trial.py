@@ -10,13 +10,14 @@ from fersearch.space import Value
 EXCLUSIVE = "exclusive_train_seconds"
 """The training time of a trial that was trained once more with nothing else on its device."""
 
-STD, SE = "_std", "_se"
-"""Endings of values that tell how sure another is: its deviation over rounds, and its standard error."""
+STD, SE, SPREAD = "_std", "_se", "_spread"
+"""Endings of values that tell how sure another is: its deviation over rounds, its standard error, and its relative
+deviation over trials of the same configuration."""
 
 
 def is_spread(name: str) -> bool:
     """Return whether a value tells how sure another one is."""
-    return name.endswith((STD, SE))
+    return name.endswith((STD, SE, SPREAD))
 
 
 class TrialState(StrEnum):

@@ -7,7 +7,14 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from fersearch import formatting
-from fersearch.engines.follow_up import Note, evaluate_unseen, follow_up_name, retraining_spec, undivided
+from fersearch.engines.follow_up import (
+    Note,
+    evaluate_unseen,
+    follow_up_name,
+    retraining_spec,
+    store_spread,
+    undivided,
+)
 from fersearch.engines.requests import SEED
 from fersearch.errors import FersearchError, UsageError
 from fersearch.evaluation.finished import Finalist, Finish, finish_of
@@ -218,6 +225,7 @@ def _open_test(
     from fersearch.evaluation.final_look import look_at_test
 
     pick, first = _pick(store, study, owner, note), study.spec.objectives[0]
+    store_spread(store, study, pick.searched, [trial for _, trial in pick.seeded])
     best = min(pick.seeded, key=lambda seeded: first.loss(seeded[1].values[first.metric]))[1]
     if study.spec.unseen:
         evaluate_unseen(study, owner.name, store, note, storage, artifacts, best)

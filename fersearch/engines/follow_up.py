@@ -14,12 +14,13 @@ from fersearch.errors import FersearchError
 from fersearch.evaluation.pulling import require_checkpoint
 from fersearch.home import artifacts_folder
 from fersearch.planning.parts import unseen_dataset
+from fersearch.search.ties import deviation_of
 from fersearch.space import Choice, Params, Space
 from fersearch.store import Store, StudyRow
 from fersearch.study import Budget, Protocol, StudySpec
 from fersearch.study_data import recorded_data
 from fersearch.study_front import best_of_front, front_of
-from fersearch.trial import EXCLUSIVE, Trial
+from fersearch.trial import EXCLUSIVE, SPREAD, Trial
 
 Note = Callable[[str], None]
 TIMED = "train_seconds"
@@ -87,7 +88,15 @@ def refit(study: StudyRow, store: Store, run: Callable[..., object], note: Note)
         note(f"training trial {best.number} of {study.name} {study.spec.refit} times more, as study {name}")
     where = recorded_data(study).path
     run(name, data=Path(where) if where else None)
+    store_spread(store, study, best_of_front(study, store.trials(study.id)), store.trials(store.study(name).id))
     return name
+
+
+def store_spread(store: Store, study: StudyRow, trial: Trial, trained: Sequence[Trial]) -> None:
+    """Store with a trial by how much its costs differ from one training of its configuration to the next."""
+    for objective in study.spec.objectives[1:]:
+        if (deviation := deviation_of(trained, objective.metric)) is not None:
+            store.set_value(study.id, trial.number, f"{objective.metric}{SPREAD}", deviation)
 
 
 def evaluate_unseen(

@@ -16,6 +16,7 @@ from fersearch.search.front import beats_baseline, front, losses
 from fersearch.search.picking import picks
 from fersearch.store import StudyRow
 from fersearch.study import ARCHITECTURE, Objective
+from fersearch.study_front import cost_tolerance
 from fersearch.trial import Epoch, Trial, TrialState, of_data
 
 SHOWN = ("accuracy", "train_seconds", "cpu_seconds", "peak_memory_mb", "latency_ms", "parameters", "model_mb")
@@ -80,7 +81,7 @@ def study_chart(study: StudyRow, every: Sequence[Trial], measures: Mapping[str, 
         hypervolume_history(feasible, objectives, study.baseline),
         {trial.number: trial.verdict for trial in stopped},
         {name: study.baseline[name] for name in metrics if name in study.baseline},
-        picks(members, objectives, study.spec.where),
+        picks(members, objectives, study.spec.where, cost_tolerance(objectives, trials)),
     )
 
 

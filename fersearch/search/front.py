@@ -9,6 +9,7 @@ import numpy as np
 
 from fersearch import pareto
 from fersearch.search.aggregation import undefined
+from fersearch.search.ties import comparable
 from fersearch.study import Constraint, Keep, Objective, StudySpec, keeps
 from fersearch.trial import Trial, TrialState
 
@@ -34,7 +35,7 @@ def front(
         and keeps(constraints, trial.values)
     ]
     first = pareto.non_dominated([losses(trial, objectives) for trial in able])
-    return sorted((able[i] for i in first), key=lambda trial: (losses(trial, objectives), trial.number))
+    return sorted((able[i] for i in first), key=lambda trial: (comparable(trial, objectives), trial.number))
 
 
 def losses(trial: Trial, objectives: Sequence[Objective]) -> list[float]:
@@ -169,7 +170,7 @@ def _place(
     trial: Trial, objectives: Sequence[Objective], baseline: Mapping[str, float]
 ) -> tuple[bool, list[float], int]:
     # By every objective in turn, so that the first one stands on the front.
-    return not beats_baseline(trial, objectives, baseline), losses(trial, objectives), trial.number
+    return not beats_baseline(trial, objectives, baseline), comparable(trial, objectives), trial.number
 
 
 def _holds(trial: Trial) -> bool:

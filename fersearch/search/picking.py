@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 from fersearch import formatting, pareto
+from fersearch.search import ties
 from fersearch.search.front import losses
 from fersearch.study import Constraint, Objective
 from fersearch.trial import SE, STD, Trial
@@ -50,10 +51,11 @@ def standard_error(trial: Trial, metric: str) -> float | None:
     return trial.values.get(f"{metric}{STD}", trial.values.get(f"{metric}{SE}"))
 
 
-def cheapest(members: Sequence[Trial], objectives: Sequence[Objective]) -> Trial:
+def cheapest(members: Sequence[Trial], objectives: Sequence[Objective], tolerance: float = ties.UNKNOWN) -> Trial:
     """Return the best by the second objective of those within one standard error of the best by the first.
 
     `members` is a front, best first. The best where its standard error is not known or there is no second objective.
+    Costs that differ by no more than the share `tolerance` are equal, and the first objective decides.
     Source: the one-standard-error rule, Breiman et al. 1984 (Classification and Regression Trees, section 3.4.3).
     """
     best, error = members[0], standard_error(members[0], objectives[0].metric)
@@ -61,7 +63,10 @@ def cheapest(members: Sequence[Trial], objectives: Sequence[Objective]) -> Trial
         return best
     bar = losses(best, objectives)[0] + error
     near = [trial for trial in members if losses(trial, objectives)[0] <= bar]
-    return min(near, key=lambda trial: (losses(trial, objectives)[1], losses(trial, objectives), trial.number))
+    costs = {trial.number: ties.comparable(trial, objectives)[1] for trial in near}
+    least = min(costs.values())
+    equal = [trial for trial in near if costs[trial.number] <= least + tolerance * abs(least)]
+    return min(equal, key=lambda trial: (losses(trial, objectives)[0], costs[trial.number], trial.number))
 
 
 def floor_of(members: Sequence[Trial], first: Objective) -> Constraint:
@@ -87,14 +92,17 @@ def bounded(objectives: Sequence[Objective], bounds: Sequence[Constraint]) -> bo
 
 
 def picks(
-    members: Sequence[Trial], objectives: Sequence[Objective], bounds: Sequence[Constraint] = ()
+    members: Sequence[Trial],
+    objectives: Sequence[Objective],
+    bounds: Sequence[Constraint] = (),
+    tolerance: float = ties.UNKNOWN,
 ) -> Mapping[str, int]:
     """Return the numbers of the trials of a front, best first, that each rule takes; none of an empty front."""
     if not members:
         return {}
     return {
         BEST: members[0].number,
-        CHEAPEST: cheapest(members, objectives).number,
+        CHEAPEST: cheapest(members, objectives, tolerance).number,
         KNEE: knee(members, objectives, bounds).number,
     }
 

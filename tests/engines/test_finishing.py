@@ -99,6 +99,7 @@ def test_finalists_are_trained_for_other_epochs_and_the_line_says_so(data: Path,
     assert (finished.epochs, finished.trial) == (3, 0)
     assert "trial 0 of s trained for 3 epochs, picked from 1 finalist" in finished.line
     assert api.show_study("s").finish == finished
+    assert all_rows()[1][0].values["parameters_spread"] == 0.0
 
 
 FIXED = {**SETTINGS, **dict.fromkeys(("learning_rate", "weight_decay", "dropout", "label_smoothing"), "0.01")}

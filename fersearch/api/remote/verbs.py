@@ -94,10 +94,11 @@ class RemoteVerbs:
         """Return the Pareto front of a study."""
         _refuse(storage)
         rows = self._service.get(study_path(name, "/front"), where=list(where))
-        baseline = self._service.get(study_path(name))["baseline"]
+        study = self._service.get(study_path(name))
         trials, spec = [reading.trial(data) for data in rows], self.study_spec(name)
         bounds = tuple(dict.fromkeys((*spec.where, *bounds_of(where, trials))))
-        return Front(name, trials, spec.objectives, baseline, constraints=bounds)
+        baseline, tolerance = study["baseline"], study["cost_tolerance"]
+        return Front(name, trials, spec.objectives, baseline, constraints=bounds, tolerance=tolerance)
 
     def check_run(self, options: RunOptions | None = None, **changes: Any) -> None:
         """Raise UsageError for options of a run that the service decides about."""
