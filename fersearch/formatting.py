@@ -139,17 +139,26 @@ def megabytes(size: int) -> str:
     return f"{number(size / 2**20)} MB"
 
 
-def ties(trials: Sequence[Trial], objectives: Sequence[Objective]) -> set[tuple[int, str]]:
-    """Return pairs (trial number, metric) whose time or memory lies within 5 % of another trial of the table.
+def varies(metric: str) -> bool:
+    """Return whether a metric is read off clocks or allocators, which differ between equal runs."""
+    return metric.endswith(NOISY) and metric not in EXACT
 
-    Clocks and allocators vary by that much between equal runs, so such a difference says nothing.
+
+def ties(
+    trials: Sequence[Trial], objectives: Sequence[Objective], tolerances: Mapping[str, float] | None = None
+) -> set[tuple[int, str]]:
+    """Return pairs (trial number, metric) whose time or memory lies as near to that of another trial of the table.
+
+    As near is a share of the larger value: 5 %, or what `tolerances` has for the metric. Clocks and allocators vary by
+    that much between equal runs, so such a difference says nothing.
     """
+    shares = tolerances or {}
     pairs: set[tuple[int, str]] = set()
     for metric in (objective.metric for objective in objectives):
-        if metric.endswith(NOISY) and metric not in EXACT:
+        if varies(metric):
             rows = sorted((trial.values[metric], trial.number) for trial in trials if metric in trial.values)
             for (low, first), (high, second) in itertools.pairwise(rows):
-                if high - low <= TIE * abs(high):
+                if high - low <= shares.get(metric, TIE) * abs(high):
                     pairs |= {(first, metric), (second, metric)}
     return pairs
 

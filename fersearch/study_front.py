@@ -1,7 +1,7 @@
 """The Pareto front of a study, with what its trials were compared on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -20,8 +20,7 @@ class Front:
     """The non-dominated complete trials of a study, with what they were compared on.
 
     `foreign` counts the complete trials that saw earlier data and were not compared; `constraints` are the bounds that
-    every member keeps, `tolerance` the share by which costs may differ and count as equal; by default that of costs of
-    which nothing is known.
+    every member keeps, `tolerances` the shares by which each cost may differ and counts as equal.
     """
 
     study: str
@@ -30,7 +29,7 @@ class Front:
     baseline: Mapping[str, float]
     foreign: int = 0
     constraints: tuple[Constraint, ...] = ()
-    tolerance: float | None = None
+    tolerances: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def picks(self) -> Mapping[str, int]:
@@ -49,9 +48,8 @@ class Front:
 
     @property
     def _tolerance(self) -> float:
-        from fersearch.search.ties import UNKNOWN
-
-        return UNKNOWN if self.tolerance is None else self.tolerance
+        second = self.objectives[1].metric if len(self.objectives) > 1 else ""
+        return self.tolerances.get(second, formatting.TIE)
 
     def picked(self, trial: Trial) -> list[str]:
         """Return the rules that take a member, as `checkpoint pull --prefer` names them."""
@@ -80,7 +78,7 @@ class Front:
         floor = "" if is_given else f", with {floor_of(self.trials, first)} ({FLOOR:g}*best)"
         cheap = f"{'least' if second.direction == 'min' else 'most'} {second.metric}"
         return [
-            f"cheapest: {cheap}, equal within {self._tolerance:.1%}, within one standard error of the best "
+            f"cheapest: {cheap} (equal within {100 * self._tolerance:.3g} %) within one standard error of the best "
             f"{first.metric}; "
             f"knee: nearest to the best of all objectives{floor}"
         ]
@@ -126,15 +124,15 @@ def front_of(study: StudyRow, trials: Sequence[Trial], where: Sequence[str] = ()
     if by_best:
         constraints = tuple(dict.fromkeys((*constraints, *by_best)))
         members = pareto_front(comparable, objectives, study.baseline, constraints)
-    tolerance = cost_tolerance(objectives, comparable)
-    return Front(study.name, members, objectives, study.baseline, foreign, constraints, tolerance)
+    tolerances = cost_tolerances(objectives, comparable)
+    return Front(study.name, members, objectives, study.baseline, foreign, constraints, tolerances)
 
 
-def cost_tolerance(objectives: Sequence[Objective], trials: Sequence[Trial]) -> float:
-    """Return the share by which trials may differ in the second objective and count as equal; 0 without one."""
+def cost_tolerances(objectives: Sequence[Objective], trials: Sequence[Trial]) -> dict[str, float]:
+    """Return the share by which trials may differ in each objective but the first, and count as equal."""
     from fersearch.search.ties import spread
 
-    return spread(trials, objectives[1].metric) if len(objectives) > 1 else 0.0
+    return {objective.metric: spread(trials, objective.metric) for objective in objectives[1:]}
 
 
 def best_of_front(study: StudyRow, trials: Sequence[Trial]) -> Trial:

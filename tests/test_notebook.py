@@ -92,7 +92,7 @@ def test_a_front_keeps_its_order_and_says_what_it_was_compared_on() -> None:
         "within epochs&lt;=5",
         "baseline, always the largest class: f1_macro 0.100",
         "2 complete trials saw earlier data and cannot be compared with these",
-        "cheapest: least train_seconds within one standard error of the best f1_macro; "
+        "cheapest: least train_seconds (equal within 5 %) within one standard error of the best f1_macro; "
         "knee: nearest to the best of all objectives, with f1_macro&gt;=0.45 (0.9*best)",
     ]
     assert list(front.to_frame().index) == [4, 2]

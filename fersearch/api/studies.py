@@ -15,7 +15,7 @@ from fersearch.report import sharing
 from fersearch.space import describe
 from fersearch.store import Look, Store, StudyRow, StudySummary
 from fersearch.study import StudySpec, StudyState, is_finish
-from fersearch.study_front import Front, cost_tolerance, front_of
+from fersearch.study_front import Front, cost_tolerances, front_of
 from fersearch.trial import EXCLUSIVE, Enqueued, Epoch, Trial, TrialState, is_spread, of_data
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ class StudyView:
     `data` says which data the study is about, empty before its first run. `plugins` are the plugin files that it keeps.
     `warnings` say what makes its results doubtful, `finish` how it was finished.
     `ending` says when and why it ended where it did not use its budget.
-    `enqueued` is what somebody asked it to try and is no trial yet. Costs of the second objective that differ by no
-    more than the share `cost_tolerance` count as equal.
+    `enqueued` is what somebody asked it to try and is no trial yet. Costs that differ by no more than the shares in
+    `cost_tolerances` count as equal.
     """
 
     name: str
@@ -53,7 +53,7 @@ class StudyView:
     finish: Finish | None = None
     enqueued: Sequence[Enqueued] = ()
     ending: str = ""
-    cost_tolerance: float = 0.0
+    cost_tolerances: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def about_data(self) -> list[str]:
@@ -300,7 +300,7 @@ def view(store: Store, study: StudyRow) -> StudyView:
         seconds=study.seconds,
         environments=store.environments(study.id),
         timing=sharing.told(timed),
-        cost_tolerance=cost_tolerance(study.spec.objectives, timed),
+        cost_tolerances=cost_tolerances(study.spec.objectives, timed),
         data=study.data,
         plugins=[file.path for file in study.plugins],
         state=summary.state,

@@ -130,7 +130,7 @@ def front(found: "Front") -> RenderableType:
             Text(f"the front of {found.study} is empty: no complete trial{kept} is better than the baseline"),
             *_notes(found),
         )
-    tied, shown = formatting.ties(found.trials, found.objectives), formatting.varying(found.trials)
+    tied, shown = formatting.ties(found.trials, found.objectives, found.tolerances), formatting.varying(found.trials)
     alone = any(EXCLUSIVE in t.values for t in found.trials)
     several = len(found.trials) > 1
     rows = [
@@ -149,7 +149,9 @@ def front(found: "Front") -> RenderableType:
     values = (f">{formatting.heading(o)}" for o in found.objectives)
     titles = (">trial", *values, *timed, ">epochs", *picked, "parameters")
     title = f"Pareto front of {found.study}: {formatting.plural(len(found.trials), 'trial')}"
-    note = f"{TIED} within {formatting.TIE:.0%} of another trial here: equal, as far as clocks and memory can tell"
+    near = {found.tolerances.get(metric, formatting.TIE) for _, metric in tied}
+    share = " or ".join(f"{100 * one:.3g}%" for one in sorted(near))
+    note = f"{TIED} within {share} of another trial here: equal, as far as clocks and memory can tell"
     notes = [Text(note, style="dim")] if tied else []
     notes += _about_disturbed(found.trials, found.objectives)
     return Group(_title(title), Listing(titles, rows), *notes, *_notes(found))

@@ -12,11 +12,10 @@ from fersearch.report import derive
 from fersearch.report.derive import ClassScore, Matrix
 from fersearch.report.inputs import Measure
 from fersearch.search.aggregation import undefined
-from fersearch.search.front import beats_baseline, front, losses
-from fersearch.search.picking import picks
+from fersearch.search.front import beats_baseline, losses
 from fersearch.store import StudyRow
 from fersearch.study import ARCHITECTURE, Objective
-from fersearch.study_front import cost_tolerance
+from fersearch.study_front import front_of
 from fersearch.trial import Epoch, Trial, TrialState, of_data
 
 SHOWN = ("accuracy", "train_seconds", "cpu_seconds", "peak_memory_mb", "latency_ms", "parameters", "model_mb")
@@ -68,7 +67,7 @@ def study_chart(study: StudyRow, every: Sequence[Trial], measures: Mapping[str, 
     params = dict.fromkeys([*([ARCHITECTURE] if study.spec.one_study else ()), *derive.varying(trials)])
     stopped = [trial for trial in trials if trial.state is TrialState.PRUNED][-LAST:]
     feasible = [trial for trial in trials if study.spec.keeps_bounds(trial.values)]
-    members = front(trials, objectives, study.baseline, study.spec.where)
+    best = front_of(study, every)
     return StudyChart(
         objectives,
         {name: measures.get(name, Measure(name)) for name in metrics},
@@ -77,11 +76,11 @@ def study_chart(study: StudyRow, every: Sequence[Trial], measures: Mapping[str, 
         [trial.epochs for trial in trials],
         {name: [_rounded(trial.values.get(name)) for trial in trials] for name in metrics},
         {name: [_short(trial.params.get(name)) for trial in trials] for name in params},
-        [trial.number for trial in members],
+        [trial.number for trial in best.trials],
         hypervolume_history(feasible, objectives, study.baseline),
         {trial.number: trial.verdict for trial in stopped},
         {name: study.baseline[name] for name in metrics if name in study.baseline},
-        picks(members, objectives, study.spec.where, cost_tolerance(objectives, trials)),
+        best.picks,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 from fersearch import formatting, pareto
+from fersearch.formatting import TIE
 from fersearch.search import ties
 from fersearch.search.front import losses
 from fersearch.study import Constraint, Objective
@@ -51,7 +52,7 @@ def standard_error(trial: Trial, metric: str) -> float | None:
     return trial.values.get(f"{metric}{STD}", trial.values.get(f"{metric}{SE}"))
 
 
-def cheapest(members: Sequence[Trial], objectives: Sequence[Objective], tolerance: float = ties.UNKNOWN) -> Trial:
+def cheapest(members: Sequence[Trial], objectives: Sequence[Objective], tolerance: float = TIE) -> Trial:
     """Return the best by the second objective of those within one standard error of the best by the first.
 
     `members` is a front, best first. The best where its standard error is not known or there is no second objective.
@@ -95,7 +96,7 @@ def picks(
     members: Sequence[Trial],
     objectives: Sequence[Objective],
     bounds: Sequence[Constraint] = (),
-    tolerance: float = ties.UNKNOWN,
+    tolerance: float = TIE,
 ) -> Mapping[str, int]:
     """Return the numbers of the trials of a front, best first, that each rule takes; none of an empty front."""
     if not members:

@@ -149,15 +149,25 @@ def test_the_front_marks_ties_and_tells_the_baseline():
     assert text(render.front(front), 80) == lines(
         "Pareto front of cnn-faces: 2 trials",
         "trial  f1_macro ↑  train_seconds ↓  peak_memory_mb ↓  epochs  pick",
-        "    0       0.610            ≈12.3              45.6      12  best",
+        "    0       0.610            ≈12.3              45.6      12  best, cheapest",
         "       learning_rate=0.01",
-        "    2       0.600            ≈12.0              40.1      12  cheapest, knee",
+        "    2       0.600            ≈12.0              40.1      12  knee",
         "       learning_rate=0.03",
         "≈ within 5% of another trial here: equal, as far as clocks and memory can tell",
         "baseline, always the largest class: f1_macro 0.018",
-        "cheapest: least train_seconds within one standard error of the best f1_macro;",
-        "knee: nearest to the best of all objectives, with f1_macro>=0.549 (0.9*best)",
+        "cheapest: least train_seconds (equal within 5 %) within one standard error of",
+        "the best f1_macro; knee: nearest to the best of all objectives, with",
+        "f1_macro>=0.549 (0.9*best)",
     )
+
+
+def test_the_front_marks_no_ties_where_repeats_show_that_costs_differ_less():
+    members = [trial(0, 0.61, 12.3, 45.6), trial(2, 0.60, 12.0, 44.9)]
+    tolerances = {"train_seconds": 0.01, "peak_memory_mb": 0.02}
+    printed = text(render.front(Front("cnn-faces", members, OBJECTIVES, {}, tolerances=tolerances)), 80)
+    assert "≈12" not in printed
+    assert "≈45.6" in printed
+    assert "≈ within 2% of another trial here" in printed
 
 
 def test_the_front_shows_what_was_timed_alone_beside_what_was_searched():

@@ -2,9 +2,10 @@
 
 import pytest
 
+from fersearch.formatting import TIE
 from fersearch.search.front import front
 from fersearch.search.picking import cheapest
-from fersearch.search.ties import UNKNOWN, comparable, deviation_of, spread
+from fersearch.search.ties import comparable, deviation_of, spread
 from fersearch.study import Objective
 from fersearch.trial import Attempt, Reason, Trial, TrialState
 
@@ -18,12 +19,13 @@ def trial(number: int, f1: float, seconds: float, **values: float) -> Trial:
 
 
 def test_the_spread_of_a_cost_is_what_repeats_refits_and_finishes_showed() -> None:
-    assert spread([trial(0, 0.5, 10.0)], "train_seconds") == UNKNOWN
+    assert spread([trial(0, 0.5, 10.0)], "train_seconds") == TIE
     repeated = trial(1, 0.5, 10.0, train_seconds_std=0.2)
     finished = trial(2, 0.5, 10.0, train_seconds_spread=0.04)
     assert spread([trial(0, 0.5, 10.0), repeated], "train_seconds") == pytest.approx(0.02)
     assert spread([repeated, finished], "train_seconds") == pytest.approx(0.03)
-    assert spread([repeated, finished], "peak_memory_mb") == UNKNOWN
+    assert spread([repeated, finished], "peak_memory_mb") == TIE
+    assert spread([repeated, finished], "parameters") == 0.0
 
 
 def test_trials_of_one_configuration_or_its_rounds_give_a_deviation() -> None:

@@ -150,7 +150,7 @@ class StudyDetail(Study):
     ending: str = Field(description="When and why it ended, where it did not use its budget; else empty")
     enqueued: list[dict[str, Value]] = Field(description="What was enqueued and is no trial yet: the values given")
     timing: str = Field(description="Whether trials shared a device while they were timed; empty if unknown")
-    cost_tolerance: Number = Field(description="Share by which the second objective may differ and count as equal")
+    cost_tolerances: dict[str, Number] = Field(description="Share by which each cost may differ and counts as equal")
     warnings: list[str] = Field(description="What makes its results doubtful")
     finish: Finish | None = omitted("How it was finished")
 
@@ -205,7 +205,7 @@ def _detail(view: "StudyView") -> dict[str, Any]:
     spec = view.spec
     dimensions: Mapping[str, Dimension] = spec.space.dimensions
     looks: Sequence[StoredLook] = view.looks
-    same = ("name", "state", "owner", "created", "storage", "seconds", "space", "timing", "ending", "cost_tolerance")
+    same = ("name", "state", "owner", "created", "storage", "seconds", "space", "timing", "ending", "cost_tolerances")
     asked = (
         "dataset",
         "sampler",

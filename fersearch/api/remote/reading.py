@@ -45,7 +45,7 @@ def view(data: Json, spec: StudySpec) -> StudyView:
         seconds=data["seconds"],
         environments=(),
         timing=data["timing"],
-        cost_tolerance=data["cost_tolerance"],
+        cost_tolerances=data["cost_tolerances"],
         data=data["data"],
         plugins=data["plugins"],
         state=StudyState(data["state"]),

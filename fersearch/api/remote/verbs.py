@@ -97,8 +97,8 @@ class RemoteVerbs:
         study = self._service.get(study_path(name))
         trials, spec = [reading.trial(data) for data in rows], self.study_spec(name)
         bounds = tuple(dict.fromkeys((*spec.where, *bounds_of(where, trials))))
-        baseline, tolerance = study["baseline"], study["cost_tolerance"]
-        return Front(name, trials, spec.objectives, baseline, constraints=bounds, tolerance=tolerance)
+        baseline, tolerances = study["baseline"], study["cost_tolerances"]
+        return Front(name, trials, spec.objectives, baseline, constraints=bounds, tolerances=tolerances)
 
     def check_run(self, options: RunOptions | None = None, **changes: Any) -> None:
         """Raise UsageError for options of a run that the service decides about."""
