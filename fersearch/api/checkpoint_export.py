@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from fersearch.errors import lookup
-from fersearch.export.exporting import MAX_LOSS, ExportedModel, ExportRequest, export
-
-FORMATS = {"onnx": "one file for onnxruntime"}
+from fersearch.export.exporting import ExportRequest, export
+from fersearch.export.keeping import FORMATS, MAX_LOSS, ExportedModel
 
 
 def export_checkpoint(

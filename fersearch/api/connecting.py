@@ -5,6 +5,12 @@ from typing import Any
 from fersearch.errors import UsageError
 
 HERE = ("connect", "disconnect", "is_connected")
+TRAINED_THERE = "it trains outside the queue, in which a service's slots are shared"
+REFUSED = {
+    "rerun_trial": ("trial rerun", TRAINED_THERE, "fersearch trial rerun STUDY N"),
+    "collect_garbage": ("checkpoint gc", "it removes files", "fersearch checkpoint gc"),
+}
+"""Commands that a service does not answer, why not, and what to type on its machine; others say nothing special."""
 _connected: list[Any] = []
 
 
@@ -43,6 +49,9 @@ def remote_verb(name: str) -> Any:
     """
     if not _connected or name in HERE:
         return None
+    if name in REFUSED:
+        command, why, there = REFUSED[name]
+        raise UsageError(f"a service does not offer '{command}': {why}", f"type it where the service runs: {there}")
     if not hasattr(_connected[0], name):
         raise UsageError(f"a service does not offer '{name}'", "leave out --server and FERSEARCH_SERVER for it")
     return getattr(_connected[0], name)

@@ -14,13 +14,13 @@ from fersearch.evaluation.frames import FrameAnswer
 from fersearch.evaluation.predict import Prediction
 from fersearch.evaluation.pulling import Pulled
 from fersearch.evaluation.serving import Answer
-from fersearch.export.exporting import ExportedModel
+from fersearch.export.keeping import ExportedModel
 from fersearch.maintenance.doctor import Check
 from fersearch.maintenance.garbage import Garbage
 from fersearch.notebook import Trials
 from fersearch.report.chart import StudyChart, TrialChart
-from fersearch.report.comparison.screen import Grid, Line
-from fersearch.report.writer import Written
+from fersearch.report.folder import Written
+from fersearch.report.shown import Grid, Line
 from fersearch.search.explanation import Explanation, Peer
 from fersearch.store import Look, StudyRow, StudySummary
 from fersearch.store.events import StoredEvent

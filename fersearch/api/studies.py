@@ -63,9 +63,14 @@ class StudyView:
         return described(self.data)
 
     @property
+    def data_digest(self) -> str:
+        """The digest of what trials see of that data; empty before the first run."""
+        return str(self.data.get("seen", {}).get("digest", ""))
+
+    @property
     def has_data_of_origin(self) -> bool | None:
         """Whether its data is that of the study that it was started from; None where that is not known."""
-        seen, origin = str(self.data.get("seen", {}).get("digest", "")), self.spec.origin
+        seen, origin = self.data_digest, self.spec.origin
         return seen == origin.data_digest if seen and origin and origin.data_digest else None
 
     @property

@@ -41,6 +41,7 @@ def compare(
     """Compare studies: scores, time, memory, and paired tests over folds or repeats."""
     from fersearch import api
     from fersearch.api import records
+    from fersearch.api.comparing import chosen_trials
 
     if force and out is None:
         raise UsageError("--force without -o", "give the folder to replace: -o DIR")
@@ -53,7 +54,7 @@ def compare(
             _show(swept.shown(), swept.written)
         return
     done = api.compare_studies(
-        names, metrics=metric or (), by=by, trials=_trials(trial or ()), out=out, force=force, storage=storage
+        names, metrics=metric or (), by=by, trials=chosen_trials(trial or ()), out=out, force=force, storage=storage
     )
     if as_json:
         _dump(records.Comparison, done.found, done.written)
@@ -69,16 +70,6 @@ def _only(names: Sequence[str], by: str, trial: Sequence[str] | None) -> str:
     return names[0]
 
 
-def _trials(given: Sequence[str]) -> dict[str, int]:
-    found = {}
-    for text in given:
-        name, sign, number = text.rpartition("=")
-        if not (sign and name and number.isdecimal()):
-            raise UsageError(f"--trial {text} is not a choice of a trial", "write STUDY=NUMBER, as --trial mine/cnn=3")
-        found[name] = int(number)
-    return found
-
-
 def _show(items: "Sequence[Grid | Line]", written: "Written | None") -> None:
     from fersearch.cli import compared, render
 
@@ -90,4 +81,6 @@ def _show(items: "Sequence[Grid | Line]", written: "Written | None") -> None:
 def _dump(record: "type[Comparison | Sweep]", found: Any, written: "Written | None") -> None:
     from fersearch.cli.as_json import dump
 
-    dump(record.of(found, str(written.page) if written else None))
+    page = str(written.page) if written else None
+    is_record = isinstance(found, record)  # of a service
+    dump(found.model_copy(update={"page": page, "shown": None}) if is_record else record.of(found, page))

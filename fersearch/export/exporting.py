@@ -6,25 +6,20 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from shutil import copyfile
 from typing import Any
 
 import numpy as np
 
 from fersearch import onnx_session
 from fersearch.artifacts import file_digest
-from fersearch.checkpoint_folder import CARD, is_ensemble, refuse_existing, trusted_registry, weights_file, whole_folder
-from fersearch.errors import FersearchError, UsageError, lookup
+from fersearch.checkpoint_folder import trusted_registry, weights_file
+from fersearch.errors import FersearchError, lookup
 from fersearch.evaluation.calibration import calibrated, temperature_of
 from fersearch.export import checks, images
-from fersearch.export.model_card import write_model_card
-from fersearch.files import write_atomic
+from fersearch.export.keeping import FILES, MAX_LOSS, ExportedModel, card_to_export, check_export, keep
 from fersearch.registry import Registry
 from fersearch.training.checkpoint import Restored
 from fersearch.training.onnx_graph import OPSET, Graph, metadata_of, write_graph
-
-FILES = {None: "model.onnx", "int8": "model.int8.onnx"}
-MAX_LOSS = 0.01
 
 
 @dataclass(frozen=True)
@@ -47,14 +42,6 @@ class ExportRequest:
     storage: str | None = None
 
 
-@dataclass(frozen=True)
-class ExportedModel:
-    """An exported file, and what its card says of it."""
-
-    path: Path
-    entry: Mapping[str, Any]
-
-
 def export(checkpoint: Path, asked: ExportRequest) -> ExportedModel:
     """Write a checkpoint as one ONNX file, checked, with its card and a README.md.
 
@@ -64,36 +51,27 @@ def export(checkpoint: Path, asked: ExportRequest) -> ExportedModel:
     """
     if asked.quantize:
         lookup("quantization", asked.quantize, {"int8": 1})
-    if is_ensemble(checkpoint):
-        raise UsageError(f"{checkpoint} is an ensemble, which is several models", "export each of its members")
+    check_export(checkpoint, asked.out, asked.force)
     weights = weights_file(checkpoint)
-    if asked.out is None and not checkpoint.is_dir():
-        raise UsageError(f"{checkpoint} is a file of weights", "name a folder for the model with -o DIR")
-    if asked.out is not None:
-        refuse_existing(asked.out, asked.force)
     registry = trusted_registry(checkpoint, asked.trust_plugin)
     restored = Restored.open(weights, registry, device="cpu")
     restored = replace(restored, card={**restored.card, "precision": "float32"})
     with tempfile.TemporaryDirectory(prefix="fersearch-export-") as work:
         file = Path(work, FILES[None])
-        card = _card(checkpoint, weights, registry)
+        card = _card(checkpoint, registry)
         shape = (int(card["image_size"]), int(card["channels"]))
         metadata = metadata_of(card, _digest(card))
         temperature = temperature_of(restored.card)
         write_graph(Graph.of(restored, temperature), shape, file, metadata, str(card["architecture"]))
         entry, file = _checked(restored, registry, checkpoint, file, asked)
-        return _keep(checkpoint, card, entry, file, asked)
+        return keep(checkpoint, card, entry, file, asked.out, asked.force)
 
 
-def _card(checkpoint: Path, weights: Path, registry: Registry) -> dict[str, Any]:
-    """Return the card of a checkpoint's folder, or of its weights; the steps of an older one are added."""
+def _card(checkpoint: Path, registry: Registry) -> dict[str, Any]:
+    """Return the card of a checkpoint; the steps of an older one are added."""
     from fersearch.evaluation.photographs import TrainedSteps
-    from fersearch.training.card import read_card
 
-    beside = checkpoint / CARD
-    known: dict[str, Any] = json.loads(beside.read_bytes()) if beside.is_file() else {}
-    card = {**read_card(weights), **known}
-    card.pop("onnx", None)
+    card = card_to_export(checkpoint)
     return card if card.get("steps") else {**card, "steps": list(TrainedSteps.of(checkpoint, registry).steps)}
 
 
@@ -160,21 +138,3 @@ def _f1(
 
     metrics = {"f1_macro": registry.metric("f1_macro")}
     return judge_scores(shares, labels, restored.task.class_names, metrics).metrics["f1_macro"]
-
-
-def _keep(
-    checkpoint: Path, card: Mapping[str, Any], entry: Mapping[str, Any], file: Path, asked: ExportRequest
-) -> ExportedModel:
-    """Put the file, its card and the README.md into a folder of its own, or beside the weights."""
-    whole = {**card, "onnx": dict(entry)}
-    text = json.dumps(whole, indent=2) + "\n"
-    if asked.out is not None:
-        with whole_folder(asked.out, asked.force) as work:
-            copyfile(file, work / file.name)
-            (work / CARD).write_text(text, encoding="utf-8")
-            write_model_card(work, whole)
-        return ExportedModel(asked.out / file.name, entry)
-    write_atomic(checkpoint / file.name, file.read_bytes())
-    write_atomic(checkpoint / CARD, text.encode())
-    write_model_card(checkpoint, whole)
-    return ExportedModel(checkpoint / file.name, entry)

@@ -19,6 +19,7 @@ from fersearch.named_dataset import prepared_dataset
 from fersearch.registry import Registry
 from fersearch.report import derive, writer
 from fersearch.report.dataset_page import Portrait, samples
+from fersearch.report.folder import Written, check_folder
 from fersearch.report.inputs import Absent, Data, Importance, Judged, Record, measures_of
 from fersearch.space import Value
 from fersearch.store import Store, StudyRow
@@ -42,7 +43,7 @@ AUGMENTED = 6
 
 def write_report(
     name: str, out: Path, *, trials: int = BEST, force: bool = False, storage: str | None = None
-) -> writer.Written:
+) -> Written:
     """Write the report of a study into a folder: `index.html`, `plots/` and `tables/`.
 
     The best trial's model judges the validation images anew; test is never opened. Where data or checkpoint are
@@ -62,7 +63,7 @@ def write_report(
         raise UsageError(f"--trials {trials} is too small", "give 1 or more")
     with open_store(storage) as store:
         study = store.study(name)
-        writer.check_folder(out, force)
+        check_folder(out, force)
         record = gather(store, study, trials)
     return writer.write(lambda: sections.study(record), out, force)
 
@@ -239,7 +240,7 @@ def report_dataset(
     force: bool = False,
     progress: Progress | None = None,
     plugins: tuple[Path, ...] = (),
-) -> writer.Written:
+) -> Written:
     """Write the report of a dataset into a folder: distributions, samples, intensities, augmentation, findings.
 
     Images of people are written into that folder, and nowhere else.
@@ -250,7 +251,7 @@ def report_dataset(
     """
     from fersearch.report import dataset_page
 
-    writer.check_folder(out, force)
+    check_folder(out, force)
     dataset, source, values, prepared = prepared_dataset(name, data, options or {}, progress, plugins)
     chosen = target or dataset.targets[0]
     portrait = _portrait(dataset, source, {**values, "target": chosen}, prepared)

@@ -4,12 +4,12 @@ import base64
 import io
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fersearch.escaping import printable
-from fersearch.files import atomic_folder, refuse_existing_folder
+from fersearch.files import atomic_folder
+from fersearch.report.folder import MARK, PAGE, PLOTS, TABLES, Written, check_folder
 from fersearch.report.parts import Page
 from fersearch.report.plots import style
 from fersearch.report.plots.style import GRID, INK, PAPER
@@ -19,28 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-MARK = ".fersearch-report"
 FORMATS: dict[str, Callable[[Table], str]] = {"csv": to_csv, "md": to_markdown, "tex": to_latex}
 TEMPLATES = Path(__file__).parent / "templates"
-
-
-@dataclass(frozen=True)
-class Written:
-    """Where a report lies: its folder, its page, and the names of its plots and tables."""
-
-    path: Path
-    page: Path
-    plots: tuple[str, ...]
-    tables: tuple[str, ...]
-
-
-def check_folder(folder: Path, force: bool) -> None:
-    """Refuse a place that is taken, before anything is computed for it.
-
-    Raises:
-        UsageError: the folder exists and `force` is not given, or it is not a report: nothing else is ever replaced.
-    """
-    refuse_existing_folder(folder, force, "report", lambda it: (it / MARK).is_file())
 
 
 def write(page: Callable[[], Page], folder: Path, force: bool = False) -> Written:
@@ -55,27 +35,23 @@ def write(page: Callable[[], Page], folder: Path, force: bool = False) -> Writte
         made = page()
         _fill(made, work)
     names = tuple(plot.name for plot in made.plots())
-    return Written(folder, folder / "index.html", names, tuple(table.name for table in made.tables()))
+    return Written(folder, folder / PAGE, names, tuple(table.name for table in made.tables()))
 
 
 def _fill(page: Page, work: Path) -> None:
-    for name in ("plots", "tables"):
+    for name in (PLOTS, TABLES):
         (work / name).mkdir()
     drawings = {}
     for plot in page.plots():
         svg, png = style.render(plot.figure)
-        (work / "plots" / f"{plot.name}.svg").write_text(svg, encoding="utf-8")
-        (work / "plots" / f"{plot.name}.png").write_bytes(png)
+        (work / PLOTS / f"{plot.name}.svg").write_text(svg, encoding="utf-8")
+        (work / PLOTS / f"{plot.name}.png").write_bytes(png)
         drawings[plot.name] = svg
     for table in page.tables():
         for end, written in FORMATS.items():
-            (work / "tables" / f"{table.name}.{end}").write_text(printable(written(table)), encoding="utf-8")
-    (work / "index.html").write_text(printable(html(page, drawings)), encoding="utf-8")
+            (work / TABLES / f"{table.name}.{end}").write_text(printable(written(table)), encoding="utf-8")
+    (work / PAGE).write_text(printable(html(page, drawings)), encoding="utf-8")
     (work / MARK).touch()
-
-
-def _is_empty(folder: Path) -> bool:
-    return folder.is_dir() and not any(folder.iterdir())
 
 
 def html(page: Page, drawings: Mapping[str, str]) -> str:

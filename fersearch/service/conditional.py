@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from fastapi import Request, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, StreamingResponse
 from fastapi.routing import APIRoute
 
 TAG = "ETag"
@@ -20,7 +20,8 @@ class ConditionalRoute(APIRoute):
 
         async def conditional(request: Request) -> Response:
             response = await handler(request)
-            is_record = response.media_type == "application/json" and not isinstance(response, FileResponse)
+            is_file = isinstance(response, FileResponse | StreamingResponse)
+            is_record = response.media_type == "application/json" and not is_file
             if request.method != "GET" or response.status_code != 200 or not is_record:
                 return response
             if TAG not in response.headers:

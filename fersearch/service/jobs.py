@@ -9,13 +9,17 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+from urllib.parse import quote
+
+from fastapi.responses import StreamingResponse
 
 from fersearch.service.problems import ProblemError
+from fersearch.service.verbs import VERBS
 
-Verb = Callable[..., Any]
+PIECE = 2**16
 AT_ONCE = asyncio.Semaphore(2)
 """Children at once: each may load torch, and another request waits."""
 
@@ -30,6 +34,26 @@ async def run(verb: str, storage: str | None, **arguments: Any) -> Any:
     env = {**os.environ, **({"FERSEARCH_STORAGE": storage} if storage else {})}
     async with AT_ONCE:
         return await _answered(verb, request, env)
+
+
+async def file(verb: str, storage: str | None, media_type: str, name: str, **arguments: Any) -> StreamingResponse:
+    """Run a verb in a child process that writes a file, and return the answer that sends it; none of it stays here.
+
+    Raises:
+        ProblemError: the verb refused or failed.
+    """
+    with tempfile.TemporaryDirectory(prefix="fersearch-") as folder:
+        path = Path(folder, "file")
+        await run(verb, storage, **arguments, file=str(path))
+        size, content = path.stat().st_size, path.open("rb")  # which can be read when its folder is gone
+    headers = {"Content-Length": str(size), "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+    return StreamingResponse(_pieces(content), media_type=media_type, headers=headers)
+
+
+def _pieces(content: BinaryIO) -> Iterator[bytes]:
+    with content:
+        while piece := content.read(PIECE):
+            yield piece
 
 
 async def _answered(verb: str, request: str, env: Mapping[str, str]) -> Any:
@@ -55,83 +79,6 @@ async def _answered(verb: str, request: str, env: Mapping[str, str]) -> Any:
     if problem := answer.get("problem"):
         raise ProblemError(problem["status"], problem["detail"], problem["hint"], tuple(problem["mistakes"]))
     return answer["result"]
-
-
-def create(body: Mapping[str, Any], owner: str) -> list[str]:
-    """Create the studies that a study file's data describe, and return their names."""
-    from fersearch import api
-
-    return [spec.name for spec in api.create_from_data(body, owner=owner)]
-
-
-def export(study: str, trial: int | None, folder: str) -> dict[str, Any]:
-    """Pull a trial's checkpoint into a folder and export it there."""
-    from fersearch import api
-
-    pulled = api.pull_checkpoint(study, trial=trial, out=Path(folder), force=True, format="onnx")
-    return {"path": str(pulled.path), "trial": pulled.trial}
-
-
-def begin_finish(study: str, **retraining: Any) -> dict[str, Any]:
-    """Begin the finish of a study: which study trains its finalists, and whether that has ended."""
-    from fersearch.api.finishing import begin_finish as begin
-    from fersearch.engines.finishing import Retraining
-
-    begun = begin(study, Retraining(**retraining))
-    return {"trained": begun.trained, "ended": begun.ended}
-
-
-def finish(study: str, **retraining: Any) -> Any:
-    """Open the test split for the pick of a study whose finalists have been trained."""
-    from fersearch import api
-    from fersearch.api import records
-
-    return records.plain(records.Finish.of(api.finish_study(study, **retraining)))
-
-
-def extend(study: str, change: dict[str, Any]) -> None:
-    """Change a study that does not run."""
-    from fersearch import api
-
-    api.extend_study(study, settings=change.pop("space"), **change)
-
-
-def importance(study: str) -> Any:
-    """Return how much each parameter decides about each objective."""
-    from fersearch import api
-
-    return api.importance(study)
-
-
-def report(study: str) -> str:
-    """Return the study's report, one HTML page."""
-    from fersearch import api
-
-    with tempfile.TemporaryDirectory() as folder:
-        written = api.write_report(study, Path(folder) / "report")
-        return written.page.read_text(encoding="utf-8")
-
-
-def show_dataset(name: str) -> Any:
-    """Return what a dataset holds."""
-    from fersearch import api
-    from fersearch.api import records
-
-    return records.plain(records.DatasetDetail.of(api.show_dataset(name)))
-
-
-def show_plugin(name: str) -> Any:
-    """Return what a component brings."""
-    from fersearch import api
-    from fersearch.api import records
-
-    return records.plain(records.PluginDetail.of(api.show_plugin(name)))
-
-
-VERBS: dict[str, Verb] = {
-    verb.__name__: verb
-    for verb in (begin_finish, create, export, extend, finish, importance, report, show_dataset, show_plugin)
-}
 
 
 def main() -> None:

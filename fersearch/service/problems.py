@@ -15,6 +15,7 @@ from fersearch.errors import (
     FersearchError,
     NameTaken,
     NoDatabase,
+    PluginError,
     StoreFull,
     StoreUnavailable,
     StudyBusy,
@@ -35,6 +36,7 @@ STATUS: tuple[tuple[type[FersearchError], int], ...] = (
     (StudyFileError, 422),
     (DataError, 422),
     (UsageError, 422),
+    (PluginError, 422),
 )
 """The HTTP status of an error, the first kind that fits; 500 for a failure that is nobody's input."""
 

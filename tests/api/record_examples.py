@@ -25,7 +25,7 @@ from fersearch.evaluation.frames import FrameAnswer
 from fersearch.evaluation.predict import Prediction
 from fersearch.evaluation.pulling import Pulled
 from fersearch.evaluation.serving import Answer
-from fersearch.export.exporting import ExportedModel
+from fersearch.export.keeping import ExportedModel
 from fersearch.maintenance.doctor import Check
 from fersearch.maintenance.garbage import Garbage, Heap
 from fersearch.report.chart import StudyChart, TrialChart

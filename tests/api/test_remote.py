@@ -145,8 +145,22 @@ def test_errors_are_those_of_the_machine_itself(remote: None):
 
 
 def test_what_a_service_lacks_is_refused_and_not_done_here(remote: None):
-    with pytest.raises(UsageError, match="a service does not offer 'write_report'"):
-        api.write_report("small", Path("report"))
+    with pytest.raises(UsageError, match="a service does not offer 'prepare_dataset'"):
+        api.prepare_dataset("faces")
+
+
+def test_a_comparison_comes_from_a_child_of_the_service(remote: None):
+    theirs, own = api.compare_studies(["small"]), here("compare_studies", ["small"])
+    assert theirs.found.model_copy(update={"shown": None}) == records.Comparison.of(own.found, None)
+    assert theirs.shown() == own.shown()
+
+
+def test_what_trains_outside_the_queue_is_refused_with_where_to_do_it(remote: None):
+    with pytest.raises(
+        UsageError, match="a service does not offer 'trial rerun': it trains outside the queue"
+    ) as error:
+        api.rerun_trial("small", 0)
+    assert error.value.hint == "type it where the service runs: fersearch trial rerun STUDY N"
 
 
 def test_a_finish_there_says_where_the_finalists_are_trained_and_then_what_came_of_it(remote: None, monkeypatch):

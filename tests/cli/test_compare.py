@@ -5,7 +5,7 @@ import pytest
 from fersearch import api, cli
 from fersearch.report.comparison.compare import Compared, Swept
 from fersearch.report.comparison.sweep import Sweep
-from fersearch.report.writer import Written
+from fersearch.report.folder import Written
 from tests.report.compare_fakes import comparison, entry
 from tests.report.fakes import MEASURES, record
 

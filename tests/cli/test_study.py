@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fersearch import api, cli
-from fersearch.report.writer import MARK, Written
+from fersearch.report.folder import MARK, Written
 
 
 def test_it_hands_over_every_flag(monkeypatch, capsys):

@@ -11,6 +11,7 @@ from PIL import Image
 
 from fersearch.errors import UsageError
 from fersearch.report import sections, study_tables, writer
+from fersearch.report.folder import check_folder
 from fersearch.report.inputs import Absent, Importance, Measure
 from fersearch.report.parts import Page
 from fersearch.report.plots import style
@@ -124,9 +125,9 @@ def test_a_folder_that_is_taken_is_kept(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
     with pytest.raises(UsageError, match="exists"):
-        writer.check_folder(tmp_path / "mine", force=False)
+        check_folder(tmp_path / "mine", force=False)
     with pytest.raises(UsageError, match="is not a report"):
-        writer.check_folder(tmp_path / "mine", force=True)
+        check_folder(tmp_path / "mine", force=True)
 
 
 def test_force_replaces_a_report(tmp_path):

@@ -17,7 +17,8 @@ from tests.service.conftest import HOST, token_of
 EXAMPLES = 6  # requests for each operation and role
 THERE = {"name": "small", "trial": 0, "number": 0}  # half of the requests are about something that there is
 CONFORMS = [checks.status_code_conformance, checks.content_type_conformance, checks.response_schema_conformance]
-BY_CHILDREN = ("importance", "report", "onnx", "card", "/datasets/{name}", "/plugins/{name}")
+BY_CHILDREN = ("importance", "onnx", "card", "/datasets/{name}", "/plugins/{name}", "report", "sweep", "comparison")
+BY_CHILDREN += (".zip", "/export")
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from fersearch.service import jobs
 from fersearch.service.app import PREFIX
 from fersearch.service.context import Service
 from fersearch.service.response_cache import ResponseCache
+from fersearch.service.verbs import VERBS
 
 STUDIES = f"{PREFIX}/studies"
 BODY = {"model": "cnn", "dataset": "faces", "trials": 3, "epochs": 2}
@@ -257,7 +258,7 @@ def test_a_finish_trains_the_finalists_in_the_queue_and_then_opens_test_once(
     admin: TestClient, monkeypatch: pytest.MonkeyPatch, warm_fork_server: None
 ):
     async def here(verb: str, _storage: str | None, **arguments: object) -> object:
-        return jobs.VERBS[verb](**arguments)
+        return VERBS[verb](**arguments)
 
     monkeypatch.setattr(jobs, "run", here)
     body = {"finalists": 1, "seeds": 1}

@@ -1,15 +1,47 @@
 """Records of comparisons between studies, and between the values of one factor."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field
 
-from fersearch.api.records.base import Number, Part, Record
+from fersearch.api.records.base import Number, Part, Record, omitted
 
 if TYPE_CHECKING:
     from fersearch.report.comparison.entries import Comparison as ComparisonView
     from fersearch.report.comparison.sweep import Sweep as SweepView
+    from fersearch.report.shown import Grid, Line
+
+
+class ShownLine(Part):
+    """A line of text for a person."""
+
+    text: str
+    kind: Literal["heading", "plain", "aside", "warning"]
+
+
+class ShownGrid(Part):
+    """A table of text for a person."""
+
+    titles: list[str]
+    rows: list[list[str]]
+    right: list[bool] = Field(description="Which columns are of numbers")
+    marked: list[tuple[int, int]] = Field(description="Row and column of the cells that stand out")
+
+
+Shown = list[ShownLine | ShownGrid]
+
+
+def shown_of(items: "Sequence[Grid | Line]") -> Shown:
+    """Return lines and grids as records."""
+    from fersearch.report.shown import Line
+
+    return [ShownLine(text=one.text, kind=one.kind) if isinstance(one, Line) else _grid(one) for one in items]
+
+
+def _grid(grid: "Grid") -> ShownGrid:
+    rows = [list(row) for row in grid.rows]
+    return ShownGrid(titles=list(grid.titles), rows=rows, right=list(grid.right), marked=sorted(grid.marked))
 
 
 class ComparedTrial(Part):
@@ -98,6 +130,7 @@ class Comparison(Record):
     rankings: dict[str, Rankings] = Field(default={}, description="Friedman's tests by metric")
     warnings: list[str]
     page: str | None = Field(description="The page that was written; null without one")
+    shown: Shown | None = omitted("The same for a person to read, where that was asked for")
 
     @classmethod
     def of(cls, found: "ComparisonView", page: str | None) -> Self:
@@ -131,6 +164,7 @@ class Sweep(Record):
     values: list[FactorValue]
     equal_elsewhere: list[int] = Field(description="Trials that differ in the factor alone")
     page: str | None = Field(description="The page that was written; null without one")
+    shown: Shown | None = omitted("The same for a person to read, where that was asked for")
 
     @classmethod
     def of(cls, found: "SweepView", page: str | None) -> Self:

@@ -1,7 +1,8 @@
 """Requests to a service, and its errors as those of this machine."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -57,25 +58,39 @@ class Connection:
             FersearchError: something else came.
         """
         sha = hashlib.sha256()
-        with self._client.stream("GET", path) as answer, file.open("wb") as out:
-            if answer.is_error:
-                answer.read()
-                raise self._error(answer)
-            for piece in answer.iter_bytes(PIECE):
+        with file.open("wb") as out:
+            for piece in self.pieces(path):
                 sha.update(piece)
                 out.write(piece)
         if sha.hexdigest() != digest:
-            raise FersearchError(f"what {self.url} sent is not the checkpoint {digest[:12]}", "try again")
+            raise FersearchError(f"what {self.url} sent is not the file {digest[:12]}", "try again")
+
+    def pieces(self, path: str, **params: Any) -> Iterator[bytes]:
+        """Yield what is at a path as it comes, for what may be large.
+
+        Raises:
+            StoreUnavailable: the service does not answer, or ends before all has come.
+        """
+        with self._answering(), self._client.stream("GET", path, params=params) as answer:
+            if answer.is_error:
+                answer.read()
+                raise self._error(answer)
+            yield from answer.iter_bytes(PIECE)
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
-        try:
+        with self._answering():
             answer = self._client.request(method, path, **options)
-        except httpx.HTTPError as error:
-            hint = "see that it runs (fersearch serve), and that --server or FERSEARCH_SERVER names it"
-            raise StoreUnavailable(f"the service at {self.url} does not answer: {error}", hint) from None
         if answer.is_error:
             raise self._error(answer)
         return answer
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.HTTPError as error:
+            hint = "see that it runs (fersearch serve), and that --server or FERSEARCH_SERVER names it"
+            raise StoreUnavailable(f"the service at {self.url} does not answer: {error}", hint) from None
 
     def _error(self, answer: httpx.Response) -> FersearchError:
         """Return a problem of the service as the error that it was there."""
@@ -94,3 +109,9 @@ class Connection:
 def study_path(name: str, rest: str = "") -> str:
     """Return the path of a study, or of something of it."""
     return f"studies/{quote(name)}{rest}"
+
+
+def refuse_storage(storage: str | None) -> None:
+    """Raise UsageError for a database that was named beside a service."""
+    if storage is not None:
+        raise UsageError("--storage was given with --server", "leave out the one or the other")

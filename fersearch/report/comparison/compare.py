@@ -14,6 +14,7 @@ from fersearch.home import artifacts_folder
 from fersearch.report import derive, writer
 from fersearch.report.comparison.entries import SCORES, Comparison, Entry
 from fersearch.report.comparison.sweep import Sweep
+from fersearch.report.folder import Written, check_folder
 from fersearch.report.inputs import Absent, Measure, Record
 from fersearch.search.aggregation import by_round, round_values
 from fersearch.store import Store, StudyRow
@@ -24,7 +25,7 @@ from fersearch.trial import Trial, is_spread, of_data
 if TYPE_CHECKING:
     from fersearch.components import Metric
     from fersearch.plugins import PluginFile
-    from fersearch.report.comparison.screen import Grid, Line
+    from fersearch.report.shown import Grid, Line
 
 
 CURVES = ("train_loss",)
@@ -36,7 +37,7 @@ class Compared:
     """What a comparison found, and where its page was written (None: nowhere)."""
 
     found: Comparison
-    written: writer.Written | None = None
+    written: Written | None = None
 
     def shown(self) -> list["Grid | Line"]:
         """Return it as lines and grids."""
@@ -50,7 +51,7 @@ class Swept:
     """What a sweep found, and where its page was written (None: nowhere)."""
 
     found: Sweep
-    written: writer.Written | None = None
+    written: Written | None = None
 
     def shown(self) -> list["Grid | Line"]:
         """Return it as lines and grids."""
@@ -92,7 +93,7 @@ def compare_studies(
     for name in trials or {}:
         lookup("study", name, dict.fromkeys(names))
     if out is not None:
-        writer.check_folder(out, force)
+        check_folder(out, force)
     with open_store(storage) as store:
         gathered = _Gathered(store, by, trials or {})
         for name in names:
@@ -117,7 +118,7 @@ def sweep_study(
         UsageError: no trial is complete, or the folder is taken.
     """
     if out is not None:
-        writer.check_folder(out, force)
+        check_folder(out, force)
     with open_store(storage) as store:
         study = store.study(name)
         table = _metrics(study)
@@ -135,7 +136,7 @@ def sweep_study(
     return Swept(found, writer.write(lambda: sweep.sweep(found), out, force))
 
 
-def _write_comparison(found: Comparison, out: Path, force: bool) -> writer.Written:
+def _write_comparison(found: Comparison, out: Path, force: bool) -> Written:
     from fersearch.report.comparison import page
 
     return writer.write(lambda: page.comparison(found), out, force)

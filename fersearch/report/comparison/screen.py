@@ -1,38 +1,9 @@
 """Comparisons and sweeps as lines and grids, for whoever draws them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
-
 from fersearch.report.comparison import grid, paired_tests, prose, ranking, ranking_tables, sweep, tables
 from fersearch.report.comparison.entries import Comparison
 from fersearch.report.comparison.sweep import Sweep
-from fersearch.report.tables import Table, is_number, text
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Cells as text under titles; `marked` holds (row, column) of those that stand out, `right` columns of numbers."""
-
-    titles: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    right: Sequence[bool]
-    marked: frozenset[tuple[int, int]]
-
-    @classmethod
-    def of(cls, table: Table) -> "Grid":
-        """Return a report's table as text."""
-        columns = range(len(table.columns))
-        right = [bool(table.rows) and all(is_number(row[j]) for row in table.rows) for j in columns]
-        return cls(table.columns, [[text(cell) for cell in row] for row in table.rows], right, table.marked)
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line of text: a heading, plain words, an aside, or a warning; an empty one is a gap."""
-
-    text: str = ""
-    kind: Literal["heading", "plain", "aside", "warning"] = "plain"
+from fersearch.report.shown import Grid, Line
 
 
 def comparison(found: Comparison) -> list[Grid | Line]:

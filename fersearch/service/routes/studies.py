@@ -1,11 +1,10 @@
-"""Studies: create, list, show, queue, pause, stop, delete; their trials, fronts, importances and reports."""
+"""Studies: create, list, show, queue, pause, stop, delete; their trials, fronts and importances."""
 
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import HTMLResponse
 
 from fersearch import api
 from fersearch.api import records
@@ -127,12 +126,6 @@ def study_spec(request: Request, name: str, _: Reader) -> dict[str, Any]:
 async def importance(request: Request, name: str, _: Reader) -> records.Importance:
     """Return how much each parameter decides about each objective."""
     return records.Importance(**await jobs.run("importance", _storage(request), study=name))
-
-
-@router.get("/{name:path}/report", response_class=HTMLResponse)
-async def report(request: Request, name: str, _: Reader) -> HTMLResponse:
-    """Return the study's report, one HTML page."""
-    return HTMLResponse(await jobs.run("report", _storage(request), study=name))
 
 
 @router.post("/{name:path}/resume", openapi_extra=RUN_BODY)

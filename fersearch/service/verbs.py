@@ -1,0 +1,167 @@
+"""What children of the service do: verbs that need torch, optuna or much memory, with plain arguments and results."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fersearch.api.results import Written
+
+Verb = Callable[..., Any]
+
+
+def create(body: Mapping[str, Any], owner: str) -> list[str]:
+    """Create the studies that a study file's data describe, and return their names."""
+    from fersearch import api
+
+    return [spec.name for spec in api.create_from_data(body, owner=owner)]
+
+
+def export(study: str, trial: int | None, folder: str) -> dict[str, Any]:
+    """Pull a trial's checkpoint into a folder and export it there."""
+    from fersearch import api
+
+    pulled = api.pull_checkpoint(study, trial=trial, out=Path(folder), force=True, format="onnx")
+    return {"path": str(pulled.path), "trial": pulled.trial}
+
+
+def begin_finish(study: str, **retraining: Any) -> dict[str, Any]:
+    """Begin the finish of a study: which study trains its finalists, and whether that has ended."""
+    from fersearch.api.finishing import begin_finish as begin
+    from fersearch.engines.finishing import Retraining
+
+    begun = begin(study, Retraining(**retraining))
+    return {"trained": begun.trained, "ended": begun.ended}
+
+
+def finish(study: str, **retraining: Any) -> Any:
+    """Open the test split for the pick of a study whose finalists have been trained."""
+    from fersearch import api
+    from fersearch.api import records
+
+    return records.plain(records.Finish.of(api.finish_study(study, **retraining)))
+
+
+def extend(study: str, change: dict[str, Any]) -> None:
+    """Change a study that does not run."""
+    from fersearch import api
+
+    api.extend_study(study, settings=change.pop("space"), **change)
+
+
+def importance(study: str) -> Any:
+    """Return how much each parameter decides about each objective."""
+    from fersearch import api
+
+    return api.importance(study)
+
+
+def report(study: str, trials: int) -> str:
+    """Return the study's report, one HTML page."""
+    from fersearch import api
+
+    with TemporaryDirectory() as folder:
+        written = api.write_report(study, Path(folder) / "report", trials=trials)
+        return written.page.read_text(encoding="utf-8")
+
+
+def show_dataset(name: str) -> Any:
+    """Return what a dataset holds."""
+    from fersearch import api
+    from fersearch.api import records
+
+    return records.plain(records.DatasetDetail.of(api.show_dataset(name)))
+
+
+def show_plugin(name: str) -> Any:
+    """Return what a component brings."""
+    from fersearch import api
+    from fersearch.api import records
+
+    return records.plain(records.PluginDetail.of(api.show_plugin(name)))
+
+
+def report_archive(study: str, trials: int, file: str) -> None:
+    """Write a study's report, its page, plots and tables, into a zip file."""
+    from fersearch import api
+
+    _packed(file, lambda out: api.write_report(study, out, trials=trials))
+
+
+def compare(studies: list[str], metrics: list[str], by: str, trials: list[str], shown: bool) -> Any:
+    """Return the record of a comparison, and with `shown` what a person reads of it."""
+    from fersearch import api
+    from fersearch.api import records
+    from fersearch.api.comparing import chosen_trials
+    from fersearch.api.records.comparisons import shown_of
+
+    done = api.compare_studies(studies, metrics=metrics, by=by, trials=chosen_trials(trials))
+    record = records.Comparison.of(done.found, None)
+    return records.plain(record.model_copy(update={"shown": shown_of(done.shown())}) if shown else record)
+
+
+def comparison_archive(studies: list[str], metrics: list[str], by: str, trials: list[str], file: str) -> None:
+    """Write the page, plots and tables of a comparison into a zip file."""
+    from fersearch import api
+    from fersearch.api.comparing import chosen_trials
+
+    chosen = chosen_trials(trials)
+    _packed(file, lambda out: api.compare_studies(studies, metrics=metrics, by=by, trials=chosen, out=out).written)
+
+
+def sweep(study: str, factor: str, metrics: list[str], shown: bool) -> Any:
+    """Return the record of a sweep, and with `shown` what a person reads of it."""
+    from fersearch import api
+    from fersearch.api import records
+    from fersearch.api.records.comparisons import shown_of
+
+    done = api.sweep_study(study, factor, metrics=metrics)
+    record = records.Sweep.of(done.found, None)
+    return records.plain(record.model_copy(update={"shown": shown_of(done.shown())}) if shown else record)
+
+
+def sweep_archive(study: str, factor: str, metrics: list[str], file: str) -> None:
+    """Write the page, plots and tables of a sweep into a zip file."""
+    from fersearch import api
+
+    _packed(file, lambda out: api.sweep_study(study, factor, metrics=metrics, out=out).written)
+
+
+def study_export(study: str, format: str, file: str) -> None:
+    """Write a study's trials as text into a file."""
+    from fersearch import api
+
+    with Path(file).open("w", encoding="utf-8", newline="") as out:
+        api.write_export(out, study, format)
+
+
+def _packed(file: str, write: "Callable[[Path], Written | None]") -> None:
+    from fersearch.report.folder import pack
+
+    with TemporaryDirectory() as folder:
+        written = write(Path(folder) / "report")
+        assert written is not None  # for a folder was given
+        pack(written, Path(file))
+
+
+VERBS: dict[str, Verb] = {
+    verb.__name__: verb
+    for verb in (
+        begin_finish,
+        compare,
+        comparison_archive,
+        create,
+        export,
+        extend,
+        finish,
+        importance,
+        report,
+        report_archive,
+        show_dataset,
+        show_plugin,
+        study_export,
+        sweep,
+        sweep_archive,
+    )
+}
