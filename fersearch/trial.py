@@ -10,6 +10,9 @@ from fersearch.space import Value
 EXCLUSIVE = "exclusive_train_seconds"
 """The training time of a trial that was trained once more with nothing else on its device."""
 
+LATENCY, ROUGH_LATENCY = "latency_ms", "rough_latency_ms"
+"""The latency of a trial, and what it was beside other trials where it was measured again alone."""
+
 STD, SE, SPREAD = "_std", "_se", "_spread"
 """Endings of values that tell how sure another is: its deviation over rounds, its standard error, and its relative
 deviation over trials of the same configuration."""

@@ -11,6 +11,7 @@ from fersearch.context import open_store
 from fersearch.engines.backends import backend, check_run
 from fersearch.engines.driver import Driver
 from fersearch.engines.follow_up import follow_up, time_front
+from fersearch.engines.latency_alone import time_latency
 from fersearch.engines.observing import Observers, find
 from fersearch.errors import UsageError
 from fersearch.observer import Observer
@@ -78,6 +79,7 @@ def _after(name: str, options: RunOptions, observer: Observer, storage: str | No
         return run_study(study, replace(once, data=data), observer=observer, storage=storage)
 
     follow_up(name, storage, again, observer.note, options.artifacts)
+    time_latency(name, storage, observer.note, options.artifacts)
     if options.exclusive_timing:
         time_front(name, storage, observer.note)
 

@@ -20,7 +20,7 @@ from fersearch.cli.render_study import spec as spec
 from fersearch.cli.render_study import study as study
 from fersearch.formatting import short
 from fersearch.study import Keep, Objective
-from fersearch.trial import EXCLUSIVE, STD, Attempt, Epoch, Trial, TrialState
+from fersearch.trial import EXCLUSIVE, LATENCY, ROUGH_LATENCY, STD, Attempt, Epoch, Trial, TrialState
 
 if TYPE_CHECKING:
     from fersearch.api.results import (
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 PIPE_WIDTH = 1000
 """Wide enough that each row is one line, which grep finds."""
 TIED = "≈"
-DISTURBED = "*"
+DISTURBED, ROUGH = "*", "~"
 STYLES = {"complete": "green", "running": "cyan", "pruned": "yellow", "failed": "red", "infeasible": "red"}
 
 
@@ -316,16 +316,21 @@ def _values(one: Trial, objectives: Sequence[Objective], tied: Iterable[tuple[in
     for metric in (objective.metric for objective in objectives):
         mark = TIED if (one.number, metric) in marks else ""
         after = DISTURBED if one.disturbed and metric == "train_seconds" else ""
+        after = ROUGH if metric == LATENCY and ROUGH_LATENCY not in one.values else after
         cells.append(mark + formatting.measured(one.values, metric) + after)
     return cells
 
 
 def _about_disturbed(found: Sequence[Trial], objectives: Sequence[Objective]) -> list[Text]:
-    """Return what the mark of disturbed trials means, where one has it."""
-    if not any(one.disturbed for one in found) or all(each.metric != "train_seconds" for each in objectives):
-        return []
-    note = f"{DISTURBED} slowed by other work: over a quarter more wall than CPU seconds per thread; see cpu_seconds"
-    return [Text(note, style="dim")]
+    """Return what the marks of disturbed trials and of rough latencies mean, where one has them."""
+    shown, notes = {each.metric for each in objectives}, []
+    if "train_seconds" in shown and any(one.disturbed for one in found):
+        notes.append(
+            f"{DISTURBED} slowed by other work: over a quarter more wall than CPU seconds per thread; see cpu_seconds"
+        )
+    if LATENCY in shown and any(LATENCY in one.values and ROUGH_LATENCY not in one.values for one in found):
+        notes.append(f"{ROUGH} measured beside other trials; that of the front is measured alone at the end")
+    return [Text(note, style="dim") for note in notes]
 
 
 def _notes(found: "Front") -> list[Text]:

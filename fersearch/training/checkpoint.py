@@ -18,7 +18,7 @@ from fersearch.components import Architecture, Evaluation, Metric, Task, trained
 from fersearch.data.arrays import Loaded
 from fersearch.errors import FersearchError
 from fersearch.registry import Registry
-from fersearch.training import measure
+from fersearch.training import latency, measure
 from fersearch.training.augment import as_judged
 from fersearch.training.batches import Pixels
 from fersearch.training.card import FORMAT, KEY, PULL, read_card
@@ -196,6 +196,13 @@ class Restored:
     def judged(self, tta: str | None = None) -> nn.Module:
         """Return the model as it is judged: from normalised images of the dataset's size to logits."""
         return as_judged(self.model, self.card["params"], tta)
+
+    def latency(self, threads: int) -> latency.SteadyLatency:
+        """Measure how long one image takes, with so many threads of the CPU; nothing else should run meanwhile."""
+        task = self.task
+        pixels = self._pixels(np.zeros((1, task.channels, task.image_size, task.image_size), np.uint8))
+        with latency.threads(threads):
+            return latency.steady_latency(self.judged("none"), pixels.take(pixels.rows([0])))
 
     def _pixels(self, images: "np.ndarray[Any, Any]") -> Pixels:
         return Pixels.of(images, self.card["mean"], self.card["std"], self.device, _format(self.card))
