@@ -288,7 +288,8 @@ OPTIONS = (
         "choice",
         "Whose time latency_ms is; default torch.",
         "`torch`",
-        "whose time `latency_ms` is: the model's in `torch` on its device, or `onnx`: the exported one's, a CPU thread",
+        "whose time `latency_ms` is: the model's in `torch` on its device, or `onnx`: the exported one's, a CPU "
+        "thread; the front's is measured again alone",
         ("torch", "onnx"),
         group=SEARCH,
     ),
