@@ -59,6 +59,11 @@ def cache_folder(url: str) -> Path:
     return home() / "cache" / hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:16]
 
 
+def exported_folder() -> Path:
+    """Return the folder of the models that a service exported."""
+    return home() / "service" / "models"
+
+
 def runs_folder() -> Path:
     """Return the folder of all studies' scratch folders, each study's under its random id."""
     return home() / "runs"

@@ -1,10 +1,12 @@
 """The queue of a service: studies that wait for its slots, and the owners who share them."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from fersearch.context import open_store
 from fersearch.errors import UsageError
+from fersearch.exported_models import ExportedModels
 from fersearch.store.queue import Owner, Queued
 from fersearch.study import Keep
 
@@ -57,10 +59,29 @@ def list_owners(storage: str | None = None) -> dict[str, Owner]:
         return store.owners()
 
 
-def disk_by_owner(storage: str | None = None) -> dict[str, tuple[int, int]]:
-    """Return how many checkpoints the studies of each owner keep, and their bytes, by the owner's name."""
+@dataclass(frozen=True)
+class DiskUse:
+    """The checkpoints that an owner's studies keep, the models that a service exported of them, and the bytes of
+    both."""
+
+    checkpoints: int
+    bytes: int
+    exported: int = 0
+    exported_bytes: int = 0
+
+
+def disk_by_owner(storage: str | None = None) -> dict[str, DiskUse]:
+    """Return what the studies of each owner take of the disk, by the owner's name.
+
+    What belongs to studies of several owners counts for each.
+    """
+    sizes = ExportedModels().sizes()
     with open_store(storage) as store:
-        return store.disk()
+        kept, having = store.disk(), store.owners_of(sizes)
+    exported = {owner: [sizes[digest] for name, digest in having if name == owner] for owner in kept}
+    return {
+        owner: DiskUse(count, size, len(exported[owner]), sum(exported[owner])) for owner, (count, size) in kept.items()
+    }
 
 
 def set_owner(name: str, weight: float = 1.0, max_slots: int | None = None, storage: str | None = None) -> Owner:

@@ -69,6 +69,10 @@ class ServiceFlags:
     max_upload: Annotated[
         int, typer.Option("--max-upload", metavar="MB", rich_help_panel=SAFETY, help="The largest request.")
     ] = 20
+    max_exported: Annotated[
+        int,
+        typer.Option("--max-exported", metavar="MB", min=0, rich_help_panel=SLOTS, help="Exported models kept."),
+    ] = 2000
 
     def settings(self, storage: str | None) -> "ServiceSettings":
         """Return them as the service takes them."""
@@ -85,6 +89,7 @@ class ServiceFlags:
             tls_key=self.tls_key,
             root_path=self.root_path.rstrip("/"),
             max_upload=self.max_upload * MEGABYTE,
+            max_exported=self.max_exported * MEGABYTE,
         )
 
 

@@ -9,6 +9,7 @@ from fersearch.data.prepared import Prepared
 from fersearch.engines.devices import Slot
 from fersearch.engines.formats import memory_format
 from fersearch.errors import FersearchError
+from fersearch.exported_models import ExportedModels
 from fersearch.home import run_folder, states_url
 from fersearch.locks import remove_unlocked
 from fersearch.search.retries import micro_batches
@@ -90,13 +91,19 @@ def forget(folder: Path, url: str) -> None:
 
 
 def discard(store: Store, artifacts: Artifacts, digest: str) -> None:
-    """Remove a checkpoint's file unless a trial may refer to it; on failure `collect_garbage` will remove it."""
+    """Remove a checkpoint's file unless a trial may refer to it; on failure `collect_garbage` will remove it.
+
+    The model that a service exported of it goes if no trial of this database refers to it: it can be made again.
+    """
     with suppress(FersearchError, OSError):
+        if not store.refers_to(digest):
+            ExportedModels().remove(digest)
         if not Neighbours(store).may_keep(digest, artifacts.owners_of(digest)):
             remove_artifact(store, artifacts, digest)
 
 
 def remove_artifact(store: Store, artifacts: Artifacts, digest: str) -> None:
-    """Remove the file of a checkpoint unless a trial refers to it."""
+    """Remove the file of a checkpoint, and the model that a service exported of it, unless a trial refers to it."""
     if not store.refers_to(digest):
         artifacts.remove(digest)
+        ExportedModels().remove(digest)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +12,10 @@ from fersearch.artifacts import Artifacts
 from fersearch.checkpoint_folder import CARD
 from fersearch.errors import UsageError
 from fersearch.evaluation.serving import ServedModel
-from fersearch.home import artifacts_folder, home
+from fersearch.exported_models import ExportedModels
+from fersearch.home import artifacts_folder
 from fersearch.service import jobs
+from fersearch.service.settings import MOST_EXPORTED
 from fersearch.store import Store
 
 OPEN = 8
@@ -28,8 +29,9 @@ KNOWN = 1000
 class ModelCache:
     """Weights and exported models by the digest of their checkpoint, which several studies may share."""
 
-    def __init__(self, store: Store, storage: str | None) -> None:
-        self._store, self._storage = store, storage
+    def __init__(self, store: Store, storage: str | None, most_exported: int = MOST_EXPORTED) -> None:
+        self._store, self._storage, self._most_exported = store, storage, most_exported
+        self._exported = ExportedModels()
         self._open: OrderedDict[str, ServedModel] = OrderedDict()
         self._digests: dict[tuple[str, int], tuple[tuple[int, int, int], str]] = {}
         self._sizes: dict[str, int] = {}
@@ -48,14 +50,18 @@ class ModelCache:
     async def exported(self, study: str, trial: int) -> Path:
         """Return a folder with a trial's model as ONNX, its card and its README.md; made at the first call."""
         digest = await asyncio.to_thread(self._digest, study, trial)
-        folder = home() / "service" / "models" / digest
         async with self._locks.setdefault(digest, asyncio.Lock()):
-            if not (folder / CARD).is_file():
-                unfinished = folder.with_suffix(".unfinished")
-                await asyncio.to_thread(shutil.rmtree, unfinished, True)
-                await jobs.run("export", self._storage, study=study, trial=trial, folder=str(unfinished))
-                unfinished.rename(folder)
+            if folder := await asyncio.to_thread(self._exported.use, digest):
+                return folder
+            unfinished = await asyncio.to_thread(self._exported.unfinished, digest)
+            await jobs.run("export", self._storage, study=study, trial=trial, folder=str(unfinished))
+            folder = await asyncio.to_thread(self._exported.keep, digest)
+        await asyncio.to_thread(self.shrink)
         return folder
+
+    def shrink(self) -> None:
+        """Remove exported models that were not used for the longest time, where all together are too large."""
+        self._exported.shrink(self._most_exported)
 
     def export_record(self, folder: Path) -> records.ExportedCheckpoint:
         """Return what the card of an exported model says of it."""

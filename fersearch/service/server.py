@@ -84,7 +84,8 @@ def running(settings: ServiceSettings, address: str) -> Iterator[tuple[Service, 
         ServiceLease.take(store.database, address) as lease,
     ):
         supervisor = Supervisor(store, settings, slot_count(settings), lease)
-        models = ModelCache(store, settings.storage)
+        models = ModelCache(store, settings.storage, settings.max_exported)
+        models.shrink()
         service = Service(settings, store, supervisor, EventStream(store), models, ResponseCache(store))
         supervisor.start()
         try:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MEGABYTE = 2**20
+MOST_EXPORTED = 2000 * MEGABYTE
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class ServiceSettings:
         tls_certificate, tls_key: files for HTTPS.
         root_path: the path under which a proxy offers it.
         max_upload: bytes of a request at most.
+        max_exported: bytes at most of the models that it exported and keeps.
     """
 
     host: str = "127.0.0.1"
@@ -38,6 +40,7 @@ class ServiceSettings:
     tls_key: Path | None = None
     root_path: str = ""
     max_upload: int = 20 * MEGABYTE
+    max_exported: int = MOST_EXPORTED
 
     @property
     def scheme(self) -> str:

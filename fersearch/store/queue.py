@@ -1,6 +1,6 @@
 """A service's queue of studies, in the order of submission, and the owners who share its slots."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -137,6 +137,13 @@ class QueueQueries:
         with self.database.read() as connection:
             rows = connection.execute(query.order_by(studies.c.owner))
             return {owner: (count, int(size)) for owner, count, size in rows}
+
+    def owners_of(self, digests: Collection[str]) -> set[tuple[str, str]]:
+        """Return who has studies that keep checkpoints of these digests: owners' names, each with a digest."""
+        query = select(studies.c.owner, checkpoints.c.digest).join(studies, studies.c.id == checkpoints.c.study_id)
+        with self.database.read() as connection:
+            rows = connection.execute(query.where(checkpoints.c.digest.in_(digests)).distinct())
+            return {(row.owner, row.digest) for row in rows}
 
     def set_owner(self, owner: Owner) -> None:
         """Keep the weight and the limit of an owner."""

@@ -13,6 +13,7 @@ from fersearch.api.checkpoints import CheckpointRow
 from fersearch.api.datasets import DatasetRow, DatasetView, Exported
 from fersearch.api.enqueueing import EnqueuedView
 from fersearch.api.plugins import PluginRow, PluginView
+from fersearch.api.queueing import DiskUse
 from fersearch.api.records import comparisons
 from fersearch.api.studies import StudyView, TrialView
 from fersearch.data.near_check import NearDuplicates
@@ -222,7 +223,7 @@ EXAMPLES: dict[str, Callable[[], "records.Record | list[records.Record]"]] = {
     "queue_entry": lambda: records.QueueEntry.of(
         Queued(1, "cnn-faces", "ada", MOMENT, {"trials": 40}, left=12, running=True, held=(0, 1)), 1, (0, 1)
     ),
-    "disk": lambda: records.Disk(owner="ada", checkpoints=3, megabytes=1.5),
+    "disk": lambda: records.Disk.of("ada", DiskUse(3, 1_572_864, 1, 524_288)),
     "owner": lambda: records.Owner.of(Owner("ada", 2.0, 4)),
     "token": lambda: records.Token.of(Token("laptop", "run", "ada", 3, MOMENT)),
     "new_token": lambda: records.NewToken(name="laptop", role="run", token="fer_x"),

@@ -1,10 +1,12 @@
 """Models that a service holds open: those that were used last, as many as there is room for."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
 
+from fersearch import exported_models
 from fersearch.evaluation.serving import ServedModel
 from fersearch.service import models as module
 from fersearch.service.context import Service
@@ -49,3 +51,25 @@ def test_only_so_many_digests_are_known(service: Service, monkeypatch: pytest.Mo
     for trial in range(4):
         service.models.weights("small", trial)
         assert len(service.models._digests) <= 2
+
+
+def test_an_exported_model_is_made_once_and_again_when_it_had_to_make_room(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+):
+    made: list[int] = []
+
+    async def export(_verb: str, _storage: str | None, *, study: str, trial: int, folder: str) -> None:
+        made.append(trial)
+        Path(folder).mkdir(parents=True)
+        (Path(folder) / "card.json").write_text("{}")
+
+    monkeypatch.setattr(module.jobs, "run", export)
+    monkeypatch.setattr(exported_models, "IN_USE", 0.0)
+    models = ModelCache(service.store, None, most_exported=2)
+    first = asyncio.run(models.exported("small", 0))
+    assert asyncio.run(models.exported("small", 0)) == first
+    os.utime(first, (1, 1))
+    asyncio.run(models.exported("small", 1))
+    assert not first.exists()
+    asyncio.run(models.exported("small", 0))
+    assert made == [0, 1, 0]

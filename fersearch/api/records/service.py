@@ -11,6 +11,7 @@ from fersearch.api.records.finishes import Finish
 from fersearch.study_options import GREATEST
 
 if TYPE_CHECKING:
+    from fersearch.api.queueing import DiskUse
     from fersearch.api.results import Owner as OwnerRow
     from fersearch.api.results import Queued, StoredEvent
     from fersearch.api.results import Token as TokenRow
@@ -113,6 +114,19 @@ class Disk(Record):
     owner: str = Field(description="Empty of studies that nobody sent to a service")
     checkpoints: int
     megabytes: float
+    exported: int = Field(default=0, description="Models that the service exported of these checkpoints and keeps")
+    exported_megabytes: float = 0.0
+
+    @classmethod
+    def of(cls, owner: str, use: "DiskUse") -> Self:
+        """Return the record of what an owner's studies take."""
+        return cls(
+            owner=owner,
+            checkpoints=use.checkpoints,
+            megabytes=use.bytes / 2**20,
+            exported=use.exported,
+            exported_megabytes=use.exported_bytes / 2**20,
+        )
 
 
 class Token(Record):

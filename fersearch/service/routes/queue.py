@@ -57,9 +57,9 @@ def owners(request: Request, _: Reader) -> list[records.Owner]:
 
 @router.get("/disk")
 def disk(request: Request, _: Reader) -> list[records.Disk]:
-    """Return what the checkpoints of each owner's studies take of the disk."""
-    rows = api.disk_by_owner(service_of(request).settings.storage).items()
-    return [records.Disk(owner=owner, checkpoints=count, megabytes=size / 2**20) for owner, (count, size) in rows]
+    """Return what each owner's studies take of the disk: their checkpoints, and the models exported of these."""
+    used = api.disk_by_owner(service_of(request).settings.storage)
+    return [records.Disk.of(owner, use) for owner, use in used.items()]
 
 
 @router.put("/owners/{name}")

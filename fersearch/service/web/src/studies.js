@@ -56,7 +56,8 @@ function Disk() {
   const { value } = useFetched(() => get("disk"), [studies.value?.length]);
   if (!value?.length) return null;
   return html`<section class="card"><h2>Disk</h2><ul class="plain">${value.map((one) => html`<li key=${one.owner}>
-    ${one.owner || "nobody"}: ${number(one.megabytes)} MB in ${plural(one.checkpoints, "checkpoint")}</li>`)}</ul></section>`;
+    ${one.owner || "nobody"}: ${number(one.megabytes)} MB in ${plural(one.checkpoints, "checkpoint")}${one.exported > 0 && html`,
+      ${number(one.exported_megabytes)} MB in ${plural(one.exported, "exported model")}`}</li>`)}</ul></section>`;
 }
 
 const sum = (counts) => Object.values(counts).reduce((total, count) => total + count, 0);

@@ -1,0 +1,104 @@
+"""Models that a service exported of checkpoints, by the checkpoints' digests: as many as there is room for."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+
+from fersearch.home import exported_folder
+
+IN_USE = 60.0
+"""Seconds after its last use in which a model is never removed: it may be about to be opened or sent."""
+ABANDONED = 3600.0
+"""Seconds after which an export that did not end is taken for one that never will."""
+CARD = "card.json"
+UNFINISHED, REMOVED = ".unfinished", ".removed"
+
+
+class ExportedModels:
+    """A folder of exported models, each in one that is named by its checkpoint's digest; used last is kept longest."""
+
+    def __init__(self, root: Path | None = None, clock: Callable[[], float] = time.time) -> None:
+        self.root = exported_folder() if root is None else root
+        self._clock = clock
+        self._lock = Lock()
+
+    def use(self, digest: str) -> Path | None:
+        """Return the folder of a model, which stays for a while; None where there is none."""
+        folder = self.root / digest
+        with self._lock, suppress(FileNotFoundError):
+            os.utime(folder, (self._clock(),) * 2)
+            return folder if (folder / CARD).is_file() else None
+        return None
+
+    def unfinished(self, digest: str) -> Path:
+        """Return the place for a model that is being exported, where nothing stands; `keep` makes it a whole one."""
+        place = self.root / f"{digest}{UNFINISHED}"
+        shutil.rmtree(place, ignore_errors=True)
+        return place
+
+    def keep(self, digest: str) -> Path:
+        """Let the model that was exported be a whole one, and return its folder."""
+        folder = self.root / digest
+        with self._lock:
+            self._remove(folder)  # what stands there has no card
+            folder.with_name(f"{digest}{UNFINISHED}").rename(folder)
+            os.utime(folder, (self._clock(),) * 2)
+        return folder
+
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes of each model by its checkpoint's digest."""
+        return {folder.name: _size(folder) for folder in self._folders() if not folder.suffix}
+
+    def remove(self, digest: str) -> None:
+        """Remove a model; without effect where there is none."""
+        with self._lock:
+            self._remove(self.root / digest)
+
+    def shrink(self, most: int) -> None:
+        """Remove models, those first that were not used for the longest time, until all take `most` bytes or less.
+
+        Those in use stay. What was left of exports and removals that were cut off goes too.
+        """
+        now = self._clock()
+        with self._lock:
+            for folder in list(self._folders()):
+                if folder.suffix == REMOVED or (folder.suffix == UNFINISHED and now - _used(folder) > ABANDONED):
+                    self._remove(folder)
+            sizes = self.sizes()
+            total = sum(sizes.values())
+            for folder in sorted((self.root / digest for digest in sizes), key=_used):
+                if total <= most or now - _used(folder) < IN_USE:
+                    break
+                self._remove(folder)
+                total -= sizes[folder.name]
+
+    def _folders(self) -> Iterator[Path]:
+        with suppress(FileNotFoundError):
+            yield from (path for path in self.root.iterdir() if path.is_dir())
+
+    def _remove(self, folder: Path) -> None:
+        """Remove a folder at once for whoever looks, then its files."""
+        gone = folder.with_suffix(REMOVED)
+        with suppress(OSError):
+            if folder != gone:
+                shutil.rmtree(gone, ignore_errors=True)
+                folder.rename(gone)
+            shutil.rmtree(gone)
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            total += path.stat().st_size
+    return total
+
+
+def _used(folder: Path) -> float:
+    with suppress(FileNotFoundError):
+        return folder.stat().st_mtime
+    return 0.0
