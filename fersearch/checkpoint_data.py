@@ -65,7 +65,8 @@ def check_training_data(
         )
     if not is_unseen:
         notices.append(
-            f"{given} is not the data that the checkpoint was trained on: then {then.told()}; now {identity.told()}"
+            f"{given} is not the data that the checkpoint was trained on: "
+            f"then {then.describe()}; now {identity.describe()}"
         )
     return False
 

@@ -149,7 +149,9 @@ def refusal(study: StudyRow, then: Identity, now: Identity) -> Exception:
 
 
 def _adopted(study: StudyRow, now: Identity, trials: Sequence[Trial]) -> Iterator[str]:
-    yield (f"study {study.name} was made before its data was recorded; what is found now is taken for it: {now.told()}")
+    yield (
+        f"study {study.name} was made before its data was recorded; what is found now is taken for it: {now.describe()}"
+    )
     trained = _trained_arrays(trials)
     if trained not in ("", now.arrays):
         yield (
@@ -172,7 +174,7 @@ def _replaced(study: StudyRow, then: Identity, now: Identity, trials: Sequence[T
     before = {name: value for name, value in study.data.items() if name != "earlier"}
     earlier = [*study.data.get("earlier", ()), {**before, "baseline": dict(study.baseline)}]
     known = [each.get("baseline") for each in earlier if each.get("seen", {}).get("digest") == now.seen]
-    notes = [f"study {study.name} goes on with other data", f"then: {then.told()}", f"now:  {now.told()}"]
+    notes = [f"study {study.name} goes on with other data", f"then: {then.describe()}", f"now:  {now.describe()}"]
     notes += _notes_on_trials(trials, now, study.spec.budget.trials)
     return Settled({**now.to_json(), "earlier": earlier}, {}, notes, next(filter(None, reversed(known)), {}))
 

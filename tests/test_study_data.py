@@ -133,7 +133,7 @@ def test_equal_files_that_are_read_otherwise_are_refused_with_the_versions(
     monkeypatch.setattr("fersearch.data.images.decode_all", brighter)
     with pytest.raises(DataError) as caught:
         run()
-    assert "the files are the same, so that what reads them has changed: " in caught.value.message
+    assert "the files are the same, so what reads them has changed: " in caught.value.message
     assert f"pillow {pillow} -> 99.0" in caught.value.message
 
 
@@ -228,7 +228,7 @@ def test_what_is_adopted_is_held_to_what_the_checkpoints_were_trained_on(data: P
 def test_a_layout_alone_names_no_data(data: Path, tmp_path: Path) -> None:
     other = write(tmp_path / "other", ("bored", "alert"))
     create("t", other)
-    with pytest.raises(UsageError, match="imagefolder is the name of a layout that many sets of images have"):
+    with pytest.raises(UsageError, match="imagefolder is a layout that many image sets share"):
         create("u", None)
     assert run() == []
     assert api.show_study("s").data["seen"]["classes"] == ["happy", "sad"]

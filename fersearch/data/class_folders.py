@@ -13,7 +13,7 @@ from fersearch.errors import DataError
 
 TO_DRAW = -2
 WRAPPERS = 16
-"""So many folders, each in the one before, may wrap those of the classes."""
+"""At most this many nested folders may wrap the class folders."""
 
 
 @dataclass
@@ -33,19 +33,20 @@ def part_folders(root: Path) -> dict[int, Path]:
     Raises:
         DataError: two folders stand for one part.
     """
-    found: dict[int, Path] = {}
+    folder_of: dict[int, Path] = {}
     folders = subfolders(root)
     parts = parts_of(folder.name for folder in folders)
     for folder in folders:
         part = parts.get(folder.name)
         if part is None:
             continue
-        if part in found:
+        if part in folder_of:
             raise DataError(
-                f"{root} has two folders for {PARTS[part]}: {found[part].name} and {folder.name}", "keep one of them"
+                f"{root} has two folders for {PARTS[part]}: {folder_of[part].name} and {folder.name}",
+                "keep one of them",
             )
-        found[part] = folder
-    return found
+        folder_of[part] = folder
+    return folder_of
 
 
 def class_folders(root: Path, findings: list[str]) -> list[ClassFolder]:
@@ -62,25 +63,25 @@ def class_folders(root: Path, findings: list[str]) -> list[ClassFolder]:
     top = _unwrapped(root)
     parts = part_folders(top)
     if not parts:
-        found = _classes_in(top, TO_DRAW, walk, findings)
+        classes = _classes_in(top, TO_DRAW, walk, findings)
     elif 0 not in parts:
         raise DataError(
             f"{top} has {named(_in_order(parts))} but no train folder",
             "expected train/<class>/ beside it",
         )
     else:
-        found = [
+        classes = [
             folder
             for part, path in sorted(parts.items())
             for folder in _classes_in(
                 _unwrapped(path, part), TO_DRAW if part == 0 and 1 not in parts else part, walk, findings
             )
         ]
-        _check_beside(top, _in_order(parts), found, findings)
+        _check_beside(top, _in_order(parts), classes, findings)
     walk.pass_over(top)
     findings += walk.findings()
-    _refuse_two_classes(found, walk.repeated)
-    return _checked(top, found)
+    _refuse_two_classes(classes, walk.repeated)
+    return _checked(top, classes)
 
 
 def _in_order(parts: Mapping[int, Path]) -> list[Path]:
@@ -114,22 +115,24 @@ def _classes_in(root: Path, part: int, walk: Walk, findings: list[str]) -> list[
     folders = subfolders(root)
     _refuse_other_than_classes(root, folders)
     others = walk.others
-    found = [ClassFolder(folder, _class_name(folder), part, walk.images(folder)) for folder in folders]
+    classes = [ClassFolder(folder, _class_name(folder), part, walk.images(folder)) for folder in folders]
     if strays := walk.others - others:
-        findings.append(f"{strays:,} files in {root} are no images and were left out")
+        findings.append(f"{strays:,} files in {root} are not images and were left out")
     if alone := _images_in(root):
-        told = f"{len(alone):,} images lie directly in {root}, in no class folder, and were left out"
-        findings.append(f"{told}: {alone[0]}" + (" ..." if len(alone) > 1 else ""))
+        finding = f"{len(alone):,} images lie directly in {root}, in no class folder, and were left out"
+        findings.append(f"{finding}: {alone[0]}" + (" ..." if len(alone) > 1 else ""))
     walk.pass_over(root)
-    return found
+    return classes
 
 
 def _class_name(folder: Path) -> str:
     try:
         folder.name.encode()
     except UnicodeEncodeError:
-        told = f"class folder {printable(str(folder))} has a name that is not UTF-8"
-        raise DataError(told, "its name is the class: rename it, for instance with convmv -f latin1 -t utf8") from None
+        raise DataError(
+            f"class folder {printable(str(folder))} has a name that is not UTF-8",
+            "its name is the class: rename it, for instance with convmv -f latin1 -t utf8",
+        ) from None
     return folder.name
 
 
@@ -153,7 +156,7 @@ def _refuse_other_than_classes(root: Path, folders: Sequence[Path]) -> None:
 
 
 def _hold_the_classes(inner: Mapping[Path, set[str]]) -> bool:
-    """Return whether every folder holds the same folders, and those do not look like the persons or takes of an
+    """Return whether every folder holds the same folders, which do not look like the persons or takes of an
     emotion."""
     if not inner or not all(inner.values()):
         return False
@@ -163,46 +166,46 @@ def _hold_the_classes(inner: Mapping[Path, set[str]]) -> bool:
     return not all(known(folder.name) for folder in inner) or all(map(known, shared))
 
 
-def _check_beside(root: Path, parts: Collection[Path], found: Sequence[ClassFolder], findings: list[str]) -> None:
-    """Refuse images beside the parts that belong to one of them by their folder's name; tell of others."""
-    classes = {spelling(folder.label) for folder in found}
+def _check_beside(root: Path, parts: Collection[Path], classes: Sequence[ClassFolder], findings: list[str]) -> None:
+    """Refuse images beside the parts whose folder's name belongs to one of them; report other images as findings."""
+    spellings = {spelling(folder.label) for folder in classes}
     for folder in subfolders(root):
         if folder in parts or not (images := images_below(folder)[0]):
             continue
         inner = {spelling(path.name) for path in subfolders(folder)}
-        told = f"{len(images):,} images lie in {folder.name}/ beside {named(parts)} in {root}"
-        if (looks_like_part(folder.name) and inner) or classes & {spelling(folder.name), *inner}:
-            raise DataError(f"{told}: they are of no part", "call it train, valid or test, or move it away")
-        findings.append(f"{told} and were left out")
+        finding = f"{len(images):,} images lie in {folder.name}/ beside {named(parts)} in {root}"
+        if (looks_like_part(folder.name) and inner) or spellings & {spelling(folder.name), *inner}:
+            raise DataError(f"{finding}: they belong to no part", "call it train, valid or test, or move it away")
+        findings.append(f"{finding} and were left out")
 
 
-def _refuse_two_classes(found: Sequence[ClassFolder], repeated: Sequence[tuple[Path, Path]]) -> None:
+def _refuse_two_classes(classes: Sequence[ClassFolder], repeated: Sequence[tuple[Path, Path]]) -> None:
     """Raise DataError where links put one image into two classes."""
     for paths in repeated:
-        first, again = (next(folder.label for folder in found if path.is_relative_to(folder.path)) for path in paths)
-        if spelling(first) != spelling(again):
+        label, other = (next(folder.label for folder in classes if path.is_relative_to(folder.path)) for path in paths)
+        if spelling(label) != spelling(other):
             raise DataError(
-                f"image {paths[1]} is {paths[0]} by a link: it has two classes, '{first}' and '{again}'",
+                f"image {paths[1]} is {paths[0]} by a link: it has two classes, '{label}' and '{other}'",
                 "remove one of the two",
             )
 
 
-def _checked(root: Path, found: Sequence[ClassFolder]) -> list[ClassFolder]:
-    filled = {spelling(folder.label) for folder in found if folder.images}
+def _checked(root: Path, classes: Sequence[ClassFolder]) -> list[ClassFolder]:
+    filled = {spelling(folder.label) for folder in classes if folder.images}
     if not filled:
         raise DataError(
             f"no images found in {root}: it holds {_shown(root)}",
             "expected one folder per class with images in it, or train/<class>/ and test/<class>/",
         )
-    if len(found) == 1 and len(inner := subfolders(found[0].path)) > 1 and not _images_in(found[0].path):
+    if len(classes) == 1 and len(inner := subfolders(classes[0].path)) > 1 and not _images_in(classes[0].path):
         raise DataError(
-            f"{root} holds one folder, {found[0].path.name}/, with {named(inner)} in it",
-            f"give the folder that holds one per class: --data {found[0].path}",
+            f"{root} holds one folder, {classes[0].path.name}/, with {named(inner)} in it",
+            f"give the folder that holds one per class: --data {classes[0].path}",
         )
-    for folder in found:
+    for folder in classes:
         if spelling(folder.label) not in filled:
             raise DataError(f"class folder {folder.path} holds no images", "add images to it, or remove the folder")
-    return list(found)
+    return list(classes)
 
 
 def _shown(root: Path) -> str:

@@ -41,7 +41,7 @@ MISSING = frozenset(
 
 @dataclass(frozen=True)
 class Row:
-    """One row: its line in the file (the header is line 1) and the asked columns by lower-case name."""
+    """One row: its line in the file (the header is line 1) and the requested columns by lower-case name."""
 
     path: Path
     line: int
@@ -58,17 +58,17 @@ class Row:
         """Return the value of a column that must have one.
 
         Raises:
-            DataError: it is blank, or one of the words that programs write for nothing, such as NA.
+            DataError: it is blank, or a marker that programs write for a missing value, such as NA.
         """
         value = self[column]
         if value not in MISSING:
             return value
-        told = f"is '{value}', which means that there is none" if value else "is blank"
-        raise DataError(f"{self.where}: {column} {told}", "fill it in, or remove the row")
+        problem = f"is '{value}', which marks a missing value" if value else "is blank"
+        raise DataError(f"{self.where}: {column} {problem}", "fill it in, or remove the row")
 
     @property
     def where(self) -> str:
-        """The row's place, as messages name it."""
+        """File and line of the row, as error messages give them."""
         return f"{self.path} line {self.line}"
 
 
@@ -76,7 +76,7 @@ def header(path: Path) -> list[str]:
     """Return the column names, without blanks around them and in lower case.
 
     Raises:
-        DataError: the file is missing, empty or no text.
+        DataError: the file is missing, empty or not text.
     """
     for _, cells in raw_rows(path):
         return [cell.strip().lower() for cell in cells]
@@ -86,7 +86,7 @@ def header(path: Path) -> list[str]:
 def rows(path: Path, required: Sequence[str], optional: Sequence[str] = (), split: str | None = None) -> Iterator[Row]:
     """Yield each row's required and optional columns, whatever their order and the case of the header.
 
-    `split` is the column that tells the part of the split, if the file has one. Another column that looks like it
+    `split` is the column that gives the part of the split, if the file has one. Another column that looks like it
     (`Usage`, `set`, `fold` ...) is read in its place; a file with two of them is refused.
 
     Raises:
@@ -112,7 +112,7 @@ def parts_of_rows(listed: Sequence[Row], column: str = "split") -> list[int]:
     """Return the part of each row by its column: 0 train, 1 valid, 2 test, -2, to be drawn, where it has none.
 
     Raises:
-        DataError: a value is not a name of a part.
+        DataError: a value is not the name of a part.
     """
     texts = {row.get(column) for row in listed}
     known = dict.fromkeys(texts & MISSING, TO_DRAW) | parts_of(texts)
@@ -127,15 +127,15 @@ def parts_of_rows(listed: Sequence[Row], column: str = "split") -> list[int]:
 
 
 def looks_like_split(column: str) -> bool:
-    """Return whether a column's name says that it tells the part of a split: `Usage`, `data_split`, `Set name`."""
-    words = set(re.findall(r"[^\W_]+", column.lower()))
-    return bool(words & SPLIT_WORDS) and words <= SPLIT_WORDS | BESIDE_SPLIT
+    """Return whether a column's name suggests that it gives the part of a split: `Usage`, `data_split`, `Set name`."""
+    parts = set(re.findall(r"[^\W_]+", column.lower()))
+    return bool(parts & SPLIT_WORDS) and parts <= SPLIT_WORDS | BESIDE_SPLIT
 
 
 def _places(
     path: Path, names: Sequence[str], required: Sequence[str], optional: Sequence[str], split: str | None
 ) -> dict[str, int]:
-    """Return the place of every column that is there."""
+    """Return the index of every column that the file has."""
     missing = [column for column in required if column not in names]
     if missing:
         raise _misses(path, names, missing[0], [*required], [*optional, *([split] if split else [])])
@@ -149,21 +149,21 @@ def _places(
     if not splits:
         return places
     if split is None or len(splits) > 1 or any(looks_like_split(column) for column in asked):
-        told = " and ".join(f"'{names[k]}'" for k in splits)
+        columns = " and ".join(f"'{names[k]}'" for k in splits)
         known = f"the split is {split}; " if split and len(splits) == 1 else ""
-        why = "look like splits" if len(splits) > 1 else "looks like a split, which is not read here"
+        problem = "look like splits" if len(splits) > 1 else "looks like a split, which is not read here"
         raise DataError(
-            f"{path} line 1: column {told} {why}", f"{known}remove or rename what is not a split of this study"
+            f"{path} line 1: column {columns} {problem}", f"{known}remove or rename what is not a split of this study"
         )
     return {**places, str(split): splits[0]}
 
 
 def _misses(path: Path, names: Sequence[str], column: str, required: list[str], optional: list[str]) -> DataError:
     """Return the error for a column that is not there, or for a file whose cells are not separated by commas."""
-    for separator, called in SEPARATORS.items():
+    for separator, separator_name in SEPARATORS.items():
         if any(separator in name for name in names):
-            told = f"{path} line 1: cells are separated by {called}, not by commas"
-            return DataError(told, "save it as CSV with commas (pandas: to_csv(path, index=False))")
+            message = f"{path} line 1: cells are separated by {separator_name}, not by commas"
+            return DataError(message, "save it as CSV with commas (pandas: to_csv(path, index=False))")
     expected = f"expected the columns {', '.join(required)}" + (
         f" and optionally {', '.join(optional)}" if optional else ""
     )
@@ -199,5 +199,5 @@ def raw_rows(path: Path, skip: int = 0) -> Iterator[tuple[int, list[str]]]:
 
 
 def unslashed(folder: Path, name: str) -> bool:
-    """Return whether a file that is not there is there once backslashes in its name are slashes."""
+    """Return whether a missing file exists once the backslashes in its name are slashes."""
     return "\\" in name and (folder / name.replace("\\", "/")).is_file()

@@ -55,9 +55,9 @@ def highest_of(values: Values) -> int:
 
 
 class SharedDepth:
-    """The bits that the 16-bit images among some files use together; all are looked at once the first was met.
+    """The bits that the 16-bit images among some files use together; all are examined once the first was read.
 
-    `highest` reads the highest value of a file's 16-bit image; None for an image of 8 bits, or no image.
+    `highest` reads the highest value of a file's 16-bit image; None for an image of 8 bits, or a file that is not one.
     """
 
     def __init__(self, paths: Sequence[Path], highest: Callable[[Path], int | None]) -> None:
@@ -72,7 +72,7 @@ class SharedDepth:
 
     @cached_property
     def bits(self) -> int:
-        """The bits of the brightest."""
+        """The bits of the brightest image."""
         return bits_of(max(self._seen.values(), default=0))
 
     @cached_property
@@ -81,25 +81,25 @@ class SharedDepth:
         return {path: value for path, value in every.items() if value is not None}
 
     def findings(self) -> list[str]:
-        """Return what a person should know, once a 16-bit image was met."""
+        """Return what a user should know, once a 16-bit image was read."""
         if not self.asked:
             return []
         dark = [path.name for path, highest in self._seen.items() if highest < 2 ** (self.bits - DARKER)]
-        told = f"16-bit images use {self.bits} bits"
+        finding = f"16-bit images use {self.bits} bits"
         if self.bits < DEPTHS[-1]:
-            told += f": white is {2**self.bits - 1:,}"
+            finding += f": white is {2**self.bits - 1:,}"
         if dark:
             more = f" and {len(dark) - SHOWN:,} more" if len(dark) > SHOWN else ""
-            told += f"; {len(dark):,} of {len(self._seen):,} are far darker than the rest: "
-            told += ", ".join(dark[:SHOWN]) + more
-        return [told]
+            finding += f"; {len(dark):,} of {len(self._seen):,} are far darker than the rest: "
+            finding += ", ".join(dark[:SHOWN]) + more
+        return [finding]
 
 
 class OwnDepth:
-    """The bits of images on their own: those of the `trained` ones, more where an image needs them.
+    """The bits of single images: those of the `trained` images, more where an image needs them.
 
-    Without `trained` bits each image's own. `others` are the bits of images that were scaled by other ones than the
-    training images, or than all 16 where those are not known.
+    Without `trained`, each image's own bits. `others` are the bits of images that were not scaled like the training
+    images, or not by all 16 where the bits of the training images are not known.
     """
 
     def __init__(self, trained: int | None = None) -> None:

@@ -23,7 +23,7 @@ Array = npt.NDArray[np.float32]
 MODEL = Path(__file__).parent / "models" / "centerface.onnx"
 DIGEST = "5aaf17b351911ad4a27f126d2de45809710c458b95cba4a6478c4fd4e2e9d978"
 LONGEST = 640
-"""Pixels of the longer side that is searched; a larger image is shrunk."""
+"""Length in pixels of the longer side in which faces are searched; a larger image is shrunk."""
 STRIDE = 32  # networks halve an image five times
 THRESHOLD = 0.35  # of a score: at 0.5 one face in twenty of FER+ more is missed, and no false box less is seen
 OVERLAP = 0.3  # of two boxes, as intersection over union, above which they are one face
@@ -33,14 +33,15 @@ PAD = 1.02
 
 @dataclass(frozen=True)
 class Face:
-    """A face: its box as the network found it (left, top, width, height in pixels), and how sure it is."""
+    """A face: its box as the network found it (left, top, width, height in pixels), and its confidence."""
 
     box: tuple[float, float, float, float]
     score: float
 
 
 Decoder = Callable[[Mapping[str, Array], tuple[int, int]], tuple[Array, Array]]
-"""Makes boxes (n, 4: left, top, right, bottom) and scores (n) of a network's outputs and its input's height, width."""
+"""Decodes a network's outputs and its input's height and width to boxes (n, 4: left, top, right, bottom) and scores
+(n)."""
 
 
 class FaceDetector:
@@ -74,12 +75,12 @@ class FaceDetector:
         if len(names) == 4 and session.get_outputs()[0].shape[1] == 1:
             return cls(session, _centerface)
         raise UsageError(
-            f"{file} is no detector that is known here: its outputs are {', '.join(sorted(names))}",
+            f"{file} is not a known face detector: its outputs are {', '.join(sorted(names))}",
             "give CenterFace (heat map, scale, offset, landmarks) or YuNet (cls_8, obj_8, bbox_8, ...)",
         )
 
     def find(self, image: Image.Image, longest: int = LONGEST) -> list[Face]:
-        """Return the faces of an image from left to right; its longer side is searched at so many pixels at most."""
+        """Return the faces of an image from left to right; its longer side is shrunk to at most this many pixels."""
         pixels, scale = self._fitted(image, longest)
         outputs = self._session.run(None, {self._input.name: pixels})
         boxes, scores = self._decode(dict(zip(self._outputs, outputs, strict=True)), pixels.shape[2:])
@@ -175,11 +176,11 @@ def _yunet(outputs: Mapping[str, Array], size: tuple[int, int]) -> tuple[Array, 
     boxes: list[Array] = []
     scores: list[Array] = []
     for stride in (8, 16, 32):
-        found = outputs[f"bbox_{stride}"].reshape(-1, 4)
+        offsets = outputs[f"bbox_{stride}"].reshape(-1, 4)
         columns = size[1] // stride
-        place = np.arange(len(found))
-        x, y = (place % columns + found[:, 0]) * stride, (place // columns + found[:, 1]) * stride
-        half_width, half_height = np.exp(found[:, 2]) * stride / 2, np.exp(found[:, 3]) * stride / 2
+        place = np.arange(len(offsets))
+        x, y = (place % columns + offsets[:, 0]) * stride, (place // columns + offsets[:, 1]) * stride
+        half_width, half_height = np.exp(offsets[:, 2]) * stride / 2, np.exp(offsets[:, 3]) * stride / 2
         boxes.append(np.stack([x - half_width, y - half_height, x + half_width, y + half_height], axis=1))
         shares = [outputs[f"{kind}_{stride}"].reshape(-1).clip(0, 1) for kind in ("cls", "obj")]
         scores.append(np.sqrt(shares[0] * shares[1]))
@@ -188,7 +189,7 @@ def _yunet(outputs: Mapping[str, Array], size: tuple[int, int]) -> tuple[Array, 
 
 
 def _distinct(boxes: Array, scores: Array) -> Sequence[int]:
-    """Return which boxes are faces of their own, the surest first: greedy non-maximum suppression."""
+    """Return which boxes to keep, the most confident first: greedy non-maximum suppression."""
     waiting: list[Any] = list(np.argsort(-scores))
     kept: list[int] = []
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])

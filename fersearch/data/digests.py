@@ -1,4 +1,4 @@
-"""Digests by which data is known again: of files, of single images, and of what a trial sees of them.
+"""Digests by which data is recognised: of files, of single images, and of what a trial sees of them.
 
 The rules have versions, `FILES_VERSION` and `SEEN_VERSION`: digests of two versions say nothing about each other.
 """
@@ -36,7 +36,7 @@ def of_files(files: Sequence[Path], source: Path) -> str:
     """Return the SHA-256 of some files: of their names relative to the source and their bytes, in the order of the
     names.
 
-    `source` is the dataset's folder, or its one file. When the files were written does not count.
+    `source` is the dataset's folder, or its one file. Modification times do not count.
 
     Raises:
         DataError: a file is missing or cannot be read.
@@ -60,15 +60,16 @@ def relative_name(path: Path, top: Path) -> bytes:
 
 def of_images(images: npt.NDArray[np.uint8]) -> ImageDigests:
     """Return a digest (BLAKE2b of 16 bytes) of the pixels of each image, uint8 (n, 16)."""
-    found = np.empty((len(images), IMAGE_BYTES), np.uint8)
+    image_digests = np.empty((len(images), IMAGE_BYTES), np.uint8)
     for start in range(0, len(images), CHUNK):
         for row, pixels in enumerate(np.ascontiguousarray(images[start : start + CHUNK]), start):
-            found[row] = np.frombuffer(pixel_digest(pixels), np.uint8)
-    return found
+            image_digests[row] = np.frombuffer(pixel_digest(pixels), np.uint8)
+    return image_digests
 
 
 def pixel_digest(pixels: Array) -> bytes:
-    """Return 16 bytes (BLAKE2b) that images share if they are equal in every pixel; `pixels` are uint8 of any shape."""
+    """Return a digest of 16 bytes (BLAKE2b) that images share if they are equal in every pixel; `pixels` are uint8 of
+    any shape."""
     return hashlib.blake2b(pixels.tobytes(), digest_size=IMAGE_BYTES).digest()
 
 
@@ -83,7 +84,7 @@ def of_rows(
     order,
     the pixels of its images and their values in each column (labels, votes, subjects).
 
-    Rows in no part, file names and the places of rows among them do not count.
+    Rows in no part, file names and the positions of rows among them do not count.
     """
     content = hashlib.sha256(json.dumps([SEEN_VERSION, list(class_names), list(shape)]).encode())
     for part, rows in parts.items():
@@ -96,15 +97,15 @@ def of_rows(
 
 
 def together(digests: Sequence[str]) -> str:
-    """Return one digest for several: the one itself where all are equal."""
+    """Return one digest for several; where all are equal, that digest itself."""
     different = list(dict.fromkeys(digests))
     return different[0] if len(different) == 1 else hashlib.sha256("\n".join(different).encode()).hexdigest()
 
 
 def makers() -> dict[str, str]:
-    """Return the versions of the packages that decide what arrays become of files, as far as they are installed."""
-    found = {name: next(filter(None, map(_version, packages)), "") for name, packages in MAKERS.items()}
-    return {name: text for name, text in found.items() if text}
+    """Return the versions of the installed packages that decide which arrays files are decoded to."""
+    versions = {name: next(filter(None, map(_version, packages)), "") for name, packages in MAKERS.items()}
+    return {name: version for name, version in versions.items() if version}
 
 
 def _bytes_digest(path: Path) -> bytes:
@@ -119,7 +120,7 @@ def _bytes_digest(path: Path) -> bytes:
 
 
 def _plain(values: Array) -> bytes:
-    """Values as bytes that do not depend on the machine or on how wide an array of texts is."""
+    """Return values as bytes that do not depend on the machine or on the width of an array of strings."""
     if values.dtype.kind == "f":
         return values.astype("<f4").tobytes()
     if values.dtype.kind in "iub":

@@ -1,7 +1,7 @@
-"""What a study would see of a dataset, written out: a manifest CSV, alone or with its images as renamed PNG files.
+"""Writes out what a study would see of a dataset: a manifest CSV, alone or with its images as renamed PNG files.
 
 The columns are those of the `manifest` dataset (image, label, split, subject) and `source`, the dataset that an image
-came from. A folder is written beside its place and renamed when whole.
+came from. A folder is written under a temporary name and renamed when complete.
 """
 
 import csv
@@ -67,42 +67,42 @@ def faces(dataset: Dataset, prepared: Prepared, params: Mapping[str, Value], lim
     ]
 
 
-def to_csv(path: Path, found: Sequence[Face], source: Path | None, force: bool = False) -> None:
-    """Write the CSV alone: images by their path from it, by their name where they are no file of their own.
+def to_csv(path: Path, faces: Sequence[Face], source: Path | None, force: bool = False) -> None:
+    """Write the CSV alone: images by their path from it, by their name where they are not files of their own.
 
     Raises:
-        UsageError: there is such a file, and `force` is not given.
+        UsageError: the file exists, and `force` is not given.
         FersearchError: it cannot be written.
     """
     refuse_existing_file(path, force)
-    top = _top(source, found)
-    with _told(path), atomic_path(path) as work:
-        _write(work, found, [_path(top, face.name, path.absolute().parent) for face in found])
+    top = _top(source, faces)
+    with _explain_write_errors(path), atomic_path(path) as work:
+        _write(work, faces, [_path(top, face.name, path.absolute().parent) for face in faces])
 
 
 def to_folder(
-    folder: Path, found: Sequence[Face], prepared: Prepared, force: bool = False, progress: Progress | None = None
+    folder: Path, faces: Sequence[Face], prepared: Prepared, force: bool = False, progress: Progress | None = None
 ) -> None:
     """Write manifest.csv and images/<class>_<source>_<number>.png; the `manifest` dataset reads the folder again.
 
     Raises:
-        UsageError: there is such a folder, and `force` is not given or it is not an earlier export.
-        FersearchError: it cannot be written; nothing half-made is left.
+        UsageError: the folder exists, and `force` is not given or it is not an earlier export.
+        FersearchError: it cannot be written; no partial export is left.
     """
     refuse_existing_folder(folder, force, "earlier export", _is_export)
-    with _told(folder), atomic_folder(folder) as work:
-        names = renamed(found)
+    with _explain_write_errors(folder), atomic_folder(folder) as work:
+        names = renamed(faces)
         (work / IMAGES).mkdir()
-        for done, (face, name) in enumerate(zip(found, names, strict=True), 1):
+        for done, (face, name) in enumerate(zip(faces, names, strict=True), 1):
             _picture(prepared, face.row).save(work / IMAGES / name)
-            if progress and (done % 64 == 0 or done == len(found)):
-                progress(done, len(found))
-        _write(work / TABLE, found, [f"{IMAGES}/{name}" for name in names])
+            if progress and (done % 64 == 0 or done == len(faces)):
+                progress(done, len(faces))
+        _write(work / TABLE, faces, [f"{IMAGES}/{name}" for name in names])
 
 
-def renamed(found: Sequence[Face]) -> list[str]:
+def renamed(faces: Sequence[Face]) -> list[str]:
     """Return the file name of each image: its class, its source and a number that counts within both."""
-    stems = [f"{_safe(face.label)}_{_safe(face.source)}" for face in found]
+    stems = [f"{_safe(face.label)}_{_safe(face.source)}" for face in faces]
     width = max(4, len(str(max(Counter(stems).values(), default=0))))
     numbers: Counter[str] = Counter()
     names = []
@@ -121,20 +121,20 @@ def _picture(prepared: Prepared, row: int) -> Image.Image:
     return Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
 
 
-def _write(path: Path, found: Sequence[Face], images: Sequence[str]) -> None:
+def _write(path: Path, faces: Sequence[Face], images: Sequence[str]) -> None:
     with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        for face, image in zip(found, images, strict=True):
+        for face, image in zip(faces, images, strict=True):
             writer.writerow((image, face.label, face.split, face.source, face.subject))
 
 
-def _top(source: Path | None, found: Sequence[Face]) -> Path | None:
-    """Return the folder that the images' names start from; None if they are no files."""
-    if source is None or not found:
+def _top(source: Path | None, faces: Sequence[Face]) -> Path | None:
+    """Return the folder that the images' names start from; None if they are not files."""
+    if source is None or not faces:
         return None
     folder = source if source.is_dir() else source.parent
-    return next((top for top in (folder, *subfolders(folder)) if (top / found[0].name).is_file()), None)
+    return next((top for top in (folder, *subfolders(folder)) if (top / faces[0].name).is_file()), None)
 
 
 def _path(top: Path | None, name: str, start: Path) -> str:
@@ -148,7 +148,7 @@ def _is_export(folder: Path) -> bool:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _explain_write_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

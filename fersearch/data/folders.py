@@ -28,8 +28,8 @@ def everything(folder: Path) -> list[os.DirEntry[str]]:
         DataError: as `entries`.
     """
     try:
-        with os.scandir(folder) as found:
-            return sorted(found, key=lambda entry: entry.name)
+        with os.scandir(folder) as scanned:
+            return sorted(scanned, key=lambda entry: entry.name)
     except OSError as error:
         raise unreadable(folder, error) from None
 
@@ -41,7 +41,7 @@ def is_junk(name: str) -> bool:
 
 
 def is_surprising_junk(name: str) -> bool:
-    """Return whether a person may have meant something of such a name, so that leaving it out is worth a word."""
+    """Return whether a user may have meant a file of such a name as data, so that leaving it out is worth a finding."""
     return is_junk(name) and not name.startswith(".") and name.lower() not in LEFT_BY_SYSTEMS
 
 
@@ -53,12 +53,14 @@ def single(source: Path, suffix: str, expected: str) -> Path:
     """
     if source.is_file():
         return source
-    found = [Path(entry.path) for entry in entries(source) if entry.name.lower().endswith(suffix)]
-    if len(found) == 1:
-        return found[0]
+    files = [Path(entry.path) for entry in entries(source) if entry.name.lower().endswith(suffix)]
+    if len(files) == 1:
+        return files[0]
     kind = suffix.removeprefix(".").upper()
-    told = f"{len(found)}: {held(source)}" if found else held(source)
-    raise DataError(f"no single {kind} file in {source}: it holds {told}", f"expected {expected}; give it with --data")
+    contents = f"{len(files)}: {held(source)}" if files else held(source)
+    raise DataError(
+        f"no single {kind} file in {source}: it holds {contents}", f"expected {expected}; give it with --data"
+    )
 
 
 def unreadable(path: Path, error: OSError) -> DataError:
@@ -77,16 +79,16 @@ def unreadable(path: Path, error: OSError) -> DataError:
 def subfolders(folder: Path) -> list[Path]:
     """Return the folders directly in a folder, sorted; links to the folder itself or to one that holds it are left
     out."""
-    found = [entry for entry in entries(folder) if is_folder(entry)]
+    folders = [entry for entry in entries(folder) if is_folder(entry)]
     # A real path takes a look at every folder above, which of thousands in one another takes minutes.
-    real = os.path.realpath(folder) if any(entry.is_symlink() for entry in found) else ""
+    real = os.path.realpath(folder) if any(entry.is_symlink() for entry in folders) else ""
     return [
-        Path(entry.path) for entry in found if not (entry.is_symlink() and _holds(os.path.realpath(entry.path), real))
+        Path(entry.path) for entry in folders if not (entry.is_symlink() and _holds(os.path.realpath(entry.path), real))
     ]
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Return whether an entry is a folder or a link to one; a link that leads in circles is none."""
+    """Return whether an entry is a folder or a link to one; a link that leads in circles is not."""
     try:
         return entry.is_dir()
     except OSError:
@@ -99,7 +101,7 @@ def _holds(folder: str, other: str) -> bool:
 
 
 def roots(source: Path) -> Iterator[Path]:
-    """Yield a folder, then the readable folders in it: the places where an unpacked archive may have its top.
+    """Yield a folder, then the readable folders in it: an unpacked archive may have its top in any of them.
 
     Raises:
         DataError: the folder is missing, is a file, or may not be read.
@@ -118,11 +120,11 @@ def named(paths: Iterable[Path], most: int = 8) -> str:
 
 
 def held(source: Path) -> str:
-    """Return what a folder holds, in a few words for an error message."""
+    """Return a short list of what a folder holds, for an error message."""
     names = [f"{entry.name}/" if is_folder(entry) else entry.name for entry in entries(source)]
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") if names else "nothing"
 
 
 def printable(text: str) -> str:
-    """Return a text that can be written anywhere: bytes of a file name that are not UTF-8 as \\xE9."""
+    """Return a text that any encoding can write: bytes of a file name that are not UTF-8 as \\xE9."""
     return os.fsencode(text).decode("utf-8", "backslashreplace")

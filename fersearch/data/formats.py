@@ -1,4 +1,4 @@
-"""Which files are images that can be decoded here, told by their names."""
+"""Which files are images that can be decoded here, judged by their names."""
 
 from functools import lru_cache
 from os.path import splitext

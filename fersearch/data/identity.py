@@ -1,4 +1,4 @@
-"""Which data a study, a trial or a checkpoint is about: digests, counts and classes, compared in words."""
+"""Which data a study, a trial or a checkpoint is about: digests, counts and classes, and how they differ."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ CLASSES = 12
 
 @dataclass(frozen=True)
 class Identity:
-    """What data is known again by; an empty digest is one that was not taken.
+    """What identifies data; an empty digest is one that was not taken.
 
     `files` is the digest of the files' relative names and bytes, `file_count` their number. `arrays` is that of the
     prepared copy: every pixel and column, whatever a study makes of them. `seen` is the digest of what a trial sees
@@ -35,7 +35,7 @@ class Identity:
     path: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return as plain data, each digest with the version of its rule."""
+        """Return plain data, each digest with the version of its rule."""
         return {
             "files": {"version": FILES_VERSION, "digest": self.files, "count": self.file_count},
             "arrays": {"digest": self.arrays},
@@ -70,7 +70,7 @@ class Identity:
 
     @property
     def unplaced(self) -> Self:
-        """The same without the path, for what leaves this machine."""
+        """Return the identity without the path, for what leaves this machine."""
         return replace(self, path="")
 
     def agrees(self, other: "Identity") -> bool:
@@ -89,26 +89,27 @@ class Identity:
         """Return whether both were made of the same arrays, however they are divided; true where that is not known."""
         return self.arrays == other.arrays or not (self.arrays and other.arrays)
 
-    def told(self) -> str:
-        """Counts, classes and digests on one line."""
+    def describe(self) -> str:
+        """Return counts, classes and digests on one line."""
         parts = [f"{count:,} {part}" for part, count in self.counts.items() if count]
         names = ", ".join(self.classes[:CLASSES])
         more = f" and {len(self.classes) - CLASSES} more" if len(self.classes) > CLASSES else ""
-        told = [f"images: {', '.join(parts)}"] if parts else []
-        told += [f"{len(self.classes)} classes: {names}{more}"] if self.classes else []
+        lines = [f"images: {', '.join(parts)}"] if parts else []
+        lines += [f"{len(self.classes)} classes: {names}{more}"] if self.classes else []
         digest = self.seen or self.arrays
-        told += [f"{'seen' if self.seen else 'arrays'} {short(digest)}"] if digest else []
-        told += [f"files {short(self.files)} ({self.file_count:,})"] if self.files and self.file_count else []
-        return "; ".join(told) or "not recorded"
+        lines += [f"{'seen' if self.seen else 'arrays'} {short(digest)}"] if digest else []
+        lines += [f"files {short(self.files)} ({self.file_count:,})"] if self.files and self.file_count else []
+        return "; ".join(lines) or "not recorded"
 
 
 def difference(what: str, then: Identity, now: Identity, ways_out: Sequence[str]) -> DataError:
-    """Return the error that data is not what it was: both told, and why where only what reads the files has changed."""
-    lines = [f"then: {then.told()}", f"now:  {now.told()}"]
+    """Return the error that data has changed: both identities, and the cause where only what reads the files
+    differs."""
+    lines = [f"then: {then.describe()}", f"now:  {now.describe()}"]
     if then.seen and then.seen == now.seen:
         lines.append(f"only the test split differs: then {short(then.test)}, now {short(now.test)}")
     if then.files and then.files == now.files and (then.file_count or then.makers != now.makers):
-        lines.append(f"the files are the same, so that what reads them has changed: {changed_makers(then, now)}")
+        lines.append(f"the files are the same, so what reads them has changed: {changed_makers(then, now)}")
     return DataError(f"{what}\n  " + "\n  ".join(lines), "\n  ".join(ways_out))
 
 
@@ -118,18 +119,18 @@ def changed_makers(then: Identity, now: Identity) -> str:
     known = [(name, then.makers.get(name, "none"), now.makers.get(name, "none")) for name in names]
     changed = [f"{name} {before} -> {after}" for name, before, after in known if before != after]
     if not then.makers:
-        return "which versions read them then was not recorded"
+        return "the versions that read them then were not recorded"
     return ", ".join(changed) or "no package has another version, so look at the dataset's plugin"
 
 
 def described(record: Mapping[str, Any]) -> list[str]:
-    """Return which data a study is about, as its row keeps it: where, images and classes, digests; one line each."""
+    """Return the data of a study as its row records it: path, images and classes, digests; one line each."""
     if not record.get("seen"):
         return []
     known = Identity.from_json(record)
     earlier = len(record.get("earlier", ()))
     lines = [known.path] if known.path else []
-    lines.append(known.told())
+    lines.append(known.describe())
     if known.makers:
         lines.append(f"read by {', '.join(f'{name} {version}' for name, version in known.makers.items())}")
     return [*lines, *([f"{plural(earlier, 'earlier set')} of data, whose trials are not compared"] if earlier else [])]

@@ -34,7 +34,7 @@ DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Imag
 def decode(path: Path, image_size: int = 48, channels: int = 1) -> Pixels:
     """Read one image as uint8 (channels, image_size, image_size).
 
-    The first frame of an animation, 16 bits scaled by those that are used, real-valued grey by 0..1 or 0..255,
+    The first frame of an animation, 16 bits scaled by the bits in use, real-valued grey by 0..1 or 0..255,
     transparency laid on white, the orientation of a camera applied; another size is cropped to a square around the
     middle and resized.
 
@@ -45,24 +45,24 @@ def decode(path: Path, image_size: int = 48, channels: int = 1) -> Pixels:
 
 
 def upright(path: Path, bits: Bits | None = None) -> Image.Image:
-    """Read one image whole, with 8 bits a channel and the way the camera was held.
+    """Read one whole image with 8 bits a channel, upright as the camera was held.
 
-    `bits` tells by how many a 16-bit image is scaled; without it by as many as it uses.
+    `bits` gives the number of bits by which a 16-bit image is scaled; by default as many as it uses.
 
     Raises:
         DataError: as `decode`.
     """
     try:
         with opened(path) as image:
-            found = _upright(image, bits or OwnDepth())
-            found.load()
-            return found
+            picture = _upright(image, bits or OwnDepth())
+            picture.load()
+            return picture
     except DECODER_ERRORS as error:
         raise _refusal(path, error) from None
 
 
 def upright_of(content: bytes, name: str, bits: Bits | None = None) -> Image.Image:
-    """Read one image out of memory, as `upright` reads a file; `name` stands for it in messages.
+    """Read one image out of memory, as `upright` reads a file; error messages call it `name`.
 
     Raises:
         DataError: it is empty or corrupt, or larger than an image may be.
@@ -71,11 +71,11 @@ def upright_of(content: bytes, name: str, bits: Bits | None = None) -> Image.Ima
         raise DataError(f"image {name} is empty (0 bytes)", "send an image file")
     try:
         with opened(Path(name), BytesIO(content)) as image:
-            found = _upright(image, bits or OwnDepth())
-            found.load()
-            return found
+            picture = _upright(image, bits or OwnDepth())
+            picture.load()
+            return picture
     except DECODER_ERRORS as error:
-        reason = "no image that can be read" if "cannot identify" in str(error) else str(error)
+        reason = "not an image that can be read" if "cannot identify" in str(error) else str(error)
         raise DataError(f"image {name} is corrupt: {reason}", "send a PNG, JPEG, WebP, GIF, BMP or TIFF file") from None
 
 
@@ -87,7 +87,7 @@ def fit(pixels: Pixels, image_size: int, channels: int) -> Pixels:
 
 
 def drawn(faces: Callable[[], Iterable[Pixels]], image_size: int, channels: int) -> Pictures:
-    """Grey faces (height, width) that are no files, each made an input as a picture is."""
+    """Grey faces (height, width) that do not come from files, each turned into an input as a picture is."""
 
     def decode(pictures: Pictures) -> Iterator[Pixels]:
         yield from (pictures.transform(Image.fromarray(pixels)) for pixels in faces())
@@ -103,13 +103,14 @@ def decode_all(
     steps: Steps | None = None,
     annotations: Sequence[Annotation | None] | None = None,
 ) -> Pictures:
-    """Return every image in order, decoded when it is asked for; when done, what was converted is added to `findings`.
+    """Return every image in order, decoded when it is asked for; once done, conversions are added to `findings`.
 
     `steps` (see `fersearch.data.steps`) say how a picture becomes an input, by default its middle square;
     `annotations` have what some steps need to know of each picture.
 
     Raises (when asked for an image):
-        DataError: as `decode`; after the first file that cannot be read the others are tried too, and all are named.
+        DataError: as `decode`; after the first file that cannot be read the others are tried too, and the
+            message names all.
     """
     depth = SharedDepth(paths, _highest)
 
@@ -117,11 +118,11 @@ def decode_all(
         kinds: Counter[str] = Counter()
         refused: list[DataError] = []
         jobs = list(zip(paths, annotations or [None] * len(paths), strict=True))
-        for found in _decoded(jobs, pictures.transform, depth):
-            if isinstance(found, DataError):
-                refused.append(found)
+        for decoded in _decoded(jobs, pictures.transform, depth):
+            if isinstance(decoded, DataError):
+                refused.append(decoded)
             elif not refused:
-                pixels, kind = found
+                pixels, kind = decoded
                 kinds[kind] += 1
                 yield pixels
         if refused:
@@ -150,14 +151,14 @@ def _decoded(jobs: Sequence[Job], transform: Transform, bits: Bits) -> Iterator[
 
 
 def _together(refused: Sequence[DataError]) -> DataError:
-    """Return one error that tells of each, or of the first ones and how many more there are."""
+    """Return one error for all, with the first messages and the number of the others."""
     if len(refused) == 1:
         return refused[0]
     lines = [f"\n  {error.message}" for error in refused[:SHOWN]]
     if len(refused) > SHOWN:
         lines.append(f"\n  and {len(refused) - SHOWN:,} more")
-    told = f"{len(refused):,} images cannot be used:{''.join(lines)}"
-    return DataError(told, "restore the files, or leave them out")
+    message = f"{len(refused):,} images cannot be used:{''.join(lines)}"
+    return DataError(message, "restore the files, or leave them out")
 
 
 def _are_large(paths: Sequence[Path]) -> bool:
@@ -199,11 +200,11 @@ def _highest(path: Path) -> int | None:
 
 def _upright(image: Image.Image, bits: Bits) -> Image.Image:
     values = deep_values(image)
-    found = image if values is None else narrowed(values, bits(highest_of(values)))
+    picture = image if values is None else narrowed(values, bits(highest_of(values)))
     if "exif" in image.info:
-        found.info["exif"] = image.info["exif"]
-        found = ImageOps.exif_transpose(found)
-    return _eight_bit(found)
+        picture.info["exif"] = image.info["exif"]
+        picture = ImageOps.exif_transpose(picture)
+    return _eight_bit(picture)
 
 
 def _refusal(path: Path, error: Exception) -> DataError:
@@ -211,7 +212,7 @@ def _refusal(path: Path, error: Exception) -> DataError:
         return unreadable(path, error)
     if path.stat().st_size == 0:
         return DataError(f"image {path} is empty (0 bytes)", "restore the file, or leave it out")
-    reason = "no image that can be read" if "cannot identify" in str(error) else str(error)
+    reason = "not an image that can be read" if "cannot identify" in str(error) else str(error)
     return DataError(f"image {path} is corrupt: {reason}", "restore the file, or leave it out")
 
 
@@ -227,7 +228,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 
 
 def _scaled(values: npt.NDArray[np.generic]) -> Pixels:
-    """Grey values of more than 16 bits as 0..255: reals by 0..1 or 0..255, integers by their highest."""
+    """Scale grey values of more than 16 bits to 0..255: reals from 0..1 or 0..255, integers by their highest."""
     numbers = values.astype(np.float64)
     highest = float(numbers.max(initial=0.0))
     if np.issubdtype(values.dtype, np.floating):
@@ -248,8 +249,8 @@ def _conversions(kinds: Counter[str], image_size: int, channels: int) -> list[st
     changed = [(kind, n) for kind, n in kinds.most_common() if kind != plain]
     if not changed:
         return []
-    told = ", ".join(f"{n:,} of {kind}" for kind, n in changed[:4])
+    counts = ", ".join(f"{n:,} of {kind}" for kind, n in changed[:4])
     more = f" and {len(changed) - 4} more kinds" if len(changed) > 4 else ""
     colour = "grey" if channels == 1 else "RGB"
     total = sum(n for _, n in changed)
-    return [f"{total:,} images were converted to {image_size}x{image_size} {colour}: {told}{more}"]
+    return [f"{total:,} images were converted to {image_size}x{image_size} {colour}: {counts}{more}"]

@@ -1,4 +1,4 @@
-"""The vocabulary of emotions: each has one canonical word, for which datasets use others."""
+"""The vocabulary of emotions: each has one canonical name, for which datasets use aliases."""
 
 import difflib
 import re
@@ -11,7 +11,7 @@ EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "
 EXTENDED = ("amenability", "concentration", "confusion", "aversion", "engaged", "ahegao")
 NOT_CLASSES = ("unknown", "not_a_face")
 CANONICAL = (*EMOTIONS, *EXTENDED, *NOT_CLASSES)
-_WORDS = {
+_ALIASES = {
     "neutral": "neutrality ne none-expression",
     "happiness": "happy joy ha smile happinnes",
     "surprise": "surprised su",
@@ -32,8 +32,8 @@ _WORDS = {
 
 
 def spelling(text: str) -> str:
-    """Return a label as spellings of one are compared: without case, Unicode form, invisible characters, and blanks
-    around.
+    """Return a label in the form in which spellings are compared: without case, Unicode form, invisible characters, and
+    blanks around.
 
     A whole number written as a fraction (`3.0`, as tables with a missing value have it) is that number.
     """
@@ -53,22 +53,22 @@ def plain(text: str) -> str:
     return re.sub(r"[\s_-]+", "", spelling(text))
 
 
-ALIASES = {plain(word): name for name, words in _WORDS.items() for word in (name, *words.split())}
+ALIASES = {plain(alias): name for name, aliases in _ALIASES.items() for alias in (name, *aliases.split())}
 
 
 def known(text: str) -> str | None:
-    """Return the canonical word for a dataset's label; None if there is none."""
+    """Return the canonical name for a dataset's label; None if there is none."""
     return ALIASES.get(plain(text))
 
 
 def canonical(
     text: str, where: str = "", classes: Sequence[str] = CANONICAL, codes: Mapping[str, str] | None = None
 ) -> str:
-    """Return the canonical word for a dataset's label (`Happy` is `happiness`), which may also be one of its codes.
+    """Return the canonical name for a dataset's label (`Happy` is `happiness`), which may also be one of its codes.
 
     Raises:
-        DataError: it is not a code, and no emotion is called so; the message starts with `where`, the hint names the
-            nearest word, and the codes or the classes.
+        DataError: it is neither a code nor a name of an emotion; the message starts with `where`, the hint names the
+            nearest one, and the codes or the classes.
     """
     if codes and whole_number(text):
         return coded(text, codes, where)
@@ -80,7 +80,7 @@ def canonical(
 
 
 def _nearest(text: str, classes: Sequence[str], codes: Mapping[str, str]) -> str:
-    """`did you mean 'x'?` and what there is: the codes where a dataset has some, else the classes."""
+    """Return `did you mean 'x'?` and what is known: the codes where a dataset has some, else the classes."""
     offered = [alias for alias, name in ALIASES.items() if name in classes]
     close = difflib.get_close_matches(plain(text), offered, n=1, cutoff=0.5)
     meant = f"did you mean '{close[0]}'? " if close else ""
@@ -92,7 +92,7 @@ def _listed(codes: Mapping[str, str]) -> str:
 
 
 def coded(text: str, codes: Mapping[str, str], where: str) -> str:
-    """Return the canonical word for a dataset's code (`4` may be `happiness`).
+    """Return the canonical name for a dataset's code (`4` may be `happiness`).
 
     Raises:
         DataError: there is no such code; the message starts with `where`, the hint lists the codes.
@@ -106,10 +106,10 @@ def coded(text: str, codes: Mapping[str, str], where: str) -> str:
 def check_base(labels: Iterable[tuple[str, str]], codes: Mapping[str, str]) -> list[str]:
     """Refuse codes that run from 1 where a dataset's run from 0; doubt those that may.
 
-    `labels` has the place and the text of each. Returns findings.
+    `labels` has the location and the text of each. Returns findings.
 
     Raises:
-        DataError: no label is 0 and one is the number of codes; the message names its place.
+        DataError: no label is 0 and one is the number of codes; the message names its location.
     """
     beyond = str(len(codes))
     place_of = {number: where for where, text in labels if (number := whole_number(text))}
@@ -126,7 +126,7 @@ def check_base(labels: Iterable[tuple[str, str]], codes: Mapping[str, str]) -> l
 
 
 def one_spelling(counts: Mapping[str, int]) -> tuple[dict[str, str], list[str]]:
-    """Return the class that each spelling of a name goes to, and findings about those that were put together.
+    """Return the class of each spelling of a name, and findings about spellings that were merged.
 
     Names that differ in case, Unicode form or blanks are one class, under the spelling that most images have.
     """
@@ -148,20 +148,20 @@ def _written(name: str) -> str:
 
 
 def _quoted(names: Collection[str]) -> str:
-    """Return names in quotes, those that look alike or cannot be printed with their characters spelt out."""
+    """Return names in quotes; names that look alike or cannot be printed have their characters spelt out."""
     shown = [unicodedata.normalize("NFC", name) for name in names]
     unique = len(set(shown)) == len(shown)
     return " and ".join(f"'{name}'" if unique and name.isprintable() else ascii(name) for name in names)
 
 
-def in_order(words: Iterable[str]) -> tuple[str, ...]:
-    """Return each word once: canonical ones in their order, then the others sorted."""
-    found = set(words)
-    return (*(word for word in CANONICAL if word in found), *sorted(found.difference(CANONICAL)))
+def in_order(labels: Iterable[str]) -> tuple[str, ...]:
+    """Return each label once: canonical ones in their order, then the others sorted."""
+    unique = set(labels)
+    return (*(label for label in CANONICAL if label in unique), *sorted(unique.difference(CANONICAL)))
 
 
 def lookalikes(class_names: Sequence[str]) -> list[str]:
-    """Warnings about class names that are two words for one emotion."""
+    """Return warnings about class names that are two names of one emotion."""
     seen: dict[str, str] = {}
     findings = []
     for name in class_names:

@@ -25,8 +25,8 @@ def locate(dataset: Dataset, given: str | Path | None = None) -> Path | None:
     usual = home.home() / "data" / dataset.name
     if dataset.named_by_path and not usual.exists():
         raise DataError(
-            f"{dataset.name} is the name of a layout that many sets of images have",
-            f"say which is meant with --data: {dataset.expected}",
+            f"{dataset.name} is a layout that many image sets share",
+            f"give the folder with --data: {dataset.expected}",
         )
     last = None if dataset.named_by_path else remembered().get(dataset.name)
     if last is not None and (last.exists() or not usual.exists()):
@@ -41,10 +41,11 @@ def locate(dataset: Dataset, given: str | Path | None = None) -> Path | None:
 
 
 def look_for(dataset: Dataset, recorded: str | Path | None, is_kept: Callable[[Path], bool]) -> Path | None:
-    """Return where to look for the data of a study: where it was, or where that is gone, where its name leads now.
+    """Return the path at which to look for a study's data: the recorded one or, if that is gone, the current one by
+    name.
 
-    `is_kept` says whether what was made of a path that is gone is still here, and serves. Whether it is the same
-    data, digests must tell.
+    `is_kept` says whether a usable copy made from a missing path is still here. Whether the data is the same must be
+    checked by digests.
 
     Raises:
         DataError: nothing is known, or it is gone.
@@ -55,13 +56,13 @@ def look_for(dataset: Dataset, recorded: str | Path | None, is_kept: Callable[[P
     if path.exists() or is_kept(path):
         return path
     with suppress(DataError):
-        if (found := locate(dataset)) is not None and found.exists():
-            return found
-    raise DataError(f"{path} does not exist, where the data was before", "give the folder that holds it: --data PATH")
+        if (located := locate(dataset)) is not None and located.exists():
+            return located
+    raise DataError(f"{path}, where the data was before, does not exist", "give the folder that holds it: --data PATH")
 
 
 def remember(dataset: Dataset, path: Path) -> None:
-    """Keep a dataset's path, so that it is found again by its name, unless the name alone does not say which it is."""
+    """Remember a dataset's path, so that its name suffices from now on, unless the name alone is ambiguous."""
     if dataset.named_by_path:
         return
     known = {**remembered(), dataset.name: path.absolute()}
@@ -70,7 +71,7 @@ def remember(dataset: Dataset, path: Path) -> None:
 
 
 def remembered() -> dict[str, Path]:
-    """Return the kept path of each dataset by name."""
+    """Return the remembered path of each dataset by name."""
     try:
         data = json.loads(_list().read_text(encoding="utf-8-sig"))
         return {str(name): Path(path) for name, path in data.items()}

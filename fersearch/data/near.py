@@ -24,11 +24,11 @@ Images = npt.NDArray[np.uint8]
 Hashes = npt.NDArray[np.uint16]
 
 BITS = 7
-"""Hashes of a pair differ in so many of 64 bits at most."""
+"""Hashes of a pair differ in at most this many of 64 bits."""
 CORRELATION = 0.9
-"""The grey values of a pair, one of them mirrored where that is said, correlate with so much at least."""
+"""Lowest correlation of the grey values of a pair, one of them mirrored for a mirrored pair."""
 MOST = 20_000_000
-"""With more candidates than so many, images are so much alike that pairs say nothing."""
+"""With more candidates than this, images are so much alike that pairs mean nothing."""
 SIDE, BANDS, BAND_BITS = 9, 4, 16
 CHUNK = 2048
 _ORDER = sorted(((u, v) for u in range(SIDE) for v in range(SIDE) if u or v), key=lambda at: (sum(at), at))[:64]
@@ -52,10 +52,10 @@ class Pairs:
 
     def touching(self, some: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """Return which pictures are near one of `some` (bool, by picture)."""
-        found = np.zeros(len(some), bool)
+        is_near = np.zeros(len(some), bool)
         for one, other in ((0, 1), (1, 0)):
-            found[self.rows[some[self.rows[:, other]], one]] = True
-        return found
+            is_near[self.rows[some[self.rows[:, other]], one]] = True
+        return is_near
 
 
 def hashes(images: Images) -> Hashes:
@@ -69,9 +69,9 @@ def hashes(images: Images) -> Hashes:
     return _packed(bits)
 
 
-def mirrored(found: Hashes) -> Hashes:
+def mirrored(image_hashes: Hashes) -> Hashes:
     """Return the hashes of the mirrored images."""
-    return found ^ _packed((_HORIZONTAL % 2 == 1)[None])
+    return image_hashes ^ _packed((_HORIZONTAL % 2 == 1)[None])
 
 
 def distances(some: Hashes, others: Hashes) -> npt.NDArray[np.int64]:
@@ -87,7 +87,7 @@ def near_pairs(images: Images, digests: Array) -> Pairs:
         digests: what images share if they are equal in every pixel, (n, bytes).
 
     Raises:
-        DataError: too many are alike to tell pairs.
+        DataError: too many images are alike to list pairs.
     """
     _, first, picture = np.unique(digests, axis=0, return_index=True, return_inverse=True)
     rows, is_mirrored = _near_rows(images, np.sort(first))
@@ -98,8 +98,11 @@ def near_pairs(images: Images, digests: Array) -> Pairs:
 
 def _near_rows(images: Images, different: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """Return pairs of some rows, and which of them are mirrored."""
-    found = hashes(images)[different]
-    upright, flipped = candidates(found, found), candidates(mirrored(found), found)
+    different_hashes = hashes(images)[different]
+    upright, flipped = (
+        candidates(different_hashes, different_hashes),
+        candidates(mirrored(different_hashes), different_hashes),
+    )
     rows = different[np.concatenate([upright, flipped])]
     is_mirrored = np.arange(len(rows)) >= len(upright)
     alike = correlations(images, rows, is_mirrored) >= CORRELATION
@@ -114,7 +117,7 @@ def candidates(some: Hashes, others: Hashes) -> Ints:
     Raises:
         DataError: there are too many.
     """
-    found, total = [np.empty((0, 2), np.int64)], 0
+    pairs, total = [np.empty((0, 2), np.int64)], 0
     for band in range(BANDS):
         order = np.argsort(others[:, band], kind="stable")
         counts = np.bincount(others[:, band], minlength=2**BAND_BITS)
@@ -125,21 +128,22 @@ def candidates(some: Hashes, others: Hashes) -> Ints:
                 other = order[place]
                 kept = one < other
                 kept[kept] = distances(some[one[kept]], others[other[kept]]) <= BITS
-                found.append(np.stack([one[kept], other[kept]], axis=1))
-                if (total := total + len(found[-1])) > MOST:
+                pairs.append(np.stack([one[kept], other[kept]], axis=1))
+                if (total := total + len(pairs[-1])) > MOST:
                     raise DataError(f"more than {MOST:,} pairs of images look alike", "use duplicates = drop or keep")
-    return np.unique(np.concatenate(found), axis=0)
+    return np.unique(np.concatenate(pairs), axis=0)
 
 
 def correlations(images: Images, rows: Ints, is_mirrored: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Return the correlation of the grey values of each pair, the second mirrored where said; 0 for a flat image."""
-    found = np.empty(len(rows))
+    """Return the correlation of the grey values of each pair, the second mirrored where `is_mirrored`; 0 for a flat
+    image."""
+    values = np.empty(len(rows))
     for start in range(0, len(rows), CHUNK):
         part = slice(start, start + CHUNK)
         one, other = (grey(images[rows[part, side]]) for side in (0, 1))
         other = np.where(is_mirrored[part, None, None], other[:, :, ::-1], other)
-        found[part] = (_standard(one) * _standard(other)).sum(axis=1)
-    return found
+        values[part] = (_standard(one) * _standard(other)).sum(axis=1)
+    return values
 
 
 def grey(images: Images) -> npt.NDArray[np.float32]:

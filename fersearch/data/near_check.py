@@ -1,4 +1,4 @@
-"""What near-duplicates of a dataset say of its split: how many there are within parts and across them."""
+"""What near-duplicates of a dataset mean for its split: how many there are within parts and across them."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -17,7 +17,7 @@ EXAMPLES = 3
 class NearDuplicates:
     """Pairs of images that are nearly equal, one in each of two parts, or both in one.
 
-    `images` counts those of the second part that have a partner in the first; `examples` names pairs of images, in the
+    `images` counts images of the second part that have a partner in the first; `examples` names pairs of images, in the
     order of the parts.
     """
 
@@ -33,7 +33,7 @@ class NearDuplicates:
         return self.splits[0] != self.splits[1]
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain data."""
+        """Return the counts and examples as plain data."""
         return {**asdict(self), "splits": list(self.splits), "examples": [list(pair) for pair in self.examples]}
 
     def __str__(self) -> str:
@@ -47,17 +47,17 @@ class NearDuplicates:
 def near_duplicates(pairs: Pairs, part: Ints, name_of: Callable[[int], str]) -> list[NearDuplicates]:
     """Return the near-duplicates of each two parts that have some.
 
-    Args:
-        pairs: those of all images.
-        part: the place in `PARTS` of each image, -1 where it is left out.
-        name_of: the name of an image by its row.
+        Args:
+    pairs: the pairs of all images.
+    part: the index in `PARTS` of each image, int (n); -1 where it is left out.
+            name_of: the name of an image by its row.
     """
     counts = np.zeros((len(part), len(PARTS)), np.int64)
     np.add.at(counts, (pairs.picture[part >= 0], part[part >= 0]), 1)
-    found = (
+    combinations = (
         _between(pairs, part, counts, a, b, name_of) for a, b in combinations_with_replacement(range(len(PARTS)), 2)
     )
-    return [one for one in found if one.pairs]
+    return [duplicates for duplicates in combinations if duplicates.pairs]
 
 
 def _between(pairs: Pairs, part: Ints, counts: Array, a: int, b: int, name_of: Callable[[int], str]) -> NearDuplicates:

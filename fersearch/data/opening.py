@@ -23,11 +23,11 @@ _many = threading.Lock()
 def opened(path: Path, content: BinaryIO | None = None) -> Iterator[Image.Image]:
     """Yield an image that is not decoded yet, if it is of `FORMATS` and of at most `MOST_PIXELS`.
 
-    With `content` it is read from there, and `path` only names it.
+    With `content`, the image is read from there and `path` only names it.
 
     Raises:
         DataError: it has more pixels.
-        OSError, SyntaxError ...: as Pillow has them.
+        OSError, SyntaxError ...: as Pillow raises them.
     """
     lacking(path.name)  # registers the decoder of a rare format
     try:
@@ -42,13 +42,13 @@ def opened(path: Path, content: BinaryIO | None = None) -> Iterator[Image.Image]
 
 
 def readable() -> list[str]:
-    """Return those of `FORMATS` that the installed Pillow can read."""
+    """Return the names in `FORMATS` that the installed Pillow can read."""
     Image.init()
     return [name for name in FORMATS if name in Image.OPEN]
 
 
 def quiet() -> None:
-    """Keep to itself what Pillow warns of: whoever reads a dataset is told what matters of it by `findings`."""
+    """Silence Pillow's warnings: what matters in a dataset is reported in `findings`."""
     warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
 
 

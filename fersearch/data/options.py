@@ -27,14 +27,14 @@ def check(dataset: Dataset, given: Mapping[str, Value]) -> None:
 
 
 def decoding(dataset: Dataset, given: Mapping[str, Value]) -> dict[str, Value]:
-    """Return the options that decide the prepared pixels, no preprocessing left out; UsageError for a value out of
-    offer."""
+    """Return the options that decide the prepared pixels, no preprocessing left out; UsageError for a value not
+    offered."""
     chosen = _chosen(dataset.decoding, given)
     return {name: value for name, value in chosen.items() if (name, value) != ("preprocess", "none")}
 
 
 def loading(dataset: Dataset, given: Mapping[str, Value]) -> dict[str, Value]:
-    """Return the options that apply when labels are derived, and `target`; UsageError for a value out of offer."""
+    """Return the options that apply when labels are derived, and `target`; UsageError for a value not offered."""
     target = given.get("target", dataset.targets[0])
     if target not in dataset.targets:
         hint = suggestion(str(target), dataset.targets).replace("known:", "offered:")

@@ -16,41 +16,41 @@ DECORATION = re.compile(
     r"(?:sets?|data|dataset|images?|imgs?|faces?|pictures|photos|split|part|folder|samples|subset)$"
 )
 WRAPPERS = ("images", "image", "imgs", "img", "data", "dataset", "faces", "pictures", "photos")
-WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+NAME_COMPONENTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 def part_of(text: str) -> int | None:
-    """0, 1 or 2 for a name of the train, valid or test part, whatever its case and decoration; None for another."""
+    """Return 0, 1 or 2 for a name of the train, valid or test part, whatever its case and decoration; else None."""
     name = _bare(text)
     return None if name is None else NAMES[name]
 
 
 def parts_of(names: Iterable[str]) -> dict[str, int]:
-    """Return the part that each of some names stands for, names of no part left out.
+    """Return the part that each name stands for, without the names that stand for none.
 
-    `eval` is valid, but test where another name of valid stands beside it and none of test: train, dev and eval.
+    `eval` is valid; beside another name of valid and none of test (train, dev and eval) it is test.
     """
-    found = {name: part for name in names if (part := part_of(name)) is not None}
-    evaluation = [name for name in found if _bare(name) in EVALUATION]
-    others = {part for name, part in found.items() if name not in evaluation}
+    parts = {name: part for name in names if (part := part_of(name)) is not None}
+    evaluation = [name for name in parts if _bare(name) in EVALUATION]
+    others = {part for name, part in parts.items() if name not in evaluation}
     if 1 in others and 2 not in others:
-        found |= dict.fromkeys(evaluation, 2)
-    return found
+        parts |= dict.fromkeys(evaluation, 2)
+    return parts
 
 
 def looks_like_part(text: str) -> bool:
     """Return whether a name that may be a class is more likely a part of a split: `train2`, `PublicTest`, `fold_1`."""
-    words = {word.lower() for word in WORDS.findall(text)}
-    return part_of(text) is not None or bool(words & NAMES.keys()) or bool(words & set(FOLDS))
+    components = {word.lower() for word in NAME_COMPONENTS.findall(text)}
+    return part_of(text) is not None or bool(components & NAMES.keys()) or bool(components & set(FOLDS))
 
 
 def is_wrapper(text: str) -> bool:
-    """Return whether a folder's name says nothing of what is in it: `images`, `data`."""
+    """Return whether a folder's name says nothing about its content: `images`, `data`."""
     return text.strip().lower() in WRAPPERS
 
 
 def _bare(text: str) -> str | None:
-    """Return the name of a part without case, separators and decoration; None if it is no such name."""
+    """Return the name of a part without case, separators and decoration; None if it is not such a name."""
     name = re.sub(r"[\W_]+", "", text.casefold())
     while name not in NAMES:
         shorter = DECORATION.sub("", name, count=1)

@@ -15,10 +15,10 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class Pictures:
-    """Images uint8 (channels, size, size) in order, made anew each time they are asked for.
+    """Images uint8 (channels, size, size) in order, decoded anew on each iteration.
 
     `decode` makes them by `transform`. `annotations` have what the dataset knows of each; `depth` the bits of 16-bit
-    images, which is known once one was met.
+    images, known once one was read.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Pictures:
 
     @property
     def steps(self) -> Steps:
-        """The steps that were applied; whole once all images were decoded."""
+        """The steps that were applied; complete once all images were decoded."""
         if self._depth and self._depth.asked:
             return [{"step": "depth", "bits": self._depth.bits}, *self._steps]
         return self._steps
@@ -49,18 +49,18 @@ class Pictures:
 
     @property
     def finds(self) -> bool:
-        """Whether faces are found, for want of what the steps cut to."""
+        """Whether faces are detected because the dataset lacks what the steps cut to."""
         return self.find and self.transform.needs
 
     @property
     def annotated(self) -> bool:
-        """Whether the dataset itself says where the faces are."""
+        """Whether the dataset itself gives the positions of the faces."""
         return any(step["step"] in CUTS for step in self._steps)
 
     def shaped(self, trained: Steps) -> "Pictures":
         """Return the same pictures in the shape of others, by whose steps a model was trained.
 
-        Where a cut needs what the dataset does not know, faces are found.
+        Where a cut needs annotations that the dataset lacks, faces are detected.
         """
         steps = shaped(self._steps, trained, self.annotated)
         return Pictures(self._decode, steps, self.annotations, self._depth, find=not self.annotated)
@@ -68,25 +68,25 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Joined:
-    """The pictures of several sources in turn, each by the steps of its own.
+    """The pictures of several sources in turn, each with its own steps.
 
     `parts` has what each source reads, `counts` how many images, `declared` the steps that its dataset declares;
-    `told` is called with a source once its last image was made.
+    `source_finished` is called with a source after its last image.
     """
 
     parts: Mapping[str, Iterable[Pixels]]
     counts: Mapping[str, int]
     declared: Mapping[str, Steps | None]
-    told: Callable[[str], None]
+    source_finished: Callable[[str], None]
 
     def __iter__(self) -> Iterator[Pixels]:
         for name, images in self.parts.items():
             yield from images
-            self.told(name)
+            self.source_finished(name)
 
     @property
     def steps(self) -> Steps | None:
-        """One list where all sources agree, else one for each; None where one of them does not say it."""
+        """One list where all sources agree, else one per source; None where a source declares none."""
         lists = {name: steps_of(images) or self.declared[name] for name, images in self.parts.items()}
         known = [steps for steps in lists.values() if steps is not None]
         if len(known) < len(lists):
@@ -98,15 +98,15 @@ class Joined:
     @property
     def annotations(self) -> list[Annotation]:
         """What the sources know of each picture, and which of them it is from."""
-        found = []
+        annotations = []
         for name, images in self.parts.items():
             known = getattr(images, "annotations", None) or [None] * self.counts[name]
-            found += [replace(one or Annotation(), source=name) for one in known]
-        return found
+            annotations += [replace(one or Annotation(), source=name) for one in known]
+        return annotations
 
     @property
     def finds(self) -> bool:
-        """Whether faces are found in the pictures of a source."""
+        """Whether faces are detected in the pictures of a source."""
         return any(isinstance(images, Pictures | Joined) and images.finds for images in self.parts.values())
 
     def shaped(self, trained: Steps) -> "Joined":
@@ -116,15 +116,15 @@ class Joined:
         See `Pictures.shaped`.
         """
         parts = {name: reshaped(images, trained) for name, images in self.parts.items()}
-        return Joined(parts, self.counts, self.declared, self.told)
+        return Joined(parts, self.counts, self.declared, self.source_finished)
 
 
 def steps_of(images: Iterable[Pixels]) -> Steps | None:
-    """Return the steps by which images were made, whole once all were; None where nothing is known of them."""
+    """Return the steps by which images were made, complete once all were; None where they are not known."""
     return images.steps if isinstance(images, Pictures | Joined) else None
 
 
 def reshaped(images: Iterable[Pixels], trained: Steps) -> Iterable[Pixels]:
-    """Return images in the shape of others, by whose steps a model was trained; the same where nothing is known of
-    them."""
+    """Return images in the shape of others, by whose steps a model was trained; unchanged where their steps are not
+    known."""
     return images.shaped(trained) if isinstance(images, Pictures | Joined) else images

@@ -1,8 +1,8 @@
-"""The prepared copy of a dataset: pixels and columns written once, mapped by everybody after.
+"""The prepared copy of a dataset: pixels and columns written once, memory-mapped from then on.
 
 A copy's name is a hash of what it was made from (files with sizes and times, decoding options, the dataset's
 version), so that a change of any makes another copy. It is written into a folder of its own under a lock and
-renamed when whole: a reader never sees half a copy, and two processes never make the same one twice.
+renamed when complete: a reader never sees a partial copy, and two processes never make the same one twice.
 """
 
 import contextlib
@@ -40,23 +40,24 @@ Array = npt.NDArray[Any]
 FORMAT = 2
 REPORT_EVERY = 64
 FOUND = (
-    "the dataset does not tell where its faces are: they were found, and cut with the margin of the training images; "
-    "where none was found the image was taken whole"
+    "the dataset does not give the positions of its faces: they were detected, and cut with the margin of the "
+    "training images; "
+    "where none was detected, the whole image was used"
 )
 IMAGE_DIGESTS = "image_digests.npy"
 NEAR_PAIRS = "near_pairs_1.npz"
 """Its number is the version of what counts as near."""
-LATER = ("files_digest", "makers", "told_by_reading")  # what the first copies of this format do not have
+LATER = ("files_digest", "makers")  # what the first copies of this format do not have
 
 
 @dataclass(frozen=True)
 class Prepared:
     """A prepared copy on disk: what it holds and where it came from; its arrays are mapped, never read whole.
 
-    `digest` is the SHA-256 of pixels and columns, `files_digest` that of the files they came from (empty where the
-    copy was made before that was taken and the files are gone), `makers` the versions that read them.
-    `steps` say how a picture became an input; None where the dataset does not tell, or the copy is older than they.
-    Of its `findings` the first `told_by_reading` were known before an image was decoded.
+    `digest` is the SHA-256 of pixels and columns, `files_digest` that of the files they came from (empty where the copy
+    was made before that was taken and the files are gone), `makers` the versions that read them. `steps` say how a
+    picture became an input; None where the dataset declares none, or the copy is older than this field. The first
+    `reading_findings` of its `findings` were made before an image was decoded.
     """
 
     folder: Path
@@ -74,7 +75,7 @@ class Prepared:
     steps: Steps | None = None
     files_digest: str = ""
     makers: Mapping[str, str] = field(default_factory=dict)
-    told_by_reading: int = 0
+    reading_findings: int = 0
 
     @classmethod
     def open(cls, folder: Path) -> "Prepared":
@@ -86,14 +87,16 @@ class Prepared:
         try:
             meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
             optional = {name: meta[name] for name in LATER if name in meta}
-            given = [name for name in cls.__dataclass_fields__ if name not in ("folder", "steps", *LATER)]
+            given = [
+                name for name in cls.__dataclass_fields__ if name not in ("folder", "steps", "reading_findings", *LATER)
+            ]
             known = {name: meta[name] for name in given} | optional
         except (OSError, ValueError, KeyError) as error:
             raise DataError(
                 f"{folder} holds no prepared dataset: {error}", "remove the folder and prepare again"
             ) from None
         known["class_names"], known["findings"] = tuple(known["class_names"]), tuple(known["findings"])
-        return cls(folder=folder, steps=meta.get("steps"), **known)
+        return cls(folder=folder, steps=meta.get("steps"), reading_findings=meta.get("told_by_reading", 0), **known)
 
     @cached_property
     def images(self) -> npt.NDArray[np.uint8]:
@@ -107,16 +110,16 @@ class Prepared:
 
     @cached_property
     def near(self) -> Pairs:
-        """The pairs of pictures that are nearly equal; sought once, and kept beside the pixels.
+        """The pairs of pictures that are nearly equal; computed once, and stored beside the pixels.
 
         Raises:
             DataError: too many are alike to tell pairs.
         """
         path = self.folder / NEAR_PAIRS
         if not path.exists():
-            found = near_pairs(self.images, self.image_digests)
-            with trouble_told(self.folder), atomic_path(path) as work, work.open("wb") as file:
-                np.savez(file, picture=found.picture, rows=found.rows, mirrored=found.mirrored)
+            pairs = near_pairs(self.images, self.image_digests)
+            with explain_write_errors(self.folder), atomic_path(path) as work, work.open("wb") as file:
+                np.savez(file, picture=pairs.picture, rows=pairs.rows, mirrored=pairs.mirrored)
         with np.load(path, allow_pickle=False) as stored:
             return Pairs(stored["picture"], stored["rows"], stored["mirrored"])
 
@@ -155,7 +158,7 @@ def prepare(
     the source is gone, the copy made from it last is returned.
 
     Raises:
-        DataError: the dataset is missing or broken, or the disk is full; nothing half-made is left.
+        DataError: the dataset is missing or broken, or the disk is full; no partial copy is left.
         UsageError: an option that the dataset does not have, or a value that it does not offer.
     """
     dataset_options.check(dataset, {name: value for name, value in options.items() if name != "target"})
@@ -171,29 +174,31 @@ def prepare(
     files = dataset.files(start)
     folder = shelf / _key(dataset, start, files, chosen)
     if not is_whole(folder):
-        with trouble_told(root), lock(folder.with_name(f"{folder.name}.lock")):
+        with explain_write_errors(root), lock(folder.with_name(f"{folder.name}.lock")):
             if not is_whole(folder):
                 _make(dataset, source, chosen, folder, files, progress, trained)
-    found = Prepared.open(folder)
-    found = found if found.files_digest else _with_files_digest(found, digests.of_files(files, start))
-    return _as_found(dataset, found, source, chosen)
+    prepared = Prepared.open(folder)
+    prepared = prepared if prepared.files_digest else _with_files_digest(prepared, digests.of_files(files, start))
+    return _with_source_findings(dataset, prepared, source, chosen)
 
 
 def has_copy(dataset: Dataset, source: Path, options: Mapping[str, Value], root: Path) -> bool:
-    """Return whether a copy made from a source is here, which serves where the source is gone."""
+    """Return whether a copy made from a source exists, to be used where the source is gone."""
     return _made_from(source, dataset_options.decoding(dataset, options), root / dataset.name) is not None
 
 
-def _as_found(dataset: Dataset, copy: Prepared, source: Path | None, chosen: Mapping[str, Value]) -> Prepared:
-    """Return a copy with what is to be told of the source: it may have been made from equal files in another folder."""
+def _with_source_findings(
+    dataset: Dataset, copy: Prepared, source: Path | None, chosen: Mapping[str, Value]
+) -> Prepared:
+    """Return a copy with the path and findings of this source: it may come from equal files in another folder."""
     if source is None or copy.source == str(source.absolute()):
         return copy
-    told = (*map(printable, dataset.read(source, chosen).findings), *copy.findings[copy.told_by_reading :])
-    return replace(copy, source=str(source.absolute()), findings=tuple(dict.fromkeys(told)))
+    findings = (*map(printable, dataset.read(source, chosen).findings), *copy.findings[copy.reading_findings :])
+    return replace(copy, source=str(source.absolute()), findings=tuple(dict.fromkeys(findings)))
 
 
 def is_whole(folder: Path) -> bool:
-    """Return whether the folder holds a prepared copy, whole."""
+    """Return whether the folder holds a complete prepared copy."""
     return (folder / "meta.json").is_file()
 
 
@@ -216,9 +221,9 @@ def _made_from(source: Path, chosen: Mapping[str, Value], shelf: Path) -> Prepar
 
 
 def _with_files_digest(copy: Prepared, digest: str) -> Prepared:
-    """Return the copy with the digest of its files, kept for the next time: one made before that was taken has none."""
+    """Return the copy with the digest of its files, stored for the next time; copies of older versions have none."""
     path = copy.folder / "meta.json"
-    with trouble_told(copy.folder), lock(copy.folder.with_name(f"{copy.folder.name}.lock")):
+    with explain_write_errors(copy.folder), lock(copy.folder.with_name(f"{copy.folder.name}.lock")):
         meta = json.loads(path.read_text(encoding="utf-8"))
         write_atomic(path, json.dumps({**meta, "files_digest": digest}, indent=1).encode())
     return replace(copy, files_digest=digest)
@@ -245,7 +250,7 @@ def _digest(steps: Steps) -> str:
 
 
 @contextlib.contextmanager
-def trouble_told(root: Path) -> Iterator[None]:
+def explain_write_errors(root: Path) -> Iterator[None]:
     """Turn a full disk or a forbidden folder into a DataError that says what to do."""
     try:
         yield
@@ -275,7 +280,7 @@ def _make(
     work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         raw = dataset.read(source or Path(), chosen)
-        told_by_reading = len(raw.findings)
+        reading_findings = len(raw.findings)
         images = raw.images if trained is None else reshaped(raw.images, trained)
         raw.images = applied_to_all(images, chosen)
         shape = (raw.count, int(chosen.get("channels", 1)), *[int(chosen.get("image_size", 48))] * 2)
@@ -285,7 +290,9 @@ def _make(
         start = source or Path()
         files_digest = digests.of_files(files, start)
         if _key(dataset, start, dataset.files(start), chosen) != folder.name:
-            raise DataError(f"files in {source} changed while they were prepared", "run it again once they are settled")
+            raise DataError(
+                f"files in {source} changed while they were prepared", "run it again once they no longer change"
+            )
         meta = {
             "name": dataset.name,
             "class_names": list(raw.class_names),
@@ -296,7 +303,7 @@ def _make(
             "options": dict(chosen),
             "licence": dataset.licence,
             "findings": [printable(line) for line in raw.findings],
-            "told_by_reading": told_by_reading,
+            "told_by_reading": reading_findings,
             "source": str(source.absolute()) if source else "",
             "files": len(files),
             "files_digest": files_digest,
@@ -331,7 +338,7 @@ def _write(dataset: Dataset, raw: Raw, shape: tuple[int, ...], work: Path, progr
 def _write_images(
     dataset: Dataset, raw: Raw, shape: tuple[int, ...], path: Path, content: Any, progress: Progress | None
 ) -> None:
-    """Write pixels one image after another: a full disk is then an error, where a mapped file would crash."""
+    """Write pixels image by image: a full disk then raises an error, where a mapped file would crash."""
     done = 0
     with path.open("wb") as file:
         _header(file, shape)
@@ -347,7 +354,7 @@ def _write_images(
             if progress and (done % REPORT_EVERY == 0 or done == raw.count):
                 progress(done, raw.count)
     if done != raw.count:
-        raise DataError(f"dataset {dataset.name} said {raw.count:,} images and gave {done:,}")
+        raise DataError(f"dataset {dataset.name} announced {raw.count:,} images and gave {done:,}")
 
 
 def _header(file: BinaryIO, shape: tuple[int, ...]) -> None:

@@ -1,6 +1,6 @@
 """What may be done to every image once, when it is prepared: histogram equalisation, and what FER+ was trained on.
 
-`preprocess` is an option of decoding common to all datasets; the words below are its values.
+`preprocess` is an option of decoding common to all datasets; its values are listed below.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -51,7 +51,7 @@ def draw(labels: Labels, protocol: Protocol, round: int = 1) -> Parts:
 
 
 def leaks(labels: Labels, parts: Parts) -> list[str]:
-    """Warnings about subjects whose images train and also judge."""
+    """Return warnings about subjects with images both in train and in valid or test."""
     if labels.subject is None:
         return []
     subjects = np.asarray(labels.subject).astype(str)
@@ -65,7 +65,7 @@ def leaks(labels: Labels, parts: Parts) -> list[str]:
 
 
 def untaught(labels: Labels, parts: Parts) -> list[str]:
-    """Classes that have images to judge and none to train on, each with the number of the former."""
+    """Return a warning for each class that has images in valid or test and none in train."""
     hard = np.asarray(labels.hard)
     taught = set(hard[parts == TRAIN].tolist())
     judged = hard[(parts == VALID) | (parts == TEST)]
@@ -90,7 +90,7 @@ def without_duplicates(parts: Parts, images: npt.NDArray[np.uint8]) -> Parts:
 
 
 def without_near(parts: Parts, pairs: Pairs) -> Parts:
-    """Return the parts without images of train that are, or are nearly, in valid or test, or those of valid in test."""
+    """Return the parts without images of train that are, or nearly are, in valid or test, and of valid in test."""
     kept = np.array(parts)
     seen = np.zeros(len(pairs.picture), bool)
     for part in (TEST, VALID, TRAIN):
@@ -134,7 +134,7 @@ def _folded(labels: Labels, protocol: Protocol, round: int) -> Parts:
 
 
 def _pool(labels: Labels, protocol: Protocol) -> tuple[Parts, Ints]:
-    """Parts with test held out, and the rows that train and validate in turns."""
+    """Return the parts with test held out, and the rows that train and validate in turn."""
     parts = np.array(labels.split, np.int8)
     if protocol.ratios is not None:
         parts[parts != LEFT_OUT] = TO_DRAW
@@ -149,18 +149,18 @@ def _pool(labels: Labels, protocol: Protocol) -> tuple[Parts, Ints]:
 def _refuse_leaks(labels: Labels, parts: Parts) -> None:
     if labels.subject is None or not (np.asarray(labels.subject).astype(str) != "").any():
         raise DataError(
-            "the protocol keeps subjects apart (by = subject), and this dataset does not know its subjects",
-            "use by = class, and say that faces of one person may be on both sides",
+            "the protocol keeps subjects apart (by = subject), and this dataset does not list its subjects",
+            "use by = class, and state that faces of one person may be on both sides",
         )
-    if found := leaks(labels, parts):
+    if leaked := leaks(labels, parts):
         raise DataError(
-            f"the protocol keeps subjects apart (by = subject), and this split does not: {found[0]}",
+            f"the protocol keeps subjects apart (by = subject), and this split does not: {leaked[0]}",
             "draw one with split = ratios or kfold, or do not call it grouped: by = auto",
         )
 
 
 def _groups_by(labels: Labels, rows: Ints, protocol: Protocol) -> Ints | None:
-    """Subject numbers where the protocol draws whole subjects; None where it does not."""
+    """Return subject numbers, int (n), where the protocol draws whole subjects; else None."""
     return _groups(labels, rows) if protocol.by in ("auto", "subject") else None
 
 
@@ -221,7 +221,8 @@ def _shares(parts: Parts, ratios: Sequence[float]) -> list[float]:
 
 
 def _groups(labels: Labels, rows: Ints) -> Ints | None:
-    """Return a number for each image's subject; an image without one is a subject of its own. None if none is known."""
+    """Return a number for each image's subject; an image without one is a subject of its own. None if no subject is
+    known."""
     if labels.subject is None:
         return None
     subjects = np.asarray(labels.subject)[rows].astype(str)
@@ -234,7 +235,7 @@ def _groups(labels: Labels, rows: Ints) -> Ints | None:
 
 
 def _drawn(labels: Labels, rows: Ints, shares: Sequence[float], protocol: Protocol) -> Parts:
-    """Return a part for each of some rows, in shares of train, valid and test."""
+    """Return a part for each of some rows, in the given shares of train, valid and test."""
     hard, groups = np.asarray(labels.hard)[rows], _groups_by(labels, rows, protocol)
     random = np.random.default_rng([protocol.split_seed, 1])
     if groups is not None:
@@ -364,14 +365,14 @@ def known_subjects(labels: Labels, rows: Ints) -> tuple[npt.NDArray[np.str_], np
     names = np.unique(subjects[subjects != ""])
     if len(names) < 2:
         raise DataError(
-            "leaving one subject out needs a dataset that knows two subjects or more",
+            "leaving one subject out needs a dataset that lists two subjects or more",
             "use split = kfold, or a dataset whose names carry the subject",
         )
     return subjects, names
 
 
 def _refuse_rare(hard: Ints, folds: int, names: Sequence[str]) -> None:
-    """Raise DataError where a class has fewer images than there are folds: in one of them nothing would judge it."""
+    """Raise DataError where a class has fewer images than there are folds: in one of them nothing would evaluate it."""
     labels, counts = np.unique(hard, return_counts=True)
     least = int(counts.min())
     if least < folds:

@@ -1,6 +1,6 @@
-"""Lists of steps, as plain data: what a dataset says of its pictures, and what another's pictures need.
+"""Lists of steps, as plain data: those that a dataset declares, and those that pictures from elsewhere need.
 
-What each step does is told in `fersearch.data.steps`.
+`fersearch.data.steps` defines what each step does.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ FACE_MARGIN = 1.2  # a tenth of the landmarks' extent on each side
 
 
 def standard(image_size: int, channels: int) -> Steps:
-    """Return the steps of a dataset that says nothing else: colour, then the middle square."""
+    """Return the steps of a dataset that declares no others: colour, then the middle square."""
     return [{"step": "colour", "channels": channels}, {"step": "fit", "size": image_size}]
 
 
@@ -35,9 +35,9 @@ def cropped(options: Mapping[str, Value]) -> Steps:
 
 
 def declared(dataset: Dataset, options: Mapping[str, Value]) -> Steps | None:
-    """Return what a dataset says of its pictures, as far as options tell it.
+    """Return the steps that a dataset declares under some options.
 
-    None where it does not say it: it has decoding options of its own, and inherits `steps`.
+    None where they are not known: it has decoding options of its own, and inherits `steps`.
     """
     if type(dataset).steps is Dataset.steps and dataset.decoding.keys() - Dataset.decoding.keys():
         return None
@@ -45,7 +45,7 @@ def declared(dataset: Dataset, options: Mapping[str, Value]) -> Steps | None:
 
 
 def with_preprocess(steps: Steps | None, options: Mapping[str, Value]) -> Steps | None:
-    """Steps and, behind them, the preprocessing that options ask for."""
+    """Return the steps followed by the preprocessing that options ask for."""
     name = str(options.get("preprocess", "none"))
     if steps is None or name == "none":
         return steps
@@ -53,7 +53,7 @@ def with_preprocess(steps: Steps | None, options: Mapping[str, Value]) -> Steps 
 
 
 def default_of(steps: Sequence[Mapping[str, Any]]) -> Steps:
-    """Return the steps for a picture from elsewhere: those of the default source, where sources are merged."""
+    """Return the steps for a picture from elsewhere; where sources are merged, the steps of the default source."""
     merged = next((step for step in steps if step["step"] == "by_source"), None)
     if merged is None:
         return [dict(step) for step in steps]
@@ -63,7 +63,7 @@ def default_of(steps: Sequence[Mapping[str, Any]]) -> Steps:
 
 
 def without_depth(steps: Sequence[Mapping[str, Any]]) -> Steps:
-    """Steps but for the depth of 16-bit images, which every dataset has for itself."""
+    """Return the steps without the depth of 16-bit images, which is each dataset's own."""
     return [dict(step) for step in steps if step["step"] != "depth"]
 
 
@@ -73,28 +73,28 @@ def shape_of(steps: Sequence[Mapping[str, Any]]) -> Steps:
 
 
 def cut_of(steps: Sequence[Mapping[str, Any]]) -> str:
-    """Return the cuts that need what a plain photograph lacks, in a few words; empty if there are none."""
-    return told([step for step in steps if step["step"] in CUTS])
+    """Return a short description of the cuts that need what a plain photograph lacks; empty if there are none."""
+    return describe([step for step in steps if step["step"] in CUTS])
 
 
-def told(steps: Sequence[Mapping[str, Any]]) -> str:
-    """Steps in a few words."""
-    return ", ".join(_words(step) for step in steps if step["step"] != "depth")
+def describe(steps: Sequence[Mapping[str, Any]]) -> str:
+    """Return a short description of steps."""
+    return ", ".join(_described(step) for step in steps if step["step"] != "depth")
 
 
 def shaped(own: Sequence[Mapping[str, Any]], trained: Sequence[Mapping[str, Any]], annotated: bool) -> Steps:
-    """Return the steps that give pictures of one dataset the shape that those of another had, which a model learnt.
+    """Return the steps that give pictures of one dataset the shape of the pictures on which a model was trained.
 
-    Where a face is, is for the pictures' own dataset to say if they are `annotated`; all else is as it was trained.
+    If the pictures are `annotated`, their own dataset gives the faces; all else is as in training.
     """
     model = [step for step in default_of(trained) if step["step"] not in ("depth", "preprocess")]
     kept = [step for step in own if step["step"] == "depth" or (annotated and step["step"] in CUTS)]
     theirs = {step["step"]: step for step in model}
     cut = [dict(theirs.get(step["step"], step)) for step in kept]
-    found = any(step["step"] in CUTS for step in cut)
-    return cut + [dict(step) for step in model if not (found and step["step"] in CUTS)]
+    has_cut = any(step["step"] in CUTS for step in cut)
+    return cut + [dict(step) for step in model if not (has_cut and step["step"] in CUTS)]
 
 
-def _words(step: Mapping[str, Any]) -> str:
-    words: Iterator[str] = (f"{name} {value}" for name, value in step.items() if name not in ("step", "sources"))
-    return " ".join([step["step"].replace("_", " "), *words])
+def _described(step: Mapping[str, Any]) -> str:
+    settings: Iterator[str] = (f"{name} {value}" for name, value in step.items() if name not in ("step", "sources"))
+    return " ".join([step["step"].replace("_", " "), *settings])

@@ -1,5 +1,5 @@
-"""How a picture becomes an input: a short list of steps that a dataset gives, a checkpoint's card keeps, and one code
-applies, whether images are prepared, evaluated or predicted.
+"""How a picture becomes an input: a short list of steps, declared by a dataset, kept in a checkpoint's card and applied
+by the same code when images are prepared, evaluated or predicted.
 
 A step is plain data, as {"step": "fit", "size": 48}. In the order in which they stand in a list:
 

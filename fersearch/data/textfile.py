@@ -1,4 +1,4 @@
-"""Text files as people have them: UTF-8 with a byte-order mark or without."""
+"""Reads text files in UTF-8, with a byte-order mark or without."""
 
 from pathlib import Path
 
@@ -23,12 +23,12 @@ def read_text(path: Path) -> str:
 
 
 def lines(path: Path) -> list[tuple[int, str]]:
-    """Number and text of every line that is not blank, blanks around it left out; DataError as `read_text`."""
+    """Yield number and text of every line that is not blank, stripped; DataError as `read_text`."""
     return [(number, line.strip()) for number, line in enumerate(read_text(path).splitlines(), 1) if line.strip()]
 
 
 def not_utf8(path: Path, error: UnicodeDecodeError) -> DataError:
     """Return the error for a file in another encoding."""
     utf16 = error.object[:2] in (b"\xff\xfe", b"\xfe\xff")
-    told = "is text in UTF-16" if utf16 else f"is not text in UTF-8 (byte {error.object[error.start]:#x})"
-    return DataError(f"{path} {told}", "save it in UTF-8 (iconv -t utf-8, or an editor's 'save as')")
+    problem = "is text in UTF-16" if utf16 else f"is not text in UTF-8 (byte {error.object[error.start]:#x})"
+    return DataError(f"{path} {problem}", "save it in UTF-8 (iconv -t utf-8, or an editor's 'save as')")

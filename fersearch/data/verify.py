@@ -1,7 +1,7 @@
 """What is in a dataset and what is wrong with it: counts, shares, duplicates, constant images, subjects, sources.
 
-Where a class comes from one source only, a model can tell it by the camera instead of the face; accuracy then measures
-which dataset an image is from. Sources are counted here, so that a person sees it before a study.
+Where a class comes from one source only, a model can recognise it by the camera instead of the face; accuracy then
+measures which dataset an image is from. Sources are counted here, so that a person sees it before a study.
 """
 
 import json
@@ -32,7 +32,7 @@ MUCH = 0.02
 
 @dataclass(frozen=True)
 class Report:
-    """What was checked (`rows`: what, and what was found) and what deserves a look (`findings`).
+    """What was checked (`rows`: check and result) and what deserves attention (`findings`).
 
     `splits` maps each part to its number of images `n`, its images `per_class`, and its `baseline`: the accuracy of
     always answering the most common class of train. `near` counts nearly equal images by pairs of parts.
@@ -80,21 +80,21 @@ def show(
     protocol: Protocol | None = None,
     limit: int | None = None,
 ) -> dict[str, Any]:
-    """Classes in order, and for each part of the split n and images per class, after filtering.
+    """Return the classes in order, and for each part of the split n and the images per class, after filtering.
 
-    Where several datasets are merged, also what each of the `sources` brings, and `findings` about them.
+    Where several datasets are merged, also the counts of each of the `sources`, and `findings` about them.
 
     Raises:
         DataError: the dataset leaves no image for train or valid.
     """
     seen = _see(dataset, prepared, params, protocol, limit)
-    told: dict[str, Any] = {"classes": list(seen.classes), "splits": _splits(seen)}
+    facts: dict[str, Any] = {"classes": list(seen.classes), "splits": _splits(seen)}
     if seen.untaught:
-        told["findings"] = list(seen.untaught)
+        facts["findings"] = list(seen.untaught)
     if seen.source is None:
-        return told
+        return facts
     findings = [*seen.untaught, *(text for _, text, is_finding in _sources(seen) if is_finding)]
-    return {**told, "sources": _counted(seen), "findings": findings}
+    return {**facts, "sources": _counted(seen), "findings": findings}
 
 
 def verify(
@@ -104,7 +104,7 @@ def verify(
     protocol: Protocol | None = None,
     limit: int | None = None,
 ) -> Report:
-    """Check everything that can be known of a prepared dataset; findings are warnings, never a failure.
+    """Run every check on a prepared dataset; findings are warnings, never a failure.
 
     Raises:
         DataError: the dataset leaves no image for train or valid.
@@ -128,7 +128,7 @@ Check = list[tuple[str, str, bool]]
 
 
 def findings_of(prepared: Prepared, classes: Sequence[str]) -> list[str]:
-    """Return what reading and decoding a dataset brought up, and class names that look like one class."""
+    """Return the findings of reading and decoding a dataset, and class names that look like one class."""
     return list(dict.fromkeys((*prepared.findings, *lookalikes(classes))))
 
 
@@ -165,8 +165,8 @@ def _images(seen: _Seen) -> str:
     prepared = seen.prepared
     colour = "grey" if prepared.channels == 1 else "RGB"
     left_out = prepared.count - len(seen.kept)
-    told = f", {left_out:,} left out by the options" if left_out else ""
-    return f"{prepared.count:,} of {prepared.image_size}x{prepared.image_size} {colour}{told}"
+    left_out_text = f", {left_out:,} left out by the options" if left_out else ""
+    return f"{prepared.count:,} of {prepared.image_size}x{prepared.image_size} {colour}{left_out_text}"
 
 
 def _part_row(part: Mapping[str, Any]) -> str:
@@ -186,12 +186,12 @@ def _rare(classes: tuple[str, ...], splits: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def _counted(seen: _Seen) -> dict[str, dict[str, Any]]:
-    """Return what each source brings; nothing where there is but the dataset itself."""
+    """Return the counts of each source; empty where the dataset has only itself as source."""
     return {} if seen.source is None else count(seen.source, seen.hard, seen.part, seen.classes)
 
 
 def _sources(seen: _Seen) -> Check:
-    """Return what the sources of a merged dataset bring, and what of the answer they give away."""
+    """Return the counts of the sources of a merged dataset, and how much of the label they reveal."""
     if seen.source is None:
         return []
     counted = _counted(seen)
@@ -238,7 +238,7 @@ def _subjects(seen: _Seen) -> Check:
 
 
 def _duplicates(seen: _Seen) -> Check:
-    """Groups of images with exactly equal pixels: how many, across which parts, with which labels."""
+    """Check for images with exactly equal pixels: how many groups, across which parts, with which labels."""
     rows_of: dict[bytes, list[int]] = defaultdict(list)
     for row in seen.kept:
         rows_of[pixel_digest(seen.prepared.images[row])].append(int(row))
@@ -247,13 +247,16 @@ def _duplicates(seen: _Seen) -> Check:
         return [("exact duplicates", "none", False)]
     extra = sum(len(rows) - 1 for rows in groups)
     parts = [{int(seen.part[row]) for row in rows} for rows in groups]
-    across = sum(len(found) > 1 for found in parts)
+    across = sum(len(group_parts) > 1 for group_parts in parts)
     conflicts = sum(len({int(seen.hard[row]) for row in rows}) > 1 for rows in groups)
     text = f"{len(groups):,} groups, {extra:,} redundant images, {across:,} groups across splits"
     checks: Check = [("exact duplicates", f"{text}, {conflicts:,} with conflicting labels", True)]
     for k in (1, 2):
         also = sum(
-            int(seen.part[row]) == k for rows, found in zip(groups, parts, strict=True) if 0 in found for row in rows
+            int(seen.part[row]) == k
+            for rows, group_parts in zip(groups, parts, strict=True)
+            if 0 in group_parts
+            for row in rows
         )
         if also:
             checks.append(("leakage", f"{also:,} {PARTS[k]} images also occur in train", True))
@@ -261,20 +264,23 @@ def _duplicates(seen: _Seen) -> Check:
 
 
 def _near(seen: _Seen) -> tuple[list[NearDuplicates], Check]:
-    """Return the pairs of images that are nearly equal, by pairs of parts, and what is to be said of them."""
+    """Return the pairs of images that are nearly equal, by pairs of parts, and the checks about them."""
     names = seen.prepared.columns.get("name")
     try:
         pairs = seen.prepared.near
     except DataError as error:
         return [], [("near-duplicates", error.message, True)]
-    found = near_duplicates(
+    duplicates = near_duplicates(
         pairs, seen.part, lambda row: printable(str(names[row])) if names is not None else f"image {row}"
     )
-    if not found:
+    if not duplicates:
         return [], [("near-duplicates", "none", False)]
-    total, mirrored = sum(one.pairs for one in found), sum(one.mirrored for one in found)
+    total, mirrored = sum(between.pairs for between in duplicates), sum(between.mirrored for between in duplicates)
     text = f"{total:,} pairs of images, not equal in every pixel, {mirrored:,} mirrored"
-    return found, [("near-duplicates", text, True), *(("near leakage", str(one), True) for one in found if one.across)]
+    return duplicates, [
+        ("near-duplicates", text, True),
+        *(("near leakage", str(between), True) for between in duplicates if between.across),
+    ]
 
 
 def _shared_by_sources(seen: _Seen, groups: list[list[int]]) -> Check:
@@ -294,7 +300,7 @@ def _with_names(seen: _Seen, rows: list[int], most: int = 3) -> str:
 
 
 def count(source: Names, hard: Ints, part: Ints, classes: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """For each source its images `n`, those in each of the `splits`, `per_class`, and `baseline`.
+    """Return for each source the number of images `n`, also in each of the `splits` and `per_class`, and `baseline`.
 
     `baseline` is the accuracy, within the source, of always answering the source's most common class. `part` is -1
     where an image is left out; `source` (n) names the source of each image.
@@ -314,7 +320,7 @@ def count(source: Names, hard: Ints, part: Ints, classes: Sequence[str]) -> dict
 
 
 def alone(counted: Mapping[str, Mapping[str, Any]], classes: Sequence[str]) -> list[str]:
-    """Warnings about classes that one source alone brings, or none."""
+    """Return warnings about classes with images from only one source, or none."""
     bring = {name: [source for source in counted if counted[source]["per_class"][name]] for name in classes}
     findings = []
     for source in counted:
@@ -330,7 +336,7 @@ def alone(counted: Mapping[str, Mapping[str, Any]], classes: Sequence[str]) -> l
 
 
 def known_by_source(source: Names, hard: Ints, part: Ints, judged: int) -> tuple[float, float]:
-    """Accuracy on part `judged` of knowing only an image's source, and of knowing nothing (the majority class).
+    """Return the accuracy on part `judged` of knowing only an image's source, and of knowing nothing (majority class).
 
     The answer is the most common train class, of the source in the first figure; a source without train images gets
     the most common of all.
@@ -345,9 +351,10 @@ def known_by_source(source: Names, hard: Ints, part: Ints, judged: int) -> tuple
 
 
 def confounded(source: Names, hard: Ints, part: Ints) -> tuple[str, bool]:
-    """Return what knowing only the source is worth on valid, in words, and whether that deserves a look."""
+    """Return a sentence on the accuracy on valid of knowing only the source, and whether it is suspiciously high."""
     by_source, by_nothing = known_by_source(source, hard, part, 1)
-    told = (
-        f"{by_source:.1%} of valid are answered by knowing only the source (majority-class baseline {by_nothing:.1%})"
+    text = (
+        f"knowing only the source, {by_source:.1%} of valid are classified correctly "
+        f"(majority-class baseline {by_nothing:.1%})"
     )
-    return told, by_source - by_nothing > MUCH
+    return text, by_source - by_nothing > MUCH

@@ -35,11 +35,11 @@ class Film(Protocol):
 
 
 def frames(source: Path | int, every: int = 1, most: int | None = None) -> Iterator[Frame]:
-    """Yield every so-manieth frame of a video file or of the camera of a number, `most` at most.
+    """Yield every `every`-th frame of a video file or of a numbered camera, at most `most`.
 
     Raises:
-        UsageError: there is no such camera or file, or a number is too small.
-        DataError: the file is no video, or has no frame.
+        UsageError: the camera or file does not exist, or a number is too small.
+        DataError: the file is not a video, or has no frame.
     """
     for flag, value in (("--every", every), ("--frames", most)):
         if value is not None and value < 1:
@@ -56,12 +56,12 @@ def frames(source: Path | int, every: int = 1, most: int | None = None) -> Itera
                 yield Frame(number, number / rate, Image.fromarray(np.ascontiguousarray(pixels[..., ::-1])))
             number += 1
         if not number:
-            raise DataError(f"{_named(source)} gives no frame", "look at it with a player, or try another")
+            raise DataError(f"{_named(source)} gives no frame", "check it in a video player, or try another")
 
 
 @contextmanager
 def film(path: Path, rate: float = RATE) -> Iterator[Film]:
-    """Yield something that takes frames and becomes an MP4 or GIF file when the block ends, however many came.
+    """Yield a writer of frames whose file, MP4 or GIF, is complete when the block ends, however many frames came.
 
     Raises:
         UsageError: the file's name ends in something else.
@@ -137,8 +137,8 @@ def _opened(source: Path | int) -> Iterator[Any]:
     try:
         if not capture.isOpened():
             if isinstance(source, int):
-                raise UsageError(f"there is no camera {source}", "the first is 0; see that nobody else uses it")
-            raise DataError(f"{source} is no video that can be read", "give an MP4, AVI, MOV, MKV or WebM file")
+                raise UsageError(f"there is no camera {source}", "the first is 0; check that no other program uses it")
+            raise DataError(f"{source} is not a video that can be read", "give an MP4, AVI, MOV, MKV or WebM file")
         yield capture
     finally:
         capture.release()
@@ -146,7 +146,7 @@ def _opened(source: Path | int) -> Iterator[Any]:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keep what OpenCV's backends print about a source that cannot be opened to themselves."""
+    """Suppress what OpenCV's backends print about a source that cannot be opened."""
     import cv2
 
     before = cv2.utils.logging.getLogLevel()

@@ -18,7 +18,7 @@ from fersearch.data import digests, splits
 from fersearch.data import options as dataset_options
 from fersearch.data.folders import PARTS
 from fersearch.data.identity import Identity
-from fersearch.data.prepared import Prepared, map_array, trouble_told
+from fersearch.data.prepared import Prepared, explain_write_errors, map_array
 from fersearch.data.step_lists import Steps
 from fersearch.errors import DataError
 from fersearch.space import Value
@@ -39,8 +39,8 @@ class Loaded:
     one per channel (std 1 where the images are all equal). `digest` is the SHA-256 of the prepared content.
     `steps` say how a picture became an input (`fersearch.data.steps`), None where that is not known.
     `rounds` is how often the protocol trains, `source` (str, n) the dataset that each image came from where several
-    are merged, `warnings` what makes the split's scores doubtful, `untaught` classes to judge by without an
-    image to train on. By its `identity` the data is known again.
+    are merged, `warnings` what makes the split's scores doubtful, `untaught` the classes with images in valid or
+    test and none in train. `identity` identifies the data.
     """
 
     images: npt.NDArray[np.uint8]
@@ -70,7 +70,7 @@ def load(
     with_test: bool = False,
     round: int = 1,
 ) -> Loaded:
-    """Map what a study sees in a round: labels under the dataset's options and `target`, split by the protocol.
+    """Return the mapped arrays of a round: labels under the dataset's options and `target`, split by the protocol.
 
     `limit` keeps a stratified subset of train and valid together, and under `loso` whole subjects. The test rows are
     left out unless asked for.
@@ -130,7 +130,7 @@ def view(
     round: int = 1,
 ) -> Path:
     """Return the folder of derived arrays for one choice of options, protocol, limit and round, made if there is
-    none."""
+    none yet."""
     chosen = dataset_options.loading(dataset, params)
     round = round if protocol.folded else 1
     facts = {"options": chosen, "protocol": protocol.to_json(), "limit": limit, "by": _maker(dataset), "format": FORMAT}
@@ -143,7 +143,7 @@ def view(
 
 
 def _maker(dataset: Dataset) -> list[str | int]:
-    """Version and text of the dataset's plugin: an edited `label` must not find the labels it gave before."""
+    """Return version, module and digest of the dataset's plugin: an edited `label` must not reuse earlier labels."""
     module = sys.modules.get(type(dataset).__module__)
     try:
         text = Path(str(getattr(module, "__file__", ""))).read_bytes()
@@ -169,8 +169,8 @@ def _make(
     parts = splits.draw(labels, protocol, round)
     warnings = splits.leaks(labels, parts)
     if protocol.duplicates != "keep":
-        parts, told = _without_repeated(parts, prepared, protocol)
-        warnings.append(told)
+        parts, warning = _without_repeated(parts, prepared, protocol)
+        warnings.append(warning)
     untaught = splits.untaught(labels, parts) if dataset.needs_data else []
     if protocol.folded:
         warnings, untaught = warnings + untaught, []
@@ -202,21 +202,22 @@ def _make(
         "warnings": warnings,
         "untaught": untaught,
     }
-    with trouble_told(prepared.folder):
+    with explain_write_errors(prepared.folder):
         _save(folder, arrays, facts)
 
 
 def _without_repeated(parts: splits.Parts, prepared: Prepared, protocol: Protocol) -> tuple[splits.Parts, str]:
-    """Return the parts without what the protocol calls duplicates of images that judge, and how many there were."""
+    """Return the parts without the protocol's duplicates of images in valid or test, and a warning with their
+    number."""
     if protocol.duplicates == "near":
-        kept, who = splits.without_near(parts, prepared.near), "what equals them, or nearly, judges"
+        kept, who = splits.without_near(parts, prepared.near), "equal or nearly equal images are"
     else:
-        kept, who = splits.without_duplicates(parts, prepared.images), "their equals judge"
-    return kept, f"{int((kept != parts).sum()):,} images were left out: {who}, in valid or test"
+        kept, who = splits.without_duplicates(parts, prepared.images), "equal images are"
+    return kept, f"{int((kept != parts).sum()):,} images were left out: {who} in valid or test"
 
 
 def _digests(prepared: Prepared, labels: Labels, indices: Mapping[str, Ints]) -> dict[str, Any]:
-    """Return the digests of what trials see, and of the test split, which they do not; and the images of each part."""
+    """Return the digests of train with valid and of test, and the number of images of each part."""
     shape = (prepared.channels, prepared.image_size)
     columns = {"hard": labels.hard, "soft": labels.soft, "subject": labels.subject}
 
@@ -269,7 +270,7 @@ def check_labels(name: str, labels: Labels, count: int) -> None:
 
 
 def statistics(images: npt.NDArray[np.uint8], rows: Ints) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of each channel of some images, divided by 255."""
+    """Return mean and standard deviation of each channel of some rows of images, divided by 255."""
     channels = images.shape[1]
     histogram = np.zeros((channels, 256), np.int64)
     for start in range(0, len(rows), CHUNK):

@@ -10,10 +10,10 @@ from fersearch.data.formats import is_image, lacking
 
 
 class Walk:
-    """Walks below a top folder, which may be done folder by folder; what a person should be told adds up.
+    """Walks below a top folder, which may be done folder by folder; what a user should know adds up in `findings`.
 
-    `others` is the number of files that are no images. `repeated` has every image that was met again by another
-    way, as (the first way, this way); `outside` those whose real file does not lie below the top.
+    `others` is the number of files that are not images. `repeated` has every image that was reached again by another
+    path, as (the first path, this path); `outside` those whose real file does not lie below the top.
     """
 
     def __init__(self, top: Path) -> None:
@@ -27,7 +27,7 @@ class Walk:
         self._first: dict[str, str] = {}
 
     def images(self, folder: Path) -> list[Path]:
-        """Return every image in a folder and its subfolders that was not met before, sorted.
+        """Return every image in a folder and its subfolders that was not visited before, sorted.
 
         Raises:
             DataError: a folder may not be read.
@@ -41,26 +41,26 @@ class Walk:
                 self._skip(entry)
 
     def findings(self) -> list[str]:
-        """Return what a person should be told of the walk so far, the files that are no images apart."""
-        told = []
+        """Return what a user should know about the walk so far, apart from files that are not images."""
+        findings = []
         if self.outside:
             first = f"the first is {self.outside[0]}"
-            told.append(f"{_images(len(self.outside))} outside {self.top}, reached by links: {first}")
+            findings.append(f"{_images(len(self.outside))} outside {self.top}, reached by links: {first}")
         if self.repeated:
             first = f"the first is {self.repeated[0][1]}, which is {self.repeated[0][0]}"
-            told.append(
-                f"{len(self.repeated):,} links lead to images that are there already, each counts once: {first}"
+            findings.append(
+                f"{len(self.repeated):,} links lead to images that are listed already, each counts once: {first}"
             )
         if self._left_out:
             shown = ", ".join(list(self._left_out)[:4]) + (" ..." if len(self._left_out) > 4 else "")
-            told.append(f"names that begin with @ # $ _, and thumbnails, are no images and were left out: {shown}")
+            findings.append(f"names that begin with @ # $ _, and thumbnails, are not images and were left out: {shown}")
         for (suffix, needed), n in self._lacking.items():
-            told.append(f"{n:,} {suffix} files cannot be decoded here and were left out: install {needed}")
-        return told
+            findings.append(f"{n:,} {suffix} files cannot be decoded here and were left out: install {needed}")
+        return findings
 
     def _files(self, folder: Path) -> Iterator[tuple[str, str]]:
-        """Yield every image by its path and its real path; a folder that was entered before in this walk is passed
-        over."""
+        """Yield every image by its path and its real path; a folder that was entered before in this walk is
+        skipped."""
         real = os.path.realpath(folder)
         entered, stack = {real}, [(iter(everything(folder)), real)]
         while stack:

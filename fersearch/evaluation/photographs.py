@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fersearch.checkpoint_folder import card_of, is_ensemble
 from fersearch.data.options import decoding
-from fersearch.data.step_lists import Steps, cut_of, declared, default_of, standard, told, with_preprocess
+from fersearch.data.step_lists import Steps, cut_of, declared, default_of, describe, standard, with_preprocess
 from fersearch.errors import FersearchError, UsageError
 from fersearch.registry import Registry
 from fersearch.training.card import read_card
@@ -91,7 +91,7 @@ class TrainedSteps:
         shapes = {step[key] for step in plain for key in ("size", "channels") if key in step}
         if shapes != {card["image_size"], card["channels"]}:
             raise FersearchError(
-                f"{checkpoint} is not a checkpoint of fersearch: its steps ({told(plain)}) give no images of "
+                f"{checkpoint} is not a checkpoint of fersearch: its steps ({describe(plain)}) give no images of "
                 f"{card['image_size']}x{card['image_size']} with {card['channels']} channels",
                 "pull it again",
             )
@@ -156,7 +156,7 @@ class Photographs:
     def _sources(self) -> str:
         """Return of merged data whose parts were cut in different ways."""
         merged = next((step for step in self.trained.steps if step["step"] == "by_source"), None)
-        ways = {name: told(steps) for name, steps in merged["sources"].items()} if merged else {}
+        ways = {name: describe(steps) for name, steps in merged["sources"].items()} if merged else {}
         if merged is None or len(set(ways.values())) < 2:
             return ""
         each = "; ".join(f"{name}: {way}" for name, way in ways.items())

@@ -12,7 +12,7 @@ from fersearch.context import notices
 from fersearch.data import arrays, options
 from fersearch.data.locate import locate
 from fersearch.data.prepared import FOUND
-from fersearch.data.step_lists import default_of, shape_of, told, without_depth
+from fersearch.data.step_lists import default_of, describe, shape_of, without_depth
 from fersearch.errors import DataError, UsageError, lookup
 from fersearch.evaluation.class_mapping import Crossing, cross
 from fersearch.evaluation.photographs import TrainedSteps
@@ -218,7 +218,7 @@ def _cut_notes(name: str, prepared: arrays.Prepared, trained: TrainedSteps) -> l
     wanted, found = shape_of(default_of(trained.steps)), shape_of(default_of(prepared.steps or []))
     notes = [trained.note] if trained.note else []
     if wanted != found:
-        notes.append(f"{name} cuts its images itself ({told(found) or 'it does not say how'}), not as in training")
+        notes.append(f"{name} cuts its images itself ({describe(found) or 'it does not say how'}), not as in training")
     return notes + [f"{name}: {line}" for line in prepared.findings if line == FOUND]
 
 

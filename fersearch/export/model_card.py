@@ -88,11 +88,11 @@ def _body(card: Mapping[str, Any]) -> str:
 
 
 def _input(card: Mapping[str, Any]) -> str:
-    from fersearch.data.step_lists import default_of, told
+    from fersearch.data.step_lists import default_of, describe
 
     kind = "grey" if card["channels"] == 1 else "RGB"
     size = card["image_size"]
-    steps = f" Pictures become inputs by: {told(default_of(card['steps']))}." if card.get("steps") else ""
+    steps = f" Pictures become inputs by: {describe(default_of(card['steps']))}." if card.get("steps") else ""
     return f"A {kind} face of {size}x{size} pixels, bytes from 0 to 255.{steps} Normalisation is part of the model."
 
 

@@ -21,7 +21,7 @@ from fersearch.data.depth import OwnDepth
 from fersearch.data.images import upright
 from fersearch.data.pictures import steps_of
 from fersearch.data.splits import LEFT_OUT, TO_DRAW
-from fersearch.data.step_lists import declared, told
+from fersearch.data.step_lists import declared, describe
 from fersearch.data.steps import Transform
 from fersearch.data.views import check_labels
 from fersearch.errors import DataError
@@ -104,7 +104,7 @@ class DatasetSuite:
             transform, known = Transform.of(steps), getattr(raw.images, "annotations", None) or [None] * raw.count
             for row, path in self._pictures(source, raw):
                 made = transform(upright(path, OwnDepth(transform.bits)), known[row], path)
-                assert np.array_equal(made, images[row]), f"{path} is not what `steps` make of it: {told(steps)}"
+                assert np.array_equal(made, images[row]), f"{path} is not what `steps` make of it: {describe(steps)}"
 
     def test_columns_have_a_row_for_each_image(self, tmp_path: Path) -> None:
         raw = self._read(self.make_source(tmp_path))

@@ -55,7 +55,7 @@ def find(source: Path, rule: Rule, findings: list[str]) -> list[Face]:
     odd = [path.name for path, face in parsed if face is None]
     findings += walk.findings()
     if walk.others:
-        findings.append(f"{walk.others:,} files in {source} are no images and were left out")
+        findings.append(f"{walk.others:,} files in {source} are not images and were left out")
     if odd:
         findings.append(
             f"{len(odd):,} images are not named like {rule.example} and were left out: {listed(sorted(odd))}"

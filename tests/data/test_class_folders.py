@@ -94,7 +94,7 @@ def test_images_that_are_left_out_are_told(tmp_path: Path) -> None:
     tree(tmp_path, "train/a/1.png", "test/a/1.png", "samples/x.png", "train/y.png", "train/a/notes.txt")
     tree(tmp_path, "FER2013Train/1.png", "FER2013Train/2.png")
     assert told(tmp_path) == [
-        f"1 files in {tmp_path / 'train'} are no images and were left out",
+        f"1 files in {tmp_path / 'train'} are not images and were left out",
         f"1 images lie directly in {tmp_path / 'train'}, in no class folder, and were left out: y.png",
         f"2 images lie in FER2013Train/ beside train/, test/ in {tmp_path} and were left out",
         f"1 images lie in samples/ beside train/, test/ in {tmp_path} and were left out",
@@ -107,7 +107,7 @@ def test_junk_is_no_class_and_no_image(tmp_path: Path) -> None:
     assert told(tmp_path) == []
     tree(tmp_path, "_c/3.png")
     assert told(tmp_path) == [
-        f"names that begin with @ # $ _, and thumbnails, are no images and were left out: {tmp_path / '_c'}"
+        f"names that begin with @ # $ _, and thumbnails, are not images and were left out: {tmp_path / '_c'}"
     ]
 
 
@@ -115,7 +115,7 @@ def test_an_image_in_train_and_by_a_link_in_test_counts_once(tmp_path: Path) -> 
     tree(tmp_path, "train/a/1.png", "test/a/2.png")
     (tmp_path / "test" / "a" / "1.png").symlink_to(tmp_path / "train" / "a" / "1.png")
     assert described(tmp_path) == [("a", -2, 1), ("a", 2, 1)]
-    assert "links lead to images that are there already, each counts once" in told(tmp_path)[0]
+    assert "links lead to images that are listed already, each counts once" in told(tmp_path)[0]
 
 
 def test_an_image_in_two_classes_by_a_link_is_refused(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_a_split_that_is_no_part_is_named_with_its_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "told"), [("", "is blank"), ("NA", "is 'NA', which means"), ("nan", "is 'nan'"), ("None", "is 'None'")]
+    ("cell", "told"), [("", "is blank"), ("NA", "is 'NA', which marks"), ("nan", "is 'nan'"), ("None", "is 'None'")]
 )
 def test_a_cell_without_a_value_is_named(tmp_path: Path, cell: str, told: str) -> None:
     path = written(tmp_path / "a.csv", f"image,label\n1.png,{cell}\n")

@@ -97,7 +97,7 @@ def test_a_file_of_centerface_for_one_size_finds_faces_of_any(tmp_path: Path) ->
 
 def test_another_network_is_refused_and_what_is_expected_is_said(tmp_path: Path) -> None:
     other = constant(tmp_path / "other.onnx", {"logits": np.zeros((1, 8), np.float32)})
-    with pytest.raises(UsageError, match="is no detector that is known here: its outputs are logits") as error:
+    with pytest.raises(UsageError, match="is not a known face detector: its outputs are logits") as error:
         FaceDetector.open(other)
     assert "CenterFace" in error.value.hint
     (tmp_path / "text.onnx").write_text("no network")

@@ -61,9 +61,9 @@ def test_a_difference_names_digests_counts_classes_and_the_ways_out() -> None:
 def test_equal_files_that_are_read_otherwise_are_told_with_the_versions() -> None:
     now = replace(THEN, seen="6" * 64, makers={"fersearch": "1.0", "pillow": "12.1.0"})
     told = difference("x", THEN, now, ()).message
-    assert told.endswith("the files are the same, so that what reads them has changed: pillow 10.0.0 -> 12.1.0")
+    assert told.endswith("the files are the same, so what reads them has changed: pillow 10.0.0 -> 12.1.0")
     unrecorded = difference("x", replace(THEN, makers={}), now, ()).message
-    assert unrecorded.endswith("which versions read them then was not recorded")
+    assert unrecorded.endswith("the versions that read them then were not recorded")
     same = difference("x", THEN, replace(THEN, seen="6" * 64), ()).message
     assert same.endswith("no package has another version, so look at the dataset's plugin")
 
@@ -75,6 +75,6 @@ def test_another_test_split_alone_is_told_as_that() -> None:
 
 def test_many_classes_are_counted() -> None:
     many = replace(THEN, classes=tuple(f"c{k}" for k in range(14)))
-    assert "14 classes: c0, c1" in many.told()
-    assert many.told().count("and 2 more") == 1
-    assert Identity().told() == "not recorded"
+    assert "14 classes: c0, c1" in many.describe()
+    assert many.describe().count("and 2 more") == 1
+    assert Identity().describe() == "not recorded"

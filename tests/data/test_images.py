@@ -123,7 +123,7 @@ def test_an_empty_file_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
     path = tmp_path / "text.png"
     path.write_text("not an image")
-    assert refusal(path) == f"image {path} is corrupt: no image that can be read"
+    assert refusal(path) == f"image {path} is corrupt: not an image that can be read"
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "bmp"])
@@ -160,8 +160,8 @@ def test_all_files_that_cannot_be_read_are_named_at_once(
         list(images.decode_all(paths, 48, 1, []))
     assert caught.value.message.splitlines() == [
         "3 images cannot be used:",
-        f"  image {paths[1]} is corrupt: no image that can be read",
-        f"  image {paths[3]} is corrupt: no image that can be read",
+        f"  image {paths[1]} is corrupt: not an image that can be read",
+        f"  image {paths[3]} is corrupt: not an image that can be read",
         "  and 1 more",
     ]
 

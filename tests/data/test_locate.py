@@ -43,7 +43,7 @@ def test_a_layout_that_many_sets_of_images_have_is_not_remembered_by_its_name(
     with pytest.raises(DataError) as caught:
         locate(squares)
     assert str(caught.value) == (
-        "squares is the name of a layout that many sets of images have\n  say which is meant with --data: squares.txt"
+        "squares is a layout that many image sets share\n  give the folder with --data: squares.txt"
     )
     remember(squares, tmp_path / "other")
     assert remembered() == {"squares": tmp_path}
@@ -67,7 +67,7 @@ def test_a_study_looks_where_its_data_was_then_for_a_copy_then_by_the_name(
     with pytest.raises(DataError) as caught:
         look_for(squares, recorded, lambda _: False)
     assert str(caught.value) == (
-        f"{recorded} does not exist, where the data was before\n  give the folder that holds it: --data PATH"
+        f"{recorded}, where the data was before, does not exist\n  give the folder that holds it: --data PATH"
     )
     assert look_for(squares, None, lambda _: False) == named
 

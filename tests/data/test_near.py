@@ -151,7 +151,7 @@ def test_a_study_leaves_out_of_train_what_is_nearly_what_judges(
     trains = {kind: load(squares, copy, {}, Protocol(duplicates=kind)) for kind in ("drop", "near")}
     assert trains["drop"].indices["train"].tolist() == [0, 1, 2, 3, 4, 5]
     assert trains["near"].indices["train"].tolist() == [0, 3, 4, 5]
-    assert trains["near"].warnings == ("2 images were left out: what equals them, or nearly, judges, in valid or test",)
+    assert trains["near"].warnings == ("2 images were left out: equal or nearly equal images are in valid or test",)
 
 
 def test_near_duplicates_are_counted_by_pairs_of_parts() -> None:

@@ -56,7 +56,7 @@ def test_postscript_under_another_name_starts_no_program(tmp_path: Path, monkeyp
     with Image.open(path) as found:
         assert found.format == "EPS"
     for read in (images.decode, images.upright):
-        with pytest.raises(DataError, match=r"face.png is corrupt: no image that can be read"):
+        with pytest.raises(DataError, match=r"face.png is corrupt: not an image that can be read"):
             read(path)
 
 

@@ -151,7 +151,7 @@ def test_a_lock_ends_with_the_process_that_held_it(squares: Any, source: Path, t
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"count": 61}, "said 61 images and gave 60"),
+        ({"count": 61}, "announced 61 images and gave 60"),
         ({"columns": {"label": np.zeros(3)}}, "column 'label' has 3 rows for 60 images"),
         ({"count": 1, "images": [np.zeros((8, 8), np.uint8)]}, "image 0 is uint8 (8, 8), not uint8 (1, 48, 48)"),
         ({"count": 0, "images": []}, "holds no images"),

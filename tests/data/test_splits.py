@@ -180,7 +180,7 @@ def test_each_subject_is_left_out_once() -> None:
 
 
 def test_leaving_subjects_out_needs_subjects() -> None:
-    with pytest.raises(DataError, match="leaving one subject out needs a dataset that knows two subjects"):
+    with pytest.raises(DataError, match="leaving one subject out needs a dataset that lists two subjects"):
         splits.rounds(labels(CLASSES), Protocol("loso"))
 
 
@@ -190,7 +190,7 @@ def test_more_folds_than_subjects_is_refused() -> None:
 
 
 def test_what_leaks_is_not_called_grouped() -> None:
-    with pytest.raises(DataError, match="does not know its subjects"):
+    with pytest.raises(DataError, match="does not list its subjects"):
         splits.draw(labels(CLASSES), Protocol("kfold", by="subject"))
     official = labels(CLASSES, [k % 2 for k in range(60)], ["same"] * 60)
     with pytest.raises(DataError, match=r"keeps subjects apart .* and this split does not: 1 of 1 subjects of valid"):

@@ -8,7 +8,7 @@ from PIL import Image
 
 from fersearch import Dataset, FersearchError
 from fersearch.data.preprocess import STEPS
-from fersearch.data.step_lists import boxed, cropped, declared, default_of, shaped, standard, told, with_preprocess
+from fersearch.data.step_lists import boxed, cropped, declared, default_of, describe, shaped, standard, with_preprocess
 from fersearch.data.steps import Annotation, Transform, annotation_of
 from fersearch.errors import DataError
 from tests.drawn_face import photograph
@@ -96,7 +96,7 @@ def test_preprocessing_comes_last_and_once_also_for_merged_sources():
 def test_steps_are_plain_data_and_told_in_words():
     steps = [{"step": "depth", "bits": 12}, *boxed(48, 3)]
     assert json.loads(json.dumps(steps)) == steps
-    assert told(steps) == "box margin 1.0, colour channels 3, fit size 48"
+    assert describe(steps) == "box margin 1.0, colour channels 3, fit size 48"
     assert Transform.of(steps).bits == 12
 
 

@@ -60,7 +60,7 @@ def test_a_film_without_a_frame_leaves_nothing(tmp_path: Path):
 
 def test_what_cannot_be_read_or_written_is_told(tmp_path: Path):
     (tmp_path / "text.mp4").write_text("no film")
-    with pytest.raises(DataError, match="is no video that can be read"):
+    with pytest.raises(DataError, match="is not a video that can be read"):
         next(frames(tmp_path / "text.mp4"))
     with pytest.raises(UsageError, match="there is no video"):
         next(frames(tmp_path / "nothing.mp4"))

@@ -44,7 +44,7 @@ def test_what_a_person_may_have_meant_is_told(tmp_path: Path) -> None:
     walk = Walk(tree(tmp_path, "a/_old/1.png", "a/_2.png", "a/@eaDir/3.png", "a/.4.png", "a/_notes.txt", "a/5.png"))
     assert len(walk.images(tmp_path / "a")) == 1
     assert walk.findings() == [
-        "names that begin with @ # $ _, and thumbnails, are no images and were left out: "
+        "names that begin with @ # $ _, and thumbnails, are not images and were left out: "
         f"{tmp_path / 'a' / '_2.png'}, {tmp_path / 'a' / '_old'}"
     ]
 
@@ -58,7 +58,7 @@ def test_links_are_followed_and_every_real_file_counts_once(tmp_path: Path) -> N
     assert [path.relative_to(top).as_posix() for path in walk.images(top)] == ["a/1.png", "b/2.png", "b/3.png"]
     assert walk.findings() == [
         f"2 images lie outside {top}, reached by links: the first is {top / 'b' / '2.png'}",
-        f"1 links lead to images that are there already, each counts once: the first is {top / 'c.png'}, "
+        f"1 links lead to images that are listed already, each counts once: the first is {top / 'c.png'}, "
         f"which is {top / 'b' / '3.png'}",
     ]
 

@@ -283,7 +283,7 @@ def test_what_differs_from_ck48_is_told(tmp_path: Path) -> None:
     (source / "happy" / "S005_004_00000009.png").rename(source / "happy" / "smile.png")
     (source / "happy" / "Thumbs.db").touch()
     assert prepared(source).findings == (
-        f"1 files in {source} are no images and were left out",
+        f"1 files in {source} are not images and were left out",
         "1 images are not named like S056_003_00000009.png: no person known: smile.png",
         "expected 981 images, found 84",
         "images per class: expected anger 135, found 12; contempt 54, found 12; disgust 177, found 12; "
@@ -332,7 +332,7 @@ def test_the_table_says_that_it_lost_its_persons(tmp_path: Path) -> None:
         "rows per class: expected anger 45, found 3; contempt 18, found 3; disgust 59, found 3; fear 25, found 3; "
         "happiness 69, found 3; sadness 28, found 3; surprise 83, found 3; neutral 593, found 3",
     )
-    with pytest.raises(DataError, match="does not know its subjects"):
+    with pytest.raises(DataError, match="does not list its subjects"):
         load(CkPlus(), copy, {}, Protocol(split="kfold", folds=2, by="subject"))
 
 

@@ -85,7 +85,7 @@ def test_what_looks_wrong_is_told(tmp_path: Path) -> None:
     (source / "train" / "happy" / "notes.txt").touch()
     findings = prepare(ImageFolder(), source, {}, tmp_path / "p").findings
     assert findings[:2] == (
-        f"1 files in {source / 'train'} are no images and were left out",
+        f"1 files in {source / 'train'} are not images and were left out",
         "classes 'Happiness' and 'happy' look like one class (happiness); they are kept apart",
     )
 

@@ -100,7 +100,7 @@ def test_what_differs_from_the_published_set_is_told(tmp_path: Path) -> None:
     (source / "README_FIRST.txt").touch()
     Image.new("L", (8, 8)).save(source / "KA.XX1.3.tiff")
     assert prepared(source).findings[:4] == (
-        f"1 files in {source} are no images and were left out",
+        f"1 files in {source} are not images and were left out",
         "1 images are not named like KA.AN1.39.tiff and were left out: KA.XX1.3.tiff",
         "expected 213 images, found 70",
         "images per class: usually neutral 30, found 10; happiness 31, found 10; surprise 30, found 10; "

@@ -125,7 +125,7 @@ def test_malformed_names_and_other_files_are_left_out_and_listed(tmp_path: Path)
     copy = prepared(source)
     assert copy.count == len(names())
     assert copy.findings[:2] == (
-        f"1 files in {source} are no images and were left out",
+        f"1 files in {source} are not images and were left out",
         "3 images are not named like AF01ANFL.JPG and were left out: AF01XXS.JPG, AF31V.JPG, AM31H.JPG",
     )
 

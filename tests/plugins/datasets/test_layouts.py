@@ -340,7 +340,7 @@ def test_a_split_in_muxspace_legend_is_kept(tmp_path: Path) -> None:
 def test_an_emotion_that_is_missing_is_named_with_its_line(tmp_path: Path) -> None:
     table = next(write_muxspace(tmp_path / "source").glob("**/legend.csv"))
     table.write_text(table.read_text().replace(",anger\n", ",NA\n", 1))
-    with pytest.raises(DataError, match="line 2: emotion is 'NA', which means that there is none"):
+    with pytest.raises(DataError, match="line 2: emotion is 'NA', which marks a missing value"):
         DATASETS["muxspace"].files(tmp_path / "source")
 
 

@@ -110,7 +110,7 @@ def test_a_folder_with_two_lists_asks_which(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "rows", "told"),
     [
-        ("image,label", ["a.png,x", "b.png,NA"], "line 3: label is 'NA', which means that there is none"),
+        ("image,label", ["a.png,x", "b.png,NA"], "line 3: label is 'NA', which marks a missing value"),
         ("image,label", ["a.png,x", "a.png,y"], "line 3: image a.png has label 'y', on line 2 label 'x'"),
         (
             "image,label,split",

@@ -57,7 +57,7 @@ def test_parts_are_drawn_by_class(tmp_path: Path) -> None:
 
 
 def test_it_knows_no_persons_to_keep_apart(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="does not know its subjects"):
+    with pytest.raises(DataError, match="does not list its subjects"):
         load(Nhfi(), prepared(write(tmp_path / "source")), {}, Protocol(split="kfold", folds=2, by="subject"))
 
 
@@ -65,7 +65,7 @@ def test_what_differs_from_the_published_set_is_told(tmp_path: Path) -> None:
     source = write(tmp_path / "source", FOLDERS[:7])
     (source / "fear" / "urls.txt").touch()
     assert prepared(source).findings == (
-        f"1 files in {source} are no images and were left out",
+        f"1 files in {source} are not images and were left out",
         "expected 5,558 images, found 70",
         "no folder for surprise",
         "70 images were converted to 48x48 grey: 70 of 56x56 L",

@@ -168,7 +168,7 @@ def test_an_extra_image_is_told(tmp_path: Path) -> None:
 def test_an_unreadable_image_is_named(tmp_path: Path) -> None:
     source = write_published(tmp_path / "source")
     (source / "basic" / "Image" / "aligned" / "test_00001_aligned.jpg").write_bytes(b"no picture")
-    assert "test_00001_aligned.jpg is corrupt: no image that can be read" in refusal(source).message
+    assert "test_00001_aligned.jpg is corrupt: not an image that can be read" in refusal(source).message
 
 
 def test_a_folder_that_is_no_code_is_named(tmp_path: Path) -> None:
