@@ -1,4 +1,4 @@
-"""How networks that stand beside each other answer as one."""
+"""How parallel networks give one prediction."""
 
 import math
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ class Beside(nn.Module):
 
 
 class MeanShare(nn.Module):
-    """The log of the mean class share of several networks: (n, networks * classes) logits to (n, classes)."""
+    """Computes the log of the mean class share of several networks: (n, networks * classes) logits to (n, classes)."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class MeanShare(nn.Module):
 class Vote(MeanShare):
     """The log of the share of networks that call each class; while it trains, of the mean class share.
 
-    A vote has no gradient. The mean share has a thousandth of the say, which breaks ties.
+    A vote has no gradient. The mean share has a weight of a thousandth, which breaks ties.
     """
 
     def forward(self, logits: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Weights that torchvision trained on ImageNet, and what becomes of their first convolution for grey images."""
+"""Weights that torchvision trained on ImageNet, and their first convolution for grey images."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ FIRST_CONV = Choice("sum", "random", search="sum")
 
 
 def imagenet(name: str) -> dict[str, "Tensor"]:
-    """torchvision's first ImageNet weights of a network: downloaded once, found in torch's cache after.
+    """Return torchvision's first ImageNet weights of a network: downloaded once, then read from torch's cache.
 
     Raises:
         FersearchError: they cannot be downloaded.
@@ -41,7 +41,7 @@ def keep_first_conv(tensors: dict[str, "Tensor"], model: "nn.Module", name: str,
 
 
 def drop(layer: "nn.Module", share: float) -> None:
-    """Drop inputs of a layer while it trains, without a new name for its weights."""
+    """Drop inputs of a layer during training, without renaming its weights."""
     from torch.nn import functional
 
     if share:

@@ -1,4 +1,4 @@
-"""How a model of timm is found, made, cut into stages and given its weights."""
+"""Looks up a model of timm, builds it, divides it into stages and loads its weights."""
 
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -18,7 +18,7 @@ FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 def config(name: str) -> Any:
-    """Return what timm says of a model: its image size and where its weights are.
+    """Return timm's configuration of a model: its image size and the location of its weights.
 
     Raises:
         UnknownName: timm has no such model, or no such tag of weights for it.
@@ -37,7 +37,7 @@ def config(name: str) -> Any:
 
 
 def sketch(name: str, image_size: int) -> tuple[nn.Module, frozenset[str]]:
-    """Return a model without memory for its weights, and those of the options that it does not take.
+    """Return a model on the meta device, and the options that it does not take.
 
     Raises:
         UsageError: it is not a classifier.
@@ -61,7 +61,7 @@ def sketch(name: str, image_size: int) -> tuple[nn.Module, frozenset[str]]:
 
 
 def try_out(name: str, model: nn.Module, channels: int, image_size: int, own_size: int) -> None:
-    """Show a new model one black image, on the device that it was made on.
+    """Run a new model on one black image, on the device that it was made on.
 
     Raises:
         UsageError: it cannot take images of that size.
@@ -83,9 +83,9 @@ def try_out(name: str, model: nn.Module, channels: int, image_size: int, own_siz
 
 def unfit(name: str, image_size: int, own_size: int, error: Exception) -> UsageError:
     """Return the error of a model that cannot take images of a size."""
-    told = (str(error).strip().splitlines() or ["no reason given"])[0]
+    reason = (str(error).strip().splitlines() or ["no reason given"])[0]
     return UsageError(
-        f"{name} cannot take images of {image_size}x{image_size}: {type(error).__name__}: {told}",
+        f"{name} cannot take images of {image_size}x{image_size}: {type(error).__name__}: {reason}",
         f"it was made for {own_size}x{own_size}: --image-size {own_size}, or choose another model",
     )
 
@@ -129,7 +129,7 @@ def _parts(module: nn.Module, path: str, ends: set[str], heads: list[nn.Module])
 
 
 def _without(part: nn.Module, seen: set[int]) -> nn.Module:
-    """Return a part, or where it shares weights with an earlier one, those of its own."""
+    """Return a part or, where it shares weights with an earlier one, only its own weights."""
     weights = list(part.parameters())
     own = [weight for weight in weights if id(weight) not in seen]
     seen |= {id(weight) for weight in own}
@@ -141,10 +141,10 @@ def _has_weights(parts: list[nn.Module]) -> bool:
 
 
 def at_hand(name: str, pretrained: Any) -> dict[str, Any]:
-    """Return what timm must be told to load weights: the file, if the hub's cache has it; else nothing.
+    """Return the arguments with which timm loads weights: the file, if the hub's cache has it; else none.
 
     Raises:
-        FersearchError: it has not, and the hub cannot be reached.
+        FersearchError: the cache lacks it, and the hub cannot be reached.
     """
     if not pretrained.hf_hub_id or pretrained.hf_hub_filename:
         return {}

@@ -1,4 +1,4 @@
-"""What the networks after VGG are made of: blocks of 3x3 convolutions, each closed by a 2x2 pool."""
+"""Building blocks of the networks after VGG: blocks of 3x3 convolutions, each closed by a 2x2 pool."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def block(channels: int, widths: Sequence[int], batch_norm: bool) -> list["nn.Module"]:
-    """3x3 convolutions of these widths with padding, each with batch norm if asked and ReLU, then a 2x2 pool."""
+    """Return padded 3x3 convolutions of these widths, each with ReLU and optional batch norm, then a 2x2 pool."""
     from torch import nn
 
     layers: list[nn.Module] = []

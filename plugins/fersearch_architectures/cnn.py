@@ -83,5 +83,5 @@ def activation(params: Params) -> "nn.Module":
 
 @hookimpl
 def register_architectures(register):
-    """Bring `cnn`."""
+    """Register `cnn`."""
     register(Cnn())

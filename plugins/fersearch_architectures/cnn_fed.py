@@ -34,7 +34,7 @@ class CnnFed(Architecture):
     every second convolution, and 1,000 hidden units: 9,286,380 weights (main), 18,576,492 (deep) and
     6,520,780 (k4) for four classes at 48x48 grey. `economical` has 32, 64, 128, 256, 256 channels, a
     pool after each convolution, and 256 hidden units: 979,908, 1,046,212 and 953,508. Padding is 1
-    for both kernels; a map of one pixel is pooled no more. LeakyReLU has torch's slope, 0.01. The
+    for both kernels; a map of one pixel is not pooled any more. LeakyReLU has torch's slope, 0.01. The
     recipe's dropout acts before both linear layers.
     """
 
@@ -77,14 +77,14 @@ def depth_and_kernel(params: Params) -> tuple[int, int]:
 
 
 def maps(size: int, depth: int, kernel: int, layout: str) -> list[tuple[int, bool]]:
-    """After each convolution, for images of a side: the side of the map, and whether it is pooled."""
-    found = []
+    """Return after each convolution, for images of a side, the side of the map and whether it is pooled."""
+    sizes = []
     for index in range(depth):
         size += 3 - kernel
         pool = size > 1 and (layout == "economical" or index % 2 == 1)
         size = size // 2 if pool else size
-        found.append((size, pool))
-    return found
+        sizes.append((size, pool))
+    return sizes
 
 
 def convolution(channels: int, width: int, kernel: int, pool: bool) -> "nn.Sequential":
@@ -97,5 +97,5 @@ def convolution(channels: int, width: int, kernel: int, pool: bool) -> "nn.Seque
 
 @hookimpl
 def register_architectures(register):
-    """Bring `cnn_fed`."""
+    """Register `cnn_fed`."""
     register(CnnFed())

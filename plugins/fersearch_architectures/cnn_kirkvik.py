@@ -85,5 +85,5 @@ def regularise(first: "nn.Conv2d", last: Sequence["nn.Conv2d"], params: Params) 
 
 @hookimpl
 def register_architectures(register):
-    """Bring `cnn_kirkvik`."""
+    """Register `cnn_kirkvik`."""
     register(CnnKirkvik())

@@ -72,5 +72,5 @@ def drop(params: Params) -> "nn.Dropout":
 
 @hookimpl
 def register_architectures(register):
-    """Bring `cnn_umoru`."""
+    """Register `cnn_umoru`."""
     register(CnnUmoru())

@@ -17,7 +17,7 @@ preload = ("fersearch_architectures._beside", "torchvision.models.resnet", "torc
 
 
 class Ensemble(Architecture):
-    """Networks beside each other that see the same images and are trained together.
+    """Parallel networks that see the same images and are trained together.
 
     Each is built by its own architecture, whose dimensions and ImageNet weights are the ensemble's
     too; the recipe's dropout is theirs. To join networks that were trained apart, see
@@ -38,7 +38,7 @@ class Ensemble(Architecture):
 
     @abstractmethod
     def head(self, classes: int) -> "nn.Module":
-        """Return what makes one answer (n, classes) of all logits (n, networks * classes)."""
+        """Return the module that reduces all logits (n, networks * classes) to one prediction (n, classes)."""
 
     def load_pretrained(self, model: "nn.Module", source: str, params: Params, task: Task) -> None:
         for base, network in zip(self.bases, model.bases.networks, strict=True):
@@ -46,9 +46,9 @@ class Ensemble(Architecture):
 
 
 class EnsembleStack(Ensemble):
-    """The logits of both networks beside each other and one linear layer on them: 105 weights for seven classes.
+    """The concatenated logits of both networks and one linear layer on them: 105 weights for seven classes.
 
-    `freeze=all_but_last` trains those alone, as document 002 does on networks that are trained
+    `freeze=all_but_last` trains only this layer, as document 002 does on networks that are trained
     already (Wolpert 1992, stacked generalization).
     """
 
@@ -72,7 +72,7 @@ class EnsembleMean(Ensemble):
     """
 
     name = "ensemble_mean"
-    summary = "the mean of what ResNet-18 and VGG-19 say (soft vote)"
+    summary = "the mean prediction of ResNet-18 and VGG-19 (soft vote)"
     stage_names = ("features", "classifiers")
 
     def head(self, classes: int) -> "nn.Module":
@@ -91,7 +91,7 @@ class EnsembleMean(Ensemble):
 class EnsembleVote(EnsembleMean):
     """The share of networks that call each class (majority vote), ties broken by the mean share; returns its log.
 
-    A vote has no gradient: it is trained as `ensemble_mean` is, and judged by votes.
+    A vote has no gradient: it is trained as `ensemble_mean` is, and evaluated by votes.
     """
 
     name = "ensemble_vote"
@@ -105,6 +105,6 @@ class EnsembleVote(EnsembleMean):
 
 @hookimpl
 def register_architectures(register):
-    """Bring `ensemble_stack`, `ensemble_mean` and `ensemble_vote`."""
+    """Register `ensemble_stack`, `ensemble_mean` and `ensemble_vote`."""
     for kind in (EnsembleStack, EnsembleMean, EnsembleVote):
         register(kind())

@@ -19,9 +19,9 @@ class Vgg16Kirkvik(Architecture):
     """VGG-16's convolutions (Simonyan and Zisserman 2015, arXiv:1409.1556), then 4096, 1072, classes.
 
     21,215,431 weights for seven classes at 48x48, of which `freeze=all_but_last` trains 6,500,743,
-    as the document does from ImageNet weights. Grey images are repeated three times. The recipe's
-    dropout acts before the classifier (0.2 there). The document divides pixels by 255 and does no
-    more; here they are normalised as the dataset is, which no architecture decides.
+    as the document does, starting from ImageNet weights. Grey images are repeated three times. The recipe's
+    dropout acts before the classifier (0.2 there). The document only divides pixels
+    by 255; here they are normalised as the dataset is, which no architecture decides.
     """
 
     name = "vgg16_kirkvik"
@@ -50,11 +50,11 @@ class Vgg16Kirkvik(Architecture):
 class ResNet50Kirkvik(Architecture):
     """ResNet-50's blocks (He et al. 2016, arXiv:1512.03385), then 512 and classes on the flattened map.
 
-    27,706,439 weights for seven classes at 48x48, of which `freeze=all_but_last` trains 4,198,407,
-    as the document does from ImageNet weights. Grey images are repeated three times. The document
-    has no dropout; the recipe's acts before the classifier. It divides pixels by 255 and does no
-    more; here they are normalised as the dataset is, which no architecture decides. Its blocks are
-    those of Keras, with biases and their stride in the 1x1 convolution; these are torchvision's.
+    27,706,439 weights for seven classes at 48x48, of which `freeze=all_but_last` trains 4,198,407, as the document
+    does, starting from ImageNet weights. Grey images are repeated three times. The document has no dropout; the
+    recipe's acts before the classifier. It only divides pixels by 255; here they are normalised as the dataset is,
+    which no architecture decides. Its blocks are Keras's, with biases and their stride in the 1x1 convolution; these
+    are torchvision's.
     """
 
     name = "resnet50_kirkvik"
@@ -96,7 +96,7 @@ def vgg16_features(channels: int) -> "nn.Sequential":
 
 
 def to_rgb(channels: int) -> "nn.Module":
-    """Return what makes three channels of an image's: a grey one is repeated."""
+    """Return the module that gives images three channels: grey ones are repeated."""
     from torch import nn
 
     from fersearch_architectures._repeat import Repeat
@@ -106,6 +106,6 @@ def to_rgb(channels: int) -> "nn.Module":
 
 @hookimpl
 def register_architectures(register):
-    """Bring `vgg16_kirkvik` and `resnet50_kirkvik`."""
+    """Register `vgg16_kirkvik` and `resnet50_kirkvik`."""
     register(Vgg16Kirkvik())
     register(ResNet50Kirkvik())

@@ -83,6 +83,6 @@ class ResNet101(ResNet):
 
 @hookimpl
 def register_architectures(register):
-    """Bring `resnet18`, `resnet34`, `resnet50` and `resnet101`."""
+    """Register `resnet18`, `resnet34`, `resnet50` and `resnet101`."""
     for kind in (ResNet18, ResNet34, ResNet50, ResNet101):
         register(kind())

@@ -19,7 +19,7 @@ HIDDEN = 128
 class SANet(Architecture):
     """Three blocks of 3x3 convolution, ReLU and 2x2 pooling, 128, 128, classes.
 
-    `attention` (725,881 weights for seven classes at 48x48 grey) follows the thesis's words on
+    `attention` (725,881 weights for seven classes at 48x48 grey) follows the thesis's description of
     self-attention: a block of it after the second and third pool, as in Zhang et al. 2019
     (arXiv:1805.08318). `recurrent` (1,464,007) follows the tracker that the thesis draws (Fan and
     Ling 2017, SANet: Structure-Aware Network for Visual Tracking): recurrent layers along rows and
@@ -64,5 +64,5 @@ def block(channels: int, width: int, recurrent: bool, attends: bool) -> "nn.Sequ
 
 @hookimpl
 def register_architectures(register):
-    """Bring `sanet`."""
+    """Register `sanet`."""
     register(SANet())

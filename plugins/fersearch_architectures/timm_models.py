@@ -69,7 +69,7 @@ class TimmModel(Architecture):
         return list(stages_of(model).values())
 
     def create(self, task: Task, dropout: float, **more: Any) -> "nn.Module":
-        """Return the model with new weights, or with what `more` says.
+        """Return the model with new weights, or as the arguments in `more` make it.
 
         Raises:
             UsageError: it cannot be made for images of that size.
@@ -116,5 +116,5 @@ def named(model: str) -> TimmModel:
 
 @hookimpl
 def register_architectures(register):
-    """Bring the family `timm`."""
+    """Register the family `timm`."""
     register(Timm())

@@ -113,6 +113,6 @@ def long_head(size: int, dropout: float, classes: int) -> "nn.Sequential":
 
 @hookimpl
 def register_architectures(register):
-    """Bring `vgg16` and `vgg19`."""
+    """Register `vgg16` and `vgg19`."""
     register(Vgg16())
     register(Vgg19())

@@ -1,4 +1,4 @@
-"""Two networks after VGG that were made for faces: those of FER+ and of Khaireddin and Chen."""
+"""Two networks after VGG that were made for faces: the VGG-13 of FER+ and the network of Khaireddin and Chen."""
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -84,6 +84,6 @@ class VggKhaireddin(FaceVgg):
 
 @hookimpl
 def register_architectures(register):
-    """Bring `vgg13_ferplus` and `vgg_khaireddin`."""
+    """Register `vgg13_ferplus` and `vgg_khaireddin`."""
     register(Vgg13FerPlus())
     register(VggKhaireddin())

@@ -1,1 +1,1 @@
-"""First-party datasets of fersearch: one file each, found through the same door as a stranger's."""
+"""First-party datasets of fersearch: one file each, registered through the same entry points as third-party ones."""

@@ -34,7 +34,7 @@ def files(source: Path, layout: "Layout") -> list[Path]:
 
 
 def read(source: Path, layout: "Layout") -> Listing:
-    """Train and valid; there is no public test. Images of no class (none, uncertain, no face) are left out."""
+    """Return train and valid; there is no public test. Images of no class (none, uncertain, no face) are left out."""
     root = _sets(source, layout)
     if root is not None:
         listed = [
@@ -88,7 +88,7 @@ def _code(path: Path) -> str:
 
 
 def _strays(root: Path) -> list[str]:
-    """Annotations without an image."""
+    """Return a finding on annotations without an image."""
     findings = []
     for name in SETS:
         stems = {Path(entry.name).stem for entry in entries(root / name / "images")}
@@ -119,14 +119,14 @@ def _no_class(row: Row) -> bool:
 
 
 def _box(row: Row) -> "Box | None":
-    """Return the face in the photo, where the table knows it."""
+    """Return the box of the face in the photo; None where the table has none."""
     if not all(row.get(side) for side in SIDES) or _no_class(row):
         return None
     return box_of(row.where, [row[side] for side in SIDES], sized=True)
 
 
 def _kept(root: Path, listed: list[tuple[str, str, Sample]], tables: list[Path], findings: list[str]) -> Listing:
-    """Return the samples of a class, with their words."""
+    """Return the samples that belong to a class, with their canonical labels."""
     kept: list[Sample] = []
     dropped: Counter[str] = Counter()
     for where, code, sample in listed:
@@ -136,6 +136,6 @@ def _kept(root: Path, listed: list[tuple[str, str, Sample]], tables: list[Path],
         else:
             kept.append(Sample(sample.path, word, sample.part, box=sample.box))
     if dropped:
-        told = ", ".join(f"{n:,} {word}" for word, n in dropped.items())
-        findings = [*findings, f"{dropped.total():,} images of no class were left out: {told}"]
+        counts = ", ".join(f"{n:,} {word}" for word, n in dropped.items())
+        findings = [*findings, f"{dropped.total():,} images of no class were left out: {counts}"]
     return Listing(root, kept, tables, findings)

@@ -1,7 +1,7 @@
-"""CK+ as it is passed on: CK+48, faces in class folders, and ckextended.csv, one face a row.
+"""Redistributed forms of CK+: CK+48, faces in class folders, and ckextended.csv, one face a row.
 
-CK+48 has no neutral class, and its names keep person and sequence. ckextended.csv has neutral first frames, and
-lost the persons.
+CK+48 has no neutral class, and its names keep person and sequence. ckextended.csv has neutral first frames, but
+no persons.
 """
 
 import re
@@ -30,7 +30,7 @@ TABLE_WORDS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "
 TABLE_CODES = {str(code): word for code, word in enumerate(TABLE_WORDS)}
 TABLE_PER_CLASS = {**PER_CLASS, "neutral": 593}
 LOST = (
-    "this table lost its persons: frames of one person may train and also judge, and nothing can prevent it; "
+    "this table does not name persons: frames of one person may be in train and in valid or test; "
     "use the original or CK+48 to keep persons apart"
 )
 
@@ -47,7 +47,7 @@ class ClassFolders:
         return [image for folder in self._folders([]) for image in folder.images]
 
     def read(self, options: Mapping[str, Value]) -> Raw:
-        """Return the images folder by folder; a class without a folder is not a class here."""
+        """Return the images folder by folder; a class without a folder is left out."""
         findings: list[str] = []
         folders = self._folders(findings)
         class_of = class_tree.labels(folders, EMOTIONS, "CK+")
@@ -111,7 +111,7 @@ def table_emotion(row: Row) -> str:
 
 
 def _people(paths: Sequence[Path]) -> dict[str, Any]:
-    """Subject, sequence and place from the end of the sequence, from names such as S056_003_00000009."""
+    """Return subject, sequence and position from the end of the sequence, from names such as S056_003_00000009."""
     matches = [NAME.match(path.stem) for path in paths]
     sequences = [f"{m[1]}_{m[2]}".upper() if m else "" for m in matches]
     members: dict[str, list[int]] = defaultdict(list)
@@ -133,7 +133,9 @@ def _nameless(paths: Sequence[Path]) -> list[str]:
     names = [path.name for path in paths if not NAME.match(path.stem)]
     if not names:
         return []
-    return [f"{len(names):,} images are not named like S056_003_00000009.png: no person known: {sanity.listed(names)}"]
+    return [
+        f"{len(names):,} images are not named like S056_003_00000009.png: no person is known: {sanity.listed(names)}"
+    ]
 
 
 def _unexpected(labels: Sequence[str], people: Mapping[str, Any]) -> list[str]:

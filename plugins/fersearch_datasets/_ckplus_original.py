@@ -40,8 +40,8 @@ class Frame:
 
 
 @dataclass
-class _Found:
-    """What lies in the folders: frames and label file by (subject, sequence), and other files, and findings."""
+class _SequenceFiles:
+    """The content of the folders: frames and label file by (subject, sequence), other files, and findings."""
 
     images: dict[tuple[str, str], list[Path]] = field(default_factory=dict)
     codes: dict[tuple[str, str], Path] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class _Found:
 
 @dataclass(frozen=True)
 class Original:
-    """The folders of the distribution; `landmarks` is None where they were left behind."""
+    """The folders of the distribution; `landmarks` is None where they are missing."""
 
     images: Path
     emotions: Path
@@ -63,42 +63,42 @@ class Original:
 
     def files(self) -> list[Path]:
         """Return every label file, and every frame to read with its landmarks."""
-        found = self._found()
-        frames = [frame for key in found.labelled for frame in _frames(found.images[key], key, "")]
+        sequences = self._sequence_files()
+        frames = [frame for key in sequences.labelled for frame in _frames(sequences.images[key], key, "")]
         points = [path for frame in frames if (path := self._points(frame))]
-        return [found.codes[key] for key in found.labelled] + [frame.path for frame in frames] + points
+        return [sequences.codes[key] for key in sequences.labelled] + [frame.path for frame in frames] + points
 
     def read(self, options: Mapping[str, Value], steps: Steps) -> Raw:
         """Return the frames of the labelled sequences, person by person."""
-        found = self._found()
-        labels = {key: emotion(found.codes[key]) for key in found.labelled}
-        frames = [frame for key in labels for frame in _frames(found.images[key], key, labels[key])]
-        findings = found.findings + _unexpected(found, labels)
+        sequences = self._sequence_files()
+        labels = {key: emotion(sequences.codes[key]) for key in sequences.labelled}
+        frames = [frame for key in labels for frame in _frames(sequences.images[key], key, labels[key])]
+        findings = sequences.findings + _unexpected(sequences, labels)
         known = self._landmarks(frames, findings) if options["crop"] == "landmarks" else None
         size, channels = int(options["image_size"]), int(options["channels"])
         images = decode_all([frame.path for frame in frames], size, channels, findings, steps, known)
         return Raw(len(frames), images, _columns(frames, self.images), EMOTIONS, findings)
 
-    def _found(self) -> _Found:
-        found = _Found()
+    def _sequence_files(self) -> _SequenceFiles:
+        sequences = _SequenceFiles()
         walk = Walk(self.images)
         for key, folder in _sequences(self.images):
             if frames := walk.images(folder):
-                found.images[key] = frames
-        found.others, found.findings = walk.others, walk.findings()
+                sequences.images[key] = frames
+        sequences.others, sequences.findings = walk.others, walk.findings()
         for key, folder in _sequences(self.emotions):
             files = [Path(entry.path) for entry in entries(folder) if entry.is_file()]
             codes = [path for path in files if path.name.lower().endswith("_emotion.txt")]
-            found.others += len(files) - len(codes[:1])
+            sequences.others += len(files) - len(codes[:1])
             if codes:
-                found.codes[key] = codes[0]
-        if not found.labelled:
+                sequences.codes[key] = codes[0]
+        if not sequences.labelled:
             raise DataError(
-                f"no labelled sequence in {self.images.parent}: {len(found.images):,} sequences of images, "
-                f"{len(found.codes):,} emotion files",
+                f"no labelled sequence in {self.images.parent}: {len(sequences.images):,} sequences of images, "
+                f"{len(sequences.codes):,} emotion files",
                 f"expected {IMAGES}/S005/001/*.png with {EMOTION}/S005/001/S005_001_00000011_emotion.txt",
             )
-        return found
+        return sequences
 
     def _points(self, frame: Frame) -> Path | None:
         if self.landmarks is None:
@@ -110,17 +110,17 @@ class Original:
         paths = [self._points(frame) for frame in frames]
         if missing := paths.count(None):
             findings.append(
-                f"{missing:,} of {len(frames):,} frames have no landmark file: not the face but the middle square is "
-                "taken from them"
+                f"{missing:,} of {len(frames):,} frames have no landmark file: the middle square is "
+                "taken from them instead of the face"
             )
         return [Annotation(landmarks=points(path)) if path else None for path in paths]
 
 
 def find(source: Path) -> Original | None:
-    """Return the distribution's folders in a folder or in one of those in it.
+    """Return the distribution's folders in a folder or in one of its subfolders; None if there are none.
 
     Raises:
-        DataError: images are there without labels, or labels without images.
+        DataError: images exist without labels, or labels without images.
     """
     places = list(roots(source))
     images, emotions, landmarks = (
@@ -161,15 +161,23 @@ def _columns(frames: Sequence[Frame], top: Path) -> dict[str, Any]:
     }
 
 
-def _unexpected(found: _Found, labels: Mapping[tuple[str, str], str]) -> list[str]:
-    unlabelled = len(found.images) - len(labels)
-    lost = sorted("/".join(key) for key in found.codes.keys() - found.images.keys())
+def _unexpected(sequences: _SequenceFiles, labels: Mapping[tuple[str, str], str]) -> list[str]:
+    unlabelled = len(sequences.images) - len(labels)
+    lost = sorted("/".join(key) for key in sequences.codes.keys() - sequences.images.keys())
     return [
-        *([f"{unlabelled:,} sequences have no emotion file: no label, left out"] if unlabelled else []),
+        *(
+            [f"{unlabelled:,} sequences have no emotion file: they have no label and were left out"]
+            if unlabelled
+            else []
+        ),
         *([f"{len(lost):,} emotion files are of sequences without images: {sanity.listed(lost)}"] if lost else []),
-        *([f"{found.others:,} files are neither frames nor the label of a sequence: left out"] if found.others else []),
-        *sanity.counted("sequences", SEQUENCES, len(found.images)),
-        *sanity.counted("persons", SUBJECTS, len({subject for subject, _ in found.images})),
+        *(
+            [f"{sequences.others:,} files are neither frames nor the label of a sequence: left out"]
+            if sequences.others
+            else []
+        ),
+        *sanity.counted("sequences", SEQUENCES, len(sequences.images)),
+        *sanity.counted("persons", SUBJECTS, len({subject for subject, _ in sequences.images})),
         *sanity.counted("labelled sequences", LABELLED, len(labels)),
         *sanity.per_class("labelled sequences per class", PER_CLASS, labels.values()),
     ]

@@ -20,7 +20,7 @@ PER_CLASS = {
 
 
 def emotion(path: Path) -> str:
-    """Return the emotion that a label file tells, from its one number such as 3.0000000e+00.
+    """Return the emotion in a label file, from its one number such as 3.0000000e+00.
 
     Raises:
         DataError: the file cannot be read, or holds no code from 0 to 7.

@@ -10,10 +10,10 @@ from fersearch.errors import DataError
 
 
 def find(source: Path, title: str, expected: str, findings: list[str]) -> tuple[Path, list[ClassFolder]]:
-    """Return the top of the tree and its class folders; files that are no images are counted in `findings`.
+    """Return the top of the tree and its class folders; files that are not images are counted in `findings`.
 
     Raises:
-        DataError: there is no such tree, or one of its folders is named after no emotion.
+        DataError: there is no such tree, or one of its folders is not named after an emotion.
     """
     for root in roots(source):
         if 0 in part_folders(root) or any(known(folder.name) for folder in subfolders(root)):
@@ -26,7 +26,7 @@ def labels(folders: Sequence[ClassFolder], classes: Sequence[str], title: str) -
     """Return the canonical class of every folder.
 
     Raises:
-        DataError: a folder is named after no emotion, or after one that the dataset does not have.
+        DataError: a folder is not named after an emotion, or after one that the dataset does not have.
     """
     named = {folder.path: canonical(folder.label, str(folder.path), classes) for folder in folders}
     for path, name in named.items():

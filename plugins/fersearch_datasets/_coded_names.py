@@ -1,4 +1,4 @@
-"""Images whose names tell person and emotion, wherever below a folder they lie."""
+"""Images whose names encode person and emotion, anywhere below a folder."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from fersearch_datasets._sanity import listed
 
 @dataclass(frozen=True)
 class Face:
-    """What a name tells: `key` is the name as the dataset's rule writes it, `label` the canonical emotion."""
+    """What a name encodes: `key` is the name as the dataset's rule writes it, `label` the canonical emotion."""
 
     path: Path
     key: str
@@ -41,10 +41,10 @@ class Rule:
 def find(source: Path, rule: Rule, findings: list[str]) -> list[Face]:
     """Return every image below a folder that is named by the rule, each key once, in the order of the paths.
 
-    What is left out, and folders that contradict the names in them, are told in `findings`.
+    Images that are left out, and folders that contradict the names in them, are reported in `findings`.
 
     Raises:
-        DataError: no image is named so; the message says what was found.
+        DataError: no image has such a name; the message says what was found.
     """
     walk = Walk(source)
     paths = walk.images(source)
@@ -66,7 +66,7 @@ def find(source: Path, rule: Rule, findings: list[str]) -> list[Face]:
 
 
 def columns(faces: Sequence[Face], classes: Sequence[str], source: Path) -> dict[str, Any]:
-    """Label, split (all to be drawn), subject and relative path of every image."""
+    """Return label, split (all to be drawn), subject and relative path of every image."""
     return {
         "label": np.array([classes.index(face.label) for face in faces], np.int64),
         "split": np.full(len(faces), -2, np.int8),
@@ -76,14 +76,14 @@ def columns(faces: Sequence[Face], classes: Sequence[str], source: Path) -> dict
 
 
 def _nothing(source: Path, paths: Sequence[Path], rule: Rule) -> DataError:
-    found = f"it holds {held(source)}"
+    contents = f"it holds {held(source)}"
     if paths:
-        found = f"none of its {len(paths):,} images is named like {rule.example}, the first is {paths[0].name}"
+        contents = f"none of its {len(paths):,} images is named like {rule.example}, the first is {paths[0].name}"
     hint = (
         f"expected {rule.expected};\n"
         "  folders of renamed images are read by --dataset imagefolder; the built-in drawings by --dataset faces"
     )
-    return DataError(f"no {rule.title} images found in {source}: {found}", hint)
+    return DataError(f"no {rule.title} images found in {source}: {contents}", hint)
 
 
 def _once(faces: Sequence[Face], findings: list[str]) -> list[Face]:
@@ -92,7 +92,7 @@ def _once(faces: Sequence[Face], findings: list[str]) -> list[Face]:
         first.setdefault(face.key, face)
     again = [face.path.name for face in faces if first[face.key] is not face]
     if again:
-        findings.append(f"{len(again):,} images are there more than once; the first of each counts: {listed(again)}")
+        findings.append(f"{len(again):,} images occur more than once; the first of each counts: {listed(again)}")
     return list(first.values())
 
 
@@ -104,6 +104,6 @@ def _contradictions(faces: Sequence[Face], findings: list[str]) -> None:
     ]
     if wrong:
         findings.append(
-            f"{len(wrong):,} images lie in a folder of another emotion than their name tells; the name counts: "
+            f"{len(wrong):,} images lie in a folder of another emotion than in their name; the name counts: "
             f"{listed(wrong)}"
         )

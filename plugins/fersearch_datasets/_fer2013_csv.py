@@ -1,4 +1,4 @@
-"""fer2013.csv and its kin: one face a row, 48x48 grey values as text, `Usage` for the split."""
+"""fer2013.csv and similar files: one face a row, 48x48 grey values as text, `Usage` for the split."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ def find(root: Path, names: Sequence[str] = NAMES) -> Path | None:
 
 
 def part(row: Row) -> int:
-    """0, 1 or 2 for the row's Usage, -2 where the file has none.
+    """Return 0, 1 or 2 for the row's Usage, -2 where the file has none.
 
     Raises:
         DataError: the Usage is none of the three, nor another name for train, valid or test.
@@ -33,12 +33,12 @@ def part(row: Row) -> int:
     usage = row.get(SPLIT)
     if usage in MISSING:
         return -2
-    found = part_of(usage)
-    if found is None:
+    number = part_of(usage)
+    if number is None:
         raise DataError(
             f"{row.where}: unknown Usage '{usage}'", suggestion(usage, ("Training", "PublicTest", "PrivateTest"))
         )
-    return found
+    return number
 
 
 def pixels(row: Row) -> Pixels:

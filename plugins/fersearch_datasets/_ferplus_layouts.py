@@ -102,8 +102,8 @@ class Tables:
         keep = [bool(row["image name"]) for row in voted]
         labelled = [_row_labelled(row) for row in voted if row["image name"]]
         findings = [
-            "votes are those of fer2013new.csv, where duplicate images have equal votes; "
-            "published counts come from the label.csv files and differ a little",
+            "votes come from fer2013new.csv, where duplicate images have equal votes; "
+            "published counts come from the label.csv files and differ slightly",
             f"{keep.count(False):,} rows without an image name (no face) were left out",
             *_unexpected(labelled, NAMED_ROWS),
             *_repeated(labelled),
@@ -125,11 +125,11 @@ def find(source: Path, expected: str) -> Folders | Tables:
     """Recognise the layout of a folder, or of a folder in it.
 
     Raises:
-        DataError: there is none, or it is not whole; the message says what was found.
+        DataError: there is none, or it is incomplete; the message says what was found.
     """
     places = list(roots(source))
     whole = [Folders(root) for root in places if len(_present(root)) == len(FOLDERS)]
-    tables = [found for root in places if (found := _tables(root))]
+    tables = [table for root in places if (table := _tables(root))]
     with_images = [layout for layout in whole if _has_images(layout.root)]
     layouts: list[Folders | Tables] = [*with_images, *tables, *whole]
     if layouts:
@@ -187,11 +187,11 @@ def _columns(labelled: Sequence[Labelled]) -> dict[str, Any]:
 
 
 def _unexpected(labelled: Sequence[Labelled], expected: Sequence[int]) -> list[str]:
-    found = Counter(image.part for image in labelled)
+    counts = Counter(image.part for image in labelled)
     return [
-        f"expected {expected[part]:,} labelled {name} images, found {found[part]:,}"
+        f"expected {expected[part]:,} labelled {name} images, found {counts[part]:,}"
         for part, name in enumerate(PARTS)
-        if found[part] != expected[part]
+        if counts[part] != expected[part]
     ]
 
 

@@ -10,10 +10,10 @@ from fersearch_datasets._listed import Figures, Listing
 
 @dataclass(frozen=True)
 class Layout:
-    """One dataset: how its files are read, its classes, and the published figures that its counts are held against.
+    """One dataset: how its files are read, its classes, and the published figures to which its counts are compared.
 
     With `boxes` a face is cut out of its photo where a table has its box. `leaves_out` has the classes that an
-    option's value drops. `files` lists the files where reading them for it would take too long.
+    option's value drops. `files` lists the files where reading the listing for them would take too long.
     """
 
     name: str

@@ -32,16 +32,19 @@ def class_tree(source: Path, layout: "Layout") -> Listing:
 
 
 def characters(source: Path, layout: "Layout") -> Listing:
-    """FERG-DB: a folder for each character, in it a folder `<character>_<expression>` of images; the subject is it."""
+    """Read FERG-DB: a folder for each character with folders `<character>_<expression>`; the character is the
+    subject."""
     for root in roots(source):
-        found = [
-            (who.name, folder)
-            for who in subfolders(root)
-            for folder in subfolders(who)
-            if folder.name.startswith(f"{who.name}_")
+        folders = [
+            (character.name, folder)
+            for character in subfolders(root)
+            for folder in subfolders(character)
+            if folder.name.startswith(f"{character.name}_")
         ]
-        if found:
-            return Listing(root, [sample for who, folder in found for sample in _of_character(who, folder, layout)])
+        if folders:
+            return Listing(
+                root, [sample for character, folder in folders for sample in _of_character(character, folder, layout)]
+            )
     raise absent(source, held(source), layout.name, layout.expected)
 
 
@@ -52,7 +55,7 @@ def _of_character(who: str, folder: Path, layout: "Layout") -> list[Sample]:
 
 
 def legend(source: Path, layout: "Layout") -> Listing:
-    """muxspace: data/legend.csv with the columns image and emotion beside a folder images/."""
+    """Read muxspace: data/legend.csv with the columns image and emotion beside a folder images/."""
     for root in roots(source):
         table = next((root / name for name in ("data/legend.csv", "legend.csv") if (root / name).is_file()), None)
         if table is not None:
@@ -72,20 +75,21 @@ def legend(source: Path, layout: "Layout") -> Listing:
 
 
 def _repeated(samples: Sequence[Sample]) -> list[str]:
-    """Return images that are listed more than once, and how many of them with two labels."""
-    words: dict[Path, list[str]] = {}
+    """Return a finding on images that are listed more than once, with the number of those with two labels."""
+    labels_of: dict[Path, list[str]] = {}
     for sample in samples:
-        words.setdefault(sample.path, []).append(sample.word)
-    again = [path.name for path, found in words.items() if len(found) > 1]
-    several = [path.name for path, found in words.items() if len(set(found)) > 1]
-    if not again:
+        labels_of.setdefault(sample.path, []).append(sample.word)
+    repeated = [path.name for path, labels in labels_of.items() if len(labels) > 1]
+    conflicting = [path.name for path, labels in labels_of.items() if len(set(labels)) > 1]
+    if not repeated:
         return []
-    told = f"{len(again):,} images are listed more than once, {len(several):,} of them with two labels"
-    return [f"{told}: {', '.join((several or again)[:3])}"]
+    text = f"{len(repeated):,} images are listed more than once, {len(conflicting):,} of them with two labels"
+    return [f"{text}: {', '.join((conflicting or repeated)[:3])}"]
 
 
 def boxes(source: Path, layout: "Layout") -> Listing:
-    """ExpW: label.lst, a face a line: photo, face, top, left, right, bottom, confidence, code; the photo is the group.
+    """Read ExpW: label.lst, a face a line: photo, face, top, left, right, bottom, confidence, code; the photo is the
+    group.
 
     Faces of one photo stay together in a drawn split.
     """
@@ -115,15 +119,15 @@ def _boxed(where: str, cells: Sequence[str], folder: Path) -> Sample:
 
 
 def box_of(where: str, sides: Sequence[str], sized: bool = False) -> "Box":
-    """Left, top, right and bottom in whole pixels; the last two given as width and height if `sized`.
+    """Return left, top, right and bottom in whole pixels; the last two are given as width and height if `sized`.
 
     Raises:
-        DataError: they are not numbers, or no pixel is in the box.
+        DataError: they are not numbers, or the box holds no pixel.
     """
     try:
         left, top, right, bottom = (int(float(side)) for side in sides)
     except (ValueError, OverflowError):
-        raise DataError(f"{where}: box {','.join(sides)} is no four numbers", "restore the row") from None
+        raise DataError(f"{where}: box {','.join(sides)} is not four numbers", "restore the row") from None
     if sized:
         right, bottom = left + right, top + bottom
     if left >= right or top >= bottom:
@@ -132,7 +136,7 @@ def box_of(where: str, sides: Sequence[str], sized: bool = False) -> "Box":
 
 
 def _holding(table: Path, folders: Sequence[Path], names: Sequence[str]) -> Path:
-    """Return the folder that holds the first listed image, else the first that is there."""
+    """Return the folder that holds the first listed image, else the first one that exists."""
     if not names:
         raise DataError(f"{table} lists no images", "restore the file from the archive")
     there = [folder for folder in folders if folder.is_dir()]

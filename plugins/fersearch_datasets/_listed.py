@@ -33,7 +33,7 @@ class Sample:
 
 @dataclass
 class Listing:
-    """The samples below `root`, the label files they were read from, and what a person should be told."""
+    """The samples below `root`, the label files they were read from, and the findings about them."""
 
     root: Path
     samples: list[Sample]
@@ -70,22 +70,26 @@ def raw(listing: Listing, class_names: Sequence[str], options: Mapping[str, Valu
 
 
 def unexpected(samples: Sequence[Sample], figures: Figures) -> list[str]:
-    """Return where the number of images differs from what is published, by part and class.
+    """Return findings where the number of images differs from the published one, by part and class.
 
     `figures` maps `train`, `valid` and `test`, or `all`, to images per class or to their number. Images that wait to
     be drawn count as train, and as all where there is no other part.
     """
     if "all" not in figures and all(sample.part == TO_DRAW for sample in samples):
-        figures = {"all": dict(sum((Counter(_per_class(counts)) for counts in figures.values()), Counter()))}
+        figures = {
+            "all": dict(sum((Counter(_per_class(expected_counts)) for expected_counts in figures.values()), Counter()))
+        }
     findings = []
     for part, expected in figures.items():
-        found = Counter(sample.word for sample in samples if part in ("all", PARTS[max(sample.part, 0)]))
+        counts = Counter(sample.word for sample in samples if part in ("all", PARTS[max(sample.part, 0)]))
         total = expected if isinstance(expected, int) else sum(expected.values())
-        told = [f"{word} {n:,} (found {found[word]:,})" for word, n in _per_class(expected).items() if found[word] != n]
-        if told or found.total() != total:
+        differences = [
+            f"{word} {n:,} (found {counts[word]:,})" for word, n in _per_class(expected).items() if counts[word] != n
+        ]
+        if differences or counts.total() != total:
             where = "" if part == "all" else f"{part} "
-            more = f"; expected {', '.join(told)}" if told else ""
-            findings.append(f"expected {total:,} {where}images, found {found.total():,}{more}")
+            more = f"; expected {', '.join(differences)}" if differences else ""
+            findings.append(f"expected {total:,} {where}images, found {counts.total():,}{more}")
     return findings
 
 
@@ -94,10 +98,10 @@ def _per_class(expected: Mapping[str, int] | int) -> Mapping[str, int]:
 
 
 def from_folders(folders: Sequence[ClassFolder], class_names: Sequence[str], dataset: str) -> list[Sample]:
-    """Return the images of class folders, whose names are words for the classes.
+    """Return the images of class folders, whose names are labels of the classes.
 
     Raises:
-        DataError: a folder's name is no such word; the hint has the nearest.
+        DataError: a folder's name is not such a label; the hint has the nearest.
     """
     return [
         Sample(image, word, folder.part)
@@ -110,10 +114,10 @@ def from_folders(folders: Sequence[ClassFolder], class_names: Sequence[str], dat
 def class_word(
     text: str, class_names: Sequence[str], where: str, dataset: str, codes: Mapping[str, str] | None = None
 ) -> str:
-    """Return the canonical word of a label, which may be one of the dataset's codes.
+    """Return the canonical form of a label, which may be one of the dataset's codes.
 
     Raises:
-        DataError: it is not a known word, or no class of the dataset.
+        DataError: it is not a known label, or not a class of the dataset.
     """
     word = canonical(text, where, class_names, codes)
     if word not in class_names:
@@ -122,7 +126,7 @@ def class_word(
 
 
 def all_there(paths: Sequence[Path], named_in: Path) -> None:
-    """Raise DataError unless every image that a label file names is there; the message has the first one missing."""
+    """Raise DataError unless every image that a label file names exists; the message has the first missing one."""
     missing = [path for path in dict.fromkeys(paths) if not path.is_file()]
     if missing and unslashed(Path(), str(missing[0])):
         raise DataError(

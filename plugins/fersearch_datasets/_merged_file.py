@@ -1,4 +1,5 @@
-"""The file that says what is merged: a scheme, and a table [[part]] for each dataset. All its mistakes at once."""
+"""The TOML file of a merged dataset: a scheme, and a table [[part]] for each dataset. All mistakes are reported at
+once."""
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ PART_KEYS = ("dataset", "data", "name", "options", "labels")
 
 @dataclass(frozen=True)
 class Part:
-    """One dataset of a merger, under the name that its images keep as their source.
+    """One dataset of a merged one, under the name that its images keep as their source.
 
     `labels` maps its labels (as `key_of` writes them) to classes; "" drops one.
     """
@@ -44,7 +45,8 @@ class MergedFile:
 
 
 def key_of(label: str) -> str:
-    """Return how a label is compared: its canonical word, else itself without case, blanks, underscores and hyphens."""
+    """Return the form in which a label is compared: its canonical name, else itself without case, blanks, underscores
+    and hyphens."""
     return known(label) or plain(label)
 
 
@@ -53,7 +55,7 @@ class Mistakes:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.found: list[str] = []
+        self.messages: list[str] = []
 
     @contextmanager
     def at(self, key: str) -> Iterator[None]:
@@ -62,26 +64,26 @@ class Mistakes:
             yield
         except FersearchError as error:
             hint = f"; {' '.join(error.hint.split())}" if error.hint else ""
-            self.found.append(f"{key}: {error.message}{hint}")
+            self.messages.append(f"{key}: {error.message}{hint}")
 
     def keys(self, key: str, table: Mapping[str, Any], offered: Sequence[str]) -> None:
         """Note every key of a table that is not offered."""
         for name in table:
             if name not in offered:
-                self.found.append(f"{key}{name}: unknown key; {suggestion(name, offered)}")
+                self.messages.append(f"{key}{name}: unknown key; {suggestion(name, offered)}")
 
     def settle(self) -> None:
-        """Raise DataError with all of them, if there are any."""
-        if self.found:
-            count = "1 mistake" if len(self.found) == 1 else f"{len(self.found)} mistakes"
-            raise DataError(f"{self.path}: {count}", "\n  ".join(self.found))
+        """Raise DataError with all mistakes, if there are any."""
+        if self.messages:
+            count = "1 mistake" if len(self.messages) == 1 else f"{len(self.messages)} mistakes"
+            raise DataError(f"{self.path}: {count}", "\n  ".join(self.messages))
 
 
 def read(path: Path, datasets: Mapping[str, Dataset]) -> MergedFile:
-    """Read a file against the datasets there are.
+    """Read a file and check it against the available datasets.
 
     Raises:
-        DataError: it is not TOML, or makes no sense; the hint has every mistake with its key.
+        DataError: it is not TOML, or is invalid; the hint has every mistake with its key.
     """
     text = _toml(path)
     mistakes = Mistakes(path)
@@ -92,7 +94,7 @@ def read(path: Path, datasets: Mapping[str, Dataset]) -> MergedFile:
             lookup("scheme", str(scheme), dict.fromkeys(NAMES))
     tables = text.get("part")
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
-        mistakes.found.append('part: none; write a table [[part]] with dataset = "..." for each dataset')
+        mistakes.messages.append('part: none; write a table [[part]] with dataset = "..." for each dataset')
         tables = []
     parts = [_part(f"part[{number}]", table, path, datasets, mistakes) for number, table in enumerate(tables, 1)]
     _check_names([part for part in parts if part], mistakes)
@@ -117,12 +119,12 @@ def _part(
         if not isinstance(table.get("dataset"), str):
             raise DataError("missing", 'write dataset = "..." as `fersearch dataset list` names it')
         dataset = lookup("dataset", table["dataset"], datasets)
-        before = len(mistakes.found)
+        before = len(mistakes.messages)
         where = _data(key, table, path, dataset, mistakes)
         options = _options(key, table, dataset, mistakes)
         labels = _labels(key, table, mistakes)
         name = str(table.get("name", dataset.name))
-        return Part(key, name, dataset, where, options, labels) if len(mistakes.found) == before else None
+        return Part(key, name, dataset, where, options, labels) if len(mistakes.messages) == before else None
     return None
 
 
@@ -131,7 +133,7 @@ def _data(key: str, table: Mapping[str, Any], path: Path, dataset: Dataset, mist
     with mistakes.at(f"{key}.data"):
         given = table.get("data")
         if given is not None and not isinstance(given, str):
-            raise DataError(f"{given!r} is not a path", "write it as text, relative to this file")
+            raise DataError(f"{given!r} is not a path", "write it as a string, relative to this file")
         if given is None and dataset.named_by_path:
             raise DataError(f"missing: the name {dataset.name} does not say where it is", 'write data = "PATH"')
         return locate(dataset, None if given is None else path.parent / Path(given).expanduser())
@@ -141,7 +143,7 @@ def _data(key: str, table: Mapping[str, Any], path: Path, dataset: Dataset, mist
 def _options(key: str, table: Mapping[str, Any], dataset: Dataset, mistakes: Mistakes) -> dict[str, Value]:
     given = table.get("options", {})
     if not isinstance(given, dict):
-        mistakes.found.append(f'{key}.options: {given!r} is not a table; write options = {{ name = "value" }}')
+        mistakes.messages.append(f'{key}.options: {given!r} is not a table; write options = {{ name = "value" }}')
         return {}
     chosen: dict[str, Value] = {}
     for name, value in given.items():
@@ -149,7 +151,7 @@ def _options(key: str, table: Mapping[str, Any], dataset: Dataset, mistakes: Mis
             if name in Dataset.decoding:
                 raise DataError("is the same for all parts", f"give it for merged: --option {name}=...")
             if not isinstance(value, bool | int | float | str):
-                raise DataError(f"{value!r} is not a single value", "write a number, a text, true or false")
+                raise DataError(f"{value!r} is not a single value", "write a number, a string, true or false")
             chosen |= dataset_options.parse(dataset, {name: written(value)})
     with mistakes.at(f"{key}.options"):
         dataset_options.check(dataset, chosen)
@@ -159,7 +161,7 @@ def _options(key: str, table: Mapping[str, Any], dataset: Dataset, mistakes: Mis
 def _labels(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> dict[str, str]:
     given = table.get("labels", {})
     if not isinstance(given, dict) or not all(isinstance(word, str) for word in given.values()):
-        mistakes.found.append(f'{key}.labels: no table of texts; write labels = {{ amenability = "engaged" }}')
+        mistakes.messages.append(f'{key}.labels: not a table of strings; write labels = {{ amenability = "engaged" }}')
         return {}
     return {key_of(label): known(word) or word.strip() for label, word in given.items()}
 
@@ -168,8 +170,10 @@ def _check_names(parts: Sequence[Part], mistakes: Mistakes) -> None:
     names = [part.name for part in parts]
     for number, part in enumerate(parts):
         if not part.name or any(c.isspace() or c in ":/" for c in part.name):
-            mistakes.found.append(f"{part.key}.name: '{part.name}' is no name; use letters, digits, '.', '_' and '-'")
+            mistakes.messages.append(
+                f"{part.key}.name: '{part.name}' is not a valid name; use letters, digits, '.', '_' and '-'"
+            )
         elif part.name in names[:number]:
-            mistakes.found.append(
-                f"{part.key}.name: a second part is called '{part.name}'; write name = \"...\" to tell them apart"
+            mistakes.messages.append(
+                f"{part.key}.name: a second part is called '{part.name}'; write name = \"...\" to distinguish them"
             )

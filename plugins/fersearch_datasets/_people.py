@@ -1,4 +1,4 @@
-"""Who is drawn and what their face does: the random figures behind a block of 64 drawn faces.
+"""The random people behind a block of 64 drawn faces, and their expressions.
 
 A face is moved by action units after the Facial Action Coding System (Ekman and Friesen, 1978). Each class is a
 prototype: for every unit a mean intensity and the probability that it shows. Block b of a split has a random
@@ -104,7 +104,7 @@ def block(seed: int, split: str, index: int, hardness: float = 1.0) -> Block:
 
 
 def _shown_units(random: np.random.Generator, labels: Ints, hardness: float) -> Floats:
-    """Return the units of each face: its class's, more or less intense, and a few that mean nothing."""
+    """Return the units of each face: its class's, more or less intense, and a few at random."""
     intensity = (0.35 + 0.65 * random.beta(2.2, 1.3, BLOCK)).astype(np.float32)[:, None]
     shape = (BLOCK, len(UNITS))
     meant = MEAN[labels] * (random.random(shape) < PRESENCE[labels]) * intensity * random.uniform(0.7, 1.25, shape)

@@ -1,4 +1,4 @@
-"""The labels of RAF-DB as they are passed on: codes from 1 or from 0, or words; lists in several shapes."""
+"""The labels of RAF-DB as they are distributed: codes from 1 or from 0, or names; lists in several formats."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ READ_FROM_ZERO = "codes run from 0 to 6: read as the published 1 to 7 less one (
 
 @dataclass(frozen=True)
 class Line:
-    """One image of a list: where it stands, `train` or `test`, its number as in the name, and its suffix."""
+    """One image of a list: its location, `train` or `test`, its number as in the name, and its suffix."""
 
     where: str
     part: str
@@ -41,8 +41,8 @@ def read(table: Path, findings: list[str]) -> list[Line]:
     Raises:
         DataError: a line is not an image and label, its third column says something else, or an image has two labels.
     """
-    found: dict[str, Line] = {}
-    more = 0
+    by_image: dict[str, Line] = {}
+    extra_columns = 0
     for k, (number, text) in enumerate(lines(table)):
         where = f"{table} line {number}"
         cells = [cell.strip().strip('"') for cell in re.split(r"[,;\t]|\s+", text) if cell.strip()]
@@ -52,13 +52,13 @@ def read(table: Path, findings: list[str]) -> list[Line]:
         if name is None or len(cells) not in (2, 3):
             raise DataError(f"{where}: '{text}' is not an image and code", "expected lines like: train_00001.jpg 5")
         line = Line(where, name[1].lower(), name[2], name[3], cells[1])
-        more += len(cells) == 3 and not _agrees(line, cells[2])
-        first = found.setdefault(f"{line.part}_{line.number}", line)
+        extra_columns += len(cells) == 3 and not _agrees(line, cells[2])
+        first = by_image.setdefault(f"{line.part}_{line.number}", line)
         if first.label != line.label:
             raise DataError(f"{where}: '{text}', but line {first.where.split()[-1]} says {first.label}", "keep one")
-    if more:
-        findings.append(f"the third column of {table.name} is not used ({more:,} lines)")
-    return list(found.values())
+    if extra_columns:
+        findings.append(f"the third column of {table.name} is not used ({extra_columns:,} lines)")
+    return list(by_image.values())
 
 
 def _agrees(line: Line, third: str) -> bool:
@@ -73,20 +73,20 @@ def _agrees(line: Line, third: str) -> bool:
     return True
 
 
-def words(labels: Sequence[tuple[str, str]], findings: list[str]) -> list[str]:
-    """Return the canonical word of each label, given as its place and its text.
+def canonical_labels(labels: Sequence[tuple[str, str]], findings: list[str]) -> list[str]:
+    """Return the canonical name of each label, given as its location and its text.
 
-    Codes are the published 1 to 7, or 0 to 6 where there is a 0.
+    Codes are the published 1 to 7, or 0 to 6 where a label is 0.
 
     Raises:
-        DataError: a label is not a code and no word of RAF-DB, or 0 and 7 are both there.
+        DataError: a label is neither a code nor a class of RAF-DB, or both 0 and 7 occur.
     """
     codes = _codes(labels, findings)
-    named: dict[str, str] = {}
+    label_of: dict[str, str] = {}
     for where, text in labels:
-        if text not in named:
-            named[text] = _word(text, where, codes)
-    return [named[text] for _, text in labels]
+        if text not in label_of:
+            label_of[text] = _word(text, where, codes)
+    return [label_of[text] for _, text in labels]
 
 
 def _word(text: str, where: str, codes: Mapping[str, str]) -> str:
@@ -103,8 +103,8 @@ def _codes(labels: Iterable[tuple[str, str]], findings: list[str]) -> Mapping[st
     if "0" not in place_of:
         return CODES
     if "7" in place_of:
-        told = f"{place_of['0']}: emotion code 0, and {place_of['7']} has 7"
-        raise DataError(told, "codes run from 1 to 7, or from 0 to 6")
+        message = f"{place_of['0']}: emotion code 0, and {place_of['7']} has 7"
+        raise DataError(message, "codes run from 1 to 7, or from 0 to 6")
     if READ_FROM_ZERO not in findings:
         findings.append(READ_FROM_ZERO)
     return FROM_ZERO

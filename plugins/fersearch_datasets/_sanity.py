@@ -1,19 +1,19 @@
-"""What a published dataset holds beside what was found: findings for a person, never failures."""
+"""Compares what was found with what a published dataset holds: findings for the user, never failures."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 
-def counted(what: str, expected: int, found: int, word: str = "expected") -> list[str]:
-    """Return one finding if the number found is another; `word` is "usually" for a figure that may differ by copy."""
-    return [] if found == expected else [f"{word} {expected:,} {what}, found {found:,}"]
+def counted(what: str, expected: int, count: int, qualifier: str = "expected") -> list[str]:
+    """Return one finding if the number found differs; `qualifier` is "usually" for a figure that may differ by copy."""
+    return [] if count == expected else [f"{qualifier} {expected:,} {what}, found {count:,}"]
 
 
-def per_class(what: str, expected: Mapping[str, int], found: Iterable[str], word: str = "expected") -> list[str]:
-    """Return one finding with every class whose number is another."""
-    counts = Counter(found)
+def per_class(what: str, expected: Mapping[str, int], labels: Iterable[str], qualifier: str = "expected") -> list[str]:
+    """Return one finding with every class whose number of images differs."""
+    counts = Counter(labels)
     others = [f"{name} {n:,}, found {counts[name]:,}" for name, n in expected.items() if counts[name] != n]
-    return [f"{what}: {word} {'; '.join(others)}"] if others else []
+    return [f"{what}: {qualifier} {'; '.join(others)}"] if others else []
 
 
 def listed(names: Sequence[str], most: int = 4) -> str:

@@ -1,7 +1,7 @@
 """Schemes that group the vocabulary of emotions into classes, for datasets that are merged.
 
-A scheme says which classes are taught and which words make up each of them; a word that it does not name is dropped.
-`intersection` and `union` depend on what the sources bring; the others are fixed, so that their class lists can be
+A scheme says which classes are trained and which labels make up each of them; a label that it does not name is dropped.
+`intersection` and `union` depend on the sources' labels; the others are fixed, so that their class lists can be
 compared between studies. Labels derived by a scheme are cached: whoever changes one raises the version of the datasets
 that use it.
 """
@@ -19,22 +19,22 @@ DERIVED = ("intersection", "union")
 
 @dataclass(frozen=True)
 class Scheme:
-    """The words of each class, the classes in order."""
+    """The labels of each class, the classes in order."""
 
-    words: Mapping[str, tuple[str, ...]]
+    labels_of: Mapping[str, tuple[str, ...]]
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """The classes in the order of a model's outputs."""
-        return tuple(self.words)
+        return tuple(self.labels_of)
 
-    def class_of(self, word: str) -> str | None:
-        """Return the class that a word belongs to; None for a word that is dropped."""
-        return next((name for name, words in self.words.items() if word in words), None)
+    def class_of(self, label: str) -> str | None:
+        """Return the class that a label belongs to; None for a label that is dropped."""
+        return next((name for name, labels in self.labels_of.items() if label in labels), None)
 
 
-def _plain(words: Collection[str]) -> Scheme:
-    return Scheme({word: (word,) for word in words})
+def _plain(labels: Collection[str]) -> Scheme:
+    return Scheme({label: (label,) for label in labels})
 
 
 SCHEMES = {
@@ -75,18 +75,18 @@ SCHEMES = {
 NAMES = (*SCHEMES, *DERIVED)
 
 
-def resolve(name: str, words: Mapping[str, Collection[str]]) -> Scheme:
-    """Return the scheme of that name, given the words that each source has images of.
+def resolve(name: str, labels: Mapping[str, Collection[str]]) -> Scheme:
+    """Return the scheme of that name, given the labels of which each source has images.
 
-    `intersection` keeps the words that every source has, `union` those that any has; both leave out unknown and
-    not_a_face, which are not expressions.
+    `intersection` keeps the labels that every source has, `union` all labels that any source has; both leave out
+    unknown and not_a_face, which are not expressions.
 
     Raises:
-        UnknownName: no scheme is called so.
+        UnknownName: there is no such scheme.
     """
     lookup("scheme", name, dict.fromkeys(NAMES))
     if name in SCHEMES:
         return SCHEMES[name]
-    held = [set(found) for found in words.values()]
+    held = [set(source_labels) for source_labels in labels.values()]
     kept = reduce(set.intersection if name == "intersection" else set.union, held) if held else set()
     return _plain(in_order(kept.difference(NOT_CLASSES)))

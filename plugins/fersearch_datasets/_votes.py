@@ -1,4 +1,4 @@
-"""FER+ target modes: from ten votes an image to what the network is taught.
+"""FER+ target modes: from ten votes an image to the training target.
 
 After Barsoum et al., "Training Deep Networks for Facial Expression Recognition with Crowd-Sourced Label
 Distribution" (ICMI 2016), and its published code (microsoft/FERPlus, src/ferplus.py). Votes are rows of ten counts:
@@ -20,7 +20,7 @@ def select(votes: Counts, target: str) -> Weights:
     """Return the votes that count under a target's rule, float32 (n, 10); a row of zeros for an image to leave out.
 
     Single votes are outliers and never count. An image is left out when its rule finds no agreement, or when most
-    of what counts says unknown or not-a-face; else those two columns become zero.
+    counting votes say unknown or not-a-face; else these two columns become zero.
     """
     rule = RULES[target]
     distinct, place = np.unique(np.asarray(votes), axis=0, return_inverse=True)
@@ -38,14 +38,14 @@ def drop_unknown(votes: npt.NDArray[np.generic]) -> Weights:
 
 
 def distribution(weights: npt.NDArray[np.generic]) -> Weights:
-    """Return rows that sum to 1; a row of zeros stays so."""
+    """Return rows that sum to 1; a row of zeros stays zero."""
     total = weights.astype(np.float32).sum(1, keepdims=True)
     shares: Weights = np.divide(weights, total, out=np.zeros(weights.shape, np.float32), where=total > 0)
     return shares
 
 
 def several(weights: npt.NDArray[np.generic]) -> Weights:
-    """1 for every class with at least 30 % of a row's votes or with as many as any other, else 0."""
+    """Return 1 for every class with at least 30 % of a row's votes or with as many as any other, else 0."""
     counts: Weights = weights.astype(np.float32)
     share = counts >= MULTI_TARGET_SHARE * counts.sum(1, keepdims=True)
     most = counts == counts.max(1, keepdims=True)

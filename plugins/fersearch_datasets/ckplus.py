@@ -1,8 +1,8 @@
 """CK+, the Extended Cohn-Kanade dataset: posed expressions from neutral to peak, as sequences of frames.
 
-Lucey et al., "The Extended Cohn-Kanade Dataset (CK+)", CVPR Workshops 2010. Three forms are recognised by what lies
-there: the original distribution, CK+48 (class folders) and ckextended.csv. Frames of one sequence are nearly equal,
-so a split that knows no persons measures memory: where names tell the person, no drawn split divides one.
+Lucey et al., "The Extended Cohn-Kanade Dataset (CK+)", CVPR Workshops 2010. Three forms are recognised by their
+content: the original distribution, CK+48 (class folders) and ckextended.csv. Frames of one sequence are nearly equal,
+so a split that ignores persons measures memory: where names give the person, no drawn split divides one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -80,11 +80,11 @@ class CkPlus(Dataset):
             return copies.Table(source)
         if whole := original.find(source):
             return whole
-        table = next((found for root in roots(source) if (found := fer2013_csv.find(root, TABLES))), None)
+        table = next((table_path for root in roots(source) if (table_path := fer2013_csv.find(root, TABLES))), None)
         return copies.Table(table) if table else copies.ClassFolders(source, self.expected)
 
 
 @hookimpl
 def register_datasets(register: Any) -> None:
-    """Bring CK+."""
+    """Register CK+."""
     register(CkPlus())

@@ -1,4 +1,4 @@
-"""Drawn faces: ten expressions of schematic people, made on the spot, so that everything can be tried offline.
+"""Drawn faces: ten expressions of schematic people, made on demand, so that everything can be tried offline.
 
 They are drawings, and numbers measured on them say nothing about real faces.
 """
@@ -99,5 +99,5 @@ def _pictures(options: Mapping[str, Value], part: str) -> "Iterator[Pixels]":
 
 @hookimpl
 def register_datasets(register: Any) -> None:
-    """Bring the drawn faces."""
+    """Register the drawn faces."""
     register(Faces())

@@ -50,7 +50,7 @@ def _table(source: Path) -> Path | None:
     from fersearch_datasets import _fer2013_csv as fer2013_csv
 
     places = [source] if source.is_file() else roots(source)
-    table = next((found for root in places if (found := fer2013_csv.find(root))), None)
+    table = next((table_path for root in places if (table_path := fer2013_csv.find(root))), None)
     if table is None and source.is_file():
         raise DataError(f"{source} is not a CSV file", f"expected {Fer2013.expected}")
     return table
@@ -141,15 +141,15 @@ def _parts(folders: Sequence[ClassFolder], findings: list[str]) -> list[int]:
 
 
 def _unexpected(parts: Sequence[int]) -> list[str]:
-    found = Counter(parts)
+    counts = Counter(parts)
     return [
-        f"expected {OFFICIAL[part]:,} {name} images, found {found[part]:,}"
+        f"expected {OFFICIAL[part]:,} {name} images, found {counts[part]:,}"
         for part, name in enumerate(PARTS)
-        if found[part] != OFFICIAL[part]
+        if counts[part] != OFFICIAL[part]
     ]
 
 
 @hookimpl
 def register_datasets(register: Any) -> None:
-    """Bring FER2013."""
+    """Register FER2013."""
     register(Fer2013())

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class FerPlus(Dataset):
     """FER+ with 8 classes, 7 (without contempt) or 10 (unknown and not-a-face are classes).
 
-    `filter` decides which images of 7 or 8 classes stay. `barsoum`: those that the target's rule agrees on, single
-    votes not counted; valid and test always by the majority rule. `argmax`: those whose most frequent vote is an
-    emotion. `none`: all with a vote for an emotion. With 10 classes every image stays. Where the authors' rules do
+    `filter` decides which images of 7 or 8 classes stay. `barsoum`: images on which the target's rule finds agreement,
+    single votes not counted; valid and test always by the majority rule. `argmax`: images whose most frequent vote is
+    an emotion. `none`: all with a vote for an emotion. With 10 classes every image stays. Where the authors' rules do
     not apply, targets come from the raw votes. `votes` is the plain distribution of all votes that count.
     """
 
@@ -80,5 +80,5 @@ def _counted(raw: Any, split: Any, params: Mapping[str, Value]) -> "Weights":
 
 @hookimpl
 def register_datasets(register: Any) -> None:
-    """Bring FER+."""
+    """Register FER+."""
     register(FerPlus())

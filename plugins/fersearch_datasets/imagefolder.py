@@ -23,7 +23,7 @@ class ImageFolder(Dataset):
     name = "imagefolder"
     version = 2
     summary = "a folder of images per class, with train/valid/test folders or without"
-    licence = "Your own images: their licence is yours to know."
+    licence = "Your own images: check their licence yourself."
     named_by_path = True
     expected = (
         "one folder per class with images in it, or train/<class>/ and test/<class>/ (valid/<class>/ is optional)"
@@ -47,7 +47,7 @@ class ImageFolder(Dataset):
 
 
 def columns(folders: Sequence[ClassFolder], class_names: Sequence[str], source: Path) -> dict[str, Any]:
-    """Label, split and name of every image, in the order of the folders."""
+    """Return label, split and name of every image, in the order of the folders."""
     import numpy as np
 
     counts = [len(folder.images) for folder in folders]
@@ -60,12 +60,12 @@ def columns(folders: Sequence[ClassFolder], class_names: Sequence[str], source: 
 
 
 def _named(folders: Sequence[ClassFolder], findings: list[str]) -> tuple[str, ...]:
-    """Return the classes, each folder's label set to one of them."""
+    """Return the classes, after setting each folder's label to one of them."""
     counts = Counter({folder.label: 0 for folder in folders})
     for folder in folders:
         counts[folder.label] += len(folder.images) * (folder.part in (0, TO_DRAW))
-    merged, told = one_spelling(counts)
-    findings += told
+    merged, spelling_findings = one_spelling(counts)
+    findings += spelling_findings
     for folder in folders:
         folder.label = merged[folder.label]
     class_names = tuple(sorted({folder.label for folder in folders}))
@@ -75,5 +75,5 @@ def _named(folders: Sequence[ClassFolder], findings: list[str]) -> tuple[str, ..
 
 @hookimpl
 def register_datasets(register: Any) -> None:
-    """Bring folders of images."""
+    """Register folders of images."""
     register(ImageFolder())

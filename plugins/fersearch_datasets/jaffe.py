@@ -1,8 +1,8 @@
 """JAFFE, the Japanese Female Facial Expression database: ten women, seven posed expressions.
 
 Lyons, Kamachi and Gyoba, "The Japanese Female Facial Expression (JAFFE) Dataset", Zenodo, 1998. A name such as
-KA.AN1.39.tiff tells person, expression with its take, and a running number. With ten persons the natural protocol
-leaves one of them out (split = loso).
+KA.AN1.39.tiff gives person, expression with its take, and a running number. With ten persons the natural protocol
+is to leave one of them out (split = loso).
 """
 
 import re
@@ -27,7 +27,7 @@ NAME = re.compile(rf"([A-Z]{{2}}){GAP}*(AN|DI|FE|HA|NE|SA|SU){GAP}*(\d?){GAP}+(\
 
 
 class Jaffe(Dataset):
-    """JAFFE by the names of its images, wherever below the folder; irregular names are read as far as they can be."""
+    """JAFFE by the names of its images, anywhere below the folder; irregular names are read as far as possible."""
 
     name = "jaffe"
     summary = "JAFFE: 213 grey 256x256 faces of ten women, seven classes"
@@ -60,7 +60,7 @@ class Jaffe(Dataset):
 
 
 def _parse(path: Path) -> "Face | None":
-    """Person, expression and number of a name; doubled dots, other separators and any case are read all the same."""
+    """Return person, expression and number of a name; doubled dots, other separators and any case are accepted."""
     from fersearch_datasets._coded_names import Face
 
     match = NAME.fullmatch(path.stem)
@@ -81,5 +81,5 @@ def _irregular(faces: "Sequence[Face]") -> list[str]:
 
 @hookimpl
 def register_datasets(register: Any) -> None:
-    """Bring JAFFE."""
+    """Register JAFFE."""
     register(Jaffe())

@@ -1,6 +1,6 @@
 """KDEF, the Karolinska Directed Emotional Faces: 70 persons, seven expressions, five angles, two sessions.
 
-Lundqvist, Flykt and Öhman, Karolinska Institutet, 1998. A name such as AF01ANFL.JPG tells session (A or B), gender
+Lundqvist, Flykt and Öhman, Karolinska Institutet, 1998. A name such as AF01ANFL.JPG gives session (A or B), gender
 and number of the person, expression and angle. A person is the same in both sessions.
 """
 
@@ -26,9 +26,9 @@ NAME = re.compile(r"[AB]([FM]\d\d)(AF|AN|DI|HA|NE|SA|SU)(FL|HL|S|HR|FR)", re.IGN
 class Kdef(Dataset):
     """KDEF by the names of its images: one folder per person, all in one, or folders of emotions.
 
-    `angles` keeps the frontal faces (S), those and the half profiles (the default), or all; full profiles are a task
-    of their own. `sessions` keeps one of the two. `crop` takes the middle square of the upright picture, or squeezes
-    all of it into one.
+    `angles` keeps the frontal faces (S), frontal faces and half profiles (the default), or all; full profiles are a
+    task of their own. `sessions` keeps one of the two. `crop` takes the middle square of the upright picture, or
+    squeezes all of it into one.
     """
 
     name = "kdef"
@@ -92,7 +92,7 @@ def _parse(path: Path) -> "Face | None":
 
 
 def _unexpected(faces: "Sequence[Face]") -> list[str]:
-    """Return what differs from 70 persons x 7 expressions x 5 angles x 2 sessions."""
+    """Return findings on what differs from 70 persons x 7 expressions x 5 angles x 2 sessions."""
     return [
         *sanity.counted("images", PER_ANGLE * len(ANGLES), len(faces)),
         *sanity.counted("persons", PERSONS, len({face.subject for face in faces})),
@@ -103,5 +103,5 @@ def _unexpected(faces: "Sequence[Face]") -> list[str]:
 
 @hookimpl
 def register_datasets(register: Any) -> None:
-    """Bring KDEF."""
+    """Register KDEF."""
     register(Kdef())

@@ -20,7 +20,7 @@ from fersearch_datasets._listed import raw
 
 
 class FromLayout(Dataset):
-    """A dataset as its row describes it."""
+    """A dataset described by a row of the table."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
@@ -53,8 +53,8 @@ class FromLayout(Dataset):
         return Labels(tuple(kept), hard, split, subject=columns["subject"])
 
 
-def _counts(words: Sequence[str], *counts: int) -> dict[str, int]:
-    return dict(zip(words, counts, strict=True))
+def _counts(labels: Sequence[str], *counts: int) -> dict[str, int]:
+    return dict(zip(labels, counts, strict=True))
 
 
 BASIC7 = EMOTIONS[:7]
@@ -133,6 +133,6 @@ LAYOUTS = (
 
 @hookimpl
 def register_datasets(register: Any) -> None:
-    """Bring every dataset of the table."""
+    """Register every dataset of the table."""
     for layout in LAYOUTS:
         register(FromLayout(layout))

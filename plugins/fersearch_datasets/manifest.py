@@ -26,7 +26,7 @@ class Manifest(Dataset):
     name = "manifest"
     version = 2
     summary = "a CSV with columns image and label, optionally split and subject; paths are relative to it"
-    licence = "Your own images: their licence is yours to know."
+    licence = "Your own images: check their licence yourself."
     named_by_path = True
     expected = "a CSV file with the columns image,label and optionally split,subject"
 
@@ -59,7 +59,7 @@ class Manifest(Dataset):
 
 
 def _rows(table: Path) -> tuple[list[Row], list[str]]:
-    """Return the rows, each image once, and what a person should be told of the others."""
+    """Return the rows, each image once, and findings on repeated ones."""
     listed = list(rows(table, ["image", "label"], ["subject"], split="split"))
     if not listed:
         raise DataError(f"{table} lists no images", "add a row for each image below the header")
@@ -78,7 +78,7 @@ def _rows(table: Path) -> tuple[list[Row], list[str]]:
 
 
 def _same(first: Row, again: Row) -> str:
-    """Return the name of an image that is listed twice; DataError where the two rows say different things of it."""
+    """Return the name of an image that is listed twice; DataError where the two rows contradict each other."""
     for column in ("label", "split", "subject"):
         if spelling(first.get(column)) != spelling(again.get(column)):
             one, other = (f"{column} '{row.get(column)}'" for row in (first, again))
@@ -102,9 +102,9 @@ def _classes(
     """Return the class of each label, and the classes."""
     counts = Counter({row["label"]: 0 for row in listed})
     counts.update(row["label"] for row, part in zip(listed, parts, strict=True) if part in (0, TO_DRAW))
-    class_of, told = one_spelling(counts)
+    class_of, spelling_findings = one_spelling(counts)
     class_names = tuple(sorted(set(class_of.values())))
-    findings += told + lookalikes(class_names)
+    findings += spelling_findings + lookalikes(class_names)
     return class_of, class_names
 
 
@@ -121,5 +121,5 @@ def _unsplit(parts: Sequence[int]) -> list[str]:
 
 @hookimpl
 def register_datasets(register: Any) -> None:
-    """Bring images listed in a CSV."""
+    """Register images listed in a CSV."""
     register(Manifest())

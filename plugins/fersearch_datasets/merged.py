@@ -1,6 +1,6 @@
 """Several datasets as one, under one scheme of classes, each image keeping the name of its source.
 
-A TOML file says which datasets, where they are, and what some of their labels are renamed to:
+A TOML file lists the datasets, their locations, and new names for some of their labels:
 
     scheme = "s003_4"
 
@@ -14,8 +14,8 @@ A TOML file says which datasets, where they are, and what some of their labels a
     options = {}
     labels = { confusion = "" }           # a label of this part to another class; "" drops it
 
-A class that one source alone brings can be told by the camera: `dataset show` says which, and what knowing only the
-source is worth.
+A class from only one source can be recognised by the camera: `dataset show` says which, and how accurate a
+classifier would be that knows only the source.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,17 +37,17 @@ UNSAID = "union"
 
 
 class Merged(Dataset):
-    """Parts keep their own split where they have one; what they leave to be drawn is drawn for all together.
+    """Merges the images of several datasets. Parts keep their own split; images without one are drawn together.
 
-    It goes to train, and to those of valid and test that no part brings: a source without a split, beside one with a
-    test of its own, is in train and valid alone. Targets are the parts' classes (a dataset of votes gives its
-    majority). `scheme` is that of the file, or union where it names none, unless one is asked for: another scheme
+    They go to train, and to valid and test where no part has its own: a source without a split, beside one with a
+    test split, is only in train and valid. Targets are the parts' classes (a dataset of votes gives its
+    majority). `scheme` is the file's, or union where it names none, unless one is requested: another scheme
     needs no second copy of the images. Subjects get their source before their name.
     """
 
     name = "merged"
     summary = "several datasets as one, by a TOML file with a label map and a scheme of classes"
-    licence = "The licences of all its parts hold together; `fersearch dataset show` has each."
+    licence = "The licences of all its parts apply together; `fersearch dataset show` lists them."
     named_by_path = True
     expected = 'a TOML file with tables [[part]], each with dataset = "..." and data = "..."'
     options = {"scheme": Choice("file", *NAMES, search="file")}
@@ -57,7 +57,7 @@ class Merged(Dataset):
         self.connect(datasets or {})
 
     def connect(self, datasets: Mapping[str, Dataset]) -> None:
-        """Take the datasets that parts may name; a part that reads anew makes this one read anew."""
+        """Receive the datasets that parts may name; if a part must be read again, so must this dataset."""
         self.datasets = {name: dataset for name, dataset in datasets.items() if not isinstance(dataset, Merged)}
         vars(self)["version"] = type(self).version + sum(dataset.version for dataset in self.datasets.values())
 
@@ -66,12 +66,12 @@ class Merged(Dataset):
 
         file = self._file(source)
         mistakes = merged_file.Mistakes(file.path)
-        found = [file.path]
+        files = [file.path]
         for part in file.parts:
             with mistakes.at(part.key):
-                found += part.dataset.files(part.path or Path())
+                files += part.dataset.files(part.path or Path())
         mistakes.settle()
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys(files))
 
     def read(self, source: Path, options: Mapping[str, Value]) -> Raw:
         from fersearch_datasets import _merged_file as merged_file
@@ -86,7 +86,7 @@ class Merged(Dataset):
         return _joined(parts, file.scheme or UNSAID)
 
     def steps(self, options: Mapping[str, Value]) -> list[dict[str, Any]] | None:
-        return None  # they are those of its parts
+        return None  # its parts have their own
 
     def label(self, columns: Mapping[str, Any], class_names: Sequence[str], params: Mapping[str, Value]) -> Labels:
         import numpy as np
@@ -94,16 +94,20 @@ class Merged(Dataset):
         from fersearch_datasets import _schemes as schemes
 
         label, source = np.asarray(columns["label"]), np.asarray(columns["source"])
-        asked = str(params["scheme"])
-        name = str(columns["scheme"][0]) if asked == "file" else asked
-        words = {part: [class_names[k] for k in np.unique(label[source == part]) if k >= 0] for part in _unique(source)}
-        scheme = schemes.resolve(name, words)
+        requested = str(params["scheme"])
+        name = str(columns["scheme"][0]) if requested == "file" else requested
+        source_labels = {
+            part: [class_names[k] for k in np.unique(label[source == part]) if k >= 0] for part in _unique(source)
+        }
+        scheme = schemes.resolve(name, source_labels)
         classes = scheme.class_names
         if len(classes) < 2:
-            told = "\n  ".join(f"{part} has {', '.join(held)}" for part, held in words.items())
-            raise DataError(f"scheme {name} leaves {len(classes)} of the sources' classes", told)
-        to_class = [scheme.class_of(word) for word in class_names]
-        place = np.array([-1 if found is None else classes.index(found) for found in to_class] + [-1], np.int64)
+            listing = "\n  ".join(f"{part} has {', '.join(held)}" for part, held in source_labels.items())
+            raise DataError(f"scheme {name} leaves {len(classes)} of the sources' classes", listing)
+        to_class = [scheme.class_of(label_name) for label_name in class_names]
+        place = np.array(
+            [-1 if class_name is None else classes.index(class_name) for class_name in to_class] + [-1], np.int64
+        )
         hard = place[label]  # -1, left out, takes the last
         split = np.where(hard < 0, -1, columns["split"]).astype(np.int8)
         return Labels(classes, hard, split, subject=columns["subject"], source=source)
@@ -124,15 +128,15 @@ def _unique(source: Any) -> list[str]:
 
 @dataclass
 class _Read:
-    """One part as its dataset read and labelled it: `words` are its classes after renaming, "" where dropped.
+    """One part as its dataset read and labelled it: `class_labels` are its classes after renaming, "" where dropped.
 
-    `steps` are those that its dataset declares.
+    `steps` are the steps that its dataset declares.
     """
 
     part: "Part"
     raw: Raw
     labels: Labels
-    words: list[str]
+    class_labels: list[str]
     steps: "Steps | None"
 
 
@@ -149,11 +153,11 @@ def _read(part: "Part", options: Mapping[str, Value]) -> _Read:
     params = dataset_options.loading(dataset, {**part.options, "target": target})
     labels = dataset.label(raw.columns, raw.class_names, params)
     check_labels(dataset.name, labels, raw.count)
-    return _Read(part, raw, labels, _words(part, labels.class_names), declared(dataset, decoding))
+    return _Read(part, raw, labels, _class_labels(part, labels.class_names), declared(dataset, decoding))
 
 
-def _words(part: "Part", class_names: Sequence[str]) -> list[str]:
-    """Return the word for each class of a part: its own renaming first, else the canonical word."""
+def _class_labels(part: "Part", class_names: Sequence[str]) -> list[str]:
+    """Return the new label of each class of a part: as renamed in the file, else its canonical name."""
     from fersearch.data.labels import canonical
     from fersearch.errors import suggestion
     from fersearch_datasets._merged_file import key_of
@@ -164,7 +168,10 @@ def _words(part: "Part", class_names: Sequence[str]) -> list[str]:
             hint = suggestion(label, held).replace("known:", "its classes:")
             raise DataError(f"labels.{label}: {part.dataset.name} has no such class", hint)
     renamed = [part.labels.get(key_of(name)) for name in class_names]
-    return [canonical(name) if word is None else word for name, word in zip(class_names, renamed, strict=True)]
+    return [
+        canonical(name) if new_label is None else new_label
+        for name, new_label in zip(class_names, renamed, strict=True)
+    ]
 
 
 def _joined(parts: Sequence[_Read], scheme: str) -> Raw:
@@ -173,23 +180,23 @@ def _joined(parts: Sequence[_Read], scheme: str) -> Raw:
     from fersearch.data.labels import in_order
 
     columns = [_columns(read) for read in parts]
-    words = np.concatenate([part.pop("word") for part in columns])
-    class_names = in_order(set(words.tolist()) - {""})
+    image_labels = np.concatenate([part.pop("word") for part in columns])
+    class_names = in_order(set(image_labels.tolist()) - {""})
     place = {"": -1, **{word: k for k, word in enumerate(class_names)}}
     joined: dict[str, Any] = {name: np.concatenate([part[name] for part in columns]) for name in columns[0]}
-    joined["label"] = np.array([place[word] for word in words.tolist()], np.int64)
-    joined["scheme"] = np.full(len(words), scheme)
-    findings = [line for read in parts for line in _own_words(read)]
-    return Raw(len(words), _images(parts, findings), joined, class_names, findings)
+    joined["label"] = np.array([place[word] for word in image_labels.tolist()], np.int64)
+    joined["scheme"] = np.full(len(image_labels), scheme)
+    findings = [line for read in parts for line in _unknown_labels(read)]
+    return Raw(len(image_labels), _images(parts, findings), joined, class_names, findings)
 
 
 def _columns(read: _Read) -> dict[str, Any]:
-    """Return what the images of one part bring; their word is "" where the part or its renaming leaves them out."""
+    """Return the columns of one part's images; `word` is "" where the part or its renaming leaves them out."""
     import numpy as np
 
     name, labels, n = read.part.name, read.labels, read.raw.count
     split = np.asarray(labels.split, np.int8)
-    word = np.array([*read.words, ""])[np.where(split == -1, -1, labels.hard)]
+    word = np.array([*read.class_labels, ""])[np.where(split == -1, -1, labels.hard)]
     subjects = [""] * n if labels.subject is None else np.asarray(labels.subject).tolist()
     names = read.raw.columns.get("name", np.arange(n)).tolist()
     return {
@@ -201,26 +208,26 @@ def _columns(read: _Read) -> dict[str, Any]:
     }
 
 
-def _own_words(read: _Read) -> list[str]:
-    """Words of a renaming that no fixed scheme knows: a slip, or a class of one's own."""
+def _unknown_labels(read: _Read) -> list[str]:
+    """Return findings on new labels that no fixed scheme has: typing errors, or classes of the user's own."""
     from fersearch.data.labels import CANONICAL
     from fersearch.errors import suggestion
 
     own = sorted({word for word in read.part.labels.values() if word} - set(CANONICAL))
     return [
-        f"{read.part.name}: '{word}' is not a word of a fixed scheme ({suggestion(word, CANONICAL).split('? ')[0]}?); "
-        "union and intersection alone can teach it"
+        f"{read.part.name}: '{word}' is not a label of a fixed scheme ({suggestion(word, CANONICAL).split('? ')[0]}?); "
+        "only union and intersection can use it"
         for word in own
     ]
 
 
 def _images(parts: Sequence[_Read], findings: list[str]) -> "Joined":
-    """Return the images of all parts in turn; what a part says of itself when its last is read joins the findings."""
+    """Return the images of all parts in turn; once its last image is read, a part's findings are added."""
     from fersearch.data.pictures import Joined
 
     by_name = {read.part.name: read for read in parts}
 
-    def told(name: str) -> None:
+    def source_finished(name: str) -> None:
         read = by_name[name]
         findings.extend(f"{name}: {line}" for line in read.raw.findings)
         if read.labels.soft is not None:
@@ -228,10 +235,10 @@ def _images(parts: Sequence[_Read], findings: list[str]) -> "Joined":
 
     images = {name: read.raw.images for name, read in by_name.items()}
     counts = {name: read.raw.count for name, read in by_name.items()}
-    return Joined(images, counts, {name: read.steps for name, read in by_name.items()}, told)
+    return Joined(images, counts, {name: read.steps for name, read in by_name.items()}, source_finished)
 
 
 @hookimpl
 def register_datasets(register: Any) -> None:
-    """Bring merged datasets."""
+    """Register merged datasets."""
     register(Merged())

@@ -1,7 +1,7 @@
 """NHFI, the Natural Human Face Images for emotion recognition: pictures from the web in eight class folders.
 
 Published on Kaggle by Sudarshan Vaidya; used in the thesis. It has no official split and names no persons, so
-pictures of one person may be on both sides of a drawn one.
+pictures of one person may be on both sides of a drawn split.
 """
 
 from collections.abc import Mapping, Sequence
@@ -55,5 +55,5 @@ class Nhfi(Dataset):
 
 @hookimpl
 def register_datasets(register: Any) -> None:
-    """Bring NHFI."""
+    """Register NHFI."""
     register(Nhfi())

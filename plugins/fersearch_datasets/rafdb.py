@@ -1,7 +1,7 @@
 """RAF-DB, basic set: 15,339 faces from the web in seven classes, as published or as its Kaggle mirror.
 
 Li, Deng and Du, "Reliable Crowdsourcing and Deep Locality-Preserving Learning for Expression Recognition in the
-Wild", CVPR 2017. The split is the published one; it has no valid, which is drawn from train.
+Wild", CVPR 2017. The split is the published one; it has no valid part, so valid is drawn from train.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ IMAGES = ("aligned", "original")
 
 
 class RafDb(Dataset):
-    """RAF-DB's basic set: `images` aligned (100x100 faces) or original (whole photos, in the published form alone)."""
+    """RAF-DB's basic set: `images` aligned (100x100 faces) or original (whole photos, only in the published form)."""
 
     name = "rafdb"
     version = 2
@@ -70,11 +70,11 @@ class RafDb(Dataset):
 def _list(source: Path) -> Path | None:
     """Return the published list of labels, where this is the published form."""
     places = list(roots(source))
-    found = next((root / name for root in places for name in LISTS if (root / name).is_file()), None)
+    table = next((root / name for root in places for name in LISTS if (root / name).is_file()), None)
     half = next((root for root in places if (root / "Image").is_dir()), None)
-    if found is None and half is not None:
+    if table is None and half is not None:
         raise DataError(f"only a part of RAF-DB is in {half}: {LIST} missing", f"expected {RafDb.expected}")
-    return found
+    return table
 
 
 def _published(table: Path, images: str) -> Listing:
@@ -82,14 +82,14 @@ def _published(table: Path, images: str) -> Listing:
     if not folder.is_dir():
         raise DataError(
             f"only a part of RAF-DB is in {table.parent.parent}: no folder Image/{images}",
-            "unpack Image/, or choose the other one with --option images=",
+            "unpack Image/, or choose the other images with --option images=",
         )
     findings: list[str] = []
     there = {entry.name for entry in entries(folder)}
     listed = labels.read(table, findings)
-    words = labels.words([(line.where, line.label) for line in listed], findings)
+    canonical_labels = labels.canonical_labels([(line.where, line.label) for line in listed], findings)
     samples = []
-    for line, word in zip(listed, words, strict=True):
+    for line, word in zip(listed, canonical_labels, strict=True):
         usual, other = line.names(images == "aligned")
         name = other if other in there and usual not in there else usual
         samples.append(Sample(folder / name, word, PARTS[line.part]))
@@ -103,26 +103,28 @@ def _published(table: Path, images: str) -> Listing:
 
 
 def _mirror(source: Path) -> Listing:
-    """Return the Kaggle mirror: folders train and test with a folder for each class, named by its code or its word."""
+    """Return the Kaggle mirror: folders train and test with a folder for each class, named by its code or its name."""
     for root in roots(source):
         parts = part_folders(root)
         if len(parts) > 1 and 0 in parts:
             findings: list[str] = []
             folders = class_folders(root, findings)
-            words = labels.words([(str(folder.path), folder.label) for folder in folders], findings)
+            canonical_labels = labels.canonical_labels(
+                [(str(folder.path), folder.label) for folder in folders], findings
+            )
             samples = [
                 Sample(image, word, folder.part)
-                for folder, word in zip(folders, words, strict=True)
+                for folder, word in zip(folders, canonical_labels, strict=True)
                 for image in folder.images
             ]
-            _refuse_two_words(samples)
+            _refuse_two_classes(samples)
             samples = _published_test(samples, findings)
             tables = [path for name in PARTS if (path := root / f"{name}_labels.csv").is_file()]
             return Listing(root, samples, tables, findings + _disagreements(samples, tables))
     raise absent(source, _shown(source), "RAF-DB", RafDb.expected)
 
 
-def _refuse_two_words(samples: Sequence[Sample]) -> None:
+def _refuse_two_classes(samples: Sequence[Sample]) -> None:
     """Raise DataError where an image, known by its name, lies in the folders of two classes."""
     first: dict[str, Sample] = {}
     for sample in samples:
@@ -146,21 +148,21 @@ def _published_test(samples: list[Sample], findings: list[str]) -> list[Sample]:
 
 
 def _disagreements(samples: Sequence[Sample], tables: Sequence[Path]) -> list[str]:
-    """Return images whose folder is not the one that the mirror's own tables give, and rows without an image."""
+    """Return findings on images whose folder contradicts the mirror's own tables, and on rows without an image."""
     from fersearch.data.csvfile import rows
 
     listed = [row for table in tables for row in rows(table, COLUMNS)]
     findings: list[str] = []
-    words = labels.words([(row.where, row.given("label")) for row in listed], findings)
+    canonical_labels = labels.canonical_labels([(row.where, row.given("label")) for row in listed], findings)
     if not listed:
         return ["no train_labels.csv and test_labels.csv: the folders alone give the labels"]
-    told = {row["image"]: word for row, word in zip(listed, words, strict=True)}
-    found = {sample.path.name: sample.word for sample in samples}
+    table_label = {row["image"]: word for row, word in zip(listed, canonical_labels, strict=True)}
+    folder_label = {sample.path.name: sample.word for sample in samples}
     complaints = {
-        "rows of the label files have no image": [name for name in told if name not in found],
-        "images are in no label file": [name for name in found if name not in told],
+        "rows of the label files have no image": [name for name in table_label if name not in folder_label],
+        "images are in no label file": [name for name in folder_label if name not in table_label],
         "images lie in another class's folder than their label": [
-            name for name, word in found.items() if told.get(name, word) != word
+            name for name, word in folder_label.items() if table_label.get(name, word) != word
         ],
     }
     return [f"{len(names):,} {what}: {', '.join(names[:3])}" for what, names in complaints.items() if names]
@@ -173,5 +175,5 @@ def _shown(source: Path) -> str:
 
 @hookimpl
 def register_datasets(register: Any) -> None:
-    """Bring RAF-DB."""
+    """Register RAF-DB."""
     register(RafDb())

@@ -1,1 +1,1 @@
-"""First-party metrics of fersearch: one file each, found through the same door as a stranger's."""
+"""First-party metrics of fersearch: one file each, registered through the same entry points as third-party ones."""

@@ -1,4 +1,4 @@
-"""The counts that scores of classes are made of: one confusion matrix, with numpy."""
+"""The counts from which scores of classes are computed: one confusion matrix, with numpy."""
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Scores(NamedTuple):
-    """The scores of each class (float64, one per class), 0 where their denominator is, and its images."""
+    """The scores of each class (float64, one per class), 0 where the denominator is 0, and its number of images."""
 
     precision: "Reals"
     recall: "Reals"
@@ -21,12 +21,12 @@ class Scores(NamedTuple):
 
 
 def predicted(evaluation: Evaluation) -> "Ints":
-    """Return the class index (int64, n) that each image is called."""
+    """Return the predicted class index of each image, int64 (n)."""
     return evaluation.probabilities.argmax(1)
 
 
 def confusion(evaluation: Evaluation) -> "Ints":
-    """`matrix[i, j]` images of class i that are called class j (int64, classes x classes)."""
+    """Return the confusion matrix, int64 (classes x classes): `matrix[i, j]` images of class i are predicted as j."""
     import numpy as np
 
     classes = evaluation.probabilities.shape[1]
@@ -35,18 +35,17 @@ def confusion(evaluation: Evaluation) -> "Ints":
 
 
 def tallies(evaluation: Evaluation) -> tuple["Ints", "Ints", "Ints"]:
-    """Return images called right, images called so and images there are (int64, one per class that averages are
-    about)."""
+    """Return true positives, predicted images and actual images, each int64, one per class that is averaged."""
     matrix = confusion(evaluation)
-    found = matrix.diagonal(), matrix.sum(0), matrix.sum(1)
+    tally = matrix.diagonal(), matrix.sum(0), matrix.sum(1)
     if evaluation.averaged is None:
-        return found
-    right, called, support = (counts[list(evaluation.averaged)] for counts in found)
+        return tally
+    right, called, support = (counts[list(evaluation.averaged)] for counts in tally)
     return right, called, support
 
 
 def scores(evaluation: Evaluation) -> Scores:
-    """Precision, recall and F1 of each class, by scikit-learn's definitions with `zero_division=0`."""
+    """Return precision, recall and F1 of each class, by scikit-learn's definitions with `zero_division=0`."""
     return _scores(*tallies(evaluation))
 
 
@@ -60,13 +59,13 @@ def _scores(right: "Ints", called: "Ints", support: "Ints") -> Scores:
 
 
 def accuracies(matrices: "Ints") -> "Reals":
-    """Return the share of images that are called right in each confusion matrix (n x classes x classes)."""
+    """Return the accuracy of each confusion matrix (n x classes x classes)."""
     found: Reals = matrices.diagonal(axis1=-2, axis2=-1).sum(-1) / matrices.sum((-2, -1))
     return found
 
 
 def share(part: "Ints", whole: "Ints") -> "Reals":
-    """`part / whole`, 0 where `whole` is."""
+    """Return `part / whole`, 0 where `whole` is 0."""
     import numpy as np
 
     return np.divide(part, whole, out=np.zeros(part.shape), where=whole > 0)

@@ -2,7 +2,7 @@
 
 Averages of precision, recall and F1 count every class of the task, present or not (0 for what cannot
 be divided); areas under the ROC curve only the classes that have images and do not have all of them.
-The macro averages also tell the values of the single classes.
+The macro averages also give the values of single classes.
 """
 
 from collections.abc import Sequence
@@ -39,17 +39,19 @@ class Weighted(Metric):
     score: ClassVar[str]
 
     def compute(self, evaluation: Evaluation) -> float:
-        found = scores(evaluation)
-        return float(getattr(found, self.score) @ found.support / found.support.sum())
+        class_scores = scores(evaluation)
+        return float(getattr(class_scores, self.score) @ class_scores.support / class_scores.support.sum())
 
     def of_confusions(self, matrices: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-        found = scores_of(matrices)
-        values: np.ndarray[Any, Any] = (getattr(found, self.score) * found.support).sum(-1) / found.support.sum(-1)
+        class_scores = scores_of(matrices)
+        values: np.ndarray[Any, Any] = (getattr(class_scores, self.score) * class_scores.support).sum(
+            -1
+        ) / class_scores.support.sum(-1)
         return values
 
 
 class Micro(Metric):
-    """A score over the decisions of all classes together: the share called right, where no class is left out."""
+    """A score over the decisions of all classes together: the accuracy, where no class is left out."""
 
     score: ClassVar[str]
 
@@ -63,7 +65,7 @@ class Micro(Metric):
 
 
 class F1Macro(Macro):
-    """The mean F1 of all classes; beside it stands the other definition, `f1_macro_harmonic`."""
+    """The mean F1 of all classes; `f1_macro_harmonic` is the other definition."""
 
     name = "f1_macro"
     summary = "mean F1 of all classes"
@@ -80,12 +82,12 @@ class F1MacroHarmonic(Metric):
     summary = "harmonic mean of macro precision and macro recall (document 003)"
 
     def compute(self, evaluation: Evaluation) -> float:
-        found = scores(evaluation)
-        return harmonic(float(found.precision.mean()), float(found.recall.mean()))
+        class_scores = scores(evaluation)
+        return harmonic(float(class_scores.precision.mean()), float(class_scores.recall.mean()))
 
     def of_confusions(self, matrices: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-        found = scores_of(matrices)
-        precision, recall = found.precision.mean(-1), found.recall.mean(-1)
+        class_scores = scores_of(matrices)
+        precision, recall = class_scores.precision.mean(-1), class_scores.recall.mean(-1)
         return share(2 * precision * recall, precision + recall)
 
 
@@ -106,7 +108,7 @@ class F1Micro(Micro):
 
 
 class PrecisionMacro(Macro):
-    """The mean precision of all classes; 0 for one that is never called."""
+    """The mean precision of all classes; 0 for a class that is never predicted."""
 
     name = "precision_macro"
     summary = "mean precision of all classes"
@@ -186,7 +188,7 @@ class AucMicro(Metric):
 
 
 def averaged(evaluation: Evaluation) -> Sequence[int]:
-    """Return the indices of the classes that averages are about."""
+    """Return the indices of the classes that are averaged."""
     return range(evaluation.probabilities.shape[1]) if evaluation.averaged is None else evaluation.averaged
 
 
@@ -196,8 +198,8 @@ def harmonic(a: float, b: float) -> float:
 
 
 def area(marks: "np.ndarray[Any, Any]", truth: "np.ndarray[Any, Any]") -> float:
-    """Return the share of pairs (one true, one not) whose true one is marked higher, ties half; NaN without such a
-    pair.
+    """Return the share of pairs (one true, one not) whose true one has the higher score, ties counted half; NaN without
+    such a pair.
 
     That is the area under the ROC curve (Hanley and McNeil 1982).
     """
@@ -229,6 +231,6 @@ AVERAGES = (
 
 @hookimpl
 def register_metrics(register):
-    """Bring the averages over classes."""
+    """Register the averages over classes."""
     for metric in AVERAGES:
         register(metric())

@@ -1,4 +1,4 @@
-"""Whether a model is as sure as it is right, and what would make it so."""
+"""Whether a model's confidence matches its accuracy, and the temperature that calibrates it."""
 
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ RANGE = (0.2, 5.0)  # of a temperature: beyond it a model says next to nothing, 
 
 
 class ExpectedCalibrationError(Metric):
-    """The expected calibration error of the named class, in 15 bins of equal width.
+    """The expected calibration error of the predicted class, in 15 bins of equal width.
 
     Source: Guo, Pleiss, Sun, Weinberger: On Calibration of Modern Neural Networks, 2017 (arXiv:1706.04599).
     """
@@ -33,7 +33,7 @@ class ExpectedCalibrationError(Metric):
 
 
 class BrierScore(Metric):
-    """The Brier score over all classes: the mean squared distance of shares from what is true, from 0 to 2.
+    """The Brier score over all classes: the mean squared distance of class shares from the true class, from 0 to 2.
 
     With two classes it is twice the score of the one class. Source: Brier: Verification of Forecasts Expressed in
     Terms of Probability, 1950 (doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2).
@@ -52,9 +52,9 @@ class BrierScore(Metric):
 
 
 class Temperature(Metric):
-    """The temperature by which logits are divided so that the log loss is least; above 1 a model is too sure.
+    """The temperature by which logits are divided so that the log loss is least; above 1 a model is overconfident.
 
-    Class shares p become p ** (1 / T), scaled to sum to 1: no label changes. Source: as of `ece`.
+    Class shares p become p ** (1 / T), scaled to sum to 1: no predicted label changes. Source: as for `ece`.
     """
 
     name = "temperature"
@@ -71,8 +71,8 @@ class Temperature(Metric):
         def loss(log_temperature: float) -> float:
             return _log_loss(logits / np.exp(log_temperature), rows, evaluation.labels)
 
-        found = minimize_scalar(loss, bounds=tuple(np.log(RANGE)), method="bounded", options={"xatol": 1e-3})
-        return float(np.exp(found.x))
+        optimum = minimize_scalar(loss, bounds=tuple(np.log(RANGE)), method="bounded", options={"xatol": 1e-3})
+        return float(np.exp(optimum.x))
 
 
 def _log_loss(logits: "np.ndarray", rows: "np.ndarray", labels: "np.ndarray") -> float:
@@ -88,6 +88,6 @@ CALIBRATION = (ExpectedCalibrationError, BrierScore, Temperature)
 
 @hookimpl
 def register_metrics(register):
-    """Register them."""
+    """Register the metrics of calibration."""
     for kind in CALIBRATION:
         register(kind())

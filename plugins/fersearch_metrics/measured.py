@@ -134,6 +134,6 @@ MEASURED = (TrainSeconds, CpuSeconds, EvalSeconds, PeakMemory, MeanMemory, Param
 
 @hookimpl
 def register_metrics(register):
-    """Bring the metrics that read clocks and counters."""
+    """Register the metrics that read clocks and counters."""
     for metric in MEASURED:
         register(metric())

@@ -1,4 +1,4 @@
-"""How well a model tells the classes apart, all classes taken together."""
+"""How well a model separates the classes, all classes taken together."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Accuracy(Metric):
-    """The share of images that are called right."""
+    """The share of images that are classified correctly."""
 
     name = "accuracy"
     summary = "share of images called right"
@@ -23,7 +23,7 @@ class Accuracy(Metric):
 
 
 class ErrorRate(Metric):
-    """The share of images that are called wrong: 1 - accuracy."""
+    """The share of images that are misclassified: 1 - accuracy."""
 
     name = "error_rate"
     summary = "share of images called wrong"
@@ -57,8 +57,8 @@ class BalancedAccuracy(Metric):
 class DetectionRate(Metric):
     """The emotion detection rate of the ensemble study (document 002, section 5.1).
 
-    The share of the classes with images that are mostly called right: more of their images are called
-    so than are called any other one class.
+    The share of the classes with images that are mostly predicted correctly: more of their images are
+    predicted as their class than as any other.
     """
 
     name = "detection_rate"
@@ -75,7 +75,7 @@ class DetectionRate(Metric):
 class BinaryAccuracy(Metric):
     """The element-wise accuracy of the outputs against one-hot labels at threshold 0.5 (document 001).
 
-    Every (image, class) pair is one decision, so a model that never says more than 0.5 has 1 - 1/classes:
+    Every (image, class) pair is one decision, so a model without a probability above 0.5 has 1 - 1/classes:
     85.71 % with seven classes.
     """
 
@@ -87,7 +87,7 @@ class BinaryAccuracy(Metric):
 
 
 class MajorityBaseline(Metric):
-    """The accuracy of always answering the commonest class of the split: a floor that no model should miss."""
+    """The accuracy of always answering the commonest class of the split: a floor for every model."""
 
     name = "majority_baseline"
     summary = "accuracy of always answering the split's commonest class; no model changes it"
@@ -116,7 +116,7 @@ class LogLoss(Metric):
 
 
 def one_hot(evaluation: Evaluation) -> "np.ndarray[tuple[int, int], np.dtype[np.bool_]]":
-    """Return which class each image is of (bool, n x classes)."""
+    """Return the class of each image as a one-hot matrix, bool (n x classes)."""
     import numpy as np
 
     return evaluation.labels[:, None] == np.arange(evaluation.probabilities.shape[1])
@@ -135,6 +135,6 @@ QUALITY = (
 
 @hookimpl
 def register_metrics(register):
-    """Bring the metrics of all classes together."""
+    """Register the metrics of all classes together."""
     for metric in QUALITY:
         register(metric())

@@ -1,1 +1,1 @@
-"""The first-party observers: each a tool elsewhere that is told what happens in a study."""
+"""The first-party observers: each reports what happens in a study to an external tool."""

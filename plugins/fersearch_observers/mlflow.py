@@ -17,8 +17,8 @@ STUDY, TRIAL, STATE = "fersearch.study", "fersearch.trial", "fersearch.state"
 class MLflow(StudyObserver):
     """Logs parameters, metrics by epoch and the values of the ended trial (as `trial/NAME`) by MLflow's client.
 
-    A trial that goes on later goes on in its run, which is found by its tags. MLflow reports its own use to its makers
-    unless told otherwise; here that is off unless MLFLOW_DISABLE_TELEMETRY says `false`.
+    A trial that is resumed continues in its run, which is found by its tags. MLflow sends telemetry to its makers by
+    default; here it is off unless MLFLOW_DISABLE_TELEMETRY says `false`.
     """
 
     name = "mlflow"
@@ -60,12 +60,12 @@ class MLflow(StudyObserver):
         del self.runs[trial.number]
 
     def _run(self, trial):
-        """Return the id of a trial's run, which is made where there is none."""
+        """Return the id of a trial's run, which is created if needed."""
         if trial.number not in self.runs:
-            self.runs[trial.number] = self._found(trial) or self._made(trial)
+            self.runs[trial.number] = self._existing_run(trial) or self._made(trial)
         return self.runs[trial.number]
 
-    def _found(self, trial):
+    def _existing_run(self, trial):
         wanted = f"tags.`{STUDY}` = '{self.study.uid}' and tags.`{TRIAL}` = '{trial.number}'"
         runs = self.client.search_runs([self.experiment], wanted, max_results=1)
         return runs[0].info.run_id if runs else None
@@ -92,7 +92,9 @@ class MLflow(StudyObserver):
         """Make the tables in the main thread: Alembic, which fersearch uses too, works in one thread at a time."""
         path = Path(uri.partition("///")[2])
         if not path.parent.is_dir():
-            raise UsageError(f"observer 'mlflow': there is no folder {path.parent}", "make it, or give another uri")
+            raise UsageError(
+                f"observer 'mlflow': folder {path.parent} does not exist", "create it, or give another uri"
+            )
         client(uri).search_experiments(max_results=1)
 
 
@@ -105,12 +107,12 @@ def client(uri):
 
 
 def tracking_uri(options):
-    """Return where the runs go."""
+    """Return the URI of the tracking server or database."""
     default = f"sqlite:///{home() / 'mlflow.db'}"
     return options.get("uri") or os.environ.get("MLFLOW_TRACKING_URI") or default
 
 
 @hookimpl
 def register_observers(register):
-    """Bring `mlflow`."""
+    """Register `mlflow`."""
     register(MLflow())

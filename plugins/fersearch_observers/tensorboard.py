@@ -56,7 +56,8 @@ class TensorBoard(StudyObserver):
             self._close(number)
 
     def _writer(self, trial):
-        """Return the open writer of a trial: a file for each attempt, in which later ones replace the epochs after."""
+        """Return the open writer of a trial: one file per attempt, and a later attempt replaces the epochs from its
+        first on."""
         from tensorboardX import SummaryWriter
 
         if trial.number not in self.writers:
@@ -71,7 +72,8 @@ class TensorBoard(StudyObserver):
         return self.writers[trial.number]
 
     def _hparams(self, trial):
-        """Return three summaries: the parameters' names and the objectives, the trial's parameters, its good end."""
+        """Return three summaries: the parameters' names and the objectives, the trial's parameters, its successful
+        end."""
         from tensorboardX.summary import hparams
 
         return hparams(dict(trial.params), dict.fromkeys(self.objectives, 0.0))
@@ -89,5 +91,5 @@ class TensorBoard(StudyObserver):
 
 @hookimpl
 def register_observers(register):
-    """Bring `tensorboard`."""
+    """Register `tensorboard`."""
     register(TensorBoard())

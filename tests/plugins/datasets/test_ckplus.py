@@ -200,7 +200,7 @@ def test_what_differs_from_the_published_original_is_told(tmp_path: Path) -> Non
     (source / "Emotion" / "S999" / "001").mkdir(parents=True)
     (source / "Emotion" / "S999" / "001" / "S999_001_00000005_emotion.txt").write_text("1.0")
     assert prepared(source).findings[:7] == (
-        "4 sequences have no emotion file: no label, left out",
+        "4 sequences have no emotion file: they have no label and were left out",
         "1 emotion files are of sequences without images: S999/001",
         "1 files are neither frames nor the label of a sequence: left out",
         "expected 593 sequences, found 32",
@@ -284,7 +284,7 @@ def test_what_differs_from_ck48_is_told(tmp_path: Path) -> None:
     (source / "happy" / "Thumbs.db").touch()
     assert prepared(source).findings == (
         f"1 files in {source} are not images and were left out",
-        "1 images are not named like S056_003_00000009.png: no person known: smile.png",
+        "1 images are not named like S056_003_00000009.png: no person is known: smile.png",
         "expected 981 images, found 84",
         "images per class: expected anger 135, found 12; contempt 54, found 12; disgust 177, found 12; "
         "fear 75, found 12; happiness 207, found 12; sadness 84, found 12; surprise 249, found 12",
@@ -326,7 +326,9 @@ def test_the_table_without_neutral_has_seven_classes(tmp_path: Path) -> None:
 
 def test_the_table_says_that_it_lost_its_persons(tmp_path: Path) -> None:
     copy = prepared(write_table(tmp_path / "ckextended.csv"))
-    assert copy.findings[0].startswith("this table lost its persons: frames of one person may train and also judge")
+    assert copy.findings[0].startswith(
+        "this table does not name persons: frames of one person may be in train and in valid or test"
+    )
     assert copy.findings[1:] == (
         "expected 920 rows, found 24",
         "rows per class: expected anger 45, found 3; contempt 18, found 3; disgust 59, found 3; fear 25, found 3; "

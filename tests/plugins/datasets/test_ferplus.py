@@ -138,7 +138,7 @@ def test_pixels_and_votes_are_joined_by_row_and_not_by_the_number_in_the_name(tm
 
 def test_tables_say_where_their_votes_come_from_and_what_was_left_out(tmp_path: Path) -> None:
     findings = prepare(FerPlus(), write_tables(tmp_path / "source"), {}, tmp_path / "p").findings
-    assert "votes are those of fer2013new.csv" in findings[0]
+    assert "votes come from fer2013new.csv" in findings[0]
     assert findings[1] == "1 rows without an image name (no face) were left out"
     assert findings[2] == "expected 28,561 labelled train images, found 11"
 

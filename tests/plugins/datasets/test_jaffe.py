@@ -117,7 +117,7 @@ def test_a_mirror_that_holds_every_image_twice_counts_it_once(tmp_path: Path) ->
     both = [f"{folder}{name}{suffix}" for name in names() for folder, suffix in (("", ".tiff"), ("jpg/", ".jpg"))]
     copy = prepared(write(tmp_path / "source", both))
     assert copy.count == 70
-    assert any(text.startswith("70 images are there more than once") for text in copy.findings)
+    assert any(text.startswith("70 images occur more than once") for text in copy.findings)
 
 
 def refusal(source: Path) -> DataError:

@@ -136,7 +136,7 @@ def test_an_image_that_is_there_twice_counts_once(tmp_path: Path) -> None:
     photograph(1).save(source / "copy" / "AF01ANS.JPG")
     copy = prepared(source)
     assert copy.count == len(names())
-    assert "1 images are there more than once; the first of each counts: AF01ANS.JPG" in copy.findings
+    assert "1 images occur more than once; the first of each counts: AF01ANS.JPG" in copy.findings
 
 
 def test_a_name_in_a_folder_of_another_emotion_counts_and_is_told(tmp_path: Path) -> None:

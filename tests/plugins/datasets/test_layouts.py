@@ -255,7 +255,7 @@ def test_expw_cuts_each_face_out_and_keeps_the_faces_of_a_photo_together(tmp_pat
         ("photo 0.jpg 0 0 0 20 20 95.5 7", "unknown emotion code '7'"),
         ("photo.jpg 0 0", "3 columns, expected 8"),
         ("photo 0.jpg 0 0 20 20 20 95.5 1", "box 20,0,20,20 is empty"),
-        ("photo 0.jpg 0 a 20 20 20 95.5 1", "box 20,a,20,20 is no four numbers"),
+        ("photo 0.jpg 0 a 20 20 20 95.5 1", "box 20,a,20,20 is not four numbers"),
     ],
 )
 def test_a_wrong_line_of_expw_is_named(tmp_path: Path, line: str, told: str) -> None:

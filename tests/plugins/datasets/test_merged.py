@@ -135,7 +135,7 @@ def test_a_part_may_rename_and_drop_its_labels(tmp_path: Path) -> None:
     assert taught["happiness"] == 8
     assert taught["bored"] == 4
     assert not {"amenability", "confusion", "aversion"} & set(taught)
-    assert any(line.startswith("fed2023: 'bored' is not a word of a fixed scheme") for line in made.findings)
+    assert any(line.startswith("fed2023: 'bored' is not a label of a fixed scheme") for line in made.findings)
 
 
 def test_what_a_fixed_scheme_does_not_name_is_dropped(tmp_path: Path) -> None:
@@ -299,7 +299,7 @@ def test_two_parts_of_one_name_are_refused(tmp_path: Path) -> None:
         ("", "part: none; write a table [[part]]"),
         ("part = 3", "part: none; write a table [[part]]"),
         ('[[part]]\ndataset = "merged"', "part[1].dataset: unknown dataset 'merged'"),
-        ('[[part]]\ndataset = "manifest"\ndata = "fed"\nname = "x:y"', "part[1].name: 'x:y' is no name"),
+        ('[[part]]\ndataset = "manifest"\ndata = "fed"\nname = "x:y"', "part[1].name: 'x:y' is not a valid name"),
     ],
 )
 def test_a_wrong_file_is_explained(tmp_path: Path, text: str, told: str) -> None:

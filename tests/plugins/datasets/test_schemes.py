@@ -13,7 +13,7 @@ FED = ("amenability", "concentration", "confusion", "aversion")
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
 def test_every_class_is_reached_by_a_canonical_word_and_no_word_by_two(scheme: Scheme) -> None:
     assert {scheme.class_of(word) for word in CANONICAL} - {None} == set(scheme.class_names)
-    words = [word for listed in scheme.words.values() for word in listed]
+    words = [word for listed in scheme.labels_of.values() for word in listed]
     assert len(set(words)) == len(words)
     assert set(words) <= set(CANONICAL)
 

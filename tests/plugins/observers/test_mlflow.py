@@ -170,7 +170,7 @@ def test_an_option_goes_before_the_variable_of_mlflow_and_that_before_the_home(
 def test_a_database_in_no_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as refused:
         MLflow().check({"uri": f"sqlite:///{tmp_path}/none/mlflow.db"})
-    assert refused.value.message == f"observer 'mlflow': there is no folder {tmp_path}/none"
+    assert refused.value.message == f"observer 'mlflow': folder {tmp_path}/none does not exist"
 
 
 def test_without_mlflow_the_run_is_refused_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
