@@ -246,7 +246,8 @@ class StudySpec:
     `rules` by which version of the sampler's and the pruner's rules it searches. `changes` are those made on
     purpose, oldest first.
     The study ends once its front's hypervolume stood still for `stop_when_flat` complete trials (0: it does not).
-    `origin` is the study that it was started from.
+    `origin` is the study that it was started from. `observe` names the observers that a service tells of it, of those
+    that it offers.
     """
 
     name: str
@@ -276,6 +277,7 @@ class StudySpec:
     stop_when_flat: int = 0
     origin: Origin | None = None
     one_study: bool = False
+    observe: tuple[str, ...] = ()
 
     @property
     def architectures(self) -> tuple[str, ...]:
@@ -339,5 +341,6 @@ class StudySpec:
         known["unseen"] = tuple(data.get("unseen", ()))
         known["origin"] = Origin(**data["origin"]) if data.get("origin") else None
         known["changes"] = tuple(Change(**item) for item in data.get("changes", ()))
+        known["observe"] = tuple(data.get("observe", ()))
         known["where"] = tuple(Constraint(**item) for item in data.get("where", ()))
         return cls(**known)

@@ -73,19 +73,25 @@ def create_from_file(
 
 
 def create_from_data(
-    data: Mapping[str, Any], *, owner: str = "", storage: str | None = None, progress: Progress | None = None
+    data: Mapping[str, Any],
+    *,
+    owner: str = "",
+    observe: Sequence[str] = (),
+    storage: str | None = None,
+    progress: Progress | None = None,
 ) -> list[StudySpec]:
     """Create the studies that plain data in the form of a study file describe (see `study_schema`).
 
     Args:
         owner: whose the studies are, for a service that shares its slots among owners.
+        observe: names of the observers that a service tells of them.
 
     Raises:
         StudyFileError: all mistakes, each with its key; then no study was created.
     """
     from fersearch.studyfile.reading import read_data
 
-    return _create(lambda: read_data(data, Path("study")), {}, [], storage, progress, owner)
+    return _create(lambda: read_data(data, Path("study")), {}, [], storage, progress, owner, observe)
 
 
 def _create(
@@ -95,12 +101,17 @@ def _create(
     storage: str | None,
     progress: Progress | None,
     owner: str = "",
+    observe: Sequence[str] = (),
 ) -> list[StudySpec]:
     registry, specs = _planned(*read(), overrides, plugins, _names(storage))
 
-    def again(names: Sequence[str]) -> list[StudySpec]:
-        return _planned(*read(), overrides, plugins, names)[1]
+    def observed(specs: list[StudySpec]) -> list[StudySpec]:
+        return [replace(spec, observe=tuple(dict.fromkeys(observe))) for spec in specs]
 
+    def again(names: Sequence[str]) -> list[StudySpec]:
+        return observed(_planned(*read(), overrides, plugins, names)[1])
+
+    specs = observed(specs)
     return _stored(storage, registry, specs, again, progress, owner)
 
 

@@ -55,6 +55,24 @@ class ServiceFlags:
     ray_address: Annotated[
         str | None, typer.Option("--ray-address", metavar="auto|HOST:PORT", rich_help_panel=SLOTS, help="The cluster.")
     ] = None
+    observe: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--observe",
+            metavar="NAME[:OPTION=VALUE,...]",
+            rich_help_panel=SLOTS,
+            help="Tell an observer of every study; repeatable; default FERSEARCH_OBSERVE.",
+        ),
+    ] = None
+    offered_observers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--offer-observer",
+            metavar="NAME[:OPTION=VALUE,...]",
+            rich_help_panel=SAFETY,
+            help="Let studies ask for an observer by name, with these options; repeatable.",
+        ),
+    ] = None
     data_roots: Annotated[
         list[Path] | None,
         typer.Option("--data-root", metavar="DIR", rich_help_panel=SAFETY, help="Studies may name data below it."),
@@ -82,6 +100,8 @@ class ServiceFlags:
         return ServiceSettings(
             **{name: getattr(self, name) for name in same},
             storage=storage,
+            observe=None if self.observe is None else tuple(self.observe),
+            offered_observers=tuple(self.offered_observers or ()),
             data_roots=tuple(self.data_roots or ()),
             allowed_hosts=tuple(self.allowed_hosts or ()),
             tokens=not self.no_token,

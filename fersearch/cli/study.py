@@ -3,6 +3,7 @@
 import json
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
@@ -57,6 +58,8 @@ def create(
     given = asked.keywords()
     plugins = given.pop("plugins", [])
     options = how.options()
+    if api.is_connected() and options.observe:  # a service keeps them with the study
+        given["observe"], options = options.observe, replace(options, observe=None)
     api.check_run(options)
     if file is None:
         require_model_and_dataset(given)

@@ -98,7 +98,7 @@ def find(given: Sequence[str] | None) -> list[Asked]:
     Raises:
         UsageError: a text is none of that form, or there is no such observer.
     """
-    asked = [_read(text) for text in (_by_default() if given is None else given)]
+    asked = [_read(text) for text in (default_observers() if given is None else given)]
     registry = components() if asked else None
     return [(registry.observer(name), options) for name, options in asked] if registry else []
 
@@ -114,7 +114,8 @@ def check_observers(given: Sequence[str] | None) -> None:
         _check(observer, options)
 
 
-def _by_default() -> list[str]:
+def default_observers() -> list[str]:
+    """Return the observers of `FERSEARCH_OBSERVE`; UsageError for a quote that is not closed."""
     text = os.environ.get("FERSEARCH_OBSERVE", "")
     try:
         return shlex.split(text)

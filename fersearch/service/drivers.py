@@ -1,15 +1,16 @@
 """A driver of a study as a child process: `fersearch study run` in a session of its own."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 from fersearch.home import log_folder
+from fersearch.service.observers import of_study
 from fersearch.service.settings import ServiceSettings
 from fersearch.store.queue import Queued
 
@@ -23,8 +24,9 @@ class DriverProcess:
     def __init__(self, queued: Queued, slots: Sequence[int], settings: ServiceSettings) -> None:
         self.study = queued.study
         self.log = log_folder(queued.uid) / "driver.log"
-        arguments = [*COMMAND, "study", "run", queued.study, *_flags(slots, queued.options, settings)]
-        env = {**os.environ, **({"FERSEARCH_STORAGE": settings.storage} if settings.storage else {})}
+        arguments = [*COMMAND, "study", "run", queued.study, *_flags(queued, slots, settings)]
+        env = {**os.environ, "FERSEARCH_OBSERVE": shlex.join(of_study(queued.observe, settings))}
+        env |= {"FERSEARCH_STORAGE": settings.storage} if settings.storage else {}
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -54,8 +56,12 @@ class DriverProcess:
         return ""
 
 
-def _flags(slots: Sequence[int], options: Mapping[str, Any], settings: ServiceSettings) -> list[str]:
+def _flags(queued: Queued, slots: Sequence[int], settings: ServiceSettings) -> list[str]:
     same = ("slots", "slots_per_gpu", "threads_per_slot", "engine", "ray_address")
-    given = {**{name: getattr(settings, name) for name in same}, **options, "only_slots": ",".join(map(str, slots))}
+    given = {
+        **{name: getattr(settings, name) for name in same},
+        **queued.options,
+        "only_slots": ",".join(map(str, slots)),
+    }
     flags = {f"--{name.replace('_', '-')}": value for name, value in given.items() if value is not None}
     return ["--no-resume", *(text for flag, value in flags.items() for text in (flag, str(value)))]

@@ -10,13 +10,13 @@ from fersearch.service.problems import ProblemError
 NAMED = ("data", "weights")
 
 
-def check_study(body: Mapping[str, Any], roots: Sequence[Path]) -> None:
-    """Refuse a study that names code, or a path that does not lie below one of the roots.
+def check_study(body: Mapping[str, Any], roots: Sequence[Path], others: Sequence[str] = ()) -> None:
+    """Refuse a study that names code, or a path that does not lie below one of the roots, or has `others` mistakes.
 
     Raises:
         ProblemError: 422 with every such key.
     """
-    mistakes = []
+    mistakes = list(others)
     if "plugins" in body:
         mistakes.append("plugins: code is not taken from a request; install the plugin where the service runs")
     mistakes += [_mistake(key, text, roots) for key, text in _paths(body) if not _is_below(text, roots)]

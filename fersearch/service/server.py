@@ -11,6 +11,7 @@ import uvicorn
 from fersearch.context import shared_store
 from fersearch.engines import devices
 from fersearch.errors import StoreError, UsageError
+from fersearch.service import observers
 from fersearch.service.app import create_app
 from fersearch.service.context import Service
 from fersearch.service.models import ModelCache
@@ -108,6 +109,7 @@ def check(settings: ServiceSettings) -> None:
     for root in settings.data_roots:
         if not root.is_dir():
             raise UsageError(f"--data-root {root} is not a folder", "give the folder that holds the data")
+    observers.check(settings)
     if settings.engine == "ray" and settings.slots is None:
         raise UsageError("--engine ray needs --slots", "say how many trials the service may run at once")
 

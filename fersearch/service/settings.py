@@ -16,6 +16,8 @@ class ServiceSettings:
         storage: the URL of the database; default as everywhere.
         slots, slots_per_gpu, threads_per_slot: as of a run, but for all studies together.
         engine, ray_address: where trials run.
+        observe: observers that are told of every study, as of a run; None for those of `FERSEARCH_OBSERVE`.
+        offered_observers: observers, with their options, that a study may ask for by name.
         data_roots: the folders below which data, weights and other paths of a request must lie.
         allowed_hosts: further names by which browsers may call it.
         tokens: whether a token is asked for; only on a loopback address it may be left out.
@@ -33,6 +35,8 @@ class ServiceSettings:
     threads_per_slot: int | None = None
     engine: str = "local"
     ray_address: str | None = None
+    observe: tuple[str, ...] | None = None
+    offered_observers: tuple[str, ...] = ()
     data_roots: tuple[Path, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     tokens: bool = True

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 Verb = Callable[..., Any]
 
 
-def create(body: Mapping[str, Any], owner: str) -> list[str]:
+def create(body: Mapping[str, Any], owner: str, observe: list[str]) -> list[str]:
     """Create the studies that a study file's data describe, and return their names."""
     from fersearch import api
 
-    return [spec.name for spec in api.create_from_data(body, owner=owner)]
+    return [spec.name for spec in api.create_from_data(body, owner=owner, observe=observe)]
 
 
 def export(study: str, trial: int | None, folder: str) -> dict[str, Any]:

@@ -30,9 +30,9 @@ class Owner:
 class Queued:
     """A study that a service is to run.
 
-    `uid` is its random id; `options` are fields of `RunOptions`; `left` is how many trials its budget has left; `over`
-    whether nothing is left to do; `running` whether a living process drives it, with the slots `held` as its driver
-    last reported.
+    `uid` is its random id, `observe` the observers that it asks for; `options` are fields of `RunOptions`; `left` is
+    how many trials its budget has left; `over` whether nothing is left to do; `running` whether a living process drives
+    it, with the slots `held` as its driver last reported.
     """
 
     study_id: int
@@ -46,6 +46,7 @@ class Queued:
     over: bool = False
     held: tuple[int, ...] = ()
     uid: str = ""
+    observe: tuple[str, ...] = ()
 
 
 class QueueQueries:
@@ -169,6 +170,7 @@ def _queued(row: Row[Any], running: bool, paused: bool, held: tuple[int, ...], e
         row.owner,
         row.issued_at,
         uid=row.uid,
+        observe=spec.observe,
         options=row.payload,
         left=max(0, budget.trials - ended),
         paused=paused,

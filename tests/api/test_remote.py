@@ -211,6 +211,7 @@ def test_what_is_no_address_is_refused(url: str):
         ({"model": "cnn", "dataset": "faces"}, None, {"model": "cnn", "dataset": {"name": "faces"}}),
         ({"settings": {"width": "1"}}, {"space": {"dropout": 0.1}}, {"space": {"dropout": 0.1, "width": "1"}}),
         ({"folds": 3}, None, {"protocol": {"folds": 3}}),
+        ({"observe": ("mlflow",)}, None, {"observe": ["mlflow"]}),
         ({"dataset": "jaffe"}, {"dataset": {"name": "faces", "options": {"train": 9}}}, {"dataset": {"name": "jaffe"}}),
         ({"image_size": 64}, {"dataset": "faces"}, {"dataset": {"name": "faces", "options": {"image_size": 64}}}),
         ({"ratios": (0.6, 0.2, 0.2)}, {}, {"protocol": {"ratios": [0.6, 0.2, 0.2]}}),

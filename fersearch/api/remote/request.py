@@ -28,6 +28,9 @@ def body_of(given: Mapping[str, Any], file: Mapping[str, Any] | None = None) -> 
 
 
 def _put(body: dict[str, Any], name: str, value: Any) -> None:
+    if name == "observe":
+        body["observe"] = list(value)
+        return
     if name == "settings":
         body["space"] = {**body.get("space", {}), **value}
         return

@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from fersearch import api
 from fersearch.api import records
 from fersearch.api.records.service import EnqueueRequest, ExtendRequest, FinishRequest, RunRequest
-from fersearch.service import jobs
+from fersearch.service import jobs, observers
 from fersearch.service.conditional import ConditionalRoute
 from fersearch.service.context import Service, service_of
 from fersearch.service.paging import Limit, Offset, headers_of, page
@@ -32,6 +32,11 @@ def _study_body() -> dict[str, Any]:
     schema.pop("$schema", None)
     schema["properties"].pop("plugins", None)
     schema["properties"]["run"] = {"type": "boolean", "default": True, "description": "Queue it at once"}
+    schema["properties"]["observe"] = {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "Observers to tell of it, by name, of those that the service offers",
+    }
     return {"requestBody": {"content": {"application/json": {"schema": {**schema, "$defs": definitions}}}}}
 
 
@@ -53,8 +58,9 @@ async def create_study(
     run = body.pop("run", True)
     if not isinstance(run, bool):
         raise ProblemError(422, "run: is not true or false", mistakes=("run: is not true or false",))
-    check_study(body, service.settings.data_roots)
-    names = await jobs.run("create", service.settings.storage, body=body, owner=token.owner)
+    observe = body.pop("observe", [])
+    check_study(body, service.settings.data_roots, observers.mistakes(observe, service.settings))
+    names = await jobs.run("create", service.settings.storage, body=body, owner=token.owner, observe=observe)
     for name in names if run else ():
         api.queue_study(name, service.settings.storage)
     service.supervisor.wake()
