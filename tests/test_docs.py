@@ -141,7 +141,7 @@ def test_the_observer_of_the_plugin_guide_works(tmp_path):
     (example,) = (text for text in re.findall(r"```python\n(.*?)```", guide, re.DOTALL) if "StudyObserver" in text)
     (tmp_path / "best.py").write_text(example)
     suite = type("Suite", (ObserverSuite,), {"observer": registry.load([tmp_path / "best.py"]).observer("best")})()
-    suite.test_it_is_told_of_a_whole_study(tmp_path)
+    suite.test_it_observes_a_whole_study(tmp_path)
     assert (tmp_path / "best.txt").read_text() == "trial 1\n"
 
 

@@ -1,1 +1,1 @@
-"""Ensembles of kept checkpoints: candidates, selection, combination, and the model that they make."""
+"""Ensembles of kept checkpoints: candidates, selection, combination, and the resulting model."""

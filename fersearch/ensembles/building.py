@@ -31,7 +31,7 @@ FEWEST = 2 * FOLDS  # validation images
 
 @dataclass(frozen=True)
 class Member:
-    """A checkpoint of an ensemble, what it weighs there, and its file in the folder."""
+    """A checkpoint of an ensemble, its weight, and its file in the folder."""
 
     study: str
     trial: int
@@ -54,9 +54,10 @@ class Added:
 class Ensemble:
     """What was made: members, steps, and values of `objective.metric`.
 
-    `value` is the ensemble's on the `n` validation images that chose and fitted it, `single` that
-    of the best model alone. `fair` is the ensemble's when each fifth of validation is judged by
-    what the other four fifths choose and fit, `fair_single` that of the best model chosen so.
+    `value` is the ensemble's value on the `n` validation images on which it was chosen and fitted, `single` that
+    of the best model alone. `fair` is the ensemble's value by cross-validation: each fifth of validation is
+    evaluated with the ensemble that the other four fifths choose and fit; `fair_single` is that of the best model
+    chosen in the same way.
     `costs` are those of all members together, by measured metric.
     """
 
@@ -89,19 +90,19 @@ def make_ensemble(
     """Choose an ensemble on validation from the complete trials of studies, and write it into a folder.
 
     Members are chosen by greedy forward selection with replacement (Caruana et al. 2004), up to
-    the step with the best value. The folder is used as that of a pulled checkpoint is.
+    the step with the best value. The folder is used like that of a pulled checkpoint.
 
     Args:
         method: `mean` of the class shares and majority `vote` (a model chosen twice counts twice);
             `weighted`, the mean with weights fitted to the log loss; `stacking`, a logistic regression.
         size: the steps of the selection.
-        metric: what validation judges by; default the first study's first objective that reads predictions.
-        where: constraints that the ensemble as a whole must keep, as `parameters<=1e6`.
-        force: replace an ensemble or pulled checkpoint that is there.
-        note: told what is going on.
+        metric: the metric on validation; default the first study's first objective that reads predictions.
+        where: constraints on the ensemble as a whole, such as `parameters<=1e6`.
+        force: replace an existing ensemble or pulled checkpoint.
+        note: called with messages about the progress.
 
     Raises:
-        UsageError: the studies do not go together, nothing keeps the constraints, or the folder exists.
+        UsageError: the studies cannot be combined, nothing satisfies the constraints, or the folder exists.
         FersearchError: a stored checkpoint is missing or broken.
     """
     from fersearch.ensembles.combination import METHODS
@@ -113,13 +114,13 @@ def make_ensemble(
     refuse_existing(out, force)
     with open_store(storage) as store:
         ground = _Ground.of(store, [store.study(name) for name in dict.fromkeys(studies)], metric, where)
-    answers = pool.answers_of(ground.found, ground.registry, ground.loaded, note)
+    answers = pool.answers_of(ground.candidates, ground.registry, ground.loaded, note)
     chooser = Chooser(method, size, ground.loss, ground.affordable)
     note(f"choosing from {len(answers)}")
     chosen = chooser.choose(answers, ground.labels)
     shares = chosen.shares(answers)
     ground.require_good(shares)
-    note(f"judging the choice by {FOLDS} folds of validation")
+    note(f"evaluating the choice by {FOLDS} folds of validation")
     fair, fair_single = chooser.judged_apart(answers, ground.labels, FOLDS)
     single = answers[chosen.steps[0].candidate]
     values = [ground.value(each, ground.labels) for each in (shares, single, fair, fair_single)]
@@ -131,9 +132,9 @@ def make_ensemble(
 
 @dataclass(frozen=True)
 class _Ground:
-    """What an ensemble is chosen from, and by what."""
+    """The candidates of an ensemble, their data, and the objective and bounds of the choice."""
 
-    found: Sequence[Candidate]
+    candidates: Sequence[Candidate]
     registry: Registry
     loaded: Loaded
     objective: Objective
@@ -141,20 +142,23 @@ class _Ground:
 
     @classmethod
     def of(cls, store: Store, studies: Sequence[StudyRow], metric: str | None, where: Sequence[str]) -> "_Ground":
-        """Find what keeps the bounds alone, and the images that judge it; UsageError where there is nothing."""
-        found = pool.gather(store, studies)
+        """Load the candidates that keep the bounds on their own, and their validation data; UsageError if there are
+        none."""
+        candidates = pool.gather(store, studies)
         registry = pool.registry_of(studies)
         objective = _objective(metric, studies[0].spec, registry)
         bounds = [Constraint.parse(text) for text in where]
         spent = {bound: registry.metric(bound.metric).measured for bound in bounds}
-        found = [each for each in found if all(b.holds(each.trial.values) for b in bounds if spent[b])]
-        if not found:
-            raise UsageError(f"no trial alone keeps {', '.join(map(str, bounds))}", "loosen --where")
-        pool.check_alike(found, registry)
-        loaded = pool.load_valid(found, registry)
+        candidates = [each for each in candidates if all(b.holds(each.trial.values) for b in bounds if spent[b])]
+        if not candidates:
+            raise UsageError(f"no single trial satisfies {', '.join(map(str, bounds))}", "loosen --where")
+        pool.check_alike(candidates, registry)
+        loaded = pool.load_valid(candidates, registry)
         if len(loaded.indices["valid"]) < FEWEST:
-            raise UsageError(f"fewer than {FEWEST} validation images are too few to choose by", "give the study more")
-        return cls(found, registry, loaded, objective, bounds)
+            raise UsageError(
+                f"fewer than {FEWEST} validation images are too few to choose an ensemble", "give the study more"
+            )
+        return cls(candidates, registry, loaded, objective, bounds)
 
     @property
     def labels(self) -> Any:
@@ -168,12 +172,12 @@ class _Ground:
 
     def loss(self, shares: Any, labels: Any) -> float:
         """Return the objective as something to minimise; infinite where it is undefined."""
-        found = self.objective.loss(self.value(shares, labels))
-        return found if math.isfinite(found) else math.inf
+        loss = self.objective.loss(self.value(shares, labels))
+        return loss if math.isfinite(loss) else math.inf
 
     def costs(self, members: Sequence[int]) -> dict[str, float]:
-        """Return what different candidates cost together, by measured metric."""
-        return pool.costs([self.found[index] for index in members], self.registry.metrics)
+        """Return the joint costs of different candidates, by measured metric."""
+        return pool.costs([self.candidates[index] for index in members], self.registry.metrics)
 
     def affordable(self, members: Sequence[int]) -> bool:
         """Return whether different candidates together keep the bounds on what is measured."""
@@ -181,7 +185,7 @@ class _Ground:
         return all(bound.holds(spent) for bound in self.bounds if self.registry.metric(bound.metric).measured)
 
     def require_good(self, shares: Any) -> None:
-        """Raise UsageError unless the bounds on predictions are kept on validation."""
+        """Raise UsageError unless the bounds on predictions hold on validation."""
         for bound in self.bounds:
             if not self.registry.metric(bound.metric).measured:
                 value = self.value(shares, self.labels, bound.metric)
@@ -208,12 +212,12 @@ def _record(ground: _Ground, chosen: "Chosen", path: Path, values: Sequence[floa
     combination, objective = chosen.combination, ground.objective
     members = []
     for place, (index, weight) in enumerate(zip(chosen.members, combination.weights, strict=True), 1):
-        one = ground.found[index]
+        one = ground.candidates[index]
         file = f"{place}-{one.study.name.replace('/', '-')}-{one.trial.number}.safetensors"
         members.append(Member(one.study.name, one.trial.number, one.digest, weight, file))
     steps = []
     for place, step in enumerate(chosen.steps):
-        one = ground.found[step.candidate]
+        one = ground.candidates[step.candidate]
         value = objective.loss(step.loss)  # its own inverse
         steps.append(Added(one.study.name, one.trial.number, value, place < chosen.length))
     value, single, fair, fair_single = values
@@ -238,19 +242,19 @@ def _fill(folder: Path, made: Ensemble, ground: _Ground, chosen: "Chosen") -> No
     from fersearch.ensembles.model import write_stacker
 
     for index, member in zip(chosen.members, made.members, strict=True):
-        shutil.copyfile(ground.found[index].file, folder / member.file)
+        shutil.copyfile(ground.candidates[index].file, folder / member.file)
     stacker = write_stacker(folder, chosen.combination)
     one = read_card(folder / made.members[0].file)
-    plugins = pool.plugins_of([ground.found[index].study for index in chosen.members])
+    plugins = pool.plugins_of([ground.candidates[index].study for index in chosen.members])
     card = finite(_card(made, one, [str(bound) for bound in ground.bounds]))
-    card |= {"study_ids": list(dict.fromkeys(ground.found[index].study.uid for index in chosen.members))}
+    card |= {"study_ids": list(dict.fromkeys(ground.candidates[index].study.uid for index in chosen.members))}
     card |= {"stacker": stacker, "plugins": [file.entry for file in plugins]}
     (folder / ENSEMBLE).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     write_plugins(folder, plugins)
 
 
 def _card(made: Ensemble, member: Mapping[str, Any], bounds: Sequence[str]) -> dict[str, Any]:
-    """Return the card of an ensemble: what its members share, from the card of one, and what was chosen and why."""
+    """Return the card of an ensemble: what its members share, from the card of one, and the choice with its values."""
     shared = ("class_names", "channels", "image_size", "dataset", "licence", "protocol", "versions", *SINCE_TWO)
     trust = ", trust_plugin=True" if member["plugins"] else ""
     return {

@@ -1,4 +1,4 @@
-"""The trained models that an ensemble may be chosen from, and what each says about validation."""
+"""The trained models from which an ensemble may be chosen, and their predictions on validation."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,29 +42,29 @@ class Candidate:
 
 
 def gather(store: Store, studies: Sequence[StudyRow]) -> list[Candidate]:
-    """Return the complete trials of some studies whose checkpoints were kept, each different one once.
+    """Return the complete trials of some studies whose checkpoints were kept, each different checkpoint once.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there are none.
         FersearchError: a stored file is missing or broken.
     """
     artifacts = Artifacts(artifacts_folder())
-    found: dict[str, Candidate] = {}
+    candidates: dict[str, Candidate] = {}
     for study in studies:
         for trial in of_data(store.trials(study.id), study.data_digest):
-            if trial.state is TrialState.COMPLETE and trial.checkpoint and trial.checkpoint not in found:
-                found[trial.checkpoint] = Candidate(study, trial, artifacts.open(trial.checkpoint))
-    if not found:
+            if trial.state is TrialState.COMPLETE and trial.checkpoint and trial.checkpoint not in candidates:
+                candidates[trial.checkpoint] = Candidate(study, trial, artifacts.open(trial.checkpoint))
+    if not candidates:
         names = ", ".join(f"'{study.name}'" for study in studies)
         raise UsageError(f"no trial of {names} is complete and has a checkpoint", "run the study first: study run")
-    return list(found.values())
+    return list(candidates.values())
 
 
 def registry_of(studies: Sequence[StudyRow]) -> Registry:
     """Return the components of all studies, with their plugin files.
 
     Raises:
-        PluginError: two files bring the same component, or one is not trusted here.
+        PluginError: two files register the same component, or one is not trusted here.
     """
     return components_of(*studies)
 
@@ -75,7 +75,7 @@ def plugins_of(studies: Sequence[StudyRow]) -> list[PluginFile]:
 
 
 def check_alike(candidates: Sequence[Candidate], registry: Registry) -> None:
-    """Refuse studies whose models answer another question, or saw the validation images of one another.
+    """Refuse studies whose models solve different tasks, or were trained on one another's validation images.
 
     Raises:
         UsageError: the class lists differ, or the datasets, their options or how they are split; or a study
@@ -87,23 +87,23 @@ def check_alike(candidates: Sequence[Candidate], registry: Registry) -> None:
     for study in (first, *others):
         if study.spec.protocol.folded:
             raise UsageError(
-                f"study '{study.name}' trains on folds: no image is new to all of its models",
+                f"study '{study.name}' trains on folds: no image is unseen by all of its models",
                 "train its best configurations again on one split, and make the ensemble of that study",
             )
     for study in others:
         both = (first, study)
         _alike("classes", *both, *(", ".join(cards[each.name]["class_names"]) for each in both))
         for what in ("dataset", "dataset options", "protocol", "limit"):
-            _alike(what, *both, *(_told(what, each, registry) for each in both))
+            _alike(what, *both, *(_setting_text(what, each, registry) for each in both))
         _alike("images or labels", *both, *(cards[each.name]["dataset"]["digest"] for each in both))
 
 
 def load_valid(candidates: Sequence[Candidate], registry: Registry) -> arrays.Loaded:
-    """Return the data of the candidates' studies, with the validation images that judge all of them.
+    """Return the data of the candidates' studies, with the validation images that all of them share.
 
     Raises:
         UsageError: their targets leave different images or labels for validation.
-        DataError: the dataset is missing or broken, or other than what the candidates were trained on.
+        DataError: the dataset is missing or broken, or not the data that the candidates were trained on.
     """
     import numpy as np
 
@@ -111,16 +111,16 @@ def load_valid(candidates: Sequence[Candidate], registry: Registry) -> arrays.Lo
 
     spec = candidates[0].study.spec
     dataset, prepared, _ = prepared_data(registry, candidates[0].study)
-    found: dict[str, arrays.Loaded] = {}
+    loaded_by_target: dict[str, arrays.Loaded] = {}
     for target in dict.fromkeys(str(each.trial.params.get("target", dataset.targets[0])) for each in candidates):
         params = {**spec.dataset_options, "target": target}
-        found[target] = arrays.load(dataset, prepared, params, spec.protocol, spec.limit)
+        loaded_by_target[target] = arrays.load(dataset, prepared, params, spec.protocol, spec.limit)
     cards = {str(each.trial.params.get("target", dataset.targets[0])): each for each in reversed(candidates)}
     for target, each in cards.items():
-        check_training_data(read_checkpoint(each.file)[0], found[target].identity, "valid", None, False)
-    first, *others = found.values()
+        check_training_data(read_checkpoint(each.file)[0], loaded_by_target[target].identity, "valid", None, False)
+    first, *others = loaded_by_target.values()
     valid = first.indices["valid"]
-    for target, other in zip(list(found)[1:], others, strict=True):
+    for target, other in zip(list(loaded_by_target)[1:], others, strict=True):
         rows = other.indices["valid"]
         if not np.array_equal(rows, valid) or not np.array_equal(other.hard[rows], first.hard[valid]):
             raise UsageError(
@@ -133,34 +133,35 @@ def load_valid(candidates: Sequence[Candidate], registry: Registry) -> arrays.Lo
 def answers_of(
     candidates: Sequence[Candidate], registry: Registry, loaded: arrays.Loaded, note: Callable[[str], None]
 ) -> Any:
-    """Return what each candidate says about the validation images: class shares (float32, candidates x n x classes)."""
+    """Return each candidate's predictions on the validation images: class shares (float32, candidates x n x
+    classes)."""
     import numpy as np
 
     from fersearch.ensembles.model import answers
     from fersearch.training.checkpoint import Restored
 
     rows = np.asarray(loaded.indices["valid"])
-    found = []
+    shares = []
     for number, each in enumerate(candidates, 1):
-        note(f"asking trial {each.trial.number} of {each.study.name} ({number}/{len(candidates)})")
-        found.append(answers(Restored.open(each.file, registry), loaded.images, rows))
-    return np.stack(found)
+        note(f"predicting with trial {each.trial.number} of {each.study.name} ({number}/{len(candidates)})")
+        shares.append(answers(Restored.open(each.file, registry), loaded.images, rows))
+    return np.stack(shares)
 
 
 def costs(members: Sequence[Candidate], metrics: Mapping[str, Metric]) -> dict[str, float]:
-    """Return what an ensemble of different members costs, by measured metric.
+    """Return the costs of an ensemble of different members, by measured metric.
 
-    Seconds, milliseconds, parameters and sizes add up: each member is trained, kept and asked. Memory
-    while training is counted as if, while the hungriest member is trained, all the others lay in memory:
-    its own, and the size of their files.
+    Seconds, milliseconds, parameters and sizes add up: each member is trained, stored and run. Memory
+    during training is counted as if all other members were loaded while the largest one is trained: its own
+    memory, and the size of their files.
     """
-    found = {}
+    totals = {}
     for name, metric in metrics.items():
         if metric.measured and all(name in member.trial.values for member in members):
             values = [member.trial.values[name] for member in members]
             memory = metric.unit == "MB" and metric.whole_trial
-            found[name] = _memory(values, [member.megabytes for member in members]) if memory else sum(values)
-    return found
+            totals[name] = _memory(values, [member.megabytes for member in members]) if memory else sum(values)
+    return totals
 
 
 def _memory(values: Sequence[float], sizes: Sequence[float]) -> float:
@@ -175,7 +176,7 @@ def _alike(what: str, first: StudyRow, other: StudyRow, ours: str, theirs: str) 
         )
 
 
-def _told(what: str, study: StudyRow, registry: Registry) -> str:
+def _setting_text(what: str, study: StudyRow, registry: Registry) -> str:
     spec = study.spec
     if what == "dataset options":
         dataset = registry.dataset(spec.dataset)

@@ -1,4 +1,4 @@
-"""How the members of an ensemble are made into one answer, and how what must be fitted for that is fitted.
+"""Combines the predictions of an ensemble's members, and fits weights and stackers.
 
 Arrays of members' answers are class shares (float, members x n x classes) on the same n images.
 """
@@ -20,8 +20,8 @@ class Stacker:
     """A multinomial logistic regression from the logarithms of the members' shares to the classes.
 
     `coefficients` (float64, known classes x members * classes), `intercepts` (float64, known
-    classes). `known` (int64) are the indices of the classes that it was fitted on; any other has
-    no share. Source: stacked generalization, Wolpert 1992 (doi:10.1016/S0893-6080(05)80023-1).
+    classes). `known` (int64) are the indices of the classes that it was fitted on; any other class
+    has a share of 0. Source: stacked generalization, Wolpert 1992 (doi:10.1016/S0893-6080(05)80023-1).
     """
 
     coefficients: Array
@@ -53,7 +53,7 @@ class Stacker:
 
 @dataclass(frozen=True)
 class Combination:
-    """One of `METHODS`, with a weight for each member, and the stacker where that is the method."""
+    """One of `METHODS`, with a weight for each member, and the stacker where the method needs one."""
 
     method: str
     weights: tuple[float, ...]
@@ -72,8 +72,8 @@ class Combination:
     def shares(self, answers: Array) -> Array:
         """Return the ensemble's class shares (float32, n x classes).
 
-        Under `vote` they are the shares of the votes, where the mean of the members has half a
-        vote: that decides ties and nothing else.
+        Under `vote` they are the shares of the votes, where the mean of the members counts as half a
+        vote, which only decides ties.
         """
         if self.stacker is not None:
             return self.stacker.shares(answers)
@@ -102,8 +102,8 @@ def mixture_weights(answers: Array, labels: Array, rounds: int = 500, tolerance:
         if np.abs(weights - before).max() < tolerance:
             break
     weights[weights < NOTHING] = 0.0
-    found: Array = weights / weights.sum()
-    return found
+    normalised: Array = weights / weights.sum()
+    return normalised
 
 
 def folds(labels: Array, count: int, seed: int = 0) -> Array:
@@ -111,14 +111,14 @@ def folds(labels: Array, count: int, seed: int = 0) -> Array:
     folds."""
     drawn = np.random.default_rng(seed).permutation(len(labels))
     by_class = drawn[np.argsort(labels[drawn], kind="stable")]
-    found = np.empty(len(labels), dtype=np.int64)
-    found[by_class] = np.arange(len(labels)) % count
-    return found
+    fold_of = np.empty(len(labels), dtype=np.int64)
+    fold_of[by_class] = np.arange(len(labels)) % count
+    return fold_of
 
 
 def _single(shares: Array) -> Array:
-    found: Array = shares.astype(np.float32)
-    return found
+    single: Array = shares.astype(np.float32)
+    return single
 
 
 def _features(answers: Array) -> Array:

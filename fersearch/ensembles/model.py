@@ -1,4 +1,4 @@
-"""An ensemble at work: a folder of checkpoints that answer as one, with the interface of a single one."""
+"""A restored ensemble: a folder of checkpoints with the interface of a single one."""
 
 import hashlib
 import json
@@ -42,7 +42,7 @@ class RestoredEnsemble:
         """Read the folder of an ensemble; on a GPU if there is one and no device is named.
 
         Raises:
-            FersearchError: a file is missing or not the one that was chosen, or an architecture is not here.
+            FersearchError: a file is missing or not the chosen one, or an architecture is not installed.
         """
         card = read_ensemble_card(folder)
         for member in card["members"]:
@@ -55,7 +55,7 @@ class RestoredEnsemble:
 
     @property
     def task(self) -> Task:
-        """What every member was trained to do."""
+        """The task on which every member was trained."""
         return task_of(self.card)
 
     @property
@@ -65,13 +65,13 @@ class RestoredEnsemble:
 
     @property
     def device(self) -> torch.device:
-        """Where its members are."""
+        """The device of its members."""
         return self.members[0].device
 
     def probabilities(self, images: Array, tta: str | None = None) -> Array:
         """Return class shares (float32, n x classes) of uint8 images (n, channels, size, size).
 
-        Every member averages over the views of `tta`; without one over those of its own trial.
+        Every member averages over the views of `tta`, by default those of its own trial.
 
         Raises:
             UnknownName: there is no such test-time augmentation.
@@ -96,13 +96,13 @@ class RestoredEnsemble:
             parameters=sum(measure.parameters(member.model) for member in self.members),
             model_bytes=sum(measure.model_bytes(member.model) for member in self.members),
         )
-        told = {name: metric for name, metric in metrics.items() if not metric.measured}
-        return compute(told, evaluation), confusion_matrix(shares, labels)
+        predictive = {name: metric for name, metric in metrics.items() if not metric.measured}
+        return compute(predictive, evaluation), confusion_matrix(shares, labels)
 
 
 def answers(restored: Restored | RestoredEnsemble, images: Array, rows: Array, tta: str | None = None) -> Array:
-    """Return the class shares (float32, len(rows) x classes) of some rows of mapped images, a part of them at a
-    time."""
+    """Return the class shares (float32, len(rows) x classes) of some rows of mapped images, in
+    batches."""
     step = max(1, CHUNK_BYTES // max(1, int(np.prod(images.shape[1:]))))
     parts = [rows[start : start + step] for start in range(0, len(rows), step)]
     return np.concatenate([restored.probabilities(images[part], tta) for part in parts])
@@ -116,7 +116,7 @@ def digest_of(combination: Combination, members: Sequence[str]) -> str:
 
 
 def write_stacker(folder: Path, combination: Combination) -> str | None:
-    """Write what a stacker was fitted to, and return the SHA-256 of the file; None if the method needs none."""
+    """Write the coefficients of a stacker, and return the SHA-256 of the file; None if the method needs none."""
     if combination.stacker is None:
         return None
     data = _packed(combination.stacker)

@@ -1,4 +1,4 @@
-"""Choose the members of an ensemble greedily with replacement, fit their combination, and judge it on other images.
+"""Choose the members of an ensemble greedily with replacement, fit their combination, and evaluate it on other images.
 
 Arrays of answers are class shares (float, candidates x n x classes) on the same n images. Source: Caruana et al. 2004,
 Ensemble selection from libraries of models (doi:10.1145/1015330.1015432).
@@ -41,10 +41,10 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Chooser:
-    """How an ensemble is chosen: its method, the steps at most, what is lost, and which members may be together.
+    """How an ensemble is chosen: its method, the maximum of steps, the loss, and the constraint on its members.
 
     `loss` takes class shares (n x classes) and labels (int64, n). `vote` chooses by votes, every
-    other method by the mean of the chosen, and is fitted at the end.
+    other method by the mean of the members, and is fitted at the end.
     """
 
     method: str
@@ -53,7 +53,7 @@ class Chooser:
     allowed: Callable[[Sequence[int]], bool]
 
     def choose(self, answers: Array, labels: Array) -> Chosen:
-        """Return the ensemble that images with labels choose and fit; every candidate must be allowed alone."""
+        """Return the ensemble chosen and fitted on images with labels; every candidate must be allowed alone."""
 
         def lost(bag: Sequence[int]) -> float:
             return self.loss(_counted(how, bag, answers), labels)
@@ -69,10 +69,10 @@ class Chooser:
         return Chosen(tuple(steps), length, members, combination)
 
     def judged_apart(self, answers: Array, labels: Array, count: int) -> tuple[Array, Array]:
-        """Return class shares (float32, n x classes) of images that had no say in what gives them.
+        """Return class shares (float32, n x classes) by cross-validation.
 
-        The images of each of `count` folds are answered by the ensemble that the others choose
-        and fit (the first array), and by the single candidate that they find best (the second).
+        The images of each of `count` folds are predicted by the ensemble that is chosen and fitted on the others
+        (the first array), and by the single candidate that is best on them (the second).
         """
         ours, alone = (np.zeros(answers.shape[1:], dtype=np.float32) for _ in range(2))
         fold = folds(labels, count)
@@ -94,10 +94,10 @@ def select(
 ) -> list[Step]:
     """Add `size` times the candidate (of `count`) with which the ensemble's loss is least.
 
-    A candidate may be added again, and then counts twice. `loss` is asked for bags of indices in
-    the order they were added, `allowed` for the different ones among them, sorted. Fewer steps
-    come back only where nothing is allowed. Equal losses go to a candidate that is in already,
-    then to the smaller index. The first step is the best single candidate that is allowed.
+    A candidate may be added again, and then counts twice. `loss` is called with multisets of indices in
+    the order they were added, `allowed` with the different ones among them, sorted. Fewer steps
+    are returned only where nothing is allowed. Equal losses prefer a candidate that is already a member,
+    then the smaller index. The first step is the best single candidate that is allowed.
     """
     able = [index for index in range(count) if allowed([index])]
     steps: list[Step] = []
@@ -106,11 +106,11 @@ def select(
         free = [index for index in able if index in bag or allowed(sorted({*bag, index}))]
         if not free:
             break
-        found, _, chosen = min((loss([*bag, index]), index not in bag, index) for index in free)
-        steps.append(Step(chosen, found))
+        least, _, chosen = min((loss([*bag, index]), index not in bag, index) for index in free)
+        steps.append(Step(chosen, least))
     return steps
 
 
 def best_length(steps: Sequence[Step]) -> int:
-    """After how many steps the loss was least, the fewest of equals."""
+    """Return after how many steps the loss was least, the fewest of equals."""
     return 1 + min(range(len(steps)), key=lambda index: (steps[index].loss, index))

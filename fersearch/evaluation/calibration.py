@@ -1,4 +1,4 @@
-"""Class shares as they are shown to people: as sure as the model was right on validation."""
+"""Calibrates class shares by the temperature that was fitted on validation."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,9 +12,9 @@ SMALLEST = 1e-38
 
 
 def temperature_of(card: Mapping[str, Any]) -> float:
-    """Return the temperature that was fitted on validation at the kept epoch, by which shares are still to be changed.
+    """Return the temperature that was fitted on validation at the kept epoch and is not yet applied to the shares.
 
-    It is 1 for a card that has none, and for that of an exported model, whose file has it inside.
+    It is 1 for a card without one, and for an exported model, whose file contains it.
     """
     if "temperature" in card.get("onnx", {}):
         return 1.0
@@ -23,9 +23,10 @@ def temperature_of(card: Mapping[str, Any]) -> float:
 
 
 def calibrated(shares: "Array", temperature: float) -> "Array":
-    """Return class shares (float, n x classes) to the power of 1/temperature, each row's sum 1; labels stay.
+    """Return class shares (float, n x classes) to the power of 1/temperature, each row's sum 1; predicted labels stay
+    the same.
 
-    That is what dividing the logits by the temperature gives. Source: Guo et al. 2017 (arXiv:1706.04599).
+    This equals dividing the logits by the temperature. Source: Guo et al. 2017 (arXiv:1706.04599).
     """
     import numpy as np
 

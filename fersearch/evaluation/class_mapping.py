@@ -1,4 +1,4 @@
-"""Crossing: which outputs of a model answer which classes of a dataset that it was not trained on."""
+"""Maps the outputs of a model to the classes of a dataset that it was not trained on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ Reals = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Crossing:
-    """The classes of a model and of a dataset, and which of them are one.
+    """The classes of a model and of a dataset, and which of them are the same.
 
-    `answers[i]` is the index of the model's output that answers class i of the dataset, None where
+    `answers[i]` is the index of the model's output for class i of the dataset, None where
     that class is left out.
     """
 
@@ -27,28 +27,28 @@ class Crossing:
 
     @property
     def outputs(self) -> tuple[int, ...]:
-        """The model's outputs that answer a class, in the model's order."""
+        """The model's outputs that correspond to a class, in the model's order."""
         return tuple(sorted({output for output in self.answers if output is not None}))
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The shared classes, in the model's words and order."""
+        """The shared classes, by the model's names and in its order."""
         return tuple(self.model[output] for output in self.outputs)
 
     @property
     def pairs(self) -> dict[str, str]:
-        """The model's word for each class of the dataset that is shared."""
+        """The model's name of each shared class of the dataset."""
         named = zip(self.dataset, self.answers, strict=True)
         return {name: self.model[output] for name, output in named if output is not None}
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """The classes of the dataset that no output answers."""
+        """The classes of the dataset without an output."""
         return tuple(name for name, output in zip(self.dataset, self.answers, strict=True) if output is None)
 
     @property
     def spare(self) -> tuple[str, ...]:
-        """The outputs of the model that answer no class of the dataset."""
+        """The outputs of the model without a class of the dataset."""
         return tuple(name for k, name in enumerate(self.model) if k not in self.outputs)
 
     @property
@@ -57,48 +57,47 @@ class Crossing:
         return not self.left_out and not self.spare
 
     def labels(self, hard: Ints) -> Ints:
-        """Return the output (int64, n) that is right for each class index of the dataset; -1 where it is left out."""
+        """Return the correct output (int64, n) for each class index of the dataset; -1 where it is left out."""
         table = np.array([-1 if output is None else output for output in self.answers], np.int64)
-        found: Ints = table[hard]
-        return found
+        class_indices: Ints = table[hard]
+        return class_indices
 
     def positions(self, labels: Ints) -> Ints:
-        """Return the place (int64, n) among the shared classes of outputs that are shared."""
-        found: Ints = np.searchsorted(np.array(self.outputs), labels)
-        return found
+        """Return the index (int64, n) among the shared classes of each shared output."""
+        indices: Ints = np.searchsorted(np.array(self.outputs), labels)
+        return indices
 
     def restricted(self, shares: Reals) -> Reals:
-        """Return class shares (float32, n x shared classes) where no other output may be the answer; each row sums
-        to 1."""
+        """Return the class shares (float32, n x shared classes) of the shared outputs, each row scaled to sum 1."""
         kept = shares[:, list(self.outputs)].astype(np.float64)
         total = kept.sum(1, keepdims=True)
         even = np.full_like(kept, 1 / kept.shape[1])
-        found: Reals = np.divide(kept, total, out=even, where=total > 0).astype(np.float32)
-        return found
+        normalised: Reals = np.divide(kept, total, out=even, where=total > 0).astype(np.float32)
+        return normalised
 
 
 def cross(model: Sequence[str], dataset: Sequence[str], given: Mapping[str, str] | None = None) -> Crossing:
-    """Match the classes of a dataset with those of a model: as `given` says, else by name, else by canonical word.
+    """Match the classes of a dataset with those of a model: as `given` says, else by name, else by canonical name.
 
-    `given` maps classes of the dataset to classes of the model; an empty text leaves the class out.
+    `given` maps classes of the dataset to classes of the model; an empty string leaves the class out.
 
     Raises:
         UsageError: fewer than two classes are shared, a given name is not a class, or a class fits several outputs.
     """
-    asked = {_named(name, dataset, "dataset"): _target(text, model) for name, text in (given or {}).items()}
-    answers = tuple(asked[k] if k in asked else _answer(name, model) for k, name in enumerate(dataset))
-    found = Crossing(tuple(model), tuple(dataset), answers)
-    if len(found.outputs) < 2:
-        count = "no class" if not found.outputs else f"only one class, {found.class_names[0]},"
+    mapped = {_named(name, dataset, "dataset"): _target(text, model) for name, text in (given or {}).items()}
+    answers = tuple(mapped[k] if k in mapped else _answer(name, model) for k, name in enumerate(dataset))
+    crossing = Crossing(tuple(model), tuple(dataset), answers)
+    if len(crossing.outputs) < 2:
+        count = "no class" if not crossing.outputs else f"only one class, {crossing.class_names[0]},"
         raise UsageError(
             f"dataset and checkpoint share {count} and two are needed",
-            f"{told(model, dataset)}\n  say which classes are one with --map DATASET_CLASS=CHECKPOINT_CLASS",
+            f"{class_lists(model, dataset)}\n  say which are the same: --map DATASET_CLASS=CHECKPOINT_CLASS",
         )
-    return found
+    return crossing
 
 
-def told(model: Sequence[str], dataset: Sequence[str]) -> str:
-    """Both lists of classes, for a hint."""
+def class_lists(model: Sequence[str], dataset: Sequence[str]) -> str:
+    """Return both lists of classes, for a hint."""
     return f"dataset: {', '.join(dataset)}\n  checkpoint: {', '.join(model)}"
 
 
@@ -107,19 +106,21 @@ def _target(text: str, model: Sequence[str]) -> int | None:
 
 
 def _named(text: str, names: Sequence[str], whose: str) -> int:
-    found = _matches(text, names)
-    if len(found) != 1:
+    matches = _matches(text, names)
+    if len(matches) != 1:
         hint = suggestion(text, names).replace("known:", f"classes of the {whose}:")
         raise UsageError(f"the {whose} has no class '{text}'", hint)
-    return found[0]
+    return matches[0]
 
 
 def _answer(name: str, model: Sequence[str]) -> int | None:
-    found = _matches(name, model)
-    if len(found) > 1:
-        fits = " and ".join(model[k] for k in found)
-        raise UsageError(f"class '{name}' of the dataset fits {fits}", f"say which with --map {name}={model[found[0]]}")
-    return found[0] if found else None
+    matches = _matches(name, model)
+    if len(matches) > 1:
+        fits = " and ".join(model[k] for k in matches)
+        raise UsageError(
+            f"class '{name}' of the dataset fits {fits}", f"say which with --map {name}={model[matches[0]]}"
+        )
+    return matches[0] if matches else None
 
 
 def _matches(text: str, names: Sequence[str]) -> list[int]:

@@ -1,4 +1,4 @@
-"""How good a checkpoint, or every checkpoint of a folder, is on a dataset, its own or another."""
+"""Evaluates a checkpoint, or every checkpoint of a folder, on its own dataset or another."""
 
 import csv
 import io
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EvaluationView:
-    """How good a checkpoint is on one split.
+    """The scores of a checkpoint on one split.
 
     `metrics`, `per_class` and `confusion` (true class by row) are about `classes`. Where checkpoint and dataset
-    share only these, they hold for answers restricted to them, and `full` holds what comes of
-    answers from all outputs, where another output is an error. `shared` has the checkpoint's word for each
-    class of the dataset, `left_out` how many images of other classes were not judged, `spare` the outputs
-    that answer no class. `per_source` has `n`, `accuracy` and `baseline` (always the commonest class) of each
+    share only these, they hold for predictions restricted to them, and `full` holds the scores of
+    predictions from all outputs, where another output is an error. `shared` has the checkpoint's name of each
+    class of the dataset, `left_out` how many images of other classes were not evaluated, `spare` the outputs
+    without a class. `per_source` has `n`, `accuracy` and `baseline` (always the commonest class) of each
     dataset of merged data. `duplicates` counts the images left out as repetitions of training images.
     `looks` counts the openings of test so far, this one included.
     """
@@ -65,7 +65,7 @@ def evaluate(
     storage: str | None = None,
     progress: Progress | None = None,
 ) -> EvaluationView:
-    """Return how good a checkpoint is on a split, under the options recorded in it unless overridden.
+    """Return the scores of a checkpoint on a split, under the options recorded in it unless overridden.
 
     `EvaluationRequest` describes the arguments. Opening a test split is counted: each look is a row in the database.
 
@@ -79,7 +79,7 @@ def evaluate(
 
 
 def evaluate_checkpoint(checkpoint: Path, opened: EvaluationInput, request: EvaluationRequest) -> EvaluationView:
-    """Let the checkpoint answer, and score its answers; a look at test is recorded."""
+    """Predict with the checkpoint and score the predictions; a look at test is recorded."""
     from fersearch.ensembles.model import answers
     from fersearch.training.evaluate import judge_scores
 
@@ -118,7 +118,7 @@ def _check_finite(checkpoint: Path, shares: "Array") -> None:
     import numpy as np
 
     if not np.isfinite(shares).all():
-        raise FersearchError(f"{checkpoint} answers with numbers that are not finite", "its weights are of no use")
+        raise FersearchError(f"{checkpoint} predicts probabilities that are not finite", "its weights are unusable")
 
 
 def _by_source(opened: EvaluationInput, shares: "Array", labels: "Array") -> dict[str, dict[str, float]]:
@@ -146,13 +146,13 @@ def _look(
             owners = _owners(store, card, digest) or [None]
             return max(store.add_look(owner, digest, dataset, request.split, n, values) for owner in owners)
     except NoDatabase as none:
-        notices.append(f"this look at the {request.split} split is recorded nowhere: {none.message}")
+        notices.append(f"this look at the {request.split} split is not recorded: {none.message}")
         return 1
 
 
 def _owners(store: Store, card: Mapping[str, Any], digest: str) -> Sequence[str | None]:
-    """Return the random ids of the studies here whose model it is; where the card names none, of those that keep its
-    files."""
+    """Return the random ids of the studies here to which a model belongs; where the card names none, of the studies
+    that keep its files."""
     uids = card.get("study_ids") or [uid for uid in [card.get("study_id")] if uid]
     if uids:
         return store.known_studies(uids)
@@ -161,7 +161,7 @@ def _owners(store: Store, card: Mapping[str, Any], digest: str) -> Sequence[str 
 
 @dataclass(frozen=True)
 class CheckpointEvaluation:
-    """A checkpoint with what came of its request: either `view`, or `error` where it could not be judged."""
+    """A checkpoint with the result of its request: either `view`, or `error` where it could not be evaluated."""
 
     checkpoint: Path
     view: EvaluationView | None = None
@@ -169,46 +169,46 @@ class CheckpointEvaluation:
 
 
 def holds_checkpoints(path: Path) -> bool:
-    """Return whether a path is a folder of checkpoints, and not one itself."""
+    """Return whether a path is a folder of checkpoints rather than a checkpoint."""
     return path.is_dir() and not _is_checkpoint(path)
 
 
 def evaluate_folder(
     folder: Path, request: EvaluationRequest | None = None, progress: Progress | None = None
 ) -> list[CheckpointEvaluation]:
-    """Ask every checkpoint below a folder the same; one that cannot be judged is told and the others go on.
+    """Evaluate every checkpoint below a folder by the same request; failures are reported and the others go on.
 
     Raises:
-        UsageError: there is no checkpoint, or they answer different classes.
+        UsageError: there is no checkpoint, or they predict different classes.
         FersearchError: all of them fail for one reason.
     """
     request, paths = request or EvaluationRequest(), list(_below(folder))
     if not paths:
         raise UsageError(f"no checkpoint in {folder}", "get one by: fersearch checkpoint pull STUDY")
     inputs: dict[Path, EvaluationInput | FersearchError] = {path: _input_of(path, request, progress) for path in paths}
-    _refuse_different_classes({path: found for path, found in inputs.items() if isinstance(found, EvaluationInput)})
-    told = [_evaluation_of(path, found, request) for path, found in inputs.items()]
-    reasons = {str(one.error): one.error for one in told}
+    _refuse_different_classes({path: opened for path, opened in inputs.items() if isinstance(opened, EvaluationInput)})
+    evaluations = [_evaluation_of(path, opened, request) for path, opened in inputs.items()]
+    reasons = {str(one.error): one.error for one in evaluations}
     first = next(iter(reasons.values()))
     if len(reasons) == 1 and first is not None:
         raise first
-    return told
+    return evaluations
 
 
-def write_csv(path: Path, found: Sequence[CheckpointEvaluation], force: bool = False) -> None:
-    """Write one row a checkpoint: what it was asked, every metric, and why it could not be judged.
+def write_csv(path: Path, evaluations: Sequence[CheckpointEvaluation], force: bool = False) -> None:
+    """Write one row per checkpoint: the request, every metric, and the error where it could not be evaluated.
 
     Raises:
         UsageError: the file exists, unless it may be replaced.
     """
     refuse_existing_file(path, force)
-    views = [one.view for one in found if one.view]
+    views = [one.view for one in evaluations if one.view]
     metrics = list(dict.fromkeys(name for view in views for name in view.metrics))
     full = [f"full_{name}" for name in metrics] if any(view.full for view in views) else []
     text = io.StringIO()
     rows = csv.DictWriter(text, ["checkpoint", "dataset", "split", "n", *metrics, *full, "error"], lineterminator="\n")
     rows.writeheader()
-    rows.writerows(_row(one) for one in found)
+    rows.writerows(_row(one) for one in evaluations)
     write_atomic(path, text.getvalue().encode())
 
 
@@ -226,7 +226,7 @@ def _is_checkpoint(folder: Path) -> bool:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """Folders of checkpoints and loose files of weights, sorted."""
+    """Yield folders of checkpoints and loose files of weights, sorted."""
     for entry in sorted(folder.iterdir()):
         if entry.name.startswith("."):
             continue
@@ -244,27 +244,27 @@ def _input_of(path: Path, request: EvaluationRequest, progress: Progress | None)
 
 
 def _evaluation_of(
-    path: Path, found: EvaluationInput | FersearchError, request: EvaluationRequest
+    path: Path, opened: EvaluationInput | FersearchError, request: EvaluationRequest
 ) -> CheckpointEvaluation:
-    if isinstance(found, FersearchError):
-        return CheckpointEvaluation(path, error=found)
+    if isinstance(opened, FersearchError):
+        return CheckpointEvaluation(path, error=opened)
     try:
-        return CheckpointEvaluation(path, evaluate_checkpoint(path, found, request))
+        return CheckpointEvaluation(path, evaluate_checkpoint(path, opened, request))
     except FersearchError as error:
         return CheckpointEvaluation(path, error=error)
 
 
 def _refuse_different_classes(inputs: Mapping[Path, EvaluationInput]) -> None:
-    """One table compares only what answers the same classes of the same images."""
+    """Raise UsageError unless all predict the same classes, as one table can only compare those."""
     kinds: dict[frozenset[frozenset[str]], tuple[Path, EvaluationInput]] = {}
     for path, opened in inputs.items():
-        words = opened.crossing.pairs
-        together = [[name for name in words if words[name] == output] for output in words.values()]
+        pairs = opened.crossing.pairs
+        together = [[name for name in pairs if pairs[name] == output] for output in pairs.values()]
         kinds.setdefault(frozenset(map(frozenset, together)), (path, opened))
     if len(kinds) > 1:
         (one, first), (other, second), *_ = kinds.values()
         lists = "\n  ".join(f"{path}: {', '.join(at.crossing.pairs)}" for path, at in ((one, first), (other, second)))
         raise UsageError(
-            "the checkpoints answer different classes, which one table cannot compare",
-            f"{lists}\n  evaluate them apart, or make them share classes with --map",
+            "the checkpoints predict different classes, which one table cannot compare",
+            f"{lists}\n  evaluate them separately, or make them share classes with --map",
         )

@@ -1,4 +1,4 @@
-"""The one look at test that ends a study: all seeds of its pick judge the same images."""
+"""The one look at test that ends a study: all seeds of its pick are evaluated on the same images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,17 +30,17 @@ def look_at_test(
     storage: str | None = None,
     artifacts: str | None = None,
 ) -> Finish:
-    """Return what the pick gave on test; nothing is recorded.
+    """Return the results of the pick on test; nothing is recorded.
 
-    `trials` are those of study `owner` that trained trial number `pick` of `study`, each with its seed.
+    `trials` are the trials of study `owner` that retrained trial number `pick` of `study`, each with its seed.
 
     Raises:
-        DataError: the data is missing, is other data, or has no test split.
+        DataError: the data is missing, differs, or has no test split.
         FersearchError: a checkpoint is missing or broken.
     """
     registry = components_of(owner)
     answers = [_answer(owner, trial, registry, storage, artifacts) for _, trial in trials]
-    told = {name: metric for name, metric in registry.metrics.items() if not metric.measured}
+    predictive = {name: metric for name, metric in registry.metrics.items() if not metric.measured}
     chosen = _judged_by(study, registry)
     return Finish(
         study.name,
@@ -48,7 +48,7 @@ def look_at_test(
         pick,
         chosen,
         tuple(seed for seed, _ in trials),
-        {name: [metric.compute(answer) for answer in answers] for name, metric in told.items()},
+        {name: [metric.compute(answer) for answer in answers] for name, metric in predictive.items()},
         interval(registry.metric(chosen), answers, study.spec.seed),
         len(answers[0].labels),
         formatting.protocol(owner.spec.protocol),
@@ -67,7 +67,7 @@ def _answer(
     opened = open_input(file, EvaluationRequest(split="test", storage=storage), registry=registry)
     shares = answers(open_checkpoint(file, registry), opened.loaded.images, opened.rows, None)
     if not (shares == shares).all():
-        raise FersearchError(f"trial {trial.number} of {owner.name} answers with numbers that are not finite")
+        raise FersearchError(f"trial {trial.number} of {owner.name} predicts probabilities that are not finite")
     return Evaluation(shares, opened.labels, opened.crossing.model)
 
 

@@ -1,4 +1,4 @@
-"""The end of a study: what its pick, trained with several seeds, gave on the test split that was opened once."""
+"""The end of a study: the results of its pick, trained with several seeds, on the test split that was opened once."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,12 +11,12 @@ from fersearch.formatting import finite, number, plural
 from fersearch.store import Look
 
 KEY = "finish"
-"""What only the look that ended a study has among its metrics."""
+"""The key that only the metrics of the look that ended a study have."""
 
 
 @dataclass(frozen=True)
 class Finalist:
-    """A trial of the front that was trained again: the mean of the first objective on validation, and its deviation."""
+    """A retrained trial of the front: mean and standard deviation of the first objective on validation."""
 
     trial: int
     mean: float
@@ -55,12 +55,12 @@ class Finish:
 
     @property
     def std(self) -> float | None:
-        """The deviation over the seeds (of a sample); None of a single one."""
+        """The sample standard deviation over the seeds; None for a single one."""
         return stdev(self.values[self.metric]) if len(self.seeds) > 1 else None
 
     @property
     def line(self) -> str:
-        """What a paper says, in one line."""
+        """The result in one line, as a paper reports it."""
         spread = "" if self.std is None else f" ± {number(self.std)}"
         low, high = map(number, self.interval)
         longer = f" trained for {plural(self.epochs, 'epoch')}" if self.epochs else ""
@@ -72,12 +72,12 @@ class Finish:
         )
 
     def metrics(self) -> dict[str, Any]:
-        """Return what the row of the look holds: means with deviations, and all else of the finish under one name."""
-        told: dict[str, Any] = {}
+        """Return the metrics of the look's row: means with deviations, and all else of the finish under one key."""
+        summary: dict[str, Any] = {}
         for name, values in self.values.items():
-            told[name] = mean(values)
+            summary[name] = mean(values)
             if len(values) > 1:
-                told[f"{name}_std"] = stdev(values) if all(map(math.isfinite, values)) else math.nan
+                summary[f"{name}_std"] = stdev(values) if all(map(math.isfinite, values)) else math.nan
         own = {
             "trial": self.trial,
             "metric": self.metric,
@@ -89,15 +89,15 @@ class Finish:
             "trained": self.trained,
             "epochs": self.epochs,
         }
-        return dict(finite({**told, KEY: own}))
+        return dict(finite({**summary, KEY: own}))
 
     @classmethod
     def of_look(cls, study: str, look: Look, looks: int) -> Self:
         """Read the look that ended a study; it was look number `looks` at test."""
         own = look.metrics[KEY]
         values = {
-            name: tuple(math.nan if value is None else value for value in found)
-            for name, found in own["values"].items()
+            name: tuple(math.nan if value is None else value for value in stored)
+            for name, stored in own["values"].items()
         }
         return cls(
             study,
@@ -118,7 +118,7 @@ class Finish:
 
 
 def finish_of(study: str, looks: Iterable[Look]) -> Finish | None:
-    """Return how a study was finished, from the looks at it; None if it was not."""
+    """Return the finish of a study from its looks; None if it was not finished."""
     opened = [look for look in looks if look.split in ("test", "all")]
     for place, look in enumerate(opened, 1):
         if KEY in look.metrics:

@@ -1,4 +1,4 @@
-"""The expression on the faces of a film or before a camera, frame by frame."""
+"""Predicts the expression on the faces of a film or a camera, frame by frame."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ SHARE_OF_TEXT = 26  # an image is so many times as high as its labels
 
 @dataclass(frozen=True)
 class FrameAnswer:
-    """What a model says about a frame: one prediction for each face, or one for the whole frame where none is found.
+    """The predictions of a frame: one for each face, or one for the whole frame where no face is found.
 
     `seconds` is when the frame is shown, from the beginning.
     """
@@ -59,17 +59,17 @@ def predict_frames(
     detector: Path | None = None,
     trust_plugin: bool = False,
 ) -> Iterator[FrameAnswer]:
-    """Yield what a checkpoint says about the frames of a video file, or of the camera of a number.
+    """Yield a checkpoint's predictions for the frames of a video file, or of a numbered camera.
 
     Args:
-        every: take only each so-manieth frame.
-        most: end after so many.
-        faces: find the faces; else the whole frame is judged.
+        every: use only every `every`-th frame.
+        most: stop after this many frames.
+        faces: find the faces; else the whole frame is classified.
         detector: an ONNX file of CenterFace or YuNet to find faces by.
 
     Raises:
-        UsageError: there is no such camera or file.
-        DataError: the file is no video.
+        UsageError: the camera or file does not exist.
+        DataError: the file is not a video.
     """
     import numpy as np
 
@@ -90,7 +90,7 @@ def predict_frames(
 
 @contextmanager
 def frames_csv(path: Path, classes: Sequence[str], force: bool = False) -> Iterator["FrameRows"]:
-    """Yield something that takes frames and becomes a CSV file when the block ends.
+    """Yield a writer of predictions per frame whose CSV file is complete when the block ends.
 
     Raises:
         UsageError: the file exists, unless it may be replaced.
@@ -101,7 +101,7 @@ def frames_csv(path: Path, classes: Sequence[str], force: bool = False) -> Itera
 
 
 class FrameRows:
-    """One row a face: frame, seconds, box (empty where the whole frame was judged), label, a share for each class."""
+    """Writes one row per face: frame, seconds, box (empty for a whole frame), label, a share for each class."""
 
     def __init__(self, file: TextIO, classes: Sequence[str]) -> None:
         self._rows = csv.writer(file, lineterminator="\n")

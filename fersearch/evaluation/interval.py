@@ -10,12 +10,12 @@ from fersearch.components import Evaluation, Metric
 
 Array = np.ndarray[Any, Any]
 DRAWS, FEW_DRAWS = 1000, 200
-"""Resamples of a metric that follows from confusion matrices, and of one that must be computed anew each time."""
+"""Numbers of resamples for a metric that follows from confusion matrices, and for one that is computed from scratch."""
 LEVEL = 95
 
 
 def interval(metric: Metric, answers: Sequence[Evaluation], seed: int = 0) -> tuple[float, float]:
-    """Return the percentile interval of a metric's mean over models that answered the same images.
+    """Return the percentile interval of a metric's mean over models evaluated on the same images.
 
     Both the images and the models are drawn with replacement, the same images for every model, so that it covers
     other images as well as other seeds. Source: Efron and Tibshirani 1993 (An Introduction to the Bootstrap, 13.3).

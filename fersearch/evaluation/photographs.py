@@ -1,4 +1,4 @@
-"""A photograph becomes the input of a checkpoint as its training images did: by the steps on its card."""
+"""Turns photographs into inputs of a checkpoint as its training images were: by the steps on its card."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 Box = tuple[int, int, int, int]
-BY_SIZE = "images are taken by size and preprocess alone"
+BY_SIZE = "only size and preprocess are applied to images"
 
 
 @dataclass(frozen=True)
 class TrainedSteps:
     """The steps by which the training images of a checkpoint became inputs.
 
-    `derived` are those that the card does not have itself; `note` says it where they are not known.
+    They are `derived` if they are not on the card; `note` explains where they are not known.
     """
 
     steps: Steps
@@ -43,22 +43,22 @@ class TrainedSteps:
 
     @classmethod
     def of(cls, checkpoint: Path, registry: Registry) -> "TrainedSteps":
-        """Return those on the card; for an older one those that its dataset has for the recorded options.
+        """Return the steps on the card; for an older card, the steps of its dataset under the recorded options.
 
         Raises:
-            FersearchError: the card's steps make no sense.
+            FersearchError: the card's steps are invalid.
         """
         card = _card(checkpoint)
-        found = cls(card["steps"]) if card.get("steps") else cls._derived(card, registry)
-        found._check(card, checkpoint)
-        return found
+        steps = cls(card["steps"]) if card.get("steps") else cls._derived(card, registry)
+        steps._check(card, checkpoint)
+        return steps
 
     @classmethod
     def of_card(cls, card: Mapping[str, Any], checkpoint: Path) -> "TrainedSteps":
-        """Return those on a card that has them; FersearchError if they make no sense."""
-        found = cls(card["steps"])
-        found._check(card, checkpoint)
-        return found
+        """Return the steps on a card that has them; FersearchError if they are invalid."""
+        steps = cls(card["steps"])
+        steps._check(card, checkpoint)
+        return steps
 
     @classmethod
     def _derived(cls, card: Mapping[str, Any], registry: Registry) -> "TrainedSteps":
@@ -73,10 +73,10 @@ class TrainedSteps:
             steps = None if chosen is None else with_preprocess(declared(dataset, chosen), chosen)
             if steps is not None:
                 return cls(steps, derived=True)
-        told = f"dataset {name} does not say how its images are cut"
+        reason = f"dataset {name} does not say how its images are cut"
         if card.get("format", 1) < 2:
-            told = "the checkpoint was made before cuts were recorded"
-        return cls(with_preprocess(standard(**shape), given) or [], f"{told}: {BY_SIZE}", derived=True)
+            reason = "the checkpoint was made before cuts were recorded"
+        return cls(with_preprocess(standard(**shape), given) or [], f"{reason}: {BY_SIZE}", derived=True)
 
     def _check(self, card: Mapping[str, Any], checkpoint: Path) -> None:
         from fersearch.data.steps import Transform
@@ -91,18 +91,18 @@ class TrainedSteps:
         shapes = {step[key] for step in plain for key in ("size", "channels") if key in step}
         if shapes != {card["image_size"], card["channels"]}:
             raise FersearchError(
-                f"{checkpoint} is not a checkpoint of fersearch: its steps ({describe(plain)}) give no images of "
+                f"{checkpoint} is not a checkpoint of fersearch: its steps ({describe(plain)}) do not give images of "
                 f"{card['image_size']}x{card['image_size']} with {card['channels']} channels",
                 "pull it again",
             )
 
 
 class Photographs:
-    """Makes photographs inputs, and keeps what a person should know of it.
+    """Turns photographs into inputs, and collects notices about it.
 
-    Where the steps cut to what a photograph lacks (box or landmarks), the largest face is found and stands for it.
-    With `faces` every face found is an input, without (False) none is looked for. `detector` finds them, by default
-    the one that comes with fersearch.
+    Where the steps cut to what a photograph lacks (box or landmarks), the largest face is detected and used instead.
+    With `faces` every detected face is an input; with False none is detected. `detector` is by default the one that
+    comes with fersearch.
     """
 
     def __init__(
@@ -146,15 +146,15 @@ class Photographs:
         if self.faces is False or (self.faces is None and not self.transform.needs):
             return []
         pad = 1.0 if self.transform.needs else PAD  # the steps have a margin of their own
-        found = find_faces(image, self.detector, self.longest or LONGEST, pad)
-        return found if self.faces or not found else [max(found, key=lambda box: box[2] * box[3])]
+        boxes = find_faces(image, self.detector, self.longest or LONGEST, pad)
+        return boxes if self.faces or not boxes else [max(boxes, key=lambda box: box[2] * box[3])]
 
     def notes(self) -> list[str]:
-        """Return what a person should know, once all are done."""
+        """Return the notices, once all photographs are done."""
         return [note for note in (self.trained.note, self._sources(), self._cut(), self._bits(), self._whole()) if note]
 
     def _sources(self) -> str:
-        """Return of merged data whose parts were cut in different ways."""
+        """Return the notice on merged data whose parts were cut in different ways, or an empty string."""
         merged = next((step for step in self.trained.steps if step["step"] == "by_source"), None)
         ways = {name: describe(steps) for name, steps in merged["sources"].items()} if merged else {}
         if merged is None or len(set(ways.values())) < 2:
@@ -163,24 +163,25 @@ class Photographs:
         return f"the parts of the training data were cut in different ways ({each}): images as {merged['default']}'s"
 
     def _cut(self) -> str:
-        """Return of a cut to what a photograph lacks."""
+        """Return the notice on a cut to what a photograph lacks, or an empty string."""
         if not self.transform.needs or self.faces or not self.seen:
             return ""
         cut = cut_of(default_of(self.trained.steps))
-        lacking = f"the training images were cut to the face ({cut}), which a plain image does not tell"
+        lacking = f"the training images were cut to the face ({cut}), whose position is not known in a plain image"
         if self.faces is False:
-            return f"{lacking}: images are taken whole, as --no-faces asks"
+            return f"{lacking}: whole images are used, as --no-faces asks"
         rest = f", but for {self.whole:,} of {self.seen:,} in which none was found" if self.whole else ""
-        return f"{lacking}: faces were found and cut with the same margin{rest}; --no-faces takes images whole"
+        return f"{lacking}: faces were found and cut with the same margin{rest}; --no-faces uses whole images"
 
     def _whole(self) -> str:
-        """Return of images in which faces were to be found and none was."""
+        """Return the notice on images in which no face was found, or an empty string."""
         if not self.faces or not self.whole:
             return ""
-        return f"no face was found in {self.whole:,} of {self.seen:,} images: they are judged whole"
+        return f"no face was found in {self.whole:,} of {self.seen:,} images: they are classified whole"
 
     def _bits(self) -> str:
-        """Return of 16-bit images that are scaled by other bits than the training images."""
+        """Return the notice on 16-bit images that are scaled differently from the training images, or an empty
+        string."""
         counts = Counter(self.depth.others)
         each = ", ".join(f"{n:,} by {bits}" for bits, n in sorted(counts.items()))
         return f"16-bit images are scaled by the bits that they use: {each}" if each else ""

@@ -36,9 +36,9 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says about one image, or about the face in its `box` (left, top, width, height in pixels).
+    """The prediction for one image, or for the face in its `box` (left, top, width, height in pixels).
 
-    `probabilities` are calibrated where the model's card has a temperature; `evaluate` judges the model's own.
+    `probabilities` are calibrated where the model's card has a temperature; `evaluate` scores the uncalibrated ones.
     """
 
     image: str
@@ -73,19 +73,19 @@ def predict(
     detector: Path | None = None,
     trust_plugin: bool = False,
 ) -> list[Prediction]:
-    """Return what a checkpoint says about image files; with `faces` about each face found in them, left to right.
+    """Return a checkpoint's predictions for image files; with `faces` for each face found in them, left to right.
 
     See `predictions`.
 
     Raises:
         DataError: an image cannot be read.
     """
-    found = []
+    made = []
     for one in predictions(checkpoint, images, faces=faces, detector=detector, trust_plugin=trust_plugin):
         if isinstance(one, Unreadable):
             raise one.reason
-        found.append(one)
-    return found
+        made.append(one)
+    return made
 
 
 def predictions(
@@ -96,11 +96,11 @@ def predictions(
     detector: Path | None = None,
     trust_plugin: bool = False,
 ) -> Iterator[Prediction | Unreadable]:
-    """Yield what a checkpoint says, image by image in the order given; memory does not grow with their number.
+    """Yield a checkpoint's predictions image by image in the order given; memory does not grow with their number.
 
     With `faces` there is one prediction for each face that is found, and one for the whole image, without a box, where
-    none is; `detector` is an ONNX file of CenterFace or YuNet to find them by. Images pass through what the training
-    images passed through; where these were cut to a box or to landmarks, which a plain image lacks, the largest face
+    none is; `detector` is an ONNX file of CenterFace or YuNet to find them by. Images are processed like the training
+    images; where these were cut to a box or to landmarks, which a plain image lacks, the largest face
     found is cut with the same margin, unless `faces` is False. A notice says so.
     """
     import numpy as np
@@ -140,15 +140,15 @@ def opened_model(
 
 
 def classes_of(checkpoint: Path) -> tuple[str, ...]:
-    """Return the classes that a checkpoint tells apart, in the order of its outputs."""
+    """Return the classes of a checkpoint, in the order of its outputs."""
     return tuple(card_of(checkpoint)["class_names"])
 
 
 def images_in(folder: Path) -> list[Path]:
-    """Return every image file below a folder, sorted; what is left out and may be one is noted.
+    """Return every image file below a folder, sorted; files that are left out and may be images are noted.
 
     Raises:
-        DataError: there is none, or the folder cannot be read.
+        DataError: there are no images, or the folder cannot be read.
     """
     from fersearch.data.folders import held
     from fersearch.data.walk import Walk
@@ -163,7 +163,7 @@ def images_in(folder: Path) -> list[Path]:
 
 @contextmanager
 def csv_of(path: Path, classes: Sequence[str], faces: bool, force: bool = False) -> Iterator["Rows"]:
-    """Yield something that takes predictions and becomes a CSV file when the block ends well.
+    """Yield a writer of predictions whose CSV file is put in place when the block ends without an error.
 
     Raises:
         UsageError: the file exists, unless it may be replaced.
@@ -177,7 +177,8 @@ def csv_of(path: Path, classes: Sequence[str], faces: bool, force: bool = False)
 
 
 class Rows:
-    """One row a prediction: image, face box if asked for, label, and a column of probabilities for each class."""
+    """Writes one row per prediction: image, face box if requested, label, and a column of probabilities for each
+    class."""
 
     def __init__(self, file: TextIO, classes: Sequence[str], faces: bool) -> None:
         self.faces = faces
@@ -186,14 +187,14 @@ class Rows:
         self._rows.writerow(["image", *box, "label", *classes])
 
     def add(self, one: Prediction) -> None:
-        """Write a row; the box is empty where the whole image was judged."""
+        """Write a row; the box is empty where the whole image was classified."""
         box = (one.box or ("",) * 4) if self.faces else ()
         self._rows.writerow([one.image, *box, one.label, *(f"{share:.6g}" for share in one.probabilities.values())])
 
 
 @dataclass(frozen=True)
 class _Part:
-    """An image, or a face in it, as the model wants it: uint8 (channels, size, size)."""
+    """An image, or a face in it, as the model's input: uint8 (channels, size, size)."""
 
     image: str
     pixels: "Pixels"
@@ -220,7 +221,7 @@ def _chunks(parts: Iterator[_Part | Unreadable], size: int) -> Iterator[list[_Pa
 
 
 def check_plot(file: Path, count: int, force: bool = False) -> None:
-    """Raise UsageError unless so many predictions may be drawn into a file."""
+    """Raise UsageError unless this many predictions can be drawn into the file."""
     if file.suffix.lower() not in SUFFIXES:
         raise UsageError(f"cannot draw into {file}", "give a file that ends in .png or .svg")
     if count > MOST:
@@ -228,7 +229,7 @@ def check_plot(file: Path, count: int, force: bool = False) -> None:
     refuse_existing_file(file, force)
 
 
-def plot_predictions(found: Sequence[Prediction], file: Path, force: bool = False) -> None:
+def plot_predictions(predicted: Sequence[Prediction], file: Path, force: bool = False) -> None:
     """Draw each image beside the bars of its classes, into a PNG or SVG file.
 
     Raises:
@@ -240,13 +241,13 @@ def plot_predictions(found: Sequence[Prediction], file: Path, force: bool = Fals
     from fersearch.report.plots import style
     from fersearch.report.plots.pictures import Answer, answers
 
-    check_plot(file, len(found), force)
+    check_plot(file, len(predicted), force)
     with style.styled():
         drawn = [
             Answer(
                 Path(one.image).name, np.asarray(upright(Path(one.image)).convert("RGB")), one.probabilities, one.box
             )
-            for one in found
+            for one in predicted
         ]
         svg, png = style.render(answers(drawn))
     write_atomic(file, svg.encode() if file.suffix.lower() == ".svg" else png)

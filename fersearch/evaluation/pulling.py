@@ -1,4 +1,4 @@
-"""Pulling a checkpoint: which trial's, and the folder that is written."""
+"""Pulls a checkpoint: chooses its trial and writes its folder."""
 
 import json
 import shutil
@@ -24,9 +24,10 @@ from fersearch.trial import Trial, TrialState, is_spread
 
 @dataclass(frozen=True)
 class Pulled:
-    """Where a checkpoint was put, what the store knows of its trial, and the plugin files it needs by name.
+    """The path of a pulled checkpoint, the trial's record in the store, and the names of the plugin files that it
+    needs.
 
-    `given_up` says what the best trial has that another was taken for; empty where that is the best, or was named.
+    `given_up` says what was traded for a trial other than the best; empty for the best, or a trial given by number.
     """
 
     path: Path
@@ -38,7 +39,7 @@ class Pulled:
 
 @dataclass(frozen=True)
 class Choice:
-    """A trial that was chosen, and what the best has that it was taken for."""
+    """A chosen trial, and what was traded for it compared with the best."""
 
     trial: Trial
     given_up: str = ""
@@ -61,7 +62,7 @@ def choose(store: Store, study: StudyRow, number: int | None, prefer: str | None
     """Return the trial of that number, or the preferred one on the front within the bounds `where`.
 
     Args:
-        prefer: as of `preferred`.
+        prefer: as in `preferred`.
 
     Raises:
         UsageError: nothing fits.
@@ -69,24 +70,24 @@ def choose(store: Store, study: StudyRow, number: int | None, prefer: str | None
     trials = store.trials(study.id)
     if number is not None:
         return Choice(store.trial(study.id, number))
-    found = front_of(study, trials, where)
-    candidates = list(found.trials)
+    front = front_of(study, trials, where)
+    candidates = list(front.trials)
     if not candidates:
         states = {trial.state for trial in trials}
         hint = (
             "loosen --where" if where and TrialState.COMPLETE in states else f"see: fersearch trial list {study.name}"
         )
         raise UsageError(f"no trial of study '{study.name}' stands on the front", hint)
-    return preferred(found, prefer)
+    return preferred(front, prefer)
 
 
 def preferred(members: Front, prefer: str | None) -> Choice:
-    """Return the trial of a front that a rule takes (`best`, `cheapest`, `knee`), or that is best by a metric.
+    """Return the trial of a front that a rule picks (`best`, `cheapest`, `knee`), or that is best by a metric.
 
     None is `cheapest`, among the trials whose checkpoints are kept if any is.
 
     Raises:
-        UsageError: nothing stands on the front, or there is no such metric.
+        UsageError: the front is empty, or there is no such metric.
     """
     if not members.trials:
         hint = "loosen --where" if members.constraints else f"see: fersearch trial list {members.study}"
@@ -121,14 +122,14 @@ def require_checkpoint(study: str, trial: Trial) -> None:
         )
 
 
-def _best(found: Front, prefer: str) -> Trial:
-    known = set.intersection(*(set(trial.values) for trial in found.trials))
+def _best(front: Front, prefer: str) -> Trial:
+    known = set.intersection(*(set(trial.values) for trial in front.trials))
     metrics = sorted(name for name in known if not is_spread(name))
-    lookup("preference", prefer, dict.fromkeys([*metrics, *found.picks]))
-    objective = next((o for o in found.objectives if o.metric == prefer), None)
+    lookup("preference", prefer, dict.fromkeys([*metrics, *front.picks]))
+    objective = next((o for o in front.objectives if o.metric == prefer), None)
     direction = objective.direction if objective else components().metric(prefer).direction
     sign = -1 if direction == "max" else 1
-    return min(found.trials, key=lambda trial: (sign * trial.values[prefer], trial.number))
+    return min(front.trials, key=lambda trial: (sign * trial.values[prefer], trial.number))
 
 
 def _card(study: StudyRow, trial: Trial, source: Path, folder: Path) -> dict[str, Any]:

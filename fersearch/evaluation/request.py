@@ -1,4 +1,4 @@
-"""Exams: what a checkpoint is asked, and the images that this comes to."""
+"""Requests for evaluations: images and rules, and the resulting input."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -33,14 +33,14 @@ SPLITS = ("train", "valid", "test", "all")
 
 @dataclass(frozen=True)
 class EvaluationRequest:
-    """What a checkpoint is asked: which images, under which rules.
+    """A request to evaluate a checkpoint: which images, under which rules.
 
-    Without a `dataset` it is the checkpoint's own, and with `data` what lies there. `split` is train, valid, test, or
-    all: every image of data that the checkpoint was not trained on. `options` are the dataset's, over those recorded.
-    `tta` (none, flip, five_crop, ten_crop) takes the place of the trial's own. `label_map` says which
-    class of the dataset is which of the checkpoint; an empty text leaves a class out. With
-    `no_duplicates` images that equal a training image in every pixel are left out. Data that is meant to be `unseen`
-    is not noted to be other than that of the training.
+    Without a `dataset` it is the checkpoint's own, read from `data` if given. `split` is train, valid, test, or all:
+    every image of data that the checkpoint was not trained on. `options` are the dataset's and override the recorded
+    ones. `tta` (none, flip, five_crop, ten_crop) replaces the trial's own. `label_map` says which class of the dataset
+    is which of the checkpoint; an empty string leaves a class out. With `no_duplicates` images that equal a training
+    image in every pixel are left out. For data that is meant to be `unseen`, a difference from the training data is not
+    noted.
     """
 
     dataset: str | None = None
@@ -72,10 +72,10 @@ class Source:
 
 @dataclass(frozen=True)
 class EvaluationInput:
-    """A checkpoint's card before the images of an request: which of them (`rows`, int64) it is to judge.
+    """The card of a checkpoint and the images of a request: `rows` (int64) are those to evaluate.
 
-    `duplicates` counts those that were left out as repetitions of training images, `left_out` those
-    of each class that the checkpoint does not know.
+    `duplicates` counts images that were left out as repetitions of training images, `left_out` images
+    of each class that the checkpoint does not have.
     """
 
     card: Mapping[str, Any]
@@ -88,20 +88,20 @@ class EvaluationInput:
 
     @property
     def labels(self) -> "Array":
-        """The right output (int64) for each row."""
+        """The correct output (int64) for each row."""
         return self.crossing.labels(self.loaded.hard[self.rows])
 
 
 def open_input(
     checkpoint: Path, request: EvaluationRequest, progress: Progress | None = None, registry: Registry | None = None
 ) -> EvaluationInput:
-    """Find the images of an request and match their classes with the checkpoint's; the model is not opened yet.
+    """Load the images of a request and match their classes with the checkpoint's; the model is not opened yet.
 
-    Without a `registry` the components are those at hand and of the plugin files beside the checkpoint.
+    Without a `registry`, the components are the installed ones and those in the plugin files beside the checkpoint.
 
     Raises:
         UsageError: fewer than two classes are shared, or a split or option is not offered.
-        DataError: the dataset is missing or broken, or no image is left to judge.
+        DataError: the dataset is missing or broken, or no image is left to evaluate.
     """
     lookup("split", request.split, dict.fromkeys(SPLITS))
     card, registry = card_of(checkpoint), registry or trusted_registry(checkpoint, request.trust_plugin)
@@ -126,14 +126,14 @@ def open_input(
         duplicates, rows = int(repeated.sum()), rows[~repeated]
     if not len(rows):
         raise DataError(
-            f"dataset {source.dataset.name} leaves no {request.split} image to judge",
+            f"dataset {source.dataset.name} leaves no {request.split} image to evaluate",
             "choose another --split, or --map",
         )
     return EvaluationInput(card, registry, loaded, crossing, rows, left_out, duplicates)
 
 
 def _trained(checkpoint: Path, registry: Registry, request: EvaluationRequest, own: bool) -> TrainedSteps | None:
-    """Return the steps whose shape the pictures of an request take; None where those of the dataset are the same."""
+    """Return the steps whose shape the pictures of a request take; None where the dataset's own are the same."""
     if own and request.data is None:
         return None
     trained = TrainedSteps.of(checkpoint, registry)
@@ -155,7 +155,7 @@ def _not_fair() -> UsageError:
 
 
 def _check_own(card: Mapping[str, Any], loaded: arrays.Loaded, request: EvaluationRequest) -> None:
-    """Refuse images that are taken for those of the training, and are not; all images of what it was trained on too."""
+    """Refuse data that differs from the training data, and all images of the training data as a test."""
     same = check_training_data(
         card, loaded.identity, request.split, request.data, bool(request.options), request.unseen
     )
@@ -181,7 +181,7 @@ def _source(
     progress: Progress | None = None,
     trained: TrainedSteps | None = None,
 ) -> Source:
-    """Return the checkpoint's own dataset under its own protocol, or another as it is divided by itself.
+    """Return the checkpoint's own dataset under its own protocol, or another with its own split.
 
     The pictures of another take the shape of the `trained` ones.
     """
@@ -209,21 +209,21 @@ def _source(
 
 
 def _says_how(request: EvaluationRequest, dataset: Dataset) -> bool:
-    """Return whether the request itself says how images become inputs."""
+    """Return whether the request itself sets how images become inputs."""
     return bool(request.options.keys() & (dataset.decoding.keys() - {"preprocess"}))
 
 
 def _cut_notes(name: str, prepared: arrays.Prepared, trained: TrainedSteps) -> list[str]:
-    """Return what a person should know of how another dataset's pictures took the shape of the training images."""
-    wanted, found = shape_of(default_of(trained.steps)), shape_of(default_of(prepared.steps or []))
+    """Return the notices on how another dataset's pictures take the shape of the training images."""
+    trained_shape, own = shape_of(default_of(trained.steps)), shape_of(default_of(prepared.steps or []))
     notes = [trained.note] if trained.note else []
-    if wanted != found:
-        notes.append(f"{name} cuts its images itself ({describe(found) or 'it does not say how'}), not as in training")
+    if trained_shape != own:
+        notes.append(f"{name} cuts its images itself ({describe(own) or 'unknown'}), not as in training")
     return notes + [f"{name}: {line}" for line in prepared.findings if line == FOUND]
 
 
 def _offered(dataset: Dataset, recorded: Mapping[str, Value]) -> dict[str, Value]:
-    """Return what was done to the pixels of the training images, as far as another dataset offers it."""
+    """Return the preprocessing of the training images, as far as another dataset offers it."""
     return {name: recorded[name] for name in ("preprocess",) if name in recorded and name in dataset.decoding}
 
 
@@ -244,7 +244,7 @@ def _rows(loaded: arrays.Loaded, split: str) -> "Array":
 
 
 def _repeated(images: "Array", rows: "Array", train: arrays.Loaded) -> "Array":
-    """Return which rows (bool) are, equal in every pixel, among the training images."""
+    """Return which rows (bool) equal a training image in every pixel."""
     import numpy as np
 
     from fersearch.data.digests import pixel_digest

@@ -1,4 +1,4 @@
-"""A model that stays open and answers images out of memory, without torch."""
+"""A model that stays open and predicts images in memory, without torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model says about the faces in an image, and what a person should know of it."""
+    """The predictions for the faces in an image, and notices about them."""
 
     predictions: list[Prediction]
     width: int
@@ -32,10 +32,10 @@ class ServedModel:
 
     @classmethod
     def open(cls, folder: Path, threads: int = 1) -> "ServedModel":
-        """Open the exported model of a pulled folder, with so many threads for an image.
+        """Open the exported model of a pulled folder, with this many threads for an image.
 
         Raises:
-            FersearchError: there is none, or it is not what the card says.
+            FersearchError: there is none, or it is not the one on the card.
         """
         from fersearch.export.onnx_model import OnnxModel
 
@@ -48,7 +48,7 @@ class ServedModel:
         return self.model.card
 
     def answer(self, name: str, content: bytes, faces: bool | None = None, longest: int = 0) -> Answer:
-        """Tell the expression on an image file's content, or on each face in it (see `predictions`).
+        """Predict the expression on an image file's content, or on each face in it (see `predictions`).
 
         `longest` bounds the longer side at which faces are searched; 0 leaves it as it is.
 

@@ -1,1 +1,1 @@
-"""Taking a model away: as an ONNX file that needs neither fersearch nor torch, with a card that describes it."""
+"""Exports models: as an ONNX file that needs neither fersearch nor torch, with a card that describes it."""

@@ -1,4 +1,4 @@
-"""What an exported model must hold before it is kept: equal answers, or an equal worth."""
+"""Checks an exported model before it is kept: equal predictions, or an equal score."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ LARGEST_DIFFERENCE = 1e-4
 
 @dataclass(frozen=True)
 class Parity:
-    """How far the answers of an exported model are from those of the one that it was made from."""
+    """How far the predictions of an exported model are from the original model's."""
 
     max_difference: float
     n: int
@@ -24,13 +24,13 @@ def parity(expected: Array, answers: Array, parity_on: str) -> Parity:
     """Compare class shares (n x classes).
 
     Raises:
-        FersearchError: a share differs by more than 1e-4, or an image gets another label though its classes are
-            further apart than that.
+        FersearchError: a share differs by more than 1e-4, or an image gets another label although its class
+            shares are further apart than that.
     """
     difference = float(np.abs(expected - answers).max())
     if not difference <= LARGEST_DIFFERENCE:
         raise FersearchError(
-            f"the exported model answers otherwise: probabilities differ by {difference:.2g}, more than "
+            f"the exported model predicts differently: probabilities differ by {difference:.2g}, more than "
             f"{LARGEST_DIFFERENCE:g}",
             "the file is not kept; please report it with the architecture's name",
         )

@@ -1,4 +1,4 @@
-"""Exporting a checkpoint: the file is made aside, checked, and only then put into a folder with its card."""
+"""Exports a checkpoint: the file is written to a temporary folder, checked, and then stored with its card."""
 
 import hashlib
 import json
@@ -27,10 +27,10 @@ class ExportRequest:
     """How a checkpoint is exported.
 
     Attributes:
-        out: a folder to make; None to put the file beside the weights.
+        out: a folder to create; None to put the file beside the weights.
         quantize: `int8`, or None to leave numbers as they are.
         max_loss: the macro F1 on validation that eight bits may cost.
-        data: where the data is that the model was trained on, if that is not where it was.
+        data: the path of the training data, if it has moved.
     """
 
     out: Path | None = None
@@ -46,8 +46,8 @@ def export(checkpoint: Path, asked: ExportRequest) -> ExportedModel:
     """Write a checkpoint as one ONNX file, checked, with its card and a README.md.
 
     Raises:
-        UsageError: it is an ensemble, the folder exists, or images are needed and not at hand.
-        FersearchError: the architecture cannot be exported, or the file does not hold what it must.
+        UsageError: it is an ensemble, the folder exists, or images are needed and not available.
+        FersearchError: the architecture cannot be exported, or the file fails a check.
     """
     if asked.quantize:
         lookup("quantization", asked.quantize, {"int8": 1})
@@ -82,7 +82,7 @@ def _digest(card: Mapping[str, Any]) -> str:
 def _checked(
     restored: Restored, registry: Registry, checkpoint: Path, file: Path, asked: ExportRequest
 ) -> tuple[dict[str, Any], Path]:
-    """Hold the exported file to the model; return what the card says of it, and the file that is kept."""
+    """Compare the exported file with the model; return its entry in the card, and the file that is kept."""
     compared = images.to_compare(
         checkpoint, restored.card, registry, asked.data, asked.storage, all_of_them=asked.quantize is not None
     )

@@ -1,4 +1,4 @@
-"""The images on which an exported model is held to the one that it was made from."""
+"""The images on which an exported model is compared with the original."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,23 +28,23 @@ class Images:
 def of_split(
     checkpoint: Path, registry: Registry, split: str, most: int, data: Path | None, storage: str | None
 ) -> Images:
-    """Return so many images of a split of the data that a checkpoint was trained on, evenly spread over it.
+    """Return at most `most` images of a split of a checkpoint's training data, evenly spread over it.
 
     Raises:
-        FersearchError: the data is not at hand, or is other than the checkpoint's.
+        FersearchError: the data is not available, or is not the checkpoint's.
     """
-    found = open_input(checkpoint, EvaluationRequest(data=data, split=split, storage=storage), registry=registry)
-    places = np.unique(np.linspace(0, len(found.rows) - 1, min(most, len(found.rows))).astype(np.int64))
-    return Images(np.asarray(found.loaded.images[found.rows[places]]), found.labels[places], split)
+    opened = open_input(checkpoint, EvaluationRequest(data=data, split=split, storage=storage), registry=registry)
+    places = np.unique(np.linspace(0, len(opened.rows) - 1, min(most, len(opened.rows))).astype(np.int64))
+    return Images(np.asarray(opened.loaded.images[opened.rows[places]]), opened.labels[places], split)
 
 
 def to_compare(
     checkpoint: Path, card: Any, registry: Registry, data: Path | None, storage: str | None, *, all_of_them: bool
 ) -> Images:
-    """Return validation images, or generated ones where the data is not at hand and none was named.
+    """Return validation images, or generated ones where the data is not available and no path was given.
 
     Raises:
-        UsageError: the data is not at hand, and is needed: all validation images are asked for.
+        UsageError: the data is not available although all validation images are needed.
     """
     most = 10**9 if all_of_them else MOST_COMPARED
     try:

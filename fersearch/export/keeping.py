@@ -1,4 +1,4 @@
-"""Where an exported model goes: into a folder of its own or beside the weights, with its card and a README.md."""
+"""Stores an exported model: in a folder of its own or beside the weights, with its card and a README.md."""
 
 import json
 from collections.abc import Mapping
@@ -21,17 +21,17 @@ MAX_LOSS = 0.01
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """An exported file, and what its card says of it."""
+    """An exported file, and its entry in the card."""
 
     path: Path
     entry: Mapping[str, Any]
 
 
 def check_export(checkpoint: Path, out: Path | None, force: bool) -> None:
-    """Refuse what cannot be exported, before anything is computed for it.
+    """Refuse what cannot be exported, before anything is computed.
 
     Raises:
-        UsageError: it is an ensemble or no checkpoint, or there is no place for the model.
+        UsageError: it is an ensemble or not a checkpoint, or the target folder is missing or taken.
     """
     if is_ensemble(checkpoint):
         raise UsageError(f"{checkpoint} is an ensemble, which is several models", "export each of its members")
@@ -43,7 +43,7 @@ def check_export(checkpoint: Path, out: Path | None, force: bool) -> None:
 
 
 def card_to_export(checkpoint: Path) -> dict[str, Any]:
-    """Return what the weights of a checkpoint and the card beside them say, without an earlier export."""
+    """Return the card of a checkpoint, from its weights and the file beside them, without an earlier export."""
     beside = checkpoint / CARD
     known: dict[str, Any] = json.loads(beside.read_bytes()) if beside.is_file() else {}
     card = {**read_card(weights_file(checkpoint)), **known}

@@ -125,16 +125,16 @@ def _onnx_metrics(card: Mapping[str, Any]) -> list[str]:
     if not entry:
         return []
     time = entry["latency"]
-    found = [
+    sentences = [
         f"The ONNX file has {entry['bytes'] / 2**20:.2f} MB and takes {time['median_ms']:.2f} ms for "
         f"{time['batch']} image (median of {time['runs']} runs, {time['threads']} thread of the CPU)."
     ]
     if quantized := entry.get("quantization"):
-        found.append(
+        sentences.append(
             f"Its weights and activations have eight bits: macro F1 {quantized['f1_macro']:.4f} on validation, "
             f"{quantized['f1_macro_before']:.4f} before (n = {quantized['n']:,})."
         )
-    return found
+    return sentences
 
 
 def _data(card: Mapping[str, Any]) -> str:
@@ -143,7 +143,7 @@ def _data(card: Mapping[str, Any]) -> str:
         f"data: {card['licence']} A model may be bound by the licence of what it was trained on."
     )
     return (
-        f"{text} It started from the weights {card['weights']}, with a licence of their own."
+        f"{text} It started from the weights {card['weights']}, which have a licence of their own."
         if card["weights"]
         else text
     )

@@ -28,10 +28,10 @@ class OnnxModel:
 
     @classmethod
     def open(cls, folder: Path, threads: int | None = None) -> "OnnxModel":
-        """Open the ONNX file that a folder's card names, with so many threads or as many as there are cores.
+        """Open the ONNX file that a folder's card names, with this many threads, by default as many as there are cores.
 
         Raises:
-            FersearchError: the file is missing, is another than the card speaks of, or cannot be read.
+            FersearchError: the file is missing, is not the one on the card, or cannot be read.
         """
         card = folder_card(folder)
         entry = card["onnx"]
@@ -40,14 +40,14 @@ class OnnxModel:
             raise FersearchError(f"{file} is missing", f"export it again: fersearch checkpoint export {folder}")
         if file_digest(file) != entry["digest"]:
             raise FersearchError(
-                f"{file} is not the file that {CARD} speaks of",
+                f"{file} is not the file that {CARD} names",
                 f"export it again: fersearch checkpoint export {folder}",
             )
         return cls(session_of(file, threads), card)
 
     @property
     def task(self) -> Task:
-        """What the model was trained to do."""
+        """The task on which the model was trained."""
         return Task(tuple(self.card["class_names"]), int(self.card["channels"]), int(self.card["image_size"]))
 
     def probabilities(self, images: "Array") -> "Array":
@@ -56,7 +56,7 @@ class OnnxModel:
 
 
 def has_model(folder: Path) -> bool:
-    """Return whether a folder's card speaks of an exported model."""
+    """Return whether a folder's card names an exported model."""
     card = folder / CARD
     if not card.is_file():
         return False

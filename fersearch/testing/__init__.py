@@ -1,4 +1,4 @@
-"""Contracts that plugin authors inherit in their tests: one suite for each kind of component."""
+"""Contract tests that plugin authors inherit in their tests: one suite for each kind of component."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

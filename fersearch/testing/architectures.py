@@ -32,7 +32,7 @@ Pair = tuple[tuple[str, Value], tuple[str, Value]]
 
 @dataclass
 class _Case:
-    """A configuration on a task: whether it is too large to run, and its model once it was built."""
+    """A configuration on a task, whether it is too large to run, and its model once it was built."""
 
     params: Params
     task: Task
@@ -42,9 +42,9 @@ class _Case:
 
 
 class ArchitectureSuite:
-    """The contract of an architecture, on at most eight configurations in which its values meet.
+    """The contract of an architecture, on at most eight configurations that cover pairs of its values.
 
-    `tasks` are what it is tried on: give others if it needs other images. A network of more than
+    `tasks` are the tasks of the tests: give others if it needs other images. A network of more than
     `large` weights is built on the meta device and not run. Each configuration is built once for the class;
     a test that changes a model changes a copy.
     """
@@ -56,7 +56,7 @@ class ArchitectureSuite:
 
     @classmethod
     def teardown_class(cls) -> None:
-        """Let the models go that the class kept."""
+        """Release the models that the class kept."""
         if "_cases" in vars(cls):
             del cls._cases
 
@@ -103,9 +103,9 @@ class ArchitectureSuite:
         for model, _, params in self._models():
             stages = self.architecture.stages(model)
             assert len(stages) == len(self.architecture.stage_names), f"{params}: a stage for every name"
-            found = [id(weight) for stage in stages for weight in stage.parameters()]
-            assert len(found) == len(set(found)), f"{params}: two stages share a weight"
-            assert set(found) == {id(weight) for weight in model.parameters()}, f"{params}: a weight in no stage"
+            weight_ids = [id(weight) for stage in stages for weight in stage.parameters()]
+            assert len(weight_ids) == len(set(weight_ids)), f"{params}: two stages share a weight"
+            assert set(weight_ids) == {id(weight) for weight in model.parameters()}, f"{params}: a weight in no stage"
 
     def test_gradients_reach_every_stage(self) -> None:
         for built, task, params in self._models(real=True):
@@ -189,7 +189,7 @@ class ArchitectureSuite:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Small batches are slower on many threads, much slower beside other processes."""
+    """Use one thread: small batches are slower on many threads, much slower beside other processes."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -220,7 +220,7 @@ def _backward(model: nn.Module, task: Task) -> None:
 
 
 def pairwise(space: Mapping[str, Dimension], limit: int = 8) -> list[dict[str, Value]]:
-    """At most `limit` configurations that cover the pairs of values greedily; a range counts by its two ends.
+    """Return at most `limit` configurations that cover the pairs of values greedily; a range counts by its two ends.
 
     The first is made of each dimension's first value. The same space gives the same list.
     """

@@ -33,14 +33,14 @@ SOME = 8
 class DatasetSuite:
     """The contract of a dataset. Give `dataset`, and `make_source` unless it needs no data.
 
-    `options` are used throughout: give some if the defaults make much work.
+    `options` are used throughout: give some if the defaults are slow.
     """
 
     dataset: Dataset
     options: Mapping[str, Value] = {}
 
     def make_source(self, folder: Path) -> Path | None:
-        """Write a small source of this dataset into an empty folder; return the path that a person would give.
+        """Write a small source of this dataset into an empty folder; return the path that a user would give.
 
         A few images of each class are enough. None for a dataset that needs no data.
         """
@@ -54,7 +54,7 @@ class DatasetSuite:
         assert not any(c.isspace() for c in dataset.name)
         assert dataset.summary, "summary is what `dataset list` shows"
         assert dataset.licence, "licence is one line that travels with every checkpoint"
-        assert dataset.expected or not dataset.needs_data, "expected tells a person which files to bring"
+        assert dataset.expected or not dataset.needs_data, "expected tells the user which files are needed"
         assert dataset.version >= 1
         assert dataset.targets
         assert len(set(dataset.targets)) == len(dataset.targets)
@@ -99,7 +99,9 @@ class DatasetSuite:
             except DataError:
                 continue  # an option that this source does not go with
             steps = steps_of(raw.images) or declared(self.dataset, self._chosen(given))
-            assert steps is not None, f"{self.dataset.name} has decoding options of its own and says no `steps` of them"
+            assert steps is not None, (
+                f"{self.dataset.name} has decoding options of its own and declares no `steps` for them"
+            )
             assert json.loads(json.dumps(steps)) == steps
             transform, known = Transform.of(steps), getattr(raw.images, "annotations", None) or [None] * raw.count
             for row, path in self._pictures(source, raw):
@@ -168,7 +170,7 @@ class DatasetSuite:
         raise AssertionError(f"files({source}) raised no DataError")
 
     def _decodings(self) -> Iterator[dict[str, Value]]:
-        """Grey and RGB, and every value of each decoding option of the dataset's own."""
+        """Yield grey and RGB, and every value of each of the dataset's own decoding options."""
         yield {}
         yield {"image_size": 32, "channels": 3}
         for name, dimension in self.dataset.decoding.items():
@@ -176,7 +178,7 @@ class DatasetSuite:
                 yield {name: value, "image_size": 32}
 
     def _pictures(self, source: Path | None, raw: Raw) -> Iterator[tuple[int, Path]]:
-        """Yield the rows whose `name` is that of a file below the source, with it: the first and the last of them."""
+        """Yield the first and the last row whose `name` is a file below the source, with its path."""
         names = raw.columns.get("name")
         if source is None or names is None:
             return

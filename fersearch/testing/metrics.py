@@ -30,7 +30,7 @@ SURE = 0.9
 
 
 class MetricSuite:
-    """The contract of a metric; `of_labels_alone` for a fact of the split that no prediction changes."""
+    """The contract of a metric; `of_labels_alone` for a property of the split that no prediction changes."""
 
     metric: Metric
     of_labels_alone: bool = False
@@ -68,7 +68,7 @@ class MetricSuite:
             return
         right, shuffled = (self.metric.compute(example(sure)) for sure in (1.0, 0.0))
         better = right > shuffled if self.metric.direction == "max" else right < shuffled
-        assert better, f"{self.metric.name} is {right} for right answers and {shuffled} for shuffled ones"
+        assert better, f"{self.metric.name} is {right} for correct predictions and {shuffled} for shuffled ones"
 
     def test_a_fact_of_the_split_is_changed_by_no_prediction(self) -> None:
         if not self.of_labels_alone:
@@ -125,12 +125,12 @@ def _confusion(given: Evaluation) -> npt.NDArray[np.int64]:
 
 
 def example(sure: float = SURE) -> Evaluation:
-    """Sixty images of all classes; a share `sure` of them is called right."""
+    """Return sixty images of all classes; a share `sure` of them is classified correctly."""
     return evaluation(np.arange(60, dtype=np.int64) % len(CLASSES), sure)
 
 
 def evaluation(labels: npt.NDArray[np.int64], sure: float) -> Evaluation:
-    """Return an evaluation in which a share `sure` of the images is called right and the others at random."""
+    """Return an evaluation in which a share `sure` of the images is classified correctly, the others at random."""
     random = np.random.default_rng(0)
     wrong = random.random(len(labels)) >= sure
     called = np.where(wrong, random.permutation(labels), labels)

@@ -24,7 +24,7 @@ SPACE = Space({"optimizer": Choice("sgd", "adam"), "learning_rate": Float(0.001,
 
 
 class ObserverSuite:
-    """The contract of an observer; `make_options` gives the options with which a run is observed in a test's folder."""
+    """The contract of an observer; `make_options` gives the options of a run that is observed in a test's folder."""
 
     observer: StudyObserver
 
@@ -37,51 +37,53 @@ class ObserverSuite:
         assert self.observer.summary, "summary is what `plugin list` shows"
         assert all(self.observer.options.values()), "each option is explained by a line"
 
-    def test_it_is_told_of_a_whole_study(self, tmp_path: Path) -> None:
-        with self._told(tmp_path) as told:
+    def test_it_observes_a_whole_study(self, tmp_path: Path) -> None:
+        with self._observing(tmp_path) as observer:
             for number in range(2):
-                whole_trial(told, number)
+                whole_trial(observer, number)
 
     def test_it_bears_that_events_are_left_out(self, tmp_path: Path) -> None:
-        with self._told(tmp_path) as told:
-            told.epoch_ended(started(0), epoch(1))
-            told.trial_ended(ended(1))
-            told.trial_started(started(2))
+        with self._observing(tmp_path) as observer:
+            observer.epoch_ended(started(0), epoch(1))
+            observer.trial_ended(ended(1))
+            observer.trial_started(started(2))
 
     def test_it_bears_a_trial_that_is_interrupted_and_goes_on(self, tmp_path: Path) -> None:
-        with self._told(tmp_path) as told:
-            told.trial_started(started(0))
-            told.epoch_ended(started(0), epoch(1))
-            told.trial_ended(replace(ended(0, Reason.INTERRUPTED, TrialState.WAITING), values={}))
-        with self._told(tmp_path) as told:
+        with self._observing(tmp_path) as observer:
+            observer.trial_started(started(0))
+            observer.epoch_ended(started(0), epoch(1))
+            observer.trial_ended(replace(ended(0, Reason.INTERRUPTED, TrialState.WAITING), values={}))
+        with self._observing(tmp_path) as observer:
             again = replace(started(0), epochs=1, attempts=(Attempt(1, Reason.INTERRUPTED), Attempt(2)))
-            told.trial_started(again)
-            told.epoch_ended(again, epoch(1))
-            told.epoch_ended(again, epoch(2))
-            told.trial_ended(ended(0))
+            observer.trial_started(again)
+            observer.epoch_ended(again, epoch(1))
+            observer.epoch_ended(again, epoch(2))
+            observer.trial_ended(ended(0))
 
     def test_it_bears_trials_that_end_badly(self, tmp_path: Path) -> None:
-        with self._told(tmp_path) as told:
+        with self._observing(tmp_path) as observer:
             for number, reason in enumerate((Reason.PRUNED, Reason.INFEASIBLE, Reason.ERROR)):
-                told.trial_started(started(number))
+                observer.trial_started(started(number))
                 state = {Reason.PRUNED: TrialState.PRUNED, Reason.INFEASIBLE: TrialState.INFEASIBLE}.get(reason)
-                told.trial_ended(replace(ended(number, reason, state or TrialState.FAILED), values={}, kept_epoch=None))
+                observer.trial_ended(
+                    replace(ended(number, reason, state or TrialState.FAILED), values={}, kept_epoch=None)
+                )
 
     def test_it_bears_values_that_are_no_finite_numbers(self, tmp_path: Path) -> None:
         values = {"f1_macro": math.nan, "valid_loss": math.inf, "train_seconds": 1.0}
-        with self._told(tmp_path) as told:
-            told.trial_started(started(0))
-            told.epoch_ended(started(0), replace(epoch(1), values=values))
-            told.trial_ended(replace(ended(0), values=values))
+        with self._observing(tmp_path) as observer:
+            observer.trial_started(started(0))
+            observer.epoch_ended(started(0), replace(epoch(1), values=values))
+            observer.trial_ended(replace(ended(0), values=values))
 
     def test_two_runs_in_one_process_do_not_meet(self, tmp_path: Path) -> None:
-        with self._told(tmp_path) as first, self._told(tmp_path, "other") as second:
+        with self._observing(tmp_path) as first, self._observing(tmp_path, "other") as second:
             whole_trial(first, 0)
             whole_trial(second, 0)
 
     @contextmanager
-    def _told(self, folder: Path, name: str = "study") -> Iterator[StudyObserver]:
-        """Yield a copy of the observer that was told of the start of a study; what it writes goes to the folder."""
+    def _observing(self, folder: Path, name: str = "study") -> Iterator[StudyObserver]:
+        """Yield a copy of the observer after the start of a study; its output goes to the folder."""
         observer, options = copy.deepcopy(self.observer), self.make_options(folder)
         with chdir(folder), patch.dict(os.environ, FERSEARCH_HOME=str(folder)):
             observer.check(options)
@@ -96,12 +98,12 @@ def observed(name: str = "study") -> ObservedStudy:
     return ObservedStudy(name, uid, StudySpec(name, "plain", "faces", OBJECTIVES, SPACE))
 
 
-def whole_trial(told: StudyObserver, number: int, epochs: Sequence[int] = (1, 2)) -> None:
-    """Tell an observer of a trial from start to end."""
-    told.trial_started(started(number))
+def whole_trial(observer: StudyObserver, number: int, epochs: Sequence[int] = (1, 2)) -> None:
+    """Report a trial to an observer, from start to end."""
+    observer.trial_started(started(number))
     for each in epochs:
-        told.epoch_ended(started(number), epoch(each))
-    told.trial_ended(ended(number))
+        observer.epoch_ended(started(number), epoch(each))
+    observer.trial_ended(ended(number))
 
 
 def started(number: int) -> Trial:

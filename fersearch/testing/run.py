@@ -18,9 +18,9 @@ SUITES = {
 
 
 def run_suite(kind: str, component: Any, source: Path | None = None) -> tuple[bool, list[str]]:
-    """Run every test of a component's suite; returns whether all passed, and a line for each.
+    """Run every test of a component's suite; return whether all passed, and a line for each.
 
-    `source` is where a dataset's files are; one that needs files and has none is tested without them.
+    `source` is the path of a dataset's files; without it, tests that need them are skipped.
     """
     from fersearch import testing
 
@@ -33,9 +33,9 @@ def run_suite(kind: str, component: Any, source: Path | None = None) -> tuple[bo
         if kind == "dataset" and component.needs_data and source is None and _wants_folder(test):
             lines.append(f"skipped  {_sentence(name)} (give its files with --data)")
             continue
-        told = _run(suite(), test)
-        passed &= not told
-        lines.append(f"failed   {_sentence(name)}: {told}" if told else f"passed   {_sentence(name)}")
+        failure = _run(suite(), test)
+        passed &= not failure
+        lines.append(f"failed   {_sentence(name)}: {failure}" if failure else f"passed   {_sentence(name)}")
     return passed, lines
 
 
@@ -53,7 +53,7 @@ def _wants_folder(test: Callable[..., None]) -> bool:
 
 
 def _run(instance: object, test: Callable[..., None]) -> str:
-    """Run one test; returns what went wrong in one line, empty if nothing did."""
+    """Run one test; return its failure in one line, empty if it passed."""
     try:
         if _wants_folder(test):
             with tempfile.TemporaryDirectory() as folder:
@@ -61,16 +61,16 @@ def _run(instance: object, test: Callable[..., None]) -> str:
         else:
             test(instance)
     except Exception as error:
-        return _told(error)
+        return _first_line(error)
     return ""
 
 
-def _told(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     text = str(error).strip().splitlines()
     if text:
         return f"{text[0]}" if isinstance(error, AssertionError) else f"{type(error).__name__}: {text[0]}"
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}: {place.line}"
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}: {frame.line}"
 
 
 def _sentence(name: str) -> str:

@@ -116,7 +116,7 @@ def test_a_bound_on_predictions_is_held_by_the_ensemble(study, tmp_path):
 
 def test_what_cannot_be_is_refused_in_words(study, tmp_path):
     out = tmp_path / "none"
-    with pytest.raises(UsageError, match="no trial alone keeps parameters<=1"):
+    with pytest.raises(UsageError, match="no single trial satisfies parameters<=1"):
         api.make_ensemble([study], out, where=["parameters<=1"])
     with pytest.raises(UnknownName, match="unknown method 'median'"):
         api.make_ensemble([study], out, method="median")

@@ -239,10 +239,10 @@ def test_faces_are_found_where_the_training_images_were_cut_to_boxes(tmp_path: P
     assert not np.allclose(automatic, whole, atol=1e-4)
     told = drain_notices()
     assert told == [
-        "the training images were cut to the face (box margin 1.0), which a plain image does not tell: faces were "
-        "found and cut with the same margin; --no-faces takes images whole",
-        "the training images were cut to the face (box margin 1.0), which a plain image does not tell: images are "
-        "taken whole, as --no-faces asks",
+        "the training images were cut to the face (box margin 1.0), whose position is not known in a plain image: faces "
+        "were found and cut with the same margin; --no-faces uses whole images",
+        "the training images were cut to the face (box margin 1.0), whose position is not known in a plain image: whole "
+        "images are used, as --no-faces asks",
     ]
 
 
@@ -321,7 +321,7 @@ def test_an_older_card_of_a_dataset_that_is_not_here_is_told(tmp_path: Path) -> 
     found = predicted(checkpoint, [file_of(source, name) for name in names])
     np.testing.assert_allclose(found, shares, atol=1e-5)
     assert drain_notices() == [
-        "the checkpoint was made before cuts were recorded: images are taken by size and preprocess alone"
+        "the checkpoint was made before cuts were recorded: only size and preprocess are applied to images"
     ]
 
 

@@ -104,7 +104,7 @@ def test_a_look_without_a_database_is_said_to_be_recorded_nowhere_and_makes_none
     missing = tmp_path / "far" / "x.db"
     view = api.evaluate(pulled, split="test", storage=f"sqlite:///{missing}")
     assert view.looks == 1
-    assert f"this look at the test split is recorded nowhere: there is no database at {missing}" in drain_notices()
+    assert f"this look at the test split is not recorded: there is no database at {missing}" in drain_notices()
     assert not missing.parent.exists()
 
 
@@ -187,7 +187,7 @@ def test_checkpoints_of_different_classes_are_refused_unless_a_map_makes_them_sh
     changed(pulled, tmp_path / "a.safetensors")
     changed(pulled, tmp_path / "b.safetensors", class_names=renamed)
     request = EvaluationRequest("imagefolder", others)
-    with pytest.raises(UsageError, match="answer different classes") as error:
+    with pytest.raises(UsageError, match="predict different classes") as error:
         evaluate.evaluate_folder(tmp_path, request)
     assert "a.safetensors: Happy, Surprised, sad\n" in error.value.hint
     assert "b.safetensors: Happy, Surprised, sad, sleepy" in error.value.hint

@@ -49,7 +49,7 @@ def test_a_dataset_that_does_not_say_how_it_cuts_is_named(checkpoint: Path, monk
     found = TrainedSteps.of(checkpoint, replace(registry.load([]), datasets={"imagefolder": Undeclared()}))
     assert found.steps == standard(48, 1)
     assert found.note == (
-        "dataset imagefolder does not say how its images are cut: images are taken by size and preprocess alone"
+        "dataset imagefolder does not say how its images are cut: only size and preprocess are applied to images"
     )
     assert Photographs(found, None).notes() == [found.note]
 

@@ -101,7 +101,7 @@ def test_a_pulled_folder_has_a_readme_without_the_file(pulled: Path) -> None:
 def test_another_file_than_the_card_speaks_of_is_refused(exported: Path, face: Path, tmp_path: Path) -> None:
     shutil.copytree(exported, tmp_path / "changed")
     (tmp_path / "changed" / "model.onnx").write_bytes(b"another")
-    with pytest.raises(FersearchError, match=r"is not the file that card\.json speaks of"):
+    with pytest.raises(FersearchError, match=r"is not the file that card\.json names"):
         api.predict(tmp_path / "changed", [face])
     (tmp_path / "changed" / "model.onnx").unlink()
     with pytest.raises(FersearchError, match=r"model\.onnx is missing"):
@@ -112,10 +112,10 @@ def test_a_file_that_answers_otherwise_is_not_kept(folder: Path, monkeypatch: py
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     real = onnx_session.run
     monkeypatch.setattr(onnx_session, "run", lambda session, pixels: real(session, pixels) * 0.999)
-    with pytest.raises(FersearchError, match="answers otherwise: probabilities differ by"):
+    with pytest.raises(FersearchError, match="predicts differently: probabilities differ by"):
         api.export_checkpoint(folder)
     monkeypatch.setattr(onnx_session, "run", lambda session, pixels: real(session, pixels)[:, ::-1])
-    with pytest.raises(FersearchError, match="answers otherwise"):
+    with pytest.raises(FersearchError, match="predicts differently"):
         api.export_checkpoint(folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 

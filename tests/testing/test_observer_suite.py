@@ -70,7 +70,7 @@ def test_a_sound_observer_passes() -> None:
         ({"trial_ended": needs_values}, "test_it_bears_trials_that_end_badly"),
         ({"epoch_ended": needs_a_number}, "test_it_bears_values_that_are_no_finite_numbers"),
         ({"study_started": takes_a_lock}, "test_two_runs_in_one_process_do_not_meet"),
-        ({"study_ended": None}, "test_it_is_told_of_a_whole_study"),
+        ({"study_ended": None}, "test_it_observes_a_whole_study"),
     ],
 )
 def test_a_broken_observer_is_caught(members: dict[str, Any], caught: str) -> None:
