@@ -239,10 +239,10 @@ def test_faces_are_found_where_the_training_images_were_cut_to_boxes(tmp_path: P
     assert not np.allclose(automatic, whole, atol=1e-4)
     told = drain_notices()
     assert told == [
-        "the training images were cut to the face (box margin 1.0), whose position is not known in a plain image: faces "
-        "were found and cut with the same margin; --no-faces uses whole images",
-        "the training images were cut to the face (box margin 1.0), whose position is not known in a plain image: whole "
-        "images are used, as --no-faces asks",
+        "the training images were cut to the face (box margin 1.0), whose position is not known in a plain image: "
+        "faces were found and cut with the same margin; --no-faces uses whole images",
+        "the training images were cut to the face (box margin 1.0), whose position is not known in a plain image: "
+        "whole images are used, as --no-faces asks",
     ]
 
 
