@@ -304,7 +304,7 @@ def view(store: Store, study: StudyRow) -> StudyView:
         baseline=study.baseline,
         seconds=study.seconds,
         environments=store.environments(study.id),
-        timing=sharing.told(timed),
+        timing=sharing.describe(timed),
         cost_tolerances=cost_tolerances(study.spec.objectives, timed),
         data=study.data,
         plugins=[file.path for file in study.plugins],

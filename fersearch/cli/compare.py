@@ -49,7 +49,7 @@ def compare(
         name = _only(names, by, trial)
         swept = api.sweep_study(name, factor, metrics=metric or (), out=out, force=force, storage=storage)
         if as_json:
-            _dump(records.Sweep, swept.found, swept.written)
+            _dump(records.Sweep, swept.result, swept.written)
         else:
             _show(swept.shown(), swept.written)
         return
@@ -57,7 +57,7 @@ def compare(
         names, metrics=metric or (), by=by, trials=chosen_trials(trial or ()), out=out, force=force, storage=storage
     )
     if as_json:
-        _dump(records.Comparison, done.found, done.written)
+        _dump(records.Comparison, done.result, done.written)
     else:
         _show(done.shown(), done.written)
 

@@ -1,4 +1,4 @@
-"""A study and a trial as the data of charts: what the page of the service draws, from the same rows as a report."""
+"""The data of the service's charts of a study and a trial, from the same rows as a report."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,20 +19,20 @@ from fersearch.study_front import front_of
 from fersearch.trial import Epoch, Trial, TrialState, of_data
 
 SHOWN = ("accuracy", "train_seconds", "cpu_seconds", "peak_memory_mb", "latency_ms", "parameters", "model_mb")
-"""Metrics that a chart has besides the objectives, where trials have them."""
+"""Metrics that a chart shows besides the objectives, where trials have them."""
 DIGITS = 5
 """Significant digits of a value: more than a screen shows."""
 LAST = 50
-"""How many of the trials that were stopped early come with the reason."""
+"""Number of the trials stopped early whose reason is included."""
 
 
 @dataclass(frozen=True)
 class StudyChart:
     """A study's trials by columns, its front, and how its hypervolume grew.
 
-    `hypervolume` has after each trial that moved the front how many had ended and the share of today's volume that
-    the front then had, below the worst values of all complete trials. `stopped` has the verdicts on the last trials
-    that were stopped early, `picks` the trials that the rules of `checkpoint pull` take.
+    `hypervolume` holds for each trial that moved the front the number of ended trials and the front's share of today's
+    volume, with the worst values of all complete trials as the reference point. `stopped` has the verdicts on the last
+    trials that were stopped early, `picks` the trials that the rules of `checkpoint pull` pick.
     """
 
     objectives: Sequence[Objective]
@@ -59,7 +59,7 @@ class TrialChart:
 
 
 def study_chart(study: StudyRow, every: Sequence[Trial], measures: Mapping[str, Measure]) -> StudyChart:
-    """Return a study as charts draw it; trials that saw earlier data are left out."""
+    """Return the chart data of a study; trials on earlier data are left out."""
     trials = of_data(every, study.data_digest)
     objectives = study.spec.objectives
     named = dict.fromkeys([*(objective.metric for objective in objectives), *SHOWN])

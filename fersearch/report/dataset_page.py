@@ -1,4 +1,4 @@
-"""The page of a dataset: what it is given, its sections and their order."""
+"""The page of a dataset: its input, its sections and their order."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 PER_CLASS, CONTRADICTORY = 8, 16
-FACES = "They are written to this folder alone; mind the dataset's licence before you pass it on."
+FACES = "They are written only to this folder; check the dataset's licence before you pass it on."
 HISTOGRAM = 1000
-"""So many images of a class at most are counted into its histogram."""
+"""Maximum number of images of a class in its histogram."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,10 @@ class Portrait:
     """A dataset under one choice of options.
 
     `images` (uint8, n x channels x size x size) holds every prepared image, `hard` (int64, n) its class and `part`
-    (int64, n) the place of its split among the `splits`, -1 where it is left out. `checks` are what verifying told,
-    `findings` what deserves a look, `head` the first rows under `columns`. `augmented` maps augmentation presets to
-    the images of `shown` under them. `names` (str, n) are those of the files, None where there are none.
+    (int64, n) the index of its split among the `splits`, -1 where it is left out. `checks` are the results of
+    verification, `findings` what deserves attention, `head` the first rows under `columns`. `augmented` maps
+    augmentation presets to the images of `shown` under them. `names` (str, n) are the names of the files, None where
+    there are none.
     """
 
     name: str
@@ -59,7 +60,7 @@ class Portrait:
 
     @property
     def count(self) -> int:
-        """The images that are not left out."""
+        """The number of images that are not left out."""
         return int((self.part >= 0).sum())
 
     @property
@@ -105,7 +106,7 @@ def _summary(portrait: Portrait) -> Section:
     parts += [Missing(line[:1].upper() + line[1:] + ".") for line in portrait.findings]
     head: list[list[Cell]] = [list(row) for row in portrait.head]
     parts.append(Tabular(Table("head", "The first images.", portrait.columns, head)))
-    checks: list[list[Cell]] = [[name, told] for name, told in portrait.checks]
+    checks: list[list[Cell]] = [[name, result] for name, result in portrait.checks]
     parts.append(Tabular(Table("checks", "What was checked, and what was found.", ["Check", "Found"], checks)))
     return Section("summary", "Summary", parts)
 
@@ -124,16 +125,16 @@ def _classes(portrait: Portrait) -> Section:
 
 
 def distribution(portrait: Portrait) -> Table:
-    """Return images of each class in each split, in all, and as a share; below the accuracy of naming the largest
-    class."""
+    """Return the number of images of each class in each split, in all, and as a share, with the majority baseline in
+    the last row."""
     base = study_rows.splits(portrait.splits, portrait.classes)
     totals = [*portrait.per_class(), portrait.count]
-    found: list[list[Cell]] = [
+    rows: list[list[Cell]] = [
         [*row, total, f"{100 * total / portrait.count:.1f} %"] for row, total in zip(base.rows, totals, strict=True)
     ]
     baselines = [f"{100 * part['baseline']:.1f} %" for part in portrait.splits.values()]
-    found.append(["majority baseline", *baselines, None, None])
-    return Table("distribution", base.caption, [*base.columns, "All", "Share"], found)
+    rows.append(["majority baseline", *baselines, None, None])
+    return Table("distribution", base.caption, [*base.columns, "All", "Share"], rows)
 
 
 def _sources(portrait: Portrait) -> Section:
@@ -141,7 +142,7 @@ def _sources(portrait: Portrait) -> Section:
     series = {name: [float(n) for n in own["per_class"].values()] for name, own in portrait.sources.items()}
     figure = bars(portrait.classes, series, "images", figures=False)
     parts: list[Part] = [
-        Text("A class that one source brings alone can be told by the camera instead of the face."),
+        Text("A class from only one source can be recognised by the camera instead of the face."),
         Tabular(table),
         Plot("sources", "Images of each class from each source.", figure),
     ]
@@ -149,10 +150,10 @@ def _sources(portrait: Portrait) -> Section:
 
 
 def composition(sources: Mapping[str, Mapping[str, Any]], classes: Sequence[str]) -> Table:
-    """Return images of each class that each source brings."""
-    found: list[list[Cell]] = [[name, *(own["per_class"][name] for own in sources.values())] for name in classes]
-    found.append(["all", *(own["n"] for own in sources.values())])
-    return Table("sources", "Images of each class from each source.", ["Class", *sources], found)
+    """Return the number of images of each class from each source."""
+    rows: list[list[Cell]] = [[name, *(own["per_class"][name] for own in sources.values())] for name in classes]
+    rows.append(["all", *(own["n"] for own in sources.values())])
+    return Table("sources", "Images of each class from each source.", ["Class", *sources], rows)
 
 
 def _samples(portrait: Portrait) -> Section:
@@ -194,14 +195,14 @@ def _duplicates(portrait: Portrait) -> Section:
 
 def _duplicate_table(portrait: Portrait, groups: Sequence[Sequence[int]]) -> Table:
     splits = list(PARTS)
-    found: list[list[Cell]] = []
+    cells: list[list[Cell]] = []
     for group, rows in enumerate(groups, start=1):
         names = [str(row) if portrait.names is None else printable(str(portrait.names[row])) for row in rows]
         labels = dict.fromkeys(portrait.classes[int(portrait.hard[row])] for row in rows)
         places = dict.fromkeys(splits[int(portrait.part[row])] for row in rows)
-        found.append([group, len(rows), ", ".join(labels), ", ".join(places), ", ".join(names)])
+        cells.append([group, len(rows), ", ".join(labels), ", ".join(places), ", ".join(names)])
     caption = "Groups of images that are equal in every pixel."
-    return Table("duplicates", caption, ["Group", "Images", "Labels", "Splits", "Which"], found)
+    return Table("duplicates", caption, ["Group", "Images", "Labels", "Splits", "Which"], cells)
 
 
 def _augmentation(portrait: Portrait) -> Section:
@@ -214,7 +215,7 @@ def _augmentation(portrait: Portrait) -> Section:
     figure = pictures(grid, names, ["as it is", *portrait.augmented])
     about = (
         "The same images under each preset of augmentation, one draw each. Only train images are augmented, anew in "
-        "every epoch; what comes from outside is grey. The preset strong also blends images in pairs (mixup), which "
+        "every epoch; padding is grey. The preset strong also blends images in pairs (mixup), which "
         "is not drawn."
     )
     return Section("augmentation", "Augmentation", [Text(about), Plot("augmentation", "Augmented images.", figure)])
@@ -223,16 +224,15 @@ def _augmentation(portrait: Portrait) -> Section:
 def samples(
     hard: "np.ndarray[Any, Any]", part: "np.ndarray[Any, Any]", count: int, most: int, seed: int = 0
 ) -> list[list[int]]:
-    """Return rows of each of `count` classes drawn at random, `most` at most: of train, and of the other splits if
-    need be."""
+    """Return at most `most` random rows of each of `count` classes, from train first, then from the other splits."""
     import numpy as np
 
     random = np.random.default_rng(seed)
-    found = []
+    sampled = []
     for label in range(count):
         train, others = (random.permutation(np.flatnonzero((hard == label) & mine)) for mine in (part == 0, part > 0))
-        found.append([int(row) for row in [*train, *others][:most]])
-    return found
+        sampled.append([int(row) for row in [*train, *others][:most]])
+    return sampled
 
 
 def intensities(portrait: Portrait) -> "np.ndarray[Any, Any]":
@@ -246,25 +246,25 @@ def intensities(portrait: Portrait) -> "np.ndarray[Any, Any]":
         for row in own:
             shares[label] += np.bincount(portrait.images[row].ravel(), minlength=256)
     totals = shares.sum(1, keepdims=True)
-    found: np.ndarray[Any, Any] = shares / np.maximum(totals, 1)
-    return found
+    normalised: np.ndarray[Any, Any] = shares / np.maximum(totals, 1)
+    return normalised
 
 
 def duplicates(portrait: Portrait) -> list[list[int]]:
-    """Groups of rows whose images are equal in every pixel: those with conflicting labels, then those across splits."""
+    """Return groups of rows whose images are equal in every pixel: conflicting labels first, then across splits."""
     import numpy as np
 
     from fersearch.data.digests import pixel_digest
 
-    found: dict[bytes, list[int]] = {}
+    rows_of: dict[bytes, list[int]] = {}
     for row in np.flatnonzero(portrait.part >= 0):
-        found.setdefault(pixel_digest(portrait.images[row]), []).append(int(row))
-    groups = [rows for rows in found.values() if len(rows) > 1]
+        rows_of.setdefault(pixel_digest(portrait.images[row]), []).append(int(row))
+    groups = [rows for rows in rows_of.values() if len(rows) > 1]
     return sorted(groups, key=lambda rows: (not conflicts(portrait, rows), not _across(portrait, rows), rows[0]))
 
 
 def conflicts(portrait: Portrait, rows: Sequence[int]) -> bool:
-    """Return whether images do not all have one label."""
+    """Return whether images have several labels."""
     return len({int(portrait.hard[row]) for row in rows}) > 1
 
 

@@ -1,4 +1,4 @@
-"""What follows from the records: rounds, kept epochs, confusion matrices, class scores, ROC curves, mistakes."""
+"""Values derived from the records: rounds, kept epochs, confusion matrices, class scores, ROC curves, mistakes."""
 
 import math
 import statistics
@@ -20,7 +20,7 @@ Matrix = list[list[int]]
 
 @dataclass(frozen=True)
 class ClassScore:
-    """How well one class is told: precision and recall are NaN where nothing was called, or nothing is, that class."""
+    """The scores of one class: precision is NaN where it was never predicted, recall NaN where it has no images."""
 
     name: str
     precision: float
@@ -47,10 +47,10 @@ def varying(trials: Sequence[Trial]) -> list[str]:
 
 def rounds(history: Sequence[Epoch]) -> list[list[Epoch]]:
     """Return the epochs of each training under folds or repeats, in order; a single list without those."""
-    found: dict[int, list[Epoch]] = {}
+    by_round: dict[int, list[Epoch]] = {}
     for epoch in sorted(history, key=lambda epoch: epoch.number):
-        found.setdefault(epoch.round, []).append(epoch)
-    return [found[number] for number in sorted(found)]
+        by_round.setdefault(epoch.round, []).append(epoch)
+    return [by_round[number] for number in sorted(by_round)]
 
 
 def curve(history: Sequence[Epoch], metric: str) -> list[tuple[int, float]]:
@@ -69,13 +69,15 @@ def mean_curve(curves: Sequence[Sequence[tuple[int, float]]]) -> list[tuple[int,
 
 
 def kept(history: Sequence[Epoch], objective: Objective) -> Epoch | None:
-    """Return the best epoch of a round by an objective, the earliest of equals; None if it is nowhere defined."""
+    """Return the best epoch of a round by an objective, the earliest of equals; None if the objective is undefined in
+    all."""
     able = [epoch for epoch in history if math.isfinite(epoch.values.get(objective.metric, math.nan))]
     return min(able, key=lambda epoch: (objective.loss(epoch.values[objective.metric]), epoch.number), default=None)
 
 
 def confusion(history: Sequence[Epoch], objective: Objective) -> Matrix | None:
-    """Return the confusion matrix of a trial's kept epoch; over several rounds the sum of those of each round's."""
+    """Return the confusion matrix of a trial's kept epoch; with several rounds, the sum over the kept epochs of
+    each."""
     best = [kept(one, objective) for one in rounds(history)]
     matrices = [epoch.confusion for epoch in best if epoch is not None and epoch.confusion]
     if not matrices or len({len(matrix) for matrix in matrices}) > 1:
@@ -90,7 +92,7 @@ def row_shares(matrix: Sequence[Sequence[int]]) -> list[list[float]]:
 
 
 def class_scores(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> list[ClassScore]:
-    """Precision, recall, F1 and support of each class; F1 is 0 where a class has images and none is called right."""
+    """Return precision, recall, F1 and support of each class; F1 is 0 if a class has images and none is correct."""
     called = [sum(column) for column in zip(*matrix, strict=True)]
     return [
         ClassScore(
@@ -122,7 +124,7 @@ def averages(scores: Sequence[ClassScore]) -> dict[str, ClassScore]:
 
 
 def spread(values: Iterable[float]) -> tuple[float, float]:
-    """Mean and sample deviation (n - 1) of the finite values; NaN where there are too few."""
+    """Return mean and sample deviation (n - 1) of the finite values; NaN where there are too few."""
     able = [value for value in values if math.isfinite(value)]
     mean = statistics.fmean(able) if able else math.nan
     return mean, statistics.stdev(able) if len(able) > 1 else math.nan
@@ -147,7 +149,7 @@ def _average(values: Sequence[float], weights: Sequence[float]) -> float:
 class Roc:
     """One curve: false and true positive rates, from (0, 0) to (1, 1), and the area below.
 
-    `pooled` tells the one of all (image, class) decisions together.
+    `pooled` marks the curve of all (image, class) decisions together.
     """
 
     name: str
@@ -159,7 +161,7 @@ class Roc:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A validation image called wrong: the image (uint8, channels x size x size), both labels and the share given."""
+    """A misclassified validation image (uint8, channels x size x size), both labels and the predicted share."""
 
     image: "np.ndarray[Any, Any]"
     true: str
@@ -182,7 +184,7 @@ def roc_curves(judged: Judged, classes: Sequence[str]) -> list[Roc]:
 
 
 def mistakes(judged: Judged, classes: Sequence[str], most: int = 24) -> list[Mistake]:
-    """Return the images called wrong with the largest shares, the surest first."""
+    """Return the misclassified images with the largest shares, the most confident first."""
     import numpy as np
 
     called = judged.probabilities.argmax(1)
@@ -201,7 +203,7 @@ def mistakes(judged: Judged, classes: Sequence[str], most: int = 24) -> list[Mis
 
 
 def right(judged: Judged) -> float:
-    """Return the share of images called right."""
+    """Return the accuracy."""
     return float((judged.probabilities.argmax(1) == judged.labels).mean())
 
 

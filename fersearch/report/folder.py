@@ -1,4 +1,4 @@
-"""The folder of a report: what it holds, how it is known again, and how one comes in an archive."""
+"""The folder of a report: its content, how it is recognised, and how it is packed into an archive."""
 
 import zipfile
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ PAGE, PLOTS, TABLES = "index.html", "plots", "tables"
 
 @dataclass(frozen=True)
 class Written:
-    """Where a report lies: its folder, its page, and the names of its plots and tables."""
+    """The location of a report: its folder, its page, and the names of its plots and tables."""
 
     path: Path
     page: Path
@@ -22,10 +22,10 @@ class Written:
 
 
 def check_folder(folder: Path, force: bool) -> None:
-    """Refuse a place that is taken, before anything is computed for it.
+    """Refuse an existing folder, before anything is computed.
 
     Raises:
-        UsageError: the folder exists and `force` is not given, or it is not a report: nothing else is ever replaced.
+        UsageError: the folder exists and `force` is not given, or it is not a report: only reports are replaced.
     """
     refuse_existing_folder(folder, force, "report", lambda it: (it / MARK).is_file())
 
@@ -41,11 +41,11 @@ def pack(written: Written, file: Path) -> None:
 
 
 def unpack(file: IO[bytes], folder: Path, force: bool) -> Written:
-    """Write the folder of the report that a zip file of `pack` holds, whole or not at all.
+    """Unpack the folder of a report from a zip file of `pack`, completely or not at all.
 
     Raises:
-        UsageError: the folder is taken; see `check_folder`.
-        zipfile.BadZipFile: it is no zip file.
+        UsageError: the folder exists; see `check_folder`.
+        zipfile.BadZipFile: it is not a zip file.
     """
     check_folder(folder, force)
     with zipfile.ZipFile(file) as archive, atomic_folder(folder) as work:

@@ -1,4 +1,4 @@
-"""Reports of a study and of a dataset: gather what they show and write one page with plots and tables."""
+"""Gathers the content of the reports of a study and of a dataset, and writes a page with plots and tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -46,16 +46,16 @@ def write_report(
 ) -> Written:
     """Write the report of a study into a folder: `index.html`, `plots/` and `tables/`.
 
-    The best trial's model judges the validation images anew; test is never opened. Where data or checkpoint are
-    not at hand, the page says why in that place.
+    The best trial's model is evaluated again on validation; test is never opened. Where data or checkpoint are
+    not available, the page gives the reason instead.
 
     Args:
-        trials: so many of the best trials have their learning curves drawn.
-        force: replace a report that is there.
+        trials: the number of best trials whose learning curves are drawn.
+        force: replace an existing report.
 
     Raises:
         UnknownName: there is no such study.
-        UsageError: the folder is taken, or `trials` is below 1.
+        UsageError: the folder exists, or `trials` is below 1.
     """
     from fersearch.report import sections
 
@@ -69,8 +69,8 @@ def write_report(
 
 
 def gather(store: Store, study: StudyRow, most: int = BEST) -> Record:
-    """Return all that a study left behind; its best model judges validation anew. `most` trials come with their
-    epochs."""
+    """Return the records of a study, with its best model evaluated again on validation, and the epochs of `most`
+    trials."""
 
     spec, every = study.spec, store.trials(study.id)
     trials = of_data(every, study.data_digest)
@@ -112,18 +112,18 @@ def _registry(study: StudyRow) -> Registry | Absent:
 
 
 def _importance(spec: StudySpec, trials: Sequence[Trial]) -> list[Importance] | Absent:
-    found, fewest = in_child(lambda: _weighed(spec, trials), "sklearn")
-    if found is None:
+    weighed, fewest = in_child(lambda: _weighed(spec, trials), "sklearn")
+    if weighed is None:
         return Absent(
             f"It takes {fewest} complete trials that differ in a parameter they all have; "
-            "with fewer, importances say more about chance than about parameters."
+            "with fewer, importances reflect chance more than parameters."
         )
-    method, shares = found
+    method, shares = weighed
     return [Importance(o.metric, method, one) for o, one in zip(spec.objectives, shares, strict=True)]
 
 
 def _weighed(spec: StudySpec, trials: Sequence[Trial]) -> tuple[tuple[str, list[dict[str, float]]] | None, int]:
-    """Return the importances by their method, None with too few trials, and how many it takes."""
+    """Return the method with its importances, None with too few trials; and the number of trials it takes."""
     from fersearch.search.importance import FEWEST, importances
 
     return importances(spec, trials), FEWEST
@@ -132,7 +132,7 @@ def _weighed(spec: StudySpec, trials: Sequence[Trial]) -> tuple[tuple[str, list[
 def _evidence(
     registry: Registry | Absent, study: StudyRow, best: Trial | None, store: Store
 ) -> tuple[Data | Absent, Judged | Absent]:
-    """Return the dataset as the study saw it, and what the best model says of validation."""
+    """Return the dataset as the study saw it, and the best model's predictions on validation."""
     if isinstance(registry, Absent):
         return registry, registry
     kept = _kept_round(store, study, best)
@@ -141,7 +141,7 @@ def _evidence(
         loaded = _loaded(dataset, prepared, params, study.spec, kept)
         data = _data(dataset, prepared, params, study.spec, loaded)
     except FersearchError as error:
-        why = Absent(f"The dataset is not at hand: {error.message}.")
+        why = Absent(f"The dataset is not available: {error.message}.")
         return why, why
     if best is None:
         return data, Absent("No trial is complete, so there is no model to evaluate.")
@@ -191,25 +191,25 @@ def _data(
 
 
 def _judged(registry: Registry, best: Trial, data: Data, loaded: "Loaded") -> tuple[Data, Judged | Absent]:
-    """Return the best model on validation; the data are marked if the model was trained on others."""
+    """Return the best model's predictions on validation; data that the model was not trained on is marked."""
     if best.checkpoint is None:
         return data, Absent(f"Trial {best.number} kept no checkpoint.")
     rows = loaded.indices["valid"]
     try:
         digest, task, shares = in_child(lambda: _asked(registry, best.checkpoint or "", loaded, rows), "torch")
     except FersearchError as error:
-        return data, Absent(f"The checkpoint of trial {best.number} is not at hand: {error.message}.")
+        return data, Absent(f"The checkpoint of trial {best.number} is not available: {error.message}.")
     data = replace(data, changed=digest != data.digest)
     if task != loaded.task:
-        return data, Absent("The dataset found now has other classes or images than the best trial was trained on.")
+        return data, Absent("The current dataset has other classes or images than the best trial was trained on.")
     return data, Judged(shares, loaded.hard[rows], loaded.images, rows)
 
 
 def _asked(
     registry: Registry, checkpoint: str, loaded: "Loaded", rows: "np.ndarray[Any, Any]"
 ) -> "tuple[str, Task, np.ndarray[Any, Any]]":
-    """Return the digest of the data that a checkpoint was trained on, its task, and its class shares if that is the
-    data's."""
+    """Return the digest of a checkpoint's training data, its task, and its class shares if the task matches the
+    data."""
     import numpy as np
 
     from fersearch.artifacts import Artifacts
@@ -247,7 +247,7 @@ def report_dataset(
 
     Raises:
         DataError: the files are missing or broken.
-        UsageError: the folder is taken.
+        UsageError: the folder exists.
     """
     from fersearch.report import dataset_page
 
@@ -263,12 +263,12 @@ def _portrait(dataset: "Dataset", source: Path | None, params: dict[str, Value],
 
     from fersearch.training.augment import previews
 
-    found = verify.verify(dataset, prepared, params)
-    told = verify.show(dataset, prepared, params)
+    verified = verify.verify(dataset, prepared, params)
+    facts = verify.show(dataset, prepared, params)
     hard, part = _labels(dataset, params, prepared)
-    each = samples(hard, part, len(found.classes), 1)
+    each = samples(hard, part, len(verified.classes), 1)
     shown = [rows[0] for rows in each if rows][:AUGMENTED]
-    columns, head = _head(prepared, found.classes, hard, part)
+    columns, head = _head(prepared, verified.classes, hard, part)
     return Portrait(
         name=dataset.name,
         summary=dataset.summary,
@@ -276,10 +276,10 @@ def _portrait(dataset: "Dataset", source: Path | None, params: dict[str, Value],
         files=str(source) if source else "none needed",
         options={name: value for name, value in params.items() if name != "target"},
         target=str(params["target"]),
-        classes=found.classes,
-        splits=found.splits,
-        checks=found.rows,
-        findings=found.findings,
+        classes=verified.classes,
+        splits=verified.splits,
+        checks=verified.rows,
+        findings=verified.findings,
         images=prepared.images,
         hard=hard,
         part=part,
@@ -287,7 +287,7 @@ def _portrait(dataset: "Dataset", source: Path | None, params: dict[str, Value],
         version=fersearch.__version__,
         columns=columns,
         head=head,
-        sources=told.get("sources", {}),
+        sources=facts.get("sources", {}),
         shown=shown,
         names=prepared.columns.get("name"),
         augmented=previews(np.stack([prepared.images[row] for row in shown])),
@@ -297,7 +297,7 @@ def _portrait(dataset: "Dataset", source: Path | None, params: dict[str, Value],
 def _labels(
     dataset: "Dataset", params: Mapping[str, Value], prepared: Prepared
 ) -> "tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]":
-    """Return the class of every prepared image, and the place of its split; -1 where it is left out."""
+    """Return the class of every prepared image, and the index of its split; -1 where it is left out."""
     import numpy as np
 
     folder = view(dataset, prepared, params, Protocol(), None)
@@ -310,7 +310,7 @@ def _labels(
 def _head(
     prepared: Prepared, classes: tuple[str, ...], hard: "np.ndarray[Any, Any]", part: "np.ndarray[Any, Any]"
 ) -> tuple[list[str], list[list[str]]]:
-    """Return the first prepared images: name, label, split, subject, votes, as far as they are known."""
+    """Return the first prepared images: name, label, split, subject, votes, where known."""
     extra = [name for name in ("name", "subject", "votes") if name in prepared.columns]
     rows = []
     for row in range(min(HEAD, prepared.count)):

@@ -1,4 +1,4 @@
-"""What a report is given: all that a study left behind, as frozen records."""
+"""The input of a report: the records of a study, frozen."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ WRITTEN = {"f1": "F1", "auc": "AUC", "cpu": "CPU", "roc": "ROC", "lr": "LR"}
 
 
 def title(name: str) -> str:
-    """Return a name as a person writes it: `f1_macro` becomes `F1 macro`."""
+    """Return a name as text for a reader: `f1_macro` becomes `F1 macro`."""
     return " ".join(WRITTEN.get(part, part) for part in name.split("_"))
 
 
@@ -33,30 +33,30 @@ class Measure:
 
     @property
     def label(self) -> str:
-        """The metric in words with its unit: `train seconds (s)`, `peak memory (MB)`."""
+        """The metric's title with its unit: `train seconds (s)`, `peak memory (MB)`."""
         stem, _, last = self.name.rpartition("_")
         name = stem if stem and last == self.unit.lower() else self.name
         return f"{title(name)} ({self.unit})" if self.unit else title(name)
 
     @property
     def heading(self) -> str:
-        """The label and the way that is better."""
+        """The label with an arrow in the better direction."""
         return f"{self.label} {'↑' if self.direction == 'max' else '↓'}"
 
 
 @dataclass(frozen=True)
 class Absent:
-    """Something that cannot be shown, and why, as a sentence."""
+    """A part that cannot be shown, and the reason as a sentence."""
 
     why: str
 
 
 def measures_of(registry: "Registry | Absent") -> Mapping[str, Measure]:
-    """Return what tables and axes need of every metric at hand, by its name."""
+    """Return the measure of every available metric, by its name."""
     known = {} if isinstance(registry, Absent) else registry.metrics
-    found = {name: Measure(name, metric.direction, metric.unit, metric.log_scale) for name, metric in known.items()}
+    measures = {name: Measure(name, metric.direction, metric.unit, metric.log_scale) for name, metric in known.items()}
     losses = {name: Measure(name, "min") for name in ("train_loss", "valid_loss")}
-    return losses | found
+    return losses | measures
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Data:
     """The dataset as the study saw it.
 
     `splits` maps each part to its `n` and its images `per_class`; `digest` is the SHA-256 of the prepared content.
-    `changed` tells that it is not the content that the checkpoint was trained on.
+    `changed` is true where the checkpoint was trained on other content.
     """
 
     classes: tuple[str, ...]
@@ -80,9 +80,9 @@ class Data:
 
 @dataclass(frozen=True)
 class Judged:
-    """What the best trial's model says of validation: class shares (float32, n x classes), true labels (int64, n).
+    """The best trial's predictions on validation: class shares (float32, n x classes), true labels (int64, n).
 
-    `images` (uint8, m x channels x size x size) holds all prepared images, `rows` (int64, n) which of them were judged.
+    `images` (uint8, m x channels x size x size) holds all prepared images, `rows` (int64, n) the evaluated ones.
     """
 
     probabilities: "np.ndarray[Any, Any]"
@@ -93,7 +93,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Importance:
-    """How much of a metric each parameter decides, as shares that sum to one, and by which method."""
+    """The importance of each parameter for a metric, as shares that sum to one, and the method."""
 
     metric: str
     method: str
@@ -102,7 +102,7 @@ class Importance:
 
 @dataclass(frozen=True)
 class Record:
-    """All that a report is made of.
+    """The whole input of a report.
 
     `front` holds the non-dominated complete trials, `chosen` the best ones whose curves are drawn, the best first.
     `epochs` has the losses and accuracies of every trial's epochs, `histories` all values and confusion matrices of
@@ -134,12 +134,12 @@ class Record:
 
     @property
     def objectives(self) -> list[Measure]:
-        """The study's objectives, the first one first."""
+        """The study's objectives, most important first."""
         return [
             Measure(o.metric, o.direction, self.measure(o.metric).unit, self.measure(o.metric).log)
             for o in self.spec.objectives
         ]
 
     def measure(self, name: str) -> Measure:
-        """Return what is known of a metric; a plain one where nothing is."""
+        """Return the measure of a metric; a plain one where it is unknown."""
         return self.measures.get(name, Measure(name))

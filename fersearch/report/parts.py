@@ -1,4 +1,4 @@
-"""What a page is made of: sections of paragraphs, plots, tables, galleries, and reasons why something is missing."""
+"""The parts of a page: sections of paragraphs, plots, tables, galleries, and reasons why a part is missing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,12 +16,12 @@ class Text:
     """One paragraph."""
 
     kind: ClassVar[str] = "text"
-    words: str
+    text: str
 
 
 @dataclass(frozen=True)
 class Missing:
-    """Why something cannot be shown in this place."""
+    """The reason why a part is missing."""
 
     kind: ClassVar[str] = "missing"
     why: str
@@ -39,7 +39,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class Row:
-    """Plots side by side, where the page is wide enough."""
+    """Plots side by side if the page is wide enough."""
 
     kind: ClassVar[str] = "row"
     plots: Sequence[Plot]
@@ -64,7 +64,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Images called wrong, embedded in the page and nowhere else."""
+    """Misclassified images, embedded only in the page."""
 
     kind: ClassVar[str] = "gallery"
     mistakes: Sequence[Mistake]
@@ -72,7 +72,7 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Fold:
-    """Parts that are shown when asked for."""
+    """Parts that are folded until opened."""
 
     kind: ClassVar[str] = "fold"
     title: str
@@ -103,10 +103,10 @@ class Page:
 
     def plots(self) -> list[Plot]:
         """Return every plot, in order."""
-        found: list[Plot] = []
+        plots: list[Plot] = []
         for part in self._flat():
-            found += [part] if isinstance(part, Plot) else part.plots if isinstance(part, Row) else []
-        return found
+            plots += [part] if isinstance(part, Plot) else part.plots if isinstance(part, Row) else []
+        return plots
 
     def tables(self) -> list[Table]:
         """Return every table, in order."""

@@ -21,12 +21,13 @@ BY = {
 
 
 def plural(count: int, noun: str) -> str:
-    """`1 trial`, `3 trials`, `2 classes`."""
+    """Return a number with its noun: `1 trial`, `3 trials`, `2 classes`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def protocol(record: Record) -> list[str]:
-    """Return how the study judged its trials: data, split, rounds, seed, limit, looks at test. One paragraph each."""
+    """Return how the study evaluated its trials: data, split, rounds, seed, limit, looks at test. One paragraph
+    each."""
     spec = record.spec
     return [
         _data(spec, record.data),
@@ -40,7 +41,7 @@ def protocol(record: Record) -> list[str]:
 
 
 def _origin(spec: StudySpec) -> list[str]:
-    """Return which study it was started from, and with what; nothing for none."""
+    """Return from which study it was started, and with what; empty if from none."""
     if spec.origin is None:
         return []
     data = f" (data {short(spec.origin.data_digest)})" if spec.origin.data_digest else ""
@@ -52,7 +53,7 @@ def _origin(spec: StudySpec) -> list[str]:
 
 
 def summary(record: Record) -> list[str]:
-    """Return what came of the study: how the trials ended, the best of them, the baseline."""
+    """Return the results of the study: how the trials ended, the best of them, the baseline."""
     counts = {state: sum(trial.state is state for trial in record.trials) for state in TrialState}
     ended = ", ".join(f"{count:,} {state.value}" for state, count in counts.items() if count)
     lines = [
@@ -77,14 +78,14 @@ def summary(record: Record) -> list[str]:
 
 
 def options(values: Mapping[str, Any]) -> str:
-    """`classes=10, image_size=48`."""
+    """Return options as text: `classes=10, image_size=48`."""
     return ", ".join(
         f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in values.items()
     )
 
 
 def searched(spec: StudySpec) -> list[tuple[str, str, str]]:
-    """Return each parameter: its name, what it was searched over, and when it applies."""
+    """Return each parameter: its name, its search range, and when it applies."""
     return [
         (
             name,
@@ -105,8 +106,8 @@ def _data(spec: StudySpec, data: Data | Absent) -> str:
     size = f"{colour} images of {data.image_size}x{data.image_size} pixels"
     licence = f" Licence: {data.licence.rstrip('.')}." if data.licence else ""
     changed = (
-        " The dataset found now differs from the one that the best trial was trained on (another digest): "
-        "counts and everything evaluated anew are those of the present one."
+        " The current dataset differs from the one that the best trial was trained on (another digest): "
+        "counts and new evaluations use the current one."
         if data.changed
         else ""
     )
@@ -174,10 +175,10 @@ def _search(spec: StudySpec) -> str:
 def _test(record: Record) -> str:
     own = [look for look in record.looks if look.dataset == record.spec.dataset and look.split == "test"]
     others = len(record.looks) - len(own)
-    more = f" Other held-out data were judged {plural(others, 'time')}." if others else ""
+    more = f" Other held-out data were evaluated {plural(others, 'time')}." if others else ""
     if not own:
         return f"Test: never opened. Every score in this report is of validation.{more}"
     scores = [score for look in own if (score := derive.finite(look.metrics, "accuracy")) is not None]
-    found = "; ".join(f"accuracy {number(score)}" for score in scores)
-    gave = f", which gave {found}" if found else ""
+    accuracies = "; ".join(f"accuracy {number(score)}" for score in scores)
+    gave = f", which gave {accuracies}" if accuracies else ""
     return f"Test: opened {plural(len(own), 'time')}{gave}. Every other score in this report is of validation.{more}"

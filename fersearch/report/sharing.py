@@ -1,23 +1,23 @@
-"""Whether training times were measured by trials that shared their device, in words."""
+"""Describes whether training times were measured by trials that shared their device."""
 
 from collections.abc import Sequence
 
 from fersearch.trial import EXCLUSIVE, MUCH_OTHER_WORK, Trial, TrialState
 
 BRIEFLY = 0.05
-"""Neighbours, on average over a trial, that are no more than those who came or went at its ends."""
+"""Average number of neighbours over a trial that is explained by trials that only started or ended beside it."""
 
 
 def neighbours(trial: Trial) -> float | None:
-    """Return how many other trials ran on a trial's device, on average over its most crowded attempt; None: not
-    known."""
-    found = [float(attempt.facts["neighbours"]) for attempt in trial.attempts if "neighbours" in attempt.facts]
-    return max(found, default=None)
+    """Return how many other trials ran on a trial's device, on average over its most crowded attempt; None if
+    unknown."""
+    counts = [float(attempt.facts["neighbours"]) for attempt in trial.attempts if "neighbours" in attempt.facts]
+    return max(counts, default=None)
 
 
-def told(trials: Sequence[Trial]) -> str:
-    """Return a sentence on how the training times of complete and pruned trials came about; empty where none
-    recorded it."""
+def describe(trials: Sequence[Trial]) -> str:
+    """Return a sentence on how the training times of complete and pruned trials were measured; empty where no
+    trial recorded it."""
     ended = [trial for trial in trials if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
     known = {trial.number: count for trial in ended if (count := neighbours(trial)) is not None}
     shared = [count for count in known.values() if count > BRIEFLY]

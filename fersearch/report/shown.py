@@ -1,4 +1,4 @@
-"""What a person reads of a comparison on a screen: lines and grids of text."""
+"""A comparison on a screen: lines and grids of text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from fersearch.report.tables import Table, is_number, text
 
 @dataclass(frozen=True)
 class Grid:
-    """Cells as text under titles; `marked` holds (row, column) of those that stand out, `right` columns of numbers."""
+    """Cells as text under titles; `marked` holds (row, column) of highlighted cells, `right` columns of numbers."""
 
     titles: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -26,7 +26,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of text: a heading, plain words, an aside, or a warning; an empty one is a gap."""
+    """A line of text: a heading, plain text, an aside, or a warning; an empty one is a gap."""
 
     text: str = ""
     kind: Literal["heading", "plain", "aside", "warning"] = "plain"

@@ -90,7 +90,7 @@ def front(record: Record) -> Table:
 
 
 def architectures(record: Record) -> Table:
-    """Return how each of several architectures fared: its trials, its share of the front, its best values."""
+    """Return the results of each of several architectures: its trials, its share of the front, its best values."""
     columns = ["Architecture", "Trials", "Complete", "Stopped early", "On the front"]
     columns += [f"Best {objective.heading}" for objective in record.objectives]
     caption = f"Each architecture of {record.spec.name}: its trials, and its best value of each objective."
@@ -109,7 +109,7 @@ def _fared(record: Record, architecture: str) -> list[Cell]:
 
 
 def classes(scores: Sequence[ClassScore], trial: int) -> Table:
-    """Precision, recall, F1 and support of each class, then both averages."""
+    """Return precision, recall, F1 and support of each class, then both averages."""
     rows: list[list[Cell]] = [
         [score.name, score.precision, score.recall, score.f1, score.support]
         for score in [*scores, *derive.averages(scores).values()]
@@ -121,12 +121,12 @@ def classes(scores: Sequence[ClassScore], trial: int) -> Table:
 def confusion(matrix: Sequence[Sequence[int]], names: Sequence[str], trial: int) -> Table:
     """Return the confusion matrix, the true class by row."""
     rows: list[list[Cell]] = [[name, *map(int, row)] for name, row in zip(names, matrix, strict=True)]
-    caption = f"Confusion matrix on validation, trial {trial}: rows are true classes, columns what they were called."
+    caption = f"Confusion matrix on validation, trial {trial}: rows are true classes, columns predicted ones."
     return Table("confusion", caption, ["True class", *names], rows)
 
 
 def costs(record: Record) -> Table:
-    """Time and memory over the complete trials: mean and deviation, least and most."""
+    """Return time and memory over the complete trials: mean and deviation, minimum and maximum."""
     complete = [trial for trial in record.trials if trial.state is TrialState.COMPLETE]
     rows: list[list[Cell]] = []
     for name in COSTS:
@@ -138,7 +138,7 @@ def costs(record: Record) -> Table:
 
 
 def front_costs(record: Record) -> Table:
-    """Time and memory of each trial of the front; with deviations over its rounds where it has several."""
+    """Return time and memory of each trial of the front, with deviations over its rounds if it has several."""
     names = [name for name in COSTS if _known(record.front, name)]
     rows: list[list[Cell]] = [[str(trial.number), *(measured(trial, name) for name in names)] for trial in record.front]
     columns = ["Trial", *(record.measure(name).label for name in names)]
@@ -169,7 +169,7 @@ def failures(record: Record) -> Table:
 
 
 def changes(spec: StudySpec) -> Table:
-    """Return what was changed in the study on purpose, and when."""
+    """Return the recorded changes of the study's specification, and when they were made."""
     rows: list[list[Cell]] = [
         [one.at[:16].replace("T", " "), one.trials, one.name, one.before or "-", one.after or "-"]
         for one in spec.changes
@@ -179,7 +179,7 @@ def changes(spec: StudySpec) -> Table:
 
 
 def looks(record: Record) -> Table:
-    """Return every opening of a split that the search did not see, and what it gave."""
+    """Return every opening of a split that the search did not see, and its results."""
     owners = {trial.checkpoint: trial.number for trial in record.trials if trial.checkpoint}
     names = [name for name in (*QUALITY, "log_loss") if any(name in look.metrics for look in record.looks)]
     rows: list[list[Cell]] = [
@@ -224,7 +224,7 @@ def measured(trial: Trial, name: str) -> Cell:
 
 
 def device(record: Record, trial: Trial) -> str | None:
-    """Return where the trial's last attempt ran; where that is not recorded, the study's only device."""
+    """Return the device of the trial's last attempt; where that is not recorded, the study's only device."""
     for attempt in reversed(trial.attempts):
         if "device_name" in attempt.facts or "device" in attempt.facts:
             return str(attempt.facts.get("device_name") or attempt.facts["device"])
@@ -247,7 +247,7 @@ def _losses(record: Record, trial: Trial) -> list[Cell]:
 
 
 def _total_seconds(trial: Trial) -> float | None:
-    """Wall seconds of all attempts, start-up and validation included."""
+    """Return the wall seconds of all attempts, start-up and validation included."""
     seconds = [attempt.seconds for attempt in trial.attempts if attempt.seconds is not None]
     return sum(seconds) if seconds else None
 

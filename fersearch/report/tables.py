@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 WIDE, LONG = 8, 45
-"""From so many columns a LaTeX table is shrunk to the line; from so many rows it runs over pages."""
+"""Number of columns from which a LaTeX table is scaled to the line; number of rows from which it spans pages."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Table:
 
 
 def number(value: float) -> str:
-    """Return a value with about four digits that mean something; `-` where it is not finite."""
+    """Return a value with about four significant digits; `-` where it is not finite."""
     if not math.isfinite(value):
         return "-"
     size = abs(value)
@@ -45,7 +45,7 @@ def number(value: float) -> str:
 
 
 def text(cell: Cell) -> str:
-    """Return a cell as a person reads it."""
+    """Return a cell as text for a reader."""
     if isinstance(cell, Spread):
         return _spread(cell)
     if isinstance(cell, bool):
@@ -95,7 +95,7 @@ def to_markdown(table: Table) -> str:
 
 
 def to_latex(table: Table) -> str:
-    """Return a table in the style of booktabs; a wide one is scaled to the line, a long one runs over pages."""
+    """Return a table in the style of booktabs; a wide one is scaled to the line, a long one spans pages."""
     sides = "".join("r" if side else "l" for side in _right(table))
     head = " & ".join(latex(name) for name in table.columns) + r" \\"
     rows = [
@@ -109,9 +109,9 @@ def to_latex(table: Table) -> str:
     return "\n".join([f"% needs {', '.join(packages)}", *body]) + "\n"
 
 
-def latex(words: str) -> str:
-    """Words with everything escaped that LaTeX would read as a command."""
-    return "".join(_LATEX.get(letter, letter) for letter in words)
+def latex(text: str) -> str:
+    """Return a text with everything escaped that LaTeX would read as a command."""
+    return "".join(_LATEX.get(letter, letter) for letter in text)
 
 
 _LATEX = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {
@@ -155,12 +155,12 @@ def _bars(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _markdown(words: str) -> str:
-    return re.sub(r"([\\|*_`<>\[\]])", r"\\\1", words).replace("\n", " ")
+def _markdown(text: str) -> str:
+    return re.sub(r"([\\|*_`<>\[\]])", r"\\\1", text).replace("\n", " ")
 
 
-def _bold(words: str, wanted: bool) -> str:
-    return rf"\textbf{{{words}}}" if wanted else words
+def _bold(text: str, wanted: bool) -> str:
+    return rf"\textbf{{{text}}}" if wanted else text
 
 
 def _short(caption: str, sides: str, head: str, rows: Sequence[str], wide: bool) -> list[str]:

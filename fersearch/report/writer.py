@@ -24,11 +24,11 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write(page: Callable[[], Page], folder: Path, force: bool = False) -> Written:
-    """Write a page and its files, whole or not at all; `page` is called inside the plots' style.
+    """Write a page and its files, completely or not at all; `page` is called inside the plots' style.
 
     Raises:
-        UsageError: the folder is taken; see `check_folder`.
-        OSError: the disk is full or the place cannot be written.
+        UsageError: the folder exists; see `check_folder`.
+        OSError: the disk is full or the folder cannot be written.
     """
     check_folder(folder, force)
     with atomic_folder(folder) as work, style.styled():
@@ -79,7 +79,7 @@ def inline(name: str, svg: str) -> str:
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.DOTALL)
     body = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", body)
-    body = re.sub(r'(\bid="|url\(#|href="#)', lambda found: f"{found[0]}{name}-", body)
+    body = re.sub(r'(\bid="|url\(#|href="#)', lambda match: f"{match[0]}{name}-", body)
     body = re.sub(r'<svg[^>]*?viewBox="0 0 ([\d.]+) ([\d.]+)"[^>]*>', _opened, body, count=1)
     return body.replace(INK, "currentColor").replace(GRID, "var(--grid)").replace(PAPER, "var(--paper)")
 
@@ -94,7 +94,7 @@ def data_url(image: "np.ndarray[Any, Any]") -> str:
     return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"
 
 
-def _opened(found: re.Match[str]) -> str:
+def _opened(match: re.Match[str]) -> str:
     """Return the opening tag: as wide as drawn (4/3 pixels a point), or as the page allows."""
-    width, height = float(found[1]), float(found[2])
+    width, height = float(match[1]), float(match[2])
     return f'<svg viewBox="0 0 {width:g} {height:g}" style="width: {width * 4 / 3:.0f}px" aria-hidden="true">'

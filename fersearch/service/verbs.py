@@ -97,7 +97,7 @@ def compare(studies: list[str], metrics: list[str], by: str, trials: list[str], 
     from fersearch.api.records.comparisons import shown_of
 
     done = api.compare_studies(studies, metrics=metrics, by=by, trials=chosen_trials(trials))
-    record = records.Comparison.of(done.found, None)
+    record = records.Comparison.of(done.result, None)
     return records.plain(record.model_copy(update={"shown": shown_of(done.shown())}) if shown else record)
 
 
@@ -117,7 +117,7 @@ def sweep(study: str, factor: str, metrics: list[str], shown: bool) -> Any:
     from fersearch.api.records.comparisons import shown_of
 
     done = api.sweep_study(study, factor, metrics=metrics)
-    record = records.Sweep.of(done.found, None)
+    record = records.Sweep.of(done.result, None)
     return records.plain(record.model_copy(update={"shown": shown_of(done.shown())}) if shown else record)
 
 

@@ -37,7 +37,7 @@ def test_studies_over_the_same_folds_are_tested_as_pairs(folded, tmp_path):
     from fersearch.report.comparison import paired_tests
 
     done = api.compare_studies(["k/*"], out=tmp_path / "out")
-    found = done.found
+    found = done.result
     assert [entry.label for entry in found.entries] == folded
     assert found.metrics[0].name == "accuracy"
     first = found.entries[0]
@@ -60,10 +60,10 @@ def test_studies_over_the_same_folds_are_tested_as_pairs(folded, tmp_path):
 
 
 def test_a_front_gives_an_entry_for_each_trial(study, folded):
-    every = api.compare_studies([study], by="front").found.entries
+    every = api.compare_studies([study], by="front").result.entries
     front = api.front(study).trials
     assert len(every) == max(1, len(front))
-    one = api.compare_studies([study, "k/a"], trials={study: 1}).found
+    one = api.compare_studies([study, "k/a"], trials={study: 1}).result
     assert [entry.trial.number for entry in one.entries] == [1, 0]
 
 
@@ -86,7 +86,7 @@ def test_what_cannot_be_compared_is_told(study, folded, tmp_path):
 
 def test_a_study_without_a_complete_trial_is_left_out(folded):
     api.create_study("cnn", "faces", name="empty", trials=1, epochs="1", dataset_options=TINY, settings=SETTINGS)
-    found = api.compare_studies(["k/a", "empty"]).found
+    found = api.compare_studies(["k/a", "empty"]).result
     assert [entry.label for entry in found.entries] == ["k/a"]
     assert found.left_out == ["Study empty is left out: it has no complete trial."]
     with pytest.raises(UsageError, match="none of these studies has a complete trial"):
@@ -96,7 +96,7 @@ def test_a_study_without_a_complete_trial_is_left_out(folded):
 
 def test_a_sweep_over_one_parameter(study, tmp_path):
     done = api.sweep_study(study, "optimizer", out=tmp_path / "sweep")
-    assert len(done.found.trials) == 4
+    assert len(done.result.trials) == 4
     assert done.written is not None
     assert "sweep" in done.written.tables
     with pytest.raises(UnknownName, match="unknown parameter 'optimiser'"):

@@ -151,7 +151,7 @@ def test_what_a_service_lacks_is_refused_and_not_done_here(remote: None):
 
 def test_a_comparison_comes_from_a_child_of_the_service(remote: None):
     theirs, own = api.compare_studies(["small"]), here("compare_studies", ["small"])
-    assert theirs.found.model_copy(update={"shown": None}) == records.Comparison.of(own.found, None)
+    assert theirs.result.model_copy(update={"shown": None}) == records.Comparison.of(own.result, None)
     assert theirs.shown() == own.shown()
 
 

@@ -50,8 +50,8 @@ def test_looks_at_test_are_counted_with_what_they_gave():
 
 
 def test_data_that_are_not_here_are_said_to_be_missing():
-    record = replace(fakes.record(2), data=Absent("The dataset is not at hand: gone."))
-    assert "The dataset is not at hand: gone." in prose.protocol(record)[0]
+    record = replace(fakes.record(2), data=Absent("The dataset is not available: gone."))
+    assert "The dataset is not available: gone." in prose.protocol(record)[0]
 
 
 def test_the_summary_of_an_empty_study():

@@ -14,21 +14,21 @@ def test_the_most_crowded_attempt_counts():
 
 
 def test_nothing_is_said_where_nothing_was_recorded():
-    assert sharing.told([]) == ""
-    assert sharing.told([trial(0), trial(1, 3.0, TrialState.FAILED)]) == ""
+    assert sharing.describe([]) == ""
+    assert sharing.describe([trial(0), trial(1, 3.0, TrialState.FAILED)]) == ""
 
 
 def test_trials_alone_are_told():
-    assert sharing.told([trial(0, 0.0), trial(1, 0.02)]) == "each trial had its device to itself"
+    assert sharing.describe([trial(0, 0.0), trial(1, 0.02)]) == "each trial had its device to itself"
 
 
 def test_trials_beside_others_are_counted():
-    told = sharing.told([trial(0, 1.0), trial(1, 2.0, TrialState.PRUNED), trial(2, 0.0), trial(3)])
+    told = sharing.describe([trial(0, 1.0), trial(1, 2.0, TrialState.PRUNED), trial(2, 0.0), trial(3)])
     assert told == (
         "train_seconds of 2 of 3 trials was measured beside others on the same device (1.5 on average); "
         "--exclusive-timing times the front again"
     )
-    timed = sharing.told([trial(0, 1.0, **{EXCLUSIVE: 3.0}), trial(1, 1.0)])
+    timed = sharing.describe([trial(0, 1.0, **{EXCLUSIVE: 3.0}), trial(1, 1.0)])
     assert timed.endswith("1 timed again alone (exclusive_train_seconds)")
 
 
@@ -41,7 +41,7 @@ def test_trials_that_other_work_slowed_are_counted() -> None:
         for wall in (5.1, 4.9)
     )
     assert (slowed.disturbed, alone.disturbed) == (True, False)
-    told = sharing.told([slowed, alone])
+    told = sharing.describe([slowed, alone])
     assert told == "each trial had its device to itself; other work slowed 1 of them"
     on_gpu = Trial(0, {}, values=slowed.values, attempts=(Attempt(1, facts={**facts, "device": "cuda:0"}),))
     assert not on_gpu.disturbed
@@ -53,8 +53,8 @@ def test_other_processes_are_reported_with_how_busy_they_kept_the_cpu() -> None:
     facts = [{"device": "cpu", "neighbours": 0.0, "other_cpu_share": share} for share in shares]
     trials = [Trial(0, {}, TrialState.COMPLETE, attempts=(Attempt(1, facts=each),)) for each in facts]
     assert [trial.other_cpu_share for trial in trials] == [0.5, 0.3, 0.02]
-    assert sharing.told(trials) == (
+    assert sharing.describe(trials) == (
         "no trial shared its device with another; while 2 trained, other processes kept 40% of the CPU busy; "
         "--exclusive-timing times the front again"
     )
-    assert sharing.told(trials[2:]) == "each trial had its device to itself"
+    assert sharing.describe(trials[2:]) == "each trial had its device to itself"

@@ -55,7 +55,7 @@ def test_a_lost_checkpoint_is_said_in_its_place(study, monkeypatch, tmp_path):
     monkeypatch.setattr("fersearch.home.artifacts_folder", lambda: tmp_path)
     with open_store() as store:
         record = gather(store, store.study(study))
-    assert record.judged.why.startswith(f"The checkpoint of trial {record.best.number} is not at hand: artifact")
+    assert record.judged.why.startswith(f"The checkpoint of trial {record.best.number} is not available: artifact")
     assert sections.model.roc(record).parts[0].why == record.judged.why
 
 
@@ -75,7 +75,7 @@ def test_a_lost_dataset_is_said_in_its_place(study, monkeypatch):
     monkeypatch.setattr("fersearch.data.arrays.prepare", refuse)
     with open_store() as store:
         record = gather(store, store.study(study))
-    assert record.data.why == "The dataset is not at hand: no images found."
+    assert record.data.why == "The dataset is not available: no images found."
     assert record.judged == record.data
 
 

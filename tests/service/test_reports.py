@@ -68,7 +68,7 @@ def test_a_report_comes_as_a_page_or_as_a_folder(reader: TestClient, drawn: list
 
 def test_a_comparison_is_the_record_of_the_command_line_and_on_demand_what_people_read(reader: TestClient):
     own = api.compare_studies(["small"], metrics=["accuracy"])
-    record = records.plain(records.Comparison.of(own.found, None))
+    record = records.plain(records.Comparison.of(own.result, None))
     asked = {"study": "small", "metric": "accuracy"}
     answer = reader.get(f"{PREFIX}/comparison", params=asked)
     assert answer.json() == record
@@ -77,7 +77,7 @@ def test_a_comparison_is_the_record_of_the_command_line_and_on_demand_what_peopl
     assert shown[0]["titles"] == list(own.shown()[0].titles)  # type: ignore[union-attr]
     assert len(shown) == len(own.shown())
     sweep = reader.get(f"{STUDIES}/small/sweep", params={"factor": "optimizer"}).json()
-    assert sweep == records.plain(records.Sweep.of(api.sweep_study("small", "optimizer").found, None))
+    assert sweep == records.plain(records.Sweep.of(api.sweep_study("small", "optimizer").result, None))
 
 
 def test_what_is_compared_comes_as_a_folder(reader: TestClient):

@@ -26,7 +26,7 @@ R = TypeVar("R", Comparison, Sweep)
 class Answered(Generic[R]):
     """The record of a comparison or a sweep, and where its page was written (None: nowhere)."""
 
-    found: R
+    result: R
     written: Written | None = None
 
     def shown(self) -> list[Grid | Line]:
@@ -35,7 +35,7 @@ class Answered(Generic[R]):
             Line(one.text, one.kind)
             if isinstance(one, ShownLine)
             else Grid(one.titles, one.rows, one.right, frozenset(one.marked))
-            for one in self.found.shown or ()
+            for one in self.result.shown or ()
         ]
 
 
@@ -114,8 +114,8 @@ class ReportVerbs(LookingVerbs):
     def _made(self, path: str, asked: Mapping[str, Any], kind: type[R], out: Path | None, force: bool) -> Answered[R]:
         if out is not None:
             check_folder(out, force)
-        found = kind.model_validate(self._service.get(path, **asked, shown=True))
-        return Answered(found, None if out is None else self._archive(f"{path}.zip", asked, out, force))
+        result = kind.model_validate(self._service.get(path, **asked, shown=True))
+        return Answered(result, None if out is None else self._archive(f"{path}.zip", asked, out, force))
 
     def _archive(self, path: str, asked: Mapping[str, Any], out: Path, force: bool) -> Written:
         """Fetch a folder as an archive, and write it."""

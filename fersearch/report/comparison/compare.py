@@ -34,30 +34,30 @@ Metrics = Mapping[str, "Metric"]
 
 @dataclass(frozen=True)
 class Compared:
-    """What a comparison found, and where its page was written (None: nowhere)."""
+    """The result of a comparison, and the files of its page (None: not written)."""
 
-    found: Comparison
+    result: Comparison
     written: Written | None = None
 
     def shown(self) -> list["Grid | Line"]:
-        """Return it as lines and grids."""
+        """Return the result as lines and grids."""
         from fersearch.report.comparison import screen
 
-        return screen.comparison(self.found)
+        return screen.comparison(self.result)
 
 
 @dataclass(frozen=True)
 class Swept:
-    """What a sweep found, and where its page was written (None: nowhere)."""
+    """The result of a sweep, and the files of its page (None: not written)."""
 
-    found: Sweep
+    result: Sweep
     written: Written | None = None
 
     def shown(self) -> list["Grid | Line"]:
-        """Return it as lines and grids."""
+        """Return the result as lines and grids."""
         from fersearch.report.comparison import screen
 
-        return screen.factor(self.found)
+        return screen.factor(self.result)
 
 
 def compare_studies(
@@ -70,16 +70,16 @@ def compare_studies(
     force: bool = False,
     storage: str | None = None,
 ) -> Compared:
-    """Set studies side by side: scores, costs, paired tests over folds or repeats, classes.
+    """Compare studies: scores, costs, paired tests over folds or repeats, classes.
 
     Args:
         patterns: names of studies, or names with `*`.
-        metrics: what to compare by, the first leads; default the first objective of the first study and the scores.
-        by: `trial` lets each study stand by its best trial (of the front, where that is not empty, by its first
-            objective); `front` takes every trial of each front.
-        trials: the trial that stands for a study, by the study's name.
+        metrics: the metrics to compare by, most important first; default the first study's first objective and scores.
+        by: `trial` represents each study by its best trial (of the front, where that is not empty, by its first
+            objective); `front` uses every trial of each front.
+        trials: the number of the trial that represents a study, by the study's name.
         out: also write a page, plots and tables into this folder.
-        force: replace a report that is there.
+        force: replace an existing report.
 
     Raises:
         UnknownName: there is no such study, metric or trial.
@@ -98,8 +98,8 @@ def compare_studies(
         gathered = _Gathered(store, by, trials or {})
         for name in names:
             gathered.add(store.study(name))
-    found = gathered.comparison(metrics)
-    return Compared(found, None if out is None else _write_comparison(found, out, force))
+    comparison = gathered.comparison(metrics)
+    return Compared(comparison, None if out is None else _write_comparison(comparison, out, force))
 
 
 def sweep_study(
@@ -128,22 +128,22 @@ def sweep_study(
     if not complete:
         raise UsageError(f"study '{name}' has no complete trial", f"run it: fersearch study run {name}")
     lookup("parameter", factor, dict.fromkeys(key for trial in complete for key in trial.params))
-    found = Sweep(record, factor, chosen)
+    result = Sweep(record, factor, chosen)
     if out is None:
-        return Swept(found)
+        return Swept(result)
     from fersearch.report.comparison import sweep
 
-    return Swept(found, writer.write(lambda: sweep.sweep(found), out, force))
+    return Swept(result, writer.write(lambda: sweep.sweep(result), out, force))
 
 
-def _write_comparison(found: Comparison, out: Path, force: bool) -> Written:
+def _write_comparison(comparison: Comparison, out: Path, force: bool) -> Written:
     from fersearch.report.comparison import page
 
-    return writer.write(lambda: page.comparison(found), out, force)
+    return writer.write(lambda: page.comparison(comparison), out, force)
 
 
 class _Gathered:
-    """The entries of a comparison, as studies are added."""
+    """Collects the entries of a comparison from studies."""
 
     def __init__(self, store: Store, by: str, trials: Mapping[str, int]) -> None:
         self.store, self.by, self.trials = store, by, trials
@@ -152,7 +152,7 @@ class _Gathered:
         self._tables: dict[tuple[PluginFile, ...], Metrics] = {}
 
     def add(self, study: StudyRow) -> None:
-        """Add the trials that stand for a study."""
+        """Add the trials that represent a study."""
         every = self.store.trials(study.id)
         trials = of_data(every, study.data_digest)
         if others := len(every) - len(trials):
@@ -169,7 +169,7 @@ class _Gathered:
         self.entries += [self._entry(study, record, trial, table, several) for trial in chosen]
 
     def comparison(self, metrics: Sequence[str]) -> Comparison:
-        """Return all of them, compared by metrics."""
+        """Return the comparison of all entries by some metrics."""
         if not self.entries:
             raise UsageError("none of these studies has a complete trial", "run them: fersearch study run 'NAME/*'")
         records = [entry.record for entry in self.entries]
@@ -228,7 +228,7 @@ def _record(store: Store, study: StudyRow, trials: Sequence[Trial], table: Metri
 
 
 def _metrics(study: StudyRow) -> Metrics:
-    """Return the metrics that a study knows; the installed ones alone where its plugin files cannot be loaded any more.
+    """Return the metrics of a study; only the installed ones where its plugin files can no longer be loaded.
 
     Raises:
         PluginError: its plugin files are not trusted here.
@@ -241,7 +241,7 @@ def _metrics(study: StudyRow) -> Metrics:
 
 
 def _known(records: Sequence[Record]) -> dict[str, Measure]:
-    """Return every metric that a trial of the records has a value of."""
+    """Return every metric of which a trial of the records has a value."""
     valued = dict.fromkeys(name for record in records for trial in record.trials for name in trial.values)
     measures = {name: measure for record in records for name, measure in record.measures.items()}
     losses = {name: Measure(name, "min") for name in ("train_loss", "valid_loss")}
@@ -254,12 +254,12 @@ def _chosen(wanted: Sequence[str], first: Record, known: Mapping[str, Measure]) 
         return [lookup("metric", name, known) for name in dict.fromkeys(wanted)]
     lead = first.spec.objectives[0]
     names = dict.fromkeys((lead.metric, *SCORES))
-    found = [known[name] for name in names if name in known]
-    return [replace(one, direction=lead.direction) if one.name == lead.metric else one for one in found]
+    measures = [known[name] for name in names if name in known]
+    return [replace(one, direction=lead.direction) if one.name == lead.metric else one for one in measures]
 
 
 def _card(digest: str | None) -> dict[str, Any]:
-    """Return the card of a checkpoint, its header alone read; empty where the file is not here."""
+    """Return the card of a checkpoint, read from its header; empty where the file is missing."""
     if not digest:
         return {}
     try:

@@ -1,4 +1,4 @@
-"""Several studies side by side: what each stands by, and which of them may be compared."""
+"""The entries of a comparison: the trials that represent studies, and which of them may be compared."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,16 +17,16 @@ SCORES = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "auc_macro"
 COSTS = ("train_seconds", "eval_seconds", "peak_memory_mb", "mean_memory_mb", "parameters")
 COUNTED = frozenset({"parameters", "model_mb"})
 DECODING = frozenset({"image_size", "channels", "preprocess"})
-"""Options of a dataset that change how images look, not which ones there are."""
+"""Options of a dataset that change how images look, not which images it has."""
 Group = list["Entry"]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One trial that stands for its study.
+    """A trial that represents its study.
 
     `rounds` holds the values of each training under folds or repeats by its number. `classes` and `digest` (of the
-    prepared content) are those that the trial was trained on, empty where no checkpoint tells.
+    prepared content) are those that the trial was trained on, empty where no checkpoint records them.
     """
 
     label: str
@@ -39,7 +39,7 @@ class Entry:
 
     @property
     def spec(self) -> StudySpec:
-        """What its study was asked."""
+        """The specification of its study."""
         return self.record.spec
 
     @cached_property
@@ -60,17 +60,17 @@ class Entry:
 
     @property
     def judged(self) -> list[int]:
-        """The validation images of each round, the different figures in order; empty where nothing tells."""
+        """The validation images of each round, the different numbers in order; empty where unknown."""
         return sorted({sum(counts) for counts in self.per_class.values()})
 
     @property
     def num_classes(self) -> int | None:
-        """How many classes there are; None where nothing tells."""
+        """The number of classes; None where unknown."""
         counts = next(iter(self.per_class.values()), None)
         return len(self.classes) or (None if counts is None else len(counts))
 
     def class_names(self, count: int) -> list[str]:
-        """Return the names of the classes; numbers where nothing tells them."""
+        """Return the names of the classes; numbers where the names are unknown."""
         return list(self.classes) if len(self.classes) == count else [f"class {i}" for i in range(count)]
 
     def value(self, metric: str) -> float:
@@ -91,9 +91,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Entries and the metrics that they are compared by, of which the first one leads.
+    """Entries and the metrics by which they are compared, the most important first.
 
-    `left_out` says of each study that cannot be listed why, as a sentence.
+    `left_out` has a sentence with the reason for each study that cannot be listed.
     """
 
     entries: Sequence[Entry]
@@ -114,21 +114,21 @@ class Comparison:
         return [*self.metrics, *(measure for measure in self.costs if measure.name not in named)]
 
     def measure(self, name: str) -> Measure:
-        """Return what is known of a metric."""
-        found = next((one for one in self.metrics if one.name == name), None)
-        return found or self.entries[0].record.measure(name)
+        """Return the measure of a metric."""
+        measured = next((one for one in self.metrics if one.name == name), None)
+        return measured or self.entries[0].record.measure(name)
 
     @cached_property
     def groups(self) -> list[Group]:
-        """The entries whose scores mean the same, together: one dataset, classes, split and number of images."""
-        found: dict[object, Group] = {}
+        """The entries grouped by what their scores are measured on: dataset, classes, split and number of images."""
+        by_data: dict[object, Group] = {}
         for entry in self.entries:
-            found.setdefault(judged_on(entry), []).append(entry)
-        return list(found.values())
+            by_data.setdefault(judged_on(entry), []).append(entry)
+        return list(by_data.values())
 
 
 def judged_on(entry: Entry) -> tuple[object, ...]:
-    """Return what an entry's scores are about: equal where two may be set side by side."""
+    """Return a key of what an entry's scores are measured on: equal where two may be compared."""
     spec, protocol = entry.spec, entry.spec.protocol
     seed = None if protocol.split == "official" else protocol.split_seed
     folds = protocol.folds if protocol.split == "kfold" else None
@@ -152,8 +152,8 @@ def dataset_label(entry: Entry, entries: Sequence[Entry]) -> str:
     differing = [
         name for name in names if name not in DECODING and len({repr(options.get(name)) for options in same}) > 1
     ]
-    told = ", ".join(f"{name}={entry.spec.dataset_options.get(name, 'default')}" for name in differing)
-    return f"{entry.spec.dataset} ({told})" if told else entry.spec.dataset
+    settings = ", ".join(f"{name}={entry.spec.dataset_options.get(name, 'default')}" for name in differing)
+    return f"{entry.spec.dataset} ({settings})" if settings else entry.spec.dataset
 
 
 def model_label(entry: Entry, entries: Sequence[Entry]) -> str:

@@ -16,7 +16,7 @@ TIMES = ("train_seconds", "eval_seconds")
 
 @dataclass(frozen=True)
 class Grid:
-    """One entry at most for each model and dataset."""
+    """At most one entry for each model and dataset."""
 
     models: tuple[str, ...]
     datasets: tuple[str, ...]
@@ -24,18 +24,18 @@ class Grid:
 
     @property
     def whole(self) -> bool:
-        """Whether every cell is there."""
+        """Whether every cell has an entry."""
         return len(self.cells) == len(self.models) * len(self.datasets)
 
     def values(self, model: str, metric: str) -> list[float]:
         """Return a model's values over the datasets, NaN where there is none."""
-        found = [self.cells.get((model, dataset)) for dataset in self.datasets]
-        return [math.nan if entry is None else entry.value(metric) for entry in found]
+        entries = [self.cells.get((model, dataset)) for dataset in self.datasets]
+        return [math.nan if entry is None else entry.value(metric) for entry in entries]
 
     def stds(self, model: str, metric: str) -> list[float]:
-        """Their deviations over rounds, NaN where there is none."""
-        found = [self.cells.get((model, dataset)) for dataset in self.datasets]
-        return [math.nan if entry is None else entry.std(metric) for entry in found]
+        """Return a model's deviations over rounds on the datasets, NaN where there is none."""
+        entries = [self.cells.get((model, dataset)) for dataset in self.datasets]
+        return [math.nan if entry is None else entry.std(metric) for entry in entries]
 
     def average(self, model: str, metric: str) -> float:
         """Return a model's mean over all datasets; NaN unless it has a value on each of them."""
@@ -44,54 +44,54 @@ class Grid:
 
 
 def grid(entries: Sequence[Entry]) -> Grid | None:
-    """Return the grid that entries form, of two models and two datasets at least; None if they form none.
+    """Return the grid that entries form, of at least two models and two datasets; None if they form none.
 
     Models and datasets are those of the studies; where two studies share both, the last two parts of the studies'
     names (`NAME/MODEL/DATASET`) are tried.
     """
-    told = [(model_label(entry, entries), dataset_label(entry, entries)) for entry in entries]
-    return _grid(told, entries) or _grid([_parts(entry) for entry in entries], entries)
+    labels = [(model_label(entry, entries), dataset_label(entry, entries)) for entry in entries]
+    return _grid(labels, entries) or _grid([_parts(entry) for entry in entries], entries)
 
 
-def matrix(found: Grid, measure: Measure) -> Table:
+def matrix(cells: Grid, measure: Measure) -> Table:
     """Return one metric: models by row, datasets by column, then the average; the best of each column in bold."""
-    columns = [found.values(model, measure.name) for model in found.models]
-    averages = [found.average(model, measure.name) for model in found.models]
+    columns = [cells.values(model, measure.name) for model in cells.models]
+    averages = [cells.average(model, measure.name) for model in cells.models]
     figures = [[*values, average] for values, average in zip(columns, averages, strict=True)]
     rows: list[list[Cell]] = [
         [
             model,
-            *(_cell(found, model, dataset, measure.name) for dataset in found.datasets),
+            *(_cell(cells, model, dataset, measure.name) for dataset in cells.datasets),
             None if math.isnan(average) else average,
         ]
-        for model, average in zip(found.models, averages, strict=True)
+        for model, average in zip(cells.models, averages, strict=True)
     ]
     marked = frozenset(
         (best, j + 1) for j in range(len(figures[0])) if (best := _best(figures, j, measure)) is not None
     )
     caption = f"{sentence(measure.label)} of each model on each dataset, and the average over the datasets."
-    return Table(f"grid-{measure.name}", caption, ["Model", *found.datasets, "Average"], rows, marked)
+    return Table(f"grid-{measure.name}", caption, ["Model", *cells.datasets, "Average"], rows, marked)
 
 
-def scores(found: Grid, measures: Sequence[Measure]) -> Table:
-    """Return all scores of a cell in one, as short as a paper wants it."""
+def scores(cells: Grid, measures: Sequence[Measure]) -> Table:
+    """Return a table with all scores of an entry in one cell, as a paper shows it."""
     rows: list[list[Cell]] = [
-        [model, *(_scores(found.cells.get((model, dataset)), measures) for dataset in found.datasets)]
-        for model in found.models
+        [model, *(_scores(cells.cells.get((model, dataset)), measures) for dataset in cells.datasets)]
+        for model in cells.models
     ]
     names = " / ".join(measure.label for measure in measures)
     caption = f"{sentence(names)} of each model on each dataset."
-    return Table("grid-scores", caption, ["Model", *found.datasets], rows)
+    return Table("grid-scores", caption, ["Model", *cells.datasets], rows)
 
 
-def times(found: Grid) -> Table:
-    """Training seconds, and in brackets those of evaluation."""
+def times(cells: Grid) -> Table:
+    """Return a table of training seconds, with those of evaluation in brackets."""
     rows: list[list[Cell]] = []
-    for model in found.models:
-        told = [_time(found.cells.get((model, dataset))) for dataset in found.datasets]
-        rows.append([model, *told, _average_time(found, model)])
+    for model in cells.models:
+        seconds = [_time(cells.cells.get((model, dataset))) for dataset in cells.datasets]
+        rows.append([model, *seconds, _average_time(cells, model)])
     caption = "Training time in seconds, mean ± deviation over rounds (in brackets: one evaluation of validation)."
-    return Table("grid-times", caption, ["Model", *found.datasets, "Average"], rows)
+    return Table("grid-times", caption, ["Model", *cells.datasets, "Average"], rows)
 
 
 def _scores(entry: Entry | None, measures: Sequence[Measure]) -> Cell:
@@ -108,15 +108,15 @@ def _time(entry: Entry | None) -> Cell:
     return text(train) if judge is None else f"{text(train)} ({text(judge)})"
 
 
-def _average_time(found: Grid, model: str) -> Cell:
-    train, judge = (found.average(model, name) for name in TIMES)
+def _average_time(cells: Grid, model: str) -> Cell:
+    train, judge = (cells.average(model, name) for name in TIMES)
     if math.isnan(train):
         return None
     return text(train) if math.isnan(judge) else f"{text(train)} ({text(judge)})"
 
 
-def _cell(found: Grid, model: str, dataset: str, metric: str) -> Cell:
-    entry = found.cells.get((model, dataset))
+def _cell(cells: Grid, model: str, dataset: str, metric: str) -> Cell:
+    entry = cells.cells.get((model, dataset))
     return None if entry is None else entry.cell(metric)
 
 
@@ -128,8 +128,8 @@ def _best(figures: Sequence[Sequence[float]], column: int, measure: Measure) -> 
     return min(able, key=lambda pair: (sign * pair[0], pair[1]))[1]
 
 
-def _grid(told: Sequence[tuple[str, str] | None], entries: Sequence[Entry]) -> Grid | None:
-    places = [place for place in told if place is not None]
+def _grid(labels: Sequence[tuple[str, str] | None], entries: Sequence[Entry]) -> Grid | None:
+    places = [place for place in labels if place is not None]
     if len(places) < len(entries) or len(set(places)) < len(places):
         return None
     models = tuple(dict.fromkeys(model for model, _ in places))

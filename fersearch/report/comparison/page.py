@@ -17,91 +17,91 @@ from fersearch.report.prose import plural
 from fersearch.report.tables import number
 
 DRAWN = 12
-"""So many entries at most are drawn side by side."""
+"""Maximum number of entries that are drawn side by side."""
 MEANINGFUL = 6
-"""So many rounds Wilcoxon's test needs for a p-value below 0.05."""
+"""Number of rounds that Wilcoxon's test needs for a p-value below 0.05."""
 Judged = Mapping[str, Sequence[Test]]
 
 
-def comparison(found: Comparison) -> Page:
+def comparison(comparison: Comparison) -> Page:
     """Return the whole page. Call it inside `plots.style.styled()`."""
-    lead = found.metrics[0]
-    everything = {measure.name: tests(found, measure) for measure in found.metrics}
+    lead = comparison.metrics[0]
+    everything = {measure.name: tests(comparison, measure) for measure in comparison.metrics}
     judged = {name: pairs for name, (pairs, _) in everything.items()}
     pairs, others = everything[lead.name]
-    cells = grid.grid(found.entries)
+    cells = grid.grid(comparison.entries)
     sections = [
-        _summary(found, judged, cells),
-        _scores(found, cells),
-        _costs(found, cells),
-        _tests(found, judged, others),
-        ranking_parts.section(*rankings(found, lead), lead),
-        _classes(found),
-        Section("trials", "All trials", [Fold("Every trial of these studies", [Tabular(tables.runs(found))])]),
+        _summary(comparison, judged, cells),
+        _scores(comparison, cells),
+        _costs(comparison, cells),
+        _tests(comparison, judged, others),
+        ranking_parts.section(*rankings(comparison, lead), lead),
+        _classes(comparison),
+        Section("trials", "All trials", [Fold("Every trial of these studies", [Tabular(tables.runs(comparison))])]),
     ]
-    names = dict.fromkeys(entry.record.spec.name for entry in found.entries)
+    names = dict.fromkeys(entry.record.spec.name for entry in comparison.entries)
     return Page(
         title="Comparison of " + (", ".join(names) if len(names) < 4 else f"{len(names)} studies"),
         subtitle=f"Studies side by side, by {lead.label}",
         sections=sections,
-        tiles=_tiles(found, pairs),
-        footer=f"Written by fersearch {found.version} on {found.written:%Y-%m-%d %H:%M} UTC.",
+        tiles=_tiles(comparison, pairs),
+        footer=f"Written by fersearch {comparison.version} on {comparison.written:%Y-%m-%d %H:%M} UTC.",
     )
 
 
-def _tiles(found: Comparison, pairs: Sequence[Test]) -> list[tuple[str, str]]:
-    lead = found.metrics[0]
-    best = best_of(found.entries, lead)
+def _tiles(comparison: Comparison, pairs: Sequence[Test]) -> list[tuple[str, str]]:
+    lead = comparison.metrics[0]
+    best = best_of(comparison.entries, lead)
     tiles = [(f"best {lead.label}: {best[0].label}", number(best[0].value(lead.name)))] if best else []
-    if len(found.groups) > 1:
+    if len(comparison.groups) > 1:
         tiles = []
     different = sum(test.holm < LEVEL for test in pairs)
     return [
         *tiles,
-        ("compared", f"{len(found.entries)}"),
+        ("compared", f"{len(comparison.entries)}"),
         (f"of {plural(len(pairs), 'pair')} differ significantly", f"{different}"),
     ]
 
 
-def _summary(found: Comparison, judged: Judged, cells: Grid | None) -> Section:
-    lines = prose.narrative(found, judged[found.metrics[0].name])
+def _summary(comparison: Comparison, judged: Judged, cells: Grid | None) -> Section:
+    lines = prose.narrative(comparison, judged[comparison.metrics[0].name])
     if cells is not None:
-        measures = [found.measure(name) for name in prose.NARRATED]
+        measures = [comparison.measure(name) for name in prose.NARRATED]
         averages = [(m, [cells.average(model, m.name) for model in cells.models]) for m in measures]
         lines += [line for line in [prose.average_narrative(cells.models, averages)] if line]
     parts: list[Part] = [Text(line) for line in lines]
-    parts += [Missing(line) for line in prose.warnings(found)]
-    parts.append(Tabular(tables.studies(found)))
-    winners = tables.winners(found, judged)
+    parts += [Missing(line) for line in prose.warnings(comparison)]
+    parts.append(Tabular(tables.studies(comparison)))
+    winners = tables.winners(comparison, judged)
     return Section("summary", "Summary", [*parts, *([Tabular(winners)] if winners.rows else [])])
 
 
-def _scores(found: Comparison, cells: Grid | None) -> Section:
-    parts: list[Part] = [Tabular(tables.results(found, found.metrics))]
+def _scores(comparison: Comparison, cells: Grid | None) -> Section:
+    parts: list[Part] = [Tabular(tables.results(comparison, comparison.metrics))]
     if cells is None:
-        return Section("scores", "Scores", [*parts, *_flat_scores(found)])
+        return Section("scores", "Scores", [*parts, *_flat_scores(comparison)])
     if not cells.whole:
-        parts.append(Missing("Some cells of the grid have no study; averages are over complete rows alone."))
-    parts.append(Tabular(grid.scores(cells, found.metrics)))
-    for place, measure in enumerate(found.metrics):
+        parts.append(Missing("Some cells of the grid have no study; averages are over complete rows only."))
+    parts.append(Tabular(grid.scores(cells, comparison.metrics)))
+    for place, measure in enumerate(comparison.metrics):
         shown: list[Part] = [_grid_bars(cells, measure), Tabular(grid.matrix(cells, measure))]
         parts += shown if place == 0 else [Fold(sentence(measure.label), shown)]
-    return Section("scores", "Scores", [*parts, *_averages(cells, found.metrics)])
+    return Section("scores", "Scores", [*parts, *_averages(cells, comparison.metrics)])
 
 
-def _costs(found: Comparison, cells: Grid | None) -> Section:
+def _costs(comparison: Comparison, cells: Grid | None) -> Section:
     name = "Time and memory"
-    if not found.costs:
+    if not comparison.costs:
         return Section("costs", name, [Missing("No study measured them.")])
     about = (
         "Training time is the seconds of a round's epochs, without start-up and validation; evaluation is one pass "
         "over validation. Memory is the device's during training, or on a CPU the private memory above that before "
-        "the model was built. Times of studies that ran on other machines, or beside other work, say little."
+        "the model was built. Times of studies that ran on other machines, or beside other work, are hardly comparable."
     )
-    parts: list[Part] = [Text(about), Tabular(tables.results(found, found.costs, "costs"))]
-    measures = [measure for measure in found.costs if measure.name != "parameters"]
+    parts: list[Part] = [Text(about), Tabular(tables.results(comparison, comparison.costs, "costs"))]
+    measures = [measure for measure in comparison.costs if measure.name != "parameters"]
     if cells is None:
-        return Section("costs", name, [*parts, *_in_twos([_bars_of(found, measure) for measure in measures])])
+        return Section("costs", name, [*parts, *_in_twos([_bars_of(comparison, measure) for measure in measures])])
     drawn = [_grid_bars(cells, measure) for measure in measures]
     matrices = [Tabular(grid.matrix(cells, measure)) for measure in measures]
     parts += [Tabular(grid.times(cells)), *_in_twos(drawn), Fold("As tables", matrices)]
@@ -112,54 +112,54 @@ def _in_twos(plots: Sequence[Plot]) -> list[Row]:
     return [Row(plots[place : place + 2]) for place in range(0, len(plots), 2)]
 
 
-def _tests(found: Comparison, judged: Judged, others: Sequence[Untested]) -> Section:
-    name, lead = "Paired tests", found.metrics[0]
+def _tests(comparison: Comparison, judged: Judged, others: Sequence[Untested]) -> Section:
+    name, lead = "Paired tests", comparison.metrics[0]
     pairs = judged[lead.name]
-    parts: list[Part] = [Text(line) for line in _about_tests(found)] if pairs else []
+    parts: list[Part] = [Text(line) for line in _about_tests(comparison)] if pairs else []
     if pairs:
         caption = f"Mean difference in {lead.label} with its 95 % interval; in red what is significant after Holm."
         shown = sorted(pairs, key=lambda test: -abs(test.result.difference))[: 3 * DRAWN]
         figure = intervals([_interval(test) for test in shown], f"difference in {lead.label}")
-        parts += [Plot("differences", caption, figure), Tabular(tables.tested(pairs, lead)), *_rounds(found)]
-        more = [(measure, judged[measure.name]) for measure in found.metrics[1:] if judged[measure.name]]
+        parts += [Plot("differences", caption, figure), Tabular(tables.tested(pairs, lead)), *_rounds(comparison)]
+        more = [(measure, judged[measure.name]) for measure in comparison.metrics[1:] if judged[measure.name]]
         parts += [Fold(sentence(m.label), [Tabular(tables.tested(tested, m))]) for m, tested in more]
     else:
         parts.append(Missing("No two of these can be tested as pairs, for the reasons below."))
     if others:
         table = Tabular(tables.untested(others))
         parts.append(Fold("Pairs that cannot be tested", [table]) if pairs else table)
-    if len(found.entries) < 2:
-        parts = [Missing("There is one entry alone: nothing to test it against.")]
+    if len(comparison.entries) < 2:
+        parts = [Missing("There is only one entry: nothing to test it against.")]
     return Section("tests", name, parts)
 
 
-def _about_tests(found: Comparison) -> list[str]:
+def _about_tests(comparison: Comparison) -> list[str]:
     lines = [
-        "Rounds of two studies are pairs where both trained and validated on the same images: same dataset, split and "
-        "seed. Wilcoxon's signed-rank test and the paired t-test take rounds as independent.",
+        "Rounds of two studies are paired where both trained and validated on the same images: same dataset, split and "
+        "seed. Wilcoxon's signed-rank test and the paired t-test assume that rounds are independent.",
     ]
-    if any(entry.spec.protocol.folded for entry in found.entries):
+    if any(entry.spec.protocol.folded for entry in comparison.entries):
         lines.append(
-            "Folds share most of their training images, so those two find differences too easily; the corrected "
+            "Folds share most of their training images, so these two tests find differences too easily; the corrected "
             "resampled t-test of Nadeau & Bengio (2003) widens the variance by n valid / n train. Intervals and "
             "Holm's p-values are of the corrected test."
         )
-    if any(entry.spec.protocol.in_rounds and not entry.spec.protocol.folded for entry in found.entries):
+    if any(entry.spec.protocol.in_rounds and not entry.spec.protocol.folded for entry in comparison.entries):
         lines.append(
-            "Repeats share one split: their tests speak of the chance in training, and not of other images. "
+            "Repeats share one split: their tests cover the randomness of training, but not other images. "
             "Intervals and Holm's p-values are of the paired t-test."
         )
-    if any(len(entry.rounds) < MEANINGFUL for entry in found.entries):
+    if any(len(entry.rounds) < MEANINGFUL for entry in comparison.entries):
         lines.append(
             f"With n differences Wilcoxon's p is 2^(1-n) at least: below {MEANINGFUL} it cannot reach {LEVEL:g}."
         )
     return lines
 
 
-def _rounds(found: Comparison) -> list[Part]:
-    lead = found.metrics[0]
+def _rounds(comparison: Comparison) -> list[Part]:
+    lead = comparison.metrics[0]
     parts: list[Part] = []
-    for place, group in enumerate((group for group in found.groups if len(group) > 1), start=1):
+    for place, group in enumerate((group for group in comparison.groups if len(group) > 1), start=1):
         drawn = [entry for entry in group if len(entry.rounds) > 1][:DRAWN]
         if len(drawn) < 2:
             continue
@@ -167,12 +167,12 @@ def _rounds(found: Comparison) -> list[Part]:
         figure = draw_rounds([entry.label for entry in drawn], values, lead.heading)
         caption = f"{sentence(lead.label)} of each round; grey lines join the values of one round, bars are means."
         parts.append(Plot("rounds" if place == 1 else f"rounds-{place}", caption, figure))
-    return [*parts, Fold("The values of each round", [Tabular(tables.rounds(found, lead))])]
+    return [*parts, Fold("The values of each round", [Tabular(tables.rounds(comparison, lead))])]
 
 
-def _classes(found: Comparison) -> Section:
+def _classes(comparison: Comparison) -> Section:
     parts: list[Part] = []
-    for place, (names, entries) in enumerate(tables.by_classes(found), start=1):
+    for place, (names, entries) in enumerate(tables.by_classes(comparison), start=1):
         parts.append(Tabular(tables.table(names, entries, place)))
         if 1 < len(entries) <= DRAWN // 2:
             series = {entry.label: tables.recalls(tables.summed(entry) or []) for entry in entries}
@@ -183,22 +183,22 @@ def _classes(found: Comparison) -> Section:
     return Section("classes", "Classes", parts)
 
 
-def _flat_scores(found: Comparison) -> list[Part]:
-    shown = list(found.entries)[:DRAWN]
+def _flat_scores(comparison: Comparison) -> list[Part]:
+    shown = list(comparison.entries)[:DRAWN]
     labels = [entry.label for entry in shown]
-    scores = [measure for measure in found.metrics if measure.direction == "max"] or list(found.metrics[:1])
+    scores = [measure for measure in comparison.metrics if measure.direction == "max"] or list(comparison.metrics[:1])
     series = {measure.label: [entry.value(measure.name) for entry in shown] for measure in scores}
     errors = {measure.label: [entry.std(measure.name) for entry in shown] for measure in scores}
-    caption = "Scores on validation; whiskers are deviations over rounds." + _cut(found.entries)
+    caption = "Scores on validation; whiskers are deviations over rounds." + _cut(comparison.entries)
     return [Plot("scores", caption, bars(labels, series, "score", errors=errors))]
 
 
-def _bars_of(found: Comparison, measure: Measure) -> Plot:
-    shown = list(found.entries)[:DRAWN]
+def _bars_of(comparison: Comparison, measure: Measure) -> Plot:
+    shown = list(comparison.entries)[:DRAWN]
     values = {measure.label: [entry.value(measure.name) for entry in shown]}
     errors = {measure.label: [entry.std(measure.name) for entry in shown]}
     figure = bars([entry.label for entry in shown], values, measure.heading, errors=errors)
-    return Plot(measure.name, f"{sentence(measure.label)} of each study." + _cut(found.entries), figure)
+    return Plot(measure.name, f"{sentence(measure.label)} of each study." + _cut(comparison.entries), figure)
 
 
 def _grid_bars(cells: Grid, measure: Measure) -> Plot:

@@ -17,7 +17,7 @@ FEWEST = 3
 
 @dataclass(frozen=True)
 class Paired:
-    """What several paired values say of a difference a - b.
+    """The result of paired tests of the difference a - b.
 
     `low` and `high` bound the mean difference with 95 % confidence, by the corrected variance where there is one.
     `wilcoxon`, `t` and `corrected` are two-sided p-values, NaN where the test does not apply; `notes` say why.
@@ -39,7 +39,7 @@ class Paired:
 
     @property
     def p(self) -> float:
-        """The p-value that counts: the corrected one under folds, the paired t-test's elsewhere."""
+        """The p-value to report: the corrected one under folds, the paired t-test's elsewhere."""
         return self.t if math.isnan(self.corrected) else self.corrected
 
 
@@ -53,8 +53,8 @@ def paired(a: Sequence[float], b: Sequence[float], ratio: float | None = None) -
     Args:
         a: at least two values, one a round.
         b: as many values of the same rounds.
-        ratio: images that validate by images that train, in each round; None where training sets do not overlap
-            in the way the correction supposes.
+        ratio: validation images divided by training images, in each round; None where training sets do not
+            overlap as the correction assumes.
     """
     differences = [x - y for x, y in zip(a, b, strict=True)]
     n, mean, std = len(differences), statistics.fmean(differences), statistics.stdev(differences)
@@ -71,13 +71,13 @@ def paired(a: Sequence[float], b: Sequence[float], ratio: float | None = None) -
 
 
 def holm(values: Sequence[float]) -> list[float]:
-    """P-values corrected for their number by Holm's step-down method (1979); NaN stays and does not count."""
+    """Return p-values corrected for their number by Holm's step-down method (1979); NaN stays and does not count."""
     order = sorted((i for i, value in enumerate(values) if not math.isnan(value)), key=lambda i: values[i])
-    found, highest = list(values), 0.0
+    corrected, highest = list(values), 0.0
     for rank, i in enumerate(order):
         highest = max(highest, min(1.0, (len(order) - rank) * values[i]))
-        found[i] = highest
-    return found
+        corrected[i] = highest
+    return corrected
 
 
 def least_wilcoxon(n: int) -> float:
@@ -92,7 +92,7 @@ def _constant(n: int, mean: float, ratio: float | None) -> Paired:
         corrected = math.nan if ratio is None else same
         return Paired(n, 0.0, 0.0, 0.0, same, same, corrected, ("the values are equal in every round",))
     test, notes = _wilcoxon([mean] * n)
-    why = "the difference is the same in every round, which leaves a t-test nothing to go by"
+    why = "the difference is the same in every round, so that a t-test is not defined"
     return Paired(n, mean, mean, mean, test, math.nan, math.nan, (why, *notes), r=math.copysign(1.0, mean))
 
 
@@ -105,7 +105,7 @@ def _rank_biserial(differences: Sequence[float]) -> float:
 
 
 def _apart(differences: Sequence[float]) -> list[float]:
-    """Return the differences that are not 0, so rounded that ties are ties again."""
+    """Return the differences that are not 0, rounded so that ties remain ties."""
     return [float(f"{value:.10g}") for value in differences if abs(value) > 1e-12]
 
 
@@ -154,7 +154,7 @@ class Untested:
 
 def tests(comparison: Comparison, measure: Measure) -> tuple[list[Test], list[Untested]]:
     """Return every pair of entries by one metric; p-values are corrected over all pairs that can be tested."""
-    found: list[Test] = []
+    tested: list[Test] = []
     untested: list[Untested] = []
     for a, b in combinations(comparison.entries, 2):
         if why := obstacle(a, b, comparison.entries):
@@ -165,13 +165,13 @@ def tests(comparison: Comparison, measure: Measure) -> tuple[list[Test], list[Un
             untested.append(Untested(a, b, _too_few(len(shared), measure)))
             continue
         first, second = ([one.rounds[number][measure.name] for number in shared] for one in (a, b))
-        found.append(Test(a, b, paired(first, second, overlap(a))))
-    corrected = holm([test.result.p for test in found])
-    return [replace(test, holm=p) for test, p in zip(found, corrected, strict=True)], untested
+        tested.append(Test(a, b, paired(first, second, overlap(a))))
+    corrected = holm([test.result.p for test in tested])
+    return [replace(test, holm=p) for test, p in zip(tested, corrected, strict=True)], untested
 
 
 def obstacle(a: Entry, b: Entry, entries: Sequence[Entry]) -> str:
-    """Why the rounds of two entries are not pairs; empty if they are."""
+    """Return why the rounds of two entries are not pairs; empty if they are."""
     one, other = a.spec, b.spec
     labels = dataset_label(a, entries), dataset_label(b, entries)
     if one.dataset != other.dataset:
@@ -183,7 +183,7 @@ def obstacle(a: Entry, b: Entry, entries: Sequence[Entry]) -> str:
     if one.limit != other.limit:
         return f"other images: {_limit(one.limit)} against {_limit(other.limit)}"
     if not (one.protocol.in_rounds and other.protocol.in_rounds):
-        return f"one of them was trained only once: it takes {FEWEST} folds or repeats of both at least"
+        return f"one of them was trained only once: it takes at least {FEWEST} folds or repeats of both"
     same_pixels = all(one.dataset_options.get(name) == other.dataset_options.get(name) for name in DECODING)
     if same_pixels and a.digest and b.digest and a.digest != b.digest:
         return "other images: the dataset's files changed between the two (another content digest)"
@@ -201,7 +201,7 @@ def shared_rounds(a: Entry, b: Entry, metric: str) -> list[int]:
 
 
 def overlap(entry: Entry) -> float | None:
-    """Return images that validate by images that train in each fold, 1 / (k - 1); None without folds."""
+    """Return the ratio of validation to training images in each fold, 1 / (k - 1); None without folds."""
     protocol = entry.spec.protocol
     if not protocol.folded:
         return None
@@ -210,7 +210,7 @@ def overlap(entry: Entry) -> float | None:
 
 
 def _differing(one: Mapping[str, Value], other: Mapping[str, Value]) -> list[str]:
-    """Return the options, of those that decide which images there are, whose values differ."""
+    """Return the options that decide which images a dataset has and whose values differ."""
     return [name for name in dict.fromkeys((*one, *other)) if name not in DECODING and one.get(name) != other.get(name)]
 
 
@@ -237,4 +237,4 @@ def _counts_differ(a: Entry, b: Entry) -> bool:
 
 
 def _too_few(count: int, measure: Measure) -> str:
-    return f"{plural(count, 'round')} in common with a value of {measure.label}: it takes {FEWEST} at least"
+    return f"{plural(count, 'round')} in common with a value of {measure.label}: it takes at least {FEWEST}"

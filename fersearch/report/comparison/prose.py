@@ -1,4 +1,4 @@
-"""The sentences of a comparison: how each study judged, what may not be compared, and who came out best."""
+"""The sentences of a comparison: how each study evaluated, what may not be compared, and which entry is best."""
 
 import math
 from collections.abc import Sequence
@@ -13,19 +13,19 @@ from fersearch.study import Protocol
 
 NOISY = ("_seconds", "_ms", "_mb")
 TIE = 0.05
-"""Clocks and allocators vary by that much between equal runs."""
+"""Relative variation of clocks and allocators between equal runs."""
 NARRATED = ("accuracy", "f1_macro", "auc_macro", "train_seconds", "peak_memory_mb")
 BY = {"auto": "by subject or class", "chance": "at random", "class": "stratified", "subject": "by subject"}
 
 
 def protocol(entry: Entry) -> str:
-    """Return how a study judged, in one line: `5 folds stratified, seed 42, 3 repeats, 2,000 images`."""
-    told = entry.spec.protocol
-    parts = [_split(told)]
-    parts += [plural(told.repeats, "repeat")] if told.repeats > 1 else []
+    """Return how a study evaluated, in one line: `5 folds stratified, seed 42, 3 repeats, 2,000 images`."""
+    settings = entry.spec.protocol
+    parts = [_split(settings)]
+    parts += [plural(settings.repeats, "repeat")] if settings.repeats > 1 else []
     parts += [f"limited to {entry.spec.limit:,} images"] if entry.spec.limit is not None else []
-    parts += ["duplicates dropped"] if told.duplicates == "drop" else []
-    parts += ["near-duplicates dropped"] if told.duplicates == "near" else []
+    parts += ["duplicates dropped"] if settings.duplicates == "drop" else []
+    parts += ["near-duplicates dropped"] if settings.duplicates == "near" else []
     return ", ".join(parts)
 
 
@@ -38,28 +38,30 @@ def judged(entry: Entry) -> str | None:
 
 
 def warnings(comparison: Comparison) -> list[str]:
-    """Return what a reader must know before he compares: other classes, images, splits or objectives."""
-    found = [*comparison.left_out, *_incomparable(comparison)]
+    """Return warnings about what limits a comparison: other classes, images, splits or objectives."""
+    lines = [*comparison.left_out, *_incomparable(comparison)]
     firsts: dict[str, str] = {}
     for entry in comparison.entries:
         firsts.setdefault(str(entry.spec.objectives[0]), entry.label)
     if len(firsts) > 1:
-        told = "; ".join(f"{label} by {objective}" for objective, label in firsts.items())
-        found.append(f"Trials and their epochs were chosen by different objectives: {told}.")
+        choices = "; ".join(f"{label} by {objective}" for objective, label in firsts.items())
+        lines.append(f"Trials and their epochs were chosen by different objectives: {choices}.")
     for entry in comparison.entries:
         if _no_better(entry):
-            found.append(f"Trial {entry.trial.number} of {entry.label} is no better than always naming one class.")
+            lines.append(f"Trial {entry.trial.number} of {entry.label} is no better than always naming one class.")
     if any(len({len(entry.rounds) for entry in group}) > 1 for group in comparison.groups):
-        found.append("Some were trained more often than others: deviations are over different numbers of rounds.")
-    return found
+        lines.append(
+            "Some entries were trained more often than others: deviations are over different numbers of rounds."
+        )
+    return lines
 
 
 def narrative(comparison: Comparison, tests: Sequence[Test]) -> list[str]:
-    """Return of each group that may be compared: who has the best accuracy, F1, AUC, time and memory; tested, where
-    it is."""
-    lines = [line for group in comparison.groups if len(group) > 1 and (line := _told(comparison, group))]
+    """Return a sentence for each group that may be compared on which entry has the best accuracy, F1, AUC, time and
+    memory, and one on the paired tests."""
+    lines = [line for group in comparison.groups if len(group) > 1 and (line := _group_narrative(comparison, group))]
     if not lines and len(comparison.entries) > 1:
-        return ["No two of these were judged on the same images, so nobody is the best of several."]
+        return ["No two of these were evaluated on the same images, so none can be called the best."]
     significant = sum(test.holm < LEVEL for test in tests)
     if tests:
         lead = comparison.metrics[0].label
@@ -71,14 +73,14 @@ def narrative(comparison: Comparison, tests: Sequence[Test]) -> list[str]:
 
 
 def average_narrative(models: Sequence[str], averages: Sequence[tuple[Measure, Sequence[float]]]) -> str:
-    """Who is best on the average over the datasets of a grid; empty where no model has been on all."""
-    told = []
+    """Return which model is best on average over the datasets of a grid; empty where no model covers all."""
+    clauses = []
     for measure, values in averages:
         able = [(value, model) for model, value in zip(models, values, strict=True) if math.isfinite(value)]
         if len(able) > 1:
             value, model = max(able) if measure.direction == "max" else min(able)
-            told.append(f"{_superlative(measure)} {model} ({number(value)})")
-    return f"Averaged over the datasets: {listed(told)}." if told else ""
+            clauses.append(f"{_superlative(measure)} {model} ({number(value)})")
+    return f"Averaged over the datasets: {listed(clauses)}." if clauses else ""
 
 
 def equal_costs(measure: Measure, a: float, b: float) -> bool:
@@ -86,30 +88,30 @@ def equal_costs(measure: Measure, a: float, b: float) -> bool:
     return measure.name.endswith(NOISY) and abs(a - b) <= TIE * max(abs(a), abs(b))
 
 
-def _split(told: Protocol) -> str:
-    drawn = f"{BY[told.by]}, seed {told.split_seed}"
-    if told.split == "kfold":
-        return f"{told.folds} folds {drawn}"
-    shares = "/".join(f"{100 * ratio:g}" for ratio in told.ratios or DEFAULT_RATIOS)
+def _split(protocol: Protocol) -> str:
+    drawn = f"{BY[protocol.by]}, seed {protocol.split_seed}"
+    if protocol.split == "kfold":
+        return f"{protocol.folds} folds {drawn}"
+    shares = "/".join(f"{100 * ratio:g}" for ratio in protocol.ratios or DEFAULT_RATIOS)
     texts = {
         "official": "official split",
         "auto": f"own split, else drawn {drawn}",
         "ratios": f"{shares} {drawn}",
         "loso": "one subject left out",
     }
-    return texts[told.split]
+    return texts[protocol.split]
 
 
 def _incomparable(comparison: Comparison) -> list[str]:
-    """Return a warning for each dataset whose entries were judged in several ways."""
-    found = []
+    """Return a warning for each dataset whose entries were evaluated in several ways."""
+    lines = []
     labels = [dataset_label(group[0], comparison.entries) for group in comparison.groups]
     for name in dict.fromkeys(labels):
         groups = [group for group, label in zip(comparison.groups, labels, strict=True) if label == name]
         if len(groups) > 1:
-            told = "; ".join(map(_judged_on, groups))
-            found.append(f"Not comparable: n, classes or split differ on {name}: {told}.")
-    return found
+            ways = "; ".join(map(_judged_on, groups))
+            lines.append(f"Not comparable: n, classes or split differ on {name}: {ways}.")
+    return lines
 
 
 def _judged_on(group: Group) -> str:
@@ -127,9 +129,9 @@ def _no_better(entry: Entry) -> bool:
     return floor is not None and first.loss(entry.value(first.metric)) >= first.loss(floor)
 
 
-def _told(comparison: Comparison, group: Group) -> str:
+def _group_narrative(comparison: Comparison, group: Group) -> str:
     names = dict.fromkeys((comparison.metrics[0].name, *NARRATED))
-    told = []
+    clauses = []
     for measure in (comparison.measure(name) for name in names):
         ranked = best_of(group, measure)
         if len(ranked) < 2:
@@ -137,16 +139,16 @@ def _told(comparison: Comparison, group: Group) -> str:
         best, second = ranked[0], ranked[1]
         close = equal_costs(measure, best.value(measure.name), second.value(measure.name))
         near = f", about as {second.label}" if close else ""
-        told.append(f"{_superlative(measure)} {best.label} ({text(best.cell(measure.name))}{near})")
+        clauses.append(f"{_superlative(measure)} {best.label} ({text(best.cell(measure.name))}{near})")
     where = dataset_label(group[0], comparison.entries)
-    return f"On {where}, of {len(group)}: {listed(told)}." if told else ""
+    return f"On {where}, of {len(group)}: {listed(clauses)}." if clauses else ""
 
 
 def _superlative(measure: Measure) -> str:
-    """`best accuracy`, `least train seconds (s)`."""
+    """Return `best accuracy` or `least train seconds (s)`."""
     return f"{'best' if measure.direction == 'max' else 'least'} {measure.label}"
 
 
-def sentence(words: str) -> str:
-    """Return the words with a capital at the start."""
-    return words[:1].upper() + words[1:]
+def sentence(text: str) -> str:
+    """Return the text with a capital at the start."""
+    return text[:1].upper() + text[1:]

@@ -18,16 +18,17 @@ from fersearch.report.prose import plural
 FEWEST_ENTRIES = 3
 FEWEST_BLOCKS = 3
 MANY_BLOCKS, MANY_ENTRIES = 10, 5
-"""Above so many blocks and entries the distribution of Friedman's statistic is near its limit (Demsar 2006)."""
+"""Above these numbers of blocks and entries, Friedman's statistic is close to its limiting distribution (Demsar
+2006)."""
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """What the ranks of `k` entries say over `n` blocks; 1 is the best rank, ties share their mean.
+    """The ranks of `k` entries over `n` blocks with their tests; 1 is the best rank, ties share their mean.
 
     `chi2` is Friedman's statistic, corrected for ties, with its p-value, `f` that of Iman and Davenport (1980), which
-    is less cautious, and `w` Kendall's coefficient of concordance: 0 where blocks do not agree, 1 where all rank alike.
-    Mean ranks that differ by `critical` or more differ significantly (Nemenyi, all pairs, level 0.05).
+    is less conservative, and `w` Kendall's coefficient of concordance: 0 where blocks do not agree, 1 where all rank
+    alike. Mean ranks that differ by `critical` or more differ significantly (Nemenyi, all pairs, level 0.05).
     """
 
     n: int
@@ -49,7 +50,8 @@ class Ranks:
 
     @property
     def cliques(self) -> list[tuple[int, ...]]:
-        """The largest sets of entries of which no two differ significantly, the best first; none of a single one."""
+        """The largest sets of entries of which no two differ significantly, the best first; sets of one are left
+        out."""
         order = sorted(range(self.k), key=lambda i: self.means[i])
         reach = [sum(self.means[i] - self.means[first] < self.critical for i in order) for first in order]
         spans = [(start, end) for start, end in enumerate(reach) if end - start > 1]
@@ -90,14 +92,15 @@ def ranks_of(values: Sequence[Sequence[float]], is_more_better: bool) -> Ranks:
     return Ranks(n, k, tuple(means.tolist()), chi2, p, f, p_f, chi2 / (n * (k - 1)), critical)
 
 
-def rankings(found: Comparison, measure: Measure) -> tuple[list[Ranking], list[str]]:
-    """Return what can be ranked by a metric: entries over rounds, models over datasets; and why others cannot."""
+def rankings(comparison: Comparison, measure: Measure) -> tuple[list[Ranking], list[str]]:
+    """Return the rankings by a metric, of entries over rounds and models over datasets; and why others are
+    impossible."""
     ranked: list[Ranking] = []
     lines: list[str] = []
-    for group in found.groups:
-        made = _over_rounds(group, found, measure)
+    for group in comparison.groups:
+        made = _over_rounds(group, comparison, measure)
         ranked, lines = (ranked, [*lines, made]) if isinstance(made, str) else ([*ranked, made], lines)
-    made = _over_datasets(found, measure)
+    made = _over_datasets(comparison, measure)
     if isinstance(made, Ranking):
         ranked.append(made)
     elif made:
@@ -105,9 +108,9 @@ def rankings(found: Comparison, measure: Measure) -> tuple[list[Ranking], list[s
     return ranked, list(dict.fromkeys(lines))
 
 
-def _over_rounds(group: Group, found: Comparison, measure: Measure) -> Ranking | str:
-    where = dataset_label(group[0], found.entries)
-    able = _paired(group, found.entries)
+def _over_rounds(group: Group, comparison: Comparison, measure: Measure) -> Ranking | str:
+    where = dataset_label(group[0], comparison.entries)
+    able = _paired(group, comparison.entries)
     if len(able) < FEWEST_ENTRIES:
         return f"{where}: {len(able)} of the entries have rounds that are pairs, it takes {FEWEST_ENTRIES}"
     shared = sorted(set.intersection(*(_valued(entry, measure) for entry in able)))
@@ -117,30 +120,30 @@ def _over_rounds(group: Group, found: Comparison, measure: Measure) -> Ranking |
     ranks = ranks_of(values, measure.direction == "max")
     notes = [_rough(ranks)]
     if able[0].spec.protocol.folded:
-        notes.append("Folds share most of their training images, and the test takes them as independent.")
+        notes.append("Folds share most of their training images, and the test assumes that they are independent.")
     else:
-        notes.append("Repeats share one split: the ranks speak of the chance in training, and not of other images.")
+        notes.append("Repeats share one split: the ranks cover the randomness of training, but not other images.")
     return Ranking(f"rounds of {where}", tuple(one.label for one in able), ranks, tuple(filter(None, notes)))
 
 
-def _over_datasets(found: Comparison, measure: Measure) -> Ranking | str:
-    cells = grid.grid(found.entries)
+def _over_datasets(comparison: Comparison, measure: Measure) -> Ranking | str:
+    cells = grid.grid(comparison.entries)
     if cells is None or len(cells.datasets) < FEWEST_BLOCKS:
         return "" if cells is None else f"{plural(len(cells.datasets), 'dataset')}, it takes {FEWEST_BLOCKS}"
     models = [model for model in cells.models if math.isfinite(cells.average(model, measure.name))]
     if len(models) < FEWEST_ENTRIES:
         return f"{plural(len(models), 'model')} with a value on every dataset, it takes {FEWEST_ENTRIES}"
-    together = {id(entry): place for place, group in enumerate(found.groups) for entry in group}
+    together = {id(entry): place for place, group in enumerate(comparison.groups) for entry in group}
     for dataset in cells.datasets:
         if len({together[id(cells.cells[model, dataset])] for model in models}) > 1:
-            return f"{dataset}: the models were judged on other images"
+            return f"{dataset}: the models were evaluated on different images"
     columns = [cells.values(model, measure.name) for model in models]
     ranks = ranks_of(list(zip(*columns, strict=True)), measure.direction == "max")
     return Ranking("datasets", tuple(models), ranks, tuple(filter(None, [_rough(ranks)])))
 
 
 def _paired(group: Group, entries: Sequence[Entry]) -> Group:
-    """Return the entries of a group whose rounds are blocks: each of them a pair with those of the others."""
+    """Return the entries of a group whose rounds are blocks: each is paired with the rounds of the others."""
     able: Group = []
     for entry in group:
         if entry.spec.protocol.in_rounds and not any(obstacle(one, entry, entries) for one in able):

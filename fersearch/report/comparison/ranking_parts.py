@@ -1,4 +1,4 @@
-"""What the page of a comparison shows of ranks, with the diagram of critical differences."""
+"""The section about ranks in the page of a comparison, with the diagram of critical differences."""
 
 from collections.abc import Sequence
 
@@ -11,15 +11,15 @@ from fersearch.report.plots.ranks import critical_difference
 
 ABOUT = (
     "Friedman's test asks whether the mean ranks of several entries over the same blocks (rounds or datasets) differ "
-    "at all; Nemenyi's critical difference then tells which do, for all pairs at once (Demsar 2006)."
+    "at all; Nemenyi's critical difference then shows which do, for all pairs at once (Demsar 2006)."
 )
 
 
-def section(found: Sequence[Ranking], why: Sequence[str], measure: Measure) -> Section:
+def section(rankings: Sequence[Ranking], why: Sequence[str], measure: Measure) -> Section:
     """Return the section about ranks by one metric."""
-    parts: list[Part] = [Text(ABOUT)] if found else [Missing("Friedman's test is not defined here.")]
-    for place, one in enumerate(found, start=1):
-        parts += _ranking(one, measure, "" if place == 1 else f"-{place}")
+    parts: list[Part] = [Text(ABOUT)] if rankings else [Missing("Friedman's test is not defined here.")]
+    for place, ranking in enumerate(rankings, start=1):
+        parts += _ranking(ranking, measure, "" if place == 1 else f"-{place}")
     return Section("ranks", "Ranks", [*parts, *map(Missing, why)])
 
 

@@ -1,4 +1,4 @@
-"""What a comparison says of ranks: sentences and tables."""
+"""Sentences and tables about the ranks of a comparison."""
 
 import math
 
@@ -9,7 +9,7 @@ from fersearch.report.tables import Cell, Table
 
 
 def sentences(one: Ranking, measure: Measure) -> list[str]:
-    """Return what a ranking says."""
+    """Return a sentence with the tests of a ranking, and its notes."""
     ranks = one.ranks
     verdict = "differ" if ranks.p < LEVEL else "do not differ significantly"
     f = "infinite" if math.isinf(ranks.f) else f"{ranks.f:.3g}"
@@ -22,7 +22,7 @@ def sentences(one: Ranking, measure: Measure) -> list[str]:
 
 
 def table(one: Ranking, measure: Measure, suffix: str = "") -> Table:
-    """Return the mean rank of each entry, the best first, and from which it differs significantly."""
+    """Return the mean rank of each entry, the best first, and the entries from which it differs significantly."""
     ranks = one.ranks
     order = sorted(range(ranks.k), key=lambda i: ranks.means[i])
     rows: list[list[Cell]] = []

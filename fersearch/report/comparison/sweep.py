@@ -27,7 +27,7 @@ Bin = tuple[str, list[Trial]]
 
 @dataclass(frozen=True)
 class Sweep:
-    """The complete trials of a study, the parameter to group them by, and what to tell of each value."""
+    """The complete trials of a study, the parameter to group them by, and the metrics to show for each value."""
 
     record: Record
     factor: str
@@ -47,68 +47,68 @@ class Sweep:
         return [*self.metrics, *(self.record.measure(name) for name in costs)]
 
 
-def bins(found: Sweep) -> list[Bin]:
+def bins(result: Sweep) -> list[Bin]:
     """Return the trials by value, in order; many different numbers are divided into ranges of about as many trials."""
     by_value: dict[Value, list[Trial]] = {}
-    for trial in found.trials:
-        by_value.setdefault(trial.params[found.factor], []).append(trial)
-    values = _ordered(found, list(by_value))
+    for trial in result.trials:
+        by_value.setdefault(trial.params[result.factor], []).append(trial)
+    values = _ordered(result, list(by_value))
     if len(values) <= MANY or not _numeric(values):
         return [(_word(value), by_value[value]) for value in values]
     trials = [trial for value in values for trial in by_value[value]]
     edges = [round(i * len(trials) / BINS) for i in range(BINS + 1)]
     parts = [trials[low:high] for low, high in pairwise(edges) if high > low]
     return [
-        (f"{_word(part[0].params[found.factor])} to {_word(part[-1].params[found.factor])}", part) for part in parts
+        (f"{_word(part[0].params[result.factor])} to {_word(part[-1].params[result.factor])}", part) for part in parts
     ]
 
 
-def equal_elsewhere(found: Sweep) -> list[Trial]:
-    """Return the most trials that differ in this parameter alone, in its order; none if no two do.
+def equal_elsewhere(result: Sweep) -> list[Trial]:
+    """Return the largest set of trials that differ only in this parameter, in its order; empty if no two do.
 
     Parameters that apply only under one value of the factor may differ with it.
     """
-    below = {name for name, one in found.record.spec.space.dimensions.items() if found.factor in one.when}
+    below = {name for name, one in result.record.spec.space.dimensions.items() if result.factor in one.when}
     alike: dict[str, list[Trial]] = {}
-    for trial in found.trials:
-        rest = {name: value for name, value in trial.params.items() if name != found.factor and name not in below}
+    for trial in result.trials:
+        rest = {name: value for name, value in trial.params.items() if name != result.factor and name not in below}
         alike.setdefault(repr(sorted(rest.items())), []).append(trial)
-    most = max(alike.values(), key=lambda one: len({repr(t.params[found.factor]) for t in one}), default=[])
-    order = _ordered(found, list(dict.fromkeys(trial.params[found.factor] for trial in most)))
-    ranked = sorted(most, key=lambda trial: (order.index(trial.params[found.factor]), trial.number))
+    most = max(alike.values(), key=lambda one: len({repr(t.params[result.factor]) for t in one}), default=[])
+    order = _ordered(result, list(dict.fromkeys(trial.params[result.factor] for trial in most)))
+    ranked = sorted(most, key=lambda trial: (order.index(trial.params[result.factor]), trial.number))
     return ranked if len(order) > 1 else []
 
 
-def table(found: Sweep, measures: Sequence[Measure]) -> Table:
-    """Return each value: how many trials, mean ± deviation and best of the first metric, means of the others."""
+def table(result: Sweep, measures: Sequence[Measure]) -> Table:
+    """Return for each value the number of trials, mean ± deviation and best of the first metric, and other means."""
     lead, *others = measures
     cells: list[list[Cell]] = []
-    for name, trials in bins(found):
+    for name, trials in bins(result):
         first = [value for trial in trials if (value := derive.finite(trial.values, lead.name)) is not None]
         best = (max(first) if lead.direction == "max" else min(first)) if first else None
         cells.append([name, len(trials), _mean(trials, lead), best, *(_mean(trials, measure) for measure in others)])
     marked = {(place, 3)} if (place := _best([row[3] for row in cells], lead)) is not None else set()
-    columns = [title(found.factor), "Trials", lead.heading, f"Best {lead.label}", *(m.heading for m in others)]
-    caption = f"Complete trials of {found.record.spec.name} by {title(found.factor)}: mean ± deviation over trials."
+    columns = [title(result.factor), "Trials", lead.heading, f"Best {lead.label}", *(m.heading for m in others)]
+    caption = f"Complete trials of {result.record.spec.name} by {title(result.factor)}: mean ± deviation over trials."
     return Table("sweep", caption, columns, cells, frozenset(marked))
 
 
-def equal_table(found: Sweep, trials: Sequence[Trial], measures: Sequence[Measure]) -> Table:
-    """Trials that differ in the factor alone, one row each."""
+def equal_table(result: Sweep, trials: Sequence[Trial], measures: Sequence[Measure]) -> Table:
+    """Return the trials that differ only in the factor, one row each."""
     cells: list[list[Cell]] = [
-        [_word(trial.params[found.factor]), trial.number, *(study_tables.measured(trial, m.name) for m in measures)]
+        [_word(trial.params[result.factor]), trial.number, *(study_tables.measured(trial, m.name) for m in measures)]
         for trial in trials
     ]
-    lead = found.metrics[0]
+    lead = result.metrics[0]
     place = _best([derive.finite(trial.values, lead.name) for trial in trials], lead)
     marked = frozenset({(place, 2)} if place is not None else ())
-    columns = [title(found.factor), "Trial", *(measure.heading for measure in measures)]
-    caption = f"Trials that differ in {title(found.factor)} alone."
+    columns = [title(result.factor), "Trial", *(measure.heading for measure in measures)]
+    caption = f"Trials that differ only in {title(result.factor)}."
     return Table("equal-elsewhere", caption, columns, cells, marked)
 
 
 def settings(trials: Sequence[Trial], factor: str) -> str:
-    """Return what trials that differ in the factor alone have in common, as a sentence."""
+    """Return a sentence on the parameters that trials which differ only in the factor have in common."""
     same = [name for name in trials[0].params if name != factor and name not in derive.varying(trials)]
     return f"The others are equal: {', '.join(f'{name} {_word(trials[0].params[name])}' for name in same)}."
 
@@ -126,9 +126,9 @@ def _best(values: Sequence[Cell], measure: Measure) -> int | None:
     return min(able, key=lambda pair: (sign * pair[0], pair[1]))[1]
 
 
-def _ordered(found: Sweep, values: list[Value]) -> list[Value]:
-    """Numbers by size, options in the order of the space."""
-    dimension = found.record.spec.space.dimensions.get(found.factor)
+def _ordered(result: Sweep, values: list[Value]) -> list[Value]:
+    """Return numbers sorted by size, options in the order of the space."""
+    dimension = result.record.spec.space.dimensions.get(result.factor)
     if _numeric(values):
         return sorted(values, key=float)
     options = list(dimension.options) if isinstance(dimension, Choice) else []
@@ -143,48 +143,48 @@ def _word(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def sweep(found: Sweep) -> Page:
+def sweep(result: Sweep) -> Page:
     """Return the page of a sweep. Call it inside `plots.style.styled()`."""
-    name, lead = title(found.factor), found.metrics[0]
-    alone = equal_elsewhere(found)
+    name, lead = title(result.factor), result.metrics[0]
+    alone = equal_elsewhere(result)
     if alone:
-        shown: list[Part] = [Text(settings(alone, found.factor)), Tabular(equal_table(found, alone, found.measures))]
+        shown: list[Part] = [Text(settings(alone, result.factor)), Tabular(equal_table(result, alone, result.measures))]
     else:
-        shown = [Missing(f"No two complete trials differ in {name} alone; the sampler `ofat` makes such trials.")]
+        shown = [Missing(f"No two complete trials differ only in {name}; the sampler `ofat` makes such trials.")]
     joined: list[Part] = [
-        Text("Here the other parameters differ too, so a difference of means may be theirs."),
-        Tabular(table(found, found.measures)),
-        Plot("sweep", f"Metrics of complete trials by {name}.", _drawn(found)),
+        Text("Here the other parameters differ too, so a difference of means may be due to them."),
+        Tabular(table(result, result.measures)),
+        Plot("sweep", f"Metrics of complete trials by {name}.", _drawn(result)),
     ]
-    every: list[Part] = [Fold("Every trial", [Tabular(study_tables.trials(found.record))])]
+    every: list[Part] = [Fold("Every trial", [Tabular(study_tables.trials(result.record))])]
     return Page(
-        title=f"{found.record.spec.name} by {name}",
-        subtitle=f"One factor at a time: {listed(found.record.spec.architectures)} on {found.record.spec.dataset}",
+        title=f"{result.record.spec.name} by {name}",
+        subtitle=f"One factor at a time: {listed(result.record.spec.architectures)} on {result.record.spec.dataset}",
         sections=[
             Section("equal", "All else equal", shown),
             Section("all", "All complete trials", joined),
             Section("trials", "All trials", every),
         ],
-        tiles=_tiles(found, lead),
-        footer=f"Written by fersearch {found.record.version} on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.",
+        tiles=_tiles(result, lead),
+        footer=f"Written by fersearch {result.record.version} on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.",
     )
 
 
-def _tiles(found: Sweep, lead: Measure) -> list[tuple[str, str]]:
-    values = [value for trial in found.trials if (value := derive.finite(trial.values, lead.name)) is not None]
+def _tiles(result: Sweep, lead: Measure) -> list[tuple[str, str]]:
+    values = [value for trial in result.trials if (value := derive.finite(trial.values, lead.name)) is not None]
     best = max(values) if lead.direction == "max" else min(values)
     return [
         (f"best {lead.label}", number(best)),
-        (f"with {title(found.factor)}", plural(len(found.trials), "trial")),
+        (f"with {title(result.factor)}", plural(len(result.trials), "trial")),
     ]
 
 
-def _drawn(found: Sweep) -> Figure:
-    lead = found.metrics[0]
-    able = [trial for trial in found.trials if derive.finite(trial.values, lead.name) is not None]
-    values = [trial.params[found.factor] for trial in able]
-    column = Column(found.factor, values, log=_wide(values))
-    alone = {trial.number for trial in equal_elsewhere(found)}
+def _drawn(result: Sweep) -> Figure:
+    lead = result.metrics[0]
+    able = [trial for trial in result.trials if derive.finite(trial.values, lead.name) is not None]
+    values = [trial.params[result.factor] for trial in able]
+    column = Column(result.factor, values, log=_wide(values))
+    alone = {trial.number for trial in equal_elsewhere(result)}
     results = [trial.values[lead.name] for trial in able]
     return slices(lead, results, [column], [trial.number in alone for trial in able], None)
 

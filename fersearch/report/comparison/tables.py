@@ -15,9 +15,9 @@ EXAMPLES = 3
 
 
 def studies(comparison: Comparison) -> Table:
-    """Return what was compared: study, trial, model, dataset, classes, images and protocol."""
+    """Return the entries: study, trial, model, dataset, classes, images and protocol."""
     columns = ["Study", "Trial", "Model", "Dataset", "Classes", "n valid", "Rounds", "Protocol"]
-    found: list[list[Cell]] = [
+    rows: list[list[Cell]] = [
         [
             entry.record.spec.name,
             entry.trial.number,
@@ -30,12 +30,12 @@ def studies(comparison: Comparison) -> Table:
         ]
         for entry in comparison.entries
     ]
-    return Table("studies", "What is compared; n valid counts the validation images of a round.", columns, found)
+    return Table("studies", "What is compared; n valid counts the validation images of a round.", columns, rows)
 
 
 def results(comparison: Comparison, measures: Sequence[Measure], name: str = "results") -> Table:
-    """Return some metrics of each entry; the best of those that may be compared in bold."""
-    found: list[list[Cell]] = [
+    """Return some metrics of each entry; the best among comparable entries in bold."""
+    rows: list[list[Cell]] = [
         [entry.label, *(entry.cell(measure.name) for measure in measures)] for entry in comparison.entries
     ]
     place = {id(entry): i for i, entry in enumerate(comparison.entries)}
@@ -47,18 +47,18 @@ def results(comparison: Comparison, measures: Sequence[Measure], name: str = "re
     }
     caption = (
         "Values on validation, mean ± deviation over rounds (n - 1); time and memory are those of one round. "
-        "The best among entries judged on the same images in bold."
+        "The best among entries evaluated on the same images in bold."
     )
     columns = ["Study", *(measure.heading for measure in measures)]
-    return Table(name, caption, columns, found, frozenset(marked))
+    return Table(name, caption, columns, rows, frozenset(marked))
 
 
 def winners(comparison: Comparison, tests: Mapping[str, Sequence[Test]]) -> Table:
-    """Return of each group that may be compared and each metric: the best, the next, and whether that says something.
+    """Return for each comparable group and metric the best entry, the next, and whether the difference is meaningful.
 
     `tests` holds the paired tests by metric.
     """
-    found: list[list[Cell]] = []
+    rows: list[list[Cell]] = []
     for group in (group for group in comparison.groups if len(group) > 1):
         where = dataset_label(group[0], comparison.entries)
         for measure in comparison.all_metrics:
@@ -67,14 +67,14 @@ def winners(comparison: Comparison, tests: Mapping[str, Sequence[Test]]) -> Tabl
                 best, second = ranked[:2]
                 cells = [entry.cell(measure.name) for entry in (best, second)]
                 verdict = _verdict(measure, best, second, tests.get(measure.name))
-                found.append([where, measure.heading, best.label, cells[0], second.label, cells[1], verdict])
+                rows.append([where, measure.heading, best.label, cells[0], second.label, cells[1], verdict])
     columns = ["Dataset", "Metric", "Best", "Value", "Next", "Its value", "Difference"]
-    return Table("winners", "The best in each metric, among entries judged on the same images.", columns, found)
+    return Table("winners", "The best in each metric, among entries evaluated on the same images.", columns, rows)
 
 
 def tested(tests: Sequence[Test], measure: Measure) -> Table:
     """Return the paired tests of one metric."""
-    found: list[list[Cell]] = [
+    rows: list[list[Cell]] = [
         [
             test.a.label,
             test.b.label,
@@ -93,28 +93,28 @@ def tested(tests: Sequence[Test], measure: Measure) -> Table:
         f"Paired tests of {measure.label} over the same rounds; Holm's correction over these pairs. Sizes of the "
         "effect: d, the mean difference in deviations of the differences, and r, the rank-biserial correlation."
     )
-    return Table(f"tests-{measure.name}", caption, [*columns, "d", "r", "Note"], found, marked)
+    return Table(f"tests-{measure.name}", caption, [*columns, "d", "r", "Note"], rows, marked)
 
 
 def untested(pairs: Sequence[Untested]) -> Table:
-    """Why pairs could not be tested: each reason with its pairs."""
+    """Return the reasons why pairs could not be tested, each with its pairs."""
     reasons = Counter(pair.why for pair in pairs)
-    found: list[list[Cell]] = []
+    rows: list[list[Cell]] = []
     for why, count in reasons.most_common():
         named = [f"{pair.a.label} and {pair.b.label}" for pair in pairs if pair.why == why][:EXAMPLES]
-        found.append([why, count, "; ".join(named) + ("; ..." if count > EXAMPLES else "")])
-    return Table("untested", "Pairs that no paired test can judge.", ["Why", "Pairs", "Which"], found)
+        rows.append([why, count, "; ".join(named) + ("; ..." if count > EXAMPLES else "")])
+    return Table("untested", "Pairs to which no paired test applies.", ["Why", "Pairs", "Which"], rows)
 
 
 def rounds(comparison: Comparison, measure: Measure) -> Table:
     """Return the value of each round, rounds by row."""
     numbers = sorted({number for entry in comparison.entries for number in entry.rounds})
-    found: list[list[Cell]] = [
+    rows: list[list[Cell]] = [
         [number, *(_finite(entry.rounds.get(number, {}).get(measure.name)) for entry in comparison.entries)]
         for number in numbers
     ]
     columns = ["Round", *(entry.label for entry in comparison.entries)]
-    return Table(f"rounds-{measure.name}", f"{sentence(measure.label)} of each round.", columns, found)
+    return Table(f"rounds-{measure.name}", f"{sentence(measure.label)} of each round.", columns, rows)
 
 
 def runs(comparison: Comparison) -> Table:
@@ -122,20 +122,20 @@ def runs(comparison: Comparison) -> Table:
     records = {entry.record.spec.name: entry.record for entry in comparison.entries}
     tables = {name: study_tables.trials(record) for name, record in records.items()}
     columns = list(dict.fromkeys(column for table in tables.values() for column in table.columns))
-    found: list[list[Cell]] = []
+    rows: list[list[Cell]] = []
     for name, table in tables.items():
         spec = records[name].spec
         for row in table.rows:
             cells = dict(zip(table.columns, row, strict=True))
-            found.append([name, spec.architecture, spec.dataset, *(cells.get(column) for column in columns)])
-    return Table("trials", "All trials of these studies.", ["Study", "Model", "Dataset", *columns], found)
+            rows.append([name, spec.architecture, spec.dataset, *(cells.get(column) for column in columns)])
+    return Table("trials", "All trials of these studies.", ["Study", "Model", "Dataset", *columns], rows)
 
 
 def _verdict(measure: Measure, best: Entry, second: Entry, tests: Sequence[Test] | None) -> str | None:
     if best.value(measure.name) == second.value(measure.name):
         return "equal"
     if equal_costs(measure, best.value(measure.name), second.value(measure.name)):
-        return "within 5 %, says nothing"
+        return "within 5 %, not meaningful"
     if tests is None:
         return None
     pair = {id(best), id(second)}
@@ -156,12 +156,12 @@ def _finite(value: float | None) -> float | None:
 
 
 def by_classes(comparison: Comparison) -> list[tuple[list[str], list[Entry]]]:
-    """Return the entries that have a confusion matrix, together where their classes are the same."""
-    found: dict[tuple[str, ...], list[Entry]] = {}
+    """Return the entries that have a confusion matrix, grouped by their classes."""
+    entries_of: dict[tuple[str, ...], list[Entry]] = {}
     for entry in comparison.entries:
         if matrix := summed(entry):
-            found.setdefault(tuple(entry.class_names(len(matrix))), []).append(entry)
-    return [(list(names), entries) for names, entries in found.items()]
+            entries_of.setdefault(tuple(entry.class_names(len(matrix))), []).append(entry)
+    return [(list(names), entries) for names, entries in entries_of.items()]
 
 
 def summed(entry: Entry) -> derive.Matrix | None:
@@ -170,25 +170,25 @@ def summed(entry: Entry) -> derive.Matrix | None:
 
 
 def mostly_called(matrix: Sequence[Sequence[int]]) -> list[int | None]:
-    """Return what most images of each class are called; None for a class without images, the first of equals."""
+    """Return the most frequent prediction for each class; None for a class without images, the first of equals."""
     return [max(range(len(row)), key=lambda j: (row[j], -j)) if sum(row) else None for row in matrix]
 
 
 def detection_rate(matrix: Sequence[Sequence[int]]) -> float:
-    """Return the share of classes, of those with images, of which most images are classified right."""
+    """Return the share of the classes with images whose most frequent prediction is correct."""
     called = [(i, j) for i, j in enumerate(mostly_called(matrix)) if j is not None]
     return sum(i == j for i, j in called) / len(called) if called else float("nan")
 
 
 def recalls(matrix: Sequence[Sequence[int]]) -> list[float]:
-    """Return the share of each class that is called right; NaN for a class without images."""
+    """Return the recall of each class; NaN for a class without images."""
     return [share[i] for i, share in enumerate(derive.row_shares(matrix))]
 
 
 def table(names: Sequence[str], entries: Sequence[Entry], place: int = 1) -> Table:
-    """Classes by row, two columns an entry: recall, and what most of the class is called; right ones in bold."""
-    columns, found = ["Class"], [[name] for name in (*names, "Accuracy", "Emotion detection rate")]
-    cells: list[list[Cell]] = [list(row) for row in found]
+    """Return classes by row, two columns an entry: recall and the most frequent prediction; correct ones in bold."""
+    columns, labels = ["Class"], [[name] for name in (*names, "Accuracy", "Emotion detection rate")]
+    cells: list[list[Cell]] = [list(row) for row in labels]
     marked: set[tuple[int, int]] = set()
     for entry in entries:
         matrix = summed(entry) or []
@@ -200,7 +200,5 @@ def table(names: Sequence[str], entries: Sequence[Entry], place: int = 1) -> Tab
         right = sum(row[i] for i, row in enumerate(matrix)) / sum(map(sum, matrix))
         cells[-2] += [right, None]
         cells[-1] += [detection_rate(matrix), None]
-    caption = (
-        "Recall of each class on validation, and what most of its images are called (in bold where that is right)."
-    )
+    caption = "Recall of each class on validation, and its most frequent prediction (in bold where that is correct)."
     return Table("classes" if place == 1 else f"classes-{place}", caption, columns, cells, frozenset(marked))

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from fersearch.report.plots import style
 
 Interval = tuple[str, float, float, float, bool]
-"""Name, mean, both bounds, and whether it is significant."""
+"""Name, mean, lower and upper bound, and whether the difference is significant."""
 HATCHES = ("", "///", "...", "xxx")
 SMALL = 0.04
-"""Slices below this share are not written on: the legend tells them apart."""
+"""Slices below this share have no label: the legend identifies them."""
 
 
 def bars(

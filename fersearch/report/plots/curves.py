@@ -40,7 +40,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """Lines over one pair of axes; `floor` is drawn as a dashed horizontal named `floor_name`."""
+    """Lines on one pair of axes; `floor` is drawn as a dashed horizontal line named `floor_name`."""
 
     title: str
     ylabel: str
@@ -50,7 +50,7 @@ class Panel:
 
 
 def curves(panels: Sequence[Panel], xlabel: str = "epoch") -> Figure:
-    """Panels side by side, two in a row, with one legend below."""
+    """Return panels side by side, two in a row, with one legend below."""
     figure, axes = style.panels(len(panels), columns=2, width=9.6 if len(panels) > 1 else 6.0, height=3.3)
     entries: dict[str, Artist] = {}
     for axis, panel in zip(axes, panels, strict=True):
@@ -102,10 +102,10 @@ def history(measures: Sequence[Measure], trials: Sequence[Trial], baseline: Mapp
 def best_so_far(pairs: Pairs, direction: str) -> Pairs:
     """Return the best value up to each trial."""
     better = max if direction == "max" else min
-    found: Pairs = []
+    best: Pairs = []
     for number, value in sorted(pairs):
-        found.append((number, better(value, found[-1][1]) if found else value))
-    return found
+        best.append((number, better(value, best[-1][1]) if best else value))
+    return best
 
 
 def _panel(axis: Axes, measure: Measure, trials: Sequence[Trial], floor: float | None) -> None:
@@ -139,7 +139,7 @@ def _columns(pairs: Pairs) -> tuple[list[int], list[float]]:
 
 
 def roc(curves: Sequence[Roc]) -> Figure:
-    """True against false positive rate, with each curve's area in the legend; the diagonal is chance."""
+    """Return the true against the false positive rate, with each curve's area in the legend; the diagonal is chance."""
     figure, (axis,) = style.panels(1, width=7.0, height=4.4)
     axis.plot([0, 1], [0, 1], color=style.GREY, linestyle="dashed", linewidth=1)
     for place, curve in enumerate(curves):

@@ -15,12 +15,12 @@ from fersearch.report.plots import style
 from fersearch.trial import Trial, TrialState
 
 ABSENT = -0.12
-"""Where a parallel coordinate lies of which a trial has no value, on an axis from 0 to 1."""
+"""Position of a missing value on a parallel coordinate from 0 to 1."""
 
 
 _GOOD = LinearSegmentedColormap.from_list("good", ["#c0c7cf", style.BLUE, style.PURPLE])
 NAMED = 14
-"""So many members of the front carry their numbers; more would overlap."""
+"""Maximum number of front members that are labelled; more would overlap."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,14 @@ class Column:
 
     @property
     def options(self) -> list[str] | None:
-        """The values as words, if they are not numbers."""
+        """The values as text, if they are not numbers."""
         known = [value for value in self.values if value is not None]
         if all(isinstance(value, int | float) and not isinstance(value, bool) for value in known):
             return None
         return sorted({_word(value) for value in known})
 
     def places(self) -> list[float]:
-        """Return each value as a number: its own, or its place among the options; NaN where there is none."""
+        """Return each value as a number: the value itself, or its index among the options; NaN where there is none."""
         options = self.options
         return [
             math.nan if value is None else options.index(_word(value)) if options is not None else float(value)
@@ -51,7 +51,7 @@ class Column:
 def slices(
     measure: Measure, results: Sequence[float], columns: Sequence[Column], bold: Sequence[bool], floor: float | None
 ) -> Figure:
-    """Return a result against each parameter, one panel each; `bold` tells which trials stand on the front."""
+    """Return a result against each parameter, one panel each; `bold` marks the trials on the front."""
     figure, axes = style.panels(len(columns), columns=4, height=2.1, share="y")
     style.scale(axes[0], "y", measure, results)
     for place, (axis, column) in enumerate(zip(axes, columns, strict=True)):
@@ -92,11 +92,11 @@ def parallel(measure: Measure, results: Sequence[float], columns: Sequence[Colum
 
 
 def importance(shares: Mapping[str, Mapping[str, float]]) -> Figure:
-    """Horizontal bars of each parameter's share, one panel for each metric; the most important on top."""
+    """Return horizontal bars of each parameter's share, one panel for each metric; the most important on top."""
     longest = max(len(one) for one in shares.values())
     figure, axes = style.panels(len(shares), columns=3, width=9.6, height=0.9 + 0.24 * longest)
-    for axis, (name, found) in zip(axes, shares.items(), strict=True):
-        ranked = sorted(found.items(), key=lambda pair: pair[1])
+    for axis, (name, importances) in zip(axes, shares.items(), strict=True):
+        ranked = sorted(importances.items(), key=lambda pair: pair[1])
         bars = axis.barh(
             [title(parameter) for parameter, _ in ranked], [share for _, share in ranked], color=style.BLUE
         )
@@ -124,7 +124,7 @@ def _slice(axis: Axes, results: Sequence[float], column: Column, bold: Sequence[
 
 
 def _unit(column: Column) -> list[float]:
-    """Return the places of a column from 0 to 1; `ABSENT` where there is no value."""
+    """Return the positions of a column's values from 0 to 1; `ABSENT` where there is no value."""
     raw = np.array(column.places())
     places = np.log10(raw) if _logarithmic(column) else raw
     low, high = np.nanmin(places), np.nanmax(places)
@@ -133,7 +133,7 @@ def _unit(column: Column) -> list[float]:
 
 
 def _ruler(axis: Axes, place: int, column: Column) -> None:
-    """A vertical axis with its ends, or its options, written beside it."""
+    """Draw a vertical axis with its ends, or its options, written beside it."""
     axis.plot([place, place], [0, 1], color=style.GREY, linewidth=1)
     options = column.options
     raw = [value for value in column.places() if not math.isnan(value)]
@@ -203,7 +203,7 @@ def _points(axis: Axes, first: Measure, other: Measure, rest: Sequence[Trial], f
 
 
 def _whiskers(axis: Axes, first: Measure, other: Measure, front: Sequence[Trial]) -> None:
-    """The deviations over rounds, where the trials have them."""
+    """Draw the deviations over rounds, where the trials have them."""
     for trial in front:
         values = trial.values
         up, side = values.get(f"{first.name}_std"), values.get(f"{other.name}_std")

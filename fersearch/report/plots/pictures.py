@@ -1,4 +1,4 @@
-"""Images in rows and columns, also beside what a model says about them."""
+"""Images in rows and columns, also beside a model's predictions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ def pictures(
 
 @dataclass(frozen=True)
 class Answer:
-    """An image (uint8, height x width x 3), the face in it that was judged, and the share of each class."""
+    """An image (uint8, height x width x 3), the classified face in it, and the share of each class."""
 
     name: str
     image: "np.ndarray[Any, Any]"
@@ -52,10 +52,10 @@ class Answer:
     box: tuple[int, int, int, int] | None = None
 
 
-def answers(found: Sequence[Answer]) -> Figure:
+def answers(predictions: Sequence[Answer]) -> Figure:
     """Return a row for each image: the image, its face framed, and a bar for each class, the largest in colour."""
-    figure, axes = style.panels(2 * len(found), columns=2, width=6.4, height=2.2)
-    for one, (picture, bars) in zip(found, zip(axes[::2], axes[1::2], strict=True), strict=True):
+    figure, axes = style.panels(2 * len(predictions), columns=2, width=6.4, height=2.2)
+    for one, (picture, bars) in zip(predictions, zip(axes[::2], axes[1::2], strict=True), strict=True):
         picture.imshow(one.image)
         picture.set_axis_off()
         picture.set_title(one.name if len(one.name) < 40 else f"...{one.name[-37:]}")

@@ -1,4 +1,4 @@
-"""The diagram of critical differences: mean ranks on a line, bars over those that do not differ."""
+"""The diagram of critical differences: mean ranks on a line, bars over entries that do not differ."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ def critical_difference(
 ) -> Figure:
     """Return Demsar's diagram: the better half named on the left, the others on the right.
 
-    `cliques` are the sets of entries, by place, that do not differ significantly.
+    `cliques` are the sets of entries, by index, that do not differ significantly.
     """
     order = sorted(range(len(means)), key=lambda i: means[i])
     left = order[: (len(order) + 1) // 2]
@@ -53,5 +53,5 @@ def _ruler(axis: Axes, critical: float) -> None:
 
 def _entry(axis: Axes, label: str, mean: float, height: float, *, is_left: bool, edge: float) -> None:
     axis.plot([mean, mean, edge], [0, height, height], color=style.GREY, linewidth=1)
-    told = f"{label}  {mean:.2f} " if is_left else f" {mean:.2f}  {label}"
-    axis.text(edge, height, told, ha="right" if is_left else "left", va="center", fontsize=8.5, clip_on=False)
+    text = f"{label}  {mean:.2f} " if is_left else f" {mean:.2f}  {label}"
+    axis.text(edge, height, text, ha="right" if is_left else "left", va="center", fontsize=8.5, clip_on=False)

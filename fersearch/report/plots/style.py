@@ -1,7 +1,7 @@
-"""How every plot looks, and how it becomes SVG and PNG.
+"""The style of every plot, and its rendering as SVG and PNG.
 
-Colours are Paul Tol's "bright" scheme (doi:10.5281/zenodo.3381072), told apart with any colour vision. Ink, grid and
-paper have colours of their own, so that a page can replace them where its background is dark.
+Colours are Paul Tol's "bright" scheme (doi:10.5281/zenodo.3381072), distinguishable with any colour vision. Ink, grid
+and paper have colours of their own, so that a page can replace them where its background is dark.
 """
 
 import io
@@ -24,7 +24,7 @@ BLUE, RED, GREEN, YELLOW, CYAN, PURPLE = "#4477aa", "#ee6677", "#228833", "#bba4
 COLOURS = (BLUE, RED, GREEN, PURPLE, YELLOW, CYAN)
 STROKES = ("solid", (0, (4, 1.5)), (0, (1, 1)))
 MANY = 400
-"""From so many marks on, they are drawn as pixels: a vector of each would make the page slow."""
+"""From this number of marks on, they are drawn as pixels: vectors would make the page slow."""
 
 _SETTINGS: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -58,7 +58,7 @@ _SETTINGS: dict[Any, Any] = {
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw and render in the style of the reports; what was set before is set again after."""
+    """Draw and render in the style of the reports; earlier settings are restored afterwards."""
     with matplotlib.rc_context(_SETTINGS):
         yield
 
@@ -68,7 +68,7 @@ def panels(
 ) -> tuple[Figure, list[Axes]]:
     """Return a figure of `count` axes in rows of `columns`; `width` of the whole and `height` of a row in inches.
 
-    `share` is `x` or `y` if that axis is one for all: it is labelled on the outer panels alone.
+    `share` is `x` or `y` if that axis is one for all: it is labelled only on the outer panels.
     """
     columns = max(1, min(columns, count))
     rows = -(-count // columns)
@@ -85,12 +85,12 @@ def panels(
 
 
 def stroke(place: int) -> tuple[str, Any]:
-    """Colour and line style of the series at a place; differs for the first 18."""
+    """Return colour and line style of the series at an index; the first 18 differ."""
     return COLOURS[place % len(COLOURS)], STROKES[place // len(COLOURS) % len(STROKES)]
 
 
 def scale(axes: Axes, which: str, measure: Measure, values: Sequence[float]) -> None:
-    """Make one axis logarithmic where the measure is ranked by ratios and its values differ much."""
+    """Make one axis logarithmic if the measure has a log scale and its values span a wide range."""
     positive = [value for value in values if value > 0]
     if measure.log and len(positive) == len(values) and positive and max(positive) > 8 * min(positive):
         logarithmic(axes, which, positive)
@@ -106,25 +106,26 @@ def logarithmic(axes: Axes, which: str, values: Sequence[float]) -> None:
 
 
 def whole_numbers(axes: Axes) -> None:
-    """Ticks of the x axis at whole numbers alone."""
+    """Set ticks of the x axis only at whole numbers."""
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def render(figure: Figure) -> tuple[str, bytes]:
-    """Return the figure as SVG text (transparent, its words kept as words) and as PNG (white, 160 dots an inch).
+    """Return the figure as SVG text (transparent, its text kept as text) and as PNG (white, 160 dots an inch).
 
-    Names are written out where they hold characters that a terminal would obey.
+    Names are written out where they hold characters that a terminal would interpret.
     """
     _write_out(figure)
     svg, png = io.StringIO(), io.BytesIO()
     figure.savefig(svg, format="svg", metadata={"Date": None}, transparent=True)
-    figure.set_layout_engine(None)  # what was laid out for the first file stands for the second: a draw less
+    figure.set_layout_engine(None)  # the layout of the first file serves the second, which saves a draw
     figure.savefig(png, format="png", dpi=160, facecolor="white", metadata={"Software": None})
     return svg.getvalue(), png.getvalue()
 
 
 def _write_out(figure: Figure) -> None:
-    """Write out, in every text and label, the characters that a terminal would obey; no font has a glyph for them."""
+    """Write out, in every text and label, the characters that a terminal would interpret; no font has a glyph for
+    them."""
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             labels = [label.get_text() for label in axis.get_ticklabels()]

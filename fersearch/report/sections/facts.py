@@ -1,4 +1,4 @@
-"""What was asked, what it cost, every trial, every failure, and where it ran."""
+"""The sections on the protocol, costs, trials, failures and environment of a study."""
 
 from fersearch.report import prose, sharing, study_tables
 from fersearch.report.inputs import Absent, Data, Record
@@ -9,7 +9,7 @@ SHOWN = 100
 
 
 def summary(record: Record) -> Section:
-    """Return what came of it, and every value of the best trial."""
+    """Return the outcome of the study, and every value of the best trial."""
     parts: list[Part] = [Text(line) for line in prose.summary(record)]
     if record.best is not None:
         parts.append(Tabular(study_tables.values(record, record.best)))
@@ -17,7 +17,7 @@ def summary(record: Record) -> Section:
 
 
 def protocol(record: Record) -> Section:
-    """Return how trials were judged: in sentences, then the counts of images and what was searched."""
+    """Return how trials were evaluated: sentences, then the counts of images and the search space."""
     parts: list[Part] = [Text(line) for line in prose.protocol(record)]
     if isinstance(record.data, Data):
         parts.append(Tabular(study_tables.splits(record.data.splits, record.data.classes)))
@@ -32,7 +32,7 @@ def protocol(record: Record) -> Section:
 
 
 def costs(record: Record) -> Section:
-    """Time and memory, of all complete trials and of the front."""
+    """Return time and memory of all complete trials and of the front."""
     if record.best is None:
         return Section("costs", "Time and memory", [Missing("No trial is complete.")])
     about = (
@@ -40,7 +40,7 @@ def costs(record: Record) -> Section:
         "device's peak during training, or on a CPU the private memory above that before the model was built; "
         "1 MB is 2^20 bytes. Deviations are those of a sample (n - 1)."
     )
-    shared = sharing.told(record.trials)
+    shared = sharing.describe(record.trials)
     beside: list[Part] = [Text(f"{shared[0].upper()}{shared[1:]}.")] if shared else []
     parts: list[Part] = [Text(about), *beside, Tabular(study_tables.costs(record))]
     if record.front:
@@ -68,9 +68,9 @@ def failures(record: Record) -> Section:
 
 
 def environment(record: Record) -> Section:
-    """Hosts, devices and package versions."""
+    """Return hosts, devices and package versions."""
     if not record.environments:
         return Section("environment", "Environment", [Missing("The study has not run yet.")])
-    found: list[Part] = [Facts(study_tables.environment(facts)) for facts in record.environments]
+    parts: list[Part] = [Facts(study_tables.environment(facts)) for facts in record.environments]
     digest = [] if isinstance(record.data, Absent) else [Text(f"Dataset content (SHA-256): {record.data.digest}")]
-    return Section("environment", "Environment", [*found, *digest])
+    return Section("environment", "Environment", [*parts, *digest])

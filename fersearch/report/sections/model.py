@@ -1,4 +1,4 @@
-"""What the best trials learnt, and what the best model gets wrong."""
+"""The sections on the best trials' learning curves and the best model's mistakes."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,16 +22,16 @@ CONCERT = {
 
 
 def learning(record: Record) -> Section:
-    """Loss and accuracy, error rate and all metrics by epoch."""
+    """Return loss and accuracy, error rate and all metrics by epoch."""
     name = "Learning curves"
     trials = [trial for trial in record.chosen if record.histories.get(trial.number)]
     if not trials:
         return Section("learning", name, [Missing("No complete trial has epochs.")])
     many = any(len(derive.rounds(record.histories[trial.number])) > 1 for trial in trials)
     rounds = " Thin lines are single rounds, thick ones their mean." if many else ""
-    told = f"Solid lines are validation, dashed ones training; dots mark the epochs that were kept.{rounds}"
+    legend = f"Solid lines are validation, dashed ones training; dots mark the epochs that were kept.{rounds}"
     both = curves([_loss(record, trials), _accuracy(record, trials)])
-    parts: list[Part] = [Plot("learning", f"Loss and accuracy of the best trials by epoch. {told}", both)]
+    parts: list[Part] = [Plot("learning", f"Loss and accuracy of the best trials by epoch. {legend}", both)]
     more = [
         Plot(
             "error-rate",
@@ -63,38 +63,40 @@ def confusion(record: Record) -> Section:
     normal = Plot("confusion-normalised", "The same in percent of each true class.", shares)
     scores = study_tables.classes(derive.class_scores(matrix, classes), best.number)
     about = (
-        "The macro average counts every class the same, with 0 for a score that is undefined because nothing was "
-        "called that class; the weighted one counts classes by their images (support)."
+        "The macro average counts every class the same, with 0 for a score that is undefined because the class was "
+        "never predicted; the weighted one counts classes by their images (support)."
     )
     table = study_tables.confusion(matrix, classes, best.number)
     return Section("confusion", name, [Row([raw, normal]), Tabular(scores), Text(about), Tabular(table)])
 
 
 def roc(record: Record) -> Section:
-    """ROC curves of the best trial's model, evaluated anew on validation."""
+    """Return ROC curves of the best trial's model, evaluated again on validation."""
     if isinstance(record.judged, Absent) or record.best is None:
         return Section("roc", "ROC curves", [_unjudged(record)])
-    found = evidence.roc_curves(record.judged, _classes(record, record.judged.probabilities.shape[1]))
+    class_curves = evidence.roc_curves(record.judged, _classes(record, record.judged.probabilities.shape[1]))
     count = len(record.judged.labels)
     caption = (
         f"Each class against the rest: trial {record.best.number} on {count:,} validation images{_of_round(record)}."
     )
-    return Section("roc", "ROC curves", [*_checked(record, record.judged), Plot("roc", caption, draw_roc(found))])
+    return Section(
+        "roc", "ROC curves", [*_checked(record, record.judged), Plot("roc", caption, draw_roc(class_curves))]
+    )
 
 
 def mistakes(record: Record) -> Section:
-    """Return the validation images that the best model calls wrong with the most confidence."""
+    """Return the validation images that the best model misclassifies with the most confidence."""
     name = "Most confident mistakes"
     if isinstance(record.judged, Absent) or record.best is None:
         return Section("mistakes", name, [_unjudged(record)])
-    found = evidence.mistakes(record.judged, _classes(record, record.judged.probabilities.shape[1]))
-    if not found:
-        return Section("mistakes", name, [Text("Every validation image is called right.")])
+    pictures = evidence.mistakes(record.judged, _classes(record, record.judged.probabilities.shape[1]))
+    if not pictures:
+        return Section("mistakes", name, [Text("Every validation image is classified correctly.")])
     about = (
-        f"Validation images that trial {record.best.number} calls wrong with the largest share. They are in this page "
-        "alone, not among the files beside it; mind the dataset's licence before you pass the page on."
+        f"Validation images that trial {record.best.number} misclassifies with the largest share. They are only in "
+        "this page, not among the files beside it; check the dataset's licence before you pass the page on."
     )
-    return Section("mistakes", name, [Text(about), Gallery(found)])
+    return Section("mistakes", name, [Text(about), Gallery(pictures)])
 
 
 def _loss(record: Record, trials: Sequence[Trial]) -> Panel:
@@ -132,13 +134,13 @@ def _pair(train: str, valid: str) -> list[tuple[str, bool]]:
 
 def _of(record: Record, trials: Sequence[Trial], metric: str, dashed: bool) -> list[Line]:
     """Return the lines of some trials in one metric, a colour each."""
-    found: list[Line] = []
+    lines: list[Line] = []
     for place, trial in enumerate(trials):
         rounds = derive.rounds(record.histories[trial.number])
         label = "" if dashed else f"trial {trial.number}"
         mark = trial.kept_epoch if len(rounds) == 1 and not dashed else None
-        found += _lines(rounds, metric, label, place, dashed, mark)
-    return found
+        lines += _lines(rounds, metric, label, place, dashed, mark)
+    return lines
 
 
 def _lines(
@@ -152,7 +154,7 @@ def _lines(
 
 
 def _classes(record: Record, count: int) -> list[str]:
-    """Return the names of the classes; numbers where the data are not here to tell."""
+    """Return the names of the classes; numbers where the data is not available."""
     known = record.data.classes if isinstance(record.data, Data) else ()
     return list(known) if len(known) == count else [f"class {i}" for i in range(count)]
 
@@ -164,7 +166,7 @@ def _unjudged(record: Record) -> Missing:
 
 
 def _of_round(record: Record) -> str:
-    """Return which of several validation splits was judged."""
+    """Return which of several validation splits was evaluated."""
     return ", those of the round whose model was kept" if record.spec.protocol.folded else ""
 
 
@@ -174,6 +176,4 @@ def _checked(record: Record, judged: Judged) -> list[Part]:
     now = evidence.right(judged)
     if recorded is None or abs(now - recorded) < 0.0005 or record.spec.protocol.in_rounds:
         return []
-    return [
-        Text(f"Evaluated for this report the model calls {now:.4f} of the images right; {recorded:.4f} was recorded.")
-    ]
+    return [Text(f"Evaluated for this report, the model has an accuracy of {now:.4f}; {recorded:.4f} was recorded.")]

@@ -1,4 +1,4 @@
-"""How the search went, and what its parameters did."""
+"""The sections on the course of the search and its parameters."""
 
 import math
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ from fersearch.space import Choice
 from fersearch.trial import Trial, TrialState
 
 AXES = 9
-"""So many parameters a parallel plot shows: the most important ones."""
+"""Maximum number of parameters in a parallel plot: the most important ones."""
 MEMBERS = 10
-"""So many members of the front are drawn as bars."""
+"""Maximum number of front members that are drawn as bars."""
 
 
 def history(record: Record) -> Section:
@@ -27,7 +27,7 @@ def history(record: Record) -> Section:
     if not any(trial.values for trial in record.trials):
         return Section("history", "Optimisation history", [Missing("No trial has a value yet.")])
     caption = (
-        "Each objective by trial. Arrows show which way is better; pruned trials are drawn with what they reached."
+        "Each objective by trial. Arrows show which way is better; pruned trials are drawn with their last values."
     )
     figure = draw_history(record.objectives, record.trials, record.baseline)
     return Section("history", "Optimisation history", [Plot("history", caption, figure)])
@@ -66,7 +66,7 @@ def parallel(record: Record) -> Section:
 
 
 def importance(record: Record) -> Section:
-    """Return how much each parameter decides of each objective."""
+    """Return the importance of each parameter for each objective."""
     name = "Parameter importance"
     if isinstance(record.importance, Absent):
         return Section("importance", name, [Missing(record.importance.why)])
@@ -76,8 +76,8 @@ def importance(record: Record) -> Section:
         f"Importance by {method} over the parameters that every complete trial has; shares of one objective sum to 1."
     )
     names = list(dict.fromkeys(parameter for one in record.importance for parameter in one.shares))
-    found = [[title(parameter), *(one.shares.get(parameter) for one in record.importance)] for parameter in names]
-    table = Table("importance", f"Parameter importance by {method}.", ["Parameter", *shares], found)
+    rows = [[title(parameter), *(one.shares.get(parameter) for one in record.importance)] for parameter in names]
+    table = Table("importance", f"Parameter importance by {method}.", ["Parameter", *shares], rows)
     parts: list[Part] = [Plot("importance", caption, draw_importance(shares)), Fold("As a table", [Tabular(table)])]
     return Section("importance", name, parts)
 
@@ -128,7 +128,7 @@ def _bars(record: Record) -> list[Part]:
 
 
 def _searched(record: Record) -> tuple[list[Trial], list[str]]:
-    """Complete trials with the first objective, and the parameters in which they differ, the most important first."""
+    """Return complete trials with the first objective, and the differing parameters, the most important first."""
     first = record.objectives[0].name
     trials = [
         trial
@@ -146,12 +146,12 @@ def _column(record: Record, trials: Sequence[Trial], name: str) -> Column:
     return Column(name, [trial.params.get(name) for trial in trials], log)
 
 
-def _most(found: Importance, count: int = 12) -> dict[str, float]:
-    ranked = sorted(found.shares.items(), key=lambda pair: -pair[1])
+def _most(importance_of: Importance, count: int = 12) -> dict[str, float]:
+    ranked = sorted(importance_of.shares.items(), key=lambda pair: -pair[1])
     return dict(ranked[:count])
 
 
 def _too_few(trials: Sequence[Trial]) -> Missing:
     if len(trials) < 2:
-        return Missing(f"It takes two complete trials at least, and there {'is one' if trials else 'are none'}.")
+        return Missing(f"It takes at least two complete trials, and there {'is one' if trials else 'are none'}.")
     return Missing("Every complete trial has the same parameters.")

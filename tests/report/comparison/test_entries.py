@@ -61,7 +61,7 @@ def test_single_runs_and_few_rounds_are_not_tested():
     pairs = comparison(entry("a", (0.5, 0.6), protocol=twice), entry("b", (0.6, 0.6), protocol=twice))
     tested, untested = paired_tests.tests(pairs, F1)
     assert not tested
-    assert untested[0].why == "2 rounds in common with a value of F1 macro: it takes 3 at least"
+    assert untested[0].why == "2 rounds in common with a value of F1 macro: it takes at least 3"
 
 
 def test_repeats_of_one_split_have_no_corrected_test():
@@ -181,7 +181,7 @@ def test_narrative_names_the_best_and_the_cheap():
         == "Of 1 pair tested over the same rounds, none differs in F1 macro at the level of 0.05, corrected by Holm."
     )
     apart = comparison(entry("a"), entry("b", dataset="other"))
-    assert prose.narrative(apart, [])[0].startswith("No two of these were judged on the same images")
+    assert prose.narrative(apart, [])[0].startswith("No two of these were evaluated on the same images")
 
 
 @pytest.mark.parametrize(

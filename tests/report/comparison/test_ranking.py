@@ -102,7 +102,7 @@ def test_entries_are_ranked_over_the_rounds_they_share() -> None:
     assert one.ranks.n == 3
     assert [note.partition(":")[0] for note in one.notes] == [
         "With n = 3 and k = 3 the p-values are rough",
-        "Folds share most of their training images, and the test takes them as independent.",
+        "Folds share most of their training images, and the test assumes that they are independent.",
     ]
     assert sentences(one, F1)[0].startswith(
         "By F1 macro over 3 rounds of faces the mean ranks of 3 entries do not differ significantly: Friedman's chi² = "
