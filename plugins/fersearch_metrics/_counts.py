@@ -60,8 +60,8 @@ def _scores(right: "Ints", called: "Ints", support: "Ints") -> Scores:
 
 def accuracies(matrices: "Ints") -> "Reals":
     """Return the accuracy of each confusion matrix (n x classes x classes)."""
-    found: Reals = matrices.diagonal(axis1=-2, axis2=-1).sum(-1) / matrices.sum((-2, -1))
-    return found
+    shares: Reals = matrices.diagonal(axis1=-2, axis2=-1).sum(-1) / matrices.sum((-2, -1))
+    return shares
 
 
 def share(part: "Ints", whole: "Ints") -> "Reals":
