@@ -286,7 +286,7 @@ def test_the_study_that_trains_again_is_held_to_the_same_files(data: Path) -> No
 def test_whatever_compares_trials_leaves_those_of_earlier_data_out_and_says_so(data: Path) -> None:
     add(data, "train", "sad", "new", 5)
     run(accept_data_change=True, trials=2)
-    assert api.compare_studies(["s"]).found.left_out == ["1 trial of study s saw earlier data: left out."]
+    assert api.compare_studies(["s"]).result.left_out == ["1 trial of study s saw earlier data: left out."]
     study, _ = all_rows()
     with open_store(None) as store:
         record = gather_report(store, study)
