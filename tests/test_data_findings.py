@@ -42,7 +42,7 @@ class Listener(Observer):
         self.notes.append(text)
 
 
-def test_findings_are_told_by_create_and_by_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_findings_are_reported_by_create_and_by_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fersearch.context._reported", set())
     source = write_tree(tmp_path / "source")
     api.create_study("cnn", "imagefolder", name="one", data=source, **SMALL)
@@ -76,14 +76,14 @@ def test_create_prints_findings_on_standard_error(
         (("train2", "test2"), (), "look like parts of a split"),
     ],
 )
-def test_what_cannot_be_trained_on_is_told_before_a_study_is_stored(
-    tmp_path: Path, train: Sequence[str], test: Sequence[str], told: str
+def test_what_cannot_be_trained_on_is_reported_before_a_study_is_stored(
+    tmp_path: Path, train: Sequence[str], test: Sequence[str], messages: str
 ) -> None:
     source = write_tree(tmp_path / "source", train, test)
     if not test:
         (source / "train" / train[0] / "3.png").write_bytes(b"no picture")
         source = source / "train"
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=messages):
         api.create_study("cnn", "imagefolder", name="one", data=source, **SMALL)
     assert api.list_studies() == []
 
@@ -97,12 +97,12 @@ def test_a_study_file_with_a_byte_order_mark_is_held_against_its_data(tmp_path: 
     assert api.list_studies() == []
 
 
-def test_a_class_of_the_dataset_without_any_image_is_told(tmp_path: Path) -> None:
+def test_a_class_of_the_dataset_without_any_image_is_reported(tmp_path: Path) -> None:
     words = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
     source = write_tree(tmp_path / "source", words, words)
     api.create_study("cnn", "fer2013", name="one", data=source, **SMALL)
-    told = "fer2013: no image of neutral: a model has outputs for them that are never taught"
-    assert told in drain_notices()
+    messages = "fer2013: no image of neutral: a model has outputs for them that are never taught"
+    assert messages in drain_notices()
 
 
 def test_a_study_whose_class_lost_its_training_images_is_not_run(tmp_path: Path) -> None:
@@ -120,5 +120,5 @@ def test_data_to_judge_needs_no_training_images(tmp_path: Path) -> None:
     api.run_study("one", in_process=True)
     other = write_tree(tmp_path / "other", ("a", "b"), ("a", "b", "c"))
     pulled = api.pull_checkpoint("one", trial=0, out=tmp_path / "pulled")
-    found = api.evaluate(pulled.path, "imagefolder", data=other, split="test")
-    assert found.n == 6
+    result = api.evaluate(pulled.path, "imagefolder", data=other, split="test")
+    assert result.n == 6

@@ -63,11 +63,11 @@ def test_every_node_of_ray_has_the_token():
 
 def test_ray_knows_every_flag_that_starts_it():
     ray = shutil.which("ray") or pytest.skip("ray is not installed")
-    told = subprocess.run([ray, "start", "--help"], capture_output=True, text=True, check=True).stdout
+    messages = subprocess.run([ray, "start", "--help"], capture_output=True, text=True, check=True).stdout
     lines = re.findall(r"ray start .*", "".join(path.read_text() for path in DOCKER.iterdir()))
     flags = {flag for line in lines for flag in re.findall(r"--[a-z-]+", line)}
     assert "--head" in flags
-    assert {flag for flag in flags if f"{flag} " not in told} == set()
+    assert {flag for flag in flags if f"{flag} " not in messages} == set()
 
 
 def test_every_dependency_is_pinned():
@@ -129,9 +129,9 @@ def test_the_entrypoint_reads_the_password_and_joins_ray_for_studies_alone(tmp_p
     ],
 )
 def test_the_tools_find_nothing(tool, words):
-    found = shutil.which(tool) or pytest.skip(f"{tool} is not installed")
+    result = shutil.which(tool) or pytest.skip(f"{tool} is not installed")
     env = {**os.environ, "POSTGRES_PASSWORD": "x", "RAY_AUTH_TOKEN": "y"}
-    done = subprocess.run([found, *words], cwd=DOCKER, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run([result, *words], cwd=DOCKER, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

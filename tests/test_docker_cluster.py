@@ -33,17 +33,17 @@ class Containers:
 
     def words(self, service: str) -> list[str]:
         """A service's command. Other services are this machine, and the head's port is a free one."""
-        command = re.sub(r"\$\{(\w+):-[^}]*\}", lambda found: STUDY[found[1]], SERVICES[service]["command"])
+        command = re.sub(r"\$\{(\w+):-[^}]*\}", lambda result: STUDY[result[1]], SERVICES[service]["command"])
         return shlex.split(self._here(command))
 
     def env(self, service: str) -> dict[str, str]:
         """A service's environment; the token and the database are this test's own."""
-        told = {name: self._here(value) for name, value in SERVICES[service]["environment"].items()}
+        messages = {name: self._here(value) for name, value in SERVICES[service]["environment"].items()}
         own = {"RAY_AUTH_TOKEN": "0" * 64, "FERSEARCH_STORAGE": self.storage, "PGPASSWORD": "unused"}
-        told |= {name: value for name, value in own.items() if name in told}
+        messages |= {name: value for name, value in own.items() if name in messages}
         programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         home = {"HOME": str(self.folder), "FERSEARCH_HOME": str(self.folder / "home"), "PATH": programs}
-        return {**os.environ, **home, **told}
+        return {**os.environ, **home, **messages}
 
     def start(self, service: str, *words: str) -> subprocess.Popen[str]:
         """Start it, with other words than its own where some are given."""

@@ -32,11 +32,11 @@ HEAVY = (
 def commands() -> list[str]:
     """Every command that the console script has, as it is typed."""
     group = typer.main.get_command(cli.app)
-    found = []
+    result = []
     for name, command in group.commands.items():
         below = getattr(command, "commands", None)
-        found += [f"fersearch {name} {verb}" for verb in below] if below else [f"fersearch {name}"]
-    return sorted(found)
+        result += [f"fersearch {name} {verb}" for verb in below] if below else [f"fersearch {name}"]
+    return sorted(result)
 
 
 def test_every_command_is_in_the_readme():
@@ -162,11 +162,11 @@ def test_nothing_heavy_comes_in_before_it_is_needed(code):
 
 def test_rich_and_typer_stay_in_their_room():
     pattern = re.compile(r"^\s*(?:from|import) (rich|typer)\b", re.MULTILINE)
-    found = {
+    result = {
         path.relative_to(ROOT / "fersearch"): pattern.findall(path.read_text())
         for path in ROOT.glob("fersearch/**/*.py")
     }
-    assert {str(path.parent) for path, libraries in found.items() if libraries} == {"cli"}
+    assert {str(path.parent) for path, libraries in result.items() if libraries} == {"cli"}
     drawing = {
         "render.py",
         "progress.py",
@@ -177,7 +177,7 @@ def test_rich_and_typer_stay_in_their_room():
         "compared.py",
         "listing.py",
     }
-    assert {path.name for path, libraries in found.items() if "rich" in libraries} == drawing
+    assert {path.name for path, libraries in result.items() if "rich" in libraries} == drawing
 
 
 def test_the_core_names_no_dataset_and_no_document():
@@ -185,9 +185,9 @@ def test_the_core_names_no_dataset_and_no_document():
     names = re.compile(
         r"document 0|kirkvik|mehendale|umoru|s003|fer2013|raf-?db|affectnet|jaffe|\bkdef|nhfi", re.IGNORECASE
     )
-    found = [
+    result = [
         f"{path.relative_to(ROOT)}: {match[0]}"
         for path in sorted((ROOT / "fersearch").rglob("*.py"))
         for match in names.finditer(path.read_text(encoding="utf-8"))
     ]
-    assert found == []
+    assert result == []

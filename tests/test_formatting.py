@@ -29,7 +29,7 @@ def test_what_is_no_duration_is_refused_with_an_example(text):
         (7500, "2h 05m"),
     ],
 )
-def test_a_duration_is_told_in_two_units_at_most(seconds, text):
+def test_a_duration_is_reported_in_two_units_at_most(seconds, text):
     assert formatting.brief(seconds) == text
 
 

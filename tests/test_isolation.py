@@ -64,7 +64,7 @@ except UsageError as error:
     assert fresh(code) == "no such thing | give another\n"
 
 
-def test_a_child_that_dies_is_told():
+def test_a_child_that_dies_is_reported():
     code = """
 try:
     in_child(lambda: os.kill(os.getpid(), 9), ABSENT)

@@ -54,10 +54,10 @@ def test_a_long_table_says_how_much_it_leaves_out() -> None:
 
 def test_the_frame_of_trials_has_every_parameter_and_value() -> None:
     other = replace(trial(7), params={"momentum": 0.9}, state=TrialState.FAILED, values={}, kept_epoch=None)
-    found = Trials([trial(0), other], OBJECTIVES).to_frame()
-    assert list(found.index) == [0, 7]
-    assert found.index.name == "trial"
-    assert list(found.columns) == [
+    result = Trials([trial(0), other], OBJECTIVES).to_frame()
+    assert list(result.index) == [0, 7]
+    assert result.index.name == "trial"
+    assert list(result.columns) == [
         "state",
         "reason",
         "epochs",
@@ -69,11 +69,11 @@ def test_the_frame_of_trials_has_every_parameter_and_value() -> None:
         "values_train_seconds",
         "params_momentum",
     ]
-    assert found.loc[0, "state"] == "complete"
-    assert type(found.loc[0, "state"]) is str
-    assert found.loc[0, "values_f1_macro"] == 0.5
-    assert pd.isna(found.loc[7, "values_f1_macro"])
-    assert found.loc[7, "params_momentum"] == 0.9
+    assert result.loc[0, "state"] == "complete"
+    assert type(result.loc[0, "state"]) is str
+    assert result.loc[0, "values_f1_macro"] == 0.5
+    assert pd.isna(result.loc[7, "values_f1_macro"])
+    assert result.loc[7, "params_momentum"] == 0.9
 
 
 def test_a_frame_without_rows_still_has_its_index() -> None:

@@ -48,8 +48,8 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def said(left: Path) -> dict[str, Any]:
     """What that version predicted and measured, and the trials that it recorded."""
-    found: dict[str, Any] = json.loads((left / "said.json").read_text())
-    return found
+    result: dict[str, Any] = json.loads((left / "said.json").read_text())
+    return result
 
 
 @pytest.fixture
@@ -63,14 +63,14 @@ def home(left: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm_fork_
 def predicted(folder: Path, left: Path, **how: Any) -> list[dict[str, Any]]:
     """What this version says of the photographs, as that one wrote it down."""
     images = sorted((left / "photos").iterdir())
-    told = api.predict(folder, images, **how)
-    return [{"image": Path(one.image).name, "label": one.label, "probabilities": one.probabilities} for one in told]
+    messages = api.predict(folder, images, **how)
+    return [{"image": Path(one.image).name, "label": one.label, "probabilities": one.probabilities} for one in messages]
 
 
-def same(told: list[dict[str, Any]], recorded: list[dict[str, Any]], close: dict[str, float] = CLOSE) -> None:
+def same(messages: list[dict[str, Any]], recorded: list[dict[str, Any]], close: dict[str, float] = CLOSE) -> None:
     """Assert that predictions are those that were recorded."""
-    assert len(told) == len(recorded) > 0
-    for one, other in zip(told, recorded, strict=True):
+    assert len(messages) == len(recorded) > 0
+    for one, other in zip(messages, recorded, strict=True):
         assert (one["image"], one["label"]) == (other["image"], other["label"])
         assert one["probabilities"] == pytest.approx(other["probabilities"], **close)
 

@@ -197,7 +197,7 @@ def test_a_file_without_hooks_beside_plugins_is_a_helper_and_no_plugin(tmp_path)
         ("from . import little_helper", "what it imports relatively lies beside it"),
     ],
 )
-def test_a_plugin_with_a_helper_beside_it_is_told_to_be_one_file_or_a_package(tmp_path, imported, lies):
+def test_a_plugin_with_a_helper_beside_it_is_reported_to_be_one_file_or_a_package(tmp_path, imported, lies):
     (tmp_path / "own.py").write_text(OWN.format(imported=imported))
     (tmp_path / "little_helper.py").write_text("ANSWER = 42\n")
     (tmp_path / "parts_of_it").mkdir()
@@ -207,7 +207,7 @@ def test_a_plugin_with_a_helper_beside_it_is_told_to_be_one_file_or_a_package(tm
     assert caught.value.hint == "put what it needs into the file, or make a package: plugins/README.md"
 
 
-def test_a_plugin_that_misses_an_installed_module_is_told_so(tmp_path):
+def test_a_plugin_that_misses_an_installed_module_is_reported_so(tmp_path):
     (tmp_path / "own.py").write_text(OWN.format(imported="import nowhere_to_be_found"))
     with pytest.raises(PluginError) as caught:
         plugins.load([tmp_path / "own.py"])

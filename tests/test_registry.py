@@ -61,17 +61,17 @@ def architecture(folder: Path, name: str = "net", space: str = "{}", stages: obj
 
 
 def test_components_are_found_by_name_and_know_their_file(tmp_path: Path) -> None:
-    found = registry.load([metric(tmp_path, "ones"), architecture(tmp_path)])
-    assert found.metric("ones").compute(None) == 1.0
-    assert [(kind, component.name) for kind, component in found.components()] == [
+    result = registry.load([metric(tmp_path, "ones"), architecture(tmp_path)])
+    assert result.metric("ones").compute(None) == 1.0
+    assert [(kind, component.name) for kind, component in result.components()] == [
         ("architecture", "net"),
         ("metric", "ones"),
     ]
-    assert found.file_of(found.metric("ones")).path == str(tmp_path / "ones.py")
-    assert found.file_of(object()) is None
+    assert result.file_of(result.metric("ones")).path == str(tmp_path / "ones.py")
+    assert result.file_of(object()) is None
 
 
-def test_an_unknown_name_is_told_with_the_nearest(tmp_path: Path) -> None:
+def test_an_unknown_name_is_reported_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(UnknownName) as caught:
         registry.load([metric(tmp_path, "ones")]).metric("oness")
     assert caught.value.hint == "did you mean 'ones'? known metrics: ones"
@@ -122,18 +122,18 @@ def test_an_unsound_component_given_by_hand_is_refused(complaint: str, tmp_path:
 def test_an_unsound_component_of_the_folder_leaves_the_others(complaint: str, tmp_path: Path) -> None:
     path = architecture(tmp_path, **UNSOUND[complaint])
     metric(tmp_path, "ones")
-    found = registry.load(folder=tmp_path)
-    assert found.metric("ones").name == "ones"
-    assert complaint in found.broken[str(path)]
-    assert found.architectures == {}
+    result = registry.load(folder=tmp_path)
+    assert result.metric("ones").name == "ones"
+    assert complaint in result.broken[str(path)]
+    assert result.architectures == {}
 
 
 def test_a_plugin_that_fails_halfway_brings_nothing(tmp_path: Path) -> None:
     path = metric(tmp_path, "ones")
     path.write_text(path.read_text() + "    1 / 0\n")
-    found = registry.load(folder=tmp_path)
-    assert found.metrics == {}
-    assert "ZeroDivisionError" in found.broken[str(path)]
+    result = registry.load(folder=tmp_path)
+    assert result.metrics == {}
+    assert "ZeroDivisionError" in result.broken[str(path)]
 
 
 OBSERVER = """
@@ -152,10 +152,10 @@ def register_observers(register):
 def test_an_observer_is_found_by_name(tmp_path: Path) -> None:
     path = tmp_path / "watcher.py"
     path.write_text(OBSERVER.format(name="watcher", options={"file": "where it goes"}))
-    found = registry.load([path])
-    assert [(kind, component.name) for kind, component in found.components()] == [("observer", "watcher")]
+    result = registry.load([path])
+    assert [(kind, component.name) for kind, component in result.components()] == [("observer", "watcher")]
     with pytest.raises(UnknownName, match="unknown observer 'watch'"):
-        found.observer("watch")
+        result.observer("watch")
 
 
 @pytest.mark.parametrize(
@@ -205,11 +205,11 @@ def register_architectures(register):
 def test_a_family_is_asked_for_what_follows_the_colon(tmp_path: Path) -> None:
     path = tmp_path / "family.py"
     path.write_text(FAMILY)
-    found = registry.load([path])
-    assert found.architecture("family:small").name == "family:small"
-    assert found.file_of(found.architecture("family:small")).path == str(path)
+    result = registry.load([path])
+    assert result.architecture("family:small").name == "family:small"
+    assert result.file_of(result.architecture("family:small")).path == str(path)
     with pytest.raises(UnknownName, match="family has no large"):
-        found.architecture("family:large")
+        result.architecture("family:large")
 
 
 def test_an_architecture_without_variants_says_so(tmp_path: Path) -> None:

@@ -61,14 +61,14 @@ def test_a_file_that_was_touched_and_is_equal_is_the_same_data(data: Path) -> No
 def test_files_that_differ_while_all_that_is_seen_is_equal_are_said_once(data: Path) -> None:
     path, seen = data / "train" / "sad" / "0.png", digest_of()
     Image.open(path).save(path, compress_level=0)
-    (told,) = run()
-    assert told.startswith("the files differ from those of the run before (")
-    assert told.endswith("but all that trials and the test split see is the same")
+    (messages,) = run()
+    assert messages.startswith("the files differ from those of the run before (")
+    assert messages.endswith("but all that trials and the test split see is the same")
     assert digest_of() == seen
     assert run() == []
 
 
-def test_one_image_more_is_refused_with_both_told_and_nothing_is_changed(data: Path) -> None:
+def test_one_image_more_is_refused_with_both_named_and_nothing_is_changed(data: Path) -> None:
     before, seen = all_rows(), digest_of()[:12]
     files = api.show_study("s").data["files"]["digest"][:12]
     add(data, "train", "sad", "new", 5)
@@ -98,9 +98,9 @@ def test_another_test_split_alone_is_refused_and_trials_outlive_it(data: Path) -
     add(data, "test", "sad", "new", 5)
     with pytest.raises(DataError, match="only the test split differs"):
         run()
-    told = run(accept_data_change=True)
-    assert told[0] == "study s goes on with other data"
-    assert len(told) == 3
+    messages = run(accept_data_change=True)
+    assert messages[0] == "study s goes on with other data"
+    assert len(messages) == 3
     assert [trial.number for trial in api.front("s").trials] == [0]
     assert api.front("s").foreign == 0
 
@@ -146,8 +146,8 @@ def test_accepted_data_has_a_front_and_a_baseline_of_its_own(data: Path) -> None
     seen, baseline = digest_of(), api.show_study("s").baseline
     for k in range(8):
         add(data, "valid", "sad", f"new{k}", 50 + k)
-    told = run(accept_data_change=True, trials=2)
-    assert told[-1] == (
+    messages = run(accept_data_change=True, trials=2)
+    assert messages[-1] == (
         "trials that saw the earlier data: 1 of 1. They stay listed and count as tried, "
         "but are not compared with new ones and not on the front"
     )
@@ -166,7 +166,7 @@ def test_accepted_data_has_a_front_and_a_baseline_of_its_own(data: Path) -> None
     assert api.front("s").foreign == 1
 
 
-def test_what_is_left_of_the_budget_is_told(data: Path) -> None:
+def test_what_is_left_of_the_budget_is_reported(data: Path) -> None:
     add(data, "train", "sad", "new", 5)
     assert run(accept_data_change=True)[-1] == "all 1 trials of the budget were tried: give more with --trials"
 
@@ -174,8 +174,8 @@ def test_what_is_left_of_the_budget_is_told(data: Path) -> None:
 def test_a_waiting_trial_whose_classes_changed_begins_again(data: Path) -> None:
     leave_waiting("s")
     write(data, ("happy", "sad", "angry"))
-    told = run(accept_data_change=True)
-    assert told[-1] == "1 trial that had not ended begins again"
+    messages = run(accept_data_change=True)
+    assert messages[-1] == "1 trial that had not ended begins again"
     (trial,) = api.list_trials("s")
     assert (trial.state, trial.data_digest) == (TrialState.COMPLETE, digest_of())
     assert [len(epoch.confusion) for epoch in api.show_trial("s", 0).history] == [3, 3]
@@ -206,8 +206,8 @@ def test_a_study_of_an_earlier_version_adopts_what_is_found_and_says_so_once(dat
     with open_store(None) as store:
         study = store.study("s")
         store.set_data(study.id, {}, {seen: ""}, study.baseline)
-    (told,) = run()
-    assert told.startswith(
+    (messages,) = run()
+    assert messages.startswith(
         "study s was made before its data was recorded; what is found now is taken for it: images: 16"
     )
     assert digest_of() == seen
@@ -290,10 +290,10 @@ def test_whatever_compares_trials_leaves_those_of_earlier_data_out_and_says_so(d
     study, _ = all_rows()
     with open_store(None) as store:
         record = gather_report(store, study)
-        found = gather_candidates(store, [study])
+        result = gather_candidates(store, [study])
     assert [trial.number for trial in record.trials] == [1]
     assert record.data.warnings[-1] == "1 trial saw earlier data and is left out of this report"
-    assert [each.trial.number for each in found] == [1]
+    assert [each.trial.number for each in result] == [1]
     states = [(trial.state.name, trial.user_attrs["state"]) for trial in api.to_optuna("s").trials]
     assert states == [("FAIL", "complete"), ("COMPLETE", "complete")]
     assert api.export_study("s").splitlines()[0].endswith(",checkpoint,data")
@@ -302,11 +302,11 @@ def test_whatever_compares_trials_leaves_those_of_earlier_data_out_and_says_so(d
 def test_an_ensemble_is_not_chosen_by_other_data(data: Path) -> None:
     study, _ = all_rows()
     with open_store(None) as store:
-        found = gather_candidates(store, [study])
-    assert len(load_valid(found, components()).indices["valid"]) == 8
+        result = gather_candidates(store, [study])
+    assert len(load_valid(result, components()).indices["valid"]) == 8
     add(data, "train", "sad", "new", 5)
     with pytest.raises(DataError, match="is not the data that the checkpoint was trained on"):
-        load_valid(found, components())
+        load_valid(result, components())
 
 
 def test_under_folds_the_data_of_every_round_counts_and_a_checkpoint_is_held_to_its_own(
@@ -315,10 +315,10 @@ def test_under_folds_the_data_of_every_round_counts_and_a_checkpoint_is_held_to_
     create("k", data, split="kfold", folds=2, epochs="1")
     run("k")
     study, (trial,) = all_rows("k")
-    found = open_study_data(components(), study)
-    rounds = [loaded.identity.seen for loaded in found.rounds()]
+    result = open_study_data(components(), study)
+    rounds = [loaded.identity.seen for loaded in result.rounds()]
     assert len(set(rounds)) == 2
-    assert digest_of("k") == trial.data_digest == found.identity.seen == digests.together(rounds)
+    assert digest_of("k") == trial.data_digest == result.identity.seen == digests.together(rounds)
     folder = api.pull_checkpoint("k", trial=0, out=tmp_path / "k").path
     card, _ = read_checkpoint(folder / "model.safetensors")
     assert card["data"]["seen"]["digest"] == rounds[card["round"] - 1]

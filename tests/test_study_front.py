@@ -28,10 +28,10 @@ def front(*members: Trial) -> Front:
     return Front("s", members, OBJECTIVES, {})
 
 
-def test_a_bound_by_the_best_is_one_of_the_front_and_is_told_as_a_number():
-    found = front_of(STUDY, MEMBERS, ["f1_macro>=0.9*best"])
-    assert [one.number for one in found.trials] == [4, 2]
-    assert found.constraints == (Constraint("f1_macro", ">=", pytest.approx(0.54)),)
+def test_a_bound_by_the_best_is_one_of_the_front_and_is_reported_as_a_number():
+    result = front_of(STUDY, MEMBERS, ["f1_macro>=0.9*best"])
+    assert [one.number for one in result.trials] == [4, 2]
+    assert result.constraints == (Constraint("f1_macro", ">=", pytest.approx(0.54)),)
     within = front_of(STUDY, MEMBERS, ["train_seconds<=10", "f1_macro>=0.9*best"])
     assert [one.number for one in within.trials] == [2]
     assert within.constraints[1].bound == pytest.approx(0.9 * 0.58)
@@ -39,7 +39,7 @@ def test_a_bound_by_the_best_is_one_of_the_front_and_is_told_as_a_number():
         front_of(STUDY, MEMBERS, ["f1>=0.9*best"])
 
 
-def test_the_cheapest_within_one_standard_error_is_taken_unless_told_otherwise():
+def test_the_cheapest_within_one_standard_error_is_taken_unless_asked_otherwise():
     choice = preferred(front(*MEMBERS), None)
     assert (choice.trial.number, choice.given_up) == (
         2,

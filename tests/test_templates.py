@@ -13,9 +13,9 @@ from fersearch.errors import UnknownName
 def test_a_new_plugin_is_found_in_its_folder(kind, tmp_path):
     for name, text in templates.render(kind, "my_own").items():
         (tmp_path / name).write_text(text)
-    found = registry.load(folder=tmp_path)
-    assert not found.broken
-    assert (kind, "my_own") in [(known, component.name) for known, component in found.components()]
+    result = registry.load(folder=tmp_path)
+    assert not result.broken
+    assert (kind, "my_own") in [(known, component.name) for known, component in result.components()]
 
 
 def test_a_new_plugin_of_each_kind_passes_its_own_test(tmp_path):
@@ -35,6 +35,6 @@ def test_a_plugin_and_its_test_lie_beside_each_other():
     assert list(templates.render("metric", "top_two")) == ["top_two.py", "test_top_two.py"]
 
 
-def test_an_unknown_kind_is_told_with_the_known_ones():
+def test_an_unknown_kind_is_reported_with_the_known_ones():
     with pytest.raises(UnknownName, match="did you mean 'metric'"):
         templates.render("metrik", "x")

@@ -24,11 +24,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A `./plugins` of this user with one plugin, where we stand."""
     monkeypatch.delenv("FERSEARCH_PLUGINS_DIR")
     monkeypatch.chdir(tmp_path)
-    found = tmp_path / "plugins"
-    found.mkdir(mode=0o755)
-    (found / "mine.py").write_text(SOUND)
-    (found / "mine.py").chmod(0o644)
-    return found
+    result = tmp_path / "plugins"
+    result.mkdir(mode=0o755)
+    (result / "mine.py").write_text(SOUND)
+    (result / "mine.py").chmod(0o644)
+    return result
 
 
 def give_away(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,9 +42,11 @@ def give_away(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def loaded(folder: Path) -> tuple[list[str], list[str]]:
     """The files that are loaded of the plugins folder, and what is said of the others."""
-    found = plugins.load(folder=plugins.plugin_folder())
+    result = plugins.load(folder=plugins.plugin_folder())
     assert plugins.plugin_folder().resolve() == folder
-    return [Path(file.path).name for file in found.files], [told for told in found.broken.values() if "mine" in told]
+    return [Path(file.path).name for file in result.files], [
+        messages for messages in result.broken.values() if "mine" in messages
+    ]
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o775, 0o700])
@@ -56,26 +58,30 @@ def test_an_own_folder_is_loaded_also_where_a_group_may_write(folder: Path, mode
 
 def test_a_folder_that_everybody_may_write_is_not_loaded(folder: Path) -> None:
     folder.chmod(0o777)
-    told = (
+    messages = (
         "the plugins in plugins are not loaded: everybody may write it; to load one, name it: --plugin plugins/mine.py"
     )
-    assert loaded(folder) == ([], [told])
+    assert loaded(folder) == ([], [messages])
 
 
 def test_a_file_that_everybody_may_write_is_left_out_alone(folder: Path) -> None:
     (folder / "other.py").write_text(SOUND + "# another\n")
     (folder / "mine.py").chmod(0o666)
     (folder / "other.py").chmod(0o644)
-    told = "plugin plugins/mine.py is not loaded: everybody may write it; to load it, name it: --plugin plugins/mine.py"
-    assert loaded(folder) == (["other.py"], [told])
+    messages = (
+        "plugin plugins/mine.py is not loaded: everybody may write it; to load it, name it: --plugin plugins/mine.py"
+    )
+    assert loaded(folder) == (["other.py"], [messages])
 
 
 @pytest.mark.parametrize("what", ["", "mine.py"])
 def test_what_belongs_to_another_user_is_not_loaded(folder: Path, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     give_away(folder / what, monkeypatch)
-    names, told = loaded(folder)
+    names, messages = loaded(folder)
     assert names == []
-    assert "it belongs to another user (uid 54321)" in told[0] if os.getuid() == 0 else "another user" in told[0]
+    assert (
+        "it belongs to another user (uid 54321)" in messages[0] if os.getuid() == 0 else "another user" in messages[0]
+    )
 
 
 def test_a_folder_or_file_that_is_named_is_the_users_word(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,16 +37,16 @@ def test_studies_over_the_same_folds_are_tested_as_pairs(folded, tmp_path):
     from fersearch.report.comparison import paired_tests
 
     done = api.compare_studies(["k/*"], out=tmp_path / "out")
-    found = done.result
-    assert [entry.label for entry in found.entries] == folded
-    assert found.metrics[0].name == "accuracy"
-    first = found.entries[0]
+    result = done.result
+    assert [entry.label for entry in result.entries] == folded
+    assert result.metrics[0].name == "accuracy"
+    first = result.entries[0]
     assert sorted(first.rounds) == [1, 2, 3]
     assert first.num_classes == 10
-    assert first.digest == found.entries[1].digest != ""
+    assert first.digest == result.entries[1].digest != ""
     mean = sum(values["accuracy"] for values in first.rounds.values()) / 3
     assert first.trial.values["accuracy"] == pytest.approx(mean)
-    tested, untested = paired_tests.tests(found, found.metrics[0])
+    tested, untested = paired_tests.tests(result, result.metrics[0])
     assert len(tested) == 1
     assert not untested
     assert tested[0].result.n == 3
@@ -67,7 +67,7 @@ def test_a_front_gives_an_entry_for_each_trial(study, folded):
     assert [entry.trial.number for entry in one.entries] == [1, 0]
 
 
-def test_what_cannot_be_compared_is_told(study, folded, tmp_path):
+def test_what_cannot_be_compared_is_reported(study, folded, tmp_path):
     with pytest.raises(UnknownName, match="unknown study"):
         api.compare_studies(["k/nobody"])
     with pytest.raises(UnknownName, match="unknown metric 'acuracy'"):
@@ -86,9 +86,9 @@ def test_what_cannot_be_compared_is_told(study, folded, tmp_path):
 
 def test_a_study_without_a_complete_trial_is_left_out(folded):
     api.create_study("cnn", "faces", name="empty", trials=1, epochs="1", dataset_options=TINY, settings=SETTINGS)
-    found = api.compare_studies(["k/a", "empty"]).result
-    assert [entry.label for entry in found.entries] == ["k/a"]
-    assert found.left_out == ["Study empty is left out: it has no complete trial."]
+    result = api.compare_studies(["k/a", "empty"]).result
+    assert [entry.label for entry in result.entries] == ["k/a"]
+    assert result.left_out == ["Study empty is left out: it has no complete trial."]
     with pytest.raises(UsageError, match="none of these studies has a complete trial"):
         api.compare_studies(["empty"])
     api.delete_study("empty")

@@ -62,9 +62,9 @@ def gpus(monkeypatch):
 
 
 def test_a_sound_installation_is_all_ok(study):
-    found = api.diagnose()
-    assert [check.name for check in found] == NAMES
-    assert {check.name: check.told for check in found if check.level == "fail"} == {}
+    result = api.diagnose()
+    assert [check.name for check in result] == NAMES
+    assert {check.name: check.told for check in result if check.level == "fail"} == {}
     assert look("checkpoints").facts["files"] == 4
     assert look("storage").facts["schema"] == look("storage").facts["newest"]
     assert look("plugins").facts["counts"]["metric"] > 10
@@ -80,7 +80,7 @@ def test_deep_computes_with_torch(home):
     assert (check.level, check.facts["devices"][0]) == ("ok", "cpu")
 
 
-def test_a_device_that_does_not_compute_is_told(monkeypatch):
+def test_a_device_that_does_not_compute_is_reported(monkeypatch):
     monkeypatch.setattr(measure.torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(measure.torch.Tensor, "to", _no_kernel)
     check = doctor.check_torch()
@@ -101,7 +101,7 @@ def test_a_torch_without_the_gpu_fails(monkeypatch):
     assert check.told.endswith("but not on the GPU")
 
 
-def test_gpus_are_told_with_their_memory(gpus):
+def test_gpus_are_reported_with_their_memory(gpus):
     gpus(0, 100)
     check = doctor.check_device()
     assert check.level == "ok"
@@ -118,12 +118,12 @@ def test_a_gpu_that_others_use_is_warned_of(gpus):
 @pytest.mark.parametrize(
     ("bf16", "told"), [(("AMX",), "with AMX, so"), ((), "with no fast bf16, so"), (None, "cores, so")]
 )
-def test_a_cpu_is_told_with_what_it_is_in_bf16(monkeypatch, bf16, told):
+def test_a_cpu_is_reported_with_what_it_is_in_bf16(monkeypatch, bf16, messages):
     monkeypatch.setattr(doctor.accelerators, "gpus", list)
     monkeypatch.setattr(doctor.accelerators, "has_mps", lambda: False)
     monkeypatch.setattr(doctor.devices, "fast_bf16", lambda: bf16)
     check = doctor.check_device()
-    assert told in check.told
+    assert messages in check.told
     assert check.facts["bf16"] == (bf16 if bf16 is None else list(bf16))
 
 
@@ -179,12 +179,12 @@ def test_a_server_that_does_not_answer_fails(home):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"postgresql://me:secret@127.0.0.1:{closed.getsockname()[1]}/studies"
-        found = api.diagnose(storage=url)
-    storage = next(check for check in found if check.name == "storage")
+        result = api.diagnose(storage=url)
+    storage = next(check for check in result if check.name == "storage")
     assert storage.level == "fail"
     assert "secret" not in storage.told
-    assert "checkpoints" not in [check.name for check in found]
-    assert found[-1].name == "datasets", "what follows is still told"
+    assert "checkpoints" not in [check.name for check in result]
+    assert result[-1].name == "datasets", "what follows is still told"
 
 
 @pytest.mark.parametrize(
@@ -198,11 +198,11 @@ def test_a_server_that_does_not_answer_fails(home):
         ({"schema": None}, "ok", "answers, and is empty"),
     ],
 )
-def test_what_is_seen_of_a_database_is_judged(seen, level, told):
-    found = judged(**seen)
-    assert found[0] == level
-    assert told in found[1]
-    assert bool(found[2]) == (level == "warn")
+def test_what_is_seen_of_a_database_is_judged(seen, level, messages):
+    result = judged(**seen)
+    assert result[0] == level
+    assert messages in result[1]
+    assert bool(result[2]) == (level == "warn")
 
 
 def test_files_without_a_row_and_rows_without_a_file_are_counted(tmp_path, monkeypatch):

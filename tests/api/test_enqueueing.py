@@ -83,7 +83,7 @@ def test_a_configuration_that_was_tried_is_refused_by_its_trial(home_with_study)
     assert "fersearch trial show small 1" in caught.value.hint
 
 
-def test_a_whole_configuration_is_enqueued_once_and_told_where_the_budget_has_no_room(home):
+def test_a_whole_configuration_is_enqueued_once_and_reported_where_the_budget_has_no_room(home):
     settings = {"optimizer": "adam", "learning_rate": "0.001,0.01", "dropout": "0", "weight_decay": "0"}
     spec = api.create_study("cnn", "faces", trials=1, epochs="1", dataset_options=SIZES, settings=settings)
     first = next(spec.space.configurations())

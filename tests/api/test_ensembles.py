@@ -187,9 +187,9 @@ def candidate(study):
 def test_studies_that_saw_each_others_validation_are_refused(candidate, changed, message):
     spec = replace(candidate.study.spec, **changed)
     other = replace(candidate, study=replace(candidate.study, name="other", spec=spec))
-    with pytest.raises(UsageError) as told:
+    with pytest.raises(UsageError) as messages:
         check_alike([candidate, other], components())
-    assert str(told.value).startswith(message)
+    assert str(messages.value).startswith(message)
 
 
 def test_other_class_lists_are_refused_with_both_shown(candidate, tmp_path):
@@ -197,9 +197,9 @@ def test_other_class_lists_are_refused_with_both_shown(candidate, tmp_path):
     names = card["class_names"]
     write_checkpoint(tmp_path / "turned", tensors, {**card, "class_names": names[::-1]})
     turned = replace(candidate, study=replace(candidate.study, name="turned"), file=tmp_path / "turned")
-    with pytest.raises(UsageError) as told:
+    with pytest.raises(UsageError) as messages:
         check_alike([candidate, turned], components())
-    assert str(told.value) == (
+    assert str(messages.value) == (
         "classes: study 'turned' and study 'small' differ, and cannot be one ensemble\n"
         f"  small: {', '.join(names)}\n  turned: {', '.join(names[::-1])}"
     )

@@ -10,30 +10,30 @@ from fersearch.trial import EXCLUSIVE
 
 class Notes(Observer):
     def __init__(self):
-        self.told = []
+        self.notes = []
 
     def note(self, text):
-        self.told.append(text)
+        self.notes.append(text)
 
 
 def run(study, **given):
     notes = Notes()
     view = api.run_study(study, slots=1, observer=notes, **given)
-    return view, notes.told
+    return view, notes.notes
 
 
 def test_every_member_of_the_front_is_timed_alone_once(study):
     members = {trial.number: trial for trial in api.front(study).trials}
     assert members
     before = {trial.number: trial for trial in api.list_trials(study)}
-    view, told = run(study, exclusive_timing=True)
+    view, messages = run(study, exclusive_timing=True)
     after = {trial.number: trial for trial in api.list_trials(study)}
     for number, trial in after.items():
         assert (EXCLUSIVE in trial.values) == (number in members)
         assert {name: value for name, value in trial.values.items() if name != EXCLUSIVE} == before[number].values
     assert all(0 < after[number].values[EXCLUSIVE] < 600 for number in members)
-    assert sum("alone (" in line for line in told) == len(members)
-    assert sum("in the search" in line for line in told) == len(members)
+    assert sum("alone (" in line for line in messages) == len(members)
+    assert sum("in the search" in line for line in messages) == len(members)
     assert f"{len(members)} timed again alone" in view.timing
     again = run(study, exclusive_timing=True)[1]
     assert not [line for line in again if "alone" in line]
@@ -55,12 +55,12 @@ def test_trials_beside_each_other_say_so(study):
     assert "beside others on the same device" in api.show_study(study).timing
 
 
-def test_another_device_is_told(study, monkeypatch):
+def test_another_device_is_reported(study, monkeypatch):
     number = api.front(study).trials[0].number
     times = (Compared("train_seconds", 3.0, 2.0, False),)
-    found = Rerun(study, number, 0, 2, (1, 1), times, (Changed("threads", "2", "1"),))
+    result = Rerun(study, number, 0, 2, (1, 1), times, (Changed("threads", "2", "1"),))
     monkeypatch.setattr(exclusive, "EXCLUSIVE", "timed_in_a_test")
-    monkeypatch.setattr(exclusive, "rerun", lambda *_, **__: found)
+    monkeypatch.setattr(exclusive, "rerun", lambda *_, **__: result)
     notes = []
     exclusive.time_front(study, None, notes.append)
     assert api.show_trial(study, number).trial.values["timed_in_a_test"] == 2.0

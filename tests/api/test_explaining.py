@@ -31,9 +31,9 @@ def storage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def test_every_verdict_of_the_database_is_found_again(storage: str) -> None:
     judged = [trial for trial in api.list_trials("s", storage) if trial.verdict.get("rung")]
     assert any(trial.verdict["stop"] for trial in judged)
-    found = [api.explain_trial("s", trial.number, storage) for trial in judged]
-    assert all(one.own is not None for one in found)
-    assert [one.number for one in found if not one.rebuilt] == []
+    result = [api.explain_trial("s", trial.number, storage) for trial in judged]
+    assert all(one.own is not None for one in result)
+    assert [one.number for one in result if not one.rebuilt] == []
 
 
 def test_the_command_line_tells_it(
@@ -41,29 +41,29 @@ def test_the_command_line_tells_it(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "300")
     stopped = next(trial for trial in api.list_trials("s", storage) if trial.verdict.get("stop"))
-    found = api.explain_trial("s", stopped.number, storage)
+    result = api.explain_trial("s", stopped.number, storage)
     assert run(["study", "explain", "s", str(stopped.number), "--storage", storage]) == 0
     printed = capsys.readouterr().out.splitlines()
-    assert printed[: 1 + len(found.told)] == [f"trial {stopped.number}", *found.told]
+    assert printed[: 1 + len(result.told)] == [f"trial {stopped.number}", *result.told]
     assert printed[-1].split()[:2] == [str(stopped.number), "(this)"]
     assert run(["study", "explain", "s", str(stopped.number), "--storage", storage, "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
-    assert (record["rank"], record["rung"], record["told"]) == (found.rank, found.rung, list(found.told))
+    assert (record["rank"], record["rung"], record["told"]) == (result.rank, result.rung, list(result.told))
 
 
-def test_a_trial_that_is_not_there_is_told(storage: str) -> None:
+def test_a_trial_that_is_not_there_is_reported(storage: str) -> None:
     with pytest.raises(UnknownName, match="no trial 999"):
         api.explain_trial("s", 999, storage)
 
 
 def test_importances_are_printed(storage: str, capsys: pytest.CaptureFixture[str]) -> None:
-    found = api.importance("s", storage)
+    result = api.importance("s", storage)
     assert run(["study", "importance", "s", "--storage", storage]) == 0
     printed = capsys.readouterr().out
-    if found["method"]:
+    if result["method"]:
         assert printed.splitlines()[1].split() == ["parameter", "f1_macro", "train_seconds", "peak_memory_mb"]
-        assert f"{found['objectives']['f1_macro']['learning_rate']:.1%}" in printed
+        assert f"{result['objectives']['f1_macro']['learning_rate']:.1%}" in printed
     else:
         assert "no importances of s yet: they need 10 complete trials" in printed
     assert run(["study", "importance", "s", "--storage", storage, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"schema": 1, **found}
+    assert json.loads(capsys.readouterr().out) == {"schema": 1, **result}

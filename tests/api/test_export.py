@@ -67,6 +67,6 @@ def test_trials_are_written_one_after_the_other(url):
     assert pieces.longest < len(pieces.getvalue()) / 2
 
 
-def test_an_unknown_format_is_told(url):
+def test_an_unknown_format_is_reported(url):
     with pytest.raises(UsageError, match="unknown format 'xml'"):
         api.export_study("s", "xml", url)

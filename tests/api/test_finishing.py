@@ -47,7 +47,7 @@ def test_a_finish_that_was_stopped_leaves_test_closed(study, monkeypatch):
 
 def test_it_goes_on_where_it_was_and_picks_on_validation(study):
     before = {trial.number for trial in api.list_trials("finish/small") if trial.state.ended}
-    found, told = finish(finalists=1)
+    result, messages = finish(finalists=1)
     trials = api.list_trials("finish/small")
     assert all(len(trials[number].attempts) == 1 for number in before)
     assert {trial.data_digest for trial in trials} == {api.show_study(study).data["seen"]["digest"]}
@@ -58,38 +58,38 @@ def test_it_goes_on_where_it_was_and_picks_on_validation(study):
         member.number: mean(trial.values["accuracy"] for trial in trials[2 * k : 2 * k + 2])
         for k, member in enumerate(members)
     }
-    assert {one.trial: one.mean for one in found.finalists} == means
-    assert found.trial == max(means, key=lambda number: means[number])
-    assert any(f"trial {found.trial}: accuracy" in line and line.endswith("the pick") for line in told)
-    assert api.show_study(study).finish == found
-    assert (found.n, found.looks, len(found.seeds)) == (120, 1, 2)
-    assert 3 not in found.seeds
+    assert {one.trial: one.mean for one in result.finalists} == means
+    assert result.trial == max(means, key=lambda number: means[number])
+    assert any(f"trial {result.trial}: accuracy" in line and line.endswith("the pick") for line in messages)
+    assert api.show_study(study).finish == result
+    assert (result.n, result.looks, len(result.seeds)) == (120, 1, 2)
+    assert 3 not in result.seeds
 
 
 def test_the_seeds_of_the_pick_are_one_look_with_the_values_of_each(study, tmp_path):
     (look,) = api.show_study(study).looks
-    found = api.show_study(study).finish
-    own = [trial for trial in api.list_trials("finish/small") if trial.params["seed"] in found.seeds]
-    pick = api.list_trials(study)[found.trial].params
+    result = api.show_study(study).finish
+    own = [trial for trial in api.list_trials("finish/small") if trial.params["seed"] in result.seeds]
+    pick = api.list_trials(study)[result.trial].params
     own = [trial for trial in own if all(trial.params[name] == value for name, value in pick.items())]
     judged = []
     for trial in own:
         folder = api.pull_checkpoint("finish/small", trial=trial.number, out=tmp_path / str(trial.number)).path
         judged.append(api.evaluate(folder, split="test").metrics)
-    assert found.values["accuracy"] == tuple(one["accuracy"] for one in judged)
+    assert result.values["accuracy"] == tuple(one["accuracy"] for one in judged)
     assert look.metrics["f1_macro"] == pytest.approx(mean(one["f1_macro"] for one in judged))
     assert look.checkpoint in {trial.checkpoint for trial in own}
     assert len(api.show_study(study).looks) == 1
-    low, high = found.interval
-    assert low <= found.mean <= high
+    low, high = result.interval
+    assert low <= result.mean <= high
 
 
 def test_a_second_finish_tells_what_is_stored_and_opens_nothing(study):
     first = api.show_study(study).finish
-    again, told = finish(seeds=3)
+    again, messages = finish(seeds=3)
     assert again == first
-    assert len(told) == 1
-    assert told[0].endswith("nothing is trained, and test not opened again")
+    assert len(messages) == 1
+    assert messages[0].endswith("nothing is trained, and test not opened again")
     assert len(api.show_study(study).looks) == 1
 
 

@@ -108,8 +108,8 @@ def test_a_released_checkpoint_is_refused_in_words_and_can_be_made_again(real, t
     done = api.rerun_trial(real, released.number, out=tmp_path / "again")
     assert done.equal
     assert done.path == tmp_path / "again"
-    found = api.evaluate(tmp_path / "again")
-    assert found.metrics["accuracy"] == pytest.approx(released.values["accuracy"], abs=1e-4)
+    result = api.evaluate(tmp_path / "again")
+    assert result.metrics["accuracy"] == pytest.approx(released.values["accuracy"], abs=1e-4)
     with pytest.raises(UsageError, match="exists"):
         api.rerun_trial(real, released.number, out=tmp_path / "again")
 
@@ -216,8 +216,8 @@ def test_a_running_study_is_left_alone(empty):
     run_folder(study.uid, 0).mkdir(parents=True)
     (run_folder(study.uid, 0) / "last.pt").write_text("state")
     with open_store() as store, Lease.take(store.database, study.id, "busy"):
-        found = api.collect_garbage()
-    assert (found.files, found.driven) == (0, ("busy",))
+        result = api.collect_garbage()
+    assert (result.files, result.driven) == (0, ("busy",))
     assert stored() == {beaten, good}
     assert (run_folder(study.uid, 0) / "last.pt").exists()
 
@@ -226,8 +226,8 @@ def test_the_database_of_the_home_is_asked_too(empty, tmp_path):
     digest, orphan = put("kept at home", 2 * YOUNG), put("nobody's", 2 * YOUNG)
     made("s", digest)
     open_store(other := f"sqlite:///{tmp_path / 'other.db'}", create=True).close()
-    found = api.collect_garbage(storage=other)
-    assert found.heaps["orphaned"].files == 1
+    result = api.collect_garbage(storage=other)
+    assert result.heaps["orphaned"].files == 1
     assert stored() == {digest}
     assert orphan != digest
 

@@ -73,7 +73,7 @@ def run(storage: str | None = None, until: int = 0) -> Watcher:
     return watcher
 
 
-def told(storage: str | None = None) -> list[dict[str, float]]:
+def epoch_values(storage: str | None = None) -> list[dict[str, float]]:
     """What the epochs of trial 0 gave, but for what clocks and memory say."""
     history = api.show_trial("s", 0, storage).history
     assert [epoch.number for epoch in history] == list(range(1, len(history) + 1))
@@ -88,7 +88,7 @@ def alone(monkeypatch: pytest.MonkeyPatch, folder: Path, rate: str) -> list[dict
             patch.setenv("FERSEARCH_HOME", str(folder))
             create(rate=rate)
             run()
-            ALONE[rate] = told()
+            ALONE[rate] = epoch_values()
     return ALONE[rate]
 
 
@@ -108,8 +108,8 @@ def test_two_databases_under_one_home_train_as_each_alone(home: Path, tmp_path: 
     run(one, until=2)
     run(other)
     run(one)
-    assert told(one) == alone(monkeypatch, tmp_path / "apart", "0.02")
-    assert told(other) == alone(monkeypatch, tmp_path / "beside", "0.001")
+    assert epoch_values(one) == alone(monkeypatch, tmp_path / "apart", "0.02")
+    assert epoch_values(other) == alone(monkeypatch, tmp_path / "beside", "0.001")
     assert [attempt.message for attempt in api.show_trial("s", 0, other).trial.attempts] == [""]
     first, second = api.show_trial("s", 0, one).trial.attempts
     assert (first.last_epoch, second.first_epoch) == (2, 3)
@@ -122,7 +122,7 @@ def test_who_removes_the_database_starts_over(home: Path, tmp_path: Path, monkey
         path.unlink()
     create(rate="0.001")
     watcher = run()
-    assert told() == alone(monkeypatch, tmp_path / "apart", "0.001")
+    assert epoch_values() == alone(monkeypatch, tmp_path / "apart", "0.001")
     assert watcher.notes == []
     assert [attempt.first_epoch for attempt in api.show_trial("s", 0).trial.attempts] == [1]
 
@@ -139,7 +139,7 @@ def test_a_copied_database_goes_on_by_itself(home: Path, tmp_path: Path, monkeyp
     assert watcher.notes[0].startswith("trial 0: another process works in ")
     run(one)
     whole = alone(monkeypatch, tmp_path / "apart", "0.02")
-    assert told(one) == told(copy) == whole
+    assert epoch_values(one) == epoch_values(copy) == whole
     assert api.show_trial("s", 0, copy).trial.attempts[-1].message == watcher.notes[0].removeprefix("trial 0: ")
 
 
@@ -154,12 +154,12 @@ def duplicate(path: Path, copy: Path) -> None:
 def test_a_waiting_trial_without_its_state_begins_again_and_its_rows_are_replaced(home: Path, tmp_path, monkeypatch):
     create(rate="0.02")
     run(until=2)
-    assert [epoch["accuracy"] for epoch in told()]
+    assert [epoch["accuracy"] for epoch in epoch_values()]
     shutil.rmtree(runs_folder())
     watcher = run()
     where = run_folder(uid(), 0)
     assert watcher.notes == [f"trial 0: it began again: no state of it is kept in {where}"]
-    assert told() == alone(monkeypatch, tmp_path / "apart", "0.02")
+    assert epoch_values() == alone(monkeypatch, tmp_path / "apart", "0.02")
     first, second = api.show_trial("s", 0).trial.attempts
     assert (first.reason, second.reason) == (Reason.INTERRUPTED, Reason.DONE)
     assert (first.last_epoch, second.first_epoch, second.last_epoch) == (2, 1, 3)
@@ -251,14 +251,14 @@ def test_what_a_database_that_cannot_be_read_may_need_stays(home: Path, tmp_path
     fill(far, needed)
     mine, nobodys, folder = put("mine", owner_in(one)), put("nobody's"), state("7" * 32, 0)
     (tmp_path / "far").rename(tmp_path / "away")
-    found = api.collect_garbage(storage=one)
-    assert found.unread == {far: f"{tmp_path / 'far'} is not there"}
+    result = api.collect_garbage(storage=one)
+    assert result.unread == {far: f"{tmp_path / 'far'} is not there"}
     assert stored() == {needed, nobodys}
     assert mine not in stored()
     assert folder.exists()
     (tmp_path / "away").rename(tmp_path / "far")
-    found = api.collect_garbage(storage=one)
-    assert (found.unread, stored(), folder.exists()) == ({}, {needed}, False)
+    result = api.collect_garbage(storage=one)
+    assert (result.unread, stored(), folder.exists()) == ({}, {needed}, False)
 
 
 def test_the_database_of_the_home_is_known_though_nobody_opened_it(home: Path, tmp_path: Path, put) -> None:

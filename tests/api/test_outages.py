@@ -46,7 +46,7 @@ class Away:
         return "here"
 
 
-def test_an_outage_is_told_once_and_so_is_its_end(watched: Outages, notes: list[str], stop: Stop) -> None:
+def test_an_outage_is_reported_once_and_so_is_its_end(watched: Outages, notes: list[str], stop: Stop) -> None:
     for outage in (0.0, 0.5, 1.5, 0.0, 0.0):
         watched.look(Writer(outage))
     assert notes == [
@@ -65,7 +65,7 @@ def test_too_long_an_outage_stops_the_run_after_the_epochs_under_way(
     assert "finishes its epoch and is saved" in notes[1]
 
 
-def test_a_run_that_was_told_to_stop_now_is_not_held_up(watched: Outages, stop: Stop) -> None:
+def test_a_run_that_was_asked_to_stop_now_is_not_held_up(watched: Outages, stop: Stop) -> None:
     stop.level = 2
     watched.look(Writer(601.0, must_stop=True))
     assert stop.level == 2

@@ -193,8 +193,8 @@ def test_predict_on_the_files_says_what_evaluate_judges(
     checkpoint = trained(tmp_path / "pulled", case.dataset, source, {**shape, **(case.options or {})}, params)
     names, shares = judged(checkpoint, source)
     assert len(names) > 1
-    found = predicted(checkpoint, [file_of(source, name) for name in names])
-    np.testing.assert_allclose(found, shares, atol=1e-5)
+    result = predicted(checkpoint, [file_of(source, name) for name in names])
+    np.testing.assert_allclose(result, shares, atol=1e-5)
     assert np.ptp(shares, axis=0).max() > 1e-4, "a network that says the same of all would prove nothing"
     assert drain_notices() == []
 
@@ -237,8 +237,8 @@ def test_faces_are_found_where_the_training_images_were_cut_to_boxes(tmp_path: P
     automatic, asked, whole = (predicted(checkpoint, paths, faces) for faces in (None, True, False))
     assert np.allclose(automatic, asked, atol=1e-6)
     assert not np.allclose(automatic, whole, atol=1e-4)
-    told = drain_notices()
-    assert told == [
+    messages = drain_notices()
+    assert messages == [
         "the training images were cut to the face (box margin 1.0), whose position is not known in a plain image: "
         "faces were found and cut with the same margin; --no-faces uses whole images",
         "the training images were cut to the face (box margin 1.0), whose position is not known in a plain image: "
@@ -291,8 +291,8 @@ def test_an_ensemble_cuts_as_its_members_do(tmp_path: Path, crop: str) -> None:
     about |= {"stacker": None, "studies": ["study"]}
     (folder / "ensemble.json").write_text(json.dumps(about | {name: card[name] for name in shared}))
     names, shares = judged(checkpoint, source)
-    found = predicted(folder, [file_of(source, name) for name in names])
-    np.testing.assert_allclose(found, shares, atol=1e-5)
+    result = predicted(folder, [file_of(source, name) for name in names])
+    np.testing.assert_allclose(result, shares, atol=1e-5)
 
 
 def downgraded(checkpoint: Path, **dataset: Any) -> None:
@@ -308,18 +308,18 @@ def test_steps_of_an_older_card_come_from_the_options_of_its_dataset(tmp_path: P
     checkpoint = trained(tmp_path / "pulled", "kdef", source, {**RGB, "crop": "none"}, PLAIN)
     downgraded(checkpoint)
     names, shares = judged(checkpoint, source)
-    found = predicted(checkpoint, [file_of(source, name) for name in names])
-    np.testing.assert_allclose(found, shares, atol=1e-5)
+    result = predicted(checkpoint, [file_of(source, name) for name in names])
+    np.testing.assert_allclose(result, shares, atol=1e-5)
     assert drain_notices() == []
 
 
-def test_an_older_card_of_a_dataset_that_is_not_here_is_told(tmp_path: Path) -> None:
+def test_an_older_card_of_a_dataset_that_is_not_here_is_reported(tmp_path: Path) -> None:
     source = oblong(tmp_path / "source")
     checkpoint = trained(tmp_path / "pulled", "imagefolder", source, {**GREY, "preprocess": "equalize"}, PLAIN)
     names, shares = judged(checkpoint, source)
     downgraded(checkpoint, name="elsewhere")
-    found = predicted(checkpoint, [file_of(source, name) for name in names])
-    np.testing.assert_allclose(found, shares, atol=1e-5)
+    result = predicted(checkpoint, [file_of(source, name) for name in names])
+    np.testing.assert_allclose(result, shares, atol=1e-5)
     assert drain_notices() == [
         "the checkpoint was made before cuts were recorded: only size and preprocess are applied to images"
     ]
@@ -341,8 +341,8 @@ def test_another_dataset_takes_the_shape_of_the_training_images(tmp_path: Path, 
     checkpoint = trained(tmp_path / "pulled", "kdef", frontal(tmp_path / "kdef"), {**RGB, "crop": crop}, PLAIN)
     other = oblong(tmp_path / "other")
     names, shares = judged(checkpoint, other, EvaluationRequest("imagefolder", other))
-    found = predicted(checkpoint, [other / name for name in names])
-    np.testing.assert_allclose(found, shares, atol=1e-5)
+    result = predicted(checkpoint, [other / name for name in names])
+    np.testing.assert_allclose(result, shares, atol=1e-5)
     assert drain_notices() == []
 
 
@@ -355,8 +355,8 @@ def test_faces_of_another_dataset_are_found_where_the_model_needs_them(tmp_path:
             photograph(240, (20 + 9 * k, 60)).save(other / label / f"{k}.png")
     names, shares = judged(checkpoint, other, EvaluationRequest("imagefolder", other))
     assert drain_notices() == [f"imagefolder: {FOUND}"]
-    found = predicted(checkpoint, [other / name for name in names])
-    np.testing.assert_allclose(found, shares, atol=1e-5)
+    result = predicted(checkpoint, [other / name for name in names])
+    np.testing.assert_allclose(result, shares, atol=1e-5)
 
 
 def test_boxes_of_another_dataset_stay_its_own(tmp_path: Path) -> None:
@@ -375,7 +375,7 @@ def test_an_option_that_says_how_to_cut_goes_before_the_training_images(tmp_path
     assert np.array_equal(sitting.loaded.images, own.images)
 
 
-def test_merged_parts_that_are_cut_in_different_ways_are_told(tmp_path: Path) -> None:
+def test_merged_parts_that_are_cut_in_different_ways_are_reported(tmp_path: Path) -> None:
     frontal(tmp_path / "kdef")
     merged.write_fed(tmp_path / "fed")
     table = tmp_path / "merged.toml"
@@ -386,10 +386,10 @@ def test_merged_parts_that_are_cut_in_different_ways_are_told(tmp_path: Path) ->
     checkpoint = trained(tmp_path / "pulled", "merged", table, RGB, PLAIN)
     names, shares = judged(checkpoint, table)
     theirs = [k for k, name in enumerate(names) if name.startswith("kdef/")]
-    found = predicted(checkpoint, [tmp_path / names[k] for k in theirs])
-    np.testing.assert_allclose(found, shares[theirs], atol=1e-5)
-    (told,) = drain_notices()
-    assert told == (
+    result = predicted(checkpoint, [tmp_path / names[k] for k in theirs])
+    np.testing.assert_allclose(result, shares[theirs], atol=1e-5)
+    (messages,) = drain_notices()
+    assert messages == (
         "the parts of the training data were cut in different ways (kdef: squeeze size 32, colour channels 3; "
         "fed2023: colour channels 3, fit size 32): images as kdef's"
     )

@@ -21,26 +21,26 @@ ENDS = (Reason.DONE, Reason.DONE, Reason.DONE, Reason.ERROR, Reason.INTERRUPTED,
 def drive(search: Search, chance: random.Random, steps: int, rounds: int, leave: int = 0) -> list[object]:
     """Run trials in three slots as chance has it; returns every answer. The last `leave` are left running."""
     running: dict[int, int] = {}
-    told: list[object] = []
+    messages: list[object] = []
     for _ in range(steps):
         while len(running) < 3 and (trial := search.ask()) is not None:
             running[trial.number] = trial.epochs if chance.random() < 0.7 else 0
-            told.append(trial)
+            messages.append(trial)
         if not running:
             break
         number = chance.choice(sorted(running))
         running[number] += 1
         trial = next(trial for trial in search.trials if trial.number == number)
         decision = search.record(number, epoch(trial, running[number], rounds))
-        told.append(decision)
+        messages.append(decision)
         over = running[number] >= 8 * rounds
         if decision is Decision.STOP or over or chance.random() < 0.05:
             reason = Reason.PRUNED if decision is Decision.STOP else Reason.DONE if over else chance.choice(ENDS)
             kept = running.pop(number)
-            told.append(search.finish(number, Outcome(reason, kept_epoch=kept, checkpoint=f"{number}"), 1.0))
+            messages.append(search.finish(number, Outcome(reason, kept_epoch=kept, checkpoint=f"{number}"), 1.0))
     for number in sorted(running)[leave:]:
-        told.append(search.finish(number, Outcome(Reason.INTERRUPTED), 1.0))
-    return told
+        messages.append(search.finish(number, Outcome(Reason.INTERRUPTED), 1.0))
+    return messages
 
 
 def epoch(trial: Trial, number: int, rounds: int) -> Epoch:
@@ -53,10 +53,10 @@ def values_in(history: dict[int, list[Epoch]]) -> int:
     return sum(len(epoch.values) for epochs in history.values() for epoch in epochs)
 
 
-def as_read(found: list[Trial], earlier: list[Trial]) -> list[Trial]:
+def as_read(result: list[Trial], earlier: list[Trial]) -> list[Trial]:
     """Trials of which those that had ended earlier have the values of the objectives alone."""
     ended = {trial.number for trial in earlier if trial.state.ended}
-    return [replace(trial, values=compared_of(trial)) if trial.number in ended else trial for trial in found]
+    return [replace(trial, values=compared_of(trial)) if trial.number in ended else trial for trial in result]
 
 
 def compared_of(trial: Trial) -> dict[str, float]:
@@ -117,14 +117,14 @@ def test_only_what_is_compared_is_read(filled):
     store, study = filled(1, "pareto", 1, Keep())
     with store:
         trials = store.trials(study.id)
-        found = recalled(store, study, trials, 1)
+        result = recalled(store, study, trials, 1)
         ended = {trial.number for trial in trials if trial.state.ended}
         assert ended
-        assert {epoch.number for number in ended for epoch in found.get(number, ())} == {1, 2, 4}
-        metrics = {name for number in ended for epoch in found.get(number, ()) for name in epoch.values}
+        assert {epoch.number for number in ended for epoch in result.get(number, ())} == {1, 2, 4}
+        metrics = {name for number in ended for epoch in result.get(number, ()) for name in epoch.values}
         assert metrics == {"f1_macro", "train_seconds", "peak_memory_mb"}
         assert all(
-            len(found[trial.number]) == trial.epochs for trial in trials if trial.epochs and not trial.state.ended
+            len(result[trial.number]) == trial.epochs for trial in trials if trial.epochs and not trial.state.ended
         )
         unpruned = replace(study, spec=replace(study.spec, pruner="none"))
         assert set(recalled(store, unpruned, trials, 1)).isdisjoint(ended)

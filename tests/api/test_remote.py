@@ -186,7 +186,7 @@ def test_predicting_needs_files_alone_whatever_server_is_named(pulled, tmp_path,
     assert run(["predict", str(pulled), str(tmp_path / "face.png"), "--json"]) == 0
 
 
-def test_a_service_that_does_not_answer_is_told(monkeypatch):
+def test_a_service_that_does_not_answer_is_reported(monkeypatch):
     def refuse(*_: object, **__: object) -> None:
         raise httpx.ConnectError("connection refused")
 

@@ -60,6 +60,6 @@ def test_a_sixteen_bit_photograph_is_scaled_by_its_own_bits_where_training_had_n
     levels = np.random.default_rng(1).integers(0, 256, (48, 48), np.uint8)
     Image.fromarray(levels).save(tmp_path / "eight.png")
     Image.fromarray(np.rint(levels.astype(float) * 4095 / 255).astype(np.uint16)).save(tmp_path / "twelve.png")
-    found = predicted(checkpoint, [tmp_path / "eight.png", tmp_path / "twelve.png"])
-    np.testing.assert_allclose(found[1], found[0], atol=1e-5)
+    result = predicted(checkpoint, [tmp_path / "eight.png", tmp_path / "twelve.png"])
+    np.testing.assert_allclose(result[1], result[0], atol=1e-5)
     assert drain_notices() == ["16-bit images are scaled by the bits that they use: 1 by 12"]

@@ -99,9 +99,9 @@ def test_a_file_of_the_own_folder_is_trusted(study: str, tmp_path: Path, monkeyp
 
 def test_the_command_line_takes_the_flag_as_the_answer(study: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["study", "compare", study]) == 1
-    told = capsys.readouterr().err
-    assert "error: study 's' holds code that you have not let run here" in told
-    assert "--trust-plugin" in told
+    messages = capsys.readouterr().err
+    assert "error: study 's' holds code that you have not let run here" in messages
+    assert "--trust-plugin" in messages
     assert cli.run(["study", "compare", study, "--trust-plugin"]) == 2  # no trial is complete
     assert "holds code" not in capsys.readouterr().err
     assert cli.run(["study", "compare", study]) == 2

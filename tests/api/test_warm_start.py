@@ -9,7 +9,7 @@ from fersearch.errors import StudyFileError, UnknownName, UsageError
 from tests.studies import SIZES
 
 
-def test_it_is_told_with_its_data_and_what_was_taken_over(home_with_study, capsys, monkeypatch):
+def test_it_is_reported_with_its_data_and_what_was_taken_over(home_with_study, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
     api.create_study("cnn", "faces", name="warm", from_study="small", dataset_options=SIZES)
     view, front = api.show_study("warm"), api.front("small").trials

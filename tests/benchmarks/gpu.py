@@ -100,7 +100,7 @@ class Slots:
 
     def run(self, asked: Sequence[TrialRequest], slots: int, look: Any = lambda process: None) -> list[dict[str, Any]]:
         """Run all and return the last epoch's values of each; `look` is called with those that run, now and then."""
-        left, running, found = list(asked), {}, []
+        left, running, result = list(asked), {}, []
         while left or running:
             while left and len(running) < slots:
                 process = self.start(left.pop(0))
@@ -114,9 +114,9 @@ class Slots:
                     running[connection].send({"decision": "continue"})
                 elif "outcome" in word:
                     assert word["outcome"]["reason"] == "done", word["outcome"]["message"]
-                    found.append(values)
+                    result.append(values)
                     running.pop(connection).close()
-        return found
+        return result
 
 
 def throughput(slots: Slots, asked: TrialRequest, size: Size) -> None:
@@ -158,8 +158,8 @@ def accuracy(slots: Slots, asked: TrialRequest, size: Size) -> None:
     print(f"\n{'accuracy of cnn':<18}{'mean':>8}  each seed")
     for precision in PRECISIONS:
         tried = [replace(asked, precision=precision, seed=seed) for seed in range(size.seeds)]
-        found = [values["accuracy"] for values in slots.run(tried, 1)]
-        print(f"{precision:<18}{statistics.mean(found):>8.4f}  {' '.join(f'{value:.4f}' for value in found)}")
+        result = [values["accuracy"] for values in slots.run(tried, 1)]
+        print(f"{precision:<18}{statistics.mean(result):>8.4f}  {' '.join(f'{value:.4f}' for value in result)}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -121,7 +121,7 @@ def watched(served: Served, clients: int, trials: int, turns: int) -> None:
         with Watchers(served, clients) as watchers:
             shares["watched"].append(occupancy(served, f"watched{turn}", trials))
         events += watchers.events
-    alone, with_clients = (statistics.median(found) for found in shares.values())
+    alone, with_clients = (statistics.median(result) for result in shares.values())
     print(
         f"slots in use: {alone:.1%} alone, {with_clients:.1%} with {clients} clients: {with_clients / alone:.3f} of it"
     )
@@ -143,7 +143,7 @@ def both_ways(served: Served, folder: Path, trials: int, turns: int) -> None:
         served.client.post("/api/v1/studies", json=study).raise_for_status()
         wait_for(lambda name=study["name"]: served.get(f"/studies/{name}").json()["state"] == "complete", 600)
         seconds["service"].append(time.perf_counter() - started)
-    command, service = (statistics.median(found) for found in seconds.values())
+    command, service = (statistics.median(result) for result in seconds.values())
     print(f"a study of {trials} trials: {command:.1f} s by command line, {service:.1f} s through the service")
     print(f"  {service / command:.2f} times; each: {seconds}")
 

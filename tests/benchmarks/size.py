@@ -68,10 +68,10 @@ def measured(words: tuple[str, ...], env: dict[str, str], folder: str) -> tuple[
     """
     command = [sys.executable, "-c", CHILD, *words]
     done = subprocess.run(command, env=env, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    told = [line for line in done.stderr.splitlines() if line.startswith("MEASURED")]
-    if not told or told[-1].split()[1] != "0":
+    messages = [line for line in done.stderr.splitlines() if line.startswith("MEASURED")]
+    if not messages or messages[-1].split()[1] != "0":
         raise SystemExit(f"fersearch {' '.join(words)} failed:\n{done.stderr[-2000:]}")
-    cpu, peak, below, largest = map(float, told[-1].split()[2:])
+    cpu, peak, below, largest = map(float, messages[-1].split()[2:])
     return cpu, peak, below, largest
 
 
@@ -96,8 +96,8 @@ def main() -> None:
         for title, words in COMMANDS.items():
             if title.startswith(chosen.only):
                 cpu, peak, below, largest = measured(words, env, folder)
-                told = f"{cpu:6.2f} s of CPU {peak:7.0f} MB; children {below:6.2f} s {largest:7.0f} MB"
-                print(f"{title:<36} {told}", flush=True)
+                messages = f"{cpu:6.2f} s of CPU {peak:7.0f} MB; children {below:6.2f} s {largest:7.0f} MB"
+                print(f"{title:<36} {messages}", flush=True)
 
 
 if __name__ == "__main__":

@@ -64,17 +64,17 @@ def trial(pool: Pool, folder: Path, number: int) -> dict[str, float]:
     process: Process = pool.start(folder / "trial.log", {"CUDA_VISIBLE_DEVICES": ""})
     process.pid = (process.receive() or {})["pid"]
     ready = time.perf_counter() - started
-    found = {"ready_mb": private_mb(process.pid)}
+    result = {"ready_mb": private_mb(process.pid)}
     process.send({"request": asked})
     while message := process.receive():
         if "epoch" in message:
-            found["resident_mb"], found["private_mb"] = mapped_mb(process.pid, "images.npy")
+            result["resident_mb"], result["private_mb"] = mapped_mb(process.pid, "images.npy")
             process.send({"decision": "continue"})
         if "outcome" in message:
             seconds = message["outcome"]["facts"]["seconds_to_first_step"]
-            found["first_step_ms"] = 1000 * (ready + seconds)
+            result["first_step_ms"] = 1000 * (ready + seconds)
     process.close()
-    return found
+    return result
 
 
 def main() -> None:

@@ -102,13 +102,13 @@ def drive(url: str, slots: int, trials: int, epochs: int, pruner: str) -> Found:
 
 def report(name: str, url: str, chosen: argparse.Namespace, server: Server | None = None) -> None:
     before = server_seconds(server)
-    found = drive(url, chosen.slots, chosen.trials, chosen.epochs, chosen.pruner)
+    result = drive(url, chosen.slots, chosen.trials, chosen.epochs, chosen.pruner)
     by_server = server_seconds(server) - before
-    told = f", server {1000 * by_server / found.epochs:.2f} ms" if server else ""
+    extra = f", server {1000 * by_server / result.epochs:.2f} ms" if server else ""
     print(
-        f"{name}: {found.epochs:,} epochs, {found.epochs / found.wall:,.0f} a second; CPU for an epoch: driver "
-        f"{1000 * found.cpu / found.epochs:.2f} ms{told}; decisions within {1000 * found.decision:.2f} ms (99 %); "
-        f"{found.memory:.0f} MB over {chosen.slots} slots ({os.cpu_count()} cores)",
+        f"{name}: {result.epochs:,} epochs, {result.epochs / result.wall:,.0f} a second; CPU for an epoch: driver "
+        f"{1000 * result.cpu / result.epochs:.2f} ms{extra}; decisions within {1000 * result.decision:.2f} ms (99 %); "
+        f"{result.memory:.0f} MB over {chosen.slots} slots ({os.cpu_count()} cores)",
         flush=True,
     )
 

@@ -14,7 +14,7 @@ from fersearch.api.enqueueing import EnqueuedView
         (False, 21, "its budget of 20 trials has no room for it; raise it: fersearch study run mine --trials 21"),
     ],
 )
-def test_it_says_when_the_configuration_is_tried(monkeypatch, capsys, running, needed, told):
+def test_it_says_when_the_configuration_is_tried(monkeypatch, capsys, running, needed, messages):
     asked = []
 
     def fake(name, settings, storage=None):
@@ -25,7 +25,7 @@ def test_it_says_when_the_configuration_is_tried(monkeypatch, capsys, running, n
     flags = ["--set", "learning-rate=0.01", "--set", "optimizer=sgd", "--storage", "s.db"]
     assert cli.run(["study", "enqueue", "mine", *flags]) == 0
     assert asked == [("mine", {"learning_rate": "0.01", "optimizer": "sgd"}, "s.db")]
-    assert capsys.readouterr().out == f"study 'mine' tries learning_rate=0.01 optimizer=sgd next; {told}\n"
+    assert capsys.readouterr().out == f"study 'mine' tries learning_rate=0.01 optimizer=sgd next; {messages}\n"
 
 
 def test_json_is_the_record_alone(home_with_study, capsys):

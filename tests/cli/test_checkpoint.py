@@ -14,9 +14,9 @@ URL = "sqlite:///s.db"
 
 
 def garbage(dry_run: bool = False, **heaps: Heap) -> Garbage:
-    found = Garbage(URL, dry_run, ("cnn-faces",), young=1, unread={"sqlite:////far/t.db": "/far is not there"})
-    found.heaps |= heaps
-    return found
+    result = Garbage(URL, dry_run, ("cnn-faces",), young=1, unread={"sqlite:////far/t.db": "/far is not there"})
+    result.heaps |= heaps
+    return result
 
 
 FOUND = {"released": Heap(12, 12 * 700_000), "scratch": Heap(3, 2**20)}
@@ -36,7 +36,7 @@ def collected(monkeypatch):
     return asked
 
 
-def test_what_was_removed_is_told_by_kind():
+def test_what_was_removed_is_reported_by_kind():
     assert text(render_models.garbage(garbage(**FOUND))) == "\n".join(
         [
             "what                                               files     size",
@@ -98,5 +98,5 @@ def test_a_trial_says_what_became_of_its_checkpoint():
     from fersearch.api.studies import TrialView
 
     released = Trial(3, {}, TrialState.COMPLETE, {"f1_macro": 0.5}, 2, 2, released="best 5")
-    told = text(render.trial(TrialView(released, ()), OBJECTIVES))
-    assert "checkpoint  released: the study kept only the best 5 checkpoints (keep = best 5)" in told.splitlines()
+    messages = text(render.trial(TrialView(released, ()), OBJECTIVES))
+    assert "checkpoint  released: the study kept only the best 5 checkpoints (keep = best 5)" in messages.splitlines()

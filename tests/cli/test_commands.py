@@ -129,8 +129,8 @@ def test_a_study_without_a_complete_trial_is_a_failure_that_says_where_to_look(v
     verb("run_study", StudyView("cnn-faces", SPEC, CREATED, {"failed": 2}, "", [], {}, 1.0, []))
     verb("front", Front("cnn-faces", [], OBJECTIVES, {}))
     assert cli.run(["study", "create", "--model", "cnn", "--dataset", "faces"]) == 1
-    told = "error: every trial of study 'cnn-faces' failed\n  see why: fersearch trial show cnn-faces 0\n"
-    assert capsys.readouterr().err == told
+    messages = "error: every trial of study 'cnn-faces' failed\n  see why: fersearch trial show cnn-faces 0\n"
+    assert capsys.readouterr().err == messages
 
 
 def test_create_without_running_says_how_to_run(verb, capsys):
@@ -283,7 +283,7 @@ def test_finish_hands_over_its_options_and_prints_the_line(verb, capsys):
     assert json.loads(capsys.readouterr().out)["line"] == FINISH.line
 
 
-def test_what_was_given_up_is_told_with_what_was_pulled(verb, capsys):
+def test_what_was_given_up_is_reported_with_what_was_pulled(verb, capsys):
     verb("pull_checkpoint", Pulled(Path("out"), 4, {}, given_up="best is trial 7: +0.012 f1_macro; --prefer best"))
     assert cli.run(["checkpoint", "pull", "cnn-faces"]) == 0
     assert capsys.readouterr().out.splitlines()[:2] == [

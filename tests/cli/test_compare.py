@@ -57,16 +57,16 @@ def test_the_screen_has_studies_scores_tests_and_warnings(asked, capsys, monkeyp
         (["a", "--factor", "optimizer", "--by", "front"], "--factor takes every complete trial"),
     ],
 )
-def test_mistakes_are_told(asked, capsys, words, told):
+def test_mistakes_are_reported(asked, capsys, words, messages):
     assert cli.run(["study", "compare", *words]) == 2
-    assert told in capsys.readouterr().err.replace("\n", " ")
+    assert messages in capsys.readouterr().err.replace("\n", " ")
     assert not asked
 
 
 def test_a_factor_asks_for_a_sweep(monkeypatch, capsys):
-    found = Sweep(record(4), "optimizer", [MEASURES["f1_macro"]])
+    result = Sweep(record(4), "optimizer", [MEASURES["f1_macro"]])
     calls = []
-    monkeypatch.setattr(api, "sweep_study", lambda *given, **named: calls.append(given) or Swept(found))
+    monkeypatch.setattr(api, "sweep_study", lambda *given, **named: calls.append(given) or Swept(result))
     assert cli.run(["study", "compare", "a", "--factor", "optimizer"]) == 0
     assert calls == [("a", "optimizer")]
     shown = capsys.readouterr().out

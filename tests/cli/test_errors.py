@@ -46,8 +46,8 @@ def test_a_command_returns_its_own_code_or_none():
 def test_an_unexpected_error_is_one_line_and_a_file_with_the_traceback(capsys, home):
     assert errors.guarded(failing(KeyError("x"))) == 1
     (file,) = (home / "logs").glob("crash-*.txt")
-    told = capsys.readouterr().err
-    assert told == f"error: a bug in fersearch: KeyError: 'x'\n  please report it with the traceback in {file}\n"
+    messages = capsys.readouterr().err
+    assert messages == f"error: a bug in fersearch: KeyError: 'x'\n  please report it with the traceback in {file}\n"
     assert "Traceback" in file.read_text()
 
 
@@ -74,7 +74,7 @@ def test_notices_come_before_the_error_they_explain(capsys):
     assert capsys.readouterr().err == "note: using plugin x.py\nerror: wrong\n"
 
 
-def test_a_misspelt_flag_or_command_is_told_with_the_likely_one(capsys):
+def test_a_misspelt_flag_or_command_is_reported_with_the_likely_one(capsys):
     assert cli.run(["study", "creat"]) == 2
     assert "did you mean 'create'" in capsys.readouterr().err.lower()
     assert cli.run(["study", "create", "--modle", "cnn"]) == 2
@@ -98,8 +98,8 @@ def test_errors_and_notes_show_neither_control_characters_nor_passwords(capsys):
 
     notices.append("note of \x1b[2J")
     errors.guarded(failing(FersearchError("class 'a\x1b[31m\u202e'", "see postgresql://a:secret@h/x")))
-    told = capsys.readouterr().err
-    assert told == ("note: note of \\x1b[2J\nerror: class 'a\\x1b[31m\\u202e'\n  see postgresql://a:***@h/x\n")
+    messages = capsys.readouterr().err
+    assert messages == ("note: note of \\x1b[2J\nerror: class 'a\\x1b[31m\\u202e'\n  see postgresql://a:***@h/x\n")
 
 
 def test_a_crash_file_holds_no_password(capsys, home):

@@ -38,8 +38,8 @@ CROSSED = replace(
 CLASSES = ("neutral", "happiness", "sadness", "anger")
 
 
-def lines(*told: str) -> str:
-    return "\n".join(told)
+def lines(*messages: str) -> str:
+    return "\n".join(messages)
 
 
 def test_an_evaluation_with_its_confusion_and_its_look():
@@ -97,8 +97,8 @@ def test_an_evaluation_over_shared_classes_shows_both_ways():
 
 
 def test_checkpoints_side_by_side():
-    found = [CheckpointEvaluation(Path("a"), VIEW), CheckpointEvaluation(Path("b"), error=FersearchError("broken"))]
-    assert text(render_models.examined(found)) == lines(
+    result = [CheckpointEvaluation(Path("a"), VIEW), CheckpointEvaluation(Path("b"), error=FersearchError("broken"))]
+    assert text(render_models.examined(result)) == lines(
         "checkpoint  dataset  split  n  accuracy",
         "a           tiny     test   4     0.750",
         "b           failed",
@@ -111,11 +111,11 @@ def test_checkpoints_side_by_side():
 
 
 def test_predictions_with_the_next_likeliest():
-    found = [Prediction("a.png", "joy", {"anger": 0.1, "joy": 0.85, "fear": 0.05}, (3, 4, 50, 60))]
-    assert text(render_models.predictions(found)) == lines(
+    result = [Prediction("a.png", "joy", {"anger": 0.1, "joy": 0.85, "fear": 0.05}, (3, 4, 50, 60))]
+    assert text(render_models.predictions(result)) == lines(
         "image  label  probability  then", "a.png  joy           0.85  anger 0.10, fear 0.05"
     )
-    assert text(render_models.predictions([*found, replace(found[0], box=None)], faces=True)) == lines(
+    assert text(render_models.predictions([*result, replace(result[0], box=None)], faces=True)) == lines(
         "image  face               label  probability  then",
         "a.png  50x60 at 3,4       joy           0.85  anger 0.10, fear 0.05",
         "a.png  none, whole image  joy           0.85  anger 0.10, fear 0.05",
@@ -170,18 +170,18 @@ def run(capsys, *words):
     return code, *capsys.readouterr()
 
 
-def test_a_folder_goes_into_a_file_and_what_is_unreadable_is_told_last(checkpoint, pictures, tmp_path, capsys):
+def test_a_folder_goes_into_a_file_and_what_is_unreadable_is_reported_last(checkpoint, pictures, tmp_path, capsys):
     (pictures / "x.png").write_bytes(b"nothing")
     out = tmp_path / "out.csv"
-    code, told, err = run(capsys, "predict", checkpoint, "--folder", pictures, "--csv", out)
+    code, messages, err = run(capsys, "predict", checkpoint, "--folder", pictures, "--csv", out)
     assert code == 1
-    assert told.splitlines()[-1] == f"written to {out}"
+    assert messages.splitlines()[-1] == f"written to {out}"
     assert err.startswith(f"error: image {pictures / 'x.png'} is corrupt")
     rows = out.read_text().splitlines()
     assert rows[0] == "image,label,neutral,happiness,sadness,anger"
     assert len(rows) == 4
-    code, told, err = run(capsys, "predict", checkpoint, pictures / "0.png", "--csv", out)
-    assert (code, told) == (2, "")
+    code, messages, err = run(capsys, "predict", checkpoint, pictures / "0.png", "--csv", out)
+    assert (code, messages) == (2, "")
     assert err == f"error: {out} exists\n  name another file, or --force to replace it\n"
     assert run(capsys, "predict", checkpoint, pictures / "0.png", "--csv", out, "--force")[0] == 0
     assert len(out.read_text().splitlines()) == 2
@@ -191,26 +191,26 @@ def test_images_that_are_all_unreadable_are_an_error_and_leave_no_file(checkpoin
     (tmp_path / "x.png").write_bytes(b"nothing")
     (tmp_path / "y.png").write_bytes(b"")
     out = tmp_path / "out.csv"
-    code, told, err = run(capsys, "predict", checkpoint, tmp_path / "x.png", tmp_path / "y.png", "--csv", out)
-    assert (code, told, out.exists()) == (2, "", False)
+    code, messages, err = run(capsys, "predict", checkpoint, tmp_path / "x.png", tmp_path / "y.png", "--csv", out)
+    assert (code, messages, out.exists()) == (2, "", False)
     assert err.count("error: image ") == 2
     code, _, err = run(capsys, "predict", checkpoint)
     assert (code, err) == (2, "error: no image is named\n  name image files, or a folder with --folder\n")
 
 
 def test_json_of_faces_has_boxes(checkpoint, pictures, capsys):
-    code, told, _ = run(capsys, "predict", checkpoint, pictures / "0.png", "--faces", "--json")
-    (one,) = json.loads(told)
+    code, messages, _ = run(capsys, "predict", checkpoint, pictures / "0.png", "--faces", "--json")
+    (one,) = json.loads(messages)
     assert code == 0
     assert set(one) == {"schema", "image", "label", "probabilities", "box"}
     assert one["box"] is None
-    _, told, _ = run(capsys, "predict", checkpoint, pictures / "0.png", "--json")
-    assert set(json.loads(told)[0]) == {"schema", "image", "label", "probabilities"}
+    _, messages, _ = run(capsys, "predict", checkpoint, pictures / "0.png", "--json")
+    assert set(json.loads(messages)[0]) == {"schema", "image", "label", "probabilities"}
 
 
 def test_an_evaluation_on_more_classes_than_the_model_knows(checkpoint, capsys):
-    code, told, _ = run(capsys, "evaluate", checkpoint, "--map", "contempt=anger", "--json")
-    record = json.loads(told)
+    code, messages, _ = run(capsys, "evaluate", checkpoint, "--map", "contempt=anger", "--json")
+    record = json.loads(messages)
     assert code == 0
     assert set(record) == {
         "schema",
@@ -229,9 +229,9 @@ def test_a_folder_of_checkpoints_with_one_that_fails_ends_with_1(checkpoint, tmp
     folder.mkdir()
     checkpoint.rename(folder / "a")
     (folder / "b.safetensors").write_bytes(b"nothing")
-    code, told, err = run(capsys, "evaluate", folder, "--json", "--csv", tmp_path / "t.csv")
+    code, messages, err = run(capsys, "evaluate", folder, "--json", "--csv", tmp_path / "t.csv")
     assert code == 1
-    good, bad = json.loads(told)
+    good, bad = json.loads(messages)
     assert (good["checkpoint"], good["dataset"]) == (str(folder / "a"), "faces")
     assert set(bad) == {"schema", "checkpoint", "error"}
     assert f"error: {folder / 'b.safetensors'} is not a checkpoint of fersearch" in err

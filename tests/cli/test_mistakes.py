@@ -95,11 +95,11 @@ def home(tmp_path_factory: pytest.TempPathFactory):
 def answered(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     """Run a command line; returns its exit code and what it said, which is no bug's traceback."""
     code = cli.run(words)
-    told = capsys.readouterr().err
-    assert "a bug in fersearch" not in told, (words, told)
+    messages = capsys.readouterr().err
+    assert "a bug in fersearch" not in messages, (words, messages)
     assert code in (0, 1, 2), (words, code)
-    assert code == 0 or "error: " in told, (words, told)
-    return code, told
+    assert code == 0 or "error: " in messages, (words, messages)
+    return code, messages
 
 
 def test_odd_flags_are_answered(home, capsys):
@@ -134,11 +134,11 @@ def test_odd_study_files_are_answered(home, capsys):
         ("9" * 5000, "not TOML: Exceeds the limit"),
     ],
 )
-def test_what_no_study_file_may_hold_is_named(home, capsys, value, told):
+def test_what_no_study_file_may_hold_is_named(home, capsys, value, messages):
     Path("odd.toml").write_text(f"name = {value}\n", encoding="utf-8")
     code, said = answered(["study", "check", "odd.toml"], capsys)
     assert code == 2
-    assert said.startswith(f"error: odd.toml: 1 mistake\n  {told}")
+    assert said.startswith(f"error: odd.toml: 1 mistake\n  {messages}")
 
 
 @pytest.mark.parametrize(
@@ -148,9 +148,9 @@ def test_what_no_study_file_may_hold_is_named(home, capsys, value, told):
         (["--seed", "9" * 20], f"error: seed {'9' * 20} is too large\n  give {2**63 - 1} at most\n"),
     ],
 )
-def test_seeds_are_numbers_that_generators_take(home, capsys, words, told):
+def test_seeds_are_numbers_that_generators_take(home, capsys, words, messages):
     create = ["study", "create", "--model", "cnn", "--dataset", "faces", "--no-run", "--name", "seeded", *words]
-    assert answered(create, capsys) == (2, told)
+    assert answered(create, capsys) == (2, messages)
     assert cli.run(["study", "show", "seeded"]) == 2
 
 
@@ -177,12 +177,12 @@ def register_metrics(register):
         ('return "high"', "metric 'own' of plugin own.py gives 'high', which is not a number"),
     ],
 )
-def test_a_metric_that_fails_is_named_before_its_study_is_stored(home, capsys, body, told):
+def test_a_metric_that_fails_is_named_before_its_study_is_stored(home, capsys, body, messages):
     Path("own.py").write_text(METRIC.format(body=body), encoding="utf-8")
     create = ["study", "create", "--model", "cnn", "--dataset", "faces", "--no-run", "--name", "judged"]
     code, said = answered([*create, "--plugin", "own.py", "--objective", "own"], capsys)
     assert code == 1
-    assert f"error: {told}\n  check it with: fersearch plugin check own.py\n" in said
+    assert f"error: {messages}\n  check it with: fersearch plugin check own.py\n" in said
     assert cli.run(["study", "show", "judged"]) == 2
 
 
@@ -246,14 +246,14 @@ def test_a_folder_1500_deep_is_looked_through(home, capsys):
         ("/dev/null/x", "error: "),
     ],
 )
-def test_a_path_that_cannot_be_is_a_mistake(home, capsys, out, told):
+def test_a_path_that_cannot_be_is_a_mistake(home, capsys, out, messages):
     assert (
         cli.run(["study", "create", "--model", "cnn", "--dataset", "faces", "--no-run", "--name", f"e{len(out)}"]) == 0
     )
     capsys.readouterr()
     code, said = answered(["study", "export", f"e{len(out)}", "-o", out], capsys)
     assert code == 2
-    assert said.startswith(told)
+    assert said.startswith(messages)
 
 
 def test_a_name_that_is_no_text_is_unknown(home, capsys):

@@ -74,17 +74,17 @@ def test_the_front_is_a_list_of_trials_best_first(ask):
     assert best == sorted(best, reverse=True)
 
 
-def test_the_cheapest_that_is_as_good_as_the_best_is_pulled_and_what_it_costs_is_told(place, ask, tmp_path, capsys):
+def test_the_cheapest_that_is_as_good_as_the_best_is_pulled_and_what_it_costs_is_reported(place, ask, tmp_path, capsys):
     front = ask("study", "front", "tiny")
     chosen = next(trial for trial in front if "cheapest" in trial["picks"])
     best, error = front[0]["values"]["accuracy"], front[0]["values"]["accuracy_se"]
     near = [trial for trial in front if trial["values"]["accuracy"] >= best - error]
     assert chosen["values"]["parameters"] == min(trial["values"]["parameters"] for trial in near)
     assert cli.run(["checkpoint", "pull", "tiny", "-o", str(tmp_path / "out")]) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert told[0].startswith(f"pulled trial {chosen['number']} into ")
+    messages = capsys.readouterr().out.splitlines()
+    assert messages[0].startswith(f"pulled trial {chosen['number']} into ")
     is_best = chosen["number"] == front[0]["number"]
-    assert told[1].startswith("next:" if is_best else f"best is trial {front[0]['number']}: +")
+    assert messages[1].startswith("next:" if is_best else f"best is trial {front[0]['number']}: +")
     pulled = ask("checkpoint", "pull", "tiny", "--prefer", "best", "-o", str(tmp_path / "best"))
     assert (pulled["trial"], "given_up" in pulled) == (front[0]["number"], False)
 
@@ -199,9 +199,9 @@ def test_a_plugin_that_fails_to_build_is_blamed_itself(tmp_path, capsys):
         "    register(Wrong())\n"
     )
     assert cli.run(["plugin", "show", "wrong", "--plugin", str(file)]) == 1
-    told = capsys.readouterr().err
-    assert f"architecture 'wrong' of {file} cannot be built: AttributeError" in told
-    assert f"fersearch plugin check {file}" in told
+    messages = capsys.readouterr().err
+    assert f"architecture 'wrong' of {file} cannot be built: AttributeError" in messages
+    assert f"fersearch plugin check {file}" in messages
 
 
 def test_every_table_can_be_printed(place, monkeypatch, capsys):
@@ -244,7 +244,7 @@ def test_going_on_adds_trials_and_json_leaves_the_progress_to_standard_error(pla
         ("checkpoint pull tiny --where peak_memory_mb", "error: 'peak_memory_mb' is not a constraint\n"),
     ],
 )
-def test_wrong_words_are_told_with_what_was_meant(place, monkeypatch, capsys, words, message):
+def test_wrong_words_are_reported_with_what_was_meant(place, monkeypatch, capsys, words, message):
     monkeypatch.setenv("FERSEARCH_HOME", str(place[0]))
     assert cli.run(words.split()) == 2
     out, err = capsys.readouterr()

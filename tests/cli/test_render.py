@@ -235,7 +235,7 @@ def test_one_trial_tells_why_it_stopped():
     )
 
 
-def test_a_verdict_in_the_pruners_own_words_is_told_as_it_is():
+def test_a_verdict_in_the_pruners_own_words_is_reported_as_it_is():
     assert render.verdict(replace(PRUNED, verdict={**VERDICT, "reason": "rank 5 of 6"})) == "rank 5 of 6"
     alone = {**VERDICT, "rank": None, "stop": False}
     assert render.verdict(replace(PRUNED, verdict=alone)) == "epoch 2: nobody to compare with yet"
@@ -245,8 +245,8 @@ def test_a_running_trial_shows_its_process_and_a_failed_one_its_traceback():
     running = trial(3, 0, 0, 0, state=TrialState.RUNNING, values={}, attempts=(Attempt(1, pid=77, log="/x.log"),))
     assert "process     77" in text(render.trial(TrialView(running, []), OBJECTIVES))
     error = Attempt(1, Reason.ERROR, "RuntimeError: shapes", "Traceback\n  [bold]x[/bold]\nRuntimeError", seconds=1.0)
-    told = text(render.attempts([error]), 60)
-    assert told == lines(
+    messages = text(render.attempts([error]), 60)
+    assert messages == lines(
         "attempt  ended  epochs  time  message",
         "      1  error          1.0s  RuntimeError: shapes",
         "",
@@ -354,9 +354,11 @@ SHOWN = r"joy\x1b[31m\x0d\u202e"
 def test_nothing_that_a_terminal_would_obey_comes_out_of_any_table(capsys):
     cells = parts.table((HOSTILE, ">n"), [(HOSTILE, "1")])
     listing = Listing(("a", "b"), [(HOSTILE, HOSTILE * 3)])
-    told = parts.facts({HOSTILE: HOSTILE})
+    messages = parts.facts({HOSTILE: HOSTILE})
     styled = RichText(HOSTILE, style="bold")  # even what was not made by us
-    render.show(HOSTILE, cells, listing, told, parts.title(HOSTILE), Text().append(HOSTILE), styled, "[bold]x[/bold]")
+    render.show(
+        HOSTILE, cells, listing, messages, parts.title(HOSTILE), Text().append(HOSTILE), styled, "[bold]x[/bold]"
+    )
     out = capsys.readouterr().out
     assert not set(out) & {"\x1b", "\r", "\u202e"}
     assert out.count(SHOWN) == 11
@@ -379,9 +381,9 @@ def test_a_study_says_which_data_it_is_about():
     known = replace(known, makers={"fersearch": "1.0", "pillow": "12.1.0"})
     data = {**replace(known, path="/faces").to_json(), "earlier": [known.to_json()]}
     view = StudyView("cnn-faces", SPEC, CREATED, {}, "sqlite:///x.db", [], {}, 95.0, [], data=data)
-    told = text(render.study(view), 140).splitlines()
-    place = next(k for k, line in enumerate(told) if line.startswith("data "))
-    assert [line.strip() for line in told[place : place + 4]] == [
+    messages = text(render.study(view), 140).splitlines()
+    place = next(k for k, line in enumerate(messages) if line.startswith("data "))
+    assert [line.strip() for line in messages[place : place + 4]] == [
         "data           /faces",
         "images: 1,000 train, 27 valid; 2 classes: happy, sad; seen 555555555555; files ffffffffffff (1,027)",
         "read by fersearch 1.0, pillow 12.1.0",
@@ -396,9 +398,9 @@ def test_trials_of_other_data_are_marked_in_the_list_and_counted_below_the_front
     assert listed[0].split()[:5] == ["trial", "state", "reason", "epochs", "data"]
     assert [line.split()[4] for line in listed[1:]] == ["000000000000", "111111111111"]
     assert "data" not in text(render.trials([old, replace(new, data_digest="")], OBJECTIVES), 120).split()
-    found = Front("cnn-faces", [new], OBJECTIVES, {}, foreign=2)
+    result = Front("cnn-faces", [new], OBJECTIVES, {}, foreign=2)
     below = "2 complete trials saw earlier data and cannot be compared with these"
-    assert text(render.front(found), 120).splitlines()[-1] == below
+    assert text(render.front(result), 120).splitlines()[-1] == below
     assert (
-        text(render.front(replace(found, trials=[], foreign=1)), 120).splitlines()[-1].startswith("1 complete trial ")
+        text(render.front(replace(result, trials=[], foreign=1)), 120).splitlines()[-1].startswith("1 complete trial ")
     )

@@ -32,7 +32,7 @@ def study(home):
     return api.create_study("cnn", "faces", name="small", trials=1, epochs="1", dataset_options=sizes).name
 
 
-def test_an_unknown_study_is_told(study, capsys, tmp_path):
+def test_an_unknown_study_is_reported(study, capsys, tmp_path):
     assert cli.run(["study", "report", "smal", "-o", str(tmp_path / "out")]) == 2
     assert "unknown study 'smal'\n  did you mean 'small'?" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

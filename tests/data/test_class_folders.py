@@ -17,10 +17,10 @@ def tree(root: Path, *paths: str) -> Path:
 
 
 def described(root: Path) -> list[tuple[str, int, int]]:
-    return [(found.label, found.part, len(found.images)) for found in class_folders(root, [])]
+    return [(result.label, result.part, len(result.images)) for result in class_folders(root, [])]
 
 
-def told(root: Path) -> list[str]:
+def messages(root: Path) -> list[str]:
     findings: list[str] = []
     class_folders(root, findings)
     return findings
@@ -90,10 +90,10 @@ def test_persons_and_takes_within_emotions_are_no_classes(tmp_path: Path) -> Non
     assert described(tmp_path) == [("happy", -2, 2), ("sad", -2, 2)]
 
 
-def test_images_that_are_left_out_are_told(tmp_path: Path) -> None:
+def test_images_that_are_left_out_are_reported(tmp_path: Path) -> None:
     tree(tmp_path, "train/a/1.png", "test/a/1.png", "samples/x.png", "train/y.png", "train/a/notes.txt")
     tree(tmp_path, "FER2013Train/1.png", "FER2013Train/2.png")
-    assert told(tmp_path) == [
+    assert messages(tmp_path) == [
         f"1 files in {tmp_path / 'train'} are not images and were left out",
         f"1 images lie directly in {tmp_path / 'train'}, in no class folder, and were left out: y.png",
         f"2 images lie in FER2013Train/ beside train/, test/ in {tmp_path} and were left out",
@@ -104,9 +104,9 @@ def test_images_that_are_left_out_are_told(tmp_path: Path) -> None:
 def test_junk_is_no_class_and_no_image(tmp_path: Path) -> None:
     tree(tmp_path, "a/1.png", "b/2.png", "@eaDir/a/1.png", "a/@eaDir/1.png", "#recycle/x.png", "__MACOSX/a/1.png")
     assert described(tmp_path) == [("a", -2, 1), ("b", -2, 1)]
-    assert told(tmp_path) == []
+    assert messages(tmp_path) == []
     tree(tmp_path, "_c/3.png")
-    assert told(tmp_path) == [
+    assert messages(tmp_path) == [
         f"names that begin with @ # $ _, and thumbnails, are not images and were left out: {tmp_path / '_c'}"
     ]
 
@@ -115,7 +115,7 @@ def test_an_image_in_train_and_by_a_link_in_test_counts_once(tmp_path: Path) -> 
     tree(tmp_path, "train/a/1.png", "test/a/2.png")
     (tmp_path / "test" / "a" / "1.png").symlink_to(tmp_path / "train" / "a" / "1.png")
     assert described(tmp_path) == [("a", -2, 1), ("a", 2, 1)]
-    assert "links lead to images that are listed already, each counts once" in told(tmp_path)[0]
+    assert "links lead to images that are listed already, each counts once" in messages(tmp_path)[0]
 
 
 def test_an_image_in_two_classes_by_a_link_is_refused(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ def refusal(path: Path) -> DataError:
 
 def test_columns_are_found_whatever_their_order_case_and_blanks(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", "\ufeffLabel, IMAGE ,other\n happy , 1.png ,x\n\nsad,2.png,y\n")
-    found = list(rows(path, ["image", "label"], ["split"]))
-    assert [(row["image"], row["label"], row.get("split"), row.line) for row in found] == [
+    result = list(rows(path, ["image", "label"], ["split"]))
+    assert [(row["image"], row["label"], row.get("split"), row.line) for row in result] == [
         ("1.png", "happy", "", 2),
         ("2.png", "sad", "", 4),
     ]
@@ -47,9 +47,9 @@ def test_a_short_row_is_named_by_its_line(tmp_path: Path) -> None:
         (b"image,label\nx," + b"y" * 200_000, "is not CSV text"),
     ],
 )
-def test_a_file_that_is_no_table_is_named(tmp_path: Path, content: bytes, told: str) -> None:
+def test_a_file_that_is_no_table_is_named(tmp_path: Path, content: bytes, messages: str) -> None:
     path = written(tmp_path / "a.csv", content)
-    assert refusal(path).message.startswith(f"{path} {told}")
+    assert refusal(path).message.startswith(f"{path} {messages}")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -83,8 +83,8 @@ def test_a_column_that_looks_like_a_split_is_read_as_one_or_refused(tmp_path: Pa
     assert parts_of_rows(listed) == [0, 1, -2, -2]
     with pytest.raises(DataError) as caught:
         list(rows(path, ["image", "label"]))
-    told = f"column '{column.lower()}' looks like a split, which is not read here"
-    assert caught.value.message == f"{path} line 1: {told}"
+    messages = f"column '{column.lower()}' looks like a split, which is not read here"
+    assert caught.value.message == f"{path} line 1: {messages}"
 
 
 def test_other_columns_are_no_splits() -> None:
@@ -104,12 +104,12 @@ def test_a_split_that_is_no_part_is_named_with_its_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cell", "told"), [("", "is blank"), ("NA", "is 'NA', which marks"), ("nan", "is 'nan'"), ("None", "is 'None'")]
 )
-def test_a_cell_without_a_value_is_named(tmp_path: Path, cell: str, told: str) -> None:
+def test_a_cell_without_a_value_is_named(tmp_path: Path, cell: str, messages: str) -> None:
     path = written(tmp_path / "a.csv", f"image,label\n1.png,{cell}\n")
     (row,) = rows(path, ["image", "label"])
     with pytest.raises(DataError) as caught:
         row.given("label")
-    assert caught.value.message.startswith(f"{path} line 2: label {told}")
+    assert caught.value.message.startswith(f"{path} line 2: label {messages}")
 
 
 def test_rows_without_a_single_value_are_passed_over(tmp_path: Path) -> None:

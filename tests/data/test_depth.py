@@ -26,8 +26,8 @@ def test_every_kind_of_file_is_scaled_by_the_bits_it_uses(tmp_path: Path, bits: 
     if not name.startswith("grey"):
         values = np.dstack([values] * 3 + ([np.full_like(values, 65_535)] if name.startswith("rgba") else []))
     cv2.imwrite(str(tmp_path / name), values)
-    found = images.decode(tmp_path / name, channels=1)[0]
-    assert np.abs(found[:-1].astype(int) - LEVELS[:-1]).max() <= 1
+    result = images.decode(tmp_path / name, channels=1)[0]
+    assert np.abs(result[:-1].astype(int) - LEVELS[:-1]).max() <= 1
 
 
 def test_colours_keep_their_order(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_the_images_of_a_dataset_share_their_range_and_the_dark_ones_are_named(t
     assert pictures.steps[0] == {"step": "depth", "bits": 12}
 
 
-def test_a_lone_deep_image_among_many_is_told(tmp_path: Path) -> None:
+def test_a_lone_deep_image_among_many_is_reported(tmp_path: Path) -> None:
     flat = tmp_path / "flat.png"
     Image.new("L", (48, 48), 9).save(flat)
     (deep,) = saved(tmp_path, {"deep.png": 1000})
@@ -67,7 +67,7 @@ def test_a_lone_deep_image_among_many_is_told(tmp_path: Path) -> None:
     assert pictures.steps[0] == {"step": "depth", "bits": 10}
 
 
-def test_sixteen_full_bits_are_told_without_a_white(tmp_path: Path) -> None:
+def test_sixteen_full_bits_are_reported_without_a_white(tmp_path: Path) -> None:
     findings: list[str] = []
     list(images.decode_all(saved(tmp_path, {"a.png": 65_535}), 48, 1, findings))
     assert findings[0] == "16-bit images use 16 bits"

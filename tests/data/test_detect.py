@@ -91,8 +91,8 @@ def test_a_file_of_centerface_for_one_size_finds_faces_of_any(tmp_path: Path) ->
         for place, size in ((0, 10), (2, 32), (3, 32)):
             value.type.tensor_type.shape.dim[place].dim_value = size
     onnx.save(model, tmp_path / "fixed.onnx")
-    found = FaceDetector.open(tmp_path / "fixed.onnx").find(photograph(700, (50, 160)))
-    assert found == FaceDetector.open().find(photograph(700, (50, 160)))
+    result = FaceDetector.open(tmp_path / "fixed.onnx").find(photograph(700, (50, 160)))
+    assert result == FaceDetector.open().find(photograph(700, (50, 160)))
 
 
 def test_another_network_is_refused_and_what_is_expected_is_said(tmp_path: Path) -> None:

@@ -59,11 +59,11 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
 def test_each_image_has_a_digest_of_its_pixels() -> None:
     images = np.arange(3 * 16, dtype=np.uint8).reshape(3, 1, 4, 4)
     images[2] = images[0]
-    found = digests.of_images(images)
-    assert found.shape == (3, 16)
-    assert found[0].tobytes() == hashlib.blake2b(images[0].tobytes(), digest_size=16).digest()
-    assert (found[0] == found[2]).all()
-    assert (found[0] != found[1]).any()
+    result = digests.of_images(images)
+    assert result.shape == (3, 16)
+    assert result[0].tobytes() == hashlib.blake2b(images[0].tobytes(), digest_size=16).digest()
+    assert (result[0] == result[2]).all()
+    assert (result[0] != result[1]).any()
 
 
 def seen(**changes: object) -> str:

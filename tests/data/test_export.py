@@ -27,20 +27,20 @@ def found(squares: Any, prepared: Prepared) -> list[Face]:
     return faces(squares, prepared, {})
 
 
-def test_every_image_of_every_part_is_listed(found: list[Face]) -> None:
-    assert {part: [face.split for face in found].count(part) for part in ("train", "valid", "test")} == {
+def test_every_image_of_every_part_is_listed(result: list[Face]) -> None:
+    assert {part: [face.split for face in result].count(part) for part in ("train", "valid", "test")} == {
         "train": 40,
         "valid": 10,
         "test": 10,
     }
-    assert {face.source for face in found} == {"squares"}
-    assert [face.label for face in found[:7]] == ["dark"] * 6 + ["bright"]
+    assert {face.source for face in result} == {"squares"}
+    assert [face.label for face in result[:7]] == ["dark"] * 6 + ["bright"]
 
 
 def test_a_limit_keeps_what_a_study_would(squares: Any, prepared: Prepared) -> None:
-    found = faces(squares, prepared, {}, limit=20)
-    assert [face.split for face in found].count("test") == 10
-    assert len(found) == 30
+    result = faces(squares, prepared, {}, limit=20)
+    assert [face.split for face in result].count("test") == 10
+    assert len(result) == 30
 
 
 def test_names_count_within_class_and_source_and_are_safe() -> None:
@@ -96,15 +96,17 @@ def test_a_csv_names_the_original_files_from_where_it_stands(tmp_path: Path) -> 
     assert np.array_equal(again.images, made.images)
 
 
-def test_a_csv_of_images_without_files_of_their_own_has_their_names(found: list[Face], source: Path) -> None:
-    to_csv(source.parent / "faces.csv", found, source)
+def test_a_csv_of_images_without_files_of_their_own_has_their_names(result: list[Face], source: Path) -> None:
+    to_csv(source.parent / "faces.csv", result, source)
     assert [row["image"] for row in rows(source.parent / "faces.csv")][:2] == ["0", "1"]
 
 
-def test_what_stands_there_is_kept_unless_force_is_given(found: list[Face], prepared: Prepared, tmp_path: Path) -> None:
+def test_what_stands_there_is_kept_unless_force_is_given(
+    result: list[Face], prepared: Prepared, tmp_path: Path
+) -> None:
     for path, write in (
-        (tmp_path / "out", lambda force: to_folder(tmp_path / "out", found[:3], prepared, force)),
-        (tmp_path / "out.csv", lambda force: to_csv(tmp_path / "out.csv", found[:3], None, force)),
+        (tmp_path / "out", lambda force: to_folder(tmp_path / "out", result[:3], prepared, force)),
+        (tmp_path / "out.csv", lambda force: to_csv(tmp_path / "out.csv", result[:3], None, force)),
     ):
         write(False)
         with pytest.raises(UsageError) as caught:
@@ -116,24 +118,24 @@ def test_what_stands_there_is_kept_unless_force_is_given(found: list[Face], prep
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
-def test_a_strangers_folder_is_never_replaced(found: list[Face], prepared: Prepared, tmp_path: Path) -> None:
+def test_a_strangers_folder_is_never_replaced(result: list[Face], prepared: Prepared, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").touch()
     with pytest.raises(UsageError, match="is not an earlier export\n  --force replaces only those"):
-        to_folder(tmp_path / "mine", found, prepared, force=True)
+        to_folder(tmp_path / "mine", result, prepared, force=True)
     assert (tmp_path / "mine" / "thesis.tex").exists()
 
 
 def test_a_failure_on_the_way_leaves_nothing(
-    found: list[Face], prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    result: list[Face], prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    to_folder(tmp_path / "out", found[:3], prepared)
+    to_folder(tmp_path / "out", result[:3], prepared)
 
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", full)
     with pytest.raises(FersearchError, match=r"cannot write .*out: No space left on device"):
-        to_folder(tmp_path / "out", found, prepared, force=True)
+        to_folder(tmp_path / "out", result, prepared, force=True)
     assert len(rows(tmp_path / "out" / "manifest.csv")) == 3
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".out")]

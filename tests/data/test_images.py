@@ -92,7 +92,7 @@ def test_a_photo_is_turned_as_its_camera_was_held(tmp_path: Path) -> None:
     assert pixels[0, 0] > 200 > 30 > pixels[0, 47]
 
 
-def test_what_was_converted_is_told_once_all_are_read(tmp_path: Path) -> None:
+def test_what_was_converted_is_reported_once_all_are_read(tmp_path: Path) -> None:
     paths = [saved(tmp_path / f"{k}.png", Image.new("L", (48, 48), k)) for k in range(3)]
     paths.append(saved(tmp_path / "big.png", Image.new("RGB", (60, 50))))
     findings: list[str] = []

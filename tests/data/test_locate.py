@@ -72,7 +72,7 @@ def test_a_study_looks_where_its_data_was_then_for_a_copy_then_by_the_name(
     assert look_for(squares, None, lambda _: False) == named
 
 
-def test_a_remembered_path_that_is_gone_is_still_told_so_that_its_copy_is_found(squares: Any, tmp_path: Path) -> None:
+def test_a_remembered_path_that_is_gone_is_still_named_so_that_its_copy_is_found(squares: Any, tmp_path: Path) -> None:
     remember(squares, tmp_path / "gone")
     assert locate(squares) == tmp_path / "gone"
 

@@ -102,11 +102,11 @@ def test_partners_are_read_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_correlations_are_those_of_numpy_and_none_of_a_flat_image() -> None:
     images = np.random.default_rng(2).integers(0, 255, (4, 3, 20, 20), np.uint8)
     images[3] = 9
-    found = correlations(images, np.array([[0, 1], [0, 1], [2, 3]]), np.array([False, True, False]))
+    result = correlations(images, np.array([[0, 1], [0, 1], [2, 3]]), np.array([False, True, False]))
     grey = images.mean(axis=1)
-    assert found[0] == pytest.approx(np.corrcoef(grey[0].ravel(), grey[1].ravel())[0, 1], abs=1e-6)
-    assert found[1] == pytest.approx(np.corrcoef(grey[0].ravel(), grey[1][:, ::-1].ravel())[0, 1], abs=1e-6)
-    assert found[2] == 0
+    assert result[0] == pytest.approx(np.corrcoef(grey[0].ravel(), grey[1].ravel())[0, 1], abs=1e-6)
+    assert result[1] == pytest.approx(np.corrcoef(grey[0].ravel(), grey[1][:, ::-1].ravel())[0, 1], abs=1e-6)
+    assert result[2] == 0
 
 
 def test_images_that_are_equal_are_one_picture() -> None:
@@ -155,8 +155,8 @@ def test_a_study_leaves_out_of_train_what_is_nearly_what_judges(
 
 
 def test_near_duplicates_are_counted_by_pairs_of_parts() -> None:
-    found = near_duplicates(PAIRS, np.array([0, 1, 0, 1, 0, -1]), "abcdef".__getitem__)
-    train_train, train_valid, valid_valid = found
+    result = near_duplicates(PAIRS, np.array([0, 1, 0, 1, 0, -1]), "abcdef".__getitem__)
+    train_train, train_valid, valid_valid = result
     assert (train_train.splits, train_train.pairs, train_train.mirrored) == (("train", "train"), 1, 1)
     assert (train_train.images, train_train.examples) == (2, (("c", "e"),))
     assert (train_valid.splits, train_valid.pairs, train_valid.images) == (("train", "valid"), 1, 1)

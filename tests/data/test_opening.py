@@ -53,8 +53,8 @@ def test_postscript_under_another_name_starts_no_program(tmp_path: Path, monkeyp
     monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *args, **more: pytest.fail("Ghostscript was started"))
     path = tmp_path / "face.png"
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 48 48\n%%EndComments\nshowpage\n%%EOF\n")
-    with Image.open(path) as found:
-        assert found.format == "EPS"
+    with Image.open(path) as result:
+        assert result.format == "EPS"
     for read in (images.decode, images.upright):
         with pytest.raises(DataError, match=r"face.png is corrupt: not an image that can be read"):
             read(path)
@@ -62,13 +62,13 @@ def test_postscript_under_another_name_starts_no_program(tmp_path: Path, monkeyp
 
 def test_what_pillow_warns_of_is_not_shown(tmp_path: Path) -> None:
     path = claiming(tmp_path / "bomb.png", 12_000, 12_000)  # above Pillow's own limit for a warning
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as messages:
         warnings.simplefilter("always")
         with pytest.raises(DataError):
             images.decode(path)
-        assert told
-        told.clear()
+        assert messages
+        messages.clear()
         opening.quiet()
         with pytest.raises(DataError):
             images.decode(path)
-    assert not told
+    assert not messages

@@ -125,16 +125,16 @@ def test_what_a_killed_process_left_is_cleared_away(squares: Any, source: Path, 
 
 def test_two_at_once_make_one_copy(squares: Any, source: Path, tmp_path: Path) -> None:
     before = type(squares).reads
-    found: list[Path] = []
+    result: list[Path] = []
     threads = [
-        threading.Thread(target=lambda: found.append(prepare(squares, source, {}, tmp_path).folder)) for _ in range(4)
+        threading.Thread(target=lambda: result.append(prepare(squares, source, {}, tmp_path).folder)) for _ in range(4)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 4
-    assert len(set(found)) == 1
+    assert len(result) == 4
+    assert len(set(result)) == 1
     assert type(squares).reads == before + 1
 
 
@@ -157,8 +157,8 @@ def test_a_lock_ends_with_the_process_that_held_it(squares: Any, source: Path, t
         ({"count": 0, "images": []}, "holds no images"),
     ],
 )
-def test_a_dataset_that_breaks_its_word_is_told_so(
-    squares: Any, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], told: str
+def test_a_dataset_that_breaks_its_word_is_reported_so(
+    squares: Any, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], messages: str
 ) -> None:
     raw = squares.read(source, {"image_size": 48, "channels": 1, "corner": 0})
     for name, value in change.items():
@@ -168,7 +168,7 @@ def test_a_dataset_that_breaks_its_word_is_told_so(
     monkeypatch.setattr(squares, "read", lambda *_: raw)
     with pytest.raises(DataError) as caught:
         prepare(squares, source, {}, tmp_path)
-    assert told in caught.value.message
+    assert messages in caught.value.message
 
 
 def test_a_broken_copy_is_named(prepared: Prepared) -> None:
@@ -227,7 +227,7 @@ def test_files_that_change_while_they_are_prepared_make_no_copy(squares: Any, so
 
 
 def test_each_image_has_a_digest_that_is_taken_once(prepared: Prepared) -> None:
-    found = np.array(prepared.image_digests)
-    assert found.shape == (60, 16)
-    np.save(prepared.folder / room.IMAGE_DIGESTS, found[::-1])
-    assert (Prepared.open(prepared.folder).image_digests == found[::-1]).all()
+    result = np.array(prepared.image_digests)
+    assert result.shape == (60, 16)
+    np.save(prepared.folder / room.IMAGE_DIGESTS, result[::-1])
+    assert (Prepared.open(prepared.folder).image_digests == result[::-1]).all()

@@ -98,7 +98,7 @@ def test_ferplus_is_standardised() -> None:
     assert levels.std() == pytest.approx(LEVELS, abs=1)
 
 
-def test_an_unknown_preprocessing_is_told() -> None:
+def test_an_unknown_preprocessing_is_reported() -> None:
     with pytest.raises(UnknownName, match="did you mean 'equalize'"):
         applied(DARK, {"preprocess": "equalise"})
 

@@ -22,13 +22,13 @@ def test_sources_are_counted_in_their_order_without_what_is_left_out() -> None:
     }
 
 
-def test_a_source_that_is_left_out_whole_has_no_baseline_and_is_told() -> None:
+def test_a_source_that_is_left_out_whole_has_no_baseline_and_is_reported() -> None:
     counted = count(SOURCE, HARD, np.where(SOURCE == "lab", -1, PART), CLASSES)
     assert counted["lab"]["baseline"] == 0.0
     assert "source lab brings no image of any class" in alone(counted, CLASSES)
 
 
-def test_classes_of_one_source_and_of_none_are_told() -> None:
+def test_classes_of_one_source_and_of_none_are_reported() -> None:
     counted = count(SOURCE, np.where(SOURCE == "web", 0, 1), PART, CLASSES)
     assert alone(counted, CLASSES) == [
         "class anger comes from web alone: a model can learn the camera instead of the face",

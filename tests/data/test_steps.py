@@ -71,8 +71,8 @@ def test_what_is_not_known_of_a_picture_leaves_it_whole():
 def test_a_found_face_stands_for_what_is_not_known():
     picture = photograph(300, (60, 160))
     steps = boxed(48, 1)
-    found = Transform.of(steps, find=True)(picture)
-    assert not np.array_equal(found, made(steps, picture))
+    result = Transform.of(steps, find=True)(picture)
+    assert not np.array_equal(result, made(steps, picture))
     assert np.array_equal(Transform.of(steps, find=True)(RAMP.resize((100, 100))), made(steps, RAMP.resize((100, 100))))
     assert annotation_of((1, 2, 10, 20)).box == (1, 2, 11, 22)
 
@@ -93,7 +93,7 @@ def test_preprocessing_comes_last_and_once_also_for_merged_sources():
     assert default_of(both) == [*FIT, {"step": "preprocess", "name": "ferplus"}]
 
 
-def test_steps_are_plain_data_and_told_in_words():
+def test_steps_are_plain_data_and_described():
     steps = [{"step": "depth", "bits": 12}, *boxed(48, 3)]
     assert json.loads(json.dumps(steps)) == steps
     assert describe(steps) == "box margin 1.0, colour channels 3, fit size 48"

@@ -70,28 +70,28 @@ def test_every_flaw_is_found(report: Report) -> None:
     )
 
 
-def test_near_duplicates_are_told_by_pairs_of_splits(squares: Any, flawed: Prepared) -> None:
+def test_near_duplicates_are_reported_by_pairs_of_splits(squares: Any, flawed: Prepared) -> None:
     """Image 7 (valid) is made image 4 (train) with another brightness; of noise nothing else is alike."""
     path = flawed.folder / "images.npy"
     images = np.load(path)
     images[7] = images[4] // 2 + 40
     np.save(path, images)
-    found = verify(squares, Prepared.open(flawed.folder), {})
-    told = "1 valid images also occur, nearly equal, in train: 1 pairs, as 4.png in train and 7.png in valid"
-    assert [line for line in found.findings if line.startswith("near")] == [
+    result = verify(squares, Prepared.open(flawed.folder), {})
+    messages = "1 valid images also occur, nearly equal, in train: 1 pairs, as 4.png in train and 7.png in valid"
+    assert [line for line in result.findings if line.startswith("near")] == [
         "near-duplicates: 1 pairs of images, not equal in every pixel, 0 mirrored",
-        f"near leakage: {told}",
+        f"near leakage: {messages}",
     ]
-    assert found.to_json()["near_duplicates"] == [
+    assert result.to_json()["near_duplicates"] == [
         {"splits": ["train", "valid"], "pairs": 1, "mirrored": 0, "images": 1, "examples": [["4.png", "7.png"]]}
     ]
 
 
 def test_where_too_much_is_alike_that_is_said(squares: Any, flawed: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(near, "MOST", -1)
-    found = verify(squares, flawed, {})
-    assert dict(found.rows)["near-duplicates"] == "more than -1 pairs of images look alike"
-    assert found.near == ()
+    result = verify(squares, flawed, {})
+    assert dict(result.rows)["near-duplicates"] == "more than -1 pairs of images look alike"
+    assert result.near == ()
 
 
 def test_the_rows_tell_images_classes_and_shares_in_order(report: Report) -> None:
@@ -104,6 +104,6 @@ def test_the_rows_tell_images_classes_and_shares_in_order(report: Report) -> Non
 
 
 def test_a_sound_dataset_has_only_the_findings_of_its_reader(squares: Any, prepared: Prepared) -> None:
-    found = verify(squares, prepared, {})
-    assert [line for line in found.findings if not line.startswith("near")] == ["squares are simple"]
-    assert found.to_json()["splits"]["train"]["n"] == 40
+    result = verify(squares, prepared, {})
+    assert [line for line in result.findings if not line.startswith("near")] == ["squares are simple"]
+    assert result.to_json()["splits"]["train"]["n"] == 40

@@ -22,10 +22,10 @@ def write(path: Path, levels: range) -> Path:
 
 
 def test_frames_come_in_their_order_with_their_times(tmp_path: Path):
-    found = list(frames(write(tmp_path / "a.mp4", range(0, 250, 25))))
-    assert [frame.number for frame in found] == list(range(10))
-    assert [frame.seconds for frame in found] == pytest.approx([n / 10 for n in range(10)])
-    levels = [float(np.asarray(frame.image).mean()) for frame in found]
+    result = list(frames(write(tmp_path / "a.mp4", range(0, 250, 25))))
+    assert [frame.number for frame in result] == list(range(10))
+    assert [frame.seconds for frame in result] == pytest.approx([n / 10 for n in range(10)])
+    levels = [float(np.asarray(frame.image).mean()) for frame in result]
     assert np.allclose(levels, range(0, 250, 25), atol=4)
 
 
@@ -58,7 +58,7 @@ def test_a_film_without_a_frame_leaves_nothing(tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_read_or_written_is_told(tmp_path: Path):
+def test_what_cannot_be_read_or_written_is_reported(tmp_path: Path):
     (tmp_path / "text.mp4").write_text("no film")
     with pytest.raises(DataError, match="is not a video that can be read"):
         next(frames(tmp_path / "text.mp4"))

@@ -99,12 +99,12 @@ def with_labels(squares: Any, monkeypatch: pytest.MonkeyPatch, **change: Any) ->
     ],
 )
 def test_labels_that_do_not_fit_are_an_error(
-    squares: Any, prepared: Prepared, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], told: str
+    squares: Any, prepared: Prepared, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], messages: str
 ) -> None:
     with_labels(squares, monkeypatch, **change)
     with pytest.raises(DataError) as caught:
         load(squares, prepared, {})
-    assert told in caught.value.message
+    assert messages in caught.value.message
 
 
 def test_asking_for_a_test_split_that_is_not_there_is_an_error(
@@ -134,15 +134,15 @@ def test_a_class_without_an_image_to_train_on_is_named(
     hard = [k % 2 for k in range(60)]
     hard[[0, 40, 50][judged]] = 2
     in_three_classes(squares, monkeypatch, hard, parts)
-    told = ("class 'grey' has 1 images in valid and test and no image to train on",)
-    assert load(squares, prepared, {}).untaught == told
+    messages = ("class 'grey' has 1 images in valid and test and no image to train on",)
+    assert load(squares, prepared, {}).untaught == messages
 
 
-def test_a_fold_without_an_image_of_a_class_is_told(
+def test_a_fold_without_an_image_of_a_class_is_reported(
     squares: Any, prepared: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_three_classes(squares, monkeypatch, [2, *(k % 2 for k in range(59))], [-2] * 60)
     protocol = Protocol("kfold", folds=2, by="chance")
-    told = [load(squares, prepared, {}, protocol, round=round).warnings for round in (1, 2)]
-    assert sorted(map(len, told)) == [0, 1]
-    assert "class 'grey' has 1 images in valid and test and no image to train on" in told[0] + told[1]
+    messages = [load(squares, prepared, {}, protocol, round=round).warnings for round in (1, 2)]
+    assert sorted(map(len, messages)) == [0, 1]
+    assert "class 'grey' has 1 images in valid and test and no image to train on" in messages[0] + messages[1]

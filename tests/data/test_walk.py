@@ -40,7 +40,7 @@ def test_what_systems_and_network_drives_leave_is_no_image(tmp_path: Path, junk:
     assert names(tree(tmp_path, "b.jpg", junk)) == ["b.jpg"]
 
 
-def test_what_a_person_may_have_meant_is_told(tmp_path: Path) -> None:
+def test_what_a_person_may_have_meant_is_reported(tmp_path: Path) -> None:
     walk = Walk(tree(tmp_path, "a/_old/1.png", "a/_2.png", "a/@eaDir/3.png", "a/.4.png", "a/_notes.txt", "a/5.png"))
     assert len(walk.images(tmp_path / "a")) == 1
     assert walk.findings() == [
@@ -76,13 +76,13 @@ def test_folders_in_each_other_are_walked_however_many(tmp_path: Path) -> None:
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(len(inspect.stack(0)) + 100)
     try:
-        found = images_below(tmp_path)[0]
+        result = images_below(tmp_path)[0]
     finally:
         sys.setrecursionlimit(limit)
-    assert len(found) == 1
+    assert len(result) == 1
 
 
-def test_a_format_without_its_decoder_is_told_with_what_to_install(
+def test_a_format_without_its_decoder_is_reported_with_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(formats, "decodable", lambda suffix: suffix == ".avif")

@@ -131,14 +131,14 @@ def test_a_study_measures_and_packs_its_trials(warm_fork_server, tmp_path, monke
         "cnn", "faces", name="packed", trials=3, epochs="1", pruner="none", dataset_options=sizes, settings=fixed
     )
     assert api.run_study("packed", slots_per_gpu="auto", observer=watcher).counts == {"complete": 3}
-    assert watcher.told[0] == "trials are measured and packed by what fits: at most 2 at once"
-    assert [note for note in watcher.told if "2 trials at once" in note and "of 1.0 GB free" in note]
+    assert watcher.notes[0] == "trials are measured and packed by what fits: at most 2 at once"
+    assert [note for note in watcher.notes if "2 trials at once" in note and "of 1.0 GB free" in note]
     assert len(list(tmp_path.rglob("*-probe.log"))) == 1
 
 
 class Notes(Observer):
     def __init__(self):
-        self.told = []
+        self.notes = []
 
     def note(self, text):
-        self.told.append(text)
+        self.notes.append(text)

@@ -51,7 +51,7 @@ def test_beats_that_nobody_reads_are_dropped_and_later_ones_are_heard(driver, re
     assert beats(driver) == 1
 
 
-def test_saved_states_are_told_and_never_block(driver, reporter):
+def test_saved_states_are_reported_and_never_block(driver, reporter):
     reporter.saved()
     assert receive(driver) == {"saved": True}
     for _ in range(100_000):
@@ -59,7 +59,7 @@ def test_saved_states_are_told_and_never_block(driver, reporter):
     assert driver.poll()
 
 
-def test_what_a_rehearsal_found_is_told_and_the_decision_awaited(driver, reporter):
+def test_what_a_rehearsal_found_is_reported_and_the_decision_awaited(driver, reporter):
     known = {"shape": "a", "memory_format": "contiguous"}
     assert reporter.settle(known) == "contiguous"
     for word in ({"leave": True}, {"format": "channels_last"}):

@@ -71,7 +71,7 @@ def test_threads_beside_a_gpu_are_those_of_its_host(two_gpus):
     assert [slot.threads for slot in devices.slots(threads=1)] == [1, 1]
 
 
-def test_more_threads_than_cores_are_told_not_refused(no_gpu):
+def test_more_threads_than_cores_are_reported_not_refused(no_gpu):
     assert devices.crowded(devices.slots(2, threads=2)) == ""
     assert devices.crowded(devices.slots(3, threads=2)) == (
         "3 slots of 2 threads share 4 cores: trials will wait for each other"

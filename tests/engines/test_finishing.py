@@ -16,9 +16,9 @@ __all__ = ["data", "made"]
 
 
 def finish(name: str = "s", **options):
-    told = Notes()
+    messages = Notes()
     given = {"finalists": 1, "seeds": 2, "slots": 1, **options}
-    return api.finish_study(name, observer=told, **given), told.notes
+    return api.finish_study(name, observer=messages, **given), messages.notes
 
 
 def test_seeds_are_fresh_different_and_always_the_same():
@@ -38,11 +38,11 @@ def test_the_pick_judges_unseen_data_and_an_interrupted_look_is_opened_anew(
         with pytest.raises(FersearchError, match="the power went"):
             finish(unseen=unseen)
     assert api.show_study("s").looks == []
-    found, told = finish(unseen=unseen)
-    assert not [line for line in told if line.startswith(("training", "unseen"))]
+    result, messages = finish(unseen=unseen)
+    assert not [line for line in messages if line.startswith(("training", "unseen"))]
     assert [look.dataset for look in api.show_study("finish/s").looks] == ["imagefolder"]
     (look,) = api.show_study("s").looks
-    assert (look.n, look.split, found.looks, found.dataset) == (8, "test", 1, "imagefolder")
+    assert (look.n, look.split, result.looks, result.dataset) == (8, "test", 1, "imagefolder")
     judged = api.show_study("finish/s").looks[0].checkpoint
     assert judged == look.checkpoint
 
@@ -58,7 +58,7 @@ def test_data_that_changed_stays_closed(data: Path, warm_fork_server: None) -> N
     assert api.show_study("s").looks == []
 
 
-def test_one_that_was_begun_with_other_finalists_in_part_is_told_how_to_begin_anew(
+def test_one_that_was_begun_with_other_finalists_in_part_is_reported_how_to_begin_anew(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study, _ = all_rows()
@@ -81,14 +81,14 @@ def test_a_study_of_the_same_name_that_trained_other_configurations_is_left_alon
         assert begin(store, study, Retraining(1, 1), lambda _: None).name == "finish/s-2"
 
 
-def test_a_search_with_trials_left_is_told_so(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_with_trials_left_is_reported_so(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     create("more", data, trials=3)
     run("more")
     monkeypatch.setattr(finishing, "begin", _fail)
-    told = Notes()
+    messages = Notes()
     with pytest.raises(FersearchError, match="the power went"):
-        api.finish_study("more", observer=told)
-    assert told.notes == ["1 of 3 trials of more have ended: those after this finish are chosen knowing test"]
+        api.finish_study("more", observer=messages)
+    assert messages.notes == ["1 of 3 trials of more have ended: those after this finish are chosen knowing test"]
 
 
 def test_finalists_are_trained_for_other_epochs_and_the_line_says_so(data: Path, warm_fork_server: None) -> None:

@@ -17,36 +17,36 @@ def stand(used, processes=None, utilisation=0):
     return Standing(24 * GB, 24 * GB - round(used * GB), processes or {}, utilisation)
 
 
-def told(standing, ours=(), reserved=0):
+def warnings(standing, ours=(), reserved=0):
     return list(strangers("1", standing, ours, reserved, {4711: "python"}.get).values())
 
 
-def test_a_stranger_is_told_with_name_and_memory():
-    (line,) = told(stand(10.5, {4711: round(9.8 * GB), 7: GB}), ours=(7,))
+def test_a_stranger_is_reported_with_name_and_memory():
+    (line,) = warnings(stand(10.5, {4711: round(9.8 * GB), 7: GB}), ours=(7,))
     assert line == f"gpu 1 is also used by pid 4711 (python, 9.8 GB): {ADVICE}"
 
 
 def test_our_own_processes_are_no_strangers():
-    assert told(stand(3, {7: 2 * GB, 8: GB}), ours=(7, 8, 9), reserved=0) == []
+    assert warnings(stand(3, {7: 2 * GB, 8: GB}), ours=(7, 8, 9), reserved=0) == []
 
 
-def test_hidden_memory_is_told_where_no_process_is_ours_to_see():
-    assert told(stand(0.4)) == []
-    (line,) = told(stand(6.0), reserved=2 * GB)
+def test_hidden_memory_is_reported_where_no_process_is_ours_to_see():
+    assert warnings(stand(0.4)) == []
+    (line,) = warnings(stand(6.0), reserved=2 * GB)
     assert line == f"something else uses 4.0 GB of gpu 1: {ADVICE}"
-    assert told(stand(6.0), reserved=6 * GB) == []
+    assert warnings(stand(6.0), reserved=6 * GB) == []
 
 
 def test_nothing_is_concluded_where_our_own_share_is_not_known():
-    assert told(stand(6.0), reserved=None) == []
-    assert told(stand(6.0, {7: GB}), ours=(7,), reserved=0) == []
+    assert warnings(stand(6.0), reserved=None) == []
+    assert warnings(stand(6.0, {7: GB}), ours=(7,), reserved=0) == []
 
 
-def test_a_gpu_that_computes_for_nobody_we_know_is_told():
-    (line,) = told(stand(0.1, utilisation=97))
+def test_a_gpu_that_computes_for_nobody_we_know_is_reported():
+    (line,) = warnings(stand(0.1, utilisation=97))
     assert line == f"something else keeps gpu 1 busy (97 % of its time): {ADVICE}"
-    assert told(stand(0.1, utilisation=97), reserved=GB) == []
-    assert told(Standing(24 * GB, 24 * GB, {}, None)) == []
+    assert warnings(stand(0.1, utilisation=97), reserved=GB) == []
+    assert warnings(Standing(24 * GB, 24 * GB, {}, None)) == []
 
 
 def test_the_monitor_checks_seldom_and_reports_once(monkeypatch):

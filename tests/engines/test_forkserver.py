@@ -52,7 +52,7 @@ def test_a_ready_child_keeps_under_40_mb_to_itself(process):
     assert private / 1024 < 40
 
 
-def test_the_end_of_a_killed_child_is_told(pool, process):
+def test_the_end_of_a_killed_child_is_reported(pool, process):
     os.kill(process.pid, signal.SIGKILL)
     assert process.receive() is None
     assert pool.exit_status(process) == -signal.SIGKILL
@@ -105,7 +105,7 @@ def test_no_process_outlives_a_killed_driver(tmp_path):
     assert all(gone(pid) for pid in pids)
 
 
-def test_a_preload_that_fails_is_told_and_the_server_serves_on(tmp_path):
+def test_a_preload_that_fails_is_reported_and_the_server_serves_on(tmp_path):
     pool = Pool(("no_such_module",))
     try:
         process = pool.start(tmp_path / "log", {})

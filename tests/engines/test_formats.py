@@ -68,8 +68,8 @@ def home(tmp_path, monkeypatch, warm_fork_server):
 
 
 def facts(study: str) -> list[dict[str, Any]]:
-    found = [api.show_trial(study, trial.number).trial.attempts for trial in api.list_trials(study)]
-    return [dict(attempts[-1].facts) for attempts in found]
+    result = [api.show_trial(study, trial.number).trial.attempts for trial in api.list_trials(study)]
+    return [dict(attempts[-1].facts) for attempts in result]
 
 
 def test_trials_of_a_study_share_one_rehearsal_also_when_it_goes_on(home) -> None:

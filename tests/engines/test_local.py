@@ -10,9 +10,9 @@ from fersearch.engines.local import ALLOCATIONS, seldom_collecting
 
 @pytest.fixture(autouse=True)
 def usual() -> Iterator[tuple[int, int, int]]:
-    found = gc.get_threshold()
-    yield found
-    gc.set_threshold(*found)
+    result = gc.get_threshold()
+    yield result
+    gc.set_threshold(*result)
 
 
 def test_what_is_there_is_left_alone_and_all_is_as_before_after_an_error(usual: tuple[int, int, int]) -> None:

@@ -29,46 +29,46 @@ def lacking(folder: Path) -> dict[str, object]:
 
 def test_it_lasts_until_there_is_room_for_twice_as_much(machine: SimpleNamespace, tmp_path: Path):
     notes: list[str] = []
-    found = Shortage(notes.append)
-    assert not found.lasts
-    found.record({"threads": 1})
-    assert not found.lasts
-    found.record(lacking(tmp_path / "not" / "there"))
-    found.record(lacking(tmp_path / "not" / "there"))
-    assert found.lasts
+    result = Shortage(notes.append)
+    assert not result.lasts
+    result.record({"threads": 1})
+    assert not result.lasts
+    result.record(lacking(tmp_path / "not" / "there"))
+    result.record(lacking(tmp_path / "not" / "there"))
+    assert result.lasts
     assert notes == [f"the disk is full at {tmp_path / 'not' / 'there'}: no trial starts until there is room"]
     assert set(machine.asked) == {tmp_path}
     machine.free = 201
-    assert not found.lasts
+    assert not result.lasts
     machine.free = 0
-    assert not found.lasts
+    assert not result.lasts
 
 
 def test_it_ends_after_a_while_so_that_the_trial_is_tried_again(machine: SimpleNamespace, tmp_path: Path):
-    found = Shortage(lambda _: None)
-    found.record(lacking(tmp_path))
+    result = Shortage(lambda _: None)
+    result.record(lacking(tmp_path))
     machine.now += PATIENCE - 1
-    assert found.lasts
+    assert result.lasts
     machine.now += 1
-    assert not found.lasts
+    assert not result.lasts
 
 
 def test_room_that_proved_to_be_none_is_waited_for_without_looking(machine: SimpleNamespace, tmp_path: Path):
     """As under a quota: the disk has room and the user has none."""
     machine.free = 10**9
-    found = Shortage(lambda _: None)
-    found.record(lacking(tmp_path))
-    assert not found.lasts
-    found.record(lacking(tmp_path))
-    assert found.lasts
+    result = Shortage(lambda _: None)
+    result.record(lacking(tmp_path))
+    assert not result.lasts
+    result.record(lacking(tmp_path))
+    assert result.lasts
     machine.now += PATIENCE
-    assert not found.lasts
+    assert not result.lasts
 
 
 def test_the_disk_of_another_node_is_not_looked_at_here(machine: SimpleNamespace, tmp_path: Path):
     machine.free = 10**9
-    found = Shortage(lambda _: None)
-    found.record({**lacking(tmp_path), "node": "another"})
-    assert found.lasts
+    result = Shortage(lambda _: None)
+    result.record({**lacking(tmp_path), "node": "another"})
+    assert result.lasts
     machine.now += PATIENCE
-    assert not found.lasts
+    assert not result.lasts

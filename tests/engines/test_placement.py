@@ -206,7 +206,7 @@ def test_a_probe_under_way_is_ended_with_the_engine():
 
 
 def test_needs_are_learnt_by_shape_and_parts():
-    found = needs_of(
+    result = needs_of(
         [
             trial(0, facts={"device_mb": 100.0}),
             trial(1, facts={"device_mb": 300.0}),
@@ -214,7 +214,7 @@ def test_needs_are_learnt_by_shape_and_parts():
             trial(3, facts={"device": "cpu"}),
         ]
     )
-    assert sorted(found.values()) == [50 * 2**20, 300 * 2**20]
+    assert sorted(result.values()) == [50 * 2**20, 300 * 2**20]
 
 
 class Reluctant(FixedPlacement):
@@ -234,13 +234,13 @@ class Full(FixedPlacement):
 
 class StopSoon(Observer):
     def __init__(self, stop):
-        self.stop, self.told = stop, []
+        self.stop, self.ends = stop, []
 
     def tick(self):
         self.stop.ask(Level.AFTER_EPOCH)
 
     def ended(self, trial):
-        self.told.append((trial.number, trial.state, trial.reason))
+        self.ends.append((trial.number, trial.state, trial.reason))
 
 
 @pytest.mark.skipif(not FORKS, reason="scripted trials are forked")
@@ -259,4 +259,4 @@ def test_a_held_trial_waits_when_the_study_stops(bench, monkeypatch):
     monkeypatch.setattr(study, "_backend", lambda slots, left: (Full([Slot(0, "cpu", (), 1)]), Pool))
     watcher = StopSoon(stop)
     study.run(observer=watcher, stop=stop)
-    assert watcher.told == [(0, "waiting", "interrupted")]
+    assert watcher.ends == [(0, "waiting", "interrupted")]

@@ -48,11 +48,11 @@ def pool():
 
 def result(probe, seconds=120.0):
     deadline = time.monotonic() + seconds
-    while (found := probe.result()) is None:
+    while (outcome := probe.result()) is None:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     probe.close()
-    return found
+    return outcome
 
 
 def params(asked, **changes):
@@ -64,8 +64,8 @@ def test_a_process_measures_what_two_steps_need(asked, pool, tmp_path):
     start = prober(pool, asked, lambda trial: tmp_path / f"{trial.number}.log")
     needs = {}
     for size in (8, 256):
-        found = result(start(Trial(size, params(asked, batch_size=size)), HERE, None))
-        needs[size] = found["need"]
+        outcome = result(start(Trial(size, params(asked, batch_size=size)), HERE, None))
+        needs[size] = outcome["need"]
     assert 2**20 < needs[8] < needs[256] < 4 * 2**30
     assert (tmp_path / "8-probe.log").exists()
 

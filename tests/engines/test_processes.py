@@ -19,11 +19,11 @@ class Clock:
         return self.now
 
     def looks(self, dog: Watchdog, seconds: float):
-        found = None
+        result = None
         for _ in range(int(2 * seconds)):
             self.now += 0.5
-            found = found or dog.look()
-        return found
+            result = result or dog.look()
+        return result
 
 
 @pytest.fixture

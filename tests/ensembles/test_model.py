@@ -197,7 +197,7 @@ def test_a_stacker_is_kept_without_a_pickle(folder, registry, guesses):
     assert restored.probabilities(images) == pytest.approx(stacker.shares(answers), abs=1e-6)
 
 
-def test_a_changed_or_missing_file_is_told(folder, registry):
+def test_a_changed_or_missing_file_is_reported(folder, registry):
     where = folder()
     (where / "5.safetensors").rename(where / "other")
     with pytest.raises(FersearchError, match=r"lacks its member 5\.safetensors"):

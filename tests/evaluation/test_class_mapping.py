@@ -10,20 +10,20 @@ MODEL = ("neutral", "happiness", "surprise", "contempt")
 
 
 def test_the_same_classes_in_another_order_are_matched_by_name() -> None:
-    found = cross(MODEL, ("contempt", "neutral", "surprise", "happiness"))
-    assert found.whole
-    assert found.labels(np.array([0, 1, 2, 3])).tolist() == [3, 0, 2, 1]
-    assert found.class_names == MODEL
+    result = cross(MODEL, ("contempt", "neutral", "surprise", "happiness"))
+    assert result.whole
+    assert result.labels(np.array([0, 1, 2, 3])).tolist() == [3, 0, 2, 1]
+    assert result.class_names == MODEL
 
 
 def test_other_words_for_one_emotion_are_one_class() -> None:
-    found = cross(MODEL, ("Surprised", "joy", "NE", "fear"))
-    assert found.pairs == {"Surprised": "surprise", "joy": "happiness", "NE": "neutral"}
-    assert found.left_out == ("fear",)
-    assert found.spare == ("contempt",)
-    assert found.class_names == ("neutral", "happiness", "surprise")
-    assert found.labels(np.array([3, 0, 2])).tolist() == [-1, 2, 0]
-    assert not found.whole
+    result = cross(MODEL, ("Surprised", "joy", "NE", "fear"))
+    assert result.pairs == {"Surprised": "surprise", "joy": "happiness", "NE": "neutral"}
+    assert result.left_out == ("fear",)
+    assert result.spare == ("contempt",)
+    assert result.class_names == ("neutral", "happiness", "surprise")
+    assert result.labels(np.array([3, 0, 2])).tolist() == [-1, 2, 0]
+    assert not result.whole
 
 
 def test_names_that_are_no_emotions_are_compared_plainly() -> None:
@@ -31,20 +31,20 @@ def test_names_that_are_no_emotions_are_compared_plainly() -> None:
 
 
 def test_the_map_goes_before_the_words_and_drops_with_an_empty_text() -> None:
-    found = cross(MODEL, ("disgust", "happy", "neutral", "surprise"), {"disgust": "contempt", "Neutrality": ""})
-    assert found.pairs == {"disgust": "contempt", "happy": "happiness", "surprise": "surprise"}
-    assert found.left_out == ("neutral",)
-    assert found.spare == ("neutral",)
+    result = cross(MODEL, ("disgust", "happy", "neutral", "surprise"), {"disgust": "contempt", "Neutrality": ""})
+    assert result.pairs == {"disgust": "contempt", "happy": "happiness", "surprise": "surprise"}
+    assert result.left_out == ("neutral",)
+    assert result.spare == ("neutral",)
     merged = cross(MODEL, ("disgust", "contempt", "happy"), {"disgust": "contempt"})
     assert merged.labels(np.array([0, 1, 2])).tolist() == [3, 3, 1]
     assert merged.class_names == ("happiness", "contempt")
 
 
 def test_restricted_shares_leave_the_other_outputs_out_and_sum_to_one() -> None:
-    found = cross(MODEL, ("happy", "contempt"))
+    result = cross(MODEL, ("happy", "contempt"))
     shares = np.array([[0.7, 0.2, 0.0, 0.1], [1.0, 0.0, 0.0, 0.0]], np.float32)
-    assert found.restricted(shares) == pytest.approx(np.array([[2 / 3, 1 / 3], [0.5, 0.5]]))
-    assert found.positions(np.array([1, 3, 1])).tolist() == [0, 1, 0]
+    assert result.restricted(shares) == pytest.approx(np.array([[2 / 3, 1 / 3], [0.5, 0.5]]))
+    assert result.positions(np.array([1, 3, 1])).tolist() == [0, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_restricted_shares_leave_the_other_outputs_out_and_sum_to_one() -> None:
         (("joy", "neutral"), {"joy": "hapiness"}, "the checkpoint has no class 'hapiness'\n  did you mean 'happiness'"),
     ],
 )
-def test_what_cannot_be_matched_is_told(dataset: tuple[str, ...], given: dict[str, str], message: str) -> None:
+def test_what_cannot_be_matched_is_reported(dataset: tuple[str, ...], given: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError) as error:
         cross(MODEL, dataset, given)
     assert message in str(error.value)
@@ -70,7 +70,7 @@ def test_too_few_classes_are_refused_with_both_lists() -> None:
     )
 
 
-def test_a_class_that_fits_two_outputs_must_be_told_apart() -> None:
+def test_a_class_that_fits_two_outputs_must_be_distinguished() -> None:
     with pytest.raises(UsageError, match="class 'joy' of the dataset fits happy and smile"):
         cross(("happy", "smile", "sad"), ("joy", "sad"))
     assert cross(("happy", "smile", "sad"), ("joy", "sad"), {"joy": "smile"}).pairs == {"joy": "smile", "sad": "sad"}

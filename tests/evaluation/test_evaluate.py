@@ -152,13 +152,13 @@ def changed(path: Path, out: Path, **card: object) -> Path:
     return out
 
 
-def test_a_folder_of_checkpoints_is_judged_and_one_that_fails_is_told(pulled, tmp_path):
+def test_a_folder_of_checkpoints_is_judged_and_one_that_fails_is_reported(pulled, tmp_path):
     changed(pulled, tmp_path / "a" / "model.safetensors")
     changed(pulled, tmp_path / "deep" / "b.safetensors")
     (tmp_path / "c.safetensors").write_bytes(b"nothing")
-    found = evaluate.evaluate_folder(tmp_path)
-    assert [one.checkpoint.name for one in found] == ["a", "c.safetensors", "b.safetensors"]
-    good, broken, also = found
+    result = evaluate.evaluate_folder(tmp_path)
+    assert [one.checkpoint.name for one in result] == ["a", "c.safetensors", "b.safetensors"]
+    good, broken, also = result
     assert good.view.metrics == also.view.metrics == api.evaluate(pulled).metrics
     assert "not a checkpoint of fersearch" in broken.error.message
     assert evaluate.holds_checkpoints(tmp_path)
@@ -168,17 +168,17 @@ def test_a_folder_of_checkpoints_is_judged_and_one_that_fails_is_told(pulled, tm
 def test_a_folder_becomes_a_table(pulled, others, tmp_path):
     changed(pulled, tmp_path / "in" / "a.safetensors")
     (tmp_path / "in" / "b.safetensors").write_bytes(b"nothing")
-    found = evaluate.evaluate_folder(tmp_path / "in", EvaluationRequest("imagefolder", others))
+    result = evaluate.evaluate_folder(tmp_path / "in", EvaluationRequest("imagefolder", others))
     out = tmp_path / "table.csv"
-    evaluate.write_csv(out, found)
+    evaluate.write_csv(out, result)
     first, second = csv.DictReader(out.read_text().splitlines())
     assert (first["dataset"], first["split"], first["n"], first["error"]) == ("imagefolder", "valid", "12", "")
-    assert float(first["accuracy"]) == found[0].view.metrics["accuracy"]
-    assert float(first["full_accuracy"]) == found[0].view.full.metrics["accuracy"]
+    assert float(first["accuracy"]) == result[0].view.metrics["accuracy"]
+    assert float(first["full_accuracy"]) == result[0].view.full.metrics["accuracy"]
     assert "not a checkpoint" in second["error"]
     with pytest.raises(UsageError, match="exists"):
-        evaluate.write_csv(out, found)
-    evaluate.write_csv(out, found, force=True)
+        evaluate.write_csv(out, result)
+    evaluate.write_csv(out, result, force=True)
 
 
 def test_checkpoints_of_different_classes_are_refused_unless_a_map_makes_them_share(pulled, others, tmp_path):
@@ -191,11 +191,11 @@ def test_checkpoints_of_different_classes_are_refused_unless_a_map_makes_them_sh
         evaluate.evaluate_folder(tmp_path, request)
     assert "a.safetensors: Happy, Surprised, sad\n" in error.value.hint
     assert "b.safetensors: Happy, Surprised, sad, sleepy" in error.value.hint
-    found = evaluate.evaluate_folder(tmp_path, replace(request, label_map={"sleepy": ""}))
-    assert [one.view.n for one in found] == [12, 12]
+    result = evaluate.evaluate_folder(tmp_path, replace(request, label_map={"sleepy": ""}))
+    assert [one.view.n for one in result] == [12, 12]
 
 
-def test_what_fails_for_all_is_told_once(pulled, tmp_path):
+def test_what_fails_for_all_is_reported_once(pulled, tmp_path):
     for name in ("a", "b"):
         changed(pulled, tmp_path / f"{name}.safetensors")
     with pytest.raises(UnknownName, match="unknown dataset 'fases'"):
@@ -205,7 +205,7 @@ def test_what_fails_for_all_is_told_once(pulled, tmp_path):
         evaluate.evaluate_folder(tmp_path / "empty")
 
 
-def test_weights_that_give_no_numbers_are_told(pulled, tmp_path):
+def test_weights_that_give_no_numbers_are_reported(pulled, tmp_path):
     card, tensors = read_checkpoint(pulled / "model.safetensors")
     write_checkpoint(tmp_path / "x.safetensors", {n: t * np.nan for n, t in tensors.items()}, card)
     with pytest.raises(FersearchError, match="not finite"):

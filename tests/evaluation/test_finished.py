@@ -40,9 +40,9 @@ def test_the_line_says_all_that_a_paper_needs():
 def test_the_line_says_that_the_pick_was_trained_longer():
     longer = replace(FINISH, epochs=40)
     assert "trial 7 of cnn-faces trained for 40 epochs, picked from" in longer.line
-    found = finish_of("cnn-faces", [look(longer)])
-    assert found is not None
-    assert found.epochs == 40
+    result = finish_of("cnn-faces", [look(longer)])
+    assert result is not None
+    assert result.epochs == 40
 
 
 def test_one_seed_has_no_deviation():
@@ -59,11 +59,11 @@ def test_a_look_keeps_means_deviations_and_the_values_of_each_seed():
 
 
 def test_it_is_read_from_the_look_as_it_was_written():
-    found = finish_of("cnn-faces", [look(), look(dataset="jaffe", split="all"), look(FINISH), look()])
-    assert found is not None
-    assert found.looks == 2
-    assert str(found.values["auc_macro"]) == "(0.75, nan)"
-    same = replace(found, looks=1, values=FINISH.values)
+    result = finish_of("cnn-faces", [look(), look(dataset="jaffe", split="all"), look(FINISH), look()])
+    assert result is not None
+    assert result.looks == 2
+    assert str(result.values["auc_macro"]) == "(0.75, nan)"
+    same = replace(result, looks=1, values=FINISH.values)
     assert same == FINISH
 
 

@@ -24,13 +24,13 @@ def two_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_each_frame_has_its_faces_or_is_judged_whole(pulled: Path, two_faces: Path):
-    found = list(predict_frames(pulled, two_faces))
-    assert [len([one for one in answer.predictions if one.box]) for answer in found] == [2, 1, 0]
-    assert len(found[2].predictions) == 1
-    for answer in found:
+    result = list(predict_frames(pulled, two_faces))
+    assert [len([one for one in answer.predictions if one.box]) for answer in result] == [2, 1, 0]
+    assert len(result[2].predictions) == 1
+    for answer in result:
         assert all(sum(one.probabilities.values()) == pytest.approx(1, abs=1e-5) for one in answer.predictions)
         assert answer.annotated().size == (480, 288)
-    assert found[0].annotated().tobytes() != found[0].image.tobytes()
+    assert result[0].annotated().tobytes() != result[0].image.tobytes()
 
 
 def test_json_lines_a_table_and_a_film_are_written(pulled: Path, two_faces: Path, tmp_path: Path, capsys):
@@ -68,7 +68,7 @@ def test_a_person_reads_a_line_a_frame(pulled: Path, two_faces: Path, capsys):
         (["--every", "2", "face.png"], "belong to --video or --camera"),
     ],
 )
-def test_mistakes_are_told(pulled: Path, arguments: list[str], message: str, capsys):
+def test_mistakes_are_reported(pulled: Path, arguments: list[str], message: str, capsys):
     assert run(["predict", str(pulled), *arguments]) == 2
     assert message in capsys.readouterr().err
 

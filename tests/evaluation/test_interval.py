@@ -15,13 +15,13 @@ def answers(shares_right: list[float], n: int = 400, seed: int = 0) -> list[Eval
     """Models of which each calls its share of the same images right."""
     chance = np.random.default_rng(seed)
     labels = chance.integers(3, size=n)
-    found = []
+    result = []
     for right in shares_right:
         called = np.where(chance.random(n) < right, labels, (labels + 1) % 3)
         shares = np.full((n, 3), 0.1, np.float32)
         shares[np.arange(n), called] = 0.8
-        found.append(Evaluation(shares, labels, CLASSES))
-    return found
+        result.append(Evaluation(shares, labels, CLASSES))
+    return result
 
 
 def test_of_one_model_it_is_that_of_a_share():

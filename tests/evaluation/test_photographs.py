@@ -46,21 +46,21 @@ def test_a_dataset_that_does_not_say_how_it_cuts_is_named(checkpoint: Path, monk
     monkeypatch.setattr(Undeclared, "__abstractmethods__", frozenset())
     card, tensors = read_checkpoint(checkpoint / "model.safetensors")
     write_checkpoint(checkpoint / "model.safetensors", tensors, {**card, "format": 2, "steps": None})
-    found = TrainedSteps.of(checkpoint, replace(registry.load([]), datasets={"imagefolder": Undeclared()}))
-    assert found.steps == standard(48, 1)
-    assert found.note == (
+    result = TrainedSteps.of(checkpoint, replace(registry.load([]), datasets={"imagefolder": Undeclared()}))
+    assert result.steps == standard(48, 1)
+    assert result.note == (
         "dataset imagefolder does not say how its images are cut: only size and preprocess are applied to images"
     )
-    assert Photographs(found, None).notes() == [found.note]
+    assert Photographs(result, None).notes() == [result.note]
 
 
-def test_an_older_card_whose_options_the_dataset_has_no_more_is_told(checkpoint: Path) -> None:
+def test_an_older_card_whose_options_the_dataset_has_no_more_is_reported(checkpoint: Path) -> None:
     card, tensors = read_checkpoint(checkpoint / "model.safetensors")
     dataset = {**card["dataset"], "name": "kdef", "options": {"crop": "gone"}}
     old = {**card, "format": 1, "dataset": dataset, "steps": None}
     write_checkpoint(checkpoint / "model.safetensors", tensors, old)
-    found = TrainedSteps.of(checkpoint, registry.load([]))
-    assert (found.steps, found.note.split(":")[0]) == (
+    result = TrainedSteps.of(checkpoint, registry.load([]))
+    assert (result.steps, result.note.split(":")[0]) == (
         standard(48, 1),
         "the checkpoint was made before cuts were recorded",
     )
@@ -92,7 +92,7 @@ def test_the_largest_of_several_faces_is_the_one_that_is_cut(tmp_path: Path) -> 
     ]
 
 
-def test_a_dataset_that_decodes_its_images_itself_keeps_its_cut_and_that_is_told() -> None:
+def test_a_dataset_that_decodes_its_images_itself_keeps_its_cut_and_that_is_reported() -> None:
     squeezed = [{"step": "squeeze", "size": 48}, {"step": "colour", "channels": 1}]
     prepared = SimpleNamespace(steps=standard(48, 1), findings=[])
     assert _cut_notes("other", prepared, TrainedSteps(standard(48, 1))) == []
@@ -101,15 +101,15 @@ def test_a_dataset_that_decodes_its_images_itself_keeps_its_cut_and_that_is_told
     ]
 
 
-def test_the_command_refuses_to_look_for_faces_when_told(tmp_path: Path) -> None:
+def test_the_command_refuses_to_look_for_faces_when_asked(tmp_path: Path) -> None:
     source = faces_in_photographs(tmp_path / "source")
     checkpoint = trained(tmp_path / "pulled", "affectnet", source, GREY, PLAIN)
     picture = next(source.rglob("*.png"))
     answers = {}
     for flags in ((), ("--faces",), ("--no-faces",)):
         drain_notices()
-        found = CliRunner().invoke(app, ["predict", str(checkpoint), str(picture), "--json", *flags])
-        assert found.exit_code == 0
-        answers[flags] = found.stdout
+        result = CliRunner().invoke(app, ["predict", str(checkpoint), str(picture), "--json", *flags])
+        assert result.exit_code == 0
+        answers[flags] = result.stdout
     assert answers[()] != answers["--no-faces",]
     assert ('"box"' in answers[()], '"box"' in answers["--faces",]) == (False, True)

@@ -55,25 +55,25 @@ def _only_text(album):
     return album.parent / "texts"
 
 
-def test_what_cannot_be_read_is_told_in_its_place(album, pulled):
-    found = list(predict.predictions(pulled, predict.images_in(album)))
-    assert [type(one).__name__ for one in found] == ["Prediction", "Unreadable", "Prediction", "Prediction"]
-    assert "broken.png" in found[1].reason.message
+def test_what_cannot_be_read_is_reported_in_its_place(album, pulled):
+    result = list(predict.predictions(pulled, predict.images_in(album)))
+    assert [type(one).__name__ for one in result] == ["Prediction", "Unreadable", "Prediction", "Prediction"]
+    assert "broken.png" in result[1].reason.message
     with pytest.raises(DataError, match=r"broken\.png"):
         api.predict(pulled, [album / "none.png", album / "broken.png"])
 
 
 def test_each_face_is_answered_and_the_whole_image_where_there_is_none(album, pulled):
-    found = api.predict(pulled, [album / "two.png", album / "none.png"], faces=True)
-    assert [one.box is None for one in found] == [False, False, True]
-    assert found[0].box[0] < found[1].box[0]
-    left, top, width, height = found[1].box
+    result = api.predict(pulled, [album / "two.png", album / "none.png"], faces=True)
+    assert [one.box is None for one in result] == [False, False, True]
+    assert result[0].box[0] < result[1].box[0]
+    left, top, width, height = result[1].box
     with Image.open(album / "two.png") as image:
         image.crop((left, top, left + width, top + height)).save(album.parent / "cut.png")
     (cut,) = api.predict(pulled, [album.parent / "cut.png"])
-    assert list(cut.probabilities.values()) == pytest.approx(list(found[1].probabilities.values()), abs=1e-5)
+    assert list(cut.probabilities.values()) == pytest.approx(list(result[1].probabilities.values()), abs=1e-5)
     (whole,) = api.predict(pulled, [album / "none.png"])
-    assert whole.probabilities == pytest.approx(found[2].probabilities)
+    assert whole.probabilities == pytest.approx(result[2].probabilities)
 
 
 def test_few_images_are_in_memory_at_a_time(album, pulled, monkeypatch):
@@ -85,8 +85,8 @@ def test_few_images_are_in_memory_at_a_time(album, pulled, monkeypatch):
             read.append(album / "none.png")
             yield read[-1]
 
-    found = list(islice(predict.predictions(pulled, paths()), 3))
-    assert len(found) == 3
+    result = list(islice(predict.predictions(pulled, paths()), 3))
+    assert len(result) == 3
     assert len(read) == 4
 
 
@@ -109,10 +109,10 @@ def test_predictions_become_a_file_that_is_whole_or_not_there(album, pulled, tmp
     with predict.csv_of(out, classes, faces=True) as rows:
         for one in api.predict(pulled, [album / "two.png", album / "none.png"], faces=True):
             rows.add(one)
-    told = list(csv.DictReader(out.read_text().splitlines()))
-    assert [row["image"] for row in told] == [str(album / "two.png")] * 2 + [str(album / "none.png")]
-    assert (told[0]["face_width"] != "", told[2]["face_width"]) == (True, "")
-    assert np.sum([float(told[0][name]) for name in classes]) == pytest.approx(1, abs=1e-4)
+    messages = list(csv.DictReader(out.read_text().splitlines()))
+    assert [row["image"] for row in messages] == [str(album / "two.png")] * 2 + [str(album / "none.png")]
+    assert (messages[0]["face_width"] != "", messages[2]["face_width"]) == (True, "")
+    assert np.sum([float(messages[0][name]) for name in classes]) == pytest.approx(1, abs=1e-4)
     with pytest.raises(UsageError, match="exists"), predict.csv_of(out, classes, faces=False):
         pass
     with pytest.raises(KeyError), predict.csv_of(tmp_path / "half.csv", classes, faces=False):

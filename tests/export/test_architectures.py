@@ -72,6 +72,6 @@ def test_it_answers_as_the_model_does(components: Registry, name: str, tmp_path:
     images = np.random.default_rng(1).integers(0, 256, (5, channels, size, size), np.uint8)
     expected = one.probabilities(images)
     for count in (1, 5):
-        found = checks.parity(expected[:count], onnx_session.run(session, images[:count]), "generated")
-        assert found.max_difference < 1e-5
+        result = checks.parity(expected[:count], onnx_session.run(session, images[:count]), "generated")
+        assert result.max_difference < 1e-5
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]  # no data beside it

@@ -139,11 +139,11 @@ def test_without_its_data_generated_images_are_compared_and_that_is_said(
 
 def test_eight_bits_are_judged_by_what_they_cost(folder: Path, tmp_path: Path, face: Path) -> None:
     made = api.export_checkpoint(folder, quantize="int8", max_loss=1.0, out=tmp_path / "small")
-    found = made.entry["quantization"]
+    result = made.entry["quantization"]
     assert made.path.name == card(tmp_path / "small")["onnx"]["file"] == "model.int8.onnx"
     assert made.entry["bytes"] < (folder / "model.safetensors").stat().st_size / 2
-    assert (found["n"], found["calibrated_on"]) == (120, 200)
-    assert abs(found["f1_macro"] - found["f1_macro_before"]) < 0.2
+    assert (result["n"], result["calibrated_on"]) == (120, 200)
+    assert abs(result["f1_macro"] - result["f1_macro_before"]) < 0.2
     assert api.predict(tmp_path / "small", [face])[0].label in card(folder)["class_names"]
     with pytest.raises(FersearchError, match=r"eight bits cost .* of macro F1 on validation .* more than -1"):
         api.export_checkpoint(folder, quantize="int8", max_loss=-1.0, out=tmp_path / "never")

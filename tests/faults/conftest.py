@@ -147,8 +147,8 @@ class Home:
     def trials(self) -> list[dict[str, Any]]:
         """The trials of the study with their attempts and epochs, as `study export` gives them."""
         with self.inside():
-            found: list[dict[str, Any]] = json.loads(api.export_study(self.study, "json"))["trials"]
-        return found
+            result: list[dict[str, Any]] = json.loads(api.export_study(self.study, "json"))["trials"]
+        return result
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         import sqlite3
@@ -167,8 +167,8 @@ class Home:
         """Wait for something to become true and return it."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            if found := true():
-                return found
+            if result := true():
+                return result
             time.sleep(0.05)
         raise AssertionError("it did not happen in time")
 

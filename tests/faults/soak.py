@@ -195,18 +195,18 @@ def nodes(engine: str) -> Iterator[tuple[list[str], Callable[[], bool] | None]]:
 
 def hazards_of(server: Server | None, disk: Path | None, kill_node: Callable[[], bool] | None) -> dict[str, Hazard]:
     """What can strike, by name, where there is a server, a small disk, a cluster."""
-    found: dict[str, Hazard] = {
+    result: dict[str, Hazard] = {
         "trial process": Patient.kill_trial,
         "driver": Patient.kill_driver,
         "fork server": Patient.kill_server,
     }
     if server is not None:
-        found["database stopped"] = lambda _: stop_database(server)
+        result["database stopped"] = lambda _: stop_database(server)
     if disk is not None:
-        found["disk full"] = partial(fill_disk, disk)
+        result["disk full"] = partial(fill_disk, disk)
     if kill_node is not None:
-        found["node"] = lambda patient: bool(patient.all_able()) and kill_node()
-    return found
+        result["node"] = lambda patient: bool(patient.all_able()) and kill_node()
+    return result
 
 
 def hurt(
@@ -276,8 +276,8 @@ def soak(
         started = time.monotonic()
         struck = hurt(patients, hazards, PAUSES[engine], seconds)
         drivers = sum(patient.starts for patient in patients)
-        told = {"faults": dict(struck), "drivers": drivers, "seconds": round(time.monotonic() - started)}
-        return told | compare(alone, patients)
+        messages = {"faults": dict(struck), "drivers": drivers, "seconds": round(time.monotonic() - started)}
+        return messages | compare(alone, patients)
 
 
 def main() -> None:

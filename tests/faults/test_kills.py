@@ -136,7 +136,7 @@ def test_an_interrupted_study_ends_like_one_that_was_left_alone(home: Home, undi
     assert values(home.trials()) == values(undisturbed(3, 6))
 
 
-def test_a_second_driver_is_refused_and_told_of_the_first(home: Home):
+def test_a_second_driver_is_refused_and_reported_of_the_first(home: Home):
     home.create(trials=2, epochs=6)
     driver = home.fork("study", "run", "s", "--slots", "1")
     home.until(home.running_pids)

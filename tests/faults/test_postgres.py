@@ -42,7 +42,7 @@ class PostgresHome(Home):
             return connection.execute(query.encode()).fetchall()
         return []
 
-    def told(self) -> int:
+    def epochs_logged(self) -> int:
         """How many epochs the trial processes have told of in their logs."""
         logs = (self.folder / "home").glob("logs/**/*.log")
         return sum(log.read_text().count(f" of {EPOCHS}: ") for log in logs)
@@ -91,8 +91,8 @@ def test_outages_are_ridden_out(home: PostgresHome, undisturbed: Undisturbed):
     away = []
     for how in (signal.SIGQUIT, signal.SIGINT):  # at once, and politely
         home.server.stop(how)
-        since, told = time.time(), home.told()
-        home.until(lambda told=told: home.told() >= min(told + 4, 4 * EPOCHS))
+        since, known = time.time(), home.epochs_logged()
+        home.until(lambda known=known: home.epochs_logged() >= min(known + 4, 4 * EPOCHS))
         away.append((since, time.time()))
         home.server.start()
         home.until(lambda since=since: home.rows(f"SELECT 1 FROM epochs WHERE recorded_at > to_timestamp({since})"))
@@ -127,8 +127,8 @@ def test_a_driver_that_is_killed_in_an_outage_leaves_nothing_that_harms(home: Po
     driver = home.drive()
     pids = home.until(home.running_pids)
     home.server.stop()
-    told = home.told()
-    home.until(lambda: home.told() >= told + 6)
+    known = home.epochs_logged()
+    home.until(lambda: home.epochs_logged() >= known + 6)
     driver.kill()
     driver.communicate()
     home.until(lambda: home.gone(pids), seconds=5.0)

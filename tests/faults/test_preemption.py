@@ -21,7 +21,7 @@ def everything(driver: int) -> list[int]:
     return [driver, *(process.pid for process in psutil.Process(driver).children(recursive=True))]
 
 
-def told(home: Home) -> list[list[tuple[str, str]]]:
+def ends(home: Home) -> list[list[tuple[str, str]]]:
     """Reason and message of each attempt, by trial."""
     rows = home.rows("SELECT trial, reason, message FROM attempts ORDER BY trial, number")
     return [[row[1:] for row in rows if row[0] == trial] for trial in sorted({row[0] for row in rows})]
@@ -36,7 +36,7 @@ def test_a_trial_that_hangs_is_found_and_runs_again(home: Home, undisturbed):
     assert driver.returncode == 0, out + err
     assert home.gone([pid])
     sound(home.trials(), 2, 3)
-    (hung, done), other = told(home)
+    (hung, done), other = ends(home)
     assert (hung[0], done[0], [reason for reason, _ in other]) == ("hung", "done", ["done"])
     assert hung[1].startswith("the process gave no sign of life for 8.0s, after epoch ")
     assert values(home.trials()) == values(undisturbed(2, 3, **MANY_STEPS))
@@ -56,7 +56,7 @@ def test_sigterm_saves_in_the_middle_of_an_epoch_and_the_study_goes_on_there(hom
     assert "each trial saves where it is, within 1m 00s" in err + out
     assert "fersearch study run s" in err
     assert "Traceback" not in err
-    assert told(home) == [[("preempted", "saved inside epoch 2")]]
+    assert ends(home) == [[("preempted", "saved inside epoch 2")]]
     assert [trial["state"] for trial in home.trials()] == ["waiting"]
     assert home.run("study", "run", "s", "--slots", "1").returncode == 0
     sound(home.trials(), 2, 3)
@@ -71,7 +71,7 @@ def test_a_trial_that_does_not_leave_is_ended_after_the_grace_and_loses_no_epoch
     driver.terminate()
     out, err = driver.communicate(timeout=PATIENCE)
     assert driver.returncode == 130, out + err
-    assert told(home) == [[("preempted", "it had not left 1.0s after it was told to")]]
+    assert ends(home) == [[("preempted", "it had not left 1.0s after it was told to")]]
     assert home.gone([pid])
     assert home.run("study", "run", "s", "--slots", "1").returncode == 0
     sound(home.trials(), 2, 3)
@@ -85,5 +85,5 @@ def test_sigterm_to_one_trial_saves_it_and_it_goes_on(home: Home, undisturbed):
     out, err = driver.communicate(timeout=PATIENCE)
     assert driver.returncode == 0, out + err
     sound(home.trials(), 2, 3)
-    assert [[reason for reason, _ in attempts] for attempts in told(home)] == [["preempted", "done"], ["done"]]
+    assert [[reason for reason, _ in attempts] for attempts in ends(home)] == [["preempted", "done"], ["done"]]
     assert values(home.trials()) == values(undisturbed(2, 3, **MANY_STEPS))

@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.conftest import Home, interrupt
 from tests.faults.test_kills import sound, values
-from tests.faults.test_preemption import MANY_STEPS, everything, told
+from tests.faults.test_preemption import MANY_STEPS, ends, everything
 
 pytestmark = pytest.mark.slow
 RAY = ("study", "run", "s", "--engine", "ray", "--slots", "2")
@@ -94,7 +94,7 @@ def test_sigterm_to_the_whole_job_saves_in_the_middle_of_an_epoch_and_ray_is_gon
     assert driver.returncode == 130, err
     assert "fersearch study run s" in err
     assert "Traceback" not in err
-    attempts = [attempt for trial in told(home) for attempt in trial]
+    attempts = [attempt for trial in ends(home) for attempt in trial]
     assert {reason for reason, _ in attempts} == {"preempted"}
     assert "saved inside epoch 2" in [message for _, message in attempts]
     home.until(lambda: home.gone(started), seconds=10)

@@ -25,8 +25,8 @@ SOUND = {
 def test_nothing_is_lost_or_doubled(storage, together, studies, tmp_path):
     trials = 12 // studies
     try:
-        found = soak.soak(tmp_path, trials=trials, slots=3, storage=storage, together=together, seconds=600.0)
+        result = soak.soak(tmp_path, trials=trials, slots=3, storage=storage, together=together, seconds=600.0)
     except Unavailable as reason:
         pytest.skip(str(reason))
-    assert sum(found["faults"].values()) > 0
-    assert {name: found[name] for name in ("trials", *SOUND)} == {"trials": 12, **SOUND}
+    assert sum(result["faults"].values()) > 0
+    assert {name: result[name] for name in ("trials", *SOUND)} == {"trials": 12, **SOUND}

@@ -27,7 +27,7 @@ def spec(components: Registry) -> StudySpec:
     return plan(StudyRequest("cnn", "faces", settings=settings, trials=10, objectives=OBJECTIVES), components)
 
 
-def told(spec: StudySpec) -> list[str]:
+def changes(spec: StudySpec) -> list[str]:
     return [str(change) for change in spec.changes]
 
 
@@ -36,7 +36,7 @@ def test_a_dimension_may_become_wider_and_brings_those_that_apply_now(spec: Stud
     assert after.space["learning_rate"] == Float(0.0001, 0.1, log=True)
     assert (after.space["optimizer"], describe(after.space["momentum"])) == (Choice("adam", "sgd"), "0.8..0.98")
     assert after.space["dropout"] == spec.space["dropout"]
-    assert told(after) == [
+    assert changes(after) == [
         "optimizer: adam, adamw became adam, sgd",
         "learning_rate: 0.001..0.01 (log) became 0.0001..0.1 (log)",
         "momentum: nothing became 0.8..0.98",
@@ -61,7 +61,7 @@ def test_what_never_applies_any_more_goes(spec: StudySpec, components: Registry)
     wide = extended(spec, components, 0, settings={"optimizer": "adam,sgd"})
     narrow = extended(wide, components, 3, settings={"optimizer": "adam"})
     assert "momentum" not in narrow.space
-    assert "momentum: 0.8..0.98 became nothing" in told(narrow)
+    assert "momentum: 0.8..0.98 became nothing" in changes(narrow)
     assert narrow.changes[: len(wide.changes)] == wide.changes
 
 
@@ -69,7 +69,7 @@ def test_budget_and_objectives(spec: StudySpec, components: Registry) -> None:
     wanted = ["accuracy", "parameters:min"]
     after = extended(spec, components, 10, trials=30, timeout=60, objectives=wanted, stop_when_flat=5)
     assert (after.budget.trials, after.budget.timeout, after.space) == (30, 60, spec.space)
-    assert told(after) == [
+    assert changes(after) == [
         "trials: 10 became 30",
         "objectives: f1_macro:max, cpu_seconds:min, peak_memory_mb:min became accuracy:max, parameters:min",
         "timeout: nothing became 60 s",
@@ -77,7 +77,7 @@ def test_budget_and_objectives(spec: StudySpec, components: Registry) -> None:
     ]
 
 
-def test_every_mistake_is_told_at_once(spec: StudySpec, components: Registry) -> None:
+def test_every_mistake_is_reported_at_once(spec: StudySpec, components: Registry) -> None:
     with pytest.raises(UsageError, match="3 mistakes") as caught:
         extended(spec, components, 0, trials=0, settings={"dropout": "2"}, objectives=["f1_makro"])
     for line in ("trials: trials 0 is too small", "space.dropout: 2 is not offered", "unknown metric 'f1_makro'"):

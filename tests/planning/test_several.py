@@ -58,8 +58,8 @@ def test_each_architecture_is_built_from_its_own_parameters_without_prefix(sever
 
 
 def test_more_examples_vary_what_is_an_architectures_own(several):
-    found = [params["depth"] for name, params in planned(several).examples(4) if name == "zoo:deep.v1"]
-    assert found == [2, 3, 4, 4]
+    result = [params["depth"] for name, params in planned(several).examples(4) if name == "zoo:deep.v1"]
+    assert result == [2, 3, 4, 4]
 
 
 def test_pretrained_weights_open_the_rules_of_each(several):
@@ -110,7 +110,7 @@ def test_a_file_of_weights_fits_one_architecture(several, tmp_path):
         planned(several, weights=str(tmp_path / "w.pt"))
 
 
-def test_a_mistake_about_an_architectures_own_is_told_once_with_its_key(several, tmp_path):
+def test_a_mistake_about_an_architectures_own_is_reported_once_with_its_key(several, tmp_path):
     request = StudyRequest("net,zoo:deep.v1", "drawn", one_study=True, settings={"zoo:deep.v1.depth": "9"})
     with pytest.raises(StudyFileError) as caught:
         plan(request, several, file=tmp_path / "study.toml")

@@ -38,9 +38,9 @@ def test_the_history_is_the_volume_of_each_front_as_a_share_of_the_last(rows):
         if not any(np.all(np.less_equal(one, point)) and one != point for one in earlier):
             expected.append((number + 1, pareto.hypervolume([*earlier, point], corner)))
     whole = expected[-1][1] if expected else 0.0
-    found = hypervolume_history(trials, OBJECTIVES, BASELINE)
-    assert [count for count, _ in found] == [count for count, _ in expected if whole]
-    assert [share for _, share in found] == pytest.approx([volume / whole for _, volume in expected if whole])
+    result = hypervolume_history(trials, OBJECTIVES, BASELINE)
+    assert [count for count, _ in result] == [count for count, _ in expected if whole]
+    assert [share for _, share in result] == pytest.approx([volume / whole for _, volume in expected if whole])
 
 
 def test_trials_that_have_not_ended_and_those_without_values_move_nothing():

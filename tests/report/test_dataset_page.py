@@ -46,18 +46,18 @@ def portrait(channels: int = 1, **changes: object) -> Portrait:
 
 
 def test_samples_come_from_train_first_and_never_from_what_is_left_out():
-    found = samples(portrait().hard, portrait().part, 3, 3)
-    assert [sorted(rows) for rows in found] == [[0, 1, 2], [3, 4], []]
-    assert [rows[-1] for rows in found[:2]] == [2, 4]
+    result = samples(portrait().hard, portrait().part, 3, 3)
+    assert [sorted(rows) for rows in result] == [[0, 1, 2], [3, 4], []]
+    assert [rows[-1] for rows in result[:2]] == [2, 4]
     assert all(len(rows) <= 1 for rows in samples(portrait().hard, portrait().part, 3, 1))
 
 
 def test_intensities_are_shares_of_each_class():
-    found = intensities(portrait())
-    assert found.shape == (3, 256)
-    assert found[0, [0, 30, 60]] == pytest.approx(1 / 3)
-    assert found[1, 100] == 1
-    assert found[2].sum() == 0
+    result = intensities(portrait())
+    assert result.shape == (3, 256)
+    assert result[0, [0, 30, 60]] == pytest.approx(1 / 3)
+    assert result[1, 100] == 1
+    assert result[2].sum() == 0
 
 
 def test_the_distribution_has_totals_shares_and_baselines():
@@ -92,21 +92,21 @@ def test_the_whole_page(channels):
 
 def test_previews_change_images_and_nothing_else():
     images = np.random.default_rng(0).integers(0, 256, (4, 3, 16, 16), dtype=np.uint8)
-    found = previews(images)
-    assert list(found) == ["flip", "light", "standard", "strong"]
-    assert all(made.shape == images.shape and made.dtype == np.uint8 for made in found.values())
-    for image, flipped in zip(images, found["flip"], strict=True):
+    result = previews(images)
+    assert list(result) == ["flip", "light", "standard", "strong"]
+    assert all(made.shape == images.shape and made.dtype == np.uint8 for made in result.values())
+    for image, flipped in zip(images, result["flip"], strict=True):
         nearest = min(abs(flipped.astype(int) - other).max() for other in (image, image[:, :, ::-1]))
         assert nearest <= 1
-    assert (found["strong"] != images).any()
+    assert (result["strong"] != images).any()
 
 
 def test_duplicates_with_conflicting_labels_come_first():
     images = portrait().images.copy()
     images[2] = images[0]
     images[5] = images[0]
-    found = portrait(images=images)
-    assert duplicates(found) == [[0, 2], [3, 4]]
+    result = portrait(images=images)
+    assert duplicates(result) == [[0, 2], [3, 4]]
     relabelled = portrait(images=images, hard=np.array([0, 0, 0, 1, 2, 2]))
     assert duplicates(relabelled) == [[3, 4], [0, 2]]
     with style.styled():

@@ -77,10 +77,10 @@ def test_averages_agree_with_scikit_learn():
     matrix = [[3, 1, 0], [2, 4, 0], [1, 1, 0]]
     truth = [i for i, row in enumerate(matrix) for count in row for _ in range(count)]
     called = [j for row in matrix for j, count in enumerate(row) for _ in range(count)]
-    found = derive.averages(derive.class_scores(matrix, "abc"))
+    result = derive.averages(derive.class_scores(matrix, "abc"))
     for kind in ("macro", "weighted"):
         expected = precision_recall_fscore_support(truth, called, average=kind, zero_division=0)[:3]
-        score = found[f"{kind} average"]
+        score = result[f"{kind} average"]
         assert (score.precision, score.recall, score.f1) == pytest.approx(expected)
 
 

@@ -30,8 +30,8 @@ def test_a_class_without_images_has_no_curve():
 
 
 def test_mistakes_are_the_surest_first_with_their_own_images():
-    found = derive.mistakes(JUDGED, ["joy", "fear"])
-    assert [(m.true, m.called, round(m.share, 2), int(m.image.item())) for m in found] == [
+    result = derive.mistakes(JUDGED, ["joy", "fear"])
+    assert [(m.true, m.called, round(m.share, 2), int(m.image.item())) for m in result] == [
         ("joy", "fear", 0.8, 4),
         ("fear", "joy", 0.7, 3),
     ]

@@ -9,13 +9,13 @@ from fersearch.trial import TrialState
 from tests.report import fakes
 
 
-def told(**changes: object) -> str:
+def protocol_text(**changes: object) -> str:
     record = fakes.record(2)
     return " ".join(prose.protocol(replace(record, spec=replace(record.spec, **changes))))
 
 
 def test_the_protocol_names_data_seed_and_test():
-    text = told()
+    text = protocol_text()
     assert "faces with image_size=8. 3 classes (anger, joy & hope, fear_100%); grey images of 8x8 pixels" in text
     assert "90 train, 60 valid; content digest abababababab" in text
     assert "with seed 42" in text
@@ -36,12 +36,12 @@ def test_the_protocol_names_data_seed_and_test():
     ],
 )
 def test_every_way_to_split_has_its_words(protocol, says):
-    assert says in told(protocol=protocol)
+    assert says in protocol_text(protocol=protocol)
 
 
-def test_limit_and_weights_are_told():
-    assert "limited to 600 images together" in told(limit=600)
-    assert "start from weights imagenet" in told(weights="imagenet")
+def test_limit_and_weights_are_reported():
+    assert "limited to 600 images together" in protocol_text(limit=600)
+    assert "start from weights imagenet" in protocol_text(weights="imagenet")
 
 
 def test_looks_at_test_are_counted_with_what_they_gave():
@@ -59,8 +59,8 @@ def test_the_summary_of_an_empty_study():
     assert prose.summary(record)[1].startswith("No trial is complete")
 
 
-def test_the_study_that_one_was_started_from_is_told():
-    text = told(origin=Origin("earlier", "ab" * 32, 9, 1))
+def test_the_study_that_one_was_started_from_is_reported():
+    text = protocol_text(origin=Origin("earlier", "ab" * 32, 9, 1))
     assert "started from study earlier (data abababababab): its sampler knew 9 trials of it" in text
     assert "and of its front 1 configuration came first." in text
-    assert "started from" not in told()
+    assert "started from" not in protocol_text()

@@ -63,9 +63,9 @@ def test_the_best_of_a_report_keeps_the_study_s_bounds(study):
     trials = sorted(api.list_trials(study), key=lambda trial: trial.values["accuracy"])
     bound = Constraint("accuracy", "<=", trials[0].values["accuracy"])
     with open_store() as store:
-        found = store.study(study)
-        record = gather(store, replace(found, spec=replace(found.spec, where=(bound,))))
-        nothing = gather(store, replace(found, spec=replace(found.spec, where=(Constraint("accuracy", "<=", -1.0),))))
+        result = store.study(study)
+        record = gather(store, replace(result, spec=replace(result.spec, where=(bound,))))
+        nothing = gather(store, replace(result, spec=replace(result.spec, where=(Constraint("accuracy", "<=", -1.0),))))
     assert record.best.values["accuracy"] == trials[0].values["accuracy"]
     assert (nothing.best, nothing.front) == (None, [])
     assert "No trial is complete within the study's bounds" in prose.summary(nothing)[1]

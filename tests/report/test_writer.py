@@ -36,11 +36,11 @@ class Reader(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
-        found = dict(attrs)
+        result = dict(attrs)
         if tag == "section":
-            self.sections.append(found["id"])
-        self.ids += [found["id"]] if "id" in found else []
-        self.references += [found[name] for name in ("src", "href", "xlink:href") if name in found]
+            self.sections.append(result["id"])
+        self.ids += [result["id"]] if "id" in result else []
+        self.references += [result[name] for name in ("src", "href", "xlink:href") if name in result]
 
 
 @pytest.fixture(scope="module")

@@ -59,7 +59,7 @@ def test_it_counts_as_a_trial_and_waits_for_room() -> None:
     assert more.ask() is None
 
 
-def test_it_is_taken_in_once_though_it_is_told_again() -> None:
+def test_it_is_taken_in_once_though_it_is_reported_again() -> None:
     rows = Rows()
     search = make_search(make_spec(), rows)
     search.take_in(wanted(optimizer="sgd"))
@@ -72,7 +72,7 @@ def test_it_is_taken_in_once_though_it_is_told_again() -> None:
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "qmc", "grid"])
-def test_what_was_tried_in_every_way_is_told_and_leaves_no_trace(sampler: str) -> None:
+def test_what_was_tried_in_every_way_is_reported_and_leaves_no_trace(sampler: str) -> None:
     notes: list[str] = []
     search, plain = make_search(make_spec(sampler, PAIR), note=notes.append), make_search(make_spec(sampler, PAIR))
     for uid in ("a", "b", "c"):

@@ -59,15 +59,15 @@ def test_of_equals_by_the_first_objective_the_one_on_the_front_is_the_best():
 
 @given(TRIALS, POLICIES)
 def test_the_best_of_the_front_is_always_kept_and_n_is_a_bound(trials, policy):
-    found = kept(trials, policy, OBJECTIVES, BASELINE)
+    result = kept(trials, policy, OBJECTIVES, BASELINE)
     standing = [each.number for each in front(trials, OBJECTIVES, BASELINE)]
-    assert set(standing[:1]) <= found <= {each.number for each in trials}
+    assert set(standing[:1]) <= result <= {each.number for each in trials}
     if policy.which == "front":
-        assert set(standing) <= found
-        assert len(found) <= len(standing) + 1
+        assert set(standing) <= result
+        assert len(result) <= len(standing) + 1
     if policy.which == "best":
         complete = sum(each.state is TrialState.COMPLETE for each in trials)
-        assert len(found) == min(policy.most, complete)
+        assert len(result) == min(policy.most, complete)
 
 
 @given(TRIALS, POLICIES)

@@ -30,7 +30,7 @@ def test_a_study_there_is_replaced_only_when_asked(home_with_study: Path, tmp_pa
     assert len(optuna.load_study(study_name="small", storage=url).trials) == 4
 
 
-def test_what_is_no_storage_is_told(home_with_study: Path, capsys):
+def test_what_is_no_storage_is_reported(home_with_study: Path, capsys):
     with pytest.raises(StorageURLError, match="no Optuna storage at nothing"):
         api.export_to_optuna("small", "nothing")
     assert run(["study", "export", "small", "--to", "wandb", "x"]) == 2

@@ -19,7 +19,7 @@ SMALL = Space({"a": Choice("x", "y", "z"), "b": Int(1, 5), "c": Choice(True, Fal
 BY_OPTUNA = sorted(set(SAMPLERS) - {"grid", "ofat", "gp"})
 
 
-def told(trial: Trial) -> list[float] | None:
+def recorded_values(trial: Trial) -> list[float] | None:
     return sampler_values(trial, OBJECTIVES, METRICS)
 
 
@@ -54,7 +54,7 @@ def test_no_configuration_is_proposed_twice_and_all_of_a_finite_space_are_found(
 
 
 def test_a_space_of_one_configuration_is_proposed_once() -> None:
-    sampler = OptunaSampler(make_spec("tpe", Space({"epochs": Choice(3)})), [], told)
+    sampler = OptunaSampler(make_spec("tpe", Space({"epochs": Choice(3)})), [], recorded_values)
     assert sampler.ask(0) == ({"epochs": 3}, {})
     assert sampler.ask(1) is None
     assert sampler.exhausted
@@ -92,21 +92,21 @@ def ended(number: int, state: TrialState, epochs: int = 8, **values: float) -> T
     return Trial(number, {"epochs": 8, "width": number}, state, values={**base, **values}, epochs=epochs)
 
 
-def test_a_complete_trial_is_told_as_it_is() -> None:
-    assert told(ended(0, TrialState.COMPLETE, epochs=6)) == [0.5, 10.0, 99.0]
+def test_a_complete_trial_is_reported_as_it_is() -> None:
+    assert recorded_values(ended(0, TrialState.COMPLETE, epochs=6)) == [0.5, 10.0, 99.0]
 
 
-def test_a_pruned_trial_is_told_with_its_growing_costs_projected() -> None:
-    assert told(ended(0, TrialState.PRUNED, epochs=2)) == [0.5, 40.0, 99.0]
+def test_a_pruned_trial_is_reported_with_its_growing_costs_projected() -> None:
+    assert recorded_values(ended(0, TrialState.PRUNED, epochs=2)) == [0.5, 40.0, 99.0]
 
 
 @pytest.mark.parametrize("state", [TrialState.FAILED, TrialState.INFEASIBLE])
-def test_failures_are_told_as_such(state: TrialState) -> None:
-    assert told(ended(0, state)) is None
+def test_failures_are_reported_as_such(state: TrialState) -> None:
+    assert recorded_values(ended(0, state)) is None
 
 
-def test_a_pruned_trial_without_an_objective_is_told_as_a_failure() -> None:
-    assert told(ended(0, TrialState.PRUNED, epochs=1, f1_macro=float("nan"))) is None
+def test_a_pruned_trial_without_an_objective_is_reported_as_a_failure() -> None:
+    assert recorded_values(ended(0, TrialState.PRUNED, epochs=1, f1_macro=float("nan"))) is None
 
 
 def test_whole_numbers_as_values_do_not_disturb_tpe() -> None:

@@ -69,30 +69,30 @@ def test_every_verdict_is_rebuilt_from_epochs_and_their_order(rows: Timed, spec:
     states = {rows.trials[number].state for number in rows.trials}
     assert states == {TrialState.COMPLETE, TrialState.PRUNED}
     for number, trial in rows.trials.items():
-        found = rows.explained(spec, number)
-        assert found.rebuilt
-        assert (found.rank, found.peers, found.stopped) == tuple(
+        result = rows.explained(spec, number)
+        assert result.rebuilt
+        assert (result.rank, result.peers, result.stopped) == tuple(
             trial.verdict[key] for key in ("rank", "peers", "stop")
         )
-        assert found.rank is None or len(found.ahead) == found.rank - 1
+        assert result.rank is None or len(result.ahead) == result.rank - 1
 
 
 def test_those_who_dominate_are_no_worse_in_anything_and_better_in_something(rows: Timed, spec: StudySpec) -> None:
-    dominated = [found for n in rows.trials if (found := rows.explained(spec, n)).better]
+    dominated = [result for n in rows.trials if (result := rows.explained(spec, n)).better]
     assert dominated
-    for found in dominated:
-        for peer in found.ahead:
+    for result in dominated:
+        for peer in result.ahead:
             gains = list(peer.better_by.values())
             assert peer.dominates == (min(gains) >= 0 and max(gains) > 0)
-            assert peer.front < found.own.front if peer.dominates else peer.front <= found.own.front  # type: ignore[union-attr]
+            assert peer.front < result.own.front if peer.dominates else peer.front <= result.own.front  # type: ignore[union-attr]
 
 
 def test_costs_are_compared_as_they_will_be_at_the_end(rows: Timed, spec: StudySpec) -> None:
-    found = next(found for n in rows.trials if (found := rows.explained(spec, n)).stopped)
-    assert found.own is not None
-    stored = rows.read_history()[found.number][-1].values["train_seconds"]
-    assert found.projected == ("train_seconds",)
-    assert found.own.values["train_seconds"] == pytest.approx(stored * 8 / found.rung)  # type: ignore[operator]
+    result = next(result for n in rows.trials if (result := rows.explained(spec, n)).stopped)
+    assert result.own is not None
+    stored = rows.read_history()[result.number][-1].values["train_seconds"]
+    assert result.projected == ("train_seconds",)
+    assert result.own.values["train_seconds"] == pytest.approx(stored * 8 / result.rung)  # type: ignore[operator]
 
 
 def voted(*values: tuple[float, float]) -> tuple[list[Trial], Recorded]:
@@ -108,12 +108,12 @@ def voted(*values: tuple[float, float]) -> tuple[list[Trial], Recorded]:
     return trials, Recorded(epochs, {(n, 1): at(n) for n in range(len(values))})
 
 
-def told(trials: Sequence[Trial], recorded: Recorded, spec: StudySpec) -> list[str]:
+def explanation(trials: Sequence[Trial], recorded: Recorded, spec: StudySpec) -> list[str]:
     return list(explain(spec, METRICS, trials[-1], trials, recorded).told)
 
 
 def test_the_sentences_say_who_was_better_and_by_what(spec: StudySpec) -> None:
-    assert told(*voted((0.5, 1.0), (0.1, 0.25), (0.375, 1.0), (0.25, 1.5)), spec) == [
+    assert explanation(*voted((0.5, 1.0), (0.1, 0.25), (0.375, 1.0), (0.25, 1.5)), spec) == [
         "pruned after 1 of 8 epochs",
         "stopped",
         "compared on f1_macro 0.250, train_seconds 12.0 (projected to 8 epochs), peak_memory_mb 1.00: "
@@ -127,18 +127,18 @@ def test_the_sentences_say_who_was_better_and_by_what(spec: StudySpec) -> None:
 def test_who_came_later_is_no_peer_and_a_verdict_that_is_not_rebuilt_is_said_so(spec: StudySpec) -> None:
     trials, recorded = voted((0.5, 1.0), (0.1, 0.25), (0.375, 1.0), (0.25, 1.5))
     late = Recorded(recorded.epochs, {**recorded.moments, (0, 1): at(99)})
-    found = explain(spec, METRICS, trials[-1], trials, late)
-    assert not found.rebuilt
-    assert 0 not in {peer.number for peer in found.ahead}
-    assert found.told[-1].startswith("stored epochs do not give that rank")
+    result = explain(spec, METRICS, trials[-1], trials, late)
+    assert not result.rebuilt
+    assert 0 not in {peer.number for peer in result.ahead}
+    assert result.told[-1].startswith("stored epochs do not give that rank")
 
 
 def test_a_bound_that_stopped_it_is_named(spec: StudySpec) -> None:
     bounded = replace(spec, where=(Constraint.parse("train_seconds<=10"),))
     trials, recorded = voted((0.5, 1.0), (0.1, 0.25), (0.375, 1.0), (0.25, 1.5))
-    found = explain(bounded, METRICS, trials[-1], trials, recorded)
-    assert found.bounds == "train_seconds 12.0 breaks train_seconds<=10"
-    assert found.told[-1] == "it breaks a bound: train_seconds 12.0 breaks train_seconds<=10"
+    result = explain(bounded, METRICS, trials[-1], trials, recorded)
+    assert result.bounds == "train_seconds 12.0 breaks train_seconds<=10"
+    assert result.told[-1] == "it breaks a bound: train_seconds 12.0 breaks train_seconds<=10"
 
 
 @pytest.mark.parametrize(
@@ -168,8 +168,8 @@ def test_a_trial_that_was_never_compared_tells_its_state(trial: Trial, lines: li
 
 def test_without_a_pruner_nothing_was_compared(spec: StudySpec) -> None:
     trial = Trial(0, {"epochs": 8}, TrialState.COMPLETE, epochs=8)
-    found = explain(replace(spec, pruner="none"), METRICS, trial, [trial], Recorded({}, {}))
-    assert found.told == ("complete after 8 of 8 epochs", "compared with no other: the study's pruner is none")
+    result = explain(replace(spec, pruner="none"), METRICS, trial, [trial], Recorded({}, {}))
+    assert result.told == ("complete after 8 of 8 epochs", "compared with no other: the study's pruner is none")
 
 
 def test_under_folds_the_means_of_the_rounds_are_compared() -> None:
@@ -187,8 +187,8 @@ def test_under_folds_the_means_of_the_rounds_are_compared() -> None:
     }
     trials = [Trial(n, {"epochs": 2}, TrialState.RUNNING, epochs=4, verdict=verdict) for n in values]
     moments = {(n, k): at(10 * n + k) for n in values for k in range(1, 5)}
-    found = explain(spec, METRICS, trials[1], trials, Recorded(epochs, moments))
-    assert (found.unit, found.rebuilt, found.projected) == ("round", True, ())
-    assert found.own is not None
-    assert found.own.values["f1_macro"] == 0.5  # the best epoch of each round, and their mean
-    assert [(peer.number, peer.values["f1_macro"]) for peer in found.ahead] == [(0, 0.625)]
+    result = explain(spec, METRICS, trials[1], trials, Recorded(epochs, moments))
+    assert (result.unit, result.rebuilt, result.projected) == ("round", True, ())
+    assert result.own is not None
+    assert result.own.values["f1_macro"] == 0.5  # the best epoch of each round, and their mean
+    assert [(peer.number, peer.values["f1_macro"]) for peer in result.ahead] == [(0, 0.625)]

@@ -71,11 +71,11 @@ def test_the_cheapest_of_all_trials_stands_on_the_front(rows):
     trials = [trial(n, f1 / 8, s, m, f1_macro_se=e / 8) for n, (f1, s, m, e) in enumerate(rows)]
     objectives = (F1, SECONDS, MEMORY)
     members = front(trials, objectives, {})
-    found = cheapest(members, objectives, tolerance=0.0)
+    result = cheapest(members, objectives, tolerance=0.0)
     bar = members[0].values["f1_macro"] - members[0].values["f1_macro_se"]
     near = [one for one in trials if one.values["f1_macro"] >= bar]
-    assert found in near
-    assert found.values["train_seconds"] == min(one.values["train_seconds"] for one in near)
+    assert result in near
+    assert result.values["train_seconds"] == min(one.values["train_seconds"] for one in near)
 
 
 def test_the_knee_is_looked_for_above_nine_tenths_of_the_best():
@@ -90,8 +90,8 @@ def test_the_knee_is_looked_for_above_nine_tenths_of_the_best():
     [("max", 0.5, ">=", 0.45), ("max", -0.9, ">=", -1.0), ("min", 0.9, "<=", 1.0), ("min", -1.0, "<=", -0.9)],
 )
 def test_the_floor_is_a_tenth_worse_in_either_direction(direction, best, op, bound):
-    found = floor_of([Trial(0, {}, values={"own": best})], Objective("own", direction))
-    assert (found.op, found.bound) == (op, pytest.approx(bound))
+    result = floor_of([Trial(0, {}, values={"own": best})], Objective("own", direction))
+    assert (result.op, result.bound) == (op, pytest.approx(bound))
 
 
 def test_every_rule_takes_a_member_and_an_empty_front_has_none():
@@ -100,7 +100,7 @@ def test_every_rule_takes_a_member_and_an_empty_front_has_none():
     assert picks([], TWO) == {}
 
 
-def test_what_the_best_has_that_was_given_up_is_told_in_one_line():
+def test_what_the_best_has_that_was_given_up_is_reported_in_one_line():
     assert given_up(MEMBERS[0], MEMBERS[1], TWO) == "best is trial 7: +0.012 f1_macro, 3.1x time; --prefer best"
     assert given_up(MEMBERS[0], MEMBERS[0], TWO) == ""
     by_memory = given_up(trial(7, 0.6, 1, 4000.0), trial(3, 0.5, 1, 10.0), (F1, MEMORY))

@@ -10,13 +10,13 @@ from tests.search.test_sampler_resume import LENGTHS, one_by_one
 def trials_of_another(count: int) -> list[Trial]:
     """Trials of a study of another seed, as they are stored: what is searched, and the values."""
     search = make_search(make_spec("random", seed=11))
-    found = []
+    result = []
     for number in range(count):
         trial = search.ask()
         values = epoch_of(trial, 8).values
         params = {name: value for name, value in trial.params.items() if name != "epochs"}
-        found.append(Trial(number, params, TrialState.COMPLETE, values))
-    return found
+        result.append(Trial(number, params, TrialState.COMPLETE, values))
+    return result
 
 
 @pytest.mark.parametrize("sampler", [name for name in LENGTHS if name not in ("grid", "ofat")])

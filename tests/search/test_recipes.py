@@ -60,8 +60,8 @@ def test_several_architectures_of_one_study_take_the_recipes_in_turn() -> None:
     space = {"architecture": Choice("one", "zoo:two.v1"), "learning_rate": Float(1e-4, 1.0, log=True)}
     space = Space({**space, "weight_decay": Float(1e-7, 1.0, log=True), **own})
     spec = replace(make_spec("tpe", trials=20), space=space, architecture="one,zoo:two.v1", one_study=True)
-    found = first_trials(spec, 1)
-    assert [params["architecture"] for params in found] == ["one", "zoo:two.v1", "one", "zoo:two.v1", "one"]
-    for params in found:
+    result = first_trials(spec, 1)
+    assert [params["architecture"] for params in result] == ["one", "zoo:two.v1", "one", "zoo:two.v1", "one"]
+    for params in result:
         space.check(params)
         assert params[f"{params['architecture']}.batch_norm"] is True

@@ -35,14 +35,14 @@ BY_DRIVER = "the driver ended while the trial was running"  # what older rows sa
 
 def tried(*ends: str) -> tuple[Attempt, ...]:
     """Attempts that ended so: a reason, `lost=NODE`, or either of them with `+state` or `+epoch` for progress."""
-    found = []
+    result = []
     for number, end in enumerate(ends, 1):
         what, _, progress = end.partition("+")
         reason, _, gone = what.partition("=")
         facts = ({"lost": gone} if gone else {}) | ({"saved": True} if progress == "state" else {})
         ended = Reason.INTERRUPTED if gone else Reason(reason)
-        found.append(Attempt(number, ended, last_epoch=3 if progress == "epoch" else None, facts=facts))
-    return tuple(found)
+        result.append(Attempt(number, ended, last_epoch=3 if progress == "epoch" else None, facts=facts))
+    return tuple(result)
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -53,8 +53,8 @@ def test_each_reason_has_its_state(reason: Reason) -> None:
 @pytest.mark.parametrize("reason", ["killed", "hung"])
 def test_the_third_killed_or_hung_attempt_without_progress_fails(reason: str) -> None:
     before = ["hung", "killed", "hung"]
-    found = [next_state(tried(*before[:count], reason)).value for count in range(4)]
-    assert found == ["waiting", "waiting", "failed", "failed"]
+    result = [next_state(tried(*before[:count], reason)).value for count in range(4)]
+    assert result == ["waiting", "waiting", "failed", "failed"]
 
 
 @pytest.mark.parametrize("what", Lost)
@@ -185,7 +185,7 @@ def test_an_attempt_after_one_in_parts_has_as_many() -> None:
     assert micro_batches(Trial(0, {}, attempts=(Attempt(1, Reason.OOM), parted, Attempt(3)))) == 8
 
 
-def test_attempts_that_a_full_disk_ended_are_told_at_growing_intervals() -> None:
+def test_attempts_that_a_full_disk_ended_are_reported_at_growing_intervals() -> None:
     counts = [times_disk_failed(tried(*["lost=disk"] * n)) for n in range(1, 30)]
     assert counts == list(range(1, 30))
     assert [count for count in counts if is_reported(count)] == [3, 6, 12, 24]

@@ -19,17 +19,17 @@ SPACE = Space(
 
 
 def proposals(sampler: Grid) -> list[dict[str, object]]:
-    found = []
-    while (proposal := sampler.ask(len(found))) is not None:
-        found.append(dict(proposal[0]))
+    result = []
+    while (proposal := sampler.ask(len(result))) is not None:
+        result.append(dict(proposal[0]))
     assert sampler.exhausted
-    return found
+    return result
 
 
 def test_a_grid_is_every_configuration_once() -> None:
-    found = proposals(Grid(SPACE, []))
-    assert len(found) == len({frozenset(params.items()) for params in found}) == 12
-    assert found == list(SPACE.configurations())
+    result = proposals(Grid(SPACE, []))
+    assert len(result) == len({frozenset(params.items()) for params in result}) == 12
+    assert result == list(SPACE.configurations())
 
 
 def test_one_factor_at_a_time_starts_from_the_first_values() -> None:

@@ -40,9 +40,9 @@ class Served:
         return self.process.wait(90)
 
 
-def wait_for(found: Callable[[], object], seconds: float = 120) -> object:
+def wait_for(outcome: Callable[[], object], seconds: float = 120) -> object:
     deadline = time.monotonic() + seconds
-    while not (result := found()):
+    while not (result := outcome()):
         assert time.monotonic() < deadline, "it did not come about in time"
         time.sleep(0.2)
     return result

@@ -30,7 +30,7 @@ def no_room(*_: object, **__: object) -> Any:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_what_cannot_be_stored_is_told_until_there_is_room(admin: TestClient, make_room: Callable[[], None]):
+def test_what_cannot_be_stored_is_reported_until_there_is_room(admin: TestClient, make_room: Callable[[], None]):
     owner = f"{PREFIX}/owners/{'a' * 60_000}"  # more than the last pages of the database hold
     full = admin.put(owner, json={"weight": 2})
     assert (full.status_code, full.headers["content-type"]) == (507, "application/problem+json")
@@ -49,7 +49,7 @@ def test_an_upload_that_finds_no_room_is_no_mistake_of_who_sent_it(admin: TestCl
     assert (answer.status_code, answer.json()["detail"]) == (507, "the service's disk is full")
 
 
-def test_a_file_that_cannot_be_put_down_is_told(admin: TestClient, monkeypatch: pytest.MonkeyPatch):
+def test_a_file_that_cannot_be_put_down_is_reported(admin: TestClient, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(shutil, "rmtree", no_room)
     answer = admin.get(f"{PREFIX}/studies/small/checkpoints/0/onnx")
     assert (answer.status_code, answer.json()["detail"]) == (507, "the service's disk is full")

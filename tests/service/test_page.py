@@ -41,9 +41,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator["playwright.Browser"]:
     with playwright.sync_playwright() as started:
-        found = started.chromium.launch(executable_path=BROWSER, args=FLAGS)
-        yield found
-        found.close()
+        result = started.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        yield result
+        result.close()
 
 
 class Page:
@@ -161,8 +161,8 @@ def answers(model: Path) -> np.ndarray:
     session = onnxruntime.InferenceSession(str(model))
     (entry,) = session.get_inputs()
     images = np.random.default_rng(0).integers(0, 255, (3, *entry.shape[1:]), np.uint8)
-    found: np.ndarray = session.run(None, {entry.name: images})[0]
-    return found
+    result: np.ndarray = session.run(None, {entry.name: images})[0]
+    return result
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
@@ -173,8 +173,8 @@ def test_every_view_is_accessible(browser: "playwright.Browser", served: Served,
     for view in ("#/", "#/study/formed", "#/trial/formed/0", "#/new", "#/face", "#/compare/formed"):
         one.go(view)
         one.page.wait_for_timeout(600)
-        found = Axe().run(one.page)
-        assert found.violations_count == 0, f"{view}: {found.generate_report()}"
+        result = Axe().run(one.page)
+        assert result.violations_count == 0, f"{view}: {result.generate_report()}"
         wide = one.page.evaluate(WIDER)
         assert wide == [], f"{view} is wider than the screen"
     assert one.errors == []

@@ -32,7 +32,7 @@ def test_every_answer_is_one_that_openapi_declares(
     monkeypatch.setattr(jobs, "run", refused)
     anonymous.headers.update(token_of("tester", role))
     schema = schemathesis.openapi.from_dict(anonymous.app.openapi())  # type: ignore[attr-defined]
-    operations = [found.ok() for found in schema.get_all_operations()]
+    operations = [result.ok() for result in schema.get_all_operations()]
     operations = [operation for operation in operations if not operation.path.endswith("/events")]  # it has no end
     assert len(operations) > 25
     answered = defaultdict(set)

@@ -20,10 +20,10 @@ OPEN = {("GET", "/healthz"), ("GET", "/"), ("GET", "/web/{file}"), ("POST", "/si
 
 
 def routes(client: TestClient) -> list[tuple[str, str]]:
-    found = []
+    result = []
     for path, methods in client.app.openapi()["paths"].items():  # type: ignore[attr-defined]
-        found += [(method.upper(), path) for method in methods]
-    return found
+        result += [(method.upper(), path) for method in methods]
+    return result
 
 
 def filled(path: str) -> str:

@@ -31,7 +31,7 @@ def test_records_are_those_of_the_command_line(admin: TestClient):
     assert admin.get(f"{STUDIES}/small/trials/3/explanation").json() == explanation
 
 
-def test_a_study_is_created_and_queued_and_everything_is_told_of_its_place(admin: TestClient):
+def test_a_study_is_created_and_queued_and_everything_is_reported_of_its_place(admin: TestClient):
     answer = admin.post(STUDIES, json=BODY)
     assert answer.status_code == 201
     (study,) = answer.json()
@@ -236,7 +236,7 @@ def test_what_studies_are_made_of_is_listed(admin: TestClient):
     assert admin.get(f"{PREFIX}/datasets/nothing").status_code == 404
 
 
-def test_five_gauges_are_told(admin: TestClient):
+def test_five_gauges_are_reported(admin: TestClient):
     text = admin.get("/metrics").text
     assert [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")] == [
         "fersearch_studies",

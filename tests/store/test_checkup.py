@@ -14,11 +14,11 @@ DIGEST = "ab" * 32
 
 
 def test_a_database_without_tables_is_left_so(fresh_url):
-    found = check_up(fresh_url)
-    assert (found.schema, found.newest, found.kept) == (None, SCHEMA, {})
+    result = check_up(fresh_url)
+    assert (result.schema, result.newest, result.kept) == (None, SCHEMA, {})
     assert check_up(fresh_url).schema is None
-    if found.path is not None:
-        assert not found.path.parent.exists()
+    if result.path is not None:
+        assert not result.path.parent.exists()
 
 
 def test_what_its_rows_keep_is_named(store, study, url):
@@ -26,10 +26,10 @@ def test_what_its_rows_keep_is_named(store, study, url):
     with store.database.write() as connection:
         connection.execute(insert(trials).values(**trial, params={}, verdict={}, space={}, sampler_state={}))
         connection.execute(insert(checkpoints).values(study_id=study.id, trial=4, digest=DIGEST, created_at=now()))
-    found = check_up(url)
-    assert found.schema == SCHEMA
-    assert found.kept == {DIGEST: ("faces", 4)}
-    assert found.url == store.url
+    result = check_up(url)
+    assert result.schema == SCHEMA
+    assert result.kept == {DIGEST: ("faces", 4)}
+    assert result.url == store.url
 
 
 def test_only_a_server_has_a_clock_of_its_own(store, url, dialect):
@@ -54,12 +54,12 @@ def test_a_newer_schema_is_refused(sqlite_url):
         check_up(sqlite_url)
 
 
-def test_a_file_that_is_no_database_is_told(tmp_path: Path):
+def test_a_file_that_is_no_database_is_reported(tmp_path: Path):
     (tmp_path / "notes.db").write_text("these are notes, no database" * 100)
     with pytest.raises(StoreError, match="file is not a database"):
         check_up(f"sqlite:///{tmp_path / 'notes.db'}")
 
 
-def test_a_password_is_not_told(server, monkeypatch):
-    found = check_up(server.create().replace("tester@", "tester:secret@"))
-    assert "secret" not in found.url
+def test_a_password_is_not_shown(server, monkeypatch):
+    result = check_up(server.create().replace("tester@", "tester:secret@"))
+    assert "secret" not in result.url

@@ -123,8 +123,8 @@ def test_a_server_that_was_just_started_gives_a_holder_out_of_sight_time_to_beat
 
 def test_when_a_server_was_started_is_known(store: Store, dialect: str) -> None:
     with store.database.read() as connection:
-        found = lease._listening_since(connection)
-    assert found is None if dialect == "sqlite" else found < now()
+        result = lease._listening_since(connection)
+    assert result is None if dialect == "sqlite" else result < now()
 
 
 def test_of_two_that_take_a_lease_at_once_one_gets_it(store: Store, study: StudyRow, url: str) -> None:

@@ -18,11 +18,11 @@ def _poll_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def arrived(box: Control, count: int) -> list[Request]:
-    found: list[Request] = []
-    while len(found) < count:
-        found += box.take()
+    result: list[Request] = []
+    while len(result) < count:
+        result += box.take()
         time.sleep(0.005)
-    return found
+    return result
 
 
 def test_requests_are_taken_once_in_their_order(store: Store, study: StudyRow) -> None:
@@ -47,11 +47,11 @@ def test_requests_are_taken_once_in_their_order(store: Store, study: StudyRow) -
 def test_no_request_is_lost_or_repeated_while_the_database_comes_and_goes(
     store: Store, study: StudyRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def marked(connection: object, found: list[Request]) -> None:
-        marks.append(len(found))
+    def marked(connection: object, result: list[Request]) -> None:
+        marks.append(len(result))
         if len(marks) < 4:
             raise StoreUnavailable("the answer got lost")
-        real(connection, found)  # type: ignore[arg-type]
+        real(connection, result)  # type: ignore[arg-type]
 
     marks: list[int] = []
     real = control._mark_taken

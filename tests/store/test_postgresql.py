@@ -27,13 +27,13 @@ def dialect() -> str:
     ],
 )
 def test_a_server_that_does_not_let_us_in_is_an_error_in_words(
-    server: Server, given: str, told: str, hint: str
+    server: Server, given: str, messages: str, hint: str
 ) -> None:
     server.execute("DROP ROLE IF EXISTS eve")
     server.execute("CREATE ROLE eve LOGIN")
     with pytest.raises(StoreError) as caught:
         Store.open("postgresql://" + given.format(folder=server.folder))
-    assert told in caught.value.message
+    assert messages in caught.value.message
     assert hint in caught.value.hint
     assert "\n" not in caught.value.message
 
@@ -88,7 +88,7 @@ def test_a_connection_that_breaks_in_the_middle_is_unavailable_and_nothing_is_wr
     assert store.study_names() == ["faces"]
 
 
-def test_who_waits_too_long_for_a_row_is_told(store: Store, url: str) -> None:
+def test_who_waits_too_long_for_a_row_is_reported(store: Store, url: str) -> None:
     def wait() -> None:
         with Store.open(url) as other, other.database.write() as second:
             second.exec_driver_sql("SET LOCAL lock_timeout = '50ms'")

@@ -66,8 +66,8 @@ def test_what_an_older_version_wrote_is_kept(fresh_url: str) -> None:
             connection.exec_driver_sql(f"INSERT INTO {row}")
     older.close()
     with Store.open(fresh_url) as store:
-        (found,) = store.history(1, 3)
-        assert (found.number, found.values, found.confusion) == (2, {"f1_macro": 0.5}, [[1]])
+        (result,) = store.history(1, 3)
+        assert (result.number, result.values, result.confusion) == (2, {"f1_macro": 0.5}, [[1]])
         assert changes(store) == []
         with store.database.read() as connection:
             seen = connection.exec_driver_sql("SELECT * FROM epoch_results").fetchall()
@@ -109,8 +109,8 @@ assert not heavy, heavy
 def test_a_newer_database_is_refused(fresh_url: str) -> None:
     with Store.open(fresh_url) as store, store.database.write() as connection:
         connection.exec_driver_sql(f"UPDATE {schema.VERSION_TABLE} SET version_num = '99'")
-    found, hint = message(fresh_url)
-    assert found == f"database {store.url} is of a newer fersearch (schema 99; this one knows {schema.SCHEMA})"
+    result, hint = message(fresh_url)
+    assert result == f"database {store.url} is of a newer fersearch (schema 99; this one knows {schema.SCHEMA})"
     assert hint.startswith("upgrade fersearch")
 
 
@@ -118,23 +118,23 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
     path = tmp_path / "notes.txt"
     path.write_text("these are my notes, at some length, and no database at all\n" * 100)
     before = path.read_bytes()
-    found, hint = message(f"sqlite:///{path}")
-    assert found == f"database sqlite:///{path}: file is not a database"
+    result, hint = message(f"sqlite:///{path}")
+    assert result == f"database sqlite:///{path}: file is not a database"
     assert "move it away" in hint
     assert path.read_bytes() == before
 
 
 def test_a_folder_is_no_database(tmp_path: Path) -> None:
-    found, hint = message(f"sqlite:///{tmp_path}")
-    assert str(tmp_path) in found
-    assert "unable to open database file" in found
+    result, hint = message(f"sqlite:///{tmp_path}")
+    assert str(tmp_path) in result
+    assert "unable to open database file" in result
     assert "check that the path is a file" in hint
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    found, hint = message(f"sqlite:///{tmp_path}/file/x.db")
-    assert found.startswith(f"cannot make the folder of database {tmp_path}/file/x.db")
+    result, hint = message(f"sqlite:///{tmp_path}/file/x.db")
+    assert result.startswith(f"cannot make the folder of database {tmp_path}/file/x.db")
     assert "--storage" in hint
 
 
@@ -142,8 +142,8 @@ def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> 
     path = tmp_path / "optuna.db"
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE studies (study_id INTEGER)")
-    found, _ = message(f"sqlite:///{path}")
-    assert found == f"database sqlite:///{path} belongs to another program: it has a table 'studies'"
+    result, _ = message(f"sqlite:///{path}")
+    assert result == f"database sqlite:///{path} belongs to another program: it has a table 'studies'"
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("studies",)]
 

@@ -74,8 +74,8 @@ def noticed(writer: Writer, number: int) -> str:
 
 def move(path: Path, name: str) -> list[Path]:
     """Move a database with what lies beside it; returns where it all went."""
-    found = [path.with_name(path.name + end) for end in BESIDE]
-    return [one.rename(one.with_name(name + one.name.removeprefix(path.name))) for one in found if one.exists()]
+    result = [path.with_name(path.name + end) for end in BESIDE]
+    return [one.rename(one.with_name(name + one.name.removeprefix(path.name))) for one in result if one.exists()]
 
 
 def copy(path: Path, name: str) -> None:
@@ -86,9 +86,9 @@ def copy(path: Path, name: str) -> None:
 
 def epochs(path: Path) -> list[int]:
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
-        found = [number for (number,) in connection.execute("SELECT number FROM epochs ORDER BY number")]
+        result = [number for (number,) in connection.execute("SELECT number FROM epochs ORDER BY number")]
     connection.close()
-    return found
+    return result
 
 
 def test_a_file_that_was_moved_is_noticed_and_waited_for(path: Path, writer: Writer, store: Store, study: StudyRow):
@@ -145,8 +145,8 @@ def test_a_log_that_was_replaced_is_not_touched(path: Path, writer: Writer):
 def test_after_that_nothing_is_written_to_the_old_file_nor_beside_it(path: Path, writer: Writer, lease: Lease):
     path.rename(path.with_name("aside.db"))
     noticed(writer, 2)
-    found = [path.with_name(name) for name in ("aside.db", f"{path.name}-wal")]
-    before = [one.read_bytes() for one in found]
+    result = [path.with_name(name) for name in ("aside.db", f"{path.name}-wal")]
+    before = [one.read_bytes() for one in result]
     for number in range(3, 9):
         tell(writer, number)
     with pytest.raises(StoreUnavailable, match="the file is gone"):
@@ -154,13 +154,13 @@ def test_after_that_nothing_is_written_to_the_old_file_nor_beside_it(path: Path,
     assert not lease.lost
     with pytest.raises(StoreUnavailable):
         writer.close()
-    assert [one.read_bytes() for one in found] == before
+    assert [one.read_bytes() for one in result] == before
     assert not path.exists()
     path.with_name("aside.db").rename(path)
     assert epochs(path) == [1]
 
 
-def test_a_file_that_was_removed_never_takes_what_was_told_since(path: Path, writer: Writer):
+def test_a_file_that_was_removed_never_takes_what_was_written_since(path: Path, writer: Writer):
     for end in BESIDE:
         path.with_name(path.name + end).unlink()
     assert "the file is gone" in noticed(writer, 2)
@@ -233,8 +233,8 @@ def test_another_file_at_the_place_is_left_alone(path: Path, writer: Writer, kin
             other.create_study(make_spec())
     else:
         path.write_text("notes" * 1000 if kind == "text" else "")
-    told = {"database": "another database lies at its place"}.get(kind, "another file lies at its place")
-    assert noticed(writer, 2) == f"database {url}: {told}"
+    messages = {"database": "another database lies at its place"}.get(kind, "another file lies at its place")
+    assert noticed(writer, 2) == f"database {url}: {messages}"
     if kind == "database":
         assert epochs(path) == []
     else:
@@ -256,9 +256,9 @@ def look(store: Store, study: StudyRow, meanwhile: Callable[[], object] = lambda
 
 def count(path: Path) -> int:
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
-        (found,) = connection.execute("SELECT count(*) FROM looks").fetchone()
+        (result,) = connection.execute("SELECT count(*) FROM looks").fetchone()
     connection.close()
-    return int(found)
+    return int(result)
 
 
 def test_a_transaction_whose_file_goes_is_rolled_back(store: Store, study: StudyRow, path: Path):

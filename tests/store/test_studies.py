@@ -40,12 +40,12 @@ def count(store: Store) -> dict[str, int]:
 def test_a_study_comes_back_as_it_was_made(store: Store) -> None:
     plugin = PluginFile("/plugins/plain.py", "0" * 64, "# ünïcode\n")
     made = store.create_study(make_spec(), [plugin])
-    found = store.study("faces")
-    assert found == made
-    assert found.spec == make_spec()
-    assert found.plugins == (plugin,)
-    assert (found.baseline, found.seconds) == ({}, 0.0)
-    assert found.created.tzinfo is not None
+    result = store.study("faces")
+    assert result == made
+    assert result.spec == make_spec()
+    assert result.plugins == (plugin,)
+    assert (result.baseline, result.seconds) == ({}, 0.0)
+    assert result.created.tzinfo is not None
 
 
 def test_a_name_is_given_once(store: Store, study: StudyRow) -> None:
@@ -88,9 +88,9 @@ def test_budget_baseline_and_seconds_change(store: Store, study: StudyRow) -> No
     with store.writer(study.id) as writer:
         writer.add_seconds(1.5)
         writer.add_seconds(2.0)
-    found = store.study("faces")
-    assert found.spec == replace(make_spec(), budget=Budget(7, 60.0))
-    assert (found.baseline, found.seconds) == ({"f1_macro": 0.1}, 3.5)
+    result = store.study("faces")
+    assert result.spec == replace(make_spec(), budget=Budget(7, 60.0))
+    assert (result.baseline, result.seconds) == ({"f1_macro": 0.1}, 3.5)
 
 
 def test_what_a_study_keeps_changes_and_nothing_else(store: Store, study: StudyRow) -> None:
@@ -152,9 +152,9 @@ def test_which_data_a_study_is_about_is_kept_with_its_baseline_and_its_trials(st
         writer.add_trial(Trial(91, {}, data_digest="other"))
     data = {"seen": {"version": 1, "digest": "abc"}, "path": "/data"}
     store.set_data(study.id, data, {"": "abc"}, {"f1_macro": math.nan})
-    found = store.study("faces")
-    assert (found.data, found.data_digest) == (data, "abc")
-    assert math.isnan(found.baseline["f1_macro"])
+    result = store.study("faces")
+    assert (result.data, result.data_digest) == (data, "abc")
+    assert math.isnan(result.baseline["f1_macro"])
     assert [store.trial(study.id, number).data_digest for number in (90, 91)] == ["abc", "other"]
 
 

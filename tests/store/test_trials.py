@@ -120,8 +120,8 @@ def test_where_attempts_overlap_the_latest_stands(store: Store, study: StudyRow)
             writer.start_attempt(0, Attempt(attempt))
             for number in numbers:
                 writer.record(0, attempt, Epoch(number, {"attempt": float(attempt)}, 1.0))
-    found = [(epoch.number, epoch.values["attempt"]) for epoch in store.history(study.id, 0)]
-    assert found == [(1, 1.0), (2, 1.0), (3, 2.0)]
+    result = [(epoch.number, epoch.values["attempt"]) for epoch in store.history(study.id, 0)]
+    assert result == [(1, 1.0), (2, 1.0), (3, 2.0)]
 
 
 @pytest.mark.parametrize(
@@ -138,8 +138,8 @@ def test_where_attempts_overlap_the_latest_stands(store: Store, study: StudyRow)
 def test_an_attempt_replaces_what_earlier_ones_did_after_its_start(
     keys: list[tuple[int, int]], expected: list[tuple[int, int]]
 ) -> None:
-    found = standing((7, attempt, epoch) for attempt, epoch in keys)
-    assert found.get(7, []) == [(7, attempt, epoch) for attempt, epoch in expected]
+    result = standing((7, attempt, epoch) for attempt, epoch in keys)
+    assert result.get(7, []) == [(7, attempt, epoch) for attempt, epoch in expected]
 
 
 def test_checkpoints_are_listed_with_their_size(store: Store, study: StudyRow) -> None:
@@ -149,8 +149,8 @@ def test_checkpoints_are_listed_with_their_size(store: Store, study: StudyRow) -
             writer.start_attempt(number, Attempt(1))
             ended = Trial(number, {}, TrialState.COMPLETE, kept_epoch=4, checkpoint=f"{number}" * 64)
             writer.end_attempt(ended, Attempt(1, Reason.DONE), {"checkpoint_bytes": 3_000_000_000} if number else {})
-    found = store.checkpoints(study.id)
-    assert [(c.trial, c.digest, c.epoch, c.bytes) for c in found] == [
+    result = store.checkpoints(study.id)
+    assert [(c.trial, c.digest, c.epoch, c.bytes) for c in result] == [
         (0, "0" * 64, 4, None),
         (1, "1" * 64, 4, 3_000_000_000),
     ]
@@ -187,7 +187,7 @@ def test_a_trial_that_ends_and_releases_in_one_breath_leaves_no_checkpoint(store
     assert (store.trial(study.id, 0).checkpoint, store.trial(study.id, 0).released) == (None, "front")
 
 
-def test_an_epoch_knows_its_round_and_an_attempt_what_its_process_told(store: Store, study: StudyRow) -> None:
+def test_an_epoch_knows_its_round_and_an_attempt_what_its_process_reported(store: Store, study: StudyRow) -> None:
     whole = [Epoch(1, {"a": 1.0}, 1.0, round=1, last=True), Epoch(2, {"a": 2.0}, 1.0, round=2)]
     with store.writer(study.id) as writer:
         writer.add_trial(Trial(0, {}))
@@ -223,8 +223,8 @@ def test_epochs_are_read_of_some_trials_at_some_epochs_and_by_some_metrics(store
             for number, epochs in everything.items()
             if of is None or number in of
         }
-        found = store.epoch_values(study.id, names, of=of, at=at)
-        assert found == {number: epochs for number, epochs in expected.items() if epochs}
+        result = store.epoch_values(study.id, names, of=of, at=at)
+        assert result == {number: epochs for number, epochs in expected.items() if epochs}
     assert store.epoch_values(study.id, of=()) == {}
 
 

@@ -36,15 +36,15 @@ def test_the_first_word_on_an_epoch_counts(store: Store, study: StudyRow) -> Non
 
 
 def test_epochs_that_were_recorded_before_may_come_again_among_new_ones(store: Store, study: StudyRow) -> None:
-    told = [Epoch(number, {"f1_macro": number / 10}, 1.0, confusion=[[number]]) for number in range(1, 400)]
+    messages = [Epoch(number, {"f1_macro": number / 10}, 1.0, confusion=[[number]]) for number in range(1, 400)]
     with store.writer(study.id) as writer:
         writer.add_trial(Trial(0, {}))
         writer.start_attempt(0, Attempt(1))
-        for epochs_told in (told[:300], told[200:]):
+        for epochs_told in (messages[:300], messages[200:]):
             for epoch in epochs_told:
                 writer.record(0, 1, epoch)
             writer.flush()
-    assert store.history(study.id, 0) == told
+    assert store.history(study.id, 0) == messages
 
 
 @pytest.mark.parametrize("flush", [False, True])
@@ -54,9 +54,9 @@ def test_starting_an_attempt_makes_its_trial_running(store: Store, study: StudyR
         if flush:
             writer.flush()
         writer.start_attempt(0, Attempt(1, pid=5, log="/log"))
-    found = store.trial(study.id, 0)
-    assert (found.state, found.params) == (TrialState.RUNNING, {"a": 1})
-    assert found.attempts == (Attempt(1, pid=5, log="/log"),)
+    result = store.trial(study.id, 0)
+    assert (result.state, result.params) == (TrialState.RUNNING, {"a": 1})
+    assert result.attempts == (Attempt(1, pid=5, log="/log"),)
 
 
 def test_the_last_word_on_a_trial_counts(store: Store, study: StudyRow) -> None:
@@ -64,8 +64,8 @@ def test_the_last_word_on_a_trial_counts(store: Store, study: StudyRow) -> None:
         writer.add_trial(Trial(0, {}, TrialState.RUNNING, values={"a": 1.0, "b": 2.0}))
         writer.start_attempt(0, Attempt(1))
         writer.update_trial(Trial(0, {}, TrialState.WAITING, values={"b": 3.0}, epochs=2))
-    found = store.trial(study.id, 0)
-    assert (found.state, found.values, found.epochs) == (TrialState.WAITING, {"b": 3.0}, 2)
+    result = store.trial(study.id, 0)
+    assert (result.state, result.values, result.epochs) == (TrialState.WAITING, {"b": 3.0}, 2)
 
 
 def test_the_end_of_an_attempt_is_committed_at_once_and_nobody_waits(
@@ -223,8 +223,8 @@ def test_a_commit_whose_answer_got_lost_is_made_again_and_changes_nothing(
         writer.end_attempt(ended, Attempt(1, Reason.DONE), {"torch": "2"})
         outage.until_tried(5)
         outage.answers_get_lost = False
-    found = store.trial(study.id, 0)
-    assert (found.state, found.values, len(found.attempts)) == (TrialState.COMPLETE, {"a": 0.5}, 1)
+    result = store.trial(study.id, 0)
+    assert (result.state, result.values, len(result.attempts)) == (TrialState.COMPLETE, {"a": 0.5}, 1)
     assert store.history(study.id, 0) == [Epoch(1, {"a": 0.5}, 1.0, confusion=[[1]])]
     assert len(store.checkpoints(study.id)) == len(store.environments(study.id)) == 1
     assert store.study("faces").seconds == 2.0
@@ -266,7 +266,7 @@ def test_running_time_adds_up_over_writers(store: Store, study: StudyRow) -> Non
     assert store.study("faces").seconds == 7.0
 
 
-def test_after_too_long_an_outage_the_study_is_told_to_stop_and_its_last_words_never_wait(
+def test_after_too_long_an_outage_the_study_is_reported_to_stop_and_its_last_words_never_wait(
     store: Store, study: StudyRow, outage: Outage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer_module, "OUTAGE_SECONDS", 0.1)

@@ -54,11 +54,11 @@ def write(tmp_path: Path, text: str) -> Path:
 
 
 @pytest.mark.parametrize(("text", "complaint"), COMPLAINTS)
-def test_a_mistake_is_told_with_its_key(tmp_path, text, complaint):
+def test_a_mistake_is_reported_with_its_key(tmp_path, text, complaint):
     assert reading.read(write(tmp_path, text))[1][0] == complaint
 
 
-def test_all_mistakes_of_a_file_are_told_at_once_and_the_rest_is_read(tmp_path):
+def test_all_mistakes_of_a_file_are_reported_at_once_and_the_rest_is_read(tmp_path):
     path = write(tmp_path, "trails = 3\nlimit = -1\nmodel = 'cnn'\n[space]\nmomentum = []\ndropout = 0.1\n")
     file, mistakes = reading.read(path)
     assert mistakes == [

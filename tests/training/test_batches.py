@@ -43,9 +43,9 @@ def test_an_epoch_holds_every_training_image_once_with_its_label(patterns: Make)
     batches = batches_of(loaded, 5)
     images, labels = (torch.cat(parts) for parts in zip(*batches.epoch(1), strict=True))
     everything = batches.pixels.take(batches.pixels.rows(loaded.indices["train"]))
-    found = [(everything == image).flatten(1).all(1).nonzero().item() for image in images]
-    assert sorted(found) == list(range(32))
-    assert torch.equal(labels, torch.from_numpy(loaded.hard[loaded.indices["train"][found]]))
+    result = [(everything == image).flatten(1).all(1).nonzero().item() for image in images]
+    assert sorted(result) == list(range(32))
+    assert torch.equal(labels, torch.from_numpy(loaded.hard[loaded.indices["train"][result]]))
 
 
 def test_the_seed_decides_order_and_augmentation(patterns: Make) -> None:
@@ -67,8 +67,8 @@ def unequal(loaded: Loaded, rule: str, size: int = 7) -> Batches:
 @pytest.mark.parametrize(("rule", "count"), [("shuffle", 20), ("weighted", 20), ("oversample", 32), ("undersample", 8)])
 def test_the_number_of_batches_follows_the_sampling(patterns: Make, rule: str, count: int) -> None:
     batches = unequal(patterns(96), rule)
-    told = [len(images) for images, _ in batches.epoch(1)]
-    assert (len(told), sum(told)) == (len(batches), count)
+    messages = [len(images) for images, _ in batches.epoch(1)]
+    assert (len(messages), sum(messages)) == (len(batches), count)
     assert batches.count == count
     assert batches.plain
 
@@ -78,8 +78,8 @@ def test_each_sampled_image_keeps_its_label(patterns: Make) -> None:
     batches = unequal(loaded, "balanced")
     everything = batches.pixels.take(batches.pixels.rows(np.arange(96)))
     for images, labels in batches.epoch(1):
-        found = [int((everything == image).flatten(1).all(1).nonzero()[0]) for image in images]
-        assert labels.tolist() == loaded.hard[found].tolist()
+        result = [int((everything == image).flatten(1).all(1).nonzero()[0]) for image in images]
+        assert labels.tolist() == loaded.hard[result].tolist()
 
 
 def test_smote_blends_pixels_and_shares_of_two_images_of_a_class(patterns: Make) -> None:

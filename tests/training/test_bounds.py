@@ -71,14 +71,14 @@ def test_operations_of_a_convolution_are_counted_by_hand() -> None:
 def test_a_trial_that_breaks_a_bound_is_not_trained(
     request_of: Callable[..., TrialRequest], registry: Registry
 ) -> None:
-    told: list[Epoch] = []
+    messages: list[Epoch] = []
 
     def report(epoch: Epoch) -> Decision:
-        told.append(epoch)
+        messages.append(epoch)
         return Decision.CONTINUE
 
     request = request_of(where=(Constraint("parameters", "<=", 10),))
     assert TrialRequest.from_json(json.loads(json.dumps(request.to_json()))) == request
     outcome = run_trial(request, report, Registry(registry.architectures, registry.datasets, METRICS))
-    assert (outcome.reason, outcome.checkpoint, told) == (Reason.INFEASIBLE, None, [])
+    assert (outcome.reason, outcome.checkpoint, messages) == (Reason.INFEASIBLE, None, [])
     assert outcome.facts["measured"]["parameters"] > 10

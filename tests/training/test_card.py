@@ -90,8 +90,8 @@ def test_the_protocol_and_params_of_a_card_may_be_whatever_a_study_offers(tmp_pa
         ({"format": "2"}, "format: Input should be a valid integer"),
     ],
 )
-def test_what_is_wrong_in_a_card_is_told(tmp_path: Path, changed: dict[str, Any], told: str) -> None:
-    with pytest.raises(FersearchError, match=f"x is not a checkpoint of fersearch: {told}") as error:
+def test_what_is_wrong_in_a_card_is_reported(tmp_path: Path, changed: dict[str, Any], messages: str) -> None:
+    with pytest.raises(FersearchError, match=f"x is not a checkpoint of fersearch: {messages}") as error:
         read_card(with_card(tmp_path / "x", json.dumps(card(**changed))))
     assert error.value.hint == "get one by `fersearch checkpoint pull STUDY`"
 
@@ -195,11 +195,11 @@ def test_an_ensemble_of_format_1_keeps_its_selection_apart_from_decoding_steps(t
     (tmp_path / "ensemble.json").write_text(
         json.dumps({**ensemble_card(members=[member]), "format": 1, "steps": chosen})
     )
-    found = read_ensemble_card(tmp_path)
-    assert found["selection"] == chosen
-    assert "steps" not in found
+    result = read_ensemble_card(tmp_path)
+    assert result["selection"] == chosen
+    assert "steps" not in result
 
 
-def test_a_card_of_a_newer_format_is_told_whatever_else_it_says(tmp_path: Path) -> None:
+def test_a_card_of_a_newer_format_is_reported_whatever_else_it_says(tmp_path: Path) -> None:
     with pytest.raises(FersearchError, match="newer fersearch"):
         read_card(with_card(tmp_path / "x", json.dumps({"format": FORMAT + 1})))

@@ -123,7 +123,7 @@ def test_class_weights_follow_their_formulas() -> None:
     assert class_weights("none", LABELS, 4) is None
 
 
-def test_unknown_names_are_told() -> None:
+def test_unknown_names_are_reported() -> None:
     with pytest.raises(UnknownName, match="unknown loss 'hinge'"):
         criterion({"loss": "hinge"})
     with pytest.raises(UnknownName, match="unknown class_weights"):

@@ -89,9 +89,9 @@ def test_off_a_gpu_nothing_of_one_is_taken() -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 def test_on_a_gpu_the_need_is_reserved_memory_and_context(request_of: RequestOf, registry: Registry) -> None:
-    found = probe(request_of(device="cuda:0"), registry=registry)
+    result = probe(request_of(device="cuda:0"), registry=registry)
     reserved = torch.cuda.max_memory_reserved(0)
-    assert reserved + 50 * MB < found["need"] < reserved + 4 * CONTEXT
+    assert reserved + 50 * MB < result["need"] < reserved + 4 * CONTEXT
     assert taken_facts("cuda:0")["device_mb"] * MB >= reserved
 
 

@@ -116,7 +116,7 @@ def test_a_lack_of_memory_is_met_by_as_many_parts_as_it_takes(
     assert Artifacts(Path(request.artifacts)).open(second.checkpoint or "").exists()
 
 
-def test_what_does_not_fit_in_the_smallest_parts_either_is_told_with_its_figures(
+def test_what_does_not_fit_in_the_smallest_parts_either_is_reported_with_its_figures(
     request_of: RequestOf, registry: Registry
 ) -> None:
     registry.architectures["cnn"] = NarrowCnn(1, MemoryError())
@@ -126,7 +126,7 @@ def test_what_does_not_fit_in_the_smallest_parts_either_is_told_with_its_figures
     assert outcome.facts["micro_batches"] == 8
 
 
-def test_another_error_in_the_rehearsal_is_told_as_it_is(request_of: RequestOf, registry: Registry) -> None:
+def test_another_error_in_the_rehearsal_is_reported_as_it_is(request_of: RequestOf, registry: Registry) -> None:
     registry.architectures["cnn"] = NarrowCnn(1, ValueError("odd"))
     outcome = run_trial(request_of(micro_batches=2), go_on, registry)
     assert (outcome.reason, outcome.message) == (Reason.ERROR, "ValueError: odd")

@@ -43,17 +43,17 @@ def trained(
 ) -> tuple[Outcome, list[Epoch], list[Mapping[str, Any]]]:
     """The outcome of a trial, its epochs, and what it tells of its format."""
     epochs: list[Epoch] = []
-    told: list[Mapping[str, Any]] = []
+    messages: list[Mapping[str, Any]] = []
 
-    def settle(found: Mapping[str, Any]) -> str:
-        told.append(found)
-        return str(found["memory_format"])
+    def settle(result: Mapping[str, Any]) -> str:
+        messages.append(result)
+        return str(result["memory_format"])
 
     def report(epoch: Epoch) -> Decision:
         epochs.append(epoch)
         return Decision.CONTINUE
 
-    return run_trial(request, report, registry, **{"settle": settle, **options}), epochs, told
+    return run_trial(request, report, registry, **{"settle": settle, **options}), epochs, messages
 
 
 def losses(epochs: list[Epoch]) -> list[tuple[float, float]]:
@@ -73,11 +73,11 @@ def clocked(monkeypatch: pytest.MonkeyPatch, seconds: Mapping[str, float]) -> li
 
 
 def test_it_measures_both_formats_and_says_how_long_that_took(auto: TrialRequest, registry: Registry) -> None:
-    outcome, _, (told,) = trained(auto, registry)
+    outcome, _, (messages,) = trained(auto, registry)
     assert outcome.reason is Reason.DONE
-    assert 0.2 < told["gain"] < 5
-    assert 0 < told["seconds"] < 10
-    assert outcome.facts["memory_format"] == told["memory_format"]
+    assert 0.2 < messages["gain"] < 5
+    assert 0 < messages["seconds"] < 10
+    assert outcome.facts["memory_format"] == messages["memory_format"]
 
 
 @pytest.mark.parametrize(
@@ -92,9 +92,9 @@ def test_the_faster_format_is_taken(
     auto: TrialRequest, registry: Registry, monkeypatch: pytest.MonkeyPatch, last: float, wanted: str
 ) -> None:
     clocked(monkeypatch, {"contiguous": 1e-3, "channels_last": last})
-    outcome, _, (told,) = trained(auto, registry)
+    outcome, _, (messages,) = trained(auto, registry)
     assert outcome.facts["memory_format"] == wanted
-    assert told["gain"] == pytest.approx(1e-3 / last, abs=1e-3)
+    assert messages["gain"] == pytest.approx(1e-3 / last, abs=1e-3)
 
 
 def test_a_slow_network_is_rehearsed_on_fewer_images_and_a_very_slow_one_not_at_all(
@@ -104,8 +104,8 @@ def test_a_slow_network_is_rehearsed_on_fewer_images_and_a_very_slow_one_not_at_
     assert trained(auto, registry)[2][0]["gain"] == pytest.approx(7.0)
     assert sizes[-1] == 4
     clocked(monkeypatch, {"contiguous": 200.0, "channels_last": 10.0})
-    outcome, _, (told,) = trained(auto, registry)
-    assert (told["gain"], outcome.facts["memory_format"]) == (None, "contiguous")
+    outcome, _, (messages,) = trained(auto, registry)
+    assert (messages["gain"], outcome.facts["memory_format"]) == (None, "contiguous")
 
 
 @pytest.mark.parametrize("wanted", ["contiguous", "channels_last"])
@@ -114,8 +114,8 @@ def test_a_trial_learns_the_same_with_a_rehearsal_as_in_that_format_without_one(
 ) -> None:
     changed = {"epochs": 2, "dropout": 0.2, "augmentation": "strong", "width": 2}
     fixed = request_of(changed, memory_format=wanted, scratch=str(tmp_path / "fixed"))
-    _, epochs, told = trained(fixed, registry)
-    assert told == []
+    _, epochs, messages = trained(fixed, registry)
+    assert messages == []
     _, rehearsed, _ = trained(request_of(changed, memory_format="auto"), registry, settle=lambda _: wanted)
     assert losses(rehearsed) == losses(epochs)
 
@@ -125,9 +125,9 @@ def test_a_format_that_was_decided_before_is_not_rehearsed(
 ) -> None:
     monkeypatch.setattr(rehearsal, "rehearse", None)
     shape = shape_of(auto, Task(("ring", "bar", "cross", "dot"), 1, 16), CPU, "float32")
-    outcome, _, told = trained(replace(auto, formats={shape: "channels_last"}), registry)
+    outcome, _, messages = trained(replace(auto, formats={shape: "channels_last"}), registry)
     assert outcome.facts["memory_format"] == "channels_last"
-    assert told == [{"shape": shape, "memory_format": "channels_last"}]
+    assert messages == [{"shape": shape, "memory_format": "channels_last"}]
 
 
 def test_trials_share_a_rehearsal_where_what_decides_their_speed_is_the_same(request_of: RequestOf) -> None:
@@ -183,10 +183,10 @@ def test_a_network_that_goes_wrong_in_channels_last_is_trained_contiguous(
     auto: TrialRequest, registry: Registry, deed: Callable[[Tensor], Tensor], trouble: str
 ) -> None:
     registry = Registry({"odd": Odd(deed)}, registry.datasets, registry.metrics)
-    outcome, _, (told,) = trained(replace(auto, architecture="odd"), registry)
+    outcome, _, (messages,) = trained(replace(auto, architecture="odd"), registry)
     assert (outcome.reason, outcome.facts["memory_format"]) == (Reason.DONE, "contiguous")
-    assert told["trouble"].startswith(trouble)
-    assert told["gain"] is None
+    assert messages["trouble"].startswith(trouble)
+    assert messages["gain"] is None
 
 
 def test_what_goes_wrong_in_both_formats_is_left_to_the_training(auto: TrialRequest, registry: Registry) -> None:
@@ -197,23 +197,23 @@ def test_what_goes_wrong_in_both_formats_is_left_to_the_training(auto: TrialRequ
             return model
 
     registry = Registry({"cnn": Strict()}, registry.datasets, registry.metrics)
-    outcome, _, told = trained(auto, registry)
-    assert told == []
+    outcome, _, messages = trained(auto, registry)
+    assert messages == []
     assert outcome.message == "RuntimeError: view size is not compatible"
 
 
 def test_batches_of_one_image_are_rehearsed(request_of: RequestOf, registry: Registry) -> None:
     request = request_of({"epochs": 1, "batch_size": 1, "batch_norm": False}, memory_format="auto")
-    outcome, _, (told,) = trained(request, registry)
+    outcome, _, (messages,) = trained(request, registry)
     assert outcome.reason is Reason.DONE
-    assert told["gain"] is not None
+    assert messages["gain"] is not None
 
 
 def test_a_trial_that_is_to_leave_leaves_its_rehearsal_and_tells_nothing(
     auto: TrialRequest, registry: Registry
 ) -> None:
-    outcome, epochs, told = trained(auto, registry, pulse=lambda: True)
-    assert (outcome.reason, epochs, told) == (Reason.INTERRUPTED, [], [])
+    outcome, epochs, messages = trained(auto, registry, pulse=lambda: True)
+    assert (outcome.reason, epochs, messages) == (Reason.INTERRUPTED, [], [])
     assert outcome.message == "stopped before it began"
 
 
@@ -223,8 +223,8 @@ def test_a_model_that_breaks_a_bound_is_not_rehearsed(
     monkeypatch.setattr(rehearsal._Stage, "trouble", None)
     metrics = {**registry.metrics, "parameters": Parameters()}
     registry = Registry(registry.architectures, registry.datasets, metrics)
-    outcome, _, told = trained(replace(auto, where=(Constraint("parameters", "<=", 10),)), registry)
-    assert (outcome.reason, told) == (Reason.INFEASIBLE, [])
+    outcome, _, messages = trained(replace(auto, where=(Constraint("parameters", "<=", 10),)), registry)
+    assert (outcome.reason, messages) == (Reason.INFEASIBLE, [])
 
 
 @pytest.mark.gpu
@@ -235,11 +235,11 @@ def test_a_gpu_is_rehearsed_in_bf16_and_trains_the_same_in_the_format_that_was_d
     options = {"architecture": "resnet18", "device": "cuda:0", "precision": "bf16"}
     changed = {"epochs": 2, "dropout": 0.2, "augmentation": "standard"}
     request = request_of(changed, memory_format="auto", **options)
-    outcome, epochs, (told,) = trained(request, registry)
+    outcome, epochs, (messages,) = trained(request, registry)
     assert (outcome.reason, outcome.message) == (Reason.DONE, "")
-    assert 0.05 < told["gain"] < 20
-    assert "trouble" not in told
-    fixed = request_of(changed, memory_format=told["memory_format"], scratch=str(tmp_path / "fixed"), **options)
+    assert 0.05 < messages["gain"] < 20
+    assert "trouble" not in messages
+    fixed = request_of(changed, memory_format=messages["memory_format"], scratch=str(tmp_path / "fixed"), **options)
     assert losses(trained(fixed, registry)[1]) == losses(epochs)
     for kind in ("contiguous", "channels_last"):
         done, _, _ = trained(replace(fixed, memory_format=kind, scratch=str(tmp_path / kind)), registry)

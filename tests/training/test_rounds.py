@@ -36,7 +36,7 @@ class Driver:
         return self.decisions.get(epoch.number, Decision.CONTINUE)
 
     @property
-    def told(self) -> list[dict[str, Any]]:
+    def reported(self) -> list[dict[str, Any]]:
         return [plain(epoch) for epoch in self.epochs]
 
 
@@ -81,7 +81,7 @@ def test_repeats_judge_on_one_split_with_different_seeds(run: Callable[..., Any]
 def test_the_first_repeat_is_the_trial_without_repeats(run: Callable[..., Any], tmp_path: Path) -> None:
     once, _ = run(protocol=Protocol(), scratch=str(tmp_path / "other"))
     twice, _ = run(protocol=Protocol(repeats=2))
-    assert [item["values"] for item in once.told] == [item["values"] for item in twice.told[:2]]
+    assert [item["values"] for item in once.reported] == [item["values"] for item in twice.reported[:2]]
 
 
 @pytest.mark.parametrize("at", [1, 2, 3, 4])
@@ -93,14 +93,14 @@ def test_interrupted_and_resumed_tells_what_an_undisturbed_trial_tells(
     assert outcome.reason is Reason.INTERRUPTED
     assert outcome.message == f"saved after epoch {at}"
     second, resumed = run(recorded=len(first.epochs))
-    assert first.told + second.told == whole.told
+    assert first.reported + second.reported == whole.reported
     assert resumed.kept_epoch == ended.kept_epoch
 
 
-def test_epochs_that_nobody_heard_are_told_again_from_every_round(run: Callable[..., Any]) -> None:
+def test_epochs_that_nobody_heard_are_reported_again_from_every_round(run: Callable[..., Any]) -> None:
     first, _ = run({3: Decision.INTERRUPT})
     second, _ = run(recorded=1)
-    assert second.told[:2] == first.told[1:3]
+    assert second.reported[:2] == first.reported[1:3]
     assert [epoch.number for epoch in second.epochs] == [2, 3, 4, 5, 6]
 
 

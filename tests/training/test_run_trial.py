@@ -189,7 +189,9 @@ def test_an_image_too_small_for_the_network_is_an_error(request_of: RequestOf, r
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_lack_of_memory_is_told_with_its_figures(request_of: RequestOf, registry: Registry, error: Exception) -> None:
+def test_a_lack_of_memory_is_reported_with_its_figures(
+    request_of: RequestOf, registry: Registry, error: Exception
+) -> None:
     registry.architectures["cnn"] = Broken(lambda model: _raise(error))
     outcome = run_trial(request_of(), go_on, registry)
     assert outcome.reason is Reason.OOM
@@ -235,11 +237,11 @@ def test_a_full_disk_is_a_loss_that_leaves_no_half_file(
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
 def test_wrong_words_are_errors_of_the_trial(
-    request_of: RequestOf, registry: Registry, fields: dict[str, str], told: str
+    request_of: RequestOf, registry: Registry, fields: dict[str, str], messages: str
 ) -> None:
     outcome = run_trial(request_of(**fields), go_on, registry)
     assert outcome.reason is Reason.ERROR
-    assert told in outcome.message
+    assert messages in outcome.message
 
 
 def test_a_prepared_copy_of_other_content_is_refused(request_of: RequestOf, registry: Registry) -> None:
@@ -271,8 +273,8 @@ def test_a_single_plugin_file_is_loaded_from_the_request(request_of: RequestOf) 
         "@hookimpl\ndef register_architectures(register):\n    register(Other())\n"
     )
     request = request_of(architecture="other", plugins=(PluginFile("other.py", "ab" * 32, source),))
-    found = registries.load(request.plugins)
-    assert "other" in found.architectures
+    result = registries.load(request.plugins)
+    assert "other" in result.architectures
     outcome = run_trial(request, go_on)
     assert "unknown dataset 'patterns'" in outcome.message
 
@@ -297,13 +299,13 @@ def test_the_time_of_an_image_may_be_that_of_the_exported_model(
         return {"median_ms": 12.5}
 
     monkeypatch.setattr("fersearch.training.onnx_graph.latency", latency)
-    told: list[Epoch] = []
+    messages: list[Epoch] = []
 
     def report(epoch: Epoch) -> Decision:
-        told.append(epoch)
+        messages.append(epoch)
         return Decision.CONTINUE
 
     timing = Registry(registry.architectures, registry.datasets, {**registry.metrics, "latency_ms": Latency()})
     assert run_trial(request_of({"epochs": 2}, latency_on="onnx"), report, timing).reason is Reason.DONE
-    assert [epoch.values["latency_ms"] for epoch in told] == [12.5, 12.5]
+    assert [epoch.values["latency_ms"] for epoch in messages] == [12.5, 12.5]
     assert timed == ["model.onnx"]  # once a trial

@@ -80,6 +80,6 @@ def test_one_class_alone_is_no_trouble() -> None:
         assert len(order.places) == 5
 
 
-def test_an_unknown_rule_is_told() -> None:
+def test_an_unknown_rule_is_reported() -> None:
     with pytest.raises(UnknownName, match="did you mean 'balanced'"):
         Sampling("balance", LABELS)

@@ -35,8 +35,8 @@ def go(
         return Decision.INTERRUPT if epoch.number == stop else Decision.CONTINUE
 
     outcome = run_trial(request, report, registry, say=said.append)
-    told = [(epoch.number, {k: v for k, v in epoch.values.items() if k not in TIMED}) for epoch in epochs]
-    return outcome, told, said
+    messages = [(epoch.number, {k: v for k, v in epoch.values.items() if k not in TIMED}) for epoch in epochs]
+    return outcome, messages, said
 
 
 def corrupt(name: str) -> Callable[[Path], None]:
@@ -167,7 +167,9 @@ def test_a_state_that_agrees_is_gone_on_from_in_silence(request_of: RequestOf, r
     assert first + second == whole
 
 
-def test_epochs_of_a_training_that_was_given_up_do_not_count_as_told(request_of: RequestOf, registry: Registry) -> None:
+def test_epochs_of_a_training_that_was_given_up_do_not_count_as_recorded(
+    request_of: RequestOf, registry: Registry
+) -> None:
     """An attempt begins again, and dies after its state was saved and before anybody heard its epochs."""
     go(request_of(), registry, stop=3)
     corrupt("last.pt")(Path(request_of().scratch))
@@ -267,7 +269,7 @@ def test_states_kept_apart_are_gone_on_from_once_the_other_process_has_left(
     ]
 
 
-def test_who_waits_for_its_folder_gives_signs_of_life_and_leaves_when_told(
+def test_who_waits_for_its_folder_gives_signs_of_life_and_leaves_when_asked(
     request_of: RequestOf, registry: Registry
 ) -> None:
     request = request_of()

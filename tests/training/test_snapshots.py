@@ -83,8 +83,8 @@ def test_wherever_pushing_breaks_off_the_last_state_finds_its_best_weights(
     assert mirror.trouble == ("the state is on this node alone: the network is gone" if calls < 3 else "")
     monkeypatch.undo()
     Mirror(url, tmp_path / "there").fetch()
-    found = held(tmp_path / "there")
-    assert f"{found['last.pt']}.pt" in found
+    result = held(tmp_path / "there")
+    assert f"{result['last.pt']}.pt" in result
     mirror.push()
     assert sorted(Remote(url).files()) == ["best-2.pt", "last.pt"]
     assert mirror.trouble == ""

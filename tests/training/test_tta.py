@@ -79,7 +79,7 @@ def test_its_weights_are_those_of_the_model() -> None:
     assert sum(weight.numel() for weight in judged.parameters()) == 130
 
 
-def test_an_unknown_augmentation_is_told() -> None:
+def test_an_unknown_augmentation_is_reported() -> None:
     with pytest.raises(UnknownName, match="did you mean 'ten_crop'"):
         as_judged(Corner(), {}, tta="ten_crops")
 

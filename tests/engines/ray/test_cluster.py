@@ -18,10 +18,10 @@ def nodes(monkeypatch):
     """Set the nodes that live, each by what it has."""
 
     def have(*resources):
-        found = [
+        result = [
             {"Resources": each, "NodeID": str(i), "NodeManagerAddress": f"h{i}"} for i, each in enumerate(resources)
         ]
-        monkeypatch.setattr(cluster, "alive", lambda: found)
+        monkeypatch.setattr(cluster, "alive", lambda: result)
 
     return have
 
@@ -108,7 +108,7 @@ def test_a_node_that_sees_the_home_may_run_trials(ray_here, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("address", ["ray://127.0.0.1:10001", "nowhere", ":6379", "127.0.0.1:1"])
-def test_an_address_without_a_cluster_is_told_at_once(address):
+def test_an_address_without_a_cluster_is_reported_at_once(address):
     code = f"from fersearch.engines.ray.cluster import joined; joined({address!r}).__enter__()"
     started = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ})

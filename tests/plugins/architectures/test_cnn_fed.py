@@ -84,8 +84,8 @@ def test_any_image_size_fits(size: int, kernel: int) -> None:
 
 def test_an_image_that_is_too_small_is_refused() -> None:
     params = {"dropout": 0.0, "preset": "custom", "depth": 5, "kernel": 4, "layout": "economical"}
-    with pytest.raises(UsageError, match="nothing is left of images of 40x40") as told:
+    with pytest.raises(UsageError, match="nothing is left of images of 40x40") as messages:
         CnnFed().build(params, Task(("a", "b"), 1, 40))
-    assert told.value.hint == "give images of 47x47 or more: --image-size 47"
+    assert messages.value.hint == "give images of 47x47 or more: --image-size 47"
     model = CnnFed().build(params, Task(("a", "b"), 1, 47))
     assert model(torch.randn(2, 1, 47, 47)).shape == (2, 2)

@@ -68,9 +68,9 @@ def test_any_image_size_fits(size: int, padding: str) -> None:
 @pytest.mark.parametrize(("padding", "least"), [("same", 4), ("valid", 10)])
 def test_an_image_that_is_too_small_is_refused_with_the_least_size(padding: str, least: int) -> None:
     params = {**THESIS, "padding": padding}
-    with pytest.raises(UsageError) as told:
+    with pytest.raises(UsageError) as messages:
         CnnUmoru().build(params, Task(("a", "b"), 1, least - 1))
-    assert f"cnn_umoru: nothing is left of images of {least - 1}x{least - 1}" in told.value.message
-    assert told.value.hint == f"give images of {least}x{least} or more: --image-size {least}"
+    assert f"cnn_umoru: nothing is left of images of {least - 1}x{least - 1}" in messages.value.message
+    assert messages.value.hint == f"give images of {least}x{least} or more: --image-size {least}"
     model = CnnUmoru().build(params, Task(("a", "b"), 1, least))
     assert model(torch.randn(1, 1, least, least)).shape == (1, 2)

@@ -98,9 +98,9 @@ def test_weights_that_cannot_be_downloaded_point_to_a_local_file(
         raise URLError("no network")
 
     monkeypatch.setattr(models.WeightsEnum, "get_state_dict", fail)
-    with pytest.raises(FersearchError, match="--weights FILE") as told:
+    with pytest.raises(FersearchError, match="--weights FILE") as messages:
         start_from(architecture, torch.nn.Identity(), "imagenet", PARAMS, SEVEN)
-    assert f"get {file} from" in told.value.hint
+    assert f"get {file} from" in messages.value.hint
 
 
 def test_vgg_refuses_an_image_that_is_too_small() -> None:

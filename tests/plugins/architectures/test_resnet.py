@@ -144,10 +144,10 @@ def test_weights_that_cannot_be_downloaded_point_to_a_local_file(
         raise error
 
     monkeypatch.setattr(WeightsEnum, "get_state_dict", fail)
-    with pytest.raises(FersearchError, match="--weights FILE") as told:
+    with pytest.raises(FersearchError, match="--weights FILE") as messages:
         start_from(ResNet18(), ResNet18().build(PARAMS, GREY), "imagenet", PARAMS, GREY)
-    assert "cannot download the ImageNet weights of resnet18" in told.value.message
-    assert "get resnet18-f37072fd.pth" in told.value.hint
+    assert "cannot download the ImageNet weights of resnet18" in messages.value.message
+    assert "get resnet18-f37072fd.pth" in messages.value.hint
 
 
 def test_dropout_acts_in_training_alone_and_renames_no_weight() -> None:

@@ -81,7 +81,7 @@ def test_its_first_stage_holds_the_stem_with_what_stands_loose() -> None:
     assert {id(model.cls_token), id(model.pos_embed), id(model.patch_embed.proj.weight)} <= first
 
 
-def test_the_image_size_is_told_to_a_model_that_needs_it() -> None:
+def test_the_image_size_is_reported_to_a_model_that_needs_it() -> None:
     model = named("vit_tiny_patch16_224").build(PARAMS, Task(("a", "b"), 1, 48))
     assert model.patch_embed.img_size == (48, 48)
     assert model.pos_embed.shape == (1, 1 + 9, 192)
@@ -102,21 +102,21 @@ def test_a_model_without_dropout_gets_one_before_its_classifier() -> None:
 
 
 def test_an_image_size_that_a_model_cannot_take_is_refused_with_its_own() -> None:
-    with pytest.raises(UsageError, match="timm:inception_v4 cannot take images of 32x32") as told:
+    with pytest.raises(UsageError, match="timm:inception_v4 cannot take images of 32x32") as messages:
         count_on_meta(named("inception_v4"), PARAMS, GREY)
-    assert "--image-size 299" in told.value.hint
+    assert "--image-size 299" in messages.value.hint
 
 
-def test_an_unknown_model_is_told_with_the_nearest() -> None:
-    with pytest.raises(UnknownName, match="timm has no model 'resnet10'") as told:
+def test_an_unknown_model_is_reported_with_the_nearest() -> None:
+    with pytest.raises(UnknownName, match="timm has no model 'resnet10'") as messages:
         Timm().variant("resnet10")
-    assert "timm:resnet101" in told.value.hint
+    assert "timm:resnet101" in messages.value.hint
 
 
-def test_an_unknown_tag_is_told_with_the_known_ones() -> None:
-    with pytest.raises(UnknownName, match="nonsense") as told:
+def test_an_unknown_tag_is_reported_with_the_known_ones() -> None:
+    with pytest.raises(UnknownName, match="nonsense") as messages:
         Timm().variant("resnet10t.nonsense")
-    assert "timm:resnet10t.c3_in1k" in told.value.hint
+    assert "timm:resnet10t.c3_in1k" in messages.value.hint
 
 
 def test_a_model_without_a_classifier_is_refused() -> None:
@@ -125,11 +125,11 @@ def test_a_model_without_a_classifier_is_refused() -> None:
 
 
 def test_the_family_alone_is_no_network() -> None:
-    found = registry.load()
-    with pytest.raises(UnknownName, match="timm is a family") as told:
-        found.architecture("timm")
-    assert "timm:resnet10t" in told.value.hint
-    assert found.architecture("timm:resnet10t").name == "timm:resnet10t"
+    result = registry.load()
+    with pytest.raises(UnknownName, match="timm is a family") as messages:
+        result.architecture("timm")
+    assert "timm:resnet10t" in messages.value.hint
+    assert result.architecture("timm:resnet10t").name == "timm:resnet10t"
 
 
 @pytest.fixture
@@ -163,10 +163,10 @@ def test_without_a_network_the_error_says_which_file_to_get(monkeypatch: pytest.
 
     monkeypatch.setattr(_timm, "try_to_load_from_cache", lambda *_: None)
     monkeypatch.setattr(_timm, "urlopen", unreachable)
-    with pytest.raises(FersearchError, match="cannot download the weights of timm:resnet10t") as told:
+    with pytest.raises(FersearchError, match="cannot download the weights of timm:resnet10t") as messages:
         start_from(named("resnet10t"), named("resnet10t").build(PARAMS, GREY), "imagenet", PARAMS, GREY)
-    assert "timm/resnet10t.c3_in1k" in told.value.hint
-    assert "--weights FILE" in told.value.hint
+    assert "timm/resnet10t.c3_in1k" in messages.value.hint
+    assert "--weights FILE" in messages.value.hint
 
 
 def test_a_hub_that_answers_with_an_error_is_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,7 +73,7 @@ def test_a_broken_or_unknown_affectnet_annotation_is_named(tmp_path: Path) -> No
         prepared("affectnet", source)
 
 
-def test_annotations_without_an_image_are_told(tmp_path: Path) -> None:
+def test_annotations_without_an_image_are_reported(tmp_path: Path) -> None:
     source = write_affectnet(tmp_path / "source")
     (source / "train_set" / "images" / "24.jpg").unlink()
     assert "1 annotations in train_set have no image: 24_exp.npy" in prepared("affectnet", source).findings

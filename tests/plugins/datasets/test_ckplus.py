@@ -68,8 +68,8 @@ def greys(level: int) -> str:
 
 def write_table(path: Path, rows: Sequence[tuple[int | str, int, str]] | None = None) -> Path:
     """Every code once in each part, or the given (emotion, grey level, Usage)."""
-    told = rows or [(code, 10 * code + part, usage) for part, usage in enumerate(USAGES) for code in range(8)]
-    lines = [f"{emotion},{greys(level)},{usage}" for emotion, level, usage in told]
+    messages = rows or [(code, 10 * code + part, usage) for part, usage in enumerate(USAGES) for code in range(8)]
+    lines = [f"{emotion},{greys(level)},{usage}" for emotion, level, usage in messages]
     path.write_text("\n".join(["emotion,pixels,Usage", *lines]) + "\n")
     return path
 
@@ -124,11 +124,11 @@ def test_the_original_gives_last_frames_their_code_and_first_ones_neutral(tmp_pa
     copy = prepared(write_original(tmp_path / "source"))
     names = copy.columns["name"].tolist()
     labels = [EMOTIONS[label] for label in copy.columns["label"]]
-    told = dict(zip(names, labels, strict=True))
-    assert len(told) == len(SUBJECTS) * 7 * 4
+    messages = dict(zip(names, labels, strict=True))
+    assert len(messages) == len(SUBJECTS) * 7 * 4
     for code in range(1, 8):
         stem = f"S005/{code:03d}/S005_{code:03d}_0000000"
-        assert [told.get(f"{stem}{k}.png") for k in range(1, 6)] == ["neutral", None, *[CODES[code]] * 3]
+        assert [messages.get(f"{stem}{k}.png") for k in range(1, 6)] == ["neutral", None, *[CODES[code]] * 3]
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3])
@@ -136,8 +136,8 @@ def test_the_original_gives_last_frames_their_code_and_first_ones_neutral(tmp_pa
 def test_frames_and_neutral_choose_among_what_was_prepared(tmp_path: Path, frames: int, neutral: bool) -> None:
     copy = prepared(write_original(tmp_path / "source"))
     expected = dict.fromkeys((name for name in EMOTIONS if name != "neutral"), 4 * frames)
-    found = totals(copy, {"frames": frames, "neutral": neutral})
-    assert found == ({"neutral": 28, **expected} if neutral else expected)
+    result = totals(copy, {"frames": frames, "neutral": neutral})
+    assert result == ({"neutral": 28, **expected} if neutral else expected)
     loaded = load(CkPlus(), copy, {"frames": frames, "neutral": neutral})
     for row in np.concatenate(list(loaded.indices.values())):
         assert loaded.task.class_names[loaded.hard[row]] == EMOTIONS[copy.columns["label"][row]]
@@ -177,7 +177,7 @@ def test_crops_take_the_face_the_middle_or_everything(tmp_path: Path) -> None:
     assert (first["none"] == 201).mean() == pytest.approx(25 * 25 / (48 * 64), abs=0.04)
 
 
-def test_colour_frames_become_grey_and_that_is_told(tmp_path: Path) -> None:
+def test_colour_frames_become_grey_and_that_is_reported(tmp_path: Path) -> None:
     source = write_original(tmp_path / "source")
     path = source / "cohn-kanade-images" / "S005" / "001" / "S005_001_00000005.png"
     Image.new("RGB", (64, 48), (90, 90, 90)).save(path)
@@ -194,7 +194,7 @@ def test_frames_without_landmarks_are_cut_to_their_middle_and_counted(tmp_path: 
     assert any(text.startswith("4 of 28 frames have no landmark file") for text in prepared(source).findings)
 
 
-def test_what_differs_from_the_published_original_is_told(tmp_path: Path) -> None:
+def test_what_differs_from_the_published_original_is_reported(tmp_path: Path) -> None:
     source = write_original(tmp_path / "source")
     (source / "Emotion" / "S005" / "001" / "notes.txt").touch()
     (source / "Emotion" / "S999" / "001").mkdir(parents=True)
@@ -226,10 +226,10 @@ def test_folders_unpacked_side_by_side_are_found_one_level_down(tmp_path: Path) 
         ("cohn-kanade-images", "only a part of CK+ is in {}: Emotion/ without cohn-kanade-images/"),
     ],
 )
-def test_a_part_of_the_original_is_refused(tmp_path: Path, gone: str, told: str) -> None:
+def test_a_part_of_the_original_is_refused(tmp_path: Path, gone: str, messages: str) -> None:
     source = write_original(tmp_path / "source", SUBJECTS[:1])
     (source / gone).rename(tmp_path / gone)
-    assert refusal(source).message == told.format(source)
+    assert refusal(source).message == messages.format(source)
 
 
 def test_an_original_without_any_label_file_is_refused(tmp_path: Path) -> None:
@@ -278,7 +278,7 @@ def test_ck48_has_seven_classes_persons_and_no_neutral_one(tmp_path: Path) -> No
         assert file.endswith(f"{11 - int(str(end)):08d}.png")
 
 
-def test_what_differs_from_ck48_is_told(tmp_path: Path) -> None:
+def test_what_differs_from_ck48_is_reported(tmp_path: Path) -> None:
     source = write_ck48(tmp_path / "source")
     (source / "happy" / "S005_004_00000009.png").rename(source / "happy" / "smile.png")
     (source / "happy" / "Thumbs.db").touch()
@@ -356,9 +356,9 @@ def test_a_face_in_two_parts_of_the_table_is_reported_and_can_be_dropped(tmp_pat
         ("confused", "'confused' is not a class of CK+"),
     ],
 )
-def test_a_wrong_row_is_named_by_its_line(tmp_path: Path, emotion: str, told: str) -> None:
+def test_a_wrong_row_is_named_by_its_line(tmp_path: Path, emotion: str, messages: str) -> None:
     path = write_table(tmp_path / "ckextended.csv", [(0, 0, "Training"), (emotion, 0, "Training")])
-    assert refusal(path).message == f"{path} line 3: {told}"
+    assert refusal(path).message == f"{path} line 3: {messages}"
 
 
 def test_a_folder_without_ckplus_says_what_was_found(tmp_path: Path) -> None:

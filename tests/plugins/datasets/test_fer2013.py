@@ -88,7 +88,7 @@ def test_usage_is_the_split(prepared_csv: Prepared) -> None:
     }
 
 
-def test_an_unexpected_count_is_told(prepared_csv: Prepared) -> None:
+def test_an_unexpected_count_is_reported(prepared_csv: Prepared) -> None:
     assert prepared_csv.findings[0] == "expected 28,709 train images, found 14"
 
 
@@ -123,7 +123,7 @@ def test_file_names_with_their_prefix_give_the_official_split(tmp_path: Path) ->
         assert Path(name).name.startswith(f"{USAGES[part]}_")
 
 
-def test_without_prefixes_valid_is_drawn_from_train_and_that_is_told(tmp_path: Path) -> None:
+def test_without_prefixes_valid_is_drawn_from_train_and_that_is_reported(tmp_path: Path) -> None:
     source = write_folders(tmp_path / "source", ("train", "test"), (("im",), ("im",)), n=10)
     prepared = prepare(Fer2013(), source, {}, tmp_path / "p")
     loaded = load(Fer2013(), prepared, {}, with_test=True)
@@ -160,10 +160,10 @@ def refusal(source: Path) -> DataError:
         ("0", "line 2: 1 columns, the header has 3"),
     ],
 )
-def test_a_wrong_row_is_named_by_its_line(tmp_path: Path, row: str, told: str) -> None:
+def test_a_wrong_row_is_named_by_its_line(tmp_path: Path, row: str, messages: str) -> None:
     path = tmp_path / "fer2013.csv"
     path.write_text(f"emotion,pixels,Usage\n{row}\n")
-    assert refusal(path).message == f"{path} {told}"
+    assert refusal(path).message == f"{path} {messages}"
 
 
 def test_pixels_without_labels_are_refused(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_tables_say_where_their_votes_come_from_and_what_was_left_out(tmp_path: 
     assert findings[2] == "expected 28,561 labelled train images, found 11"
 
 
-def test_an_unexpected_count_and_a_stranger_are_told_and_do_no_harm(tmp_path: Path) -> None:
+def test_an_unexpected_count_and_a_stranger_are_reported_and_do_no_harm(tmp_path: Path) -> None:
     source = write_folders(tmp_path / "source")
     Image.fromarray(face(1)).save(source / "FER2013Valid" / "extra.png")
     findings = prepare(FerPlus(), source, {}, tmp_path / "p").findings
@@ -151,7 +151,7 @@ def test_an_unexpected_count_and_a_stranger_are_told_and_do_no_harm(tmp_path: Pa
     assert "1 files in FER2013Valid are not in its label.csv" in findings
 
 
-def test_a_name_that_occurs_twice_is_told(tmp_path: Path) -> None:
+def test_a_name_that_occurs_twice_is_reported(tmp_path: Path) -> None:
     source = write_folders(tmp_path / "source")
     table = source / "FER2013Test" / "label.csv"
     table.write_text(table.read_text() + table.read_text().splitlines()[0] + "\n")
@@ -226,11 +226,11 @@ def test_a_corrupt_image_is_named(tmp_path: Path) -> None:
         ('fer0000000.png,"(0, 0, 48, 48)",1,2,3,-4,0,0,0,0,0,0', "votes must be whole numbers"),
     ],
 )
-def test_a_wrong_row_of_label_csv_is_named_by_its_line(tmp_path: Path, row: str, told: str) -> None:
+def test_a_wrong_row_of_label_csv_is_named_by_its_line(tmp_path: Path, row: str, messages: str) -> None:
     source = write_folders(tmp_path / "source")
     table = source / "FER2013Train" / "label.csv"
     table.write_text(row + "\n" + table.read_text())
-    assert refusal(source).message.startswith(f"{table} line 1: {told}")
+    assert refusal(source).message.startswith(f"{table} line 1: {messages}")
 
 
 @pytest.mark.parametrize(
@@ -248,11 +248,11 @@ def test_a_wrong_row_of_label_csv_is_named_by_its_line(tmp_path: Path, row: str,
         ),
     ],
 )
-def test_a_wrong_table_is_named(tmp_path: Path, file: str, old: str, new: str, told: str) -> None:
+def test_a_wrong_table_is_named(tmp_path: Path, file: str, old: str, new: str, messages: str) -> None:
     source = write_tables(tmp_path / "source")
     path = source / file
     path.write_text(path.read_text().replace(old, new, 1))
-    assert told in refusal(source).message
+    assert messages in refusal(source).message
 
 
 def test_tables_of_different_length_are_refused(tmp_path: Path) -> None:
@@ -343,15 +343,15 @@ def test_the_real_files_give_the_published_counts_per_class(
 @needs_real
 @pytest.mark.slow
 def test_the_real_files_have_the_known_flaws(real: Prepared) -> None:
-    found = verify(FerPlus(), real, {"classes": 10})
-    assert found.findings[:5] == (
+    result = verify(FerPlus(), real, {"classes": 10})
+    assert result.findings[:5] == (
         "test has no image of not_a_face",
         "votes: 10 an image but for 1 (fer0010406.png)",
         "exact duplicates: 1,513 groups, 1,840 redundant images, 556 groups across splits, 240 with conflicting labels",
         "leakage: 279 valid images also occur in train",
         "leakage: 288 test images also occur in train",
     )
-    near = {one.splits: one.images for one in found.near}
+    near = {one.splits: one.images for one in result.near}
     assert near["train", "valid"] == pytest.approx(241, abs=3)
     assert near["train", "test"] == pytest.approx(242, abs=3)
 

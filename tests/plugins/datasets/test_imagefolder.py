@@ -78,7 +78,7 @@ def test_another_size_and_colour_can_be_asked_for(tmp_path: Path) -> None:
     assert prepared.findings == ("30 images were converted to 32x32 RGB: 30 of 60x60 RGB",)
 
 
-def test_what_looks_wrong_is_told(tmp_path: Path) -> None:
+def test_what_looks_wrong_is_reported(tmp_path: Path) -> None:
     source = tmp_path / "source"
     write_classes(source / "train", ("happy", "Happiness"), n=4)
     write_classes(source / "test", ("happy", "Happiness"), n=1)
@@ -103,7 +103,7 @@ def test_a_single_class_is_refused(tmp_path: Path) -> None:
         load(ImageFolder(), prepared, {})
 
 
-def test_spellings_of_one_class_are_taken_together_and_told(tmp_path: Path) -> None:
+def test_spellings_of_one_class_are_taken_together_and_reported(tmp_path: Path) -> None:
     write_classes(tmp_path / "source" / "train", ("Angry", "sad"), n=4)
     write_classes(tmp_path / "source" / "test", ("angry", "sad "), n=2)
     prepared = prepare(ImageFolder(), tmp_path / "source", {}, tmp_path / "p")
@@ -119,10 +119,10 @@ def test_a_class_without_a_training_image_is_named(tmp_path: Path) -> None:
     write_classes(tmp_path / "source" / "train", ("angry", "sad"), n=4)
     write_classes(tmp_path / "source" / "test", ("angry", "sad", "zen"), n=1)
     prepared = prepare(ImageFolder(), tmp_path / "source", {}, tmp_path / "p")
-    told = ("class 'zen' has 1 images in valid and test and no image to train on",)
-    assert load(ImageFolder(), prepared, {}).untaught == told
-    assert show(ImageFolder(), prepared, {})["findings"] == list(told)
-    assert told[0] in verify(ImageFolder(), prepared, {}).findings
+    messages = ("class 'zen' has 1 images in valid and test and no image to train on",)
+    assert load(ImageFolder(), prepared, {}).untaught == messages
+    assert show(ImageFolder(), prepared, {})["findings"] == list(messages)
+    assert messages[0] in verify(ImageFolder(), prepared, {}).findings
 
 
 def test_files_whose_names_are_not_utf8_are_read(tmp_path: Path) -> None:
@@ -152,9 +152,9 @@ def test_findings_are_those_of_the_folder_that_was_given(tmp_path: Path) -> None
     (first / "_c").mkdir()
     (first / "a" / "notes.txt").touch()
     converted = "8 images were converted to 48x48 grey: 8 of 50x50 RGB"
-    told = prepare(ImageFolder(), first, {}, tmp_path / "p")
-    assert told.findings[-1] == converted
-    assert len(told.findings) == 3
+    messages = prepare(ImageFolder(), first, {}, tmp_path / "p")
+    assert messages.findings[-1] == converted
+    assert len(messages.findings) == 3
     again = prepare(ImageFolder(), tmp_path / "second", {}, tmp_path / "p")
-    assert again.folder == told.folder
+    assert again.folder == messages.folder
     assert again.findings == (converted,)

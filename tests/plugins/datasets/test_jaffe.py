@@ -52,8 +52,8 @@ def prepared(source: Path) -> Prepared:
 
 def test_names_tell_person_and_emotion(tmp_path: Path) -> None:
     copy = prepared(write(tmp_path / "source"))
-    told = zip(*(copy.columns[name].tolist() for name in ("name", "label", "subject")), strict=True)
-    assert {(name[:2], CODES[name[3:5]]) == (subject, CLASSES[label]) for name, label, subject in told} == {True}
+    messages = zip(*(copy.columns[name].tolist() for name in ("name", "label", "subject")), strict=True)
+    assert {(name[:2], CODES[name[3:5]]) == (subject, CLASSES[label]) for name, label, subject in messages} == {True}
     assert copy.count == 70
     assert copy.findings[-1] == "70 images were converted to 48x48 grey: 70 of 64x64 L"
 
@@ -95,7 +95,7 @@ def test_regular_names_are_not_listed(tmp_path: Path) -> None:
     assert not any("irregular" in text for text in prepared(write(tmp_path / "source", files)).findings)
 
 
-def test_what_differs_from_the_published_set_is_told(tmp_path: Path) -> None:
+def test_what_differs_from_the_published_set_is_reported(tmp_path: Path) -> None:
     source = write(tmp_path / "source")
     (source / "README_FIRST.txt").touch()
     Image.new("L", (8, 8)).save(source / "KA.XX1.3.tiff")
@@ -108,7 +108,7 @@ def test_what_differs_from_the_published_set_is_told(tmp_path: Path) -> None:
     )
 
 
-def test_a_missing_person_is_told(tmp_path: Path) -> None:
+def test_a_missing_person_is_reported(tmp_path: Path) -> None:
     source = write(tmp_path / "source", [f"{name}.tiff" for name in names(SUBJECTS[:9])])
     assert "expected 10 persons, found 9" in prepared(source).findings
 

@@ -139,7 +139,7 @@ def test_an_image_that_is_there_twice_counts_once(tmp_path: Path) -> None:
     assert "1 images occur more than once; the first of each counts: AF01ANS.JPG" in copy.findings
 
 
-def test_a_name_in_a_folder_of_another_emotion_counts_and_is_told(tmp_path: Path) -> None:
+def test_a_name_in_a_folder_of_another_emotion_counts_and_is_reported(tmp_path: Path) -> None:
     source = write(tmp_path / "source", "{emotion}")
     (source / "anger" / "AF01ANS.JPG").rename(source / "fear" / "AF01ANS.JPG")
     copy = prepared(source)
@@ -148,7 +148,7 @@ def test_a_name_in_a_folder_of_another_emotion_counts_and_is_told(tmp_path: Path
     assert CLASSES[copy.columns["label"][row]] == "anger"
 
 
-def test_what_differs_from_the_published_set_is_told(tmp_path: Path) -> None:
+def test_what_differs_from_the_published_set_is_reported(tmp_path: Path) -> None:
     wanted = [name for name in names() if name != "AF01ANFL"]
     findings = prepared(write(tmp_path / "source", wanted=wanted)).findings
     assert findings[:2] == ("expected 4,900 images, found 279", "expected 70 persons, found 4")

@@ -187,7 +187,7 @@ def classes_by_part(name: str, made: Prepared, **params: int | str) -> dict[str,
 
 
 @pytest.mark.parametrize("name", ["oahega", "fed2023", "affectnet", "expw", "ferg", "muxspace"])
-def test_counts_that_are_not_the_published_ones_are_told(tmp_path: Path, name: str) -> None:
+def test_counts_that_are_not_the_published_ones_are_reported(tmp_path: Path, name: str) -> None:
     findings = prepared(name, WRITERS[name](tmp_path / "source")).findings
     assert any(line.startswith("expected ") and ", found " in line for line in findings)
 
@@ -258,12 +258,12 @@ def test_expw_cuts_each_face_out_and_keeps_the_faces_of_a_photo_together(tmp_pat
         ("photo 0.jpg 0 a 20 20 20 95.5 1", "box 20,a,20,20 is not four numbers"),
     ],
 )
-def test_a_wrong_line_of_expw_is_named(tmp_path: Path, line: str, told: str) -> None:
+def test_a_wrong_line_of_expw_is_named(tmp_path: Path, line: str, messages: str) -> None:
     source = write_expw(tmp_path / "source")
     (source / "label.lst").write_text(line)
     with pytest.raises(DataError) as caught:
         prepared("expw", source)
-    assert caught.value.message == f"{source / 'label.lst'} line 1: {told}"
+    assert caught.value.message == f"{source / 'label.lst'} line 1: {messages}"
 
 
 def test_a_box_outside_its_photo_is_named(tmp_path: Path) -> None:
@@ -287,7 +287,7 @@ def test_muxspace_labels_are_read_whatever_their_case(tmp_path: Path) -> None:
     assert Counter(words(made)) == dict.fromkeys(made.class_names, 6)
 
 
-def test_images_that_a_list_names_and_does_not_name_are_told(tmp_path: Path) -> None:
+def test_images_that_a_list_names_and_does_not_name_are_reported(tmp_path: Path) -> None:
     source = write_muxspace(tmp_path / "source")
     noise(source / "images" / "stranger.jpg", 1)
     assert any("1 files in" in line and "stranger.jpg" in line for line in prepared("muxspace", source).findings)
@@ -333,8 +333,8 @@ def test_a_split_in_muxspace_legend_is_kept(tmp_path: Path) -> None:
     head, *rows = table.read_text().splitlines()
     parts = ("Training", "PublicTest", "PrivateTest")
     table.write_text("\n".join([f"{head},set", *(f"{row},{parts[k % 3]}" for k, row in enumerate(rows))]))
-    found = prepare(DATASETS["muxspace"], tmp_path / "source", {}, tmp_path / "p").columns["split"].tolist()
-    assert found[:6] == [0, 1, 2, 0, 1, 2]
+    result = prepare(DATASETS["muxspace"], tmp_path / "source", {}, tmp_path / "p").columns["split"].tolist()
+    assert result[:6] == [0, 1, 2, 0, 1, 2]
 
 
 def test_an_emotion_that_is_missing_is_named_with_its_line(tmp_path: Path) -> None:
@@ -344,8 +344,8 @@ def test_an_emotion_that_is_missing_is_named_with_its_line(tmp_path: Path) -> No
         DATASETS["muxspace"].files(tmp_path / "source")
 
 
-def test_images_that_a_legend_lists_twice_are_told(tmp_path: Path) -> None:
+def test_images_that_a_legend_lists_twice_are_reported(tmp_path: Path) -> None:
     table = next(write_muxspace(tmp_path / "source").glob("**/legend.csv"))
     table.write_text(f"{table.read_text()}\n9,anger_0.jpg,sadness\n9,anger_1.jpg,anger\n")
-    told = "2 images are listed more than once, 1 of them with two labels: anger_0.jpg"
-    assert told in prepare(DATASETS["muxspace"], tmp_path / "source", {}, tmp_path / "p").findings
+    messages = "2 images are listed more than once, 1 of them with two labels: anger_0.jpg"
+    assert messages in prepare(DATASETS["muxspace"], tmp_path / "source", {}, tmp_path / "p").findings

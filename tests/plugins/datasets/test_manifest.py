@@ -54,13 +54,13 @@ def test_people_are_kept_together_when_parts_are_drawn(tmp_path: Path) -> None:
     assert len(set.union(*seen)) == sum(len(people) for people in seen)
 
 
-def test_rows_without_a_split_among_others_are_told(tmp_path: Path) -> None:
+def test_rows_without_a_split_among_others_are_reported(tmp_path: Path) -> None:
     rows = [f"{k}.png,{'xy'[k % 2]},{part}" for k, part in enumerate(["", "", "", "", "test", "test"])]
     prepared = prepare(Manifest(), write_list(tmp_path, "image,label,split", rows), {}, tmp_path / "p")
     assert prepared.findings == ("4 rows have no split; they go to train and to the parts that no row names",)
 
 
-def test_an_image_listed_twice_is_told(tmp_path: Path) -> None:
+def test_an_image_listed_twice_is_reported(tmp_path: Path) -> None:
     table = write_list(tmp_path, "image,label", ["a.png,x", "b.png,y", "a.png,x"])
     assert "1 images are listed more than once: a.png" in prepare(Manifest(), table, {}, tmp_path / "p").findings
 
@@ -85,9 +85,9 @@ def refusal(source: Path) -> str:
         ("image,label", "a.png,", " line 2: label is blank"),
     ],
 )
-def test_a_wrong_list_is_named_with_its_line(tmp_path: Path, header: str, row: str, told: str) -> None:
+def test_a_wrong_list_is_named_with_its_line(tmp_path: Path, header: str, row: str, messages: str) -> None:
     table = write_list(tmp_path, header, [row])
-    assert refusal(table) == f"{table}{told}"
+    assert refusal(table) == f"{table}{messages}"
 
 
 def test_a_missing_image_is_named_with_its_line(tmp_path: Path) -> None:
@@ -121,10 +121,10 @@ def test_a_folder_with_two_lists_asks_which(tmp_path: Path) -> None:
     ],
 )
 def test_what_a_list_says_twice_or_not_at_all_is_refused(
-    tmp_path: Path, header: str, rows: list[str], told: str
+    tmp_path: Path, header: str, rows: list[str], messages: str
 ) -> None:
     table = write_list(tmp_path, header, rows)
-    assert refusal(table) == f"{table} {told}"
+    assert refusal(table) == f"{table} {messages}"
 
 
 def test_a_split_under_another_name_is_kept(tmp_path: Path) -> None:

@@ -199,7 +199,7 @@ def test_a_changed_image_of_a_part_makes_another_copy(tmp_path: Path) -> None:
     assert prepared(source).folder != first.folder
 
 
-def test_a_class_of_one_source_alone_and_what_the_source_gives_away_are_told(tmp_path: Path) -> None:
+def test_a_class_of_one_source_alone_and_what_the_source_gives_away_are_reported(tmp_path: Path) -> None:
     made = prepared(write_merged(tmp_path, 'scheme = "s003_4"\n' + BOTH))
     shown = show(merged(), made, {})
     assert shown["sources"]["fed2023"] == {
@@ -216,7 +216,7 @@ def test_a_class_of_one_source_alone_and_what_the_source_gives_away_are_told(tmp
     ]
 
 
-def test_a_class_that_no_source_has_is_told(tmp_path: Path) -> None:
+def test_a_class_that_no_source_has_is_reported(tmp_path: Path) -> None:
     made = prepared(write_merged(tmp_path))
     assert "no source has an image of contempt" in show(merged(), made, {"scheme": "ferplus8"})["findings"]
     report = verify(merged(), made, {"scheme": "ferplus8"})
@@ -224,7 +224,7 @@ def test_a_class_that_no_source_has_is_told(tmp_path: Path) -> None:
     assert "source fed2023 brings no image of any class" in " ".join(report.findings)
 
 
-def test_an_image_that_two_sources_share_is_told(tmp_path: Path) -> None:
+def test_an_image_that_two_sources_share_is_reported(tmp_path: Path) -> None:
     source = write_merged(tmp_path)
     copy = (tmp_path / "rafdb" / "train" / "4" / "train_40.png").read_bytes()
     (tmp_path / "fed" / "test" / "Think" / "0.png").write_bytes(copy)
@@ -245,7 +245,7 @@ def refusal(source: Path) -> DataError:
     return caught.value
 
 
-def test_all_mistakes_of_a_file_are_told_at_once_with_their_keys(tmp_path: Path) -> None:
+def test_all_mistakes_of_a_file_are_reported_at_once_with_their_keys(tmp_path: Path) -> None:
     text = """
 scheme = "basic"
 colour = 3
@@ -302,8 +302,8 @@ def test_two_parts_of_one_name_are_refused(tmp_path: Path) -> None:
         ('[[part]]\ndataset = "manifest"\ndata = "fed"\nname = "x:y"', "part[1].name: 'x:y' is not a valid name"),
     ],
 )
-def test_a_wrong_file_is_explained(tmp_path: Path, text: str, told: str) -> None:
-    assert told in refusal(write_merged(tmp_path, text)).hint
+def test_a_wrong_file_is_explained(tmp_path: Path, text: str, messages: str) -> None:
+    assert messages in refusal(write_merged(tmp_path, text)).hint
 
 
 def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
@@ -319,7 +319,7 @@ def test_the_only_toml_of_a_folder_is_found_and_two_are_refused(tmp_path: Path) 
         merged().files(tmp_path)
 
 
-def test_broken_parts_are_told_together_each_with_its_key(tmp_path: Path) -> None:
+def test_broken_parts_are_reported_together_each_with_its_key(tmp_path: Path) -> None:
     source = write_merged(tmp_path)
     for folder in ("rafdb/test", "fed/train"):
         (tmp_path / folder).rename(tmp_path / folder.replace("/", "-"))
@@ -357,8 +357,8 @@ def test_the_whole_sources_of_the_four_class_study_are_31_589_images() -> None:
 
 
 def test_the_registry_lets_it_know_the_other_datasets() -> None:
-    found = registry.load()
-    known = found.dataset("merged").datasets
+    result = registry.load()
+    known = result.dataset("merged").datasets
     assert "rafdb" in known
     assert "merged" not in known
 

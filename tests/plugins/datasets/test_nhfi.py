@@ -61,7 +61,7 @@ def test_it_knows_no_persons_to_keep_apart(tmp_path: Path) -> None:
         load(Nhfi(), prepared(write(tmp_path / "source")), {}, Protocol(split="kfold", folds=2, by="subject"))
 
 
-def test_what_differs_from_the_published_set_is_told(tmp_path: Path) -> None:
+def test_what_differs_from_the_published_set_is_reported(tmp_path: Path) -> None:
     source = write(tmp_path / "source", FOLDERS[:7])
     (source / "fear" / "urls.txt").touch()
     assert prepared(source).findings == (

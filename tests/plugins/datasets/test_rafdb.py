@@ -77,8 +77,8 @@ def test_the_published_figures_sum_up() -> None:
 
 @pytest.mark.parametrize("write", [write_published, write_mirror])
 def test_codes_are_those_of_the_archive(tmp_path: Path, write) -> None:
-    found = words(prepared(write(tmp_path / "source")))
-    assert [found[f"train_{k:05d}_aligned.jpg"] for k in range(1, 8)] == list(WORDS)
+    result = words(prepared(write(tmp_path / "source")))
+    assert [result[f"train_{k:05d}_aligned.jpg"] for k in range(1, 8)] == list(WORDS)
 
 
 @pytest.mark.parametrize("write", [write_published, write_mirror])
@@ -90,7 +90,7 @@ def test_test_is_the_official_one_and_valid_is_drawn_from_train(tmp_path: Path, 
     assert all(Path(name).name.startswith("test_") for name in made.columns["name"][rows].tolist())
 
 
-def test_counts_that_are_not_the_published_ones_are_told(tmp_path: Path) -> None:
+def test_counts_that_are_not_the_published_ones_are_reported(tmp_path: Path) -> None:
     findings = prepared(write_published(tmp_path / "source")).findings
     assert findings[0].startswith(
         "expected 12,271 train images, found 28; expected surprise 1,290 (found 4), fear 281 (found 4), "
@@ -122,9 +122,11 @@ def refusal(source: Path) -> DataError:
 def test_a_missing_label_list_is_named(tmp_path: Path) -> None:
     source = write_published(tmp_path / "source")
     (source / PUBLISHED).unlink()
-    told = refusal(source)
-    assert told.message == f"only a part of RAF-DB is in {source / 'basic'}: EmoLabel/list_patition_label.txt missing"
-    assert "expected basic/EmoLabel" in told.hint
+    messages = refusal(source)
+    assert (
+        messages.message == f"only a part of RAF-DB is in {source / 'basic'}: EmoLabel/list_patition_label.txt missing"
+    )
+    assert "expected basic/EmoLabel" in messages.hint
 
 
 def test_a_missing_image_folder_is_named(tmp_path: Path) -> None:
@@ -151,15 +153,15 @@ def test_missing_images_are_counted_and_the_first_named(tmp_path: Path) -> None:
         ("valid_00001.jpg 1", "'valid_00001.jpg 1' is not an image and code", "train_00001.jpg 5"),
     ],
 )
-def test_a_wrong_line_is_named(tmp_path: Path, line: str, told: str, hint: str) -> None:
+def test_a_wrong_line_is_named(tmp_path: Path, line: str, messages: str, hint: str) -> None:
     source = write_published(tmp_path / "source")
     (source / PUBLISHED).write_text(line)
     error = refusal(source)
-    assert error.message == f"{source / PUBLISHED} line 1: {told}"
+    assert error.message == f"{source / PUBLISHED} line 1: {messages}"
     assert hint in error.hint
 
 
-def test_an_extra_image_is_told(tmp_path: Path) -> None:
+def test_an_extra_image_is_reported(tmp_path: Path) -> None:
     source = write_published(tmp_path / "source")
     noise(source / "basic" / "Image" / "aligned" / "train_99999_aligned.jpg", 1)
     assert any("1 files in" in line and "train_99999_aligned.jpg" in line for line in prepared(source).findings)
@@ -186,7 +188,7 @@ def rewrite(table: Path, change: Mapping[str, str], extra: Sequence[str] = ()) -
     table.write_text("\n".join([text, *extra]))
 
 
-def test_a_mirror_whose_tables_disagree_with_its_folders_is_told(tmp_path: Path) -> None:
+def test_a_mirror_whose_tables_disagree_with_its_folders_is_reported(tmp_path: Path) -> None:
     source = write_mirror(tmp_path / "source")
     table = source / "DATASET" / "train_labels.csv"
     rewrite(table, {"train_00003_aligned.jpg,3": "train_00003_aligned.jpg,5"}, ["gone.jpg,1"])
@@ -203,7 +205,7 @@ def test_a_mirror_without_tables_says_so(tmp_path: Path) -> None:
     assert findings[0] == "no train_labels.csv and test_labels.csv: the folders alone give the labels"
 
 
-def test_an_image_of_test_that_is_also_in_train_is_told(tmp_path: Path) -> None:
+def test_an_image_of_test_that_is_also_in_train_is_reported(tmp_path: Path) -> None:
     source = write_mirror(tmp_path / "source")
     folder = source / "DATASET"
     for k in range(4):  # all four images of a class, for one of them is drawn for valid
@@ -249,15 +251,15 @@ def relist(source: Path, line: str, encoding: str = "utf-8", zero: bool = False,
 )
 def test_every_shape_of_the_list_gives_the_published_labels(tmp_path: Path, line: str, options: dict) -> None:
     expected = prepared(write_published(tmp_path / "plain"))
-    found = prepared(relist(write_published(tmp_path / "source"), line, **options))
-    assert words(found) == words(expected)
-    assert found.columns["split"].tolist() == expected.columns["split"].tolist()
-    told = [finding for finding in found.findings if finding not in expected.findings]
+    result = prepared(relist(write_published(tmp_path / "source"), line, **options))
+    assert words(result) == words(expected)
+    assert result.columns["split"].tolist() == expected.columns["split"].tolist()
+    messages = [finding for finding in result.findings if finding not in expected.findings]
     zero = "codes run from 0 to 6: read as the published 1 to 7 less one (0 surprise ... 6 neutral)"
-    assert told == ([zero] if options.get("zero") else [])
+    assert messages == ([zero] if options.get("zero") else [])
 
 
-def test_a_third_column_of_something_else_is_told(tmp_path: Path) -> None:
+def test_a_third_column_of_something_else_is_reported(tmp_path: Path) -> None:
     source = relist(write_published(tmp_path / "source"), "{image} {code} 0.93")
     assert "the third column of list_patition_label.txt is not used (35 lines)" in prepared(source).findings
 
@@ -273,10 +275,10 @@ def test_a_third_column_of_something_else_is_told(tmp_path: Path) -> None:
         ("train_00001.jpg 1 2 3", "line 1: 'train_00001.jpg 1 2 3' is not an image and code"),
     ],
 )
-def test_a_list_that_contradicts_itself_is_refused(tmp_path: Path, text: str, told: str) -> None:
+def test_a_list_that_contradicts_itself_is_refused(tmp_path: Path, text: str, messages: str) -> None:
     source = write_published(tmp_path / "source")
     (source / PUBLISHED).write_text(text)
-    assert told in refusal(source).message
+    assert messages in refusal(source).message
 
 
 def remade(root: Path, parts: Mapping[str, str], classes: Sequence[str]) -> Path:
@@ -297,11 +299,11 @@ def remade(root: Path, parts: Mapping[str, str], classes: Sequence[str]) -> Path
 def test_every_shape_of_the_mirror_gives_the_published_labels(
     tmp_path: Path, parts: Mapping[str, str], classes: Sequence[str]
 ) -> None:
-    found = prepared(remade(tmp_path / "source", parts, classes))
-    assert words(found) == words(prepared(write_mirror(tmp_path / "plain")))
-    assert found.columns["split"].tolist() == [-2] * 28 + [2] * 7
-    told = any("the published test images: they are test" in line for line in found.findings)
-    assert told == ("val" in parts.values())
+    result = prepared(remade(tmp_path / "source", parts, classes))
+    assert words(result) == words(prepared(write_mirror(tmp_path / "plain")))
+    assert result.columns["split"].tolist() == [-2] * 28 + [2] * 7
+    messages = any("the published test images: they are test" in line for line in result.findings)
+    assert messages == ("val" in parts.values())
 
 
 def test_a_mirror_of_codes_from_0_is_read_less_one(tmp_path: Path) -> None:
@@ -317,9 +319,9 @@ def test_a_valid_folder_of_training_images_is_no_official_split(tmp_path: Path) 
     for image in list((source / "DATASET" / "test").glob("*/*.jpg")):
         image.rename(image.with_name(image.name.replace("test_", "train_9")))
     (source / "DATASET" / "test").rename(source / "DATASET" / "valid")
-    found = prepared(source)
-    assert found.columns["split"].tolist() == [0] * 28 + [1] * 7
-    assert any("NOT the official split" in line for line in found.findings)
+    result = prepared(source)
+    assert result.columns["split"].tolist() == [0] * 28 + [1] * 7
+    assert any("NOT the official split" in line for line in result.findings)
 
 
 def test_an_image_in_two_class_folders_is_refused(tmp_path: Path) -> None:

@@ -44,8 +44,8 @@ class StandIn:
     def search_runs(self, experiment_ids: list[str], filter_string: str, max_results: int = 1000) -> list[Any]:
         wanted = [term.split(" = ") for term in filter_string.split(" and ")] if filter_string else []
         tags = {name.removeprefix("tags.").strip("`"): value.strip("'") for name, value in wanted}
-        found = [run for run in self.runs["runs"].values() if run.info.experiment_id in experiment_ids]
-        return [run for run in found if tags.items() <= run.data.tags.items()][:max_results]
+        result = [run for run in self.runs["runs"].values() if run.info.experiment_id in experiment_ids]
+        return [run for run in result if tags.items() <= run.data.tags.items()][:max_results]
 
     def create_run(self, experiment_id: str, tags: dict[str, str], run_name: str) -> Any:
         key = f"run{len(self.runs['runs'])}"
@@ -107,8 +107,8 @@ def flow() -> MLflow:
 
 
 def runs(flow: MLflow) -> list[Any]:
-    found = flow.client.search_runs([flow.experiment], "")
-    return sorted(found, key=lambda run: run.info.run_name)
+    result = flow.client.search_runs([flow.experiment], "")
+    return sorted(result, key=lambda run: run.info.run_name)
 
 
 def history(flow: MLflow, run: Any, name: str) -> list[tuple[int, float]]:

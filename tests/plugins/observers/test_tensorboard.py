@@ -24,23 +24,23 @@ def events(folder: Path) -> list[Any]:
     """The events of a trial's run, file after file."""
     from tensorboardX.event_file_writer import event_pb2
 
-    found = []
+    result = []
     for path in sorted(folder.iterdir()):
         data, at = path.read_bytes(), 0
         while at < len(data):  # TFRecord: a length of 8 bytes, its checksum of 4, the record, its checksum of 4
             length = int.from_bytes(data[at : at + 8], "little")
-            found.append(event_pb2.Event.FromString(data[at + 12 : at + 12 + length]))
+            result.append(event_pb2.Event.FromString(data[at + 12 : at + 12 + length]))
             at += 16 + length
-    return found
+    return result
 
 
 def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    found: dict[str, list[tuple[int, float]]] = {}
+    result: dict[str, list[tuple[int, float]]] = {}
     for event in events(folder):
         for value in event.summary.value:
             if value.WhichOneof("value") == "simple_value":
-                found.setdefault(value.tag, []).append((event.step, round(value.simple_value, 4)))
-    return found
+                result.setdefault(value.tag, []).append((event.step, round(value.simple_value, 4)))
+    return result
 
 
 @pytest.fixture
@@ -72,16 +72,16 @@ def test_the_parameters_are_there_for_the_tab_of_hyperparameters(board: TensorBo
     from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData
 
     whole_trial(board, 0)
-    found = {}
+    result = {}
     for event in events(folder(board)):
         for value in event.summary.value:
             if value.metadata.plugin_data.plugin_name == "hparams":
-                found[value.tag] = HParamsPluginData.FromString(value.metadata.plugin_data.content)
-    params = found["_hparams_/session_start_info"].session_start_info.hparams
+                result[value.tag] = HParamsPluginData.FromString(value.metadata.plugin_data.content)
+    params = result["_hparams_/session_start_info"].session_start_info.hparams
     assert {name: getattr(one, one.WhichOneof("kind")) for name, one in params.items()} == PARAMS
-    metrics = found["_hparams_/experiment"].experiment.metric_infos
+    metrics = result["_hparams_/experiment"].experiment.metric_infos
     assert [metric.name.tag for metric in metrics] == ["trial/f1_macro", "trial/train_seconds"]
-    assert "_hparams_/session_end_info" in found
+    assert "_hparams_/session_end_info" in result
 
 
 def test_a_trial_that_goes_on_says_from_which_epoch(board: TensorBoard) -> None:

@@ -104,22 +104,22 @@ def test_other_warnings():
 
 
 def test_a_grid_by_model_and_dataset():
-    found = compare_grid.grid(grid().entries)
-    assert found is not None
-    assert (found.models, found.datasets, found.whole) == (("cnn", "vgg"), ("a", "b"), True)
-    table = compare_grid.matrix(found, F1)
+    result = compare_grid.grid(grid().entries)
+    assert result is not None
+    assert (result.models, result.datasets, result.whole) == (("cnn", "vgg"), ("a", "b"), True)
+    table = compare_grid.matrix(result, F1)
     assert table.columns == ["Model", "a", "b", "Average"]
     assert table.rows[0][1] == Spread(pytest.approx(0.6), pytest.approx(0.1))
     assert table.rows[0][3] == pytest.approx((0.6 + 1 / 3) / 2)
     assert table.marked == {(1, 1), (0, 2), (0, 3)}
-    assert compare_grid.times(found).rows[0][1] == "20 ± 10"
+    assert compare_grid.times(result).rows[0][1] == "20 ± 10"
 
 
 def test_a_hole_in_the_grid_leaves_no_average():
-    found = compare_grid.grid(grid().entries[:3])
-    assert found is not None
-    assert not found.whole
-    table = compare_grid.matrix(found, F1)
+    result = compare_grid.grid(grid().entries[:3])
+    assert result is not None
+    assert not result.whole
+    table = compare_grid.matrix(result, F1)
     assert table.rows[1][2:] == [None, None]
 
 
@@ -129,12 +129,12 @@ def test_studies_of_one_model_and_dataset_form_a_grid_by_their_names_alone():
     assert compare_grid.grid([entry("a"), entry("b")]) is None
 
 
-def test_datasets_with_other_options_are_told_apart():
-    found = compare_grid.grid(
+def test_datasets_with_other_options_are_reported_apart():
+    result = compare_grid.grid(
         [entry(f"{m}{o}", architecture=m, dataset_options={"classes": o}) for m in ("cnn", "vgg") for o in (8, 10)]
     )
-    assert found is not None
-    assert found.datasets == ("faces (classes=8)", "faces (classes=10)")
+    assert result is not None
+    assert result.datasets == ("faces (classes=8)", "faces (classes=10)")
 
 
 def test_classes_recall_and_what_they_are_called():
@@ -193,8 +193,8 @@ def test_narrative_names_the_best_and_the_cheap():
         (Protocol("loso", duplicates="drop"), "one subject left out, duplicates dropped"),
     ],
 )
-def test_protocols_in_a_line(protocol, told):
-    assert prose.protocol(entry("a", protocol=protocol)) == told
+def test_protocols_in_a_line(protocol, messages):
+    assert prose.protocol(entry("a", protocol=protocol)) == messages
 
 
 def test_the_whole_page_of_a_grid_and_of_a_list():

@@ -12,34 +12,34 @@ B = [0.78, 0.80, 0.81, 0.80, 0.78, 0.80, 0.82]
 
 
 def test_paired_t_and_wilcoxon_are_those_of_scipy():
-    found = paired(A, B)
-    assert found.n == 7
-    assert found.t == pytest.approx(stats.ttest_rel(A, B).pvalue)
+    result = paired(A, B)
+    assert result.n == 7
+    assert result.t == pytest.approx(stats.ttest_rel(A, B).pvalue)
     differences = [round(a - b, 9) for a, b in zip(A, B, strict=True) if a != b]
-    assert found.wilcoxon == pytest.approx(stats.wilcoxon(differences).pvalue)
+    assert result.wilcoxon == pytest.approx(stats.wilcoxon(differences).pvalue)
     interval = stats.ttest_rel(A, B).confidence_interval()
-    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
-    assert math.isnan(found.corrected)
-    assert found.p == found.t
+    assert (result.low, result.high) == pytest.approx((interval.low, interval.high))
+    assert math.isnan(result.corrected)
+    assert result.p == result.t
 
 
 def test_the_corrected_test_by_hand():
     """Differences 1, 2, 3: mean 2, variance 1; with 3 folds the ratio is 1/2, so t = 2 / sqrt(1/3 + 1/2)."""
-    found = paired([1, 2, 3], [0, 0, 0], ratio=0.5)
+    result = paired([1, 2, 3], [0, 0, 0], ratio=0.5)
     t = 2 / math.sqrt(1 / 3 + 1 / 2)
     # Student's t with 2 degrees of freedom has the closed form P(|T| > t) = 1 - t / sqrt(2 + t²).
-    assert found.corrected == pytest.approx(1 - t / math.sqrt(2 + t * t))
-    assert found.t == pytest.approx(1 - math.sqrt(12) / math.sqrt(14))
-    assert found.p == found.corrected > found.t
+    assert result.corrected == pytest.approx(1 - t / math.sqrt(2 + t * t))
+    assert result.t == pytest.approx(1 - math.sqrt(12) / math.sqrt(14))
+    assert result.p == result.corrected > result.t
     half = 4.302652729911275 * math.sqrt(1 / 3 + 1 / 2)
-    assert (found.low, found.high) == pytest.approx((2 - half, 2 + half))
+    assert (result.low, result.high) == pytest.approx((2 - half, 2 + half))
 
 
 def test_few_differences_are_said_to_be_too_few_for_wilcoxon():
     assert least_wilcoxon(5) == 0.0625
-    found = paired([5, 4, 3, 2, 1], [0, 0, 0, 0, 0])
-    assert found.wilcoxon == 0.0625
-    assert found.notes == ("Wilcoxon's p is 0.0625 at least",)
+    result = paired([5, 4, 3, 2, 1], [0, 0, 0, 0, 0])
+    assert result.wilcoxon == 0.0625
+    assert result.notes == ("Wilcoxon's p is 0.0625 at least",)
     assert paired([6, 5, 4, 3, 2, 1], [0] * 6).notes == ()
 
 
@@ -60,7 +60,7 @@ def test_holm_by_hand():
 
 
 def test_holm_does_not_count_what_was_not_tested():
-    found = holm([0.01, math.nan, 0.04])
-    assert found[0] == pytest.approx(0.02)
-    assert found[2] == pytest.approx(0.04)
-    assert math.isnan(found[1])
+    result = holm([0.01, math.nan, 0.04])
+    assert result[0] == pytest.approx(0.02)
+    assert result[2] == pytest.approx(0.04)
+    assert math.isnan(result[1])

@@ -38,21 +38,21 @@ DEMSAR = [
 
 
 def test_ranks_and_critical_difference_are_those_of_demsar() -> None:
-    found = ranks_of(DEMSAR, is_more_better=True)
-    assert (found.n, found.k) == (14, 4)
-    assert found.means == pytest.approx((3.143, 2.000, 2.893, 1.964), abs=5e-4)
-    assert found.critical == pytest.approx(1.25, abs=5e-3)
+    result = ranks_of(DEMSAR, is_more_better=True)
+    assert (result.n, result.k) == (14, 4)
+    assert result.means == pytest.approx((3.143, 2.000, 2.893, 1.964), abs=5e-4)
+    assert result.critical == pytest.approx(1.25, abs=5e-3)
     untied = 1 - (6 + 6 + 60 + 6) / (14 * 4 * 15)
-    assert found.chi2 * untied == pytest.approx(9.28, abs=5e-3), "the paper corrects no ties"
-    assert found.w == pytest.approx(found.chi2 / (14 * 3))
+    assert result.chi2 * untied == pytest.approx(9.28, abs=5e-3), "the paper corrects no ties"
+    assert result.w == pytest.approx(result.chi2 / (14 * 3))
 
 
 @pytest.mark.parametrize(("k", "q"), [(3, 2.343), (4, 2.569), (5, 2.728), (7, 2.949), (10, 3.164)])
 def test_critical_values_are_those_of_the_published_table(k: int, q: float) -> None:
     """Table 5 of Demsar 2006, at level 0.05."""
     chance = np.random.default_rng(k)
-    found = ranks_of(chance.random((6, k)).tolist(), is_more_better=True)
-    assert found.critical / math.sqrt(k * (k + 1) / 36) == pytest.approx(q, abs=1.1e-3)
+    result = ranks_of(chance.random((6, k)).tolist(), is_more_better=True)
+    assert result.critical / math.sqrt(k * (k + 1) / 36) == pytest.approx(q, abs=1.1e-3)
 
 
 def test_the_statistic_is_that_of_scipy_whatever_is_better() -> None:
@@ -95,8 +95,8 @@ def test_cliques_are_the_largest_sets_without_a_significant_difference() -> None
 
 
 def test_entries_are_ranked_over_the_rounds_they_share() -> None:
-    found = comparison(entry("a", (0.5, 0.6, 0.7)), entry("b", (0.4, 0.5, 0.8)), entry("c", (0.3, 0.4, 0.5)))
-    (one,), why = rankings(found, F1)
+    result = comparison(entry("a", (0.5, 0.6, 0.7)), entry("b", (0.4, 0.5, 0.8)), entry("c", (0.3, 0.4, 0.5)))
+    (one,), why = rankings(result, F1)
     assert (one.over, one.labels, why) == ("rounds of faces", ("a", "b", "c"), [])
     assert one.ranks.means == pytest.approx((4 / 3, 5 / 3, 3))
     assert one.ranks.n == 3
@@ -124,8 +124,8 @@ def test_models_are_ranked_over_datasets() -> None:
         for model, own in scores.items()
         for name, score in zip("xyz", own, strict=True)
     ]
-    found = comparison(*entries)
-    (one,), why = rankings(found, F1)
+    result = comparison(*entries)
+    (one,), why = rankings(result, F1)
     assert (one.over, one.labels, one.ranks.n) == ("datasets", ("cnn", "vgg", "net"), 3)
     assert one.ranks.means == pytest.approx((5 / 3, 4 / 3, 3))
     assert why[0] == "x: 0 of the entries have rounds that are pairs, it takes 3"
@@ -152,11 +152,11 @@ def test_where_it_is_not_defined_the_reason_is_said(entries: list, why: str) -> 
 
 
 def test_the_page_and_the_screen_show_ranks() -> None:
-    found = comparison(*(entry(name, (0.5 + i / 10, 0.6, 0.7)) for i, name in enumerate("abcd")))
+    result = comparison(*(entry(name, (0.5 + i / 10, 0.6, 0.7)) for i, name in enumerate("abcd")))
     with style.styled():
-        section = next(one for one in page.comparison(found).sections if one.id == "ranks")
+        section = next(one for one in page.comparison(result).sections if one.id == "ranks")
     assert [part.name for part in section.parts if isinstance(part, Plot)] == ["critical-difference"]
-    grids = [item for item in screen.comparison(found) if isinstance(item, screen.Grid)]
+    grids = [item for item in screen.comparison(result) if isinstance(item, screen.Grid)]
     assert [list(item.titles) for item in grids][-1] == ["Entry", "Mean rank", "Differs significantly from"]
 
 
@@ -164,16 +164,16 @@ def test_the_diagram_names_every_entry_and_draws_each_clique() -> None:
     ranks, labels = ranks_of(DEMSAR, is_more_better=True), ["C4.5", "m", "cf", "m+cf"]
     with style.styled():
         svg, _ = style.render(critical_difference(labels, ranks.means, ranks.critical, ranks.cliques))
-    for told in ("C4.5", "m+cf  1.96", "critical difference 1.25"):
-        assert told in svg
+    for messages in ("C4.5", "m+cf  1.96", "critical difference 1.25"):
+        assert messages in svg
     assert svg.count("stroke: #ee6677") == len(ranks.cliques) == 1
 
 
 def test_sizes_of_effects_by_hand() -> None:
     """Differences 1, 2, 3, -4: mean .5 and deviation sqrt(29/3); ranks 1 + 2 + 3 against 4 of 10."""
-    found = paired([1, 2, 3, 0], [0, 0, 0, 4])
-    assert found.d == pytest.approx(0.5 / math.sqrt(29 / 3))
-    assert found.r == pytest.approx((6 - 4) / 10)
+    result = paired([1, 2, 3, 0], [0, 0, 0, 4])
+    assert result.d == pytest.approx(0.5 / math.sqrt(29 / 3))
+    assert result.r == pytest.approx((6 - 4) / 10)
     assert paired([1, 2, 3], [0, 1, 2]).r == 1.0
     same = paired([1, 2, 3], [1, 2, 3])
     assert math.isnan(same.d)

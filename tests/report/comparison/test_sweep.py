@@ -26,8 +26,8 @@ POINTS = (
 
 
 def test_values_in_order_with_mean_and_best():
-    found = made(*POINTS)
-    table = sweep.table(found, found.metrics)
+    result = made(*POINTS)
+    table = sweep.table(result, result.metrics)
     assert table.columns == ["batch size", "Trials", "F1 macro ↑", "Best F1 macro"]
     assert table.rows[0][:2] == ["32", 2]
     assert isinstance(table.rows[0][2], Spread)
@@ -37,21 +37,21 @@ def test_values_in_order_with_mean_and_best():
 
 
 def test_trials_that_differ_in_the_factor_alone():
-    found = made(*POINTS)
-    alone = sweep.equal_elsewhere(found)
+    result = made(*POINTS)
+    alone = sweep.equal_elsewhere(result)
     assert [one.number for one in alone] == [1, 0]
     assert sweep.settings(alone, "batch_size") == "The others are equal: optimizer adam."
     assert sweep.equal_elsewhere(made(*POINTS[1:])) == []
 
 
 def test_parameters_below_the_factor_may_differ_with_it():
-    found = made(*POINTS[1:], factor="optimizer")
-    assert [one.number for one in sweep.equal_elsewhere(found)] == [1, 0]
+    result = made(*POINTS[1:], factor="optimizer")
+    assert [one.number for one in sweep.equal_elsewhere(result)] == [1, 0]
 
 
 def test_many_numbers_are_divided_into_ranges():
-    found = made(*(({"batch_size": size}, 0.5) for size in range(1, 21)))
-    assert [(name, len(trials)) for name, trials in sweep.bins(found)] == [
+    result = made(*(({"batch_size": size}, 0.5) for size in range(1, 21)))
+    assert [(name, len(trials)) for name, trials in sweep.bins(result)] == [
         ("1 to 4", 4),
         ("5 to 8", 4),
         ("9 to 12", 4),
