@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import sqlite3
-import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -40,8 +39,7 @@ class Notes(Observer):
 def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder as that version left it; to read only."""
     folder = tmp_path_factory.mktemp("9162383")
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(folder, filter="data")
+    shutil.unpack_archive(ARCHIVE, folder)
     return folder
 
 

@@ -12,10 +12,10 @@ import json
 import os
 import platform
 import shutil
-import tarfile
 import tempfile
 import threading
 import traceback
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -235,10 +235,11 @@ def reads(path: str, text: str) -> bool:
 
 
 def pack(folder: Path) -> bytes:
-    """Return the content of a folder, as a tar archive."""
+    """Return the content of a folder, as a zip archive without compression."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        archive.add(folder, arcname=".")
+    with zipfile.ZipFile(buffer, "w", strict_timestamps=False) as archive:
+        for path in sorted(folder.rglob("*")):
+            archive.write(path, path.relative_to(folder))
     return buffer.getvalue()
 
 
@@ -265,8 +266,8 @@ def bring(folder: Path, fetch: Callable[[Path], bytes], digest: str = "") -> Pat
 def _unpack(archive: bytes, copy: Path) -> None:
     work = Path(tempfile.mkdtemp(prefix=f".{copy.name}.", dir=copy.parent))
     try:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
-            packed.extractall(work, filter="data")
+        with zipfile.ZipFile(io.BytesIO(archive)) as packed:
+            packed.extractall(work)
         work.rename(copy)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
