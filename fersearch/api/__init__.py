@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     from fersearch.api.checkpoint_export import export_checkpoint
     from fersearch.api.checkpoints import list_checkpoints, pull_checkpoint
     from fersearch.api.connecting import connect, disconnect, is_connected
-    from fersearch.api.creating import check_file, create_from_data, create_from_file, create_study, study_schema
+    from fersearch.api.creating import (
+        check_file,
+        check_from_data,
+        create_from_data,
+        create_from_file,
+        create_study,
+        study_schema,
+    )
     from fersearch.api.datasets import (
         export_dataset,
         list_datasets,
@@ -66,6 +73,7 @@ _HOMES = {
     "chart_study": "fersearch.api.charts",
     "chart_trial": "fersearch.api.charts",
     "check_file": "fersearch.api.creating",
+    "check_from_data": "fersearch.api.creating",
     "check_plugin": "fersearch.api.plugins",
     "check_run": "fersearch.engines.backends",
     "collect_garbage": "fersearch.maintenance.garbage",
@@ -133,6 +141,7 @@ __all__ = [
     "chart_study",
     "chart_trial",
     "check_file",
+    "check_from_data",
     "check_plugin",
     "check_run",
     "collect_garbage",

@@ -210,6 +210,13 @@ def check_file(
     return _planned(*read(path), overrides or {}, plugins, ())[1]
 
 
+def check_from_data(data: Mapping[str, Any]) -> list[StudySpec]:
+    """Check plain data in the form of a study file without storing anything; StudyFileError with all its mistakes."""
+    from fersearch.studyfile.reading import read_data
+
+    return _planned(*read_data(data, Path("study")), {}, (), ())[1]
+
+
 def study_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a study file, for editors and forms."""
     from fersearch.studyfile.schema import json_schema

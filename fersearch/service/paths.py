@@ -10,18 +10,23 @@ from fersearch.service.problems import ProblemError
 NAMED = ("data", "weights")
 
 
-def check_study(body: Mapping[str, Any], roots: Sequence[Path], others: Sequence[str] = ()) -> None:
+def check_study(
+    body: Mapping[str, Any],
+    roots: Sequence[Path],
+    others: Sequence[str] = (),
+    told: str = "the study cannot be created",
+) -> None:
     """Refuse a study that names code, or a path that does not lie below one of the roots, or has `others` mistakes.
 
     Raises:
-        ProblemError: 422 with every such key.
+        ProblemError: 422 with every such key; `told` is its first line.
     """
     mistakes = list(others)
     if "plugins" in body:
         mistakes.append("plugins: code is not taken from a request; install the plugin where the service runs")
     mistakes += [_mistake(key, text, roots) for key, text in _paths(body) if not _is_below(text, roots)]
     if mistakes:
-        raise ProblemError(422, "the study cannot be created", "\n".join(mistakes), tuple(mistakes))
+        raise ProblemError(422, told, "\n".join(mistakes), tuple(mistakes))
 
 
 def _paths(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

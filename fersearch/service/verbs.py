@@ -18,6 +18,14 @@ def create(body: Mapping[str, Any], owner: str, observe: list[str]) -> list[str]
     return [spec.name for spec in api.create_from_data(body, owner=owner, observe=observe)]
 
 
+def check(body: Mapping[str, Any]) -> Any:
+    """Return what the studies that a study file's data describe would be; none is created."""
+    from fersearch import api
+    from fersearch.api import records
+
+    return records.plain([records.PlannedStudy.of(spec) for spec in api.check_from_data(body)])
+
+
 def export(study: str, trial: int | None, folder: str) -> dict[str, Any]:
     """Pull a trial's checkpoint into a folder and export it there."""
     from fersearch import api
@@ -66,20 +74,21 @@ def report(study: str, trials: int) -> str:
         return written.page.read_text(encoding="utf-8")
 
 
-def show_dataset(name: str) -> Any:
+def show_dataset(name: str, data: str | None, options: dict[str, str], target: str | None) -> Any:
     """Return what a dataset holds."""
     from fersearch import api
     from fersearch.api import records
 
-    return records.plain(records.DatasetDetail.of(api.show_dataset(name)))
+    folder = Path(data) if data else None
+    return records.plain(records.DatasetDetail.of(api.show_dataset(name, data=folder, options=options, target=target)))
 
 
-def show_plugin(name: str) -> Any:
+def show_plugin(name: str, **configuration: Any) -> Any:
     """Return what a component brings."""
     from fersearch import api
     from fersearch.api import records
 
-    return records.plain(records.PluginDetail.of(api.show_plugin(name)))
+    return records.plain(records.PluginDetail.of(api.show_plugin(name, **configuration)))
 
 
 def report_archive(study: str, trials: int, file: str) -> None:
@@ -149,6 +158,7 @@ VERBS: dict[str, Verb] = {
     verb.__name__: verb
     for verb in (
         begin_finish,
+        check,
         compare,
         comparison_archive,
         create,

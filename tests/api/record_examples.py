@@ -170,6 +170,7 @@ PREDICTION = Prediction("a.png", "anger", {"anger": 0.75, "fear": 0.25}, (1, 2, 
 EXAMPLES: dict[str, Callable[[], "records.Record | list[records.Record]"]] = {
     "study": lambda: records.Study.of(SUMMARY),
     "study_detail": lambda: records.StudyDetail.of_view(VIEW),
+    "planned_study": lambda: records.PlannedStudy.of(SPEC),
     "finish": lambda: records.Finish.of(FINISH),
     "finish_progress": lambda: records.FinishProgress(study="cnn-faces", trained="finish/cnn-faces", finish=None),
     "study_finished": lambda: records.StudyDetail.of_view(

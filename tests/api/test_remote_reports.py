@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from fersearch import api
 from fersearch.api.connecting import _connected
 from fersearch.cli import run
-from fersearch.errors import FersearchError
+from fersearch.errors import FersearchError, StudyFileError
 from fersearch.report import gathering
 from fersearch.report.inputs import Absent
 from fersearch.report.plots import style
@@ -33,7 +33,8 @@ async def in_this_process(verb: str, _storage: str | None, **arguments: object) 
     try:
         return json.loads(json.dumps(VERBS[verb](**arguments)))
     except FersearchError as error:
-        raise ProblemError(status_of(error), error.message, error.hint) from None
+        mistakes = tuple(error.mistakes) if isinstance(error, StudyFileError) else ()
+        raise ProblemError(status_of(error), error.message, error.hint, mistakes) from None
 
 
 class ServiceHere(TestClient):

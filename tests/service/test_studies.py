@@ -14,6 +14,7 @@ from fersearch.service.app import PREFIX
 from fersearch.service.context import Service
 from fersearch.service.response_cache import ResponseCache
 from fersearch.service.verbs import VERBS
+from tests.service.conftest import token_of
 
 STUDIES = f"{PREFIX}/studies"
 BODY = {"model": "cnn", "dataset": "faces", "trials": 3, "epochs": 2}
@@ -234,6 +235,30 @@ def test_what_studies_are_made_of_is_listed(admin: TestClient):
     assert admin.get(f"{PREFIX}/plugins/cnn").json()["parameters"]["total"] > 100_000
     assert admin.get(f"{PREFIX}/schema").json() == api.study_schema()
     assert admin.get(f"{PREFIX}/datasets/nothing").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("datasets/faces?option=train=80", 403),
+        ("datasets/faces?data=/etc", 403),
+        ("plugins/cnn?set=width", 422),
+        ("plugins/cnn?image_size=99999", 422),
+    ],
+)
+def test_who_may_only_look_does_not_have_data_prepared_anew(anonymous: TestClient, path: str, status: int):
+    anonymous.headers.update(token_of("reader", "read"))
+    assert anonymous.get(f"{PREFIX}/{path}").status_code == status
+
+
+def test_a_check_creates_nothing_and_needs_who_may_create(admin: TestClient):
+    answer = admin.post(f"{STUDIES}/check", json=BODY)
+    assert answer.status_code == 200, answer.text
+    (plan,) = answer.json()
+    assert plan["name"] == "cnn-faces"
+    assert [one["name"] for one in admin.get(STUDIES).json()] == ["small"]
+    admin.headers.update(token_of("reader", "read"))
+    assert admin.post(f"{STUDIES}/check", json=BODY).status_code == 403
 
 
 def test_five_gauges_are_reported(admin: TestClient):

@@ -34,7 +34,15 @@ from fersearch.api.records.datasets import (
 from fersearch.api.records.explanations import Explanation
 from fersearch.api.records.finishes import Finish
 from fersearch.api.records.service import Disk, Event, FinishProgress, Importance, NewToken, Owner, QueueEntry, Token
-from fersearch.api.records.studies import Study, StudyDetail, StudyEnqueue, StudyPause, StudyRun, StudyStop
+from fersearch.api.records.studies import (
+    PlannedStudy,
+    Study,
+    StudyDetail,
+    StudyEnqueue,
+    StudyPause,
+    StudyRun,
+    StudyStop,
+)
 from fersearch.api.records.trials import FrontTrial, Rerun, Trial, TrialDetail
 
 __all__ = [
@@ -60,6 +68,7 @@ __all__ = [
     "Importance",
     "NewToken",
     "Owner",
+    "PlannedStudy",
     "Plugin",
     "PluginDetail",
     "Prediction",

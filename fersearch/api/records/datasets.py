@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field
 
-from fersearch.api.records.base import Part, Record, Value, omitted
+from fersearch.api.records.base import Number, Part, Record, Value, omitted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +33,7 @@ class Split(Part):
 
     n: int
     per_class: dict[str, int]
+    baseline: Number = Field(description="Accuracy of always answering the commonest class of train")
 
 
 class DatasetDetail(Record):
@@ -52,7 +53,10 @@ class DatasetDetail(Record):
     @classmethod
     def of(cls, view: "DatasetView") -> Self:
         """Return the record of one dataset."""
-        splits = {name: Split(n=part["n"], per_class=dict(part["per_class"])) for name, part in view.splits.items()}
+        splits = {
+            name: Split(n=part["n"], per_class=dict(part["per_class"]), baseline=part["baseline"])
+            for name, part in view.splits.items()
+        }
         return cls(
             name=view.name,
             summary=view.summary,

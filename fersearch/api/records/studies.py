@@ -12,7 +12,7 @@ from fersearch.api.records.finishes import Finish
 from fersearch.api.records.trials import FrontTrial
 from fersearch.evaluation.finished import KEY
 from fersearch.space import Choice, Dimension, Int
-from fersearch.study import StudyState
+from fersearch.study import StudySpec, StudyState
 
 if TYPE_CHECKING:
     from fersearch.api.results import EnqueuedView, Front, StudySummary, StudyView
@@ -158,6 +158,18 @@ class StudyDetail(Study):
     def of_view(cls, view: "StudyView") -> Self:
         """Return the record of one study."""
         return cls(**_detail(view))
+
+
+class PlannedStudy(Record):
+    """A study that was checked and not created."""
+
+    name: str
+    spec: dict[str, Any] = Field(description="What it would be asked to do, as the database would keep it")
+
+    @classmethod
+    def of(cls, spec: StudySpec) -> Self:
+        """Return the record of a study that is none yet."""
+        return cls(name=spec.name, spec=spec.to_json())
 
 
 class StudyRun(StudyDetail):

@@ -1,9 +1,11 @@
 """Keywords of `create_study` as the data of a study file, which a service takes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from fersearch.errors import UsageError
+from fersearch.errors import StudyFileError, UsageError
 from fersearch.study_options import BY_NAME
 
 OPTIONS_OF_DATASET = ("image_size", "channels", "target")
@@ -25,6 +27,31 @@ def body_of(given: Mapping[str, Any], file: Mapping[str, Any] | None = None) -> 
             )
         _put(body, name, value)
     return body
+
+
+def body_of_file(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a study file of this machine holds, with keywords over it; several studies are named after it.
+
+    Raises:
+        UsageError: it cannot be read, or a keyword is about this machine.
+        StudyFileError: it is not TOML.
+    """
+    from fersearch.studyfile.parsing import parse
+
+    body = body_of(given, parse(path))
+    several = [body.get("dataset"), None if body.get("one_study") else body.get("model")]
+    if any(isinstance(one, list) and len(one) > 1 for one in several):
+        body.setdefault("name", path.stem)
+    return body
+
+
+@contextmanager
+def told_of(path: Path) -> Iterator[None]:
+    """Let mistakes that a service finds be those of a file of this machine."""
+    try:
+        yield
+    except StudyFileError as error:
+        raise StudyFileError(str(path), error.mistakes) from None
 
 
 def _put(body: dict[str, Any], name: str, value: Any) -> None:

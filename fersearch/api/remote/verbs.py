@@ -1,19 +1,18 @@
 """The verbs that a service answers, with the arguments and records of those of this machine."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from fersearch.api.datasets import DatasetRow
 from fersearch.api.enqueueing import EnqueuedView
-from fersearch.api.plugins import PluginRow
 from fersearch.api.records.service import RunRequest
 from fersearch.api.remote import reading
+from fersearch.api.remote.catalogue import CatalogueVerbs, refuse_plugins
 from fersearch.api.remote.connection import refuse_storage, study_path
 from fersearch.api.remote.models import ModelVerbs
 from fersearch.api.remote.reports import ReportVerbs
-from fersearch.api.remote.request import body_of
+from fersearch.api.remote.request import body_of, body_of_file, told_of
 from fersearch.api.studies import StudyView
 from fersearch.errors import FersearchError, UsageError
 from fersearch.evaluation.finished import Finish
@@ -22,7 +21,7 @@ from fersearch.space import Value
 from fersearch.study import StudySpec
 
 
-class RemoteVerbs(ModelVerbs, ReportVerbs):
+class RemoteVerbs(ModelVerbs, ReportVerbs, CatalogueVerbs):
     """The verbs of `fersearch.api` that a service answers; each takes what its namesake here does.
 
     `storage` and what concerns files of this machine alone is refused.
@@ -41,10 +40,18 @@ class RemoteVerbs(ModelVerbs, ReportVerbs):
         self, path: Path, overrides: Mapping[str, Any], *, storage: str | None = None, **options: Any
     ) -> list[StudySpec]:
         """Create the studies that a file of this machine describes, with data that lies where the service runs."""
-        from fersearch.studyfile.parsing import parse
-
         refuse_storage(storage)
-        return self._create(body_of({**overrides, **options}, parse(path)))
+        with told_of(path):
+            return self._create(body_of_file(path, {**overrides, **options}))
+
+    def check_file(
+        self, path: Path, overrides: Mapping[str, Any] | None = None, *, plugins: Iterable[Path] = ()
+    ) -> list[StudySpec]:
+        """Check a file of this machine against what the service has; StudyFileError with all its mistakes."""
+        refuse_plugins(list(plugins))
+        with told_of(path):
+            plans = self._service.post("studies/check", body_of_file(path, overrides or {}))
+        return [StudySpec.from_json(plan["spec"]) for plan in plans]
 
     def run_study(
         self,
@@ -134,18 +141,6 @@ class RemoteVerbs(ModelVerbs, ReportVerbs):
         refuse_storage(storage)
         self._service.delete(study_path(name))
 
-    def list_datasets(self, plugins: tuple[Path, ...] = ()) -> list[DatasetRow]:
-        """Return the datasets of the service, and which are at hand there."""
-        _refuse_plugins(plugins)
-        rows = self._service.get("datasets")
-        return [DatasetRow(row["name"], row["summary"], row["licence"], row["found"]) for row in rows]
-
-    def list_plugins(self, plugins: tuple[Path, ...] = ()) -> tuple[list[PluginRow], dict[str, str]]:
-        """Return the components of the service."""
-        _refuse_plugins(plugins)
-        rows = self._service.get("plugins")
-        return [PluginRow(row["kind"], row["name"], row["module"], row["summary"]) for row in rows], {}
-
     def _create(self, body: Mapping[str, Any]) -> list[StudySpec]:
         created = self._service.post("studies", {**body, "run": False})
         return [self.study_spec(study["name"]) for study in created]
@@ -158,8 +153,3 @@ class RemoteVerbs(ModelVerbs, ReportVerbs):
             flags = ", ".join(f"--{name.replace('_', '-')}" for name in other)
             raise UsageError(f"with --server the service decides about {flags}", "leave it out")
         return given
-
-
-def _refuse_plugins(plugins: Sequence[Path]) -> None:
-    if plugins:
-        raise UsageError("--plugin was given with --server, which takes no code", "install it where the service runs")

@@ -1,18 +1,27 @@
 """What studies are made of: datasets, plugins, and the schema of a study."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 
 from fersearch import api
 from fersearch.api import records
 from fersearch.service import jobs
 from fersearch.service.conditional import ConditionalRoute
 from fersearch.service.context import service_of
-from fersearch.service.problems import RESPONSES
+from fersearch.service.paths import check_study
+from fersearch.service.problems import RESPONSES, ProblemError
 from fersearch.service.security import Reader
 
 router = APIRouter(tags=["catalogue"], responses=RESPONSES, route_class=ConditionalRoute)
+Data = Annotated[str | None, Query(description="Where its files are, below a data root; needs the role run")]
+Options = Annotated[list[str], Query(alias="option", description="`NAME=VALUE` of the dataset; needs the role run")]
+Target = Annotated[str | None, Query(description="What a model is to learn of it, as majority")]
+Classes = Annotated[int, Query(ge=2, le=10_000, description="Classes to count an architecture's parameters for")]
+Channels = Annotated[int, Query(ge=1, le=3, description="1 grey, 3 colour")]
+ImageSize = Annotated[int, Query(ge=8, le=1024, description="Pixels of a side of the images")]
+Settings = Annotated[list[str], Query(alias="set", description="`NAME=VALUE`: another configuration than the first")]
+Layers = Annotated[bool, Query(description="Also an architecture's layers")]
 
 
 @router.get("/datasets")
@@ -22,10 +31,23 @@ def list_datasets(_: Reader) -> list[records.Dataset]:
 
 
 @router.get("/datasets/{name}")
-async def show_dataset(request: Request, name: str, _: Reader) -> records.DatasetDetail:
-    """Show what a dataset that is at hand holds: its classes by split."""
-    storage = service_of(request).settings.storage
-    return records.DatasetDetail.model_validate(await jobs.run("show_dataset", storage, name=name))
+async def show_dataset(
+    request: Request,
+    name: str,
+    token: Reader,
+    data: Data = None,
+    options: Options = [],  # noqa: B006
+    target: Target = None,
+) -> records.DatasetDetail:
+    """Show what a dataset holds: its classes by split. Data and options may make another prepared copy of it."""
+    service = service_of(request)
+    given = _pairs("option", options)
+    if (data or given) and not token.may("run"):
+        raise ProblemError(403, f"token '{token.name}' may not do this", "data and options need the role run")
+    asked = {"name": name, "options": given, **({"data": data} if data else {})}
+    check_study({"dataset": asked}, service.settings.data_roots, told=f"dataset '{name}' cannot be shown")
+    wanted = {"name": name, "data": data, "options": given, "target": target}
+    return records.DatasetDetail.model_validate(await jobs.run("show_dataset", service.settings.storage, **wanted))
 
 
 @router.get("/plugins")
@@ -35,13 +57,32 @@ def list_plugins(_: Reader) -> list[records.Plugin]:
 
 
 @router.get("/plugins/{name}")
-async def show_plugin(request: Request, name: str, _: Reader) -> records.PluginDetail:
+async def show_plugin(
+    request: Request,
+    name: str,
+    _: Reader,
+    classes: Classes = 8,
+    channels: Channels = 1,
+    image_size: ImageSize = 48,
+    settings: Settings = [],  # noqa: B006
+    layers: Layers = False,
+) -> records.PluginDetail:
     """Show a component: what it adds to the space, and an architecture's parameters."""
+    configuration = {"classes": classes, "channels": channels, "image_size": image_size, "layers": layers}
+    asked = {"name": name, "settings": _pairs("set", settings), **configuration}
     storage = service_of(request).settings.storage
-    return records.PluginDetail.model_validate(await jobs.run("show_plugin", storage, name=name))
+    return records.PluginDetail.model_validate(await jobs.run("show_plugin", storage, **asked))
 
 
 @router.get("/schema")
 def schema(_: Reader) -> dict[str, Any]:
     """Return the JSON Schema of a study, for forms."""
     return api.study_schema()
+
+
+def _pairs(query: str, texts: list[str]) -> dict[str, str]:
+    """Read `NAME=VALUE` texts; ProblemError for others."""
+    for text in texts:
+        if not text.partition("=")[1]:
+            raise ProblemError(422, f"{query}: '{text[:100]}' is not NAME=VALUE", "write it as train=200")
+    return {name: value for name, _, value in (text.partition("=") for text in texts)}

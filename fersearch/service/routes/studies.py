@@ -55,16 +55,36 @@ async def create_study(
 ) -> list[records.StudyDetail]:
     """Create the studies that a study file's data describe, and queue them unless `run` is false."""
     service = service_of(request)
-    run = body.pop("run", True)
-    if not isinstance(run, bool):
-        raise ProblemError(422, "run: is not true or false", mistakes=("run: is not true or false",))
-    observe = body.pop("observe", [])
-    check_study(body, service.settings.data_roots, observers.mistakes(observe, service.settings))
+    run, observe = _study_asked(service, body)
     names = await jobs.run("create", service.settings.storage, body=body, owner=token.owner, observe=observe)
     for name in names if run else ():
         api.queue_study(name, service.settings.storage)
     service.supervisor.wake()
     return [records.StudyDetail.of_view(api.show_study(name, service.settings.storage)) for name in names]
+
+
+@router.post("/check", openapi_extra=_study_body())
+async def check_study_file(
+    request: Request, _: Runner, body: Annotated[dict[str, Any], Body()]
+) -> list[records.PlannedStudy]:
+    """Check a study file's data, all its mistakes at once, and return what its studies would be; nothing is stored."""
+    _study_asked(service_of(request), body)
+    plans = await jobs.run("check", _storage(request), body=body)
+    return [records.PlannedStudy.model_validate(one) for one in plans]
+
+
+def _study_asked(service: Service, body: dict[str, Any]) -> tuple[bool, list[str]]:
+    """Take out of a study in a request whether it runs at once and who is told; the rest is a study file's.
+
+    Raises:
+        ProblemError: 422 where it names code, paths or observers that a request may not.
+    """
+    run = body.pop("run", True)
+    if not isinstance(run, bool):
+        raise ProblemError(422, "run: is not true or false", mistakes=("run: is not true or false",))
+    observe = body.pop("observe", [])
+    check_study(body, service.settings.data_roots, observers.mistakes(observe, service.settings))
+    return run, observe
 
 
 @router.get("/{name:path}/trials", response_model=list[records.Trial])

@@ -1,0 +1,91 @@
+"""The verbs about what studies are made of: datasets, plugins, the schema of a study."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from fersearch.api.datasets import DatasetRow, DatasetView, Progress
+from fersearch.api.plugins import PluginRow, PluginView
+from fersearch.api.remote.looking import LookingVerbs
+from fersearch.errors import UsageError
+
+
+class CatalogueVerbs(LookingVerbs):
+    """The verbs of `fersearch.api` about components; each takes what its namesake here does."""
+
+    def list_datasets(self, plugins: tuple[Path, ...] = ()) -> list[DatasetRow]:
+        """Return the datasets of the service, and which are at hand there."""
+        refuse_plugins(plugins)
+        rows = self._service.get("datasets")
+        return [DatasetRow(row["name"], row["summary"], row["licence"], row["found"]) for row in rows]
+
+    def show_dataset(
+        self,
+        name: str,
+        *,
+        data: Path | None = None,
+        options: Mapping[str, str] | None = None,
+        target: str | None = None,
+        progress: Progress | None = None,  # noqa: ARG002 - the answer comes when all is prepared
+        plugins: tuple[Path, ...] = (),
+    ) -> DatasetView:
+        """Return what a dataset of the service holds; `data` lies there."""
+        refuse_plugins(plugins)
+        asked = {"data": str(data) if data else None, "option": _texts(options), "target": target}
+        found = self._service.get(f"datasets/{quote(name, safe='')}", **_given(asked))
+        same = ("name", "summary", "licence", "source", "options", "target", "splits")
+        more = {"findings": tuple(found["findings"]), "sources": found.get("sources", {})}
+        return DatasetView(**{key: found[key] for key in same}, classes=tuple(found["classes"]), **more)
+
+    def list_plugins(self, plugins: tuple[Path, ...] = ()) -> tuple[list[PluginRow], dict[str, str]]:
+        """Return the components of the service."""
+        refuse_plugins(plugins)
+        rows = self._service.get("plugins")
+        return [PluginRow(row["kind"], row["name"], row["module"], row["summary"]) for row in rows], {}
+
+    def show_plugin(
+        self,
+        name: str,
+        *,
+        classes: int = 8,
+        channels: int = 1,
+        image_size: int = 48,
+        settings: Mapping[str, str] | None = None,
+        layers: bool = False,
+        plugins: tuple[Path, ...] = (),
+    ) -> PluginView:
+        """Return one component of the service."""
+        refuse_plugins(plugins)
+        asked = {"classes": classes, "channels": channels, "image_size": image_size, "layers": layers}
+        found = self._service.get(f"plugins/{quote(name, safe='')}", **asked, set=_texts(settings))
+        same = ("kind", "name", "module", "summary", "space", "details")
+        view = {key: found[key] for key in same}
+        return PluginView(**view, parameters=found.get("parameters"), layers=_layers(found.get("layers", ())))
+
+    def study_schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of a study file as the service reads it."""
+        found: dict[str, Any] = self._service.get("schema")
+        return found
+
+
+def refuse_plugins(plugins: Sequence[Path]) -> None:
+    """Raise UsageError for plugin files, which no service takes."""
+    if plugins:
+        raise UsageError("--plugin was given with --server, which takes no code", "install it where the service runs")
+
+
+def _texts(pairs: Mapping[str, str] | None) -> list[str]:
+    return [f"{name}={value}" for name, value in (pairs or {}).items()]
+
+
+def _given(asked: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def _layers(found: Sequence[Mapping[str, Any]]) -> list[Any]:
+    if not found:
+        return []
+    from fersearch.training.summary import Layer  # here, for it loads torch
+
+    return [Layer(**{**one, "shape": tuple(one["shape"])}) for one in found]
