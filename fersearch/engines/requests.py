@@ -70,7 +70,7 @@ def request_for(
         artifacts=str(artifacts),
         states=states_url(study.uid, trial.number, artifacts),
         recorded=trial.epochs,
-        told=tuple(attempt.last_epoch or 0 for attempt in trial.attempts[:-1]),
+        recorded_by_attempt=tuple(attempt.last_epoch or 0 for attempt in trial.attempts[:-1]),
         database=study.database,
         micro_batches=micro_batches(trial),
         keep_pruned=spec.keep.which == "all",

@@ -1,1 +1,1 @@
-"""Trains one trial: the only room of the core that knows torch."""
+"""Training of one trial; the only package of the core that imports torch."""

@@ -1,4 +1,4 @@
-"""Runs one attempt of one trial from request to outcome; every way it can end is an Outcome."""
+"""One attempt of one trial, from request to outcome; every way in which it can end is an Outcome."""
 
 import logging
 import shutil
@@ -28,7 +28,7 @@ from fersearch.training.measure import PeakMemory, device_name
 from fersearch.training.memory import taken_facts
 from fersearch.training.memory_format import MemoryFormat
 from fersearch.training.model import build, open_data, prepare_torch
-from fersearch.training.numerics import Diverged, Precision, first_line, is_out_of_memory, resolve, told
+from fersearch.training.numerics import Diverged, Precision, describe_error, first_line, is_out_of_memory, resolve
 from fersearch.training.preemption import Preempted, Pulse, unwatched
 from fersearch.training.rehearsal import Settle, settled_format
 from fersearch.training.request import TrialRequest
@@ -50,19 +50,24 @@ def run_trial(
     pulse: Pulse = unwatched,
     say: Callable[[str], None] = lambda _: None,
     saved: Callable[[], None] = lambda: None,
-    settle: Settle = lambda told: str(told["memory_format"]),
+    settle: Settle = lambda rehearsal: str(rehearsal["memory_format"]),
 ) -> Outcome:
-    """Build, train, keep: one attempt of a trial in this process.
+    """Run one attempt of a trial in this process: build the model, train it, write its checkpoint.
 
-    `report` gets each epoch and decides. STOP ends it as pruned, INTERRUPT saves its state first;
-    both only before the last epoch. `pulse` is called between steps; when it says to leave, the state is saved
-    there, or what was saved before is left as it is. A `registry` that is loaded already saves loading it. `say` is
-    told, once, why the trial cannot go on from what an earlier attempt kept; `saved` that a new state was kept.
-    `settle` gets what a rehearsal found, or only shape and format where these were known; returns the format to use.
+    Args:
+        request: the attempt to run.
+        report: called with each epoch; returns the decision on it. STOP ends the attempt as pruned, INTERRUPT saves
+            its state and ends it; both apply only before the last epoch.
+        registry: the plugins of the request, where they are loaded already.
+        pulse: called between steps; when it returns True, the attempt saves its state, if it has a new one, and ends.
+        say: called once with the reason why the trial cannot resume from the state of an earlier attempt.
+        saved: called after each new state was saved.
+        settle: called with the result of a rehearsal, or with shape and format alone where the study has decided on
+            the format already; returns the memory format to use.
     """
     run = _Run(request, report, pulse, say, saved, settle)
     try:
-        with held(request, pulse, run.tell, run.give_up) as run.request:
+        with held(request, pulse, run.note, run.give_up) as run.request:
             outcome = run.outcome(registry or registries.load(request.plugins))
         return run.without_state(outcome) if run.gave_up else outcome
     except Preempted:
@@ -75,15 +80,15 @@ def run_trial(
 
 @dataclass
 class _Run:
-    """One attempt, and what is known of it so far."""
+    """One attempt and its progress."""
 
     request: TrialRequest
     report: Report
     pulse: Pulse = unwatched
     say: Callable[[str], None] = lambda _: None
     saved: Callable[[], None] = lambda: None
-    settle: Settle = lambda told: str(told["memory_format"])
-    told: list[str] = field(default_factory=list)
+    settle: Settle = lambda rehearsal: str(rehearsal["memory_format"])
+    notes: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
     facts: dict[str, Any] = field(default_factory=dict)
     memory_format: MemoryFormat = "contiguous"
@@ -95,7 +100,7 @@ class _Run:
     gave_up: bool = False
 
     def outcome(self, registry: Registry) -> Outcome:
-        """Train to the end, or to where the brain stops it."""
+        """Train until the last epoch, or until the brain stops the trial."""
         request = self.request
         device = prepare_torch(request.device, request.threads)
         precision = resolve(request.precision, device)
@@ -121,16 +126,16 @@ class _Run:
             pass
         except Unusable as loss:
             self.clear()
-            self.tell(f"its best weights were lost, and it begins again: {loss}")
+            self.note(f"its best weights were lost, and it begins again: {loss}")
             return Outcome(Reason.INTERRUPTED, self.message(), facts={**self.facts, "lost": Lost.DISK.value})
         return Outcome(Reason.INTERRUPTED, self.message(self.place()), facts=self.facts)
 
     def anew(self, total: int) -> Rounds:
-        """Return the trial's rounds; what is kept of them is used where it can be."""
+        """Return the trial's rounds, which resume from the states in scratch that carry this trial's stamp."""
         return Rounds(Path(self.request.scratch), total, self.stamp, self.request.attempt)
 
     def go_on(self, epochs: Callable[[], Epochs]) -> Reason:
-        """Go on from what earlier attempts kept; where that cannot be, say why and train from the beginning."""
+        """Resume from the states of earlier attempts; if they are unusable, note why and train from the beginning."""
         if self.request.resume:
             try:
                 self.rounds.check()
@@ -138,25 +143,25 @@ class _Run:
                     raise Unusable(f"no state of it is kept in {self.request.scratch}")
                 return self.follow(epochs())
             except Unusable as miss:
-                self.tell(f"it began again: {miss}")
+                self.note(f"it began again: {miss}")
         self.clear()
-        self.request = replace(self.request, recorded=0, told=())
+        self.request = replace(self.request, recorded=0, recorded_by_attempt=())
         self.rounds = self.anew(self.rounds.total)
         return self.follow(epochs())
 
     def clear(self) -> None:
-        """Remove whatever earlier attempts kept."""
+        """Remove all states of earlier attempts."""
         with suppress(FileNotFoundError):
             shutil.rmtree(self.request.scratch)
 
-    def tell(self, text: str) -> None:
-        """Say something once: in the log, to whoever runs the study, and in the end with the outcome."""
+    def note(self, text: str) -> None:
+        """Log a text, pass it to `say`, and add it to the message of the outcome."""
         logging.getLogger(__name__).warning(text)
-        self.told.append(text)
+        self.notes.append(text)
         self.say(text)
 
     def place(self) -> str:
-        """Return where the trial was saved, and what is wrong with that."""
+        """Return the position at which the trial was saved, and the problem of its copy at the URL, if any."""
         current = self.rounds.current
         where = "inside" if current.progress.within else "after"
         number = current.before + current.progress.epoch + current.progress.within
@@ -164,26 +169,26 @@ class _Run:
         return f"saved {where} epoch {number}{trouble}"
 
     def give_up(self) -> None:
-        """Note that the states of this attempt were removed when it ended."""
+        """Record that the states of this attempt were removed when it ended."""
         self.gave_up = True
 
     def without_state(self, outcome: Outcome) -> Outcome:
-        """Return the outcome of an attempt whose states were removed: nothing of it is there to go on from."""
+        """Return the outcome of an attempt whose states were removed, so that no later attempt resumes from it."""
         if outcome.reason is not Reason.INTERRUPTED or "lost" in outcome.facts:
             return outcome
         return replace(outcome, message=self.message("its state could not be kept: the trial begins again"))
 
     def message(self, text: str = "") -> str:
-        """Return a text with what was told before."""
-        return "; ".join(filter(None, (text, *self.told)))
+        """Return a text followed by the notes so far, joined by semicolons."""
+        return "; ".join(filter(None, (text, *self.notes)))
 
     def epochs(self, registry: Registry, device: torch.device, precision: Precision) -> Epochs:
-        """Train round after round and yield each epoch; a round that was over is only told again where it must be."""
+        """Train round after round and yield each epoch; of a finished round, only epochs that were never reported."""
         for round in self.rounds:
-            told = (
+            pending = (
                 round.unreported(self.recorded(round)) if round.over else self.train(round, registry, device, precision)
             )
-            if (yield from _until_interrupted(round.numbered(told))) or round.progress.within:
+            if (yield from _until_interrupted(round.numbered(pending))) or round.progress.within:
                 return
             self.rounds.finish(round)
             self.mirror.push()
@@ -223,14 +228,14 @@ class _Run:
         return train(model, loaded, request.params, context)
 
     def bounds(self, registry: Registry, task: Task) -> Callable[[nn.Module, Pixels], None]:
-        """Return what raises OutOfBounds if a model breaks a bound of the study, before its first step."""
+        """Return a check to call before the first step, which raises OutOfBounds if a model breaks a bound."""
         if not (where := self.request.where):
             return lambda *_: None
         latency = self.own_latency().get("latency", torch_latency)
         return lambda model, pixels: check_bounds(where, registry.metrics, model, task, pixels, latency)
 
     def own_latency(self) -> dict[str, Any]:
-        """Return how the time of one image is measured, where it is not the model's in torch."""
+        """Return the keyword `latency` of a training context, where latency is not measured in torch."""
         if self.request.latency_on == "torch":
             return {}
         from fersearch.training.onnx_graph import onnx_latency
@@ -238,26 +243,26 @@ class _Run:
         return {"latency": partial(onnx_latency, name=self.request.architecture)}
 
     def recorded(self, round: Round) -> int:
-        """Return how many epochs of a round are known to whoever asks."""
+        """Return how many epochs of a round the driver has recorded."""
         return max(0, self.request.recorded_since(round.progress.since) - round.before)
 
     def on_saved(self) -> None:
-        """Let a new state be where the next attempt will look for it, and tell of it."""
+        """Push a new state to the URL of the trial's states, and call `saved`."""
         self.mirror.push()
         self.saved()
 
     def first_step(self) -> None:
-        """Note how long it took from the request to the first step, and after which epoch training went on."""
+        """Record the seconds from the request to the first step, and the epoch after which training resumed."""
         if "seconds_to_first_step" not in self.facts:
             current = self.rounds.current
             self.facts["seconds_to_first_step"] = time.monotonic() - self.started
             self.facts["resumed_from"] = current.before + current.progress.epoch
 
     def follow(self, epochs: Epochs) -> Reason:
-        """Report each epoch and do as is decided."""
+        """Report each epoch and carry out the decision on it."""
         for epoch in epochs:
             best = self.rounds.current.kept_epoch == epoch.number
-            tell(epoch, int(self.request.params["epochs"]), self.rounds.total, best)
+            log_epoch(epoch, int(self.request.params["epochs"]), self.rounds.total, best)
             try:
                 decision = self.report(epoch)
             except Exception as error:
@@ -273,7 +278,7 @@ class _Run:
         return Reason.INTERRUPTED if self.rounds.current.progress.within else Reason.DONE
 
     def keep(self, reason: Reason, precision: Precision, registry: Registry) -> Outcome:
-        """Make the best weights an artifact, unless the study keeps none of a trial that was stopped early."""
+        """Store the best weights as an artifact, unless the trial was pruned and the study keeps none of those."""
         self.facts |= taken_facts(self.request.device)
         best = self.rounds.best
         if reason is Reason.PRUNED and not self.request.keep_pruned:
@@ -309,22 +314,22 @@ class _Run:
         if isinstance(error, DiskFull):
             reason = Reason.INTERRUPTED
             self.facts |= {"lost": Lost.DISK.value, "lacking_disk": error.lacking}
-        return Outcome(reason, told(error), trace, facts=self.facts)
+        return Outcome(reason, describe_error(error), trace, facts=self.facts)
 
     def lacking(self, error: Exception) -> str:
-        """Return what to say of an error that says that memory ran out, with its figures."""
+        """Return the message of an out-of-memory error, with batch size, micro-batches and peak memory."""
         parts = int(self.facts.get("micro_batches", 1))
         cut = f", even in {parts} parts" if parts > 1 else ""
         size, peak = (
             self.request.params.get("batch_size"),
             max(self.rounds.peak_bytes, self.memory.peak if self.memory else 0),
         )
-        told = f"out of memory at batch size {size}{cut}: {first_line(error) or type(error).__name__}"
-        return f"{told} (the peak before was {peak / 2**20:.0f} MB)"
+        message = f"out of memory at batch size {size}{cut}: {first_line(error) or type(error).__name__}"
+        return f"{message} (the peak before was {peak / 2**20:.0f} MB)"
 
 
 def _until_interrupted(epochs: Epochs) -> Generator[Epoch, Decision | None, bool]:
-    """Pass epochs and decisions on; returns whether the last decision was to save and come back later."""
+    """Pass epochs and decisions on; return whether the last decision was INTERRUPT."""
     decision = None
     while True:
         try:
@@ -334,8 +339,8 @@ def _until_interrupted(epochs: Epochs) -> Generator[Epoch, Decision | None, bool
         decision = yield epoch
 
 
-def tell(epoch: Epoch, planned: int, rounds: int, best: bool) -> None:
-    """Log an epoch in one line: losses and accuracies of train and validation, its time, whether it is kept."""
+def log_epoch(epoch: Epoch, planned: int, rounds: int, best: bool) -> None:
+    """Log an epoch in one line: losses and accuracies of train and validation, seconds, whether it is the best."""
     place = f"round {epoch.round}/{rounds}, " if rounds > 1 else ""
     named = {
         "train loss": "train_loss",
@@ -343,6 +348,6 @@ def tell(epoch: Epoch, planned: int, rounds: int, best: bool) -> None:
         "valid loss": "valid_loss",
         "valid accuracy": "accuracy",
     }
-    told = ", ".join(f"{name} {epoch.values[key]:.4f}" for name, key in named.items() if key in epoch.values)
+    figures = ", ".join(f"{name} {epoch.values[key]:.4f}" for name, key in named.items() if key in epoch.values)
     kept = "; the best so far: saving its weights" if best else ""
-    log.info("%sepoch %d of %d: %s, %.1f s%s", place, epoch.number, planned * rounds, told, epoch.seconds, kept)
+    log.info("%sepoch %d of %d: %s, %.1f s%s", place, epoch.number, planned * rounds, figures, epoch.seconds, kept)

@@ -28,7 +28,7 @@ CUT = 7 / 8  # share of the side that is kept of images for which no crop is set
 
 @dataclass(frozen=True)
 class Strengths:
-    """How far an image may be changed.
+    """Strengths of the changes that an augmentation makes.
 
     `rotation` and `shear` in degrees either way, `translation` as a share of the side, `scale` as
     a share of the size either way, `flip` and `erasing` as probabilities, `mixup` as the alpha of
@@ -54,7 +54,7 @@ PRESETS: dict[str, Strengths] = {
 
 
 def strengths(params: Mapping[str, Value]) -> Strengths:
-    """Return the preset that `params` names, with each strength that is set alone in its place.
+    """Return the preset that `params` names, with the strengths that `params` sets individually in place of its own.
 
     Raises:
         UnknownName: there is no such preset.
@@ -65,7 +65,7 @@ def strengths(params: Mapping[str, Value]) -> Strengths:
 
 
 class Augmentation:
-    """Strengths as two steps: `plan` for a whole epoch, `apply` to a batch of it."""
+    """Augmentation in two steps: `plan` draws for a whole epoch, `apply` changes one batch of it."""
 
     def __init__(self, chosen: Strengths, num_classes: int, crop: int = 0) -> None:
         self.strengths = chosen
@@ -75,7 +75,7 @@ class Augmentation:
         self.active = any(asdict(chosen).values()) or crop > 0
 
     def plan(self, count: int, generator: torch.Generator) -> Tensor:
-        """Return what is done to each of `count` images: (count, 13) on the CPU, (count, 0) if nothing is.
+        """Draw the changes of `count` images: (count, 13) on the CPU, (count, 0) if the augmentation changes nothing.
 
         Columns: 6 of the affine map, 4 of the erased box, 1 for mixup's share of the image itself, 2 of the
         crop's place, from 0 to 1.
@@ -143,13 +143,13 @@ def _base(size: int, device: torch.device) -> Tensor:
 
 
 def grid(theta: Tensor, size: int) -> Tensor:
-    """`F.affine_grid(theta, (n, c, size, size), align_corners=False)` as one matrix product."""
+    """Compute `F.affine_grid(theta, (n, c, size, size), align_corners=False)` as one matrix product."""
     product = theta.reshape(-1, 3) @ _base(size, theta.device)
     return product.view(-1, 2, size, size).permute(0, 2, 3, 1)
 
 
 def warp(images: Tensor, theta: Tensor) -> Tensor:
-    """Sample images through affine maps, bilinearly; what comes from outside is 0, the mean grey."""
+    """Sample images through affine maps, bilinearly; pixels from outside the image are 0, the mean grey."""
     places = grid(theta, images.shape[-1])
     return F.grid_sample(images, places, mode="bilinear", padding_mode="zeros", align_corners=False)
 
@@ -164,9 +164,9 @@ def cropped(images: Tensor, places: Tensor, side: int) -> Tensor:
 
 
 def erased_boxes(chosen: Strengths, draws: Tensor) -> Tensor:
-    """Return the boxes (n, 4) that are erased, from `draws` (n, 5): centre down and across, half height and width.
+    """Return the boxes (n, 4) to erase, from `draws` (n, 5): centre down and across, half height and half width.
 
-    All as shares of the side; a box of an image that is spared has no size. Its shape is from 1:3 to 3:1.
+    All are shares of the side; an image that is not erased has a box of size 0. Aspect ratios are 1:3 to 3:1.
     """
     area = ERASED[0] + (ERASED[1] - ERASED[0]) * draws[:, 1]
     ratio = torch.exp((draws[:, 2] * 2 - 1) * math.log(3))
@@ -184,23 +184,23 @@ def erase(images: Tensor, boxes: Tensor) -> Tensor:
 def previews(images: Images, seed: int = 0) -> dict[str, Images]:
     """Return images (uint8, n x channels x size x size) under every preset but `none`, by its name.
 
-    As in training, what is moved in from outside and what is erased is grey (here 128). Mixup is left out: it would
+    As in training, pixels from outside the image and erased pixels are grey (here 128). Mixup is left out: it would
     show other images.
     """
     grey = torch.from_numpy(np.ascontiguousarray(images)).float() / 127.5 - 1
     targets = torch.zeros(len(images), dtype=torch.long)
-    found: dict[str, Images] = {}
+    shown: dict[str, Images] = {}
     for name, chosen in PRESETS.items():
         augmentation = Augmentation(replace(chosen, mixup=0.0), num_classes=2)
         if augmentation.active:
             plan = augmentation.plan(len(images), torch.Generator().manual_seed(seed))
             changed, _ = augmentation.apply(grey.clone(), targets, plan)
-            found[name] = ((changed.clamp(-1, 1) + 1) * 127.5).round().byte().numpy()
-    return found
+            shown[name] = ((changed.clamp(-1, 1) + 1) * 127.5).round().byte().numpy()
+    return shown
 
 
 class Judged(nn.Module):
-    """A model that sees normalised images (n, channels, size, size) as `tta` shows them.
+    """A model under test-time augmentation: takes normalised images (n, channels, size, size), shows it their views.
 
     Returns the log of the class shares (n, classes), averaged over the views after softmax; with one view
     the model's logits. `crop` is the side in pixels that the model was built for. Without one, corners
@@ -223,9 +223,9 @@ class Judged(nn.Module):
 
 
 def as_judged(model: nn.Module, params: Params, tta: str | None = None) -> nn.Module:
-    """Return the model as a trial of `params` judges it: itself if images are shown whole and once.
+    """Return the model as a trial of `params` evaluates it: the model itself if each image is shown whole and once.
 
-    `tta` takes the place of the trial's own.
+    `tta` replaces the test-time augmentation of `params`.
 
     Raises:
         UnknownName: there is no such augmentation.

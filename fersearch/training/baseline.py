@@ -1,4 +1,4 @@
-"""What a model reaches that ignores the image: the majority-class baseline. Imports no torch: the driver uses it."""
+"""The baseline of a model that ignores the image. Imports no torch: the driver uses it."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -11,9 +11,9 @@ from fersearch.registry import Registry
 
 
 def mean_baseline(registry: Registry, folds: Iterable[Any]) -> Mapping[str, float]:
-    """Return the majority baseline, on average over folds where it is defined."""
-    found = [majority_baseline(registry, loaded) for loaded in folds]
-    known = {name: [fold[name] for fold in found if math.isfinite(fold[name])] for name in found[0]}
+    """Return the majority baseline by metric: the mean over the folds in which it is defined, else NaN."""
+    baselines = [majority_baseline(registry, loaded) for loaded in folds]
+    known = {name: [fold[name] for fold in baselines if math.isfinite(fold[name])] for name in baselines[0]}
     return {name: mean(values) if values else math.nan for name, values in known.items()}
 
 
@@ -23,7 +23,7 @@ def predictive(registry: Registry) -> dict[str, Metric]:
 
 
 def majority_baseline(registry: Registry, loaded: Any) -> Mapping[str, float]:
-    """Return what a model reaches on validation that always answers with the training set's class shares."""
+    """Return the metrics on validation of a model that always predicts the training set's class shares."""
     import numpy as np
 
     train = loaded.hard[loaded.indices["train"]]

@@ -1,6 +1,6 @@
-"""In-memory batches: an index-select from the mapped images, then one pass over the whole batch.
+"""In-memory batches: an index-select from the memory-mapped images, then one pass over the whole batch.
 
-No process, no queue and no per-sample Python stands between the images and the network.
+There is no worker process, no queue and no per-sample Python code between the images and the network.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ NORMALISATIONS: dict[str, tuple[RGB, RGB] | None] = {
 
 
 def normalised(loaded: Loaded, params: Mapping[str, Value]) -> Loaded:
-    """Return the data with the mean and standard deviation that `params` names, of values from 0 to 1.
+    """Return the data with the normalisation that `params` names, mean and standard deviation of values from 0 to 1.
 
     `dataset`: those of its training images; `imagenet`: what torchvision's weights were trained with (grey
     images by the mean of the three channels); `half`: -1 to 1; `none`: 0 to 1.
@@ -48,10 +48,10 @@ def normalised(loaded: Loaded, params: Mapping[str, Value]) -> Loaded:
 
 @dataclass(frozen=True)
 class Pixels:
-    """Images (n, channels, size, size) uint8, and how a batch of them becomes input.
+    """Images (n, channels, size, size) uint8, and their conversion to normalised batches.
 
-    They lie on the trial's device where they fit there, else in memory shared by all trials.
-    `scale` and `shift` (1, channels, 1, 1) take a byte to its normalised value. Batches come out in `memory_format`.
+    They are held on the trial's device if they fit there, else in memory shared by all trials.
+    `scale` and `shift` (1, channels, 1, 1) map a byte to its normalised value. Batches have `memory_format`.
     """
 
     images: Tensor
@@ -91,7 +91,7 @@ class Pixels:
         return arranged(images, self.memory_format)
 
     def gathered(self, rows: Tensor) -> Tensor:
-        """Return what `take` does, contiguous: what changes images is fastest on these."""
+        """Return the same as `take`, contiguous, on which augmentation is fastest."""
         batch = self.images.index_select(0, rows)
         if batch.device != self.device:
             batch = batch.pin_memory() if self.device.type == "cuda" else batch
@@ -100,11 +100,11 @@ class Pixels:
 
 
 class Source(Protocol):
-    """Where input comes from: the pixels of images, or features that were computed of them."""
+    """A source of network input: the pixels of images, or features computed from them."""
 
     @property
     def images(self) -> Tensor:
-        """Everything that `take` may give, as it lies in memory."""
+        """All inputs, as they are stored in memory."""
 
     @property
     def device(self) -> torch.device:
@@ -117,7 +117,7 @@ class Source(Protocol):
         """Return the input for some rows, float32, in the memory format of the network."""
 
     def gathered(self, rows: Tensor) -> Tensor:
-        """Return the input for some rows in whatever memory format is at hand."""
+        """Return the input for some rows in the memory format that is cheapest to make."""
 
     def arranged(self, images: Tensor) -> Tensor:
         """Return input in the memory format of the network."""
@@ -149,13 +149,13 @@ class Batches:
 
     @property
     def plain(self) -> bool:
-        """Whether images come out as they lie in `pixels`, only in another order or number."""
+        """Whether images are returned unchanged, only in another order or number."""
         return not (self.augmentation.active or self.sampling.blends)
 
     def epoch(self, seed: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield `count` images, as (images, targets) on the device; the seed decides every draw.
 
-        From batch `start` on, they are those that come there in the whole epoch.
+        With `start`, the batches before it are skipped; those after it are the same as in the whole epoch.
         """
         generator = torch.Generator().manual_seed(seed)
         order = self.sampling.draw(generator)
@@ -175,7 +175,7 @@ class Batches:
     def _blend(
         self, order: Order, targets: Tensor, generator: torch.Generator
     ) -> Callable[[Tensor, slice], Tensor] | None:
-        """Blend shares of classes with those of the partners, in place; what blends a batch's images."""
+        """Blend the targets with those of the partners, in place; return the function that blends a batch's images."""
         if order.partners is None or order.shares is None:
             return None
         partners, shares = self._rows[order.partners], order.shares.view(-1, 1)

@@ -1,4 +1,4 @@
-"""Bounds that are judged before training: what a model is, and not what it learns."""
+"""Bounds that are checked before training: on size, operations and latency of a model."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -15,11 +15,11 @@ from fersearch.training.batches import Pixels
 from fersearch.training.context import image_flops
 
 MARGIN = 2.0
-"""A latency beside other work is rough: before training it breaks a bound only by so many times."""
+"""Factor by which a latency must exceed its bound before training, as other work on the machine distorts it."""
 
 
 class OutOfBounds(FersearchError):
-    """The model breaks a bound; `measured` has the values that were looked at, by metric."""
+    """The model breaks a bound; `measured` has the measured values by metric."""
 
     def __init__(self, message: str, measured: Mapping[str, float]) -> None:
         super().__init__(message)
@@ -34,7 +34,7 @@ def check_bounds(
     pixels: Pixels,
     latency: Callable[[nn.Module, Pixels], float],
 ) -> None:
-    """Measure what bounds are on, the cheapest first, and no more than the first break needs.
+    """Measure the metrics that have bounds, cheapest first, and stop at the first bound that is broken.
 
     Raises:
         OutOfBounds: the model breaks a bound on a metric that is known before training.

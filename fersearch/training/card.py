@@ -1,6 +1,6 @@
-"""The card of a checkpoint and of an ensemble: what says how to use the weights, checked before anything is used.
+"""The card of a checkpoint or an ensemble, which describes how to use the weights; checked before anything is used.
 
-A card is data from a stranger until it has passed here: right fields, of the right kind and of a sane size, or the
+A card is untrusted until it was checked here: right fields, of the right type and of a sane size, or the
 file is not a checkpoint of fersearch. Imports no torch.
 """
 
@@ -26,14 +26,14 @@ from fersearch.errors import FersearchError
 from fersearch.space import Value
 from fersearch.study import Protocol
 
-KEY = "fersearch"  # of the card in the header of a safetensors file
-FORMAT = 2  # 2 has the study's id, what is known of the data, the decoding steps, and the files of plugins
-SINCE_TWO = ("data", "steps")  # what the members of an ensemble share, and format 1 did not have
+KEY = "fersearch"  # key of the card in the header of a safetensors file
+FORMAT = 2  # 2 adds the study's id, the identity of the data, the decoding steps, and the files of plugins
+SINCE_TWO = ("data", "steps")  # fields of the members of an ensemble that format 1 did not have
 ENSEMBLE = "ensemble.json"
 
 LONGEST_HEADER = 2**24  # bytes; the names and shapes of a thousand tensors take a hundredth of it
 LONGEST_CARD = 2**22  # bytes
-DEEPEST = 20  # lists and tables within each other
+DEEPEST = 20  # levels of nested lists and tables
 LARGEST_WHOLE = 2**64
 PULL = "get one by `fersearch checkpoint pull STUDY`"
 AGAIN = "make it again: fersearch ensemble STUDY -o DIR"
@@ -46,13 +46,13 @@ MOST_ROUNDS = 10**6
 
 
 class _Part(BaseModel):
-    """Known fields are checked, others kept: a table of a card may say more."""
+    """A table of a card: known fields are checked, others are kept."""
 
     model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
 
 
 class PluginEntry(_Part):
-    """A plugin file that the weights need: where it was, its SHA-256, and the name that it has beside the weights."""
+    """A plugin file that the weights need: original path, SHA-256, and file name beside the weights."""
 
     path: Name
     digest: Digest
@@ -101,7 +101,7 @@ class _SeenDigest(_Part):
 
 
 class _Data(_Part):
-    """What the training data is known again by: `fersearch.data.identity.Identity` as plain data."""
+    """The identity of the training data: `fersearch.data.identity.Identity` as plain data."""
 
     files: _FilesDigest = _FilesDigest()
     arrays: _ArraysDigest = _ArraysDigest()
@@ -111,7 +111,7 @@ class _Data(_Part):
 
 
 class _Params(_Part):
-    """What a trial chose, as far as using its weights reads it; the architecture judges the rest."""
+    """The parameters of a trial that using its weights reads; the architecture checks the others."""
 
     batch_size: Annotated[int, Field(ge=1, le=2**16, strict=False)] = 64
     crop: Annotated[int, Field(ge=1, le=2**13, strict=False)] | None = None
@@ -124,7 +124,7 @@ class _Params(_Part):
 
 
 class _Shared(_Part):
-    """What the cards of checkpoints and of ensembles have in common."""
+    """Fields that the cards of checkpoints and of ensembles share."""
 
     format: Annotated[int, Field(ge=1)]
     class_names: Annotated[list[Name], Field(min_length=1, max_length=100_000)]
@@ -142,7 +142,7 @@ class _Shared(_Part):
 
 
 class _Onnx(_Part):
-    """What a card says of the file that the model was exported to."""
+    """The entry of a card for the file to which the model was exported."""
 
     file: FileName
     digest: Digest
@@ -217,7 +217,7 @@ def read_card(path: Path) -> dict[str, Any]:
 
 
 def read_card_file(path: Path) -> dict[str, Any]:
-    """Read the checked card that lies beside weights or an exported model as a file of its own.
+    """Return the checked card of a card file, as it is stored beside weights or an exported model.
 
     Raises:
         FersearchError: it cannot be read, is not the card of a checkpoint, or of a newer fersearch.
@@ -267,7 +267,7 @@ def _checked(path: Path, what: str, hint: str, text: bytes | None, schema: type[
             card["selection"] = card.pop("steps")
         schema.model_validate_json(json.dumps(card))
     except ValidationError as error:
-        raise FersearchError(f"{path} is not {what} of fersearch: {_told(error)}", hint) from None
+        raise FersearchError(f"{path} is not {what} of fersearch: {_first_problems(error)}", hint) from None
     except (ValueError, RecursionError) as error:
         reason = str(error) if isinstance(error, _NoCardError) else "it holds no card that can be read"
         raise FersearchError(f"{path} is not {what} of fersearch: {reason}", hint) from None
@@ -275,11 +275,11 @@ def _checked(path: Path, what: str, hint: str, text: bytes | None, schema: type[
 
 
 class _NoCardError(ValueError):
-    """Why some text is not a card."""
+    """A text is not a card; the message says why."""
 
 
 def _plain(text: bytes) -> dict[str, Any]:
-    """Return the table that a text holds, all of it of a sane size."""
+    """Parse a text as a JSON object whose parts all have a sane size; _NoCardError otherwise."""
     if len(text) > LONGEST_CARD:
         raise _NoCardError(f"its card is longer than {LONGEST_CARD:,} bytes")
     card = json.loads(text)
@@ -308,12 +308,12 @@ def _refuse_newer(path: Path, card: Mapping[str, Any]) -> None:
         raise FersearchError(f"{path} was written by a newer fersearch", "upgrade fersearch to use it")
 
 
-def _told(error: ValidationError) -> str:
-    """Return the first findings of pydantic as `field: what is wrong`."""
-    found = []
-    for one in error.errors(include_url=False, include_context=False, include_input=False)[:3]:
-        where = ".".join(str(part) for part in one["loc"])
-        said = one["msg"].removeprefix("Value error, ")
-        found.append(f"{where}: {said}" if where else said)
-    more = error.error_count() - len(found)
-    return "; ".join(found) + (f" and {more} more" if more > 0 else "")
+def _first_problems(error: ValidationError) -> str:
+    """Return the first three problems of a validation as `field: problem`, and the number of the others."""
+    problems = []
+    for problem in error.errors(include_url=False, include_context=False, include_input=False)[:3]:
+        where = ".".join(str(part) for part in problem["loc"])
+        message = problem["msg"].removeprefix("Value error, ")
+        problems.append(f"{where}: {message}" if where else message)
+    more = error.error_count() - len(problems)
+    return "; ".join(problems) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""A finished checkpoint: one safetensors file whose metadata holds its card, and the model that it restores."""
+"""Finished checkpoints: a safetensors file whose metadata holds its card, and the model restored from it."""
 
 import json
 import platform
@@ -79,7 +79,7 @@ def make_card(
 
 
 def versions() -> dict[str, str]:
-    """Return what the weights were trained with."""
+    """Return the versions of the packages that the weights were trained with."""
     return {
         "fersearch": fersearch.__version__,
         "python": platform.python_version(),
@@ -114,7 +114,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def task_of(card: Mapping[str, Any]) -> Task:
-    """Return the task that a checkpoint was trained for; its network may see less of an image (`trained_task`)."""
+    """Return the task of a checkpoint; its network may see a crop of each image (`trained_task`)."""
     return Task(tuple(card["class_names"]), int(card["channels"]), int(card["image_size"]))
 
 
@@ -122,7 +122,7 @@ def load_model(card: Mapping[str, Any], tensors: Mapping[str, Tensor], architect
     """Return the model of a checkpoint, in evaluation mode on the CPU: normalised images to logits.
 
     Raises:
-        FersearchError: the weights are not those of the architecture, or not finite.
+        FersearchError: the weights do not fit the architecture, or are not finite.
     """
     params = card["params"]
     return rebuild(
@@ -142,7 +142,7 @@ class Restored:
 
     @classmethod
     def open(cls, path: Path, registry: Registry, device: str | None = None) -> "Restored":
-        """Read a checkpoint file and build its model; on a GPU if there is one and no device is named.
+        """Read a checkpoint file and build its model, by default on a GPU if there is one.
 
         Raises:
             FersearchError: the file is not a checkpoint, or its architecture is not here.
@@ -154,7 +154,7 @@ class Restored:
 
     @property
     def task(self) -> Task:
-        """What the model was trained to do."""
+        """The task that the model was trained for."""
         return task_of(self.card)
 
     @property
@@ -190,15 +190,15 @@ class Restored:
             parameters=measure.parameters(self.model),
             model_bytes=measure.model_bytes(self.model),
         )
-        told = {name: metric for name, metric in metrics.items() if not metric.measured}
-        return compute(told, evaluation), confusion_matrix(judged.probabilities, judged.labels)
+        predictive = {name: metric for name, metric in metrics.items() if not metric.measured}
+        return compute(predictive, evaluation), confusion_matrix(judged.probabilities, judged.labels)
 
     def judged(self, tta: str | None = None) -> nn.Module:
-        """Return the model as it is judged: from normalised images of the dataset's size to logits."""
+        """Return the model as it is evaluated: from normalised images of the dataset's size to logits."""
         return as_judged(self.model, self.card["params"], tta)
 
     def latency(self, threads: int) -> latency.SteadyLatency:
-        """Measure how long one image takes, with so many threads of the CPU; nothing else should run meanwhile."""
+        """Measure the latency of one image with `threads` CPU threads; nothing else should run meanwhile."""
         task = self.task
         pixels = self._pixels(np.zeros((1, task.channels, task.image_size, task.image_size), np.uint8))
         with latency.threads(threads):
@@ -213,5 +213,5 @@ class Restored:
 
 
 def _format(card: Mapping[str, Any]) -> MemoryFormat:
-    """Return the memory format of a card; those of earlier versions have none."""
+    """Return the memory format of a card; contiguous for cards of earlier versions, which have none."""
     return resolve_format(str(card.get("memory_format", "contiguous")))

@@ -1,4 +1,4 @@
-"""What a training is given beside its model, its data and its parameters."""
+"""The settings and callbacks of a training, beside its model, data and parameters."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,19 +35,19 @@ def image_flops(model: nn.Module, pixels: Pixels) -> int:
 
 @dataclass(frozen=True)
 class TrainingContext:
-    """Where, by what and under whose eyes a model is trained.
+    """Settings and callbacks of a training.
 
     Attributes:
-        objective: the metric by which the best epoch is known.
+        objective: the metric that decides which epoch is the best.
         scratch: the folder of snapshots and of the best weights.
         fixed: layers whose statistics stay as they are.
-        progress: filled in on the way.
-        resume: whether to go on from the last snapshot in `scratch`.
+        progress: of the trial, updated by the training.
+        resume: whether to resume from the last snapshot in `scratch`.
         save_every: seconds of training between two snapshots, at most.
-        stamp: of the trial; snapshots carry it.
+        stamp: identity of the trial, stored in its snapshots.
         micro_batches: parts of each batch, or more of them where those lack memory too; 1 for whole batches.
-        facts: told in how many parts, and of the features of a frozen prefix that are cached.
-        recorded: returns how many epochs are known of the training that is resumed.
+        facts: receives the number of micro-batches, and the size of the cached features of a frozen prefix.
+        recorded: returns how many epochs of the resumed training the driver has recorded.
         on_first_step: called after the first step.
         on_snapshot: called after each snapshot.
         latency: returns the seconds that one image takes.

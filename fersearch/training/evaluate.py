@@ -1,4 +1,4 @@
-"""What a model says about images, and what the metrics make of it: overall, by class, as a confusion matrix."""
+"""Predictions of a model on images and their scores: overall, by class, and as a confusion matrix."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ def predict(
 ) -> Tensor:
     """Return the logits (float32, len(rows) x classes, on the device) of some images, the model in evaluation mode.
 
-    `pulse` hears of every batch.
+    `pulse` is called after every batch.
 
     Raises:
         Preempted: `pulse` says to leave.
@@ -66,7 +66,7 @@ def validate(
     precision: Precision,
     pulse: Pulse = unwatched,
 ) -> Validation:
-    """Let a model judge a split; the loss is the trial's own, against the split's labels.
+    """Evaluate a model on a split; the loss is the trial's own, against the split's labels.
 
     Raises:
         Diverged: an output is not finite.
@@ -83,7 +83,7 @@ def validate(
 
 
 def confusion_matrix(shares: "np.ndarray[Any, Any]", labels: "np.ndarray[Any, Any]") -> list[list[int]]:
-    """`matrix[i][j]` images of class i that were called class j."""
+    """Count, as `matrix[i][j]`, the images of class i that were classified as j."""
     classes = shares.shape[1]
     cells = np.bincount(labels * classes + shares.argmax(1), minlength=classes * classes)
     matrix: list[list[int]] = cells.reshape(classes, classes).tolist()
@@ -103,7 +103,7 @@ def compute(metrics: Mapping[str, Metric], evaluation: Evaluation) -> dict[str, 
 class Scores:
     """The values of all predictive metrics; those of each class on its own, with its images as `support`.
 
-    `outputs` are the classes that could be answered; `confusion[i][j]` images of class i of `classes` were called
+    `outputs` are the classes that can be predicted; `confusion[i][j]` images of class i of `classes` were classified as
     output j.
     """
 
@@ -130,23 +130,23 @@ def judge_scores(
     """
     judged = range(len(outputs)) if averaged is None else averaged
     evaluation = Evaluation(shares, labels, tuple(outputs), averaged=None if averaged is None else tuple(averaged))
-    told = {name: metric for name, metric in metrics.items() if not metric.measured}
+    predictive = {name: metric for name, metric in metrics.items() if not metric.measured}
     matrix = confusion_matrix(shares, labels)
     names = tuple(outputs[k] for k in judged)
-    each = by_class(told, evaluation)
+    per_class = by_class(predictive, evaluation)
     return Scores(
         names,
         tuple(outputs),
-        compute(told, evaluation),
-        {name: {**each[k], "support": sum(matrix[k])} for name, k in zip(names, judged, strict=True)},
+        compute(predictive, evaluation),
+        {name: {**per_class[k], "support": sum(matrix[k])} for name, k in zip(names, judged, strict=True)},
         [matrix[k] for k in judged],
     )
 
 
 def by_class(metrics: Mapping[str, Metric], evaluation: Evaluation) -> list[dict[str, float]]:
-    """Return what metrics say of each class on its own, under the metric's name without `_macro`."""
-    found: list[dict[str, float]] = [{} for _ in evaluation.class_names]
+    """Return the values of metrics for each class alone, under the metric's name without `_macro`."""
+    per_class: list[dict[str, float]] = [{} for _ in evaluation.class_names]
     for name, metric in metrics.items():
-        for one, value in zip(found, metric.by_class(evaluation) or (), strict=False):
-            one[name.removesuffix("_macro")] = float(value)
-    return found
+        for values, value in zip(per_class, metric.by_class(evaluation) or (), strict=False):
+            values[name.removesuffix("_macro")] = float(value)
+    return per_class

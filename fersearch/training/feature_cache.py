@@ -1,8 +1,8 @@
-"""Features of a frozen prefix, computed once and trained on after.
+"""Features of a frozen prefix, computed once and then used in every epoch.
 
 Where nothing changes the input from epoch to epoch and the first part of a network neither learns nor
-draws, that part gives the same features for an image in every epoch. They are used only where this is
-proved on two images of the trial: the prefix gives bit for bit the same in training and in evaluation mode,
+draws, that part computes the same features of an image in every epoch. They are used only where this is
+verified on two images of the trial: the prefix gives bit for bit the same in training and in evaluation mode,
 twice, and the rest of the network makes of its features, bit for bit, what the whole makes of the images.
 """
 
@@ -29,7 +29,7 @@ Path = tuple[str, ...]
 
 
 class _Reached(Exception):
-    """Carries the features out of a model that has come to the end of its prefix."""
+    """Raised at the end of the prefix to leave the model's forward pass; carries the features."""
 
     def __init__(self, features: Tensor) -> None:
         self.features = features
@@ -48,15 +48,15 @@ class Prefix:
     precision: Precision
 
     def features(self, images: Tensor) -> Tensor:
-        """Return what the boundary is given for normalised images, whatever mode the model is in."""
+        """Return the inputs of the boundary for normalised images, the same in training and in evaluation mode."""
         return _features(self.model, self.boundary, images, self.precision)
 
 
 class Features:
-    """Stands for the pixels of a trial: `take` gives the features of rows instead of their images."""
+    """Takes the place of a trial's Pixels: `take` returns the features of rows instead of their images."""
 
     def __init__(self, prefix: Prefix, pixels: Pixels, rows: "np.ndarray[Any, Any]", pulse: Pulse = unwatched) -> None:
-        """Compute the features of some rows, all others have none; Left when `pulse`, called each pass, says so."""
+        """Compute the features of some rows only; Preempted if `pulse`, called after each pass, returns True."""
         self._pixels = pixels
         prefix.model.eval()
         parts = []
@@ -78,8 +78,8 @@ class Features:
         """The device that batches come out on."""
         return self.images.device
 
-    def told(self) -> dict[str, int | float]:
-        """Return what a person may know: how many images, how many numbers of each, and their memory in MB."""
+    def facts(self) -> dict[str, int | float]:
+        """Return the number of images, the number of values of each, and their memory in MB."""
         per_image = self.images[0].numel()
         return {"images": len(self.images), "values": per_image, "megabytes": round(self.images.nbytes / 2**20, 1)}
 
@@ -88,14 +88,14 @@ class Features:
         return torch.as_tensor(np.asarray(indices, dtype=np.int64), device=self.device)
 
     def take(self, rows: Tensor) -> Tensor:
-        """Return the features of some rows, in the memory format in which the prefix gave them."""
+        """Return the features of some rows, in the memory format of the prefix's output."""
         features = self.images.index_select(0, self._place.index_select(0, rows.to(self.device)))
         return features.permute(0, 3, 1, 2) if self._memory_format == "channels_last" else features
 
     gathered = take
 
     def arranged(self, images: Tensor) -> Tensor:
-        """Return features as they are: what changes input leaves no prefix to cache."""
+        """Return features unchanged: a trial that augments its input caches no prefix."""
         return images
 
 
@@ -113,13 +113,13 @@ def find(
     random = torch.get_rng_state()
     try:
         calls = _calls(model, images, precision)
-        found = _cut(model, calls)
-        if found is None:
+        cut = _cut(model, calls)
+        if cut is None:
             return None
-        prefix = Prefix(model, *found, precision)
+        prefix = Prefix(model, *cut, precision)
         fits = prefix.features(images)[0].nbytes * len(rows) <= MOST * _free(pixels.device)
         return prefix if fits and _is_exact(prefix, images, fixed) else None
-    except Exception:  # whatever a network's own code says to features in place of images: it is not cached
+    except Exception:  # the network's own code may fail on features in place of images: then nothing is cached
         return None
     finally:
         model.load_state_dict(state)
@@ -208,7 +208,7 @@ def _learns(module: nn.Module) -> bool:
 
 
 def _without(model: nn.Module, paths: Sequence[Path]) -> nn.Module:
-    """Return a copy of a model, all its weights shared, with some of its parts passing on what they are given."""
+    """Return a copy of a model that shares all its weights, with the modules at `paths` replaced by the identity."""
     clone = copy.copy(model)
     clone._modules = dict(model._modules)
     for name in {path[0] for path in paths}:

@@ -1,4 +1,4 @@
-"""Which images a network takes, found out before a study with others begins."""
+"""A check that a network takes the images of a dataset, made before a study begins."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,11 @@ import torch
 from fersearch.components import Architecture, Task, trained_task
 from fersearch.errors import UsageError
 from fersearch.space import Params
-from fersearch.training.numerics import is_out_of_memory, told
+from fersearch.training.numerics import describe_error, is_out_of_memory
 
 
 def refuse_unfit(architecture: Architecture, configurations: Sequence[Params], task: Task) -> None:
-    """Make sure that a network takes the images of a task in one of some configurations.
+    """Check that a network takes the images of a task in at least one configuration.
 
     Raises:
         UsageError: every configuration fails on them.
@@ -29,7 +29,7 @@ def refuse_unfit(architecture: Architecture, configurations: Sequence[Params], t
 
 
 def _problem(architecture: Architecture, params: Params, task: Task) -> str:
-    """Return why a configuration fails on images; what cannot be tried without memory is tried with it."""
+    """Return why a configuration fails on images, tried on the meta device first and on the CPU where that fails."""
     return _trial(architecture, params, task, "meta") and _trial(architecture, params, task, "cpu")
 
 
@@ -39,5 +39,5 @@ def _trial(architecture: Architecture, params: Params, task: Task, device: str) 
         with torch.device(device), torch.inference_mode():
             architecture.build(params, seen).eval()(torch.zeros(2, seen.channels, seen.image_size, seen.image_size))
     except Exception as error:
-        return "" if is_out_of_memory(error) else told(error).replace("\n  ", "; ")
+        return "" if is_out_of_memory(error) else describe_error(error).replace("\n  ", "; ")
     return ""

@@ -1,4 +1,4 @@
-"""The latency of a model with nothing else running: as many runs as its median needs to be known."""
+"""The latency of a model with nothing else running, from as many runs as a narrow interval of its median needs."""
 
 import math
 import statistics
@@ -13,12 +13,12 @@ from torch import nn
 from fersearch.training.measure import synchronize
 
 AT_ONCE = 20
-"""Runs between two looks at the interval; as many warm up."""
+"""Runs between two computations of the interval; as many warm up."""
 
 
 @dataclass(frozen=True)
 class SteadyLatency:
-    """The median seconds of one image through a model: of so many runs, with the 95 % interval of that median."""
+    """The median seconds of one image through a model over some runs, with the 95 % interval of that median."""
 
     seconds: float
     runs: int
@@ -31,7 +31,7 @@ class SteadyLatency:
 
     @classmethod
     def of(cls, seconds: Sequence[float]) -> "SteadyLatency":
-        """Return the median of some runs; its interval lies between two of them (binomial order statistics)."""
+        """Return the median of some runs, its interval by order statistics (binomial)."""
         ordered, n = sorted(seconds), len(seconds)
         reach = 0.98 * math.sqrt(n)
         low, high = math.floor(n / 2 - reach), math.ceil(n / 2 + reach)
@@ -39,7 +39,7 @@ class SteadyLatency:
 
 
 def steady_latency(model: nn.Module, image: torch.Tensor, width: float = 0.05, most: float = 2.0) -> SteadyLatency:
-    """Measure the latency of an image (1, channels, size, size) until its interval is so narrow, or for `most` s."""
+    """Measure the latency of an image (1, channels, size, size) until its interval is at most `width`, or `most` s."""
     model.eval()
     with torch.inference_mode():
         _runs(model, image)
@@ -51,7 +51,7 @@ def steady_latency(model: nn.Module, image: torch.Tensor, width: float = 0.05, m
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Let torch use so many threads of the CPU for the block."""
+    """Let torch use `count` CPU threads within the block."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

@@ -27,20 +27,20 @@ from fersearch.trial import Decision, Epoch
 def train(
     model: nn.Module, loaded: Loaded, params: Mapping[str, Value], context: TrainingContext
 ) -> Generator[Epoch, Decision | None, None]:
-    """Train a model on its device and yield each epoch; to leave the `for` is to prune.
+    """Train a model on its device and yield each epoch; a caller prunes by leaving its loop over them.
 
-    The best weights by the objective on validation, and snapshots that a resumed trial goes on from, are kept in the
-    context's `scratch`: at most every `save_every` seconds of training, between any two steps; when an epoch is
-    answered by INTERRUPT; and when the trial is preempted, which ends training inside the epoch. A resumed trial first
-    yields again what its snapshot holds beyond the epochs that were `recorded`: they were trained and never reported.
+    The best weights by the objective on validation, and snapshots to resume from, are stored in the context's
+    `scratch`. A snapshot is taken at most every `save_every` seconds of training, between any two steps; when
+    INTERRUPT is sent after an epoch; and when the trial is preempted, which ends training inside the epoch. A resumed
+    trial first yields the epochs of its snapshot after the `recorded` ones, which were trained and never reported.
     `early_stopping` in `params` ends training after so many epochs without a better one. The same seed on the same
     device gives the same epochs, resumed or not.
 
     Raises:
         Diverged: the loss, an output or the objective is no longer finite.
         DiskFull: there is no room for a checkpoint.
-        Preempted: the trial is to leave before there is anything new to save.
-        Unusable: the snapshot cannot be resumed from; nothing is done yet.
+        Preempted: the trial is preempted before there is anything new to save.
+        Unusable: the snapshot cannot be resumed from; raised before anything is trained.
     """
     training = _Training(model, loaded, params, context)
     if context.resume:
@@ -63,7 +63,7 @@ def train(
 
 
 class _Training:
-    """One training: the trainer, its snapshots, and what is measured on the way."""
+    """One training: the trainer, its snapshots, and its measurements."""
 
     def __init__(self, model: nn.Module, loaded: Loaded, params: Mapping[str, Value], context: TrainingContext) -> None:
         self.loaded, self.context, self.progress = loaded, context, context.progress
@@ -80,7 +80,7 @@ class _Training:
         self._stepped = False
 
     def prepare(self) -> None:
-        """Start the clock; cache the features of a frozen prefix; cut batches until they fit into memory."""
+        """Start the clock, cache the features of a frozen prefix, and split batches until they fit into memory."""
         context, progress, trainer = self.context, self.progress, self.trainer
         self.clock = progress.clock(context.device)
         self.memory = context.memory or PeakMemory(context.device)
@@ -104,9 +104,9 @@ class _Training:
             yield number
 
     def train_epoch(self, number: int) -> bool:
-        """Take the steps of an epoch on the clock, and off it take a snapshot whenever that is due.
+        """Take the steps of an epoch; snapshots that are due in between are not counted as training time.
 
-        Returns whether they were all taken; otherwise the trial is preempted, and its snapshot taken.
+        Returns whether the epoch is complete; otherwise the trial is preempted, and its snapshot was taken.
         """
         self.trainer.train_mode(self.context.fixed)
         steps = self.trainer.train_epoch(number, self.context.seed)
@@ -124,12 +124,12 @@ class _Training:
                 return False
 
     def validate(self) -> Validation:
-        """Evaluate the epoch's weights on the validation split; Preempted where the trial is to leave."""
+        """Evaluate the epoch's weights on the validation split; Preempted if the trial is preempted meanwhile."""
         self._train_metrics = self.trainer.train_metrics()
         return self.trainer.validate(self.loaded, self.source, self.context.pulse)
 
     def end_epoch(self, number: int, validation: Validation) -> Epoch:
-        """Count the epoch, compute its metrics, and keep what it gave."""
+        """Add the epoch to the progress, compute its metrics, and store its weights and state where that is due."""
         progress, objective = self.progress, self.context.objective
         self.trainer.end_epoch()
         seconds, cpu_seconds = progress.add(number, self.clock, self.memory)
@@ -150,7 +150,7 @@ class _Training:
         return epoch
 
     def pause(self) -> None:
-        """Count what the epoch under way has taken so far, and take a snapshot."""
+        """Add the time and memory of the unfinished epoch to the progress, and take a snapshot."""
         self.progress.pause(self.clock, self.memory)
         self.snapshots.snapshot()
 
@@ -160,7 +160,7 @@ class _Training:
             self.context.on_first_step()
 
     def _cache_features(self, timed: AbstractContextManager[Any]) -> None:
-        """Compute the features of a frozen prefix, `timed`, and have the steps go on from them, if there is one."""
+        """Compute the features of the frozen prefix, if there is one, within `timed`, and use them as input."""
         indices, trainer = self.loaded.indices, self.trainer
         rows = np.concatenate([indices["train"], indices["valid"]])
         prefix = find(trainer.model, self.pixels, rows, self.context.fixed, trainer.precision)
@@ -169,10 +169,10 @@ class _Training:
         with self.memory.watching(), timed:
             features = Features(prefix, self.pixels, rows, self.context.pulse)
         trainer.use_features(features, prefix.tail)
-        self.source, self.context.facts["cached_features"] = features, features.told()
+        self.source, self.context.facts["cached_features"] = features, features.facts()
 
     def _rehearse(self) -> None:
-        """Cut batches into so many parts, or into more, until two steps fit into memory."""
+        """Split batches into `micro_batches`, or into more, until two steps fit into memory."""
         facts, parts = self.context.facts, self.context.micro_batches
         facts["micro_batches"] = parts
         try:

@@ -1,4 +1,4 @@
-"""What is taught, and how being wrong is counted.
+"""Targets and losses.
 
 Focal loss: Lin et al. 2017, arXiv:1708.02002. Class weights by effective number: Cui et al. 2019,
 arXiv:1901.05555. The `probability`, `crossentropy` and `multi_target` targets: Barsoum et al. 2016,
@@ -25,9 +25,9 @@ EFFECTIVE_BETA = 0.999
 
 @dataclass(frozen=True)
 class Targets:
-    """What each image teaches: class indices (int64, n) or class shares (float32, n x classes).
+    """Targets of the images: class indices (int64, n) or class shares (float32, n x classes).
 
-    With `drawn`, one class is drawn from an image's shares every time it is seen.
+    With `drawn`, one class is drawn from an image's shares each time the image is shown.
     """
 
     values: Tensor
@@ -37,24 +37,24 @@ class Targets:
     def of(
         cls, target: str, hard: "np.ndarray[Any, Any]", soft: "np.ndarray[Any, Any] | None", num_classes: int
     ) -> "Targets":
-        """Return the targets of a trial: the dataset's shares where it has them, its labels elsewhere."""
+        """Return the targets of a trial: the class shares `soft` if given, else the labels `hard`."""
         if soft is not None:
             return cls(wrap(soft), drawn=target == "probability")
         return cls(F.one_hot(wrap(hard).clamp_min(0), num_classes).float() if target == "multi_target" else wrap(hard))
 
     def draw(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the targets of some rows, for one sight of each."""
+        """Return the targets of some rows for one epoch; with `drawn`, freshly drawn classes."""
         values = self.values.index_select(0, rows)
         return torch.multinomial(values, 1, generator=generator).squeeze(1) if self.drawn else values
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, *, weights: Tensor | None, smoothing: float = 0.0) -> Tensor:
-    """Mean cross entropy of logits (n, classes) with class indices (n) or shares (n, classes)."""
+    """Return the mean cross entropy of logits (n, classes) with class indices (n) or shares (n, classes)."""
     return F.cross_entropy(logits, targets, weights, label_smoothing=smoothing)
 
 
 def focal(logits: Tensor, targets: Tensor, *, weights: Tensor | None, gamma: float) -> Tensor:
-    """Mean of -sum_k t_k w_k (1 - p_k)^gamma log p_k; gamma 0 is cross entropy."""
+    """Return the mean of -sum_k t_k w_k (1 - p_k)^gamma log p_k; gamma 0 is cross entropy."""
     log_p = F.log_softmax(logits, 1)
     shares = targets if targets.is_floating_point() else F.one_hot(targets, logits.shape[1])
     lost = shares * (1 - log_p.exp()).clamp_min(0) ** gamma * log_p
@@ -62,7 +62,7 @@ def focal(logits: Tensor, targets: Tensor, *, weights: Tensor | None, gamma: flo
 
 
 def multi_target(logits: Tensor, targets: Tensor, *, weights: Tensor | None) -> Tensor:
-    """Mean of -log max_k(t'_k p_k) with t' = 0.999 t + 0.001: any one of the kept classes will do."""
+    """Return the mean of -log max_k(t'_k p_k) with t' = 0.999 t + 0.001: predicting any one target class suffices."""
     shares = targets if targets.is_floating_point() else F.one_hot(targets, logits.shape[1])
     best, chosen = (F.log_softmax(logits, 1) + (0.999 * shares + 0.001).log()).max(1)
     return -(best if weights is None else best * weights[chosen]).mean()
@@ -77,7 +77,7 @@ LOSSES: dict[str, Callable[[Mapping[str, Value], Tensor | None], Loss]] = {
 
 
 def criterion(params: Mapping[str, Value], weights: Tensor | None = None) -> Loss:
-    """Return the loss that `params` names; the target `multi_target` brings a loss of its own.
+    """Return the loss that `params` names; the target `multi_target` has a loss of its own.
 
     `loss_scale` multiplies it: 10 is the cross entropy with the raw counts of ten votes.
 
@@ -122,7 +122,7 @@ CLASS_WEIGHTS: dict[str, Callable[[Tensor], Tensor] | None] = {
 def class_weights(rule: str, labels: "np.ndarray[Any, Any]", num_classes: int) -> Tensor | None:
     """Return a weight per class (float32, classes) from the training labels; their mean over the images is 1.
 
-    A class without images weighs nothing.
+    A class without images has weight 0.
 
     Raises:
         UnknownName: there is no such rule.

@@ -1,4 +1,4 @@
-"""What training costs: seconds, memory, size and latency (1 MB = 2**20 bytes); and whether torch computes here."""
+"""Costs of training: seconds, memory, size and latency (1 MB = 2**20 bytes); and a check that torch computes here."""
 
 import contextlib
 import ctypes
@@ -21,7 +21,7 @@ from fersearch.errors import UsageError
 from fersearch.space import Value
 from fersearch.training.numerics import ONE_IMAGE, TWO_OR_MORE, is_one_value
 
-INTERVAL = 0.02  # seconds between two looks at a trial's memory
+INTERVAL = 0.02  # seconds between two samples of a trial's memory
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Clock:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Count the time of the block, the device's queued work included."""
+        """Count the time of the block, including the work that it queued on the device."""
         synchronize(self.device)
         self.since, cpu = time.perf_counter(), time.process_time()
         yield
@@ -45,17 +45,17 @@ class Clock:
 
     @property
     def passed(self) -> float:
-        """The wall seconds so far, those of a block that runs included."""
+        """The wall seconds so far, including those of a block still running."""
         return self.seconds if self.since is None else self.seconds + time.perf_counter() - self.since
 
 
 class PeakMemory:
-    """The highest and the average memory inside `watching`, in bytes above what it was when this object was made.
+    """The peak and average memory inside `watching`, in bytes above the memory at construction.
 
-    On CUDA what the allocator gave out, elsewhere private memory. A thread looks every 20 ms: `total` bytes
-    were seen in `looks` looks, for the average; the highest is on CUDA the allocator's own. Make it before the
-    model is built. What the process has freed but not given back is given back first: training would
-    fill it unseen.
+    On CUDA this is the allocator's memory, elsewhere the process's private memory. A thread samples it every 20 ms:
+    `total` is the sum of `looks` samples, for the average; on CUDA the peak is the allocator's own. Create it before
+    the model is built. Memory that the process has freed but not returned to the system is returned first, as
+    training would reuse it unmeasured.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -69,7 +69,7 @@ class PeakMemory:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Watch the block."""
+        """Sample memory during the block."""
         if self._counted:
             torch.cuda.reset_peak_memory_stats(self.device)
         done = threading.Event()
@@ -85,7 +85,7 @@ class PeakMemory:
 
     @contextmanager
     def rehearsing(self) -> Iterator[None]:
-        """Watch the block, and forget what was seen in it if it ends well."""
+        """Sample memory during the block, and discard the samples unless it raises an error."""
         before = self.peak, self.total, self.looks
         with self.watching():
             yield
@@ -107,7 +107,7 @@ class PeakMemory:
 
 
 class _Statm:
-    """Private memory on Linux: resident pages less the shared and mapped ones, read in a microsecond."""
+    """Private memory on Linux: resident pages minus the shared and mapped ones, read in a microsecond."""
 
     def __init__(self) -> None:
         self._file = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
@@ -123,7 +123,7 @@ class _Statm:
 
 
 class _Resident:
-    """Resident memory where nothing better is known."""
+    """Resident memory, for systems on which private memory cannot be read."""
 
     def __init__(self) -> None:
         import psutil
@@ -146,7 +146,7 @@ def _private_memory() -> _Statm | _Resident:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until the device has done what it was given."""
+    """Wait until the device has finished its queued work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -159,7 +159,7 @@ def parameters(model: nn.Module) -> int:
 
 
 def model_bytes(model: nn.Module) -> int:
-    """Return what the weights and statistics of a model take."""
+    """Return the bytes of the weights and statistics of a model."""
     return sum(tensor.nbytes for tensor in model.state_dict().values() if isinstance(tensor, torch.Tensor))
 
 
@@ -167,7 +167,7 @@ def flops(model: nn.Module, image: torch.Tensor) -> int:
     """Return the floating-point operations of one image (1, channels, size, size) through the model.
 
     Convolutions, matrix products and attention are counted, a multiplication and an addition as two (torch's
-    FlopCounterMode); the rest is little beside them.
+    FlopCounterMode); other operations are negligible beside them.
     """
     model.eval()
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
@@ -176,8 +176,7 @@ def flops(model: nn.Module, image: torch.Tensor) -> int:
 
 
 def latency(model: nn.Module, image: torch.Tensor, repeats: int = 10) -> float:
-    """Return seconds of one image (1, channels, size, size) through the model: the median of some, after two to warm
-    up."""
+    """Return the median seconds of one image (1, channels, size, size) through the model, after two warm-up runs."""
     model.eval()
     seconds = []
     with torch.inference_mode():
@@ -190,7 +189,7 @@ def latency(model: nn.Module, image: torch.Tensor, repeats: int = 10) -> float:
 
 
 def refuse_single_images(architecture: Architecture, params: Mapping[str, Value], task: Task) -> None:
-    """Make sure that a network can learn from a batch of one image, without memory for its parameters.
+    """Check on the meta device that a network can learn from a batch of one image.
 
     Raises:
         UsageError: it has batch normalisation where an image leaves one value per channel.
@@ -201,13 +200,13 @@ def refuse_single_images(architecture: Architecture, params: Mapping[str, Value]
         with torch.device("meta"):
             model = architecture.build(params, trained_task(task, params)).train()
             model(torch.zeros(1, task.channels, task.image_size, task.image_size))
-    except Exception as error:  # whatever else is wrong with it is for the trial to tell
+    except Exception as error:  # the trial reports any other problem
         if is_one_value(error):
             raise UsageError(f"{architecture.name} with batch_size=1: {ONE_IMAGE}", TWO_OR_MORE) from None
 
 
 def device_name(device: torch.device) -> str:
-    """Return the device as its maker calls it."""
+    """Return the vendor's name of the device."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return _cpu_name() if device.type == "cpu" else device.type
@@ -241,7 +240,7 @@ def computes() -> dict[str, Any]:
 
 
 def _failure(device: str) -> str:
-    """Why a device does not compute; empty if it does."""
+    """Return why a device does not compute; empty if it does."""
     try:
         ones = torch.from_numpy(np.ones((64, 64), np.float32)).to(device)
         total = float((ones @ ones).sum())

@@ -1,7 +1,7 @@
-"""How much memory a trial will take, and micro-batches for one whose batches do not fit.
+"""The memory that a trial will need, and micro-batches for trials whose batches do not fit.
 
 Two steps are taken at the trial's batch size in a process of their own, the second with the optimizer's state in
-place. What a cached frozen prefix will hold is added.
+place. The memory of the cached features of a frozen prefix is added.
 """
 
 import copy
@@ -29,15 +29,15 @@ from fersearch.training.request import TrialRequest
 from fersearch.training.trainer import Trainer
 
 CONTEXT = 600 * 2**20
-"""Bytes of a CUDA context where the driver does not tell them of this process, as in a container."""
-FEWEST = 2  # images in a part: batch normalisation cannot learn from one
+"""Bytes of a CUDA context where the driver does not report those of this process, as in a container."""
+FEWEST = 2  # images in a micro-batch: batch normalisation cannot learn from one
 
 
 def probe(request: TrialRequest, limit: int | None = None, registry: Registry | None = None) -> dict[str, Any]:
-    """Take two steps of a trial; returns its `need` in bytes, or what it `lacks` when memory ran out.
+    """Take two steps of a trial; return the bytes that it needs as `need`, or the error as `lacks` if memory ran out.
 
-    On CUDA the need is what torch reserved and the context; elsewhere private memory above that before the model
-    was built. On CUDA no more than `limit` bytes are taken, so that trials beside it are left their own.
+    On CUDA the need is torch's reserved memory and the context; elsewhere private memory above that before the model
+    was built. On CUDA no more than `limit` bytes are allocated, so that trials beside it keep theirs.
     """
     device = prepare_torch(request.device, request.threads)
     try:
@@ -52,15 +52,14 @@ def probe(request: TrialRequest, limit: int | None = None, registry: Registry | 
 
 
 def taken(device: torch.device) -> int | None:
-    """Return the bytes that this process took of its GPU, at most: reserved memory and context; None on other
-    devices."""
+    """Return the peak bytes of this process on its GPU, reserved memory and context; None on other devices."""
     if device.type != "cuda":
         return None
     return torch.cuda.max_memory_reserved(device) + _context(device)
 
 
 def taken_facts(device: str) -> Mapping[str, float]:
-    """Return what a trial's process took of its GPU, as the fact `device_mb`; nothing on other devices."""
+    """Return the peak memory of a trial's process on its GPU as the fact `device_mb`; empty on other devices."""
     size = taken(torch.device(device))
     return {} if size is None else {"device_mb": round(size / 2**20, 1)}
 
@@ -84,7 +83,7 @@ def _need(request: TrialRequest, registry: Registry, device: torch.device) -> in
 
 
 def _features(trainer: Trainer, loaded: Loaded, pixels: Pixels, fixed: Sequence[nn.Module], epochs: int) -> int:
-    """Return the bytes of a frozen prefix's features, where they will be kept."""
+    """Return the bytes of a frozen prefix's features if they will be cached, else 0."""
     if not trainer.repeats or epochs < 2:
         return 0
     rows = np.concatenate([loaded.indices["train"], loaded.indices["valid"]])
@@ -96,7 +95,7 @@ def _features(trainer: Trainer, loaded: Loaded, pixels: Pixels, fixed: Sequence[
 
 
 def _context(device: torch.device) -> int:
-    """Return what the context takes: what the driver counts for this process, less what torch has reserved."""
+    """Return the bytes of the CUDA context: the driver's figure for this process minus torch's reserved memory."""
     visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
     index = torch.cuda.current_device() if device.index is None else device.index
     standing = nvml.standing(visible[index] if index < len(visible) else str(index))
@@ -105,12 +104,12 @@ def _context(device: torch.device) -> int:
 
 
 def fit_into_memory(trainer: Trainer, parts: int, fixed: Sequence[nn.Module], seed: int) -> None:
-    """Cut batches into `parts`, or twice as many as often as it takes for two steps to fit.
+    """Split batches into `parts` micro-batches, and double that number until two steps fit into memory.
 
-    The two steps leave nothing behind: weights, optimiser and statistics are put back as they were.
+    Weights, optimiser and statistics are restored after the two steps.
 
     Raises:
-        MemoryError, torch.OutOfMemoryError: not even parts of two images fit.
+        MemoryError, torch.OutOfMemoryError: not even micro-batches of two images fit.
     """
     most = max(1, trainer.batches.batch_size // FEWEST)
     before = _on_cpu(trainer.state_dict())
@@ -124,7 +123,7 @@ def fit_into_memory(trainer: Trainer, parts: int, fixed: Sequence[nn.Module], se
 
 
 def two_steps(trainer: Trainer, fixed: Sequence[nn.Module], seed: int) -> None:
-    """Take two steps on the first batch: an optimiser has all its memory only with the second."""
+    """Take two steps on the first batch: an optimiser has allocated all its state only after the first."""
     trainer.train_mode(fixed)
     images, targets = next(iter(trainer.batches.epoch(seed)))
     for _ in range(2):
@@ -132,13 +131,13 @@ def two_steps(trainer: Trainer, fixed: Sequence[nn.Module], seed: int) -> None:
 
 
 def _lack(trainer: Trainer, fixed: Sequence[nn.Module], seed: int) -> Exception | None:
-    """Take two steps; what was lacking."""
+    """Take two steps; return the out-of-memory error, None if they fit."""
     try:
         two_steps(trainer, fixed, seed)
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        return error.with_traceback(None)  # whose frames hold all that was computed so far
+        return error.with_traceback(None)  # its frames hold every tensor computed so far
     return None
 
 
@@ -151,7 +150,7 @@ def _put_back(trainer: Trainer, before: dict[str, Any]) -> None:
 
 
 def _on_cpu(state: Any) -> Any:
-    """Return a copy of a state in the memory of the CPU."""
+    """Return a copy of a state on the CPU."""
     if isinstance(state, torch.Tensor):
         return state.detach().to("cpu", copy=True)
     if isinstance(state, dict):

@@ -1,7 +1,7 @@
-"""The order in which the numbers of images and of convolutions' weights lie in memory.
+"""Memory formats: the order of the values of images and of convolutions' weights in memory.
 
-Contiguous: one channel after the other. Channels last: all channels of a pixel beside each other, which many
-convolutions are faster on. What is computed is the same up to rounding.
+Contiguous: one channel after the other. Channels last: all channels of a pixel beside each other, which is faster for
+many convolutions. Results are the same up to rounding.
 """
 
 from typing import Literal
@@ -18,15 +18,15 @@ _TORCH: dict[MemoryFormat, torch.memory_format] = {
 
 
 def resolve_format(asked: str) -> MemoryFormat:
-    """Return the memory format that is used: contiguous unless the other one is asked for."""
+    """Return the memory format that a request resolves to: contiguous unless channels_last is requested."""
     return "channels_last" if asked == "channels_last" else "contiguous"
 
 
 def arranged(images: Tensor, memory_format: MemoryFormat) -> Tensor:
-    """Return images (n, channels, height, width) in a memory format; what is not of four dimensions as it is.
+    """Return images (n, channels, height, width) in a memory format; tensors of other dimensions unchanged.
 
-    They are copied only where they lie otherwise. With one channel both formats have the same bytes, and only the
-    strides say which it is.
+    They are copied only if they are in the other format. With one channel both formats have the same bytes, and only
+    the strides differ.
     """
     if images.dim() != 4:
         return images
@@ -38,7 +38,7 @@ def arranged(images: Tensor, memory_format: MemoryFormat) -> Tensor:
 def arrange(model: nn.Module, memory_format: MemoryFormat) -> nn.Module:
     """Put the weights of a model's convolutions into a memory format, in place; return the model.
 
-    Weights that only a first forward pass makes (torch's lazy modules) stay as they come.
+    Weights that only a first forward pass creates (torch's lazy modules) keep their format.
     """
     for tensor in (*model.parameters(), *model.buffers()):
         if not is_lazy(tensor) and tensor.dim() == 4:
@@ -47,6 +47,6 @@ def arrange(model: nn.Module, memory_format: MemoryFormat) -> nn.Module:
 
 
 def format_of(images: Tensor) -> MemoryFormat:
-    """Return the memory format in which images lie; contiguous where they are of both."""
+    """Return the memory format of images; contiguous where they are in both."""
     is_last = images.dim() == 4 and not images.is_contiguous()
     return "channels_last" if is_last and images.is_contiguous(memory_format=torch.channels_last) else "contiguous"

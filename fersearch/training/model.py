@@ -1,4 +1,4 @@
-"""A trial's model: built on its device, and tried once before it is trained."""
+"""A trial's model: built on its device, and run once before it is trained."""
 
 import os
 from collections.abc import Iterator
@@ -29,10 +29,10 @@ CONTIGUOUS = "train it with --memory-format contiguous, or auto; flatten and res
 
 
 def prepare_torch(name: str, threads: int) -> torch.device:
-    """Return the device of a name, ready to compute the same again: fixed threads, deterministic algorithms.
+    """Set torch up for reproducible results, fixed threads and deterministic algorithms, and return the device.
 
     Raises:
-        UsageError: torch knows no such device, or finds none here.
+        UsageError: torch knows no device of that name, or there is none on this machine.
     """
     torch.set_num_threads(threads)
     try:
@@ -50,10 +50,10 @@ def prepare_torch(name: str, threads: int) -> torch.device:
 
 
 def open_data(request: TrialRequest, registry: Registry, round: int = 1) -> Loaded:
-    """Map what the trial sees of its dataset in a round, with the mean and standard deviation it normalises by.
+    """Memory-map the trial's view of its dataset in a round, with the mean and standard deviation it normalises by.
 
     Raises:
-        DataError: the prepared copy is another than the one that was asked for.
+        DataError: the prepared copy is not the one that was requested.
     """
     params = {**request.dataset_options}
     if "target" in request.params:
@@ -69,15 +69,15 @@ def open_data(request: TrialRequest, registry: Registry, round: int = 1) -> Load
 
 
 def build(architecture: Architecture, request: TrialRequest, loaded: Loaded, pixels: Pixels) -> nn.Module:
-    """Build the model under the trial's seed, on the device and in the memory format of its images, and try it on two.
+    """Build the model under the trial's seed, on the device and in the memory format of its images; run it on two.
 
     Raises:
-        FersearchError: building or a first forward pass fails, or gives something else than logits.
+        FersearchError: building or a first forward pass fails, or returns anything but logits.
         Diverged: the logits of the untrained model are not finite.
     """
     task = trained_task(loaded.task, request.params)
     torch.manual_seed(derive(request.seed, "weights"))
-    with _told(f"architecture '{architecture.name}' cannot be built"):
+    with _reraised_as(f"architecture '{architecture.name}' cannot be built"):
         model = architecture.build(request.params, task)
     if request.weights:
         start_from(architecture, model, request.weights, request.params, task)
@@ -86,28 +86,28 @@ def build(architecture: Architecture, request: TrialRequest, loaded: Loaded, pix
     last = pixels.memory_format == "channels_last"
     shape = f"{tuple(images.shape)}{' in the memory format channels_last' if last else ''}"
     hint = CONTIGUOUS if last else ""
-    with _told(f"architecture '{architecture.name}' fails on images {shape}", hint), torch.inference_mode():
+    with _reraised_as(f"architecture '{architecture.name}' fails on images {shape}", hint), torch.inference_mode():
         logits = as_judged(model, request.params, tta="none")(images)
     check_logits(architecture, logits, (len(images), loaded.task.num_classes))
     return model
 
 
 def check_logits(architecture: Architecture, logits: object, wanted: tuple[int, int]) -> None:
-    """Raise unless a model returned finite logits of the wanted shape (n, classes)."""
+    """Raise FersearchError or Diverged unless a model returned finite logits of the wanted shape (n, classes)."""
     shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else None
     if shape != wanted:
-        got = _in_words(shape, wanted[0]) if shape is not None else f"a {type(logits).__name__}"
-        message = f"architecture '{architecture.name}' returned {got}, expected {_in_words(wanted, wanted[0])}"
+        got = _shape_text(shape, wanted[0]) if shape is not None else f"a {type(logits).__name__}"
+        message = f"architecture '{architecture.name}' returned {got}, expected {_shape_text(wanted, wanted[0])}"
         raise FersearchError(message, "build must give a model from images (n, channels, size, size) to (n, classes)")
     check_finite(cast(torch.Tensor, logits), f"the output of the untrained '{architecture.name}'")
 
 
-def _in_words(shape: tuple[int, ...], count: int) -> str:
+def _shape_text(shape: tuple[int, ...], count: int) -> str:
     return f"({', '.join('n' if size == count and not axis else str(size) for axis, size in enumerate(shape))})"
 
 
 @contextmanager
-def _told(what: str, hint: str = "") -> Iterator[None]:
+def _reraised_as(what: str, hint: str = "") -> Iterator[None]:
     try:
         yield
     except (FersearchError, MemoryError, torch.OutOfMemoryError):

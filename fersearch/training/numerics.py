@@ -1,7 +1,7 @@
-"""Numbers of a trial: seeds, precision, tensors over mapped arrays, and how training diverges.
+"""Numerics of a trial: seeds, precision, tensors over memory-mapped arrays, and checks for divergence.
 
-Every random draw comes from a seed of its own, derived by name. So nothing depends on how much was drawn before: an
-epoch draws the same after a resume as without one, and the state of a generator is kept only of an unfinished epoch.
+Every random draw comes from a seed of its own, derived by name, so no draw depends on the number of earlier ones: an
+epoch draws the same after a resume as without one, and generator states are stored only for an unfinished epoch.
 """
 
 import hashlib
@@ -26,14 +26,14 @@ def derive(seed: int, *names: str | int) -> int:
 
 
 def resolve(asked: str, device: torch.device) -> Precision:
-    """Return the precision that is used: `auto` is bf16 on a CUDA device that has it, float32 elsewhere."""
+    """Return the precision that a request resolves to: `auto` is bf16 on CUDA devices that have it, else float32."""
     if asked == "auto":
         return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
     return "bf16" if asked == "bf16" and device.type in ("cuda", "cpu") else "float32"
 
 
 def autocast(precision: Precision, device: torch.device) -> torch.autocast:
-    """Return the context in which the forward pass runs; weights and gradients stay float32."""
+    """Return the autocast context of the forward pass; weights and gradients stay float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
@@ -42,23 +42,23 @@ class Diverged(FersearchError):
 
 
 def check_finite(value: float | torch.Tensor, what: str) -> None:
-    """Raise Diverged, naming what it is, unless every number is finite."""
+    """Raise Diverged, its message naming `what`, unless every number is finite."""
     if not bool(torch.isfinite(torch.as_tensor(value)).all()):
         raise Diverged(f"diverged: {what} is not finite", "a smaller learning rate may help")
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Return whether an error says that memory ran out; torch's CPU allocator has no class for it."""
+    """Return whether an error is an out-of-memory error; torch's CPU allocator has no class for it."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def is_one_value(error: Exception) -> bool:
-    """Return whether an error says that batch normalisation was to learn from one value per channel."""
+    """Return whether an error means that batch normalisation got one value per channel in training."""
     return isinstance(error, ValueError) and str(error).startswith("Expected more than 1 value per channel")
 
 
-def told(error: Exception) -> str:
-    """Return what a person should read of an error that ended training."""
+def describe_error(error: Exception) -> str:
+    """Return the message for users of an error that ended training."""
     if isinstance(error, FersearchError):
         return str(error)
     if is_one_value(error):
@@ -72,7 +72,7 @@ def first_line(error: Exception) -> str:
 
 
 def wrap(array: "np.ndarray[Any, Any]") -> Tensor:
-    """Return a tensor over an array's own memory, which must not be written to."""
+    """Return a tensor that shares an array's memory; it must not be written to."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         return torch.from_numpy(array)

@@ -20,11 +20,11 @@ from fersearch.training.checkpoint import Restored
 OPSET = 20
 INPUT, OUTPUT = "images", "probabilities"
 MOST_IMAGES = 4096
-"""The largest batch that the graph promises to take."""
+"""The largest batch size that the graph accepts."""
 
 
 class Graph(nn.Module):
-    """Takes uint8 images (n, height, width, channels), as the network saw them, and gives class shares (n, classes).
+    """A module from uint8 images (n, height, width, channels) of the dataset's size to class shares (n, classes).
 
     It holds the normalisation, the crop and the views of the trial, and the softmax of logits divided by a temperature.
     """
@@ -40,7 +40,7 @@ class Graph(nn.Module):
 
     @classmethod
     def of(cls, restored: Restored, temperature: float = 1.0) -> Self:
-        """Return the graph of a restored model, as its trial was judged."""
+        """Return the graph of a restored model, with the views under which its trial was evaluated."""
         card = restored.card
         pixels = Pixels.of(np.zeros((1, 1, 1, 1), np.uint8), card["mean"], card["std"], restored.device)
         return cls(restored.judged(), pixels.scale, pixels.shift, temperature)
@@ -56,10 +56,10 @@ class Graph(nn.Module):
 def write_graph(graph: Graph, shape: tuple[int, int], path: Path, metadata: Mapping[str, str], name: str = "") -> None:
     """Write a graph (on the CPU) as an ONNX file, its batch size free, without external data.
 
-    `shape` are the side and the channels of its images, `name` is the architecture's.
+    `shape` is (side, channels) of its images, `name` the architecture's.
 
     Raises:
-        FersearchError: the model does what ONNX cannot say; the message has torch's reason.
+        FersearchError: the model cannot be expressed in ONNX; the message has torch's reason.
     """
     import onnx
 
@@ -67,7 +67,7 @@ def write_graph(graph: Graph, shape: tuple[int, int], path: Path, metadata: Mapp
     example = torch.zeros((2, size, size, channels), dtype=torch.uint8)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of torch's exporter about itself
+            warnings.simplefilter("ignore")  # warnings of torch's exporter about itself
             program = torch.onnx.export(
                 graph.eval(),
                 (example,),
@@ -106,7 +106,7 @@ def onnx_latency(model: nn.Module, pixels: Pixels, name: str) -> float:
 
 
 def metadata_of(card: Mapping[str, Any], digest: str) -> dict[str, str]:
-    """Return what the file says of itself: classes, how images become inputs, dataset, licence, digest of the card."""
+    """Return the file's metadata: classes, preprocessing of images, dataset, licence, digest of the card."""
     size = card["image_size"]
     return {
         "classes": json.dumps(card["class_names"]),

@@ -1,7 +1,7 @@
 """Optimisers, learning-rate schedules and weight averages by the recipe's names.
 
-A schedule is a function of the epochs passed so far, so a resumed trial needs no state for it; only `plateau` remembers
-what it has seen. Averages of weights: Polyak and Juditsky 1992; Tarvainen and Valpola 2017.
+A schedule is a function of the epochs passed so far, so a resumed trial needs no state for it; only `plateau` stores
+the values so far. Averages of weights: Polyak and Juditsky 1992; Tarvainen and Valpola 2017.
 """
 
 import copy
@@ -19,7 +19,7 @@ from fersearch.study import Objective
 
 Params = Mapping[str, Value]
 Rate = Callable[[Params, float], float]
-WARMUP = 0.01  # share of the rate that a warm-up starts from
+WARMUP = 0.01  # share of the learning rate at which a warm-up starts
 
 
 def _sgd(weights: list[nn.Parameter], params: Params, **common: Any) -> torch.optim.Optimizer:
@@ -37,7 +37,7 @@ def _adamw(weights: list[nn.Parameter], params: Params, **common: Any) -> torch.
 
 
 def _amsgrad(weights: list[nn.Parameter], params: Params, **common: Any) -> torch.optim.Optimizer:  # noqa: ARG001
-    """Adam with the largest second moment so far (Reddi et al. 2018, arXiv:1904.09237)."""
+    """Return Adam with the largest second moment so far (Reddi et al. 2018, arXiv:1904.09237)."""
     return torch.optim.Adam(weights, amsgrad=True, fused=True, **common)
 
 
@@ -133,9 +133,9 @@ SCHEDULERS: dict[str, Rate] = {
 
 
 class Schedule:
-    """Sets the learning rate before every step, and after an epoch where the metric decides.
+    """A schedule that sets the learning rate before every step, or for `plateau` after every epoch.
 
-    In the first `warmup_epochs` the rate rises in a straight line from a hundredth of what it would be
+    In the first `warmup_epochs` the rate rises linearly from a hundredth of its scheduled value
     (Goyal et al. 2017, arXiv:1706.02677); onecycle has a warm-up of its own.
 
     Raises:
@@ -157,14 +157,14 @@ class Schedule:
         self._set(rate if passed >= self._warmup else rate * (WARMUP + (1 - WARMUP) * passed / self._warmup))
 
     def judge(self, value: float) -> None:
-        """Tell the first objective's value on validation after an epoch."""
+        """Update the schedule with the first objective's value on validation after an epoch."""
         if self._plateau is not None:
             self._set(self._base)
             self._plateau.step(value)
             self._base = float(self._plateau.get_last_lr()[0])
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what it must remember; empty but for `plateau`."""
+        """Return the state to resume from; empty but for `plateau`."""
         return self._plateau.state_dict() if self._plateau else {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -187,7 +187,7 @@ class Average:
     """The average of a model's weights and statistics, as a model of its own in evaluation mode.
 
     After step n it is d * average + (1 - d) * weights with d = min(decay, (1 + n) / (10 + n)), so that the
-    untrained start is soon forgotten. What is not a real number (a batch norm's counter) is copied.
+    untrained start is soon forgotten. Integer tensors (a batch norm's counter) are copied.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -202,7 +202,7 @@ class Average:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take in the weights after a step."""
+        """Add the weights after a step to the average."""
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
         torch._foreach_lerp_(*self._real, 1 - decay)
@@ -210,7 +210,7 @@ class Average:
             ours.copy_(theirs)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what it must remember."""
+        """Return the state to resume from."""
         return {"model": self.model.state_dict(), "steps": self.steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""An epoch that is not over, so that a trial can stop between any two steps and go on as if it had not."""
+"""An unfinished epoch, from which a trial that stopped between two steps resumes with the same results."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,23 +8,23 @@ import torch
 from torch import Tensor
 
 Pulse = Callable[[], bool]
-"""Called between any two steps: gives a sign of life, and returns whether the trial is preempted: to save and leave."""
+"""Called between any two steps as a heartbeat; returns whether the trial is preempted and must save and exit."""
 
 
 class Preempted(Exception):
-    """The trial is preempted in the middle of work that is done anew: a pass over a split, or one for its features."""
+    """The trial is preempted during work that is repeated on resume: a pass over a split, or one for its features."""
 
 
 def unwatched() -> bool:
-    """Return False: a trial that nobody watches goes on."""
+    """Return False: a trial without a watcher is never preempted."""
     return False
 
 
 @dataclass
 class PartialEpoch:
-    """An epoch under way: `step` steps were taken; `sums` (2) of their images' losses and of those classified right.
+    """An unfinished epoch: `step` steps were taken; `sums` (2) of their images' losses and of correct predictions.
 
-    `random` is the state that the generators of the device are to be in before the next step, None where they are.
+    `random` is the state that the device's generators need before the next step; None where they have it already.
     """
 
     step: int
@@ -33,11 +33,11 @@ class PartialEpoch:
 
     @classmethod
     def start(cls, device: torch.device) -> Self:
-        """Return an epoch of which no step was taken."""
+        """Return an epoch without steps."""
         return cls(0, torch.zeros(2, device=device))
 
     def restore_generators(self) -> None:
-        """Put the random generators into the state in which the epoch was left."""
+        """Set the random generators to their state at the end of the last step."""
         if self.random is not None:
             torch.set_rng_state(self.random["cpu"])
             if "cuda" in self.random:
@@ -47,7 +47,7 @@ class PartialEpoch:
         self.random = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what it must remember."""
+        """Return the state to resume from."""
         return {"step": self.step, "sums": self.sums, "random": self.random or random_state(self.sums.device)}
 
     @classmethod
@@ -57,7 +57,7 @@ class PartialEpoch:
 
 
 def random_state(device: torch.device) -> dict[str, Tensor]:
-    """Return the state of the generators that training on a device draws from."""
+    """Return the states of the random generators that training on a device uses."""
     state = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         state["cuda"] = torch.cuda.get_rng_state(device)

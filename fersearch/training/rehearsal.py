@@ -1,7 +1,7 @@
-"""Which memory format suits a network on a device: a few steps in each, before it is trained.
+"""The choice of the memory format that is faster for a network on a device, by a few steps in each before training.
 
-The steps are forward and backward passes of a model that is thrown away, so that neither the weights nor the draws of
-the training depend on them. The two formats take turns, and the shortest step of each counts: other work on the
+The steps are forward and backward passes of a model that is then discarded, so that neither the weights nor the draws
+of the training depend on them. The two formats alternate, and the shortest step of each counts: other work on the
 machine only ever makes a step longer.
 """
 
@@ -32,25 +32,25 @@ from fersearch.training.request import TrialRequest
 from fersearch.training.trainer import Trainer
 
 Settle = Callable[[Mapping[str, Any]], str]
-"""Tells what a rehearsal found, and returns the memory format that the study decided on for its shape."""
+"""Called with the facts of a rehearsal; returns the memory format that the study decided on for its shape."""
 
 Check = Callable[[nn.Module, Pixels], None]
-"""Raises an error for a model that is not to be trained at all."""
+"""Raises an error for a model that must not be trained, as it breaks a bound."""
 WORTH = 1.03
-"""How much faster channels_last must be."""
+"""The speed-up from which channels_last is chosen."""
 LIMIT = 2.3  # seconds after which no further step begins
-ENOUGH = 0.2  # seconds of timed steps that settle it, after LEAST turns
+ENOUGH = 0.2  # seconds of timed steps after which it ends, after LEAST turns
 LEAST, MOST = 3, 12  # turns
 FEW = 2  # images of the first steps: batch normalisation cannot learn from one
-STEPS = 6  # at the size that is rehearsed, in the time that is left: one to warm up and two timed in each format
-TOLERANCE: dict[Precision, float] = {"float32": 0.02, "bf16": 0.2}  # of the largest logit
+STEPS = 6  # at the rehearsed batch size, in the remaining time: one to warm up and two timed in each format
+TOLERANCE: dict[Precision, float] = {"float32": 0.02, "bf16": 0.2}  # as a share of the largest logit
 REHEARSED = ("cpu", "cuda")  # device types; others stay contiguous
 INDIFFERENT = {*OPTIMISATION, *REGULARISATION, "target"} - {"batch_size", "crop"}
 
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What a rehearsal found: how much faster channels_last is, None where that was not measured, and why not."""
+    """The result of a rehearsal: the speed-up by channels_last as `gain`, or None and the reason as `trouble`."""
 
     gain: float | None
     seconds: float
@@ -58,14 +58,14 @@ class Rehearsal:
 
     @property
     def memory_format(self) -> MemoryFormat:
-        """The format that it speaks for."""
+        """The format that the result suggests."""
         return "channels_last" if self.gain is not None and self.gain >= WORTH else "contiguous"
 
-    def told(self, shape: str) -> dict[str, Any]:
-        """Return it as plain data."""
+    def facts(self, shape: str) -> dict[str, Any]:
+        """Return the result for trials of a shape as plain data."""
         gain = None if self.gain is None else round(self.gain, 3)
-        told = {"shape": shape, "gain": gain, "seconds": round(self.seconds, 2), "memory_format": self.memory_format}
-        return {**told, "trouble": self.trouble} if self.trouble else told
+        facts = {"shape": shape, "gain": gain, "seconds": round(self.seconds, 2), "memory_format": self.memory_format}
+        return {**facts, "trouble": self.trouble} if self.trouble else facts
 
 
 def settled_format(
@@ -78,13 +78,13 @@ def settled_format(
     pulse: Pulse = unwatched,
     check: Check = lambda *_: None,
 ) -> MemoryFormat:
-    """Return the memory format of a trial: as asked, as decided before for its shape, or as a rehearsal finds now.
+    """Return the memory format of a trial: as requested, as decided before for its shape, or by a rehearsal now.
 
-    A model that is rehearsed is shown to `check` before its first step.
+    `check` is called with a rehearsed model before its first step.
 
     Raises:
         FersearchError: the network cannot be built, or fails on images in the contiguous format.
-        Preempted: `pulse`, called between steps, says to leave.
+        Preempted: `pulse`, called between steps, returned True.
     """
     if request.memory_format != "auto" or device.type not in REHEARSED:
         return resolve_format(request.memory_format)
@@ -93,15 +93,15 @@ def settled_format(
         known = request.formats[shape]
         settle({"shape": shape, "memory_format": known})
         return resolve_format(known)
-    found = rehearse(request, architecture, loaded, device, precision, pulse, check)
-    if not found:
+    rehearsal = rehearse(request, architecture, loaded, device, precision, pulse, check)
+    if not rehearsal:
         return "contiguous"
-    whose = {"architecture": architecture.name} if found.trouble else {}
-    return resolve_format(settle({**found.told(shape), **whose}))
+    named = {"architecture": architecture.name} if rehearsal.trouble else {}
+    return resolve_format(settle({**rehearsal.facts(shape), **named}))
 
 
 def shape_of(request: TrialRequest, task: Task, device: torch.device, precision: Precision) -> str:
-    """Return the digest of what decides the speed of a trial's steps: trials with equal ones share a rehearsal."""
+    """Return the digest of all that determines the speed of a trial's steps; trials of equal digests share one."""
     network = {name: value for name, value in request.params.items() if name not in INDIFFERENT}
     seen = trained_task(task, request.params)
     images = [seen.channels, seen.image_size, seen.num_classes, request.micro_batches]
@@ -123,7 +123,7 @@ def rehearse(
 
     Raises:
         FersearchError: the network cannot be built, or fails on images in the contiguous format.
-        Preempted: `pulse` says to leave.
+        Preempted: `pulse` returned True.
     """
     started = time.perf_counter()
     pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, device)
@@ -139,7 +139,7 @@ def rehearse(
         gain = None if trouble else stage.gain()
     except Preempted:
         raise
-    except Exception:  # what the contiguous format fails by is for the training to tell
+    except Exception:  # the training reports the error of the contiguous format
         return None
     finally:
         del model, trainer, stage, pixels
@@ -175,9 +175,9 @@ class _Stage:
         return trouble
 
     def _compared(self, expected: Tensor) -> str:
-        """Return what is wrong in channels_last, where the logits are to be the `expected` ones."""
+        """Return the problem of a step in channels_last, whose logits should be the `expected` ones; empty if none."""
         try:
-            found = self._logits("channels_last")
+            logits = self._logits("channels_last")
             loss = self._step("channels_last", FEW)
         except Preempted:
             raise
@@ -185,14 +185,14 @@ class _Stage:
             if is_out_of_memory(error):
                 raise
             return f"it fails: {type(error).__name__}: {first_line(error)}"
-        if not (bool(torch.isfinite(found).all()) and bool(torch.isfinite(loss))):
+        if not (bool(torch.isfinite(logits).all()) and bool(torch.isfinite(loss))):
             return "its output is not finite"
-        apart = float((found - expected).abs().max())
+        apart = float((logits - expected).abs().max())
         most = TOLERANCE[self.trainer.precision] * max(float(expected.abs().max()), 1e-3)
         return "" if apart <= most else f"its outputs differ by up to {apart:.2g}"
 
     def gain(self) -> float | None:
-        """Return how much faster channels_last is; None where that takes too long to find out."""
+        """Return the speed-up by channels_last; None where measuring it takes too long."""
         images = self._affordable()
         if images < min(FEW, len(self.images)):
             return None
@@ -209,10 +209,10 @@ class _Stage:
         return contiguous / last
 
     def _affordable(self) -> int:
-        """Return how many images a step may have so that `STEPS` of them take the time that is left.
+        """Return the number of images per step with which `STEPS` steps fit into the remaining time.
 
-        A GPU takes nearly as long for two images as for a batch. What it takes to load its kernels, which training
-        needs as well, does not count.
+        A GPU takes nearly as long for two images as for a batch. The time to load its kernels, which training needs
+        as well, is not counted.
         """
         if self.trainer.device.type == "cuda":
             self._step("contiguous", len(self.images))
@@ -226,7 +226,7 @@ class _Stage:
         return self.deadline - time.perf_counter()
 
     def _timed(self, memory_format: MemoryFormat, count: int) -> float:
-        """Return the seconds of a step; of one thread of the CPU its own, without those of other processes."""
+        """Return the seconds of a step: CPU seconds where one CPU thread computes, to exclude other processes."""
         self._arrange(memory_format)
         clock = Clock(self.trainer.device)
         images, targets = arranged(self.images[:count], memory_format), self.targets[:count]
@@ -255,15 +255,15 @@ class _Stage:
         self.trainer.train_mode(self.fixed)
 
     def _ended(self) -> None:
-        """Forget the gradients, which are of the format of the step; leave if that is asked for."""
+        """Drop the gradients, which have the format of the step; Preempted if the trial is preempted."""
         self.trainer.optimizer.zero_grad(set_to_none=True)
         if self.pulse():
             raise Preempted
 
 
 def _forget(device: torch.device, model: weakref.ref[nn.Module]) -> None:
-    """Give back what the rehearsal took, so that the memory of the training is its own."""
-    if model() is not None:  # a collection touches all that the process shares with its fork server
+    """Release the memory of the rehearsal, so that it is not counted for the training."""
+    if model() is not None:  # a collection would copy the pages that the process shares with its fork server
         gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()

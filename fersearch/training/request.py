@@ -1,4 +1,4 @@
-"""What a trial process is asked to do, as plain data. Imports no torch: the driver makes these."""
+"""The request of a trial process, as plain data. Imports no torch: the driver creates requests."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,23 +12,28 @@ from fersearch.study import Constraint, Objective, Protocol
 
 @dataclass(frozen=True)
 class TrialRequest:
-    """One attempt of one trial.
+    """The request to run one attempt of one trial.
 
-    `prepared` is the folder of the prepared dataset, `prepared_digest` that of its content (empty: not checked),
-    `scratch` the trial's own folder for its best and last states, `artifacts` the folder of finished checkpoints.
-    `objective` decides which epoch
-    is kept. `device` is as torch names it, `threads` the CPU threads to use. With `resume` the last
-    state in `scratch`, if any, is gone on from; `save_every` is the training time in seconds between
-    two such states. `recorded` epochs of the trial are known to whoever asks. `micro_batches` is in
-    how many parts each batch is learnt from, or more where those lack memory too; 1 for whole batches.
-    `states` is a URL at which the states of `scratch` are kept too, for another node to go on from; empty for none.
-    `formats` has the memory formats that the study has decided on for `auto`, by the shape of trials.
-    A model that breaks a bound of `where` is not trained. `keep_pruned` makes a checkpoint also of a trial that is
-    stopped early.
-
-    `study_uid` is the study's random id and `database` that of the database that holds it: what the trial writes
-    is marked as theirs. `data_digest` is of the data as the trial sees it; empty where only the prepared copy's own
-    is known. `told` has the last epoch that each earlier attempt recorded, 0 for none.
+    Attributes:
+        study_uid: random id of the study; with `database` it marks the files that the trial writes.
+        prepared: folder of the prepared dataset.
+        objective: decides which epoch's weights are kept.
+        scratch: the trial's own folder for its best weights and last state.
+        artifacts: folder of finished checkpoints.
+        formats: memory formats that the study has decided on for `auto`, by the shape of trials.
+        where: bounds; a model that breaks one is not trained.
+        device: name of the device in torch.
+        threads: number of CPU threads.
+        resume: whether to resume from the last state in `scratch`, if any.
+        save_every: seconds of training between two states.
+        recorded: epochs of the trial that the driver has recorded.
+        micro_batches: parts of each batch, more where memory runs out; 1 for whole batches.
+        states: URL to which the states of `scratch` are copied, for other nodes to resume from; empty for none.
+        keep_pruned: whether a trial that is stopped early keeps a checkpoint too.
+        database: random id of the database that holds the study.
+        data_digest: digest of the data as the trial sees it; empty where only that of the prepared copy is known.
+        prepared_digest: digest of the prepared dataset; empty to skip its check.
+        recorded_by_attempt: the last epoch that each earlier attempt recorded, 0 for none.
     """
 
     study_uid: str
@@ -64,31 +69,30 @@ class TrialRequest:
     database: str = ""
     data_digest: str = ""
     prepared_digest: str = ""
-    told: Sequence[int] = ()
+    recorded_by_attempt: Sequence[int] = ()
 
     @property
     def owner(self) -> Owner | None:
-        """Whose the trial's files are; None where no database is known."""
+        """The owner of the trial's files; None where no database is known."""
         return Owner(self.database, self.study_uid) if self.database else None
 
     def recorded_since(self, attempt: int) -> int:
-        """Return how many epochs are known of the training that began with an attempt: none of the attempts before
-        it."""
-        if not self.told:
+        """Return how many epochs were recorded of the training that began with an attempt, without earlier attempts."""
+        if not self.recorded_by_attempt:
             return self.recorded
-        return next((epoch for epoch in reversed(self.told[attempt - 1 :]) if epoch), 0)
+        return next((epoch for epoch in reversed(self.recorded_by_attempt[attempt - 1 :]) if epoch), 0)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the request as plain data, for the way to the trial process."""
+        """Return the request as plain data, to send it to the trial process."""
         return {**asdict(self), "protocol": self.protocol.to_json()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Read the request that `to_json` wrote."""
+        """Return the request of plain data that `to_json` made."""
         known = dict(data)
         known["protocol"] = Protocol.from_json(data["protocol"])
         known["objective"] = Objective(**data["objective"])
         known["where"] = tuple(Constraint(**item) for item in data.get("where", ()))
-        known["told"] = tuple(data.get("told", ()))
+        known["recorded_by_attempt"] = tuple(data.get("recorded_by_attempt", ()))
         known["plugins"] = tuple(PluginFile(**item) for item in data["plugins"])
         return cls(**known)

@@ -1,7 +1,7 @@
-"""Builds the network that some tensors are of, and asks for no more memory than they take.
+"""Rebuilding of the network of stored tensors, with a bound on the memory that it may allocate.
 
 The network is built on the meta device first, and its names, shapes, types and total size are compared with the
-tensors: a small file that speaks of a huge network is refused before it is believed.
+tensors: a small file that describes a huge network is refused before memory is allocated for it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,8 +13,8 @@ from torch.nn.modules import module as registration
 
 from fersearch.errors import FersearchError, PluginError
 
-ROOM_BYTES = 2**26  # beyond four times the tensors, for weights that a constructor makes and replaces
-ROOM_PARTS = 20_000  # beyond twenty parts a tensor
+ROOM_BYTES = 2**26  # bytes beyond four times the tensors, for weights that a constructor creates and replaces
+ROOM_PARTS = 20_000  # modules beyond twenty per tensor
 SHOWN = 3  # differences in one message
 
 Build = Callable[[], nn.Module]
@@ -24,8 +24,8 @@ def rebuild(build: Build, tensors: Mapping[str, Tensor], name: str) -> nn.Module
     """Return the network that `build` makes, with the tensors as its weights, on the CPU in evaluation mode.
 
     Raises:
-        FersearchError: the tensors are not those of the network, or hold values that are not finite; `name`
-            is how messages call what makes it.
+        FersearchError: the tensors do not match the network, or hold values that are not finite; `name`
+            is the name of its builder in messages.
     """
     _require_finite(tensors)
     _compare(_drafted(build, tensors, name), tensors, name)
@@ -47,7 +47,7 @@ def _require_finite(tensors: Mapping[str, Tensor]) -> None:
 
 
 def _drafted(build: Build, tensors: Mapping[str, Tensor], name: str) -> nn.Module:
-    """Return the network without memory for its weights; for real where it cannot be built so."""
+    """Return the network on the meta device, or on the CPU where it cannot be built there."""
     try:
         with torch.device("meta"), _within(tensors, name):
             return build()
@@ -64,18 +64,18 @@ def _built(build: Build, tensors: Mapping[str, Tensor], name: str) -> nn.Module:
     except FersearchError:
         raise
     except ModuleNotFoundError as error:
-        told = f"{name} cannot be built: it needs the module '{error.name}'"
-        raise PluginError(told, f"install what has '{error.name}' (pip install)") from error
+        message = f"{name} cannot be built: it needs the module '{error.name}'"
+        raise PluginError(message, f"install what has '{error.name}' (pip install)") from error
     except Exception as error:
         raise _unfit(name, f"it cannot be built as the card says: {type(error).__name__}: {error}") from error
 
 
 @contextmanager
 def _within(tensors: Mapping[str, Tensor], name: str) -> Iterator[None]:
-    """Let modules be made in the block, and stop as soon as they ask for much more than the tensors hold.
+    """Limit the modules created in the block: raise as soon as they request much more memory than the tensors hold.
 
-    A part is counted when its module takes it up, before it is filled: memory that nothing was written to is not
-    in use yet.
+    A weight is counted when its module registers it, before it is filled: memory that was never written is not in
+    use yet.
     """
     most = 4 * sum(tensor.nbytes for tensor in tensors.values()) + ROOM_BYTES
     parts, taken = 20 * len(tensors) + ROOM_PARTS, 0

@@ -1,4 +1,4 @@
-"""How far a trial has come, and what of it is kept."""
+"""The progress of a trial, and the snapshots from which it resumes."""
 
 import math
 import time
@@ -17,18 +17,18 @@ from fersearch.training.stamp import Unusable
 from fersearch.training.trainer import Trainer
 from fersearch.trial import Epoch
 
-CHEAP = 1.5  # seconds that saving may take; where it takes longer, it is done as much less often
-SOON = 1.0  # seconds of training after which an attempt saves its first state, so that even a short one gets further
+CHEAP = 1.5  # seconds that saving may take; where it takes longer, it is done proportionally less often
+SOON = 1.0  # seconds of training after which an attempt saves its first state, so that even a short one makes progress
 
 
 @dataclass
 class Progress:
-    """What a trial has done so far, its earlier attempts included.
+    """The progress of a trial so far, including its earlier attempts.
 
-    `best_loss` is the first objective as something to minimise; `bytes_seen` of memory were in use in all
-    `looks` together; `history` holds every epoch so far as plain data. `begun_seconds` and
-    `begun_cpu_seconds` are those of an epoch that is not over. `since` is the number of the attempt that began from
-    nothing: what attempts before it recorded belongs to a training that was given up.
+    `best_loss` is the first objective, negated if it is maximised; `bytes_seen` is the sum of `looks` samples of the
+    memory in use; `history` holds every epoch so far as plain data. `begun_seconds` and `begun_cpu_seconds` are those
+    of an unfinished epoch. `since` is the number of the attempt that trained from the beginning: epochs that attempts
+    before it recorded belong to a training that was discarded.
     """
 
     epoch: int = 0
@@ -48,7 +48,7 @@ class Progress:
 
     @property
     def within(self) -> bool:
-        """Whether the trial stands between two steps of an epoch."""
+        """Whether the trial is inside an unfinished epoch."""
         return self.begun_seconds > 0
 
     @property
@@ -62,25 +62,25 @@ class Progress:
         return dict(self.history[self.best_epoch - 1]["values"]) if self.best_epoch else {}
 
     def clock(self, device: torch.device) -> measure.Clock:
-        """Return a clock that goes on from what the trial has taken so far."""
+        """Return a clock that continues from the trial's seconds so far."""
         return measure.Clock(device, self.seconds + self.begun_seconds, self.cpu_seconds + self.begun_cpu_seconds)
 
     def unreported(self, recorded: int | None) -> Iterator[Epoch]:
-        """Yield the epochs after the first `recorded` ones; none if nobody says how many were recorded."""
+        """Yield the epochs after the first `recorded` ones; none where `recorded` is None."""
         for record in self.history[len(self.history) if recorded is None else recorded :]:
             yield Epoch(**record)
 
     def rate(self, number: int, loss: float) -> None:
-        """Take in how good an epoch is; the first of equals is the best."""
+        """Update the best epoch by the loss of an epoch; of equal epochs the first is the best."""
         if loss < self.best_loss:
             self.best_epoch, self.best_loss = number, loss
 
     def stalled(self, patience: int) -> bool:
-        """Return whether so many epochs (0: any number) have passed without a better one."""
+        """Return whether `patience` epochs have passed without a better one; never for 0."""
         return patience > 0 and self.epoch - self.best_epoch >= patience
 
     def add(self, number: int, clock: measure.Clock, memory: measure.PeakMemory) -> tuple[float, float]:
-        """Count an epoch; returns its own wall and CPU seconds."""
+        """Add an epoch; return its own wall and CPU seconds."""
         self.pause(clock, memory)
         spent = self.begun_seconds, self.begun_cpu_seconds
         self.epoch, self.seconds, self.cpu_seconds = number, clock.seconds, clock.cpu_seconds
@@ -88,7 +88,7 @@ class Progress:
         return spent
 
     def pause(self, clock: measure.Clock, memory: measure.PeakMemory) -> None:
-        """Count what the epoch under way has taken so far."""
+        """Add the time and memory of the unfinished epoch so far."""
         self.begun_seconds = clock.seconds - self.seconds
         self.begun_cpu_seconds = clock.cpu_seconds - self.cpu_seconds
         self.peak_bytes = max(self.peak_bytes, memory.peak)
@@ -103,7 +103,7 @@ class Progress:
         latency: Callable[[], float],
         flops: Callable[[], int],
     ) -> Evaluation:
-        """Return what the metrics may look at after this epoch; latency and operations are measured once a trial."""
+        """Return the evaluation of this epoch for the metrics; latency and operations are measured once per trial."""
         if not self.latency:
             self.latency = latency()
         if not self.flops:
@@ -126,10 +126,10 @@ class Progress:
 
 @dataclass
 class Snapshots:
-    """Keeps the best weights, and from time to time a snapshot of all that is needed to resume.
+    """The stored best weights and snapshots of a training.
 
-    That is due for the first time after a second of training, then after `save_every` seconds, or later where saving
-    itself takes long; `on_snapshot` is called each time.
+    A snapshot is due first after a second of training, then every `save_every` seconds, or less often where saving
+    itself takes long; `on_snapshot` is called after each.
     """
 
     states: States
@@ -141,10 +141,10 @@ class Snapshots:
     on_snapshot: Callable[[], None] = lambda: None
 
     def resume(self) -> None:
-        """Resume from the last state, if there is one.
+        """Load the last state, if there is one.
 
         Raises:
-            Unusable: it cannot be gone on from, or the best weights that it speaks of are lost.
+            Unusable: it cannot be resumed from, or the best weights that it refers to are lost.
         """
         state = self.states.last()
         if state is not None:
@@ -158,7 +158,7 @@ class Snapshots:
             self.saved_at = self.progress.seconds + self.progress.begun_seconds
 
     def end_epoch(self, epoch: Epoch) -> None:
-        """Keep this epoch's weights if it is the best yet, and take a snapshot if it is time."""
+        """Store this epoch's weights if it is the best so far, and take a snapshot if one is due."""
         self.progress.history.append(asdict(epoch))
         if self.progress.best_epoch == epoch.number:
             self.states.save_best(epoch.number, self.trainer.saved_module)
@@ -166,12 +166,12 @@ class Snapshots:
             self.snapshot()
 
     def due(self, passed: float) -> bool:
-        """Return whether it is time to save the state, after so many seconds of training."""
+        """Return whether a snapshot is due after `passed` seconds of training."""
         since = passed - self.saved_at
         return (self.cost == 0.0 and since > SOON) or since >= self.save_every * max(1.0, self.cost / CHEAP)
 
     def snapshot(self) -> None:
-        """Save all that is needed to resume."""
+        """Save the state of the training and of its progress."""
         started = time.perf_counter()
         self.states.save_last(
             {"progress": asdict(self.progress), **self.trainer.state_dict()}, self.progress.best_epoch

@@ -1,4 +1,4 @@
-"""The rounds of a trial: one training for each fold of each repeat, told as one row of epochs."""
+"""The rounds of a trial: one training for each fold of each repeat, reported as one sequence of epochs."""
 
 import json
 from collections.abc import Generator, Iterator
@@ -22,7 +22,7 @@ DONE, LAST = "done.json", "last.pt"
 class Round:
     """One training: its states in `folder`, `before` epochs in earlier rounds, `progress` its own epochs.
 
-    `over` says that it was trained to its end before.
+    `over`: whether an earlier attempt finished it.
     """
 
     number: int
@@ -33,17 +33,17 @@ class Round:
 
     @property
     def kept_epoch(self) -> int:
-        """The number of its best epoch among all of the trial's."""
+        """The number of its best epoch, counted over all rounds of the trial."""
         return self.before + self.progress.best_epoch
 
     def unreported(self, recorded: int) -> Epochs:
-        """Its epochs after its first `recorded` ones, which were trained and never heard."""
+        """Yield its epochs after the first `recorded` ones: they were trained and never reported."""
         for epoch in self.progress.unreported(recorded):
             if (yield epoch) is Decision.INTERRUPT:
                 return
 
     def numbered(self, epochs: Epochs) -> Epochs:
-        """Its own epochs as epochs of the trial; decisions go the other way."""
+        """Yield the round's epochs renumbered as epochs of the trial; pass decisions back."""
         decision = None
         while True:
             try:
@@ -54,9 +54,9 @@ class Round:
 
 
 class Rounds:
-    """The rounds of one trial in its scratch folder; a trial with one round has no folders in it.
+    """The rounds of one trial in its scratch folder; a trial of several rounds has a subfolder for each.
 
-    What is kept there carries the trial's `stamp`; a round that has nothing yet begins with `attempt`.
+    Stored states carry the trial's `stamp`; `attempt` is the number of the attempt that starts new rounds.
     """
 
     def __init__(self, scratch: Path, total: int, stamp: Stamp | None = None, attempt: int = 1) -> None:
@@ -88,13 +88,13 @@ class Rounds:
 
     @property
     def begun(self) -> bool:
-        """Whether anything of the trial is kept that can be gone on from."""
+        """Whether any stored state of the trial can be resumed from."""
         return any(any(self._folder(number).glob(name)) for number in range(1, self.total + 1) for name in (DONE, LAST))
 
     def check(self) -> None:
-        """Make sure that the rounds that are over can be used, the best weights among them too; Unusable otherwise."""
-        found = ((number, self._done(number)) for number in range(1, self.total + 1))
-        over = [(done.best_loss, number, done.best_epoch) for number, done in found if done is not None]
+        """Raise Unusable unless the states of finished rounds and their best weights can be read."""
+        finished = ((number, self._done(number)) for number in range(1, self.total + 1))
+        over = [(done.best_loss, number, done.best_epoch) for number, done in finished if done is not None]
         if over:
             _, number, epoch = min(over)
             States(self._folder(number), self.stamp).best(epoch)
@@ -104,7 +104,7 @@ class Rounds:
         return States(self.best.folder, self.stamp).best(self.best.progress.best_epoch)
 
     def finish(self, round: Round) -> None:
-        """Keep what a round gave, and of all rounds only the best weights."""
+        """Store the progress of a finished round, and of all rounds only the best weights."""
         if self.total == 1 or round.over:
             return
         kept = {**asdict(round.progress), "stamp": self.stamp}
@@ -124,7 +124,7 @@ class Rounds:
         return self._scratch / f"round-{number}" if self.total > 1 else self._scratch
 
     def _done(self, number: int) -> Progress | None:
-        """Return what a round that is over gave; None of one that is not, Unusable if that cannot be told."""
+        """Return the progress of a finished round; None if it is unfinished, Unusable if its file cannot be read."""
         path = self._folder(number) / DONE
         try:
             known = json.loads(path.read_bytes())

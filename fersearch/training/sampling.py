@@ -1,4 +1,4 @@
-"""Which training images an epoch shows, and how often: the recipe's answers to classes of unequal size."""
+"""Sampling of training images for an epoch: the recipe's rules for imbalanced classes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from fersearch.errors import lookup
 
 @dataclass(frozen=True)
 class Order:
-    """The images of an epoch, as places (int64, n) among the training images.
+    """The images of an epoch, as indices (int64, n) into the training images.
 
     With SMOTE each is blended with a `partner` (int64, n) by a `share` (float32, n) from 0, itself, to 1.
     """
@@ -23,7 +23,7 @@ class Order:
 
 
 class Sampling:
-    """Draws the order of an epoch from a seeded generator.
+    """A sampling rule that draws the order of an epoch from a seeded generator.
 
     Args:
         rule: a name of `SAMPLINGS`.
@@ -65,7 +65,7 @@ class Sampling:
         return Order(_shuffled(torch.cat(parts), generator))
 
     def _smote(self, generator: torch.Generator) -> Order:
-        """Return every image once; what a class lacks to the largest is blended from two of its images."""
+        """Return every image once, and fill smaller classes up to the largest by blends of two of their images."""
         rows = []
         for own, quota in zip(self._classes, self._quotas, strict=True):
             places = _cycled(own, quota, generator)
@@ -91,7 +91,7 @@ def _quotas(rule: str, sizes: Sequence[int]) -> list[int]:
 
 
 def _cycled(places: Tensor, quota: int, generator: torch.Generator) -> Tensor:
-    """Return so many of the places, in whole random rounds and a part of one."""
+    """Return `quota` of the places: all of them in random order, repeated as often as needed."""
     rounds = -(-quota // len(places))
     return torch.cat([_shuffled(places, generator) for _ in range(rounds)])[:quota]
 

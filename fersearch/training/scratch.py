@@ -1,4 +1,4 @@
-"""The scratch folder of a trial while an attempt works in it: held by one process at a time."""
+"""The scratch folder of a trial, locked by one process at a time."""
 
 import shutil
 import tempfile
@@ -13,21 +13,21 @@ from fersearch.training.preemption import Preempted, Pulse
 from fersearch.training.request import TrialRequest
 
 PATIENCE = 10.0
-"""Seconds that an earlier attempt's process may take to end before its folder is taken for another one's."""
+"""Seconds to wait for the process of an earlier attempt before its folder counts as in use by another run."""
 
 
 @contextmanager
 def held(
     request: TrialRequest, pulse: Pulse, say: Callable[[str], None], gave_up: Callable[[], None] = lambda: None
 ) -> Iterator[TrialRequest]:
-    """Hold the scratch folder of a request; yields the request with the folder that is to be used.
+    """Lock the scratch folder of a request for the block; yields the request with the folder to use.
 
-    While another process holds it, as where a database was copied and both copies are run, that is an empty folder
-    of its own; `say` is told so. In the end it takes the place of the other one if that was given up; else it goes,
-    and `gave_up` is called.
+    If another process holds it, as where a database was copied and both copies are run, that is a new empty folder,
+    and `say` is called with the reason. At the end it replaces the other folder if that was released meanwhile; else
+    it is removed, and `gave_up` is called.
 
     Raises:
-        Preempted: `pulse` says to leave while the folder is waited for.
+        Preempted: `pulse` returned True while waiting for the folder.
     """
 
     def beat() -> None:
@@ -49,7 +49,7 @@ def held(
     apart = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
     with lock(beside(apart)):
         try:
-            yield replace(request, scratch=str(apart), states="", recorded=0, told=())
+            yield replace(request, scratch=str(apart), states="", recorded=0, recorded_by_attempt=())
         finally:
             if not _settle(apart, folder):
                 gave_up()
@@ -57,7 +57,7 @@ def held(
 
 
 def _settle(apart: Path, folder: Path) -> bool:
-    """Let the states that were kept apart lie where the next attempt looks for them; False if others lie there."""
+    """Move the folder `apart` to `folder`, for the next attempt; False if another process has states there."""
     own, settled = try_lock(beside(folder)), False
     if own is not None:
         with own:

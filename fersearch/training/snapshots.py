@@ -1,7 +1,7 @@
 """The last state and the best weights of an unfinished trial, in its scratch folder and at a URL for other nodes.
 
 The last state names the epoch whose weights were best when it was saved, and that file stays until a later state is in
-place: whenever the process is killed, the two belong together.
+place: the two match at whatever time the process is killed.
 """
 
 import io
@@ -20,11 +20,11 @@ from fersearch.remote import Remote
 from fersearch.training.stamp import Stamp, Unusable, check_stamp
 
 KEPT = ("last.pt", "best-*.pt", "done.json")
-Look = tuple[int, int, int]  # inode, time of the last change in nanoseconds, bytes: a replaced file has another
+Look = tuple[int, int, int]  # inode, modification time in nanoseconds, bytes: they differ for a replaced file
 
 
 class DiskFull(FersearchError):
-    """There is no room left in a folder for a checkpoint of so many bytes."""
+    """There is no room in a folder for a checkpoint of `size` bytes."""
 
     def __init__(self, folder: Path, size: int) -> None:
         message = f"disk full: no room for {size / 2**20:.1f} MB at {folder}"
@@ -33,10 +33,9 @@ class DiskFull(FersearchError):
 
 
 class States:
-    """Where one trial keeps `last.pt` and `best-N.pt`, each replaced whole or not at all.
+    """The states of one trial, `last.pt` and `best-N.pt`, each replaced whole or not at all.
 
-    Both carry the `stamp` of the trial, and are read only where they carry that very one: whatever else is found,
-    damaged or of another trial, raises Unusable.
+    Both carry the `stamp` of the trial; a file that is damaged or has another stamp raises Unusable when read.
     """
 
     def __init__(self, folder: Path, stamp: Stamp | None = None) -> None:
@@ -44,24 +43,23 @@ class States:
         self.stamp = dict(stamp or {})
 
     def save_best(self, epoch: int, model: nn.Module) -> None:
-        """Keep the weights of an epoch that was better than all before it."""
+        """Store the weights of an epoch that was better than all before it."""
         self._save({"weights": model.state_dict()}, self._best(epoch))
 
     def best(self, epoch: int) -> dict[str, Tensor]:
-        """Return the weights that were kept for an epoch, on the CPU; Unusable if they are lost."""
+        """Return the weights stored for an epoch, on the CPU; Unusable if they are lost."""
         weights: dict[str, Tensor] = self._load(self._best(epoch))["weights"]
         return weights
 
     def save_last(self, state: dict[str, Any], best_epoch: int) -> None:
-        """Keep all that is needed to go on, then remove the weights that it no longer speaks of."""
+        """Store a state to resume from, then remove the weights that it no longer refers to."""
         self._save(state, self.folder / "last.pt")
         for path in self.folder.glob("best-*.pt"):
             if path != self._best(best_epoch):
                 path.unlink(missing_ok=True)
 
     def last(self) -> dict[str, Any] | None:
-        """Return the state to go on from, on the CPU; None if there is none yet, Unusable if it cannot be gone on
-        from."""
+        """Return the state to resume from, on the CPU; None if there is none yet, Unusable if it cannot be read."""
         path = self.folder / "last.pt"
         return self._load(path) if path.exists() else None
 
@@ -82,7 +80,7 @@ class States:
     def _load(self, path: Path) -> dict[str, Any]:
         try:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-            found = state.pop("stamp", None)
+            stamp = state.pop("stamp", None)
         except FileNotFoundError:
             raise Unusable(f"{path} is missing") from None
         except MemoryError:
@@ -91,15 +89,15 @@ class States:
             raise FersearchError(f"cannot read the state {path}: {error.strerror}", "give permission") from error
         except Exception as error:
             raise Unusable(f"{path} is damaged") from error
-        check_stamp(found, self.stamp, str(path))
+        check_stamp(stamp, self.stamp, str(path))
         return state
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a checkpoint, or leave what was there.
+    """Write a checkpoint, or leave the file that was there.
 
     Raises:
-        DiskFull: there is no room; no half file stays.
+        DiskFull: there is no room; no partial file is left.
     """
     try:
         write_atomic(path, data)
@@ -108,17 +106,17 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def disk_full(error: OSError, path: Path, size: int) -> OSError | DiskFull:
-    """Return the error itself, or DiskFull in words if that is what it means."""
+    """Return DiskFull for an error that means so, any other error itself."""
     if error.errno not in DISK_FULL:
         return error
     return DiskFull(path.parent, size)
 
 
 class Mirror:
-    """Brings a trial's states to this node before it starts, and takes each new one away; with no URL it does neither.
+    """A copy of a trial's states at a URL, if any: fetched before the trial starts, updated with each new state.
 
-    What the last state speaks of is pushed before it, and what it speaks of no longer is removed after it: whenever
-    the node is lost, the files at the URL belong together. `trouble` says why the last push failed, if it did.
+    Weights that the last state refers to are pushed before it, and others removed after it, so that the files at the
+    URL match whenever the node is lost. `trouble` says why the last push failed, if it did.
     """
 
     def __init__(self, url: str, folder: Path) -> None:
@@ -128,7 +126,7 @@ class Mirror:
         self.trouble = ""
 
     def fetch(self) -> None:
-        """Let the folder hold what is at the URL; it stays as it is where nothing was ever pushed.
+        """Replace the folder's states by those at the URL; it is unchanged where nothing was ever pushed.
 
         Raises:
             FersearchError: the URL cannot be read.
@@ -144,16 +142,16 @@ class Mirror:
         self._pushed = self._looks()
 
     def push(self) -> None:
-        """Push what has changed; what fails is told in the log and as `trouble`, and pushed with the next state."""
+        """Push the states that changed; an error is logged, kept as `trouble`, and retried with the next state."""
         if self._remote is None:
             return
-        found, self.trouble = self._looks(), ""
-        changed = [name for name, look in found.items() if self._pushed.get(name) != look]
+        current, self.trouble = self._looks(), ""
+        changed = [name for name, look in current.items() if self._pushed.get(name) != look]
         try:
             for name in sorted(changed, key=lambda name: name.endswith("last.pt")):
                 self._remote.put(self._folder / name, name)
-                self._pushed[name] = found[name]
-            for name in self._pushed.keys() - found.keys():
+                self._pushed[name] = current[name]
+            for name in self._pushed.keys() - current.keys():
                 self._remote.remove(name)
                 del self._pushed[name]
         except FersearchError as error:
@@ -161,13 +159,13 @@ class Mirror:
             logging.getLogger(__name__).warning(self.trouble)
 
     def _looks(self) -> dict[str, Look]:
-        """Return every state of the folder, and what tells it from another one of its name."""
-        found = {}
+        """Return every state file of the folder, with the figures by which a replaced file differs."""
+        looks = {}
         for path in self._folder.rglob("*"):
             if _is_state(path.name):
                 stat = path.stat()
-                found[path.relative_to(self._folder).as_posix()] = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
-        return found
+                looks[path.relative_to(self._folder).as_posix()] = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        return looks
 
 
 def _is_state(name: str) -> bool:

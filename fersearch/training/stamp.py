@@ -1,4 +1,4 @@
-"""What a state of a trial belongs to: only the same trial, on the same data, goes on from it."""
+"""The stamp of a trial's states: only the same trial, on the same data, resumes from them."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from typing import Any
 from fersearch.training.request import TrialRequest
 
 VERSION = 1
-"""Of the files of a state; one of another version is not gone on from."""
+"""Version of the files of a state; those of other versions are not resumed from."""
 
 Stamp = Mapping[str, Any]
 
@@ -23,11 +23,11 @@ _OTHER = {
 
 
 class Unusable(Exception):
-    """A state cannot be gone on from; the message says which and why."""
+    """A state cannot be resumed from; the message says which and why."""
 
 
 def stamp_of(request: TrialRequest, data: str) -> Stamp:
-    """Return the stamp of a trial's states; `data` is the digest of what it sees where the request names none."""
+    """Return the stamp of a trial's states; `data` is the digest of its view of the data, for requests without one."""
     params = [request.architecture, request.params, request.dataset, request.dataset_options]
     return {
         "version": VERSION,
@@ -39,10 +39,10 @@ def stamp_of(request: TrialRequest, data: str) -> Stamp:
     }
 
 
-def check_stamp(found: object, wanted: Stamp, name: str) -> None:
-    """Raise Unusable unless the stamp found in the state `name` is the one wanted."""
-    if found is None and wanted:
+def check_stamp(stamp: object, expected: Stamp, name: str) -> None:
+    """Raise Unusable unless the stamp of the state `name` is the expected one; the message lists the differences."""
+    if stamp is None and expected:
         raise Unusable(f"{name} was saved by an earlier version of fersearch")
-    known = found if isinstance(found, Mapping) else {}
-    if other := [told for key, told in _OTHER.items() if known.get(key) != wanted.get(key)]:
-        raise Unusable(f"{name} is {' and '.join(other)}")
+    known = stamp if isinstance(stamp, Mapping) else {}
+    if differences := [difference for key, difference in _OTHER.items() if known.get(key) != expected.get(key)]:
+        raise Unusable(f"{name} is {' and '.join(differences)}")

@@ -1,4 +1,4 @@
-"""What a model consists of: its layers and its number of weights, counted without memory for them."""
+"""The layers and the number of weights of a model, counted on the meta device."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from fersearch.training.measure import parameters
 
 
 def count_on_meta(architecture: Architecture, params: Mapping[str, Value], task: Task) -> dict[str, int]:
-    """Count weights, `total` and `trainable` under the freezing rule of `params`, without memory for them."""
+    """Count weights on the meta device: `total`, and `trainable` under the freezing rule of `params`."""
 
     with torch.device("meta"):
         model = architecture.build(params, trained_task(task, params))
@@ -25,7 +25,7 @@ def count_on_meta(architecture: Architecture, params: Mapping[str, Value], task:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: what it gives for one image, its weights, and how many of them are trained."""
+    """One layer: its output shape for one image, its number of weights, and how many of them are trained."""
 
     name: str
     kind: str
@@ -35,18 +35,18 @@ class Layer:
 
 
 def layers(architecture: Architecture, params: Mapping[str, Value], task: Task) -> list[Layer]:
-    """Return every layer that a model calls for one image; one that is called again is told once."""
+    """Return every layer that a model calls for one image, in order of its first call."""
     task = trained_task(task, params)
     with torch.device("meta"):
         model = architecture.build(params, task).eval()
         images = torch.zeros(2, task.channels, task.image_size, task.image_size)
     freeze(architecture, model, params)
-    found: dict[str, Layer] = {}
+    by_name: dict[str, Layer] = {}
 
     def note(name: str, module: nn.Module) -> Any:
         def called(_module: nn.Module, _given: Any, output: Any) -> None:
             if isinstance(output, torch.Tensor):
-                found.setdefault(name, _layer(name, module, output))
+                by_name.setdefault(name, _layer(name, module, output))
 
         return module.register_forward_hook(called)
 
@@ -55,7 +55,7 @@ def layers(architecture: Architecture, params: Mapping[str, Value], task: Task) 
             note(name, module)
     with torch.no_grad():
         model(images)
-    return list(found.values())
+    return list(by_name.values())
 
 
 def _layer(name: str, module: nn.Module, output: torch.Tensor) -> Layer:

@@ -1,4 +1,4 @@
-"""The trainer of a trial: steps that change weights, and the validation of what came of them."""
+"""The trainer of a trial: training steps and validation."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,19 +25,19 @@ from fersearch.training.optim import optimizer as make_optimizer
 from fersearch.training.preemption import PartialEpoch, Pulse, unwatched
 from fersearch.training.sampling import Sampling
 
-CHECKED = 64  # steps between two looks at the loss, each of which makes a GPU wait
+CHECKED = 64  # steps between two reads of the loss, each of which synchronises the GPU
 
 
 @dataclass
 class Trainer:
-    """Trains a model batch by batch, and validates it.
+    """A trainer that trains a model batch by batch, and validates it.
 
-    `saved_module` is the module whose weights are those of an epoch: the model itself, or its average;
-    `validated` shows it images as validation does. `clip_norm` bounds the length of the gradient; 0 does not. Where
-    the features of a frozen prefix are cached, `train_module` and `eval_module` take them in place of images.
+    `saved_module` has the weights that an epoch stores: the model itself, or its average; `validated` wraps it in the
+    test-time augmentation. `clip_norm` bounds the norm of the gradient; 0 means no bound. Where the features of a
+    frozen prefix are cached, `train_module` and `eval_module` take them in place of images.
 
-    A batch goes through the model in `micro_batches` one after another; `weight_of` its targets is what each counts
-    for, so that the sum of their gradients is that of the whole batch. Batch normalisation takes its mean and deviation
+    A batch goes through the model in `micro_batches` one after another; each is weighted by `weight_of` its targets,
+    so that the sum of their gradients is that of the whole batch. Batch normalisation takes its mean and deviation
     from each micro-batch, and dropout draws other masks than for a whole batch.
     """
 
@@ -58,22 +58,22 @@ class Trainer:
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """The device of the model."""
         return self.batches.pixels.device
 
     @property
     def micro_batch_size(self) -> int:
-        """How many images go through the model at once."""
+        """The number of images in a micro-batch."""
         return math.ceil(self.batches.batch_size / self.micro_batches)
 
     @property
     def train_module(self) -> nn.Module:
-        """What a batch goes through in training."""
+        """The module that a batch goes through in training."""
         return self.tail or self.model
 
     @property
     def eval_module(self) -> nn.Module:
-        """What a batch goes through in validation."""
+        """The module that a batch goes through in validation."""
         return self.tail or self.validated
 
     @property
@@ -82,11 +82,11 @@ class Trainer:
         return self.batches.plain and self.validated is self.model
 
     def use_features(self, features: Features, tail: nn.Module) -> None:
-        """Go on with the features of a frozen prefix in place of images."""
+        """Use the features of a frozen prefix in place of images from now on."""
         self.batches.pixels, self.tail = features, tail
 
     def train_mode(self, fixed: Sequence[nn.Module]) -> None:
-        """Put the modules into training mode, but for those whose statistics stay as they are."""
+        """Set the modules to training mode, except the `fixed` ones, whose statistics must not change."""
         self.model.train()
         self.train_module.train()
         hold(fixed)
@@ -126,7 +126,7 @@ class Trainer:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that is needed to resume, but for how far the trial has come."""
+        """Return the state to resume from, without the trial's progress."""
         state = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -145,9 +145,9 @@ class Trainer:
         self.partial = PartialEpoch.of(state["under_way"], self.device) if "under_way" in state else None
 
     def train_epoch(self, number: int, seed: int) -> Iterator[None]:
-        """Take the steps of one pass over the training images, as they are drawn and augmented; yields after each.
+        """Take the steps of one epoch over the sampled and augmented training images; yield after each.
 
-        An epoch that is under way goes on after its last step.
+        An unfinished epoch continues after its last step.
         """
         if self.partial is None:
             torch.manual_seed(derive(seed, "dropout", number))
@@ -163,18 +163,18 @@ class Trainer:
             yield
 
     def train_metrics(self) -> tuple[float, float]:
-        """Return the mean loss of the images of the epoch under way, and the accuracy on them."""
+        """Return the mean loss and the accuracy on the images of the current epoch so far."""
         at = self.partial or PartialEpoch.start(self.device)
         check_finite(at.sums, "the training loss")
         loss_sum, right_sum = at.sums.tolist()
         return loss_sum / self.batches.count, right_sum / self.batches.count
 
     def end_epoch(self) -> None:
-        """End the epoch under way."""
+        """End the current epoch."""
         self.partial = None
 
     def train_step(self, images: Tensor, targets: Tensor) -> Tensor:
-        """Change the weights by a batch; return (2) the sum of its images' losses, and how many were right."""
+        """Take a step on a batch; return (2) the sum of its images' losses and the number of correct images."""
         self.optimizer.zero_grad(set_to_none=True)
         if self.micro_batches == 1:
             loss, called = self.gradients(images, targets)
@@ -195,7 +195,7 @@ class Trainer:
         )
 
     def _in_micro_batches(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Add the gradients of a batch micro-batch by micro-batch; return its mean loss and how many are right."""
+        """Accumulate the gradients of a batch by micro-batches; return its mean loss and the number correct."""
         whole = self.weight_of(targets)
         sums = torch.zeros(2, device=images.device)
         for cut in slices(len(images), self.micro_batch_size):
@@ -204,7 +204,7 @@ class Trainer:
         return sums[0], sums[1]
 
     def gradients(self, images: Tensor, targets: Tensor, share: Tensor | float | None = None) -> tuple[Tensor, Tensor]:
-        """Add the gradients of some images' mean loss, times `share`; return it and how many are right."""
+        """Accumulate the gradients of `share` times the mean loss of some images; return it and the number correct."""
         with autocast(self.precision, images.device):
             logits = self.train_module(images)
             loss = self.criterion(logits, targets)
@@ -213,7 +213,7 @@ class Trainer:
         return loss.detach(), right(logits.detach(), targets)
 
     def _update(self) -> None:
-        """Change the weights by their gradients."""
+        """Update the weights by their gradients."""
         if self.clip_norm:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
         self.optimizer.step()
@@ -222,6 +222,6 @@ class Trainer:
 
 
 def right(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return how many images of a batch are classified right, by the largest share where targets are shares."""
+    """Return how many images of a batch are classified correctly, as their largest share where targets are shares."""
     wanted = targets.argmax(1) if targets.is_floating_point() else targets
     return (logits.argmax(1) == wanted).sum().to(torch.float32)

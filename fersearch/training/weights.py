@@ -1,4 +1,4 @@
-"""Weights that a model starts from: read from a file or a named source, and fitted into it."""
+"""Initial weights of a model, loaded from a file or a named source."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,13 +12,13 @@ from fersearch.components import Architecture, Task
 from fersearch.errors import FersearchError, UsageError
 from fersearch.space import Value
 
-SHOWN = 5  # names in one message
+SHOWN = 5  # most names in one message
 
 
 def start_from(
     architecture: Architecture, model: nn.Module, source: str, params: Mapping[str, Value], task: Task
 ) -> None:
-    """Load a source that the architecture names, or a local file of weights, in place.
+    """Load initial weights into a model, from a source that the architecture names or from a local file.
 
     Raises:
         UsageError: the source is neither.
@@ -38,7 +38,7 @@ def start_from(
 
 
 def fetch(architecture: Architecture, source: str, params: Mapping[str, Value], task: Task) -> None:
-    """Bring the weights of a named source here, or read a file, before any trial needs them.
+    """Download the weights of a named source, or read a file, before any trial needs them.
 
     Raises:
         FersearchError: they cannot be reached, or do not fit.
@@ -47,7 +47,7 @@ def fetch(architecture: Architecture, source: str, params: Mapping[str, Value], 
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a safetensors file, or of a state dict that torch saved; never runs what a file holds.
+    """Return the tensors of a safetensors file, or of a state dict saved by torch; never executes code of a file.
 
     Raises:
         FersearchError: the file is neither.
@@ -55,7 +55,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         raise FersearchError(
             f"weights {path} hold more than tensors, and running what a file holds is never allowed",
@@ -67,17 +67,17 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             f"cannot read weights {path}: {first}", "give a .safetensors file, or a state dict saved by torch.save"
         ) from error
     for key in ("state_dict", "model_state_dict", "model"):
-        if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
-            found = found[key]
-    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
+        if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
+            state = state[key]
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise FersearchError(f"weights {path} hold no state dict", "save model.state_dict(), not the model")
-    return {str(name).removeprefix("module."): value for name, value in found.items()}
+    return {str(name).removeprefix("module."): value for name, value in state.items()}
 
 
 def fit(model: nn.Module, tensors: Mapping[str, Tensor], classifier: nn.Module, source: str) -> None:
     """Copy tensors into a model by name, in place.
 
-    A convolution of three input channels that meets one of one channel is summed over them, which
+    A convolution of three input channels is summed over them for a model of one channel, which
     is what it would see of a grey image. Tensors of the classifier that do not fit are left out.
 
     Raises:

@@ -63,8 +63,8 @@ def test_features_and_tail_make_what_the_model_makes() -> None:
     assert prefix is not None
     assert prefix.boundary is model.head
     features = Features(prefix, source, ROWS[2:])
-    assert features.told()["images"] == 8
-    assert features.told()["values"] == 16
+    assert features.facts()["images"] == 8
+    assert features.facts()["values"] == 16
     rows = features.rows([7, 3])
     with torch.no_grad():
         whole = model.eval()(source.take(source.rows([7, 3])))

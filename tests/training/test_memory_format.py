@@ -138,7 +138,8 @@ def test_an_interrupted_trial_goes_on_in_its_format_as_if_it_had_not_stopped(
     request = request_of(changed, memory_format=LAST)
     first, begun = trained(request, registry, stop_at=1)
     assert first.reason is Reason.INTERRUPTED
-    _, rest = trained(request_of(changed, memory_format=LAST, attempt=2, recorded=1, told=(1,)), registry)
+    second = request_of(changed, memory_format=LAST, attempt=2, recorded=1, recorded_by_attempt=(1,))
+    _, rest = trained(second, registry)
     assert losses(begun + rest) == whole
 
 
@@ -152,7 +153,7 @@ def test_the_features_of_a_frozen_prefix_keep_its_format() -> None:
     features = Features(prefix, source, np.arange(10))
     taken = features.take(features.rows([7, 3]))
     assert is_last(taken)
-    assert features.told()["values"] == 4 * 14 * 14
+    assert features.facts()["values"] == 4 * 14 * 14
     assert torch.equal(taken, prefix.features(source.take(source.rows([7, 3]))))
 
 

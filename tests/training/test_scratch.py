@@ -76,7 +76,7 @@ def test_a_state_of_no_use_is_a_miss_that_is_said_once(
     first = request_of()
     assert go(first, registry, stop=2)[0].reason is Reason.INTERRUPTED
     hurt(Path(first.scratch))
-    outcome, epochs, said = go(request_of(attempt=2, recorded=2, told=(2,)), registry)
+    outcome, epochs, said = go(request_of(attempt=2, recorded=2, recorded_by_attempt=(2,)), registry)
     assert outcome.reason is Reason.DONE
     assert outcome.facts["resumed_from"] == 0
     assert epochs == whole
@@ -132,7 +132,8 @@ def test_a_round_that_is_over_is_used_only_if_it_is_the_trials_own(
         given["study_uid"] = "1" * 32
     else:
         done.write_text('{"epoch": 2, ')
-    outcome, epochs, said = go(request_of({"epochs": 2}, **given, attempt=2, recorded=3, told=(3,)), registry)
+    request = request_of({"epochs": 2}, **given, attempt=2, recorded=3, recorded_by_attempt=(3,))
+    outcome, epochs, said = go(request, registry)
     assert outcome.reason is Reason.DONE
     assert epochs == whole
     assert len(said) == 1
@@ -149,10 +150,10 @@ def test_a_state_at_a_url_of_no_use_is_a_miss_and_is_replaced(
     if hurt == "damaged":
         (far / "last.pt").write_bytes(b"rot")
     node = str(tmp_path / "another-node")
-    second = request_of(states=far.as_uri(), scratch=node, attempt=2, recorded=2, told=(2,))
+    second = request_of(states=far.as_uri(), scratch=node, attempt=2, recorded=2, recorded_by_attempt=(2,))
     _, epochs, said = go(second, registry, stop=3)
     assert said == [f"it began again: {node}/last.pt is {hurt}"]
-    third = request_of(states=far.as_uri(), scratch=node + "-2", attempt=3, recorded=3, told=(2, 3))
+    third = request_of(states=far.as_uri(), scratch=node + "-2", attempt=3, recorded=3, recorded_by_attempt=(2, 3))
     outcome, rest, said = go(third, registry)
     assert (outcome.facts["resumed_from"], said) == (3, [])
     assert epochs + rest == whole
@@ -161,7 +162,7 @@ def test_a_state_at_a_url_of_no_use_is_a_miss_and_is_replaced(
 def test_a_state_that_agrees_is_gone_on_from_in_silence(request_of: RequestOf, registry: Registry) -> None:
     _, whole, _ = go(request_of(scratch=request_of().scratch + "-whole"), registry)
     _, first, _ = go(request_of(), registry, stop=2)
-    outcome, second, said = go(request_of(attempt=2, recorded=2, told=(2,)), registry)
+    outcome, second, said = go(request_of(attempt=2, recorded=2, recorded_by_attempt=(2,)), registry)
     assert (outcome.message, said) == ("", [])
     assert outcome.facts["resumed_from"] == 2
     assert first + second == whole
@@ -173,9 +174,9 @@ def test_epochs_of_a_training_that_was_given_up_do_not_count_as_recorded(
     """An attempt begins again, and dies after its state was saved and before anybody heard its epochs."""
     go(request_of(), registry, stop=3)
     corrupt("last.pt")(Path(request_of().scratch))
-    _, lost, _ = go(request_of(attempt=2, recorded=3, told=(3,)), registry, stop=2)
+    _, lost, _ = go(request_of(attempt=2, recorded=3, recorded_by_attempt=(3,)), registry, stop=2)
     assert [number for number, _ in lost] == [1, 2]
-    outcome, epochs, said = go(request_of(attempt=3, recorded=3, told=(3, 0)), registry)
+    outcome, epochs, said = go(request_of(attempt=3, recorded=3, recorded_by_attempt=(3, 0)), registry)
     assert outcome.reason is Reason.DONE
     assert [number for number, _ in epochs] == [1, 2, 3, 4]
     assert epochs[:2] == lost
@@ -183,11 +184,11 @@ def test_epochs_of_a_training_that_was_given_up_do_not_count_as_recorded(
 
 
 @pytest.mark.parametrize(
-    ("told", "since", "known"),
+    ("by_attempt", "since", "known"),
     [((), 1, 9), ((4,), 1, 4), ((4, 0), 1, 4), ((4, 3), 1, 3), ((4, 3), 2, 3), ((4, 0), 2, 0), ((4,), 2, 0)],
 )
-def test_what_is_known_of_a_training(request_of: RequestOf, told: tuple[int, ...], since: int, known: int) -> None:
-    assert request_of(recorded=9, told=told).recorded_since(since) == known
+def test_what_is_known_of_training(request_of: RequestOf, by_attempt: tuple[int, ...], since: int, known: int) -> None:
+    assert request_of(recorded=9, recorded_by_attempt=by_attempt).recorded_since(since) == known
 
 
 def test_best_weights_that_are_lost_at_the_end_are_no_fault_of_the_trial(
@@ -204,7 +205,7 @@ def test_best_weights_that_are_lost_at_the_end_are_no_fault_of_the_trial(
     outcome = run_trial(request, report, registry)
     assert (outcome.reason, outcome.checkpoint, outcome.facts["lost"]) == (Reason.INTERRUPTED, None, "disk")
     assert outcome.message.startswith("its best weights were lost, and it begins again: ")
-    again, epochs, _ = go(replace(request, attempt=2, recorded=4, told=(4,)), registry)
+    again, epochs, _ = go(replace(request, attempt=2, recorded=4, recorded_by_attempt=(4,)), registry)
     assert again.reason is Reason.DONE
     assert again.checkpoint
     assert [number for number, _ in epochs] == [1, 2, 3, 4]
@@ -240,7 +241,7 @@ def test_an_attempt_apart_whose_state_goes_does_not_say_that_it_was_saved(
         outcome, _, said = go(request, registry, stop=2)
     assert outcome.reason is Reason.INTERRUPTED
     assert outcome.message == f"its state could not be kept: the trial begins again; {said[0]}"
-    again, _, _ = go(request_of(attempt=2, recorded=2, told=(2,)), registry)
+    again, _, _ = go(request_of(attempt=2, recorded=2, recorded_by_attempt=(2,)), registry)
     assert (again.reason, again.facts["resumed_from"]) == (Reason.DONE, 0)
 
 
@@ -262,7 +263,7 @@ def test_states_kept_apart_are_gone_on_from_once_the_other_process_has_left(
     first = run_trial(request, report, registry)
     assert first.reason is Reason.INTERRUPTED
     assert first.message.startswith("saved after epoch 2; another process works in ")
-    outcome, rest, said = go(request_of(attempt=2, recorded=2, told=(2,)), registry)
+    outcome, rest, said = go(request_of(attempt=2, recorded=2, recorded_by_attempt=(2,)), registry)
     assert (outcome.facts["resumed_from"], said) == (2, [])
     assert [epoch.values["train_loss"] for epoch in epochs] + [values["train_loss"] for _, values in rest] == [
         values["train_loss"] for _, values in whole
