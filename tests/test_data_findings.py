@@ -65,7 +65,7 @@ def test_create_prints_findings_on_standard_error(
 
 
 @pytest.mark.parametrize(
-    ("train", "test", "told"),
+    ("train", "test", "messages"),
     [
         (
             ("a", "b"),

@@ -116,7 +116,7 @@ def test_a_gpu_that_others_use_is_warned_of(gpus):
 
 
 @pytest.mark.parametrize(
-    ("bf16", "told"), [(("AMX",), "with AMX, so"), ((), "with no fast bf16, so"), (None, "cores, so")]
+    ("bf16", "messages"), [(("AMX",), "with AMX, so"), ((), "with no fast bf16, so"), (None, "cores, so")]
 )
 def test_a_cpu_is_reported_with_what_it_is_in_bf16(monkeypatch, bf16, messages):
     monkeypatch.setattr(doctor.accelerators, "gpus", list)
@@ -188,7 +188,7 @@ def test_a_server_that_does_not_answer_fails(home):
 
 
 @pytest.mark.parametrize(
-    ("seen", "level", "told"),
+    ("seen", "level", "messages"),
     [
         ({"schema": 2, "newest": 2, "seconds": 0.004, "ahead": 0.2}, "ok", "answers in 4 ms"),
         ({"schema": 1, "newest": 2}, "warn", "schema 1"),

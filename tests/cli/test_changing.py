@@ -7,7 +7,7 @@ from fersearch.api.enqueueing import EnqueuedView
 
 
 @pytest.mark.parametrize(
-    ("running", "needed", "told"),
+    ("running", "needed", "messages"),
     [
         (False, 3, "go on with: fersearch study run mine"),
         (True, 20, "its driver takes it in now"),

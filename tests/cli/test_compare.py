@@ -47,7 +47,7 @@ def test_the_screen_has_studies_scores_tests_and_warnings(asked, capsys, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "messages"),
     [
         (["a", "--trial", "a"], "--trial a is not a choice of a trial"),
         (["a", "--trial", "a=x"], "write STUDY=NUMBER"),

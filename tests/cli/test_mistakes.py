@@ -123,7 +123,7 @@ def test_odd_study_files_are_answered(home, capsys):
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "messages"),
     [
         ('"a\\u0000b"', "name: holds a null character"),
         (
@@ -142,7 +142,7 @@ def test_what_no_study_file_may_hold_is_named(home, capsys, value, messages):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "messages"),
     [
         (["--split-seed", "-1"], "error: split_seed -1 is too small\n  give 0 or more\n"),
         (["--seed", "9" * 20], f"error: seed {'9' * 20} is too large\n  give {2**63 - 1} at most\n"),
@@ -171,7 +171,7 @@ def register_metrics(register):
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "messages"),
     [
         ('raise KeyError("oh")', "metric 'own' of plugin own.py failed: KeyError: 'oh'"),
         ('return "high"', "metric 'own' of plugin own.py gives 'high', which is not a number"),
@@ -240,7 +240,7 @@ def test_a_folder_1500_deep_is_looked_through(home, capsys):
 
 
 @pytest.mark.parametrize(
-    ("out", "told"),
+    ("out", "messages"),
     [
         ("x" * 300, "error: File name too long: "),
         ("/dev/null/x", "error: "),

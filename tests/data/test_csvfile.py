@@ -40,7 +40,7 @@ def test_a_short_row_is_named_by_its_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "messages"),
     [
         (b"", "is empty"),
         (b"image,label\n\xff\xfe\x00", "is not CSV text"),
@@ -102,7 +102,7 @@ def test_a_split_that_is_no_part_is_named_with_its_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "told"), [("", "is blank"), ("NA", "is 'NA', which marks"), ("nan", "is 'nan'"), ("None", "is 'None'")]
+    ("cell", "messages"), [("", "is blank"), ("NA", "is 'NA', which marks"), ("nan", "is 'nan'"), ("None", "is 'None'")]
 )
 def test_a_cell_without_a_value_is_named(tmp_path: Path, cell: str, messages: str) -> None:
     path = written(tmp_path / "a.csv", f"image,label\n1.png,{cell}\n")

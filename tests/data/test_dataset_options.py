@@ -27,7 +27,7 @@ def test_texts_become_values(squares: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("texts", "told"),
+    ("texts", "messages"),
     [
         ({"imagesize": "64"}, "dataset squares has no option 'imagesize'"),
         ({"channels": "2"}, "channels: '2' is not offered"),

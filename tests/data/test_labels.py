@@ -109,7 +109,7 @@ def test_codes_that_run_from_1_are_refused_or_doubted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "messages"),
     [
         (("Angry", "angry"), "classes 'Angry' and 'angry' look like one class"),
         (("caf\u00e9", "cafe\u0301"), r"classes 'caf\xe9' and 'cafe\u0301' look like one class"),

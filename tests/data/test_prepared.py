@@ -149,7 +149,7 @@ def test_a_lock_ends_with_the_process_that_held_it(squares: Any, source: Path, t
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "messages"),
     [
         ({"count": 61}, "announced 61 images and gave 60"),
         ({"columns": {"label": np.zeros(3)}}, "column 'label' has 3 rows for 60 images"),

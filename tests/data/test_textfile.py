@@ -15,7 +15,7 @@ def test_a_byte_order_mark_is_no_text(tmp_path: Path, encoding: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("encoding", "told"), [("utf-16", "is text in UTF-16"), ("latin-1", "is not text in UTF-8 (byte 0xe9)")]
+    ("encoding", "messages"), [("utf-16", "is text in UTF-16"), ("latin-1", "is not text in UTF-8 (byte 0xe9)")]
 )
 def test_another_encoding_is_named(tmp_path: Path, encoding: str, messages: str) -> None:
     (tmp_path / "a.txt").write_text("caf\u00e9 1\n", encoding=encoding)

@@ -89,7 +89,7 @@ def with_labels(squares: Any, monkeypatch: pytest.MonkeyPatch, **change: Any) ->
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "messages"),
     [
         ({"hard": np.zeros(59, np.int64)}, "59 values of 'hard' for 60 images"),
         ({"hard": np.full(60, 2)}, "labels run from 2 to 2, with 2 classes"),

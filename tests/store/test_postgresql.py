@@ -16,7 +16,7 @@ def dialect() -> str:
 
 
 @pytest.mark.parametrize(
-    ("given", "told", "hint"),
+    ("given", "messages", "hint"),
     [
         ("tester@/nope?host={folder}", 'database "nope" does not exist', "make the database first (createdb NAME)"),
         ("ada@/postgres?host={folder}", 'role "ada" does not exist', "check the user in the URL"),

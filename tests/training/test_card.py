@@ -66,7 +66,7 @@ def test_the_protocol_and_params_of_a_card_may_be_whatever_a_study_offers(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "messages"),
     [
         ({"mean": [0.5, 0.5]}, "mean and std are of 2 and 1 channels, not 1"),
         ({"std": [0.0]}, r"std\.0: Input should be greater than 0"),

@@ -227,7 +227,7 @@ def test_a_full_disk_is_a_loss_that_leaves_no_half_file(
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "messages"),
     [
         ({"architecture": "cmm"}, "unknown architecture 'cmm'"),
         ({"device": "gpu"}, "unknown device 'gpu'"),

@@ -220,7 +220,7 @@ def test_folders_unpacked_side_by_side_are_found_one_level_down(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("gone", "told"),
+    ("gone", "messages"),
     [
         ("Emotion", "only a part of CK+ is in {}: cohn-kanade-images/ without Emotion/"),
         ("cohn-kanade-images", "only a part of CK+ is in {}: Emotion/ without cohn-kanade-images/"),
@@ -349,7 +349,7 @@ def test_a_face_in_two_parts_of_the_table_is_reported_and_can_be_dropped(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("emotion", "told"),
+    ("emotion", "messages"),
     [
         ("8", "unknown emotion code '8'"),
         ("hapy", "unknown label 'hapy'"),

@@ -149,7 +149,7 @@ def refusal(source: Path) -> DataError:
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "messages"),
     [
         (f"7,{greys(0)},Training", "line 2: unknown emotion code '7'"),
         (f"hapy,{greys(0)},Training", "line 2: unknown label 'hapy'"),

@@ -219,7 +219,7 @@ def test_a_corrupt_image_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "messages"),
     [
         ("fer0000999.png,x,1,2,3", "5 columns, expected 12"),
         ('fer0000000.png,"(0, 0, 48, 48)",1,2,3,x,0,0,0,0,0,0', "votes must be whole numbers"),
@@ -234,7 +234,7 @@ def test_a_wrong_row_of_label_csv_is_named_by_its_line(tmp_path: Path, row: str,
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "told"),
+    ("file", "old", "new", "messages"),
     [
         ("fer2013new.csv", "contempt", "scorn", "fer2013new.csv: no column 'contempt'"),
         ("fer2013.csv", "pixels", "greys", "fer2013.csv: no column 'pixels'"),

@@ -250,7 +250,7 @@ def test_expw_cuts_each_face_out_and_keeps_the_faces_of_a_photo_together(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "messages"),
     [
         ("photo 0.jpg 0 0 0 20 20 95.5 7", "unknown emotion code '7'"),
         ("photo.jpg 0 0", "3 columns, expected 8"),

@@ -78,7 +78,7 @@ def refusal(source: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("header", "row", "told"),
+    ("header", "row", "messages"),
     [
         ("image,emotion", "a.png,x", ": no column 'label'; it has image, emotion"),
         ("image,label,split", "a.png,x,trian", " line 2: unknown split 'trian'"),
@@ -108,7 +108,7 @@ def test_a_folder_with_two_lists_asks_which(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "rows", "told"),
+    ("header", "rows", "messages"),
     [
         ("image,label", ["a.png,x", "b.png,NA"], "line 3: label is 'NA', which marks a missing value"),
         ("image,label", ["a.png,x", "a.png,y"], "line 3: image a.png has label 'y', on line 2 label 'x'"),

@@ -294,7 +294,7 @@ def test_two_parts_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "messages"),
     [
         ("", "part: none; write a table [[part]]"),
         ("part = 3", "part: none; write a table [[part]]"),

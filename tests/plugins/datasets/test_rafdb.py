@@ -146,7 +146,7 @@ def test_missing_images_are_counted_and_the_first_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "told", "hint"),
+    ("line", "messages", "hint"),
     [
         ("train_00001.jpg 8", "unknown emotion code '8'", "known: 1 surprise, 2 fear, 3 disgust"),
         ("train_00001.jpg", "'train_00001.jpg' is not an image and code", "train_00001.jpg 5"),
@@ -265,7 +265,7 @@ def test_a_third_column_of_something_else_is_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "messages"),
     [
         ("train_00001.jpg 1 test", "line 1: image of train with 'test'"),
         ("train_00001.jpg 1 happy", "line 1: label 1 with 'happy'"),

@@ -185,7 +185,7 @@ def test_narrative_names_the_best_and_the_cheap():
 
 
 @pytest.mark.parametrize(
-    ("protocol", "told"),
+    ("protocol", "messages"),
     [
         (KFOLD, "3 folds by subject or class, seed 42"),
         (Protocol("official"), "official split"),
