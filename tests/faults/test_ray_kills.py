@@ -18,20 +18,32 @@ AGENTS = ("DashboardAgent", "RuntimeEnvAgent")  # Ray's own, which leave a minut
 OF_RAY = ("raylet", "gcs_server", "ray::")
 
 
-@pytest.fixture
-def cluster(monkeypatch):
-    """A head without CPUs and two nodes of one CPU each, all on this machine."""
+@pytest.fixture(scope="module")
+def cluster():
+    """A head without CPUs and two nodes of one CPU each, all on this machine; a test may kill one, and is the last."""
     from ray.cluster_utils import Cluster
 
     from fersearch.engines.ray.cluster import QUIET
 
-    for name, value in {**QUIET, "SLOW_SECONDS": "0.4"}.items():
-        monkeypatch.setenv(name, value)
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    for _ in range(2):
-        cluster.add_node(num_cpus=1)
-    yield cluster
-    cluster.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**QUIET, "SLOW_SECONDS": "0.4"}.items():
+            patch.setenv(name, value)
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        for _ in range(2):
+            cluster.add_node(num_cpus=1)
+        yield cluster
+        cluster.shutdown()
+
+
+def test_a_killed_actor_runs_again_and_the_study_ends_as_the_local_one(home: Home, cluster, undisturbed):
+    home.create(trials=3, epochs=6)
+    driver = home.start(*RAY, "--ray-address", cluster.address, "--json")
+    psutil.Process(home.until(home.running_pids, seconds=180)[0]).parent().parent().kill()
+    out, err = driver.communicate(timeout=240)
+    assert driver.returncode == 0, out + err
+    assert out.startswith("{")
+    sound(home.trials(), 3, 6)
+    assert values(home.trials()) == values(undisturbed(3, 6))
 
 
 def test_a_killed_node_loses_no_trial(home: Home, cluster):
@@ -49,17 +61,6 @@ def test_a_killed_node_loses_no_trial(home: Home, cluster):
     ended = {(attempt["reason"], attempt["facts"].get("lost")) for trial in trials for attempt in trial["attempts"]}
     assert ("interrupted", "node") in ended
     assert "Traceback" not in err
-
-
-def test_a_killed_actor_runs_again_and_the_study_ends_as_the_local_one(home: Home, undisturbed):
-    home.create(trials=3, epochs=6)
-    driver = home.start(*RAY, "--json", SLOW_SECONDS="0.4")
-    psutil.Process(home.until(home.running_pids, seconds=180)[0]).parent().parent().kill()
-    out, err = driver.communicate(timeout=240)
-    assert driver.returncode == 0, out + err
-    assert out.startswith("{")
-    sound(home.trials(), 3, 6)
-    assert values(home.trials()) == values(undisturbed(3, 6))
 
 
 def test_ctrl_c_saves_what_runs_and_ray_is_gone(home: Home):
