@@ -16,12 +16,12 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class DatasetRow:
-    """A dataset plugin, and where its files were found (None: not here)."""
+    """A dataset plugin; `source` says where its files are (None: not on this machine)."""
 
     name: str
     summary: str
     licence: str
-    found: str | None
+    source: str | None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from fersearch.errors import UsageError
 
 
 class Commands(command.Group):
-    """All commands: the nouns, then what is done with their models, then the machine."""
+    """The top-level group: the nouns first, then commands that use their models, then the machine's."""
 
     order = (
         "study",
@@ -39,7 +39,7 @@ app = typer.Typer(
     epilog="Start here: fersearch study create --model cnn --dataset faces",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # help drawn by rich takes twice as long to come
+    rich_markup_mode=None,  # rich doubles the time that --help takes
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 NOUNS = {
@@ -51,9 +51,9 @@ NOUNS = {
     "token": serve.tokens,
 }
 REMOTE = ("study", "trial", "checkpoint", "dataset", "plugin")
-"""Whose commands a service answers."""
+"""Groups whose commands a service can answer."""
 FILES_ALONE = ("predict",)
-"""Commands that work on files of this machine, whatever server is named."""
+"""Commands that work on local files, also when a server is given."""
 for noun, commands in NOUNS.items():
     command.build(commands)
     app.add_typer(commands, name=noun)
@@ -91,7 +91,7 @@ def _common(
 
 
 def _connect(server: str | None, command: str | None) -> None:
-    """Let the verbs talk to a service; UsageError for a command that works on this machine alone."""
+    """Send the verbs' requests to a service. Raise UsageError for a command that only works on this machine."""
     if not server or command in FILES_ALONE:
         return
     if command not in REMOTE:

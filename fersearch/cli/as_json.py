@@ -1,4 +1,4 @@
-"""What `--json` prints, the interface that scripts rely on."""
+"""Print records for `--json`, the interface that scripts rely on."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def dump(record: "Record | Sequence[Record]") -> None:
-    """Print a record, or a list of them, on standard output; NaN and infinity become null, passwords of URLs ***."""
+    """Print a record or a list of them on standard output; NaN and infinity become null, passwords in URLs `***`."""
     from fersearch.api.records import plain
 
     sys.stdout.write(masked(json.dumps(plain(record), indent=2)) + "\n")

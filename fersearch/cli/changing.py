@@ -1,4 +1,4 @@
-"""`fersearch study enqueue` and `extend`: what is asked of a study that exists."""
+"""`fersearch study enqueue` and `extend`: change a study that exists."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,7 +29,7 @@ def enqueue(name: Name, set_: Values = None, storage: Storage = None, as_json: A
 
         dump(records.StudyEnqueue.of(view))
     else:
-        errors.echo(_told(view))
+        errors.echo(_summary(view))
 
 
 def extend(
@@ -81,8 +81,8 @@ def extend(
     render.show(*map(str, view.spec.changes[before:]), render.commands([["fersearch", "study", "run", name]]))
 
 
-def _told(view: "EnqueuedView") -> str:
-    """Return what was enqueued, and when it is tried."""
+def _summary(view: "EnqueuedView") -> str:
+    """Return a line with the enqueued configuration and when it will run."""
     when = "its driver takes it in now" if view.running else f"go on with: fersearch study run {view.name}"
     if view.needed > view.trials:
         room = f"its budget of {plural(view.trials, 'trial')} has no room for it"

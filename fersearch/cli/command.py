@@ -1,4 +1,4 @@
-"""How commands are built: their help in groups, flags that count once, records of flags."""
+"""Build commands: help in groups, errors for repeated flags, dataclasses of flags."""
 
 import functools
 import inspect
@@ -15,15 +15,15 @@ from fersearch.errors import UsageError
 
 TYPE = re.compile(r" <(?:list\[)?([\w ]+)\]?>$")
 PLACEHOLDERS = {"int": "N", "int range": "N", "float": "NUMBER", "float range": "NUMBER", "path": "PATH"}
-"""What stands for a value in the help where an option does not say it itself, by its type."""
+"""Placeholder of a value in the help by its type, for options without a metavar."""
 C = TypeVar("C", bound=Callable[..., Any])
 
 
 class Command(typer.core.TyperCommand):
-    """A command whose help has options under headings, and that refuses a flag given twice where only one counts."""
+    """A command that lists options under headings and refuses a single-valued flag given twice."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse a command line, each flag of one value at most once; UsageError names the flag otherwise."""
+        """Parse a command line. Raise UsageError for a single-valued flag that is given more than once."""
         _, _, given = self.make_parser(ctx).parse_args(args=list(args))
         options: list[Any] = [one for one in given if one.param_type_name == "option"]
         single = [one for one in options if not one.multiple and not one.is_flag]
@@ -33,52 +33,52 @@ class Command(typer.core.TyperCommand):
         return super().parse_args(ctx, args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the arguments, then the options, those without a heading first."""
+        """Write the arguments, then the options, starting with those without a heading."""
         sections: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
             if record is not None and param.param_type_name == "argument":
                 sections["Arguments"].append((TYPE.sub("", record[0]), record[1]))
             elif record is not None:
-                name = TYPE.sub(lambda found: f" {PLACEHOLDERS.get(found[1].lower(), 'TEXT')}", record[0])
+                name = TYPE.sub(lambda match: f" {PLACEHOLDERS.get(match[1].lower(), 'TEXT')}", record[0])
                 sections[getattr(param, "rich_help_panel", None) or "Options"].append((name, record[1]))
         for heading in sorted(sections, key=("Arguments", "Options", *sections).index):
             with formatter.section(heading):
                 formatter.write_dl(sections[heading])
 
     def get_short_help_str(self, limit: int = 45) -> str:  # noqa: ARG002
-        """Return the first paragraph of the help whole: a list of commands wraps it."""
+        """Return the first paragraph of the help untruncated: a list of commands wraps it."""
         return " ".join(inspect.cleandoc(self.help or "").partition("\n\n")[0].split())
 
 
 class Group(typer.core.TyperGroup):
-    """A group of commands in the order in which a person needs them, each with its whole summary."""
+    """A group that lists its commands in the order of use, each with its untruncated summary."""
 
     order: tuple[str, ...] = ()
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names of the commands, those of `order` first."""
+        """Return the names of the commands; those in `order` come first."""
         names = super().list_commands(ctx)
         return sorted(names, key=[*self.order, *names].index)
 
     def get_short_help_str(self, limit: int = 45) -> str:  # noqa: ARG002
-        """Return the help whole."""
+        """Return the help untruncated."""
         return self.help or ""
 
 
 def build(app: typer.Typer) -> None:
-    """Let the commands of an app be of `Command`."""
+    """Make `Command` the class of all commands of an app."""
     for command in app.registered_commands:
         command.cls = Command
 
 
 def examples(*lines: str) -> str:
-    """Return what stands below the help of a command: how it is used."""
+    """Return example command lines as the epilog of a command's help."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 def flat(command: C) -> C:
-    """Let a command take records of flags: each field of a dataclass becomes a flag of its own.
+    """Replace a command's dataclass parameters by flags: each field becomes a flag of its own.
 
     So does each parameter in the `__signature__` of a class that has one.
     """

@@ -1,4 +1,4 @@
-"""`fersearch study compare`: studies side by side, or one study by the values of a parameter."""
+"""`fersearch study compare`: compare studies, or one study's trials by the values of a parameter."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -78,9 +78,9 @@ def _show(items: "Sequence[Grid | Line]", written: "Written | None") -> None:
         render.show("", f"wrote {written.page}, {len(written.plots)} plots and {len(written.tables)} tables")
 
 
-def _dump(record: "type[Comparison | Sweep]", found: Any, written: "Written | None") -> None:
+def _dump(record: "type[Comparison | Sweep]", result: Any, written: "Written | None") -> None:
     from fersearch.cli.as_json import dump
 
     page = str(written.page) if written else None
-    is_record = isinstance(found, record)  # of a service
-    dump(found.model_copy(update={"page": page, "shown": None}) if is_record else record.of(found, page))
+    is_record = isinstance(result, record)  # a service sends the record itself
+    dump(result.model_copy(update={"page": page, "shown": None}) if is_record else record.of(result, page))

@@ -1,4 +1,4 @@
-"""Comparisons and sweeps, as tables for a person."""
+"""Render comparisons and sweeps as tables."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ STYLES = {"heading": "bold", "plain": "", "aside": "dim", "warning": "yellow"}
 
 
 def drawn(items: "Sequence[Grid | Line]") -> list[RenderableType]:
-    """Return lines in their style and grids as tables."""
+    """Return renderables: lines in their style, grids as tables."""
     from fersearch.api.results import Grid
 
     return [_table(item) if isinstance(item, Grid) else _line(item) for item in items]

@@ -1,11 +1,11 @@
-"""Names that the shell completes: of studies, architectures, datasets and observers. What fails completes nothing."""
+"""Shell completion of study, architecture, dataset and observer names; errors yield no completions."""
 
 from collections.abc import Callable
 from typing import Any
 
 
 def studies(ctx: Any, incomplete: str) -> list[str]:
-    """Return the names of studies that begin so, of the database that the command line names."""
+    """Return the names of studies that start with `incomplete`, from the database that the command line names."""
     from fersearch import api
 
     storage = ctx.params.get("storage")
@@ -13,22 +13,22 @@ def studies(ctx: Any, incomplete: str) -> list[str]:
 
 
 def architectures(incomplete: str) -> list[str]:
-    """Return the names of architectures that begin so."""
+    """Return the names of architectures that start with `incomplete`."""
     return _beginning(incomplete, lambda: _components("architecture"))
 
 
 def datasets(incomplete: str) -> list[str]:
-    """Return the names of datasets that begin so."""
+    """Return the names of datasets that start with `incomplete`."""
     return _beginning(incomplete, lambda: _components("dataset"))
 
 
 def observers(incomplete: str) -> list[str]:
-    """Return the names of observers that begin so."""
+    """Return the names of observers that start with `incomplete`."""
     return _beginning(incomplete, lambda: _components("observer"))
 
 
 def components(incomplete: str) -> list[str]:
-    """Return the names of components of any kind that begin so."""
+    """Return the names of components of any kind that start with `incomplete`."""
     return _beginning(incomplete, lambda: _components("architecture", "dataset", "metric", "observer"))
 
 

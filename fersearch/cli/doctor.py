@@ -1,4 +1,4 @@
-"""`fersearch doctor`: whether everything that a study needs is in place."""
+"""`fersearch doctor`: check that everything that a study needs is in place."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -34,7 +34,7 @@ def doctor(
 
 
 def _rows(checks: "Sequence[Check]") -> Iterator[tuple[str, str, str]]:
-    """Yield a row for each check, and one below it for each line of its hint."""
+    """Yield a row (level, name, message) for each check, followed by one for each line of its hint."""
     for check in checks:
-        yield check.level, check.name, check.told
+        yield check.level, check.name, check.message
         yield from (("", "", f"-> {line}") for line in check.hint.splitlines())

@@ -1,4 +1,4 @@
-"""`fersearch ensemble`: several trained models that answer as one."""
+"""`fersearch ensemble`: combine several trained models into one."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and what a person reads when it went wrong."""
+"""Exit codes of commands, and the messages that they print on errors."""
 
 import contextlib
 import errno
@@ -25,7 +25,7 @@ PATHS = {
     errno.EISDIR: "that is a folder: give the path of a file",
     errno.ELOOP: "that is a link that leads to itself: give another path",
 }
-"""Paths of which no file could be made or found, and what to do; whoever gave one made a mistake."""
+"""Hints by errno for paths that cannot name a file: usage errors, exit code 2."""
 LONGEST = 120
 SURROUNDINGS = {errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.EDQUOT}
 
@@ -50,13 +50,13 @@ def tell(message: str, hint: str = "") -> None:
 
 
 def say(text: str) -> None:
-    """Print on standard error; nobody there to read it is no reason to fail."""
+    """Print on standard error; ignore that it is closed."""
     with contextlib.suppress(OSError):
         sys.stderr.write(f"{safe(text)}\n")
 
 
 def ask(question: str) -> bool:
-    """Ask a person at a terminal yes or no; elsewhere there is nobody, and the answer is no."""
+    """Ask a yes-or-no question at a terminal; return False without a terminal."""
     return sys.stdin.isatty() and sys.stderr.isatty() and typer.confirm(safe(question), err=True)
 
 
@@ -94,7 +94,7 @@ def _ended(error: BaseException) -> int:
 
 
 def _misused(error: BaseException, message: str) -> int:
-    """Tell a usage error of the parser; without a message it has printed the help itself."""
+    """Print a usage error of the parser and return 2; an empty message means that it has printed the help itself."""
     context = getattr(error, "ctx", None)
     if message:
         tell(message.rstrip("."), f"try: {context.command_path} --help" if context else "try: fersearch --help")
@@ -102,7 +102,7 @@ def _misused(error: BaseException, message: str) -> int:
 
 
 def _bug(error: BaseException) -> int:
-    """Say that it is a bug and where its traceback went: the home folder, else a temporary one."""
+    """Report an unexpected error, write its traceback to the home folder or else a temporary one, and return 1."""
     text = masked("".join(traceback.format_exception(error)))
     name = f"crash-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.txt"
     for folder in (home() / "logs", Path(tempfile.gettempdir())):
@@ -119,13 +119,13 @@ def _bug(error: BaseException) -> int:
 
 
 def _quiet() -> int:
-    """Say nothing more, not even at exit, for the reader of our output has left."""
+    """Discard further output, also that of the exit, because the reader of standard output is gone; return 0."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return 0
 
 
 def notices() -> None:
-    """Tell what the verbs noted (plugin files that were used, say)."""
+    """Print the notices of the verbs, such as the plugin files that were used."""
     context = sys.modules.get("fersearch.context")
     for line in context.drain_notices() if context else []:
         say(f"note: {line}")

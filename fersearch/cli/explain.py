@@ -1,4 +1,4 @@
-"""`fersearch study explain` and `importance`: why a trial stopped, and which parameters decide."""
+"""`fersearch study explain` and `importance`: why a trial stopped, and which parameters matter."""
 
 from typing import Annotated
 
@@ -14,29 +14,29 @@ def explain(study: Study, number: Number, storage: Storage = None, as_json: AsJs
     """Explain why a trial stopped or went on: its rank at the last rung, who was ahead of it and by what."""
     from fersearch import api
 
-    found = api.explain_trial(study, number, storage)
+    explanation = api.explain_trial(study, number, storage)
     if as_json:
         from fersearch.api import records
         from fersearch.cli.as_json import dump
 
-        dump(records.Explanation.of(found))
+        dump(records.Explanation.of(explanation))
     else:
         from fersearch.cli import render, render_search
 
-        render.show(render_search.explanation(found))
+        render.show(render_search.explanation(explanation))
 
 
 def importance(study: Study, storage: Storage = None, as_json: AsJson = False) -> None:
     """Show how much each parameter decides about each objective."""
     from fersearch import api
 
-    found = api.importance(study, storage)
+    importances = api.importance(study, storage)
     if as_json:
         from fersearch.api import records
         from fersearch.cli.as_json import dump
 
-        dump(records.Importance(**found))
+        dump(records.Importance(**importances))
     else:
         from fersearch.cli import render, render_search
 
-        render.show(render_search.importance(study, found))
+        render.show(render_search.importance(study, importances))

@@ -1,4 +1,4 @@
-"""`fersearch predict --video` and `--camera`: frame by frame, until the film ends or Ctrl-C."""
+"""`fersearch predict --video` and `--camera`: predict frame by frame until the film ends or Ctrl-C."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ PANEL = "Films and cameras"
 
 @dataclass
 class FilmFlags:
-    """Which film or camera `predict` answers, and which frames of it."""
+    """The film or camera that `predict` reads, and which of its frames."""
 
     video: Annotated[
         Path | None, typer.Option("--video", metavar="FILE", rich_help_panel=PANEL, help="The frames of a video file.")
@@ -42,10 +42,10 @@ class FilmFlags:
     ] = None
 
     def source(self, images: bool) -> Path | int | None:
-        """Return the film or the camera; None where images are answered.
+        """Return the film's path or the camera's number; None for images.
 
         Raises:
-            UsageError: two sources are named, or what is asked of a film without one.
+            UsageError: two sources are given, or a flag for films is given without a film.
         """
         named = self.video is not None or self.camera is not None
         if named and (images or (self.video is not None and self.camera is not None)):
@@ -58,7 +58,7 @@ class FilmFlags:
 def predict_film(
     checkpoint: Path, source: Path | int, film: FilmFlags, csv: Path | None, force: bool, as_json: bool, **options: Any
 ) -> int:
-    """Answer frame by frame; return 130 where a film was interrupted, whose answers so far are kept.
+    """Predict frame by frame; return the exit code, 130 for an interrupted film, whose results so far are kept.
 
     Args:
         options: `faces`, `detector` and `trust_plugin` of `predict_frames`.
@@ -90,7 +90,7 @@ def predict_film(
 
 
 def _print(answer: "FrameAnswer", as_json: bool) -> None:
-    """Print a frame as one line: JSON, or as a person reads it."""
+    """Print a frame as one line, as JSON or as text."""
     if as_json:
         from fersearch.api import records
 

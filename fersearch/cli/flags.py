@@ -1,4 +1,4 @@
-"""The flags that commands share, each described once."""
+"""Flags shared by several commands."""
 
 import inspect
 import math
@@ -35,7 +35,7 @@ TYPES: dict[str, Any] = {
     "paths": list[Path],
     "switch": bool,
 }
-"""What the command line reads for options of a kind; text for all others."""
+"""Type of a flag's value by the kind of its study option; `str` for all other kinds."""
 
 
 def _flag(name: str) -> Any:
@@ -61,7 +61,7 @@ Target = Annotated[str | None, _flag("target")]
 
 @dataclass(frozen=True)
 class DatasetFlags:
-    """Which data a command means, and how it is decoded."""
+    """The dataset that a command uses, and how it is decoded."""
 
     data: Data = None
     option: Options = None
@@ -76,12 +76,12 @@ class DatasetFlags:
 
 
 def _type(option: StudyOption) -> Any:
-    """Return what the command line reads for an option; every model, so that none is overlooked."""
+    """Return the type of a study option's flag; --model is a list, so that `one_model` can refuse a repeated one."""
     return list[str] if option.name == "model" else TYPES.get(option.kind, str)
 
 
 class StudyFlags:
-    """What a study is asked to do, one flag for each of its options; each overrides a study file's key."""
+    """The options of a study as flags; each overrides its key in a study file."""
 
     __signature__ = inspect.Signature(
         [
@@ -99,7 +99,7 @@ class StudyFlags:
         self.given = given
 
     def keywords(self) -> dict[str, Any]:
-        """Return what was given, as keywords of `api.create_study`."""
+        """Return the flags that were given as keyword arguments of `api.create_study`."""
         given = {name: value for name, value in self.given.items() if value is not None}
         shorthand = {name: str(given.pop(name)) for name in ("image_size", "channels") if name in given}
         options = pairs("--option", given.pop("dataset_options", None)) | shorthand
@@ -113,7 +113,7 @@ class StudyFlags:
 
 
 def one_model(names: Sequence[str] | None) -> str | None:
-    """Return what --model names; UsageError if it is given more than once."""
+    """Return the value of --model. Raise UsageError if it is given more than once."""
     if names and len(names) > 1:
         raise UsageError(
             f"--model is given {len(names)} times: {', '.join(names)}",
@@ -127,7 +127,7 @@ def shares(text: str | None) -> tuple[float, float, float] | None:
     """Return the shares of train, valid and test in `60/20/20`, `0.6/0.2/0.2` or `48:6:6`, which sum to 1 in the end.
 
     Raises:
-        UsageError: there are not three, or one is not a number or negative.
+        UsageError: there are not three shares, or one is negative or no number.
     """
     if text is None:
         return None
@@ -250,7 +250,7 @@ class RunFlags:
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell every epoch of every trial.")] = False
 
     def options(self, **more: Any) -> RunOptions:
-        """Return where and how trials run, with `more` fields of `RunOptions`; times only where they were given."""
+        """Return the `RunOptions`, with `more` of their fields; durations only where they were given."""
         same = (
             "slots",
             "slots_per_gpu",
@@ -287,7 +287,7 @@ TrustStored = Annotated[
 
 
 def pairs(flag: str, texts: Sequence[str] | None) -> dict[str, str]:
-    """Read NAME=VALUE texts; UsageError for one without a name or given twice."""
+    """Parse NAME=VALUE texts. Raise UsageError for a missing or repeated name."""
     values: dict[str, str] = {}
     for text in texts or ():
         name, equals, value = (part.strip() for part in text.partition("="))
@@ -302,7 +302,7 @@ def pairs(flag: str, texts: Sequence[str] | None) -> dict[str, str]:
 
 
 def numbers(flag: str, text: str) -> tuple[int, ...]:
-    """Read whole numbers of 0 or more, separated by commas; UsageError for anything else."""
+    """Parse comma-separated whole numbers of 0 or more. Raise UsageError for anything else."""
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() for part in parts):
         raise UsageError(f"{flag} '{text}' is not a list of numbers", f"write {flag} 0,1,2")
@@ -310,7 +310,7 @@ def numbers(flag: str, text: str) -> tuple[int, ...]:
 
 
 def duration(flag: str, text: str | None, *, zero: bool = False) -> float | None:
-    """Read a duration in seconds, which is above zero unless `zero`; UsageError if it is none."""
+    """Parse a duration into seconds; 0 is allowed only if `zero`. Raise UsageError for anything else."""
     try:
         return None if text is None else formatting.seconds(text, zero=zero)
     except ValueError as error:

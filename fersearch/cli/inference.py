@@ -1,4 +1,4 @@
-"""`fersearch predict` and `fersearch evaluate`: a checkpoint put to use."""
+"""`fersearch predict` and `fersearch evaluate`: run a trained checkpoint on images."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -52,7 +52,7 @@ def predict(
     trust_plugin: Trust = False,
     as_json: AsJson = False,
 ) -> int:
-    """Tell the expression on images, on the frames of a film, or before a camera."""
+    """Predict the expression on images, on the frames of a film, or in front of a camera."""
     from fersearch.api import predicting
 
     source = film.source(bool(images or folder or plot))
@@ -125,7 +125,7 @@ def evaluate(
     from fersearch.cli import progress, render, render_models
     from fersearch.files import refuse_existing_file
 
-    mapping = label_words(label_map or ())
+    mapping = parse_label_map(label_map or ())
     request = evaluating.EvaluationRequest(
         dataset, which.data, split, which.options(), tta, mapping, no_duplicates, trust_plugin, storage
     )
@@ -151,8 +151,8 @@ def evaluate(
     _tell_failures(results)
 
 
-def label_words(texts: Sequence[str]) -> dict[str, str]:
-    """Read NAME=NAME and NAME= texts; UsageError for another or for a name given twice."""
+def parse_label_map(texts: Sequence[str]) -> dict[str, str]:
+    """Parse the NAME=NAME and NAME= texts of --map. Raise UsageError for any other form or a repeated name."""
     mapping: dict[str, str] = {}
     for text in texts:
         name, equals, word = (part.strip() for part in text.partition("="))
@@ -175,7 +175,7 @@ def _tell_failures(results: "Sequence[CheckpointEvaluation]") -> None:
 def _gather(
     results: "Iterable[Prediction | Unreadable]", report: "Progress", total: int, rows: "Rows | None", keep: bool
 ) -> tuple[Counter[str], "list[Prediction]", "list[Unreadable]"]:
-    """Take predictions as they come: count the labels, write rows, keep them if asked to, and keep what is unreadable.
+    """Consume predictions: count labels, write rows, keep the predictions if `keep`, and the unreadable images.
 
     Raises:
         DataError: no image could be read.

@@ -1,4 +1,4 @@
-"""A table of thousands of rows whose last column is long, as parameters are."""
+"""Render tables of thousands of rows whose last column is long, such as parameters."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from fersearch.cli.parts import Cell, shown, table
 from fersearch.escaping import safe
 
 ROOM, LINES = 40, 3
-"""Letters of a line that a long last column needs beside the others, and the lines that it may take there."""
+"""Least width in characters of a long last column beside the others, and the most lines that it may take there."""
 INDENT, GAP = 7, 2
-"""Blanks before what stands below its row, and between two columns."""
+"""Spaces before a cell below its row, and between two columns."""
 
 
 @dataclass(frozen=True)
 class Listing:
-    """A table whose last column goes below its row where the others leave it too little room.
+    """A table that prints its last column below each row where the other columns leave it too little width.
 
-    Lines are put together here, where the other columns fit whole: rich measures and renders each cell of a table
+    Where the other columns fit unfolded, lines are assembled here: rich measures and renders each cell of a table
     several times, which takes ten times as long.
     """
 
@@ -31,7 +31,7 @@ class Listing:
     rows: Sequence[Sequence[Cell]]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The table as a whole, or one line of it and then its last cell, row for row."""
+        """Yield each row as one line with its last cell beside or below; rich folds what does not fit."""
         rows: list[Sequence[Cell]] = [
             [safe(cell) if isinstance(cell, str) else cell for cell in row] for row in self.rows
         ]
@@ -52,7 +52,7 @@ class Listing:
                 yield from _below(row[-1], options.max_width) if place else ()
 
     def _line(self, console: Console, row: Sequence[Cell], widths: Sequence[int], style: str) -> Iterator[Segment]:
-        """Yield all but the last cell of a row."""
+        """Yield the segments of a row without its last cell."""
         for place, (title, cell, width) in enumerate(zip(self.titles[:-1], row, widths, strict=False)):
             text, own = (cell, style) if isinstance(cell, str) else (cell.plain, cell.style)
             fill, figures = " " * (width - cell_len(text)), title.startswith(">")
@@ -61,7 +61,7 @@ class Listing:
             yield Segment("" if figures else fill)
 
     def _folded(self, beside: bool, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Return the same where cells must be folded, which is rich's to do."""
+        """Yield the table as laid out by rich, for cells that must be folded."""
         if beside:
             yield table(self.titles, self.rows)
             return
@@ -76,7 +76,7 @@ class Listing:
 
 
 def _after(console: Console, cell: Cell, indent: int, room: int, style: str) -> Iterator[Segment]:
-    """Yield the last cell behind its row, on as many lines as it takes."""
+    """Yield the last cell on its row's line, wrapped to `room` characters."""
     text = _text(cell)
     folded = [text] if cell_len(text) <= room else [line.plain for line in Text(text).wrap(console, room)]
     for place, line in enumerate(folded):
@@ -86,7 +86,7 @@ def _after(console: Console, cell: Cell, indent: int, room: int, style: str) -> 
 
 
 def _below(cell: Cell, width: int) -> RenderResult:
-    """Return the last cell below its row."""
+    """Yield the last cell on lines of its own below its row."""
     if INDENT + _width(cell) > width:
         yield Padding(shown(cell), (0, 0, 0, INDENT))
     else:

@@ -1,4 +1,4 @@
-"""The parts that tables for a person are made of."""
+"""Building blocks of tables: safe text, grids, headings, times."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -14,32 +14,32 @@ from fersearch.escaping import printable, safe
 
 Cell = str | RichText
 SHORT = 12
-"""Letters of a cell that is never folded."""
+"""Width in characters up to which a cell is never folded."""
 
 
 class Text(RichText):
-    """Text that is shown as it is: what a terminal would obey is written out before anything is measured."""
+    """Text whose control characters are escaped before anything is measured."""
 
     def __init__(self, text: str = "", *arguments: Any, **options: Any) -> None:
         super().__init__(safe(text), *arguments, **options)
 
     def append(self, text: RichText | str, style: str | Style | None = None) -> "Text":
-        """Add some text, or styled text."""
+        """Append text, escaped, or styled text."""
         super().append(safe(text) if isinstance(text, str) else text, style)
         return self
 
 
 class SafeConsole(Console):
-    """A console through which no text reaches the terminal that it would obey, wherever the text came from."""
+    """A console that escapes control characters in all text, whatever its origin."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Yield the segments of something, its own control codes as they are."""
+        """Yield the segments of a renderable with their text escaped; rich's own control segments pass unchanged."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Table:
-    """Return a plain table; a title that starts with `>` heads a column of figures."""
+    """Return a plain table; a title that starts with `>` aligns its column right, for numbers."""
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     filled = list(rows)
     for index, heading in enumerate(titles):
@@ -58,22 +58,22 @@ def shown(cell: Cell) -> RichText:
     return Text(cell) if isinstance(cell, str) else cell
 
 
-def facts(found: Mapping[str, Cell] | Iterable[tuple[str, Cell]]) -> Table:
-    """Return names and what is known of each; what is empty is left out."""
+def facts(entries: Mapping[str, Cell] | Iterable[tuple[str, Cell]]) -> Table:
+    """Return a grid of names and values; empty values are left out."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
-    for name, value in found.items() if isinstance(found, Mapping) else found:
+    for name, value in entries.items() if isinstance(entries, Mapping) else entries:
         if value:
             grid.add_row(Text(name), shown(value))
     return grid
 
 
 def title(text: str) -> Text:
-    """Return what stands above a table."""
+    """Return the heading of a table."""
     return Text(text, style="bold")
 
 
 def moment(time: datetime) -> str:
-    """Return a moment in the local time zone."""
+    """Format a time in the local time zone, to the minute."""
     return time.astimezone().strftime("%Y-%m-%d %H:%M")

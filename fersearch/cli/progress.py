@@ -1,4 +1,4 @@
-"""What a person sees while a study runs: live bars on a terminal, plain lines elsewhere."""
+"""Progress of a running study: live bars on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +28,7 @@ LOSSES = {"train_loss": "train loss", "valid_loss": "valid loss"}
 
 @dataclass
 class Under:
-    """A trial under way and its last epoch."""
+    """A running trial and its last epoch."""
 
     trial: Trial
     epoch: Epoch | None = None
@@ -36,18 +36,18 @@ class Under:
 
     @property
     def planned(self) -> int:
-        """Epochs it will train, in all rounds, unless it stops early."""
+        """Epochs that the trial trains in all rounds, unless it stops early."""
         return int(self.trial.params.get("epochs", 1)) * self.rounds
 
     @property
     def share(self) -> float:
-        """How much of its epochs are done, 0 to 1."""
+        """Share of the epochs that are done, 0 to 1."""
         return (self.epoch.number if self.epoch else self.trial.epochs) / max(self.planned, 1)
 
 
 @dataclass
 class Tally:
-    """Where a running study stands, as far as its observer was told."""
+    """The state of a running study, from the events that its observer received."""
 
     name: str
     objectives: tuple[Objective, ...]
@@ -68,7 +68,7 @@ class Tally:
 
     @property
     def counted(self) -> int:
-        """How many of the ended trials the budget counts."""
+        """Number of ended trials that count towards the budget."""
         untrained = sum(trial.untrained for trial in self.ended)
         return len(self.ended) - (self.spec.uncounted(untrained) if self.spec else 0)
 
@@ -76,7 +76,7 @@ class Tally:
         return self.spec is None or self.spec.keeps_bounds(trial.values)
 
     def left(self, now: float) -> float | None:
-        """Return seconds until the study is over at the pace so far; None while there is no telling."""
+        """Return the estimated seconds until the study ends; None while too little has run for an estimate."""
         spent = now - self.started
         under = sum(min(one.share, 1.0) for one in self.running.values())
         done = len(self.ended) - self.before + under
@@ -87,7 +87,10 @@ class Tally:
         return allowed if left is None else min(left, allowed)
 
     def bests(self) -> list[tuple[str, float, int]]:
-        """For each objective: metric, best value of complete trials on this data within bounds, and the trial of it."""
+        """Return, for each objective, the metric, the best value of complete trials within bounds, and that trial.
+
+        Only trials on the study's current data count.
+        """
         new = of_data(self.ended[self._looked :], self.data_digest)
         new = [trial for trial in new if trial.state is TrialState.COMPLETE and self._keeps_bounds(trial)]
         self._looked = len(self.ended)
@@ -101,7 +104,7 @@ class Tally:
 
 
 class Watcher(Observer):
-    """Keeps the tally and says what happened; how it is shown is left to its two children."""
+    """An observer that keeps the tally and prints events; subclasses draw the progress."""
 
     def __init__(self, console: Console, seconds: float | None = None, clock: Clock = time.monotonic) -> None:
         self.console, self.seconds, self.clock = console, seconds, clock
@@ -126,19 +129,19 @@ class Watcher(Observer):
         )
 
     def started(self, trial: Trial, slot: int) -> None:  # noqa: ARG002
-        """Remember that it runs."""
+        """Add the trial to the running ones."""
         if self.tally:
             self.tally.running[trial.number] = Under(trial, rounds=self.tally.rounds)
 
     def epoch(self, trial: Trial, epoch: Epoch, decision: Decision) -> None:
-        """Remember how far it is; say so too when every epoch is asked for."""
+        """Record the trial's last epoch; print it if `verbose`."""
         if self.tally and trial.number in self.tally.running:
             self.tally.running[trial.number].epoch = epoch
             if self.verbose:
                 self.say(passing(self.tally.running[trial.number], self.tally, decision))
 
     def ended(self, trial: Trial) -> None:
-        """Say how it ended."""
+        """Remove the trial from the running ones and print how it ended."""
         if self.tally:
             self.tally.running.pop(trial.number, None)
             if trial.state.ended:
@@ -146,11 +149,11 @@ class Watcher(Observer):
             self.say(ending(trial, self.tally))
 
     def note(self, text: str) -> None:
-        """Pass it on."""
+        """Print a note of the driver."""
         self.say(f"note: {text}")
 
     def say(self, line: str) -> None:
-        """Print one line; a reader who left does not stop the study."""
+        """Print one line; a closed output does not stop the study."""
         try:
             self.console.print(Text(line), soft_wrap=True)
         except BrokenPipeError:
@@ -158,14 +161,14 @@ class Watcher(Observer):
 
 
 class Lines(Watcher):
-    """One line per ended trial, for logs and pipes."""
+    """Prints one line per ended trial, for logs and pipes."""
 
     def __init__(self, console: Console, seconds: float | None = None, clock: Clock = time.monotonic) -> None:
         super().__init__(console, seconds, clock)
         self._preparing = False
 
     def preparing(self, done: int, total: int) -> None:
-        """Say it at the start and at the end."""
+        """Print a line at the start and at the end."""
         if not self._preparing:
             self._preparing = True
             self.say(f"preparing {total:,} images")
@@ -174,7 +177,7 @@ class Lines(Watcher):
 
 
 class Bars(Watcher):
-    """A bar per running trial, redrawn in place."""
+    """Draws a bar per running trial, redrawn in place."""
 
     def __init__(self, console: Console, seconds: float | None = None, clock: Clock = time.monotonic) -> None:
         super().__init__(console, seconds, clock)
@@ -197,7 +200,7 @@ class Bars(Watcher):
         self.tick()
 
     def tick(self) -> None:
-        """Redraw, a few times a second."""
+        """Redraw, at most every `REDRAW_SECONDS`."""
         if self.tally:
             self._draw(board(self.tally, self.clock()))
 
@@ -216,7 +219,7 @@ class Bars(Watcher):
 
 
 def watcher(console: Console, seconds: float | None = None, verbose: bool = False) -> Watcher:
-    """Bars on a terminal, lines elsewhere; with `verbose` also a line for every epoch of every trial."""
+    """Return `Bars` for a terminal, else `Lines`; with `verbose` they also print every epoch of every trial."""
     chosen = Bars(console, seconds) if console.is_terminal else Lines(console, seconds)
     chosen.verbose = verbose
     return chosen
@@ -224,7 +227,7 @@ def watcher(console: Console, seconds: float | None = None, verbose: bool = Fals
 
 @contextmanager
 def preparation(console: Console) -> Iterator[Callable[[int, int], None]]:
-    """Something to tell how many images of a dataset are prepared, shown while it lasts."""
+    """Yield a callback (done, total) that shows how many images of a dataset are prepared."""
     bars = watcher(console)
     try:
         yield bars.preparing
@@ -234,7 +237,7 @@ def preparation(console: Console) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def answering(console: Console) -> Iterator[Callable[[int, int], None]]:
-    """Something to tell how many images a model has seen; nothing is shown where there is no terminal."""
+    """Yield a callback (done, total) that shows how many images a model has predicted; silent without a terminal."""
     if not console.is_terminal:
         yield lambda done, total: None  # noqa: ARG005
         return
@@ -246,14 +249,14 @@ def answering(console: Console) -> Iterator[Callable[[int, int], None]]:
 
 
 def preparing(done: int, total: int, doing: str = "preparing") -> RenderableType:
-    """Return a bar of images that are prepared or answered."""
+    """Return a progress bar that counts images."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_row(Text(doing), ProgressBar(max(total, 1), done, width=40), Text(f"{done:,}/{total:,} images"))
     return grid
 
 
 def board(tally: Tally, now: float) -> RenderableType:
-    """Return the whole picture of a running study."""
+    """Return a running study's overview: trials done, time left, a bar per running trial, the best values."""
     left = tally.left(now)
     about = f", about {durations.brief(left)} left" if left is not None else ""
     head = f"{tally.counted}/{formatting.plural(tally.total, 'trial')}, {durations.brief(now - tally.started)}{about}"
@@ -270,7 +273,7 @@ def board(tally: Tally, now: float) -> RenderableType:
 
 
 def passing(under: Under, tally: Tally, decision: Decision) -> str:
-    """Return an epoch that a trial has just told, in one line: the first objective, both losses, its time."""
+    """Return the last epoch of a trial in one line: the first objective, both losses, its duration."""
     epoch = under.epoch
     assert epoch is not None
     place = f"round {epoch.round}/{under.rounds}, " if under.rounds > 1 else ""

@@ -1,4 +1,4 @@
-"""Records to tables: each function takes what a verb returned and gives something rich can print."""
+"""Render the results of verbs: each function takes what a verb returned and returns something that rich prints."""
 
 import os
 import shlex
@@ -38,41 +38,41 @@ if TYPE_CHECKING:
     )
 
 PIPE_WIDTH = 1000
-"""Wide enough that each row is one line, which grep finds."""
+"""Width in characters without a terminal: each row stays on one line, so that grep finds it whole."""
 TIED = "≈"
 DISTURBED, ROUGH = "*", "~"
 STYLES = {"complete": "green", "running": "cyan", "pruned": "yellow", "failed": "red", "infeasible": "red"}
 
 
 class _Console(SafeConsole):
-    """A console that leaves a vanished reader to its caller, where rich would end the process."""
+    """A console that raises BrokenPipeError to its caller, where rich would exit the process."""
 
     def on_broken_pipe(self) -> NoReturn:
         raise BrokenPipeError
 
 
 def console(stderr: bool = False) -> Console:
-    """Return a console of the terminal's width; wide where the output is not a terminal and COLUMNS is not set."""
+    """Return a console as wide as the terminal, or `PIPE_WIDTH` without a terminal and without COLUMNS."""
     stream = sys.stderr if stderr else sys.stdout
     wide = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
     return _Console(file=stream, width=wide, highlight=False, markup=False, emoji=False)
 
 
 def show(*items: RenderableType) -> None:
-    """Print on standard output, without blanks at the ends of lines where that is not a terminal."""
+    """Print on standard output; without a terminal, trailing spaces are removed."""
     out = console()
     for item in items:
-        told = Text(item) if isinstance(item, str) else item
+        renderable = Text(item) if isinstance(item, str) else item
         if out.is_terminal:
-            out.print(told, soft_wrap=isinstance(item, str))
+            out.print(renderable, soft_wrap=isinstance(item, str))
             continue
         with out.capture() as printed:
-            out.print(told, soft_wrap=isinstance(item, str))
+            out.print(renderable, soft_wrap=isinstance(item, str))
         sys.stdout.write("".join(f"{line.rstrip()}\n" for line in printed.get().split("\n")[:-1]))
 
 
 def studies(summaries: "Sequence[StudySummary]") -> RenderableType:
-    """Return the studies there are."""
+    """Return a table of studies."""
     if not summaries:
         return Text("no studies yet; try: fersearch study create --model cnn --dataset faces")
     rows = [
@@ -91,19 +91,19 @@ def studies(summaries: "Sequence[StudySummary]") -> RenderableType:
 
 
 def tokens(rows: "Sequence[Token]") -> RenderableType:
-    """Return the tokens of a service as a table."""
+    """Return a table of a service's tokens."""
     if not rows:
         return Text("no tokens yet; make one: fersearch token new NAME --role run")
     cells = [(one.name, one.role, one.owner, moment(one.created) if one.created else "") for one in rows]
     return Listing(("token", "role", "owner", "created"), cells)
 
 
-def trials(found: Sequence[Trial], objectives: Sequence[Objective]) -> RenderableType:
-    """Return the trials of a study, one row each."""
-    if not found:
+def trials(trials: Sequence[Trial], objectives: Sequence[Objective]) -> RenderableType:
+    """Return a table of a study's trials, with notes on marked values."""
+    if not trials:
         return Text("no trials yet")
-    shown = formatting.varying(found)
-    several = len({t.data_digest for t in found if t.data_digest}) > 1
+    shown = formatting.varying(trials)
+    several = len({t.data_digest for t in trials if t.data_digest}) > 1
     rows: list[Sequence[Cell]] = [
         (
             str(t.number),
@@ -114,51 +114,51 @@ def trials(found: Sequence[Trial], objectives: Sequence[Objective]) -> Renderabl
             *_values(t, objectives),
             formatting.settings(t.params, shown),
         )
-        for t in found
+        for t in trials
     ]
     data, values = ("data",) if several else (), (f">{formatting.heading(o)}" for o in objectives)
     listing = Listing((">trial", "state", "reason", ">epochs", *data, *values, "parameters"), rows)
-    notes = _about_disturbed(found, objectives)
+    notes = _about_disturbed(trials, objectives)
     return Group(listing, *notes) if notes else listing
 
 
-def front(found: "Front") -> RenderableType:
-    """Return the Pareto front, ties marked, the baseline in a footnote."""
-    if not found.trials:
-        kept = f" that keeps {' and '.join(map(str, found.constraints))}" if found.constraints else ""
+def front(view: "Front") -> RenderableType:
+    """Return the Pareto front as a table with ties marked, and its notes."""
+    if not view.trials:
+        kept = f" that keeps {' and '.join(map(str, view.constraints))}" if view.constraints else ""
         return Group(
-            Text(f"the front of {found.study} is empty: no complete trial{kept} is better than the baseline"),
-            *_notes(found),
+            Text(f"the front of {view.study} is empty: no complete trial{kept} is better than the baseline"),
+            *_notes(view),
         )
-    tied, shown = formatting.ties(found.trials, found.objectives, found.tolerances), formatting.varying(found.trials)
-    alone = any(EXCLUSIVE in t.values for t in found.trials)
-    several = len(found.trials) > 1
+    tied, shown = formatting.ties(view.trials, view.objectives, view.tolerances), formatting.varying(view.trials)
+    alone = any(EXCLUSIVE in t.values for t in view.trials)
+    several = len(view.trials) > 1
     rows = [
         (
             str(t.number),
-            *_values(t, found.objectives, tied),
+            *_values(t, view.objectives, tied),
             *((formatting.measured(t.values, EXCLUSIVE),) if alone else ()),
             str(t.epochs),
-            *((", ".join(found.picked(t)),) if several else ()),
+            *((", ".join(view.picked(t)),) if several else ()),
             formatting.settings(t.params, shown),
         )
-        for t in found.trials
+        for t in view.trials
     ]
     timed = (">train_seconds alone",) if alone else ()
     picked = ("pick",) if several else ()
-    values = (f">{formatting.heading(o)}" for o in found.objectives)
+    values = (f">{formatting.heading(o)}" for o in view.objectives)
     titles = (">trial", *values, *timed, ">epochs", *picked, "parameters")
-    title = f"Pareto front of {found.study}: {formatting.plural(len(found.trials), 'trial')}"
-    near = {found.tolerances.get(metric, formatting.TIE) for _, metric in tied}
+    title = f"Pareto front of {view.study}: {formatting.plural(len(view.trials), 'trial')}"
+    near = {view.tolerances.get(metric, formatting.TIE) for _, metric in tied}
     share = " or ".join(f"{100 * one:.3g}%" for one in sorted(near))
     note = f"{TIED} within {share} of another trial here: equal, as far as clocks and memory can tell"
     notes = [Text(note, style="dim")] if tied else []
-    notes += _about_disturbed(found.trials, found.objectives)
-    return Group(_title(title), Listing(titles, rows), *notes, *_notes(found))
+    notes += _about_disturbed(view.trials, view.objectives)
+    return Group(_title(title), Listing(titles, rows), *notes, *_notes(view))
 
 
 def trial(view: "TrialView", objectives: Sequence[Objective]) -> RenderableType:
-    """Return one trial: parameters, values, why it stopped, its attempts and epochs."""
+    """Return tables of one trial: parameters, values, why it stopped, its attempts and epochs."""
     one = view.trial
     facts: dict[str, Cell] = {"state": _state(one.state)}
     if view.pid:
@@ -190,7 +190,7 @@ def _source(source: str) -> str:
 
 
 def verdict(one: Trial) -> str:
-    """Why the pruner stopped a trial or let it go on, from the verdict that was kept."""
+    """Return why the pruner stopped a trial or let it go on, from the stored verdict."""
     kept = one.verdict
     if kept.get("reason"):
         return str(kept["reason"])
@@ -202,27 +202,27 @@ def verdict(one: Trial) -> str:
     )
 
 
-def attempts(found: Sequence[Attempt]) -> RenderableType:
-    """Return the executions of a trial, each with its reason; tracebacks below."""
+def attempts(attempts: Sequence[Attempt]) -> RenderableType:
+    """Return a table of a trial's attempts and why each ended, with tracebacks below."""
     rows = []
-    for attempt in found:
+    for attempt in attempts:
         span = f"{attempt.first_epoch}-{attempt.last_epoch}" if attempt.first_epoch else ""
         spent = durations.brief(attempt.seconds) if attempt.seconds is not None else ""
         rows.append((str(attempt.number), str(attempt.reason or "running"), span, spent, attempt.message))
     table = _table((">attempt", "ended", "epochs", ">time", "message"), rows)
-    told: list[RenderableType] = [
-        Padding(Text(attempt.traceback.rstrip()), (1, 0, 0, 2)) for attempt in found if attempt.traceback
+    tracebacks: list[RenderableType] = [
+        Padding(Text(attempt.traceback.rstrip()), (1, 0, 0, 2)) for attempt in attempts if attempt.traceback
     ]
     ran = [
         Text(f"attempt {attempt.number} ran with {formatting.facts(attempt.facts)}", style="dim")
-        for attempt in found
+        for attempt in attempts
         if attempt.facts
     ]
-    return Group(table, *ran, *told)
+    return Group(table, *ran, *tracebacks)
 
 
 def checkpoints(rows: "Sequence[CheckpointRow]", objectives: Sequence[Objective]) -> RenderableType:
-    """Return the checkpoints of a study."""
+    """Return a table of a study's checkpoints."""
     if not rows:
         return Text("no checkpoints yet: they come with complete trials")
     titles = (">trial", *(f">{formatting.heading(o)}" for o in objectives), ">MB", "digest")
@@ -239,13 +239,13 @@ def checkpoints(rows: "Sequence[CheckpointRow]", objectives: Sequence[Objective]
 
 
 def datasets(rows: "Sequence[DatasetRow]") -> RenderableType:
-    """Return the datasets, and where each was found."""
-    cells = [(row.name, row.summary, row.found or Text("not here; give --data", style="dim")) for row in rows]
+    """Return a table of datasets and where their files are."""
+    cells = [(row.name, row.summary, row.source or Text("not here; give --data", style="dim")) for row in rows]
     return _table(("dataset", "what it is", "found"), cells)
 
 
 def dataset(view: "DatasetView") -> RenderableType:
-    """Return one dataset: its classes by split, what it says of itself."""
+    """Return tables of one dataset: its facts, its class counts by split and by source, its findings."""
     facts: dict[str, Cell] = {
         "what it is": view.summary,
         "licence": view.licence,
@@ -259,7 +259,7 @@ def dataset(view: "DatasetView") -> RenderableType:
 
 
 def splits(classes: Sequence[str], parts: Mapping[str, Mapping[str, Any]]) -> RenderableType:
-    """Return images per class and split (or source), and the accuracy of always answering one class."""
+    """Return a table of image counts per class and split (or source), with the accuracy of the largest class alone."""
     rows: list[tuple[Cell, ...]] = []
     for name in classes:
         rows.append((name, *(f"{part['per_class'][name]:,}" for part in parts.values())))
@@ -268,13 +268,13 @@ def splits(classes: Sequence[str], parts: Mapping[str, Mapping[str, Any]]) -> Re
     return _table(("class", *(f">{name}" for name in parts)), rows)
 
 
-def report(found: "Report") -> RenderableType:
-    """Return what verifying a dataset found."""
-    return Group(_title(f"dataset {found.dataset}"), _facts(found.rows), *_findings(found.findings))
+def report(view: "Report") -> RenderableType:
+    """Return the result of verifying a dataset."""
+    return Group(_title(f"dataset {view.dataset}"), _facts(view.rows), *_findings(view.findings))
 
 
 def plugins(rows: "Sequence[PluginRow]") -> RenderableType:
-    """Return the components that plugins bring, and the files of those that are not installed modules."""
+    """Return a table of the plugins' components, with the file of each that is not from an installed module."""
     files = [row.module if row.module.endswith(".py") else "" for row in rows]
     titles = ("kind", "name", "what it is", *(("file",) if any(files) else ()))
     cells = [(row.kind, row.name, row.summary, file) for row, file in zip(rows, files, strict=True)]
@@ -282,7 +282,7 @@ def plugins(rows: "Sequence[PluginRow]") -> RenderableType:
 
 
 def plugin(view: "PluginView") -> RenderableType:
-    """Return one component and what it offers to search."""
+    """Return tables of one component: its facts, its search space, its layers."""
     facts: dict[str, Cell] = {"what it is": view.summary, **view.details, "module": view.module}
     if view.parameters:
         facts["parameters"] = f"{view.parameters['total']:,} ({view.parameters['trainable']:,} trainable)"
@@ -293,16 +293,16 @@ def plugin(view: "PluginView") -> RenderableType:
     return Group(_title(f"{view.kind} {view.name}"), _facts(facts), *below)
 
 
-def _layers(found: "Sequence[Layer]") -> RenderableType:
+def _layers(layers: "Sequence[Layer]") -> RenderableType:
     cells = [
         (layer.name, layer.kind, "x".join(map(str, layer.shape)), f"{layer.parameters:,}", f"{layer.trainable:,}")
-        for layer in found
+        for layer in layers
     ]
     return _table(("layer", "kind", ">output", ">parameters", ">trainable"), cells)
 
 
 def commands(lines: Iterable[Sequence[str]], title: str = "next") -> RenderableType:
-    """Commands to type, quoted for a shell."""
+    """Return commands to type, quoted for a shell, under a title."""
     return Group(Text(f"{title}:", style="bold"), *(Text(f"  {shlex.join(line)}", style="cyan") for line in lines))
 
 
@@ -321,20 +321,20 @@ def _values(one: Trial, objectives: Sequence[Objective], tied: Iterable[tuple[in
     return cells
 
 
-def _about_disturbed(found: Sequence[Trial], objectives: Sequence[Objective]) -> list[Text]:
-    """Return what the marks of disturbed trials and of rough latencies mean, where one has them."""
+def _about_disturbed(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Text]:
+    """Return notes that explain the marks of disturbed trials and rough latencies, if any trial has them."""
     shown, notes = {each.metric for each in objectives}, []
-    if "train_seconds" in shown and any(one.disturbed for one in found):
+    if "train_seconds" in shown and any(one.disturbed for one in trials):
         notes.append(
             f"{DISTURBED} slowed by other work: over a quarter more wall than CPU seconds per thread; see cpu_seconds"
         )
-    if LATENCY in shown and any(LATENCY in one.values and ROUGH_LATENCY not in one.values for one in found):
+    if LATENCY in shown and any(LATENCY in one.values and ROUGH_LATENCY not in one.values for one in trials):
         notes.append(f"{ROUGH} measured beside other trials; that of the front is measured alone at the end")
     return [Text(note, style="dim") for note in notes]
 
 
-def _notes(found: "Front") -> list[Text]:
-    return [Text(note, style="dim") for note in found.notes]
+def _notes(view: "Front") -> list[Text]:
+    return [Text(note, style="dim") for note in view.notes]
 
 
 def _histories(history: Sequence[Epoch], objectives: Sequence[Objective]) -> list[RenderableType]:

@@ -1,4 +1,4 @@
-"""Tables about models: predictions, evaluations, ensembles, reruns, removed files."""
+"""Render results about models: predictions, evaluations, ensembles, reruns, removed files."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -36,10 +36,10 @@ FITTED = {
 }
 
 
-def predictions(found: "Sequence[Prediction]", faces: bool = False) -> RenderableType:
-    """Return one row an image or face: its label, and the two classes next in line."""
+def predictions(predictions: "Sequence[Prediction]", faces: bool = False) -> RenderableType:
+    """Return a table with a row per image or face: its label, and the two next likely classes."""
     rows = []
-    for one in found:
+    for one in predictions:
         ranked = sorted(one.probabilities.items(), key=lambda item: -item[1])
         others = ", ".join(f"{name} {p:.2f}" for name, p in ranked[1:3])
         where = (_place(one),) if faces else ()
@@ -47,42 +47,42 @@ def predictions(found: "Sequence[Prediction]", faces: bool = False) -> Renderabl
     return parts.table(("image", *(("face",) if faces else ()), "label", ">probability", "then"), rows)
 
 
-def tally(labels: Mapping[str, int], told: str) -> RenderableType:
-    """Return how often each label was given, and where the rest is to be read."""
+def tally(labels: Mapping[str, int], note: str) -> RenderableType:
+    """Return a table of how often each label was predicted, and a note below it."""
     total = sum(labels.values())
     rows = [(name, f"{count:,}", f"{count / total:.1%}") for name, count in Counter(labels).most_common()]
-    return Group(parts.table(("label", ">images", ">share"), rows), Text(told))
+    return Group(parts.table(("label", ">images", ">share"), rows), Text(note))
 
 
 def evaluation(view: "EvaluationView") -> RenderableType:
-    """Metrics of a checkpoint on one split, class by class and source by source, and its confusion matrix."""
-    found: list[RenderableType] = [parts.title(f"{view.dataset}, {view.split}: n = {view.n:,}")]
+    """Return a checkpoint's metrics on one split, by class and by source, and its confusion matrix."""
+    blocks: list[RenderableType] = [parts.title(f"{view.dataset}, {view.split}: n = {view.n:,}")]
     if view.full:
-        found += [_crossing(view), Text()]
-    found.append(_metrics(view))
+        blocks += [_crossing(view), Text()]
+    blocks.append(_metrics(view))
     if view.per_class:
-        found += [Text(), _per_class(view.per_class)]
+        blocks += [Text(), _per_class(view.per_class)]
     if view.confusion:
         named = zip(view.classes, view.confusion, strict=True)
         rows = [(name, *map(str, row)) for name, row in named]
-        found += [Text(), parts.table(("true \\ called", *(f">{name}" for name in view.classes)), rows)]
+        blocks += [Text(), parts.table(("true \\ called", *(f">{name}" for name in view.classes)), rows)]
     if view.per_source:
         sources = [
             (name, f"{one['n']:,}", formatting.number(one["accuracy"]), formatting.number(one["baseline"]))
             for name, one in view.per_source.items()
         ]
-        found += [Text(), parts.table(("source", ">n", ">accuracy", ">baseline"), sources)]
-    return Group(*found, *(Text(line, style="dim") for line in _notes(view)))
+        blocks += [Text(), parts.table(("source", ">n", ">accuracy", ">baseline"), sources)]
+    return Group(*blocks, *(Text(line, style="dim") for line in _notes(view)))
 
 
-def examined(found: "Sequence[CheckpointEvaluation]") -> RenderableType:
-    """Return one row a checkpoint; the columns are a choice of the metrics."""
-    views = [one.view for one in found if one.view]
+def examined(evaluations: "Sequence[CheckpointEvaluation]") -> RenderableType:
+    """Return a table with a row per checkpoint and a column for each of `SHOWN` that any of them has."""
+    views = [one.view for one in evaluations if one.view]
     metrics = [name for name in SHOWN if any(name in view.metrics for view in views)]
     both = any(view.full for view in views)
     titles = ["checkpoint", "dataset", "split", ">n", *(f">{name}" for name in metrics), *([">full"] if both else [])]
     rows: list[Sequence[parts.Cell]] = []
-    for one in found:
+    for one in evaluations:
         if one.view is None:
             rows.append((str(one.checkpoint), Text("failed", style="red"), *[""] * (len(titles) - 2)))
             continue
@@ -114,11 +114,11 @@ def _metrics(view: "EvaluationView") -> RenderableType:
     return parts.table(("metric", ">restricted", ">full"), rows)
 
 
-def _per_class(found: Mapping[str, Mapping[str, float]]) -> RenderableType:
-    names = [name for name in next(iter(found.values())) if name != "support"]
+def _per_class(scores: Mapping[str, Mapping[str, float]]) -> RenderableType:
+    names = [name for name in next(iter(scores.values())) if name != "support"]
     rows = [
         (label, *(formatting.number(values[name]) for name in names), f"{int(values['support']):,}")
-        for label, values in found.items()
+        for label, values in scores.items()
     ]
     return parts.table(("class", *(f">{name}" for name in names), ">support"), rows)
 
@@ -136,7 +136,7 @@ def _notes(view: "EvaluationView") -> list[str]:
 
 
 def ensemble(made: "Ensemble") -> RenderableType:
-    """Return the steps of the selection, the members, and whether they are better than the best of them."""
+    """Return tables of an ensemble: selection steps, members, and its score beside its best member's."""
     title = f"ensemble of {formatting.plural(len(made.members), 'model')} by {made.method} in {made.path}"
     steps = [
         (str(number), f"{step.study} trial {step.trial}", formatting.number(step.value), "" if step.kept else "dropped")
@@ -169,19 +169,20 @@ def ensemble(made: "Ensemble") -> RenderableType:
 
 
 def verdict(made: "Ensemble") -> str:
-    """Return whether the ensemble is better than a single model, by the figure of images that did not choose it."""
+    """Return by how much the ensemble is better than its best member on folds that did not select it."""
     gain = made.objective.loss(made.fair_single) - made.objective.loss(made.fair)
-    told = f"{formatting.number(gain)} better than" if gain > 0 else "no better than"
-    return f"by folds, {told} the best single model"
+    comparison = f"{formatting.number(gain)} better than" if gain > 0 else "no better than"
+    return f"by folds, {comparison} the best single model"
 
 
 def rerun(done: "Rerun") -> RenderableType:
-    """Return the metrics of a trial beside those of its rerun, and what differs in the environment."""
+    """Return a table of a trial's metrics beside its rerun's, and the differences of the environment."""
     title = (
         f"trial {done.trial} of {done.study}, again with seed {done.seed}: {formatting.plural(done.epochs, 'epoch')}"
     )
     rows = [
-        (each.name, formatting.number(each.stored), formatting.number(each.again), _told(each)) for each in done.metrics
+        (each.name, formatting.number(each.stored), formatting.number(each.again), _difference(each))
+        for each in done.metrics
     ]
     below: list[RenderableType] = [Text(sameness(done))]
     if done.path:
@@ -193,7 +194,7 @@ def rerun(done: "Rerun") -> RenderableType:
 
 
 def sameness(done: "Rerun") -> str:
-    """Return whether the rerun came out as the trial did, leaving clocks and memory out."""
+    """Return a line: whether the rerun reproduced the trial, by the metrics that are checked."""
     checked = sum(each.checked for each in done.metrics)
     if done.equal:
         return f"the same: {formatting.plural(checked, 'metric')} and the kept epoch {done.kept_epoch[0]} are equal"
@@ -205,33 +206,33 @@ def sameness(done: "Rerun") -> str:
     return f"not the same: the largest difference is {done.max_difference:.3g}{epochs}"
 
 
-def garbage(found: "Garbage") -> RenderableType:
-    """Return what was removed by kind, or would be, and what was left alone."""
+def garbage(view: "Garbage") -> RenderableType:
+    """Return a table of the files that were removed (or would be) by kind, and why others were left."""
     rows = [
         (HEAPS[kind], f"{heap.files:,}", formatting.megabytes(heap.bytes))
-        for kind, heap in found.heaps.items()
+        for kind, heap in view.heaps.items()
         if heap.files
     ]
-    total = f"{formatting.plural(found.files, 'file')}, {formatting.megabytes(found.bytes)}"
-    told = f"{'would remove' if found.dry_run else 'removed'} {total}" if rows else "nothing to remove"
-    left = [f"left alone: study {name}, which is running" for name in found.driven]
-    if found.young:
+    total = f"{formatting.plural(view.files, 'file')}, {formatting.megabytes(view.bytes)}"
+    summary = f"{'would remove' if view.dry_run else 'removed'} {total}" if rows else "nothing to remove"
+    left = [f"left alone: study {name}, which is running" for name in view.driven]
+    if view.young:
         left.append(
-            f"left alone: {formatting.plural(found.young, 'file')} less than an hour old that no trial names yet"
+            f"left alone: {formatting.plural(view.young, 'file')} less than an hour old that no trial names yet"
         )
-    left += [f"left alone: what {url} may need, which cannot be read now: {why}" for url, why in found.unread.items()]
+    left += [f"left alone: what {url} may need, which cannot be read now: {why}" for url, why in view.unread.items()]
     table = [parts.table(("what", ">files", ">size"), rows)] if rows else []
-    return Group(*table, Text(told), *(Text(line, style="dim") for line in left))
+    return Group(*table, Text(summary), *(Text(line, style="dim") for line in left))
 
 
-def _told(each: "Compared") -> str:
+def _difference(each: "Compared") -> str:
     if not each.checked:
         return "not checked"
     return "same" if each.difference == 0 else f"differs by {each.difference:.3g}"
 
 
 def exported(model: "ExportedModel") -> RenderableType:
-    """Return what was exported: where it is, how it was checked, how large and how fast it is."""
+    """Return the facts of an exported model: path, size, parity check, latency, quantization."""
     entry = model.entry
     parity, latency = entry["parity"], entry["latency"]
     real = f"{parity['n']:,} {'generated' if parity['parity_on'] == 'generated' else 'validation'} images"
@@ -241,7 +242,7 @@ def exported(model: "ExportedModel") -> RenderableType:
         "same answers": f"probabilities differ by {parity['max_difference']:.2g} at most, on {real}",
         "time": f"{latency['median_ms']:.2f} ms an image (median of {latency['runs']} runs in one thread)",
     }
-    if found := entry["quantization"]:
-        before, after = found["f1_macro_before"], found["f1_macro"]
-        facts["eight bits"] = f"macro F1 {after:.4f} on validation, {before:.4f} before (n = {found['n']:,})"
+    if quantization := entry["quantization"]:
+        before, after = quantization["f1_macro_before"], quantization["f1_macro"]
+        facts["eight bits"] = f"macro F1 {after:.4f} on validation, {before:.4f} before (n = {quantization['n']:,})"
     return parts.facts(facts)

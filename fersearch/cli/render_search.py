@@ -1,4 +1,4 @@
-"""What a search found out about its trials and parameters, for a person."""
+"""Render explanations of trials and importances of parameters."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,35 +12,35 @@ if TYPE_CHECKING:
     from fersearch.api.results import Explanation, Peer
 
 SHOWN = 10
-"""So many of those ahead of a trial are shown."""
+"""Most trials ahead of the explained one that are shown."""
 
 
-def explanation(found: "Explanation") -> RenderableType:
-    """Return why a trial stopped or went on, and who was ahead of it."""
-    lines = [Text(line) for line in found.told]
-    if found.own is None or not found.ahead:
-        return Group(title(f"trial {found.number}"), *lines)
-    titles = ("trial", ">front", *(f">{_heading(found, name)}" for name in found.own.values), "dominates it")
-    rows = [_peer(peer) for peer in found.ahead[:SHOWN]]
-    own = (f"{found.number} (this)", str(found.own.front), *map(formatting.number, found.own.values.values()), "")
-    more = (found.rank or found.peers) - 1 - len(rows)
+def explanation(view: "Explanation") -> RenderableType:
+    """Return why a trial stopped or went on, with a table of the trials ahead of it."""
+    lines = [Text(line) for line in view.told]
+    if view.own is None or not view.ahead:
+        return Group(title(f"trial {view.number}"), *lines)
+    titles = ("trial", ">front", *(f">{_heading(view, name)}" for name in view.own.values), "dominates it")
+    rows = [_peer(peer) for peer in view.ahead[:SHOWN]]
+    own = (f"{view.number} (this)", str(view.own.front), *map(formatting.number, view.own.values.values()), "")
+    more = (view.rank or view.peers) - 1 - len(rows)
     rest = [Text(f"and {formatting.plural(more, 'trial')} more ahead of it", style="dim")] if more > 0 else []
-    at = Text(f"ahead of it at {found.unit} {found.rung}, the best first", style="bold")
-    return Group(title(f"trial {found.number}"), *lines, Text(), at, table(titles, [*rows, own]), *rest)
+    at = Text(f"ahead of it at {view.unit} {view.rung}, the best first", style="bold")
+    return Group(title(f"trial {view.number}"), *lines, Text(), at, table(titles, [*rows, own]), *rest)
 
 
-def importance(name: str, found: Mapping[str, Any]) -> RenderableType:
-    """Return how much each parameter decides about each objective."""
-    if not found["method"]:
-        needed = formatting.plural(found["needed"], "complete trial")
+def importance(name: str, importances: Mapping[str, Any]) -> RenderableType:
+    """Return a table of each parameter's share in each objective's variance."""
+    if not importances["method"]:
+        needed = formatting.plural(importances["needed"], "complete trial")
         return Text(f"no importances of {name} yet: they need {needed}, and a parameter that varies in all of them")
-    metrics = list(found["objectives"])
-    names = list(found["objectives"][metrics[0]])
+    metrics = list(importances["objectives"])
+    names = list(importances["objectives"][metrics[0]])
     rows: list[tuple[Cell, ...]] = [
-        (parameter, *(f"{found['objectives'][metric].get(parameter, 0.0):.1%}" for metric in metrics))
+        (parameter, *(f"{importances['objectives'][metric].get(parameter, 0.0):.1%}" for metric in metrics))
         for parameter in names
     ]
-    how = Text(f"shares of each objective's variance that a parameter decides, by {found['method']}", style="dim")
+    how = Text(f"shares of each objective's variance that a parameter decides, by {importances['method']}", style="dim")
     return Group(
         title(f"importance of parameters in {name}"), table(("parameter", *(f">{m}" for m in metrics)), rows), how
     )
@@ -55,6 +55,6 @@ def _gain(value: float) -> str:
     return "equal" if value == 0 else f"{formatting.number(abs(value))} {'better' if value > 0 else 'worse'}"
 
 
-def _heading(found: "Explanation", name: str) -> str:
-    objective = next(one for one in found.objectives if one.metric == name)
-    return formatting.heading(objective) + (" projected" if name in found.projected else "")
+def _heading(view: "Explanation", name: str) -> str:
+    objective = next(one for one in view.objectives if one.metric == name)
+    return formatting.heading(objective) + (" projected" if name in view.projected else "")

@@ -1,4 +1,4 @@
-"""One study as a person reads it: what it was asked, where it stands, what it searches."""
+"""Render one study: its request, its progress, its search space."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 def study(view: "StudyView") -> RenderableType:
-    """Return one study: what it was asked, where it stands, what it searches."""
-    stands: dict[str, Cell] = {
+    """Return a study's request, progress and search space."""
+    status: dict[str, Cell] = {
         "state": view.state.value,
         **({"ended": view.ending} if view.ending else {}),
         "trials": f"{formatting.counts(view.counts)} of {view.spec.budget.trials}",
         "time used": formatting.brief(view.seconds),
         **({"timing": view.timing} if view.timing else {}),
         **({"enqueued": "\n".join(formatting.settings(one.given) for one in view.enqueued)} if view.enqueued else {}),
-        **({"data": "\n".join(told)} if (told := view.about_data) else {}),
+        **({"data": "\n".join(view.about_data)} if view.about_data else {}),
         **({"started from": view.started_from} if view.started_from else {}),
         **({"changed": "\n".join(_change(one) for one in view.spec.changes)} if view.spec.changes else {}),
         "looks at test": str(len(view.looks)),
@@ -33,7 +33,7 @@ def study(view: "StudyView") -> RenderableType:
         "created": moment(view.created),
         "storage": view.storage,
     }
-    return _study(f"study {view.name}", view.spec, stands)
+    return _study(f"study {view.name}", view.spec, status)
 
 
 def _change(change: Change) -> str:
@@ -41,16 +41,16 @@ def _change(change: Change) -> str:
 
 
 def spec(asked: StudySpec) -> RenderableType:
-    """Return what a study would be, from a file that was checked."""
+    """Return the request and search space of a study that is not created yet."""
     return _study(f"study {asked.name}", asked, {})
 
 
-def _study(heading: str, asked: StudySpec, stands: Mapping[str, Cell]) -> RenderableType:
+def _study(heading: str, asked: StudySpec, status: Mapping[str, Cell]) -> RenderableType:
     limit = f"; only {asked.limit:,} images of train and valid" if asked.limit else ""
     timeout = f", {formatting.brief(asked.budget.timeout)}" if asked.budget.timeout else ""
     still = formatting.plural(asked.stop_when_flat, "complete trial")
     flat = f", or until the front stood still for {still}" if asked.stop_when_flat else ""
-    told: dict[str, Cell] = {
+    request: dict[str, Cell] = {
         "model": ", ".join(asked.architectures) + (f", from {asked.weights}" if asked.weights else ""),
         "dataset": f"{asked.dataset} {formatting.settings(asked.dataset_options)}".strip() + limit,
         "objectives": ", ".join(map(formatting.heading, asked.objectives)),
@@ -63,11 +63,11 @@ def _study(heading: str, asked: StudySpec, stands: Mapping[str, Cell]) -> Render
         "checkpoints": f"keeps {asked.keep.description}",
     }
     space = [(name, describe(dimension)) for name, dimension in asked.space.dimensions.items()]
-    return Group(title(heading), facts({**told, **stands}), Text(), table(("parameter", "searched"), space))
+    return Group(title(heading), facts({**request, **status}), Text(), table(("parameter", "searched"), space))
 
 
 def _at_the_end(asked: StudySpec) -> str:
-    """Return what follows the last trial; empty if nothing does."""
+    """Return the steps that follow the last trial; empty if there are none."""
     refit = f"the best is trained {formatting.plural(asked.refit, 'time')} more" if asked.refit else ""
     unseen = f"it judges {', '.join(asked.unseen)}" if asked.unseen else ""
     return ", then ".join(filter(None, (refit, unseen)))

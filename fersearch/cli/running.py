@@ -1,4 +1,4 @@
-"""Running studies from the command line: here with their progress shown, or in the queue of a service."""
+"""Run studies from the command line: here with progress, or in the queue of a service."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def require_model_and_dataset(given: dict[str, Any]) -> None:
-    """Raise UsageError unless flags name both."""
+    """Raise UsageError unless the flags name a model and a dataset."""
     missing = [f"--{name}" for name in ("model", "dataset") if name not in given]
     if missing:
         hint = "name them: `fersearch plugin list`; or give a study file. To try it: --model cnn --dataset faces"
@@ -22,7 +22,7 @@ def require_model_and_dataset(given: dict[str, Any]) -> None:
 
 
 def queue_each(names: Sequence[str], options: "RunOptions", as_json: bool) -> int:
-    """Send studies to the queue of a service, and tell their places there."""
+    """Send studies to the queue of a service, print their places there, and return the exit code."""
     from fersearch import api
 
     views = [api.run_study(name, options) for name in names]
@@ -43,7 +43,7 @@ def _place(place: int) -> str:
 
 
 def tell_created(names: Sequence[str], storage: str | None, as_json: bool) -> int:
-    """Print which studies were created, and how to run them."""
+    """Print the names of created studies and the commands that run them; return the exit code."""
     from fersearch import api
     from fersearch.cli import render
 
@@ -85,7 +85,7 @@ def run_each(names: Sequence[str], options: "RunOptions", verbose: bool, *, stor
 def _run(
     name: str, options: "RunOptions", verbose: bool, *, storage: str | None, as_json: bool
 ) -> tuple["StudyView", "Front"]:
-    """Run a study while its progress is shown, then show its front; return both."""
+    """Run a study with progress, print its front, and return both."""
     from fersearch import api
     from fersearch.cli import progress, render
 
@@ -101,7 +101,7 @@ def _run(
 
 
 def next_commands(view: Any, storage: str | None, artifacts: str | None, best: Any) -> list[list[str]]:
-    """Return what to type after a study; `artifacts` is where its checkpoints are, if a flag said so."""
+    """Return commands to type after a study; `artifacts` is the folder or URL of its checkpoints if a flag gave it."""
     name, trust = view.name, ["--trust-plugin"] if view.plugins else []
     where = ["--storage", masked_url(storage)] if storage else []
     lines = [["export", f"FERSEARCH_ARTIFACTS={artifacts}"]] if artifacts else []

@@ -1,4 +1,4 @@
-"""`fersearch serve` and `fersearch token`: the service, and who may use it."""
+"""`fersearch serve` and `fersearch token`: run the service, and manage access to it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ EPILOG = examples(
 
 @dataclass
 class ServiceFlags:
-    """Where a service listens, what it may use, and what it lets in."""
+    """Where a service listens, which resources it may use, and its limits on requests."""
 
     host: Annotated[str, typer.Option("--host", rich_help_panel=LISTEN, help="Address to listen at.")] = "127.0.0.1"
     port: Annotated[int, typer.Option("--port", rich_help_panel=LISTEN, help="Port; 0 takes a free one.")] = 8765
@@ -93,7 +93,7 @@ class ServiceFlags:
     ] = 2000
 
     def settings(self, storage: str | None) -> "ServiceSettings":
-        """Return them as the service takes them."""
+        """Return the flags as `ServiceSettings`."""
         from fersearch.service.settings import MEGABYTE, ServiceSettings
 
         same = ("host", "port", "slots", "slots_per_gpu", "threads_per_slot", "engine", "ray_address")
@@ -156,14 +156,14 @@ def list_(storage: Storage = None, as_json: AsJson = False) -> None:
     from fersearch import api
     from fersearch.cli import render
 
-    found = api.list_tokens(storage)
+    rows = api.list_tokens(storage)
     if as_json:
         from fersearch.api import records
         from fersearch.cli.as_json import dump
 
-        dump([records.Token.of(one) for one in found])
+        dump([records.Token.of(one) for one in rows])
     else:
-        render.show(render.tokens(found))
+        render.show(render.tokens(rows))
 
 
 @tokens.command()

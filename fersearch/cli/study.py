@@ -258,7 +258,7 @@ def finish(
 
     options = how.options(data=data)
     watcher = progress.watcher(render.console(stderr=True), None, how.verbose)
-    found = api.finish_study(
+    finished = api.finish_study(
         name,
         options,
         finalists=finalists,
@@ -272,9 +272,9 @@ def finish(
         from fersearch.api import records
         from fersearch.cli.as_json import dump
 
-        dump(records.Finish.of(found))
+        dump(records.Finish.of(finished))
     else:
-        render.show(found.line)
+        render.show(finished.line)
 
 
 @app.command()
@@ -315,7 +315,7 @@ def export(
         return
 
     if out is None:
-        # By way of a file: a reader who takes their time (a pager) must not hold the database's transaction open.
+        # Written to a file first: a slow reader such as a pager must not hold the database's transaction open.
         with tempfile.TemporaryFile("w+", encoding="utf-8") as whole:
             api.write_export(whole, name, format, storage)
             _pour(whole)
@@ -370,7 +370,7 @@ app.command(
 
 
 def _pour(file: TextIO) -> None:
-    """Print a whole file on standard output, its last line ended."""
+    """Print a file on standard output, with a newline at its end."""
     file.seek(0)
     last, terminal = "\n", sys.stdout.isatty()
     while piece := file.read(1 << 16):
@@ -380,7 +380,7 @@ def _pour(file: TextIO) -> None:
 
 
 def confirm(question: str, yes: bool) -> None:
-    """Ask on a terminal; UsageError elsewhere unless `--yes` was given."""
+    """Ask for confirmation on a terminal. Without one, raise UsageError unless `--yes` was given."""
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stdout.isatty()):

@@ -45,7 +45,7 @@ class Check:
 
     name: str
     level: Level
-    told: str
+    message: str
     hint: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
 

@@ -64,7 +64,7 @@ def gpus(monkeypatch):
 def test_a_sound_installation_is_all_ok(study):
     result = api.diagnose()
     assert [check.name for check in result] == NAMES
-    assert {check.name: check.told for check in result if check.level == "fail"} == {}
+    assert {check.name: check.message for check in result if check.level == "fail"} == {}
     assert look("checkpoints").facts["files"] == 4
     assert look("storage").facts["schema"] == look("storage").facts["newest"]
     assert look("plugins").facts["counts"]["metric"] > 10
@@ -84,7 +84,7 @@ def test_a_device_that_does_not_compute_is_reported(monkeypatch):
     monkeypatch.setattr(measure.torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(measure.torch.Tensor, "to", _no_kernel)
     check = doctor.check_torch()
-    assert (check.level, check.told) == ("fail", "cuda:0: no kernel image")
+    assert (check.level, check.message) == ("fail", "cuda:0: no kernel image")
 
 
 def _no_kernel(tensor, device):
@@ -98,14 +98,14 @@ def test_a_torch_without_the_gpu_fails(monkeypatch):
     monkeypatch.setattr(measure.torch.cuda, "device_count", lambda: 0)
     check = doctor.check_torch()
     assert check.level == "fail"
-    assert check.told.endswith("but not on the GPU")
+    assert check.message.endswith("but not on the GPU")
 
 
 def test_gpus_are_reported_with_their_memory(gpus):
     gpus(0, 100)
     check = doctor.check_device()
     assert check.level == "ok"
-    assert check.told.startswith("GPU 0 H0, 80,000 of 80,000 MB free; GPU 1 H1, 79,900 of 80,000 MB free")
+    assert check.message.startswith("GPU 0 H0, 80,000 of 80,000 MB free; GPU 1 H1, 79,900 of 80,000 MB free")
 
 
 def test_a_gpu_that_others_use_is_warned_of(gpus):
@@ -116,14 +116,14 @@ def test_a_gpu_that_others_use_is_warned_of(gpus):
 
 
 @pytest.mark.parametrize(
-    ("bf16", "messages"), [(("AMX",), "with AMX, so"), ((), "with no fast bf16, so"), (None, "cores, so")]
+    ("bf16", "message"), [(("AMX",), "with AMX, so"), ((), "with no fast bf16, so"), (None, "cores, so")]
 )
-def test_a_cpu_is_reported_with_what_it_is_in_bf16(monkeypatch, bf16, messages):
+def test_a_cpu_is_reported_with_what_it_is_in_bf16(monkeypatch, bf16, message):
     monkeypatch.setattr(doctor.accelerators, "gpus", list)
     monkeypatch.setattr(doctor.accelerators, "has_mps", lambda: False)
     monkeypatch.setattr(doctor.devices, "fast_bf16", lambda: bf16)
     check = doctor.check_device()
-    assert messages in check.told
+    assert message in check.message
     assert check.facts["bf16"] == (bf16 if bf16 is None else list(bf16))
 
 
@@ -140,7 +140,7 @@ def test_a_missing_package_fails(monkeypatch):
     monkeypatch.setattr(doctor, "PACKAGES", ("numpy", "no-such-package"))
     check = doctor.check_python()
     assert check.level == "fail"
-    assert check.told.endswith("missing: no-such-package")
+    assert check.message.endswith("missing: no-such-package")
 
 
 def test_a_face_detector_that_was_changed_is_warned_of(monkeypatch):
@@ -165,7 +165,7 @@ def test_a_home_that_cannot_be_made_fails(tmp_path, monkeypatch):
     monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path / "file" / "home"))
     check = doctor.check_folder()
     assert check.level == "fail"
-    assert "cannot be written" in check.told
+    assert "cannot be written" in check.message
 
 
 def test_nothing_is_made_where_nothing_is(tmp_path, monkeypatch):
@@ -182,13 +182,13 @@ def test_a_server_that_does_not_answer_fails(home):
         result = api.diagnose(storage=url)
     storage = next(check for check in result if check.name == "storage")
     assert storage.level == "fail"
-    assert "secret" not in storage.told
+    assert "secret" not in storage.message
     assert "checkpoints" not in [check.name for check in result]
     assert result[-1].name == "datasets", "what follows is still told"
 
 
 @pytest.mark.parametrize(
-    ("seen", "level", "messages"),
+    ("seen", "level", "message"),
     [
         ({"schema": 2, "newest": 2, "seconds": 0.004, "ahead": 0.2}, "ok", "answers in 4 ms"),
         ({"schema": 1, "newest": 2}, "warn", "schema 1"),
@@ -198,10 +198,10 @@ def test_a_server_that_does_not_answer_fails(home):
         ({"schema": None}, "ok", "answers, and is empty"),
     ],
 )
-def test_what_is_seen_of_a_database_is_judged(seen, level, messages):
+def test_what_is_seen_of_a_database_is_judged(seen, level, message):
     result = judged(**seen)
     assert result[0] == level
-    assert messages in result[1]
+    assert message in result[1]
     assert bool(result[2]) == (level == "warn")
 
 
@@ -216,7 +216,7 @@ def test_files_without_a_row_and_rows_without_a_file_are_counted(tmp_path, monke
     artifacts.put(weights)
     check = doctor.check_checkpoints(Checkup("sqlite:///x", tmp_path, kept={"ab" * 32: ("cnn-faces", 3)}))
     assert check.level == "warn"
-    assert check.told == (
+    assert check.message == (
         "2 files, 1 MB; 1 of them (1 MB) belong to no study of this database; "
         "1 are missing, as that of trial 3 of cnn-faces"
     )
@@ -241,7 +241,7 @@ def test_a_broken_plugin_fails_and_is_named(home, tmp_path, monkeypatch):
     monkeypatch.setenv("FERSEARCH_PLUGINS_DIR", str(tmp_path))
     check = look("plugins")
     assert check.level == "fail"
-    assert "no_such_module" in check.told
+    assert "no_such_module" in check.message
 
 
 def test_a_check_that_breaks_does_not_take_the_others_down():

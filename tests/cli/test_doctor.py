@@ -47,7 +47,7 @@ def test_json_has_the_facts(asked, capsys):
         "schema": 1,
         "name": "home",
         "level": "ok",
-        "told": FINE.told,
+        "told": FINE.message,
         "hint": "",
         "facts": {"free_mb": 20480},
     }

@@ -11,7 +11,7 @@ from PIL import Image
 
 from fersearch import Task, cli
 from fersearch.cli import render_models
-from fersearch.cli.inference import label_words
+from fersearch.cli.inference import parse_label_map
 from fersearch.errors import FersearchError, UsageError
 from fersearch.evaluation.evaluate import CheckpointEvaluation, EvaluationView
 from fersearch.evaluation.predict import Prediction
@@ -129,15 +129,15 @@ def test_labels_are_counted():
 
 
 def test_the_map_is_read():
-    assert label_words(["contempt=disgust", " Happy = joy ", "unknown="]) == {
+    assert parse_label_map(["contempt=disgust", " Happy = joy ", "unknown="]) == {
         "contempt": "disgust",
         "Happy": "joy",
         "unknown": "",
     }
     with pytest.raises(UsageError, match="is not NAME=NAME"):
-        label_words(["contempt"])
+        parse_label_map(["contempt"])
     with pytest.raises(UsageError, match="gives 'a' twice"):
-        label_words(["a=b", "a=c"])
+        parse_label_map(["a=b", "a=c"])
 
 
 @pytest.fixture

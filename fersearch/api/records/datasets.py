@@ -1,6 +1,5 @@
 """Records of datasets, plugins and the machine."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
@@ -25,7 +24,7 @@ class Dataset(Record):
     @classmethod
     def of(cls, row: "DatasetRow") -> Self:
         """Return the record of a dataset in a list."""
-        return cls(name=row.name, summary=row.summary, licence=row.licence, found=row.found)
+        return cls(name=row.name, summary=row.summary, licence=row.licence, found=row.source)
 
 
 class Split(Part):
@@ -176,5 +175,4 @@ class SystemCheck(Record):
     @classmethod
     def of(cls, check: "Check") -> Self:
         """Return the record of a check."""
-        facts: Mapping[str, Any] = asdict(check)
-        return cls(**facts)
+        return cls(name=check.name, level=check.level, told=check.message, hint=check.hint, facts=dict(check.facts))
