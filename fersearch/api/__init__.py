@@ -1,6 +1,6 @@
 """The verbs of fersearch, as Python functions that return records and print nothing.
 
-The command line, the service and a notebook call the same ones. Each is loaded when first used,
+The command line, the service and notebooks call the same functions. Each is loaded when first used,
 so that importing this module stays instant.
 """
 

@@ -1,4 +1,4 @@
-"""Studies and trials as the data of charts."""
+"""Chart data of studies and trials."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -10,14 +10,14 @@ from fersearch.report.inputs import Measure, measures_of
 
 
 def chart_study(name: str, storage: str | None = None) -> StudyChart:
-    """Return a study's trials by columns, its front, and how its hypervolume grew; UnknownName if there is none."""
+    """Return the columns of a study's trials, its front and its growing hypervolume. Raise UnknownName if missing."""
     with open_store(storage) as store:
         study = store.study(name)
         return study_chart(study, store.trials(study.id), _measures())
 
 
 def chart_trial(name: str, number: int, storage: str | None = None) -> TrialChart:
-    """Return a trial's confusion matrix and class scores; UnknownName if there is none of that number."""
+    """Return a trial's confusion matrix and class scores. Raise UnknownName if there is no such trial."""
     with open_store(storage) as store:
         study = store.study(name)
         store.trial(study.id, number)
@@ -25,7 +25,7 @@ def chart_trial(name: str, number: int, storage: str | None = None) -> TrialChar
 
 
 def _measures() -> Mapping[str, Measure]:
-    """Return what axes need of every metric at hand; components are loaded anew when the plugins folder changes."""
+    """Return the axis properties of every metric; components are reloaded when the plugins folder changes."""
     return _measures_with(tuple((str(path), path.stat().st_mtime_ns) for path in folder_files(plugin_folder())))
 
 

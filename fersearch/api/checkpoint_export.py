@@ -1,4 +1,4 @@
-"""Exporting a checkpoint to a file that needs neither fersearch nor torch."""
+"""Export a checkpoint to a file that needs neither fersearch nor torch."""
 
 from pathlib import Path
 
@@ -19,23 +19,23 @@ def export_checkpoint(
     trust_plugin: bool = False,
     storage: str | None = None,
 ) -> ExportedModel:
-    """Export a pulled checkpoint to one ONNX file that takes raw images and gives probabilities.
+    """Export a pulled checkpoint to one ONNX file that maps raw images to probabilities.
 
-    The file is kept only if it answers as the model does, on validation images where the data is at hand, else on
+    The file is kept only if its outputs match the model's, on validation images if the data is available, else on
     generated ones. Its folder gets a README.md and a card; `predict` then needs no torch there.
 
     Args:
         format: `onnx`.
-        out: a folder to make; default the checkpoint's own.
+        out: the folder to create; default the checkpoint's own.
         quantize: `int8`: eight-bit weights and activations, calibrated on training images.
         max_loss: the macro F1 on validation that eight bits may cost.
-        data: where the data is that the model was trained on, if that is not where it was.
+        data: the folder of the training data, if it has moved.
         force: replace a pulled checkpoint or an exported model that is in `out`.
-        trust_plugin: run the plugin file that lies beside the weights.
+        trust_plugin: run the plugin file next to the weights.
 
     Raises:
-        UsageError: it is an ensemble, the folder exists, or images are needed and not at hand.
-        FersearchError: the architecture cannot be exported, or the file does not hold what it must.
+        UsageError: it is an ensemble, the folder exists, or images are needed and not available.
+        FersearchError: the architecture cannot be exported, or the file's outputs differ from the model's.
     """
     lookup("format", format, FORMATS)
     return export(checkpoint, ExportRequest(out, quantize, max_loss, data, force, trust_plugin, storage))

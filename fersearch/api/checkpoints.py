@@ -1,4 +1,4 @@
-"""Checkpoints: list them, pull one."""
+"""List checkpoints, and pull one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ FORMATS = {"safetensors": "the weights", "onnx": "also one file for onnxruntime"
 
 @dataclass(frozen=True)
 class CheckpointRow:
-    """A kept checkpoint: its trial, the SHA-256 of its file, the epoch it is of, and its size."""
+    """A kept checkpoint: its trial, the SHA-256 of its file, its epoch and its size."""
 
     trial: int
     digest: str
@@ -46,21 +46,21 @@ def pull_checkpoint(
     trust_plugin: bool = False,
     storage: str | None = None,
 ) -> Pulled:
-    """Copy a trial's checkpoint, checked, with its card and the plugin file it needs, into a folder.
+    """Copy a trial's verified checkpoint, with its card and the plugin file that it needs, into a folder.
 
     Args:
-        trial: its number; without one that of the front by `prefer`.
+        trial: its number; default the front's trial by `prefer`.
         prefer: a metric of the trials, whose best is taken, or `best` (by the first objective), `knee`, or by default
             `cheapest`: the best by the second objective within one standard error of the best by the first.
         where: constraints that the trial must keep, as `peak_memory_mb<=500` or `f1_macro>=0.9*best`. The knee keeps
             0.9 of the best first objective unless one of them bounds that.
-        out: the folder to make; default `./STUDY-trial-N`.
+        out: the folder to create; default `./STUDY-trial-N`.
         force: replace what is there.
         format: `onnx` also exports it there, as `export_checkpoint` does.
         trust_plugin: run the plugin file that the model needs, to export it.
 
     Raises:
-        UsageError: nothing fits, or the folder exists.
+        UsageError: no trial matches, or the folder exists.
         FersearchError: the stored file is missing or broken.
     """
     lookup("format", format, FORMATS)
@@ -69,7 +69,7 @@ def pull_checkpoint(
         chosen = choose(store, study, trial, prefer, where)
         pulled = pull(study, chosen, out or pulled_folder(study.name, chosen.trial.number), force=force)
     if format == "onnx":
-        from fersearch.api.checkpoint_export import export_checkpoint  # here, for it brings in torch
+        from fersearch.api.checkpoint_export import export_checkpoint  # here, because it imports torch
 
         export_checkpoint(pulled.path, trust_plugin=trust_plugin, storage=storage)
     return pulled

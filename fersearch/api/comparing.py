@@ -1,4 +1,4 @@
-"""What a comparison takes, read from text."""
+"""Parse the arguments of comparisons."""
 
 from collections.abc import Iterable
 
@@ -6,15 +6,15 @@ from fersearch.errors import UsageError
 
 
 def chosen_trials(texts: Iterable[str]) -> dict[str, int]:
-    """Read `STUDY=N`: the trial that stands for each study.
+    """Parse `STUDY=N` texts into the trial that represents each study.
 
     Raises:
-        UsageError: a text is none of that form.
+        UsageError: a text has another form.
     """
-    found = {}
+    trials = {}
     for text in texts:
         name, sign, number = text.rpartition("=")
         if not (sign and name and number.isdecimal()):
             raise UsageError(f"--trial {text} is not a choice of a trial", "write STUDY=NUMBER, as --trial mine/cnn=3")
-        found[name] = int(number)
-    return found
+        trials[name] = int(number)
+    return trials

@@ -1,4 +1,4 @@
-"""Letting the verbs talk to a service, instead of working on this machine."""
+"""Connect the verbs to a service, instead of working on this machine."""
 
 from typing import Any
 
@@ -10,18 +10,18 @@ REFUSED = {
     "rerun_trial": ("trial rerun", TRAINED_THERE, "fersearch trial rerun STUDY N"),
     "collect_garbage": ("checkpoint gc", "it removes files", "fersearch checkpoint gc"),
 }
-"""Commands that a service does not answer, why not, and what to type on its machine; others say nothing special."""
+"""Verbs that a service refuses: their command, the reason, and what to type on its machine instead."""
 _connected: list[Any] = []
 
 
 def connect(url: str, token: str | None = None) -> None:
-    """Let the verbs talk to a service from now on, as `fersearch --server URL` does; those that it lacks are refused.
+    """Send calls of the verbs to a service from now on, as `fersearch --server URL` does; it may refuse some of them.
 
     Args:
-        token: one of `new_token`; None where the service asks for none.
+        token: one from `new_token`; None if the service requires none.
 
     Raises:
-        UsageError: the URL is not a service's address.
+        UsageError: the URL is no valid address.
     """
     from fersearch.api.remote.verbs import RemoteVerbs
 
@@ -31,18 +31,18 @@ def connect(url: str, token: str | None = None) -> None:
 
 
 def disconnect() -> None:
-    """Let the verbs work on this machine again."""
+    """Make the verbs work on this machine again."""
     while _connected:
         _connected.pop().close()
 
 
 def is_connected() -> bool:
-    """Return whether the verbs talk to a service."""
+    """Return whether the verbs are connected to a service."""
     return bool(_connected)
 
 
 def remote_verb(name: str) -> Any:
-    """Return a verb of the service that is connected; None where none is, or for what is about the connection.
+    """Return a verb of the connected service; None without a connection, and for the functions of this module.
 
     Raises:
         UsageError: the service does not offer it.

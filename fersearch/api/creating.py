@@ -1,4 +1,4 @@
-"""Creating studies, from the options of a command or from a study file."""
+"""Create studies from keyword options or from a study file."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -34,14 +34,14 @@ def create_study(
 ) -> StudySpec:
     """Create a study and return its spec; `run_study` runs it.
 
-    Its data is read, so that what is wrong with it is known before the study is stored.
+    The data is read first, so that its errors are reported before the study is stored.
 
     Args:
-        progress: called with the images read and all of them.
+        progress: called with the number of images read and their total.
         options: the fields of `fersearch.planning.request.StudyRequest`.
 
     Raises:
-        UsageError: one or more options cannot be met; the message has all of them.
+        UsageError: one or more options are invalid; the message lists all of them.
     """
     registry = components(plugins)
     if not options.get("objectives"):
@@ -61,7 +61,7 @@ def create_from_file(
     storage: str | None = None,
     progress: Progress | None = None,
 ) -> list[StudySpec]:
-    """Create the studies that a TOML file describes; `overrides` are options that go before the file's.
+    """Create the studies that a TOML file describes; `overrides` take precedence over the file's options.
 
     Raises:
         StudyFileError: all mistakes of the file, each with its key; then no study was created.
@@ -83,8 +83,8 @@ def create_from_data(
     """Create the studies that plain data in the form of a study file describe (see `study_schema`).
 
     Args:
-        owner: whose the studies are, for a service that shares its slots among owners.
-        observe: names of the observers that a service tells of them.
+        owner: the owner of the studies, among whom a service shares its slots.
+        observe: names of the observers that a service notifies of their runs.
 
     Raises:
         StudyFileError: all mistakes, each with its key; then no study was created.
@@ -116,7 +116,7 @@ def _create(
 
 
 def _names(storage: str | None) -> list[str]:
-    """Return the names of the studies there are; create no database."""
+    """Return the names of the existing studies; create no database."""
     try:
         with open_store(storage) as store:
             return store.study_names()
@@ -132,12 +132,12 @@ def _stored(
     progress: Progress | None,
     owner: str = "",
 ) -> list[StudySpec]:
-    """Try what planned studies name on their data, and store them; only then a database is made.
+    """Check planned studies against their data, then store them; the database is created only then.
 
-    They are planned again where another process took a name meanwhile that was free, as long as that gives others.
+    If another process took a free name meanwhile, they are planned again, as long as that yields other names.
 
     Raises:
-        NameTaken: a name that a person chose is another study's.
+        NameTaken: a name that the user chose belongs to another study.
         PluginError: a metric that is an objective fails.
     """
     started = [_started(spec, registry, storage) for spec in specs]
@@ -159,7 +159,7 @@ def _stored(
 
 
 def _started(spec: StudySpec, registry: Registry, storage: str | None) -> "tuple[Origin | None, WarmStart]":
-    """Return which study a new one is started from, and with what.
+    """Return the study that a new one starts from, and the trials that it takes over.
 
     Raises:
         UnknownName: there is no such study.
@@ -180,16 +180,16 @@ def _started(spec: StudySpec, registry: Registry, storage: str | None) -> "tuple
 
 
 def _note_objectives() -> None:
-    """Say once why a study for which no objectives are named counts CPU seconds, where it does."""
+    """Note why a study without named objectives uses CPU seconds, where the default does."""
     if default_objectives() == ON_CPU and WHY not in notices:
         notices.append(WHY)
 
 
 def check_metrics(registry: Registry, specs: Iterable[StudySpec]) -> None:
-    """Try every objective that is judged by predictions on a few of them, so that none fails after hours of training.
+    """Compute every objective that needs predictions on a small example, so that none fails after hours of training.
 
     Raises:
-        PluginError: one fails, or gives what is not a number.
+        PluginError: one fails, or returns something that is not a number.
     """
     import numpy as np
 
@@ -204,7 +204,7 @@ def check_metrics(registry: Registry, specs: Iterable[StudySpec]) -> None:
 def check_file(
     path: Path, overrides: Mapping[str, Any] | None = None, *, plugins: Iterable[Path] = ()
 ) -> list[StudySpec]:
-    """Check a study file without storing anything; StudyFileError with all its mistakes."""
+    """Check a study file without storing anything. Raise StudyFileError with all its mistakes."""
     from fersearch.studyfile.reading import read
 
     return _planned(*read(path), overrides or {}, plugins, ())[1]
@@ -235,7 +235,7 @@ def used_files(registry: Registry, spec: StudySpec) -> list[PluginFile]:
 def _planned(
     file: "StudyFile", mistakes: list[str], overrides: Mapping[str, Any], plugins: Iterable[Path], names: Sequence[str]
 ) -> tuple[Registry, list[StudySpec]]:
-    """Plan a file's studies; the file's own mistakes and those against the components are reported together."""
+    """Plan a file's studies; mistakes in the file and against the components are reported together."""
     registry = components([*file.plugins, *plugins])
     given = overrides.get("settings")
     lenient = set(file.options.get("settings", {})) - set(given) if given else set()

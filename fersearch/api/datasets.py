@@ -1,4 +1,4 @@
-"""Datasets: what there is, what it holds, whether it is sound, and preparing it ahead of time."""
+"""List, show, verify, prepare and export datasets."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -26,11 +26,11 @@ class DatasetRow:
 
 @dataclass(frozen=True)
 class DatasetView:
-    """What a dataset holds under one choice of options, after filtering.
+    """A dataset's classes and counts under one choice of options, after filtering.
 
-    `splits` maps each part to its `n`, its images `per_class` and its `baseline`, the accuracy of
-    always answering the commonest class of train. Where several datasets are merged, `sources` maps
-    each to the same figures, its `baseline` being that of its own commonest class.
+    `splits` maps each part to its image count `n`, the counts `per_class` and its `baseline`, the accuracy of
+    always predicting the commonest class of train. If several datasets are merged, `sources` maps each to
+    the same figures, with the `baseline` of its own commonest class.
     """
 
     name: str
@@ -47,19 +47,19 @@ class DatasetView:
 
 @dataclass(frozen=True)
 class Exported:
-    """Where an export was written, and how many images of each part it lists."""
+    """The path of an export, and its number of images by split."""
 
     path: Path
     splits: Mapping[str, int]
 
     @property
     def n(self) -> int:
-        """All of them."""
+        """Number of images in all splits."""
         return sum(self.splits.values())
 
 
 def list_datasets(plugins: tuple[Path, ...] = ()) -> list[DatasetRow]:
-    """Return every dataset plugin, and whether its files are here."""
+    """Return every dataset plugin and where its files are, sorted by name."""
     table = components(plugins).datasets
     return [DatasetRow(name, table[name].summary, table[name].licence, files_of(table[name])) for name in sorted(table)]
 
@@ -95,7 +95,7 @@ def prepare_dataset(
     progress: Progress | None = None,
     plugins: tuple[Path, ...] = (),
 ) -> Path:
-    """Decode a dataset once; later studies map it. Returns the prepared folder."""
+    """Decode a dataset once, so that later studies memory-map it; return the prepared folder."""
     folder: Path = prepared_dataset(name, data, options or {}, progress, plugins)[3].folder
     return folder
 
@@ -108,7 +108,7 @@ def verify_dataset(
     progress: Progress | None = None,
     plugins: tuple[Path, ...] = (),
 ) -> verify.Report:
-    """Check a dataset against what is known of it: counts, duplicates, constant images, votes, subjects."""
+    """Check a dataset: its published counts, duplicates, constant images, votes, subjects."""
     dataset, _, values, prepared = prepared_dataset(name, data, options or {}, progress, plugins)
     return verify.verify(dataset, prepared, {**values, "target": dataset.targets[0]})
 
@@ -125,20 +125,20 @@ def export_dataset(
     progress: Progress | None = None,
     plugins: tuple[Path, ...] = (),
 ) -> Exported:
-    """Write what a study would see: a CSV, or a folder with the CSV and the images as renamed PNG files.
+    """Write the images and labels that a study sees: a CSV, or a folder with the CSV and renamed PNG files.
 
-    A path that ends in .csv is a CSV. The folder is one that the `manifest` dataset reads again.
+    A path that ends in .csv becomes a CSV. The folder can be read by the `manifest` dataset.
 
     Raises:
         DataError: the files are missing or broken.
-        UsageError: the path is taken, and `force` is not given or what stands there is no earlier export.
+        UsageError: the path exists, and `force` is not given or it is no earlier export.
     """
     from fersearch.data import export
 
     dataset, source, values, prepared = prepared_dataset(name, data, options or {}, progress, plugins)
-    found = export.faces(dataset, prepared, {**values, "target": target or dataset.targets[0]}, limit)
+    faces = export.faces(dataset, prepared, {**values, "target": target or dataset.targets[0]}, limit)
     if output.suffix.lower() == ".csv":
-        export.to_csv(output, found, source, force)
+        export.to_csv(output, faces, source, force)
     else:
-        export.to_folder(output, found, prepared, force, progress)
-    return Exported(output, Counter(face.split for face in found))
+        export.to_folder(output, faces, prepared, force, progress)
+    return Exported(output, Counter(face.split for face in faces))

@@ -1,4 +1,4 @@
-"""Enqueueing configurations that a study is to try next."""
+"""Enqueue configurations that a study tries next."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from fersearch.context import open_store
 from fersearch.errors import UsageError
-from fersearch.formatting import settings as told
+from fersearch.formatting import settings as format_settings
 from fersearch.space import Params, Value, written
 from fersearch.store import StudyRow
 from fersearch.trial import Enqueued, Trial
@@ -16,8 +16,8 @@ from fersearch.trial import Enqueued, Trial
 class EnqueuedView:
     """A configuration that was enqueued: the values `given`; the study's sampler draws the others.
 
-    `running` says whether a living driver takes it in within seconds; `waiting` counts what is enqueued and no trial
-    yet, this one included; `needed` is the total of trials with all of that, `trials` the study's budget.
+    `running` says whether a live driver picks it up within seconds; `waiting` counts the enqueued configurations that
+    are no trial yet, this one included; `needed` is the total of trials with all of them, `trials` the study's budget.
     """
 
     name: str
@@ -32,11 +32,11 @@ def enqueue_trial(name: str, settings: Mapping[str, Value], storage: str | None 
     """Add a configuration that a study tries next, also while it runs; it counts as a trial like any other.
 
     Args:
-        settings: values of the study's parameters, as such or as `--set` writes them; the sampler draws the others.
+        settings: values of the study's parameters, typed or as text like that of `--set`; the sampler draws the others.
 
     Raises:
         UnknownName: there is no such study, or no such parameter.
-        UsageError: a value lies outside the study's space, or the configuration was tried or enqueued already.
+        UsageError: a value is outside the study's space, or the configuration was tried or enqueued already.
     """
     if not settings:
         raise UsageError("nothing is given to enqueue", "give values, as --set learning_rate=0.01")
@@ -52,7 +52,7 @@ def enqueue_trial(name: str, settings: Mapping[str, Value], storage: str | None 
 
 
 def _check_new(study: StudyRow, given: Params, waiting: Iterable[Enqueued], trials: Iterable[Trial]) -> None:
-    """Raise UsageError where values that leave nothing open are those of a trial, or were enqueued."""
+    """Raise UsageError if a complete configuration is already that of a trial, or enqueued."""
     whole = study.spec.space.completed(given)
     if whole is None:
         return
@@ -63,9 +63,9 @@ def _check_new(study: StudyRow, given: Params, waiting: Iterable[Enqueued], tria
                 f"see it: fersearch trial show {study.name} {trial.number}; or change a value",
             )
     if any(study.spec.space.completed(one.given) == whole for one in waiting):
-        raise UsageError(f"{told(given)} is enqueued in study '{study.name}' already", "change a value")
+        raise UsageError(f"{format_settings(given)} is enqueued in study '{study.name}' already", "change a value")
 
 
 def _text(value: Value) -> str:
-    """Return a value as `--set` writes it, with all its digits."""
+    """Format a value as `--set` takes it, with all its digits."""
     return written(value) if isinstance(value, bool) else str(value)

@@ -1,4 +1,4 @@
-"""Evaluating piece by piece, for whoever shows how far it has come."""
+"""The steps of an evaluation, for callers that show its progress."""
 
 from fersearch.evaluation.evaluate import (
     CheckpointEvaluation,

@@ -1,4 +1,4 @@
-"""Why a trial stopped, or went on."""
+"""Explain why a trial stopped or went on."""
 
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ def explain_trial(name: str, number: int, storage: str | None = None) -> "Explan
     Raises:
         UnknownName: there is no such study, or no trial of that number.
     """
-    from fersearch.search.past_comparison import Recorded, explain  # here, for it loads numpy
+    from fersearch.search.past_comparison import Recorded, explain  # here, because it imports numpy
 
     with open_store(storage) as store:
         study = store.study(name)

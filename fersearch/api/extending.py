@@ -1,4 +1,4 @@
-"""Changing a study on purpose: its budget, its space or its objectives; what it has stays."""
+"""Change a study's budget, space or objectives; its trials stay."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,7 +7,7 @@ from fersearch.api.creating import check_metrics
 from fersearch.api.studies import StudyView, view
 from fersearch.context import components_of, notices, open_store
 from fersearch.errors import UsageError
-from fersearch.formatting import settings as told
+from fersearch.formatting import settings as format_settings
 from fersearch.planning.extending import extended
 from fersearch.search.fitting import fits
 from fersearch.store import Store, StudyRow
@@ -27,18 +27,18 @@ def extend_study(
 ) -> StudyView:
     """Change a study that does not run, and keep its trials; what changed and when is recorded with it.
 
-    Trials keep the space that they were drawn from; the sampler goes on with those that lie in the new one.
+    Trials keep the space that they were drawn from; the sampler goes on with those inside the new one.
 
     Args:
-        trials: its new total of trials.
-        timeout: its new total of seconds of running.
-        settings: what parameters are searched over from now on, as `--set` writes it.
-        objectives: the metrics that it optimises from now on, best first; its trials need values of them.
-        stop_when_flat: end once its front stood still for so many complete trials; 0: do not.
+        trials: the new total of trials.
+        timeout: the new total running time in seconds.
+        settings: the new domains of parameters, in the syntax of `--set`.
+        objectives: the new objectives, most important first; the study's trials need values of them.
+        stop_when_flat: end after so many complete trials without a change of the front; 0: never.
 
     Raises:
         UnknownName: there is no such study.
-        UsageError: a change cannot be made; the message has all that is wrong.
+        UsageError: a change cannot be made; the message lists all mistakes.
         StudyBusy: it runs.
     """
     with open_store(storage) as store:
@@ -65,7 +65,7 @@ def extend_study(
 
 
 def _check_values(study: StudyRow, spec: StudySpec, trials: Iterable[Trial]) -> None:
-    """Raise UsageError unless every trial that is compared has the metrics of new objectives."""
+    """Raise UsageError unless every complete trial has finite values of the new objectives."""
     before = {objective.metric for objective in study.spec.objectives}
     for metric in [objective.metric for objective in spec.objectives if objective.metric not in before]:
         for trial in trials:
@@ -78,10 +78,10 @@ def _check_values(study: StudyRow, spec: StudySpec, trials: Iterable[Trial]) -> 
 
 
 def _check_enqueued(store: Store, study: StudyRow, spec: StudySpec) -> None:
-    """Raise UsageError where something is enqueued that a new space does not hold."""
+    """Raise UsageError if an enqueued configuration is outside the new space."""
     for wanted in store.enqueued(study.id):
         if not fits(spec.space, wanted.given, partly=True):
             raise UsageError(
-                f"{told(wanted.given)} is enqueued, and lies outside the new space",
+                f"{format_settings(wanted.given)} is enqueued, and lies outside the new space",
                 f"let it be tried first: fersearch study run {study.name}; or keep its values in the space",
             )

@@ -20,7 +20,7 @@ from fersearch.store import Lease
 
 @dataclass(frozen=True)
 class FinishBegun:
-    """The study that trains the finalists of another, and whether they all were; no name once that was finished."""
+    """The study that trains another's finalists, and whether all are trained; the name is empty once it is finished."""
 
     trained: str
     ended: bool
@@ -40,22 +40,21 @@ def finish_study(
 ) -> Finish:
     """Finish a study: train its finalists with fresh seeds, pick the best mean on validation, and open test once.
 
-    A study that is finished stays so: what is stored is returned, and nothing is trained or opened. One that was
-    interrupted goes on.
+    For a finished study the stored result is returned, and nothing is trained or opened. An interrupted finish goes on.
 
     Args:
         options: where and how the finalists are trained.
-        finalists: how many members of the front are trained again, the best first.
-        seeds: how often each is, with seeds that the search has not used.
-        epochs: how long each is trained; default as long as its trial of the search was to be.
-        unseen: more datasets that the pick judges, as `NAME` or `NAME=PATH`.
-        changes: fields of `RunOptions`, over those of `options`.
+        finalists: number of members of the front to train again, best first.
+        seeds: number of trainings of each, with seeds that the search has not used.
+        epochs: epochs of each training; default those of the finalist's configuration.
+        unseen: more datasets to evaluate the pick on, as `NAME` or `NAME=PATH`.
+        changes: fields of `RunOptions` that override those of `options`.
 
     Raises:
-        UsageError: no trial stands on the front, or an option makes no sense.
-        StudyBusy: another living driver runs it.
+        UsageError: the front is empty, or an option is invalid.
+        StudyBusy: another live driver runs it.
         Interrupted: Ctrl-C or SIGTERM; the finish can go on.
-        DataError: the data is missing, or other than what the study saw, or has no test split.
+        DataError: the data is missing, differs from what the study saw, or has no test split.
     """
     options = replace(options or RunOptions(), **changes)
     check_run(options)
@@ -84,13 +83,13 @@ def finish_study(
 
 
 def begin_finish(name: str, retraining: Retraining, storage: str | None = None) -> FinishBegun:
-    """Begin the finish of a study, and leave the training of its finalists to whoever runs the study that is named.
+    """Begin the finish of a study: create the study that trains its finalists, for the caller to run.
 
-    Once all have been trained, `finish_study` opens test.
+    Once all are trained, `finish_study` opens test.
 
     Raises:
-        UsageError: no trial stands on the front, or a number is too small.
-        StudyBusy: a living driver runs it.
+        UsageError: the front is empty, or a number is too small.
+        StudyBusy: a live driver runs it.
     """
     with open_store(storage) as store:
         study = store.study(name)

@@ -1,4 +1,4 @@
-"""Plugins: what is there, what one offers, a new one from a template, and the contract suite on a file."""
+"""List and show plugins, write one from a template, and run the contract suite on a file."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PluginRow:
-    """A component that a plugin brings."""
+    """A component that a plugin provides."""
 
     kind: str
     name: str
@@ -32,7 +32,7 @@ class PluginRow:
 
 @dataclass(frozen=True)
 class PluginView:
-    """A component, what it offers to search, and for an architecture the size and layers of one configuration."""
+    """A component with its search space, and for an architecture the size and layers of one configuration."""
 
     kind: str
     name: str
@@ -46,14 +46,14 @@ class PluginView:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What the contract suite said of a plugin file."""
+    """The outcome of the contract suite on a plugin file: whether it passed, and its report."""
 
     passed: bool
     lines: tuple[str, ...]
 
 
 def list_plugins(plugins: tuple[Path, ...] = ()) -> tuple[list[PluginRow], dict[str, str]]:
-    """Return every component, and the plugins that could not be loaded with their errors."""
+    """Return every component, and the error of each plugin that could not be loaded by its name."""
     registry = components(plugins)
     rows = [PluginRow(kind, item.name, _module(registry, item), item.summary) for kind, item in registry.components()]
     return rows, registry.broken
@@ -69,15 +69,15 @@ def show_plugin(
     layers: bool = False,
     plugins: tuple[Path, ...] = (),
 ) -> PluginView:
-    """Return one component by name; an architecture's parameters are counted for the task given.
+    """Return one component by name; an architecture's parameters are counted for the given task.
 
     Args:
-        settings: narrow an architecture's configuration, in the language of `--set`; else the first one counts.
+        settings: narrow an architecture's space in the syntax of `--set`; its first configuration is counted.
         layers: also list an architecture's layers.
 
     Raises:
         UnknownName: no component has that name.
-        UsageError: the settings are not offered.
+        UsageError: the settings are not in the space.
         PluginError: an architecture's own code fails.
     """
     registry = components(plugins)
@@ -97,34 +97,33 @@ def show_plugin(
 
 
 def _module(registry: Registry, item: object) -> str:
-    """Return where a component comes from: the path of a single file, or the name of an installed module."""
+    """Return the origin of a component: the path of a single file, or the name of an installed module."""
     file = registry.file_of(item)
     return file.path if file else type(item).__module__
 
 
 @contextmanager
 def _blamed(item: Architecture, module: str) -> Iterator[None]:
-    """Provide an error of a plugin's own code, told as one."""
+    """Convert an error of the architecture's own code to a PluginError."""
     try:
         yield
     except FersearchError:
         raise
     except Exception as error:
-        told = f"architecture '{item.name}' of {module} cannot be built: {type(error).__name__}: {error}"
+        message = f"architecture '{item.name}' of {module} cannot be built: {type(error).__name__}: {error}"
         hint = f"see what is wrong: fersearch plugin check {module}" if module.endswith(".py") else ""
-        raise PluginError(told, hint) from error
+        raise PluginError(message, hint) from error
 
 
 def count_parameters(architecture: Architecture, task: Task, params: Mapping[str, Any] | None = None) -> dict[str, int]:
-    """Parameters of a configuration, the default one if none is given, on the meta device (nothing is allocated)."""
+    """Count a configuration's parameters on the meta device, which allocates nothing; default `default_params`."""
     from fersearch.training.summary import count_on_meta
 
     return count_on_meta(architecture, params or default_params(architecture), task)
 
 
 def default_params(architecture: Architecture, settings: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return the first configuration of an architecture's space with the recipe's dimensions, nothing frozen unless
-    set."""
+    """Return the first configuration of an architecture's space and the recipe's; no stage is frozen unless set."""
     freeze = freezing(architecture.stage_names, pretrained=False)
     space = Space({**OPTIMISATION, **REGULARISATION, **freeze, **architecture.space})
     return next(space.narrowed(settings or {}).configurations())
@@ -140,7 +139,7 @@ def new_plugin(kind: str, name: str, folder: Path | None = None) -> list[Path]:
     """Write a plugin and its test from the template, into the plugins folder unless another is given.
 
     Raises:
-        UsageError: the kind or the name will not do, or a file is in the way.
+        UsageError: the kind or the name is invalid, or a file exists already.
     """
     lookup("kind", kind, KINDS)
     if not name.isidentifier() or not name.islower():
@@ -157,10 +156,10 @@ def new_plugin(kind: str, name: str, folder: Path | None = None) -> list[Path]:
 
 
 def check_plugin(file: Path, *, data: Path | None = None) -> CheckReport:
-    """Run the contract suite on each component that a plugin file brings.
+    """Run the contract suite on each component that a plugin file provides.
 
     Args:
-        data: the files of a dataset that needs some; without them less of it is tested.
+        data: the files of a dataset that needs some; without them fewer tests run.
 
     Raises:
         PluginError: the file cannot be loaded.
@@ -176,9 +175,9 @@ def check_plugin(file: Path, *, data: Path | None = None) -> CheckReport:
     lines: list[str] = []
     passed = True
     for kind, item in brought:
-        good, told = run_suite(kind, item, data)
+        good, results = run_suite(kind, item, data)
         passed &= good
-        lines += [f"{kind} {item.name}", *(f"  {line}" for line in told)]
+        lines += [f"{kind} {item.name}", *(f"  {line}" for line in results)]
     return CheckReport(passed, tuple(lines))
 
 

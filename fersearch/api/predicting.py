@@ -1,4 +1,4 @@
-"""Predicting piece by piece, for whoever shows how far it has come."""
+"""The steps of a prediction, for callers that show its progress."""
 
 from fersearch.data.video import film
 from fersearch.evaluation.frames import FrameAnswer, FrameRows, frames_csv, predict_frames

@@ -1,4 +1,4 @@
-"""The queue of a service: studies that wait for its slots, and the owners who share them."""
+"""The queue of a service: studies that wait for its slots, and the owners that share them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ def queue_study(name: str, storage: str | None = None, **options: Any) -> None:
     """Put a study at the end of the queue of the service on its database, or let a paused one go on.
 
     Args:
-        options: fields of `fersearch.run_options.RunOptions` of which each run decides for itself: `trials`,
+        options: fields of `fersearch.run_options.RunOptions` that each run sets for itself: `trials`,
             `timeout`, `keep`, `hung_after`, `grace`.
 
     Raises:
         UnknownName: there is no such study.
-        UsageError: the service decides about an option itself, or its value makes no sense.
+        UsageError: an option is the service's to set, or its value is invalid.
         StudyBusy: it runs, and options were given.
     """
     checked = run_request(options)
@@ -29,10 +29,10 @@ def queue_study(name: str, storage: str | None = None, **options: Any) -> None:
 
 
 def pause_study(name: str, storage: str | None = None) -> bool:
-    """Let a study's driver finish the epochs under way, save and leave, and nobody run it until it is queued again.
+    """Pause a study: its driver finishes the current epochs, saves and exits; it runs again once it is queued.
 
     Returns:
-        Whether it ran or waited in the queue; else nothing is stored.
+        Whether it ran or waited in the queue; if not, nothing changes.
 
     Raises:
         UnknownName: there is no such study.
@@ -42,27 +42,26 @@ def pause_study(name: str, storage: str | None = None) -> bool:
 
 
 def list_queue(storage: str | None = None) -> list[Queued]:
-    """Return the studies that a service is to run, those sent first at the head."""
+    """Return the studies in the queue of a service, oldest first."""
     with open_store(storage) as store:
         return store.queue()
 
 
 def place_in_queue(name: str, storage: str | None = None) -> int:
-    """Return the place of a study in the queue, from 1; 0 where it is not in it."""
+    """Return the place of a study in the queue, from 1; 0 if it is not queued."""
     names = [queued.study for queued in list_queue(storage)]
     return names.index(name) + 1 if name in names else 0
 
 
 def list_owners(storage: str | None = None) -> dict[str, Owner]:
-    """Return the owners with a weight or a limit of their own, by name."""
+    """Return the owners that have their own weight or limit, by name."""
     with open_store(storage) as store:
         return store.owners()
 
 
 @dataclass(frozen=True)
 class DiskUse:
-    """The checkpoints that an owner's studies keep, the models that a service exported of them, and the bytes of
-    both."""
+    """Numbers of an owner's checkpoints and of the models exported from them, and the bytes of both."""
 
     checkpoints: int
     bytes: int
@@ -71,9 +70,9 @@ class DiskUse:
 
 
 def disk_by_owner(storage: str | None = None) -> dict[str, DiskUse]:
-    """Return what the studies of each owner take of the disk, by the owner's name.
+    """Return the disk use of each owner's studies, by the owner's name.
 
-    What belongs to studies of several owners counts for each.
+    Files that studies of several owners share count for each owner.
     """
     sizes = ExportedModels().sizes()
     with open_store(storage) as store:
@@ -85,7 +84,7 @@ def disk_by_owner(storage: str | None = None) -> dict[str, DiskUse]:
 
 
 def set_owner(name: str, weight: float = 1.0, max_slots: int | None = None, storage: str | None = None) -> Owner:
-    """Give an owner a weight in the sharing of slots, and a limit.
+    """Set an owner's weight in the sharing of slots, and its limit of slots.
 
     Raises:
         UsageError: the weight is not above zero, or the limit below zero.
@@ -101,10 +100,10 @@ def set_owner(name: str, weight: float = 1.0, max_slots: int | None = None, stor
 
 
 def run_request(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a queued run, checked.
+    """Validate the options of a queued run and return them.
 
     Raises:
-        UsageError: the service decides about one itself, or a value makes no sense.
+        UsageError: an option is the service's to set, or a value is invalid.
     """
     from pydantic import ValidationError
 

@@ -1,4 +1,4 @@
-"""Training a trial's configuration again, beside what was recorded; the study's rows stay as they are."""
+"""Train a trial's configuration again and compare; the study's rows do not change."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,22 +20,22 @@ def rerun_trial(
     storage: str | None = None,
     report: Callable[[Epoch], None] = lambda _: None,
 ) -> Rerun:
-    """Train a trial's configuration again, in a process of its own and as the study did; nothing is stored.
+    """Train a trial's configuration again as the study did, in a separate process; nothing is stored.
 
     A trial that was stopped early is stopped after as many epochs.
 
     Args:
         seed: another seed than the study's.
-        device: another device than the one recorded, as torch names it.
+        device: another device than the recorded one, by its name in torch.
         out: a folder for the model, as `pull_checkpoint` writes it.
         force: replace a pulled checkpoint that is there.
-        data: where the data is that the trial saw, if that is not where it was.
-        report: told every epoch.
+        data: the folder of the trial's data, if it has moved.
+        report: called with every epoch.
 
     Raises:
         UsageError: the trial has not ended, or the folder exists.
         FersearchError: training fails.
-        DataError: the data is missing or broken, or other than what the trial saw.
+        DataError: the data is missing or broken, or differs from what the trial saw.
     """
     with open_store(storage) as store:
         return rerun(store, store.study(name), number, RerunRequest(seed, device, out, force, data), report)

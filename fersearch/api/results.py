@@ -1,4 +1,4 @@
-"""The records that the verbs return, for whoever names their types."""
+"""The types that the verbs return, for annotations."""
 
 from fersearch.api.checkpoints import CheckpointRow
 from fersearch.api.datasets import DatasetRow, DatasetView, Exported

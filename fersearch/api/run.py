@@ -1,4 +1,4 @@
-"""Run a study, then what it asks for after its last trial."""
+"""Run a study, then the steps after its last trial."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -28,17 +28,17 @@ def run_study(
     storage: str | None = None,
     **changes: Any,
 ) -> StudyView:
-    """Run a study until its budget is used, going on where it stopped; then do what it asks for after its end.
+    """Run a study until its budget is used, from where it stopped; then refit, time or evaluate as it asks.
 
     Args:
         options: where and how it runs.
-        changes: fields of `RunOptions`, over those of `options`.
+        changes: fields of `RunOptions` that override those of `options`.
 
     Raises:
-        UsageError: an option makes no sense.
-        StudyBusy: another living driver runs it.
+        UsageError: an option is invalid.
+        StudyBusy: another live driver runs it.
         Interrupted: Ctrl-C or SIGTERM; the study can go on.
-        DataError: the data is missing or broken, or other than what the study began with; nothing was changed then.
+        DataError: the data is missing or broken, or differs from the study's first data; then nothing was changed.
     """
     options = replace(options or RunOptions(), **changes)
     keep = None if options.keep is None else Keep.parse(options.keep)
@@ -64,7 +64,7 @@ def run_study(
 
 
 def _after(name: str, options: RunOptions, observer: Observer, storage: str | None) -> None:
-    """Do what a study that is over asks for, and what was asked of this run."""
+    """Do the steps that follow a study's last trial, as its spec and this run's options ask."""
     once = replace(
         options,
         trials=None,
@@ -87,7 +87,7 @@ def _after(name: str, options: RunOptions, observer: Observer, storage: str | No
 def _changed(
     store: Store, study: StudyRow, trials: int | None, keep: Keep | None
 ) -> tuple[StudyRow, Callable[[], None]]:
-    """Return the study under a new total of trials and another policy, and what stores them."""
+    """Return the study with a new total of trials and keep policy, and a function that stores both."""
     spec = study.spec
     if trials is not None and trials < 1:
         raise UsageError(f"trials {trials} is too small", "give 1 or more")

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StudyView:
-    """A study as `study show` tells it: its spec, its counts by state, and the looks at its test split.
+    """A study as `study show` prints it: its spec, its counts by state, and the looks at its test split.
 
-    `timing` says whether training times were measured by trials that shared a device; empty where it is not known.
-    `data` says which data the study is about, empty before its first run. `plugins` are the plugin files that it keeps.
+    `timing` says whether training times were measured by trials that shared a device; empty if unknown.
+    `data` identifies the study's data, empty before its first run. `plugins` are the plugin files that it stores.
     `warnings` say what makes its results doubtful, `finish` how it was finished.
-    `ending` says when and why it ended where it did not use its budget.
-    `enqueued` is what somebody asked it to try and is no trial yet. Costs that differ by no more than the shares in
+    `ending` says when and why it ended before its budget was used.
+    `enqueued` are the enqueued configurations that are no trials yet. Costs that differ by no more than the shares in
     `cost_tolerances` count as equal.
     """
 
@@ -57,25 +57,25 @@ class StudyView:
 
     @property
     def about_data(self) -> list[str]:
-        """Which data the study is about, a line each: where, images and classes, digests; none before its first run."""
+        """Lines that identify the data: path, images and classes, digests; none before the first run."""
         from fersearch.data.identity import described
 
         return described(self.data)
 
     @property
     def data_digest(self) -> str:
-        """The digest of what trials see of that data; empty before the first run."""
+        """The digest of the data as trials see it; empty before the first run."""
         return str(self.data.get("seen", {}).get("digest", ""))
 
     @property
     def has_data_of_origin(self) -> bool | None:
-        """Whether its data is that of the study that it was started from; None where that is not known."""
+        """Whether its data is that of the study that it was started from; None if unknown."""
         seen, origin = self.data_digest, self.spec.origin
         return seen == origin.data_digest if seen and origin and origin.data_digest else None
 
     @property
     def started_from(self) -> str:
-        """Which study it was started from, with what, and whether their data is the same; empty for none."""
+        """The study that it was started from, the trials taken over, whether the data is the same; empty for none."""
         origin = self.spec.origin
         if origin is None:
             return ""
@@ -86,11 +86,11 @@ class StudyView:
 
     @property
     def space(self) -> dict[str, str]:
-        """What each parameter is searched over, as a person writes it."""
+        """The domain of each parameter, as text."""
         return {name: describe(dimension) for name, dimension in self.spec.space.dimensions.items()}
 
     def to_frame(self) -> "pd.DataFrame":
-        """Return a pandas data frame of one row, so that studies can be put below each other."""
+        """Return a pandas data frame of one row, so that studies can be concatenated."""
         row = {
             "study": self.name,
             "model": self.spec.architecture,
@@ -105,7 +105,7 @@ class StudyView:
         return notebook.frame([row], "study")
 
     def _repr_html_(self) -> str:
-        told = {
+        facts = {
             "model": ", ".join(self.spec.architectures),
             "dataset": self.spec.dataset,
             "objectives": ", ".join(map(formatting.heading, self.spec.objectives)),
@@ -115,7 +115,7 @@ class StudyView:
             "data": "\n".join(self.about_data),
             "storage": self.storage,
         }
-        named = notebook.facts({name: text for name, text in told.items() if text}, f"study {self.name}")
+        named = notebook.facts({name: text for name, text in facts.items() if text}, f"study {self.name}")
         return named + notebook.table(("parameter", "searched"), self.space.items())
 
 
@@ -128,12 +128,12 @@ class TrialView:
 
     @property
     def log(self) -> str | None:
-        """The log file of the last attempt."""
+        """The log file of the last attempt; None without one."""
         return self.trial.attempts[-1].log if self.trial.attempts else None
 
     @property
     def pid(self) -> int | None:
-        """The process that runs it now."""
+        """The id of the process that runs it; None while it does not run."""
         last = self.trial.attempts[-1] if self.trial.attempts else None
         return last.pid if last is not None and last.reason is None else None
 
@@ -144,18 +144,18 @@ class TrialView:
     def _repr_html_(self) -> str:
         one = self.trial
         values = {name: formatting.measured(one.values, name) for name in one.values if not is_spread(name)}
-        told = {
+        facts = {
             "state": " ".join(filter(None, (one.state.value, one.reason))),
             "epochs": str(one.epochs),
             "parameters": formatting.settings(one.params),
             "values": " ".join(f"{name}={value}" for name, value in values.items()),
         }
-        named = notebook.facts({name: text for name, text in told.items() if text}, f"trial {one.number}")
+        named = notebook.facts({name: text for name, text in facts.items() if text}, f"trial {one.number}")
         return named + notebook.epoch_table(self.history)
 
 
 def list_studies(storage: str | None = None, *, all: bool = False) -> list[StudySummary]:
-    """Return the studies with their counts by state, oldest first; none, and a note, where there is no database.
+    """Return the studies with their counts by state, oldest first; without a database none, and a note.
 
     Args:
         all: also the studies `finish/NAME` that trained the finalists of others.
@@ -164,13 +164,13 @@ def list_studies(storage: str | None = None, *, all: bool = False) -> list[Study
 
 
 def show_study(name: str, storage: str | None = None) -> StudyView:
-    """Return one study; UnknownName if there is none of that name."""
+    """Return one study. Raise UnknownName if there is no such study."""
     with open_store(storage) as store:
         return view(store, store.study(name))
 
 
 def study_spec(name: str, storage: str | None = None) -> StudySpec:
-    """Return what a study was asked to do, without a look at its trials; UnknownName if there is none of that name."""
+    """Return a study's specification without reading its trials. Raise UnknownName if there is no such study."""
     with open_store(storage) as store:
         return store.study(name).spec
 
@@ -183,32 +183,32 @@ def list_trials(name: str, storage: str | None = None) -> Trials:
 
 
 def show_trial(name: str, number: int, storage: str | None = None) -> TrialView:
-    """Return one trial with its epochs; UnknownName if there is none of that number."""
+    """Return one trial with its epochs. Raise UnknownName if there is no such trial."""
     with open_store(storage) as store:
         study = store.study(name)
         return TrialView(store.trial(study.id, number), store.history(study.id, number))
 
 
 def front(name: str, *, where: Sequence[str] = (), storage: str | None = None) -> Front:
-    """Return the Pareto front of a study, best first objective first.
+    """Return the Pareto front of a study, sorted by the first objective, best first.
 
     Args:
-        where: constraints such as `peak_memory_mb<=500` or `f1_macro>=0.9*best` that every member must keep.
+        where: constraints such as `peak_memory_mb<=500` or `f1_macro>=0.9*best` that every member must meet.
     """
     with open_store(storage) as store:
         study = store.study(name)
         if where:
             return front_of(study, store.trials(study.id), where)
-        found = front_of(study, store.trials(study.id, study.spec.compared))
-        whole = {trial.number: trial for trial in store.trials(study.id, of={trial.number for trial in found.trials})}
-        return replace(found, trials=[whole[trial.number] for trial in found.trials if trial.number in whole])
+        result = front_of(study, store.trials(study.id, study.spec.compared))
+        whole = {trial.number: trial for trial in store.trials(study.id, of={trial.number for trial in result.trials})}
+        return replace(result, trials=[whole[trial.number] for trial in result.trials if trial.number in whole])
 
 
 def stop_study(name: str, storage: str | None = None) -> bool:
-    """Ask a study's driver, on whatever machine it is, to finish the epochs under way, save and leave.
+    """Ask a study's driver, on any machine, to finish the current epochs, save and exit.
 
     Returns:
-        Whether a living driver was asked, or the study taken out of a service's queue; else nothing is stored.
+        Whether a live driver was asked, or the study removed from a service's queue; if not, nothing changes.
 
     Raises:
         UnknownName: there is no such study.
@@ -219,12 +219,12 @@ def stop_study(name: str, storage: str | None = None) -> bool:
 
 
 def delete_study(name: str, storage: str | None = None) -> None:
-    """Delete a study, its trials, logs and the checkpoints no other study holds.
+    """Delete a study, its trials, its logs and the checkpoints that no other study references.
 
-    What another database may need, a copy of this one for example, stays; that is noted.
+    Files that another database may need, such as a copy of this one, stay; a notice says so.
 
     Raises:
-        StudyBusy: a living driver runs it.
+        StudyBusy: a live driver runs it.
     """
     from fersearch.artifacts import Artifacts
     from fersearch.engines.requests import discard, forget
@@ -255,14 +255,14 @@ def to_optuna(name: str, storage: str | None = None) -> "optuna.Study":
 
 
 def export_to_optuna(name: str, url: str, *, force: bool = False, storage: str | None = None) -> int:
-    """Write a study into an Optuna storage, for `optuna-dashboard`; return how many trials it has there.
+    """Write a study into an Optuna storage, for `optuna-dashboard`; return the number of its trials there.
 
     Args:
-        url: an SQLAlchemy URL, as `sqlite:///optuna.db`; the storage is made where there is none.
-        force: replace a study of that name there.
+        url: an SQLAlchemy URL such as `sqlite:///optuna.db`; the storage is created if missing.
+        force: replace a study of that name.
 
     Raises:
-        NameTaken: there is a study of that name in the storage.
+        NameTaken: the storage has a study of that name.
         StorageURLError: the storage cannot be opened.
     """
     from fersearch.search.optuna_export import write_to_storage
@@ -276,8 +276,8 @@ def importance(name: str, storage: str | None = None) -> dict[str, Any]:
     """Return how much each parameter decides about each objective.
 
     Returns:
-        `method`, `objectives` (each metric's share by parameter, the largest first) and `needed`, the complete trials
-        without which there are none.
+        `method`, `objectives` (each metric's share by parameter, the largest first) and `needed`, the number of
+        complete trials below which there are no shares.
     """
     from fersearch.search.importance import FEWEST, importances
 
@@ -318,7 +318,7 @@ def view(store: Store, study: StudyRow) -> StudyView:
 
 
 def _warnings(store: Store, study: StudyRow, looks: Sequence[Look]) -> list[str]:
-    """Return that test was opened before the study's last trials began; nothing where it was not."""
+    """Return warnings about a test split that was opened before the study's last trials began."""
     opened = [look.looked for look in looks if look.dataset == study.spec.dataset and look.split in ("test", "all")]
     later = store.trials_since(study.id, min(opened)) if opened else 0
     if not later:

@@ -1,4 +1,4 @@
-"""Exporting a study's trials, one after the other: what is held does not grow with their epochs."""
+"""Export a study's trials one after the other, so that memory does not grow with their epochs."""
 
 import csv
 import io
@@ -16,16 +16,16 @@ from fersearch.trial import Epoch, Trial
 
 
 def export_study(name: str, format: str = "csv", storage: str | None = None) -> str:
-    """Return a study's trials as text: `csv` (one row each) or `json` (with attempts and epochs)."""
+    """Return a study's trials as `csv` text (one row each) or `json` (with attempts and epochs)."""
     out = io.StringIO()
     write_export(out, name, format, storage)
     return out.getvalue()
 
 
 def write_export(out: TextIO, name: str, format: str = "csv", storage: str | None = None) -> None:
-    """Write what `export_study` gives to an open file, a trial at a time.
+    """Write the text of `export_study` to an open file, one trial at a time.
 
-    The database is read meanwhile: write to a file, or another program that stops reading holds a transaction open.
+    The database is read meanwhile, so write to a file: a pipe whose reader stalls would hold the transaction open.
 
     Raises:
         UnknownName: there is no such study or format.
@@ -36,7 +36,7 @@ def write_export(out: TextIO, name: str, format: str = "csv", storage: str | Non
 
 
 def _write_json(out: TextIO, store: Store, study: StudyRow) -> None:
-    """Write what `json.dumps` of the whole study would give, indented by two."""
+    """Write the same text as `json.dumps` of the whole study with an indent of two."""
     from fersearch.api.records import TrialDetail, plain
 
     head = json.dumps({"name": study.name, "spec": study.spec.to_json()}, indent=2)
@@ -53,7 +53,7 @@ def _write_json(out: TextIO, store: Store, study: StudyRow) -> None:
 def _with_epochs(
     trials: Iterable[Trial], histories: Iterator[tuple[int, Sequence[Epoch]]]
 ) -> Iterator[tuple[Trial, Sequence[Epoch]]]:
-    """Yield each trial with its epochs; both come by number, and not every trial has epochs."""
+    """Yield each trial with its epochs; both inputs are sorted by number, and trials may have no epochs."""
     number = -1
     history: Sequence[Epoch] = ()
     for trial in trials:

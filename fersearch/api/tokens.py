@@ -1,18 +1,18 @@
-"""Tokens: who may use a service, and for what."""
+"""Tokens that grant access to a service."""
 
 from fersearch.context import open_store
 from fersearch.store.tokens import Token
 
 
 def new_token(name: str, role: str = "run", owner: str = "", storage: str | None = None) -> str:
-    """Make a token and return its text, of which only a digest is kept.
+    """Create a token and return its text, of which only a digest is stored.
 
     Args:
-        role: `read` (look), `run` (also create and run studies) or `admin`.
-        owner: whose studies it creates; default its own name.
+        role: `read`, `run` (also create and run studies) or `admin`.
+        owner: the owner of the studies that it creates; default the token's name.
 
     Raises:
-        UsageError: another token has the name.
+        UsageError: a token of that name exists.
     """
     with open_store(storage, create=True) as store:
         return store.add_token(name, role, owner)
@@ -25,6 +25,6 @@ def list_tokens(storage: str | None = None) -> list[Token]:
 
 
 def revoke_token(name: str, storage: str | None = None) -> None:
-    """Remove a token and the browsers' sessions that it opened; UnknownName if there is none."""
+    """Delete a token and the browser sessions that it opened. Raise UnknownName if there is no such token."""
     with open_store(storage) as store:
         store.revoke_token(name)

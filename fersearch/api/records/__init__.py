@@ -1,7 +1,7 @@
-"""The JSON records of fersearch: what `--json` prints and a web API answers, one pydantic model for each thing.
+"""The JSON records that `--json` prints and the web API returns, as pydantic models.
 
-Names that stand here stay; a later version may add some, and then keeps `schema`. One that changes or removes a
-name has another `schema`. A record of a list has its own; what is inside a record has none.
+Names are stable: a later version may add some and keeps `schema`; one that changes or removes a name changes
+`schema`. Each record of a list has its own `schema`; parts inside a record have none.
 """
 
 from fersearch.api.records.base import Record, plain

@@ -1,4 +1,4 @@
-"""What all records share."""
+"""Base classes and fields of records."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -13,7 +13,7 @@ Value = bool | int | float | str
 
 
 class Part(BaseModel):
-    """A part of a record: frozen, and without names that nobody described."""
+    """A part of a record: frozen, and without undeclared names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
@@ -25,12 +25,12 @@ class Record(Part):
 
 
 def omitted(description: str, **options: Any) -> Any:
-    """Return a field that is left out of the JSON where there is nothing to say."""
+    """Return a field that is left out of the JSON while it is None."""
     return Field(default=None, description=description, exclude_if=lambda value: value is None, **options)
 
 
 def plain(record: Record | Sequence[Record]) -> Any:
-    """Return records as the plain data of JSON: moments as text, NaN and infinity as None."""
+    """Return records as plain JSON data: times as ISO 8601 text, NaN and infinity as None."""
     if isinstance(record, Record):
         return finite(record.model_dump(mode="json"))
     return [plain(one) for one in record]

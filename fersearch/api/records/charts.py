@@ -1,4 +1,4 @@
-"""Records of charts: by columns, for thousands of trials are sent at once."""
+"""Records of charts, by columns, because they hold thousands of trials."""
 
 from typing import TYPE_CHECKING, Any, Self
 
@@ -58,7 +58,7 @@ class StudyChart(Record):
 
 
 class ClassScore(Part):
-    """How well one class is told; null where nothing was called, or nothing is, that class."""
+    """Scores of one class; null where no image was predicted as, or belongs to, that class."""
 
     name: str
     precision: Number

@@ -1,4 +1,4 @@
-"""Records of checkpoints, and of what is done with them."""
+"""Records of checkpoints and of operations on them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -49,7 +49,7 @@ class Checkpoint(Record):
 
 
 class PulledCheckpoint(Record):
-    """Where a checkpoint was put."""
+    """The folder of a pulled checkpoint."""
 
     path: str
     trial: int
@@ -65,7 +65,7 @@ class PulledCheckpoint(Record):
 
 
 class ExportedCheckpoint(Record):
-    """A checkpoint that was exported, and what its file holds."""
+    """An exported checkpoint and the facts of its file."""
 
     path: str
     bytes: int
@@ -82,7 +82,7 @@ class ExportedCheckpoint(Record):
 
     @classmethod
     def of_card(cls, path: Path, entry: Mapping[str, Any]) -> Self:
-        """Return the record of a file that was exported, by what the card says of it."""
+        """Return the record of an exported file from its entry in the card."""
         names = [name for name in cls.model_fields if name not in ("schema_", "path")]
         return cls(path=str(path), **{name: entry[name] for name in names})
 
@@ -95,7 +95,7 @@ class Heap(Part):
 
 
 class LeftAlone(Part):
-    """What garbage collection did not touch."""
+    """Files and studies that garbage collection left alone."""
 
     running: list[str] = Field(description="Studies that a living process drives")
     young: int = Field(description="Files too young to be judged")
@@ -103,7 +103,7 @@ class LeftAlone(Part):
 
 
 class Garbage(Record):
-    """What garbage collection removed, or with `dry_run` would."""
+    """The files that garbage collection removed, or would remove under `dry_run`."""
 
     storage: str
     dry_run: bool
@@ -113,21 +113,21 @@ class Garbage(Record):
     left_alone: LeftAlone
 
     @classmethod
-    def of(cls, found: "GarbageView") -> Self:
+    def of(cls, view: "GarbageView") -> Self:
         """Return the record of a garbage collection."""
-        kinds = {kind: Heap(files=heap.files, megabytes=heap.bytes / 2**20) for kind, heap in found.heaps.items()}
+        kinds = {kind: Heap(files=heap.files, megabytes=heap.bytes / 2**20) for kind, heap in view.heaps.items()}
         return cls(
-            storage=found.storage,
-            dry_run=found.dry_run,
-            files=found.files,
-            megabytes=found.bytes / 2**20,
+            storage=view.storage,
+            dry_run=view.dry_run,
+            files=view.files,
+            megabytes=view.bytes / 2**20,
             kinds=kinds,
-            left_alone=LeftAlone(running=list(found.driven), young=found.young, unread=dict(found.unread)),
+            left_alone=LeftAlone(running=list(view.driven), young=view.young, unread=dict(view.unread)),
         )
 
 
 class Prediction(Record):
-    """What a model says about one image."""
+    """A model's prediction for one image."""
 
     image: str
     label: str
@@ -140,7 +140,7 @@ class Prediction(Record):
 
 
 class FacePrediction(Prediction):
-    """What a model says about one face of an image."""
+    """A model's prediction for one face of an image."""
 
     box: list[int] | None = Field(description="Left, top, width, height in pixels; null is the whole image")
 
@@ -152,7 +152,7 @@ class FacePrediction(Prediction):
 
 
 class FramePrediction(Record):
-    """What a model says about a frame of a film: one answer for each face, or one for the whole frame."""
+    """A model's predictions for a frame of a film: one for each face, or one for the whole frame."""
 
     frame: int = Field(description="Its number in the source, from 0")
     seconds: float = Field(description="When it is shown")
@@ -160,14 +160,14 @@ class FramePrediction(Record):
 
     @classmethod
     def of(cls, answer: "FrameAnswer") -> Self:
-        """Return the record of a frame's answers."""
+        """Return the record of a frame's predictions."""
         return cls(
             frame=answer.frame, seconds=answer.seconds, faces=[FacePrediction.of(one) for one in answer.predictions]
         )
 
 
 class UploadedPrediction(Record):
-    """What a model says about an image that was sent: one answer for each face, or one for the whole image."""
+    """A model's predictions for an uploaded image: one for each face, or one for the whole image."""
 
     image: str
     width: int
@@ -177,7 +177,7 @@ class UploadedPrediction(Record):
 
     @classmethod
     def of(cls, name: str, answer: "Answer") -> Self:
-        """Return the record of an image's answers."""
+        """Return the record of an image's predictions."""
         faces = [FacePrediction.of(one) for one in answer.predictions]
         return cls(image=name, width=answer.width, height=answer.height, faces=faces, notes=answer.notes)
 
@@ -191,7 +191,7 @@ class Judged(Part):
 
 
 class JudgedOutputs(Judged):
-    """Metrics where every output of the model counts, those too that answer no class of the dataset."""
+    """Metrics over all outputs of the model, including those that match no class of the dataset."""
 
     outputs: list[str]
 
@@ -202,7 +202,7 @@ class JudgedOutputs(Judged):
 
 
 class Evaluation(Record):
-    """How good a checkpoint is on one split."""
+    """A checkpoint's metrics on one split."""
 
     checkpoint: str | None = omitted("The checkpoint, where a folder of them is evaluated")
     dataset: str
@@ -248,13 +248,13 @@ class FailedEvaluation(Record):
     error: str
 
 
-def evaluations(found: "Sequence[CheckpointEvaluation]") -> list[Record]:
+def evaluations(results: "Sequence[CheckpointEvaluation]") -> list[Record]:
     """Return a record for each checkpoint of a folder."""
     return [
         Evaluation.of(one.view, str(one.checkpoint))
         if one.view
         else FailedEvaluation(checkpoint=str(one.checkpoint), error=str(one.error))
-        for one in found
+        for one in results
     ]
 
 
@@ -285,13 +285,13 @@ class EnsembleValidation(Part):
 
 
 class EnsembleJudged(EnsembleValidation):
-    """The same on the images it was chosen by."""
+    """The same on the images that selected it."""
 
     n: int
 
 
 class Ensemble(Record):
-    """Kept checkpoints together, chosen on validation."""
+    """An ensemble of kept checkpoints, selected on validation."""
 
     path: str
     method: str
@@ -320,7 +320,7 @@ class Ensemble(Record):
 
 
 def _judged(scores: Any) -> dict[str, Any]:
-    """Return the fields of `Judged` of anything that has metrics, per_class and confusion."""
+    """Return the fields of `Judged` from an object with metrics, per_class and confusion."""
     return {
         "metrics": dict(scores.metrics),
         "per_class": {name: dict(values) for name, values in scores.per_class.items()},

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class ShownLine(Part):
-    """A line of text for a person."""
+    """A line of text."""
 
     text: str
     kind: Literal["heading", "plain", "aside", "warning"]
 
 
 class ShownGrid(Part):
-    """A table of text for a person."""
+    """A table of text."""
 
     titles: list[str]
     rows: list[list[str]]
@@ -45,7 +45,7 @@ def _grid(grid: "Grid") -> ShownGrid:
 
 
 class ComparedTrial(Part):
-    """A study in a comparison, by the trial that stands for it."""
+    """A study in a comparison, with the trial that represents it."""
 
     study: str
     trial: int
@@ -121,7 +121,7 @@ class Rankings(Part):
 
 
 class Comparison(Record):
-    """Several studies beside each other."""
+    """A comparison of several studies."""
 
     metrics: list[str]
     studies: list[ComparedTrial]
@@ -133,17 +133,17 @@ class Comparison(Record):
     shown: Shown | None = omitted("The same for a person to read, where that was asked for")
 
     @classmethod
-    def of(cls, found: "ComparisonView", page: str | None) -> Self:
+    def of(cls, view: "ComparisonView", page: str | None) -> Self:
         """Return the record of a comparison."""
         from fersearch.report.comparison import paired_tests, prose, ranking
 
         return cls(
-            metrics=[f"{measure.name}:{measure.direction}" for measure in found.metrics],
-            studies=[_compared(entry) for entry in found.entries],
-            comparable=[[entry.label for entry in group] for group in found.groups],
-            tests={m.name: _tests(*paired_tests.tests(found, m)) for m in found.metrics},
-            rankings={m.name: _rankings(*ranking.rankings(found, m)) for m in found.metrics},
-            warnings=list(prose.warnings(found)),
+            metrics=[f"{measure.name}:{measure.direction}" for measure in view.metrics],
+            studies=[_compared(entry) for entry in view.entries],
+            comparable=[[entry.label for entry in group] for group in view.groups],
+            tests={m.name: _tests(*paired_tests.tests(view, m)) for m in view.metrics},
+            rankings={m.name: _rankings(*ranking.rankings(view, m)) for m in view.metrics},
+            warnings=list(prose.warnings(view)),
             page=page,
         )
 
@@ -156,7 +156,7 @@ class FactorValue(Part):
 
 
 class Sweep(Record):
-    """One study by the values of one factor."""
+    """One study's trials grouped by the values of one factor."""
 
     study: str
     factor: str
@@ -167,18 +167,18 @@ class Sweep(Record):
     shown: Shown | None = omitted("The same for a person to read, where that was asked for")
 
     @classmethod
-    def of(cls, found: "SweepView", page: str | None) -> Self:
+    def of(cls, view: "SweepView", page: str | None) -> Self:
         """Return the record of a sweep."""
         from fersearch.report.comparison import sweep
 
         return cls(
-            study=found.record.spec.name,
-            factor=found.factor,
-            metrics=[f"{measure.name}:{measure.direction}" for measure in found.metrics],
+            study=view.record.spec.name,
+            factor=view.factor,
+            metrics=[f"{measure.name}:{measure.direction}" for measure in view.metrics],
             values=[
-                FactorValue(value=name, trials=[trial.number for trial in trials]) for name, trials in sweep.bins(found)
+                FactorValue(value=name, trials=[trial.number for trial in trials]) for name, trials in sweep.bins(view)
             ],
-            equal_elsewhere=[trial.number for trial in sweep.equal_elsewhere(found)],
+            equal_elsewhere=[trial.number for trial in sweep.equal_elsewhere(view)],
             page=page,
         )
 
@@ -216,7 +216,7 @@ def _tests(pairs: Sequence[Any], others: Sequence[Any]) -> Tests:
     )
 
 
-def _rankings(found: Sequence[Any], why: Sequence[str]) -> Rankings:
+def _rankings(rankings: Sequence[Any], why: Sequence[str]) -> Rankings:
     fields = ("n", "chi2", "p", "f", "p_f", "w")
     ranked = [
         Ranking(
@@ -229,6 +229,6 @@ def _rankings(found: Sequence[Any], why: Sequence[str]) -> Rankings:
             critical_difference=one.ranks.critical,
             notes=list(one.notes),
         )
-        for one in found
+        for one in rankings
     ]
     return Rankings(ranked=ranked, undefined=list(why))

@@ -81,7 +81,7 @@ class NearDuplicates(Part):
 
 
 class DatasetCheck(Record):
-    """A dataset checked against what is known of it."""
+    """The result of verifying a dataset."""
 
     dataset: str
     classes: list[str]
@@ -97,7 +97,7 @@ class DatasetCheck(Record):
 
 
 class PreparedDataset(Record):
-    """Where a dataset's prepared copy is."""
+    """The folder of a dataset's prepared copy."""
 
     name: str
     path: str
@@ -164,7 +164,7 @@ class PluginDetail(Record):
 
 
 class SystemCheck(Record):
-    """One thing that `doctor` looked at."""
+    """One check of `doctor`."""
 
     name: str
     level: str = Field(description="ok, warn or fail")

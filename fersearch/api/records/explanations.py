@@ -1,4 +1,4 @@
-"""The record of why a trial stopped, or went on."""
+"""Records that explain why a trial stopped or went on."""
 
 from typing import TYPE_CHECKING, Self
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ComparedPeer(Part):
-    """A trial at a rung."""
+    """A trial's values at a rung."""
 
     number: int
     front: int = Field(description="Its Pareto front there; 1 is not dominated")
@@ -56,14 +56,14 @@ class Explanation(Record):
     told: list[str] = Field(description="The same in sentences")
 
     @classmethod
-    def of(cls, found: "ExplanationView") -> Self:
+    def of(cls, view: "ExplanationView") -> Self:
         """Return the record of an explanation."""
         other = ("schema_", "objectives", "own", "ahead", "projected", "told")
         return cls(
-            **{name: getattr(found, name) for name in cls.model_fields if name not in other},
-            objectives=list(map(str, found.objectives)),
-            own=ComparedPeer.of(found.own) if found.own else None,
-            ahead=[ComparedPeer.of(peer) for peer in found.ahead],
-            projected=list(found.projected),
-            told=list(found.told),
+            **{name: getattr(view, name) for name in cls.model_fields if name not in other},
+            objectives=list(map(str, view.objectives)),
+            own=ComparedPeer.of(view.own) if view.own else None,
+            ahead=[ComparedPeer.of(peer) for peer in view.ahead],
+            projected=list(view.projected),
+            told=list(view.told),
         )

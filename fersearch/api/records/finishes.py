@@ -20,7 +20,7 @@ class Finalist(Part):
 
 
 class Finish(Record):
-    """What the pick of a finished study gave on test, which was opened once."""
+    """The result of a finished study: its pick, evaluated on test, which was opened once."""
 
     study: str
     dataset: str

@@ -1,4 +1,4 @@
-"""Records of what a service adds: its queue, who shares it, who may use it, and what happens."""
+"""Records of a service: queue, owners, tokens, events, and requests."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class RunRequest(Part):
-    """What a queued run says itself; a service decides about the rest."""
+    """The options of a queued run; the service sets all others."""
 
     model_config = ConfigDict(strict=True)
 
@@ -32,7 +32,7 @@ class RunRequest(Part):
 
 
 class FinishRequest(Part):
-    """How a study is finished."""
+    """The options of a study's finish."""
 
     model_config = ConfigDict(strict=True)
 
@@ -42,7 +42,7 @@ class FinishRequest(Part):
 
 
 class ExtendRequest(Part):
-    """What is to change in a study."""
+    """The changes of a study to make."""
 
     trials: int | None = Field(None, ge=1, le=GREATEST, description="The new total of trials")
     timeout: float | None = Field(None, ge=1, le=1e12, description="The new total of seconds of running")
@@ -54,13 +54,13 @@ class ExtendRequest(Part):
 
 
 class EnqueueRequest(Part):
-    """A configuration that a study is to try next."""
+    """A configuration for a study to try next."""
 
     settings: dict[str, Value] = Field(description="Values of parameters; others are drawn")
 
 
 class FinishProgress(Record):
-    """How far the finish of a study is: its finalists are trained in the queue, or test was opened."""
+    """The progress of a study's finish: its finalists train in the queue, or test was opened."""
 
     study: str
     trained: str = Field(description="The study that trains the finalists")
@@ -68,7 +68,7 @@ class FinishProgress(Record):
 
 
 class QueueEntry(Record):
-    """A study that a service is to run."""
+    """A study in the queue of a service."""
 
     study: str
     owner: str
@@ -96,7 +96,7 @@ class QueueEntry(Record):
 
 
 class Owner(Record):
-    """Who shares the slots of a service."""
+    """An owner of studies, who shares the slots of a service."""
 
     name: str
     weight: float = Field(description="Slots in proportion to it")
@@ -109,7 +109,7 @@ class Owner(Record):
 
 
 class Disk(Record):
-    """What the studies of an owner take of the disk."""
+    """Disk use of an owner's studies."""
 
     owner: str = Field(description="Empty of studies that nobody sent to a service")
     checkpoints: int
@@ -119,7 +119,7 @@ class Disk(Record):
 
     @classmethod
     def of(cls, owner: str, use: "DiskUse") -> Self:
-        """Return the record of what an owner's studies take."""
+        """Return the record of an owner's disk use."""
         return cls(
             owner=owner,
             checkpoints=use.checkpoints,
@@ -145,7 +145,7 @@ class Token(Record):
 
 
 class NewToken(Record):
-    """A token that was made; its text is told this once."""
+    """A new token; its text is shown only this once."""
 
     name: str
     role: str

@@ -39,7 +39,7 @@ class Look(Part):
 
 
 class Parameter(Part):
-    """What one parameter is searched over."""
+    """The domain of one parameter."""
 
     kind: Literal["float", "int", "choice"]
     low: Number = Field(default=None, description="The lowest value; null of a choice")
@@ -59,14 +59,14 @@ class Parameter(Part):
 
 
 class Budget(Part):
-    """When a study is over."""
+    """The budget of a study."""
 
     trials: int = Field(description="Trials that ended")
     timeout: float | None = Field(description="Seconds of running; null without a limit")
 
 
 class StudyChange(Part):
-    """A change of a study on purpose."""
+    """A recorded change of a study by `study extend`."""
 
     at: datetime
     trials: int = Field(description="Trials that the study had then")
@@ -184,21 +184,21 @@ class StudyRun(StudyDetail):
 
 
 class StudyStop(Record):
-    """What `study stop` did."""
+    """The result of `study stop`."""
 
     name: str
     stopping: bool = Field(description="Whether a living driver was asked; without one nothing is stored")
 
 
 class StudyPause(Record):
-    """What `study pause` did."""
+    """The result of `study pause`."""
 
     name: str
     pausing: bool = Field(description="Whether it ran or waited in a queue; else nothing is stored")
 
 
 class StudyEnqueue(Record):
-    """What `study enqueue` did."""
+    """The result of `study enqueue`."""
 
     name: str
     given: dict[str, Value] = Field(description="The values of the configuration; the sampler draws the others")

@@ -44,7 +44,7 @@ class Attempt(Part):
 
 
 class Epoch(Part):
-    """What one pass over the training data gave."""
+    """The values after one pass over the training data."""
 
     epoch: int
     round: int = Field(description="The training under folds or repeats that it belongs to, from 1")
@@ -132,7 +132,7 @@ class RerunMetric(Part):
 
 
 class RerunChange(Part):
-    """What differs between the environments of a trial and of its rerun."""
+    """A difference between the environments of a trial and of its rerun."""
 
     name: str
     stored: str

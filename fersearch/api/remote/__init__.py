@@ -1,1 +1,1 @@
-"""The verbs of a service, called as those of this machine: `api.connect(url, token)`."""
+"""The verbs of a service, called like the local ones: `api.connect(url, token)`."""

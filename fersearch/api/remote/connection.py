@@ -1,4 +1,4 @@
-"""Requests to a service, and its errors as those of this machine."""
+"""Send requests to a service, and raise its errors as local ones."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ PIECE = 2**20
 
 
 class Connection:
-    """A service at a URL, to which a token lets somebody in."""
+    """A connection to the service at a URL, authorised by a token."""
 
     def __init__(self, url: str, token: str | None) -> None:
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
@@ -27,7 +27,7 @@ class Connection:
         self._client = httpx.Client(base_url=f"{self.url}/api/v1/", headers=headers, timeout=TIMEOUT)
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the HTTP connections."""
         self._client.close()
 
     def get(self, path: str, **params: Any) -> Any:
@@ -35,7 +35,7 @@ class Connection:
         return self._send("GET", path, params=params).json()
 
     def pages(self, path: str, limit: int = 10_000, **query: Any) -> list[Any]:
-        """Return a whole list, page by page."""
+        """Return a whole list, fetched page by page."""
         rows: list[Any] = []
         while True:
             page = self.get(path, limit=limit, offset=len(rows), **query)
@@ -44,18 +44,18 @@ class Connection:
                 return rows
 
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """Send JSON and return the answer's."""
+        """Send JSON and return that of the response."""
         return self._send("POST", path, json={} if body is None else body).json()
 
     def delete(self, path: str) -> None:
-        """Delete what is at a path."""
+        """Send a DELETE request for a path."""
         self._send("DELETE", path)
 
     def download(self, path: str, file: Path, digest: str) -> None:
-        """Write what is at a path to a file, of which the SHA-256 is known.
+        """Download a path to a file and check its SHA-256.
 
         Raises:
-            FersearchError: something else came.
+            FersearchError: the digest differs.
         """
         sha = hashlib.sha256()
         with file.open("wb") as out:
@@ -66,10 +66,10 @@ class Connection:
             raise FersearchError(f"what {self.url} sent is not the file {digest[:12]}", "try again")
 
     def pieces(self, path: str, **params: Any) -> Iterator[bytes]:
-        """Yield what is at a path as it comes, for what may be large.
+        """Yield the body at a path in chunks, for large responses.
 
         Raises:
-            StoreUnavailable: the service does not answer, or ends before all has come.
+            StoreUnavailable: the service does not respond, or the response is cut off.
         """
         with self._answering(), self._client.stream("GET", path, params=params) as answer:
             if answer.is_error:
@@ -93,7 +93,7 @@ class Connection:
             raise StoreUnavailable(f"the service at {self.url} does not answer: {error}", hint) from None
 
     def _error(self, answer: httpx.Response) -> FersearchError:
-        """Return a problem of the service as the error that it was there."""
+        """Return the error that the service reported, as the type that it had there."""
         try:
             problem = answer.json()
             detail, hint, mistakes = problem["detail"], problem.get("hint", ""), problem.get("mistakes", ())
@@ -107,11 +107,11 @@ class Connection:
 
 
 def study_path(name: str, rest: str = "") -> str:
-    """Return the path of a study, or of something of it."""
+    """Return the path of a study, or of `rest` below it."""
     return f"studies/{quote(name)}{rest}"
 
 
 def refuse_storage(storage: str | None) -> None:
-    """Raise UsageError for a database that was named beside a service."""
+    """Raise UsageError if a database is given while connected to a service."""
     if storage is not None:
         raise UsageError("--storage was given with --server", "leave out the one or the other")

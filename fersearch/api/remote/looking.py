@@ -1,4 +1,4 @@
-"""The verbs that look at studies and trials of a service."""
+"""Verbs that read a service's studies and trials."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -17,22 +17,22 @@ from fersearch.study_front import Front
 
 
 class LookingVerbs:
-    """The verbs of `fersearch.api` that only look; each takes what its namesake here does."""
+    """The read-only verbs of `fersearch.api`, with the same arguments as the local ones."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
         self._service = Connection(url, token)
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         self._service.close()
 
     def list_studies(self, storage: str | None = None, *, all: bool = False) -> list[StudySummary]:
-        """Return the studies of the service, `finish/NAME` among them where `all` is asked for."""
+        """Return the studies of the service; with `all` also the studies `finish/NAME`."""
         refuse_storage(storage)
         return [reading.summary(data) for data in self._service.pages("studies", **({"all": True} if all else {}))]
 
     def matching_studies(self, patterns: Sequence[str], storage: str | None = None) -> list[str]:
-        """Return the names of the studies that patterns mean."""
+        """Return the names of the studies that match patterns."""
         known = [one.name for one in self.list_studies(storage)] if any("*" in text for text in patterns) else []
         names = [
             name for text in patterns for name in ([text] if "*" not in text else known) if fnmatchcase(name, text)
@@ -47,7 +47,7 @@ class LookingVerbs:
         return reading.view(self._service.get(study_path(name)), self.study_spec(name))
 
     def study_spec(self, name: str, storage: str | None = None) -> StudySpec:
-        """Return what a study was asked to do."""
+        """Return a study's specification."""
         refuse_storage(storage)
         return StudySpec.from_json(self._service.get(study_path(name, "/spec")))
 
@@ -70,8 +70,8 @@ class LookingVerbs:
     def importance(self, name: str, storage: str | None = None) -> dict[str, Any]:
         """Return how much each parameter decides about each objective."""
         refuse_storage(storage)
-        found = self._service.get(study_path(name, "/importance"))
-        return {key: found[key] for key in ("method", "objectives", "needed")}
+        record = self._service.get(study_path(name, "/importance"))
+        return {key: record[key] for key in ("method", "objectives", "needed")}
 
     def front(self, name: str, *, where: Sequence[str] = (), storage: str | None = None) -> Front:
         """Return the Pareto front of a study."""

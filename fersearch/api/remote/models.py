@@ -1,4 +1,4 @@
-"""The verbs that fetch models of a service."""
+"""Verbs that fetch models from a service."""
 
 import tempfile
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from fersearch.store import StudyRow
 
 
 class ModelVerbs(LookingVerbs):
-    """The verbs of `fersearch.api` about checkpoints; each takes what its namesake here does."""
+    """The verbs of `fersearch.api` for checkpoints, with the same arguments as the local ones."""
 
     def list_checkpoints(self, name: str, storage: str | None = None) -> list[CheckpointRow]:
         """Return the checkpoints of a study by trial."""
@@ -42,7 +42,7 @@ class ModelVerbs(LookingVerbs):
         trust_plugin: bool = False,  # noqa: ARG002 - no code is sent
         storage: str | None = None,
     ) -> Pulled:
-        """Download a trial's checkpoint, checked, into a folder of this machine; with `onnx` its exported model too."""
+        """Download a trial's checkpoint into a local folder and verify it; with `onnx` also its exported model."""
         refuse_storage(storage)
         lookup("format", format, FORMATS)
         study = self.show_study(name)
@@ -75,10 +75,10 @@ class ModelVerbs(LookingVerbs):
         trust_plugin: bool = False,  # noqa: ARG002 - no code is sent
         storage: str | None = None,
     ) -> ExportedModel:
-        """Fetch the ONNX file of a pulled checkpoint, which the service exports and checks, once.
+        """Download the ONNX file of a pulled checkpoint, which the service exports and checks once.
 
         Raises:
-            UsageError: the service has not this checkpoint, or an option concerns an export on this machine.
+            UsageError: the service does not have this checkpoint, or an option is only for a local export.
         """
         refuse_storage(storage)
         lookup("format", format, keeping.FORMATS)

@@ -1,4 +1,4 @@
-"""Records of a service as the frozen records that the verbs return here."""
+"""Convert a service's JSON records to the dataclasses that the local verbs return."""
 
 import math
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ Json = Mapping[str, Any]
 
 
 def summary(data: Json) -> StudySummary:
-    """Read a study of a list."""
+    """Convert a study of a list."""
     return StudySummary(
         name=data["name"],
         objectives=tuple(objective(text) for text in data["objectives"]),
@@ -33,7 +33,7 @@ def summary(data: Json) -> StudySummary:
 
 
 def view(data: Json, spec: StudySpec) -> StudyView:
-    """Read a study with what it was asked to do."""
+    """Convert a study, given its specification."""
     return StudyView(
         name=data["name"],
         spec=spec,
@@ -58,7 +58,7 @@ def view(data: Json, spec: StudySpec) -> StudyView:
 
 
 def trial(data: Json) -> Trial:
-    """Read a trial, of a list or in detail."""
+    """Convert a trial, from a list or in detail."""
     attempts = tuple(map(attempt, data["attempts"])) if "attempts" in data else ()
     if not attempts and data["reason"]:
         attempts = (Attempt(1, Reason(data["reason"]), facts={"disturbed": data["disturbed"]}),)
@@ -79,7 +79,7 @@ def trial(data: Json) -> Trial:
 
 
 def trial_view(data: Json) -> TrialView:
-    """Read a trial with its epochs."""
+    """Convert a trial with its epochs."""
     epochs = [
         Epoch(one["epoch"], one["values"], one["seconds"], one["cpu_seconds"], round=one["round"])
         for one in data["history"]
@@ -88,7 +88,7 @@ def trial_view(data: Json) -> TrialView:
 
 
 def explanation(data: Json) -> Explanation:
-    """Read why a trial stopped or went on."""
+    """Convert the explanation of a trial."""
     same = {
         name: data[name] for name in data if name not in ("schema", "objectives", "own", "ahead", "projected", "told")
     }
@@ -111,19 +111,19 @@ def _named(values: Json) -> dict[str, float]:
 
 
 def attempt(data: Json) -> Attempt:
-    """Read an attempt."""
+    """Convert an attempt."""
     reason = Reason(data["reason"]) if data["reason"] else None
     return Attempt(**{**{name: data[name] for name in data if name != "reason"}, "reason": reason})
 
 
 def look(data: Json) -> Look:
-    """Read an opening of a split; how a study was finished stands with the study."""
+    """Convert a look at a split, without the finish, which is part of the study."""
     known = {name: data[name] for name in ("checkpoint", "dataset", "split", "n", "metrics")}
     return Look(**known, looked=moment(data["looked"]))
 
 
 def finish(data: Json) -> Finish:
-    """Read how a study was finished."""
+    """Convert the finish of a study."""
     same = ("study", "dataset", "trial", "metric", "n", "protocol", "trained", "looks", "epochs")
     low, high = _numbers(data["interval"])
     return Finish(
@@ -141,11 +141,11 @@ def _numbers(values: list[float | None]) -> list[float]:
 
 
 def objective(text: str) -> Objective:
-    """Read `METRIC:max` or `METRIC:min`."""
+    """Parse `METRIC:max` or `METRIC:min`."""
     metric, _, direction = text.partition(":")
     return Objective(metric, "max" if direction == "max" else "min")
 
 
 def moment(text: str) -> datetime:
-    """Read a moment of ISO 8601."""
+    """Parse an ISO 8601 time."""
     return datetime.fromisoformat(text)

@@ -1,4 +1,4 @@
-"""The verbs that write what a service makes of studies: reports, comparisons, sweeps, their trials as text."""
+"""Verbs that write what a service computes: reports, comparisons, sweeps, exports of trials."""
 
 import codecs
 import io
@@ -24,13 +24,13 @@ R = TypeVar("R", Comparison, Sweep)
 
 @dataclass(frozen=True)
 class Answered(Generic[R]):
-    """The record of a comparison or a sweep, and where its page was written (None: nowhere)."""
+    """The record of a comparison or a sweep, and the paths of its page (None: not written)."""
 
     result: R
     written: Written | None = None
 
     def shown(self) -> list[Grid | Line]:
-        """Return it as lines and grids."""
+        """Return the result as lines and grids."""
         return [
             Line(one.text, one.kind)
             if isinstance(one, ShownLine)
@@ -40,12 +40,12 @@ class Answered(Generic[R]):
 
 
 class ReportVerbs(LookingVerbs):
-    """The verbs of `fersearch.api` about what is written of studies; each takes what its namesake here does."""
+    """The verbs of `fersearch.api` for reports and exports, with the same arguments as the local ones."""
 
     def write_report(
         self, name: str, out: Path, *, trials: int = 5, force: bool = False, storage: str | None = None
     ) -> Written:
-        """Write the report of a study into a folder of this machine."""
+        """Write the report of a study into a local folder."""
         refuse_storage(storage)
         check_folder(out, force)
         return self._archive(study_path(name, "/report.zip"), {"trials": trials}, out, force)
@@ -61,7 +61,7 @@ class ReportVerbs(LookingVerbs):
         force: bool = False,
         storage: str | None = None,
     ) -> Answered[Comparison]:
-        """Set studies side by side; a page, plots and tables are written on this machine."""
+        """Compare studies; the page, plots and tables are written on this machine."""
         refuse_storage(storage)
         standing = [f"{name}={number}" for name, number in (trials or {}).items()]
         asked = {"study": list(patterns), "metric": list(metrics), "by": by, "trial": standing}
@@ -89,14 +89,14 @@ class ReportVerbs(LookingVerbs):
         return out.getvalue()
 
     def write_export(self, out: TextIO, name: str, format: str = "csv", storage: str | None = None) -> None:
-        """Write what `export_study` gives to an open file."""
+        """Write the text of `export_study` to an open file."""
         refuse_storage(storage)
         decoder = codecs.getincrementaldecoder("utf-8")()
         for piece in self._service.pieces(study_path(name, "/export"), format=format):
             out.write(decoder.decode(piece))
 
     def export_to_optuna(self, name: str, url: str, *, force: bool = False, storage: str | None = None) -> int:
-        """Write a study of the service into an Optuna storage of this machine."""
+        """Write a study of the service into a local Optuna storage; return the number of its trials."""
         from fersearch.search.optuna_export import write_to_storage
 
         refuse_storage(storage)
@@ -118,7 +118,7 @@ class ReportVerbs(LookingVerbs):
         return Answered(result, None if out is None else self._archive(f"{path}.zip", asked, out, force))
 
     def _archive(self, path: str, asked: Mapping[str, Any], out: Path, force: bool) -> Written:
-        """Fetch a folder as an archive, and write it."""
+        """Download a folder as an archive and unpack it."""
         with tempfile.TemporaryFile() as file:
             for piece in self._service.pieces(path, **asked):
                 file.write(piece)

@@ -1,4 +1,4 @@
-"""Keywords of `create_study` as the data of a study file, which a service takes."""
+"""Convert the keywords of `create_study` to study-file data, which a service takes."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,10 +12,10 @@ OPTIONS_OF_DATASET = ("image_size", "channels", "target")
 
 
 def body_of(given: Mapping[str, Any], file: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return a study file's data with keywords over it.
+    """Return a study file's data, overridden by keywords.
 
     Raises:
-        UsageError: a keyword is about this machine.
+        UsageError: a keyword only applies to this machine.
     """
     body = {name: dict(value) if isinstance(value, Mapping) else value for name, value in (file or {}).items()}
     for name, value in given.items():
@@ -70,7 +70,7 @@ def _put(body: dict[str, Any], name: str, value: Any) -> None:
 
 
 def _put_dataset(body: dict[str, Any], name: str, value: Any) -> None:
-    """Write a dataset's name, folder or option; another dataset leaves the file's behind."""
+    """Set a dataset's name, folder or option; another name replaces the file's dataset entirely."""
     section = body.get("dataset", {})
     section = {"name": section} if isinstance(section, str) else dict(section) if isinstance(section, Mapping) else {}
     if name == "dataset":

@@ -1,4 +1,4 @@
-"""The verbs that a service answers, with the arguments and records of those of this machine."""
+"""The verbs that a service offers, with the arguments and results of the local ones."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
@@ -22,24 +22,24 @@ from fersearch.study import StudySpec
 
 
 class RemoteVerbs(ModelVerbs, ReportVerbs, CatalogueVerbs):
-    """The verbs of `fersearch.api` that a service answers; each takes what its namesake here does.
+    """The verbs of `fersearch.api` that a service offers, with the same arguments as the local ones.
 
-    `storage` and what concerns files of this machine alone is refused.
+    `storage` and options for local files are refused with a UsageError.
     """
 
     def check_run(self, options: RunOptions | None = None, **changes: Any) -> None:
-        """Raise UsageError for options of a run that the service decides about."""
+        """Raise UsageError for options of a run that the service sets."""
         self._run_options(replace(options or RunOptions(), **changes))
 
     def create_study(self, model: str, dataset: str, *, storage: str | None = None, **options: Any) -> StudySpec:
-        """Create a study there; `run_study` queues it."""
+        """Create a study on the service; `run_study` queues it."""
         refuse_storage(storage)
         return self._create(body_of({"model": model, "dataset": dataset, **options}))[0]
 
     def create_from_file(
         self, path: Path, overrides: Mapping[str, Any], *, storage: str | None = None, **options: Any
     ) -> list[StudySpec]:
-        """Create the studies that a file of this machine describes, with data that lies where the service runs."""
+        """Create the studies that a local file describes; their data must be on the service's machine."""
         refuse_storage(storage)
         with told_of(path):
             return self._create(body_of_file(path, {**overrides, **options}))
@@ -47,7 +47,7 @@ class RemoteVerbs(ModelVerbs, ReportVerbs, CatalogueVerbs):
     def check_file(
         self, path: Path, overrides: Mapping[str, Any] | None = None, *, plugins: Iterable[Path] = ()
     ) -> list[StudySpec]:
-        """Check a file of this machine against what the service has; StudyFileError with all its mistakes."""
+        """Check a local study file against the service's components. Raise StudyFileError with all its mistakes."""
         refuse_plugins(list(plugins))
         with told_of(path):
             plans = self._service.post("studies/check", body_of_file(path, overrides or {}))
@@ -62,7 +62,7 @@ class RemoteVerbs(ModelVerbs, ReportVerbs, CatalogueVerbs):
         storage: str | None = None,
         **changes: Any,
     ) -> StudyView:
-        """Queue a study; the answer does not wait for its end."""
+        """Queue a study and return at once, without waiting for its end."""
         refuse_storage(storage)
         body = self._run_options(replace(options or RunOptions(), **changes))
         self._service.post(study_path(name, "/resume"), body)
@@ -74,13 +74,13 @@ class RemoteVerbs(ModelVerbs, ReportVerbs, CatalogueVerbs):
         return next((one["place"] for one in entries if one["study"] == name), 0)
 
     def pause_study(self, name: str, storage: str | None = None) -> bool:
-        """Let a study save and leave its slots; return whether it ran or waited."""
+        """Make a study save and leave its slots; return whether it ran or waited."""
         refuse_storage(storage)
         self._service.post(study_path(name, "/pause"))
         return True
 
     def stop_study(self, name: str, storage: str | None = None) -> bool:
-        """Let a study finish its epochs, save and leave; return whether there was something to stop."""
+        """Make a study finish its epochs, save and exit; return whether it ran or waited."""
         refuse_storage(storage)
         return bool(self._service.post(study_path(name, "/stop"))["stopping"])
 
@@ -97,7 +97,7 @@ class RemoteVerbs(ModelVerbs, ReportVerbs, CatalogueVerbs):
         storage: str | None = None,
         **changes: Any,
     ) -> Finish:
-        """Finish a study there; FersearchError while its finalists are trained, for the answer does not wait."""
+        """Finish a study on the service. Raise FersearchError while its finalists train, without waiting for them."""
         refuse_storage(storage)
         self._run_options(replace(options or RunOptions(), **changes))
         if unseen:
@@ -146,7 +146,7 @@ class RemoteVerbs(ModelVerbs, ReportVerbs, CatalogueVerbs):
         return [self.study_spec(study["name"]) for study in created]
 
     def _run_options(self, options: RunOptions) -> dict[str, Any]:
-        """Return what a run says itself; UsageError for what the service decides about."""
+        """Return the options that a run sets itself. Raise UsageError for those that the service sets."""
         usual = RunOptions()
         given = {name: value for name, value in vars(options).items() if value != getattr(usual, name)}
         if other := sorted(name for name in given if name not in RunRequest.model_fields):
