@@ -1,4 +1,4 @@
-"""The verbs about what studies are made of: datasets, plugins, the schema of a study."""
+"""Verbs for the components of a service: datasets, plugins, the schema of a study."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,10 +12,10 @@ from fersearch.errors import UsageError
 
 
 class CatalogueVerbs(LookingVerbs):
-    """The verbs of `fersearch.api` about components; each takes what its namesake here does."""
+    """The verbs of `fersearch.api` for components, with the same arguments as the local ones."""
 
     def list_datasets(self, plugins: tuple[Path, ...] = ()) -> list[DatasetRow]:
-        """Return the datasets of the service, and which are at hand there."""
+        """Return the datasets of the service, and where it has their files."""
         refuse_plugins(plugins)
         rows = self._service.get("datasets")
         return [DatasetRow(row["name"], row["summary"], row["licence"], row["found"]) for row in rows]
@@ -27,16 +27,16 @@ class CatalogueVerbs(LookingVerbs):
         data: Path | None = None,
         options: Mapping[str, str] | None = None,
         target: str | None = None,
-        progress: Progress | None = None,  # noqa: ARG002 - the answer comes when all is prepared
+        progress: Progress | None = None,  # noqa: ARG002 - the service responds once all is prepared
         plugins: tuple[Path, ...] = (),
     ) -> DatasetView:
-        """Return what a dataset of the service holds; `data` lies there."""
+        """Return the counts of a dataset of the service; `data` is a path on its machine."""
         refuse_plugins(plugins)
         asked = {"data": str(data) if data else None, "option": _texts(options), "target": target}
-        found = self._service.get(f"datasets/{quote(name, safe='')}", **_given(asked))
+        record = self._service.get(f"datasets/{quote(name, safe='')}", **_given(asked))
         same = ("name", "summary", "licence", "source", "options", "target", "splits")
-        more = {"findings": tuple(found["findings"]), "sources": found.get("sources", {})}
-        return DatasetView(**{key: found[key] for key in same}, classes=tuple(found["classes"]), **more)
+        more = {"findings": tuple(record["findings"]), "sources": record.get("sources", {})}
+        return DatasetView(**{key: record[key] for key in same}, classes=tuple(record["classes"]), **more)
 
     def list_plugins(self, plugins: tuple[Path, ...] = ()) -> tuple[list[PluginRow], dict[str, str]]:
         """Return the components of the service."""
@@ -58,15 +58,15 @@ class CatalogueVerbs(LookingVerbs):
         """Return one component of the service."""
         refuse_plugins(plugins)
         asked = {"classes": classes, "channels": channels, "image_size": image_size, "layers": layers}
-        found = self._service.get(f"plugins/{quote(name, safe='')}", **asked, set=_texts(settings))
+        record = self._service.get(f"plugins/{quote(name, safe='')}", **asked, set=_texts(settings))
         same = ("kind", "name", "module", "summary", "space", "details")
-        view = {key: found[key] for key in same}
-        return PluginView(**view, parameters=found.get("parameters"), layers=_layers(found.get("layers", ())))
+        view = {key: record[key] for key in same}
+        return PluginView(**view, parameters=record.get("parameters"), layers=_layers(record.get("layers", ())))
 
     def study_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of a study file as the service reads it."""
-        found: dict[str, Any] = self._service.get("schema")
-        return found
+        schema: dict[str, Any] = self._service.get("schema")
+        return schema
 
 
 def refuse_plugins(plugins: Sequence[Path]) -> None:
@@ -83,9 +83,9 @@ def _given(asked: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if value is not None}
 
 
-def _layers(found: Sequence[Mapping[str, Any]]) -> list[Any]:
-    if not found:
+def _layers(records: Sequence[Mapping[str, Any]]) -> list[Any]:
+    if not records:
         return []
-    from fersearch.training.summary import Layer  # here, for it loads torch
+    from fersearch.training.summary import Layer  # here, because it imports torch
 
-    return [Layer(**{**one, "shape": tuple(one["shape"])}) for one in found]
+    return [Layer(**{**one, "shape": tuple(one["shape"])}) for one in records]

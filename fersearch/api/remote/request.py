@@ -46,8 +46,8 @@ def body_of_file(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def told_of(path: Path) -> Iterator[None]:
-    """Let mistakes that a service finds be those of a file of this machine."""
+def mistakes_named_after(path: Path) -> Iterator[None]:
+    """Attribute the mistakes that a service finds in a study file to the local file."""
     try:
         yield
     except StudyFileError as error:

@@ -12,7 +12,7 @@ from fersearch.api.remote.catalogue import CatalogueVerbs, refuse_plugins
 from fersearch.api.remote.connection import refuse_storage, study_path
 from fersearch.api.remote.models import ModelVerbs
 from fersearch.api.remote.reports import ReportVerbs
-from fersearch.api.remote.request import body_of, body_of_file, told_of
+from fersearch.api.remote.request import body_of, body_of_file, mistakes_named_after
 from fersearch.api.studies import StudyView
 from fersearch.errors import FersearchError, UsageError
 from fersearch.evaluation.finished import Finish
@@ -41,7 +41,7 @@ class RemoteVerbs(ModelVerbs, ReportVerbs, CatalogueVerbs):
     ) -> list[StudySpec]:
         """Create the studies that a local file describes; their data must be on the service's machine."""
         refuse_storage(storage)
-        with told_of(path):
+        with mistakes_named_after(path):
             return self._create(body_of_file(path, {**overrides, **options}))
 
     def check_file(
@@ -49,7 +49,7 @@ class RemoteVerbs(ModelVerbs, ReportVerbs, CatalogueVerbs):
     ) -> list[StudySpec]:
         """Check a local study file against the service's components. Raise StudyFileError with all its mistakes."""
         refuse_plugins(list(plugins))
-        with told_of(path):
+        with mistakes_named_after(path):
             plans = self._service.post("studies/check", body_of_file(path, overrides or {}))
         return [StudySpec.from_json(plan["spec"]) for plan in plans]
 
