@@ -114,9 +114,9 @@ def differ(trials: Sequence[Trial], name: str) -> bool:
     return any(repr(value) != first for value in concerned)
 
 
-def listed(words: Sequence[str]) -> str:
+def listed(items: Sequence[str]) -> str:
     """Return words as text: `cnn, vgg16 and resnet18`."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 
 def heading(objective: Objective) -> str:

@@ -109,11 +109,11 @@ def recipe_of_several(architectures: Sequence[Architecture], dataset: Dataset, p
 def _prefixed(prefix: str, own: Mapping[str, Dimension]) -> dict[str, Dimension]:
     """Return dimensions under the name of their architecture, which they apply to alone."""
     full = {name: f"{prefix}.{name}" for name in own}
-    found = {}
+    dimensions = {}
     for name, dimension in own.items():
         parents = {full.get(parent, parent): values for parent, values in dimension.when.items()}
-        found[full[name]] = conditional(dimension, {ARCHITECTURE: (prefix,), **parents})
-    return found
+        dimensions[full[name]] = conditional(dimension, {ARCHITECTURE: (prefix,), **parents})
+    return dimensions
 
 
 def freeze_rules(stages: int) -> tuple[str, ...]:

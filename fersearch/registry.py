@@ -160,8 +160,8 @@ def _check(component: Any, kind: str, where: str) -> None:
 def _check_observer(observer: StudyObserver, where: str) -> None:
     for key, meaning in observer.options.items():
         if not isinstance(key, str) or not key.isidentifier() or not isinstance(meaning, str):
-            told = f"option {key!r} of observer {observer.name} must be a name with a line that explains it"
-            raise PluginError(f"plugin {where}: {told}, not {meaning!r}")
+            problem = f"option {key!r} of observer {observer.name} must be a name with a line that explains it"
+            raise PluginError(f"plugin {where}: {problem}, not {meaning!r}")
     if ":" in observer.name:
         raise PluginError(f"plugin {where}: an observer's name has no colon, for its options follow one")
 

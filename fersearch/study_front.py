@@ -59,8 +59,8 @@ class Front:
     def notes(self) -> list[str]:
         """What a reader should know: the baseline, and which trials were not compared."""
         known = [one.metric for one in self.objectives if one.metric in self.baseline]
-        told = ", ".join(f"{metric} {formatting.number(self.baseline[metric])}" for metric in known)
-        notes = [f"baseline, always the largest class: {told}"] if told else []
+        values = ", ".join(f"{metric} {formatting.number(self.baseline[metric])}" for metric in known)
+        notes = [f"baseline, always the largest class: {values}"] if values else []
         if self.foreign:
             others = formatting.plural(self.foreign, "complete trial")
             notes.append(f"{others} saw earlier data and cannot be compared with these")

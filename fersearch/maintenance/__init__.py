@@ -1,1 +1,1 @@
-"""Maintenance of an installation: garbage collection, and a check of everything that a study needs."""
+"""Maintenance of an installation: garbage collection, and checks of everything that a study needs."""

@@ -1,4 +1,4 @@
-"""Checks of the installation: machine, packages, devices, home, database, checkpoints, plugins, datasets."""
+"""Check the installation: machine, packages, devices, home, database, checkpoints, plugins, datasets."""
 
 import os
 import platform
@@ -30,18 +30,18 @@ GIGABYTE = 2**30
 LITTLE = 10 * GIGABYTE
 TOO_LITTLE = GIGABYTE
 SLOW = 0.2
-"""Seconds of one question to the database after which a person should know."""
+"""Duration in seconds of one database query above which the check warns."""
 APART = 30.0
-"""Seconds that two clocks may differ; the lease of a study believes a silent driver for 60."""
+"""Tolerated difference of two clocks in seconds; the lease of a study expires after 60."""
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 BUSY = 0.1
-"""A GPU of whose memory a larger share is taken before any trial runs is somebody else's too."""
+"""Share of a GPU's memory in use, before any trial runs, above which it counts as used by others."""
 PAGE = Path(__file__).parents[1] / "service" / "web" / "dist" / "index.html"
 
 
 @dataclass(frozen=True)
 class Check:
-    """One check: its status, as text and as facts, and what to do about it."""
+    """The result of one check: its level, a message, facts for JSON, and a hint what to do."""
 
     name: str
     level: Level
@@ -53,10 +53,10 @@ class Check:
 def diagnose(*, deep: bool = False, storage: str | None = None) -> list[Check]:
     """Check the machine, the packages, the database, the home folder, plugins and datasets.
 
-    Nothing is changed: a database that is not there is not made, an old one is not brought up to date.
+    Nothing is changed: a missing database is not created, an old one is not migrated.
 
     Args:
-        deep: also import torch and compute on each device, which takes seconds.
+        deep: also import torch and compute on each device; takes seconds.
     """
     return list(_checks(deep, storage))
 
@@ -79,13 +79,13 @@ def _kept(storage: str | None) -> Iterator[Check]:
     checkups: list[Checkup] = []
 
     def database() -> Check:
-        check, found = check_database(storage)
-        checkups.append(found)
+        check, checkup = check_database(storage)
+        checkups.append(checkup)
         return check
 
     yield guarded("storage", database)
-    for found in checkups:
-        yield guarded("checkpoints", lambda found=found: check_checkpoints(found))  # type: ignore[misc]
+    for checkup in checkups:
+        yield guarded("checkpoints", lambda checkup=checkup: check_checkpoints(checkup))  # type: ignore[misc]
 
 
 def _components() -> Iterator[Check]:
@@ -137,7 +137,7 @@ def check_database(storage: str | None) -> tuple[Check, Checkup]:
 
 
 def check_checkpoints(checkup: Checkup) -> Check:
-    """Check for files that no row names, unless another database owns them, and rows without a file."""
+    """Check for checkpoints that no row refers to and no other database owns, and for rows without their file."""
     artifacts = Artifacts(artifacts_folder())
     files, owners = artifacts.digests(), artifacts.owners()
     own = {name: all(owner.database == checkup.identity for owner in owners.get(name, ())) for name in files}
@@ -171,7 +171,7 @@ def check_plugins(registry: Registry) -> Check:
 
 
 def check_datasets(registry: Registry) -> Check:
-    """Check which datasets have their files here."""
+    """Check which datasets have their files on this machine."""
     needing = [dataset for dataset in registry.datasets.values() if dataset.needs_data]
     paths = {dataset.name: where for dataset in needing if (where := files_of(dataset)) is not None}
     built_in = [name for name, dataset in registry.datasets.items() if not dataset.needs_data]
@@ -230,20 +230,20 @@ def check_python() -> Check:
 
 
 def check_device() -> Check:
-    """Report cores, whether these are fast in bf16, and GPUs with their free memory as the driver library gives it."""
+    """Report the CPU's cores and fast bf16 instructions, and GPUs with their free memory from the driver library."""
     cores = devices.cores()
     gpus = _gpus()
     bf16 = devices.fast_bf16()
     facts = {"cores": cores, "gpus": gpus, "bf16": bf16 if bf16 is None else list(bf16)}
-    told = f"{cores} cores" if bf16 is None else f"{cores} cores with {' and '.join(bf16) or 'no fast bf16'}"
+    cpu = f"{cores} cores" if bf16 is None else f"{cores} cores with {' and '.join(bf16) or 'no fast bf16'}"
     if not gpus and accelerators.has_mps():
-        return Check("devices", "ok", f"Apple's GPU (mps), so 1 trial at once; {told}", facts=facts)
+        return Check("devices", "ok", f"Apple's GPU (mps), so 1 trial at once; {cpu}", facts=facts)
     if not gpus:
-        text = f"no GPU; {told}, so {cores} trials at once"
+        text = f"no GPU; {cpu}, so {cores} trials at once"
         hint = _why_no_gpu()
         return Check("devices", "warn" if hint else "ok", text, hint, facts)
     names = [f"GPU {g['index']} {g['name']}, {g['free_mb']:,} of {g['total_mb']:,} MB free" for g in gpus]
-    text = f"{'; '.join(names)}; {told}"
+    text = f"{'; '.join(names)}; {cpu}"
     busy = [str(gpu["index"]) for gpu in gpus if gpu["total_mb"] - gpu["free_mb"] > BUSY * gpu["total_mb"]]
     if busy:
         others = f"GPU {', '.join(busy)} is in use: choose others by CUDA_VISIBLE_DEVICES, or expect slower trials"
@@ -252,7 +252,7 @@ def check_device() -> Check:
 
 
 def check_face_detector() -> Check:
-    """Check for the network that detects faces in photographs, and its digest."""
+    """Check that the face detection network is present, by its digest."""
     facts = {"path": str(MODEL)}
     if not MODEL.is_file() or file_digest(MODEL) != DIGEST:
         text = "the face detector is missing or was changed: faces in photographs cannot be found"
@@ -261,11 +261,11 @@ def check_face_detector() -> Check:
 
 
 def check_page() -> Check:
-    """Look for the page of the service, which is bundled by npm when fersearch is installed."""
+    """Check that the page of the service exists; npm bundles it when fersearch is installed."""
     if PAGE.is_file():
         return Check("page", "ok", str(PAGE.parent), facts={"path": str(PAGE.parent)})
-    told = "the page of the service is not built: the install had no npm, and the API works without it"
-    return Check("page", "warn", told, "install Node.js, then: python -m fersearch.service.web.build")
+    text = "the page of the service is not built: the install had no npm, and the API works without it"
+    return Check("page", "warn", text, "install Node.js, then: python -m fersearch.service.web.build")
 
 
 def check_torch() -> Check:

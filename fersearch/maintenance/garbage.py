@@ -1,4 +1,4 @@
-"""Removal of files that no trial keeps: released or orphaned checkpoints, and remains of unfinished work."""
+"""Remove files that no trial needs: released or orphaned checkpoints, and remains of unfinished work."""
 
 import os
 import re
@@ -30,7 +30,7 @@ KINDS = ("released", "orphaned", "scratch", "unfinished")
 
 @dataclass
 class Heap:
-    """Files of one kind: how many there are, and their size in bytes."""
+    """Files of one kind: their number, and their size in bytes."""
 
     files: int = 0
     bytes: int = 0
@@ -62,22 +62,22 @@ class Garbage:
 
     @property
     def bytes(self) -> int:
-        """Their total size in bytes."""
+        """The total size in bytes of files of all kinds."""
         return sum(heap.bytes for heap in self.heaps.values())
 
 
 def collect_garbage(*, dry_run: bool = False, storage: str | None = None) -> Garbage:
     """Remove the files that no trial needs, after applying the keep policy of each study without a driver.
 
-    Only what is this database's own goes, and what nobody marked and no database known in FERSEARCH_HOME refers to;
-    while one of those cannot be read, what may be its own stays.
+    Removed are only files marked as this database's, and unmarked files to which no database known in FERSEARCH_HOME
+    refers; while one of those databases cannot be read, files that may belong to it stay.
 
     Args:
         dry_run: only count.
     """
     artifacts = Artifacts(artifacts_folder())
     with open_store(storage) as store:
-        # Files are listed before rows are read: what gets its row in between is in a young file.
+        # Files are listed before rows are read, so that a file whose row is stored in between counts as young.
         stored, owners, folders = artifacts.digests(), artifacts.owners(), list(_scratch_folders())
         neighbours = Neighbours(store)
         studies = {study.id: study for study in map(store.study, store.study_names())}
@@ -140,7 +140,7 @@ def _take(file: _Candidate, garbage: Garbage) -> None:
 def _released(store: Store, study: StudyRow, dry_run: bool) -> dict[tuple[int, int], str]:
     """Return the checkpoints that a study's policy releases, by study and trial; release them unless `dry_run`."""
     trials = {trial.number: trial for trial in store.trials(study.id)}
-    # What stood on the front of earlier data stays: no trial of the newest is better or worse than it.
+    # Members of the front of earlier data stay: they cannot be compared with trials on the newest.
     ended = [trial.number for trial in of_data(trials.values(), study.data_digest) if trial.state.ended]
     gone = Keeper(study.spec, study.baseline).released(trials, ended)
     released = {(study.id, each.number): digest for each in gone if (digest := trials[each.number].checkpoint)}
@@ -155,7 +155,7 @@ def _released(store: Store, study: StudyRow, dry_run: bool) -> dict[tuple[int, i
 
 
 def _kept(store: Store, studies: Iterable[StudyRow], but: Container[tuple[int, int]]) -> set[str]:
-    """Return the digests of the checkpoints that trials keep, except those of some trials."""
+    """Return the digests of the checkpoints of trials, except those of the trials in `but`."""
     rows = ((study.id, row) for study in studies for row in store.checkpoints(study.id))
     return {row.digest for number, row in rows if (number, row.trial) not in but}
 

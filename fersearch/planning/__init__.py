@@ -1,1 +1,1 @@
-"""Planning a study: a request, checked against the components and the space, becomes a StudySpec."""
+"""Plan studies: check a request against the components and the space, and make a StudySpec of it."""

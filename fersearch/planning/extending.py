@@ -1,4 +1,4 @@
-"""Changing the specification of a study that has trials: a checked StudySpec with its changes recorded."""
+"""Change the specification of a study that has trials, and record the changes in it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -26,9 +26,9 @@ def extended(
     objectives: Sequence[str] = (),
     stop_when_flat: int | None = None,
 ) -> StudySpec:
-    """Return a study's spec under another budget, space or objectives; `count` is how many trials it has.
+    """Return a study's spec with another budget, space or objectives; `count` is its number of trials.
 
-    Settings narrow what the components offer, so that a dimension may also become wider than it was.
+    Settings narrow the components' full space, so that a dimension may also become wider than before.
 
     Raises:
         UsageError: one mistake, or several in one message; or nothing changes.
@@ -66,17 +66,17 @@ def _space(spec: StudySpec, registry: Registry, settings: Mapping[str, str], mis
 
 
 def _changes(before: StudySpec, after: StudySpec, count: int) -> list[Change]:
-    """Return what differs between two specs, a change for each."""
-    earlier, later = _told(before), _told(after)
+    """Return the differences between two specs as changes, with the current time."""
+    earlier, later = _editable(before), _editable(after)
     names = dict.fromkeys((*earlier, *later))
     now = datetime.now(UTC).isoformat(timespec="seconds")
     pairs = [(name, earlier.get(name, ""), later.get(name, "")) for name in names]
     return [Change(now, count, *pair) for pair in pairs if pair[1] != pair[2]]
 
 
-def _told(spec: StudySpec) -> dict[str, str]:
-    """Return what may be changed, by name, as text."""
-    told = {"trials": str(spec.budget.trials), "objectives": ", ".join(map(str, spec.objectives))}
+def _editable(spec: StudySpec) -> dict[str, str]:
+    """Return the changeable parts of a spec as text, by name."""
+    settings = {"trials": str(spec.budget.trials), "objectives": ", ".join(map(str, spec.objectives))}
     timeout = {"timeout": f"{spec.budget.timeout:g} s"} if spec.budget.timeout else {}
     still = {"stop_when_flat": str(spec.stop_when_flat)} if spec.stop_when_flat else {}
-    return {**told, **timeout, **still, **{name: describe(d) for name, d in spec.space.dimensions.items()}}
+    return {**settings, **timeout, **still, **{name: describe(d) for name, d in spec.space.dimensions.items()}}

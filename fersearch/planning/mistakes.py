@@ -1,4 +1,4 @@
-"""The mistakes of a request, collected so that all are reported at once."""
+"""Collect the mistakes of a request, so that all are reported at once."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from fersearch.errors import FersearchError, StudyFileError, UnknownName, UsageE
 from fersearch.study_options import in_table
 
 KEYS = ("protocol", *(option.place[1] for option in in_table("")))
-"""The keys of a study file that stand above its first table, or are a table."""
+"""The top-level keys of a study file: those of options outside tables, and the table `protocol`."""
 
 
 class Mistakes:
@@ -31,7 +31,7 @@ class Mistakes:
         self.errors.append((key, error))
 
     def settle(self, file: Path | None = None) -> None:
-        """Raise what was collected: a single error unchanged, several or a file's together."""
+        """Raise the collected mistakes, if any: a single error unchanged, several or a file's as one error."""
         lines = [*self.lines, *(mistake(key, error) for key, error in self.errors)]
         if file is not None and lines:
             raise StudyFileError(str(file), lines)
@@ -44,7 +44,7 @@ class Mistakes:
 def mistake(key: str, error: FersearchError) -> str:
     """Return one line of a StudyFileError for an error that only the registry can detect.
 
-    `key` is where it stands: `model`, `dataset`, `space.momentum`, `dataset.options.classes`.
+    `key` is its place in the file: `model`, `dataset`, `space.momentum`, `dataset.options.classes`.
     """
     is_setting = key.startswith("space.")
     name = key.removeprefix("space.") if is_setting else key.rpartition(".")[2]

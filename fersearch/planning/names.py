@@ -12,7 +12,7 @@ NAME_SIGNS = "._-+:/"
 
 
 def check_name(name: str | None) -> None:
-    """Raise UsageError unless a study can be called `name`, or none is given."""
+    """Raise UsageError if `name` is given and no valid name of a study."""
     if name is None:
         return
     if len(name) > LONGEST_NAME:

@@ -1,4 +1,4 @@
-"""The objectives of a study for which none are named."""
+"""Default objectives of a study."""
 
 from fersearch import accelerators
 
@@ -11,7 +11,7 @@ WHY = (
 
 
 def default_objectives() -> tuple[str, ...]:
-    """Return macro F1, the time of training and peak memory: on a CPU its own seconds, on a GPU those of the clock.
+    """Return macro F1, training time and peak memory; the time is CPU seconds on a CPU, wall time on a GPU.
 
     The same two trials took 1.5 s of wall time alone and 11.7 to 13.2 s beside other work on a CPU, while their CPU
     seconds differed by up to half.

@@ -1,4 +1,4 @@
-"""The components that a request names: its architecture and weights, its datasets and options, its objectives."""
+"""Look up the components that a request names: architectures, weights, datasets with options, objectives."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ from fersearch.study import Constraint, Direction, Objective
 def named_components(
     request: StudyRequest, registry: Registry, mistakes: Mistakes
 ) -> tuple[tuple[Architecture, ...], Dataset | None]:
-    """Return the architectures, their weights checked, and the dataset; none and None where one is unknown."""
+    """Return the architectures, with their weights checked, and the dataset; empty and None if unknown."""
     architectures: tuple[Architecture, ...] = ()
     dataset: Dataset | None = None
     if request.architecture:
@@ -32,18 +32,18 @@ def named_components(
 
 
 def named_architectures(request: StudyRequest, registry: Registry, mistakes: Mistakes) -> tuple[Architecture, ...]:
-    """Return the architecture that a request names, or the several of one study; none where one is unknown."""
-    before, found = len(mistakes.errors), []
+    """Return the architecture that a request names, or the several of one study; empty if one is unknown."""
+    before, architectures = len(mistakes.errors), []
     with mistakes.at("one_study" if request.one_study else "model"):
         _check_several(request)
     for name in request.architectures if len(mistakes.errors) == before else ():
         with mistakes.at("model"):
-            found.append(registry.architecture(name))
-    return tuple(found) if len(mistakes.errors) == before else ()
+            architectures.append(registry.architecture(name))
+    return tuple(architectures) if len(mistakes.errors) == before else ()
 
 
 def _check_several(request: StudyRequest) -> None:
-    """Raise UsageError unless `one_study` is given where several architectures are named, each once, and only there."""
+    """Raise UsageError unless `one_study` goes with several different architectures, and these with `one_study`."""
     names = [name.strip() for name in request.architecture.split(",")]
     if request.one_study and len(names) == 1:
         raise UsageError(f"one_study: only '{names[0]}' is named", "name several, as cnn,resnet18, or leave it out")
@@ -60,7 +60,7 @@ def _check_several(request: StudyRequest) -> None:
 
 
 def check_weights(architectures: Sequence[Architecture], weights: str | None) -> None:
-    """Raise UsageError unless `weights` is nothing, a source that every architecture knows, or a file for the one."""
+    """Raise UsageError unless `weights` is None, a source that every architecture knows, or a file for a single one."""
     for architecture in architectures:
         _check_weights(architecture, weights)
     if weights is not None and len(architectures) > 1 and weights not in architectures[0].weights:
@@ -81,7 +81,7 @@ def _check_weights(architecture: Architecture, weights: str | None) -> None:
 
 
 def whole_path(weights: str | None, architectures: Sequence[Architecture]) -> str | None:
-    """Return the whole path of a weights file, so that the study finds it from any folder; a named source as it is."""
+    """Return the absolute path of a weights file, so that any working directory finds it; a named source unchanged."""
     if weights is None or any(weights in architecture.weights for architecture in architectures):
         return weights
     return str(Path(weights).expanduser().absolute())
@@ -130,7 +130,7 @@ def parse_objectives(texts: Sequence[str], registry: Registry, mistakes: Mistake
 
 
 def _parse_objective(text: str, registry: Registry) -> Objective:
-    """Read `METRIC` or `METRIC:max|min`; UsageError if no metric provides it."""
+    """Parse `METRIC` or `METRIC:max|min`. Raise UsageError if there is no such metric."""
     name, _, direction = text.partition(":")
     metric = registry.metric(name.strip())
     wanted = direction.strip() or metric.direction
@@ -139,7 +139,7 @@ def _parse_objective(text: str, registry: Registry) -> Objective:
 
 
 def parse_bounds(texts: Sequence[str], registry: Registry, mistakes: Mistakes) -> tuple[Constraint, ...]:
-    """Return the bounds that texts such as `gflops<=0.1` say, on known metrics, none against another."""
+    """Parse bounds such as `gflops<=0.1` on known metrics that do not contradict each other."""
     bounds: list[Constraint] = []
     for text in texts:
         with mistakes.at("where"):
@@ -152,7 +152,7 @@ def parse_bounds(texts: Sequence[str], registry: Registry, mistakes: Mistakes) -
 
 
 def _check_compatible(bound: Constraint, other: Constraint) -> None:
-    """Raise UsageError unless a value can keep both bounds, and both are needed."""
+    """Raise UsageError if two bounds limit the same side of a metric, or no value satisfies both."""
     if bound.metric != other.metric:
         return
     if bound.op == other.op:
@@ -163,7 +163,7 @@ def _check_compatible(bound: Constraint, other: Constraint) -> None:
 
 
 def unseen_datasets(texts: Sequence[str], registry: Registry, mistakes: Mistakes) -> tuple[str, ...]:
-    """Return the datasets as named, each path absolute; one that its name alone does not locate needs a path."""
+    """Return the datasets as given, with absolute paths; one that is not located by its name needs a path."""
     datasets = []
     for text in texts:
         name, path = unseen_dataset(text)
@@ -178,6 +178,6 @@ def unseen_datasets(texts: Sequence[str], registry: Registry, mistakes: Mistakes
 
 
 def unseen_dataset(text: str) -> tuple[str, Path | None]:
-    """Read `NAME` or `NAME=PATH`: a dataset that the best model judges at the end, and where it is."""
+    """Parse `NAME` or `NAME=PATH` of a dataset that the best model is evaluated on at the end."""
     name, _, path = text.partition("=")
     return name.strip(), Path(path.strip()).expanduser().absolute() if path.strip() else None

@@ -1,4 +1,4 @@
-"""Making a checked StudySpec from a command or a study file; all mistakes are reported at once."""
+"""Make a checked StudySpec from a command or a study file; all mistakes are reported at once."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,8 +37,8 @@ def plan(
     """Check a request against the components and the space.
 
     Args:
-        file: the study file that the request comes from, if any, and the mistakes that reading it gave, `before`.
-        names: the studies there are, so that a default name is free.
+        file: the study file of the request, if any; `before` are the mistakes from reading it.
+        names: the names of existing studies, which a default name avoids.
 
     Raises:
         UsageError: one mistake, or several in one message; StudyFileError if they came from `file`.
@@ -121,7 +121,7 @@ def _check_options(request: StudyRequest, mistakes: Mistakes) -> None:
 
 
 def check_number(name: str, given: float | None, least: int) -> None:
-    """Raise UsageError for a number that is given and out of bounds."""
+    """Raise UsageError if a number is given and less than `least` or greater than `GREATEST`."""
     if given is None:
         return
     if not given >= least:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class StudyRequest:
-    """The request for a study as given; None where nothing was.
+    """The request for a study as given; fields that were not given are None.
 
     `settings` and `dataset_options` are texts in the language of `--set`. `lenient` names settings of a
     file that flags were given over: they are left out where the flags made them inapplicable. With `one_study`,

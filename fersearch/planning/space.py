@@ -1,4 +1,4 @@
-"""The space of a study: the dimensions of its components and the recipe, narrowed by its settings."""
+"""Compute the space of a study: the dimensions of its components and the recipe, narrowed by settings."""
 
 from collections.abc import Container, Mapping, Sequence
 
@@ -18,7 +18,7 @@ def study_space(
     registry: Registry,
     mistakes: Mistakes,
 ) -> Space:
-    """Return the narrowed space; where a component is unknown, check what all share and refuse what none brings."""
+    """Return the narrowed space. If a component is unknown, check only shared settings and refuse unknown names."""
     settings = _settings(request)
     if architectures and dataset is not None:
         offered = offered_space(architectures, dataset, request.weights is not None, bool(request.one_study))
@@ -32,7 +32,7 @@ def study_space(
 
 
 def offered_space(architectures: Sequence[Architecture], dataset: Dataset, pretrained: bool, one_study: bool) -> Space:
-    """Return all that a study may search: of its architecture and dataset, or of the several of one study."""
+    """Return the full space of an architecture and dataset, or of the several architectures of one study."""
     if one_study:
         return recipe_of_several(architectures, dataset, pretrained)
     return recipe(architectures[0], dataset, pretrained)
@@ -56,9 +56,9 @@ def narrowed(offered: Space, settings: Mapping[str, str], mistakes: Mistakes, le
 def full_names(
     settings: Mapping[str, str], architectures: Sequence[Architecture], offered: Space, mistakes: Mistakes
 ) -> dict[str, str]:
-    """Return the name that each setting has in a space: in one of several architectures `cnn.width` for `width`.
+    """Return each setting under its full name in a space: `cnn.width` for `width` if there are several architectures.
 
-    There a name that several of them have, or that is given in both ways, is a mistake and left out.
+    A name that several architectures have, or that is given in both forms, is a mistake and left out.
     """
     full: dict[str, str] = {}
     for name in settings:
@@ -76,7 +76,7 @@ def full_names(
 
 
 def check_crop(space: Space, options: Mapping[str, Value], mistakes: Mistakes) -> None:
-    """Refuse a crop larger than the images; where the dataset does not give their size, the trial will."""
+    """Refuse a crop larger than the images; if the dataset does not state their size, the trial checks it."""
     size = options.get("image_size")
     if "crop" not in space or size is None:
         return
@@ -91,7 +91,7 @@ def _settings(request: StudyRequest) -> dict[str, str]:
 
 
 def _brought(registry: Registry) -> set[str]:
-    """Return the names that some component adds to the space that all share."""
+    """Return the names of all dimensions that some component adds to the shared space."""
     added = {name for architecture in registry.architectures.values() for name in architecture.space}
     return {"target", *FREEZING, *added}
 

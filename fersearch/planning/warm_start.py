@@ -1,4 +1,4 @@
-"""Starting a study from another one: its front is enqueued, and its trials are known to the sampler."""
+"""Start a study from another one: enqueue its front, and give its trials to the sampler."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -16,16 +16,16 @@ from fersearch.study_front import front_of
 from fersearch.trial import Enqueued, Trial, TrialState, of_data
 
 LEARNERS = ("tpe", "gp")
-"""The samplers that learn from trials which they did not propose."""
+"""The samplers that learn from trials that they did not propose."""
 
 
 def started_from(
     spec: StudySpec, source: StudyRow, trials: Sequence[Trial], metrics: Mapping[str, Metric]
 ) -> tuple[StudySpec, WarmStart]:
-    """Return a spec that names the study it is started from, and what it is started with.
+    """Return a spec that names its source study, and the trials and configurations taken over from it.
 
-    A trial counts where all that both studies speak of lies in the new space; what is fixed to one value in each of
-    them may differ, as the data may.
+    A trial counts if its values of shared parameters are in the new space; parameters fixed to one value in each
+    study may differ, and so may the data.
 
     Raises:
         UsageError: the two have no parameter in common, or no trial counts.
@@ -60,7 +60,7 @@ def _searched(space: Space) -> list[str]:
 
 
 def _inside(spec: StudySpec, source: StudyRow, trials: Iterable[Trial]) -> Iterator[tuple[Trial, Params]]:
-    """Yield the trials that count, each with what it has of the parameters that the study searches."""
+    """Yield the trials that count, each with its values of the parameters that the study searches."""
     for trial in trials:
         theirs = Space.from_json(trial.space) if trial.space else source.spec.space
         if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and (
@@ -88,7 +88,7 @@ def _ours(ours: StudySpec, theirs: StudySpec, architecture: str, name: str) -> s
 
 
 def _shared(ours: Space, theirs: Mapping[str, Dimension], params: Params) -> dict[str, Value]:
-    """Return the parameters that our space searches and that apply in it; none where one lies outside it."""
+    """Return the parameters that our space searches and that apply in it; empty if one is outside it."""
     known = {name: value for name, value in params.items() if name in ours and ours[name].contains(value)}
     for name in params.keys() - known.keys():
         if name in ours and not (
@@ -100,7 +100,7 @@ def _shared(ours: Space, theirs: Mapping[str, Dimension], params: Params) -> dic
 
 
 def _prior(trial: Trial, source: StudyRow, metrics: Mapping[str, Metric], params: Params) -> Trial:
-    """Return a trial as the sampler is told of it: one that was stopped early has its costs at the end."""
+    """Return a trial as the sampler sees it: the costs of one that was stopped early are projected to its end."""
     values = values_at_end(trial, metrics, source.spec.protocol.in_rounds)
     return Trial(trial.number, params, TrialState.COMPLETE, values)
 

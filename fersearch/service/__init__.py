@@ -1,4 +1,4 @@
-"""The service: studies over HTTP, a supervisor that shares slots among them, and a page to watch and use them.
+"""The service: studies over HTTP, a supervisor that shares slots among them, and a web page.
 
-Routes call the verbs of `fersearch.api` and answer with the records of `--json`; README.md tells how to run it.
+Routes call the verbs of `fersearch.api` and return the records of `--json`; README.md explains how to run it.
 """

@@ -21,7 +21,7 @@ PREFIX = "/api/v1"
 
 
 def create_app(service: Service, gate: security.Gate) -> FastAPI:
-    """Return the application of a service; `gate` decides who is let in."""
+    """Return the application of a service; `gate` authorises requests."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -54,7 +54,7 @@ def create_app(service: Service, gate: security.Gate) -> FastAPI:
 def _add_system(app: FastAPI, service: Service) -> None:
     @app.get("/healthz", tags=["service"])
     def health() -> dict[str, str]:
-        """Tell that the service answers."""
+        """Return `ok` while the service responds."""
         return {"status": "ok"}
 
     @app.get("/metrics", tags=["service"], response_class=PlainTextResponse, responses=problems.RESPONSES)

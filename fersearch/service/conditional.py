@@ -1,4 +1,4 @@
-"""Answers that a client has already are not sent again: ETag and If-None-Match for every record."""
+"""Conditional requests: ETag and If-None-Match for every record, so that known responses are not sent again."""
 
 import hashlib
 from collections.abc import Callable, Coroutine, Mapping
@@ -12,10 +12,10 @@ TAG = "ETag"
 
 
 class ConditionalRoute(APIRoute):
-    """A route whose JSON answers to GET have an ETag; 304 for whoever has that one."""
+    """A route whose JSON responses to GET have an ETag; 304 if the client has that version."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler of the route, its answer compared with what the client has."""
+        """Return the handler of the route, which compares its response with the client's ETags."""
         handler = super().get_route_handler()
 
         async def conditional(request: Request) -> Response:
@@ -33,11 +33,11 @@ class ConditionalRoute(APIRoute):
 
 
 def known_tags(request: Request) -> set[str]:
-    """Return the ETags of the answers that a client has; `*` for any."""
+    """Return the ETags in If-None-Match; `*` matches any."""
     return {one.strip() for one in request.headers.get("if-none-match", "").split(",")}
 
 
 def unchanged(headers: Mapping[str, str]) -> Response:
-    """Return the answer without a body, with the headers that the whole one would have."""
+    """Return a 304 response with the headers of the full one."""
     kept = {name: value for name, value in headers.items() if name not in ("content-length", "content-type")}
     return Response(status_code=304, headers=kept)

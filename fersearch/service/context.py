@@ -1,4 +1,4 @@
-"""What a service holds while it runs, and how a route comes to it."""
+"""The parts of a running service, and their access by routes."""
 
 from dataclasses import dataclass
 
@@ -25,6 +25,6 @@ class Service:
 
 
 def service_of(request: Request) -> Service:
-    """Return the service that a request came to."""
+    """Return the service that handles a request."""
     service: Service = request.app.state.service
     return service

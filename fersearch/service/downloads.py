@@ -1,4 +1,4 @@
-"""Files that are downloaded, whole or by ranges; a range that cannot be is answered as every other problem."""
+"""Download files, whole or by byte ranges; an invalid range is reported as a problem."""
 
 from typing import Annotated, Any
 
@@ -17,16 +17,16 @@ DOWNLOADS: dict[int | str, dict[str, Any]] = {
     206: {"description": "The bytes that were asked for", **_BYTES},
     416: problem_response(416),
 }
-"""What a route that sends a file may answer, for OpenAPI."""
+"""The responses of a route that sends a file, for OpenAPI."""
 
 
 class Download(FileResponse):
-    """A file as bytes."""
+    """A response that sends a file."""
 
     media_type = MEDIA_TYPE
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the file, or the problem with the range that was asked for."""
+        """Send the file, or a problem about the requested range."""
         refused: dict[str, Any] = {}
 
         async def sending(message: Message) -> None:
@@ -38,5 +38,5 @@ class Download(FileResponse):
         await super().__call__(scope, receive, sending)
         if refused:
             headers = {name.decode(): value.decode() for name, value in refused["headers"] if name == b"content-range"}
-            words = "the file has no such range of bytes", "ask for bytes=FIRST-LAST, or leave Range out"
-            await answer(refused["status"], *words, headers=headers)(scope, receive, send)
+            problem = "the file has no such range of bytes", "ask for bytes=FIRST-LAST, or leave Range out"
+            await answer(refused["status"], *problem, headers=headers)(scope, receive, send)

@@ -1,4 +1,4 @@
-"""A driver of a study as a child process: `fersearch study run` in a session of its own."""
+"""Drivers of studies as child processes: `fersearch study run` in a separate session."""
 
 import os
 import shlex
@@ -35,22 +35,22 @@ class DriverProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """Its exit code; None while it runs."""
+        """The exit code; None while it runs."""
         return self._process.poll()
 
     def stop(self) -> None:
-        """Let it save every trial and leave."""
+        """Ask it to save every trial and exit."""
         with suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGTERM)
 
     def wait(self, seconds: float) -> bool:
-        """Wait until it has left; return whether it has."""
+        """Wait at most so many seconds for its exit; return whether it has exited."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
         return self.exit_code is not None
 
     def last_lines(self) -> str:
-        """Return the last lines of its log: why it failed."""
+        """Return the last lines of its log, which say why it failed."""
         with suppress(OSError), self.log.open(errors="replace") as file:
             return "".join(deque(file, LAST_LINES)).strip()
         return ""

@@ -1,4 +1,4 @@
-"""What stands before every route: foreign pages and names are refused, and each answer has the headers of safety."""
+"""Middleware before every route: refuse foreign origins and hosts, limit bodies, set security headers."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -12,13 +12,13 @@ from fersearch.service.security import HEADERS, Gate
 
 
 class Guard:
-    """ASGI middleware; bodies are counted as they come, for a request need not say how long it is."""
+    """ASGI middleware; bodies are counted while they arrive, because a request may not state its length."""
 
     def __init__(self, app: ASGIApp, gate: Gate) -> None:
         self._app, self._gate = app, gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or answer it."""
+        """Pass a request on, or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -34,11 +34,11 @@ class Guard:
 
 
 class _TooLargeError(Exception):
-    """A body is larger than a request may be."""
+    """A request's body exceeds the limit."""
 
 
 class _BoundedBody:
-    """Receives a body and ends a request that has more than so many bytes, whatever its route makes of that."""
+    """Receives a body and aborts a request that exceeds the limit, even if its route catches the error."""
 
     def __init__(self, receive: Receive, most: int) -> None:
         self._receive, self.most = receive, most
@@ -46,7 +46,7 @@ class _BoundedBody:
 
     @property
     def too_large(self) -> bool:
-        """Whether more came than may."""
+        """Whether the body exceeded the limit."""
         return self._count > self.most
 
     async def receive(self) -> Message:
@@ -58,7 +58,7 @@ class _BoundedBody:
         return message
 
     def unless_too_large(self, send: Send) -> Send:
-        """Return a sender that says nothing once the body was too large: the answer to that comes afterwards."""
+        """Return a sender that drops everything once the body was too large: the refusal is sent afterwards."""
 
         async def sending(message: Message) -> None:
             if not self.too_large:

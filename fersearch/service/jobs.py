@@ -1,4 +1,4 @@
-"""Verbs that need torch, optuna or much memory, each run in a child process: the service stays small and answers.
+"""Run verbs that need torch, optuna or much memory in child processes: the service stays small and responsive.
 
 `python -m fersearch.service.jobs` reads `{"verb", "arguments"}` on standard input and writes `{"result"}` or
 `{"problem"}` on standard output.
@@ -21,11 +21,11 @@ from fersearch.service.verbs import VERBS
 
 PIECE = 2**16
 AT_ONCE = asyncio.Semaphore(2)
-"""Children at once: each may load torch, and another request waits."""
+"""Limit of concurrent children, each of which may load torch; further requests wait."""
 
 
 async def run(verb: str, storage: str | None, **arguments: Any) -> Any:
-    """Run a verb in a child process and return its JSON result, as soon as there is room for one.
+    """Run a verb in a child process, once there is room for one, and return its JSON result.
 
     Raises:
         ProblemError: the verb refused or failed.
@@ -37,7 +37,7 @@ async def run(verb: str, storage: str | None, **arguments: Any) -> Any:
 
 
 async def file(verb: str, storage: str | None, media_type: str, name: str, **arguments: Any) -> StreamingResponse:
-    """Run a verb in a child process that writes a file, and return the answer that sends it; none of it stays here.
+    """Run a verb in a child process that writes a temporary file, and return a response that sends the file.
 
     Raises:
         ProblemError: the verb refused or failed.
@@ -45,7 +45,7 @@ async def file(verb: str, storage: str | None, media_type: str, name: str, **arg
     with tempfile.TemporaryDirectory(prefix="fersearch-") as folder:
         path = Path(folder, "file")
         await run(verb, storage, **arguments, file=str(path))
-        size, content = path.stat().st_size, path.open("rb")  # which can be read when its folder is gone
+        size, content = path.stat().st_size, path.open("rb")  # an open file stays readable after its folder is removed
     headers = {"Content-Length": str(size), "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
     return StreamingResponse(_pieces(content), media_type=media_type, headers=headers)
 
@@ -57,7 +57,7 @@ def _pieces(content: BinaryIO) -> Iterator[bytes]:
 
 
 async def _answered(verb: str, request: str, env: Mapping[str, str]) -> Any:
-    """Return the result of a child; one whose caller leaves is ended."""
+    """Return the result of a child; it is killed if the client disconnects."""
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", __name__),
         stdin=asyncio.subprocess.PIPE,
@@ -82,13 +82,13 @@ async def _answered(verb: str, request: str, env: Mapping[str, str]) -> Any:
 
 
 def main() -> None:
-    """Run the verb that standard input names."""
+    """Run the verb named on standard input."""
     from fersearch.errors import FersearchError, StudyFileError
     from fersearch.service.problems import NO_ROOM, is_disk_full, status_of
 
     request = json.load(sys.stdin)
     out = os.dup(1)
-    os.dup2(2, 1)  # what libraries print is no part of the answer
+    os.dup2(2, 1)  # output of libraries must not mix with the result
     try:
         answer: dict[str, Any] = {"result": VERBS[request["verb"]](**request["arguments"])}
     except FersearchError as error:

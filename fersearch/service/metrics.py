@@ -6,7 +6,7 @@ from fersearch.study import StudyState
 
 
 def gauges(service: Service) -> str:
-    """Return studies by state, slots, slots in use, listeners and trials running, each with its help line."""
+    """Return the gauges studies by state, slots, slots in use, listeners and running trials, with help lines."""
     studies = api.list_studies(service.settings.storage)
     states = {state: sum(one.state is state for one in studies) for state in StudyState}
     used = sum(len(slots) for slots in service.supervisor.given.values())

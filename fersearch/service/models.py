@@ -1,4 +1,4 @@
-"""The models that a service has at hand: exported once by a child process, kept open while they are used."""
+"""Cache of models: exported once by a child process, kept open while they are used."""
 
 import asyncio
 import json
@@ -19,11 +19,11 @@ from fersearch.service.settings import MOST_EXPORTED
 from fersearch.store import Store
 
 OPEN = 8
-"""How many models are held open; another one takes the place of that which was not used for the longest time."""
+"""Number of models kept open; the least recently used one is closed for another."""
 OPEN_BYTES = 128 * 2**20
-"""How large their files may be together, where there are several: they are in memory."""
+"""Most bytes of their files together, because they are held in memory; a single one may be larger."""
 KNOWN = 1000
-"""How many digests of checkpoints are known by trial."""
+"""Number of cached digests of checkpoints by trial."""
 
 
 class ModelCache:
@@ -35,10 +35,10 @@ class ModelCache:
         self._open: OrderedDict[str, ServedModel] = OrderedDict()
         self._digests: dict[tuple[str, int], tuple[tuple[int, int, int], str]] = {}
         self._sizes: dict[str, int] = {}
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # each as long as it is held
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # each while it is held
 
     def weights(self, study: str, trial: int) -> tuple[Path, str]:
-        """Return the file of a trial's checkpoint, checked, and its SHA-256.
+        """Return the verified file of a trial's checkpoint, and its SHA-256.
 
         Raises:
             UnknownName: there is no such study or trial.
@@ -48,7 +48,7 @@ class ModelCache:
         return Artifacts(artifacts_folder()).open(digest), digest
 
     async def exported(self, study: str, trial: int) -> Path:
-        """Return a folder with a trial's model as ONNX, its card and its README.md; made at the first call."""
+        """Return the folder with a trial's ONNX model, its card and its README.md; exported at the first call."""
         digest = await asyncio.to_thread(self._digest, study, trial)
         async with self._locks.setdefault(digest, asyncio.Lock()):
             if folder := await asyncio.to_thread(self._exported.use, digest):
@@ -60,20 +60,20 @@ class ModelCache:
         return folder
 
     def shrink(self) -> None:
-        """Remove exported models that were not used for the longest time, where all together are too large."""
+        """Remove the least recently used exported models until all fit the limit."""
         self._exported.shrink(self._most_exported)
 
     def export_record(self, folder: Path) -> records.ExportedCheckpoint:
-        """Return what the card of an exported model says of it."""
+        """Return the record of an exported model from its card."""
         entry = json.loads((folder / CARD).read_text(encoding="utf-8"))["onnx"]
         return records.ExportedCheckpoint.of_card(Path(entry["file"]), entry)
 
     async def predict(
         self, study: str, trial: int, images: Sequence[tuple[str, bytes]], faces: bool | None, longest: int = 0
     ) -> list[records.UploadedPrediction]:
-        """Return what a trial's model says about images, each a name and the content of a file.
+        """Return the predictions of a trial's model for images, each given as a name and a file's content.
 
-        `longest` bounds the longer side at which faces are searched; 0 leaves it as it is.
+        `longest` limits the longer side in pixels at which faces are detected; 0: no limit.
 
         Raises:
             DataError: one is not an image that can be read.

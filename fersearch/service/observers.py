@@ -1,4 +1,4 @@
-"""Which observers are told of a study: those of the service, and those it asks for that the administrator offers."""
+"""Choose a study's observers: those of the service, and the offered ones that the study asks for."""
 
 import logging
 from collections.abc import Sequence
@@ -12,46 +12,48 @@ log = logging.getLogger("fersearch.service")
 
 
 def check(settings: ServiceSettings) -> None:
-    """Refuse observers that do not exist or cannot work; in a child, for some load much to find that out.
+    """Check observers in a child process, because some import large libraries.
 
     Raises:
-        FersearchError: one cannot work; UsageError where it is named wrongly.
+        FersearchError: one cannot work; UsageError if there is no such observer.
     """
     if texts := [*_always(settings), *settings.offered_observers]:
         in_child(lambda: check_observers(texts), "observers")
 
 
 def mistakes(asked: Any, settings: ServiceSettings) -> list[str]:
-    """Return what is wrong with the observers that a request asks for: a name each, of those that are offered.
+    """Return the mistakes in a request's list of observers, which must be names of offered ones.
 
-    Options are the administrator's alone: they name places and may hold secrets.
+    Only the administrator sets options, because they contain paths and secrets.
     """
     if not isinstance(asked, list) or not all(isinstance(one, str) for one in asked):
         return ["observe: is not a list of names"]
     offered = sorted({name_of(text) for text in (*_always(settings), *settings.offered_observers)})
     which = f"offered: {', '.join(offered)}" if offered else "none is: serve --offer-observer NAME offers one"
-    found = []
+    mistakes = []
     for text in asked:
         if ":" in text:
-            found.append(f"observe: '{text[:100]}' has options, which the service's administrator gives; name it alone")
+            mistakes.append(
+                f"observe: '{text[:100]}' has options, which the service's administrator gives; name it alone"
+            )
         elif text not in offered:
-            found.append(f"observe: '{text[:100]}' is not offered here; {which}")
-    return found
+            mistakes.append(f"observe: '{text[:100]}' is not offered here; {which}")
+    return mistakes
 
 
 def of_study(asked: Sequence[str], settings: ServiceSettings) -> list[str]:
-    """Return the observers, with the administrator's options, that are told of a study that asks for some.
+    """Return a study's observers with the administrator's options, given the names that it asks for.
 
-    One that was offered when it was created and is no more is left out, and that is logged.
+    One that is no longer offered is left out, and logged.
     """
-    told = list(_always(settings))
-    known = {name_of(text): text for text in (*settings.offered_observers, *told)}
+    texts = list(_always(settings))
+    known = {name_of(text): text for text in (*settings.offered_observers, *texts)}
     for name in asked:
         if name not in known:
             log.warning("observer '%s' is not offered any more: it is not told", name)
-        elif known[name] not in told:
-            told.append(known[name])
-    return told
+        elif known[name] not in texts:
+            texts.append(known[name])
+    return texts
 
 
 def name_of(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what the routes declare, and what every answer has beside that."""
+"""The OpenAPI document: the routes' declarations, and the responses that all routes share."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +18,7 @@ IF_NONE_MATCH = {
 
 
 def install(app: FastAPI, prefix: str) -> None:
-    """Let an app describe itself wholly; records below a prefix have an ETag."""
+    """Complete the OpenAPI document of an app; records below a prefix have an ETag."""
     derive = app.openapi
 
     def document() -> dict[str, Any]:
@@ -30,7 +30,7 @@ def install(app: FastAPI, prefix: str) -> None:
 
 
 def _completed(document: dict[str, Any], prefix: str) -> dict[str, Any]:
-    """Return the document with the schema of problems, what the guard answers to anybody, and 304 for records."""
+    """Return the document with the schema of problems, the guard's responses, and 304 for records."""
     document["components"]["schemas"]["Problem"] = problems.Problem.model_json_schema()
     for path, method, operation in _operations(document):
         for status in problems.OF_THE_GUARD:

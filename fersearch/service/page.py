@@ -1,4 +1,4 @@
-"""The page: one bundle of files that the build made, and the way in by a link."""
+"""Serve the page: its bundled files, and signing in by a link."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/", response_class=HTMLResponse)
 def page(request: Request, token: str | None = None) -> Response:
-    """Send the page; a token in the address signs the browser in, and then leaves the address."""
+    """Send the page; a token in the address signs the browser in and is then removed from the address."""
     gate = gate_of(request)
     if token is not None:
         who = gate.token(token)

@@ -1,4 +1,4 @@
-"""Paths in a request: only below the folders that the service was given, and no code at all."""
+"""Check paths in requests: only below the service's data roots, and no code at all."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,23 +14,23 @@ def check_study(
     body: Mapping[str, Any],
     roots: Sequence[Path],
     others: Sequence[str] = (),
-    told: str = "the study cannot be created",
+    detail: str = "the study cannot be created",
 ) -> None:
-    """Refuse a study that names code, or a path that does not lie below one of the roots, or has `others` mistakes.
+    """Refuse a study that names code or a path outside the roots, or that has `others` as mistakes.
 
     Raises:
-        ProblemError: 422 with every such key; `told` is its first line.
+        ProblemError: 422 with all mistakes; `detail` is its summary.
     """
     mistakes = list(others)
     if "plugins" in body:
         mistakes.append("plugins: code is not taken from a request; install the plugin where the service runs")
     mistakes += [_mistake(key, text, roots) for key, text in _paths(body) if not _is_below(text, roots)]
     if mistakes:
-        raise ProblemError(422, told, "\n".join(mistakes), tuple(mistakes))
+        raise ProblemError(422, detail, "\n".join(mistakes), tuple(mistakes))
 
 
 def _paths(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the values that are paths, or may be, with their keys."""
+    """Yield the values that are or may be paths, each after its key."""
     for name in NAMED:
         if isinstance(body.get(name), str) and (name == "data" or _may_be_path(body[name])):
             yield name, body[name]
@@ -57,7 +57,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _may_be_path(text: str) -> bool:
-    """Return whether a text is written as a path, or names a file here."""
+    """Return whether a text looks like a path, or names an existing file."""
     try:
         return os.sep in text or text.startswith((".", "~")) or "://" in text or Path(text).exists()
     except (OSError, ValueError):

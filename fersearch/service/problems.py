@@ -38,13 +38,13 @@ STATUS: tuple[tuple[type[FersearchError], int], ...] = (
     (UsageError, 422),
     (PluginError, 422),
 )
-"""The HTTP status of an error, the first kind that fits; 500 for a failure that is nobody's input."""
+"""HTTP status by type of error, the first match counts; 500 for all others."""
 
 log = logging.getLogger("fersearch.service")
 
 
 class Problem(BaseModel):
-    """An error: what came (`detail`), and what to do next (`hint`)."""
+    """An error: what happened (`detail`), and what to do next (`hint`)."""
 
     type: str = "about:blank"
     title: str
@@ -55,7 +55,7 @@ class Problem(BaseModel):
 
 
 class ProblemError(Exception):
-    """An error of which a child process has told the status and the words."""
+    """An error with the status and text of a response, such as a child process reported them."""
 
     def __init__(self, status: int, detail: str, hint: str = "", mistakes: tuple[str, ...] = ()) -> None:
         super().__init__(detail)
@@ -66,26 +66,26 @@ NO_ROOM = (507, "the service's disk is full", "make room on it, then try again; 
 
 
 def is_disk_full(error: BaseException | None) -> bool:
-    """Return whether an error says that the disk has no room."""
+    """Return whether an error means that the disk is full."""
     return isinstance(error, OSError) and error.errno in DISK_FULL
 
 
 def status_of(error: FersearchError) -> int:
-    """Return the HTTP status that tells of an error."""
+    """Return the HTTP status of an error."""
     return next((status for kind, status in STATUS if isinstance(error, kind)), 500)
 
 
 def answer(
     status: int, detail: str, hint: str = "", mistakes: tuple[str, ...] = (), headers: dict[str, str] | None = None
 ) -> JSONResponse:
-    """Return a response that tells of an error."""
+    """Return an error response as problem+json."""
     title = HTTPStatus(status).phrase
     problem = Problem(title=title, status=status, detail=detail, hint=hint, mistakes=list(mistakes))
     return JSONResponse(problem.model_dump(), status, headers, MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
-    """Let an app answer every error as problem+json."""
+    """Make an app report every error as problem+json."""
 
     @app.exception_handler(FersearchError)
     async def _known(_: Request, error: FersearchError) -> JSONResponse:
@@ -98,7 +98,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(StarletteHTTPException)
     async def _http(_: Request, error: HTTPException) -> JSONResponse:
-        if is_disk_full(error.__cause__):  # a body that could not be put down is no mistake of who sent it
+        if is_disk_full(error.__cause__):  # a body that does not fit on the disk is no mistake of the client
             return answer(*NO_ROOM)
         headers = dict(error.headers or {})
         return answer(error.status_code, str(error.detail), headers=headers)
@@ -119,7 +119,7 @@ def install(app: FastAPI) -> None:
 
 
 def problem_response(status: int) -> dict[str, Any]:
-    """Return what OpenAPI says of an error; `openapi` adds the schema that it refers to."""
+    """Return the OpenAPI response of an error status; `openapi` adds the schema that it refers to."""
     schema = {"$ref": "#/components/schemas/Problem"}
     return {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": schema}}}
 
@@ -127,6 +127,6 @@ def problem_response(status: int) -> dict[str, Any]:
 RESPONSES: dict[int | str, dict[str, Any]] = {
     status: problem_response(status) for status in (400, 401, 403, 404, 409, 413, 421, 422, 500, 503, 507)
 }
-"""What every route may answer beside its own record, for OpenAPI."""
+"""Problems that every route may return, for OpenAPI."""
 OF_THE_GUARD = (403, 413, 421)
-"""Those that come before any route."""
+"""Statuses that the guard returns before any route."""

@@ -1,6 +1,6 @@
-"""Responses about a study's trials, cached until the study changes: thousands of rows are read once.
+"""Cache responses about a study's trials until the study changes, because they read thousands of rows.
 
-Their ETag is that of the study's version: who has the newest response is told so before it is made.
+Their ETag comes from the study's version, so that a 304 needs no computation.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from fersearch.service.conditional import known_tags, unchanged
 from fersearch.store import Store
 
 MOST = 16 * 2**20
-"""Bytes of JSON that are kept, of the responses that were asked for last."""
+"""Most bytes of JSON that are kept, of the most recently used responses."""
 Made = Record | Sequence[Record]
 Version = tuple[int, int, int]
 Kept = tuple[Version, bytes, dict[str, str]]
@@ -25,14 +25,14 @@ Kept = tuple[Version, bytes, dict[str, str]]
 
 @dataclass(frozen=True)
 class Page:
-    """A part of a list, and the headers that tell of the rest."""
+    """A part of a list, and the headers about its rest."""
 
     records: Sequence[Record]
     headers: Mapping[str, str]
 
 
 class ResponseCache:
-    """JSON responses by study and request, each with the version of its study."""
+    """A cache of JSON responses by study and request, each with the version of its study."""
 
     def __init__(self, store: Store, most: int = MOST) -> None:
         self._store, self._most = store, most
@@ -40,7 +40,7 @@ class ResponseCache:
         self._kept: OrderedDict[tuple[str, ...], Kept] = OrderedDict()
 
     def of(self, request: Request, what: Sequence[str], make: Callable[[], Made | Page]) -> Response:
-        """Return a response about the study in a request's path, made anew if it has changed and the client lacks it.
+        """Return a response about the study in a request's path, computed only if neither cache nor client has it.
 
         Raises:
             UnknownName: there is no such study.
@@ -58,7 +58,7 @@ class ResponseCache:
         return Response(known[1], media_type="application/json", headers={**known[2], "ETag": tag})
 
     def _tag(self, version: Version, what: Sequence[str]) -> str:
-        """Return the ETag of a response: other where the database, the study, its version or the records' names are."""
+        """Return the ETag of a response, from the database, the study, its version and the records' names."""
         about = repr((__version__, self._store.identity, version, list(what)))
         return f'W/"{hashlib.sha256(about.encode()).hexdigest()[:32]}"'
 
@@ -74,7 +74,7 @@ class ResponseCache:
 
 
 def _json(made: Made) -> bytes:
-    """Return records as JSON, as `plain` would have them."""
+    """Return records as JSON bytes, equal to those of `plain`."""
     if isinstance(made, Record):
         return made.model_dump_json().encode()
     return b"[" + b",".join(one.model_dump_json().encode() for one in made) + b"]"

@@ -1,4 +1,4 @@
-"""Who may do what: tokens and sessions, the Host and the Origin of a request, and its size."""
+"""Authorise requests: tokens and sessions, the Host and the Origin of a request."""
 
 import hmac
 from collections.abc import Awaitable, Callable
@@ -18,7 +18,7 @@ from fersearch.store.tokens import SESSION, Token, digest, new_secret
 
 COOKIE = "fersearch_session"
 ANYBODY = Token("anybody", "admin", "anybody")
-"""Who everybody is where no tokens are asked for."""
+"""The token of all requests if the service requires none."""
 SAFE = ("GET", "HEAD", "OPTIONS")
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -35,9 +35,9 @@ Next = Callable[[Request], Awaitable[Response]]
 
 
 class Gate:
-    """Decides who a request is from, and whether it is let in at all.
+    """Identifies the token of a request, and refuses foreign hosts and origins.
 
-    `start_token` is good for an administrator until the service ends, and is kept nowhere.
+    `start_token` has the role of an administrator until the service ends, and is not stored.
     """
 
     def __init__(self, settings: ServiceSettings, store: Store) -> None:
@@ -47,7 +47,7 @@ class Gate:
         self._hosts = names - {"0.0.0.0", "::"}
 
     def token(self, secret: str | None) -> Token | None:
-        """Return whose a token or a session's secret is; None of none that counts."""
+        """Return the token of a token's or session's secret; None if it is not valid."""
         if not self.settings.tokens:
             return ANYBODY
         if not secret:
@@ -57,7 +57,7 @@ class Gate:
         return self.store.find_token(secret)
 
     def refuse(self, request: Request) -> Response | None:
-        """Return an answer to a request from a foreign page or by a foreign name; None where it may go on."""
+        """Return a refusal for a request with a foreign Origin or Host; None if it may proceed."""
         host = request.headers.get("host", "")
         if (urlsplit(f"//{host}").hostname or "").lower() not in self._hosts:
             return answer(421, f"host '{host}' is not this service's", "start it with --allow-host NAME")
@@ -70,7 +70,7 @@ class Gate:
         return None
 
     def sign_in(self, token: Token, request: Request) -> Response:
-        """Return the way to the page without the token in its address, with a session of the browser's own."""
+        """Return a redirect to the page without the token in its address, with a session cookie."""
         response = RedirectResponse(request.url.remove_query_params("token").path or "/", 303)
         response.set_cookie(
             COOKIE,
@@ -89,7 +89,7 @@ cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="A browser's se
 
 
 def gate_of(request: Request) -> Gate:
-    """Return the gate of the app that a request came to."""
+    """Return the gate of the app that handles a request."""
     gate: Gate = request.app.state.gate
     return gate
 
@@ -99,7 +99,7 @@ def anyone(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
     session: Annotated[str | None, Depends(cookie)],
 ) -> Token:
-    """Return who asks.
+    """Return the token of a request.
 
     Raises:
         ProblemError: 401 without a valid token.
@@ -122,4 +122,4 @@ def _at_least(role: str) -> Callable[[Token], Token]:
 Reader = Annotated[Token, Depends(_at_least("read"))]
 Runner = Annotated[Token, Depends(_at_least("run"))]
 Admin = Annotated[Token, Depends(_at_least("admin"))]
-"""Who asks, with at least the role."""
+"""Dependencies: the token of a request, with at least that role."""

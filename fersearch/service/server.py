@@ -1,4 +1,4 @@
-"""Starts a service: the database, the supervisor, uvicorn; and ends it so that nothing is lost."""
+"""Start a service (database, supervisor, uvicorn), and shut it down without losing work."""
 
 import logging
 import signal
@@ -24,17 +24,17 @@ from fersearch.service.supervisor import Supervisor
 from fersearch.store.service_lease import ServiceLease
 
 GRACE_SECONDS = 5
-"""How long requests under way may take when the service ends."""
+"""Seconds that open requests have to complete when the service ends."""
 
 
 def serve(settings: ServiceSettings, announce: Callable[[str], None]) -> None:
     """Serve until Ctrl-C or SIGTERM; drivers then save and leave, and the queue waits for the next start.
 
     Args:
-        announce: called with each line that the person who starts it should read: the address, the link.
+        announce: called with each line for the user: the address, the link that signs in.
 
     Raises:
-        UsageError: the settings make no sense together, or the address is taken.
+        UsageError: the settings contradict each other, or the address is in use.
         StudyBusy: another service runs on the database.
     """
     check(settings)
@@ -64,7 +64,7 @@ def serve(settings: ServiceSettings, announce: Callable[[str], None]) -> None:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM and Ctrl-C end the block: uvicorn ends its work at either and then raises the signal again."""
+    """End the block quietly at SIGTERM and Ctrl-C: uvicorn shuts down at either, then raises the signal again."""
 
     def leave(*_: object) -> None:
         raise KeyboardInterrupt
@@ -79,7 +79,7 @@ def _ended_by_signals() -> Iterator[None]:
 
 @contextmanager
 def running(settings: ServiceSettings, address: str) -> Iterator[tuple[Service, Gate]]:
-    """Provide the parts of a service, at work, for as long as it runs."""
+    """Yield the started parts of a service, and close them after the block."""
     with (
         shared_store(settings.storage) as store,
         ServiceLease.take(store.database, address) as lease,
@@ -98,7 +98,7 @@ def running(settings: ServiceSettings, address: str) -> Iterator[tuple[Service, 
 
 
 def check(settings: ServiceSettings) -> None:
-    """Raise UsageError for settings that make no sense together."""
+    """Raise UsageError for settings that contradict each other."""
     if not settings.tokens and not settings.is_loopback:
         raise UsageError(f"--no-token would open {settings.host} to everybody", "leave it out, or serve on 127.0.0.1")
     if (settings.tls_certificate is None) != (settings.tls_key is None):
@@ -115,7 +115,7 @@ def check(settings: ServiceSettings) -> None:
 
 
 def slot_count(settings: ServiceSettings) -> int:
-    """Return how many trials the service may run at once."""
+    """Return the number of trials that the service may run at once."""
     if settings.engine == "ray":
         return settings.slots or 1
     return len(devices.slots(settings.slots, settings.slots_per_gpu, settings.threads_per_slot))
@@ -123,7 +123,7 @@ def slot_count(settings: ServiceSettings) -> int:
 
 @contextmanager
 def bound(settings: ServiceSettings) -> Iterator[socket.socket]:
-    """Provide a socket that listens at the address; UsageError where that is taken or not this machine's."""
+    """Yield a socket bound to the address. Raise UsageError if it is in use or not of this machine."""
     try:
         listening = socket.create_server(
             (settings.host, settings.port),
@@ -133,7 +133,7 @@ def bound(settings: ServiceSettings) -> Iterator[socket.socket]:
     except (OSError, OverflowError) as error:
         where = f"{settings.host}:{settings.port}"
         raise UsageError(f"cannot serve at {where}: {error}", "choose another: --port 0 takes a free one") from None
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else each answer waits 40 ms for the next
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # without it, each response waits 40 ms
     with listening:
         yield listening
 

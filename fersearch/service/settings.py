@@ -1,4 +1,4 @@
-"""How a service runs: one record, made by the command line and read by its parts."""
+"""The settings of a service."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,22 +9,22 @@ MOST_EXPORTED = 2000 * MEGABYTE
 
 @dataclass(frozen=True)
 class ServiceSettings:
-    """Where a service listens, what it may use, and what it lets in.
+    """Where a service listens, which resources it may use, and its limits on requests.
 
     Attributes:
         host, port: the address; port 0 takes a free one.
         storage: the URL of the database; default as everywhere.
-        slots, slots_per_gpu, threads_per_slot: as of a run, but for all studies together.
+        slots, slots_per_gpu, threads_per_slot: as for a run, but for all studies together.
         engine, ray_address: where trials run.
-        observe: observers that are told of every study, as of a run; None for those of `FERSEARCH_OBSERVE`.
+        observe: observers of every study, as for a run; None for those of `FERSEARCH_OBSERVE`.
         offered_observers: observers, with their options, that a study may ask for by name.
-        data_roots: the folders below which data, weights and other paths of a request must lie.
+        data_roots: the folders that contain all data, weights and other paths that requests may name.
         allowed_hosts: further names by which browsers may call it.
-        tokens: whether a token is asked for; only on a loopback address it may be left out.
+        tokens: whether requests need a token; may be False only on a loopback address.
         tls_certificate, tls_key: files for HTTPS.
-        root_path: the path under which a proxy offers it.
-        max_upload: bytes of a request at most.
-        max_exported: bytes at most of the models that it exported and keeps.
+        root_path: the path prefix behind a proxy.
+        max_upload: largest request in bytes.
+        max_exported: most bytes of exported models that it keeps.
     """
 
     host: str = "127.0.0.1"
@@ -53,5 +53,5 @@ class ServiceSettings:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether nobody but this machine can reach it."""
+        """Whether only this machine can reach it."""
         return self.host in ("127.0.0.1", "::1", "localhost")

@@ -1,4 +1,4 @@
-"""How the slots of a service are shared among owners and their studies: pure functions."""
+"""Share the slots of a service among owners and their studies; pure functions."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Demand:
-    """A study that could use so many slots now, and whose it is."""
+    """The number of slots that a study could use now, and its owner."""
 
     study: int
     owner: str
@@ -15,14 +15,14 @@ class Demand:
 
 @dataclass(frozen=True)
 class Share:
-    """What an owner may have: slots in proportion to `weight`, never more than `most` (None: all)."""
+    """An owner's share: slots in proportion to `weight`, at most `most` (None: no limit)."""
 
     weight: float = 1.0
     most: int | None = None
 
 
 def counts(demands: Sequence[Demand], total: int, shares: Mapping[str, Share]) -> dict[int, int]:
-    """Return how many of `total` slots each study gets; 0 where it has to wait.
+    """Return the number of slots that each study gets out of `total`; 0 if it has to wait.
 
     Slots go one by one to the owner who has the fewest for their weight and wants another (weighted max-min
     fairness); among an owner's studies to the one that was sent first, until it wants no more.
@@ -60,7 +60,7 @@ def slots(
 def _hungry(
     demands: Sequence[Demand], given: Mapping[int, int], owned: Mapping[str, int], shares: Mapping[str, Share]
 ) -> dict[str, int]:
-    """Return the owners who may have another slot and want it, each with the study that gets it; first come first."""
+    """Return the owners that may get and can use another slot, each with its earliest study that can use it."""
     hungry: dict[str, int] = {}
     for demand in demands:
         most = _share(shares, demand.owner).most

@@ -1,4 +1,4 @@
-"""Events of all studies as they are written, by any driver on any host, handed to whoever listens."""
+"""Stream the events of all studies to listeners, as drivers on any host write them to the database."""
 
 import asyncio
 import logging
@@ -13,14 +13,14 @@ from fersearch.store.events import MOST, StoredEvent
 
 POLL_SECONDS = 0.5
 WAITING = 10_000
-"""How many events a listener may be behind before it has to come again with its cursor."""
+"""Most events that a listener may lag behind before it is disconnected, to reconnect with its cursor."""
 
 Cursor = dict[int, int]
 log = logging.getLogger("fersearch.service")
 
 
 def parse_cursor(text: str | None) -> Cursor | None:
-    """Read `STUDY.EVENT-STUDY.EVENT...`, the ids of studies and of the last event seen in each; None without one.
+    """Parse `STUDY.EVENT-STUDY.EVENT...`, the ids of studies and of the last event seen in each; None without one.
 
     Raises:
         ProblemError: 422 for anything else.
@@ -35,12 +35,12 @@ def parse_cursor(text: str | None) -> Cursor | None:
 
 
 def format_cursor(cursor: Mapping[int, int]) -> str:
-    """Write a cursor as `parse_cursor` reads it."""
+    """Format a cursor for `parse_cursor`."""
     return "-".join(f"{study}.{event}" for study, event in sorted(cursor.items()))
 
 
 class EventStream:
-    """Reads new events while anybody listens, in one thread however many they are."""
+    """Reads new events while there are listeners, in one thread for all of them."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -48,17 +48,17 @@ class EventStream:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = threading.Event()
         self._wanted = threading.Event()
-        self._following = threading.Event()  # it is known which events are old: whatever comes later is handed out
+        self._following = threading.Event()  # the position of the newest event is known: all later ones are delivered
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="fersearch-events", daemon=True)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin to read, for listeners of an event loop."""
+        """Start the thread, for listeners of an event loop."""
         self._loop = loop
         self._thread.start()
 
     def close(self) -> None:
-        """End the thread, and every listener."""
+        """Stop the thread, and end every listener."""
         self._closed.set()
         self._wanted.set()
         self._following.set()
@@ -68,13 +68,13 @@ class EventStream:
 
     @property
     def listeners(self) -> int:
-        """How many listen."""
+        """Number of listeners."""
         return len(self._listeners)
 
     async def listen(self, cursor: Cursor | None) -> AsyncIterator[tuple[str, StoredEvent]]:
-        """Yield each event after a cursor (None: from now on) with the cursor that stands after it.
+        """Yield each event after a cursor (None: from now on), after the text of the cursor past it.
 
-        Of a study that the cursor does not name every event that is kept comes, for it began later.
+        A study that the cursor does not contain began later, so all its stored events are yielded.
         """
         queue: asyncio.Queue[StoredEvent | None] = asyncio.Queue(WAITING)
         with self._lock:
@@ -95,7 +95,7 @@ class EventStream:
                 self._listeners.discard(queue)
 
     async def _missed(self, seen: Cursor) -> AsyncIterator[StoredEvent]:
-        """Yield what was written before this listener came, and move its cursor along."""
+        """Yield the events from before this listener started, and advance its cursor."""
         while True:
             events = await asyncio.to_thread(self._store.events_after, dict(seen))
             for event in events:
@@ -105,7 +105,7 @@ class EventStream:
                 return
 
     def _run(self) -> None:
-        """Read what is new as long as somebody listens; an outage of the database only delays it."""
+        """Read new events while there are listeners; an outage of the database only delays them."""
         cursor: Cursor | None = None
         while not self._closed.is_set():
             if self._is_idle():
@@ -121,14 +121,14 @@ class EventStream:
             self._closed.wait(POLL_SECONDS)
 
     def _is_idle(self) -> bool:
-        """Return whether nobody listens; whoever comes then waits until it is followed again."""
+        """Return whether there are no listeners; a new one then waits until reading has resumed."""
         with self._lock:
             if not self._listeners and not self._closed.is_set():
                 self._following.clear()
             return not self._listeners
 
     def _read(self, cursor: Cursor | None) -> Cursor:
-        """Hand out what is new after a cursor; without one only learn what is old. Return where it stands now."""
+        """Deliver the events after a cursor; without one only find the newest. Return the new cursor."""
         last = self._store.last_events()
         if cursor is None:
             return last
@@ -142,7 +142,7 @@ class EventStream:
 
     def _hand_out(self, events: list[StoredEvent]) -> None:
         assert self._loop is not None
-        with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+        with suppress(RuntimeError):  # the loop is closed: there are no listeners any more
             self._loop.call_soon_threadsafe(self._deliver, events)
 
     def _deliver(self, events: list[StoredEvent]) -> None:

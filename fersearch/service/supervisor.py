@@ -1,4 +1,4 @@
-"""Runs the studies of the queue: starts their drivers, shares the slots among them, and lets them save and leave."""
+"""Run the studies of the queue: start their drivers, share the slots among them, and stop them at the end."""
 
 import logging
 import threading
@@ -17,17 +17,17 @@ from fersearch.store.service_lease import ServiceLease
 
 TICK_SECONDS = 1.0
 STOPPING_SECONDS = 60.0
-"""How long drivers may save before the service leaves; they go on saving without it."""
+"""Seconds that the service waits for drivers to save before it exits; they go on saving without it."""
 INTERRUPTED = 130
 
 log = logging.getLogger("fersearch.service")
 
 
 class Supervisor:
-    """One thread that brings what runs into line with the queue, again and again.
+    """One thread that repeatedly reconciles the running drivers with the queue.
 
-    What runs is known by the studies' leases and not by this process's children alone: drivers that an earlier
-    service left are found again, and share the slots with the others.
+    Running studies are known by their leases, not only as children of this process: drivers that an earlier
+    service left running are recognised, and share the slots with the others.
     """
 
     def __init__(self, store: Store, settings: ServiceSettings, slots: int, lease: ServiceLease | None = None) -> None:
@@ -40,11 +40,11 @@ class Supervisor:
         self._thread = threading.Thread(target=self._run, name="fersearch-supervisor", daemon=True)
 
     def start(self) -> None:
-        """Begin to run what is queued."""
+        """Start the thread."""
         self._thread.start()
 
     def wake(self) -> None:
-        """Look at the queue now, for it has changed."""
+        """Process the queue now, because it has changed."""
         self._wake.set()
 
     @property
@@ -53,7 +53,7 @@ class Supervisor:
         return dict(self._given)
 
     def close(self) -> None:
-        """Let every driver save and leave; the queue stays, and the next service goes on with it."""
+        """Make every driver save and exit; the queue stays for the next service."""
         self._closed.set()
         self._wake.set()
         self._thread.join(STOPPING_SECONDS)
@@ -88,7 +88,7 @@ class Supervisor:
             self._wake.clear()
 
     def step(self) -> None:
-        """Look at the queue once: take out what is over, and share the slots among the rest.
+        """Process the queue once: remove ended studies, and share the slots among the rest.
 
         Raises:
             StudyBusy: another service has taken over the database.
@@ -109,12 +109,12 @@ class Supervisor:
         self._given = {study: slots for study, slots in given.items() if slots}
 
     def _busy(self, queue: Sequence[Queued]) -> set[int]:
-        """Return the slots in which trials run or may begin: what drivers hold, and what one that starts was sent."""
+        """Return the slots in which trials run or may begin: those of drivers, and those sent to starting ones."""
         starting = [self._sent[one.study_id] for one in queue if one.study_id in self._drivers and not one.running]
         return {slot for slots in (*(one.held for one in queue), *starting) for slot in slots}
 
     def _give(self, queued: Queued, slots: Sequence[int]) -> None:
-        """Start a study's driver, or tell it which slots it has now."""
+        """Start a study's driver, or send it its new slots."""
         key = queued.study_id
         if queued.running:
             if list(slots) != self._sent.get(key, list(queued.held)):
@@ -126,9 +126,9 @@ class Supervisor:
             self._sent[key] = list(slots)
 
     def _is_waiting(self, queued: Queued) -> bool:
-        """Return whether a study of the queue runs or is to run, taking out one that is over or whose driver failed.
+        """Return whether a queued study runs or should run; remove one that is over or whose driver failed.
 
-        One whose driver has left just now is looked at again in the next step, by rows that are written then.
+        One whose driver has just exited is processed in the next step, when its rows are complete.
         """
         driver = self._drivers.get(queued.study_id)
         if driver is not None:
@@ -139,9 +139,9 @@ class Supervisor:
         return True
 
     def _has_left(self, queued: Queued, driver: DriverProcess, code: int) -> bool:
-        """Forget a driver that has ended; return False, for its study does not run in this step.
+        """Forget a driver that has exited; return False, because its study does not run in this step.
 
-        Only once that is stored: while the database cannot be written, the study is not begun again.
+        It is forgotten only once that is stored: while the database cannot be written, the study is not restarted.
         """
         if code == 0 and "timeout" in queued.options:  # the time of this run is used up
             self._store.dequeue(queued.study_id)

@@ -1,4 +1,4 @@
-"""What children of the service do: verbs that need torch, optuna or much memory, with plain arguments and results."""
+"""The verbs that run in children of the service, with JSON arguments and results."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ def create(body: Mapping[str, Any], owner: str, observe: list[str]) -> list[str]
 
 
 def check(body: Mapping[str, Any]) -> Any:
-    """Return what the studies that a study file's data describe would be; none is created."""
+    """Return the planned studies of a study file's data without creating them."""
     from fersearch import api
     from fersearch.api import records
 
@@ -35,7 +35,7 @@ def export(study: str, trial: int | None, folder: str) -> dict[str, Any]:
 
 
 def begin_finish(study: str, **retraining: Any) -> dict[str, Any]:
-    """Begin the finish of a study: which study trains its finalists, and whether that has ended."""
+    """Begin the finish of a study: return the study that trains its finalists, and whether that has ended."""
     from fersearch.api.finishing import begin_finish as begin
     from fersearch.engines.finishing import Retraining
 
@@ -75,7 +75,7 @@ def report(study: str, trials: int) -> str:
 
 
 def show_dataset(name: str, data: str | None, options: dict[str, str], target: str | None) -> Any:
-    """Return what a dataset holds."""
+    """Return the record of a dataset."""
     from fersearch import api
     from fersearch.api import records
 
@@ -84,7 +84,7 @@ def show_dataset(name: str, data: str | None, options: dict[str, str], target: s
 
 
 def show_plugin(name: str, **configuration: Any) -> Any:
-    """Return what a component brings."""
+    """Return the record of a component."""
     from fersearch import api
     from fersearch.api import records
 
@@ -99,7 +99,7 @@ def report_archive(study: str, trials: int, file: str) -> None:
 
 
 def compare(studies: list[str], metrics: list[str], by: str, trials: list[str], shown: bool) -> Any:
-    """Return the record of a comparison, and with `shown` what a person reads of it."""
+    """Return the record of a comparison; with `shown` it includes the tables for display."""
     from fersearch import api
     from fersearch.api import records
     from fersearch.api.comparing import chosen_trials
@@ -120,7 +120,7 @@ def comparison_archive(studies: list[str], metrics: list[str], by: str, trials: 
 
 
 def sweep(study: str, factor: str, metrics: list[str], shown: bool) -> Any:
-    """Return the record of a sweep, and with `shown` what a person reads of it."""
+    """Return the record of a sweep; with `shown` it includes the tables for display."""
     from fersearch import api
     from fersearch.api import records
     from fersearch.api.records.comparisons import shown_of
@@ -150,7 +150,7 @@ def _packed(file: str, write: "Callable[[Path], Written | None]") -> None:
 
     with TemporaryDirectory() as folder:
         written = write(Path(folder) / "report")
-        assert written is not None  # for a folder was given
+        assert written is not None  # because a folder was given
         pack(written, Path(file))
 
 

@@ -1,1 +1,1 @@
-"""The routes, one file for each noun: each calls a verb and answers with its record."""
+"""The routes, one file per noun: each calls a verb and returns its record."""

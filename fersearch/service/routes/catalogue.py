@@ -1,4 +1,4 @@
-"""What studies are made of: datasets, plugins, and the schema of a study."""
+"""Routes for datasets, plugins, and the schema of a study."""
 
 from typing import Annotated, Any
 
@@ -45,7 +45,7 @@ async def show_dataset(
     if (data or given) and not token.may("run"):
         raise ProblemError(403, f"token '{token.name}' may not do this", "data and options need the role run")
     asked = {"name": name, "options": given, **({"data": data} if data else {})}
-    check_study({"dataset": asked}, service.settings.data_roots, told=f"dataset '{name}' cannot be shown")
+    check_study({"dataset": asked}, service.settings.data_roots, detail=f"dataset '{name}' cannot be shown")
     wanted = {"name": name, "data": data, "options": given, "target": target}
     return records.DatasetDetail.model_validate(await jobs.run("show_dataset", service.settings.storage, **wanted))
 
@@ -81,7 +81,7 @@ def schema(_: Reader) -> dict[str, Any]:
 
 
 def _pairs(query: str, texts: list[str]) -> dict[str, str]:
-    """Read `NAME=VALUE` texts; ProblemError for others."""
+    """Parse `NAME=VALUE` texts. Raise ProblemError for others."""
     for text in texts:
         if not text.partition("=")[1]:
             raise ProblemError(422, f"{query}: '{text[:100]}' is not NAME=VALUE", "write it as train=200")

@@ -1,4 +1,4 @@
-"""Checkpoints: list them, download one, export one, and ask one about faces."""
+"""Routes for checkpoints: list, download, export, predict."""
 
 from base64 import b64encode
 from typing import Annotated
@@ -67,7 +67,7 @@ async def predict(
     faces: Faces = None,
     longest: Longest = 0,
 ) -> list[records.UploadedPrediction]:
-    """Tell the expression on each image, or on each face in it; images are answered from memory and never stored."""
+    """Predict the expression on each image, or on each face in it; images stay in memory and are never stored."""
     service = service_of(request)
     uploads = [(upload.filename or "image", await upload.read()) for upload in images]
     return await service.models.predict(name, trial, uploads, faces, longest)

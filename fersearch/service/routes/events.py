@@ -1,4 +1,4 @@
-"""Events as server-sent events: one stream for all studies."""
+"""The route for server-sent events: one stream for all studies."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -21,7 +21,7 @@ After = Annotated[str | None, Query(description="The same, for who cannot send t
 async def events(
     request: Request, _: Reader, last_event_id: LastEventId = None, after: After = None
 ) -> AsyncIterator[ServerSentEvent]:
-    """Stream what happens in all studies; with a cursor what was missed comes first."""
+    """Stream the events of all studies; with a cursor, missed events come first."""
     cursor = parse_cursor(last_event_id or after)
     async for position, event in service_of(request).stream.listen(cursor):
         yield ServerSentEvent(data=records.plain(records.Event.of(event)), event=event.kind, id=position)

