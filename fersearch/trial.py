@@ -13,6 +13,9 @@ EXCLUSIVE = "exclusive_train_seconds"
 LATENCY, ROUGH_LATENCY = "latency_ms", "rough_latency_ms"
 """The latency of a trial, and what it was beside other trials where it was measured again alone."""
 
+ROUGH_MARGIN = 2.0
+"""A rough latency that breaks a bound by less than so many times does not decide: one alone does."""
+
 STD, SE, SPREAD = "_std", "_se", "_spread"
 """Endings of values that tell how sure another is: its deviation over rounds, its standard error, and its relative
 deviation over trials of the same configuration."""
@@ -194,6 +197,14 @@ class Trial:
         if facts.get("device") != "cpu" or not cpu > 0:
             return False
         return wall > DISTURBED * cpu / int(facts.get("threads", 1))
+
+    @property
+    def rough_latency(self) -> bool:
+        """Whether its latency is known roughly only: nobody saw to it that no other trial ran while it was measured."""
+        if LATENCY not in self.values or ROUGH_LATENCY in self.values:
+            return False
+        told = [attempt.facts["latency"] for attempt in self.attempts if "latency" in attempt.facts]
+        return not (told and told[-1]["alone"])
 
     @property
     def other_cpu_share(self) -> float:

@@ -20,7 +20,7 @@ from fersearch.cli.render_study import spec as spec
 from fersearch.cli.render_study import study as study
 from fersearch.formatting import short
 from fersearch.study import Keep, Objective
-from fersearch.trial import EXCLUSIVE, LATENCY, ROUGH_LATENCY, STD, Attempt, Epoch, Trial, TrialState
+from fersearch.trial import EXCLUSIVE, LATENCY, STD, Attempt, Epoch, Trial, TrialState
 
 if TYPE_CHECKING:
     from fersearch.api.results import (
@@ -316,7 +316,7 @@ def _values(one: Trial, objectives: Sequence[Objective], tied: Iterable[tuple[in
     for metric in (objective.metric for objective in objectives):
         mark = TIED if (one.number, metric) in marks else ""
         after = DISTURBED if one.disturbed and metric == "train_seconds" else ""
-        after = ROUGH if metric == LATENCY and ROUGH_LATENCY not in one.values else after
+        after = ROUGH if metric == LATENCY and one.rough_latency else after
         cells.append(mark + formatting.measured(one.values, metric) + after)
     return cells
 
@@ -328,8 +328,8 @@ def _about_disturbed(trials: Sequence[Trial], objectives: Sequence[Objective]) -
         notes.append(
             f"{DISTURBED} slowed by other work: over a quarter more wall than CPU seconds per thread; see cpu_seconds"
         )
-    if LATENCY in shown and any(LATENCY in one.values and ROUGH_LATENCY not in one.values for one in trials):
-        notes.append(f"{ROUGH} measured beside other trials; that of the front is measured alone at the end")
+    if LATENCY in shown and any(one.rough_latency for one in trials):
+        notes.append(f"{ROUGH} measured beside other work; that of the front is measured alone at the end")
     return [Text(note, style="dim") for note in notes]
 
 

@@ -10,13 +10,18 @@ import select
 import signal
 import sys
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fersearch.training.attempt import TrialRequest, run_trial
+from fersearch.training.pauses import pausing
 from fersearch.trial import Decision, Epoch, Outcome, Reason
+
+if TYPE_CHECKING:
+    from fersearch.training.latency import SteadyLatency, Take
 
 BEAT = 1.0  # seconds between two signs of life, at least
 
@@ -28,13 +33,17 @@ class DriverGone(BaseException):
 class Reporter:
     """The child's side of the connection.
 
-    SIGTERM, or the driver's message to leave, asks for the state to be saved between two steps.
+    SIGTERM, or the driver's message to leave, asks for the state to be saved between two steps. Its message to pause
+    is obeyed wherever messages are received, between two steps as well, until it says to go on or the time is up.
     """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.preempted = False
         self._next_beat = 0.0
+        self._unread: deque[dict[str, Any]] = deque()
+        self._incoming = select.poll()
+        self._incoming.register(connection.fileno(), select.POLLIN)
         self._outgoing = select.poll()
         self._outgoing.register(connection.fileno(), select.POLLOUT)
         signal.signal(signal.SIGTERM, self._preempt)
@@ -45,6 +54,8 @@ class Reporter:
 
     def pulse(self) -> bool:
         """Send a heartbeat about once a second; return whether the trial is to save its state and leave."""
+        while self._incoming.poll(0):
+            self._receive()
         now = time.monotonic()
         if now >= self._next_beat:
             self._next_beat = now + BEAT
@@ -52,17 +63,48 @@ class Reporter:
         return self.preempted
 
     def _beat(self) -> None:
-        """Receive the driver's message, and send a heartbeat unless that would block on an unread pipe."""
-        while self.connection.poll():
-            self._receive()
+        """Send a heartbeat unless that would block on an unread pipe."""
         if self._outgoing.poll(0):
             send(self.connection, {"beat": True})
 
     def _receive(self) -> dict[str, Any]:
-        """Return the driver's next message; a message to leave takes effect."""
+        """Return the driver's next message; one to leave or to pause takes effect."""
+        if self._unread:
+            return self._unread.popleft()
         word = receive(self.connection)
         self.preempted |= "leave" in word
+        if "pause" in word:
+            self._pause(float(word["pause"]), int(word["turn"]))
         return word
+
+    def _pause(self, seconds: float, turn: int) -> None:
+        """Do nothing until the driver says to go on, at most for so many seconds; what else it says is read later."""
+        _drain()
+        with pausing():
+            send(self.connection, {"paused": turn})
+            until = time.monotonic() + seconds
+            while not self.preempted and (left := until - time.monotonic()) > 0:
+                if not self._incoming.poll(1000 * left):
+                    continue
+                word = receive(self.connection)
+                self.preempted |= "leave" in word
+                if "resume" in word:
+                    return
+                self._unread.append(word)
+        send(self.connection, {"resumed": turn})
+
+    def quiet(self, take: "Take") -> "SteadyLatency | None":
+        """Measure once the driver has paused the other trials on this machine; None if it could not for long enough."""
+        send(self.connection, {"quiet": True})
+        while "quiet" not in (word := self._receive()):
+            pass
+        if not word["quiet"]:
+            return None
+        found = take(float(word["quiet"]))
+        send(self.connection, {"measured": True})
+        while "alone" not in (word := self._receive()):
+            pass
+        return found if word["alone"] else None
 
     def saved(self) -> None:
         """Report a saved state, unless the driver has not read for so long that this would block."""
@@ -118,10 +160,18 @@ def main(fd: int) -> None:
                 say=reporter.note,
                 saved=reporter.saved,
                 settle=reporter.settle,
+                quiet=reporter.quiet,
             )
         )
     except DriverGone:
         os._exit(1)
+
+
+def _drain() -> None:
+    """Wait until the GPU has done what it was given."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.synchronize()
 
 
 def measure(request: TrialRequest, limit: int | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from fersearch.engines.follow_up import Note
 from fersearch.home import artifacts_folder
 from fersearch.isolation import in_child
 from fersearch.registry import Registry
+from fersearch.search.bounds import eased
 from fersearch.store import Store, StudyRow
 from fersearch.study_front import front_of
 from fersearch.trial import LATENCY, ROUGH_LATENCY, Trial
@@ -20,18 +21,19 @@ if TYPE_CHECKING:
 
 
 def time_latency(name: str, storage: str | None, note: Note, artifacts: str | None = None) -> None:
-    """Measure each member of a study's front alone where latency is an objective or bounded; what is known stays.
+    """Measure alone what the search could not, of a study's front, where latency is an objective or bounded.
 
-    The search's own value, taken beside other trials, is kept as `rough_latency_ms`. A trial that then breaks a bound
-    or is beaten leaves the front, and whoever takes its place is measured too. Of models in torch; the exported ones
-    of `latency_on = "onnx"` keep what the search measured.
+    The search's own value, taken beside other trials, is kept as `rough_latency_ms`. A trial that only its rough value
+    keeps from the front, by a bound that it breaks by less than the margin, is measured as well. One that then breaks
+    a bound or is beaten is not on the front, and whoever takes its place is measured too. With `latency_on = "onnx"`
+    it is that of the exported model, in one thread.
 
     Raises:
         FersearchError: a checkpoint is broken, or its architecture is not here.
     """
     with open_store(storage) as store:
         study = store.study(name)
-        if LATENCY not in study.spec.compared or study.spec.latency_on != "torch":
+        if LATENCY not in study.spec.compared:
             return
         registry, kept = components_of(study), Artifacts(artifacts_folder(artifacts))
         while due := _due(store, study):
@@ -40,14 +42,16 @@ def time_latency(name: str, storage: str | None, note: Note, artifacts: str | No
 
 
 def _due(store: Store, study: StudyRow) -> list[Trial]:
-    members = front_of(study, store.trials(study.id)).trials
-    return [trial for trial in members if ROUGH_LATENCY not in trial.values and trial.checkpoint]
+    trials = {trial.number: trial for trial in store.trials(study.id)}
+    members = front_of(study, [eased(trial, study.spec.where) for trial in trials.values()]).trials
+    return [trials[each.number] for each in members if trials[each.number].rough_latency and each.checkpoint]
 
 
 def _time(store: Store, study: StudyRow, trial: Trial, file: Path, registry: Registry, note: Note) -> None:
-    facts = trial.attempts[-1].facts if trial.attempts else {}
-    threads, rough = int(facts.get("threads", 1)), trial.values[LATENCY]
-    alone = in_child(partial(_measure, file, registry, threads, str(facts.get("device", "cpu"))), "torch")
+    facts, rough = trial.attempts[-1].facts if trial.attempts else {}, trial.values[LATENCY]
+    exported = study.spec.latency_on == "onnx"
+    threads, device = (1, "cpu") if exported else (int(facts.get("threads", 1)), str(facts.get("device", "cpu")))
+    alone = in_child(partial(_measure, file, registry, threads, device, exported), "torch")
     store.set_value(study.id, trial.number, ROUGH_LATENCY, rough)
     store.set_value(study.id, trial.number, LATENCY, 1000 * alone.seconds)
     how = f"median of {alone.runs:,} runs, batch 1, {formatting.plural(threads, 'thread')}"
@@ -55,10 +59,15 @@ def _time(store: Store, study: StudyRow, trial: Trial, file: Path, registry: Reg
     note(f"trial {trial.number} alone: {value}; {formatting.number(rough)} in the search")
     for bound in study.spec.where:
         if bound.metric == LATENCY and not bound.holds({LATENCY: 1000 * alone.seconds}):
-            note(f"trial {trial.number} breaks {bound} and leaves the front")
+            note(f"trial {trial.number} breaks {bound} and is not on the front")
 
 
-def _measure(file: Path, registry: Registry, threads: int, device: str) -> "SteadyLatency":
+def _measure(file: Path, registry: Registry, threads: int, device: str, exported: bool) -> "SteadyLatency":
     from fersearch.training.checkpoint import Restored
 
-    return Restored.open(file, registry, device).latency(threads)
+    restored = Restored.open(file, registry, device)
+    if not exported:
+        return restored.latency(threads)
+    from fersearch.training.onnx_graph import in_onnx
+
+    return restored.latency(threads, partial(in_onnx, name=str(restored.card["architecture"])))

@@ -18,6 +18,7 @@ from fersearch.engines.formats import as_found
 from fersearch.engines.outages import Shortage
 from fersearch.engines.placement import FixedPlacement, Placement
 from fersearch.engines.processes import Pool, Process
+from fersearch.engines.quiet import QuietTurns
 from fersearch.engines.shutdown import Level, Stop
 from fersearch.formatting import brief
 from fersearch.observer import Observer
@@ -82,6 +83,7 @@ class LocalEngine:
         self._contention = Contention()
         self._other_load = OtherLoad(observer.note)
         self._shortage = Shortage(observer.note)
+        self._quiet = QuietTurns()
         self._held: Trial | None = None
         self._running: dict[Any, _Running] = {}
         self._applied = Level.NOT
@@ -110,6 +112,7 @@ class LocalEngine:
         for connection in wait(list(self._running), TICK):
             self._receive(self._running[connection])
         self._end_hanging()
+        self._quiet.look()
         self._watch()
         self._fill()
         self.observer.tick()
@@ -143,7 +146,7 @@ class LocalEngine:
     def _fill(self) -> None:
         if self.stop.level:
             self._return_waiting()
-        while not self.stop.level and self._placement.open:
+        while not (self.stop.level or self._quiet.busy) and self._placement.open:
             trial = self._held = self._held or self.search.ask()
             if trial is None:
                 return
@@ -157,6 +160,7 @@ class LocalEngine:
         process = self.pool.start(self._log(trial), dict(slot.env))
         process.send({"request": self._request(trial, slot).to_json()})
         self._running[process.connection] = _Running(trial, slot, process)
+        self._quiet.join(trial.number, process.send)
         self.observer.started(trial, slot.number)
 
     def _return_waiting(self) -> None:
@@ -170,6 +174,8 @@ class LocalEngine:
         message = running.process.receive()
         if message is None:
             self._end(running, self._outcome_of_dead(running))
+        elif self._quiet.hear(running.trial.number, message):
+            pass
         elif "epoch" in message:
             epoch = Epoch(**message["epoch"])
             decision = self.search.record(running.trial.number, epoch)
@@ -189,6 +195,7 @@ class LocalEngine:
         elif "pid" in message:
             running.process.pid = message["pid"]
             self._placement.runs(running.slot, message["pid"])
+            self._quiet.settle(running.trial.number, message.get("node", ""))
             self._contention.join(running.trial.number, message.get("place", running.slot.place))
             if running.slot.device == "cpu":
                 self._other_load.join(running.trial.number)
@@ -198,6 +205,7 @@ class LocalEngine:
         connection = running.process.connection
         seconds = time.monotonic() - running.process.started
         number = running.trial.number
+        self._quiet.leave(number)
         around = {**self._contention.leave(number), **self._other_load.leave(number)}
         outcome = replace(outcome, facts={**outcome.facts, **around})
         outcome = with_loss(self.stop, outcome)

@@ -259,17 +259,19 @@ class Watchdog:
         self._epoch = 0
 
     def received(self, word: Mapping[str, Any]) -> None:
-        """Record a message of the process: its pid is the first, and after an epoch it waits for the decision."""
+        """Record a message of the process: its pid is the first; after an epoch it waits for the decision, and where it
+        asks for quiet, for that."""
         self._silent = 0.0
+        self._waits |= "quiet" in word
         self._begun |= "pid" in word
         if "epoch" in word:
             self._epoch, self._waits = word["epoch"]["number"], True
 
     def sent(self, word: Mapping[str, Any]) -> None:
-        """Record a message to the process: its request, or the decision that it waited for."""
+        """Record a message to the process: its request, or the decision or the quiet that it waited for."""
         if "request" in word:
             self._epoch = word["request"].get("recorded", 0)
-        elif "decision" in word:
+        elif "decision" in word or "quiet" in word:
             self._silent, self._waits = 0.0, False
 
     def look(self) -> Outcome | None:

@@ -17,7 +17,7 @@ from fersearch.store import Store, StudyRow
 from fersearch.store.neighbours import Neighbours
 from fersearch.study import is_finish
 from fersearch.training.request import TrialRequest
-from fersearch.trial import Trial
+from fersearch.trial import LATENCY, Trial
 
 SEED = "seed"
 """The parameter that is a trial's seed in a study that finishes another one."""
@@ -63,6 +63,7 @@ def request_for(
         memory_format=memory_format(trial) or spec.memory_format,
         formats=dict(formats or {}) if spec.memory_format == "auto" else {},
         latency_on=spec.latency_on,
+        latency_counts=LATENCY in spec.compared,
         where=spec.where,
         device=slot.device,
         threads=slot.threads,

@@ -15,6 +15,7 @@ from fersearch.engines.devices import Slot
 from fersearch.engines.formats import as_found
 from fersearch.engines.local import with_loss
 from fersearch.engines.processes import Pool, Process
+from fersearch.engines.quiet import when_alone
 from fersearch.engines.shutdown import Level, Stop
 from fersearch.errors import FersearchError
 from fersearch.observer import Observer
@@ -67,6 +68,8 @@ class SingleTrial:
                 self.report(epoch)
                 decision = Decision.STOP if epoch.number == self.last else Decision.CONTINUE
                 process.send({"decision": decision})
+            elif when_alone(message, process.send):
+                pass
             elif "rehearsed" in message:
                 process.send({"format": as_found(0, message["rehearsed"])})
             elif "outcome" in message:

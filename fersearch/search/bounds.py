@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from fersearch.components import Metric
 from fersearch.formatting import number
 from fersearch.search.aggregation import projected, values_at_end
 from fersearch.study import Constraint, StudySpec
-from fersearch.trial import Epoch, Trial, TrialState
+from fersearch.trial import LATENCY, ROUGH_MARGIN, Epoch, Trial, TrialState
 
 IN_A_ROW = 50
 """How many trials in a row may break a bound before training: then the search gives up."""
@@ -52,6 +53,20 @@ def sampler_excesses(trial: Trial, spec: StudySpec, metrics: Mapping[str, Metric
         return {}
     values = values_at_end(trial, metrics, spec.protocol.in_rounds)
     return excesses(spec.where, {name: values[name] for name in values if name in metrics and metrics[name].measured})
+
+
+def eased(trial: Trial, bounds: Sequence[Constraint]) -> Trial:
+    """Return a trial as it would be if its rough latency kept the bounds that it breaks by less than the margin."""
+    if not trial.rough_latency:
+        return trial
+    values = dict(trial.values)
+    for bound in bounds:
+        value = values[LATENCY]
+        if bound.metric != LATENCY or bound.holds(values):
+            continue
+        if bound.holds({LATENCY: value / ROUGH_MARGIN if bound.op == "<=" else value * ROUGH_MARGIN}):
+            values[LATENCY] = bound.bound
+    return replace(trial, values=values)
 
 
 def broken(bounds: Sequence[Constraint], values: Mapping[str, float]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from fersearch import pareto
 from fersearch.search.aggregation import undefined
+from fersearch.search.bounds import eased
 from fersearch.search.ties import comparable
 from fersearch.study import Constraint, Keep, Objective, StudySpec, keeps
 from fersearch.trial import Trial, TrialState
@@ -63,8 +64,9 @@ def kept(
 
     Whatever a study does after its end starts from the best of its front, so that one is among them
     under every policy: the N best are counted from those that beat the baseline, then from the rest.
+    A bound that a rough latency alone breaks counts as kept: it is to be measured again.
     """
-    candidates = list(trials)
+    candidates = [eased(trial, constraints) for trial in trials]
     if keep.which == "all":
         return {trial.number for trial in candidates}
     able = [trial for trial in candidates if _able(trial, objectives, constraints)]
@@ -83,7 +85,7 @@ class Keeper:
     """
 
     def __init__(self, spec: StudySpec, baseline: Mapping[str, float]) -> None:
-        self._policy = spec.keep
+        self._policy, self._bounds = spec.keep, spec.where
         best = spec.keep.which == "best"
         self._standing = _Best(spec, baseline) if best else FrontMembers(spec, baseline)
         self._holding: set[int] = set()
@@ -97,7 +99,7 @@ class Keeper:
         self._holding |= {number for number in new if _holds(trials[number])}
         if self._policy.which == "all":
             return []
-        beaten = {number for own in new for number in self._standing.join(trials[own])}
+        beaten = {number for own in new for number in self._standing.join(eased(trials[own], self._bounds))}
         gone = sorted(self._holding & beaten)
         self._holding -= set(gone)
         return [replace(trials[number], checkpoint=None, released=str(self._policy)) for number in gone]

@@ -18,11 +18,13 @@ from fersearch import registry as registries
 from fersearch.artifacts import Artifacts
 from fersearch.components import Task
 from fersearch.registry import Registry
+from fersearch.training.augment import as_judged
 from fersearch.training.batches import Pixels
 from fersearch.training.bounds import OutOfBounds, check_bounds
 from fersearch.training.checkpoint import make_card, write_checkpoint
-from fersearch.training.context import TrainingContext, torch_latency
+from fersearch.training.context import TrainingContext
 from fersearch.training.freezing import freeze
+from fersearch.training.latency import Quiet, Stopwatch, alone, in_torch
 from fersearch.training.loop import train
 from fersearch.training.measure import PeakMemory, device_name
 from fersearch.training.memory import taken_facts
@@ -51,6 +53,7 @@ def run_trial(
     say: Callable[[str], None] = lambda _: None,
     saved: Callable[[], None] = lambda: None,
     settle: Settle = lambda rehearsal: str(rehearsal["memory_format"]),
+    quiet: Quiet = alone,
 ) -> Outcome:
     """Run one attempt of a trial in this process: build the model, train it, write its checkpoint.
 
@@ -64,8 +67,9 @@ def run_trial(
         saved: called after each new state was saved.
         settle: called with the result of a rehearsal, or with shape and format alone where the study has decided on
             the format already; returns the memory format to use.
+        quiet: measures the latency while no other trial of the study runs, where trials are compared by it.
     """
-    run = _Run(request, report, pulse, say, saved, settle)
+    run = _Run(request, report, pulse, say, saved, settle, quiet)
     try:
         with held(request, pulse, run.note, run.give_up) as run.request:
             outcome = run.outcome(registry or registries.load(request.plugins))
@@ -88,6 +92,7 @@ class _Run:
     say: Callable[[str], None] = lambda _: None
     saved: Callable[[], None] = lambda: None
     settle: Settle = lambda rehearsal: str(rehearsal["memory_format"])
+    quiet: Quiet = alone
     notes: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
     facts: dict[str, Any] = field(default_factory=dict)
@@ -98,6 +103,7 @@ class _Run:
     mirror: Mirror = field(default_factory=lambda: Mirror("", Path()))
     unreported: Exception | None = None
     gave_up: bool = False
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
 
     def outcome(self, registry: Registry) -> Outcome:
         """Train until the last epoch, or until the brain stops the trial."""
@@ -106,13 +112,14 @@ class _Run:
         precision = resolve(request.precision, device)
         self.facts |= {"device": request.device, "device_name": device_name(device), "precision": precision}
         self.facts |= {"torch": str(torch.__version__), "threads": torch.get_num_threads()}
+        self.stopwatch = self.make_stopwatch()
         self.mirror = Mirror(request.states, Path(request.scratch))
         if request.resume:
             self.mirror.fetch()
         loaded = open_data(request, registry)
         self.stamp = stamp_of(request, loaded.digest)
         architecture = registry.architecture(request.architecture)
-        check = self.bounds(registry, loaded.task)
+        check = self.bounds(registry, loaded.task, trained=False)
         self.memory_format = settled_format(
             request, architecture, loaded, device, precision, self.settle, self.pulse, check
         )
@@ -202,7 +209,7 @@ class _Run:
         architecture = registry.architecture(request.architecture)
         model = build(architecture, request, loaded, pixels)
         if not round.before and not round.progress.epoch:
-            self.bounds(registry, loaded.task)(model, pixels)
+            self.bounds(registry, loaded.task, trained=True)(model, pixels)
         context = TrainingContext(
             device=device,
             metrics=registry.metrics,
@@ -223,24 +230,36 @@ class _Run:
             pulse=self.pulse,
             micro_batches=max(request.micro_batches, int(self.facts.get("micro_batches", 1))),
             facts=self.facts,
-            **self.own_latency(),
+            stopwatch=self.stopwatch,
         )
         return train(model, loaded, request.params, context)
 
-    def bounds(self, registry: Registry, task: Task) -> Callable[[nn.Module, Pixels], None]:
-        """Return a check to call before the first step, which raises OutOfBounds if a model breaks a bound."""
-        if not (where := self.request.where):
+    def bounds(self, registry: Registry, task: Task, trained: bool) -> Callable[[nn.Module, Pixels], None]:
+        """Return a check to call before the first step, which raises OutOfBounds if a model breaks a bound.
+
+        `trained` says whether that model is the one that is trained afterwards.
+        """
+        where, params = self.request.where, self.request.params
+        if not where:
             return lambda *_: None
-        latency = self.own_latency().get("latency", torch_latency)
-        return lambda model, pixels: check_bounds(where, registry.metrics, model, task, pixels, latency)
 
-    def own_latency(self) -> dict[str, Any]:
-        """Return the keyword `latency` of a training context, where latency is not measured in torch."""
-        if self.request.latency_on == "torch":
-            return {}
-        from fersearch.training.onnx_graph import onnx_latency
+        def check(model: nn.Module, pixels: Pixels) -> None:
+            judged = as_judged(model, params)
+            try:
+                check_bounds(where, registry.metrics, judged, task, pixels, self.stopwatch, trained)
+            finally:
+                self.facts |= {"latency": self.stopwatch.told} if self.stopwatch.told else {}
 
-        return {"latency": partial(onnx_latency, name=self.request.architecture)}
+        return check
+
+    def make_stopwatch(self) -> Stopwatch:
+        """Return the stopwatch for the latency of the model in torch, or of the exported model."""
+        counts, on_torch = self.request.latency_counts, self.request.latency_on == "torch"
+        if on_torch:
+            return Stopwatch(in_torch, self.quiet, counts, torch.get_num_threads())
+        from fersearch.training.onnx_graph import in_onnx
+
+        return Stopwatch(partial(in_onnx, name=self.request.architecture), self.quiet, counts)
 
     def recorded(self, round: Round) -> int:
         """Return how many epochs of a round the driver has recorded."""

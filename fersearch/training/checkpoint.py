@@ -197,12 +197,12 @@ class Restored:
         """Return the model as it is evaluated: from normalised images of the dataset's size to logits."""
         return as_judged(self.model, self.card["params"], tta)
 
-    def latency(self, threads: int) -> latency.SteadyLatency:
+    def latency(self, threads: int, prepare: latency.Prepare = latency.in_torch) -> latency.SteadyLatency:
         """Measure the latency of one image with `threads` CPU threads; nothing else should run meanwhile."""
         task = self.task
         pixels = self._pixels(np.zeros((1, task.channels, task.image_size, task.image_size), np.uint8))
-        with latency.threads(threads):
-            return latency.steady_latency(self.judged("none"), pixels.take(pixels.rows([0])))
+        with latency.threads(threads), prepare(self.judged(), pixels) as once:
+            return latency.steady_latency(once)
 
     def _pixels(self, images: "np.ndarray[Any, Any]") -> Pixels:
         return Pixels.of(images, self.card["mean"], self.card["std"], self.device, _format(self.card))

@@ -12,6 +12,7 @@ from fersearch.components import Metric
 from fersearch.study import Objective
 from fersearch.training import measure
 from fersearch.training.batches import Pixels
+from fersearch.training.latency import Stopwatch
 from fersearch.training.measure import PeakMemory
 from fersearch.training.numerics import Precision
 from fersearch.training.preemption import Pulse, unwatched
@@ -21,11 +22,6 @@ from fersearch.training.stamp import Stamp
 
 def _nothing() -> None:
     """Do nothing."""
-
-
-def torch_latency(model: nn.Module, pixels: Pixels) -> float:
-    """Return the seconds that one image takes in a model, on its device."""
-    return measure.latency(model, pixels.take(pixels.rows([0])))
 
 
 def image_flops(model: nn.Module, pixels: Pixels) -> int:
@@ -50,7 +46,7 @@ class TrainingContext:
         recorded: returns how many epochs of the resumed training the driver has recorded.
         on_first_step: called after the first step.
         on_snapshot: called after each snapshot.
-        latency: returns the seconds that one image takes.
+        stopwatch: measures the seconds that one image takes.
         pulse: called after every step and every batch of validation; returns whether the trial is preempted.
     """
 
@@ -73,4 +69,4 @@ class TrainingContext:
     on_first_step: Callable[[], None] = _nothing
     on_snapshot: Callable[[], None] = _nothing
     pulse: Pulse = unwatched
-    latency: Callable[[nn.Module, Pixels], float] = torch_latency
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)

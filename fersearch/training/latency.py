@@ -1,19 +1,45 @@
-"""The latency of a model with nothing else running, from as many runs as a narrow interval of its median needs."""
+"""The latency of a model: roughly beside other work, or alone, from as many runs as a narrow interval needs."""
 
 import math
 import statistics
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import torch
 from torch import nn
 
+from fersearch.training.batches import Pixels
 from fersearch.training.measure import synchronize
 
 AT_ONCE = 20
 """Runs between two computations of the interval; as many warm up."""
+ROUGH_RUNS, ROUGH_WARM_UP = 10, 2
+LONGEST = 2.0
+"""The longest measurement in seconds."""
+FEWEST = 6
+"""Runs below which the median has no 95 % interval."""
+
+Once = Callable[[], object]
+"""Passes one image through a model and waits for the output."""
+Prepare = Callable[[nn.Module, Pixels], AbstractContextManager[Once]]
+"""Prepares a model for `Once`."""
+Take = Callable[[float], "SteadyLatency"]
+"""Measures for at most so many seconds."""
+
+
+class Quiet(Protocol):
+    """Lets a trial measure while no other trial of its study runs on its machine."""
+
+    def __call__(self, take: Take) -> "SteadyLatency | None":
+        """Return the measurement; None if the other trials could not be paused, or not for long enough."""
+
+
+def alone(take: Take) -> "SteadyLatency":
+    """Measure at once: nothing else runs."""
+    return take(LONGEST)
 
 
 @dataclass(frozen=True)
@@ -38,15 +64,34 @@ class SteadyLatency:
         return cls(statistics.median(ordered), n, (ordered[max(low, 0)], ordered[min(high, n - 1)]))
 
 
-def steady_latency(model: nn.Module, image: torch.Tensor, width: float = 0.05, most: float = 2.0) -> SteadyLatency:
-    """Measure the latency of an image (1, channels, size, size) until its interval is at most `width`, or `most` s."""
+def steady_latency(once: Once, width: float = 0.05, most: float = LONGEST) -> SteadyLatency:
+    """Measure until the interval is at most `width`, or for `most` seconds."""
+    started = time.perf_counter()
+    until = started + most
+    _runs(once, AT_ONCE, started + most / 4)
+    seconds = _runs(once, AT_ONCE, until)
+    while SteadyLatency.of(seconds).width > width and time.perf_counter() < until:
+        seconds += _runs(once, AT_ONCE, until)
+    return SteadyLatency.of(seconds)
+
+
+def rough_latency(once: Once) -> float:
+    """Return the median seconds of a few runs, after two warm-up runs."""
+    return statistics.median(_runs(once, ROUGH_WARM_UP + ROUGH_RUNS)[ROUGH_WARM_UP:])
+
+
+@contextmanager
+def in_torch(model: nn.Module, pixels: Pixels) -> Iterator[Once]:
+    """Pass one image through a model in torch, on the device of its images."""
+    image = pixels.take(pixels.rows([0]))
+
+    def once() -> None:
+        model(image)
+        synchronize(image.device)
+
     model.eval()
     with torch.inference_mode():
-        _runs(model, image)
-        until, seconds = time.perf_counter() + most, _runs(model, image)
-        while SteadyLatency.of(seconds).width > width and time.perf_counter() < until:
-            seconds += _runs(model, image)
-    return SteadyLatency.of(seconds)
+        yield once
 
 
 @contextmanager
@@ -60,11 +105,53 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _runs(model: nn.Module, image: torch.Tensor) -> list[float]:
-    seconds = []
-    for _ in range(AT_ONCE):
+@dataclass
+class Stopwatch:
+    """Measures the latency of one trial's model: alone if it `counts`, as trials are compared by it, else roughly.
+
+    What was measured alone is not measured again in this process. `told` describes it as plain data for the trial's
+    facts: whether it was alone, of how many runs, the width of the interval, the batch and the threads.
+    """
+
+    prepare: Prepare = in_torch
+    quiet: Quiet = alone
+    counts: bool = False
+    threads: int = 1
+    known: SteadyLatency | None = None
+    told: dict[str, Any] = field(default_factory=dict)
+
+    def __call__(self, model: nn.Module, pixels: Pixels) -> float:
+        """Return the seconds of one image through a model, as well as they can be known."""
+        if not self.counts:
+            return self.rough(model, pixels)
+        if found := self.alone(model, pixels):
+            return found.seconds
+        return self.rough(model, pixels)
+
+    def rough(self, model: nn.Module, pixels: Pixels) -> float:
+        """Return the seconds of one image, beside whatever else runs."""
+        with self.prepare(model, pixels) as once:
+            seconds = rough_latency(once)
+        if self.counts:
+            self.told = {"alone": False, "runs": ROUGH_RUNS, "batch": 1, "threads": self.threads}
+        return seconds
+
+    def alone(self, model: nn.Module, pixels: Pixels) -> SteadyLatency | None:
+        """Return the latency with nothing else of the study running; None where the others could not be paused."""
+        if self.known is None:
+            with self.prepare(model, pixels) as once:
+                self.known = self.quiet(lambda most: steady_latency(once, most=most))
+        if found := self.known:
+            width = round(found.width, 3) if found.runs >= FEWEST else None
+            self.told = {"alone": True, "runs": found.runs, "width": width, "batch": 1, "threads": self.threads}
+        return self.known
+
+
+def _runs(once: Once, count: int, until: float = math.inf) -> list[float]:
+    """Return the seconds of so many runs, or of fewer, but one, where the time is up before."""
+    seconds: list[float] = []
+    while len(seconds) < count and (not seconds or time.perf_counter() < until):
         started = time.perf_counter()
-        model(image)
-        synchronize(image.device)
+        once()
         seconds.append(time.perf_counter() - started)
     return seconds

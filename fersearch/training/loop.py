@@ -134,9 +134,11 @@ class _Training:
         self.trainer.end_epoch()
         seconds, cpu_seconds = progress.add(number, self.clock, self.memory)
         model = self.trainer.validated
-        latency = partial(self.context.latency, model, self.pixels)
+        latency = partial(progress.time_image, self.context.stopwatch, model, self.pixels)
         operations = partial(image_flops, model, self.pixels)
         evaluation = progress.evaluation(validation, self.loaded.task, model, latency, operations)
+        if progress.timed:
+            self.context.facts["latency"] = progress.timed
         values = compute(self.context.metrics, evaluation)
         loss, accuracy = self._train_metrics
         values |= {"train_loss": loss, "train_accuracy": accuracy, "valid_loss": validation.loss}

@@ -3,7 +3,6 @@
 import contextlib
 import ctypes
 import os
-import statistics
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -20,24 +19,26 @@ from fersearch.components import Architecture, Task
 from fersearch.errors import UsageError
 from fersearch.space import Value
 from fersearch.training.numerics import ONE_IMAGE, TWO_OR_MORE, is_one_value
+from fersearch.training.pauses import paused
 
 INTERVAL = 0.02  # seconds between two samples of a trial's memory
 
 
 @dataclass
 class Clock:
-    """Wall and CPU seconds (of all threads of the process) spent inside `running`."""
+    """Wall and CPU seconds (of all threads of the process) spent inside `running`, without pauses."""
 
     device: torch.device
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     since: float | None = None
+    paused_before: float = 0.0
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Count the time of the block, including the work that it queued on the device."""
         synchronize(self.device)
-        self.since, cpu = time.perf_counter(), time.process_time()
+        self.since, cpu, self.paused_before = time.perf_counter(), time.process_time(), paused()
         yield
         synchronize(self.device)
         self.seconds, self.since = self.passed, None
@@ -46,7 +47,9 @@ class Clock:
     @property
     def passed(self) -> float:
         """The wall seconds so far, including those of a block still running."""
-        return self.seconds if self.since is None else self.seconds + time.perf_counter() - self.since
+        if self.since is None:
+            return self.seconds
+        return self.seconds + time.perf_counter() - self.since - (paused() - self.paused_before)
 
 
 class PeakMemory:
@@ -173,19 +176,6 @@ def flops(model: nn.Module, image: torch.Tensor) -> int:
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         model(image)
     return int(counter.get_total_flops())
-
-
-def latency(model: nn.Module, image: torch.Tensor, repeats: int = 10) -> float:
-    """Return the median seconds of one image (1, channels, size, size) through the model, after two warm-up runs."""
-    model.eval()
-    seconds = []
-    with torch.inference_mode():
-        for _ in range(repeats + 2):
-            started = time.perf_counter()
-            model(image)
-            synchronize(image.device)
-            seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds[2:])
 
 
 def refuse_single_images(architecture: Architecture, params: Mapping[str, Value], task: Task) -> None:

@@ -4,7 +4,9 @@ import copy
 import json
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from fersearch.errors import FersearchError
-from fersearch.onnx_session import latency
+from fersearch.onnx_session import run, session_of
 from fersearch.training.batches import Pixels
 from fersearch.training.checkpoint import Restored
 
@@ -91,8 +93,9 @@ def write_graph(graph: Graph, shape: tuple[int, int], path: Path, metadata: Mapp
     onnx.save(model, str(path))
 
 
-def onnx_latency(model: nn.Module, pixels: Pixels, name: str) -> float:
-    """Return the seconds that one image takes in the exported model, in one thread of the CPU.
+@contextmanager
+def in_onnx(model: nn.Module, pixels: Pixels, name: str) -> Iterator[Callable[[], object]]:
+    """Let one image through the exported model, in one thread of the CPU.
 
     Raises:
         FersearchError: the model cannot be exported.
@@ -102,7 +105,7 @@ def onnx_latency(model: nn.Module, pixels: Pixels, name: str) -> float:
     with tempfile.TemporaryDirectory(prefix="fersearch-latency-") as folder:
         file = Path(folder, "model.onnx")
         write_graph(graph, (image.shape[2], image.shape[1]), file, {}, name)
-        return float(latency(file, image)["median_ms"]) / 1000
+        yield partial(run, session_of(file, threads=1), image)
 
 
 def metadata_of(card: Mapping[str, Any], digest: str) -> dict[str, str]:

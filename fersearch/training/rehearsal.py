@@ -27,6 +27,7 @@ from fersearch.training.measure import Clock, device_name
 from fersearch.training.memory_format import MemoryFormat, arrange, arranged, resolve_format
 from fersearch.training.model import build
 from fersearch.training.numerics import Precision, autocast, check_finite, derive, first_line, is_out_of_memory
+from fersearch.training.pauses import paused
 from fersearch.training.preemption import Preempted, Pulse, unwatched
 from fersearch.training.request import TrialRequest
 from fersearch.training.trainer import Trainer
@@ -159,6 +160,7 @@ class _Stage:
     times: dict[MemoryFormat, list[float]] = field(default_factory=lambda: {"contiguous": [], "channels_last": []})
 
     def __post_init__(self) -> None:
+        self.paused_before = paused()
         images, targets = next(iter(self.trainer.batches.epoch(self.seed)))
         self.images, self.targets = (each[: self.trainer.micro_batch_size] for each in (images, targets))
 
@@ -216,14 +218,14 @@ class _Stage:
         """
         if self.trainer.device.type == "cuda":
             self._step("contiguous", len(self.images))
-            self.deadline = time.perf_counter() + LIMIT
+            self.deadline, self.paused_before = time.perf_counter() + LIMIT, paused()
             each = self._timed("contiguous", len(self.images))
             return len(self.images) if STEPS * each < self._left() else 0
         each = self._timed("contiguous", FEW) / min(FEW, len(self.images))
         return min(len(self.images), int(self._left() / (STEPS * max(each, 1e-9))))
 
     def _left(self) -> float:
-        return self.deadline - time.perf_counter()
+        return self.deadline + paused() - self.paused_before - time.perf_counter()
 
     def _timed(self, memory_format: MemoryFormat, count: int) -> float:
         """Return the seconds of a step: CPU seconds where one CPU thread computes, to exclude other processes."""

@@ -21,6 +21,7 @@ class TrialRequest:
         scratch: the trial's own folder for its best weights and last state.
         artifacts: folder of finished checkpoints.
         formats: memory formats that the study has decided on for `auto`, by the shape of trials.
+        latency_counts: whether trials are compared by their latency, so that it is measured alone.
         where: bounds; a model that breaks one is not trained.
         device: name of the device in torch.
         threads: number of CPU threads.
@@ -57,6 +58,7 @@ class TrialRequest:
     memory_format: str = "contiguous"
     formats: Mapping[str, str] = field(default_factory=dict)
     latency_on: str = "torch"
+    latency_counts: bool = False
     where: Sequence[Constraint] = field(default_factory=tuple)
     device: str = "cpu"
     threads: int = 1

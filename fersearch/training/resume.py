@@ -11,7 +11,9 @@ from torch import nn
 
 from fersearch.components import Evaluation, Task
 from fersearch.training import measure
+from fersearch.training.batches import Pixels
 from fersearch.training.evaluate import Validation
+from fersearch.training.latency import Stopwatch
 from fersearch.training.snapshots import States
 from fersearch.training.stamp import Unusable
 from fersearch.training.trainer import Trainer
@@ -27,8 +29,9 @@ class Progress:
 
     `best_loss` is the first objective, negated if it is maximised; `bytes_seen` is the sum of `looks` samples of the
     memory in use; `history` holds every epoch so far as plain data. `begun_seconds` and `begun_cpu_seconds` are those
-    of an unfinished epoch. `since` is the number of the attempt that trained from the beginning: epochs that attempts
-    before it recorded belong to a training that was discarded.
+    of an unfinished epoch. `timed` says how the latency was measured, where trials are compared by it. `since` is the
+    number of the attempt that trained from the beginning: epochs that attempts before it recorded belong to a training
+    that was discarded.
     """
 
     epoch: int = 0
@@ -40,6 +43,7 @@ class Progress:
     bytes_seen: int = 0
     looks: int = 0
     latency: float = 0.0
+    timed: dict[str, Any] = field(default_factory=dict)
     flops: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     begun_seconds: float = 0.0
@@ -94,6 +98,12 @@ class Progress:
         self.peak_bytes = max(self.peak_bytes, memory.peak)
         self.bytes_seen, self.looks = self.bytes_seen + memory.total, self.looks + memory.looks
         memory.total = memory.looks = 0
+
+    def time_image(self, stopwatch: Stopwatch, model: nn.Module, pixels: Pixels) -> float:
+        """Return the seconds of one image through a model, and keep how they were measured."""
+        seconds = stopwatch(model, pixels)
+        self.timed = dict(stopwatch.told)
+        return seconds
 
     def evaluation(
         self,

@@ -14,6 +14,7 @@ from fersearch.study import Constraint
 from fersearch.training.attempt import run_trial
 from fersearch.training.batches import Pixels
 from fersearch.training.bounds import OutOfBounds, check_bounds
+from fersearch.training.latency import SteadyLatency, Stopwatch
 from fersearch.training.measure import flops
 from fersearch.training.request import TrialRequest
 from fersearch.trial import Decision, Epoch, Reason
@@ -22,24 +23,38 @@ METRICS = {metric.name: metric() for metric in MEASURED}
 TASK = Task(tuple("abcdefg"))
 
 
-def look(*bounds: str, latency: float = 0.004) -> list[float]:
-    """Check a linear model of 16,135 weights; returns the latencies that were measured."""
+class FakeStopwatch(Stopwatch):
+    """Measures a fixed latency roughly, and another one alone; keeps which was taken."""
+
+    def __init__(self, rough: float, alone: float | None) -> None:
+        super().__init__(counts=True)
+        self.seconds, self.seconds_alone = rough, alone
+        self.taken: list[str] = []
+
+    def rough(self, *_: object) -> float:
+        self.taken.append("rough")
+        return self.seconds
+
+    def alone(self, *_: object) -> SteadyLatency | None:
+        self.taken.append("alone")
+        seconds = self.seconds_alone
+        return None if seconds is None else SteadyLatency(seconds, 20, (seconds, seconds))
+
+
+def look(*bounds: str, latency: float = 0.004, alone: float | None = None, trained: bool = True) -> list[str]:
+    """Check a linear model of 16,135 weights; returns how its latency was measured."""
     model = nn.Sequential(nn.Flatten(), nn.Linear(48 * 48, 7))
     images = torch.zeros(4, 48, 48, 1, dtype=torch.uint8)
     pixels = Pixels.of(images.numpy(), (0.5,), (0.5,), torch.device("cpu"))
-    taken: list[float] = []
-
-    def measured(*_: object) -> float:
-        taken.append(latency)
-        return latency
-
-    check_bounds([Constraint.parse(bound) for bound in bounds], METRICS, model, TASK, pixels, measured)
-    return taken
+    stopwatch = FakeStopwatch(latency, alone)
+    where = [Constraint.parse(bound) for bound in bounds]
+    check_bounds(where, METRICS, model, TASK, pixels, stopwatch, trained)
+    return stopwatch.taken
 
 
 def test_what_no_bound_needs_is_not_measured() -> None:
     assert look("parameters<=20000", "gflops<=0.1", "f1_macro>=0.5", "train_seconds<=9") == []
-    assert look("latency_ms<=5") == [0.004]
+    assert look("latency_ms<=5") == ["rough"]
 
 
 @pytest.mark.parametrize(
@@ -57,10 +72,21 @@ def test_a_break_names_the_value_and_the_bound(bound: str, message: str) -> None
     assert list(broken.value.measured) == [bound.split("<")[0].split(">")[0]]
 
 
-def test_a_rough_latency_has_a_margin_of_two() -> None:
-    look("latency_ms<=2.1")
+def test_a_latency_is_judged_roughly_by_a_margin_of_two_and_within_it_alone() -> None:
     with pytest.raises(OutOfBounds, match=r"latency_ms 4\.00 breaks latency_ms<=1\.9"):
-        look("latency_ms<=1.9")
+        look("latency_ms<=1.9", alone=0.001)
+    assert look("latency_ms<=2.1", alone=0.002) == ["rough", "alone"]
+    with pytest.raises(OutOfBounds, match=r"latency_ms 2\.20 breaks latency_ms<=2\.1"):
+        look("latency_ms<=2.1", alone=0.0022)
+    assert look("latency_ms>=7", alone=0.0071) == ["rough", "alone"]
+
+
+def test_a_latency_that_could_not_be_measured_alone_breaks_no_bound_within_the_margin() -> None:
+    assert look("latency_ms<=2.1", alone=None) == ["rough", "alone"]
+
+
+def test_a_model_that_is_only_rehearsed_is_not_measured_alone() -> None:
+    assert look("latency_ms<=2.1", alone=0.0022, trained=False) == ["rough"]
 
 
 def test_operations_of_a_convolution_are_counted_by_hand() -> None:

@@ -1,9 +1,29 @@
 """The latency of a model with nothing else running."""
 
+import time
+
+import numpy as np
 import torch
 from torch import nn
 
-from fersearch.training.latency import AT_ONCE, SteadyLatency, steady_latency, threads
+from fersearch.training.batches import Pixels
+from fersearch.training.latency import (
+    AT_ONCE,
+    SteadyLatency,
+    Stopwatch,
+    Take,
+    in_torch,
+    rough_latency,
+    steady_latency,
+    threads,
+)
+
+MODEL = nn.Conv2d(1, 4, 3)
+PIXELS = Pixels.of(np.zeros((1, 1, 16, 16), np.uint8), (0.5,), (0.5,), torch.device("cpu"))
+
+
+def forbidden(_: Take) -> SteadyLatency:
+    raise AssertionError
 
 
 def test_the_interval_lies_between_two_runs_around_the_median() -> None:
@@ -14,10 +34,46 @@ def test_the_interval_lies_between_two_runs_around_the_median() -> None:
 
 
 def test_it_runs_until_the_interval_is_narrow_or_the_time_is_up() -> None:
-    model, image = nn.Conv2d(1, 4, 3), torch.zeros(1, 1, 16, 16)
-    assert steady_latency(model, image, width=1e9).runs == AT_ONCE
-    assert steady_latency(model, image, width=0.0, most=0.05).runs > AT_ONCE
-    assert not model.training
+    with in_torch(MODEL, PIXELS) as once:
+        assert steady_latency(once, width=1e9).runs == AT_ONCE
+        assert steady_latency(once, width=0.0, most=0.05).runs > AT_ONCE
+        assert 0 < rough_latency(once) < 1
+    assert not MODEL.training
+
+
+def test_a_slow_model_is_measured_for_no_longer_than_asked() -> None:
+    started = time.perf_counter()
+    assert steady_latency(lambda: time.sleep(0.03), width=0.0, most=0.1).runs < AT_ONCE
+    assert time.perf_counter() - started < 0.3
+
+
+def test_what_does_not_count_is_measured_roughly_and_nothing_is_said_of_it() -> None:
+    stopwatch = Stopwatch(quiet=forbidden)
+    assert stopwatch(MODEL, PIXELS) > 0
+    assert stopwatch.told == {}
+
+
+def test_what_counts_is_measured_alone_once() -> None:
+    asked: list[SteadyLatency] = []
+
+    def quiet(take: Take) -> SteadyLatency:
+        asked.append(take(0.1))
+        return asked[-1]
+
+    stopwatch = Stopwatch(quiet=quiet, counts=True, threads=3)
+    assert stopwatch(MODEL, PIXELS) == stopwatch(MODEL, PIXELS) == asked[0].seconds
+    assert len(asked) == 1
+    told = {name: value for name, value in stopwatch.told.items() if name != "width"}
+    assert told == {"alone": True, "runs": asked[0].runs, "batch": 1, "threads": 3}
+
+
+def test_where_others_do_not_pause_it_is_rough_and_asked_for_again() -> None:
+    answers = [None, SteadyLatency(0.5, 4, (0.4, 0.6))]
+    stopwatch = Stopwatch(quiet=lambda _: answers.pop(0), counts=True)
+    assert 0 < stopwatch(MODEL, PIXELS) < 0.5
+    assert stopwatch.told == {"alone": False, "runs": 10, "batch": 1, "threads": 1}
+    assert stopwatch(MODEL, PIXELS) == 0.5
+    assert (stopwatch.told["alone"], stopwatch.told["width"]) == (True, None)
 
 
 def test_the_number_of_threads_is_given_back() -> None:

@@ -10,6 +10,7 @@ from fersearch_architectures.resnet import ResNet18
 
 from fersearch import Task
 from fersearch.training import measure
+from fersearch.training.pauses import pausing
 from fersearch.training.summary import count_on_meta
 
 CPU = torch.device("cpu")
@@ -96,15 +97,24 @@ def test_the_portable_reading_agrees_with_the_one_of_linux() -> None:
     assert both[0] == pytest.approx(both[1], rel=0.2)
 
 
-def test_size_and_latency_of_a_model() -> None:
+def test_size_of_a_model() -> None:
     model = Cnn().build({"dropout": 0.0}, Task(tuple("abcdefgh")))
     assert measure.parameters(model) == 169_100
     statistics = (6 + 16) * 2 * 4 + 2 * 8
     assert measure.model_bytes(model) == 169_100 * 4 + statistics
-    assert 0 < measure.latency(model, torch.randn(1, 1, 48, 48)) < 1
 
 
 def test_weights_are_counted_without_memory_for_them() -> None:
     params = {"dropout": 0.0, "freeze": "all_but_first_and_last"}
     counted = count_on_meta(ResNet18(), params, Task(tuple("abcdefghij")))
     assert counted == {"total": 11_175_370, "trainable": 8_266}
+
+
+def test_a_pause_counts_for_no_clock() -> None:
+    clock = measure.Clock(torch.device("cpu"))
+    for _ in range(2):
+        with clock.running():
+            with pausing():
+                time.sleep(0.05)
+            assert clock.passed < 0.05
+    assert 0 < clock.seconds < 0.05

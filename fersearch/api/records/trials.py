@@ -76,6 +76,7 @@ class Trial(Record):
     checkpoint: str | None = Field(description="SHA-256 of its kept weights")
     data: str | None = Field(description="Digest of the data that it saw, where that is known")
     disturbed: bool = Field(description="Whether other work slowed its training: wall seconds say little")
+    rough_latency: bool = Field(description="Whether its latency was measured beside other work: it says little")
 
     @classmethod
     def of(cls, trial: trials.Trial) -> Self:
@@ -181,4 +182,5 @@ def _summary(trial: trials.Trial) -> dict[str, Any]:
         "checkpoint": trial.checkpoint,
         "data": trial.data_digest or None,
         "disturbed": trial.disturbed,
+        "rough_latency": trial.rough_latency,
     }

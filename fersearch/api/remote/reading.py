@@ -57,11 +57,16 @@ def view(data: Json, spec: StudySpec) -> StudyView:
     )
 
 
+def _facts(data: Json) -> dict[str, Any]:
+    """Return the facts by which a trial of a list says what is marked in tables."""
+    return {"disturbed": data["disturbed"], "latency": {"alone": not data.get("rough_latency", True)}}
+
+
 def trial(data: Json) -> Trial:
     """Convert a trial, from a list or in detail."""
     attempts = tuple(map(attempt, data["attempts"])) if "attempts" in data else ()
     if not attempts and data["reason"]:
-        attempts = (Attempt(1, Reason(data["reason"]), facts={"disturbed": data["disturbed"]}),)
+        attempts = (Attempt(1, Reason(data["reason"]), facts=_facts(data)),)
     return Trial(
         number=data["number"],
         params=data["params"],

@@ -124,7 +124,8 @@ class TrialActor(Trainable):
             return {"exited": status, "lost": lost, "failed": self._pool.failed_preloads}
         self._process.pid = word.get("pid", self._process.pid)
         if "pid" in word:
-            word |= {"place": self._place, "log": f"{platform.node()}:{self._log}" if self._apart else str(self._log)}
+            log = f"{platform.node()}:{self._log}" if self._apart else str(self._log)
+            word |= {"node": platform.node(), "place": self._place, "log": log}
         if "outcome" in word:
             word["outcome"]["facts"] = {**word["outcome"].get("facts", {}), "node": platform.node()}
             word["failed"] = self._pool.failed_preloads

@@ -1,0 +1,22 @@
+"""The pauses of this process, between two steps, while another trial was measured: no clock counts them."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_ended: list[float] = []
+
+
+def paused() -> float:
+    """Return the wall seconds of all pauses of this process so far."""
+    return sum(_ended)
+
+
+@contextmanager
+def pausing() -> Iterator[None]:
+    """Count the block as a pause."""
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        _ended[:] = [paused() + time.perf_counter() - started]
