@@ -289,7 +289,7 @@ OPTIONS = (
         "Whose time latency_ms is; default torch.",
         "`torch`",
         "whose time `latency_ms` is: the model's in `torch` on its device, or `onnx`: the exported one's, a CPU "
-        "thread; the front's is measured again alone",
+        "thread; measured while the other trials pause, if it is an objective or bounded",
         ("torch", "onnx"),
         group=SEARCH,
     ),

@@ -200,7 +200,7 @@ class Trial:
 
     @property
     def rough_latency(self) -> bool:
-        """Whether its latency is known roughly only: nobody saw to it that no other trial ran while it was measured."""
+        """Whether its latency is known roughly only: other trials of its study may have run while it was measured."""
         if LATENCY not in self.values or ROUGH_LATENCY in self.values:
             return False
         told = [attempt.facts["latency"] for attempt in self.attempts if "latency" in attempt.facts]

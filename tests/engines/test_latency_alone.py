@@ -17,9 +17,9 @@ __all__ = ["data", "made"]
 pytestmark = pytest.mark.usefixtures("warm_fork_server")
 
 
-def run(name: str) -> list[str]:
+def run(name: str, slots: int = 1) -> list[str]:
     watcher = Notes()
-    api.run_study(name, slots=1, observer=watcher)
+    api.run_study(name, slots=slots, observer=watcher)
     return watcher.notes
 
 
@@ -55,6 +55,14 @@ def test_with_one_slot_a_trial_is_alone_and_nothing_is_measured_again(data: Path
     (trial,) = api.front("quick").trials
     assert (trial.rough_latency, trial.values["rough_latency_ms"]) == (False, 7.0)
     assert again("quick") == []
+
+
+def test_trials_side_by_side_are_measured_alone_one_after_the_other(data: Path) -> None:
+    create("pair", data, objectives=("accuracy", "latency_ms"), trials=2, epochs="8")
+    run("pair", slots=2)
+    trials = list(api.list_trials("pair"))
+    assert [trial.attempts[-1].facts["most_neighbours"] for trial in trials] == [1, 1]
+    assert [trial.rough_latency for trial in trials] == [False, False]
 
 
 @pytest.mark.parametrize(("alone", "members"), [(0.9, 1), (1.1, 0)])

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fersearch.search import Search
-from fersearch.search.bounds import IN_A_ROW, broken, excesses, nearest, sampler_excesses
+from fersearch.search.bounds import IN_A_ROW, broken, eased, excesses, nearest, sampler_excesses
 from fersearch.search.optuna_sampler import OptunaSampler
 from fersearch.study import Constraint, Protocol
-from fersearch.trial import Decision, Epoch, Outcome, Reason, Trial, TrialState
+from fersearch.trial import Attempt, Decision, Epoch, Outcome, Reason, Trial, TrialState
 from tests.search.fakes import METRICS, Rows, make_search, make_spec, run_trial
 
 SMALL = (Constraint("parameters", "<=", 1000),)
@@ -36,6 +36,23 @@ def test_an_excess_is_positive_where_a_bound_is_broken(value: float, bound: floa
 def test_an_undefined_value_breaks_every_bound_and_an_unknown_one_none() -> None:
     assert excesses(SMALL, {"parameters": math.nan}) == {"parameters<=1000": math.inf}
     assert (excesses(SMALL, {}), broken(SMALL, {})) == ({}, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "latency", "value"),
+    [("latency_ms<=5", 4, 4), ("latency_ms<=5", 9, 5), ("latency_ms<=5", 11, 11), ("latency_ms>=5", 3, 5)],
+)
+def test_a_bound_that_a_rough_latency_breaks_within_the_margin_counts_as_kept(
+    text: str, latency: float, value: float
+) -> None:
+    where = (Constraint("parameters", "<=", 1), Constraint.parse(text))
+    rough = Trial(1, {}, TrialState.COMPLETE, {"latency_ms": latency, "parameters": 2.0})
+    assert eased(rough, where).values == {"latency_ms": value, "parameters": 2.0}
+    facts = {"latency": {"alone": True}}
+    alone = replace(rough, attempts=(Attempt(1, Reason.DONE, facts=facts),))
+    again = replace(rough, values={**rough.values, "rough_latency_ms": 1.0})
+    assert eased(alone, where) is alone
+    assert eased(again, where) is again
 
 
 def test_trials_that_break_a_bound_before_training_do_not_count() -> None:
