@@ -250,13 +250,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print("one thread")
         compare(sides, given.images, given.rounds, "bare step")
         torch.set_num_threads(cores)
-        sides = {"trainer, standard": trainer(loaded, "standard", Path(folder, "cores"), given.rounds + 1)}
+        sides = {}
+        for kind in get_args(MemoryFormat):
+            place = Path(folder, f"cores-{kind}")
+            sides[kind] = trainer(loaded, "standard", place, given.rounds + 1, memory_format=kind)
         for workers in range(cores + 1):
             sides[f"DataLoader, {workers} workers"] = dataloader(loaded, workers)
         print(f"\nall cores: {cores}")
-        ratios = compare(sides, given.images, given.rounds, "trainer, standard")
+        ratios = compare(sides, given.images, given.rounds, "contiguous")
         best = max(ratio for name, ratio in ratios.items() if name.startswith("DataLoader"))
-        print(f"trainer against the best DataLoader: {1 / best:.2f} times")
+        for kind in get_args(MemoryFormat):
+            print(f"trainer, {kind}, against the best DataLoader: {ratios[kind] / best:.2f} times")
 
 
 if __name__ == "__main__":
