@@ -123,8 +123,10 @@ class Server:
             with contextlib.suppress(ProcessLookupError):  # its children come and go
                 os.kill(pid, number)
 
-    def _run(self, program: str, *words: str) -> None:
-        done = subprocess.run([self._programs / program, *words], capture_output=True, text=True, **self._identity())
+    def _run(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [self._programs / program, *arguments], capture_output=True, text=True, **self._identity()
+        )
         if done.returncode:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise Unavailable(f"{program} failed: {done.stderr.strip()}")

@@ -57,8 +57,8 @@ def test_create_prints_findings_on_standard_error(
 ) -> None:
     monkeypatch.setattr("fersearch.context._reported", set())
     source = write_tree(tmp_path / "source")
-    words = "study create --model cnn --dataset imagefolder --image-size 24 --no-run --data"
-    assert cli([*words.split(), str(source)]) == 0
+    command = "study create --model cnn --dataset imagefolder --image-size 24 --no-run --data"
+    assert cli([*command.split(), str(source)]) == 0
     out, err = capsys.readouterr()
     assert f"note: {LIKE_ONE}" in err.splitlines()
     assert "note:" not in out
@@ -98,8 +98,8 @@ def test_a_study_file_with_a_byte_order_mark_is_held_against_its_data(tmp_path: 
 
 
 def test_a_class_of_the_dataset_without_any_image_is_reported(tmp_path: Path) -> None:
-    words = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
-    source = write_tree(tmp_path / "source", words, words)
+    names = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
+    source = write_tree(tmp_path / "source", names, names)
     api.create_study("cnn", "fer2013", name="one", data=source, **SMALL)
     messages = "fer2013: no image of neutral: a model has outputs for them that are never taught"
     assert messages in drain_notices()

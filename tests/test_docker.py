@@ -21,8 +21,8 @@ SERVICES = COMPOSE["services"]
 OURS = [name for name in SERVICES if name != "postgres"]
 
 
-def enter(*words, **env):
-    command = ["sh", str(DOCKER / "entrypoint.sh"), *words]
+def enter(*arguments, **env):
+    command = ["sh", str(DOCKER / "entrypoint.sh"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **env}, check=False)
 
 
@@ -121,17 +121,17 @@ def test_the_entrypoint_reads_the_password_and_joins_ray_for_studies_alone(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("tool", "words"),
+    ("tool", "arguments"),
     [
         ("hadolint", ["Dockerfile"]),
         ("shellcheck", ["entrypoint.sh"]),
         ("docker-compose", ["--file", "compose.yml", "--profile", "cpu", "--profile", "gpu", "config"]),
     ],
 )
-def test_the_tools_find_nothing(tool, words):
+def test_the_tools_find_nothing(tool, arguments):
     result = shutil.which(tool) or pytest.skip(f"{tool} is not installed")
     env = {**os.environ, "POSTGRES_PASSWORD": "x", "RAY_AUTH_TOKEN": "y"}
-    done = subprocess.run([result, *words], cwd=DOCKER, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run([result, *arguments], cwd=DOCKER, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

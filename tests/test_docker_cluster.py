@@ -31,7 +31,7 @@ class Containers:
         self.folder, self.storage = folder, storage
         self.started: list[subprocess.Popen[str]] = []
 
-    def words(self, service: str) -> list[str]:
+    def arguments(self, service: str) -> list[str]:
         """A service's command. Other services are this machine, and the head's port is a free one."""
         command = re.sub(r"\$\{(\w+):-[^}]*\}", lambda result: STUDY[result[1]], SERVICES[service]["command"])
         return shlex.split(self._here(command))
@@ -45,9 +45,9 @@ class Containers:
         home = {"HOME": str(self.folder), "FERSEARCH_HOME": str(self.folder / "home"), "PATH": programs}
         return {**os.environ, **home, **messages}
 
-    def start(self, service: str, *words: str) -> subprocess.Popen[str]:
+    def start(self, service: str, *arguments: str) -> subprocess.Popen[str]:
         """Start it, with other words than its own where some are given."""
-        command = ["sh", str(DOCKER / "entrypoint.sh"), *(words or self.words(service))]
+        command = ["sh", str(DOCKER / "entrypoint.sh"), *(arguments or self.arguments(service))]
         log = (self.folder / f"{service}.log").open("w")
         process = subprocess.Popen(command, env=self.env(service), stdout=log, stderr=log, text=True)
         self.started.append(process)

@@ -27,8 +27,8 @@ def test_a_file_that_its_holder_removed_is_not_taken_for_the_lock(
 ) -> None:
     path, real, opened = tmp_path / "a.lock", Path.open, []
 
-    def removed_at_first(self: Path, *words: str):
-        file = real(self, *words)
+    def removed_at_first(self: Path, *arguments: str):
+        file = real(self, *arguments)
         opened.append(file)
         if len(opened) == 1:
             self.unlink()

@@ -31,7 +31,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home in which states are saved after every step."""
     monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path / "home"))
     often = driver.request_for
-    monkeypatch.setattr(driver, "request_for", lambda *words: replace(often(*words), save_every=0.0))
+    monkeypatch.setattr(driver, "request_for", lambda *arguments: replace(often(*arguments), save_every=0.0))
     return tmp_path / "home"
 
 
@@ -335,7 +335,9 @@ def test_a_card_without_a_study_id_is_known_by_its_digest(home: Path, tmp_path: 
 
     made = runs.make_card
     monkeypatch.setattr(
-        runs, "make_card", lambda *words: {k: v for k, v in made(*words).items() if k != "study_id"} | {"format": 1}
+        runs,
+        "make_card",
+        lambda *args: {k: v for k, v in made(*args).items() if k != "study_id"} | {"format": 1},
     )
     create()
     run()

@@ -32,7 +32,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         ["study", "check", "grid.toml"],
         ["study", "check", "grid.toml", "--model", "cnn", "--set", "dropout=0.1", "--trials", "9"],
@@ -44,13 +44,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ["plugin", "show", "faces", "--json"],
     ],
 )
-def test_a_command_prints_there_what_it_prints_here(shell: Shell, words: list[str]):  # noqa: F811
-    assert shell(*words) == shell(*words, here=True)
+def test_a_command_prints_there_what_it_prints_here(shell: Shell, arguments: list[str]):  # noqa: F811
+    assert shell(*arguments) == shell(*arguments, here=True)
 
 
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         ["study", "check", "wrong.toml"],
         ["study", "check", "broken.toml"],
@@ -62,13 +62,13 @@ def test_a_command_prints_there_what_it_prints_here(shell: Shell, words: list[st
         ["plugin", "show", "cnn", "--set", "width=many"],
     ],
 )
-def test_a_command_fails_there_as_it_fails_here(shell: Shell, words: list[str]):  # noqa: F811
-    assert shell(*words, code=2) == shell(*words, here=True, code=2)
+def test_a_command_fails_there_as_it_fails_here(shell: Shell, arguments: list[str]):  # noqa: F811
+    assert shell(*arguments, code=2) == shell(*arguments, here=True, code=2)
 
 
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("arguments", "told"),
     [
         (["study", "check", "plugged.toml"], "plugins: code is not taken from a request"),
         (["study", "check", "placed.toml"], "dataset.data: '/etc' does not lie below a data root"),
@@ -78,5 +78,5 @@ def test_a_command_fails_there_as_it_fails_here(shell: Shell, words: list[str]):
         (["plugin", "show", "cnn", "--plugin", "x.py"], "--plugin was given with --server"),
     ],
 )
-def test_neither_code_nor_a_foreign_path_is_taken(shell: Shell, words: list[str], told: str):  # noqa: F811
-    assert told in shell(*words, code=2)
+def test_neither_code_nor_a_foreign_path_is_taken(shell: Shell, arguments: list[str], told: str):  # noqa: F811
+    assert told in shell(*arguments, code=2)

@@ -67,9 +67,9 @@ def shell(
     monkeypatch.setattr(httpx, "Client", client)
     monkeypatch.setenv("FERSEARCH_TOKEN", gate.start_token)
 
-    def typed(*words: str, here: bool = False, code: int = 0) -> str:
+    def typed(*args: str, here: bool = False, code: int = 0) -> str:
         api.disconnect()
-        ended = run([*([] if here else ["--server", HOST]), *words])
+        ended = run([*([] if here else ["--server", HOST]), *args])
         api.disconnect()
         printed = capsys.readouterr()
         assert ended == code, printed.err
@@ -80,7 +80,7 @@ def shell(
 
 
 @pytest.mark.parametrize(
-    "words",
+    "args",
     [
         ["study", "compare", "small", "--metric", "f1_macro"],
         ["study", "compare", "small", "--json"],
@@ -89,12 +89,12 @@ def shell(
         ["study", "export", "small", "--format", "json"],
     ],
 )
-def test_a_command_prints_there_what_it_prints_here(shell: Shell, words: list[str]):
-    assert shell(*words) == shell(*words, here=True)
+def test_a_command_prints_there_what_it_prints_here(shell: Shell, args: list[str]):
+    assert shell(*args) == shell(*args, here=True)
 
 
 @pytest.mark.parametrize(
-    "words",
+    "args",
     [
         ["study", "compare", "nobody"],
         ["study", "compare", "small", "--metric", "f1_makro"],
@@ -106,10 +106,10 @@ def test_a_command_prints_there_what_it_prints_here(shell: Shell, words: list[st
     ],
 )
 def test_a_command_fails_there_as_it_fails_here(
-    shell: Shell, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shell: Shell, args: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
-    assert shell(*words, code=2) == shell(*words, here=True, code=2)
+    assert shell(*args, code=2) == shell(*args, here=True, code=2)
 
 
 @pytest.fixture

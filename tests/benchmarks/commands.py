@@ -68,9 +68,9 @@ def main() -> None:
         program = str(Path(sys.executable).with_name("fersearch"))
         bare = statistics.median(seconds([sys.executable, "-c", "pass"], env) for _ in range(chosen.runs))
         print(f"a study of {chosen.trials} trials x 12 epochs; a bare Python takes {bare:.3f} s")
-        for words in COMMANDS:
-            taken = statistics.median(seconds([program, *words], env) for _ in range(chosen.runs))
-            print(f"fersearch {' '.join(words):<22} {taken:6.3f} s")
+        for arguments in COMMANDS:
+            taken = statistics.median(seconds([program, *arguments], env) for _ in range(chosen.runs))
+            print(f"fersearch {' '.join(arguments):<22} {taken:6.3f} s")
 
 
 if __name__ == "__main__":

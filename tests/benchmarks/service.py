@@ -135,8 +135,8 @@ def both_ways(served: Served, folder: Path, trials: int, turns: int) -> None:
         study = {**STUDY, "trials": trials, "name": f"command{turn}"}
         (folder / "study.toml").write_text(as_toml(study))
         started = time.perf_counter()
-        words = [*COMMAND, "study", "create", str(folder / "study.toml"), "--slots", "2"]
-        subprocess.run(words, env=served.env, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        arguments = [*COMMAND, "study", "create", str(folder / "study.toml"), "--slots", "2"]
+        subprocess.run(arguments, env=served.env, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         seconds["command"].append(time.perf_counter() - started)
         study["name"] = f"service{turn}"
         started = time.perf_counter()

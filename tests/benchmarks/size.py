@@ -61,16 +61,16 @@ def fill(url: str, trials: int, epochs: int, metrics: int, wishes: dict[str, obj
                 writer.end_attempt(replace(ended, attempts=(attempt,)), attempt, FACTS)
 
 
-def measured(words: tuple[str, ...], env: dict[str, str], folder: str) -> tuple[float, float, float, float]:
+def measured(arguments: tuple[str, ...], env: dict[str, str], folder: str) -> tuple[float, float, float, float]:
     """CPU seconds and highest memory in MB of the command's own process, imports included, and of its children.
 
     The children's seconds are of all of them, their memory is that of the largest.
     """
-    command = [sys.executable, "-c", CHILD, *words]
+    command = [sys.executable, "-c", CHILD, *arguments]
     done = subprocess.run(command, env=env, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     messages = [line for line in done.stderr.splitlines() if line.startswith("MEASURED")]
     if not messages or messages[-1].split()[1] != "0":
-        raise SystemExit(f"fersearch {' '.join(words)} failed:\n{done.stderr[-2000:]}")
+        raise SystemExit(f"fersearch {' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
     cpu, peak, below, largest = map(float, messages[-1].split()[2:])
     return cpu, peak, below, largest
 
@@ -93,9 +93,9 @@ def main() -> None:
         env = {**os.environ, "FERSEARCH_STORAGE": url, "PYTHONPATH": code}
         size = Path(folder, "bench.db").stat().st_size / 2**20
         print(f"{chosen.trials} trials x {chosen.epochs} epochs x {chosen.metrics} metrics, {size:.0f} MB; {code}")
-        for title, words in COMMANDS.items():
+        for title, arguments in COMMANDS.items():
             if title.startswith(chosen.only):
-                cpu, peak, below, largest = measured(words, env, folder)
+                cpu, peak, below, largest = measured(arguments, env, folder)
                 messages = f"{cpu:6.2f} s of CPU {peak:7.0f} MB; children {below:6.2f} s {largest:7.0f} MB"
                 print(f"{title:<36} {messages}", flush=True)
 

@@ -49,7 +49,7 @@ def test_create_hands_over_every_flag(verb):
     created = verb("create_study", SPEC)
     ran, checked = verb("run_study", VIEW), verb("check_run")
     verb("front", Front("cnn-faces", [], OBJECTIVES, {}))
-    words = (
+    arguments = (
         "study create --model cnn --dataset ferplus --data /d --option classes=10 --image-size 64 --channels 3 "
         "--target votes --split official --limit 500 --set optimizer=sgd,adam --set dropout=0..0.2 --weights w.pt "
         "--plugin p.py --plugin q.py --name mine --objective f1_macro --objective log_loss:min --trials 9 "
@@ -57,7 +57,7 @@ def test_create_hands_over_every_flag(verb):
         "--memory-format channels_last --slots 3 --slots-per-gpu 2 --threads-per-slot 4 --exclusive-timing "
         "--in-process --engine ray --ray-address auto --artifacts s3://b --storage sqlite:///s.db"
     )
-    assert cli.run(words.split()) == 0
+    assert cli.run(arguments.split()) == 0
     assert created[0][1] == {
         "model": "cnn",
         "dataset": "ferplus",
@@ -211,8 +211,8 @@ def test_export_writes_a_file_but_never_over_another(monkeypatch, capsys, tmp_pa
 
 def test_pull_hands_over_its_choice_and_prints_only_json(verb, capsys):
     pulled = verb("pull_checkpoint", Pulled(Path("out"), 4, {"f1_macro": float("nan")}))
-    words = ["--prefer", "knee", "--where", "peak_memory_mb<=500", "-o", "out", "--force", "--json"]
-    assert cli.run(["checkpoint", "pull", "cnn-faces", *words]) == 0
+    arguments = ["--prefer", "knee", "--where", "peak_memory_mb<=500", "-o", "out", "--force", "--json"]
+    assert cli.run(["checkpoint", "pull", "cnn-faces", *arguments]) == 0
     asked = {"trial": None, "prefer": "knee", "where": ["peak_memory_mb<=500"], "out": Path("out"), "force": True}
     assert pulled == [
         (("cnn-faces",), {**asked, "format": "safetensors", "trust_plugin": False, "storage": None}),
@@ -254,7 +254,7 @@ def test_rerun_hands_over_where_the_data_is(verb):
 
 def test_finish_hands_over_its_options_and_prints_the_line(verb, capsys):
     asked = verb("finish_study", FINISH)
-    words = [
+    arguments = [
         "--finalists",
         "2",
         "--seeds",
@@ -268,7 +268,7 @@ def test_finish_hands_over_its_options_and_prints_the_line(verb, capsys):
         "--unseen",
         "imagefolder=x",
     ]
-    assert cli.run(["study", "finish", "cnn-faces", *words]) == 0
+    assert cli.run(["study", "finish", "cnn-faces", *arguments]) == 0
     ((name, options), given) = asked[0]
     assert (name, options.slots) == ("cnn-faces", 1)
     assert {key: given[key] for key in ("finalists", "seeds", "epochs", "unseen", "storage")} == {

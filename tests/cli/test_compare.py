@@ -24,8 +24,8 @@ def asked(monkeypatch):
 
 
 def test_flags_reach_the_api(asked, tmp_path):
-    words = ["study", "compare", "a", "b/*", "--metric", "f1_macro", "--by", "front", "--trial", "b/x=3"]
-    assert cli.run([*words, "-o", str(tmp_path), "--force", "--storage", "sqlite:///s.db"]) == 0
+    arguments = ["study", "compare", "a", "b/*", "--metric", "f1_macro", "--by", "front", "--trial", "b/x=3"]
+    assert cli.run([*arguments, "-o", str(tmp_path), "--force", "--storage", "sqlite:///s.db"]) == 0
     given, named = asked[0]
     assert given == (["a", "b/*"],)
     assert named == {
@@ -47,7 +47,7 @@ def test_the_screen_has_studies_scores_tests_and_warnings(asked, capsys, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("words", "messages"),
+    ("arguments", "messages"),
     [
         (["a", "--trial", "a"], "--trial a is not a choice of a trial"),
         (["a", "--trial", "a=x"], "write STUDY=NUMBER"),
@@ -57,8 +57,8 @@ def test_the_screen_has_studies_scores_tests_and_warnings(asked, capsys, monkeyp
         (["a", "--factor", "optimizer", "--by", "front"], "--factor takes every complete trial"),
     ],
 )
-def test_mistakes_are_reported(asked, capsys, words, messages):
-    assert cli.run(["study", "compare", *words]) == 2
+def test_mistakes_are_reported(asked, capsys, arguments, messages):
+    assert cli.run(["study", "compare", *arguments]) == 2
     assert messages in capsys.readouterr().err.replace("\n", " ")
     assert not asked
 
@@ -83,8 +83,8 @@ def test_dataset_report_reaches_the_api(monkeypatch, tmp_path, capsys):
         return Written(tmp_path, tmp_path / "index.html", ("a",), ("b", "c"))
 
     monkeypatch.setattr(api, "report_dataset", fake)
-    words = ["dataset", "report", "faces", "-o", str(tmp_path), "--option", "train=9", "--target", "x", "--force"]
-    assert cli.run(words) == 0
+    arguments = ["dataset", "report", "faces", "-o", str(tmp_path), "--option", "train=9", "--target", "x", "--force"]
+    assert cli.run(arguments) == 0
     assert calls[0][0] == ("faces", tmp_path)
     named = {"data": None, "options": {"train": "9"}, "target": "x", "force": True, "plugins": ()}
     assert calls[0][1] == named

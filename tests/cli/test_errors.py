@@ -85,9 +85,9 @@ def test_a_misspelt_flag_or_command_is_reported_with_the_likely_one(capsys):
     assert err.endswith("  try: fersearch study create --help\n")
 
 
-@pytest.mark.parametrize("words", ["--help", "plugin list", "plugin list --json"])
-def test_a_reader_who_left_is_no_error(words):
-    code = f"import sys; from fersearch import cli; sys.argv = ['fersearch', *'{words}'.split()]; cli.main()"
+@pytest.mark.parametrize("arguments", ["--help", "plugin list", "plugin list --json"])
+def test_a_reader_who_left_is_no_error(arguments):
+    code = f"import sys; from fersearch import cli; sys.argv = ['fersearch', *'{arguments}'.split()]; cli.main()"
     command = f'("{sys.executable}" -c "{code}"; echo "code $?" >&2) | exec 0<&-'
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.stderr == "code 0\n"

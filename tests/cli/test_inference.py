@@ -164,9 +164,9 @@ def pictures(tmp_path):
     return folder
 
 
-def run(capsys, *words):
+def run(capsys, *arguments):
     """The exit code, the standard output and the standard error of a command."""
-    code = cli.run([str(word) for word in words])
+    code = cli.run([str(word) for word in arguments])
     return code, *capsys.readouterr()
 
 

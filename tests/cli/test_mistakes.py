@@ -92,21 +92,21 @@ def home(tmp_path_factory: pytest.TempPathFactory):
         yield folder
 
 
-def answered(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+def answered(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     """Run a command line; returns its exit code and what it said, which is no bug's traceback."""
-    code = cli.run(words)
+    code = cli.run(arguments)
     messages = capsys.readouterr().err
-    assert "a bug in fersearch" not in messages, (words, messages)
-    assert code in (0, 1, 2), (words, code)
-    assert code == 0 or "error: " in messages, (words, messages)
+    assert "a bug in fersearch" not in messages, (arguments, messages)
+    assert code in (0, 1, 2), (arguments, code)
+    assert code == 0 or "error: " in messages, (arguments, messages)
     return code, messages
 
 
 def test_odd_flags_are_answered(home, capsys):
     chance = random.Random(7)
     for count in range(60):
-        words = ["study", "create", "--model", "cnn", "--dataset", "faces", "--no-run", "--name", f"s{count}"]
-        answered([*words, chance.choice(FLAGS), chance.choice(ODD_WORDS)], capsys)
+        arguments = ["study", "create", "--model", "cnn", "--dataset", "faces", "--no-run", "--name", f"s{count}"]
+        answered([*arguments, chance.choice(FLAGS), chance.choice(ODD_WORDS)], capsys)
 
 
 def test_odd_study_files_are_answered(home, capsys):
@@ -142,14 +142,14 @@ def test_what_no_study_file_may_hold_is_named(home, capsys, value, messages):
 
 
 @pytest.mark.parametrize(
-    ("words", "messages"),
+    ("arguments", "messages"),
     [
         (["--split-seed", "-1"], "error: split_seed -1 is too small\n  give 0 or more\n"),
         (["--seed", "9" * 20], f"error: seed {'9' * 20} is too large\n  give {2**63 - 1} at most\n"),
     ],
 )
-def test_seeds_are_numbers_that_generators_take(home, capsys, words, messages):
-    create = ["study", "create", "--model", "cnn", "--dataset", "faces", "--no-run", "--name", "seeded", *words]
+def test_seeds_are_numbers_that_generators_take(home, capsys, arguments, messages):
+    create = ["study", "create", "--model", "cnn", "--dataset", "faces", "--no-run", "--name", "seeded", *arguments]
     assert answered(create, capsys) == (2, messages)
     assert cli.run(["study", "show", "seeded"]) == 2
 

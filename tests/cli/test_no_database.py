@@ -48,8 +48,8 @@ def test_a_database_that_is_named_and_missing_is_not_made(home, capsys, tmp_path
 
 
 def test_creating_a_study_makes_it(home, capsys):
-    words = "study create --model cnn --dataset faces --name s --no-run"
-    assert cli.run(words.split()) == 0
+    arguments = "study create --model cnn --dataset faces --name s --no-run"
+    assert cli.run(arguments.split()) == 0
     assert (home / "fersearch.db").exists()
     capsys.readouterr()
     assert cli.run(["study", "list", "--json"]) == 0

@@ -39,9 +39,9 @@ def ask(place, monkeypatch, capsys):
     """Run a command in that home and give its JSON."""
     monkeypatch.setenv("FERSEARCH_HOME", str(place[0]))
 
-    def run(*words):
+    def run(*arguments):
         capsys.readouterr()
-        assert cli.run([*words, "--json"]) == 0
+        assert cli.run([*arguments, "--json"]) == 0
         return json.loads(capsys.readouterr().out)
 
     return run
@@ -206,7 +206,7 @@ def test_a_plugin_that_fails_to_build_is_blamed_itself(tmp_path, capsys):
 
 def test_every_table_can_be_printed(place, monkeypatch, capsys):
     monkeypatch.setenv("FERSEARCH_HOME", str(place[0]))
-    for words in (
+    for arguments in (
         "study list",
         "study show tiny",
         "study front tiny",
@@ -217,7 +217,7 @@ def test_every_table_can_be_printed(place, monkeypatch, capsys):
         "plugin list",
         "plugin show resnet18",
     ):
-        assert cli.run(words.split()) == 0, words
+        assert cli.run(arguments.split()) == 0, arguments
         assert capsys.readouterr().out.strip()
 
 
@@ -232,7 +232,7 @@ def test_going_on_adds_trials_and_json_leaves_the_progress_to_standard_error(pla
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [
         ("study show tyni", "error: unknown study 'tyni'\n  did you mean 'tiny'?"),
         ("trial show tiny 99", "error: the study has no trial 99\n"),
@@ -244,18 +244,18 @@ def test_going_on_adds_trials_and_json_leaves_the_progress_to_standard_error(pla
         ("checkpoint pull tiny --where peak_memory_mb", "error: 'peak_memory_mb' is not a constraint\n"),
     ],
 )
-def test_wrong_words_are_reported_with_what_was_meant(place, monkeypatch, capsys, words, message):
+def test_wrong_words_are_reported_with_what_was_meant(place, monkeypatch, capsys, arguments, message):
     monkeypatch.setenv("FERSEARCH_HOME", str(place[0]))
-    assert cli.run(words.split()) == 2
+    assert cli.run(arguments.split()) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith(message)
 
 
-@pytest.mark.parametrize("words", ["--slots-per-gpu none", "--ray-address auto", "--grace soon", "--slots 0"])
-def test_wrong_words_of_a_run_store_no_study(tmp_path, monkeypatch, capsys, words):
+@pytest.mark.parametrize("arguments", ["--slots-per-gpu none", "--ray-address auto", "--grace soon", "--slots 0"])
+def test_wrong_words_of_a_run_store_no_study(tmp_path, monkeypatch, capsys, arguments):
     monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path))
-    assert cli.run(f"study create --model cnn --dataset faces {words}".split()) == 2
-    assert capsys.readouterr().err.startswith(f"error: {words.split()[0]}")
+    assert cli.run(f"study create --model cnn --dataset faces {arguments}".split()) == 2
+    assert capsys.readouterr().err.startswith(f"error: {arguments.split()[0]}")
     assert cli.run(["study", "list", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []

@@ -70,7 +70,7 @@ def test_a_stranger_on_a_gpu_is_noted_before_the_first_trial(opened, one_gpu):
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("given", "message"),
     [
         ({"per_gpu": "many"}, "--slots-per-gpu 'many' is not a number"),
         ({"per_gpu": "0"}, "--slots-per-gpu 0 leaves no place"),
@@ -79,13 +79,13 @@ def test_a_stranger_on_a_gpu_is_noted_before_the_first_trial(opened, one_gpu):
         ({"threads": 0}, "leaves no thread"),
     ],
 )
-def test_what_makes_no_sense_is_refused(opened, given, words):
-    with pytest.raises(UsageError, match=words):
+def test_what_makes_no_sense_is_refused(opened, given, message):
+    with pytest.raises(UsageError, match=message):
         opened(**given)
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("given", "message"),
     [
         ({"engine": "ray", "exclusive_timing": True}, "--exclusive-timing times trials on this machine"),
         ({"in_process": True, "engine": "ray", "grace": 5.0}, "--engine ray, --grace cannot be kept to"),
@@ -94,27 +94,27 @@ def test_what_makes_no_sense_is_refused(opened, given, words):
         ({"threads_per_slot": 0}, "leaves no thread"),
     ],
 )
-def test_a_run_that_makes_no_sense_is_refused_before_anything_is_opened(given, words):
-    with pytest.raises(UsageError, match=words):
+def test_a_run_that_makes_no_sense_is_refused_before_anything_is_opened(given, message):
+    with pytest.raises(UsageError, match=message):
         api.run_study("any", **given)
-    with pytest.raises(UsageError, match=words):
+    with pytest.raises(UsageError, match=message):
         api.check_run(**given)
     api.check_run(in_process=True, threads_per_slot=1)
 
 
 @pytest.mark.parametrize(
-    ("url", "words"),
+    ("url", "message"),
     [
         ("nowhere://x", "nowhere://x is not a place for files"),
         ("s3://", "s3:// names no place"),
         ("file:///proc/none", "file:///proc/none: .* cannot be written"),
     ],
 )
-def test_artifacts_must_be_able_to_go_where_they_shall(url, words, monkeypatch):
-    with pytest.raises(FersearchError, match=words):
+def test_artifacts_must_be_able_to_go_where_they_shall(url, message, monkeypatch):
+    with pytest.raises(FersearchError, match=message):
         api.check_run(artifacts=url)
     monkeypatch.setenv("FERSEARCH_ARTIFACTS", url)
-    with pytest.raises(FersearchError, match=words):
+    with pytest.raises(FersearchError, match=message):
         api.check_run()
 
 

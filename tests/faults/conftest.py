@@ -81,9 +81,9 @@ class Home:
         (folder / "plugins").mkdir(exist_ok=True)
         (folder / "plugins" / "slow.py").write_text(SLOW_PLUGIN)
 
-    def start(self, *words: str, **env: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
         """Start a command in an interpreter of its own, as users do."""
-        command = [sys.executable, "-c", COMMAND, *words]
+        command = [sys.executable, "-c", COMMAND, *arguments]
         return subprocess.Popen(
             command,
             cwd=self.folder,
@@ -94,17 +94,17 @@ class Home:
             start_new_session=True,
         )
 
-    def fork(self, *words: str, **env: str) -> Driver:
+    def fork(self, *arguments: str, **env: str) -> Driver:
         """Start a command in a process of its own that has all modules loaded."""
         assert self.preloaded is not None
-        return self.preloaded.start(words, self.folder, {**self.env, **env})
+        return self.preloaded.start(arguments, self.folder, {**self.env, **env})
 
-    def run(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end in this process."""
         out, err = io.StringIO(), io.StringIO()
         with self.inside(**env), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = cli.run(list(words))
-        return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+            code = cli.run(list(arguments))
+        return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
     @contextlib.contextmanager
     def inside(self, **env: str) -> Iterator[None]:

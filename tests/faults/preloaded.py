@@ -83,12 +83,14 @@ class Preloaded:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
 
-    def start(self, words: Sequence[str], folder: Path, env: Mapping[str, str], code: str = COMMAND) -> Driver:
+    def start(self, arguments: Sequence[str], folder: Path, env: Mapping[str, str], code: str = COMMAND) -> Driver:
         """Start a command in a folder, with these variables and no others."""
         if self._control is None:
             self._control = self._launch()
         out, err, status = os.pipe(), os.pipe(), os.pipe()
-        order = json.dumps({"code": code, "words": list(words), "folder": str(folder), "env": dict(env)}).encode()
+        order = json.dumps(
+            {"code": code, "arguments": list(arguments), "folder": str(folder), "env": dict(env)}
+        ).encode()
         socket.send_fds(self._control, [order], [out[1], err[1], status[1]])
         for _, end in (out, err, status):
             os.close(end)
@@ -181,7 +183,7 @@ def _drive(order: dict[str, Any], out: int, err: int) -> NoReturn:
     os.environ.clear()
     os.environ.update(order["env"])
     sys.path[0] = ""
-    sys.argv = ["-c", *order["words"]]
+    sys.argv = ["-c", *order["arguments"]]
     _lend_a_server()
     code = 1
     try:

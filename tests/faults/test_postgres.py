@@ -32,8 +32,8 @@ class PostgresHome(Home):
 
     def drive(self, code: str = COMMAND) -> Driver:
         """Run the study on two slots, slowly enough to be hurt."""
-        words = ("study", "run", "s", "--slots", "2")
-        driver = self.preloaded.start(words, self.folder, {**self.env, "SLOW_SECONDS": "0.4"}, code)
+        arguments = ("study", "run", "s", "--slots", "2")
+        driver = self.preloaded.start(arguments, self.folder, {**self.env, "SLOW_SECONDS": "0.4"}, code)
         self.drivers.append(driver)
         return driver
 
@@ -141,8 +141,8 @@ def test_a_driver_that_is_killed_in_an_outage_leaves_nothing_that_harms(home: Po
 def test_other_commands_say_what_is_wrong(home: PostgresHome):
     home.server.stop()
     try:
-        for words in (("study", "list"), ("study", "show", "s"), ("study", "run", "s")):
-            done = home.run(*words)
+        for arguments in (("study", "list"), ("study", "show", "s"), ("study", "run", "s")):
+            done = home.run(*arguments)
             assert done.returncode == 1
             assert done.stderr.startswith("error: database postgresql://tester@/")
             assert "check that the database can be reached" in done.stderr

@@ -84,11 +84,11 @@ def test_nothing_is_offered_unless_somebody_offers_it(admin: TestClient):
 def test_the_administrators_options_go_to_a_driver_by_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path))
     started: list[tuple[list[str], dict[str, str]]] = []
-    monkeypatch.setattr(drivers.subprocess, "Popen", lambda words, **how: started.append((words, how["env"])))
+    monkeypatch.setattr(drivers.subprocess, "Popen", lambda args, **how: started.append((args, how["env"])))
     queued = Queued(1, "s", "ada", datetime.now(UTC), uid="u", observe=("mlflow",))
     DriverProcess(queued, [0], OFFERING)
-    ((words, env),) = started
-    assert "secret" not in " ".join(words)
+    ((args, env),) = started
+    assert "secret" not in " ".join(args)
     monkeypatch.setenv("FERSEARCH_OBSERVE", env["FERSEARCH_OBSERVE"])
     assert [(one.name, dict(options)) for one, options in find(None)] == [
         ("tensorboard", {"folder": "/srv/runs"}),
@@ -126,7 +126,7 @@ def test_the_command_line_sends_observers_with_the_study(
     monkeypatch.setattr(api, "study_spec", lambda _: type("Spec", (), {"name": "small"}))
     monkeypatch.setattr(api, "run_study", lambda *_: None)
     monkeypatch.setattr("fersearch.cli.study.queue_each", lambda *_: 0)
-    words = ["study", "create", "-m", "cnn", "-d", "faces", "--observe", "mlflow"]
-    assert cli.run(["--server", "http://lab", *words]) == 0, capsys.readouterr().err
+    args = ["study", "create", "-m", "cnn", "-d", "faces", "--observe", "mlflow"]
+    assert cli.run(["--server", "http://lab", *args]) == 0, capsys.readouterr().err
     assert sent[0]["run"] == RunOptions()
     assert sent[1]["observe"] == ("mlflow",)

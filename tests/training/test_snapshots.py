@@ -72,11 +72,11 @@ def test_wherever_pushing_breaks_off_the_last_state_finds_its_best_weights(
     for name in ("put", "remove"):
         real = getattr(Remote, name)
 
-        def counted(*words: object, real=real) -> None:
+        def counted(*arguments: object, real=real) -> None:
             left[0] -= 1
             if left[0] < 0:
                 raise FersearchError("the network is gone")
-            real(*words)
+            real(*arguments)
 
         monkeypatch.setattr(Remote, name, counted)
     mirror.push()

@@ -14,8 +14,8 @@ from tests.plugins.datasets.test_layouts import (
     AFFECTNET,
     DATASETS,
     classes_by_part,
+    labels_of,
     prepared,
-    words,
     write_affectnet,
     write_affectnet_tables,
 )
@@ -24,7 +24,7 @@ from tests.plugins.datasets.test_layouts import (
 @pytest.mark.parametrize("write", [write_affectnet, write_affectnet_tables])
 def test_affectnet_codes_are_mapped_and_images_of_no_class_left_out(tmp_path: Path, write) -> None:
     made = prepared("affectnet", write(tmp_path / "source"))
-    by_name = dict(zip(made.columns["name"].tolist(), words(made), strict=True))
+    by_name = dict(zip(made.columns["name"].tolist(), labels_of(made), strict=True))
     first = {Path(name).stem: word for name, word in by_name.items() if "val_set" in name or "/1/" in name}
     assert tuple(first[str(k)] for k in range(8)) == AFFECTNET
     assert made.count == 32
@@ -81,7 +81,7 @@ def test_annotations_without_an_image_are_reported(tmp_path: Path) -> None:
 
 def test_affectnet_codes_as_fractions_are_the_same_codes(tmp_path: Path) -> None:
     source = write_affectnet_tables(tmp_path / "source")
-    before = words(prepared("affectnet", source))
+    before = labels_of(prepared("affectnet", source))
     for table in source.glob("*.csv"):
         table.write_text(re.sub(r",(\d+),0\.1,", r",\1.0,0.1,", table.read_text()))
-    assert words(prepared("affectnet", source)) == before
+    assert labels_of(prepared("affectnet", source)) == before

@@ -178,7 +178,7 @@ def prepared(name: str, source: Path, **options: int) -> Prepared:
     return prepare(DATASETS[name], source, options, source.parent / "prepared")
 
 
-def words(made: Prepared) -> list[str]:
+def labels_of(made: Prepared) -> list[str]:
     return [made.class_names[k] for k in made.columns["label"].tolist()]
 
 
@@ -206,7 +206,7 @@ def test_the_class_for_adults_is_left_out_unless_asked_for(tmp_path: Path) -> No
 def test_agree_and_think_get_their_nouns_and_the_split_is_kept(tmp_path: Path) -> None:
     made = prepared("fed2023", write_fed(tmp_path / "source"))
     folders = [str(Path(name).parent) for name in made.columns["name"].tolist()]
-    renamed = dict(zip(folders, words(made), strict=True))
+    renamed = dict(zip(folders, labels_of(made), strict=True))
     assert renamed["train/Agree"] == "amenability"
     assert renamed["test/Think"] == "concentration"
     counts = {part: sum(per_class.values()) for part, per_class in classes_by_part("fed2023", made).items()}
@@ -243,7 +243,7 @@ def test_expw_cuts_each_face_out_and_keeps_the_faces_of_a_photo_together(tmp_pat
     made = prepared("expw", write_expw(tmp_path / "source"), image_size=20, channels=3)
     photo = np.asarray(Image.open(tmp_path / "source" / "image" / "photo 0.jpg"))
     assert np.array_equal(made.images[1], photo[:, 20:].transpose(2, 0, 1))
-    assert words(made)[:2] == ["anger", "disgust"]
+    assert labels_of(made)[:2] == ["anger", "disgust"]
     loaded = load(DATASETS["expw"], made, {}, with_test=True)
     photos = [set(made.columns["subject"][rows].tolist()) for rows in loaded.indices.values()]
     assert sum(map(len, photos)) == 21
@@ -276,7 +276,7 @@ def test_a_box_outside_its_photo_is_named(tmp_path: Path) -> None:
 def test_ferg_groups_by_character_and_joy_is_happiness(tmp_path: Path) -> None:
     made = prepared("ferg", write_ferg(tmp_path / "source"))
     names = made.columns["name"].tolist()
-    assert {word for word, name in zip(words(made), names, strict=True) if "_joy" in name} == {"happiness"}
+    assert {word for word, name in zip(labels_of(made), names, strict=True) if "_joy" in name} == {"happiness"}
     loaded = load(DATASETS["ferg"], made, {}, with_test=True)
     who = [set(made.columns["subject"][rows].tolist()) for rows in loaded.indices.values()]
     assert sum(map(len, who)) == len(set.union(*who)) == 6
@@ -284,7 +284,7 @@ def test_ferg_groups_by_character_and_joy_is_happiness(tmp_path: Path) -> None:
 
 def test_muxspace_labels_are_read_whatever_their_case(tmp_path: Path) -> None:
     made = prepared("muxspace", write_muxspace(tmp_path / "source"))
-    assert Counter(words(made)) == dict.fromkeys(made.class_names, 6)
+    assert Counter(labels_of(made)) == dict.fromkeys(made.class_names, 6)
 
 
 def test_images_that_a_list_names_and_does_not_name_are_reported(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def prepared(source: Path, **options: int | str) -> Prepared:
     return prepare(RafDb(), source, options, source.parent / "prepared")
 
 
-def words(made: Prepared) -> dict[str, str]:
+def labels_of(made: Prepared) -> dict[str, str]:
     """The word of every image by its file name."""
     names = [Path(name).name for name in made.columns["name"].tolist()]
     return {name: made.class_names[k] for name, k in zip(names, made.columns["label"].tolist(), strict=True)}
@@ -77,7 +77,7 @@ def test_the_published_figures_sum_up() -> None:
 
 @pytest.mark.parametrize("write", [write_published, write_mirror])
 def test_codes_are_those_of_the_archive(tmp_path: Path, write) -> None:
-    result = words(prepared(write(tmp_path / "source")))
+    result = labels_of(prepared(write(tmp_path / "source")))
     assert [result[f"train_{k:05d}_aligned.jpg"] for k in range(1, 8)] == list(WORDS)
 
 
@@ -252,7 +252,7 @@ def relist(source: Path, line: str, encoding: str = "utf-8", zero: bool = False,
 def test_every_shape_of_the_list_gives_the_published_labels(tmp_path: Path, line: str, options: dict) -> None:
     expected = prepared(write_published(tmp_path / "plain"))
     result = prepared(relist(write_published(tmp_path / "source"), line, **options))
-    assert words(result) == words(expected)
+    assert labels_of(result) == labels_of(expected)
     assert result.columns["split"].tolist() == expected.columns["split"].tolist()
     messages = [finding for finding in result.findings if finding not in expected.findings]
     zero = "codes run from 0 to 6: read as the published 1 to 7 less one (0 surprise ... 6 neutral)"
@@ -300,7 +300,7 @@ def test_every_shape_of_the_mirror_gives_the_published_labels(
     tmp_path: Path, parts: Mapping[str, str], classes: Sequence[str]
 ) -> None:
     result = prepared(remade(tmp_path / "source", parts, classes))
-    assert words(result) == words(prepared(write_mirror(tmp_path / "plain")))
+    assert labels_of(result) == labels_of(prepared(write_mirror(tmp_path / "plain")))
     assert result.columns["split"].tolist() == [-2] * 28 + [2] * 7
     messages = any("the published test images: they are test" in line for line in result.findings)
     assert messages == ("val" in parts.values())
@@ -311,7 +311,7 @@ def test_a_mirror_of_codes_from_0_is_read_less_one(tmp_path: Path) -> None:
     for part in ("train", "test"):
         for code in range(1, 8):
             (source / "DATASET" / part / str(code)).rename(source / "DATASET" / part / str(code - 1))
-    assert words(prepared(source)) == words(prepared(write_mirror(tmp_path / "plain")))
+    assert labels_of(prepared(source)) == labels_of(prepared(write_mirror(tmp_path / "plain")))
 
 
 def test_a_valid_folder_of_training_images_is_no_official_split(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ FED = ("amenability", "concentration", "confusion", "aversion")
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
 def test_every_class_is_reached_by_a_canonical_word_and_no_word_by_two(scheme: Scheme) -> None:
     assert {scheme.class_of(word) for word in CANONICAL} - {None} == set(scheme.class_names)
-    words = [word for listed in scheme.labels_of.values() for word in listed]
-    assert len(set(words)) == len(words)
-    assert set(words) <= set(CANONICAL)
+    names = [word for listed in scheme.labels_of.values() for word in listed]
+    assert len(set(names)) == len(names)
+    assert set(names) <= set(CANONICAL)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
@@ -51,13 +51,13 @@ def test_valence_drops_what_may_be_of_either_sign() -> None:
 
 
 def test_intersection_keeps_what_every_source_has_in_canonical_order() -> None:
-    words = {"rafdb": RAFDB, "ck": ("surprise", "contempt", "happiness", "anger")}
-    assert resolve("intersection", words).class_names == ("happiness", "surprise", "anger")
+    names = {"rafdb": RAFDB, "ck": ("surprise", "contempt", "happiness", "anger")}
+    assert resolve("intersection", names).class_names == ("happiness", "surprise", "anger")
 
 
 def test_union_keeps_what_any_source_has_own_words_last_and_what_is_no_expression_never() -> None:
-    words = {"a": ("zen", "anger", *NOT_CLASSES), "b": ("bored", "neutral")}
-    assert resolve("union", words).class_names == ("neutral", "anger", "bored", "zen")
+    names = {"a": ("zen", "anger", *NOT_CLASSES), "b": ("bored", "neutral")}
+    assert resolve("union", names).class_names == ("neutral", "anger", "bored", "zen")
 
 
 def test_a_fixed_scheme_does_not_depend_on_the_sources() -> None:
