@@ -20,13 +20,13 @@ from fersearch.remote import Remote, age, is_url
 YOUNG = 3600.0
 """Seconds for which a file that no row refers to may still be waiting for its row."""
 OWNERS = "owners"
-"""The folder beside the files with a mark for each study that one is of."""
+"""The folder next to the files, with a mark for each study that owns one."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _UNFINISHED = re.compile(r"\.[0-9a-f]{64}\..*\.part")
 
 
 class Stored(NamedTuple):
-    """A stored file: its size, and the seconds since it was last put."""
+    """A stored file: its size in bytes, and the seconds since it was last put."""
 
     bytes: int
     age: float
@@ -35,7 +35,7 @@ class Stored(NamedTuple):
 class Artifacts:
     """A folder of files, each named by the sha256 of its content.
 
-    It may be at a URL that fsspec knows; `root` is then a folder of this machine with copies of what was opened.
+    It may be at a URL that fsspec supports; `root` is then a local folder with copies of the opened files.
     """
 
     def __init__(self, root: Path | str) -> None:
@@ -44,9 +44,9 @@ class Artifacts:
         self.root = cache_folder(self.place) if self._remote else Path(root)
 
     def put(self, file: Path, owner: Owner | None = None) -> str:
-        """Keep a copy of the file and return its digest (64 hex digits); a content that is here already is kept once.
+        """Store a copy of the file and return its digest (64 hex digits); equal content is stored once.
 
-        Either way its age begins anew, so that whoever removes old files spares one that is about to be referred to.
+        Either way its age restarts, so that garbage collection spares a file that is about to be referred to.
         It is marked as the `owner`'s, too, before it is there.
 
         Raises:

@@ -21,7 +21,7 @@ KINDS: dict[type, str] = {
 def blaming(component: Component) -> Iterator[None]:
     """Convert any exception of a component's code into a PluginError that names it and its file.
 
-    Errors that are said well already stay, and so do those of the machine: no file, no room, no memory.
+    FersearchErrors pass unchanged, and so do errors of the machine: missing file, full disk, no memory.
     """
     try:
         yield
@@ -35,7 +35,7 @@ def score(metric: Metric, evaluation: Evaluation) -> float:
     """Return a metric's value, NaN where it is undefined.
 
     Raises:
-        PluginError: it fails, or gives what is not a number.
+        PluginError: it fails, or returns something that is not a number.
     """
     with blaming(metric):
         value = metric.compute(evaluation)
@@ -47,7 +47,7 @@ def score(metric: Metric, evaluation: Evaluation) -> float:
 
 
 def title(component: Component) -> str:
-    """Return how an error names a component: its kind, its name, and the plugin that brought it."""
+    """Return a component's title for errors: its kind, its name, and the plugin that provides it."""
     kind = next(kind for base, kind in KINDS.items() if isinstance(component, base))
     return f"{kind} '{component.name}' of plugin {_place(component)}"
 

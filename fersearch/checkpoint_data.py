@@ -1,4 +1,4 @@
-"""The data that a checkpoint was trained on: its likely place, and whether data given is the same."""
+"""Locate the data that a checkpoint was trained on, and check whether given data is the same."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -42,13 +42,13 @@ def check_training_data(
     is_read_otherwise: bool,
     is_unseen: bool = False,
 ) -> bool | None:
-    """Return whether data is what a checkpoint was trained on; None where its card does not say.
+    """Return whether data is what a checkpoint was trained on; None if its card does not say.
 
     Data that was `given` may be other, which is noted unless it `is_unseen` on purpose; what was looked for may not.
     Where it `is_read_otherwise`, by options of the dataset, the files alone can tell.
 
     Raises:
-        DataError: it is other data, and nobody asked for that.
+        DataError: it is other data, and neither given nor unseen on purpose.
     """
     if not card.get("data"):
         return _by_arrays(card, identity, is_read_otherwise)

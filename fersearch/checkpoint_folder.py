@@ -25,7 +25,7 @@ def load_checkpoint(path: Path, *, trust_plugin: bool = False) -> "Restored | Re
     """Return the model of a pulled checkpoint (its folder or its file) with its card, or the ensemble of a folder.
 
     Args:
-        trust_plugin: run the plugin file that lies beside the weights.
+        trust_plugin: run the plugin file next to the weights.
 
     Raises:
         PluginError: the architecture comes from a plugin file, and that is not trusted.
@@ -54,7 +54,7 @@ def digest_of(path: Path) -> str:
 
 
 def write_plugins(folder: Path, plugins: Sequence[PluginFile]) -> None:
-    """Write plugin files beside the weights that need them."""
+    """Write plugin files next to the weights that need them."""
     for file in plugins:
         (folder / file.kept_name).write_text(file.source, encoding="utf-8")
 
@@ -82,7 +82,7 @@ def folder_card(folder: Path) -> dict[str, Any]:
 
 
 def card_of(path: Path) -> dict[str, Any]:
-    """Return the card of what lies at a path, a pulled checkpoint, an exported model or an ensemble.
+    """Return the card of a pulled checkpoint, an exported model or an ensemble.
 
     Raises:
         FersearchError: there is none, or it cannot be read.

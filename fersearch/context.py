@@ -36,10 +36,10 @@ def was_reported(line: str) -> bool:
 
 
 def components(files: "Iterable[Path | PluginFile]" = (), *, folder: bool = True) -> "Registry":
-    """Load the components: installed ones, those of the plugins folder, those of the files given.
+    """Load the components: installed ones, those of the plugins folder, and those of the given files.
 
-    Each single file that is used, and each plugin that is broken, is noted. What is loaded here is trusted from now
-    on: files out of a database come by `components_of`.
+    A notice names each file used and each broken plugin. Files loaded here count as trusted from then on; use
+    `components_of` for files from a database.
     """
     from fersearch import registry
     from fersearch.plugins import plugin_folder
@@ -52,7 +52,7 @@ def components(files: "Iterable[Path | PluginFile]" = (), *, folder: bool = True
 
 
 def components_of(study: "StudyRow", *others: "StudyRow") -> "Registry":
-    """Return the available components and those of plugin files that studies keep, where the user trusts these.
+    """Return the available components and those of the plugin files stored with studies, if the user trusts these.
 
     Raises:
         PluginError: a file is not trusted here, or cannot be loaded.
@@ -67,7 +67,7 @@ def require_trusted(study: "StudyRow") -> None:
     """Raise PluginError unless the user trusts the plugin files of a study; ask once at a terminal.
 
     Raises:
-        PluginError: nobody said so.
+        PluginError: the files are not trusted.
     """
     held = {file.digest: (file.path, file.source) for file in study.plugins}
     how = f"allow it with --trust-plugin (in Python: api.trust_plugins('{study.name}'))"
@@ -75,7 +75,7 @@ def require_trusted(study: "StudyRow") -> None:
 
 
 def trust_plugins(name: str, storage: str | None = None) -> None:
-    """Trust the plugin files that a study keeps in the database, from now on."""
+    """Trust the plugin files that are stored with a study from now on."""
     with open_store(storage) as store:
         trust.trust({file.digest: file.path for file in store.study(name).plugins})
 
@@ -84,14 +84,16 @@ def open_store(storage: str | None = None, *, create: bool = False) -> "Store":
     """Open the database, migrated if needed; requirements of its file system are noted.
 
     Args:
-        create: make it where there is none, as who stores a new study does.
+        create: create it if there is none.
 
     Raises:
-        NoDatabase: there is none to open.
+        NoDatabase: there is none, and `create` is False.
     """
     if (shared := _shared.get(database_url(storage))) is not None:
         return shared
-    from fersearch.store import Store  # here, for SQLAlchemy takes longer to load than all else that a prediction needs
+    from fersearch.store import (
+        Store,  # here, because SQLAlchemy takes longer to import than all else that a prediction needs
+    )
     from fersearch.store.neighbours import remember
 
     store = Store.open(database_url(storage), create=create)
@@ -103,9 +105,9 @@ def open_store(storage: str | None = None, *, create: bool = False) -> "Store":
 
 @contextmanager
 def shared_store(storage: str | None = None) -> "Iterator[Store]":
-    """Provide the database, made where there is none; in the block `open_store` returns it and opens nothing.
+    """Yield the database, created if missing; within the block `open_store` returns it instead of opening another.
 
-    Its connections, the statements that were compiled and the trials that were read serve every verb of the process.
+    All verbs of the process share its connections, compiled statements and cached trials.
     """
     from fersearch.store.shared import SharedStore
 
@@ -119,7 +121,7 @@ def shared_store(storage: str | None = None) -> "Iterator[Store]":
 
 
 def all_studies(storage: str | None = None) -> "list[StudySummary]":
-    """Return every study with its counts by state, oldest first; none, and a note, where there is no database."""
+    """Return every study with its counts by state, oldest first; without a database none, and a notice."""
     try:
         with open_store(storage) as store:
             return store.studies()
@@ -131,10 +133,10 @@ def all_studies(storage: str | None = None) -> "list[StudySummary]":
 def matching_studies(patterns: Sequence[str], storage: str | None = None) -> list[str]:
     """Return the names of the studies that match patterns, oldest first: a name, or one with `*` as a wildcard.
 
-    Studies `finish/NAME` match no wildcard but of `finish/*`.
+    Studies `finish/NAME` match wildcards only after `finish/`.
 
     Raises:
-        UsageError: nothing fits a pattern with `*`.
+        UsageError: no study matches a pattern with `*`.
     """
     many = any("*" in pattern for pattern in patterns)
     names = [summary.name for summary in all_studies(storage)] if many else []

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 Progress = Callable[[int, int], None]
-TRIED = 8  # configurations of an architecture that are tried on images, until one takes them
+TRIED = 8  # most configurations of an architecture that are tried, until one accepts the images
 
 
 def check_data(registry: Registry, specs: Iterable[StudySpec], progress: Progress | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Models that a service exported of checkpoints, by the checkpoints' digests: as many as there is room for."""
+"""Models that a service exported, by the digests of their checkpoints, within a limit of bytes."""
 
 import os
 import shutil
@@ -11,15 +11,15 @@ from threading import Lock
 from fersearch.home import exported_folder
 
 IN_USE = 60.0
-"""Seconds after its last use in which a model is never removed: it may be about to be opened or sent."""
+"""Seconds after its last use during which a model is not removed: it may be about to be opened or sent."""
 ABANDONED = 3600.0
-"""Seconds after which an export that did not end is taken for one that never will."""
+"""Seconds after which an unfinished export counts as abandoned."""
 CARD = "card.json"
 UNFINISHED, REMOVED = ".unfinished", ".removed"
 
 
 class ExportedModels:
-    """A folder of exported models, each in one that is named by its checkpoint's digest; used last is kept longest."""
+    """A folder of exported models, each in a folder named by its checkpoint's digest; least recently used go first."""
 
     def __init__(self, root: Path | None = None, clock: Callable[[], float] = time.time) -> None:
         self.root = exported_folder() if root is None else root
@@ -27,7 +27,7 @@ class ExportedModels:
         self._lock = Lock()
 
     def use(self, digest: str) -> Path | None:
-        """Return the folder of a model, which stays for a while; None where there is none."""
+        """Return the folder of a model, kept for at least `IN_USE` seconds; None if there is none."""
         folder = self.root / digest
         with self._lock, suppress(FileNotFoundError):
             os.utime(folder, (self._clock(),) * 2)
@@ -35,16 +35,16 @@ class ExportedModels:
         return None
 
     def unfinished(self, digest: str) -> Path:
-        """Return the place for a model that is being exported, where nothing stands; `keep` makes it a whole one."""
+        """Return a free path for a model that is being exported; `keep` completes it."""
         place = self.root / f"{digest}{UNFINISHED}"
         shutil.rmtree(place, ignore_errors=True)
         return place
 
     def keep(self, digest: str) -> Path:
-        """Let the model that was exported be a whole one, and return its folder."""
+        """Complete an exported model, and return its folder."""
         folder = self.root / digest
         with self._lock:
-            self._remove(folder)  # what stands there has no card
+            self._remove(folder)  # an existing folder there has no card
             folder.with_name(f"{digest}{UNFINISHED}").rename(folder)
             os.utime(folder, (self._clock(),) * 2)
         return folder
@@ -54,14 +54,14 @@ class ExportedModels:
         return {folder.name: _size(folder) for folder in self._folders() if not folder.suffix}
 
     def remove(self, digest: str) -> None:
-        """Remove a model; without effect where there is none."""
+        """Remove a model; without effect if there is none."""
         with self._lock:
             self._remove(self.root / digest)
 
     def shrink(self, most: int) -> None:
-        """Remove models, those first that were not used for the longest time, until all take `most` bytes or less.
+        """Remove the least recently used models until all together take at most `most` bytes.
 
-        Those in use stay. What was left of exports and removals that were cut off goes too.
+        Those in use stay. Remains of interrupted exports and removals are removed too.
         """
         now = self._clock()
         with self._lock:
@@ -81,7 +81,7 @@ class ExportedModels:
             yield from (path for path in self.root.iterdir() if path.is_dir())
 
     def _remove(self, folder: Path) -> None:
-        """Remove a folder at once for whoever looks, then its files."""
+        """Remove a folder: hide it at once by renaming it, then delete its files."""
         gone = folder.with_suffix(REMOVED)
         with suppress(OSError):
             if folder != gone:

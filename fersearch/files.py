@@ -11,9 +11,9 @@ from pathlib import Path
 from fersearch.errors import UsageError
 
 LONGEST_NAME = 240
-"""Bytes of a folder's name: file systems allow 255, and what is written beside it has a longer one."""
+"""Most bytes of a folder's name: file systems allow 255, and temporary names next to it are longer."""
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-"""The errors that say that there is no room: on the disk, or for this user."""
+"""Error numbers of a full disk and of a user's exhausted quota."""
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary file in the folder of `path` (made if missing) that becomes `path` when the block ends well.
 
     The file and its folder are synced to the disk. On any error, a full disk included, the temporary
-    file is removed and what stood at `path` before is untouched.
+    file is removed and an old file at `path` is untouched.
 
     Raises:
         OSError: the folder cannot be written, or the disk is full.
@@ -55,7 +55,7 @@ def write_atomic(path: Path, data: bytes) -> None:
 def atomic_folder(folder: Path) -> Iterator[Path]:
     """Yield an empty folder beside `folder` that takes its place when the block ends well.
 
-    What stood there goes when the new one stands; on any error it is untouched, and the new one removed.
+    An old folder is removed once the new one is in place; on any error it is untouched, and the new one removed.
 
     Raises:
         OSError: the place cannot be written, or the disk is full.
@@ -110,9 +110,9 @@ def refuse_existing_file(path: Path, force: bool) -> None:
 
 
 def refuse_existing_folder(folder: Path, force: bool, what: str, is_ours: Callable[[Path], bool]) -> None:
-    """Raise UsageError if a folder with anything in it exists, unless it may be replaced and is ours.
+    """Raise UsageError if a non-empty folder exists, unless it may be replaced and is ours.
 
-    `what` names what we write, of which `is_ours` knows a folder; nothing else is ever replaced.
+    `what` names what we write, and `is_ours` recognises a folder of it; nothing else is ever replaced.
     """
     if len(os.fsencode(folder.name)) > LONGEST_NAME:
         raise UsageError(f"'{folder.name[:60]}...' is too long for the name of a folder", "give another one with -o")

@@ -18,7 +18,7 @@ DIGEST_LENGTH = 12
 
 
 def seconds(text: str | float, *, zero: bool = False) -> float:
-    """Read a duration in seconds; ValueError if it is none, or zero unless `zero`."""
+    """Parse a duration into seconds. Raise ValueError if it is none, or 0 without `zero`."""
     written = str(text).strip().lower()
     match = _PATTERN.fullmatch(written)
     if isinstance(text, bool) or not match or not written:
@@ -96,14 +96,14 @@ def _fact(value: Any) -> str:
 def varying(trials: Sequence[Trial]) -> list[str]:
     """Return the parameters in which trials differ (all of a single one), in order of first appearance.
 
-    Which of several architectures they have is among them in any case.
+    The choice between several architectures is always included.
     """
     names = dict.fromkeys(name for trial in trials for name in trial.params)
     return [name for name in names if name == ARCHITECTURE or len(trials) == 1 or differ(trials, name)]
 
 
 def differ(trials: Sequence[Trial], name: str) -> bool:
-    """Return whether trials do not have one value of a parameter; those of the architecture whose own it is."""
+    """Return whether trials differ in a parameter; only those of the architecture that it belongs to count."""
     owners = {
         owner
         for trial in (trials if "." in name else ())
@@ -115,7 +115,7 @@ def differ(trials: Sequence[Trial], name: str) -> bool:
 
 
 def listed(items: Sequence[str]) -> str:
-    """Return words as text: `cnn, vgg16 and resnet18`."""
+    """Join items as an enumeration: `cnn, vgg16 and resnet18`."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 
@@ -140,17 +140,17 @@ def megabytes(size: int) -> str:
 
 
 def varies(metric: str) -> bool:
-    """Return whether a metric is read off clocks or allocators, which differ between equal runs."""
+    """Return whether a metric comes from clocks or allocators, which differ between equal runs."""
     return metric.endswith(NOISY) and metric not in EXACT
 
 
 def ties(
     trials: Sequence[Trial], objectives: Sequence[Objective], tolerances: Mapping[str, float] | None = None
 ) -> set[tuple[int, str]]:
-    """Return pairs (trial number, metric) whose time or memory lies as near to that of another trial of the table.
+    """Return pairs (trial number, metric) whose time or memory nearly equals that of another trial of the table.
 
-    As near is a share of the larger value: 5 %, or what `tolerances` has for the metric. Clocks and allocators vary by
-    that much between equal runs, so such a difference says nothing.
+    The tolerance is a share of the larger value: 5 %, or the metric's of `tolerances`. Clocks and allocators vary by
+    that much between equal runs, so a smaller difference is not significant.
     """
     shares = tolerances or {}
     pairs: set[tuple[int, str]] = set()
@@ -170,7 +170,7 @@ def best(trials: Iterable[Trial], objective: Objective) -> Trial | None:
 
 
 def protocol(plan: Protocol) -> str:
-    """Return the protocol as text, as far as it differs from the dataset's own split, evaluated once."""
+    """Return the protocol as text: where it differs from one training on the dataset's own split."""
     parts = [f"split {plan.split}"]
     parts += [f"{plan.folds} folds"] if plan.split == "kfold" else []
     parts += [f"by {plan.by}"] if plan.by != "auto" else []
@@ -182,7 +182,7 @@ def protocol(plan: Protocol) -> str:
 
 
 def finite(data: Any) -> Any:
-    """Return the same data with NaN and infinity as None, which JSON can say."""
+    """Return the same data with NaN and infinity as None, because JSON has neither."""
     if isinstance(data, float):
         return data if data - data == 0 else None
     if isinstance(data, dict):

@@ -14,20 +14,20 @@ Result = TypeVar("Result")
 
 
 def in_child(call: Callable[[], Result], library: str) -> Result:
-    """Return what `call` returns, computed in a forked process where that keeps `library` out of this one.
+    """Return the result of `call`, computed in a forked process if that keeps `library` out of this one.
 
-    It is called here where the library is loaded already, and where other threads run: a fork could take the locks
-    that they hold. What it returns or raises must be picklable.
+    It is called in this process if the library is loaded already, or if other threads run: a fork would copy the
+    locks that they hold. Its result and exceptions must be picklable.
 
     Raises:
-        FersearchError: the child ended without an answer, killed for its memory for example.
+        FersearchError: the child ended without a result, for example killed for its memory.
     """
     if library in sys.modules or threading.active_count() > 1 or sys.platform != "linux":
         return call()
     ours, theirs = multiprocessing.Pipe(duplex=False)
     child = multiprocessing.get_context("fork").Process(target=_answer, args=(theirs, call), daemon=True)
     with warnings.catch_warnings():
-        # Python sees the threads of BLAS, which stops and starts them around a fork by itself.
+        # the warning is about the threads of BLAS, which stops and restarts them around a fork by itself
         warnings.simplefilter("ignore", DeprecationWarning)
         child.start()
     theirs.close()

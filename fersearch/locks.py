@@ -12,7 +12,7 @@ from typing import BinaryIO, Self
 
 try:
     import fcntl
-except ImportError:  # Windows has none: there nobody waits, and every lock is free
+except ImportError:  # Windows has no fcntl: there every lock is free
     fcntl = None  # type: ignore[assignment]
 
 _TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
@@ -48,9 +48,9 @@ def lock(path: Path) -> Iterator[None]:
 
 
 def try_lock(path: Path) -> Lock | None:
-    """Take a lock on a file (made if missing) without waiting; None while somebody else holds it.
+    """Take a lock on a file (created if missing) without waiting; return None while another process holds it.
 
-    Where the file system knows no locks, it is as if nobody ever did.
+    On a file system without locks, every lock is free.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
@@ -60,11 +60,11 @@ def try_lock(path: Path) -> Lock | None:
             return None
         if _is(file, path):
             return Lock(path, file)
-        file.close()  # whoever held it has removed the file in between
+        file.close()  # its former holder has removed the file in between
 
 
 def wait_lock(path: Path, seconds: float, meanwhile: Callable[[], None] = lambda: None) -> Lock | None:
-    """Take a lock as `try_lock` does, trying for so many seconds; `meanwhile` is called between two tries."""
+    """Take a lock like `try_lock`, retrying for so many seconds; `meanwhile` is called between two tries."""
     deadline = time.monotonic() + seconds
     while (held := try_lock(path)) is None and time.monotonic() < deadline:
         meanwhile()
@@ -73,7 +73,7 @@ def wait_lock(path: Path, seconds: float, meanwhile: Callable[[], None] = lambda
 
 
 def beside(folder: Path) -> Path:
-    """Return the lock file of the process that works in a folder; it lies beside the folder."""
+    """Return the lock file, next to a folder, of the process that works in the folder."""
     return folder.with_name(f"{folder.name}.lock")
 
 

@@ -19,7 +19,7 @@ from fersearch.space import Value
 def prepared_dataset(
     name: str, data: Path | None, options: Mapping[str, str], progress: Progress | None, plugins: tuple[Path, ...]
 ) -> tuple[Dataset, Path | None, dict[str, Value], Any]:
-    """Return a dataset, where its files are, its options, and its prepared copy, made if need be."""
+    """Return a dataset, the path of its files, its options, and its prepared copy, created if needed."""
     dataset = components(plugins).dataset(name)
     mistakes = Mistakes()
     values = dataset_options(dataset, options, mistakes)

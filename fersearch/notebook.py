@@ -1,4 +1,4 @@
-"""What a notebook shows: records as HTML tables, everything escaped, and as pandas data frames."""
+"""Show records in notebooks: as HTML tables, with everything escaped, and as pandas data frames."""
 
 import html
 import math
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_ROWS = 100
-"""How many rows a table shows; a data frame has them all."""
+"""Most rows that a table shows; a data frame has all."""
 
 
 class Trials(list[Trial]):
@@ -54,7 +54,7 @@ def value_cells(trial: Trial, objectives: Sequence[Objective]) -> list[str]:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]], title: str = "", notes: Iterable[str] = ()) -> str:
-    """Return a table as HTML: a title, headings, rows and notes; numbers stand to the right."""
+    """Return a table as HTML: a title, headings, rows and notes; numbers are aligned right."""
     head = "".join(f"<th>{_escaped(heading)}</th>" for heading in headings)
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     caption = f"<p><b>{_escaped(title)}</b></p>" if title else ""
@@ -104,7 +104,7 @@ def epoch_table(epochs: Sequence[Epoch], title: str = "") -> str:
 
 
 def frame(rows: Sequence[Mapping[str, Any]], index: str) -> "pd.DataFrame":
-    """Return rows as a data frame, with the index under its name also where there are no rows.
+    """Return rows as a data frame; its index has its name even without rows.
 
     Raises:
         FersearchError: pandas is not installed.

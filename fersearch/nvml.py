@@ -10,8 +10,8 @@ from typing import Any
 class Standing:
     """The memory of a GPU in bytes: total, free, and by pid of each process that the driver shows.
 
-    A process whose share the driver does not tell has 0. In a container the driver may show no process at all,
-    or pids that mean nothing there. `utilisation` is in percent, None where it is not told.
+    A process whose share the driver does not report has 0. In a container the driver may show no process at all,
+    or pids of the host. `utilisation` is in percent, None if it is not reported.
     """
 
     total: int

@@ -1,4 +1,4 @@
-"""The observers of a study's run: the one that shows its progress, and those that plugins bring."""
+"""Observers of a study's run: the one that shows its progress, and those from plugins."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from fersearch.trial import Decision, Epoch, Trial
 
 @dataclass(frozen=True)
 class ObservedStudy:
-    """The study that a run is about: its name, its random id, which no other study has, and its specification."""
+    """The study of a run: its name, its unique random id, and its specification."""
 
     name: str
     uid: str
@@ -18,12 +18,12 @@ class ObservedStudy:
 
 
 class StudyObserver:
-    """A plugin that is told what happens in a study while it runs, and changes nothing; by itself it ignores it all.
+    """A plugin that receives the events of a running study, and changes nothing; by default it ignores them all.
 
-    Every run has a copy of its own, called in one thread beside the driver's, so it may keep what it likes on `self`
-    and take its time. Where it falls behind by hundreds of events some are left out, those of epochs first. If it
-    raises, that is said once, and it is told nothing more; the study goes on. `options` holds what a run may say of
-    it, each with one line that explains it; values come as text.
+    Every run has its own copy, called in one thread next to the driver's, so it may keep state on `self` and block.
+    If it falls behind by hundreds of events, some are dropped, those of epochs first. If it raises, that is
+    reported once, and it receives nothing more; the study goes on. `options` maps the options that a run may set
+    to a line that explains each; values are text.
     """
 
     name: ClassVar[str]
@@ -31,29 +31,29 @@ class StudyObserver:
     options: ClassVar[Mapping[str, str]] = {}
 
     def check(self, options: Mapping[str, str]) -> None:
-        """Refuse, before the run begins, what cannot work: a library that is missing, an option that makes no sense.
+        """Check before the run begins that it can work: that libraries are installed and options are valid.
 
         Raises:
             FersearchError: the message says what is wrong, the hint what to do.
         """
 
     def study_started(self, study: ObservedStudy, options: Mapping[str, str]) -> None:
-        """Take note that a run of a study begins, perhaps not its first; `options` are those given for this run."""
+        """Handle the start of a run of a study, perhaps not its first; `options` are those given for this run."""
 
     def trial_started(self, trial: Trial) -> None:
-        """Take note that a trial begins, or goes on after `trial.epochs` epochs: `len(trial.attempts)` is then over 1.
+        """Handle a trial that begins, or goes on after `trial.epochs` epochs: `len(trial.attempts)` is then over 1.
 
-        What an interrupted attempt told of later epochs is told again.
+        Later epochs that an interrupted attempt has already reported are reported again.
         """
 
     def epoch_ended(self, trial: Trial, epoch: Epoch) -> None:
-        """Take note of an epoch and its values; `trial` is as it was when it started."""
+        """Handle an epoch and its values; `trial` is in the state in which it started."""
 
     def trial_ended(self, trial: Trial) -> None:
-        """Take note that a trial left its slot: `trial.state` says how, or `waiting` if it goes on later."""
+        """Handle a trial that left its slot: `trial.state` says how, or `waiting` if it goes on later."""
 
     def study_ended(self, state: StudyState) -> None:
-        """Take note that this run is over, and in which state it leaves the study; the last call."""
+        """Handle the end of this run, which leaves the study in `state`; the last call."""
 
 
 class Observer:

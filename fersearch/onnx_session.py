@@ -49,7 +49,7 @@ def run(session: "onnxruntime.InferenceSession", images: "Array") -> "Array":
 
 
 def latency(file: Path, image: "Array", threads: int = 1) -> Mapping[str, Any]:
-    """Return the median time in milliseconds for some images, of 200 runs after a warm-up, with so many threads."""
+    """Return the median time in milliseconds of 200 runs on images after a warm-up, with so many threads."""
     session, spent = session_of(file, threads), []
     for _ in range(WARM_UP + RUNS):
         started = time.perf_counter()

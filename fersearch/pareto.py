@@ -13,7 +13,7 @@ import numpy.typing as npt
 Points = Sequence[Sequence[float]] | npt.NDArray[Any]
 Matrix = npt.NDArray[np.float64]
 SMALL_FRONT = 100
-"""So many members of a front are found one by one; where there are more, all pairs of the points left are compared."""
+"""Number of members of a front found one by one; in larger fronts all pairs of the remaining points are compared."""
 
 
 def fronts(points: Points) -> list[list[int]]:
@@ -37,7 +37,7 @@ def fronts(points: Points) -> list[list[int]]:
 def non_dominated(points: Points) -> list[int]:
     """Return the indices of the points that no other dominates, in ascending order: the first of `fronts`."""
     losses = _matrix(points)
-    order = np.lexsort(losses.T[::-1])  # nothing dominates the first point, nor what is first of those left by it
+    order = np.lexsort(losses.T[::-1])  # nothing dominates the first point, nor the first of the points that it leaves
     members: list[int] = []
     for _ in range(SMALL_FRONT):
         if not len(order):
@@ -88,7 +88,7 @@ def hypervolume(points: Points, reference: Sequence[float]) -> float:
 
 
 def hypervolume_gain(points: Points, point: Sequence[float], reference: Sequence[float]) -> float:
-    """Return how much the hypervolume of points grows with another point: exactly, without that of all.
+    """Return by how much another point enlarges the hypervolume of points: exactly, without computing the whole.
 
     Source: the exclusive hypervolume by points limited to the new one, While et al. 2012 (WFG).
     """

@@ -20,7 +20,7 @@ from fersearch import hookspecs, trust
 from fersearch.errors import PluginError
 
 GROUP = "fersearch"
-LONGEST_STEM = 60  # characters of a file's name that stay recognisable beside its digest
+LONGEST_STEM = 60  # characters of a file's name that are kept in front of its digest
 Finder = Callable[[], ModuleType]
 ONE_FILE = "a plugin is one file, or a package with an entry point"
 JOIN = "put what it needs into the file, or make a package: plugins/README.md"
@@ -50,7 +50,7 @@ class PluginFile:
 
     @property
     def kept_name(self) -> str:
-        """Its name beside weights that need it."""
+        """Its file name next to weights that need it."""
         return kept_name(self.path, self.digest)
 
     @property
@@ -60,7 +60,7 @@ class PluginFile:
 
 
 def kept_name(path: str, digest: str) -> str:
-    """Return the name of a plugin file beside weights: stem and digest, so that no two collide."""
+    """Return the file name of a plugin file next to weights: stem and digest, so that no two collide."""
     return f"{Path(path).stem.lstrip('.')[:LONGEST_STEM] or 'plugin'}-{digest[:8]}.py"
 
 
@@ -87,8 +87,8 @@ def folder_files(folder: Path) -> list[Path]:
 def load(files: Iterable[Path | PluginFile] = (), folder: Path | None = None) -> Loaded:
     """Load installed plugins, those of a folder, and the files given.
 
-    A file given by hand must load: PluginError if it does not. The others may be broken. One that is the file of
-    an installed plugin stands in its place.
+    A file in `files` must load, else PluginError is raised; others may be broken. The file of an installed plugin
+    replaces that plugin.
     """
     loaded = Loaded(new_manager())
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
@@ -151,7 +151,7 @@ def _register(manager: pluggy.PluginManager, where: str, find: Finder) -> None:
         if module is not None and manager.is_registered(module):
             manager.unregister(module)
         lines = str(error).strip().splitlines() or [""]
-        reason = ": ".join(dict.fromkeys((lines[0], lines[-1])))  # pluggy ends with what is wrong
+        reason = ": ".join(dict.fromkeys((lines[0], lines[-1])))  # pluggy's last line names the mistake
         message = f"plugin {where} cannot be loaded: {type(error).__name__}: {reason}"
         if helper := _helper_beside(Path(where), error):
             raise PluginError(f"{message}; {helper} lies beside it, but {ONE_FILE}", JOIN) from error
@@ -170,7 +170,7 @@ def _helper_beside(file: Path, error: BaseException) -> str:
 
 
 def _way_out(error: BaseException) -> str:
-    """Return advice about a plugin that cannot be loaded."""
+    """Return a hint for a plugin that cannot be loaded."""
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"install what has the module '{error.name}', or fix it; `fersearch plugin check FILE` tells more"
     return "fix it, or check it with `fersearch plugin check FILE`"

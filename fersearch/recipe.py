@@ -44,7 +44,7 @@ OPTIMISATION: dict[str, Dimension] = {
 }
 
 FREEZING = ("freeze", "frozen_batch_norm")
-"""The dimensions that depend on how many stages a network has."""
+"""The dimensions that depend on a network's number of stages."""
 
 REGULARISATION: dict[str, Dimension] = {
     "dropout": Float(0.0, 0.95, search="0..0.5"),
@@ -70,7 +70,7 @@ def recipe(architecture: Architecture, dataset: Dataset, pretrained: bool = Fals
     `freeze` is searched only when the architecture starts from `pretrained` weights, or when asked for.
 
     Raises:
-        PluginError: the architecture takes a name of the recipe, or depends on a dimension that is not there.
+        PluginError: the architecture uses a name of the recipe, or depends on a dimension that does not exist.
     """
     shared = {
         **OPTIMISATION,
@@ -88,7 +88,7 @@ def recipe(architecture: Architecture, dataset: Dataset, pretrained: bool = Fals
 
 
 def recipe_of_several(architectures: Sequence[Architecture], dataset: Dataset, pretrained: bool = False) -> Space:
-    """Return one space of several architectures and a dataset: which of them, what they share, what each has alone.
+    """Return one space for several architectures and a dataset: the choice of one, shared and own dimensions.
 
     The dimensions of an architecture are called `ARCHITECTURE.NAME` and apply where it was chosen; so are those of
     freezing, since rules count the stages of a network.
@@ -107,7 +107,7 @@ def recipe_of_several(architectures: Sequence[Architecture], dataset: Dataset, p
 
 
 def _prefixed(prefix: str, own: Mapping[str, Dimension]) -> dict[str, Dimension]:
-    """Return dimensions under the name of their architecture, which they apply to alone."""
+    """Return an architecture's dimensions under prefixed names, on the condition that it is chosen."""
     full = {name: f"{prefix}.{name}" for name in own}
     dimensions = {}
     for name, dimension in own.items():

@@ -22,7 +22,7 @@ KINDS: dict[str, type[Any]] = {
 
 @dataclass
 class Registry:
-    """Every component that the loaded plugins bring."""
+    """All components of the loaded plugins."""
 
     architectures: dict[str, Architecture] = field(default_factory=dict)
     datasets: dict[str, Dataset] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class Registry:
         return [(kind, table[name]) for kind, table in self.tables.items() for name in sorted(table)]
 
     def file_of(self, component: object) -> plugins.PluginFile | None:
-        """Return the single plugin file that brought a component; None if a package did."""
+        """Return the single plugin file that provides a component; None if a package does."""
         module = type(component).__module__
         return next((file for file in self.files if file.module_name == module), None)
 
@@ -78,10 +78,10 @@ class Registry:
 
 
 def load(files: Iterable[Path | plugins.PluginFile] = (), folder: Path | None = None) -> Registry:
-    """Load the plugins and register what they bring.
+    """Load the plugins and register their components.
 
     Raises:
-        PluginError: a file given by hand is broken, or two plugins bring one name.
+        PluginError: a file in `files` is broken, or two plugins provide the same name.
     """
     given = list(files)
     loaded = plugins.load(given, folder)
@@ -167,7 +167,7 @@ def _check_observer(observer: StudyObserver, where: str) -> None:
 
 
 def where_from(component: object) -> str:
-    """Return the file of a component, as messages name it."""
+    """Return the file of a component for messages."""
     import sys
 
     module = sys.modules.get(type(component).__module__)

@@ -14,7 +14,7 @@ from fersearch.errors import FersearchError, UsageError
 from fersearch.files import atomic_path
 
 WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
-"""Protocols of stores in which a file is seen only once all of it has come, so that it needs no renaming."""
+"""Protocols of stores in which a file appears only once it is complete, so that it needs no renaming."""
 _MOMENTS = ("mtime", "LastModified", "last_modified", "updated", "created")
 
 
@@ -46,7 +46,7 @@ class Remote:
         """Copy a file there, whole or not at all; one of that name is replaced."""
         target = f"{self._root}/{name}"
         with self._explained(f"{name} cannot be written"):
-            if set(_protocols(self._fs)) & WHOLE:  # without folders; to make one might make a bucket
+            if set(_protocols(self._fs)) & WHOLE:  # it has no folders, and creating one might create a bucket
                 self._fs.put_file(str(file), target)
                 return
             self._fs.makedirs(target.rpartition("/")[0], exist_ok=True)
@@ -114,7 +114,7 @@ def _file_system(url: str) -> tuple[Any, str]:
 
     opened: Callable[..., Any] = fsspec.core.url_to_fs
     protocol = url.partition(":")[0]
-    if not is_url(url):  # what is left of s3://
+    if not is_url(url):  # the rest of s3://
         raise UsageError(f"{url}// names no place", f"give {protocol}://BUCKET/FOLDER, or file:///FOLDER")
     try:
         fs, root = opened(url)

@@ -1,4 +1,4 @@
-"""The data of a study: located, prepared, and compared with what the study began with."""
+"""Locate and prepare the data of a study, and compare it with the study's first data."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -83,7 +83,7 @@ def open_study_data(
 def prepared_data(
     registry: Registry, study: StudyRow, given: Path | None = None, progress: Progress | None = None
 ) -> tuple[Dataset, arrays.Prepared, Path | None]:
-    """Return a study's dataset, its prepared copy, made if need be, and where its files are (None for none).
+    """Return a study's dataset, its prepared copy, created if needed, and the path of its files (None: no files).
 
     Raises:
         DataError: the data is missing or broken.
@@ -101,7 +101,7 @@ def prepared_data(
 def recorded_data(study: StudyRow, digest: str = "") -> Identity:
     """Return the recorded data of a study, or of a trial that carries `digest`.
 
-    It is empty where that was not recorded.
+    It is empty if none was recorded.
     """
     records = [study.data, *study.data.get("earlier", ())]
     matching = [each for each in records if not digest or each.get("seen", {}).get("digest") == digest]
@@ -135,7 +135,7 @@ def settle(study: StudyRow, now: Identity, read_trials: Callable[[], Sequence[Tr
 
 
 def refusal(study: StudyRow, then: Identity, now: Identity) -> Exception:
-    """Return the error that a study's data is not what it began with, and both ways out."""
+    """Return the error that a study's data is not its first data; the hint has both ways out."""
     name = study.name
     return difference(
         f"the data of study '{name}' is not what it began with",
@@ -161,7 +161,7 @@ def _adopted(study: StudyRow, now: Identity, trials: Sequence[Trial]) -> Iterato
 
 
 def _trained_arrays(trials: Sequence[Trial]) -> str:
-    """Return the digest of the arrays that the newest kept checkpoint was trained on; empty where none is at hand."""
+    """Return the digest of the arrays that the newest kept checkpoint was trained on; empty without a checkpoint."""
     artifacts = Artifacts(artifacts_folder())
     for trial in reversed(trials):
         with suppress(FersearchError):

@@ -1,4 +1,4 @@
-"""The Pareto front of a study, with what its trials were compared on."""
+"""The Pareto front of a study, with the objectives and data of its comparison."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Front:
-    """The non-dominated complete trials of a study, with what they were compared on.
+    """The non-dominated complete trials of a study, with the objectives that they were compared on.
 
     `foreign` counts the complete trials that saw earlier data and were not compared; `constraints` are the bounds that
     every member keeps, `tolerances` the shares by which each cost may differ and counts as equal.
@@ -52,12 +52,12 @@ class Front:
         return self.tolerances.get(second, formatting.TIE)
 
     def picked(self, trial: Trial) -> list[str]:
-        """Return the rules that take a member, as `checkpoint pull --prefer` names them."""
+        """Return the rules of `checkpoint pull --prefer` that select a member."""
         return [rule for rule, number in self.picks.items() if number == trial.number]
 
     @property
     def notes(self) -> list[str]:
-        """What a reader should know: the baseline, and which trials were not compared."""
+        """Notes for the user: the baseline, which trials were not compared, and what the picks mean."""
         known = [one.metric for one in self.objectives if one.metric in self.baseline]
         values = ", ".join(f"{metric} {formatting.number(self.baseline[metric])}" for metric in known)
         notes = [f"baseline, always the largest class: {values}"] if values else []
@@ -68,7 +68,7 @@ class Front:
 
     @property
     def _about_picks(self) -> list[str]:
-        """What the names of picks mean, where there is something to choose from."""
+        """Explanations of the picks' names; none without a choice."""
         from fersearch.search.picking import FLOOR, bounded, floor_of
 
         if len(self.trials) < 2 or len(self.objectives) < 2:
@@ -136,7 +136,7 @@ def cost_tolerances(objectives: Sequence[Objective], trials: Sequence[Trial]) ->
 
 
 def best_of_front(study: StudyRow, trials: Sequence[Trial]) -> Trial:
-    """Return the best trial on the front by the first objective; UsageError if none stands there."""
+    """Return the front's best trial by the first objective. Raise UsageError if the front is empty."""
     members = front_of(study, trials).trials
     if not members:
         raise UsageError(

@@ -12,7 +12,7 @@ SPLIT = "How trials are judged"
 SEARCH = "How it searches"
 END = "At the end"
 GREATEST = 2**63 - 1
-"""What a seed or a count may be: a number of 64 bits, as generators and databases hold."""
+"""The largest seed or count: a signed 64-bit number, as random generators and databases hold."""
 
 
 @dataclass(frozen=True)
@@ -366,7 +366,7 @@ BY_NAME = {option.name: option for option in OPTIONS}
 
 
 def in_table(table: str) -> list[StudyOption]:
-    """Return the options of a table of a study file, `""` for what stands above the first."""
+    """Return the options of a table of a study file; `""` for those above the first table."""
     return [option for option in OPTIONS if option.in_file and option.place[0] == table]
 
 

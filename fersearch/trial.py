@@ -11,18 +11,18 @@ EXCLUSIVE = "exclusive_train_seconds"
 """The training time of a trial that was trained once more with nothing else on its device."""
 
 LATENCY, ROUGH_LATENCY = "latency_ms", "rough_latency_ms"
-"""The latency of a trial, and what it was beside other trials where it was measured again alone."""
+"""The latency of a trial, and its earlier value next to other trials if it was measured again alone."""
 
 ROUGH_MARGIN = 2.0
 """A rough latency that breaks a bound by less than so many times does not decide: one alone does."""
 
 STD, SE, SPREAD = "_std", "_se", "_spread"
-"""Endings of values that tell how sure another is: its deviation over rounds, its standard error, and its relative
-deviation over trials of the same configuration."""
+"""Suffixes of values that state another's uncertainty: its deviation over rounds, its standard error, and its
+relative deviation over trials of the same configuration."""
 
 
 def is_spread(name: str) -> bool:
-    """Return whether a value tells how sure another one is."""
+    """Return whether a value's name is that of another value's uncertainty."""
     return name.endswith((STD, SE, SPREAD))
 
 
@@ -133,9 +133,9 @@ class Attempt:
 
 
 DISTURBED = 1.25
-"""So many times its CPU seconds per thread a trial alone on its cores takes at most."""
+"""Largest ratio of wall seconds to CPU seconds per thread of a trial that is alone on its cores."""
 MUCH_OTHER_WORK = 0.1
-"""The share of the CPU that other processes take, on average over a trial, from which it is reported."""
+"""Share of the CPU taken by other processes, on average over a trial, from which it is reported."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ class Trial:
         """Whether its training on a CPU took a quarter more wall seconds than CPU seconds per thread: other work ran.
 
         On two cores at a load of 9 wall seconds were 6 to 9 times those of the same trial alone, CPU seconds 1.5 times.
-        Of a trial that a service listed without its attempts' facts it is what the service said.
+        For a trial from a service's list, without its attempts' facts, it is the service's value.
         """
         facts = self.attempts[-1].facts if self.attempts else {}
         if "disturbed" in facts:
@@ -208,12 +208,12 @@ class Trial:
 
     @property
     def other_cpu_share(self) -> float:
-        """The share of the CPU that other processes took during its most disturbed attempt; 0 where none is known."""
+        """Share of the CPU that other processes took during its most disturbed attempt; 0 if unknown."""
         return max((float(attempt.facts.get("other_cpu_share", 0.0)) for attempt in self.attempts), default=0.0)
 
     @property
     def enqueued(self) -> Enqueued | None:
-        """What it was enqueued as; None of a trial that the search proposed."""
+        """The enqueued configuration; None for a trial that the search proposed."""
         kept = self.sampler_state.get("enqueued")
         return Enqueued(**kept) if kept else None
 

@@ -1,7 +1,7 @@
 """Trust in code: the plugin files this user allowed, by digest, and the folders that may be loaded.
 
 A database, a pulled checkpoint and a folder that others may write hold code of others, and to load a plugin is to
-run it. What the user has named himself is his word.
+run it. A file that the user names explicitly is trusted.
 """
 
 import os
@@ -14,7 +14,7 @@ from fersearch.errors import PluginError
 from fersearch.home import home
 
 ask: Callable[[str], bool] = lambda question: False  # noqa: ARG005, E731
-"""Asks a person whether code may run; the command line puts its own here, elsewhere there is nobody to ask."""
+"""Asks the user whether code may run; set by the command line, elsewhere the answer is no."""
 
 
 def trusted_file() -> Path:
@@ -50,7 +50,7 @@ def require(files: Mapping[str, tuple[str, str]], what: str, how: str) -> None:
     A person at a terminal is asked once. `what` holds the files, `how` says what to type.
 
     Raises:
-        PluginError: it is not trusted, and nobody was there to say so; the hint names copies that can be read.
+        PluginError: it is not trusted, and there is no terminal to ask at; the hint names readable copies.
     """
     known = _trusted()
     new = {digest: held for digest, held in files.items() if digest not in known}
@@ -94,7 +94,7 @@ def _is_private(status: os.stat_result) -> bool:
 
 
 def _copy(digest: str, source: str) -> str:
-    """Write code to where the user can read it before it runs; return the path."""
+    """Write code to a file that the user can read before it runs; return the path."""
     path = home() / "plugins-to-read" / f"{digest[:16]}.py"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
