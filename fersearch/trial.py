@@ -203,8 +203,8 @@ class Trial:
         """Whether its latency is known roughly only: other trials of its study may have run while it was measured."""
         if LATENCY not in self.values or ROUGH_LATENCY in self.values:
             return False
-        told = [attempt.facts["latency"] for attempt in self.attempts if "latency" in attempt.facts]
-        return not (told and told[-1]["alone"])
+        measurements = [attempt.facts["latency"] for attempt in self.attempts if "latency" in attempt.facts]
+        return not (measurements and measurements[-1]["alone"])
 
     @property
     def other_cpu_share(self) -> float:
