@@ -44,13 +44,14 @@ def create_study(
         UsageError: one or more options are invalid; the message lists all of them.
     """
     registry = components(plugins)
-    if not options.get("objectives"):
-        _note_objectives()
 
     def planned(names: Sequence[str]) -> list[StudySpec]:
         return [plan(StudyRequest(model, dataset, **options), registry, names=names)]
 
-    return _stored(storage, registry, planned(_names(storage)), planned, progress)[0]
+    specs = planned(_names(storage))
+    if not options.get("objectives"):
+        _note_objectives()
+    return _stored(storage, registry, specs, planned, progress)[0]
 
 
 def create_from_file(
@@ -241,14 +242,14 @@ def _planned(
     lenient = set(file.options.get("settings", {})) - set(given) if given else set()
     specs: list[StudySpec] = []
     refused: list[str] = []
+    by_default = False
     for options in file.studies(overrides):
         for key in ("model", "dataset"):
             if key not in options:
                 if not any(line.startswith(key) for line in mistakes):
                     mistakes.append(f'{key}: missing; write {key} = "..." or give --{key}')
                 options[key] = ""
-        if not options.get("objectives"):
-            _note_objectives()
+        by_default = by_default or not options.get("objectives")
         taken = [*names, *(spec.name for spec in specs)]
         try:
             request = StudyRequest(options.pop("model"), **options, lenient=lenient)
@@ -257,4 +258,6 @@ def _planned(
             refused += error.mistakes
     if refused:
         raise StudyFileError(str(file.path), list(dict.fromkeys(refused)))
+    if by_default:
+        _note_objectives()
     return registry, specs
