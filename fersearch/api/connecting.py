@@ -5,11 +5,7 @@ from typing import Any
 from fersearch.errors import UsageError
 
 HERE = ("connect", "disconnect", "is_connected")
-TRAINED_THERE = "it trains outside the queue, in which a service's slots are shared"
-REFUSED = {
-    "rerun_trial": ("trial rerun", TRAINED_THERE, "fersearch trial rerun STUDY N"),
-    "collect_garbage": ("checkpoint gc", "it removes files", "fersearch checkpoint gc"),
-}
+REFUSED = {"collect_garbage": ("checkpoint gc", "it removes files", "fersearch checkpoint gc")}
 """Verbs that a service refuses: their command, the reason, and what to type on its machine instead."""
 _connected: list[Any] = []
 

@@ -94,6 +94,7 @@ class RerunRequest:
         device: another device than the one recorded, as torch names it.
         out: a folder for the model, as `pull_checkpoint` writes it; `force` replaces a pulled one that is there.
         data: where the data is that the trial saw, if that is not where it was.
+        slot: the place to train in; default the first one of this machine.
     """
 
     seed: int | None = None
@@ -101,6 +102,7 @@ class RerunRequest:
     out: Path | None = None
     force: bool = False
     data: Path | None = None
+    slot: Slot | None = None
 
 
 def rerun(store: Store, study: StudyRow, number: int, options: RerunRequest, report: Callable[[Epoch], None]) -> Rerun:
@@ -122,9 +124,9 @@ def rerun(store: Store, study: StudyRow, number: int, options: RerunRequest, rep
     drivers = [each["packages"] for each in store.environments(study.id) if each.get("role") == "driver"]
     registry = components_of(study)
     data = _same_data(registry, study, trial, options.data)
-    run = _single(
-        study, trial, data, registry, options, _slot(options.device or facts.get("device"), facts.get("threads"))
-    )
+    place = options.slot or devices.slots(1)[0]
+    slot = _slot(options.device or facts.get("device"), facts.get("threads"), place)
+    run = _single(study, trial, data, registry, options, slot)
     run.report = report
 
     def values_of(outcome: Outcome) -> dict[str, float]:
@@ -187,14 +189,13 @@ def _facts(store: Store, study: StudyRow, trial: Trial) -> Mapping[str, Any]:
     return own[-1] if own else next((each for each in store.environments(study.id) if "threads" in each), {})
 
 
-def _slot(device: str | None, threads: int | None) -> Slot:
+def _slot(device: str | None, threads: int | None, usual: Slot) -> Slot:
     """Return a slot like the trial's: its device and thread count; UsageError for an invalid device name."""
-    usual = devices.slots(1)[0]
     wanted = device or usual.device
     if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", wanted):
         raise UsageError(f"unknown device '{wanted}'", "give cpu, cuda:0 or mps")
     hidden = (("CUDA_VISIBLE_DEVICES", ""),) if wanted == "cpu" else ()
-    return Slot(0, wanted, usual.env if wanted == usual.device else hidden, threads or usual.threads)
+    return Slot(usual.number, wanted, usual.env if wanted == usual.device else hidden, threads or usual.threads)
 
 
 def _data(trial: Trial) -> dict[str, Any]:

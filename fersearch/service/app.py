@@ -14,7 +14,7 @@ from fersearch.service import openapi, page, problems, security
 from fersearch.service.context import Service
 from fersearch.service.guard import Guard
 from fersearch.service.metrics import gauges
-from fersearch.service.routes import catalogue, checkpoints, events, queue, reports, studies
+from fersearch.service.routes import catalogue, checkpoints, events, queue, reports, reruns, studies
 from fersearch.service.security import Reader
 
 PREFIX = "/api/v1"
@@ -41,7 +41,7 @@ def create_app(service: Service, gate: security.Gate) -> FastAPI:
     )
     app.state.service, app.state.gate = service, gate
     problems.install(app)
-    for routes in (checkpoints, reports, studies, catalogue, queue, events):
+    for routes in (checkpoints, reports, reruns, studies, catalogue, queue, events):
         app.include_router(routes.router, prefix=PREFIX)
     app.include_router(page.router)
     _add_system(app, service)

@@ -1,15 +1,16 @@
 """Run verbs that need torch, optuna or much memory in child processes: the service stays small and responsive.
 
 `python -m fersearch.service.jobs` reads `{"verb", "arguments"}` on standard input and writes `{"result"}` or
-`{"problem"}` on standard output.
+`{"problem"}` on standard output, before it a line for whatever a verb reports.
 """
 
 import asyncio
 import json
 import os
+import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
@@ -17,9 +18,10 @@ from urllib.parse import quote
 from fastapi.responses import StreamingResponse
 
 from fersearch.service.problems import ProblemError
-from fersearch.service.verbs import VERBS
+from fersearch.service.verbs import REPORTING, VERBS
 
 PIECE = 2**16
+ENDING_SECONDS = 5.0
 AT_ONCE = asyncio.Semaphore(2)
 """Limit of concurrent children, each of which may load torch; further requests wait."""
 
@@ -31,9 +33,58 @@ async def run(verb: str, storage: str | None, **arguments: Any) -> Any:
         ProblemError: the verb refused or failed.
     """
     request = json.dumps({"verb": verb, "arguments": arguments})
-    env = {**os.environ, **({"FERSEARCH_STORAGE": storage} if storage else {})}
     async with AT_ONCE:
-        return await _answered(verb, request, env)
+        return await _answered(verb, request, request_env(storage))
+
+
+def request_env(storage: str | None) -> Mapping[str, str]:
+    """Return the environment of a child that works on a database."""
+    return {**os.environ, **({"FERSEARCH_STORAGE": storage} if storage else {})}
+
+
+async def reported(verb: str, storage: str | None, **arguments: Any) -> AsyncIterator[dict[str, Any]]:
+    """Run a verb in a child process, however many there are, and yield what it reports and last its `result`.
+
+    A child whose caller leaves is interrupted, so that it clears away what it wrote, and has ended when this does.
+
+    Raises:
+        ProblemError: the verb refused or failed.
+    """
+    request = json.dumps({"verb": verb, "arguments": arguments})
+    child = await _started(request_env(storage))
+    assert child.stdin is not None
+    assert child.stdout is not None
+    assert child.stderr is not None
+    noise = asyncio.create_task(child.stderr.read())
+    line: dict[str, Any] = {}
+    try:
+        child.stdin.write(request.encode())
+        child.stdin.close()
+        async for text in child.stdout:
+            line = json.loads(text)
+            if "problem" not in line:
+                yield line
+        await child.wait()
+        if "result" not in line:
+            raise _problem(line.get("problem"), verb, child.returncode, await noise)
+    finally:
+        noise.cancel()
+        await _ended(child)
+
+
+async def _ended(child: asyncio.subprocess.Process) -> None:
+    """Interrupt a child that still runs, and kill it where that takes long."""
+    if child.returncode is not None:
+        return
+    child.send_signal(signal.SIGINT)
+    try:
+        async with asyncio.timeout(ENDING_SECONDS):
+            await child.wait()
+    except TimeoutError:
+        pass
+    finally:
+        if child.returncode is None:
+            child.kill()
 
 
 async def file(verb: str, storage: str | None, media_type: str, name: str, **arguments: Any) -> StreamingResponse:
@@ -58,14 +109,7 @@ def _pieces(content: BinaryIO) -> Iterator[bytes]:
 
 async def _answered(verb: str, request: str, env: Mapping[str, str]) -> Any:
     """Return the result of a child; it is killed if the client disconnects."""
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", __name__),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=env,
-        start_new_session=True,
-    )
+    child = await _started(env)
     try:
         out, err = await child.communicate(request.encode())
     finally:
@@ -74,11 +118,29 @@ async def _answered(verb: str, request: str, env: Mapping[str, str]) -> Any:
     try:
         answer = json.loads(out.splitlines()[-1])
     except (ValueError, IndexError):
-        lines = err.decode(errors="replace").strip().splitlines()
-        raise ProblemError(500, f"'{verb}' ended with exit code {child.returncode}", "\n".join(lines[-1:])) from None
+        raise _problem(None, verb, child.returncode, err) from None
     if problem := answer.get("problem"):
-        raise ProblemError(problem["status"], problem["detail"], problem["hint"], tuple(problem["mistakes"]))
+        raise _problem(problem, verb, child.returncode, err)
     return answer["result"]
+
+
+async def _started(env: Mapping[str, str]) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", __name__),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=env,
+        start_new_session=True,
+    )
+
+
+def _problem(told: Mapping[str, Any] | None, verb: str, code: int | None, noise: bytes) -> ProblemError:
+    """Return the problem that a child told of; without one, how it ended and the last line that it wrote."""
+    if told:
+        return ProblemError(told["status"], told["detail"], told["hint"], tuple(told["mistakes"]))
+    lines = noise.decode(errors="replace").strip().splitlines()
+    return ProblemError(500, f"'{verb}' ended with exit code {code}", "\n".join(lines[-1:]))
 
 
 def main() -> None:
@@ -87,10 +149,17 @@ def main() -> None:
     from fersearch.service.problems import NO_ROOM, is_disk_full, status_of
 
     request = json.load(sys.stdin)
-    out = os.dup(1)
+    out = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # output of libraries must not mix with the result
+
+    def say(line: Mapping[str, Any]) -> None:
+        out.write(json.dumps(line) + "\n")
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also under a shell that lets children ignore it
+    verb, arguments = request["verb"], request["arguments"]
     try:
-        answer: dict[str, Any] = {"result": VERBS[request["verb"]](**request["arguments"])}
+        reporting = {"say": say} if verb in REPORTING else {}
+        answer: dict[str, Any] = {"result": VERBS[verb](**arguments, **reporting)}
     except FersearchError as error:
         mistakes = list(error.mistakes) if isinstance(error, StudyFileError) else []
         problem = {"status": status_of(error), "detail": error.message, "hint": error.hint, "mistakes": mistakes}
@@ -100,8 +169,8 @@ def main() -> None:
             raise
         status, detail, hint = NO_ROOM
         answer = {"problem": {"status": status, "detail": detail, "hint": hint, "mistakes": []}}
-    with os.fdopen(out, "w") as file:
-        file.write(json.dumps(answer) + "\n")
+    with out:
+        say(answer)
 
 
 if __name__ == "__main__":

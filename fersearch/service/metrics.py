@@ -10,12 +10,13 @@ def gauges(service: Service) -> str:
     studies = api.list_studies(service.settings.storage)
     states = {state: sum(one.state is state for one in studies) for state in StudyState}
     used = sum(len(slots) for slots in service.supervisor.given.values())
+    used += sum(one.slot is not None for one in service.supervisor.guests.all())
     running = sum(one.counts.get("running", 0) for one in studies)
     lines = ["# HELP fersearch_studies Studies by state.", "# TYPE fersearch_studies gauge"]
     lines += [f'fersearch_studies{{state="{state.value}"}} {count}' for state, count in states.items()]
     for name, text, value in (
         ("slots", "Slots of the service.", service.supervisor.slots),
-        ("slots_used", "Slots that studies may use now.", used),
+        ("slots_used", "Slots that studies and reruns may use now.", used),
         ("trials_running", "Trials under way.", running),
         ("event_listeners", "Clients of the event stream.", service.stream.listeners),
     ):

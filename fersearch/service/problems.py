@@ -75,6 +75,14 @@ def status_of(error: FersearchError) -> int:
     return next((status for kind, status in STATUS if isinstance(error, kind)), 500)
 
 
+def problem_of(error: ProblemError) -> Problem:
+    """Return a problem as what is told of it."""
+    title = HTTPStatus(error.status).phrase
+    return Problem(
+        title=title, status=error.status, detail=error.detail, hint=error.hint, mistakes=list(error.mistakes)
+    )
+
+
 def answer(
     status: int, detail: str, hint: str = "", mistakes: tuple[str, ...] = (), headers: dict[str, str] | None = None
 ) -> JSONResponse:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fersearch.api.results import Written
+    from fersearch.trial import Epoch
 
 Verb = Callable[..., Any]
 
@@ -119,6 +120,27 @@ def comparison_archive(studies: list[str], metrics: list[str], by: str, trials: 
     _packed(file, lambda out: api.compare_studies(studies, metrics=metrics, by=by, trials=chosen, out=out).written)
 
 
+def rerun(study: str, trial: int, seed: int | None, place: dict[str, Any], say: Callable[[Any], None]) -> Any:
+    """Train a trial again in one of this machine's slots, and compare; each epoch is told to `say`."""
+    from fersearch.api import records
+    from fersearch.api.records.trials import Epoch as EpochRecord
+    from fersearch.context import open_store
+    from fersearch.engines import devices
+    from fersearch.engines.rerun import RerunRequest
+    from fersearch.engines.rerun import rerun as again
+    from fersearch.formatting import finite
+
+    number = place.pop("number")
+    options = RerunRequest(seed, slot=devices.slots(**place)[number])
+
+    def report(epoch: "Epoch") -> None:
+        say({"epoch": finite(EpochRecord.of(epoch).model_dump(mode="json"))})
+
+    with open_store() as store:
+        done = again(store, store.study(study), trial, options, report)
+    return records.plain(records.Rerun.of(done))
+
+
 def sweep(study: str, factor: str, metrics: list[str], shown: bool) -> Any:
     """Return the record of a sweep; with `shown` it includes the tables for display."""
     from fersearch import api
@@ -168,6 +190,7 @@ VERBS: dict[str, Verb] = {
         importance,
         report,
         report_archive,
+        rerun,
         show_dataset,
         show_plugin,
         study_export,
@@ -175,3 +198,5 @@ VERBS: dict[str, Verb] = {
         sweep_archive,
     )
 }
+REPORTING = ("rerun",)
+"""Verbs that report while they work."""

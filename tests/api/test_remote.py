@@ -155,12 +155,23 @@ def test_a_comparison_comes_from_a_child_of_the_service(remote: None):
     assert theirs.shown() == own.shown()
 
 
-def test_what_trains_outside_the_queue_is_refused_with_where_to_do_it(remote: None):
-    with pytest.raises(
-        UsageError, match="a service does not offer 'trial rerun': it trains outside the queue"
-    ) as error:
-        api.rerun_trial("small", 0)
-    assert error.value.hint == "type it where the service runs: fersearch trial rerun STUDY N"
+def test_what_removes_files_is_refused_with_where_to_do_it(remote: None):
+    with pytest.raises(UsageError, match="a service does not offer 'checkpoint gc': it removes files") as error:
+        api.collect_garbage()
+    assert error.value.hint == "type it where the service runs: fersearch checkpoint gc"
+
+
+@pytest.mark.slow
+def test_a_trial_is_trained_again_in_a_slot_there_and_comes_out_the_same(remote: None):
+    epochs: list[int] = []
+    done = api.rerun_trial("small", 1, report=lambda epoch: epochs.append(epoch.number))
+    assert (done.study, done.trial, done.equal, epochs) == ("small", 1, True, [1, 2])
+    stored = {each.name: each.stored for each in done.metrics}
+    assert stored["accuracy"] == api.show_trial("small", 1).trial.values["accuracy"]
+    with pytest.raises(UsageError, match="without --device, --data and --out"):
+        api.rerun_trial("small", 1, device="cpu")
+    with pytest.raises(UnknownName):
+        api.rerun_trial("small", 99)
 
 
 def test_a_finish_there_says_where_the_finalists_are_trained_and_then_what_came_of_it(remote: None, monkeypatch):

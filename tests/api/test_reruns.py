@@ -92,11 +92,13 @@ def test_the_environment_is_compared_by_what_was_recorded():
 
 def test_a_place_like_the_trials_own(monkeypatch):
     monkeypatch.setattr(accelerators, "gpus", lambda: ["GPU-a"])
-    assert _slot("cuda:0", 3) == devices.Slot(0, "cuda:0", (("CUDA_VISIBLE_DEVICES", "GPU-a"),), 3)
-    assert _slot("cpu", 2) == devices.Slot(0, "cpu", (("CUDA_VISIBLE_DEVICES", ""),), 2)
-    assert _slot("cuda:1", 2).env == ()
+    gpu = devices.slots(1)[0]
+    assert _slot("cuda:0", 3, gpu) == devices.Slot(0, "cuda:0", (("CUDA_VISIBLE_DEVICES", "GPU-a"),), 3)
+    assert _slot("cpu", 2, gpu) == devices.Slot(0, "cpu", (("CUDA_VISIBLE_DEVICES", ""),), 2)
+    assert _slot("cuda:1", 2, gpu).env == ()
     monkeypatch.setattr(accelerators, "gpus", list)
-    assert _slot(None, None) == devices.slots(1)[0]
+    usual = devices.slots(2)[1]
+    assert _slot(None, None, usual) == usual
 
 
 def test_a_trial_that_was_stopped_is_stopped_after_as_many_epochs():

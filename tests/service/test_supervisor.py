@@ -1,5 +1,6 @@
 """The supervisor brings what runs into line with the queue, whoever started the drivers."""
 
+import asyncio
 import errno
 from collections.abc import Iterator
 from typing import Any
@@ -93,6 +94,44 @@ def test_a_queued_study_gets_all_slots_and_its_options(store: Store, supervisor:
     assert (driver.study, driver.slots, driver.options) == ("a", [0, 1], {"timeout": 60})
     supervisor.step()
     assert len(Driver.started) == 1
+
+
+def test_a_rerun_gets_a_slot_once_a_driver_has_left_it_and_keeps_it_to_its_end(store: Store, supervisor: Supervisor):
+    async def visit() -> None:
+        queue(store, "a", "ada")
+        supervisor.step()
+        held = Held(store, "a", [0, 1])
+        visit = supervisor.guests.slot("bob", "a", 0)
+        entering = asyncio.create_task(visit.__aenter__())
+        await asyncio.sleep(0)
+        supervisor.step()
+        assert held.asked() == [0]
+        held.tell([0])
+        supervisor.step()
+        assert await entering == 1
+        store.set_owner(Owner("bob", max_slots=0))
+        supervisor.step()
+        assert supervisor.given == {store.study("a").id: [0]}
+        await visit.__aexit__(None, None, None)
+        supervisor.step()
+        assert held.asked() == [0, 1]
+        held.lease.release()
+
+    asyncio.run(visit())
+
+
+def test_a_rerun_goes_before_the_studies_of_its_owner(store: Store, supervisor: Supervisor):
+    async def visit() -> None:
+        queue(store, "a", "ada")
+        visit = supervisor.guests.slot("ada", "a", 0)
+        entering = asyncio.create_task(visit.__aenter__())
+        await asyncio.sleep(0)
+        supervisor.step()
+        assert [driver.slots for driver in Driver.started] == [[1]]
+        assert await entering == 0
+        await visit.__aexit__(None, None, None)
+
+    asyncio.run(visit())
 
 
 def test_another_owner_gets_a_slot_once_a_driver_has_left_it(store: Store, supervisor: Supervisor):

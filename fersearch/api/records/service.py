@@ -59,6 +59,14 @@ class EnqueueRequest(Part):
     settings: dict[str, Value] = Field(description="Values of parameters; others are drawn")
 
 
+class RerunRequest(Part):
+    """How a trial is trained again."""
+
+    model_config = ConfigDict(strict=True)
+
+    seed: int | None = Field(None, ge=0, le=2**32 - 1, description="Another seed than the study's")
+
+
 class FinishProgress(Record):
     """The progress of a study's finish: its finalists train in the queue, or test was opened."""
 

@@ -1,6 +1,7 @@
 """Send requests to a service, and raise its errors as local ones."""
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,6 +78,24 @@ class Connection:
                 raise self._error(answer)
             yield from answer.iter_bytes(PIECE)
 
+    def events(self, path: str, body: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        """Send JSON and yield the kind and the data of each event that is answered, as it comes.
+
+        Raises:
+            StoreUnavailable: the service does not answer, or ends before all has come.
+        """
+        with self._answering(), self._client.stream("POST", path, json=body) as answer:
+            if answer.is_error:
+                answer.read()
+                raise self._error(answer)
+            kind = ""
+            for line in answer.iter_lines():
+                name, _, value = line.partition(": ")
+                if name == "event":
+                    kind = value
+                elif name == "data":
+                    yield kind, json.loads(value)
+
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         with self._answering():
             answer = self._client.request(method, path, **options)
@@ -95,15 +114,18 @@ class Connection:
     def _error(self, answer: httpx.Response) -> FersearchError:
         """Return the error that the service reported, as the type that it had there."""
         try:
-            problem = answer.json()
-            detail, hint, mistakes = problem["detail"], problem.get("hint", ""), problem.get("mistakes", ())
+            return self.error_of({**answer.json(), "status": answer.status_code})
         except (ValueError, KeyError, TypeError):
             return FersearchError(f"{self.url} answered {answer.status_code}", "is it a service of fersearch?")
-        if answer.status_code == 401:
+
+    def error_of(self, problem: Mapping[str, Any]) -> FersearchError:
+        """Return a problem that a service told of as the error that it was there."""
+        status, detail, mistakes = problem["status"], problem["detail"], problem.get("mistakes", ())
+        if status == 401:
             return UsageError(f"{self.url}: {detail}", "set FERSEARCH_TOKEN; fersearch token new NAME makes one there")
         if mistakes:
             return StudyFileError(detail.partition(":")[0], mistakes)
-        return ERRORS.get(answer.status_code, FersearchError)(detail, hint)
+        return ERRORS.get(status, FersearchError)(detail, problem.get("hint", ""))
 
 
 def study_path(name: str, rest: str = "") -> str:

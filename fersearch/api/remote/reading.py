@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from fersearch.api.studies import StudyView, TrialView
+from fersearch.engines.rerun import Changed, Compared, Rerun
 from fersearch.evaluation.finished import Finalist, Finish
 from fersearch.search.explanation import Explanation, Peer
 from fersearch.store import Look, StudySummary
@@ -113,6 +114,17 @@ def _peer(data: Json) -> Peer:
 
 def _named(values: Json) -> dict[str, float]:
     return {name: math.nan if value is None else value for name, value in values.items()}
+
+
+def rerun(data: Json) -> Rerun:
+    """Read how a trial came out that was trained again."""
+    kept = data["kept_epoch"]
+    return Rerun(
+        **{name: data[name] for name in ("study", "trial", "seed", "epochs")},
+        kept_epoch=(kept["stored"], kept["again"]),
+        metrics=tuple(Compared(name, **values) for name, values in data["metrics"].items()),
+        changed=tuple(Changed(**one) for one in data["changed"]),
+    )
 
 
 def attempt(data: Json) -> Attempt:

@@ -13,6 +13,7 @@ from fersearch.api.remote.connection import refuse_storage, study_path
 from fersearch.api.remote.models import ModelVerbs
 from fersearch.api.remote.reports import ReportVerbs
 from fersearch.api.remote.request import body_of, body_of_file, mistakes_named_after
+from fersearch.api.remote.reruns import RerunVerbs
 from fersearch.api.studies import StudyView
 from fersearch.errors import FersearchError, UsageError
 from fersearch.evaluation.finished import Finish
@@ -21,7 +22,7 @@ from fersearch.space import Value
 from fersearch.study import StudySpec
 
 
-class RemoteVerbs(ModelVerbs, ReportVerbs, CatalogueVerbs):
+class RemoteVerbs(ModelVerbs, ReportVerbs, CatalogueVerbs, RerunVerbs):
     """The verbs of `fersearch.api` that a service offers, with the same arguments as the local ones.
 
     `storage` and options for local files are refused with a UsageError.

@@ -15,11 +15,21 @@ from fersearch.service.security import Admin, Reader
 router = APIRouter(tags=["service"], responses=RESPONSES, route_class=ConditionalRoute)
 
 
+class WaitingRerun(BaseModel):
+    """A trial that is trained again, or waits for a slot."""
+
+    study: str
+    trial: int
+    owner: str
+    slot: int | None = Field(description="The slot that it has; null while it waits")
+
+
 class Slots(BaseModel):
     """The slots of the service, and the studies in its queue."""
 
     slots: int
     queue: list[records.QueueEntry]
+    reruns: list[WaitingRerun]
 
 
 class OwnerChange(BaseModel):
@@ -46,7 +56,11 @@ def queue(request: Request, _: Reader) -> Slots:
         records.QueueEntry.of(one, place, given.get(one.study_id, one.held))
         for place, one in enumerate(api.list_queue(service.settings.storage), 1)
     ]
-    return Slots(slots=service.supervisor.slots, queue=entries)
+    reruns = [
+        WaitingRerun(study=one.study, trial=one.trial, owner=one.owner, slot=one.slot)
+        for one in service.supervisor.guests.all()
+    ]
+    return Slots(slots=service.supervisor.slots, queue=entries, reruns=reruns)
 
 
 @router.get("/owners")

@@ -1,0 +1,97 @@
+"""A trial is trained again in a slot of the service, told as it goes on, and ends with whoever waits for it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from fastapi.testclient import TestClient
+
+from fersearch.service import jobs, reruns
+from fersearch.service.app import PREFIX
+from fersearch.service.context import Service
+from fersearch.service.problems import ProblemError
+from tests.service.conftest import token_of
+
+RERUN = f"{PREFIX}/studies/small/trials/0/rerun"
+EPOCH = {"epoch": 1, "round": 1, "values": {}, "seconds": 1.0, "cpu_seconds": 1.0}
+
+
+@pytest.fixture
+def seated(service: Service) -> Service:
+    """A service whose supervisor looks at once."""
+    service.supervisor.guests._wake = service.supervisor.step
+    return service
+
+
+def events(text: str) -> list[tuple[str, dict[str, object]]]:
+    lines = [line.partition(": ") for line in text.splitlines() if line]
+    kinds, data = ([value for name, _, value in lines if name == wanted] for wanted in ("event", "data"))
+    return list(zip(kinds, map(json.loads, data), strict=True))
+
+
+def test_a_rerun_is_told_event_by_event(seated: Service, admin: TestClient, monkeypatch: pytest.MonkeyPatch):
+    async def child(verb: str, _: str | None, **asked: object) -> AsyncIterator[dict[str, object]]:
+        (guest,) = seated.supervisor.guests.all()
+        assert (guest.study, guest.trial, guest.owner, guest.slot) == ("small", 0, "admin", 0)
+        assert (verb, asked["study"], asked["trial"], asked["seed"]) == ("rerun", "small", 0, 7)
+        assert asked["place"] == {"count": None, "per_gpu": None, "threads": None, "number": 0}
+        yield {"epoch": EPOCH}
+        yield {"result": {"equal": True}}
+
+    monkeypatch.setattr(jobs, "reported", child)
+    answer = admin.post(RERUN, json={"seed": 7})
+    assert answer.headers["content-type"].partition(";")[0] == "text/event-stream"
+    assert events(answer.text) == [("slot", {"slot": 0}), ("epoch", EPOCH), ("result", {"equal": True})]
+    assert seated.supervisor.guests.all() == []
+
+
+def test_a_rerun_that_fails_ends_with_its_problem(seated: Service, admin: TestClient, monkeypatch: pytest.MonkeyPatch):
+    async def child(*_: object, **__: object) -> AsyncIterator[dict[str, object]]:
+        raise ProblemError(422, "the data is gone", "bring it back")
+        yield {}
+
+    monkeypatch.setattr(jobs, "reported", child)
+    kind, problem = events(admin.post(RERUN).text)[-1]
+    assert (kind, problem["status"], problem["detail"], problem["hint"]) == (
+        "problem",
+        422,
+        "the data is gone",
+        "bring it back",
+    )
+
+
+def test_what_cannot_be_trained_again_is_refused_before_anybody_waits(admin: TestClient):
+    missing = admin.post(f"{PREFIX}/studies/small/trials/99/rerun")
+    assert (missing.status_code, missing.headers["content-type"]) == (404, "application/problem+json")
+    assert admin.post(RERUN, json={"device": "cuda:0"}).status_code == 422
+    admin.headers.update(token_of("reader", "read"))
+    assert admin.post(RERUN).status_code == 403
+
+
+def test_a_reader_who_leaves_ends_the_work_and_gives_the_slot_back(seated: Service, monkeypatch: pytest.MonkeyPatch):
+    ended = asyncio.Event()
+
+    async def child(*_: object, **__: object) -> AsyncIterator[dict[str, object]]:
+        try:
+            yield {"epoch": EPOCH}
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(jobs, "reported", child)
+
+    async def leave() -> None:
+        told = reruns.events(seated, "ada", "small", 0, None)
+        assert [kind async for kind, _ in _first(told, 2)] == ["slot", "epoch"]
+        await told.aclose()  # type: ignore[attr-defined]
+        await asyncio.wait_for(ended.wait(), 5)
+        await asyncio.sleep(0)
+        assert seated.supervisor.guests.all() == []
+
+    asyncio.run(leave())
+
+
+async def _first(told: AsyncIterator[reruns.Told], count: int) -> AsyncIterator[reruns.Told]:
+    for _ in range(count):
+        yield await anext(told)
