@@ -77,8 +77,8 @@ def refuse_existing(folder: Path, force: bool) -> None:
 
 
 def folder_card(folder: Path) -> dict[str, Any]:
-    """Return the checked `card.json` of a folder; FersearchError if it cannot be read."""
-    return read_card_file(folder / CARD)
+    """Return the checked card that lies in a folder as a file; FersearchError if it cannot be read."""
+    return read_ensemble_card(folder) if is_ensemble(folder) else read_card_file(folder / CARD)
 
 
 def card_of(path: Path) -> dict[str, Any]:
@@ -90,6 +90,11 @@ def card_of(path: Path) -> dict[str, Any]:
     if is_ensemble(path):
         return read_ensemble_card(Path(path))
     return folder_card(Path(path)) if _has_card_alone(Path(path)) else read_card(weights_file(path))
+
+
+def card_file(folder: Path) -> Path:
+    """Return where the card of a folder lies that names its exported model."""
+    return Path(folder) / (ENSEMBLE if is_ensemble(folder) else CARD)
 
 
 def weights_file(path: Path) -> Path:

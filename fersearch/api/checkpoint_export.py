@@ -19,7 +19,7 @@ def export_checkpoint(
     trust_plugin: bool = False,
     storage: str | None = None,
 ) -> ExportedModel:
-    """Export a pulled checkpoint to one ONNX file that maps raw images to probabilities.
+    """Export a pulled checkpoint or an ensemble to one ONNX file that maps raw images to probabilities.
 
     The file is kept only if its outputs match the model's, on validation images if the data is available, else on
     generated ones. Its folder gets a README.md and a card; `predict` then needs no torch there.
@@ -34,7 +34,8 @@ def export_checkpoint(
         trust_plugin: run the plugin file next to the weights.
 
     Raises:
-        UsageError: it is an ensemble, the folder exists, or images are needed and not available.
+        UsageError: the folder exists, images are needed and not available, or the members of an ensemble differ in
+            their input.
         FersearchError: the architecture cannot be exported, or the file's outputs differ from the model's.
     """
     lookup("format", format, FORMATS)

@@ -101,7 +101,10 @@ def pull(
 )
 def export(
     checkpoint: Annotated[
-        Path, typer.Argument(metavar="CHECKPOINT", help="The folder of a pulled checkpoint, or its weights file.")
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT", help="The folder of a pulled checkpoint or an ensemble, or a weights file."
+        ),
     ],
     format: Annotated[str, typer.Option("--format", metavar="onnx", help="The kind of file.")] = "onnx",
     quantize: Annotated[

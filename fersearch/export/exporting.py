@@ -12,14 +12,19 @@ import numpy as np
 
 from fersearch import onnx_session
 from fersearch.artifacts import file_digest
-from fersearch.checkpoint_folder import trusted_registry, weights_file
+from fersearch.checkpoint_folder import is_ensemble, trusted_registry, weights_file
+from fersearch.ensembles.model import RestoredEnsemble
+from fersearch.ensembles.onnx_graph import graph_of
 from fersearch.errors import FersearchError, lookup
 from fersearch.evaluation.calibration import calibrated, temperature_of
 from fersearch.export import checks, images
 from fersearch.export.keeping import FILES, MAX_LOSS, ExportedModel, card_to_export, check_export, keep
+from fersearch.export.model_card import names_of
 from fersearch.registry import Registry
 from fersearch.training.checkpoint import Restored
-from fersearch.training.onnx_graph import OPSET, Graph, metadata_of, write_graph
+from fersearch.training.onnx_graph import OPSET, metadata_of, write_graph
+
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -43,28 +48,37 @@ class ExportRequest:
 
 
 def export(checkpoint: Path, asked: ExportRequest) -> ExportedModel:
-    """Write a checkpoint as one ONNX file, checked, with its card and a README.md.
+    """Write a checkpoint or an ensemble as one ONNX file, checked, with its card and a README.md.
 
     Raises:
-        UsageError: it is an ensemble, the folder exists, or images are needed and not available.
+        UsageError: the folder exists, images are needed and not available, or members take different inputs.
         FersearchError: the architecture cannot be exported, or the file fails a check.
     """
     if asked.quantize:
         lookup("quantization", asked.quantize, {"int8": 1})
     check_export(checkpoint, asked.out, asked.force)
-    weights = weights_file(checkpoint)
     registry = trusted_registry(checkpoint, asked.trust_plugin)
-    restored = Restored.open(weights, registry, device="cpu")
-    restored = replace(restored, card={**restored.card, "precision": "float32"})
+    restored = _restored(checkpoint, registry)
     with tempfile.TemporaryDirectory(prefix="fersearch-export-") as work:
         file = Path(work, FILES[None])
         card = _card(checkpoint, registry)
         shape = (int(card["image_size"]), int(card["channels"]))
         metadata = metadata_of(card, _digest(card))
-        temperature = temperature_of(restored.card)
-        write_graph(Graph.of(restored, temperature), shape, file, metadata, str(card["architecture"]))
+        write_graph(graph_of(restored, temperature_of(restored.card)), shape, file, metadata, names_of(card))
         entry, file = _checked(restored, registry, checkpoint, file, asked)
         return keep(checkpoint, card, entry, file, asked.out, asked.force)
+
+
+def _restored(checkpoint: Path, registry: Registry) -> Restored | RestoredEnsemble:
+    """Return the model on the CPU, as it answers in float32."""
+    if not is_ensemble(checkpoint):
+        return _single(Restored.open(weights_file(checkpoint), registry, device="cpu"))
+    whole = RestoredEnsemble.open(checkpoint, registry, device="cpu")
+    return replace(whole, members=tuple(map(_single, whole.members)))
+
+
+def _single(restored: Restored) -> Restored:
+    return replace(restored, card={**restored.card, "precision": "float32"})
 
 
 def _card(checkpoint: Path, registry: Registry) -> dict[str, Any]:
@@ -80,7 +94,7 @@ def _digest(card: Mapping[str, Any]) -> str:
 
 
 def _checked(
-    restored: Restored, registry: Registry, checkpoint: Path, file: Path, asked: ExportRequest
+    restored: Restored | RestoredEnsemble, registry: Registry, checkpoint: Path, file: Path, asked: ExportRequest
 ) -> tuple[dict[str, Any], Path]:
     """Compare the exported file with the model; return its entry in the card, and the file that is kept."""
     compared = images.to_compare(
@@ -89,7 +103,7 @@ def _checked(
     temperature = temperature_of(restored.card)
     expected = calibrated(restored.probabilities(compared.pixels), temperature)
     answers = onnx_session.run(onnx_session.session_of(file), compared.pixels)
-    parity = checks.parity(expected, answers, compared.source)
+    parity = checks.parity(*_comparable(restored, compared.pixels, expected, answers), compared.source)
     entry: dict[str, Any] = {
         "file": FILES[asked.quantize],
         "opset": OPSET,
@@ -103,13 +117,25 @@ def _checked(
     return {**entry, "latency": dict(onnx_session.latency(file, compared.pixels[:1]))}, file
 
 
+def _comparable(
+    restored: Restored | RestoredEnsemble, pixels: Array, expected: Array, answers: Array
+) -> tuple[Array, Array]:
+    """Return the shares of those images of which members' votes do not hang on the last digits of their shares."""
+    if not isinstance(restored, RestoredEnsemble) or restored.combination.method != "vote":
+        return expected, answers
+    sure = np.all([checks.is_clear(member.probabilities(pixels)) for member in restored.members], axis=0)
+    if not sure.any():
+        raise FersearchError("there is no image to compare on which every member is sure of its vote", "name --data")
+    return expected[sure], answers[sure]
+
+
 def _quantized(
-    restored: Restored,
+    restored: Restored | RestoredEnsemble,
     registry: Registry,
     checkpoint: Path,
     file: Path,
     compared: images.Images,
-    answers: "np.ndarray[Any, Any]",
+    answers: Array,
     asked: ExportRequest,
 ) -> tuple[Path, dict[str, Any]]:
     """Write the eight-bit file; FersearchError where it loses more than is allowed."""
@@ -131,9 +157,7 @@ def _quantized(
     return small, {**facts, "calibrated_on": len(calibration.pixels)}
 
 
-def _f1(
-    registry: Registry, restored: Restored, shares: "np.ndarray[Any, Any]", labels: "np.ndarray[Any, Any]"
-) -> float:
+def _f1(registry: Registry, restored: Restored | RestoredEnsemble, shares: Array, labels: Array) -> float:
     from fersearch.training.evaluate import judge_scores
 
     metrics = {"f1_macro": registry.metric("f1_macro")}

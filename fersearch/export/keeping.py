@@ -7,11 +7,11 @@ from pathlib import Path
 from shutil import copyfile
 from typing import Any
 
-from fersearch.checkpoint_folder import CARD, is_ensemble, refuse_existing, weights_file, whole_folder
+from fersearch.checkpoint_folder import CARD, card_file, is_ensemble, refuse_existing, weights_file, whole_folder
 from fersearch.errors import UsageError
 from fersearch.export.model_card import write_model_card
 from fersearch.files import write_atomic
-from fersearch.training.card import read_card
+from fersearch.training.card import read_card, read_ensemble_card
 
 FORMATS = {"onnx": "one file for onnxruntime"}
 FILES = {None: "model.onnx", "int8": "model.int8.onnx"}
@@ -31,11 +31,10 @@ def check_export(checkpoint: Path, out: Path | None, force: bool) -> None:
     """Refuse what cannot be exported, before anything is computed.
 
     Raises:
-        UsageError: it is an ensemble or not a checkpoint, or the target folder is missing or taken.
+        UsageError: it is no checkpoint, or the target folder is missing or taken.
     """
-    if is_ensemble(checkpoint):
-        raise UsageError(f"{checkpoint} is an ensemble, which is several models", "export each of its members")
-    weights_file(checkpoint)
+    if not is_ensemble(checkpoint):
+        weights_file(checkpoint)
     if out is None and not checkpoint.is_dir():
         raise UsageError(f"{checkpoint} is a file of weights", "name a folder for the model with -o DIR")
     if out is not None:
@@ -43,7 +42,11 @@ def check_export(checkpoint: Path, out: Path | None, force: bool) -> None:
 
 
 def card_to_export(checkpoint: Path) -> dict[str, Any]:
-    """Return the card of a checkpoint, from its weights and the file beside them, without an earlier export."""
+    """Return the card of an ensemble, or that of a checkpoint, from its weights and the file beside them, without an
+    earlier export.
+    """
+    if is_ensemble(checkpoint):
+        return {name: value for name, value in read_ensemble_card(checkpoint).items() if name != "onnx"}
     beside = checkpoint / CARD
     known: dict[str, Any] = json.loads(beside.read_bytes()) if beside.is_file() else {}
     card = {**read_card(weights_file(checkpoint)), **known}
@@ -62,13 +65,14 @@ def keep(
     """Put the file, its card and the README.md into a folder of its own, or beside the weights."""
     whole = {**card, "onnx": dict(entry)}
     text = json.dumps(whole, indent=2) + "\n"
+    name = card_file(checkpoint).name
     if out is not None:
         with whole_folder(out, force) as work:
             copyfile(file, work / file.name)
-            (work / CARD).write_text(text, encoding="utf-8")
+            (work / name).write_text(text, encoding="utf-8")
             write_model_card(work, whole)
         return ExportedModel(out / file.name, entry)
     write_atomic(checkpoint / file.name, file.read_bytes())
-    write_atomic(checkpoint / CARD, text.encode())
+    write_atomic(checkpoint / name, text.encode())
     write_model_card(checkpoint, whole)
     return ExportedModel(checkpoint / file.name, entry)

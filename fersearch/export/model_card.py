@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fersearch.formatting import plural
+
 README = "README.md"
 SHOWN = ("f1_macro", "accuracy", "balanced_accuracy", "log_loss")
 ONNX_EXAMPLE = """\
@@ -55,17 +57,28 @@ def _head(card: Mapping[str, Any]) -> str:
         pipeline_tag="image-classification",
         license="other",
         license_name="see-data-and-licence",
-        tags=["facial-expression-recognition", str(card["architecture"])],
+        tags=["facial-expression-recognition", names_of(card)],
         eval_results=results or None,
         ignore_metadata_errors=True,
     ).to_yaml()
 
 
+def names_of(card: Mapping[str, Any]) -> str:
+    """Return the architecture of a card; of an ensemble's, that it is one."""
+    return "ensemble" if "members" in card else str(card["architecture"])
+
+
 def _title(card: Mapping[str, Any]) -> str:
+    if "members" in card:
+        studies = ", ".join(card["studies"])
+        return f"ensemble of {plural(len(card['members']), 'model')} on {card['dataset']['name']} ({studies})"
     return f"{card['architecture']} on {card['dataset']['name']} ({card['study']}, trial {card['trial']})"
 
 
 def _values(card: Mapping[str, Any]) -> dict[str, float]:
+    if "members" in card:
+        value = card.get("validation", {}).get("ensemble")
+        return {} if value is None else {str(card["objective"]).partition(":")[0]: value}
     values = card.get("values") or card["metrics"]
     return {name: values[name] for name in SHOWN if isinstance(values.get(name), int | float)}
 
@@ -114,10 +127,23 @@ def _metrics(card: Mapping[str, Any]) -> str:
     n = f"{counts['valid']:,} validation images" if counts.get("valid") else "the validation images"
     rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in _values(card).items())
     table = f"| metric | value |\n|---|---|\n{rows}"
+    if "members" in card:
+        return "\n\n".join([_chosen(card), table, *_onnx_metrics(card)])
     protocol = card["protocol"]
     kind = f"split {protocol['split']}, seed of the split {protocol['seed']}, seed of the training {card['seed']}"
     said = f"On {n}, by which the epoch was also chosen ({kind}); the test images were not looked at for this."
     return "\n\n".join([said, table, *_onnx_metrics(card)])
+
+
+def _chosen(card: Mapping[str, Any]) -> str:
+    """Return how the members of an ensemble are combined, and on what they were chosen."""
+    sentences = [f"Its members are combined by {card['method']}."]
+    if validation := card.get("validation"):
+        fair = card.get("crossvalidated", {}).get("ensemble")
+        sentences.append(f"On {validation['n']:,} validation images, by which they were also chosen;")
+        sentences.append(f"by cross-validation over these {fair:.4f}." if fair is not None else "")
+        sentences.append("The test images were not looked at for this.")
+    return " ".join(filter(None, sentences))
 
 
 def _onnx_metrics(card: Mapping[str, Any]) -> list[str]:
@@ -144,6 +170,6 @@ def _data(card: Mapping[str, Any]) -> str:
     )
     return (
         f"{text} It started from the weights {card['weights']}, which have a licence of their own."
-        if card["weights"]
+        if card.get("weights")
         else text
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fersearch.artifacts import file_digest
-from fersearch.checkpoint_folder import CARD, folder_card
+from fersearch.checkpoint_folder import card_file, folder_card
 from fersearch.components import Task
 from fersearch.errors import FersearchError
 from fersearch.onnx_session import run, session_of
@@ -40,7 +40,7 @@ class OnnxModel:
             raise FersearchError(f"{file} is missing", f"export it again: fersearch checkpoint export {folder}")
         if file_digest(file) != entry["digest"]:
             raise FersearchError(
-                f"{file} is not the file that {CARD} names",
+                f"{file} is not the file that {card_file(folder).name} names",
                 f"export it again: fersearch checkpoint export {folder}",
             )
         return cls(session_of(file, threads), card)
@@ -57,7 +57,7 @@ class OnnxModel:
 
 def has_model(folder: Path) -> bool:
     """Return whether a folder's card names an exported model."""
-    card = folder / CARD
+    card = card_file(folder)
     if not card.is_file():
         return False
     try:

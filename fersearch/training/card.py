@@ -123,6 +123,13 @@ class _Params(_Part):
     focal_gamma: Annotated[float, Field(ge=0)] = 2.0
 
 
+class _Onnx(_Part):
+    """The entry of a card for the file to which the model was exported."""
+
+    file: FileName
+    digest: Digest
+
+
 class _Shared(_Part):
     """Fields that the cards of checkpoints and of ensembles share."""
 
@@ -139,19 +146,11 @@ class _Shared(_Part):
     study_id: str | None = None
     data: _Data | None = None
     steps: list[dict[str, Any]] | None = None
-
-
-class _Onnx(_Part):
-    """The entry of a card for the file to which the model was exported."""
-
-    file: FileName
-    digest: Digest
+    onnx: _Onnx | None = None
 
 
 class Card(_Shared):
     """The card of one trained model."""
-
-    onnx: _Onnx | None = None
 
     trial: Count
     epoch: Count | None

@@ -55,7 +55,9 @@ class Graph(nn.Module):
         return shares
 
 
-def write_graph(graph: Graph, shape: tuple[int, int], path: Path, metadata: Mapping[str, str], name: str = "") -> None:
+def write_graph(
+    graph: nn.Module, shape: tuple[int, int], path: Path, metadata: Mapping[str, str], name: str = ""
+) -> None:
     """Write a graph (on the CPU) as an ONNX file, its batch size free, without external data.
 
     `shape` is (side, channels) of its images, `name` the architecture's.
@@ -117,7 +119,15 @@ def metadata_of(card: Mapping[str, Any], digest: str) -> dict[str, str]:
         "input": f"uint8 (n, {size}, {size}, {card['channels']}): images as the network saw them",
         "dataset": str(card["dataset"]["name"]),
         "licence": str(card["licence"]),
-        "study": f"{card['study']} trial {card['trial']}",
+        "study": _origin(card),
         "card_sha256": digest,
         "producer": "fersearch",
     }
+
+
+def _origin(card: Mapping[str, Any]) -> str:
+    """Return which trial a model is of, or which ones the members of an ensemble are of."""
+    if "members" not in card:
+        return f"{card['study']} trial {card['trial']}"
+    members = ", ".join(f"{member['study']} trial {member['trial']}" for member in card["members"])
+    return f"ensemble by {card['method']} of {members}"

@@ -164,8 +164,30 @@ def test_what_cannot_be_exported_says_why(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="mine is not a pulled checkpoint"):
         api.export_checkpoint(folder, out=tmp_path / "mine", force=True)
     (folder / "ensemble.json").touch()
-    with pytest.raises(UsageError, match="is an ensemble, which is several models\n  export each of its members"):
+    with pytest.raises(FersearchError, match=r"ensemble.json is not an ensemble of fersearch"):
         exporting.export(folder, exporting.ExportRequest())
+
+
+@pytest.mark.slow
+def test_an_ensemble_is_one_file_that_predicts_what_its_members_do_together(
+    home_with_study: Path, tmp_path: Path, face: Path
+) -> None:
+    made = api.make_ensemble(["small"], tmp_path / "ensemble", method="stacking", size=3, metric="log_loss")
+    (before,) = api.predict(made.path, [face])
+    exported = api.export_checkpoint(made.path, out=tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["README.md", "ensemble.json", "model.onnx"]
+    assert (exported.entry["parity"]["parity_on"], exported.entry["parity"]["n"]) == ("valid", 120)
+    (after,) = api.predict(tmp_path / "out", [face])
+    assert after.label == before.label
+    assert list(after.probabilities.values()) == pytest.approx(list(before.probabilities.values()), abs=1e-5)
+    metadata = onnx_session.session_of(exported.path).get_modelmeta().custom_metadata_map
+    assert metadata["study"].startswith("ensemble by stacking of small trial ")
+    readme = (tmp_path / "out" / "README.md").read_text()
+    assert "Its members are combined by stacking. On 120 validation images, by which they were also chosen" in readme
+    api.export_checkpoint(made.path)
+    assert {"ensemble.json", "model.onnx", "README.md"} < {path.name for path in made.path.iterdir()}
+    assert api.predict(made.path, [face])[0].probabilities == after.probabilities
+    assert api.evaluate(made.path).n == 120  # by its members, which are still there
 
 
 def test_a_checkpoint_is_pulled_and_exported_at_once(

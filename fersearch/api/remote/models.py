@@ -8,7 +8,7 @@ from fersearch.api.checkpoints import FORMATS, CheckpointRow
 from fersearch.api.remote.connection import refuse_storage, study_path
 from fersearch.api.remote.looking import LookingVerbs
 from fersearch.artifacts import file_digest
-from fersearch.checkpoint_folder import weights_file
+from fersearch.checkpoint_folder import is_ensemble, weights_file
 from fersearch.errors import UsageError, lookup
 from fersearch.evaluation.pulling import Choice, Pulled, preferred, require_checkpoint, write_pulled
 from fersearch.export import keeping
@@ -86,6 +86,11 @@ class ModelVerbs(LookingVerbs):
             raise UsageError(
                 "with --server a checkpoint is exported as it is, without --quantize, --max-loss and --data",
                 "leave them out; or export on this machine: leave out --server and FERSEARCH_SERVER",
+            )
+        if is_ensemble(checkpoint):
+            raise UsageError(
+                f"{checkpoint} is an ensemble, which no service knows",
+                "export it on this machine: leave out --server and FERSEARCH_SERVER",
             )
         check_export(checkpoint, out, force)
         card = card_to_export(checkpoint)
