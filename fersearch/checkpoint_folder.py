@@ -93,7 +93,7 @@ def card_of(path: Path) -> dict[str, Any]:
 
 
 def card_file(folder: Path) -> Path:
-    """Return where the card of a folder lies that names its exported model."""
+    """Return the path of the card file in a folder, which names its exported model."""
     return Path(folder) / (ENSEMBLE if is_ensemble(folder) else CARD)
 
 

@@ -1,4 +1,4 @@
-"""An ensemble as one ONNX graph: raw images in, the shares that its members give together out."""
+"""An ensemble as one ONNX graph: maps raw images to the combined class shares of its members."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -15,7 +15,7 @@ from fersearch.training.onnx_graph import Graph
 
 
 def graph_of(restored: Restored | RestoredEnsemble, temperature: float = 1.0) -> nn.Module:
-    """Return the graph of a model, whose logits a temperature divides, or of an ensemble, which has none.
+    """Return the graph of a model, its logits divided by the temperature, or of an ensemble.
 
     Raises:
         UsageError: the members of an ensemble do not take the same input.
@@ -26,9 +26,9 @@ def graph_of(restored: Restored | RestoredEnsemble, temperature: float = 1.0) ->
 
 
 class EnsembleGraph(nn.Module):
-    """Takes uint8 images (n, height, width, channels), hands them to every member, and combines what they say.
+    """Maps uint8 images (n, height, width, channels) to the combined class shares of all members.
 
-    It computes what `Combination.shares` does, in float64 too.
+    It computes the same as `Combination.shares`, also in float64.
     """
 
     def __init__(self, members: Sequence[Graph], combination: Combination) -> None:

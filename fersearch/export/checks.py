@@ -41,7 +41,7 @@ def parity(expected: Array, answers: Array, parity_on: str) -> Parity:
 
 
 def is_clear(shares: Array) -> Array:
-    """Return for each row of class shares whether its label stands, whichever way they differ by what is allowed."""
+    """Return for each row of class shares whether differences within the tolerance cannot change its label."""
     if shares.shape[1] < 2:
         return np.full(len(shares), True)
     top = np.sort(shares, axis=1)

@@ -70,7 +70,7 @@ def export(checkpoint: Path, asked: ExportRequest) -> ExportedModel:
 
 
 def _restored(checkpoint: Path, registry: Registry) -> Restored | RestoredEnsemble:
-    """Return the model on the CPU, as it answers in float32."""
+    """Return the model on the CPU, in float32."""
     if not is_ensemble(checkpoint):
         return _single(Restored.open(weights_file(checkpoint), registry, device="cpu"))
     whole = RestoredEnsemble.open(checkpoint, registry, device="cpu")
@@ -120,12 +120,14 @@ def _checked(
 def _comparable(
     restored: Restored | RestoredEnsemble, pixels: Array, expected: Array, answers: Array
 ) -> tuple[Array, Array]:
-    """Return the shares of those images of which members' votes do not hang on the last digits of their shares."""
+    """Return the shares to compare; under `vote`, of images for which rounding cannot change a member's vote."""
     if not isinstance(restored, RestoredEnsemble) or restored.combination.method != "vote":
         return expected, answers
     sure = np.all([checks.is_clear(member.probabilities(pixels)) for member in restored.members], axis=0)
     if not sure.any():
-        raise FersearchError("there is no image to compare on which every member is sure of its vote", "name --data")
+        raise FersearchError(
+            "on no image are the votes of all members independent of rounding: parity cannot be checked", "give --data"
+        )
     return expected[sure], answers[sure]
 
 

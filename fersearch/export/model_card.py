@@ -64,7 +64,7 @@ def _head(card: Mapping[str, Any]) -> str:
 
 
 def names_of(card: Mapping[str, Any]) -> str:
-    """Return the architecture of a card; of an ensemble's, that it is one."""
+    """Return the architecture named on a card, or `ensemble`."""
     return "ensemble" if "members" in card else str(card["architecture"])
 
 
@@ -136,7 +136,7 @@ def _metrics(card: Mapping[str, Any]) -> str:
 
 
 def _chosen(card: Mapping[str, Any]) -> str:
-    """Return how the members of an ensemble are combined, and on what they were chosen."""
+    """Describe how the members of an ensemble are combined and were chosen."""
     sentences = [f"Its members are combined by {card['method']}."]
     if validation := card.get("validation"):
         fair = card.get("crossvalidated", {}).get("ensemble")

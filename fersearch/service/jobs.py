@@ -1,7 +1,7 @@
 """Run verbs that need torch, optuna or much memory in child processes: the service stays small and responsive.
 
 `python -m fersearch.service.jobs` reads `{"verb", "arguments"}` on standard input and writes `{"result"}` or
-`{"problem"}` on standard output, before it a line for whatever a verb reports.
+`{"problem"}` on standard output, after one line for each report of the verb.
 """
 
 import asyncio
@@ -43,9 +43,9 @@ def request_env(storage: str | None) -> Mapping[str, str]:
 
 
 async def reported(verb: str, storage: str | None, **arguments: Any) -> AsyncIterator[dict[str, Any]]:
-    """Run a verb in a child process, however many there are, and yield what it reports and last its `result`.
+    """Run a verb in a child process, without the limit of `run`, and yield its reports and last its `result`.
 
-    A child whose caller leaves is interrupted, so that it clears away what it wrote, and has ended when this does.
+    If the generator is closed, the child is interrupted, removes its temporary files and ends first.
 
     Raises:
         ProblemError: the verb refused or failed.
@@ -73,7 +73,7 @@ async def reported(verb: str, storage: str | None, **arguments: Any) -> AsyncIte
 
 
 async def _ended(child: asyncio.subprocess.Process) -> None:
-    """Interrupt a child that still runs, and kill it where that takes long."""
+    """Interrupt a child that still runs; kill it after `ENDING_SECONDS`."""
     if child.returncode is not None:
         return
     child.send_signal(signal.SIGINT)
@@ -136,7 +136,7 @@ async def _started(env: Mapping[str, str]) -> asyncio.subprocess.Process:
 
 
 def _problem(told: Mapping[str, Any] | None, verb: str, code: int | None, noise: bytes) -> ProblemError:
-    """Return the problem that a child told of; without one, how it ended and the last line that it wrote."""
+    """Return the problem that a child reported; without one, its exit code and the last line of its errors."""
     if told:
         return ProblemError(told["status"], told["detail"], told["hint"], tuple(told["mistakes"]))
     lines = noise.decode(errors="replace").strip().splitlines()

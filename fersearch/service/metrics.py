@@ -10,7 +10,7 @@ def gauges(service: Service) -> str:
     studies = api.list_studies(service.settings.storage)
     states = {state: sum(one.state is state for one in studies) for state in StudyState}
     used = sum(len(slots) for slots in service.supervisor.given.values())
-    used += sum(one.slot is not None for one in service.supervisor.guests.all())
+    used += sum(one.slot is not None for one in service.supervisor.reservations.all())
     running = sum(one.counts.get("running", 0) for one in studies)
     lines = ["# HELP fersearch_studies Studies by state.", "# TYPE fersearch_studies gauge"]
     lines += [f'fersearch_studies{{state="{state.value}"}} {count}' for state, count in states.items()]

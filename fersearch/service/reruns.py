@@ -1,4 +1,4 @@
-"""Trials trained again in a slot of the service, each by a child of its own, told as it goes on."""
+"""Reruns of trials in slots of the service, each in a child process, as streams of events."""
 
 import asyncio
 import logging
@@ -10,20 +10,21 @@ from fersearch.service.context import Service
 from fersearch.service.problems import ProblemError, problem_of
 
 log = logging.getLogger("fersearch.service")
-Told = tuple[str, Any]
-"""The kind of an event, and its data: slot, epoch, and last result or problem."""
+Event = tuple[str, Any]
+"""The kind of an event (slot, epoch, and last result or problem) and its data."""
 
 
-async def events(service: Service, owner: str, study: str, trial: int, seed: int | None) -> AsyncIterator[Told]:
-    """Train a trial again and yield what happens; whoever stops reading ends it.
+async def events(service: Service, owner: str, study: str, trial: int, seed: int | None) -> AsyncIterator[Event]:
+    """Train a trial again and yield events; closing the generator cancels the rerun.
 
-    The work is a task of its own: its child ends, and only then its slot is given back, whatever becomes of the reader.
+    The rerun is a separate task, so that its child is ended before its slot is released even if this generator is
+    cancelled.
     """
-    told: asyncio.Queue[Told] = asyncio.Queue()
-    work = asyncio.create_task(_work(service, owner, study, trial, seed, told))
+    queue: asyncio.Queue[Event] = asyncio.Queue()
+    work = asyncio.create_task(_work(service, owner, study, trial, seed, queue))
     try:
         while True:
-            kind, data = await told.get()
+            kind, data = await queue.get()
             yield kind, data
             if kind in ("result", "problem"):
                 return
@@ -32,20 +33,20 @@ async def events(service: Service, owner: str, study: str, trial: int, seed: int
 
 
 async def _work(
-    service: Service, owner: str, study: str, trial: int, seed: int | None, told: "asyncio.Queue[Told]"
+    service: Service, owner: str, study: str, trial: int, seed: int | None, events: "asyncio.Queue[Event]"
 ) -> None:
     try:
-        async with service.supervisor.guests.slot(owner, study, trial) as slot:
-            told.put_nowait(("slot", {"slot": slot}))
+        async with service.supervisor.reservations.slot(owner, study, trial) as slot:
+            events.put_nowait(("slot", {"slot": slot}))
             asked = {"study": study, "trial": trial, "seed": seed, "place": _place(service, slot)}
             async for line in jobs.reported("rerun", service.settings.storage, **asked):
-                told.put_nowait(next(iter(line.items())))
+                events.put_nowait(next(iter(line.items())))
     except ProblemError as error:
-        told.put_nowait(("problem", problem_of(error).model_dump()))
+        events.put_nowait(("problem", problem_of(error).model_dump()))
     except Exception:
         log.exception("the rerun of trial %d of study '%s' failed", trial, study)
         failed = ProblemError(500, "the rerun failed", "the service's log has the traceback")
-        told.put_nowait(("problem", problem_of(failed).model_dump()))
+        events.put_nowait(("problem", problem_of(failed).model_dump()))
 
 
 def _place(service: Service, slot: int) -> Mapping[str, Any]:

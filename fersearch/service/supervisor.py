@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from fersearch.context import drain_notices
 from fersearch.errors import FersearchError, StudyBusy
-from fersearch.service import guests, shares
+from fersearch.service import reservations, shares
 from fersearch.service.drivers import DriverProcess
-from fersearch.service.guests import Guests
+from fersearch.service.reservations import Reservations
 from fersearch.service.settings import ServiceSettings
 from fersearch.service.shares import Demand, Share
 from fersearch.store import Lease, Store
@@ -38,7 +38,7 @@ class Supervisor:
         self._sent: dict[int, list[int]] = {}
         self._wake = threading.Event()
         self._closed = threading.Event()
-        self.guests = Guests(self.wake)
+        self.reservations = Reservations(self.wake)
         self._thread = threading.Thread(target=self._run, name="fersearch-supervisor", daemon=True)
 
     def start(self) -> None:
@@ -101,16 +101,16 @@ class Supervisor:
             log.info("%s", note)
         queue = [queued for queued in self._store.queue() if self._is_waiting(queued)]
         active = [queued for queued in queue if not queued.paused]
-        visiting = self.guests.all()  # before the studies of the same owner, for somebody waits for them
-        demands = guests.demands(visiting)
+        reserved = self.reservations.all()  # first in order: their clients wait for them
+        demands = reservations.demands(reserved)
         demands += [Demand(one.study_id, one.owner, min(one.left, self.slots)) for one in active]
         limits = {name: Share(owner.weight, owner.max_slots) for name, owner in self._store.owners().items()}
         wanted = shares.counts(demands, self.slots, limits)
         before = {one.study_id: self._given.get(one.study_id, one.held) for one in active}
-        seats = guests.held(visiting)
-        busy = self._busy(queue).union(*seats.values())
-        given = shares.slots(wanted, {**before, **seats}, busy, self.slots)
-        guests.seat(visiting, given)
+        held = reservations.held(reserved)
+        busy = self._busy(queue).union(*held.values())
+        given = shares.slots(wanted, {**before, **held}, busy, self.slots)
+        reservations.assign(reserved, given)
         for queued in active:
             self._give(queued, given[queued.study_id])
         self._given = {one.study_id: given[one.study_id] for one in active if given[one.study_id]}

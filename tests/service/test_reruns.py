@@ -1,4 +1,4 @@
-"""A trial is trained again in a slot of the service, told as it goes on, and ends with whoever waits for it."""
+"""A trial is trained again in a slot of the service, with events as it trains, and is cancelled with its client."""
 
 import asyncio
 import json
@@ -18,9 +18,9 @@ EPOCH = {"epoch": 1, "round": 1, "values": {}, "seconds": 1.0, "cpu_seconds": 1.
 
 
 @pytest.fixture
-def seated(service: Service) -> Service:
+def scheduled(service: Service) -> Service:
     """A service whose supervisor looks at once."""
-    service.supervisor.guests._wake = service.supervisor.step
+    service.supervisor.reservations._wake = service.supervisor.step
     return service
 
 
@@ -30,10 +30,12 @@ def events(text: str) -> list[tuple[str, dict[str, object]]]:
     return list(zip(kinds, map(json.loads, data), strict=True))
 
 
-def test_a_rerun_is_told_event_by_event(seated: Service, admin: TestClient, monkeypatch: pytest.MonkeyPatch):
+def test_a_rerun_streams_its_slot_its_epochs_and_its_result(
+    scheduled: Service, admin: TestClient, monkeypatch: pytest.MonkeyPatch
+):
     async def child(verb: str, _: str | None, **asked: object) -> AsyncIterator[dict[str, object]]:
-        (guest,) = seated.supervisor.guests.all()
-        assert (guest.study, guest.trial, guest.owner, guest.slot) == ("small", 0, "admin", 0)
+        (held,) = scheduled.supervisor.reservations.all()
+        assert (held.study, held.trial, held.owner, held.slot) == ("small", 0, "admin", 0)
         assert (verb, asked["study"], asked["trial"], asked["seed"]) == ("rerun", "small", 0, 7)
         assert asked["place"] == {"count": None, "per_gpu": None, "threads": None, "number": 0}
         yield {"epoch": EPOCH}
@@ -43,10 +45,12 @@ def test_a_rerun_is_told_event_by_event(seated: Service, admin: TestClient, monk
     answer = admin.post(RERUN, json={"seed": 7})
     assert answer.headers["content-type"].partition(";")[0] == "text/event-stream"
     assert events(answer.text) == [("slot", {"slot": 0}), ("epoch", EPOCH), ("result", {"equal": True})]
-    assert seated.supervisor.guests.all() == []
+    assert scheduled.supervisor.reservations.all() == []
 
 
-def test_a_rerun_that_fails_ends_with_its_problem(seated: Service, admin: TestClient, monkeypatch: pytest.MonkeyPatch):
+def test_a_rerun_that_fails_ends_with_its_problem(
+    scheduled: Service, admin: TestClient, monkeypatch: pytest.MonkeyPatch
+):
     async def child(*_: object, **__: object) -> AsyncIterator[dict[str, object]]:
         raise ProblemError(422, "the data is gone", "bring it back")
         yield {}
@@ -61,7 +65,7 @@ def test_a_rerun_that_fails_ends_with_its_problem(seated: Service, admin: TestCl
     )
 
 
-def test_what_cannot_be_trained_again_is_refused_before_anybody_waits(admin: TestClient):
+def test_what_cannot_be_trained_again_is_refused_before_the_stream_begins(admin: TestClient):
     missing = admin.post(f"{PREFIX}/studies/small/trials/99/rerun")
     assert (missing.status_code, missing.headers["content-type"]) == (404, "application/problem+json")
     assert admin.post(RERUN, json={"device": "cuda:0"}).status_code == 422
@@ -69,7 +73,9 @@ def test_what_cannot_be_trained_again_is_refused_before_anybody_waits(admin: Tes
     assert admin.post(RERUN).status_code == 403
 
 
-def test_a_reader_who_leaves_ends_the_work_and_gives_the_slot_back(seated: Service, monkeypatch: pytest.MonkeyPatch):
+def test_a_client_that_disconnects_cancels_the_rerun_and_releases_its_slot(
+    scheduled: Service, monkeypatch: pytest.MonkeyPatch
+):
     ended = asyncio.Event()
 
     async def child(*_: object, **__: object) -> AsyncIterator[dict[str, object]]:
@@ -82,16 +88,16 @@ def test_a_reader_who_leaves_ends_the_work_and_gives_the_slot_back(seated: Servi
     monkeypatch.setattr(jobs, "reported", child)
 
     async def leave() -> None:
-        told = reruns.events(seated, "ada", "small", 0, None)
+        told = reruns.events(scheduled, "ada", "small", 0, None)
         assert [kind async for kind, _ in _first(told, 2)] == ["slot", "epoch"]
         await told.aclose()  # type: ignore[attr-defined]
         await asyncio.wait_for(ended.wait(), 5)
         await asyncio.sleep(0)
-        assert seated.supervisor.guests.all() == []
+        assert scheduled.supervisor.reservations.all() == []
 
     asyncio.run(leave())
 
 
-async def _first(told: AsyncIterator[reruns.Told], count: int) -> AsyncIterator[reruns.Told]:
+async def _first(told: AsyncIterator[reruns.Event], count: int) -> AsyncIterator[reruns.Event]:
     for _ in range(count):
         yield await anext(told)

@@ -101,7 +101,7 @@ def test_a_rerun_gets_a_slot_once_a_driver_has_left_it_and_keeps_it_to_its_end(s
         queue(store, "a", "ada")
         supervisor.step()
         held = Held(store, "a", [0, 1])
-        visit = supervisor.guests.slot("bob", "a", 0)
+        visit = supervisor.reservations.slot("bob", "a", 0)
         entering = asyncio.create_task(visit.__aenter__())
         await asyncio.sleep(0)
         supervisor.step()
@@ -123,7 +123,7 @@ def test_a_rerun_gets_a_slot_once_a_driver_has_left_it_and_keeps_it_to_its_end(s
 def test_a_rerun_goes_before_the_studies_of_its_owner(store: Store, supervisor: Supervisor):
     async def visit() -> None:
         queue(store, "a", "ada")
-        visit = supervisor.guests.slot("ada", "a", 0)
+        visit = supervisor.reservations.slot("ada", "a", 0)
         entering = asyncio.create_task(visit.__aenter__())
         await asyncio.sleep(0)
         supervisor.step()

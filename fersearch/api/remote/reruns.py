@@ -1,4 +1,4 @@
-"""The verb that lets a service train a trial again, told as it goes on."""
+"""The verb that lets a service train a trial again."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from fersearch.trial import Epoch
 
 
 class RerunVerbs(LookingVerbs):
-    """The verb of `fersearch.api` about reruns; it takes what its namesake here does."""
+    """The verb of `fersearch.api` for reruns, with the same arguments as the local one."""
 
     def rerun_trial(
         self,
@@ -28,10 +28,10 @@ class RerunVerbs(LookingVerbs):
         storage: str | None = None,
         report: Callable[[Epoch], None] = lambda _: None,
     ) -> Rerun:
-        """Train a trial again in a slot of the service, and wait for it; whoever leaves before ends it there.
+        """Train a trial again in a slot of the service and wait for the result; an interruption cancels it there.
 
         Raises:
-            UsageError: the trial has not ended, or an option is about this machine.
+            UsageError: the trial has not ended, or an option concerns this machine.
             StoreUnavailable: the service ended meanwhile.
         """
         refuse_storage(storage)

@@ -16,12 +16,12 @@ router = APIRouter(tags=["service"], responses=RESPONSES, route_class=Conditiona
 
 
 class WaitingRerun(BaseModel):
-    """A trial that is trained again, or waits for a slot."""
+    """A rerun of a trial that runs or waits for a slot."""
 
     study: str
     trial: int
     owner: str
-    slot: int | None = Field(description="The slot that it has; null while it waits")
+    slot: int | None = Field(description="Its slot; null while it waits")
 
 
 class Slots(BaseModel):
@@ -58,7 +58,7 @@ def queue(request: Request, _: Reader) -> Slots:
     ]
     reruns = [
         WaitingRerun(study=one.study, trial=one.trial, owner=one.owner, slot=one.slot)
-        for one in service.supervisor.guests.all()
+        for one in service.supervisor.reservations.all()
     ]
     return Slots(slots=service.supervisor.slots, queue=entries, reruns=reruns)
 

@@ -1,4 +1,4 @@
-"""Trials trained again, as a stream of what happens."""
+"""Reruns of trials, as streams of events."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -17,7 +17,7 @@ router = APIRouter(prefix="/studies", tags=["studies"], responses=RESPONSES)
 
 
 def _trainable(request: Request, name: str, number: int, _: Runner) -> None:
-    """Refuse a trial that cannot be trained again here, before anybody waits for it."""
+    """Refuse a trial that cannot be trained again here, before the stream begins."""
     service = service_of(request)
     trial = api.show_trial(name, number, service.settings.storage).trial
     if not trial.state.ended:
@@ -39,7 +39,7 @@ async def rerun(
     """Train a trial again in a slot of the service and compare; the study's record stays as it is.
 
     Events, each with JSON: `slot` once there is one, `epoch`, and last `result` (the record of `trial rerun --json`)
-    or `problem`. Who leaves before ends it.
+    or `problem`. Disconnecting cancels the rerun.
     """
     async for kind, data in reruns.events(service_of(request), token.owner, name, number, body.seed):
         yield ServerSentEvent(event=kind, data=data)
