@@ -61,6 +61,7 @@ def _study(heading: str, asked: StudySpec, status: Mapping[str, Cell]) -> Render
         f"memory format {asked.memory_format}",
         "at the end": _at_the_end(asked),
         "checkpoints": f"keeps {asked.keep.description}",
+        **({"observers": ", ".join(asked.observe)} if asked.observe else {}),
     }
     space = [(name, describe(dimension)) for name, dimension in asked.space.dimensions.items()]
     return Group(title(heading), facts({**request, **status}), Text(), table(("parameter", "searched"), space))

@@ -70,6 +70,7 @@ SPEC = StudySpec(
     unseen=("jaffe=/data/jaffe",),
     keep=Keep("best", 5),
     stop_when_flat=5,
+    observe=("mlflow", "tensorboard"),
     origin=Origin("earlier", DIGEST, 12, 3),
     changes=(Change("2026-03-01T12:30:00+00:00", 3, "learning_rate", "0.01..0.1 (log)", "0.001..0.1 (log)"),),
 )

@@ -85,6 +85,12 @@ def test_a_study_shows_what_is_enqueued():
     assert "enqueued       learning_rate=0.01\n               optimizer=sgd learning_rate=0.1" in shown
 
 
+def test_a_study_shows_the_observers_that_it_was_created_with():
+    asked = replace(SPEC, observe=("mlflow", "tensorboard"))
+    view = StudyView("s", asked, CREATED, {}, "sqlite:///x.db", [], {}, 95.0, [])
+    assert "observers      mlflow, tensorboard\n" in text(render.study(view))
+
+
 def test_a_study_shows_when_and_why_it_ended_before_its_budget():
     asked = replace(SPEC, stop_when_flat=5)
     view = StudyView("s", asked, CREATED, {}, "sqlite:///x.db", [], {}, 95.0, [], ending="2026-03-01 12:30 UTC: flat")

@@ -46,6 +46,7 @@ def test_a_study_keeps_the_observers_that_it_asks_for(offering: TestClient, serv
     assert answer.status_code == 201, answer.text
     assert api.study_spec("cnn-faces").observe == ("mlflow", "tensorboard")
     assert offering.get(f"{PREFIX}/studies/cnn-faces/spec").json()["observe"] == ["mlflow", "tensorboard"]
+    assert offering.get(f"{PREFIX}/studies/cnn-faces").json()["observe"] == ["mlflow", "tensorboard"]
     for _ in range(2):
         offering.post(f"{PREFIX}/studies/cnn-faces/resume")
         (queued,) = service.store.queue()

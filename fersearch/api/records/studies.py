@@ -146,6 +146,7 @@ class StudyDetail(Study):
     origin: StudyOrigin | None = Field(description="The study that it was started from")
     changes: list[StudyChange] = Field(description="What `study extend` changed, oldest first")
     plugins: list[str] = Field(description="The plugin files that it keeps")
+    observe: list[str] = Field(description="Observers that it was created with, which a service informs")
     stop_when_flat: int = Field(description="It ends once its front stood still for so many trials; 0: it does not")
     ending: str = Field(description="When and why it ended, where it did not use its budget; else empty")
     enqueued: list[dict[str, Value]] = Field(description="What was enqueued and is no trial yet: the values given")
@@ -248,6 +249,7 @@ def _detail(view: "StudyView") -> dict[str, Any]:
         "data": dict(view.data),
         "baseline": dict(view.baseline),
         "unseen": list(spec.unseen),
+        "observe": list(spec.observe),
         "where": list(map(str, spec.where)),
         "keep": str(spec.keep),
         "origin": StudyOrigin(**asdict(spec.origin), same_data=view.has_data_of_origin) if spec.origin else None,

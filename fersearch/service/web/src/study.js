@@ -116,6 +116,7 @@ function Head({ study, onFailure, reload }) {
         ...(study.origin ? { "Started from": `${study.origin.study}, ${plural(study.origin.trials, "trial")} known${study.origin.same_data === false ? ", on other data" : ""}` } : {}),
         ...(study.ending ? { Ended: study.ending } : {}),
         Search: `${study.sampler}, ${study.pruner} pruner, seed ${study.seed}`,
+        ...(study.observe.length ? { Observers: study.observe.join(", ") } : {}),
         Created: moment(study.created),
         "Looks at test": study.looks.length || "none",
         ...(study.finish ? { Finished: study.finish.line } : {}),
