@@ -17,6 +17,7 @@ from fersearch.data.prepared import Prepared
 from fersearch.data_findings import check_taught, findings
 from fersearch.engines import devices
 from fersearch.engines.backends import Backend
+from fersearch.engines.figures import Figures
 from fersearch.engines.formats import Formats
 from fersearch.engines.local import LocalEngine
 from fersearch.engines.outages import Outages, stopped
@@ -41,7 +42,7 @@ from fersearch.study import StudyState
 from fersearch.study_data import StudyData, open_study_data, settle
 from fersearch.training.baseline import mean_baseline, predictive
 from fersearch.training.request import TrialRequest
-from fersearch.trial import Enqueued, Epoch, Trial
+from fersearch.trial import Enqueued, Epoch, Trial, of_data
 
 PRELOAD = ("torch", "torch._dynamo", "sklearn.metrics", "fersearch.engines.child")
 PACKAGES = ("fersearch", "numpy", "optuna", "pillow", "scikit-learn", "sqlalchemy", "torch", "torchvision")
@@ -134,7 +135,7 @@ class Driver:
             self.observer.note(f"warning: {warning}")
         if spec.weights:
             self._fetch_weights(spec.weights, data.loaded.task)
-        self._rounds = data.loaded.rounds
+        self._rounds, self._task = data.loaded.rounds, data.loaded.task
         if any(name not in self.study.baseline for name in predictive(self.registry)):
             baseline = {**mean_baseline(self.registry, data.rounds()), **self.study.baseline}
             self.outages.ride_out(lambda: self.store.set_baseline(self.study.id, baseline))
@@ -165,7 +166,8 @@ class Driver:
         trials = self.outages.ride_out(lambda: self.store.trials(self.study.id, self.study.spec.compared))
         history = self.outages.ride_out(lambda: recalled(self.store, self.study, trials, self._rounds))
         prior = self.outages.ride_out(lambda: self.store.prior(self.study.id)) if self.study.spec.origin else ()
-        digest = self.study.data_digest
+        digest, metrics = self.study.data_digest, self.registry.metrics
+        self._figures = Figures(self.study.spec, self._task, metrics, of_data(trials, digest))
         for other in (trial for trial in trials if not trial.state.ended and not trial.saw(digest)):
             self._forget(other)
         search = Search(
@@ -222,6 +224,7 @@ class Driver:
             log=self._log,
             watch=self._watch,
             settle=settle,
+            refuse=self._figures.refusal,
         ).run()
         self._note_time()
         self.over = search.done
@@ -233,12 +236,14 @@ class Driver:
 
     def _request(self, trial: Trial, slot: devices.Slot) -> TrialRequest:
         assert self._prepared is not None  # nothing is asked for before it is there
-        return request_for(self.study, trial, self._prepared, slot, self.artifacts, self._formats.known)
+        figures = self._figures.of(trial)
+        return request_for(self.study, trial, self._prepared, slot, self.artifacts, self._formats.known, figures)
 
     def _log(self, trial: Trial) -> Path:
         return log_folder(self.study.uid) / f"{trial.number}-{len(trial.attempts)}.log"
 
     def _forget(self, trial: Trial) -> None:
+        self._figures.learn(trial)
         url = states_url(self.study.uid, trial.number, self.artifacts)
         self._writer.after_commit(partial(forget, run_folder(self.study.uid, trial.number), url))
 

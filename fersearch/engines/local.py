@@ -69,6 +69,7 @@ class LocalEngine:
         log: Callable[[Trial], Path],
         watch: Callable[[], None] = lambda: None,
         settle: Callable[[int, Mapping[str, Any]], str] = as_found,
+        refuse: Callable[[Trial], Outcome | None] = lambda _: None,
     ) -> None:
         self.search = search
         self.pool = pool
@@ -79,6 +80,7 @@ class LocalEngine:
         self._log = log
         self._watch = watch
         self._settle = settle
+        self._refuse = refuse
         self._placement = FixedPlacement(slots) if isinstance(slots, Sequence) else slots
         self._contention = Contention()
         self._other_load = OtherLoad(observer.note)
@@ -150,6 +152,10 @@ class LocalEngine:
             trial = self._held = self._held or self.search.ask()
             if trial is None:
                 return
+            if outcome := self._refuse(trial):
+                self._held = None
+                self._finish(trial, outcome, 0.0)
+                continue
             slot = None if self._shortage.lasts else self._placement.take(trial)
             if slot is None:
                 return
@@ -210,13 +216,17 @@ class LocalEngine:
         outcome = replace(outcome, facts={**outcome.facts, **around})
         outcome = with_loss(self.stop, outcome)
         self._shortage.record(outcome.facts)
-        trial = self.search.finish(running.trial.number, outcome, seconds)
         del self._running[connection]
         running.process.close()
+        trial = self._finish(running.trial, outcome, seconds)
         self._placement.give_back(running.slot, trial)
-        if trial.state.ended:
-            self._forget(trial)
-        self.observer.ended(trial)
+
+    def _finish(self, trial: Trial, outcome: Outcome, seconds: float) -> Trial:
+        ended = self.search.finish(trial.number, outcome, seconds)
+        if ended.state.ended:
+            self._forget(ended)
+        self.observer.ended(ended)
+        return ended
 
     def _outcome_of_dead(self, running: _Running) -> Outcome:
         status = self.pool.exit_status(running.process)

@@ -36,10 +36,11 @@ def request_for(
     slot: Slot,
     artifacts: Path | str,
     formats: Mapping[str, str] | None = None,
+    figures: Mapping[str, int] | None = None,
 ) -> TrialRequest:
     """Return the request for a trial's next attempt in a slot; its checkpoint goes to `artifacts`.
 
-    `formats` are the memory formats that the study has decided on so far.
+    `formats` are the memory formats that the study has decided on so far, `figures` those known of its network.
     """
     spec = study.spec
     architecture, params = spec.chosen(trial.params)
@@ -63,6 +64,7 @@ def request_for(
         memory_format=memory_format(trial) or spec.memory_format,
         formats=dict(formats or {}) if spec.memory_format == "auto" else {},
         latency_on=spec.latency_on,
+        figures=dict(figures or {}),
         latency_counts=LATENCY in spec.compared,
         where=spec.where,
         device=slot.device,

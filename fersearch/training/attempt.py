@@ -26,7 +26,7 @@ from fersearch.training.context import TrainingContext
 from fersearch.training.freezing import freeze
 from fersearch.training.latency import Quiet, Stopwatch, alone, in_torch
 from fersearch.training.loop import train
-from fersearch.training.measure import PeakMemory, device_name
+from fersearch.training.measure import ModelFigures, PeakMemory, device_name
 from fersearch.training.memory import taken_facts
 from fersearch.training.memory_format import MemoryFormat
 from fersearch.training.model import build, open_data, prepare_torch
@@ -73,13 +73,14 @@ def run_trial(
     try:
         with held(request, pulse, run.note, run.give_up) as run.request:
             outcome = run.outcome(registry or registries.load(request.plugins))
+        outcome = run.with_figures(outcome)
         return run.without_state(outcome) if run.gave_up else outcome
     except Preempted:
         return Outcome(Reason.INTERRUPTED, "stopped before it began", facts=run.facts)
     except Exception as error:
         if error is run.unreported:
             raise
-        return run.failed(error)
+        return run.with_figures(run.failed(error))
 
 
 @dataclass
@@ -104,6 +105,7 @@ class _Run:
     unreported: Exception | None = None
     gave_up: bool = False
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
+    figures: ModelFigures = field(default_factory=ModelFigures)
 
     def outcome(self, registry: Registry) -> Outcome:
         """Train until the last epoch, or until the brain stops the trial."""
@@ -113,6 +115,7 @@ class _Run:
         self.facts |= {"device": request.device, "device_name": device_name(device), "precision": precision}
         self.facts |= {"torch": str(torch.__version__), "threads": torch.get_num_threads()}
         self.stopwatch = self.make_stopwatch()
+        self.figures = ModelFigures(dict(request.figures))
         self.mirror = Mirror(request.states, Path(request.scratch))
         if request.resume:
             self.mirror.fetch()
@@ -231,6 +234,7 @@ class _Run:
             micro_batches=max(request.micro_batches, int(self.facts.get("micro_batches", 1))),
             facts=self.facts,
             stopwatch=self.stopwatch,
+            figures=self.figures,
         )
         return train(model, loaded, request.params, context)
 
@@ -246,11 +250,17 @@ class _Run:
         def check(model: nn.Module, pixels: Pixels) -> None:
             judged = as_judged(model, params)
             try:
-                check_bounds(where, registry.metrics, judged, task, pixels, self.stopwatch, trained)
+                check_bounds(where, registry.metrics, judged, task, pixels, self.stopwatch, self.figures, trained)
             finally:
                 self.facts |= {"latency": self.stopwatch.told} if self.stopwatch.told else {}
 
         return check
+
+    def with_figures(self, outcome: Outcome) -> Outcome:
+        """Return the outcome with the figures of the model among its facts, unless the study knew all of them."""
+        if self.figures.known == self.request.figures:
+            return outcome
+        return replace(outcome, facts={**outcome.facts, "figures": self.figures.known})
 
     def make_stopwatch(self) -> Stopwatch:
         """Return the stopwatch for the latency of the model in torch, or of the exported model."""

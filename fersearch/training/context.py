@@ -10,10 +10,9 @@ from torch import nn
 
 from fersearch.components import Metric
 from fersearch.study import Objective
-from fersearch.training import measure
 from fersearch.training.batches import Pixels
 from fersearch.training.latency import Stopwatch
-from fersearch.training.measure import PeakMemory
+from fersearch.training.measure import ModelFigures, PeakMemory
 from fersearch.training.numerics import Precision
 from fersearch.training.preemption import Pulse, unwatched
 from fersearch.training.resume import Progress
@@ -22,11 +21,6 @@ from fersearch.training.stamp import Stamp
 
 def _nothing() -> None:
     """Do nothing."""
-
-
-def image_flops(model: nn.Module, pixels: Pixels) -> int:
-    """Return the floating-point operations of one image through a model."""
-    return measure.flops(model, pixels.take(pixels.rows([0])))
 
 
 @dataclass(frozen=True)
@@ -47,6 +41,7 @@ class TrainingContext:
         on_first_step: called after the first step.
         on_snapshot: called after each snapshot.
         stopwatch: measures the seconds that one image takes.
+        figures: size and operations of the model.
         pulse: called after every step and every batch of validation; returns whether the trial is preempted.
     """
 
@@ -70,3 +65,4 @@ class TrainingContext:
     on_snapshot: Callable[[], None] = _nothing
     pulse: Pulse = unwatched
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
+    figures: ModelFigures = field(default_factory=ModelFigures)

@@ -11,9 +11,10 @@ from torch import nn
 from fersearch.data.arrays import Loaded
 from fersearch.space import Value
 from fersearch.training.batches import Pixels, Source
-from fersearch.training.context import TrainingContext, image_flops
+from fersearch.training.context import TrainingContext
 from fersearch.training.evaluate import Validation, compute, confusion_matrix
 from fersearch.training.feature_cache import Features, find
+from fersearch.training.figures import OF_SHAPE
 from fersearch.training.measure import Clock, PeakMemory
 from fersearch.training.memory import fit_into_memory
 from fersearch.training.numerics import check_finite, derive
@@ -135,8 +136,9 @@ class _Training:
         seconds, cpu_seconds = progress.add(number, self.clock, self.memory)
         model = self.trainer.validated
         latency = partial(progress.time_image, self.context.stopwatch, model, self.pixels)
-        operations = partial(image_flops, model, self.pixels)
-        evaluation = progress.evaluation(validation, self.loaded.task, model, latency, operations)
+        image = self.pixels.take(self.pixels.rows([0]))
+        figures = {name: self.context.figures.of(name, model, image) for name in OF_SHAPE}
+        evaluation = progress.evaluation(validation, self.loaded.task, figures, latency)
         if progress.timed:
             self.context.facts["latency"] = progress.timed
         values = compute(self.context.metrics, evaluation)

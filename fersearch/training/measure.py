@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -176,6 +176,22 @@ def flops(model: nn.Module, image: torch.Tensor) -> int:
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         model(image)
     return int(counter.get_total_flops())
+
+
+@dataclass
+class ModelFigures:
+    """The figures that all trials of one network shape share; those that are `known` are not measured again."""
+
+    known: dict[str, int] = field(default_factory=dict)
+
+    def of(self, figure: str, model: nn.Module, image: torch.Tensor) -> int:
+        """Return `parameters`, `model_bytes` or `flops` of a model."""
+        if figure not in self.known:
+            self.known[figure] = flops(model, image) if figure == "flops" else _COUNTS[figure](model)
+        return self.known[figure]
+
+
+_COUNTS = {"parameters": parameters, "model_bytes": model_bytes}
 
 
 def refuse_single_images(architecture: Architecture, params: Mapping[str, Value], task: Task) -> None:

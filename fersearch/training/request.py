@@ -22,6 +22,7 @@ class TrialRequest:
         artifacts: folder of finished checkpoints.
         formats: memory formats that the study has decided on for `auto`, by the shape of trials.
         latency_counts: whether trials are compared by their latency, so that it is measured alone.
+        figures: size and operations of the network, as far as earlier trials of its shape measured them.
         where: bounds; a model that breaks one is not trained.
         device: name of the device in torch.
         threads: number of CPU threads.
@@ -59,6 +60,7 @@ class TrialRequest:
     formats: Mapping[str, str] = field(default_factory=dict)
     latency_on: str = "torch"
     latency_counts: bool = False
+    figures: Mapping[str, int] = field(default_factory=dict)
     where: Sequence[Constraint] = field(default_factory=tuple)
     device: str = "cpu"
     threads: int = 1

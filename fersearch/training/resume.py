@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -44,7 +44,6 @@ class Progress:
     looks: int = 0
     latency: float = 0.0
     timed: dict[str, Any] = field(default_factory=dict)
-    flops: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     begun_seconds: float = 0.0
     begun_cpu_seconds: float = 0.0
@@ -109,15 +108,12 @@ class Progress:
         self,
         judged: Validation,
         task: Task,
-        model: nn.Module,
+        figures: Mapping[str, int],
         latency: Callable[[], float],
-        flops: Callable[[], int],
     ) -> Evaluation:
-        """Return the evaluation of this epoch for the metrics; latency and operations are measured once per trial."""
+        """Return the evaluation of this epoch for the metrics; the latency is measured once per trial."""
         if not self.latency:
             self.latency = latency()
-        if not self.flops:
-            self.flops = flops()
         return Evaluation(
             judged.probabilities,
             judged.labels,
@@ -127,9 +123,9 @@ class Progress:
             eval_seconds=judged.seconds,
             peak_memory_bytes=self.peak_bytes,
             mean_memory_bytes=max(0, round(self.bytes_seen / max(1, self.looks))),
-            parameters=measure.parameters(model),
-            model_bytes=measure.model_bytes(model),
-            flops=self.flops,
+            parameters=figures["parameters"],
+            model_bytes=figures["model_bytes"],
+            flops=figures["flops"],
             latency_seconds=self.latency,
         )
 

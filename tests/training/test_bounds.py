@@ -15,7 +15,7 @@ from fersearch.training.attempt import run_trial
 from fersearch.training.batches import Pixels
 from fersearch.training.bounds import OutOfBounds, check_bounds
 from fersearch.training.latency import SteadyLatency, Stopwatch
-from fersearch.training.measure import flops
+from fersearch.training.measure import ModelFigures, flops
 from fersearch.training.request import TrialRequest
 from fersearch.trial import Decision, Epoch, Reason
 
@@ -41,14 +41,20 @@ class FakeStopwatch(Stopwatch):
         return None if seconds is None else SteadyLatency(seconds, 20, (seconds, seconds))
 
 
-def look(*bounds: str, latency: float = 0.004, alone: float | None = None, trained: bool = True) -> list[str]:
+def look(
+    *bounds: str,
+    latency: float = 0.004,
+    alone: float | None = None,
+    trained: bool = True,
+    known: dict[str, int] | None = None,
+) -> list[str]:
     """Check a linear model of 16,135 weights; returns how its latency was measured."""
     model = nn.Sequential(nn.Flatten(), nn.Linear(48 * 48, 7))
     images = torch.zeros(4, 48, 48, 1, dtype=torch.uint8)
     pixels = Pixels.of(images.numpy(), (0.5,), (0.5,), torch.device("cpu"))
     stopwatch = FakeStopwatch(latency, alone)
     where = [Constraint.parse(bound) for bound in bounds]
-    check_bounds(where, METRICS, model, TASK, pixels, stopwatch, trained)
+    check_bounds(where, METRICS, model, TASK, pixels, stopwatch, ModelFigures(dict(known or {})), trained)
     return stopwatch.taken
 
 
@@ -70,6 +76,11 @@ def test_a_break_names_the_value_and_the_bound(bound: str, message: str) -> None
         look("latency_ms<=0.001", bound)
     assert broken.value.message == message
     assert list(broken.value.measured) == [bound.split("<")[0].split(">")[0]]
+
+
+def test_what_earlier_trials_of_the_shape_measured_is_not_measured_again() -> None:
+    with pytest.raises(OutOfBounds, match=r"parameters 7.00 breaks parameters<=6"):
+        look("parameters<=6", known={"parameters": 7})
 
 
 def test_a_latency_is_judged_roughly_by_a_margin_of_two_and_within_it_alone() -> None:
@@ -94,8 +105,13 @@ def test_operations_of_a_convolution_are_counted_by_hand() -> None:
     assert flops(model, torch.zeros(1, 1, 48, 48)) == 2 * 6 * 25 * 44 * 44
 
 
+@pytest.fixture
+def measuring(registry: Registry) -> Registry:
+    return Registry(registry.architectures, registry.datasets, {**registry.metrics, **METRICS})
+
+
 def test_a_trial_that_breaks_a_bound_is_not_trained(
-    request_of: Callable[..., TrialRequest], registry: Registry
+    request_of: Callable[..., TrialRequest], measuring: Registry
 ) -> None:
     messages: list[Epoch] = []
 
@@ -103,8 +119,24 @@ def test_a_trial_that_breaks_a_bound_is_not_trained(
         messages.append(epoch)
         return Decision.CONTINUE
 
-    request = request_of(where=(Constraint("parameters", "<=", 10),))
+    request = request_of(where=(Constraint("parameters", "<=", 10),), figures={"flops": 8})
     assert TrialRequest.from_json(json.loads(json.dumps(request.to_json()))) == request
-    outcome = run_trial(request, report, Registry(registry.architectures, registry.datasets, METRICS))
+    outcome = run_trial(request, report, measuring)
     assert (outcome.reason, outcome.checkpoint, messages) == (Reason.INFEASIBLE, None, [])
     assert outcome.facts["measured"]["parameters"] > 10
+    assert outcome.facts["figures"] == {"flops": 8, "parameters": outcome.facts["measured"]["parameters"]}
+
+
+def test_a_trial_tells_the_figures_that_it_measured_and_takes_those_that_are_known(
+    request_of: Callable[..., TrialRequest], measuring: Registry
+) -> None:
+    messages: list[Epoch] = []
+
+    def report(epoch: Epoch) -> Decision:
+        messages.append(epoch)
+        return Decision.STOP
+
+    told = run_trial(request_of(figures={"flops": 8_000_000_000}), report, measuring).facts["figures"]
+    assert list(told) == ["flops", "parameters", "model_bytes"]
+    assert messages[0].values["gflops"] == 8
+    assert "figures" not in run_trial(request_of(figures=told), report, measuring).facts
