@@ -2,23 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 import torch
-from fersearch_architectures.cnn import Cnn
 
 from fersearch.data.arrays import Loaded
 from fersearch.training.evaluate import Validation
+from fersearch.training.figures import OF_SHAPE
 from fersearch.training.measure import Clock, PeakMemory
 from fersearch.training.resume import Progress
 
 CPU = torch.device("cpu")
 
 
-def test_the_average_memory_counts_every_look_once_also_after_a_resume(
-    patterns: Callable[..., Loaded], base: dict[str, Any]
-) -> None:
+def test_the_average_memory_counts_every_look_once_also_after_a_resume(patterns: Callable[..., Loaded]) -> None:
     loaded = patterns(48)
     judged = Validation(np.full((2, loaded.task.num_classes), 0.25, np.float32), np.array([0, 1]), 1.0, 0.5)
     progress = Progress()
@@ -30,6 +27,6 @@ def test_the_average_memory_counts_every_look_once_also_after_a_resume(
     vars(resumed).update(asdict(progress))
     memory.total, memory.looks = 300, 6
     resumed.add(3, Clock(CPU), memory)
-    model = Cnn().build(base, loaded.task).eval()
-    assert progress.evaluation(judged, loaded.task, model, lambda: 0.001, lambda: 1).mean_memory_bytes == 150
-    assert resumed.evaluation(judged, loaded.task, model, lambda: 0.001, lambda: 1).mean_memory_bytes == 100
+    figures = dict.fromkeys(OF_SHAPE, 1)
+    assert progress.evaluation(judged, loaded.task, figures, lambda: 0.001).mean_memory_bytes == 150
+    assert resumed.evaluation(judged, loaded.task, figures, lambda: 0.001).mean_memory_bytes == 100
