@@ -9,7 +9,7 @@ from fersearch import formatting, notebook
 from fersearch.errors import UsageError, lookup
 from fersearch.store import StudyRow
 from fersearch.study import Constraint, Objective
-from fersearch.trial import Trial, TrialState, of_data
+from fersearch.trial import SPREAD, STD, Trial, TrialState, of_data
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,6 +126,11 @@ def front_of(study: StudyRow, trials: Sequence[Trial], where: Sequence[str] = ()
         members = pareto_front(comparable, objectives, study.baseline, constraints)
     tolerances = cost_tolerances(objectives, comparable)
     return Front(study.name, members, objectives, study.baseline, foreign, constraints, tolerances)
+
+
+def may_count(trial: Trial) -> bool:
+    """Return whether a trial can matter to a front: a complete one, or one whose rounds tell how costs vary."""
+    return trial.state is TrialState.COMPLETE or any(name.endswith((STD, SPREAD)) for name in trial.values)
 
 
 def cost_tolerances(objectives: Sequence[Objective], trials: Sequence[Trial]) -> dict[str, float]:

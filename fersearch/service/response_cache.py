@@ -6,7 +6,7 @@ Their ETag comes from the study's version, so that a 304 needs no computation.
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 from fastapi import Request, Response
@@ -20,7 +20,18 @@ MOST = 16 * 2**20
 """Most bytes of JSON that are kept, of the most recently used responses."""
 Made = Record | Sequence[Record]
 Version = tuple[int, int, int]
-Kept = tuple[Version, bytes, dict[str, str]]
+Basis = tuple[object, Sequence[object]]
+"""On what a response depends: something compared by value, and objects compared by identity."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A response with the version of its study, and on what it depends where that is known."""
+
+    version: Version
+    body: bytes
+    headers: dict[str, str]
+    basis: Basis | None = None
 
 
 @dataclass(frozen=True)
@@ -39,8 +50,16 @@ class ResponseCache:
         self._lock = Lock()
         self._kept: OrderedDict[tuple[str, ...], Kept] = OrderedDict()
 
-    def of(self, request: Request, what: Sequence[str], make: Callable[[], Made | Page]) -> Response:
+    def of(
+        self,
+        request: Request,
+        what: Sequence[str],
+        make: Callable[[], Made | Page],
+        basis: Callable[[], Basis] | None = None,
+    ) -> Response:
         """Return a response about the study in a request's path, computed only if neither cache nor client has it.
+
+        With `basis`, a cached response of an earlier version is reused if what it depends on is the same.
 
         Raises:
             UnknownName: there is no such study.
@@ -53,24 +72,44 @@ class ResponseCache:
             known = self._kept.get(key)
             if known is not None:
                 self._kept.move_to_end(key)
-        if known is None or known[0] != version:
-            known = self._keep(key, version, make())
-        return Response(known[1], media_type="application/json", headers={**known[2], "ETag": tag})
+        if known is None or known.version != version:
+            known = self._renewed(key, known, version, make, basis() if basis else None)
+        return Response(known.body, media_type="application/json", headers={**known.headers, "ETag": tag})
+
+    def _renewed(
+        self,
+        key: tuple[str, ...],
+        known: Kept | None,
+        version: Version,
+        make: Callable[[], Made | Page],
+        basis: Basis | None,
+    ) -> Kept:
+        """Return the response of a version; `basis` was read before, so that it is never newer than what is made."""
+        if known is not None and _equal(known.basis, basis):
+            return self._keep(key, replace(known, version=version))
+        made = make()
+        headers = dict(made.headers) if isinstance(made, Page) else {}
+        body = _json(made.records if isinstance(made, Page) else made)
+        return self._keep(key, Kept(version, body, headers, basis))
 
     def _tag(self, version: Version, what: Sequence[str]) -> str:
         """Return the ETag of a response, from the database, the study, its version and the records' names."""
         about = repr((__version__, self._store.identity, version, list(what)))
         return f'W/"{hashlib.sha256(about.encode()).hexdigest()[:32]}"'
 
-    def _keep(self, key: tuple[str, ...], version: Version, made: Made | Page) -> Kept:
-        headers = dict(made.headers) if isinstance(made, Page) else {}
-        kept = version, _json(made.records if isinstance(made, Page) else made), headers
+    def _keep(self, key: tuple[str, ...], kept: Kept) -> Kept:
         with self._lock:
             self._kept[key] = kept
             self._kept.move_to_end(key)
-            while len(self._kept) > 1 and sum(len(one[1]) for one in self._kept.values()) > self._most:
+            while len(self._kept) > 1 and sum(len(one.body) for one in self._kept.values()) > self._most:
                 self._kept.popitem(last=False)
         return kept
+
+
+def _equal(one: Basis | None, other: Basis | None) -> bool:
+    if one is None or other is None or one[0] != other[0] or len(one[1]) != len(other[1]):
+        return False
+    return all(left is right for left, right in zip(one[1], other[1], strict=True))
 
 
 def _json(made: Made) -> bytes:

@@ -18,11 +18,15 @@ MOST = 10_000
 
 @dataclass(frozen=True)
 class _Kept:
-    """The trials of a study by number, in order, as they were at its revision and its last event."""
+    """The trials of a study by number, in order, as they were at its revision and its last event.
+
+    `under_way` are the numbers of those that have not ended.
+    """
 
     revision: int
     last: int
-    trials: Mapping[int, Trial]
+    trials: dict[int, Trial]
+    under_way: frozenset[int] = frozenset()
 
 
 class TrialMemory:
@@ -63,10 +67,25 @@ def _refreshed(connection: Connection, study_id: int, kept: _Kept | None) -> _Ke
     revision, last = row[0], row[1] or 0
     numbers = _changed(connection, study_id, kept, revision, last) if kept else None
     if kept is None or numbers is None:
-        return _Kept(revision, last, {trial.number: trial for trial in read_trials(connection, study_id)})
+        whole = {trial.number: trial for trial in read_trials(connection, study_id)}
+        return _Kept(revision, last, whole, _under_way(whole))
     new = {trial.number: trial for trial in read_trials(connection, study_id, numbers)}
-    others = {number: trial for number, trial in kept.trials.items() if number not in numbers}
-    return _Kept(revision, last, dict(sorted((others | new).items())) if numbers else kept.trials)
+    merged = _merged(kept.trials, numbers, new) if numbers else kept.trials
+    return _Kept(revision, last, merged, (kept.under_way - set(numbers)) | _under_way(new))
+
+
+def _under_way(trials: Mapping[int, Trial]) -> frozenset[int]:
+    return frozenset(number for number, trial in trials.items() if not trial.state.ended)
+
+
+def _merged(kept: dict[int, Trial], numbers: Collection[int], new: Mapping[int, Trial]) -> dict[int, Trial]:
+    """Return trials by number in order, those of `numbers` replaced by the new ones or removed."""
+    merged = {**kept, **new}
+    for gone in set(numbers) - set(new):
+        merged.pop(gone, None)
+    added = sorted(set(new) - set(kept))
+    follows = not added or not kept or added[0] > next(reversed(kept))
+    return merged if follows and list(new) == sorted(new) else dict(sorted(merged.items()))
 
 
 def _changed(connection: Connection, study_id: int, kept: _Kept, revision: int, last: int) -> Collection[int] | None:
@@ -80,5 +99,4 @@ def _changed(connection: Connection, study_id: int, kept: _Kept, revision: int, 
     if len(named) != last - kept.last:  # some were pruned
         return None
     new = select(trials.c.number).where(trials.c.study_id == study_id, trials.c.number > max(kept.trials, default=-1))
-    under_way = {number for number, trial in kept.trials.items() if not trial.state.ended}
-    return under_way | {number for number in named if number is not None} | {*connection.execute(new).scalars()}
+    return kept.under_way | {number for number in named if number is not None} | {*connection.execute(new).scalars()}

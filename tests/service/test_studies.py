@@ -1,5 +1,6 @@
 """Studies over HTTP: created from a study file's data, listed by pages, queued, paused, stopped, deleted."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from fersearch.service.app import PREFIX
 from fersearch.service.context import Service
 from fersearch.service.response_cache import ResponseCache
 from fersearch.service.verbs import VERBS
+from fersearch.trial import Attempt, Epoch, Reason, Trial
 from tests.service.conftest import token_of
 
 STUDIES = f"{PREFIX}/studies"
@@ -171,7 +173,7 @@ def test_an_answer_that_the_client_has_is_not_sent_again(admin: TestClient):
 
 def test_an_answer_that_the_client_has_is_not_even_made(admin: TestClient, monkeypatch: pytest.MonkeyPatch):
     tag = {"If-None-Match": admin.get(f"{STUDIES}/small/chart").headers["etag"]}
-    monkeypatch.setattr(ResponseCache, "_keep", None)
+    monkeypatch.setattr(ResponseCache, "_renewed", None)
     assert admin.get(f"{STUDIES}/small/chart", headers=tag).status_code == 304
     assert admin.get(f"{STUDIES}/small/front", headers=tag).status_code == 500
 
@@ -181,6 +183,32 @@ def test_a_changed_study_has_another_etag(admin: TestClient, service: Service):
     service.store.set_value(service.store.study("small").id, 0, "latency_ms", 7.5)
     again = admin.get(f"{STUDIES}/small/front", headers={"If-None-Match": tag})
     assert (again.status_code, again.headers["etag"] == tag) == (200, False)
+
+
+def test_a_front_is_computed_anew_when_a_trial_ends_and_not_after_each_epoch(
+    admin: TestClient, service: Service, monkeypatch: pytest.MonkeyPatch
+):
+    computed = []
+    front = api.front
+    monkeypatch.setattr(api, "front", lambda name, **how: computed.append(name) or front(name, **how))
+    first = admin.get(f"{STUDIES}/small/front")
+    study = service.store.study("small")
+    best = service.store.trial(study.id, first.json()[0]["number"])
+    with service.store.writer(study.id) as writer:
+        writer.add_trial(Trial(9, best.params))
+        writer.start_attempt(9, Attempt(1))
+        writer.record(9, 1, Epoch(1, best.values, 1.0))
+    after_epoch = admin.get(f"{STUDIES}/small/front")
+    assert (after_epoch.json(), computed) == (first.json(), ["small"])
+    assert after_epoch.headers["etag"] != first.headers["etag"]
+    attempt = Attempt(1, Reason.DONE, first_epoch=1, last_epoch=1, seconds=1.0)
+    with service.store.writer(study.id) as writer:
+        writer.end_attempt(replace(best, number=9, attempts=(attempt,)), attempt, {})
+    after_end = admin.get(f"{STUDIES}/small/front").json()
+    assert ([one["number"] for one in after_end if one["number"] == 9], computed) == ([9], ["small", "small"])
+    service.store.set_value(study.id, 0, "latency_ms", 7.5)
+    admin.get(f"{STUDIES}/small/front")
+    assert len(computed) == 3
 
 
 def test_the_responses_asked_for_longest_ago_make_room(service: Service, admin: TestClient):

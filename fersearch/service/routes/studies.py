@@ -15,9 +15,10 @@ from fersearch.service.context import Service, service_of
 from fersearch.service.paging import Limit, Offset, headers_of, page
 from fersearch.service.paths import check_study
 from fersearch.service.problems import RESPONSES, ProblemError
-from fersearch.service.response_cache import Page
+from fersearch.service.response_cache import Basis, Page
 from fersearch.service.security import Reader, Runner
 from fersearch.store.tokens import Token
+from fersearch.study_front import may_count
 
 router = APIRouter(prefix="/studies", tags=["studies"], responses=RESPONSES, route_class=ConditionalRoute)
 Where = Annotated[list[str], Query(description="Bounds on metrics, as peak_memory_mb<=500")]
@@ -112,7 +113,18 @@ def front(request: Request, name: str, _: Reader, where: Where = []) -> Response
     def make() -> list[records.FrontTrial]:
         return records.FrontTrial.of_front(api.front(name, where=where, storage=_storage(request)))
 
-    return service_of(request).responses.of(request, ["front", *where], make)
+    basis = partial(_basis_of_front, service_of(request), name)
+    return service_of(request).responses.of(request, ["front", *where], make, basis)
+
+
+def _basis_of_front(service: Service, name: str) -> Basis:
+    """Return on what a front depends: the study, and its trials that are complete or were trained several times.
+
+    An epoch of another trial changes neither; trials that did not change are the same objects.
+    """
+    study = service.store.study(name)
+    trials = service.store.trials(study.id)
+    return (study.spec, study.baseline, study.data_digest), [trial for trial in trials if may_count(trial)]
 
 
 @router.get("/{name:path}/trials/{number}/chart")
