@@ -17,7 +17,7 @@ SHOWN = 10
 
 def explanation(view: "Explanation") -> RenderableType:
     """Return why a trial stopped or went on, with a table of the trials ahead of it."""
-    lines = [Text(line) for line in view.told]
+    lines = [Text(line) for line in view.sentences]
     if view.own is None or not view.ahead:
         return Group(title(f"trial {view.number}"), *lines)
     titles = ("trial", ">front", *(f">{_heading(view, name)}" for name in view.own.values), "dominates it")

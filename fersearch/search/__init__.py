@@ -1,6 +1,6 @@
-"""The search: `Search` proposes, decides and records; engines only run what it hands out.
+"""The search: `Search` proposes, decides and records; engines only run the trials that it proposes.
 
-Importing this room loads numpy and not Optuna, which `make_sampler` and `fersearch.search.optuna_sampler` load.
+Importing this package loads numpy and not Optuna, which `make_sampler` and `fersearch.search.optuna_sampler` load.
 """
 
 from fersearch.search.brain import Search

@@ -72,7 +72,7 @@ def trial_values(epochs: Mapping[int, Epoch], kept: int | None, first: Objective
 
 
 def mean_of_rounds(last: Epoch, epochs: Mapping[int, Epoch], first: Objective, metrics: Metrics) -> Epoch:
-    """Return what a trial is compared on after the last epoch of a round: the mean of the rounds so far."""
+    """Return the epoch that a trial is compared on after the last epoch of a round: the mean of the rounds so far."""
     return Epoch(last.round, trial_values(epochs, None, first, metrics), last.seconds)
 
 
@@ -93,7 +93,7 @@ def undefined(values: Mapping[str, float], objectives: Sequence[Objective]) -> s
 def values_at_end(trial: Trial, metrics: Metrics, in_rounds: bool) -> dict[str, float]:
     """Return a trial's values, with the cumulative costs of one that was stopped early projected to its full budget.
 
-    A trial stopped between rounds is taken as it is, since its costs are those of whole rounds.
+    The values of a trial stopped between rounds are returned unchanged, since its costs are those of whole rounds.
     """
     if trial.state is not TrialState.PRUNED or in_rounds or not trial.epochs:
         return dict(trial.values)
@@ -106,8 +106,8 @@ def sampler_values(
 ) -> list[float] | None:
     """Return the values that the sampler gets of a trial that ended; None stands for a failure.
 
-    A pruned trial is told as it was measured, with its costs at the end: told with what it had spent it would look
-    cheaper than it is.
+    A pruned trial has its measured values, with costs projected to the end of training: with those of its stopped
+    training it would look cheaper than it is.
     """
     if trial.state not in (TrialState.COMPLETE, TrialState.PRUNED) or undefined(trial.values, objectives):
         return None

@@ -1,4 +1,4 @@
-"""The bounds of a study while it searches: what breaks them, by how much, and when a search gives up."""
+"""The bounds of a study during the search: which trials break them, by how much, and when the search gives up."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,14 +11,14 @@ from fersearch.study import Constraint, StudySpec
 from fersearch.trial import LATENCY, ROUGH_MARGIN, Epoch, Trial, TrialState
 
 IN_A_ROW = 50
-"""How many trials in a row may break a bound before training: then the search gives up."""
+"""Number of trials in a row that may break a bound before training; then the search gives up."""
 
 TIMES_BUDGET = 10
-"""How many of them there may be in all, in units of the budget."""
+"""Number of those in total, in units of the budget."""
 
 
 class Allowance:
-    """Counts the trials of a study with bounds that broke one before training: its budget does not."""
+    """The count of trials that broke a bound before training, which the budget does not count."""
 
     def __init__(self, spec: StudySpec) -> None:
         self._spec, self._most = spec, TIMES_BUDGET * spec.budget.trials
@@ -26,7 +26,7 @@ class Allowance:
 
     @property
     def used_up(self) -> bool:
-        """Whether there were too many for another to be tried."""
+        """Whether there were too many of them to try another trial."""
         return self.in_a_row >= IN_A_ROW or self.untrained >= self._most
 
     def count(self, trial: Trial) -> None:
@@ -42,10 +42,10 @@ def excesses(bounds: Sequence[Constraint], values: Mapping[str, float]) -> dict[
 
 
 def sampler_excesses(trial: Trial, spec: StudySpec, metrics: Mapping[str, Metric]) -> dict[str, float]:
-    """Return by how much an ended trial breaks its bounds, as the sampler gets it.
+    """Return by how much an ended trial breaks its bounds, for the sampler.
 
-    A stopped trial counts with its costs as they would have been in the end, and not with a quality that was still
-    to grow; a failed one not at all.
+    A stopped trial has its costs projected to the end of training, and no predictive metric, as those may still
+    improve; a failed one has no excesses.
     """
     if trial.state is TrialState.COMPLETE or trial.untrained:
         return excesses(spec.where, trial.values)
@@ -96,7 +96,7 @@ def nearest(bounds: Sequence[Constraint], trials: Iterable[Trial]) -> Trial | No
 
 
 def given_up(allowance: Allowance, bounds: Sequence[Constraint], trials: Iterable[Trial]) -> str:
-    """Return one line that says why a search was given up, and which trial came nearest to the bounds."""
+    """Return one line with the reason why a search gave up, and the trial that came nearest to the bounds."""
     closest = nearest(bounds, trials)
     came = f"; trial {closest.number} came nearest: {broken(bounds, closest.values)}" if closest else ""
     return f"{allowance.untrained} trials broke a bound before training{came}"

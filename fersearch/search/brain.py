@@ -1,7 +1,7 @@
 """The search of a study: it proposes trials, decides after every epoch, and assigns each trial its final state.
 
 Engines run trials and call three verbs: `ask`, `record`, `finish`. The brain owns the sampler,
-the pruner and the retry table, and it alone tells the writer what to keep.
+the pruner and the retry table, and it alone writes records.
 """
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -28,16 +28,16 @@ from fersearch.trial import Attempt, Decision, Enqueued, Epoch, Lost, Outcome, R
 class Search:
     """A study's search, rebuilt from its rows.
 
-    Of the values of `trials` only those of `StudySpec.compared` are needed. `history` holds the epochs of trials that
-    have not ended, and of the others at least the objectives of the epochs that `judged_epochs` names: what the pruner
-    knows of them, and nothing else asks for.
+    Of the values of `trials` only those of `StudySpec.compared` are needed. `history` holds all epochs of trials that
+    have not ended, and of the others at least the objectives of the epochs that `judged_epochs` names, which the
+    pruner needs.
 
     Trials that a driver left running when it died have their open attempt ended as interrupted by its loss, and
-    run again. `baseline` holds the majority class's score by metric;
-    `rounds` is how often the protocol trains each trial. `discard` is called with the digest of each
-    checkpoint that the study keeps no longer, after the writer was told so; `note` with what a person should know.
-    Trials that saw other data than that of `data_digest` are counted and otherwise left alone: the sampler and the
-    pruner do not hear of them, they stand on no front and keep what they have; those that have not ended begin again.
+    run again. `baseline` holds the majority class's score by metric; `rounds` is the number of trainings per trial
+    under the protocol. `discard` is called with the digest of each checkpoint that the study no longer keeps, after
+    the writer got that record; `note` with messages for users. Trials on other data than that of `data_digest` are
+    counted and otherwise ignored: the sampler and the pruner do not get them, they are on no front, and they keep
+    their values and checkpoints; those that have not ended begin again.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Search:
             self._members.join(trial)
 
     def ask(self) -> Trial | None:
-        """Return a trial, now running: a waiting one first, else a new one; None if there is nothing to run now."""
+        """Return a trial, set to running: a waiting one first, else a new one; None if there is nothing to run now."""
         if self._counted + len(self.running) >= self.spec.budget.trials:
             return None
         self._add_enqueued()
@@ -103,7 +103,7 @@ class Search:
         return trial
 
     def begin_with(self, configurations: Iterable[Params]) -> None:
-        """Add configurations of the space as waiting trials, to run before any that is drawn; each once."""
+        """Add configurations of the space as waiting trials, each once, to run before any that the sampler proposes."""
         for params in configurations:
             if any(trial.params == params for trial in self._trials.values()):
                 continue
@@ -113,7 +113,7 @@ class Search:
             self._keep(trial)
 
     def take_in(self, wanted: Enqueued) -> None:
-        """Take in a configuration to try next, as a waiting trial once the budget has room; at once if it has."""
+        """Add a configuration to try next: as a waiting trial, as soon as the budget has room."""
         if self._enqueued.put(wanted):
             self._add_enqueued()
         else:
@@ -131,7 +131,7 @@ class Search:
         self.learned(number, {"saved": True})
 
     def learned(self, number: int, facts: Mapping[str, Any]) -> None:
-        """Record facts of a trial's attempt while it runs, unless they are known."""
+        """Record facts of a trial's attempt while it runs, unless they are recorded already."""
         trial = self._trials[number]
         if trial.state is not TrialState.RUNNING or facts.items() <= trial.attempts[-1].facts.items():
             return
@@ -140,7 +140,7 @@ class Search:
         self._writer.start_attempt(number, attempt)
 
     def record(self, number: int, epoch: Epoch) -> Decision:
-        """Record an epoch and decide whether the trial trains on."""
+        """Record an epoch and decide whether the trial continues."""
         trial = self._trials[number]
         if trial.state is not TrialState.RUNNING:
             return Decision.STOP
@@ -182,22 +182,22 @@ class Search:
 
     @property
     def ended(self) -> int:
-        """How many trials will never run again."""
+        """The number of trials that will never run again."""
         return sum(len(numbers) for state, numbers in self._numbers.items() if state.ended)
 
     @property
     def _counted(self) -> int:
-        """How many of the ended trials the budget counts: not those that broke a bound before training."""
+        """The number of ended trials that count for the budget: all but those that broke a bound before training."""
         return self.ended - self._allowance.untrained
 
     @property
     def exhausted(self) -> bool:
-        """Whether a new trial was asked for and the space held no configuration that was not tried."""
+        """Whether a new trial was requested and every configuration of the space had been tried."""
         return self._sampler.exhausted
 
     @property
     def done(self) -> bool:
-        """Whether nothing runs and nothing will: the budget's trials have ended, or the space is exhausted."""
+        """Whether no trial runs and none will: the budget's trials have ended, or the space is exhausted."""
         if self._numbers[TrialState.RUNNING]:
             return False
         over = bool(self.why_over) and not self._numbers[TrialState.WAITING]
@@ -205,7 +205,7 @@ class Search:
 
     @property
     def why_over(self) -> str:
-        """Why nothing new will be tried though the budget is not used up, in one line; empty otherwise."""
+        """One line with the reason why no new trial will be tried before the budget is used up; empty otherwise."""
         if self._counted >= self.spec.budget.trials:
             return ""
         if self._allowance.used_up:
@@ -217,11 +217,11 @@ class Search:
         return front(self._compared_trials(), self.spec.objectives, self._baseline, self.spec.where)
 
     def _compared_trials(self) -> list[Trial]:
-        """Return the trials whose values can be compared: those that saw the study's data as it is now."""
+        """Return the trials with comparable values: those on the study's present data."""
         return of_data(self._trials.values(), self._data_digest)
 
     def _as_sampled(self, trial: Trial) -> Trial:
-        """Return a trial as the sampler sees it: one that ended on other data has only its parameters."""
+        """Return a trial as the sampler gets it: one that ended on other data has only its parameters."""
         is_foreign = trial.state.ended and not trial.saw(self._data_digest)
         return Trial(trial.number, {}, TrialState.FAILED) if is_foreign else trial
 
@@ -240,7 +240,7 @@ class Search:
         return not self._allowance.used_up and tried < self.spec.budget.trials
 
     def _add_enqueued(self) -> None:
-        """Make waiting trials of what is enqueued, as far as the budget has room."""
+        """Turn enqueued configurations into waiting trials, as far as the budget has room."""
         while self._has_room and (wanted := self._enqueued.take()):
             said = f"what was enqueued ({settings(wanted.given)})"
             if trial := self._new(wanted):
@@ -251,7 +251,7 @@ class Search:
             self._writer.withdraw(wanted)
 
     def _new(self, wanted: Enqueued | None = None) -> Trial | None:
-        """Return a new waiting trial, of what is `wanted`; None if the budget is used up or the space has no other."""
+        """Return a new waiting trial, of the enqueued `wanted` if given; None if budget or space are used up."""
         if not self._has_room or (self._flat.why and wanted is None):
             return None
         number = self._next
@@ -292,7 +292,7 @@ class Search:
         return trial
 
     def _judge(self, trial: Trial, epoch: Epoch) -> Verdict:
-        """Return the pruner's verdict; at its rungs a trial also stops whose costs will break a bound."""
+        """Return the pruner's verdict; at its rungs it also stops a trial whose costs will break a bound."""
         planned = self._planned(trial)
         verdict = self._pruner.judge(trial.number, epoch, planned)
         if verdict.rung is None or epoch.number >= planned:
@@ -304,7 +304,7 @@ class Search:
         return verdict
 
     def _join_front(self, trial: Trial) -> None:
-        """Compare a complete trial with those on the front, and record that these have changed if it is one of them."""
+        """Compare a complete trial with those on the front, and record the changed front if the trial joins it."""
         self._members.join(trial)
         if trial.number in (numbers := self._members.numbers):
             self._writer.front_changed(numbers)
@@ -326,7 +326,7 @@ class Search:
             self._discard(digest)
 
     def _compared(self, epoch: Epoch, history: Mapping[int, Epoch]) -> Epoch | None:
-        """Return what the pruner compares: the epoch, or at the end of a round the mean of the rounds so far."""
+        """Return the epoch that the pruner compares, at the end of a round the mean of the rounds so far."""
         if self._rounds == 1:
             return epoch
         return mean_of_rounds(epoch, history, self.spec.objectives[0], self._metrics) if epoch.last else None
@@ -343,9 +343,9 @@ class Search:
         self._next = max(self._next, trial.number + 1)
 
     def _recall(self, trial: Trial, epochs: Sequence[Epoch]) -> None:
-        """Load a trial's rows: the pruner gets its epochs, and those of an unfinished trial are kept.
+        """Load a trial's rows: the pruner gets its epochs, and those of an unfinished trial are held in memory.
 
-        What a trial did on other data is not compared with anything.
+        Epochs of a trial on other data are not compared.
         """
         if not trial.saw(self._data_digest):
             self._keep(trial if trial.state.ended else replace(trial, epochs=0))

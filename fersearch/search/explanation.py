@@ -1,4 +1,4 @@
-"""The grounds on which a trial stopped or went on, and the same in sentences."""
+"""The reasons why a trial stopped or continued, as data and in sentences."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from fersearch.study import Objective
 from fersearch.trial import Reason, Trial, TrialState
 
 LONGEST = 100
-"""So many peers are named at most, the best first."""
-TOLD = 3
-"""So many of them in sentences."""
+"""Most peers in an explanation, the best first."""
+MOST_NAMED = 3
+"""Most of them named in a sentence."""
 UNLIKE = (
     "stored epochs do not give that rank: trials resumed since have replaced theirs, or a metric's plugin is not here"
 )
@@ -34,13 +34,13 @@ class Peer:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a trial stopped or went on: its state, its last verdict, and who was ahead of it there.
+    """Why a trial stopped or continued: its state, its last verdict, and the trials ahead of it there.
 
-    `epochs` are those trained of `planned`. `rung` counts in the `unit`; it is None where the trial never was
+    `epochs` of `planned` were trained. `rung` counts in the `unit`; it is None where the trial was never
     compared, `rank` also with too few peers. `own` is the trial at that rung, `ahead` those before it, the best first,
     at most `LONGEST` of `rank - 1`. `projected` names the metrics whose values are projected to the end of training,
     `bounds` the bounds that it breaks or would have broken. `rebuilt` is False where stored epochs do not give the
-    rank and the number of peers of the verdict. `told` has all of it in sentences.
+    rank and the number of peers of the verdict. `sentences` has all of it in words.
     """
 
     number: int
@@ -60,7 +60,7 @@ class Explanation:
     projected: tuple[str, ...] = ()
     bounds: str = ""
     rebuilt: bool = True
-    told: tuple[str, ...] = ()
+    sentences: tuple[str, ...] = ()
 
     @property
     def better(self) -> list[Peer]:
@@ -68,57 +68,62 @@ class Explanation:
         return [peer for peer in self.ahead if peer.dominates]
 
 
-def told(found: Explanation, trial: Trial, pruner: str) -> tuple[str, ...]:
+def in_sentences(explanation: Explanation, trial: Trial, pruner: str) -> tuple[str, ...]:
     """Return an explanation in sentences."""
-    lines = [_state(found, trial), _verdict(found, trial, pruner), *_place(found)]
-    if found.bounds and not any(found.bounds in line for line in lines):
-        lines.append(f"it breaks a bound: {found.bounds}")
-    if not found.rebuilt:
+    lines = [_state(explanation, trial), _verdict(explanation, trial, pruner), *_place(explanation)]
+    if explanation.bounds and not any(explanation.bounds in line for line in lines):
+        lines.append(f"it breaks a bound: {explanation.bounds}")
+    if not explanation.rebuilt:
         lines.append(UNLIKE)
     return tuple(lines)
 
 
-def _state(found: Explanation, trial: Trial) -> str:
+def _state(explanation: Explanation, trial: Trial) -> str:
     message = trial.attempts[-1].message if trial.attempts else ""
-    match found.state:
+    match explanation.state:
         case TrialState.WAITING:
             return "waiting: it has not ended"
         case TrialState.FAILED | TrialState.INFEASIBLE:
-            return f"{found.state} ({found.reason or 'unknown'}): {message or 'no message was left'}"
-    trained = plural(found.epochs, "epoch") if found.unit == "round" else f"{found.epochs} of {found.planned} epochs"
-    return f"{found.state} after {trained}"
+            return f"{explanation.state} ({explanation.reason or 'unknown'}): {message or 'no message was left'}"
+    trained = (
+        plural(explanation.epochs, "epoch")
+        if explanation.unit == "round"
+        else f"{explanation.epochs} of {explanation.planned} epochs"
+    )
+    return f"{explanation.state} after {trained}"
 
 
-def _verdict(found: Explanation, trial: Trial, pruner: str) -> str:
-    if found.rung is None:
+def _verdict(explanation: Explanation, trial: Trial, pruner: str) -> str:
+    if explanation.rung is None:
         return "compared with no other: the study's pruner is none" if pruner == "none" else "it came to no rung"
     if reason := trial.verdict.get("reason"):
         return str(reason)
-    place, did = f"{found.unit} {found.rung}", "stopped" if found.stopped else "went on"
-    if found.rank is None:
+    place, did = f"{explanation.unit} {explanation.rung}", "stopped" if explanation.stopped else "went on"
+    if explanation.rank is None:
         return f"{did} at {place}: too few had come to compare"
-    return f"{did} at {place}: rank {found.rank} of {found.peers}; the best {found.kept} go on"
+    return f"{did} at {place}: rank {explanation.rank} of {explanation.peers}; the best {explanation.kept} go on"
 
 
-def _place(found: Explanation) -> list[str]:
-    if found.own is None:
+def _place(explanation: Explanation) -> list[str]:
+    own, better = explanation.own, explanation.better
+    if own is None:
         return []
-    values = ", ".join(f"{name} {number(value)}{_until(found, name)}" for name, value in found.own.values.items())
-    lines = [f"compared on {values}: front {found.own.front} of those that had come"]
-    if found.better:
-        named = "; ".join(f"trial {peer.number} by {_gains(peer)}" for peer in found.better[:TOLD])
-        lines.append(f"{_how_many(found, len(found.better))} dominated it: {named}{_more(found.better)}")
+    values = ", ".join(f"{name} {number(value)}{_until(explanation, name)}" for name, value in own.values.items())
+    lines = [f"compared on {values}: front {own.front} of those that had come"]
+    if better:
+        named = "; ".join(f"trial {peer.number} by {_gains(peer)}" for peer in better[:MOST_NAMED])
+        lines.append(f"{_how_many(explanation, len(better))} dominated it: {named}{_more(better)}")
     else:
         lines.append("none dominated it: none was as good in everything and better in something")
-    if rest := len(found.ahead) - len(found.better):
+    if others := len(explanation.ahead) - len(better):
         where = "in a better front, or in its own and ranked before it"
-        lines.append(f"{_how_many(found, rest)} stood ahead of it without dominating it: {where}")
+        lines.append(f"{_how_many(explanation, others)} stood ahead of it without dominating it: {where}")
     return lines
 
 
-def _how_many(found: Explanation, count: int) -> str:
-    """Return a count of trials; at least so many where not all are named."""
-    at_least = "at least " if len(found.ahead) == LONGEST else ""
+def _how_many(explanation: Explanation, count: int) -> str:
+    """Return a count of trials as text, with "at least" where the list of peers was cut."""
+    at_least = "at least " if len(explanation.ahead) == LONGEST else ""
     return f"{at_least}{plural(count, 'trial')}"
 
 
@@ -127,8 +132,8 @@ def _gains(peer: Peer) -> str:
 
 
 def _more(peers: Sequence[Peer]) -> str:
-    return f"; and {len(peers) - TOLD} more" if len(peers) > TOLD else ""
+    return f"; and {len(peers) - MOST_NAMED} more" if len(peers) > MOST_NAMED else ""
 
 
-def _until(found: Explanation, metric: str) -> str:
-    return f" (projected to {plural(found.planned, 'epoch')})" if metric in found.projected else ""
+def _until(explanation: Explanation, metric: str) -> str:
+    return f" (projected to {plural(explanation.planned, 'epoch')})" if metric in explanation.projected else ""

@@ -1,4 +1,4 @@
-"""Whether trials of another space can be compared with those of this one."""
+"""Comparison of trials of another space with those of this one."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -8,7 +8,7 @@ from fersearch.study import StudySpec
 
 
 def fits(space: Space, params: Params, partly: bool = False) -> bool:
-    """Return whether parameters lie in a space; `partly`: also where some that apply are missing."""
+    """Return whether parameters are in a space; `partly` allows missing ones."""
     if not all(name in space and space[name].contains(value) for name, value in params.items()):
         return False
     applying = {name for name, _ in space.active(params)}
@@ -16,12 +16,12 @@ def fits(space: Space, params: Params, partly: bool = False) -> bool:
 
 
 def is_learnable(spec: StudySpec, params: Params) -> bool:
-    """Return whether the sampler of a study learns from parameters; TPE takes each for itself, so some may lack."""
+    """Return whether the sampler of a study can learn from parameters; for TPE, which is univariate, some may lack."""
     return fits(spec.space, params, partly=spec.sampler == "tpe")
 
 
 def filled(space: Space, params: Params) -> dict[str, Value]:
-    """Return parameters with those that have one value only, as far as they apply."""
+    """Return parameters completed by those that have only one value and apply."""
     whole: dict[str, Value] = {}
     for name, dimension in space.active(whole):
         value = params.get(name, single(dimension))
@@ -31,7 +31,7 @@ def filled(space: Space, params: Params) -> dict[str, Value]:
 
 
 def covering(dimensions: Sequence[Dimension], values: Iterable[Value]) -> Dimension:
-    """Return a dimension that holds all of several of one name, and the values that trials had of it."""
+    """Return the dimension that covers several of the same name, and the values that trials had of it."""
     first = dimensions[0]
     if all(other == first for other in dimensions):
         return first

@@ -1,4 +1,4 @@
-"""Whether the front of a study stands still: its last complete trials added next to nothing to its hypervolume."""
+"""Detection of a flat front: the last complete trials added next to nothing to its hypervolume."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,14 +9,14 @@ from fersearch.study import StudySpec
 from fersearch.trial import Trial, TrialState
 
 LITTLE = 1e-3
-"""A front stands still while its hypervolume grows by no more than this share: clocks alone give as much."""
+"""A front is flat while its hypervolume grows by no more than this share, which noise of clocks alone can cause."""
 
 
 class Flat:
-    """Follows the front of a study that is to end once it stood still for a number of complete trials.
+    """The stopping rule of a study that ends once its front was flat for a number of complete trials.
 
-    The trials with the highest numbers are its last, whenever they ended, so that it depends on the record alone. The
-    reference point lies at the worst that a complete trial came to.
+    The trials with the highest numbers count as the last, whenever they ended, so that the rule depends on the record
+    alone. The reference point is the worst value of the complete trials in each objective.
     """
 
     def __init__(self, spec: StudySpec, baseline: Mapping[str, float]) -> None:
@@ -26,7 +26,7 @@ class Flat:
         self.why = ""
 
     def join(self, trial: Trial) -> None:
-        """Take in a trial that ended; from then on `why` says that the front stands still, empty if it does not."""
+        """Add a trial that ended; updates `why`, the reason that the front is flat, empty if it is not."""
         spec = self._spec
         if (
             not spec.stop_when_flat

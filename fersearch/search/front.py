@@ -23,9 +23,9 @@ def front(
 ) -> list[Trial]:
     """Return the non-dominated complete trials, best first by the first objective, then the next ones, then number.
 
-    `baseline` holds what always naming the commonest class scores on each predictive metric; a
-    trial that is no better than that by the first predictive objective does not stand on the
-    front. Trials that break a constraint do not either. Dominance is exact.
+    `baseline` holds the score of always predicting the commonest class by predictive metric; a trial that is no
+    better than that by the first predictive objective is not on the front. Trials that break a constraint are not
+    either. Dominance is exact.
     """
     able = [
         trial
@@ -62,7 +62,7 @@ def kept(
 ) -> set[int]:
     """Return the numbers of the trials whose checkpoints a policy retains.
 
-    Whatever a study does after its end starts from the best of its front, so that one is among them
+    All that a study does after its end starts from the best of its front, so that trial is among them
     under every policy: the N best are counted from those that beat the baseline, then from the rest.
     A bound that a rough latency alone breaks counts as kept: it is to be measured again.
     """
@@ -78,10 +78,10 @@ def kept(
 
 
 class Keeper:
-    """Determines which checkpoints a study releases, from one ended trial to the next.
+    """The checkpoints that a study keeps, updated with each ended trial.
 
-    A trial that is not kept is never kept again, since others only join: each new one is compared with those that
-    stand, however many have ended. What stands is what `kept` says of all trials.
+    A trial that is not kept is never kept again, since others only join: each new one is compared with the kept ones
+    alone, however many have ended. The result is that of `kept` for all trials.
     """
 
     def __init__(self, spec: StudySpec, baseline: Mapping[str, float]) -> None:
@@ -91,9 +91,9 @@ class Keeper:
         self._holding: set[int] = set()
 
     def released(self, trials: Mapping[int, Trial], ended: Iterable[int]) -> list[Trial]:
-        """Return the trials, updated, that release their checkpoints now that those of `ended` have ended.
+        """Return the trials, updated, that release their checkpoints after those of `ended` have ended.
 
-        One that was stopped early is among them even where it made no checkpoint, knowing the policy.
+        They include trials that were stopped early and under the policy made no checkpoint.
         """
         new = sorted(set(ended))
         self._holding |= {number for number in new if _holds(trials[number])}
@@ -114,7 +114,7 @@ class _Best:
         self._places: list[tuple[bool, list[float], int]] = []
 
     def join(self, trial: Trial) -> set[int]:
-        """Let a trial take its place; returns those that have none now, it among them where it found none."""
+        """Add a trial; return the trials that drop out, its own number if it is one of them."""
         if not _able(trial, self._objectives, self._constraints):
             return {trial.number}
         insort(self._places, _place(trial, self._objectives, self._baseline))
@@ -139,7 +139,7 @@ class FrontMembers:
         return [int(self._numbers[i]) for i in order]
 
     def join(self, trial: Trial) -> set[int]:
-        """Let a trial take its place; returns those that have none now, it among them where it found none."""
+        """Add a trial; return the trials that drop out, its own number if it is one of them."""
         if not _able(trial, self._objectives, self._constraints):
             return {trial.number}
         own = losses(trial, self._objectives)

@@ -1,4 +1,4 @@
-"""The epochs that a search holds of trials that have not ended."""
+"""The epochs of unfinished trials that a search holds in memory."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -11,8 +11,8 @@ from fersearch.trial import Attempt, Epoch
 class History:
     """Recorded epochs by trial and number.
 
-    An attempt that goes on from an earlier epoch overwrites what a lost attempt recorded from
-    there on, so every epoch counts once. Of confusion matrices only that of the best epoch by the `first` objective is
+    An attempt that resumes from an earlier epoch overwrites the epochs that a lost attempt recorded from
+    there on, so every epoch counts once. Only the confusion matrix of the best epoch by the `first` objective is
     held.
     """
 
@@ -26,7 +26,7 @@ class History:
             self.add(number, epoch)
 
     def add(self, number: int, epoch: Epoch) -> None:
-        """Add an epoch and drop those after it."""
+        """Add an epoch and remove those after it."""
         known = self._epochs.setdefault(number, {})
         for stale in [n for n in known if n > epoch.number]:
             del known[stale]
@@ -40,7 +40,7 @@ class History:
         return self._epochs.get(number, {})
 
     def forget(self, number: int) -> None:
-        """Drop the epochs of a trial that is over."""
+        """Remove the epochs of a trial that has ended."""
         self._epochs.pop(number, None)
 
 

@@ -13,9 +13,9 @@ from fersearch.study import StudySpec
 from fersearch.trial import Trial
 
 FEWEST = 10
-"""With fewer complete trials an importance says more about chance than about parameters."""
+"""Least number of complete trials; with fewer, importances are mostly chance."""
 MOST = 200
-"""Up to so many complete trials fANOVA is affordable (seconds); PED-ANOVA takes over beyond."""
+"""Most complete trials for fANOVA, which then takes seconds; beyond, PED-ANOVA is used."""
 
 
 def importances(spec: StudySpec, trials: Sequence[Trial]) -> tuple[str, list[dict[str, float]]] | None:

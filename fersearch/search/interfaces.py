@@ -1,4 +1,4 @@
-"""What a search needs of others: a study's row to read, and a place for its records."""
+"""Interfaces that a search needs: a study's row to read, and a writer of its records."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -14,16 +14,16 @@ class Writer(Protocol):
         """Store a new trial."""
 
     def withdraw(self, wanted: Enqueued) -> None:
-        """Remove what was enqueued, which the search has taken in."""
+        """Remove an enqueued configuration that the search has taken."""
 
     def start_attempt(self, number: int, attempt: Attempt) -> None:
-        """Store an attempt that begins, or whose process is known; the trial is running."""
+        """Store an attempt that begins, or whose process has become known; the trial is running."""
 
     def record(self, number: int, attempt: int, epoch: Epoch) -> None:
         """Store an epoch of an attempt; the same epoch again changes nothing."""
 
     def end_attempt(self, trial: Trial, attempt: Attempt, facts: Mapping[str, Any]) -> None:
-        """Store how an attempt ended and the trial's state after it, and soon."""
+        """Store the end of an attempt and the trial's state after it, without delay."""
 
     def update_trial(self, trial: Trial) -> None:
         """Store the trial in its current state."""
@@ -35,7 +35,7 @@ class Writer(Protocol):
         """Delete the epochs that earlier attempts of a trial recorded."""
 
     def front_changed(self, numbers: Sequence[int]) -> None:
-        """Record the trials that are on the front now, best first."""
+        """Record the trials of the changed front, best first."""
 
 
 class StudyLike(Protocol):

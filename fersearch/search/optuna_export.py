@@ -1,4 +1,4 @@
-"""A study written into an Optuna storage of its own, for optuna-dashboard and whoever works with Optuna."""
+"""Export of a study to an Optuna storage, for optuna-dashboard and other Optuna tools."""
 
 from collections.abc import Iterable
 
@@ -13,19 +13,19 @@ from fersearch.trial import Trial
 def write_to_storage(
     spec: StudySpec, trials: Iterable[Trial], url: str, data_digest: str = "", *, force: bool = False
 ) -> int:
-    """Write a study and its trials into the storage at an SQLAlchemy URL, which is made where there is none.
+    """Write a study and its trials into the storage at an SQLAlchemy URL, which is created if missing.
 
     Returns:
-        How many trials were written.
+        The number of trials written.
 
     Raises:
         StorageURLError: the storage cannot be opened.
-        NameTaken: it has a study of that name, and that may not be replaced.
+        NameTaken: it has a study of that name, and `force` is not set.
     """
     with quiet():
         try:
             storage = optuna.storages.RDBStorage(url)
-        except Exception as error:  # of SQLAlchemy, its drivers and Optuna
+        except Exception as error:  # errors of SQLAlchemy, its drivers and Optuna
             reason = str(error).strip().splitlines()[0]
             raise StorageURLError(f"no Optuna storage at {url}: {reason}", "write it as sqlite:///FILE.db") from None
         source = to_optuna(spec, trials, data_digest)

@@ -2,9 +2,9 @@
 
 Optuna's study lives in memory and is rebuilt from our trials. Each proposal is drawn by a new
 sampler seeded from (study seed, trial number), so it depends on the record alone and not on how
-often the process was restarted. What a sampler must remember beyond the trials (NSGA-II's
-generations, the place in a Sobol sequence) lies in Optuna's system attributes, which each trial
-carries in its `sampler_state`.
+often the process was restarted. State of a sampler beyond the trials (NSGA-II's generations, the
+position in a Sobol sequence) is in Optuna's system attributes, which each trial stores in its
+`sampler_state`.
 """
 
 import hashlib
@@ -43,8 +43,8 @@ class OptunaSampler:
     """A sampler that continues from any trials as if it had proposed them itself.
 
     `values_of` gives the objectives' values of a trial that ended, None for a failure; `excesses_of` by how much it
-    breaks each bound. Trials must be numbered from 0 without gaps. Those `prior` to the study have what is searched of
-    their parameters.
+    breaks each bound. Trials must be numbered from 0 without gaps. Of `prior` trials of another study, only the
+    searched parameters are used.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class OptunaSampler:
         with quiet():
             self._study = optuna.create_study(storage=self._storage, directions=_directions(spec))
         (self._study_id,) = (study._study_id for study in self._storage.get_all_studies())
-        self._began = datetime.now()  # Optuna wants a trial to have begun; it compares nothing by that
+        self._began = datetime.now()  # Optuna requires a start time, and uses it for nothing
         self._ids: dict[int, int] = {}
         self._observations = Observations(self._distributions)
         self._proposed: set[frozenset[tuple[str, Value]]] = set()
@@ -76,7 +76,7 @@ class OptunaSampler:
             self._restore(trial, values_of)
 
     def ask(self, number: int, given: Mapping[str, Value] = {}) -> Proposal | None:
-        """Propose parameters that no trial had, with the sampler state to store; None if there are no others.
+        """Propose parameters that no trial had, with the sampler state to store; None if the space is exhausted.
 
         Parameters that are `given` have these values.
         """
@@ -91,7 +91,7 @@ class OptunaSampler:
         return self._leftover(number, before, given)
 
     def add(self, trial: Trial) -> None:
-        """Take in a trial that another proposed, which has not ended."""
+        """Add an unfinished trial that was not proposed by this sampler."""
         self._restore(trial, lambda _: None)
 
     def tell(self, number: int, values: Sequence[float] | None, excesses: Mapping[str, float] = {}) -> None:
@@ -145,7 +145,7 @@ class OptunaSampler:
         self._observations.add(trial, params)
 
     def _leftover(self, number: int, before: Mapping[str, Any], given: Params) -> Proposal | None:
-        """Return the first configuration not yet drawn: random draws seldom find the last ones of a small space."""
+        """Return the first configuration not yet drawn, as random draws seldom hit the last ones of a small space."""
         for params in self._spec.space.pinned(given).configurations():
             if frozenset(params.items()) not in self._proposed:
                 trial = self._add(self._frozen(Trial(number, params, TrialState.RUNNING), None))
@@ -154,7 +154,7 @@ class OptunaSampler:
         return None
 
     def _is_left(self, given: Params) -> bool:
-        """Return whether some configuration with given values was not proposed."""
+        """Return whether any configuration with the given values was not yet proposed."""
         left, only = self._spec.space.pinned(given), self._spec.space.completed(given)
         if only is None and any(isinstance(d, Float) and d.low < d.high for d in left.dimensions.values()):
             return True
@@ -173,7 +173,7 @@ class OptunaSampler:
         self._know(trial.number, added, trial.params)
 
     def _learn(self, trial: Trial, values_of: Told) -> None:
-        """Take in a complete trial of another study, which may be proposed here all the same."""
+        """Add a complete trial of another study; its configuration may still be proposed."""
         params = filled(self._spec.space, trial.params)
         if is_learnable(self._spec, params):
             added = self._add(self._frozen(replace(trial, params=params), values_of(trial)))
@@ -200,7 +200,7 @@ class OptunaSampler:
         )
 
     def _fits(self, trial: Trial) -> bool:
-        """Return whether the sampler learns from a trial: those of another space count where they lie in this one."""
+        """Return whether the sampler learns from a trial: one of another space counts if it is in this one."""
         return not trial.space or trial.space == self._json or is_learnable(self._spec, trial.params)
 
     def _add(self, frozen: FrozenTrial) -> int:
@@ -208,14 +208,14 @@ class OptunaSampler:
 
 
 class _Kept(FrozenTrial):
-    """A trial for storage alone, which is not copied and shares its distributions."""
+    """A trial that Optuna's in-memory storage need not copy, and that shares its distributions."""
 
     def __deepcopy__(self, _: dict[int, Any]) -> Self:
         return self
 
 
 class _SpaceQMC(QMCSampler):
-    """Sobol points over the whole space, so that conditional dimensions have their place in the sequence too."""
+    """A Sobol sampler over the whole space, so that conditional dimensions are part of the sequence too."""
 
     def __init__(self, spec: StudySpec, seed: int) -> None:
         super().__init__(
@@ -243,9 +243,9 @@ _SAMPLERS: dict[str, Callable[[StudySpec, Observations, int], BaseSampler]] = {
 def to_optuna(spec: StudySpec, trials: Iterable[Trial], data_digest: str = "") -> optuna.Study:
     """Return the study as an in-memory Optuna study, for Optuna's plots and dashboard.
 
-    Trial numbers stay. Infeasible trials come as failed, and so do those that saw other data than that of
-    `data_digest`, where one is given; what Optuna has no field for comes as user attributes (`state`, `reason`,
-    `epochs`, `checkpoint`, `data`, and `value:<metric>` of every metric).
+    Trial numbers are kept. Infeasible trials become failed ones, and so do those on other data than that of
+    `data_digest`, if given; values without a field in Optuna become user attributes (`state`, `reason`, `epochs`,
+    `checkpoint`, `data`, and `value:<metric>` of every metric).
     """
     with quiet():
         study = optuna.create_study(study_name=spec.name, directions=_directions(spec))
@@ -258,7 +258,7 @@ def to_optuna(spec: StudySpec, trials: Iterable[Trial], data_digest: str = "") -
 
 
 def _of_all_spaces(spec: StudySpec, trials: Sequence[Trial]) -> dict[str, BaseDistribution]:
-    """Return the distribution of each dimension that a study has or had: Optuna wants one for all trials."""
+    """Return the distribution of each dimension that a study has or had; Optuna requires the same for all trials."""
     stored = {json.dumps(trial.space): trial.space for trial in trials if trial.space}
     spaces = [spec.space, *map(Space.from_json, stored.values())]
     names = dict.fromkeys(name for space in spaces for name in space)
@@ -278,7 +278,7 @@ def _without_values(excesses: Mapping[str, float]) -> OptunaState:
 
 
 def _constraints(excesses: Mapping[str, float]) -> dict[str, float]:
-    """Return what Optuna keeps of a trial's constraints: a trial is feasible where none is above 0."""
+    """Return Optuna's system attribute for a trial's constraints: a trial is feasible where none is above 0."""
     trial = create_trial(state=OptunaState.FAIL)
     for name, excess in excesses.items():
         trial.set_constraint(name, excess)
@@ -304,7 +304,7 @@ def _distribution(dimension: Dimension) -> BaseDistribution:
 
 
 def _suggest(trial: optuna.Trial, name: str, dimension: Dimension) -> Value:
-    """Let the sampler choose one value, as plain Python."""
+    """Return one value suggested by the sampler, as a plain Python value."""
     if isinstance(dimension, Choice):
         option: Value = trial.suggest_categorical(name, dimension.options)  # type: ignore[assignment]
         return option

@@ -1,4 +1,4 @@
-"""Why a trial stopped, or went on: its last comparison, rebuilt from stored epochs with the pruner's own functions."""
+"""The last comparison of a trial, rebuilt from stored epochs with the pruner's own functions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from datetime import datetime
 from fersearch.components import Metric
 from fersearch.search.aggregation import max_epochs, mean_of_rounds, planned_epochs
 from fersearch.search.bounds import broken, projected_to_break
-from fersearch.search.explanation import LONGEST, Explanation, Peer, told
+from fersearch.search.explanation import LONGEST, Explanation, Peer, in_sentences
 from fersearch.search.pruner import Levels, compared_values, losses_of, rank_of
 from fersearch.study import Objective, StudySpec
 from fersearch.trial import Epoch, Trial
@@ -18,7 +18,7 @@ Values = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Recorded:
-    """What the trials of a study recorded: epochs by trial; when, the first and the last time, by trial and epoch."""
+    """Recorded epochs by trial, and the times of their first and last record by trial and epoch."""
 
     epochs: Mapping[int, Sequence[Epoch]]
     moments: Mapping[tuple[int, int], tuple[datetime, datetime]]
@@ -26,7 +26,7 @@ class Recorded:
 
 @dataclass(frozen=True)
 class _Vote:
-    """What a trial came to a rung with, and when: one that was resumed may have come again."""
+    """A trial's epoch at a rung, and the times at which it first and last got there; resumed trials may repeat it."""
 
     epoch: Epoch
     first: datetime
@@ -36,17 +36,17 @@ class _Vote:
 def explain(
     spec: StudySpec, metrics: Metrics, trial: Trial, trials: Sequence[Trial], recorded: Recorded
 ) -> Explanation:
-    """Explain a trial among all of its study that saw the same data."""
+    """Explain why a trial stopped or continued; `trials` are all of its study on the same data."""
     rung = trial.verdict.get("rung")
     votes = {} if rung is None else _votes(spec, metrics, trials, recorded, int(rung))
-    found = _verdict_of(spec, trial)
+    explanation = _verdict_of(spec, trial)
     if trial.number in votes:
-        found = _among_peers(found, spec, metrics, trials, votes)
-    return replace(found, told=told(found, trial, spec.pruner))
+        explanation = _among_peers(explanation, spec, metrics, trials, votes)
+    return replace(explanation, sentences=in_sentences(explanation, trial, spec.pruner))
 
 
 def _verdict_of(spec: StudySpec, trial: Trial) -> Explanation:
-    """Return what the trial's own row tells."""
+    """Return the part of an explanation that follows from the trial's own row."""
     verdict = trial.verdict
     return Explanation(
         trial.number,
@@ -66,32 +66,33 @@ def _verdict_of(spec: StudySpec, trial: Trial) -> Explanation:
 
 
 def _among_peers(
-    found: Explanation, spec: StudySpec, metrics: Metrics, trials: Sequence[Trial], votes: Mapping[int, _Vote]
+    explanation: Explanation, spec: StudySpec, metrics: Metrics, trials: Sequence[Trial], votes: Mapping[int, _Vote]
 ) -> Explanation:
-    """Return the explanation with the trial's place among those that had come before it."""
-    own = votes[found.number]
+    """Return the explanation with the trial's rank among those that had reached the rung by then."""
+    own = votes[explanation.number]
     values = {
-        trial.number: compared_values(spec.objectives, metrics, vote.epoch, _planned(spec, trial), found.unit)
+        trial.number: compared_values(spec.objectives, metrics, vote.epoch, _planned(spec, trial), explanation.unit)
         for trial in trials
         if (vote := votes.get(trial.number)) is not None and vote.first <= own.last
     }
     levels = Levels()
     for number, compared in values.items():
         levels.put(number, losses_of(compared, spec.objectives, metrics))
-    rank, places = rank_of(levels, found.number, spec.rules), _places(levels, spec.objectives, values, found.number)
-    ends = own.epoch.number if found.unit == "round" else found.planned
+    rank = rank_of(levels, explanation.number, spec.rules)
+    places = _places(levels, spec.objectives, values, explanation.number)
+    ends = own.epoch.number if explanation.unit == "round" else explanation.planned
     return replace(
-        found,
-        own=next(peer for peer in places if peer.number == found.number),
+        explanation,
+        own=next(peer for peer in places if peer.number == explanation.number),
         ahead=tuple(places[: rank - 1][:LONGEST]),
-        projected=_projected(metrics, values[found.number]) if found.unit == "epoch" else (),
-        bounds=found.bounds or projected_to_break(spec.where, metrics, own.epoch, ends),
-        rebuilt=found.rank in (None, rank) and found.peers == len(values),
+        projected=_projected(metrics, values[explanation.number]) if explanation.unit == "epoch" else (),
+        bounds=explanation.bounds or projected_to_break(spec.where, metrics, own.epoch, ends),
+        rebuilt=explanation.rank in (None, rank) and explanation.peers == len(values),
     )
 
 
 def _places(levels: Levels, objectives: Sequence[Objective], values: Mapping[int, Values], own: int) -> list[Peer]:
-    """Return all at a rung, the best first."""
+    """Return all peers at a rung, the best first."""
     dominating = levels.dominating(own)
     return [
         Peer(number, front + 1, values[number], _gains(objectives, values[number], values[own]), number in dominating)

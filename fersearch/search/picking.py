@@ -1,4 +1,4 @@
-"""Which trial of a front to take: the best, the cheapest that is as good, or the knee; and bounds by the best."""
+"""Choice of a trial from a front: the best, the cheapest that is as good, or the knee; and relative bounds."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,12 +14,12 @@ from fersearch.trial import SE, STD, Trial
 
 BEST, CHEAPEST, KNEE = "best", "cheapest", "knee"
 FLOOR = 0.9
-"""A knee has at least this share of the best first objective."""
+"""Least share of the best first objective that a knee has."""
 
 
 @dataclass(frozen=True)
 class RelativeBound:
-    """A bound by the best value on the front: `f1_macro>=0.9*best`."""
+    """A bound relative to the best value on the front, such as `f1_macro>=0.9*best`."""
 
     metric: str
     op: Literal["<=", ">="]
@@ -32,22 +32,22 @@ class RelativeBound:
         return cls(match[1], match[2], float(match[3])) if match else None  # type: ignore[arg-type]
 
     def resolved(self, members: Sequence[Trial]) -> Constraint:
-        """Return the bound as a number: the best is the largest value of the members for `>=`, the least for `<=`."""
+        """Return the absolute bound; the best is the largest value of the members for `>=`, the smallest for `<=`."""
         values = [trial.values[self.metric] for trial in members if self.metric in trial.values]
         best = (max if self.op == ">=" else min)(values, default=0.0)
         return Constraint(self.metric, self.op, self.share * best)
 
 
 def bounds_of(where: Sequence[str], members: Sequence[Trial]) -> tuple[Constraint, ...]:
-    """Return bounds that the members of a front keep, as they were written, as numbers."""
+    """Parse bounds, and resolve relative ones by the members of a front."""
     relative = {text: RelativeBound.parse(text) for text in where}
     return tuple(bound.resolved(members) if bound else Constraint.parse(text) for text, bound in relative.items())
 
 
 def standard_error(trial: Trial, metric: str) -> float | None:
-    """Return how sure a trial's value is: its standard error, or its deviation over rounds; None if neither is known.
+    """Return the uncertainty of a trial's value: its standard error, or its deviation over rounds; None if unknown.
 
-    Of rounds it is the deviation itself: a checkpoint that is pulled is that of one round, and rounds share images.
+    For rounds it is the deviation itself, as a pulled checkpoint is that of one round, and rounds share images.
     """
     return trial.values.get(f"{metric}{STD}", trial.values.get(f"{metric}{SE}"))
 
@@ -55,8 +55,9 @@ def standard_error(trial: Trial, metric: str) -> float | None:
 def cheapest(members: Sequence[Trial], objectives: Sequence[Objective], tolerance: float = TIE) -> Trial:
     """Return the best by the second objective of those within one standard error of the best by the first.
 
-    `members` is a front, best first. The best where its standard error is not known or there is no second objective.
-    Costs that differ by no more than the share `tolerance` are equal, and the first objective decides.
+    `members` is a front, best first. Where the standard error of the best is unknown or there is no second objective,
+    the best is returned. Costs that differ by no more than the share `tolerance` are equal, and the first objective
+    decides.
     Source: the one-standard-error rule, Breiman et al. 1984 (Classification and Regression Trees, section 3.4.3).
     """
     best, error = members[0], standard_error(members[0], objectives[0].metric)
@@ -71,7 +72,7 @@ def cheapest(members: Sequence[Trial], objectives: Sequence[Objective], toleranc
 
 
 def floor_of(members: Sequence[Trial], first: Objective) -> Constraint:
-    """Return the bound that the knee keeps: `FLOOR` of the best first objective, which is that of the first member."""
+    """Return the bound on the knee: `FLOOR` of the best first objective, which is that of the first member."""
     best = members[0].values[first.metric]
     is_share = (first.direction == "max") == (best > 0)
     op: Literal["<=", ">="] = ">=" if first.direction == "max" else "<="
@@ -98,7 +99,7 @@ def picks(
     bounds: Sequence[Constraint] = (),
     tolerance: float = TIE,
 ) -> Mapping[str, int]:
-    """Return the numbers of the trials of a front, best first, that each rule takes; none of an empty front."""
+    """Return the number of the trial that each rule chooses from a front, best first; empty for an empty front."""
     if not members:
         return {}
     return {
@@ -109,12 +110,15 @@ def picks(
 
 
 def given_up(best: Trial, chosen: Trial, objectives: Sequence[Objective]) -> str:
-    """Return what the best has that another trial was taken for; empty if that is the best."""
+    """Return how the best trial differs from the chosen one, as text; empty if they are the same."""
     if best.number == chosen.number:
         return ""
-    first, *rest = objectives
-    told = [_difference(best, chosen, first.metric), *(_ratio(best, chosen, second.metric) for second in rest[:1])]
-    return f"best is trial {best.number}: {', '.join(told)}; --prefer {BEST}"
+    first, *others = objectives
+    differences = [
+        _difference(best, chosen, first.metric),
+        *(_ratio(best, chosen, second.metric) for second in others[:1]),
+    ]
+    return f"best is trial {best.number}: {', '.join(differences)}; --prefer {BEST}"
 
 
 def _floor(members: Sequence[Trial], objectives: Sequence[Objective], trial: Trial) -> bool:

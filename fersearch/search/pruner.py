@@ -1,10 +1,10 @@
 """Early stopping of weak trials: asynchronous successive halving on Pareto ranks.
 
-At each rung (an epoch at which trials are compared) a trial is ranked among all that ever came
-so far: by non-dominated fronts, inside a front by an epsilon-net. It goes on if it belongs to the
-first front (since the second version of the rules) or to the best half. Costs that grow with every
-epoch are projected to the trial's own full budget, so a rung compares what trials will cost and not
-how long they have run.
+At each rung (an epoch at which trials are compared) a trial is ranked among all that reached the
+rung so far: by non-dominated fronts, inside a front by an epsilon-net. It continues if it is on the
+first front (since the second version of the rules) or in the best half. Costs that grow with every
+epoch are projected to the trial's own full budget, so that a rung compares final costs and not
+how long trials have run.
 
 Sources: ASHA (Li et al. 2020, arXiv:1810.05934), MO-ASHA (Schmucker et al. 2021,
 arXiv:2106.12639), epsilon-net rank (Salinas et al. 2021, arXiv:2106.05680).
@@ -34,7 +34,7 @@ Unit = Literal["epoch", "round"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """A decision and its grounds: `rank` (1 is best) among `peers` at `rung`, of whom the best `kept` go on.
+    """A decision and its reasons: `rank` (1 is best) among `peers` at `rung`, of which the best `kept` continue.
 
     `rung` is None at an epoch where nothing is compared; `rank` is None with too few peers. The trials of a front
     share a rank, but for the front through which the cut goes (by the first rules every front was ordered).
@@ -53,22 +53,22 @@ class Verdict:
 
 
 class Pruner(Protocol):
-    """Decides after each epoch of each trial."""
+    """A pruner that decides after each epoch of each trial."""
 
     def judge(self, number: int, epoch: Epoch, epochs_planned: int, /) -> Verdict:
         """Record the epoch and decide whether the trial stops after it."""
         ...
 
     def vote(self, number: int, epoch: Epoch, epochs_planned: int, /) -> None:
-        """Record an epoch that was decided before."""
+        """Record an epoch that was decided on before."""
         ...
 
 
 class NoPruner:
-    """Lets every trial run to its end."""
+    """A pruner that never stops a trial."""
 
     def judge(self, _number: int, _epoch: Epoch, _epochs_planned: int) -> Verdict:
-        """Continue always."""
+        """Return the verdict to continue."""
         return Verdict()
 
     def vote(self, _number: int, _epoch: Epoch, _epochs_planned: int) -> None:
@@ -78,12 +78,11 @@ class NoPruner:
 class ParetoPruner:
     """Stops a trial whose Pareto rank at a rung is not among the best half, unless it stands on the first front.
 
-    It holds one vote per trial and rung: a trial that is resumed and comes by again replaces its
-    own. Votes of stopped and failed trials stay. The result does not depend on the order in
-    which votes came in.
+    It holds one vote per trial and rung: a resumed trial that reaches a rung again replaces its
+    own. Votes of stopped and failed trials stay. The result does not depend on the order of votes.
 
-    With `unit` round, an Epoch that is judged stands for the mean of the rounds up to its number, and
-    costs are those of a whole round already. By `rules` 1 trials on the first front are stopped like others.
+    With `unit` round, a judged Epoch is the mean of the rounds up to its number, and costs are those
+    of a whole round already. Under `rules` 1 trials on the first front are stopped like others.
     """
 
     def __init__(
@@ -122,7 +121,7 @@ class ParetoPruner:
         return Verdict(stop, epoch.number, rank, len(votes), kept, f"{did} at {place}: {why}")
 
     def vote(self, number: int, epoch: Epoch, epochs_planned: int) -> None:
-        """Record an epoch that was decided before; only those at rungs count."""
+        """Record an epoch that was decided on before; only those at rungs count."""
         if epoch.number in self._votes:
             values = compared_values(self._objectives, self._metrics, epoch, epochs_planned, self._unit)
             self._votes[epoch.number].put(number, losses_of(values, self._objectives, self._metrics))
@@ -131,7 +130,7 @@ class ParetoPruner:
 def compared_values(
     objectives: Sequence[Objective], metrics: Mapping[str, Metric], epoch: Epoch, planned: int, unit: Unit = "epoch"
 ) -> dict[str, float]:
-    """Return what a trial is compared on at an epoch, by metric: costs as they will be; NaN for a missing value."""
+    """Return the values by metric that a trial is compared on at an epoch: costs projected, NaN for a missing value."""
     values = {objective.metric: epoch.values.get(objective.metric, math.nan) for objective in objectives}
     if unit == "round":
         return values
@@ -172,9 +171,9 @@ def _too_few(place: str, rung: int, peers: int) -> Verdict:
 class Levels:
     """Points with several losses by number, each with the front it belongs to (0 is not dominated).
 
-    A new point takes its place behind those that dominate it and pushes back, front by front, those that it
-    dominates. Source: Li et al. 2017, "Efficient nondomination level update" (doi:10.1109/TCYB.2016.2621008).
-    It does so when a rank is asked for: a search that goes on takes in thousands, and may never compare by them.
+    A new point is inserted behind those that dominate it, and moves those that it dominates back, front by front.
+    Source: Li et al. 2017, "Efficient nondomination level update" (doi:10.1109/TCYB.2016.2621008). Points are
+    inserted only when a rank is requested: a search that resumes adds thousands, and may never need their ranks.
     """
 
     def __init__(self) -> None:
@@ -205,7 +204,7 @@ class Levels:
         return int(self._levels[self._places[number]])
 
     def shared_rank(self, number: int, kept: int) -> int:
-        """Return the rank of a point's front, the same for all of it; its own where the best `kept` end inside it."""
+        """Return the common rank of a point's front, or its own rank where the best `kept` end inside that front."""
         level = self.level(number)
         ahead, until = int((self._levels < level).sum()), int((self._levels <= level).sum())
         return self.rank(number) if level and ahead < kept < until else ahead + 1
@@ -222,7 +221,7 @@ class Levels:
         return {self._numbers[place] for place in np.flatnonzero(self._ahead_of(self._points[self._places[number]]))}
 
     def _settle(self) -> None:
-        """Insert every pending point, the best first, so that few must be pushed back."""
+        """Insert every pending point, the best first, so that few must be moved back."""
         moved = {number: losses for number, losses in self._waiting.items() if number in self._places}
         for number, losses in sorted(self._waiting.items(), key=lambda pair: pair[1]):
             if number not in moved:
@@ -244,16 +243,16 @@ class Levels:
         self._levels = np.append(self._levels, level)
 
     def _ordered(self, level: int) -> list[int]:
-        """Return the places of a front's members, the best first."""
+        """Return the indices of a front's members, the best first."""
         front = sorted(np.flatnonzero(self._levels == level).tolist(), key=self._numbers.__getitem__)
         return [front[i] for i in epsilon_net(self._points[front])]
 
     def _ahead_of(self, point: Matrix) -> npt.NDArray[np.bool_]:
-        """Return which points are no worse than one in anything and better in something."""
+        """Return a mask of the points that dominate one: no worse in anything and better in something."""
         return np.asarray((self._points <= point).all(axis=1) & (self._points < point).any(axis=1))
 
     def _push_back(self, points: Matrix, level: int) -> None:
-        """Move what the points dominate on a level one level back, then what those dominate there, and so on."""
+        """Move the points of a level that `points` dominate back by one, then those that these dominate, and so on."""
         moved: list[tuple[npt.NDArray[np.int_], int]] = []
         while len(points) and len(self._levels):
             members = np.flatnonzero(self._levels == level)

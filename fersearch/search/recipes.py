@@ -1,7 +1,7 @@
-"""Training recipes that are known to work for faces, tried before anything is drawn.
+"""Training recipes that are known to work for faces, tried before any configuration is drawn.
 
-They are published settings and not results of this project's tables. A recipe names what its authors gave; whatever
-else a space has is taken from the middle of its range or the first of its options.
+They are published settings and not results of this project. A recipe has the settings that its authors gave; all
+other parameters of a space are at the middle of their range or the first of their options.
 
 Sources: Khaireddin and Chen 2021 (arXiv:2105.03588); Barsoum et al. 2016 (arXiv:1608.01041); Loshchilov and Hutter
 2019 (AdamW, arXiv:1711.05101); Smith and Topin 2018 (one cycle, arXiv:1708.07120); Kingma and Ba 2015 (Adam,
@@ -16,18 +16,18 @@ from fersearch.space import Choice, Dimension, Int, Space, Value, values_of
 from fersearch.study import ARCHITECTURE, StudySpec
 
 MOST_SLOTS = 4
-"""With more trials at once than this, recipes gain nothing over drawing."""
+"""Most parallel trials; with more, recipes gain nothing over draws."""
 
 SHARE = 4
-"""One trial of so many may be a recipe."""
+"""Least number of trials in the budget for each recipe."""
 
 SAMPLERS = ("tpe", "nsga2")
-"""The samplers that learn from what was tried, and so have something of a good start."""
+"""The samplers that learn from earlier trials, and so profit from a good start."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Settings by name; `size` says how large the network is, from 0 to 1 of the architecture's own ranges."""
+    """Settings by name; `size` is the size of the network, as a share (0 to 1) of the architecture's own ranges."""
 
     size: float
     settings: Mapping[str, Value]
@@ -63,14 +63,14 @@ RECIPES: Mapping[str, Recipe] = {
 
 
 def wanted(spec: StudySpec, slots: int) -> bool:
-    """Return whether a study begins with the known recipes when so many trials run at once."""
+    """Return whether a study begins with the known recipes when `slots` trials run in parallel."""
     if spec.recipes == "auto":
         return spec.sampler in SAMPLERS and slots <= MOST_SLOTS
     return spec.recipes == "known"
 
 
 def first_trials(spec: StudySpec, slots: int) -> list[dict[str, Value]]:
-    """Return the configurations that a study begins with: the known recipes, for a quarter of its budget at most."""
+    """Return the configurations that a study begins with: the known recipes, at most a quarter of its budget."""
     if not wanted(spec, slots):
         return []
     turns = cycle(values_of(spec.space[ARCHITECTURE])) if spec.one_study else None
@@ -78,7 +78,7 @@ def first_trials(spec: StudySpec, slots: int) -> list[dict[str, Value]]:
 
 
 def known(space: Space, architectures: Iterator[Value] | None = None) -> list[dict[str, Value]]:
-    """Return the recipes projected into a space, each once; of several architectures they take one after the other."""
+    """Return the recipes projected into a space, each once; over several architectures they alternate."""
     chosen = ({ARCHITECTURE: next(architectures)} if architectures else {} for _ in RECIPES)
     projected = [
         _projected(space, Recipe(each.size, {**each.settings, **own}))
@@ -97,7 +97,7 @@ def _projected(space: Space, recipe: Recipe) -> dict[str, Value]:
 
 
 def _nearest(dimension: Dimension, value: Value) -> Value:
-    """Return what a dimension has that is nearest to a value."""
+    """Return the value of a dimension nearest to a value."""
     if isinstance(dimension, Choice):
         numbers = [option for option in dimension.options if _is_number(option)]
         if value in dimension.options or not numbers or not _is_number(value):

@@ -1,4 +1,4 @@
-"""What the epochs of a trial come to when it ends: its values, the epoch that is kept, whether it is feasible."""
+"""Results of an ended trial from its epochs: its values, the kept epoch, and whether it is feasible."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,14 +18,14 @@ class Results:
         self._spec, self._metrics, self._history, self._rounds = spec, metrics, history, rounds
 
     def sound(self, trial: Trial, outcome: Outcome) -> Outcome:
-        """Return the outcome; infeasible where a trial is done and an objective has no finite value."""
+        """Return the outcome, changed to infeasible where a finished trial has no finite value of an objective."""
         if outcome.reason is not Reason.DONE:
             return outcome
         missing = undefined(self._values(trial, outcome), self._spec.objectives)
         return replace(outcome, reason=Reason.INFEASIBLE, message=missing) if missing else outcome
 
     def final(self, trial: Trial, outcome: Outcome) -> Trial:
-        """Return a trial that has ended, with its values and what it keeps."""
+        """Return an ended trial with its values and kept epoch."""
         values = self._values(trial, outcome) or dict(outcome.facts.get("measured", {}))
         kept = self._kept(trial, outcome)
         if trial.state is TrialState.COMPLETE and self._rounds == 1:

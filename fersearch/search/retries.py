@@ -1,4 +1,4 @@
-"""The transition of a trial when one of its attempts has ended: the only table that decides it."""
+"""The transition of a trial when one of its attempts has ended; no other code decides it."""
 
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
@@ -6,10 +6,10 @@ from itertools import takewhile
 from fersearch.trial import Attempt, Lost, Reason, Trial, TrialState
 
 PATIENCE = 3
-"""How many attempts in a row may be killed or hang without progress: with the last of them the trial fails."""
+"""Number of attempts in a row that were killed or hung without progress, with which a trial fails."""
 
 PARTS = 2
-"""In how many parts batches are cut at least, once they did not fit into memory whole."""
+"""Least number of micro-batches after whole batches did not fit into memory."""
 
 OWN = (Reason.KILLED, Reason.HUNG)
 _CALLED = {Lost.DRIVER: "the driver", Lost.SERVER: "the fork server", Lost.NODE: "its node"}
@@ -27,8 +27,8 @@ _NEXT = {
 def next_state(attempts: Sequence[Attempt]) -> TrialState:
     """Return the state of a trial whose last attempt has just ended.
 
-    What was lost by no fault of the trial always runs again. So does an attempt that was killed or hung, but
-    for the third in a row that came no further; the losses of others do not count, and end no such row.
+    A trial whose attempt was lost by no fault of its own always runs again. So does one whose attempt was killed or
+    hung, except for the third in a row without progress; losses by other causes neither count nor end such a row.
 
     Raises:
         ValueError: the last attempt has not ended.
@@ -47,9 +47,9 @@ def next_state(attempts: Sequence[Attempt]) -> TrialState:
 
 
 def lost(attempt: Attempt) -> Lost | None:
-    """Return what was lost when an attempt ended, if that was not its own process.
+    """Return the resource whose loss ended an attempt; None if it was its own process or nothing was lost.
 
-    Older rows call it killed when the driver died, and an error when the disk was full.
+    Older rows have the reason killed where the driver died, and error where the disk was full.
     """
     if recorded := attempt.facts.get("lost"):
         return Lost(recorded)
@@ -64,7 +64,7 @@ def progressed(attempt: Attempt) -> bool:
 
 
 def suspected(attempts: Sequence[Attempt]) -> Lost | None:
-    """Return the resource that the last attempts all lost, if any: the trial may be its cause."""
+    """Return the resource that the last attempts all lost, if any: the trial may be the cause."""
     losses = {lost(attempt) for attempt in attempts[-PATIENCE:]}
     common = losses.pop() if len(losses) == 1 and len(attempts) >= PATIENCE else None
     return common if common in (Lost.DRIVER, Lost.SERVER, Lost.NODE) else None
@@ -99,7 +99,7 @@ def _in_vain(attempts: Sequence[Attempt]) -> int:
 
 
 def remarks(trial: Trial, study: str) -> Iterator[str]:
-    """Yield what a person should know of a trial of a study whose attempt has ended, a line each."""
+    """Yield the messages for users about a trial whose attempt has ended, one line each."""
     if suspect := suspected(trial.attempts):
         yield (
             f"trial {trial.number} was running the last {PATIENCE} times that {_CALLED[suspect]} died: "

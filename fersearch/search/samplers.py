@@ -30,10 +30,10 @@ class Grid:
     name = "grid"
 
     def __init__(self, space: Space, trials: Iterable[Trial]) -> None:
-        """Go on after the given trials.
+        """Continue after the given trials.
 
         Raises:
-            UsageError: a real dimension makes the grid endless.
+            UsageError: a real dimension makes the grid infinite.
         """
         check_finite(space, self.name)
         self.exhausted = False
@@ -42,7 +42,7 @@ class Grid:
         self._proposed = {frozenset(trial.params.items()) for trial in trials}
 
     def ask(self, _number: int, given: Mapping[str, Value] = {}) -> tuple[dict[str, Value], dict[str, Any]] | None:
-        """Return the next configuration, with values that are given, and no state; None if there is none left."""
+        """Return the next configuration, with the given values, and an empty state; None if there is none left."""
         for params in self._space.pinned(given).configurations() if given else self._left:
             if frozenset(params.items()) not in self._proposed:
                 self._proposed.add(frozenset(params.items()))
@@ -51,7 +51,7 @@ class Grid:
         return None
 
     def add(self, trial: Trial) -> None:
-        """Take in a configuration that another proposed."""
+        """Add a configuration that was not proposed by this sampler."""
         self._proposed.add(frozenset(trial.params.items()))
 
     def tell(self, _number: int, _values: Sequence[float] | None, _excesses: Mapping[str, float] = {}) -> None:
@@ -62,7 +62,7 @@ class Grid:
 
 
 class OneFactorAtATime(Grid):
-    """First the base, every parameter at the first of its values; then each parameter's others, one at a time."""
+    """A sampler that proposes the base, the first value of every parameter, then the other values, one at a time."""
 
     name = "ofat"
 
@@ -85,30 +85,30 @@ PRUNERS = {
 
 
 class Sampler(Protocol):
-    """Proposes parameters that no trial had."""
+    """A sampler that proposes parameters that no trial had."""
 
     exhausted: bool
 
     def ask(self, number: int, given: Params, /) -> tuple[dict[str, Value], dict[str, Any]] | None:
-        """Return parameters for a new trial with the sampler state to store; None if there are no others.
+        """Return parameters for a new trial with the sampler state to store; None if the space is exhausted.
 
         Parameters that are `given` have these values.
         """
         ...
 
     def add(self, trial: Trial, /) -> None:
-        """Take in a trial that another proposed, which has not ended."""
+        """Add an unfinished trial that was not proposed by this sampler."""
         ...
 
     def tell(self, number: int, values: Sequence[float] | None, excesses: Mapping[str, float], /) -> None:
-        """Report the objectives' values of a trial that ended, None for a failure, and how far it exceeds bounds."""
+        """Report the objectives' values of a trial that ended, None for a failure, and its excesses over bounds."""
         ...
 
 
 def make_sampler(
     spec: StudySpec, trials: Iterable[Trial], metrics: Mapping[str, Metric], prior: Iterable[Trial] = ()
 ) -> Sampler:
-    """Return the study's sampler, continuing after its trials; one that learns knows those of another study, `prior`.
+    """Return the study's sampler, continuing after its trials; one that learns also gets the `prior` trials.
 
     Raises:
         UnknownName: there is no such sampler.
@@ -117,7 +117,7 @@ def make_sampler(
     lookup("sampler", spec.sampler, SAMPLERS)
     if spec.sampler in FINITE:
         return FINITE[spec.sampler](spec.space, trials)
-    from fersearch.search.optuna_sampler import OptunaSampler  # here, for it loads Optuna
+    from fersearch.search.optuna_sampler import OptunaSampler  # imported here, as it loads Optuna
 
     rounds = spec.protocol.in_rounds
     values_of = partial(sampler_values, objectives=spec.objectives, metrics=metrics, in_rounds=rounds)
@@ -126,9 +126,9 @@ def make_sampler(
 
 
 def make_pruner(spec: StudySpec, metrics: Mapping[str, Metric], rounds: int) -> Pruner:
-    """Return the study's pruner, without votes yet; UnknownName if there is no such pruner.
+    """Return the study's pruner, without votes; UnknownName if there is no such pruner.
 
-    Trials of several rounds are compared after rounds, on their means.
+    Trials of several rounds are compared after each round, on the means so far.
     """
     lookup("pruner", spec.pruner, PRUNERS)
     if spec.pruner == "none":
@@ -146,7 +146,7 @@ def judged_epochs(spec: StudySpec, rounds: int) -> Collection[int] | None:
 
 
 def _needed(space: Space, name: str) -> dict[str, Value]:
-    """Return the parent values that let a conditional parameter apply, the base's own where possible."""
+    """Return the parent values under which a conditional parameter applies, the base's own where possible."""
     needed: dict[str, Value] = {}
     for parent, wanted in space[name].when.items():
         fitting = [value for value in values_of(space[parent]) if value in wanted]

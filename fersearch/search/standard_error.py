@@ -10,15 +10,15 @@ from fersearch.study import Objective
 from fersearch.trial import SE
 
 DRAWS, FEWEST = 200, 50
-"""Resampled matrices: the standard error itself is then known to about 5 %, with the fewest to about 10 %."""
+"""Number of resampled matrices: the standard error is then accurate to about 5 %, with the fewest to about 10 %."""
 CELLS = 20_000
-"""How many cells are drawn in all, so that many classes take no longer than milliseconds."""
+"""Most cells drawn in total, so that many classes take no longer than milliseconds."""
 
 
 def standard_error(metric: Metric, counts: Sequence[Sequence[int]], seed: Sequence[int]) -> float | None:
     """Return the standard error of a metric over images like those that a confusion matrix counts.
 
-    None where the metric does not follow from the matrix, is undefined, or fails: no trial is lost for it.
+    None where the metric does not follow from the matrix, is undefined, or fails, which fails no trial.
     Source: the bootstrap, Efron 1979: as many images as there are, drawn with replacement, are multinomial draws of
     the matrix's cells.
     """

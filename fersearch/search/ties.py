@@ -1,4 +1,4 @@
-"""Costs that are as good as equal: by how much the same training costs more or less another time."""
+"""Tolerances of costs: by how much the cost of the same training differs from one run to the next."""
 
 from collections.abc import Iterable, Sequence
 from statistics import mean, median, stdev
@@ -13,7 +13,7 @@ WALL = "train_seconds"
 def deviation_of(trained: Sequence[Trial], metric: str) -> float | None:
     """Return the relative deviation of a metric over trials of one configuration, or over the rounds of a single one.
 
-    None where it was trained once, or the mean is not above 0.
+    None where there is only one training, or the mean is not above 0.
     """
     values = [trial.values[metric] for trial in trained if metric in trial.values]
     if len(values) == 1:
@@ -22,19 +22,19 @@ def deviation_of(trained: Sequence[Trial], metric: str) -> float | None:
 
 
 def spread(trials: Iterable[Trial], metric: str) -> float:
-    """Return the relative deviation of a metric from one training to the next: the median of what is known.
+    """Return the relative deviation of a metric from one training to the next: the median of the known deviations.
 
-    It is known of trials with several rounds, and of those that a refit or a finish trained again. Where nothing was
-    trained twice it is 5 % of what clocks and allocators give, and 0 of what is counted.
+    It is known for trials with several rounds, and for those that a refit or a finish trained again. Where no trial
+    was trained twice it is 5 % for metrics by clocks and allocators, and 0 for counted ones.
     """
     known = [own for trial in trials if (own := _spread_of(trial, metric)) is not None]
     return median(known) if known else TIE if varies(metric) else 0.0
 
 
 def comparable(trial: Trial, objectives: Sequence[Objective]) -> list[float]:
-    """Return the objectives as losses to break ties by: wall seconds that other work stretched do not count.
+    """Return the objectives as losses to break ties by, without wall seconds that other work on the machine stretched.
 
-    In their place stand the CPU seconds per thread, which is what the training takes alone on its cores.
+    They are replaced by the CPU seconds per thread, which the training takes when alone on its cores.
     """
     return [objective.loss(_undisturbed(trial, objective.metric)) for objective in objectives]
 

@@ -1,6 +1,6 @@
 """A TPE sampler that splits its trials once per proposal, with draws equal to those of Optuna's own.
 
-Optuna's independent TPE splits all trials into good and bad ones, and collects what they had, anew for every
+Optuna's independent TPE splits all trials into good and bad ones, and collects their values, anew for every
 parameter of a proposal: nine tenths of the time of an `ask`. The split depends on the trials alone, and the
 parameters of a trial never change after it was proposed. As a patch to Optuna this would be: keep the result of
 `_split_trials` in `TPESampler` between the `sample_independent` calls of one trial (dropped in `before_trial`), and
@@ -24,7 +24,7 @@ from optuna.trial import FrozenTrial, TrialState
 from fersearch.space import Value
 
 TESTED = ("5.0",)
-"""The releases of Optuna whose draws this sampler was compared with; beside any other, Optuna's own is used."""
+"""Releases of Optuna whose draws this sampler was compared with; with any other, Optuna's own sampler is used."""
 
 Rows = npt.NDArray[np.int_]
 Values = npt.NDArray[np.float64]
@@ -40,7 +40,7 @@ class Observations:
         self._values = np.full((64, len(distributions)), np.nan)
 
     def add(self, number: int, params: Mapping[str, Value]) -> None:
-        """Add a trial's parameters; a value that its distribution does not hold counts as absent."""
+        """Add a trial's parameters; a value outside its distribution counts as absent."""
         if number >= len(self._values):
             more = np.full((max(number + 1, 2 * len(self._values)), len(self._columns)), np.nan)
             more[: len(self._values)] = self._values
@@ -56,9 +56,9 @@ class Observations:
 
 
 class SplitOnceTPESampler(TPESampler):
-    """Draws what `TPESampler` with the same seed draws; made anew for each trial.
+    """A sampler with the draws of a `TPESampler` of the same seed; created anew for each trial.
 
-    Where several parameters are drawn together (one objective) Optuna's own way is as cheap and is used.
+    Where several parameters are drawn together (one objective) Optuna's own code is as cheap and is used.
     """
 
     def __init__(self, observations: Observations, seed: int, multivariate: bool | None = None) -> None:
@@ -94,7 +94,7 @@ class SplitOnceTPESampler(TPESampler):
 
 
 def tpe_sampler(observations: Observations, seed: int, multivariate: bool | None = None) -> TPESampler:
-    """Return a sampler for one proposal: this file's beside a release of Optuna that it was tested with.
+    """Return a sampler for one proposal: SplitOnceTPESampler with a tested release of Optuna, else Optuna's own.
 
     `multivariate` None draws parameters together where there is one objective, as Optuna does since 5.0.
     """

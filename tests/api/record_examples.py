@@ -153,7 +153,7 @@ EXPLANATION = Explanation(
     own=Peer(3, 2, {"f1_macro": 0.25, "train_seconds": math.nan}, {"f1_macro": 0.0, "train_seconds": 0.0}),
     ahead=(Peer(1, 1, {"f1_macro": 0.5, "train_seconds": 9.5}, {"f1_macro": 0.25, "train_seconds": math.nan}, True),),
     projected=("train_seconds",),
-    told=("pruned after 4 of 12 epochs",),
+    sentences=("pruned after 4 of 12 epochs",),
 )
 EVALUATION = {
     "dataset": "jaffe",

@@ -44,11 +44,11 @@ def test_the_command_line_tells_it(
     result = api.explain_trial("s", stopped.number, storage)
     assert run(["study", "explain", "s", str(stopped.number), "--storage", storage]) == 0
     printed = capsys.readouterr().out.splitlines()
-    assert printed[: 1 + len(result.told)] == [f"trial {stopped.number}", *result.told]
+    assert printed[: 1 + len(result.sentences)] == [f"trial {stopped.number}", *result.told]
     assert printed[-1].split()[:2] == [str(stopped.number), "(this)"]
     assert run(["study", "explain", "s", str(stopped.number), "--storage", storage, "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
-    assert (record["rank"], record["rung"], record["told"]) == (result.rank, result.rung, list(result.told))
+    assert (record["rank"], record["rung"], record["told"]) == (result.rank, result.rung, list(result.sentences))
 
 
 def test_a_trial_that_is_not_there_is_reported(storage: str) -> None:

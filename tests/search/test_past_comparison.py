@@ -109,7 +109,7 @@ def voted(*values: tuple[float, float]) -> tuple[list[Trial], Recorded]:
 
 
 def explanation(trials: Sequence[Trial], recorded: Recorded, spec: StudySpec) -> list[str]:
-    return list(explain(spec, METRICS, trials[-1], trials, recorded).told)
+    return list(explain(spec, METRICS, trials[-1], trials, recorded).sentences)
 
 
 def test_the_sentences_say_who_was_better_and_by_what(spec: StudySpec) -> None:
@@ -130,7 +130,7 @@ def test_who_came_later_is_no_peer_and_a_verdict_that_is_not_rebuilt_is_said_so(
     result = explain(spec, METRICS, trials[-1], trials, late)
     assert not result.rebuilt
     assert 0 not in {peer.number for peer in result.ahead}
-    assert result.told[-1].startswith("stored epochs do not give that rank")
+    assert result.sentences[-1].startswith("stored epochs do not give that rank")
 
 
 def test_a_bound_that_stopped_it_is_named(spec: StudySpec) -> None:
@@ -138,7 +138,7 @@ def test_a_bound_that_stopped_it_is_named(spec: StudySpec) -> None:
     trials, recorded = voted((0.5, 1.0), (0.1, 0.25), (0.375, 1.0), (0.25, 1.5))
     result = explain(bounded, METRICS, trials[-1], trials, recorded)
     assert result.bounds == "train_seconds 12.0 breaks train_seconds<=10"
-    assert result.told[-1] == "it breaks a bound: train_seconds 12.0 breaks train_seconds<=10"
+    assert result.sentences[-1] == "it breaks a bound: train_seconds 12.0 breaks train_seconds<=10"
 
 
 @pytest.mark.parametrize(
@@ -163,13 +163,13 @@ def test_a_bound_that_stopped_it_is_named(spec: StudySpec) -> None:
 )
 def test_a_trial_that_was_never_compared_tells_its_state(trial: Trial, lines: list[str], spec: StudySpec) -> None:
     bounded = replace(spec, where=(Constraint.parse("gflops<=0.1"),))
-    assert list(explain(bounded, METRICS, trial, [trial], Recorded({}, {})).told) == lines
+    assert list(explain(bounded, METRICS, trial, [trial], Recorded({}, {})).sentences) == lines
 
 
 def test_without_a_pruner_nothing_was_compared(spec: StudySpec) -> None:
     trial = Trial(0, {"epochs": 8}, TrialState.COMPLETE, epochs=8)
     result = explain(replace(spec, pruner="none"), METRICS, trial, [trial], Recorded({}, {}))
-    assert result.told == ("complete after 8 of 8 epochs", "compared with no other: the study's pruner is none")
+    assert result.sentences == ("complete after 8 of 8 epochs", "compared with no other: the study's pruner is none")
 
 
 def test_under_folds_the_means_of_the_rounds_are_compared() -> None:

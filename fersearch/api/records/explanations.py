@@ -65,5 +65,5 @@ class Explanation(Record):
             own=ComparedPeer.of(view.own) if view.own else None,
             ahead=[ComparedPeer.of(peer) for peer in view.ahead],
             projected=list(view.projected),
-            told=list(view.told),
+            told=list(view.sentences),
         )

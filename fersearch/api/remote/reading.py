@@ -104,7 +104,7 @@ def explanation(data: Json) -> Explanation:
         own=_peer(data["own"]) if data["own"] else None,
         ahead=tuple(map(_peer, data["ahead"])),
         projected=tuple(data["projected"]),
-        told=tuple(data["told"]),
+        sentences=tuple(data["told"]),
     )
 
 
