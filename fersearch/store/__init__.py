@@ -1,4 +1,4 @@
-"""What a study does, kept in SQL: one writer, any number of readers."""
+"""Studies and their trials in SQL, with one writer per study and any number of readers."""
 
 from fersearch.store.control import Control
 from fersearch.store.lease import Lease

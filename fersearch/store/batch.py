@@ -1,7 +1,7 @@
-"""The rows of a writer, gathered for one transaction: a few statements of many rows, never one per row.
+"""The rows of a writer, collected for one transaction: a few statements of many rows, never one per row.
 
-Thousands of rows go to the database's driver as they are: SQLAlchemy would look at each value of each row on its way,
-and for so many rows of plain values that is most of the work.
+Thousands of rows go straight to the database's driver: SQLAlchemy would process each value of each row, which for so
+many rows of plain values is most of the work.
 """
 
 import itertools
@@ -121,7 +121,7 @@ class Batch:
 
     @property
     def has_rows(self) -> bool:
-        """Whether there is more to write than the time that has passed."""
+        """Whether there is more to write than the running time."""
         return bool(self.trials or self.running or self.attempts or self.epochs or self.released)
 
     def trial(self, trial: Trial, moment: datetime) -> None:
@@ -153,7 +153,7 @@ class Batch:
             self.confusions.append((*key, [list(map(int, row)) for row in epoch.confusion]))
 
     def end(self, trial: Trial, attempt: Attempt, facts: Mapping[str, Any], moment: datetime) -> None:
-        """Add the rows of a trial and its ended attempt, and of the checkpoint they leave."""
+        """Add the rows of a trial, its ended attempt, and the attempt's checkpoint."""
         self.trial(trial, moment)
         self._attempt(trial.number, attempt, moment)
         self.attempts[trial.number, attempt.number]["ended_at"] = moment
@@ -181,7 +181,7 @@ class Batch:
         self.events.append((self.study_id, number, moment, event.kind, event.trial, finite(dict(event.data))))
 
     def seconds(self, total: float) -> None:
-        """Set the study's total running time, so that writing it twice adds nothing."""
+        """Set the study's total running time; being a total, it may be written twice."""
         self.seconds_run = total
 
     def write(self, connection: Connection, statements: Statements) -> None:

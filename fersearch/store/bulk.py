@@ -1,6 +1,6 @@
-"""Bulk inserts of many trials and epochs, passed to the driver as they are.
+"""Bulk inserts of many trials and epochs, passed straight to the driver.
 
-SQLAlchemy looks at each value of each row on its way; for so many rows of plain values that is most of the work.
+SQLAlchemy would process each value of each row, which for so many rows of plain values is most of the work.
 """
 
 import itertools
@@ -14,11 +14,11 @@ from sqlalchemy import Connection, Dialect, Table
 from sqlalchemy.exc import DBAPIError
 
 Row = tuple[Any, ...]
-VARIABLES = 900  # in one statement of SQLite, whose older builds take 999
+VARIABLES = 900  # variables in one statement of SQLite, whose older builds take 999
 
 
 class Bulk:
-    """Inserts rows into a table, each a tuple in the order of its columns, the primary key first."""
+    """Inserts into a table, each row a tuple in the order of its columns, the primary key first."""
 
     def __init__(self, dialect: Dialect, table: Table) -> None:
         self._postgresql = dialect.name == "postgresql"
@@ -31,7 +31,7 @@ class Bulk:
         self._into = f"{table.name} ({', '.join(self._names)})"
 
     def insert(self, connection: Connection, rows: Sequence[Row]) -> None:
-        """Insert rows, none of which exists."""
+        """Insert rows whose keys must all be new."""
         if self._postgresql and rows:
             self._copy(connection, self._changed(rows))
         elif rows:
@@ -39,7 +39,7 @@ class Bulk:
                 connection.exec_driver_sql(statement, values)
 
     def insert_new(self, connection: Connection, rows: Sequence[Row]) -> set[Row]:
-        """Insert rows whose key is new; return their keys."""
+        """Insert the rows whose keys are new; return those keys."""
         clause = f" ON CONFLICT DO NOTHING RETURNING {self._key}"
         keys: set[Row] = set()
         if not rows:
@@ -59,7 +59,7 @@ class Bulk:
             connection.exec_driver_sql(statement + clause, values)
 
     def _changed(self, rows: Sequence[Row]) -> Iterator[Row]:
-        """Yield the rows in the form the driver takes."""
+        """Yield the rows converted for the driver."""
         if self._plain:
             return iter(rows)
         columns = zip(zip(*rows, strict=True), self._changes, strict=True)
@@ -70,7 +70,7 @@ class Bulk:
         return iter((self._recordset(rows),)) if self._postgresql else self._chunks(rows)
 
     def _chunks(self, rows: Sequence[Row]) -> Iterator[tuple[str, Row]]:
-        """Yield statements of as many rows as SQLite takes in one, and their values."""
+        """Yield statements of as many rows as SQLite accepts in one, and their values."""
         size = VARIABLES // len(self._names)
         row = f"({', '.join('?' for _ in self._names)})"
         changed = self._changed(rows)
@@ -86,7 +86,7 @@ class Bulk:
 
     def _copy(self, connection: Connection, rows: Iterator[Row]) -> None:
         """Insert by COPY, several times as fast as INSERT; its errors are converted here, since SQLAlchemy lacks it."""
-        import psycopg  # here, for SQLite needs none of it
+        import psycopg  # imported here, as SQLite does not need it
 
         driver: Any = connection.connection.driver_connection
         statement = f"COPY {self._into} FROM STDIN"
@@ -111,7 +111,7 @@ class Reach:
         self._at_once = dialect.name == "postgresql"
 
     def update(self, connection: Connection, rows: Sequence[Row]) -> None:
-        """Set the last epoch of each, and the first where none is known."""
+        """Set the last epoch of each attempt, and the first where it is not set yet."""
         if not rows:
             return
         if self._at_once:

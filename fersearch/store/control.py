@@ -16,14 +16,14 @@ from fersearch.store.tables import clock, control, now, studies
 
 POLL_SECONDS = 2.0
 STOP, PAUSE, RUN, SLOTS, ENQUEUE = "stop", "pause", "run", "slots", "enqueue"
-"""Kinds of requests: to stop; to stop until somebody resumes the study; to be run by a service, which takes them in
-their order; to use only these of the slots; to try a configuration next, which stays until it is a trial."""
+"""Kinds of requests: stop; stop until the study is resumed; be run by a service, in the order of requests; use only
+some of the slots; try a configuration next, which remains stored until it is a trial."""
 STATES = (STOP, PAUSE, SLOTS)
-"""The requests that a later run begins without."""
+"""The requests that a later run does not inherit."""
 
 
 class Control:
-    """The requests to one study since its run began. None is lost while the database is away."""
+    """The requests to one study since its run began; none is lost while the database is unavailable."""
 
     def __init__(self, database: Database, study_id: int) -> None:
         self._database = database
@@ -42,7 +42,7 @@ class Control:
         return requests
 
     def close(self) -> None:
-        """End the thread; one that hangs on a dead connection ends with the process."""
+        """End the thread; if it hangs on a dead connection, it ends with the process."""
         self._closed.set()
         self._thread.join(POLL_SECONDS)
 
@@ -54,7 +54,7 @@ class Control:
 
     def _run(self) -> None:
         while not self._closed.is_set():
-            with suppress(StoreError):  # the writer reports an outage, and ends the study if it must
+            with suppress(StoreError):  # the writer reports outages, and ends the study where necessary
                 self._fetch()
             self._closed.wait(POLL_SECONDS)
 
@@ -62,11 +62,11 @@ class Control:
         with self._fetching:
             with self._database.read() as connection:
                 requests = _pending(connection, self._study_id)
-            # A database may give the number of a request that was removed to another one.
+            # A database may reuse the number of a removed request.
             self._seen &= {request.id for request in requests}
             with self._lock:
                 self._arrived += [request for request in requests if request.id not in self._seen]
-            # Seen before they are marked: if the answer to that gets lost, they are neither lost nor handed out again.
+            # Counted as seen before they are marked, so that a lost answer neither loses nor repeats a request.
             self._seen |= {request.id for request in requests}
             if requests:
                 with self._database.write() as connection:
@@ -75,15 +75,15 @@ class Control:
 
 
 def add_request(connection: Connection, study_id: int, kind: str, payload: Mapping[str, Any]) -> None:
-    """Leave a request for the study's driver."""
+    """Store a request for the study's driver."""
     row = {"study_id": study_id, "kind": kind, "payload": dict(payload), "issued_at": clock(connection)}
     connection.execute(insert(control).values(row))
 
 
 def clear_state(connection: Connection, study_id: int, resume: bool = True) -> None:
-    """Remove the requests for a state of the study, and that it was finished, as a new run begins.
+    """Clear the requests for a state of the study, and its mark as finished, for a new run.
 
-    Without `resume` a pause stays.
+    Without `resume` a pause is kept.
     """
     withdraw(connection, study_id, *(kind for kind in STATES if resume or kind != PAUSE))
     connection.execute(update(studies).where(studies.c.id == study_id).values(finished=False, ending=""))

@@ -1,7 +1,7 @@
-"""The connection to SQLite or PostgreSQL: short transactions, errors that say what to do.
+"""The connection to SQLite or PostgreSQL: short transactions, and errors with a hint what to do.
 
-SQLite's write-ahead log needs shared memory, which a network file system does not give; there a rollback journal is
-used. For PostgreSQL: the pool, how soon a dead connection is noticed, and what its errors mean.
+SQLite's write-ahead log needs shared memory, which a network file system does not provide; there a rollback journal is
+used. `postgresql.py` has the pool, the detection of dead connections and the meaning of errors.
 """
 
 import math
@@ -26,7 +26,7 @@ from fersearch.store.sqlite_file import SqliteFile
 from fersearch.store.sqlite_journal import Place, SqliteJournal
 
 BUSY_SECONDS = 30.0
-"""How long a transaction waits for another one to end."""
+"""Seconds that a transaction waits for another one to end."""
 _NETWORK = (
     "nfs",
     "nfs4",
@@ -45,9 +45,9 @@ _NETWORK = (
 
 
 class Database:
-    """An open database. `notice` is something a person should be told once, or empty.
+    """An open database. `notice` is a message to show to the user once, or empty.
 
-    `file` is that of SQLite, None of a server. Without `create` a file that is not there is NoDatabase.
+    `file` is the file of SQLite, None for a server. Without `create` a missing file raises NoDatabase.
     """
 
     def __init__(self, url: str, *, create: bool = True) -> None:
@@ -91,14 +91,14 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """Begin a transaction that writes all or nothing. StoreError when the database cannot be written.
 
-        After StoreUnavailable nobody knows whether it was committed: the answer may have been lost on its way.
+        After StoreUnavailable it is unknown whether it was committed: the server's answer may have been lost.
         """
         options = {"fersearch_writes": True}
         place = self._check()
         with self._explained(), self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
             self._check(place)
-        self._check(place)  # what was committed to a file that had just been moved away is written again
+        self._check(place)  # rows that were committed to a file just moved away are written again
 
     def close(self) -> None:
         """Close every connection."""
@@ -107,7 +107,7 @@ class Database:
             self.file.closed()
 
     def _check(self, since: Place | None = None) -> Place | None:
-        """Raise StoreUnavailable unless the database is there, and is where it was `since`."""
+        """Raise StoreUnavailable unless the database exists, at the place where it was `since`."""
         return self.file.check(since) if self.file else None
 
     def _find(self, path: Path, create: bool) -> None:
@@ -150,7 +150,7 @@ class Database:
 
 
 def _size(path: Path) -> float | None:
-    """Return the size of a file in bytes, None where there is none; infinity where it cannot be read."""
+    """Return the size of a file in bytes; None if it is missing, infinity if it cannot be read."""
     try:
         return path.stat().st_size
     except (FileNotFoundError, NotADirectoryError):
@@ -211,7 +211,7 @@ def explain(url: str, error: SQLAlchemyError) -> tuple[str, str]:
 
 
 def sqlite_path(url: str) -> Path | None:
-    """Return the file of a SQLite URL; None where the URL means a server. StoreError when it is not a database URL."""
+    """Return the file of a SQLite URL; None for the URL of a server. StoreError if it is not a database URL."""
     parsed = _parse(url)
     return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
 
@@ -250,12 +250,12 @@ def _parse(text: str) -> URL:
 
 
 def _never_create(path: Path, _dialect: object, _record: object, arguments: list[Any], options: dict[str, Any]) -> None:
-    """Open the file only if it is there: SQLite would make an empty one in place of one that was moved away."""
+    """Open the file only if it exists: SQLite would create an empty one in place of one that was moved away."""
     arguments[0], options["uri"] = f"file:{quote(str(path))}?mode=rw", True
 
 
 def _prepare(connection: sqlite3.Connection, journal: str) -> None:
-    connection.isolation_level = None  # transactions begin where `_begin` says, not where Python's module guesses
+    connection.isolation_level = None  # transactions begin by `_begin`, not implicitly by Python's sqlite3
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute(f"PRAGMA synchronous={'NORMAL' if journal == 'wal' else 'FULL'}")
     deadline = time.monotonic() + BUSY_SECONDS
@@ -263,7 +263,7 @@ def _prepare(connection: sqlite3.Connection, journal: str) -> None:
         try:
             connection.execute(f"PRAGMA journal_mode={journal}")
         except sqlite3.OperationalError as error:
-            # Changing the journal does not wait for other connections as a transaction would.
+            # Unlike a transaction, a change of the journal mode does not wait for other connections.
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
@@ -272,15 +272,15 @@ def _prepare(connection: sqlite3.Connection, journal: str) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    """Take the write lock at once: a transaction that began by reading could not wait for it later."""
+    """Acquire the write lock at once: a transaction that began by reading could not wait for it later."""
     writes = connection.get_execution_options().get("fersearch_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def file_system(path: Path, mountinfo: str | None = None) -> str:
-    """Return the type of the file system that holds the path (`ext4`, `nfs4`, ...); empty where it is unknown.
+    """Return the type of the file system of a path (`ext4`, `nfs4`, ...); empty if unknown.
 
-    `mountinfo` is the text of /proc/self/mountinfo, read when not given.
+    `mountinfo` is the text of /proc/self/mountinfo, read if not given.
     """
     try:
         text = Path("/proc/self/mountinfo").read_text() if mountinfo is None else mountinfo

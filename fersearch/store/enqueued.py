@@ -1,4 +1,4 @@
-"""Configurations that are enqueued: they wait among the requests to a study's driver until they are trials."""
+"""Enqueued configurations: stored among the requests to a study's driver until they are trials."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -12,18 +12,18 @@ from fersearch.trial import Enqueued
 
 
 class EnqueuedQueries:
-    """Queries on what is enqueued; each method is one short transaction."""
+    """Queries on enqueued configurations; each method is one short transaction."""
 
     database: Database
 
     def enqueue_trials(self, study_id: int, wanted: Iterable[Enqueued]) -> None:
-        """Leave configurations for the study's driver, or the next one, in their order."""
+        """Store configurations in order for the study's driver, present or next."""
         with self.database.write() as connection:
             for one in wanted:
                 add_request(connection, study_id, ENQUEUE, asdict(one))
 
     def enqueued(self, study_id: int) -> list[Enqueued]:
-        """Return the configurations that are no trials yet, oldest first."""
+        """Return the enqueued configurations that are not trials yet, oldest first."""
         own = (control.c.study_id == study_id, control.c.kind == ENQUEUE)
         with self.database.read() as connection:
             payloads = connection.execute(select(control.c.payload).where(*own).order_by(control.c.id)).scalars()
@@ -31,7 +31,7 @@ class EnqueuedQueries:
 
 
 def withdraw_enqueued(connection: Connection, study_id: int, wanted: Enqueued) -> None:
-    """Remove a configuration that a driver has taken in."""
+    """Remove a configuration that a driver has taken."""
     is_it = type_coerce(control.c.payload, Text).contains(wanted.uid)
     own = (control.c.study_id == study_id, control.c.kind == ENQUEUE)
     connection.execute(delete(control).where(*own, is_it))

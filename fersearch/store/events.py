@@ -13,11 +13,11 @@ from fersearch.store.tables import events, studies
 from fersearch.trial import Attempt, Epoch, Trial, TrialState
 
 DAYS = 7
-"""How long an event is kept; the last one of a study stays, for the next one's number follows it."""
+"""Days that an event is kept; the last one of a study is kept longer, as the next number follows from it."""
 LOSSES = ("train_loss", "valid_loss")
-"""What events of epochs tell besides the objectives."""
+"""Metrics in events of epochs besides the objectives."""
 MOST = 1_000
-"""How many events are read at a time."""
+"""Most events read at a time."""
 
 
 @dataclass(frozen=True)
@@ -40,19 +40,19 @@ class StoredEvent(Event):
 
 
 def started(number: int, attempt: Attempt) -> Event:
-    """Return the event that an attempt of a trial begins."""
+    """Return the event of an attempt of a trial that begins."""
     return Event("started", number, {"attempt": attempt.number})
 
 
 def epoch_recorded(number: int, epoch: Epoch, metrics: Collection[str]) -> Event:
-    """Return the event that a trial has recorded an epoch, with its values of some metrics."""
+    """Return the event of a recorded epoch, with its values of some metrics."""
     facts = {"epoch": epoch.number, "round": epoch.round, "seconds": epoch.seconds}
     values = {name: value for name, value in epoch.values.items() if name in metrics}
     return Event("epoch", number, {**facts, "values": values})
 
 
 def ended(trial: Trial, attempt: Attempt, metrics: Collection[str]) -> Event:
-    """Return the event that an attempt has ended, with its trial's new state."""
+    """Return the event of an ended attempt, with its trial's new state."""
     kind = {TrialState.PRUNED: "stopped_early", TrialState.WAITING: "returned"}.get(trial.state, "ended")
     facts = {"state": trial.state.value, "reason": attempt.reason, "message": attempt.message, "epochs": trial.epochs}
     values = {name: value for name, value in trial.values.items() if name in metrics}
@@ -60,19 +60,19 @@ def ended(trial: Trial, attempt: Attempt, metrics: Collection[str]) -> Event:
 
 
 def changed(trial: Trial) -> Event:
-    """Return the event that a trial changed otherwise: that the pruner has compared it, where it has a verdict."""
+    """Return the event of any other change of a trial; one with a verdict was compared by the pruner."""
     if not trial.verdict:
         return Event("changed", trial.number, {"state": trial.state.value})
     return Event("judged", trial.number, {"verdict": dict(trial.verdict)})
 
 
 def released(trial: Trial) -> Event:
-    """Return the event that a trial has released its checkpoint, under the policy named."""
+    """Return the event of a trial that has released its checkpoint under its keep policy."""
     return Event("released", trial.number, {"policy": trial.released})
 
 
 def front_changed(numbers: Sequence[int]) -> Event:
-    """Return the event that these trials are on the front now, best first."""
+    """Return the event of a changed front, with its trials, best first."""
     return Event("front", None, {"trials": list(numbers)})
 
 
@@ -82,33 +82,33 @@ def study_changed(kind: str, data: Mapping[str, Any]) -> Event:
 
 
 def old_events(study_id: int, before: datetime) -> Delete:
-    """Return the statement that removes a study's events of before a moment, but for its last one."""
+    """Return the statement that removes a study's events before a moment, except its last one."""
     last = select(func.max(events.c.id)).where(events.c.study_id == study_id).scalar_subquery()
     own = (events.c.study_id == study_id, events.c.happened_at < before)
     return delete(events).where(*own, events.c.id < last)
 
 
 class EventQueries:
-    """What is read of events; each method is one short transaction."""
+    """Queries on events; each method is one short transaction."""
 
     database: Database
 
     def last_event(self, study_id: int) -> int:
-        """Return the number of a study's last event; 0 where there is none."""
+        """Return the number of a study's last event; 0 if there is none."""
         query = select(func.max(events.c.id)).where(events.c.study_id == study_id)
         with self.database.read() as connection:
             return connection.execute(query).scalar() or 0
 
     def last_events(self) -> dict[int, int]:
-        """Return the number of the last event of each study, by the study's id; 0 where there is none."""
+        """Return the number of the last event of each study, by the study's id; 0 if there is none."""
         last = select(func.max(events.c.id)).where(events.c.study_id == studies.c.id).scalar_subquery()
         with self.database.read() as connection:
             return {key: number or 0 for key, number in connection.execute(select(studies.c.id, last))}
 
     def version(self, name: str) -> tuple[int, int, int]:
-        """Return a study's id, revision and last event's number: while these stay, so do its trials, data and baseline.
+        """Return a study's id, revision and last event's number; they change with its trials, data and baseline.
 
-        A writer brings an event with each change of a trial; who else changes one counts the revision up.
+        A writer stores an event with each change of a trial; any other change increases the revision.
 
         Raises:
             UnknownName: there is no such study.

@@ -21,26 +21,26 @@ from fersearch.store.tables import Moment, clock, leases, studies
 
 BEAT_SECONDS = 10.0
 RETRY_SECONDS = 1.0
-"""How soon a beat that the database did not answer is tried again."""
+"""Seconds until a heartbeat that the database did not answer is tried again."""
 JOIN_SECONDS = 5.0
-"""A beat that hangs on a dead connection is waited for no longer than this; its thread ends with the process."""
+"""Longest wait for a heartbeat that hangs on a dead connection; its thread then ends with the process."""
 LAPSE_SECONDS = 60.0
-"""A holder on another host is believed to live for this long after its last beat, by the database's clock."""
+"""Seconds after its last heartbeat, by the database's clock, for which a holder on another host counts as alive."""
 
 
 _given_up: set[str] = set()
-"""The tokens of leases that this process holds no longer, though their rows may not have been removed."""
+"""The tokens of leases that this process has released, though their rows may still exist."""
 
 
 _PROC = Path("/proc")
 
 
 class Lease:
-    """A held lease. It beats in a thread of its own until it is released; `lost` tells that somebody else has it.
+    """A held lease. A thread sends heartbeats until it is released; `lost` is set once another process has it.
 
-    A database that is away takes no lease from anybody. Whoever could not beat meanwhile learns from the first
-    answer whether the lease is still his: a `Writer` asks in each of its transactions, so that of two processes
-    that both believe to hold a lease only one ever writes. `written` is in how many of them he wrote rows.
+    An unavailable database does not end a lease. A holder that could not send heartbeats meanwhile learns from the
+    first answer whether it still has the lease: a `Writer` checks that in each of its transactions, so that of two
+    processes that both assume to hold a lease only one ever writes. `written` counts its transactions with rows.
     """
 
     def __init__(self, database: Database, study_id: int, study_name: str, token: str) -> None:
@@ -57,9 +57,9 @@ class Lease:
 
     @classmethod
     def take(cls, database: Database, study_id: int, study_name: str, resume: bool = True) -> Self:
-        """Take the lease of a study; what an earlier run was asked to do is cleared.
+        """Acquire the lease of a study, and clear the requests to an earlier run.
 
-        Without `resume` a pause stays: a driver may have been started before somebody asked for it.
+        Without `resume` a pause is kept, as it may have been requested after the driver was started.
 
         Raises:
             StudyBusy: a living process holds it; the message names its host, pid and since when.
@@ -75,7 +75,7 @@ class Lease:
         return cls(database, study_id, study_name, token)
 
     def beat(self) -> None:
-        """Record that the holder lives, and notice a lost lease; StoreError if the database cannot be reached."""
+        """Send a heartbeat, and set `lost` if the lease is lost; StoreError if the database cannot be reached."""
         with self._database.write() as connection:
             changed = connection.execute(update(leases).where(*self._own()).values(last_beat_at=clock(connection)))
             self.lost = self.lost or changed.rowcount == 0
@@ -83,10 +83,10 @@ class Lease:
     def assert_held(self, connection: Connection, written: int = 0) -> None:
         """Lock the lease until the writing transaction of the connection ends.
 
-        It is the holder's transaction number `written`, told with `wrote` once it is committed.
+        It is the holder's transaction number `written`, to be confirmed with `wrote` after the commit.
 
         Raises:
-            StudyBusy: somebody has taken it.
+            StudyBusy: another process has taken it.
         """
         _lock(connection, self._study_id, shared=True)
         token = connection.execute(select(leases.c.token).where(leases.c.study_id == self._study_id)).scalar()
@@ -104,7 +104,7 @@ class Lease:
     def release(self) -> None:
         """Release the lease; a lost lease stays with its new holder.
 
-        Where the database is away its row stays, and is known in this process as nobody's.
+        If the database is unavailable, its row remains, and this process treats it as released.
         """
         if self._released.is_set():
             return
@@ -123,7 +123,7 @@ class Lease:
         try:
             self.release()
         except StoreError:
-            if error is None:  # else the error under way says more
+            if error is None:  # else the exception being handled says more
                 raise
 
     def _expect(self) -> None:
@@ -142,14 +142,14 @@ class Lease:
             except StoreUnavailable:
                 pause = min(RETRY_SECONDS, BEAT_SECONDS)
             except StoreError:
-                # Unheard for so long, others may take the lease, and we could not know.
+                # After such a silence others may have taken the lease without our notice.
                 self.lost = time.monotonic() - beaten > LAPSE_SECONDS
 
 
 def refuse_if_held(connection: Connection, study_id: int, study_name: str) -> None:
     """Raise StudyBusy if a living process holds the study's lease.
 
-    Until the writing transaction of the connection ends, nobody takes it.
+    No process can acquire it until the writing transaction of the connection ends.
     """
     _lock(connection, study_id)
     row = connection.execute(select(leases).where(leases.c.study_id == study_id)).one_or_none()
@@ -162,18 +162,18 @@ def refuse_if_held(connection: Connection, study_id: int, study_name: str) -> No
 
 
 def driven(connection: Connection) -> set[int]:
-    """Return the ids of the studies whose lease a living process holds, as far as that is known here."""
+    """Return the ids of the studies whose lease a living process holds, as far as this host can tell."""
     return {row.study_id for row in connection.execute(select(leases)) if not is_over(connection, row)}
 
 
 def _lock(connection: Connection, study_id: int, shared: bool = False) -> None:
-    """Lock the study's row (SQLite locks the whole database instead): every question about a lease begins here."""
+    """Lock the study's row (SQLite locks the whole database instead), before any query on its lease."""
     query = select(studies.c.id).where(studies.c.id == study_id)
     connection.execute(query.with_for_update(read=shared, key_share=shared))
 
 
 def is_over(connection: Connection, row: Row[Any]) -> bool:
-    """Return whether the holder of a lease is dead, or too long silent where that cannot be seen from here."""
+    """Return whether the holder of a lease is dead, or silent for too long if it is on another host."""
     if row.token in _given_up:
         return True
     holder = Holder(**{field.name: getattr(row, field.name) for field in fields(Holder)})
@@ -183,12 +183,12 @@ def is_over(connection: Connection, row: Row[Any]) -> bool:
 
 
 def _silence(connection: Connection, beaten: datetime) -> timedelta:
-    """Return how long a holder has sent no heartbeat while the server could receive it."""
+    """Return for how long a holder has sent no heartbeat while the server could receive it."""
     return clock(connection) - max(beaten, _listening_since(connection) or beaten)
 
 
 def _listening_since(connection: Connection) -> datetime | None:
-    """Return when the server was started; None where there is no server."""
+    """Return when the server was started; None for SQLite."""
     if connection.dialect.name != "postgresql":
         return None
     return connection.execute(select(func.pg_postmaster_start_time(type_=Moment))).scalar_one()
@@ -196,9 +196,9 @@ def _listening_since(connection: Connection) -> datetime | None:
 
 @dataclass(frozen=True)
 class Holder:
-    """A process, identified so that no later process can be taken for it.
+    """A process, identified such that no later process can be mistaken for it.
 
-    `process_started` is when it started, in the system's own unit; a pid means something only within
+    `process_started` is its start time in the system's own unit; a pid is unique only within
     its `pid_namespace` (two containers may share a host name).
     """
 
@@ -231,7 +231,7 @@ def _started(pid: int) -> str | None:
     if not (_PROC / "self").exists():
         return _started_elsewhere(pid)
     try:
-        # The fields after the name, which stands in brackets and may hold anything: the state, ..., the start.
+        # The fields after the name, which is in brackets and may contain anything: the state, ..., the start time.
         fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None

@@ -20,7 +20,7 @@ class Logbook:
     database: Database
 
     def request(self, study_id: int, kind: str, payload: Mapping[str, Any]) -> None:
-        """Leave a request for the study's driver."""
+        """Store a request for the study's driver."""
         with self.database.write() as connection:
             add_request(connection, study_id, kind, payload)
 
@@ -31,10 +31,10 @@ class Logbook:
     def add_look(
         self, study_uid: str | None, checkpoint: str, dataset: str, split: str, n: int, metrics: Mapping[str, Any]
     ) -> int:
-        """Record that a checkpoint (by digest) of a study (by its `uid`) was evaluated on `n` images of a split.
+        """Record the evaluation of a checkpoint (by digest) of a study (by its `uid`) on `n` images of a split.
 
-        Returns how many looks at the study there are now. One of no study known here is recorded alone, and is the
-        first.
+        Returns the number of looks at the study so far. For a study that is not in this database only the look is
+        stored, and 1 is returned.
         """
         row = {"checkpoint": checkpoint, "dataset": dataset, "split": split, "n": n, "metrics": dict(metrics)}
         with self.database.write() as connection:

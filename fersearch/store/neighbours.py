@@ -58,33 +58,34 @@ class Neighbour:
         self.trouble, self._older = "", False
 
     @cached_property
-    def found(self) -> Checkup | None:
-        """Its content; None while it cannot be read."""
+    def content(self) -> Checkup | None:
+        """Its content; None if it cannot be read, with the reason in `trouble`."""
         try:
             path = sqlite_path(self.url)
             if path is not None and not path.parent.is_dir():
                 self.trouble = f"{path.parent} is not there"
                 return None
-            found = check_up(self.url)
+            checkup = check_up(self.url)
         except StoreError as error:
             self.trouble = error.message
             return None
-        if found.schema not in (None, found.newest):
+        if checkup.schema not in (None, checkup.newest):
             self.trouble, self._older = "it is of an older fersearch: study list brings it up to date", True
             return None
-        return found
+        return checkup
 
     def may_be(self, identity: str) -> bool:
-        """Return whether it may have that random id, as a copy has; an older one has none."""
+        """Return whether it may have that random id, as a copy would; an older schema has none."""
         if self._identity:
             return self._identity == identity
-        return (self.found is None and not self._older) or (self.found is not None and self.found.identity == identity)
+        content = self.content
+        return (content is None and not self._older) or (content is not None and content.identity == identity)
 
 
 class Neighbours:
-    """What the databases of this home beside one of them say of files that are not needed by that one.
+    """The other databases of this home, asked about files that one database does not need.
 
-    `unread` are those that were asked and could not be read, each with the reason.
+    `unread` has those that were asked and could not be read, each with the reason.
     """
 
     def __init__(self, store: Store) -> None:
@@ -93,24 +94,24 @@ class Neighbours:
 
     @property
     def unread(self) -> dict[str, str]:
-        """Why a database could not be read, by its URL."""
+        """The reason why a database could not be read, by its URL."""
         return {other.url: other.trouble for other in self._others if other.trouble}
 
     def may_keep(self, digest: str, owners: "set[Owner] | frozenset[Owner]" = frozenset()) -> bool:
         """Return whether one of them needs the artifact of a digest, or cannot be read."""
         return self._is_foreign(owners) or any(
-            other.found is None or digest in other.found.kept for other in self._concerned(marked=bool(owners))
+            other.content is None or digest in other.content.kept for other in self._concerned(marked=bool(owners))
         )
 
     def may_run(self, study: str, number: int | None, owner: Owner | None) -> bool:
-        """Return whether one of them has the trial of a study (by its random id; any of its trials) and may run it yet.
+        """Return whether one of them has a trial of a study (by its random id) that it may still run.
 
-        Without a number it is asked whether it has the study at all.
+        Without a number it returns whether one of them has the study at all.
         """
         if owner is not None and self._is_foreign({owner}):
             return True
         return any(
-            other.found is None or _has(other.found, study, number)
+            other.content is None or _has(other.content, study, number)
             for other in self._concerned(marked=owner is not None)
         )
 
@@ -118,7 +119,7 @@ class Neighbours:
         return any(owner.database != self._identity for owner in owners)
 
     def _concerned(self, marked: bool) -> Iterator[Neighbour]:
-        """Yield the databases whose files may be meant: of files that only this database marked, its copies."""
+        """Yield the databases to ask: all, or for files that this database marked as its own only its copies."""
         for other in self._others:
             if not marked or other.may_be(self._identity):
                 yield other

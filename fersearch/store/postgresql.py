@@ -1,4 +1,4 @@
-"""PostgreSQL's particulars: the pool, detection of dead connections, and the meaning of its errors."""
+"""Settings for PostgreSQL: the pool, detection of dead connections, and the meaning of its errors."""
 
 import logging
 import os
@@ -10,27 +10,27 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 LOCK_SECONDS = 30
-"""How long a statement waits for the row that another transaction holds."""
+"""Seconds that a statement waits for a row that another transaction has locked."""
 
 _POOL = {
-    "pool_pre_ping": True,  # a connection that broke while it lay idle is replaced, not handed out
-    "pool_size": 4,  # a driver's threads
-    "max_overflow": 12,  # a service's
+    "pool_pre_ping": True,  # a connection that broke while idle is replaced before use
+    "pool_size": 4,  # for a driver's threads
+    "max_overflow": 12,  # for a service
     "pool_timeout": 10,
     "pool_recycle": 1800,
     "pool_use_lifo": True,
 }
-# A silent network must not hold a thread for the quarter of an hour that TCP would wait (libpq, "Connection Strings").
+# A silent network must not block a thread for the quarter of an hour that TCP would wait (libpq, "Connection Strings").
 _CONNECT = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
     "keepalives_interval": 3,
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
-    "client_encoding": "utf8",  # also where the database has none (SQL_ASCII), whose texts would come as bytes
+    "client_encoding": "utf8",  # also where the database has none (SQL_ASCII) and its texts would be returned as bytes
 }
 _DISK_FULL = "53100"
-_READ_ONLY_SERVER = "25006"  # a standby, for the moment in which another server takes over
+_READ_ONLY_SERVER = "25006"  # a standby, until another server has taken over
 
 
 def open_engine(url: URL) -> Engine:
@@ -38,14 +38,14 @@ def open_engine(url: URL) -> Engine:
     name = f"fersearch {os.getpid()} on {socket.gethostname()}"[:63]
     options = {**_CONNECT, "application_name": name}
     chosen = {name: value for name, value in options.items() if name not in url.query}
-    logging.getLogger("psycopg").setLevel(logging.ERROR)  # a connection that breaks is told of by its exception
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # a broken connection is reported by its exception
     engine = create_engine(url, connect_args=chosen, **_POOL)
     event.listen(engine, "connect", _prepare)
     return engine
 
 
 def reading(connection: Connection) -> Connection:
-    """Return the connection, its next transaction reading one snapshot."""
+    """Return the connection, set to read one snapshot in its next transaction."""
     return connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
@@ -57,7 +57,7 @@ def is_away(error: DBAPIError) -> bool:
 
 
 def is_full(error: DBAPIError) -> bool:
-    """Return whether the server's disk has no room."""
+    """Return whether the server's disk is full."""
     return getattr(error.orig, "sqlstate", None) == _DISK_FULL
 
 
@@ -68,7 +68,7 @@ def shown(url: URL) -> URL:
 
 
 def _prepare(connection: Any, _: Any) -> None:
-    # A process that stands still in the middle of a transaction must not hold everybody's rows.
+    # A process that hangs inside a transaction must not keep its rows locked.
     settings = (f"SET lock_timeout = '{LOCK_SECONDS}s'", "SET idle_in_transaction_session_timeout = '120s'")
     connection.execute("; ".join(settings))
     connection.commit()

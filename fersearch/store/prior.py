@@ -1,4 +1,4 @@
-"""What a study was started with: trials of another one for its sampler, and configurations to try first."""
+"""The warm start of a study: trials of another one for its sampler, and configurations to try first."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -25,7 +25,7 @@ class PriorQueries:
     database: Database
 
     def prior(self, study_id: int) -> list[Trial]:
-        """Return the trials of another study that a study's sampler knows: parameters and values, by number."""
+        """Return the trials of another study that a study's sampler starts with: parameters and values, by number."""
         query = select(prior_trials).where(prior_trials.c.study_id == study_id).order_by(prior_trials.c.number)
         with self.database.read() as connection:
             rows = connection.execute(query).all()
@@ -33,7 +33,7 @@ class PriorQueries:
 
 
 def add_warm_start(connection: Connection, study_id: int, start: WarmStart) -> None:
-    """Store what a new study is started with."""
+    """Store the warm start of a new study."""
     for wanted in start.enqueued:
         add_request(connection, study_id, ENQUEUE, asdict(wanted))
     rows = [

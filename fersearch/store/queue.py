@@ -1,4 +1,4 @@
-"""A service's queue of studies, in the order of submission, and the owners who share its slots."""
+"""A service's queue of studies, in the order of submission, and the owners that share its slots."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from fersearch.trial import TrialState
 
 @dataclass(frozen=True)
 class Owner:
-    """An owner who shares the slots: by weight, with at most `max_slots` at once (None: all)."""
+    """An owner that shares the slots: by weight, with at most `max_slots` at once (None: all)."""
 
     name: str
     weight: float = 1.0
@@ -28,11 +28,11 @@ class Owner:
 
 @dataclass(frozen=True)
 class Queued:
-    """A study that a service is to run.
+    """A study in the queue of a service.
 
-    `uid` is its random id, `observe` the observers that it asks for; `options` are fields of `RunOptions`; `left` is
-    how many trials its budget has left; `over` whether nothing is left to do; `running` whether a living process drives
-    it, with the slots `held` as its driver last reported.
+    `uid` is its random id, `observe` the observers that it requests; `options` are fields of `RunOptions`; `left` is
+    the number of trials left in its budget; `over` whether nothing is left to do; `running` whether a living process
+    drives it, with the slots `held` as its driver last reported.
     """
 
     study_id: int
@@ -55,11 +55,11 @@ class QueueQueries:
     database: Database
 
     def enqueue(self, name: str, options: Mapping[str, Any]) -> None:
-        """Put a study at the end of the queue, or resume a paused one at its place.
+        """Put a study at the end of the queue, or resume a paused one at its position.
 
         Raises:
             UnknownName: there is no such study.
-            StudyBusy: it runs, and options were given, which count for a run that begins.
+            StudyBusy: it runs, and options were given, which only apply to a new run.
         """
         with self.database.write() as connection:
             study_id = _id_of(connection, name)
@@ -76,10 +76,10 @@ class QueueQueries:
                 connection.execute(update(control).where(*own).values(payload=dict(options)))
 
     def pause(self, name: str) -> bool:
-        """Stop a study from running, after its driver saves and leaves, until it is queued again.
+        """Pause a study until it is queued again; its driver saves its trials and exits.
 
         Returns:
-            Whether it was running or queued; else nothing is stored.
+            Whether it was running or queued; otherwise nothing is stored.
         """
         with self.database.write() as connection:
             study_id = _id_of(connection, name)
@@ -91,7 +91,7 @@ class QueueQueries:
         return active
 
     def dequeue(self, study_id: int) -> bool:
-        """Take a study out of the queue, paused or not; return whether it was in it."""
+        """Remove a study from the queue, paused or not; return whether it was in it."""
         with self.database.write() as connection:
             withdraw(connection, study_id, PAUSE)
             return withdraw(connection, study_id, RUN)
@@ -132,7 +132,7 @@ class QueueQueries:
             return {row.name: Owner(row.name, row.weight, row.max_slots) for row in rows}
 
     def disk(self) -> dict[str, tuple[int, int]]:
-        """Return how many checkpoints the studies of each owner keep, and their bytes."""
+        """Return the number of checkpoints that the studies of each owner keep, and their bytes."""
         columns = (studies.c.owner, func.count(), func.coalesce(func.sum(checkpoints.c.bytes), 0))
         query = select(*columns).join(studies, studies.c.id == checkpoints.c.study_id).group_by(studies.c.owner)
         with self.database.read() as connection:
@@ -140,14 +140,14 @@ class QueueQueries:
             return {owner: (count, int(size)) for owner, count, size in rows}
 
     def owners_of(self, digests: Collection[str]) -> set[tuple[str, str]]:
-        """Return who has studies that keep checkpoints of these digests: owners' names, each with a digest."""
+        """Return the owners of studies that keep checkpoints of these digests, as pairs (owner's name, digest)."""
         query = select(studies.c.owner, checkpoints.c.digest).join(studies, studies.c.id == checkpoints.c.study_id)
         with self.database.read() as connection:
             rows = connection.execute(query.where(checkpoints.c.digest.in_(digests)).distinct())
             return {(row.owner, row.digest) for row in rows}
 
     def set_owner(self, owner: Owner) -> None:
-        """Keep the weight and the limit of an owner."""
+        """Store the weight and the limit of an owner."""
         row = {"name": owner.name, "weight": owner.weight, "max_slots": owner.max_slots}
         statement = upsert(self.database.dialect, owners).values(**row)
         with self.database.write() as connection:
@@ -194,7 +194,7 @@ def _held(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[int, ..
 
 
 def _ended(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
-    """Return how many trials of each study will never run again."""
+    """Return the number of ended trials of each study, which will never run again."""
     over = [state.value for state in TrialState if state.ended]
     own = (trials.c.study_id.in_(ids), trials.c.state.in_(over))
     rows = connection.execute(select(trials.c.study_id, func.count()).where(*own).group_by(trials.c.study_id))

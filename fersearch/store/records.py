@@ -14,9 +14,9 @@ class StudyRow:
     """A stored study.
 
     `baseline` holds the metrics of the majority-class guess; `seconds` is the running time it has used so far.
-    `uid` is a random id that no two databases share; `data` says which data the study is about, empty before its
-    first run. `ending` says when and why it ended where it did not use its budget. `database` is the random id of
-    the database that holds it; a copied one has the same.
+    `uid` is a random id that no two databases share; `data` is the identity of the study's data, empty before its
+    first run. `ending` is the time and reason of an end before the budget was used up. `database` is the random id of
+    its database, which a copy of that database shares.
     """
 
     id: int
@@ -33,13 +33,13 @@ class StudyRow:
 
     @property
     def data_digest(self) -> str:
-        """The digest of what trials see of that data; empty before the first run."""
+        """The digest of the data as trials see it; empty before the first run."""
         return str(self.data.get("seen", {}).get("digest", ""))
 
 
 @dataclass(frozen=True)
 class Look:
-    """One opening of a split that the search never saw; `n` counts its images."""
+    """One evaluation on a split that the search never used; `n` is its number of images."""
 
     checkpoint: str
     dataset: str
@@ -51,9 +51,9 @@ class Look:
 
 @dataclass(frozen=True)
 class StudySummary:
-    """A study's entry in a list; `counts` has the number of trials by state, where there are any.
+    """A study's entry in a list; `counts` has the number of trials by state, without states that no trial has.
 
-    `storage` is the URL of its database, without a password. `architectures` are all that it searches over.
+    `storage` is the URL of its database, without a password; `architectures` are those that it searches over.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Request:
 
 
 class Checkpoint(NamedTuple):
-    """Trained weights that a trial kept; `bytes` is None where nobody measured them."""
+    """Trained weights that a trial kept; `bytes` is None where they were not measured."""
 
     trial: int
     digest: str

@@ -1,4 +1,4 @@
-"""Bring a database to the schema this version knows, or look at one without changing it."""
+"""Migrate a database to the schema of this version, or inspect one without changing it."""
 
 import time
 from collections import defaultdict
@@ -20,17 +20,17 @@ from fersearch.trial import TrialState
 SCHEMA = 9
 """The newest revision in `migrations/versions`."""
 VERSION_TABLE = "fersearch_schema"
-_LOCK = 7_041_776_238_515  # any number that other programs of one PostgreSQL server do not use
+_LOCK = 7_041_776_238_515  # an arbitrary number that no other program of the same PostgreSQL server uses
 
 
 def prepare(database: Database, *, create: bool = True) -> None:
-    """Create the tables in an empty database, or bring older ones up to date; without `create` only the latter.
+    """Create the tables in an empty database if `create` is set, or migrate older ones.
 
-    Any number of processes may do so at once: the first does it, the others wait.
+    Any number of processes may do so at once: the first migrates, the others wait.
 
     Raises:
-        NoDatabase: it has no tables, and may not get any.
-        StoreError: it is not a database, it is of a newer fersearch, or its tables are another program's.
+        NoDatabase: it has no tables, and `create` is not set.
+        StoreError: it is not a database, it is of a newer fersearch, or its tables belong to another program.
     """
     version = version_of(database)
     if version == SCHEMA:
@@ -50,7 +50,7 @@ def prepare(database: Database, *, create: bool = True) -> None:
 
 
 def version_of(database: Database) -> int | None:
-    """Return the schema version of a database; None of an empty one. StoreError if it is of a newer fersearch."""
+    """Return the schema version of a database; None if it is empty. StoreError if it is of a newer fersearch."""
     with database.read() as connection:
         try:
             version = _read_version(connection)
@@ -96,11 +96,10 @@ def _migrate(connection: Connection, revision: str = "head") -> None:
 class Checkup:
     """The condition of a database.
 
-    `path` is the file of SQLite, None of a server; `schema` is None while there are no tables, and
-    `newest` the one this version would bring it to. `kept` names a study and a trial for each
-    digest of a checkpoint, `unfinished` the trials that may still run for each study's random id. `identity` is the
-    random id of the database, empty in an older schema. `ahead` is how many seconds a server's clock is ahead of this
-    machine's.
+    `path` is the file of SQLite, None for a server; `schema` is its version, None without tables, and `newest` the one
+    of this fersearch. `kept` has a study and a trial for each digest of a checkpoint, `unfinished` the trials that may
+    still run for each study's random id. `identity` is the random id of the database, empty in an older schema.
+    `ahead` is the number of seconds by which a server's clock is ahead of this machine's.
     """
 
     url: str
@@ -116,10 +115,10 @@ class Checkup:
 
 
 def check_up(url: str) -> Checkup:
-    """Look at the database at a URL.
+    """Inspect the database at a URL without changing it.
 
     Raises:
-        StoreError: the URL is none, the database cannot be reached, or it is of a newer fersearch.
+        StoreError: the URL is invalid, the database cannot be reached, or it is of a newer fersearch.
     """
     path = sqlite_path(url)
     kind = file_system(_existing(path.parent)) if path else ""
@@ -152,10 +151,10 @@ def _contents(connection: Connection) -> dict[str, Any]:
 def _unfinished(connection: Connection) -> dict[str, frozenset[int]]:
     running = trials.c.state.in_([state.value for state in TrialState if not state.ended])
     own = (trials.c.study_id == studies.c.id) & running
-    found: dict[str, set[int]] = defaultdict(set)
+    unfinished: dict[str, set[int]] = defaultdict(set)
     for uid, number in connection.execute(select(studies.c.uid, trials.c.number).outerjoin(trials, own)):
-        found[uid] |= set() if number is None else {number}
-    return {uid: frozenset(numbers) for uid, numbers in found.items()}
+        unfinished[uid] |= set() if number is None else {number}
+    return {uid: frozenset(numbers) for uid, numbers in unfinished.items()}
 
 
 def _kept(connection: Connection) -> dict[str, tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""The right to be the service of a database: one process at a time, known as the driver of a study is."""
+"""The exclusive right to be the service of a database, identified as the driver of a study is."""
 
 import secrets
 import threading
@@ -17,7 +17,7 @@ ONLY = 1
 
 
 class ServiceLease:
-    """The service's row in a database. It sends heartbeats until released; `lost` tells that another service has it."""
+    """The service's row in a database. It sends heartbeats until released; `lost` is set once another has it."""
 
     def __init__(self, database: Database, token: str) -> None:
         self._database, self._token = database, token
@@ -28,10 +28,10 @@ class ServiceLease:
 
     @classmethod
     def take(cls, database: Database, address: str) -> Self:
-        """Take the lease as the service of a database, reached at an address.
+        """Acquire the lease as the service of a database, with the address at which it is reached.
 
         Raises:
-            StudyBusy: a living service has it; the message says where.
+            StudyBusy: a living service has it; the message has its address.
         """
         token = secrets.token_hex(8)
         with database.write() as connection:
@@ -47,14 +47,14 @@ class ServiceLease:
         return cls(database, token)
 
     def beat(self) -> None:
-        """Send a heartbeat, and notice a lost lease; StoreError if the database cannot be reached."""
+        """Send a heartbeat, and set `lost` if the lease is lost; StoreError if the database cannot be reached."""
         own = update(services).where(services.c.token == self._token)
         with self._database.write() as connection:
             changed = connection.execute(own.values(last_beat_at=clock(connection)))
             self.lost = self.lost or changed.rowcount == 0
 
     def release(self) -> None:
-        """Release the lease; one that is lost stays with its new holder."""
+        """Release the lease; a lost lease stays with its new holder."""
         self._released.set()
         self._thread.join(BEAT_SECONDS)
         with self._database.write() as connection:

@@ -9,7 +9,7 @@ from fersearch.trial import Trial
 
 
 class SharedStore(Store):
-    """A store that verbs use without opening it, and that they do not close."""
+    """A store that API calls use but do not close, as the process owns it."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
@@ -22,9 +22,9 @@ class SharedStore(Store):
         *,
         of: Collection[int] | None = None,
     ) -> list[Trial]:
-        """Return the trials by number, with their attempts and all values, whichever are named."""
+        """Return the trials by number, with their attempts and all values, whichever `names` has."""
         trials = self._memory.trials(study_id)
         return list(trials.values()) if of is None else [trials[number] for number in sorted(of) if number in trials]
 
     def close(self) -> None:
-        """Leave the connections open: who opened the database closes it."""
+        """Leave the connections open: the owner of the database closes it."""

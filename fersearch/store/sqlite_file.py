@@ -1,6 +1,6 @@
-"""The identity of an open SQLite database's file, and whether that is still the one at its path.
+"""A check that the file of an open SQLite database is still the one at its path.
 
-SQLite itself goes on reading and writing a file that was moved or removed, and nobody ever sees what it wrote.
+SQLite itself keeps reading and writing a file that was moved or removed, and its writes are lost.
 """
 
 import sqlite3
@@ -14,16 +14,15 @@ from fersearch.errors import StoreUnavailable
 from fersearch.store.sqlite_journal import Place, SqliteJournal
 
 ANSWER_SECONDS = 1.0
-"""How long another file at the path may take to say which database it is."""
+"""Seconds that another file at the path may take to be read."""
 
 
 class SqliteFile:
     """The file of an open database.
 
-    Until `know` is called any file at the path will do. From then on `check` accepts the same file and a copy of
-    it that has the same id and, for each study that is driven from here, no older rows. `let_go` closes the
-    connections that are idle; SQLite leaves a file that has moved, and those beside it, as they are. The `journal`
-    is what lies beside it.
+    Until `know` is called any file at the path is accepted. From then on `check` accepts the same file and a copy of
+    it that has the same id and, for each study that this process drives, no older rows. `let_go` closes idle
+    connections; SQLite leaves a file that has moved, and those beside it, unchanged. `journal` has the files beside it.
     """
 
     def __init__(self, path: Path, let_go: Callable[[], None], journal: SqliteJournal) -> None:
@@ -37,19 +36,19 @@ class SqliteFile:
         self._driven: dict[int, tuple[str, int]] = {}
 
     def know(self, place: Place | None, identity: str) -> None:
-        """Record the file at a place, and the random id in it, as the database's."""
+        """Record the place of the database's file and the random id in it."""
         self._place, self._id = place, identity
 
     def expect(self, study_id: int, token: str, written: int) -> None:
-        """Accept only files that hold a study's lease with this token, and so many of its writer's transactions."""
+        """Accept only files that have a study's lease with this token and at least `written` transactions."""
         self._driven[study_id] = token, written
 
     def forget(self, study_id: int) -> None:
-        """Drop the expectation of a study."""
+        """Remove the expectation for a study."""
         self._driven.pop(study_id, None)
 
     def at(self) -> Place | None:
-        """Return the place of the file at the path; None where there is none."""
+        """Return the place of the file at the path; None if there is none."""
         try:
             status = self.path.stat()
         except OSError:
@@ -57,10 +56,10 @@ class SqliteFile:
         return status.st_dev, status.st_ino
 
     def check(self, since: Place | None = None) -> Place | None:
-        """Return where the database is, None if it is not known yet.
+        """Return the place of the database, None if it is not known yet.
 
         Raises:
-            StoreUnavailable: it is not at its path, or not any more where it was `since`, or its log was removed.
+            StoreUnavailable: it is not at its path, no longer where it was `since`, or its log was removed.
         """
         if self._place is None:
             return None
@@ -77,7 +76,7 @@ class SqliteFile:
         return place
 
     def mended(self) -> list[str]:
-        """Return messages about repairs since the last call."""
+        """Return the messages about repairs since the last call."""
         with self._lock:
             messages, self._journal.mended = self._journal.mended, []
         return messages
@@ -88,7 +87,7 @@ class SqliteFile:
             self._journal.forget()
 
     def _look_again(self, place: Place | None) -> None:
-        """Reopen what is at the path, or close the open connections and report what is wrong."""
+        """Reopen the file at the path if it is accepted; else close the open connections, raise StoreUnavailable."""
         wrong = self._wrong() if place else "the file is gone"
         if not (wrong and self._away):
             self._let_go()
@@ -101,7 +100,7 @@ class SqliteFile:
         self._place = place
 
     def _wrong(self) -> str:
-        """Return why the file at the path cannot be used, empty if it can; it is only read."""
+        """Return why the file at the path cannot be used, empty if it can; the file is only read."""
         try:
             with closing(
                 sqlite3.connect(f"file:{quote(str(self.path))}?mode=ro", uri=True, timeout=ANSWER_SECONDS)
@@ -116,5 +115,5 @@ class SqliteFile:
     @staticmethod
     def _is_in(connection: sqlite3.Connection, study_id: int, expected: tuple[str, int]) -> bool:
         query = "SELECT token, written FROM leases WHERE study_id = ?"
-        found = connection.execute(query, (study_id,)).fetchone()
-        return found is not None and found[0] == expected[0] and found[1] >= expected[1]
+        lease = connection.execute(query, (study_id,)).fetchone()
+        return lease is not None and lease[0] == expected[0] and lease[1] >= expected[1]

@@ -1,7 +1,7 @@
-"""The write-ahead log of an open SQLite database, and whether it still lies beside the file.
+"""A check that the write-ahead log of an open SQLite database still exists, and its repair.
 
-SQLite goes on writing to a log that was removed, and the next process finds none: what was committed to it alone is
-lost at a kill.
+SQLite keeps writing to a log that was removed, and other processes do not see it: rows committed to it alone are lost
+when the process is killed.
 """
 
 import sqlite3
@@ -21,7 +21,7 @@ LOG, INDEX = "-wal", "-shm"
 class SqliteJournal:
     """The files `-wal` and `-shm` beside a database, while an engine's connections have them open.
 
-    `mended` gathers what a person should be told of their loss.
+    `mended` collects messages for users about their loss and repair.
     """
 
     def __init__(self, path: Path, engine: Engine) -> None:
@@ -31,12 +31,12 @@ class SqliteJournal:
         self._last: PoolProxiedConnection | None = None
 
     def know(self) -> None:
-        """Record the files beside the database as the open ones: a transaction is under way."""
+        """Record the files beside the database as the open ones; called inside a transaction."""
         if not self._open:
             self._open = {end: place for end in (LOG, INDEX) if (place := self._at(end))}
 
     def forget(self) -> None:
-        """Drop the recorded files: the connections are closed, and new ones create their own."""
+        """Clear the recorded files, after the connections were closed; new ones create their own."""
         if self._last is not None:
             self._last.close()
         self._open, self._last = {}, None
@@ -44,11 +44,12 @@ class SqliteJournal:
     def check(self) -> None:
         """Raise StoreUnavailable unless the files are there or could be restored.
 
-        When one is missing, what the open connections know is written back into the database first and they are
-        closed, so that the next ones begin with files of their own. Until nobody else has it open that cannot be.
+        If one is missing, the rows in the open connections' log are first written into the database and the
+        connections are closed, so that the next ones create new files. That needs all other processes to have closed
+        the database.
 
         Raises:
-            StoreUnavailable: one is missing, and that could not be mended yet.
+            StoreUnavailable: one is missing, and could not be restored yet.
         """
         other = [end for end, place in self._open.items() if self._at(end) != place]
         if not other:
@@ -66,7 +67,7 @@ class SqliteJournal:
         raise StoreUnavailable(message, "end what else has the database open; its rows are put back then")
 
     def _mended(self) -> bool:
-        """Write everything into the database and end its log, by the last open connection."""
+        """Write all rows of the log into the database and end the log; needs to be the only open connection."""
         if self._last is None:
             if not (isinstance(self._engine.pool, QueuePool) and self._engine.pool.checkedin()):
                 return False
@@ -76,13 +77,13 @@ class SqliteJournal:
         try:
             with closing(self._last.cursor()) as cursor:
                 cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
-                cursor.execute("PRAGMA journal_mode=DELETE")  # only where no other connection is open
+                cursor.execute("PRAGMA journal_mode=DELETE")  # succeeds only if no other connection is open
                 return cursor.fetchone() == ("delete",)
         except sqlite3.Error:
             return False
 
     def _is_in_use(self, end: str) -> bool:
-        """Return whether another process may have written through a new file in place of a removed one."""
+        """Return whether another process may have written to a new file in place of a removed one."""
         try:
             return self._beside(end).stat().st_size > 0
         except OSError:

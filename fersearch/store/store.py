@@ -1,4 +1,4 @@
-"""The entry to the database: every read and write, and who may do it."""
+"""The entry to the database: all reads and writes of studies."""
 
 from functools import cached_property
 from types import TracebackType
@@ -24,7 +24,7 @@ from fersearch.store.writer import Writer
 class Store(
     StudyQueries, TrialQueries, EventQueries, QueueQueries, EnqueuedQueries, PriorQueries, TokenQueries, Logbook
 ):
-    """An open database. Each method is one short transaction; any of them raises StoreError when it cannot be done.
+    """An open database. Each method is one short transaction, and raises StoreError if that fails.
 
     Trials, attempts and epochs are written by the `Writer` of the process that holds the study's `Lease`.
     """
@@ -34,10 +34,10 @@ class Store(
 
     @classmethod
     def open(cls, url: str, *, create: bool = True) -> Self:
-        """Open the database at a SQLAlchemy URL, brought up to date if need be, and made if `create` says so.
+        """Open the database at a SQLAlchemy URL, migrate it if needed, and create it if `create` is set.
 
         Raises:
-            NoDatabase: there is none, and none may be made.
+            NoDatabase: there is none, and `create` is not set.
             StoreError: it cannot be reached, is not a database, or is of a newer fersearch.
         """
         database = Database(url, create=create)
@@ -68,7 +68,7 @@ class Store(
         return self.database.notice
 
     def mended(self) -> list[str]:
-        """Return messages about the loss and repair of the database's files since the last call."""
+        """Return the messages about loss and repair of the database's files since the last call."""
         return self.database.file.mended() if self.database.file else []
 
     def close(self) -> None:
@@ -82,7 +82,7 @@ class Store(
         self.close()
 
     def writer(self, study_id: int, lease: Lease | None = None) -> Writer:
-        """Return the writer of a study's trials, for the process that holds its lease: with it, no other one writes."""
+        """Return the writer of a study's trials; with the study's lease, no other process can write."""
         metrics = {*self.objectives(study_id), *LOSSES}
         last_event = self.last_event(study_id)
         return Writer(self.database, study_id, lease, self.seconds_run(study_id), last_event, metrics)

@@ -34,9 +34,9 @@ class StudyQueries:
         data: Mapping[str, Any] | None = None,
         like: int | None = None,
     ) -> StudyRow:
-        """Add a study, with the plugin files that it uses; NameTaken when its name is.
+        """Add a study with the plugin files that it uses; NameTaken if another has its name.
 
-        `data` is what is known already of the data that it is about; its owner is that of the study of id `like`.
+        `data` is the identity of its data, where that is known; its owner is that of the study of id `like`.
         """
         with self.database.write() as connection:
             owner = connection.execute(select(studies.c.owner).where(studies.c.id == like)).scalar() or ""
@@ -46,13 +46,13 @@ class StudyQueries:
     def create_studies(
         self, wanted: Iterable[tuple[StudySpec, Sequence[PluginFile], WarmStart]], owner: str = ""
     ) -> None:
-        """Add several studies of an owner, each with what it is started with, or none: NameTaken when a name is."""
+        """Add several studies of an owner, each with its warm start, or none if a name is taken (NameTaken)."""
         with self.database.write() as connection:
             for spec, plugins, start in wanted:
                 add_warm_start(connection, _create(connection, spec, plugins, owner=owner), start)
 
     def study(self, name: str) -> StudyRow:
-        """Return the study of that name; UnknownName otherwise, with the nearest one."""
+        """Return the study of that name; UnknownName, with the nearest name, if there is none."""
         with self.database.read() as connection:
             return _find(connection, name)
 
@@ -62,11 +62,11 @@ class StudyQueries:
             return _names(connection)
 
     def studies(self) -> list[StudySummary]:
-        """Return all studies, oldest first, in a handful of queries however many there are."""
+        """Return all studies, oldest first, by a constant number of queries."""
         return self._summaries(true())
 
     def summary(self, study_id: int) -> StudySummary:
-        """Return one study as `studies` has it."""
+        """Return the summary of one study."""
         (summary,) = self._summaries(studies.c.id == study_id)
         return summary
 
@@ -116,15 +116,15 @@ class StudyQueries:
         self._update(study_id, baseline=dict(values))
 
     def set_finished(self, study_id: int, ending: str = "") -> None:
-        """Record that nothing is left to try, and why where the budget is not used up; the next run clears it."""
+        """Record that nothing is left to try, with the reason if the budget is not used up; the next run clears it."""
         self._update(study_id, finished=True, ending=f"{now():%Y-%m-%d %H:%M} UTC: {ending}" if ending else "")
 
     def set_data(
         self, study_id: int, data: Mapping[str, Any], renamed: Mapping[str, str], baseline: Mapping[str, float]
     ) -> None:
-        """Store which data a study is about and the majority-class metrics on it, in one transaction.
+        """Store the identity of a study's data and the majority-class metrics on it, in one transaction.
 
-        `renamed` maps digests that its trials carry to their new ones.
+        `renamed` maps data digests of its trials to new ones.
         """
         own = update(studies).where(studies.c.id == study_id)
         with self.database.write() as connection:
@@ -146,7 +146,7 @@ class StudyQueries:
         """Replace the spec of a study.
 
         Raises:
-            StudyBusy: a living process drives it, or its spec is not that of `before` any more.
+            StudyBusy: a living process drives it, or its spec is no longer that of `before`.
         """
         own = studies.c.id == before.id
         row = {
@@ -175,12 +175,12 @@ class StudyQueries:
             return [objective.metric for objective in _objectives(connection.execute(query).scalar_one())]
 
     def is_driven(self, name: str) -> bool:
-        """Return whether a living process drives the study; UnknownName when there is none of that name."""
+        """Return whether a living process drives the study; UnknownName if there is no such study."""
         with self.database.write() as connection:
             return _is_driven(connection, _find(connection, name))
 
     def request_stop(self, name: str) -> bool:
-        """Request a living driver to stop; without one store nothing and return False.
+        """Request the living driver to stop; without one, store nothing and return False.
 
         Raises:
             UnknownName: there is no such study.
@@ -193,7 +193,7 @@ class StudyQueries:
         return running
 
     def known_studies(self, uids: Collection[str]) -> list[str]:
-        """Return the given random ids that studies of this database have, oldest study first."""
+        """Return those of the given random ids that studies of this database have, oldest study first."""
         return self._uids(studies.c.uid.in_(uids))
 
     def studies_keeping(self, digests: Collection[str]) -> list[str]:
@@ -236,7 +236,7 @@ def _counts(connection: Connection) -> Mapping[int, Mapping[str, int]]:
 
 
 def untrained(connection: Connection) -> Mapping[int, int]:
-    """Return how many trials of each study were infeasible before training: with bounds, no budget counts them."""
+    """Return the number of trials of each study that broke a bound before training, which budgets do not count."""
     is_untrained = (trials.c.state == TrialState.INFEASIBLE.value) & (trials.c.epochs == 0)
     query = select(trials.c.study_id, func.count()).where(is_untrained).group_by(trials.c.study_id)
     return Counter({row[0]: row[1] for row in connection.execute(query)})
@@ -249,9 +249,9 @@ def _create(
     data: Mapping[str, Any] | None = None,
     owner: str = "",
 ) -> int:
-    """Add a study and the plugin files it uses, and return its id; UsageError when its name is taken.
+    """Add a study and the plugin files it uses, and return its id; NameTaken if another has its name.
 
-    `data` is what is known already of the data that it is about.
+    `data` is the identity of its data, where that is known.
     """
     row = {
         "name": spec.name,
@@ -280,7 +280,7 @@ def _create(
 
 
 def _find(connection: Connection, name: str) -> StudyRow:
-    """Return the study of that name; UnknownName with the nearest one otherwise."""
+    """Return the study of that name; UnknownName, with the nearest name, if there is none."""
     row = connection.execute(select(studies).where(studies.c.name == name)).one_or_none()
     if row is None:
         raise unknown_study(connection, name)
@@ -302,14 +302,14 @@ def _find(connection: Connection, name: str) -> StudyRow:
 
 
 def unknown_study(connection: Connection, name: str) -> UnknownName:
-    """Return the error of a name that no study has, with the nearest one."""
+    """Return the error for a name that no study has, with the nearest name."""
     known = suggestion(name, _names(connection)).replace("known:", "known studies:")
     return UnknownName(f"unknown study '{name}'", known)
 
 
 def _names(connection: Connection) -> list[str]:
     """Return the names of all studies, sorted."""
-    # Sorted here: what comes first in SQL depends on the language that the database was made for.
+    # Sorted here, as the order in SQL depends on the locale of the database.
     return sorted(connection.execute(select(studies.c.name)).scalars())
 
 

@@ -1,6 +1,6 @@
-"""The tables in SQLAlchemy. Trials, attempts and epochs have the numbers that users see.
+"""The tables in SQLAlchemy. Trials, attempts and epochs are keyed by the numbers that users see.
 
-`migrations/` makes them; a test holds the two together.
+`migrations/` creates them; a test compares the two.
 """
 
 import json
@@ -34,7 +34,7 @@ metadata = MetaData()
 
 
 class Json(TypeDecorator[Any]):
-    """Plain data as JSON text: the same in every database, infinities included."""
+    """Plain data as JSON text, the same in every database, including infinities."""
 
     impl = Text
     cache_ok = True
@@ -100,7 +100,7 @@ def _of_trial() -> ForeignKeyConstraint:
     return _belongs_to("trials", ("study_id", "trial"), ("study_id", "number"))
 
 
-# A uid is random, so that no two databases share one: what lies outside the database goes by it.
+# A uid is random, so that no two databases share one: files outside the database are named by it.
 studies = Table(
     "studies",
     metadata,
@@ -123,7 +123,7 @@ studies = Table(
     sqlite_autoincrement=True,
 )
 
-# One row: the id by which this database is known again.
+# One row: the random id that identifies this database.
 identity = Table("identity", metadata, Column("id", Text, primary_key=True))
 
 plugin_files = Table(
@@ -135,7 +135,7 @@ plugin_files = Table(
     Column("source", Text, nullable=False),
 )
 
-# `written` counts the transactions in which the holder wrote rows: an older copy of the database has fewer.
+# `written` counts the transactions in which the holder wrote rows; an older copy of the database has fewer.
 leases = Table(
     "leases",
     metadata,
@@ -188,7 +188,7 @@ trial_values = Table(
     sqlite_with_rowid=False,
 )
 
-# What the sampler of a study knows from another one: `number` is a trial's there.
+# Trials of another study that a study's sampler starts with; `number` is that in the other study.
 prior_trials = Table(
     "prior_trials",
     metadata,
@@ -274,7 +274,7 @@ looks = Table(
     Column("metrics", Json, nullable=False),
 )
 
-# What other commands ask of a study's driver, `issued_at` by the database's clock.
+# Requests of other commands to a study's driver, `issued_at` by the database's clock.
 control = Table(
     "control",
     metadata,
@@ -286,7 +286,7 @@ control = Table(
     Column("payload", Json, nullable=False),
 )
 
-# What happened in a study, as it is written; `id` grows by one within the study.
+# Events of a study, written with its rows; `id` increases by one within the study.
 events = Table(
     "events",
     metadata,
@@ -299,7 +299,7 @@ events = Table(
     sqlite_with_rowid=False,
 )
 
-# Who may use the service: the SHA-256 of a token, or of a browser's session that a token (`parent`) opened.
+# Access to the service: the SHA-256 of a token, or of a browser's session that a token (`parent`) opened.
 tokens = Table(
     "tokens",
     metadata,
@@ -314,7 +314,7 @@ tokens = Table(
     Column("session", Boolean, nullable=False, server_default=false()),
 )
 
-# How the slots of a service are shared: by weight, and never more than `max_slots`.
+# Owners that share the slots of a service: by weight, with at most `max_slots`.
 owners = Table(
     "owners",
     metadata,
@@ -323,7 +323,7 @@ owners = Table(
     Column("max_slots", Integer),
 )
 
-# One row: the process that is the service of this database, and where it is reached.
+# One row: the process that is the service of this database, and its address.
 services = Table(
     "services",
     metadata,
@@ -336,7 +336,7 @@ services = Table(
 
 
 def revised(study_id: int) -> Update:
-    """Return the statement that counts a study's revision up: what is cached of it holds no longer."""
+    """Return the statement that increases a study's revision, which invalidates caches of it."""
     return update(studies).where(studies.c.id == study_id).values(revision=studies.c.revision + 1)
 
 

@@ -12,7 +12,7 @@ from fersearch.store.database import Database
 from fersearch.store.tables import now, tokens
 
 ROLES = {"read": 0, "run": 1, "admin": 2}
-"""What a token allows, each with all before it: to look, to create and run studies, to do everything."""
+"""Roles of tokens; each includes those before it: read, create and run studies, everything."""
 SESSION = timedelta(days=7)
 PREFIX = "fer_"
 
@@ -29,7 +29,7 @@ class Token:
     expires: datetime | None = None
 
     def may(self, role: str) -> bool:
-        """Return whether it allows what a role does."""
+        """Return whether the token's role includes another role."""
         return ROLES[self.role] >= ROLES[role]
 
 
@@ -62,7 +62,7 @@ class TokenQueries:
         return secret
 
     def tokens(self) -> list[Token]:
-        """Return the lasting tokens, oldest first."""
+        """Return the tokens, without browser sessions, oldest first."""
         query = select(tokens).where(tokens.c.session.is_(False)).order_by(tokens.c.id)
         with self.database.read() as connection:
             return [_token(row) for row in connection.execute(query)]
@@ -84,7 +84,7 @@ class TokenQueries:
         return secret
 
     def close_session(self, secret: str) -> None:
-        """Remove a browser's session."""
+        """Remove a browser session."""
         with self.database.write() as connection:
             connection.execute(delete(tokens).where(tokens.c.digest == digest(secret), tokens.c.session))
 

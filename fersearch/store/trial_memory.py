@@ -1,4 +1,4 @@
-"""Trials kept in memory between reads: of a study that goes on only those are read again that events name."""
+"""A cache of trials: of a running study only those are read again that new events name."""
 
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
@@ -13,7 +13,7 @@ from fersearch.store.trials import read_trials
 from fersearch.trial import Trial
 
 MOST = 10_000
-"""So many trials are kept, of the studies that were asked for last; a larger study is read each time."""
+"""Most trials held, of the most recently used studies; a study with more is read each time."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class _Kept:
 class TrialMemory:
     """The trials of studies, up to date at each call, for the threads of one process.
 
-    It relies on what `Store.version` does: a change of a trial comes with an event that names it, or counts the
-    study's revision up.
+    It relies on `Store.version`: a change of a trial comes with an event that names it, or increases the
+    study's revision.
     """
 
     def __init__(self, database: Database, most: int = MOST) -> None:
@@ -59,7 +59,7 @@ class TrialMemory:
 
 
 def _refreshed(connection: Connection, study_id: int, kept: _Kept | None) -> _Kept:
-    """Return the trials of a study as they are in a transaction."""
+    """Return the trials of a study as the transaction of a connection sees them."""
     last_event = select(func.max(events.c.id)).where(events.c.study_id == study_id).scalar_subquery()
     row = connection.execute(select(studies.c.revision, last_event).where(studies.c.id == study_id)).one_or_none()
     if row is None:
@@ -89,7 +89,7 @@ def _merged(kept: dict[int, Trial], numbers: Collection[int], new: Mapping[int, 
 
 
 def _changed(connection: Connection, study_id: int, kept: _Kept, revision: int, last: int) -> Collection[int] | None:
-    """Return the trials that may differ from those kept; None where the events since then do not tell."""
+    """Return the trials that may differ from those held; None if the events since then are incomplete."""
     if revision != kept.revision or last < kept.last:
         return None
     if last == kept.last:

@@ -28,11 +28,11 @@ from fersearch.trial import Attempt, Epoch, Reason, Trial, TrialState
 Key = tuple[int, int, int]  # trial, attempt, epoch
 
 TOGETHER = 64
-"""So many trials have their epochs read by one query: memory stays the same however many there are."""
+"""Number of trials whose epochs one query reads, so that memory does not grow with the number of trials."""
 
 
 class TrialQueries:
-    """What is read of trials, and written after they ended; each method is one short transaction."""
+    """Queries on trials, and updates after their end; each method is one short transaction."""
 
     database: Database
 
@@ -41,13 +41,13 @@ class TrialQueries:
     ) -> list[Trial]:
         """Return the trials by number, with their values and attempts.
 
-        Only the values named, only those `of` these numbers, where given.
+        `names` limits the values, `of` the numbers of the trials.
         """
         with self.database.read() as connection:
             return read_trials(connection, study_id, of, names)
 
     def trial(self, study_id: int, number: int) -> Trial:
-        """Return one trial; UnknownName when the study has none of that number."""
+        """Return one trial; UnknownName if the study has none of that number."""
         with self.database.read() as connection:
             rows = _read(connection, study_id, [number], None)
             if rows:
@@ -67,7 +67,7 @@ class TrialQueries:
             connection.execute(revised(study_id))
 
     def history(self, study_id: int, number: int) -> list[Epoch]:
-        """Return the epochs of one trial in order, with confusion matrices; of attempts that overlap the latest."""
+        """Return the epochs of one trial in order, with confusion matrices; where attempts overlap, the latest's."""
         where = (confusion_matrices.c.study_id == study_id, confusion_matrices.c.trial == number)
         with self.database.read() as connection:
             rows = connection.execute(select(confusion_matrices).where(*where))
@@ -84,7 +84,7 @@ class TrialQueries:
     ) -> dict[int, list[Epoch]]:
         """Return the epochs of every trial that has some, by its number, without confusion matrices.
 
-        Only the metrics named, only `of` the trials of those numbers, only `at` the epochs of those, where given.
+        `names` limits the metrics, `of` the numbers of the trials, `at` the numbers of the epochs.
         """
         return dict(self.histories(study_id, names, of=of, at=at))
 
@@ -96,7 +96,7 @@ class TrialQueries:
         of: Iterable[int] | None = None,
         at: Collection[int] | None = None,
     ) -> Iterator[tuple[int, list[Epoch]]]:
-        """Read what `epoch_values` gives trial by trial, in one transaction that lasts as long as the reader."""
+        """Yield the items of `epoch_values` trial by trial, in one transaction that lasts until the iterator ends."""
         with self.database.read() as connection:
             wanted = sorted(_numbers(connection, study_id) if of is None else of)
             for start in range(0, len(wanted), TOGETHER):
@@ -105,9 +105,9 @@ class TrialQueries:
     def recorded_at(
         self, study_id: int, at: Collection[int] | None = None
     ) -> dict[tuple[int, int], tuple[datetime, datetime]]:
-        """Return when each trial recorded each epoch for the first and the last time, by its number and the epoch's.
+        """Return the times of the first and last record of each epoch, by the numbers of trial and epoch.
 
-        Only `at` some epochs, where given.
+        `at` limits the numbers of the epochs.
         """
         c = epochs.c
         query = select(c.trial, c.number, func.min(c.recorded_at), func.max(c.recorded_at))
@@ -124,7 +124,7 @@ class TrialQueries:
             return [Checkpoint(*row) for row in connection.execute(query.order_by(c.trial, c.created_at))]
 
     def trials_since(self, study_id: int, moment: datetime) -> int:
-        """Return how many trials of a study were begun after a moment."""
+        """Return the number of trials of a study that began after a moment."""
         query = select(func.count()).where(trials.c.study_id == study_id, trials.c.created_at > moment)
         with self.database.read() as connection:
             return connection.execute(query).scalar_one()
@@ -139,7 +139,7 @@ class TrialQueries:
 def read_trials(
     connection: Connection, study_id: int, of: Collection[int] | None = None, names: Collection[str] | None = None
 ) -> list[Trial]:
-    """Return the trials of a study by number; only the values named, only those `of` these numbers, where given."""
+    """Return the trials of a study by number; `names` limits the values, `of` the numbers."""
     if of is None:
         return _read(connection, study_id, None, names)
     wanted = sorted(of)
@@ -152,12 +152,12 @@ def _numbers(connection: Connection, study_id: int) -> Sequence[int]:
 
 
 def standing(keys: Iterable[Key]) -> dict[int, list[Key]]:
-    """Return each trial's standing epochs, in order.
+    """Return each trial's valid epochs, in order.
 
-    An attempt goes on from a checkpoint, so its first epoch and all after it replace those of the attempts before.
+    An attempt resumes from a state, so its first epoch and all after it replace those of the attempts before.
     """
     epochs: dict[int, list[Key]] = defaultdict(list)
-    # From the last attempt back to the first, each from its last epoch back: what stands is below all seen so far.
+    # From the last attempt back to the first, each from its last epoch back: valid ones are below all seen so far.
     for key in sorted(keys, reverse=True):
         kept = epochs[key[0]]
         if not kept or key[2] < kept[-1][2]:
@@ -166,7 +166,7 @@ def standing(keys: Iterable[Key]) -> dict[int, list[Key]]:
 
 
 class _Decoded(dict[str, Any]):
-    """JSON by its text: each is decoded once, since the spaces and facts of nearly all trials are the same."""
+    """A cache of decoded JSON by its text, since nearly all trials share their spaces and facts."""
 
     def __missing__(self, text: str) -> Any:
         self[text] = json.loads(text)
@@ -236,7 +236,7 @@ def _come_so_far(connection: Connection, study_id: int, numbers: Collection[int]
     )
     under_way = t.state.in_([state.value for state in TrialState if not state.ended])
     last = last.where(under_way, *_where(t.study_id == study_id, t.number, numbers))
-    # Where attempts overlap, the latest stands.
+    # Where attempts overlap, the latest is valid.
     return dict(connection.execute(last.group_by(c.trial, c.attempt).order_by(c.attempt)).all())
 
 
@@ -246,10 +246,10 @@ def _values(
     c = trial_values.c
     query = select(c.trial, c.name, c.value).where(*_where(c.study_id == study_id, c.trial, numbers))
     query = query if names is None else query.where(c.name.in_(names))
-    found: dict[int, dict[str, float]] = defaultdict(dict)
+    by_trial: dict[int, dict[str, float]] = defaultdict(dict)
     for trial, name, value in connection.execute(query).all():
-        found[trial][intern(name)] = math.nan if value is None else value
-    return found
+        by_trial[trial][intern(name)] = math.nan if value is None else value
+    return by_trial
 
 
 def _attempts(connection: Connection, study_id: int, numbers: Collection[int] | None) -> dict[int, list[Attempt]]:
@@ -257,11 +257,11 @@ def _attempts(connection: Connection, study_id: int, numbers: Collection[int] | 
     shown = (c.number, c.reason, c.message, c.traceback, c.first_epoch, c.last_epoch, c.seconds, c.pid, c.log)
     query = select(c.trial, *shown, type_coerce(c.facts, Text))
     query = query.where(*_where(c.study_id == study_id, c.trial, numbers))
-    found: dict[int, list[Attempt]] = defaultdict(list)
+    by_trial: dict[int, list[Attempt]] = defaultdict(list)
     decoded = _Decoded()
-    for trial, own, reason, *rest, facts in connection.execute(query.order_by(c.trial, c.number)).all():
-        found[trial].append(Attempt(own, Reason(reason) if reason else None, *(*rest, decoded[facts])))
-    return found
+    for trial, own, reason, *columns, facts in connection.execute(query.order_by(c.trial, c.number)).all():
+        by_trial[trial].append(Attempt(own, Reason(reason) if reason else None, *(*columns, decoded[facts])))
+    return by_trial
 
 
 def _epochs(
@@ -302,7 +302,7 @@ def _measured(
     m = metric_values.c
     query = select(m.trial, m.attempt, m.epoch, m.name, m.value).where(m.study_id == study_id, m.trial.in_(numbers))
     if at is not None:
-        # With the attempts each column of the key is given: without them all values of a trial would be searched.
+        # With the attempts all columns of the key are given; without them all values of a trial would be scanned.
         query = query.where(m.attempt.in_(tried), m.epoch.in_(at))
     return query if names is None else query.where(m.name.in_(names))
 
@@ -314,10 +314,10 @@ def _epoch(
 
 
 def _by_epoch(connection: Connection, query: Select[int, int, int, str, float]) -> dict[Key, dict[str, float]]:
-    found: dict[Key, dict[str, float]] = defaultdict(dict)
+    by_epoch: dict[Key, dict[str, float]] = defaultdict(dict)
     for trial, attempt, epoch, name, value in connection.execute(query).all():
-        found[trial, attempt, epoch][intern(name)] = math.nan if value is None else value
-    return found
+        by_epoch[trial, attempt, epoch][intern(name)] = math.nan if value is None else value
+    return by_epoch
 
 
 def _where(

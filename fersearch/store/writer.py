@@ -28,34 +28,34 @@ from fersearch.store.tables import now
 from fersearch.trial import Attempt, Enqueued, Epoch, Trial
 
 BATCH_SECONDS = 0.05
-"""What is queued is committed after this time at the latest, or at once when somebody waits."""
+"""Longest delay until queued calls are committed; they are committed at once if a thread waits for them."""
 BATCH_LIMIT = 4096
-"""How many calls share a transaction at most."""
+"""Most calls in a transaction."""
 QUEUE_LIMIT = 32_768
-"""How many calls may be queued (some 60 MB of epochs); the next one waits for room."""
+"""Most queued calls (some 60 MB of epochs); the next one waits for room."""
 ANSWER_SECONDS = 5.0
-"""A database that has not answered for so long counts as away, as one that refuses to does at once."""
+"""Seconds without an answer after which a database counts as unavailable; one that refuses does at once."""
 OUTAGE_SECONDS = 600.0
-"""How long the database may be away before the study should stop."""
+"""Seconds that the database may be unavailable before the study should stop."""
 CLOSING_SECONDS = 60.0
-"""How long a writer that closes waits for a database that is away."""
+"""Seconds that a closing writer waits for an unavailable database."""
 PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
-"""How long the thread waits before it tries again, the last one again and again."""
+"""Seconds between the thread's retries; the last value repeats."""
 
 Entry = Callable[[Batch], None]
 
 
 class Writer:
-    """Writes the trials of one study in the order of the calls, many of them in one transaction.
+    """The writer of one study's trials: writes in the order of the calls, many of them in one transaction.
 
-    Whatever is written again (the same trial, attempt or epoch) changes nothing but the trial's and the attempt's
-    last state, so a replay does no harm. When the database goes away, what it may or may not have committed is
-    written again once it is back, then everything after it in its order; meanwhile nobody waits but who finds the
-    queue full. Any other error in the thread is raised by every call that follows it.
+    Writing the same trial, attempt or epoch again only updates the state of the trial and the attempt, so that a
+    replay does no harm. If the database becomes unavailable, a batch that may or may not have been committed is
+    written again once it is back, then all later ones in order; meanwhile only callers that find the queue full wait.
+    Any other error in the thread is raised by every later call.
 
-    With a lease, each transaction makes sure that it is still held. `seconds` is the running time of the study so far,
-    `last_event` the number of its last event: what is written is told as events in the same transaction, with the
-    values of `metrics`.
+    With a lease, each transaction checks that it is still held. `seconds` is the running time of the study so far,
+    `last_event` the number of its last event: events of the written rows are stored in the same transaction, with
+    the values of `metrics`.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Writer:
         self._closed = False
         self._error: FersearchError | None = None
         self._away: StoreUnavailable | None = None
-        self._tried: float | None = None  # since when what is under way has been tried
+        self._tried: float | None = None  # since when the current batch has been tried
         self._thread = threading.Thread(target=self._run, name="fersearch-writer", daemon=True)
         self._thread.start()
 
@@ -104,14 +104,14 @@ class Writer:
     def add_trial(self, trial: Trial, *, begins: bool = True) -> None:
         """Queue the row of a trial, new or changed.
 
-        One that was not enqueued `begins` at once, which is an event; where it does not, its row is one.
+        One that was not enqueued `begins` at once, and its start is an event; otherwise its row is one.
         """
         moment = now()
         event = changed(trial) if trial.enqueued or not begins else None
         self._put(lambda batch: batch.trial(trial, moment), event=event)
 
     def withdraw(self, wanted: Enqueued) -> None:
-        """Queue the removal of what was enqueued."""
+        """Queue the removal of an enqueued configuration."""
         self._put(lambda batch: batch.withdrawn.append(wanted))
 
     def update_trial(self, trial: Trial) -> None:
@@ -132,12 +132,12 @@ class Writer:
         self._put(lambda batch: batch.epoch(number, attempt, epoch, moment), event=event)
 
     def end_attempt(self, trial: Trial, attempt: Attempt, facts: Mapping[str, Any]) -> None:
-        """Queue the end of an attempt and what its trial became, to be committed at once.
+        """Queue the end of an attempt and the new state of its trial, to be committed at once.
 
-        Nobody waits for that: a driver of a thousand slots would do little else. What must not happen before they are
-        safe (as removing the trial's states) belongs into `after_commit`.
+        The call does not wait for the commit, as a driver of a thousand slots would do little else. Actions that must
+        follow the commit (such as removing the trial's states) belong into `after_commit`.
 
-        `facts` become the attempt's environment, but for what differs between attempts in one environment:
+        `facts` become the attempt's environment, except those that differ between attempts in one environment:
         `resumed_from` (epoch), `seconds_to_first_step` and `checkpoint_bytes`, which have columns of their own.
         """
         moment = now()
@@ -145,7 +145,7 @@ class Writer:
         self._put(lambda batch: batch.end(trial, attempt, facts, moment), at_once=True, event=event)
 
     def front_changed(self, numbers: Sequence[int]) -> None:
-        """Queue the trials that are on the front now."""
+        """Queue the event of a changed front with its trials."""
         self._put(lambda _: None, event=front_changed(numbers))
 
     def study_changed(self, kind: str, data: Mapping[str, Any]) -> None:
@@ -153,7 +153,7 @@ class Writer:
         self._put(lambda _: None, event=study_changed(kind, data))
 
     def release(self, trial: Trial) -> None:
-        """Queue the release of an ended trial's checkpoint, under the policy named."""
+        """Queue the release of an ended trial's checkpoint under its keep policy."""
         self._put(lambda batch: batch.release(trial.number, trial.released), event=released(trial))
 
     def forget_epochs(self, number: int, attempt: int) -> None:
@@ -167,15 +167,15 @@ class Writer:
         self._put(lambda batch: batch.seconds(total))
 
     def after_commit(self, action: Callable[[], None]) -> None:
-        """Call `action` in the writer's thread once everything queued before is committed; never if it is not."""
+        """Call `action` in the writer's thread after all calls queued before it are committed; never if that fails."""
         self._put(lambda batch: batch.actions.append(action))
 
     def flush(self) -> None:
-        """Wait until everything queued so far is committed; StoreError if it could not be."""
+        """Wait until all calls queued so far are committed; StoreError if they could not be."""
         self._demand(lambda: self.must_stop)
 
     def close(self) -> None:
-        """Flush, though a database that is away is not waited for longer than a minute, and end the thread."""
+        """Flush, waiting at most a minute for an unavailable database, and end the thread."""
         if self._closed:
             return
         deadline = time.monotonic() + (ANSWER_SECONDS if self.must_stop else CLOSING_SECONDS)
@@ -185,7 +185,7 @@ class Writer:
             with self._changed:
                 self._closed = True
                 self._changed.notify_all()
-            self._thread.join(ANSWER_SECONDS)  # one that hangs on a dead connection ends with the process
+            self._thread.join(ANSWER_SECONDS)  # a thread that hangs on a dead connection ends with the process
 
     def __enter__(self) -> Self:
         return self
@@ -223,7 +223,7 @@ class Writer:
         return write
 
     def _has_room(self) -> bool:
-        # A study that must stop has few words left, and none of its trials is saved while it waits to say them.
+        # A study that must stop queues little more, and must not wait before it saves its trials.
         return len(self._queue) < QUEUE_LIMIT or self._error is not None or self._closed or self.must_stop
 
     def _demand(self, in_vain: Callable[[], bool]) -> None:
@@ -268,7 +268,7 @@ class Writer:
                 self._changed.notify_all()
 
     def _next(self) -> list[Entry]:
-        """Return the queued entries, once there are some and they have waited long enough; empty when closed."""
+        """Return the queued entries, once there are some and they have waited long enough; empty if closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._closed)
             self._changed.wait_for(

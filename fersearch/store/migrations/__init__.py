@@ -1,1 +1,1 @@
-"""The life of the schema: one file in `versions` for each change, applied in order."""
+"""Migrations of the schema: one file in `versions` for each change, applied in order."""

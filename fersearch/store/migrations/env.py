@@ -1,4 +1,4 @@
-"""What Alembic runs: the changes, inside the transaction that the caller began and ends."""
+"""The script that Alembic runs: it applies the changes inside the caller's transaction."""
 
 from alembic import context
 

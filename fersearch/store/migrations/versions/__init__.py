@@ -1,1 +1,1 @@
-"""One file for each change of the schema; `revision` is the number that a database then has."""
+"""One file for each change of the schema; `revision` is the schema version after it."""

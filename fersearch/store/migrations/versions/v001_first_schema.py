@@ -24,7 +24,7 @@ EPOCH = ("study_id", "trial", "attempt", "epoch")
 
 
 def upgrade() -> None:
-    """Make every table and view."""
+    """Create every table and view."""
     _studies()
     _beside_a_study()
     _asked_of_a_study()
@@ -211,7 +211,7 @@ def _epochs() -> None:
 
 
 def _views() -> None:
-    """Names instead of numbers, for a person with a SQL prompt."""
+    """Create views with names instead of ids, for users at a SQL prompt."""
     op.execute(
         """
         CREATE VIEW trial_results AS

@@ -1,4 +1,4 @@
-"""Under which keep policy a trial's checkpoint was given up."""
+"""The keep policy under which a trial's checkpoint was released."""
 
 from alembic import op
 from sqlalchemy import Column, Text
@@ -8,5 +8,5 @@ down_revision = "2"
 
 
 def upgrade() -> None:
-    """Add the column; of what was recorded before nothing was given up."""
+    """Add the column; no existing checkpoint counts as released."""
     op.add_column("trials", Column("released", Text(), nullable=False, server_default=""))

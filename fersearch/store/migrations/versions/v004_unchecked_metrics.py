@@ -1,7 +1,7 @@
 """Metrics and confusion matrices without a foreign key to their epoch; a trigger removes them with it.
 
-They are written in the transaction that writes the epoch. To check each of some twenty rows again was two fifths of
-what PostgreSQL did for it.
+They are written in the transaction that writes the epoch. Checking each of some twenty rows again took two fifths of
+PostgreSQL's time for it.
 """
 
 from typing import Any
@@ -31,7 +31,7 @@ TRIGGER = "CREATE TRIGGER epoch_forgotten AFTER DELETE ON epochs FOR EACH ROW"
 
 
 def upgrade() -> None:
-    """Drop the keys and make the trigger; SQLite cannot but make the tables anew."""
+    """Drop the keys and create the trigger; SQLite can only do that by new tables."""
     if op.get_context().dialect.name == "postgresql":
         for table in ("metric_values", "confusion_matrices"):
             op.drop_constraint(f"{table}_study_id_trial_attempt_epoch_fkey", table)

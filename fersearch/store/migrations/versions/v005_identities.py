@@ -1,6 +1,6 @@
-"""What no two databases share: a random id for the database and for each study; and which data a study is about.
+"""Random ids of the database and of each study, and the identity of each study's data.
 
-A lease counts what its holder wrote.
+A lease counts the transactions of its holder.
 """
 
 from uuid import uuid4
@@ -16,7 +16,7 @@ IDENTITY = table("identity", column("id"))
 
 
 def upgrade() -> None:
-    """Add the columns and give what is there its ids; which data a trial saw before is not known."""
+    """Add the columns and set the ids; the data of existing trials stays unknown."""
     op.add_column("studies", Column("uid", Text(), nullable=False, server_default=""))
     op.add_column("studies", Column("data", Text(), nullable=False, server_default="{}"))
     op.add_column("trials", Column("data_digest", Text(), nullable=False, server_default=""))

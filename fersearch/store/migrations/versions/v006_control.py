@@ -1,6 +1,6 @@
-"""A table of what other commands ask of a study's driver, in place of one that none could write to.
+"""A table of requests of other commands to a study's driver, in place of one that was never used.
 
-A study keeps whether its last run left nothing to try.
+A study stores whether its last run left nothing to try.
 """
 
 from alembic import op

@@ -1,4 +1,4 @@
-"""Events of studies, and of a service its tokens, its process, and the owners among whom it shares its slots."""
+"""Events of studies; tokens and process of a service, and the owners among which it shares its slots."""
 
 from alembic import op
 from sqlalchemy import Boolean, Column, DateTime, Double, ForeignKey, Integer, Text, false

@@ -1,4 +1,4 @@
-"""Why a study that did not use its budget has nothing left to do."""
+"""The reason why a study ended before its budget was used up."""
 
 from alembic import op
 from sqlalchemy import Column, Text

@@ -1,4 +1,4 @@
-"""Trials of other studies that a study's sampler knows from the start."""
+"""Trials of other studies that a study's sampler starts with."""
 
 from alembic import op
 from sqlalchemy import Column, ForeignKey, Integer, Text
