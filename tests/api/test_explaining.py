@@ -44,7 +44,7 @@ def test_the_command_line_tells_it(
     result = api.explain_trial("s", stopped.number, storage)
     assert run(["study", "explain", "s", str(stopped.number), "--storage", storage]) == 0
     printed = capsys.readouterr().out.splitlines()
-    assert printed[: 1 + len(result.sentences)] == [f"trial {stopped.number}", *result.told]
+    assert printed[: 1 + len(result.sentences)] == [f"trial {stopped.number}", *result.sentences]
     assert printed[-1].split()[:2] == [str(stopped.number), "(this)"]
     assert run(["study", "explain", "s", str(stopped.number), "--storage", storage, "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
