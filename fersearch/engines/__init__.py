@@ -1,1 +1,1 @@
-"""Engines that run trials; they know the three verbs of the search and nothing of how it decides."""
+"""Engines that run trials; they call the three verbs of the search and do not depend on how it decides."""

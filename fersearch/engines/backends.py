@@ -26,9 +26,9 @@ Note = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Backend:
-    """The slots of an engine, and what makes its pool of trial processes from the modules to preload.
+    """The slots of an engine, and the factory of its pool of trial processes from the modules to preload.
 
-    With `packed` the slots are the most there may be, and trials are placed by their memory.
+    With `packed` the slots are the most possible ones, and trials are placed by their memory.
     """
 
     slots: Sequence[Slot]
@@ -44,24 +44,24 @@ class Backend:
         note: Note,
         trials: Sequence[Trial],
     ) -> Placement:
-        """Return how trials are placed; memory that ended trials used on a GPU is not measured again."""
+        """Return the placement of trials; memory that ended trials used on a GPU is not measured again."""
         if not self.packed:
             return FixedPlacement(self.slots, self.only)
         note(f"trials are measured and packed by what fits: at most {len(self.slots)} at once")
         return PackedPlacement(self.slots, prober(pool, request, log), nvml.standing, note, needs_of(trials))
 
     def monitor(self, places: Placement, note: Note) -> ContentionMonitor:
-        """Return the monitor of other users of this machine's GPUs; on a cluster no GPU is known beforehand."""
+        """Return the monitor of other users of this machine's GPUs; on a cluster it monitors none."""
         gpus = list(dict.fromkeys(slot.gpu for slot in self.slots if slot.gpu))
         return ContentionMonitor(gpus, note, places.reserved)
 
 
 @contextmanager
 def backend(options: RunOptions, note: Note, precision: str = "auto") -> Iterator[Backend]:
-    """Yield the backend of a run, open until the context ends; `note` is told what makes it slow in a precision.
+    """Yield the backend of a run, open until the context ends; `note` is called with warnings, as of a slow precision.
 
     Raises:
-        UsageError: the options make no sense together, or on these machines.
+        UsageError: the options are inconsistent, or impossible on these machines.
     """
     per_gpu, threads = _check_engine(options), options.threads_per_slot
     if options.engine == "ray":
@@ -80,13 +80,13 @@ def backend(options: RunOptions, note: Note, precision: str = "auto") -> Iterato
 
 
 def check_run(options: RunOptions | None = None, **changes: Any) -> None:
-    """Check the options of a run before anything is stored; only the cluster itself can check its own.
+    """Check the options of a run before anything is stored; options of a cluster are checked on joining it.
 
-    `changes` are fields of `RunOptions`, over those of `options`. Where artifacts go to a URL, files can be written
-    there.
+    `changes` are fields of `RunOptions` that replace those of `options`. A URL for artifacts is checked by a write
+    to it.
 
     Raises:
-        UsageError: the options make no sense together or on this machine.
+        UsageError: the options are inconsistent, or impossible on this machine.
         FersearchError: the artifacts' URL cannot be used, or an observer cannot work.
     """
     options = replace(options or RunOptions(), **changes)
@@ -118,7 +118,7 @@ def check_run(options: RunOptions | None = None, **changes: Any) -> None:
 
 
 def _check_engine(options: RunOptions) -> PerGpu | None:
-    """Return the requested slots per GPU, once the engine's options are checked against each other and this machine."""
+    """Check the engine's options against each other and this machine; return the requested slots per GPU."""
     per_gpu = _per_gpu(options.slots_per_gpu)
     if options.engine not in ("local", "ray"):
         raise UsageError(f"unknown engine '{options.engine}'", "give local or ray")

@@ -1,6 +1,6 @@
 """One trial in its own process: read a request, train, report each epoch, receive each decision.
 
-A request that comes with `probe` is not trained: the process only measures what memory the trial needs.
+A request with `probe` is not trained: the process only measures the memory that the trial needs.
 """
 
 import json
@@ -23,18 +23,18 @@ from fersearch.trial import Decision, Epoch, Outcome, Reason
 if TYPE_CHECKING:
     from fersearch.training.latency import SteadyLatency, Take
 
-BEAT = 1.0  # seconds between two signs of life, at least
+BEAT = 1.0  # least seconds between two heartbeats
 
 
 class DriverGone(BaseException):
-    """The driver closed the connection: the result of this trial has no reader."""
+    """The driver closed the connection, so that the result of this trial has no reader."""
 
 
 class Reporter:
     """The child's side of the connection.
 
-    SIGTERM, or the driver's message to leave, asks for the state to be saved between two steps. Its message to pause
-    is obeyed wherever messages are received, between two steps as well, until it says to go on or the time is up.
+    On SIGTERM, or the driver's message to leave, the trial saves its state between two steps and exits. On the message
+    to pause it pauses where messages are received, also between two steps, until it gets one to resume or a time-out.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -47,13 +47,13 @@ class Reporter:
         self._outgoing = select.poll()
         self._outgoing.register(connection.fileno(), select.POLLOUT)
         signal.signal(signal.SIGTERM, self._preempt)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # which the fork server keeps for its children
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # the fork server blocks it for its children
 
     def _preempt(self, *_: object) -> None:
         self.preempted = True
 
     def pulse(self) -> bool:
-        """Send a heartbeat about once a second; return whether the trial is to save its state and leave."""
+        """Send a heartbeat about once a second; return whether the trial must save its state and exit."""
         while self._incoming.poll(0):
             self._receive()
         now = time.monotonic()
@@ -68,17 +68,17 @@ class Reporter:
             send(self.connection, {"beat": True})
 
     def _receive(self) -> dict[str, Any]:
-        """Return the driver's next message; one to leave or to pause takes effect."""
+        """Return the driver's next message, after carrying out one to leave or to pause."""
         if self._unread:
             return self._unread.popleft()
-        word = receive(self.connection)
-        self.preempted |= "leave" in word
-        if "pause" in word:
-            self._pause(float(word["pause"]), int(word["turn"]))
-        return word
+        message = receive(self.connection)
+        self.preempted |= "leave" in message
+        if "pause" in message:
+            self._pause(float(message["pause"]), int(message["turn"]))
+        return message
 
     def _pause(self, seconds: float, turn: int) -> None:
-        """Do nothing until the driver says to go on, at most for so many seconds; what else it says is read later."""
+        """Pause until the driver's message to resume, at most `seconds`; other messages are kept for later."""
         _drain()
         with pausing():
             send(self.connection, {"paused": turn})
@@ -86,54 +86,54 @@ class Reporter:
             while not self.preempted and (left := until - time.monotonic()) > 0:
                 if not self._incoming.poll(1000 * left):
                     continue
-                word = receive(self.connection)
-                self.preempted |= "leave" in word
-                if "resume" in word:
+                message = receive(self.connection)
+                self.preempted |= "leave" in message
+                if "resume" in message:
                     return
-                self._unread.append(word)
+                self._unread.append(message)
         send(self.connection, {"resumed": turn})
 
     def quiet(self, take: "Take") -> "SteadyLatency | None":
-        """Measure once the driver has paused the other trials on this machine; None if it could not for long enough."""
+        """Measure after the driver has paused the other trials on this machine; None if it could not for long enough."""
         send(self.connection, {"quiet": True})
-        while "quiet" not in (word := self._receive()):
+        while "quiet" not in (message := self._receive()):
             pass
-        if not word["quiet"]:
+        if not message["quiet"]:
             return None
-        found = take(float(word["quiet"]))
+        latency = take(float(message["quiet"]))
         send(self.connection, {"measured": True})
-        while "alone" not in (word := self._receive()):
+        while "alone" not in (message := self._receive()):
             pass
-        return found if word["alone"] else None
+        return latency if message["alone"] else None
 
     def saved(self) -> None:
-        """Report a saved state, unless the driver has not read for so long that this would block."""
+        """Report a saved state, unless that would block on an unread pipe."""
         if self._outgoing.poll(0):
             send(self.connection, {"saved": True})
 
     def report(self, epoch: Epoch) -> Decision:
         """Report an epoch and wait for the decision."""
         send(self.connection, {"epoch": asdict(epoch)})
-        while "decision" not in (word := self._receive()):
+        while "decision" not in (message := self._receive()):
             pass
-        decision = Decision(word["decision"])
+        decision = Decision(message["decision"])
         return Decision.INTERRUPT if self.preempted and decision is Decision.CONTINUE else decision
 
-    def settle(self, told: Mapping[str, Any]) -> str:
-        """Report what a rehearsal found and wait for the format that is decided on; what was before is only told."""
-        send(self.connection, {"rehearsed": dict(told)})
-        if "seconds" not in told:
-            return str(told["memory_format"])
-        while "format" not in (word := self._receive()):
+    def settle(self, rehearsal: Mapping[str, Any]) -> str:
+        """Report a rehearsal and return the format that the study decides; one decided before is returned at once."""
+        send(self.connection, {"rehearsed": dict(rehearsal)})
+        if "seconds" not in rehearsal:
+            return str(rehearsal["memory_format"])
+        while "format" not in (message := self._receive()):
             pass
-        return str(word["format"])
+        return str(message["format"])
 
     def note(self, text: str) -> None:
         """Send a notice for the user."""
         send(self.connection, {"note": text})
 
     def finish(self, outcome: Outcome) -> None:
-        """Report how the attempt ended."""
+        """Report the outcome of the attempt."""
         data = asdict(outcome)
         if self.preempted and outcome.reason is Reason.INTERRUPTED:
             data["reason"] = Reason.PREEMPTED
@@ -168,14 +168,14 @@ def main(fd: int) -> None:
 
 
 def _drain() -> None:
-    """Wait until the GPU has done what it was given."""
+    """Wait until the GPU has finished its queued work."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         torch.cuda.synchronize()
 
 
 def measure(request: TrialRequest, limit: int | None) -> dict[str, Any]:
-    """Return the memory that the trial needs, measured in two steps that take at most `limit` bytes of its GPU."""
+    """Measure the memory that the trial needs in two steps, which take at most `limit` bytes of its GPU."""
     from fersearch.training.memory import probe
 
     return probe(request, limit)
@@ -190,7 +190,7 @@ def send(connection: Connection, message: dict[str, Any]) -> None:
 
 
 def receive(connection: Connection) -> dict[str, Any]:
-    """Wait for plain data; DriverGone if the other side has left."""
+    """Wait for plain data; DriverGone if the connection is closed."""
     try:
         message: dict[str, Any] = json.loads(connection.recv_bytes())
     except (EOFError, OSError) as error:

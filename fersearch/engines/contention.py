@@ -9,17 +9,17 @@ from fersearch import nvml
 from fersearch.engines.gpu_memory import gigabytes
 from fersearch.nvml import Standing
 
-SELDOM = 60.0  # seconds between two looks
+SELDOM = 60.0  # seconds between two checks
 HIDDEN = 500 * 2**20
-"""Bytes in use beyond what is ours that somebody must have, where the driver shows no process."""
+"""Bytes in use beyond our own that indicate another user, where the driver shows no process."""
 BUSY = 10
-"""Percent of its time that a GPU on which nothing of ours runs computes for somebody."""
+"""Percent of its time that a GPU without processes of ours computes, from which it has another user."""
 ADVICE = "timings there are not comparable; leave it out with CUDA_VISIBLE_DEVICES"
 
 
 @dataclass
 class _Stay:
-    """A trial on a device: `beside` is the sum of the seconds that other trials spent there."""
+    """A trial on a device: `beside` is the sum of the seconds that other trials ran there meanwhile."""
 
     device: str
     since: float
@@ -66,7 +66,7 @@ def strangers(
 ) -> dict[str, str]:
     """Return messages about other users of a GPU, each by a key that stays the same for the same user.
 
-    `ours` are our processes, `reserved` the bytes that they may use there (None: not known), `named` gives a
+    `ours` are our processes, `reserved` the bytes that they may use there (None: unknown), `named` returns a
     process's name.
     """
     messages = {
@@ -99,7 +99,7 @@ class ContentionMonitor:
         self._looked: float | None = None
 
     def look(self) -> None:
-        """Check the GPUs, unless that was done within the last interval."""
+        """Check the GPUs, unless they were checked within the last interval."""
         if not self._gpus or (self._looked is not None and self._clock() - self._looked < SELDOM):
             return
         self._looked = self._clock()
@@ -121,7 +121,7 @@ def own_processes() -> set[int]:
 
 
 def process_name(pid: int) -> str:
-    """Return a process's name; empty where it cannot be read."""
+    """Return a process's name; empty if it cannot be read."""
     import psutil
 
     try:
@@ -131,6 +131,6 @@ def process_name(pid: int) -> str:
 
 
 def _about(name: str, size: int) -> str:
-    """Return what can be read of a process, in brackets."""
+    """Return the known facts of a process as text in brackets."""
     known = [part for part in (name, gigabytes(size) if size else "") if part]
     return f" ({', '.join(known)})" if known else ""

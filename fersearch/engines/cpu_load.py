@@ -1,4 +1,4 @@
-"""The CPU that other processes take while trials train on it."""
+"""The CPU time that other processes take while trials train on the CPU."""
 
 import os
 import sys
@@ -18,9 +18,9 @@ NOTE = (
 
 @dataclass(frozen=True)
 class CpuTimes:
-    """Seconds so far: of the clock, of each core together, of work on these cores, and of our own processes.
+    """Seconds so far: of the clock, of all cores together, of work on these cores, and of our own processes.
 
-    `busy` holds what a hypervisor gave to other machines (steal time); `ours` counts processes that have ended too.
+    `busy` includes the time that a hypervisor gave to other machines (steal time), `ours` that of ended processes.
     """
 
     clock: float
@@ -30,7 +30,7 @@ class CpuTimes:
 
 
 def cpu_times() -> CpuTimes | None:
-    """Return the times of the cores that this process may use; None where the system does not give them."""
+    """Return the times of the cores that this process may use; None if the system does not report them."""
     import psutil
 
     allowed = os.sched_getaffinity(0) if sys.platform == "linux" else None
@@ -59,7 +59,7 @@ class OtherLoad:
             self._begun[trial] = times
 
     def leave(self, trial: int) -> dict[str, float]:
-        """Record a trial's end; return its `other_cpu_share` from 0 to 1, empty where that is not known."""
+        """Record a trial's end; return its `other_cpu_share` from 0 to 1, empty if that is unknown."""
         before, after = self._begun.pop(trial, None), self._read()
         if before is None or after is None or after.clock <= before.clock:
             return {}
@@ -72,7 +72,7 @@ class OtherLoad:
 
 
 def _busy(core: Any) -> float:
-    """Return the seconds that a core was not idle; what a guest took is in `user` already."""
+    """Return the seconds that a core was not idle; the time of guests is included in `user`."""
     names = ("user", "nice", "system", "irq", "softirq", "steal")
     return float(sum(getattr(core, name, 0.0) for name in names))
 

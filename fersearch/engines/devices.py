@@ -1,4 +1,4 @@
-"""The available devices, and how many trials run on each at once. Asks the driver library, never torch."""
+"""The available devices, and how many trials run on each at once. Uses the driver library, never torch."""
 
 import os
 import sys
@@ -12,9 +12,9 @@ from fersearch.errors import UsageError
 PerGpu = int | Literal["auto"]
 CPU_INFO = Path("/proc/cpuinfo")
 BF16 = {"avx512_bf16": "AVX512-BF16", "amx_bf16": "AMX", "bf16": "Arm BF16"}
-"""What the kernel calls a CPU's instructions for bf16, and what people do."""
+"""The kernel's names of a CPU's instructions for bf16, and their usual names."""
 HIDDEN = (("CUDA_VISIBLE_DEVICES", ""),)
-MPS = (("PYTORCH_ENABLE_MPS_FALLBACK", "1"),)  # what Apple's GPU cannot compute, the CPU does
+MPS = (("PYTORCH_ENABLE_MPS_FALLBACK", "1"),)  # operations that Apple's GPU lacks run on the CPU
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class Slot:
 
     @property
     def gpu(self) -> str | None:
-        """The CUDA device as CUDA_VISIBLE_DEVICES names it; None on other devices, and where it is not known yet."""
+        """The CUDA device as in CUDA_VISIBLE_DEVICES; None on other devices, and if it is not known yet."""
         return dict(self.env).get("CUDA_VISIBLE_DEVICES") or None
 
     @property
     def place(self) -> str:
-        """The resource it shares with other slots: the GPU, or the cores with their memory."""
+        """The resource that it shares with other slots: the GPU, or the cores with their memory."""
         return f"gpu {self.gpu}" if self.gpu else self.device
 
 
@@ -45,11 +45,11 @@ def cores() -> int:
 def slots(count: int | None = None, per_gpu: PerGpu | None = None, threads: int | None = None) -> list[Slot]:
     """Return this machine's slots: `per_gpu` (default 1) on each GPU, without a GPU as many as the cores allow.
 
-    With `auto` there are as many on each GPU as trials can be packed there at most. `count` bounds how many. Each
-    has `threads` of the CPU (default: the cores are shared out among the slots; on a CPU one for each slot).
+    With `auto` each GPU has the maximum for packing. `count` limits their total. Each
+    has `threads` CPU threads (default: the cores are divided among the slots; on a CPU one for each slot).
 
     Raises:
-        UsageError: fewer than one slot or thread is asked for, or slots per GPU without a GPU.
+        UsageError: fewer than one slot or thread is requested, or slots per GPU without a GPU.
     """
     check(count, per_gpu, threads)
     devices = accelerators.gpus()
@@ -86,17 +86,17 @@ def crowded(places: list[Slot]) -> str:
 
 
 def fast_bf16() -> tuple[str, ...] | None:
-    """Return the instructions by which the CPU computes in bf16, none where it is slow in it; None if unknown."""
+    """Return the CPU's instructions for bf16, none if it is slow in bf16; None if unknown."""
     try:
         lines = CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return None
     flags = next((line.partition(":")[2].split() for line in lines if line.startswith(("flags", "Features"))), None)
-    return None if flags is None else tuple(told for flag, told in BF16.items() if flag in flags)
+    return None if flags is None else tuple(name for flag, name in BF16.items() if flag in flags)
 
 
 def slow_bf16(precision: str, places: list[Slot]) -> str:
-    """Return a warning if trials are to compute in bf16 on a CPU that is slow in it, else an empty string."""
+    """Return a warning if trials would compute in bf16 on a CPU that is slow in it, else an empty string."""
     if precision != "bf16" or all(slot.device != "cpu" for slot in places) or fast_bf16() != ():
         return ""
     return (
@@ -114,10 +114,10 @@ def _mps_slots(count: int | None, per_gpu: PerGpu | None, threads: int | None) -
 
 
 def _sees(gpu: str) -> tuple[tuple[str, str], ...]:
-    """Return the variables that make one GPU visible; a number means the same to CUDA as to the driver library."""
+    """Return the variables that make one GPU visible, with the numbering of CUDA and the driver library the same."""
     order = (("CUDA_DEVICE_ORDER", "PCI_BUS_ID"),) if gpu.isdigit() else ()
     return (("CUDA_VISIBLE_DEVICES", gpu), *order)
 
 
 MOST = 8
-"""Trials at once on one GPU, at most."""
+"""Most trials at once on one GPU."""

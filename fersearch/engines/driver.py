@@ -1,4 +1,4 @@
-"""One run of a study by the process that holds its lease: prepare the data, make the search, run the engine."""
+"""One run of a study by the process that holds its lease: prepare the data, rebuild the search, run the engine."""
 
 import platform
 import sys
@@ -50,7 +50,7 @@ HOUSEKEEPING_SECONDS = 2.0
 
 
 class Interrupted(FersearchError):
-    """The study was stopped by a signal or a request; everything so far is kept."""
+    """The study was stopped by a signal or a request; all results so far are stored."""
 
     exit_code = 130
 
@@ -85,7 +85,7 @@ class Driver:
         self.over = False
 
     def go(self) -> None:
-        """Prepare the data and run the engine to its end; `on_settled` is called once the data is accepted."""
+        """Prepare the data and run the engine to its end; call `on_settled` once the data is accepted."""
         spec, in_process = self.study.spec, self.options.in_process
         check_weights([self.registry.architecture(name) for name in spec.architectures], spec.weights)
         pool = self.backend.make_pool(to_preload(self.registry, self.study), hung_after=self.options.hung_after)
@@ -143,7 +143,7 @@ class Driver:
         self.outages.ride_out(lambda: self.store.environment(self.study.id, environment()))
 
     def _settle(self, data: StudyData, accept_change: bool) -> None:
-        """Compare the data with what the study began with and record it; DataError for other data."""
+        """Compare the data with that of the study's start and record it; DataError for other data."""
         study = self.study
         settled = settle(
             study, data.identity, lambda: self.outages.ride_out(lambda: self.store.trials(study.id)), accept_change
@@ -162,7 +162,7 @@ class Driver:
             fetch(self.registry.architecture(name), source, params, task)
 
     def _begin(self, writer: Writer) -> tuple[Search, list[Trial]]:
-        """Return the search, rebuilt from its rows, with what it is to try first; and the trials that it had."""
+        """Return the search, rebuilt from its rows, with the configurations to try first; and its trials so far."""
         trials = self.outages.ride_out(lambda: self.store.trials(self.study.id, self.study.spec.compared))
         history = self.outages.ride_out(lambda: recalled(self.store, self.study, trials, self._rounds))
         prior = self.outages.ride_out(lambda: self.store.prior(self.study.id)) if self.study.spec.origin else ()
@@ -191,7 +191,7 @@ class Driver:
 
     @property
     def _at_once(self) -> int:
-        """How many trials run at once."""
+        """The number of trials that run at once."""
         return len(self.backend.slots if self.backend.only is None else self.backend.only)
 
     def _search(self, writer: Writer, pool: Pool, in_process: bool) -> None:
@@ -229,13 +229,13 @@ class Driver:
         self._note_time()
         self.over = search.done
         if self.over:
-            if search.why_over and search.ended == len(ended):  # else it was said as the last trial ended
+            if search.why_over and search.ended == len(ended):  # otherwise it was reported as the last trial ended
                 how = f"change it with: fersearch study extend {self.study.name}"
                 self.observer.note(f"the search ended before: {search.why_over}; {how}")
             self.outages.ride_out(lambda: self.store.set_finished(self.study.id, search.why_over))
 
     def _request(self, trial: Trial, slot: devices.Slot) -> TrialRequest:
-        assert self._prepared is not None  # nothing is asked for before it is there
+        assert self._prepared is not None  # no trial is requested before it is ready
         figures = self._figures.of(trial)
         return request_for(self.study, trial, self._prepared, slot, self.artifacts, self._formats.known, figures)
 
@@ -255,7 +255,7 @@ class Driver:
         self._look()
 
     def _look(self) -> None:
-        """Apply every signal, request and outage that asks the running trials to stop."""
+        """Apply signals, requests and outages that stop the running trials."""
         if self.lease.lost:
             self.stop.ask(Level.NOW)
         self.outages.look(self._writer)
@@ -304,7 +304,7 @@ def to_preload(registry: Registry, study: StudyRow) -> list[str]:
 
 
 def environment() -> dict[str, Any]:
-    """Return the driver's host, cores, platform, Python and the packages that decide results."""
+    """Return the driver's host, cores, platform, Python and the versions of packages that affect results."""
     from importlib.metadata import version
 
     packages = {name: version(name) for name in PACKAGES}
@@ -319,7 +319,7 @@ def environment() -> dict[str, Any]:
 
 
 def recalled(store: Store, study: StudyRow, trials: Sequence[Trial], rounds: int) -> dict[int, list[Epoch]]:
-    """Return the epochs a search resumes from: all of unfinished trials, of the others what the pruner compares."""
+    """Return the epochs that a search resumes from: all of unfinished trials, else those that the pruner compares."""
     ended = {trial.number for trial in trials if trial.state.ended}
     epochs = {trial.number: store.history(study.id, trial.number) for trial in trials if trial.number not in ended}
     judged = judged_epochs(study.spec, rounds)

@@ -26,21 +26,21 @@ from fersearch.study_front import front_of
 from fersearch.trial import Trial, TrialState
 
 Run = Callable[[str, Path | None], object]
-"""Runs a study to its end, on the data at a path where its own is not found by name."""
+"""Runs a study to its end, on the data at a path, or None for data that is found by name."""
 
 EPOCHS = "epochs"
 
 
 @dataclass(frozen=True)
 class Retraining:
-    """What a finish trains: the number of finalists and of seeds for each; `epochs` replaces their own."""
+    """The training of a finish: the number of finalists, and of seeds for each; `epochs` replaces their own."""
 
     finalists: int = 3
     seeds: int = 5
     epochs: int | None = None
 
     def check(self) -> None:
-        """Raise UsageError where a number is out of range."""
+        """Raise UsageError if a number is out of range."""
         limits = {"finalists": 1000, "seeds": 1000, "epochs": 10_000}
         for name, most in limits.items():
             value = getattr(self, name)
@@ -48,7 +48,7 @@ class Retraining:
                 raise UsageError(f"{name} {value} is out of range", f"give 1 to {most}")
 
     def configuration(self, params: Params) -> Params:
-        """Return what a finalist is trained with, without its seed."""
+        """Return the parameters of a finalist without its seed."""
         return {**params, EPOCHS: self.epochs} if self.epochs else dict(params)
 
 
@@ -61,12 +61,12 @@ def finish(
     storage: str | None = None,
     artifacts: str | None = None,
 ) -> Finish:
-    """Finish a study, or go on with that; one that is finished is returned as it is stored, and nothing is opened.
+    """Finish a study, or resume that; for a finished study return the stored result without opening test again.
 
-    While that lasts nobody else runs or finishes the study.
+    No other process can run or finish the study meanwhile.
 
     Raises:
-        UsageError: a number is too small, or no trial stands on the front.
+        UsageError: a number is too small, or no trial is on the front.
         StudyBusy: a living driver runs it.
         FersearchError: training fails, or test cannot be opened.
     """
@@ -83,7 +83,7 @@ def finish(
 
 
 def fresh_seeds(seed: int, count: int) -> list[int]:
-    """Return seeds that a study of that seed has not used, always the same."""
+    """Return seeds that a study of that seed has not used, the same in each call."""
     return random.Random(f"{seed}:finish").sample([*range(1, 100_000)], count)
 
 
@@ -96,16 +96,16 @@ def _note_unfinished(store: Store, study: StudyRow, note: Note) -> None:
 
 
 def begin(store: Store, study: StudyRow, retraining: Retraining, note: Note) -> StudyRow:
-    """Return the study that trains the finalists of another: made now, with a trial for each seed, or begun before.
+    """Return the study that trains the finalists of another: created now, with a trial for each seed, or earlier.
 
     Raises:
-        UsageError: a number is too small, or no trial stands on the front.
-        FersearchError: it was begun with other finalists and not all of them were stored.
+        UsageError: a number is too small, or no trial is on the front.
+        FersearchError: it was begun with other finalists, and not all of them were stored.
     """
     retraining.check()
     searched = store.trials(study.id)
     plan = _plan(study, searched, retraining)
-    name = follow_up_name(FINISH, study, store, lambda found: _trains(found, store, searched))
+    name = follow_up_name(FINISH, study, store, lambda candidate: _trains(candidate, store, searched))
     if name not in store.study_names():
         spec = replace(retraining_spec(study.spec, name, plan), keep=Keep("all"))
         store.create_study(spec, study.plugins, undivided(study), like=study.id)
@@ -137,7 +137,7 @@ def _add_trials(store: Store, owner: StudyRow, configurations: Sequence[Params],
 
 
 def _train(store: Store, study: StudyRow, owner: StudyRow, run: Run) -> None:
-    """Train the finalists as far as they have not been; FersearchError if they are not to their end."""
+    """Train the finalists that have not ended; FersearchError if any is still unfinished afterwards."""
     if has_ended(store, owner):
         return
     where = recorded_data(study).path
@@ -178,14 +178,14 @@ def _go_on(name: str) -> str:
 
 
 def _trains(owner: StudyRow, store: Store, searched: Sequence[Trial]) -> bool:
-    """Return whether a study trains nothing but configurations of these trials, with seeds of their own."""
+    """Return whether a study trains only configurations of these trials, each with its own seed."""
     if SEED not in owner.spec.space:
         return False
     return all(_finalist_of(trial, searched) is not None for trial in store.trials(owner.id))
 
 
 def _finalist_of(trained: Trial, searched: Sequence[Trial]) -> Trial | None:
-    """Return the first of these trials that a seeded one trains again, its own epochs or other ones; None: no one."""
+    """Return the first of these trials that a seeded one trains again, whatever its epochs; None if there is none."""
     params = {name: value for name, value in trained.params.items() if name != SEED}
     same = [one for one in searched if {**one.params, EPOCHS: params[EPOCHS]} == params]
     exact = [one for one in same if one.params == params]
@@ -221,7 +221,7 @@ def _pick(store: Store, study: StudyRow, owner: StudyRow, note: Note) -> Pick:
 def _open_test(
     store: Store, study: StudyRow, owner: StudyRow, note: Note, storage: str | None, artifacts: str | None
 ) -> Finish:
-    """Pick on validation, let the pick judge unseen datasets, open test, and record that as one look at the study."""
+    """Pick on validation, evaluate the pick on unseen datasets and on test, and record one look at the study."""
     from fersearch.evaluation.final_look import look_at_test
 
     pick, first = _pick(store, study, owner, note), study.spec.objectives[0]
@@ -234,7 +234,7 @@ def _open_test(
         look = replace(look, epochs=int(best.params[EPOCHS]))
     store.add_look(study.uid, best.checkpoint or "", look.dataset, "test", look.n, look.metrics())
     stored = finish_of(study.name, store.looks(study.id))
-    assert stored is not None  # it was added just now
+    assert stored is not None  # just added
     return stored
 
 
@@ -243,11 +243,11 @@ def _finalist(number: int, values: Sequence[float]) -> Finalist:
 
 
 def _by_finalist(searched: Sequence[Trial], trained: Sequence[Trial], note: Note) -> dict[int, list[tuple[int, Trial]]]:
-    """Return the trials that trained each finalist, with their seeds; those that lack one are noted and left out."""
+    """Return the trials that trained each finalist, with their seeds; incomplete finalists are noted and left out."""
     groups: dict[int, list[tuple[int, Trial]]] = {}
     for trial in trained:
         finalist = _finalist_of(trial, searched)
-        assert finalist is not None  # `_trains` has said so
+        assert finalist is not None  # ensured by `_trains`
         groups.setdefault(finalist.number, []).append((int(trial.params[SEED]), trial))
     whole = {number: own for number, own in groups.items() if all(t.state is TrialState.COMPLETE for _, t in own)}
     for number in groups.keys() - whole.keys():

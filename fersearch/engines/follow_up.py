@@ -29,11 +29,11 @@ TIMED = "train_seconds"
 def follow_up_name(
     prefix: str, study: StudyRow, store: Store, fits: Callable[[StudyRow], bool] = lambda _: True
 ) -> str:
-    """Return the name of the study that retrains what another study found, on its current data; `fits` accepts it."""
+    """Return the name of the study that retrains the results of another on its current data; `fits` accepts it."""
     base, taken, own = f"{prefix}/{study.name}", store.study_names(), recorded_data(study)
 
     def usable(name: str) -> bool:
-        return name not in taken or (recorded_data(found := store.study(name)).same_arrays(own) and fits(found))
+        return name not in taken or (recorded_data(existing := store.study(name)).same_arrays(own) and fits(existing))
 
     return next(filter(usable, (base if number == 1 else f"{base}-{number}" for number in itertools.count(1))))
 
@@ -64,20 +64,20 @@ def retraining_spec(spec: StudySpec, name: str, configurations: Sequence[Params]
 
 
 def alone(spec: StudySpec, params: Params) -> tuple[StudySpec, Params]:
-    """Return the spec of a study of the architecture that parameters choose, and the parameters as it knows them."""
+    """Return the spec of a study of the one architecture of `params`, and its parameters in that study's space."""
     architecture, own = spec.chosen(params)
     return replace(spec, architecture=architecture, one_study=False), own
 
 
 def undivided(study: StudyRow) -> dict[str, Any]:
-    """Return what is recorded of a study's data that does not depend on its split."""
+    """Return the recorded identity of a study's data without the parts that depend on its split."""
     return {key: value for key, value in study.data.items() if key in ("files", "arrays", "makers", "path")}
 
 
 def refit(study: StudyRow, store: Store, run: Callable[..., object], note: Note) -> str:
-    """Retrain the best configuration, or resume that; return the name of the study that does.
+    """Retrain the best configuration, or resume that; return the name of the study that trains it.
 
-    `run(name, data=PATH)` runs it on the data where the study's own was found last, None where there are no files.
+    `run(name, data=PATH)` runs it on the last path of the study's data, None for data without files.
     """
     name = follow_up_name("refit", study, store)
     if name not in store.study_names():
@@ -93,7 +93,7 @@ def refit(study: StudyRow, store: Store, run: Callable[..., object], note: Note)
 
 
 def store_spread(store: Store, study: StudyRow, trial: Trial, trained: Sequence[Trial]) -> None:
-    """Store with a trial by how much its costs differ from one training of its configuration to the next."""
+    """Store with a trial the relative deviations of its costs over the trainings of its configuration."""
     for objective in study.spec.objectives[1:]:
         if (deviation := deviation_of(trained, objective.metric)) is not None:
             store.set_value(study.id, trial.number, f"{objective.metric}{SPREAD}", deviation)
@@ -110,11 +110,11 @@ def evaluate_unseen(
 ) -> None:
     """Evaluate the best model of study `name` on every dataset that `study` lists as unseen, each only once.
 
-    The model is that of trial `best` where one is given. `storage` is the URL of the store as it was given, with its
-    password; `artifacts` where checkpoints are.
+    The model is that of trial `best` if given. `storage` is the URL of the store with its password, `artifacts` the
+    place of checkpoints.
 
-    Data that is not at hand, or shares too few classes, is noted. Looks tell the datasets by name alone: of several
-    sets in one layout all are judged again until there are as many looks.
+    Data that is not available, or shares too few classes, is noted. Looks identify datasets by name alone: of several
+    datasets of one name all are evaluated again until there are as many looks.
     """
     from fersearch.evaluation.evaluate import evaluate_checkpoint
     from fersearch.evaluation.request import EvaluationRequest, open_input
@@ -143,7 +143,7 @@ def evaluate_unseen(
 def follow_up(
     name: str, storage: str | None, run: Callable[..., object], note: Note, artifacts: str | None = None
 ) -> None:
-    """Carry out what the finished study `name` asks for after its end; what was done before is not repeated."""
+    """Carry out the work that a finished study specifies for after its end; work done before is not repeated."""
     with open_store(storage) as store:
         study = store.study(name)
         if not (study.spec.refit or study.spec.unseen):
@@ -157,9 +157,9 @@ def follow_up(
 
 
 def time_front(name: str, storage: str | None, note: Note) -> None:
-    """Retrain every member of a study's front, one at a time, and keep its `exclusive_train_seconds`.
+    """Retrain every member of a study's front, one at a time, and store its `exclusive_train_seconds`.
 
-    The searched value stays as it is. A member that was timed before is not timed again.
+    The value of the search is unchanged. A member that was timed before is not timed again.
 
     Raises:
         FersearchError: training fails.

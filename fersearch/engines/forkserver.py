@@ -1,13 +1,13 @@
-"""The process that trials are forked from: heavy libraries loaded once, one thread, no CUDA.
+"""The process that trials are forked from: libraries preloaded, one thread, no CUDA.
 
 Run as `python -m fersearch.engines.forkserver FD`. FD is one end of a Unix socket pair that keeps
-message bounds. The first message is `{"preload": [modules]}`; each later one asks for a trial
-process, `{"log": path, "env": {...}}`, and carries the trial's own connection. The server says
+message bounds. The first message is `{"preload": [modules]}`; each later one requests a trial
+process, `{"log": path, "env": {...}}`, and carries the trial's own connection. The server sends
 `{"ready": ...}` once and `{"exited": pid, "status": code}` for every child that ends.
 
-Nothing outlives its driver: when the driver dies the socket closes and the server leaves; when the
+Nothing outlives its driver: when the driver dies the socket closes and the server exits; when the
 server dies the kernel kills its children (PR_SET_PDEATHSIG). SIGTERM, which a scheduler may send to every
-process of a job, is blocked here: a child takes it once it can save its trial.
+process of a job, is blocked here: a child unblocks it once it can save its trial.
 """
 
 import contextlib
@@ -42,11 +42,11 @@ def main(fd: int) -> None:
     try:
         _serve(control, wakeup, alarm)
     finally:
-        signal.set_wakeup_fd(-1)  # the trials end now, and the socket that would be told is closed before they have
+        signal.set_wakeup_fd(-1)  # the trials end now; the socket closes before their exits could be reported
 
 
 def _serve(control: socket.socket, wakeup: socket.socket, alarm: socket.socket) -> None:
-    """Fork a process for each order, and report those that ended, until the driver is gone."""
+    """Fork a process for each order, and report ended ones, until the driver is gone."""
     while True:
         ready, _, _ = select.select([control, wakeup], [], [])
         if wakeup in ready:
@@ -111,7 +111,7 @@ def _fork(order: dict[str, Any], fd: int, inherited: list[socket.socket]) -> boo
 
 
 def die_with_parent(parent: int) -> None:
-    """Ask the kernel to kill this process when its parent ends, or leave now if it has ended."""
+    """Have the kernel kill this process when its parent ends; exit now if the parent has ended already."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
@@ -119,7 +119,7 @@ def die_with_parent(parent: int) -> None:
 
 
 def redirect_output(log: str) -> None:
-    """Send standard output and error to the attempt's log file, and read nothing."""
+    """Redirect standard output and error to the attempt's log file, and standard input from nothing."""
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -150,4 +150,4 @@ def _tell(control: socket.socket, message: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     main(int(sys.argv[1]))
-    os._exit(0)  # nothing here needs unloading, and unloading heavy libraries is slow and loud
+    os._exit(0)  # nothing needs cleanup, and unloading heavy libraries is slow and prints warnings

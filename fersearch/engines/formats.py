@@ -1,7 +1,7 @@
-"""The memory formats that a study decided on for trials that leave it to a rehearsal.
+"""The memory formats that a study decided on for trials with the format `auto`.
 
-The first decision for a shape of trials holds for all later ones. It is kept with the attempt that made it, so that a
-study which goes on decides the same.
+The first decision for a shape of trials applies to all later ones. It is stored with the attempt that made it, so that
+a resumed study decides the same.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ FACT, REHEARSAL = "memory_format", "rehearsal"
 
 
 class Search(Protocol):
-    """What is asked of the study's search."""
+    """The part of the study's search that records facts."""
 
     spec: StudySpec
 
@@ -22,32 +22,32 @@ class Search(Protocol):
         """Record facts of a trial's attempt while it runs."""
 
 
-def as_found(_number: int, told: Mapping[str, Any]) -> str:
-    """Return the format that a rehearsal speaks for, where nothing is decided for others."""
-    return str(told[FACT])
+def suggested_format(_number: int, rehearsal: Mapping[str, Any]) -> str:
+    """Return the format that a rehearsal suggests, for engines without decisions of a study."""
+    return str(rehearsal[FACT])
 
 
 class Formats:
-    """Decisions by shape; `note` is told once what a network fails by in channels_last."""
+    """Decisions by shape; `note` is called once with each reason why a network fails in channels_last."""
 
     def __init__(self, trials: Sequence[Trial], note: Callable[[str], None]) -> None:
         self.known: dict[str, str] = {}
         self._note = note
-        self._told: set[str] = set()
+        self._noted: set[str] = set()
         for facts in (attempt.facts for trial in trials for attempt in trial.attempts):
             if REHEARSAL in facts and FACT in facts:
                 self.known.setdefault(facts[REHEARSAL]["shape"], facts[FACT])
-                self._told.add(facts[REHEARSAL].get("trouble", ""))
+                self._noted.add(facts[REHEARSAL].get("trouble", ""))
 
-    def settle(self, search: Search, number: int, told: Mapping[str, Any]) -> str:
-        """Return the format for the shape of a trial that has told what it found, and record both with its attempt."""
-        chosen = self.known.setdefault(told["shape"], told[FACT])
-        found = {name: value for name, value in told.items() if name != FACT}
-        search.learned(number, {FACT: chosen, **({REHEARSAL: found} if "seconds" in told else {})})
-        trouble = told.get("trouble", "")
-        if trouble and trouble not in self._told:
-            self._told.add(trouble)
-            name = told.get("architecture", search.spec.architecture)
+    def settle(self, search: Search, number: int, rehearsal: Mapping[str, Any]) -> str:
+        """Return the format for the shape of a rehearsed trial, and record format and rehearsal with its attempt."""
+        chosen = self.known.setdefault(rehearsal["shape"], rehearsal[FACT])
+        facts = {name: value for name, value in rehearsal.items() if name != FACT}
+        search.learned(number, {FACT: chosen, **({REHEARSAL: facts} if "seconds" in rehearsal else {})})
+        trouble = rehearsal.get("trouble", "")
+        if trouble and trouble not in self._noted:
+            self._noted.add(trouble)
+            name = rehearsal.get("architecture", search.spec.architecture)
             self._note(f"'{name}' is trained contiguous: in channels_last {trouble}")
         return chosen
 

@@ -1,7 +1,7 @@
-"""How trials are packed onto GPUs by their memory, and how a trial's need is measured.
+"""Packing of trials onto GPUs by their memory, and measurement of a trial's need.
 
-A trial's need is the bytes that it takes of its GPU: what torch reserves, and its CUDA context. It is measured in a
-fresh process of the pool, while the engine goes on.
+A trial's need is the memory that it takes of its GPU in bytes: torch's reserved memory and the CUDA context. It is
+measured in a fresh process of the pool, while the engine continues.
 """
 
 import contextlib
@@ -21,20 +21,20 @@ from fersearch.training.request import TrialRequest
 from fersearch.trial import Trial
 
 MARGIN = 0.1
-"""What is kept free beside a trial, as a share of its need."""
+"""Memory that is kept free beside a trial, as a share of its need."""
 COUNTED = ("batch_size", "optimizer", "crop", "tta")
 """The recipe's parameters that change a trial's memory by their value."""
 PRESENT = ("dropout", "momentum", "ema")
-"""The recipe's parameters that change it by being more than 0."""
+"""The recipe's parameters that change it if they are more than 0."""
 GIGABYTE = 2**30
 INDIFFERENT = ({*OPTIMISATION, *REGULARISATION, "target"}) - {*COUNTED, *PRESENT}
-PATIENCE = 300.0  # seconds after which a probe is given up
+PATIENCE = 300.0  # seconds after which a probe is abandoned
 UNKNOWN = {"lacks": "the probe gave no figure"}
 
 
 @dataclass(frozen=True)
 class Load:
-    """A running trial: the bytes reserved for it, and its process once that is known."""
+    """A running trial: the bytes reserved for it, and its process once known."""
 
     reserved: int
     pid: int | None = None
@@ -46,9 +46,9 @@ def reserve(need: int) -> int:
 
 
 def shape(params: Mapping[str, Value], micro_batches: int = 1) -> str:
-    """Return the key of what decides a trial's memory: trials with equal keys need the same.
+    """Return the key of all that determines a trial's memory: trials with equal keys need the same.
 
-    Everything of the architecture counts, for only it knows what changes the network.
+    All parameters of the architecture count, as only it knows which of them change the network.
     """
     relevant: dict[str, Value] = {name: value for name, value in params.items() if name not in INDIFFERENT}
     relevant |= {name: bool(relevant[name]) for name in PRESENT if name in relevant}
@@ -56,9 +56,9 @@ def shape(params: Mapping[str, Value], micro_batches: int = 1) -> str:
 
 
 def room(standing: Standing, loads: Iterable[Load], idle: int) -> int:
-    """Return the bytes of a GPU that another trial may take: free and not reserved for trials running there.
+    """Return the bytes of a GPU that another trial may take: free, and not reserved for trials running there.
 
-    `idle` is what was in use when none of them ran: it stands for others where the driver shows none of
+    `idle` is the memory in use when none of them ran: it counts for others where the driver shows none of
     their processes, as in a container.
     """
     loads = list(loads)
@@ -71,15 +71,15 @@ def room(standing: Standing, loads: Iterable[Load], idle: int) -> int:
 
 
 def how_many(need: int, free: int, most: int = MOST) -> int:
-    """Return how many trials of a need fit at once on a GPU with this free memory; at least one, to be tried."""
+    """Return how many trials of a need fit at once on a GPU with this free memory; at least one, which is tried."""
     return max(1, min(most, free // max(1, reserve(need))))
 
 
 def choose(need: int | None, rooms: Mapping[str, int], empty: Iterable[str]) -> str | None:
     """Return the GPU with the most room on which a trial fits with its margin; None if it must wait.
 
-    On an `empty` GPU, where nothing of ours runs or has just ended, it is tried even if it does not fit; so is a
-    trial whose need is not known (None).
+    On an `empty` GPU, where no trial of ours runs or has just ended, it is tried even if it does not fit; so is a
+    trial whose need is unknown (None).
     """
     fitting = [gpu for gpu in rooms if need is not None and reserve(need) <= rooms[gpu]]
     return max(fitting or set(empty) & set(rooms), key=lambda gpu: (rooms[gpu], gpu), default=None)

@@ -1,4 +1,4 @@
-"""The latency of a front's members, measured again once nothing else of the study runs."""
+"""The latency of a front's members, measured again after the study's trials have ended."""
 
 from functools import partial
 from pathlib import Path
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 
 def time_latency(name: str, storage: str | None, note: Note, artifacts: str | None = None) -> None:
-    """Measure alone what the search could not, of a study's front, where latency is an objective or bounded.
+    """Measure alone the members of a study's front whose latency the search could not measure alone.
 
-    The search's own value, taken beside other trials, is kept as `rough_latency_ms`. A trial that only its rough value
-    keeps from the front, by a bound that it breaks by less than the margin, is measured as well. One that then breaks
-    a bound or is beaten is not on the front, and whoever takes its place is measured too. With `latency_on = "onnx"`
-    it is that of the exported model, in one thread.
+    Nothing is done unless latency is an objective or bounded. The search's own value, taken beside other trials, is
+    kept as `rough_latency_ms`. A trial that only its rough value keeps from the front, by a bound that it breaks by
+    less than the margin, is measured as well. One that then breaks a bound or is dominated leaves the front, and the
+    trials that replace it are measured too. With `latency_on = "onnx"` it is the latency of the exported model, in one
+    thread.
 
     Raises:
         FersearchError: a checkpoint is broken, or its architecture is not here.

@@ -1,4 +1,4 @@
-"""The engine of one machine: keeps every slot busy with a trial process, and connects it to the search."""
+"""The engine of one machine: keeps every slot busy with a trial process, and connects these to the search."""
 
 import gc
 import math
@@ -14,7 +14,7 @@ from typing import Any
 from fersearch.engines.contention import Contention
 from fersearch.engines.cpu_load import OtherLoad
 from fersearch.engines.devices import Slot
-from fersearch.engines.formats import as_found
+from fersearch.engines.formats import suggested_format
 from fersearch.engines.outages import Shortage
 from fersearch.engines.placement import FixedPlacement, Placement
 from fersearch.engines.processes import Pool, Process
@@ -28,13 +28,13 @@ from fersearch.training.request import TrialRequest
 from fersearch.trial import Decision, Epoch, Outcome, Reason, Trial
 
 TICK = 0.1
-TRACEBACK = 10_000  # characters of a log that are kept with the attempt
+TRACEBACK = 10_000  # characters of a log that are stored with the attempt
 STOPPING = {
     Level.AFTER_EPOCH: "stopping: each trial finishes its epoch and is saved; Ctrl-C again stops now",
     Level.AFTER_STEP: "stopping: each trial saves where it is, within {grace}; Ctrl-C stops now",
 }
 ALLOCATIONS = 20_000
-"""How many more objects than before there are when the collector looks at the young ones; 700 or 2,000 by default."""
+"""New objects after which the garbage collector visits the young generation; by default 700 or 2,000."""
 
 
 @dataclass
@@ -45,13 +45,12 @@ class _Running:
 
 
 class LocalEngine:
-    """Run trials until the search has no more, the time is up, or a stop is requested.
+    """The engine that runs trials until the search has no more, the time is up, or a stop is requested.
 
-    `request` makes a trial's request for a slot; `forget` is called with each trial that will
-    never run again, to clear what it left; `settle` with a trial's number and what it tells of its
-    memory format, and returns which one it is to use. A trial for which `slots` or a full disk have no room
-    yet is held until they have, and the brain is not asked for another. Trials that are to save
-    where they are and leave have `grace` seconds for it.
+    `request` returns a trial's request for a slot. `forget` is called with each trial that will never run again, to
+    remove its states. `settle` is called with a trial's number and the facts of its rehearsal, and returns the memory
+    format to use. A trial for which `slots` or a full disk have no room yet is held until they have, and the search
+    is not asked for another. Preempted trials have `grace` seconds to save their state and exit.
     """
 
     def __init__(
@@ -68,7 +67,7 @@ class LocalEngine:
         forget: Callable[[Trial], None] = lambda _: None,
         log: Callable[[Trial], Path],
         watch: Callable[[], None] = lambda: None,
-        settle: Callable[[int, Mapping[str, Any]], str] = as_found,
+        settle: Callable[[int, Mapping[str, Any]], str] = suggested_format,
         refuse: Callable[[Trial], Outcome | None] = lambda _: None,
     ) -> None:
         self.search = search
@@ -94,7 +93,7 @@ class LocalEngine:
         self._leave_by = math.inf
 
     def run(self) -> None:
-        """Run until nothing is left to run; on an error every trial process is ended first."""
+        """Run until no trial is left; on an error every trial process is ended first."""
         try:
             with seldom_collecting():
                 self._fill()
@@ -126,7 +125,7 @@ class LocalEngine:
             self._applied = level
             if self.stop.by_signal and level in STOPPING:
                 self.observer.note(STOPPING[level].format(grace=brief(self._grace)))
-            if self.stop.by_signal:  # when the time is up each gets its epoch: the next run may be as short
+            if self.stop.by_signal:  # not when the time is up, as the next run may be as short
                 self._abandon_the_unbegun(level)
             if level is Level.AFTER_STEP:
                 self._leave_by = time.monotonic() + self._grace
@@ -239,7 +238,7 @@ class LocalEngine:
             return Outcome(reason, "the process ended without a word")
         if status < 0:
             return Outcome(reason, f"the process was killed by {signal.Signals(-status).name}")
-        log = running.process.log  # on another node where that keeps its own logs
+        log = running.process.log  # on another node, if that keeps its own logs
         output = log.read_text(errors="replace").strip() if log.exists() else ""
         last = output.splitlines()[-1] if output else "it said nothing here"
         return Outcome(Reason.ERROR, f"the process left with exit code {status}: {last}", output[-TRACEBACK:])
@@ -256,7 +255,7 @@ class LocalEngine:
 
 
 def with_loss(stop: Stop, outcome: Outcome) -> Outcome:
-    """Return the outcome; that of an interrupted trial says which resource was lost, if any."""
+    """Return the outcome; for an interrupted trial with the resource that was lost, if any, among its facts."""
     if outcome.reason is not Reason.INTERRUPTED or not stop.lost:
         return outcome
     return replace(outcome, facts={"lost": stop.lost.value, **outcome.facts})
@@ -264,9 +263,9 @@ def with_loss(stop: Stop, outcome: Outcome) -> Outcome:
 
 @contextmanager
 def seldom_collecting() -> Iterator[None]:
-    """Run the garbage collector seldom, and only over new objects, while a study runs.
+    """Run the garbage collector rarely, and only over new objects, during the block.
 
-    With thousands of epochs under way it would take a fifth of the driver's time and find next to nothing.
+    With thousands of epochs in memory it would take a fifth of the driver's time and free next to nothing.
     """
     usual = gc.get_threshold()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""An observer in a thread of its own, told through a bounded queue: it can neither break a study nor hold it up."""
+"""An observer in a thread of its own, fed by a bounded queue: it can neither break nor delay a study."""
 
 import copy
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ from fersearch.observer import ObservedStudy, StudyObserver
 from fersearch.study import StudyState
 
 ROOM = 2_000
-"""How many events wait for an observer at most."""
+"""Most events in an observer's queue."""
 ROOM_FOR_EPOCHS = 1_000
-"""How many may wait before those of epochs are left out, so that starts and ends of trials still find room."""
+"""Queued events from which those of epochs are dropped, so that starts and ends of trials still find room."""
 
 
 class ObserverThread:
@@ -32,10 +32,10 @@ class ObserverThread:
     def begin(self, study: ObservedStudy) -> None:
         """Start the thread."""
         self._thread.start()
-        self.tell("study_started", study, self._options)
+        self.enqueue("study_started", study, self._options)
 
-    def tell(self, method: str, *facts: Any) -> None:
-        """Have a method called when its turn comes; leave the event out where too many wait."""
+    def enqueue(self, method: str, *facts: Any) -> None:
+        """Queue a call of a method of the observer; drop it if too many are queued."""
         if self._failed:
             return
         self._total += 1
@@ -49,7 +49,7 @@ class ObserverThread:
                 self._notes.put(f"observer '{self._observer.name}' falls behind: it is not told everything")
 
     def end(self, state: StudyState) -> None:
-        """Have the observer told that the run is over, as the last thing, whatever waits."""
+        """Queue the call for the end of the run as the last one, dropping the oldest events if there is no room."""
         if not self._thread.is_alive():
             return
         self._make_room(2)
@@ -57,26 +57,26 @@ class ObserverThread:
         self._events.put_nowait(None)
 
     def join(self, seconds: float) -> None:
-        """Wait until everything is told, and note what was not."""
+        """Wait for the thread to end, at most `seconds`, and note events that the observer did not get."""
         if self._thread.ident is not None:
             self._thread.join(seconds)
         if self._thread.is_alive():
-            waiting = plural(max(0, self._events.qsize() - 1), "event")  # but for the None that ends the thread
-            told = f"takes too long: it is left behind, with {waiting} that it has not heard of"
-            self._notes.put(f"observer '{self._observer.name}' {told}")
+            waiting = plural(max(0, self._events.qsize() - 1), "event")  # without the None that ends the thread
+            problem = f"takes too long: it is left behind, with {waiting} that it has not heard of"
+            self._notes.put(f"observer '{self._observer.name}' {problem}")
         if self._dropped and not self._failed:
-            told = f"was not told of {self._dropped} of {plural(self._total, 'event')}: it was too slow"
-            self._notes.put(f"observer '{self._observer.name}' {told}")
+            problem = f"was not told of {self._dropped} of {plural(self._total, 'event')}: it was too slow"
+            self._notes.put(f"observer '{self._observer.name}' {problem}")
 
     def drain_notes(self) -> list[str]:
-        """Return what there is to say of the observer since the last call."""
+        """Return the notes on the observer since the last call."""
         lines = []
         while not self._notes.empty():
             lines.append(self._notes.get())
         return lines
 
     def _make_room(self, places: int) -> None:
-        """Leave out the oldest events until so many fit."""
+        """Drop the oldest events until `places` more fit."""
         while self._events.qsize() > ROOM - places:
             try:
                 self._events.get_nowait()
@@ -94,5 +94,5 @@ class ObserverThread:
         except (Exception, SystemExit) as error:
             self._failed = True
             reason = error.message if isinstance(error, FersearchError) else f"{type(error).__name__}: {error}"
-            told = f"failed in {method} and is told nothing more: {' '.join(reason.split())}"
-            self._notes.put(f"{title(self._observer)} {told}")
+            problem = f"failed in {method} and is told nothing more: {' '.join(reason.split())}"
+            self._notes.put(f"{title(self._observer)} {problem}")

@@ -1,4 +1,4 @@
-"""The observers that a run asks for: read, found among the plugins, and told of everything that the driver tells."""
+"""The observers of a run: parsed from its options, found among the plugins, and fed with the driver's events."""
 
 import os
 import shlex
@@ -16,14 +16,14 @@ from fersearch.trial import Decision, Epoch, Trial
 
 FORM = "write NAME, or NAME:OPTION=VALUE,OPTION=VALUE, as tensorboard:folder=runs"
 LAST_SECONDS = 10.0
-"""How long observers may take, all together, for what is left to tell them when a run is over."""
+"""Seconds that all observers together may take for their remaining events at the end of a run."""
 Asked = tuple[StudyObserver, Mapping[str, str]]
 
 
 class Observers(Observer):
-    """The display of a run and the observers of its study, whose failures are noted there.
+    """The display of a run and the observers of its study, whose failures the display notes.
 
-    `state` is that in which the run leaves the study; who runs it sets it before `close`.
+    `state` is the study's state after the run; the driver sets it before `close`.
     """
 
     def __init__(self, display: Observer, asked: Sequence[Asked], patience: float = LAST_SECONDS) -> None:
@@ -33,7 +33,7 @@ class Observers(Observer):
         self._threads = [ObserverThread(observer, options) for observer, options in asked]
 
     def preparing(self, done: int, total: int) -> None:
-        """Pass on how many images are prepared."""
+        """Pass on the number of prepared images."""
         self._display.preparing(done, total)
 
     def begin(self, study: Any, total: int, ended: Sequence[Trial], slots: int, rounds: int = 1) -> None:
@@ -43,7 +43,7 @@ class Observers(Observer):
             thread.begin(ObservedStudy(study.name, study.uid, study.spec))
 
     def started(self, trial: Trial, slot: int) -> None:
-        """Pass on that a trial took a slot."""
+        """Pass on that a trial started in a slot."""
         self._display.started(trial, slot)
         self._tell("trial_started", trial)
 
@@ -53,7 +53,7 @@ class Observers(Observer):
         self._tell("epoch_ended", trial, epoch)
 
     def ended(self, trial: Trial) -> None:
-        """Pass on that a trial left its slot."""
+        """Pass on that a trial ended."""
         self._display.ended(trial)
         self._tell("trial_ended", trial)
 
@@ -62,16 +62,16 @@ class Observers(Observer):
         self._display.note(text)
 
     def tick(self) -> None:
-        """Pass on that time passed, and what observers have to say."""
+        """Pass on that time passed, and the notes on observers."""
         self._display.tick()
         self._report()
 
     def end(self) -> None:
-        """Pass on that the run is over."""
+        """Pass on that the run has ended."""
         self._display.end()
 
     def close(self) -> None:
-        """Tell the observers that the run is over, and wait for them, but not for long."""
+        """Tell the observers that the run has ended, and wait for them at most `LAST_SECONDS`."""
         deadline = time.monotonic() + self.patience
         for thread in self._threads:
             thread.end(self.state)
@@ -81,7 +81,7 @@ class Observers(Observer):
 
     def _tell(self, what: str, *facts: Any) -> None:
         for thread in self._threads:
-            thread.tell(what, *facts)
+            thread.enqueue(what, *facts)
 
     def _report(self) -> None:
         for thread in self._threads:
@@ -90,13 +90,13 @@ class Observers(Observer):
 
 
 def find(given: Sequence[str] | None) -> list[Asked]:
-    """Return the observers asked for with their options.
+    """Return the requested observers with their options.
 
     Args:
         given: as in `RunOptions.observe`.
 
     Raises:
-        UsageError: a text is none of that form, or there is no such observer.
+        UsageError: a text has the wrong form, or there is no such observer.
     """
     asked = [_read(text) for text in (default_observers() if given is None else given)]
     registry = components() if asked else None
@@ -104,10 +104,10 @@ def find(given: Sequence[str] | None) -> list[Asked]:
 
 
 def check_observers(given: Sequence[str] | None) -> None:
-    """Refuse, before a run, observers that do not exist or cannot work.
+    """Check, before a run, that its observers exist and can work.
 
     Raises:
-        UsageError: a text is none of that form, or there is no such observer or option.
+        UsageError: a text has the wrong form, or there is no such observer or option.
         FersearchError: an observer cannot work, as where its library is missing.
     """
     for observer, options in find(given):
@@ -115,7 +115,7 @@ def check_observers(given: Sequence[str] | None) -> None:
 
 
 def default_observers() -> list[str]:
-    """Return the observers of `FERSEARCH_OBSERVE`; UsageError for a quote that is not closed."""
+    """Return the observers of `FERSEARCH_OBSERVE`; UsageError for an unclosed quote."""
     text = os.environ.get("FERSEARCH_OBSERVE", "")
     try:
         return shlex.split(text)

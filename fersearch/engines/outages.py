@@ -1,4 +1,4 @@
-"""Handling of a full disk and an unavailable database during a run: wait, train on, or stop after too long."""
+"""Handling of a full disk and an unavailable database during a run: wait, continue, or stop after too long."""
 
 import math
 import platform
@@ -13,7 +13,7 @@ from fersearch.errors import StoreUnavailable
 from fersearch.store.writer import OUTAGE_SECONDS
 from fersearch.trial import Lost
 
-PATIENCE = 60.0  # seconds that a full disk is waited for, before a trial is tried on it again
+PATIENCE = 60.0  # seconds to wait for space on a full disk before a trial is tried on it again
 T = TypeVar("T")
 RETRY_SECONDS = 1.0
 
@@ -26,13 +26,13 @@ class Shortage:
         self._folder = Path()
         self._bytes = 0
         self._until = 0.0
-        self._roomy = -math.inf  # when there was last said to be room
+        self._roomy = -math.inf  # time of the last message that there is room
         self._unseen = False
 
     def record(self, facts: Mapping[str, Any]) -> None:
-        """Record how an attempt ended: `lacking_disk` names a folder and how many bytes did not fit.
+        """Record the facts of an ended attempt: `lacking_disk` names a folder and how many bytes did not fit.
 
-        Where the room that is seen from here is none (a quota, another node's disk) it is waited for without looking.
+        Where free space cannot be seen (a quota, another node's disk), the shortage lasts for the longest wait.
         """
         lacking = facts.get("lacking_disk")
         if lacking is None:
@@ -46,7 +46,7 @@ class Shortage:
 
     @property
     def lasts(self) -> bool:
-        """Whether twice the lacking bytes are still not free, within the longest wait."""
+        """Whether twice the lacking bytes are still not free; False after the longest wait."""
         if time.monotonic() >= self._until:
             return False
         if not self._unseen and self._free() > 2 * self._bytes:
@@ -68,7 +68,7 @@ class Writer(Protocol):
 
     @property
     def must_stop(self) -> bool:
-        """Whether that is too long."""
+        """Whether it has been unavailable for too long."""
 
     @property
     def trouble(self) -> str:
@@ -76,7 +76,7 @@ class Writer(Protocol):
 
 
 class Outages:
-    """Reports outages through `note`, and requests a stop when one lasts too long; `stopped` says that it did."""
+    """Reports outages through `note`, and requests a stop if one lasts too long, which sets `stopped`."""
 
     def __init__(self, note: Callable[[str], None], stop: Stop) -> None:
         self.stopped = False
@@ -88,7 +88,7 @@ class Outages:
         """Call again while the database is unavailable and return the result; the call must be idempotent.
 
         Raises:
-            StoreUnavailable: it was away for too long, or somebody asked to stop meanwhile.
+            StoreUnavailable: it was unavailable for too long, or a stop was requested meanwhile.
         """
         started = time.monotonic()
         while True:
@@ -104,7 +104,7 @@ class Outages:
                 return result
 
     def look(self, writer: Writer) -> None:
-        """Report that the database went away or came back, and stop the run if it was away for too long."""
+        """Report that the database became unavailable or returned; stop the run if it was unavailable for too long."""
         if writer.must_stop and not self.stopped:
             self.stopped = True
             self._note("the database has been away for too long: each trial under way finishes its epoch and is saved")
@@ -122,7 +122,7 @@ class Outages:
 
 
 def stopped(study: str) -> StoreUnavailable:
-    """Return the error of a study that stopped because its database returned too late to go on."""
+    """Return the error of a study that stopped because its database was unavailable for too long."""
     return StoreUnavailable(
         f"study '{study}' was stopped, for its database was away for too long; nothing is lost",
         f"go on with: fersearch study run {study}",

@@ -1,4 +1,4 @@
-"""Placement of the next trial: on fixed slots, or as many on each GPU as fit by memory."""
+"""Placement of the next trial: in fixed slots, or as many on each GPU as fit by memory."""
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -12,10 +12,10 @@ from fersearch.nvml import Standing
 from fersearch.search.retries import micro_batches
 from fersearch.trial import Trial
 
-SETTLE = 5.0  # seconds in which the memory of a process that ended is given back
-REREAD = 1.0  # seconds between two looks at the GPUs while a trial waits
-UNSEEN = Standing(0, 0, {})  # a GPU of which the driver says nothing: one trial after another
-ROOM_TO_PROBE = 2 * gpu_memory.GIGABYTE  # free memory without which no trial is measured beside others
+SETTLE = 5.0  # seconds until the memory of an ended process is released
+REREAD = 1.0  # seconds between two checks of the GPUs while a trial waits
+UNSEEN = Standing(0, 0, {})  # for a GPU of which the driver reports nothing: one trial after another
+ROOM_TO_PROBE = 2 * gpu_memory.GIGABYTE  # least free memory to measure a trial beside others
 
 
 class Placement(Protocol):
@@ -23,10 +23,10 @@ class Placement(Protocol):
 
     @property
     def open(self) -> bool:
-        """Whether any slot is free, so that a trial may be asked for."""
+        """Whether any slot is free, so that a trial may be requested."""
 
     def take(self, trial: Trial) -> Slot | None:
-        """Return a slot for a trial; None if it must wait and is to be offered again."""
+        """Return a slot for a trial; None if it must wait and be offered again."""
 
     def runs(self, slot: Slot, pid: int) -> None:
         """Record the process of the trial in a slot."""
@@ -48,7 +48,7 @@ class FixedPlacement:
         self._free = list(reversed(slots))
         self._taken: set[Slot] = set()
         self._allowed = set(range(len(slots)) if only is None else only)
-        self._leaving: set[int] = set()  # slots that were taken away while a trial runs in them
+        self._leaving: set[int] = set()  # slots that may no longer be used, in which a trial still runs
 
     @property
     def open(self) -> bool:
@@ -57,16 +57,16 @@ class FixedPlacement:
 
     @property
     def held(self) -> list[int]:
-        """The numbers of the slots that may be used, and of those that a trial has not left yet."""
+        """The numbers of the slots that may be used, and of those in which a trial still runs."""
         return sorted(self._allowed | self._leaving)
 
     def restrict(self, numbers: Collection[int]) -> None:
-        """Start trials in these slots alone from now on; those that run elsewhere go on to their end."""
+        """Start trials only in these slots from now on; those that run in others continue to their end."""
         self._allowed = set(numbers)
         self._leaving = {slot.number for slot in self._taken} - self._allowed
 
     def take(self, trial: Trial) -> Slot | None:  # noqa: ARG002
-        """Return the slot, of those that may be used, that was given back last."""
+        """Return the usable slot that was freed last."""
         slot = next(slot for slot in reversed(self._free) if slot.number in self._allowed)
         self._free.remove(slot)
         self._taken.add(slot)
@@ -87,7 +87,7 @@ class FixedPlacement:
         return {slot.gpu: None if slot.gpu in busy else 0 for slot in (*self._free, *self._taken) if slot.gpu}
 
     def close(self) -> None:
-        """Release nothing: no process was started."""
+        """Do nothing: no process was started."""
 
 
 class Measuring(Protocol):
@@ -97,16 +97,16 @@ class Measuring(Protocol):
         """Return `{"need": bytes}` or `{"lacks": text}`; None while the probe runs."""
 
     def close(self) -> None:
-        """End it."""
+        """End the probe."""
 
 
 Prober = Callable[[Trial, Slot, int | None], Measuring]
-"""Starts measuring what a trial needs in a slot, with at most so many bytes of its GPU."""
+"""Starts a probe of the memory that a trial needs in a slot, with at most a number of bytes of its GPU."""
 
 
 @dataclass
 class _Probing:
-    """The running probe, the shape it measures, and where."""
+    """The running probe, the shape that it measures, and the GPU."""
 
     shape: str
     gpu: str
@@ -114,10 +114,10 @@ class _Probing:
 
 
 class PackedPlacement:
-    """As many trials on each GPU as fit there by their memory.
+    """A placement of as many trials on each GPU as fit there by their memory.
 
-    What a trial needs is measured once for all of its shape, or `known` from attempts that ended. `slots` says how
-    many may run on each GPU at most; `read` asks the driver of a GPU; `note` is told what is decided.
+    The need of a trial is measured once for all trials of its shape, or `known` from ended attempts. `slots` are the
+    most trials on each GPU; `read` asks the driver about a GPU; `note` is called with the decisions.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class PackedPlacement:
         return any(self._slots.values())
 
     def take(self, trial: Trial) -> Slot | None:
-        """Return a slot on the GPU with most room where the trial fits; None while it is measured or has to wait."""
+        """Return a slot on the GPU with most room where the trial fits; None while it is measured or must wait."""
         shape = gpu_memory.shape(trial.params, micro_batches(trial))
         if shape not in self._needs and not self._measured(trial, shape):
             return None
@@ -169,7 +169,7 @@ class PackedPlacement:
             self._loads[slot] = Load(self._loads[slot].reserved, pid)
 
     def give_back(self, slot: Slot, trial: Trial) -> None:
-        """Free the slot and record the memory that the trial really took, as the need of its shape."""
+        """Free the slot, and record the memory that the trial really took as the need of its shape."""
         gpu = slot.gpu or slot.device
         self._loads.pop(slot, None)
         self._slots[gpu].append(slot)
@@ -205,7 +205,7 @@ class PackedPlacement:
         return shape in self._needs
 
     def _probe(self, trial: Trial, shape: str) -> _Probing | None:
-        """Measure on the GPU with most room; None while every one is too full."""
+        """Start a probe on the GPU with most room; None while all are too full."""
         rooms = self._rooms()
         empty = self._empty(rooms)
         able = [gpu for gpu, room in rooms.items() if gpu in empty or room >= ROOM_TO_PROBE]
@@ -248,7 +248,7 @@ class PackedPlacement:
         self._standings = None
 
     def _report(self, gpu: str, need: int | None) -> None:
-        """Report how many such trials the GPU carries, whenever that number changes."""
+        """Report how many such trials fit on the GPU, whenever that number changes."""
         standing = self._look()[gpu]
         if need is None or standing is UNSEEN:
             return
@@ -260,7 +260,7 @@ class PackedPlacement:
 
 
 def needs_of(trials: Sequence[Trial]) -> dict[str, int]:
-    """Return the bytes that trials of each shape took of their GPU, by the attempts that ended."""
+    """Return the bytes that trials of each shape took of their GPU, from ended attempts."""
     needs: dict[str, int] = {}
     for trial in trials:
         for attempt in trial.attempts:

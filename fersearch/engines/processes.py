@@ -21,24 +21,24 @@ from fersearch.trial import Lost, Outcome, Reason
 
 ONE_THREAD = {
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
-    "JE_ARROW_MALLOC_CONF": "background_thread:false",  # scikit-learn brings in pyarrow, whose allocator keeps a thread
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",  # scikit-learn imports pyarrow, whose allocator starts a thread
 }
 UNLOADING = 10.0  # seconds that a spawned process may need to end after it has closed its connection
 FORKS = sys.platform == "linux"
-"""For how many seconds a trial process may give no sign of life, unless a study's run says otherwise."""
+"""Default of the seconds that a trial process may be silent before it counts as hung."""
 LEAST = 3.0
-"""Seconds of silence that say nothing yet: a trial process gives a sign about once a second."""
+"""Least limit of silence in seconds, as a trial process sends a heartbeat about once a second."""
 PRELOAD = 600.0
-"""Seconds that a fork server may take at least to load what trials need, before it forks one."""
+"""Least seconds allowed for a fork server to preload modules before it forks a trial."""
 NAP = 1.0
-"""The longest time in seconds between two looks that counts: whoever looks later was itself asleep or stopped."""
+"""Most seconds between two checks that count as silence; after a longer gap this process itself was suspended."""
 
 
 class Process:
     """A trial process: a connection, and its pid once it was received.
 
-    It is taken for hung when it is silent for `hung_after` seconds, 0 for never. `server` is the pid of its fork
-    server, None where there is none.
+    It counts as hung when it is silent for `hung_after` seconds, 0 for never. `server` is the pid of its fork
+    server, None if there is none.
     """
 
     def __init__(self, connection: Connection, log: Path, hung_after: float = 0.0, server: int | None = None) -> None:
@@ -50,7 +50,7 @@ class Process:
         self._watchdog = Watchdog(hung_after)
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Send plain data; a process that is gone is noticed when it is next read."""
+        """Send plain data; a process that has ended is noticed at the next read."""
         with contextlib.suppress(OSError):
             self.connection.send_bytes(json.dumps(message).encode())
         self._watchdog.sent(message)
@@ -67,7 +67,7 @@ class Process:
     def hung(self) -> Outcome | None:
         """Return the outcome of the attempt if the process hangs, else None; call often, after its messages were read.
 
-        One that never said its pid hangs with its fork server.
+        One that never sent its pid hangs with its fork server.
         """
         outcome = self._watchdog.look()
         if outcome is None or self.pid is not None:
@@ -86,9 +86,9 @@ class Process:
 
 
 class Pool:
-    """Starts trial processes, each fresh; restarts the fork server if it is gone.
+    """A pool that starts trial processes, each fresh; it restarts the fork server if that has ended.
 
-    A process is taken for hung when it is silent for `hung_after` seconds, 0 for never.
+    A process counts as hung when it is silent for `hung_after` seconds, 0 for never.
     """
 
     def __init__(self, preload: Sequence[str], hung_after: float = HUNG_AFTER) -> None:
@@ -102,7 +102,7 @@ class Pool:
 
     @property
     def server_pid(self) -> int | None:
-        """The fork server's pid, None while there is none."""
+        """The fork server's pid; None while there is none."""
         return self._server.pid if self._server else None
 
     def warm_up(self) -> None:
@@ -135,7 +135,7 @@ class Pool:
             self.close()
 
     def exit_status(self, process: Process, wait: float = 1.0) -> int | None:
-        """Return how a process that closed its connection ended: an exit code, or minus a signal; None if unknown."""
+        """Return the exit code of a process that closed its connection, or minus its signal; None if unknown."""
         if spawned := self._spawned.pop(process.pid or -1, None):
             return _ended(spawned, max(wait, UNLOADING))
         deadline = time.monotonic() + wait
@@ -144,7 +144,7 @@ class Pool:
         return self._exits.pop(process.pid or -1, None)
 
     def lost(self, process: Process) -> Lost | None:
-        """Return the loss that explains a process that ended without an exit status, if it was not the only one."""
+        """Return the loss that explains a process that ended without an exit status; None if it alone ended."""
         alone = process.server is None or (process.server == self.server_pid and self._control is not None)
         return None if alone else Lost.SERVER
 
@@ -237,7 +237,7 @@ class Pool:
 
 
 def _ended(spawned: "subprocess.Popen[bytes]", wait: float) -> int | None:
-    """Return how a process ended: an exit code, or minus a signal; None if it still runs after so many seconds."""
+    """Return the exit code of a process, or minus its signal; None if it still runs after `wait` seconds."""
     try:
         return spawned.wait(timeout=wait)
     except subprocess.TimeoutExpired:
@@ -245,7 +245,7 @@ def _ended(spawned: "subprocess.Popen[bytes]", wait: float) -> int | None:
 
 
 class Watchdog:
-    """The silence of a trial process while it was its turn to send.
+    """A measure of the silence of a trial process while it is its turn to send.
 
     The owner of the process reports each message received from it and sent to it, and calls `look` often.
     `limit` is the longest silence in seconds, 0 for no limit.
@@ -258,20 +258,19 @@ class Watchdog:
         self._begun = self._waits = False
         self._epoch = 0
 
-    def received(self, word: Mapping[str, Any]) -> None:
-        """Record a message of the process: its pid is the first; after an epoch it waits for the decision, and where it
-        asks for quiet, for that."""
+    def received(self, message: Mapping[str, Any]) -> None:
+        """Record a message of the process: the first is its pid; after an epoch, or a request for quiet, it waits."""
         self._silent = 0.0
-        self._waits |= "quiet" in word
-        self._begun |= "pid" in word
-        if "epoch" in word:
-            self._epoch, self._waits = word["epoch"]["number"], True
+        self._waits |= "quiet" in message
+        self._begun |= "pid" in message
+        if "epoch" in message:
+            self._epoch, self._waits = message["epoch"]["number"], True
 
-    def sent(self, word: Mapping[str, Any]) -> None:
-        """Record a message to the process: its request, or the decision or the quiet that it waited for."""
-        if "request" in word:
-            self._epoch = word["request"].get("recorded", 0)
-        elif "decision" in word or "quiet" in word:
+    def sent(self, message: Mapping[str, Any]) -> None:
+        """Record a message to the process: its request, or the decision or quiet that it waited for."""
+        if "request" in message:
+            self._epoch = message["request"].get("recorded", 0)
+        elif "decision" in message or "quiet" in message:
             self._silent, self._waits = 0.0, False
 
     def look(self) -> Outcome | None:

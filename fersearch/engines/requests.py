@@ -1,4 +1,4 @@
-"""The request to a trial process, and the removal of files that its trial no longer needs."""
+"""Requests to trial processes, and removal of files that trials no longer need."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,12 +20,12 @@ from fersearch.training.request import TrialRequest
 from fersearch.trial import LATENCY, Trial
 
 SEED = "seed"
-"""The parameter that is a trial's seed in a study that finishes another one."""
+"""The name of the parameter with a trial's seed in a study that finishes another one."""
 
 
 def trial_seed(study: StudyRow, trial: Trial) -> int:
     """Return the seed of a trial: its own where its study gives each one, else the study's."""
-    own = is_finish(study.name) and SEED in trial.params  # a user may give a study such a name too
+    own = is_finish(study.name) and SEED in trial.params  # other studies may have such a name too
     return int(trial.params[SEED]) if own else study.spec.seed
 
 
@@ -83,7 +83,7 @@ def request_for(
 
 
 def forget(folder: Path, url: str) -> None:
-    """Remove a trial's states: those in a local folder that no process works in, and at a URL if one is given."""
+    """Remove a trial's states: those in a local folder, unless a process uses it, and at a URL if one is given."""
     with suppress(OSError):
         remove_unlocked(folder)
     if url:
@@ -94,9 +94,9 @@ def forget(folder: Path, url: str) -> None:
 
 
 def discard(store: Store, artifacts: Artifacts, digest: str) -> None:
-    """Remove a checkpoint's file unless a trial may refer to it; on failure `collect_garbage` will remove it.
+    """Remove a checkpoint's file unless a trial may refer to it; after a failure `collect_garbage` removes it.
 
-    The model that a service exported of it goes if no trial of this database refers to it: it can be made again.
+    The model that a service exported of it is removed if no trial of this database refers to it; it can be made again.
     """
     with suppress(FersearchError, OSError):
         if not store.refers_to(digest):

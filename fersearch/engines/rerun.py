@@ -1,4 +1,4 @@
-"""Training a trial's configuration again and comparing it with the record; the study's rows stay as they are."""
+"""Repeat of a trial's training and comparison with the record; the study's rows are unchanged."""
 
 import math
 import re
@@ -42,7 +42,7 @@ class Compared:
 
     @property
     def difference(self) -> float:
-        """The absolute difference; infinite where only one value is known."""
+        """The absolute difference; infinite if only one value is known."""
         if self.stored is None or self.again is None:
             return 0.0 if self.stored == self.again else math.inf
         return abs(self.again - self.stored)
@@ -50,7 +50,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Changed:
-    """A property of the machine, the packages or the data that differs from when the trial ran."""
+    """A property of the machine, the packages or the data that has changed since the trial ran."""
 
     name: str
     stored: str
@@ -59,10 +59,10 @@ class Changed:
 
 @dataclass(frozen=True)
 class Rerun:
-    """A trial trained again: its metrics beside the stored ones, and what differs in the environment.
+    """A trial trained again: its metrics beside the stored ones, and the changes of the environment.
 
-    `seed` is the one it was trained with now, `kept_epoch` the one whose values count, stored and again,
-    `path` the folder of the new model, where one was asked for.
+    `seed` is the one of the rerun, `kept_epoch` the kept epochs, stored and again,
+    `path` the folder of the new model, if one was requested.
     """
 
     study: str
@@ -81,7 +81,7 @@ class Rerun:
 
     @property
     def equal(self) -> bool:
-        """Whether the same epoch was kept and every checked metric is exactly what was stored."""
+        """Whether the same epoch was kept and every checked metric equals the stored value exactly."""
         return self.kept_epoch[0] == self.kept_epoch[1] and self.max_difference == 0.0
 
 
@@ -91,10 +91,10 @@ class RerunRequest:
 
     Attributes:
         seed: another seed than the study's.
-        device: another device than the one recorded, as torch names it.
-        out: a folder for the model, as `pull_checkpoint` writes it; `force` replaces a pulled one that is there.
-        data: where the data is that the trial saw, if that is not where it was.
-        slot: the place to train in; default the first one of this machine.
+        device: another device than the recorded one, in torch's notation.
+        out: a folder for the model, as `pull_checkpoint` writes it; `force` replaces an existing pulled one.
+        data: path of the trial's data, if it has moved.
+        slot: the slot to train in; by default the first one of this machine.
     """
 
     seed: int | None = None
@@ -106,12 +106,12 @@ class RerunRequest:
 
 
 def rerun(store: Store, study: StudyRow, number: int, options: RerunRequest, report: Callable[[Epoch], None]) -> Rerun:
-    """Train a trial's configuration again, in a process of its own and as the study did; nothing is stored.
+    """Train a trial's configuration again as the study did, in a process of its own; store nothing.
 
     Raises:
         UsageError: the trial has not ended, or the folder exists.
         FersearchError: training fails.
-        DataError: the data is missing or broken, or other than what the trial saw.
+        DataError: the data is missing or broken, or not that of the trial.
     """
     if options.out is not None:
         refuse_existing(options.out, options.force)
@@ -165,7 +165,7 @@ def _single(
 
 
 def _same_data(registry: Registry, study: StudyRow, trial: Trial, given: Path | None) -> StudyData:
-    """Return the prepared data that a trial saw; DataError for other data."""
+    """Return the prepared data of a trial; DataError for other data."""
     data = open_study_data(registry, study, given)
     then = recorded_data(study, trial.data_digest)
     if not then.agrees(data.identity):
@@ -179,7 +179,7 @@ def _same_data(registry: Registry, study: StudyRow, trial: Trial, given: Path | 
 
 
 def _last(trial: Trial) -> int | None:
-    """Return the epoch after which a trial was stopped; None for one that trained to its end, or not at all."""
+    """Return the epoch after which a trial was stopped; None for a trial that was trained to its end, or not at all."""
     return None if trial.state is TrialState.COMPLETE else trial.epochs or None
 
 
@@ -199,7 +199,7 @@ def _slot(device: str | None, threads: int | None, usual: Slot) -> Slot:
 
 
 def _data(trial: Trial) -> dict[str, Any]:
-    """Return the digest of the prepared dataset that a trial's checkpoint was trained on, if it is still here."""
+    """Return the digest of the prepared dataset of a trial's checkpoint, if that still exists."""
     with suppress(FersearchError):
         if trial.checkpoint:
             return {"data": read_card(Artifacts(artifacts_folder()).open(trial.checkpoint))["dataset"]["digest"]}
@@ -215,7 +215,7 @@ def _compared(stored: Mapping[str, float], again: Mapping[str, float], registry:
 
 
 def _varies(name: str, registry: Registry) -> bool:
-    """Return whether a metric reads clocks or memory, which differ between equal runs."""
+    """Return whether a metric depends on clocks or memory, which differ between equal runs."""
     metric = registry.metrics.get(name) or registry.metrics.get(name.removesuffix("_std"))
     return metric is not None and metric.measured and (metric.whole_trial or metric.unit in CLOCKS)
 
@@ -223,7 +223,7 @@ def _varies(name: str, registry: Registry) -> bool:
 def _changed(
     stored: Mapping[str, Any], again: Mapping[str, Any], drivers: Sequence[Mapping[str, str]]
 ) -> tuple[Changed, ...]:
-    """Return the differences between the trial's process and the rerun's, and unseen package versions."""
+    """Return the differences between the trial's process and the rerun's, and package versions new to the study."""
     known = [name for name in (*ENVIRONMENT, "data") if name in stored]
     changes = [Changed(name, str(stored[name]), str(again.get(name))) for name in known]
     for package, version in environment()["packages"].items():

@@ -1,4 +1,4 @@
-"""The request to stop a study, and how soon."""
+"""Requests to stop a study, at different levels of urgency."""
 
 import signal
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from fersearch.trial import Lost
 
 
 class Level(IntEnum):
-    """How soon the trials under way are to leave."""
+    """The urgency with which running trials must exit."""
 
     NOT = 0
     AFTER_EPOCH = 1
@@ -20,10 +20,10 @@ class Level(IntEnum):
 
 
 class Stop:
-    """How soon a study is to stop: Ctrl-C asks for the end of the epoch and then for now, SIGTERM for the next step.
+    """The level at which a study must stop: Ctrl-C requests the end of the epoch and then now, SIGTERM the next step.
 
-    Schedulers may send SIGTERM more than once, which changes nothing. Whoever presses Ctrl-C when all was to
-    stop now gets a KeyboardInterrupt, wherever the program is. `lost` is what the first wish was asked for the want of.
+    Schedulers may send SIGTERM more than once, which changes nothing. Another Ctrl-C after a stop now raises
+    KeyboardInterrupt. `lost` is the missing resource that caused the first request, if any.
     """
 
     def __init__(self) -> None:
@@ -32,13 +32,13 @@ class Stop:
         self.lost: Lost | None = None
 
     def ask(self, level: Level, lost: Lost | None = None) -> None:
-        """Request a stop at a level; a more urgent request stands. `lost` names the resource that is missing."""
+        """Request a stop at a level; a more urgent request is kept. `lost` names the resource that is missing."""
         self.lost = self.lost if self.level else lost
         self.level = max(self.level, level)
 
     @contextmanager
     def listening(self) -> Iterator["Stop"]:
-        """Take Ctrl-C and SIGTERM as requests while a study runs (in the main thread only)."""
+        """Handle Ctrl-C and SIGTERM as requests during the block (in the main thread only)."""
         previous: dict[int, Any] = {}
         try:
             for caught, heed in ((signal.SIGINT, self._on_ctrl_c), (signal.SIGTERM, self._on_sigterm)):

@@ -1,4 +1,4 @@
-"""Run one trial here: in this process for a debugger, or again in a fresh one to compare."""
+"""Run of one trial: in this process for a debugger, or again in a fresh process for comparison."""
 
 import signal
 import tempfile
@@ -12,7 +12,7 @@ from typing import Any
 
 from fersearch.artifacts import Artifacts
 from fersearch.engines.devices import Slot
-from fersearch.engines.formats import as_found
+from fersearch.engines.formats import suggested_format
 from fersearch.engines.local import with_loss
 from fersearch.engines.processes import Pool, Process
 from fersearch.engines.quiet import when_alone
@@ -71,7 +71,7 @@ class SingleTrial:
             elif when_alone(message, process.send):
                 pass
             elif "rehearsed" in message:
-                process.send({"format": as_found(0, message["rehearsed"])})
+                process.send({"format": suggested_format(0, message["rehearsed"])})
             elif "outcome" in message:
                 outcome = message["outcome"]
                 return Outcome(**{**outcome, "reason": Reason(outcome["reason"])})
@@ -93,12 +93,12 @@ def run_in_process(
     observer: Observer,
     stop: Stop,
     watch: Callable[[], None] = lambda: None,
-    settle: Callable[[int, Mapping[str, Any]], str] = as_found,
+    settle: Callable[[int, Mapping[str, Any]], str] = suggested_format,
 ) -> Trial | None:
     """Run one trial in this process, for a debugger; return it, or None if there is none to run.
 
-    `watch` is called between any two steps; once `stop` is asked for, the trial saves where it is and leaves. `settle`
-    returns the memory format for a trial that tells what it found.
+    `watch` is called between any two steps; after a request to `stop`, the trial saves its state and ends. `settle`
+    returns the memory format for the facts of a trial's rehearsal.
     """
     from fersearch.training.attempt import run_trial
 

@@ -1,1 +1,1 @@
-"""The engine of a cluster: trials in Ray Tune's actors; the only room that imports Ray."""
+"""The engine of a cluster: trials in Ray Tune's actors; the only package that imports Ray."""

@@ -1,8 +1,8 @@
-"""What runs on Ray's nodes: the trial's actor, the board of messages from the driver, and the prepared data.
+"""The code that runs on Ray's nodes: the trial's actor, the board of the driver's messages, and the prepared data.
 
 An actor holds a slot on a node. It has a fork server of its own, starts one fresh process for each trial that Ray Tune
-gives it, and passes the process's messages on, one a step. The driver's answers come over the board, for Ray Tune
-hands nothing to a trial that trains. A node that does not see the driver's prepared data unpacks a copy once.
+gives it, and passes the process's messages on, one per step. The driver's answers come over the board, as Ray Tune
+cannot send data to a running trial. A node that does not see the driver's prepared data unpacks a copy once.
 """
 
 import asyncio
@@ -34,23 +34,23 @@ from fersearch.locks import lock
 from fersearch.remote import Remote, is_url
 from fersearch.trial import Lost, Outcome, Reason
 
-Word = dict[str, Any]
-LOOK = 0.5  # seconds between two looks whether a trial process hangs
+Message = dict[str, Any]
+LOOK = 0.5  # seconds between two checks whether a trial process hangs
 DRIVER_GONE = (ray.exceptions.RayError, OSError)
 
 
 class Board:
-    """Messages from the driver to trials, by key, in the order sent. One actor beside the driver."""
+    """Messages from the driver to trials, by key, in the order sent; one actor beside the driver."""
 
     def __init__(self) -> None:
-        self._queues: dict[str, asyncio.Queue[Word | None]] = {}
+        self._queues: dict[str, asyncio.Queue[Message | None]] = {}
         self._packed: dict[str, Any] = {}
 
-    async def send(self, key: str, word: Word) -> None:
+    async def send(self, key: str, message: Message) -> None:
         """Send a message to a trial."""
-        self._queues.setdefault(key, asyncio.Queue()).put_nowait(word)
+        self._queues.setdefault(key, asyncio.Queue()).put_nowait(message)
 
-    async def receive(self, key: str) -> Word | None:
+    async def receive(self, key: str) -> Message | None:
         """Wait for the next message to a trial; None once no more will come."""
         queue = self._queues.get(key)
         return await queue.get() if queue else None
@@ -68,49 +68,49 @@ class Board:
 
 
 class TrialActor(Trainable):
-    """Runs one trial process after another on its node; `config` names the board and the trial's key on it.
+    """An actor that runs one trial process after another on its node; `config` has the board and the trial's key on it.
 
-    Each step returns the process's next word: its pid, an epoch, the outcome, or how it died.
+    Each step returns the process's next message: its pid, an epoch, the outcome, or its exit status.
     """
 
-    def setup(self, config: Word) -> None:
+    def setup(self, config: Message) -> None:
         """Take a trial; its process starts with the first step."""
         self._take(config)
         self._pool: Pool | None = None
         self._preload: list[str] = []
 
-    def reset_config(self, new_config: Word) -> bool:
+    def reset_config(self, new_config: Message) -> bool:
         """Take the next trial; the fork server stays."""
         self._take(new_config)
         return True
 
-    def step(self) -> Word:
+    def step(self) -> Message:
         """Return the next message of the trial's process."""
         try:
-            word = self._next()
+            message = self._next()
         except ray.exceptions.RayError:
             raise
         except Exception as error:
-            word = {"outcome": asdict(failed(error))}
-        over = not word or "outcome" in word or "exited" in word
+            message = {"outcome": asdict(failed(error))}
+        over = not message or "outcome" in message or "exited" in message
         if over:
             self._let_go()
-        return {"word": json.dumps(word), "done": over}
+        return {"message": json.dumps(message), "done": over}
 
     def cleanup(self) -> None:
-        """End what still runs."""
+        """End the processes that still run."""
         self._let_go()
         if self._pool is not None:
             self._pool.close()
 
-    def _take(self, config: Word) -> None:
+    def _take(self, config: Message) -> None:
         self._key: str = config["key"]
         self._board: Any = ray.get_actor(config["board"], namespace=config["namespace"])
         self._process: Process | None = None
         self._place = ""
         self._log, self._apart = Path(), False
 
-    def _next(self) -> Word:
+    def _next(self) -> Message:
         if self._process is None:
             order, request = self._receive(), self._receive()
             if not order or not request:
@@ -118,31 +118,31 @@ class TrialActor(Trainable):
             self._begin(order, request)
         assert self._process is not None
         assert self._pool is not None
-        word = self._next_message(self._process, self._pool)
-        if word is None:
+        message = self._next_message(self._process, self._pool)
+        if message is None:
             status, lost = self._pool.exit_status(self._process), self._pool.lost(self._process)
             return {"exited": status, "lost": lost, "failed": self._pool.failed_preloads}
-        self._process.pid = word.get("pid", self._process.pid)
-        if "pid" in word:
+        self._process.pid = message.get("pid", self._process.pid)
+        if "pid" in message:
             log = f"{platform.node()}:{self._log}" if self._apart else str(self._log)
-            word |= {"node": platform.node(), "place": self._place, "log": log}
-        if "outcome" in word:
-            word["outcome"]["facts"] = {**word["outcome"].get("facts", {}), "node": platform.node()}
-            word["failed"] = self._pool.failed_preloads
-        return word
+            message |= {"node": platform.node(), "place": self._place, "log": log}
+        if "outcome" in message:
+            message["outcome"]["facts"] = {**message["outcome"].get("facts", {}), "node": platform.node()}
+            message["failed"] = self._pool.failed_preloads
+        return message
 
-    def _next_message(self, process: Process, pool: Pool) -> Word | None:
-        """Return the process's next message for the driver; if it hangs, the outcome."""
+    def _next_message(self, process: Process, pool: Pool) -> Message | None:
+        """Return the process's next message for the driver, or the outcome if it hangs."""
         while True:
             if process.connection.poll(LOOK):
-                word = process.receive()
-                if word is None or "beat" not in word:
-                    return word
+                message = process.receive()
+                if message is None or "beat" not in message:
+                    return message
             elif outcome := process.hung():
                 pool.kill(process)
                 return {"outcome": asdict(outcome)}
 
-    def _begin(self, order: Word, request: Word) -> None:
+    def _begin(self, order: Message, request: Message) -> None:
         there, here = Path(order["home"]), own_home(order)
         self._apart = here != there
         if self._pool is None or self._preload != order["preload"]:
@@ -159,18 +159,18 @@ class TrialActor(Trainable):
         threading.Thread(target=self._pass_on, args=(self._process, self._key), daemon=True).start()
 
     def _pass_on(self, process: Process, key: str) -> None:
-        """Pass the driver's messages to the process; once there are no more, it must not go on.
+        """Pass the driver's messages to the process, and kill it once there will be no more.
 
-        An actor that the driver takes for lost may live on for a minute, as when only its raylet died.
+        An actor that counts as lost for the driver may run for another minute, as when only its raylet died.
         """
         with contextlib.suppress(*DRIVER_GONE):
-            while (word := _answer(self._board.receive.remote(key))) and "kill" not in word:
-                process.send(word)
+            while (message := _answer(self._board.receive.remote(key))) and "kill" not in message:
+                process.send(message)
         if self._process is process:
             process.kill()
 
-    def _receive(self) -> Word | None:
-        message: Word | None = _answer(self._board.receive.remote(self._key))
+    def _receive(self) -> Message | None:
+        message: Message | None = _answer(self._board.receive.remote(self._key))
         return message
 
     def _fetch(self, folder: Path) -> bytes:
@@ -186,7 +186,7 @@ class TrialActor(Trainable):
 
 
 def failed(error: Exception) -> Outcome:
-    """Return the outcome of an attempt that could not begin on this node; a full disk is no fault of the trial."""
+    """Return the outcome of an attempt that could not begin on this node; a full disk does not count as its error."""
     message = f"{type(error).__name__} on node {platform.node()}: {error}"
     trace = "".join(traceback.format_exception(error))
     if isinstance(error, OSError) and error.errno in DISK_FULL:
@@ -202,8 +202,8 @@ def place(env: Mapping[str, str]) -> str:
     return f"{platform.node()} {f'gpu {gpus}' if gpus else 'cpu'}"
 
 
-def own_home(order: Word) -> Path:
-    """Return the home of a trial's states and log: the driver's, or with artifacts at a URL the node's own.
+def own_home(order: Message) -> Path:
+    """Return the home for a trial's states and log: the driver's, or with artifacts at a URL the node's own.
 
     Raises:
         RayError: this node does not see the driver's home.
@@ -227,7 +227,7 @@ def _answer(reference: "ray.ObjectRef[Any]") -> Any:
 
 
 def reads(path: str, text: str) -> bool:
-    """Return whether a file with this text is found at a path or URL, seen from this node."""
+    """Return whether this node finds a file with this text at a path or URL."""
     folder, _, name = path.rpartition("/")
     with tempfile.TemporaryDirectory() as own, contextlib.suppress(OSError, FersearchError):
         copy = Path(own, name) if is_url(path) else Path(path)
@@ -245,11 +245,11 @@ def pack(folder: Path) -> bytes:
 
 
 def bring(folder: Path, fetch: Callable[[Path], bytes], digest: str = "") -> Path:
-    """Return where a prepared dataset is on this node: `folder` itself if it is seen here, else a copy of its own.
+    """Return the folder of a prepared dataset on this node: `folder` itself if this node sees it, else its own copy.
 
-    A prepared copy is named by its files as they lie there and not by what is in it, which the versions that read
-    them decide too: one that was made here serves only if its content has the `digest` of the driver's.
-    `fetch(folder)` gives the archive that `pack` made; trials that start together wait for one copy.
+    A prepared dataset is named by its source files and not by its content, which also depends on the versions of
+    decoders: one that was made here is used only if its content has the `digest` of the driver's. `fetch(folder)`
+    returns the archive that `pack` made; trials that start together wait for one copy.
     """
     if is_whole(folder):
         return folder

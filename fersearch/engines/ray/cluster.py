@@ -1,4 +1,4 @@
-"""Joining Ray, quietly: the cluster, the resources of its nodes, and whether they share a folder."""
+"""Connection to a Ray cluster without its output; the resources of its nodes, and a check of their shared storage."""
 
 import contextlib
 import logging
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 try:
     import fcntl
-except ImportError:  # Windows has none; what a killed driver left stays there
+except ImportError:  # Windows has none; folders of killed drivers stay there
     fcntl = None  # type: ignore[assignment]
 
 
@@ -51,16 +51,16 @@ SHARE = (
 )
 REACH = 5.0  # seconds for a cluster's address to answer
 PREFIX = "fersearch-ray-"
-FRESH = 60.0  # seconds in which a folder may not be locked yet
-LONGEST_TEMPORARY = 40  # characters of a folder under which Ray's sockets still have legal names
+FRESH = 60.0  # seconds in which a new folder may not be locked yet
+LONGEST_TEMPORARY = 40  # most characters of a folder with which Ray's socket paths are short enough
 
 
 @contextlib.contextmanager
 def joined(address: str | None) -> Iterator[Path]:
     """Join a Ray cluster; yield a folder for Ray's own files, removed in the end.
 
-    `address` is `local` (start one here, gone afterwards), `auto` or HOST:PORT (a running one). A
-    Ray that this process has started already is used, and left running.
+    `address` is `local` (start one here and end it afterwards), `auto` or HOST:PORT (a running one). A
+    cluster that this process has joined already is used, and kept running.
 
     Raises:
         FersearchError: no cluster is at the address, or Ray cannot be started.
@@ -95,7 +95,7 @@ def temporary_folder(left: contextlib.ExitStack) -> Path:
 
 
 def _abandoned(folder: Path) -> bool:
-    """Return whether the driver that made the folder died without removing it: it held a lock on it."""
+    """Return whether the driver that made the folder died without removing it, by the lock that a driver holds."""
     try:
         with (folder / "lock").open("r+") as held:
             if not fcntl or time.time() - folder.stat().st_mtime < FRESH:
@@ -109,13 +109,13 @@ def _abandoned(folder: Path) -> bool:
 def places(
     count: int | None, per_gpu: PerGpu | None, threads: int | None = None
 ) -> tuple[list[Slot], dict[str, float]]:
-    """Return the slots of the cluster, and what Ray must give each: so many CPUs, a share of a GPU.
+    """Return the slots of the cluster, and the Ray resources of each: CPUs, and a share of a GPU.
 
-    `per_gpu` (default 1) on each GPU, or where there is no GPU as many as the CPUs carry; `count` bounds how
-    many. Each has `threads` (default: the CPUs are shared out; one each where there is no GPU).
+    There are `per_gpu` (default 1) on each GPU, or without a GPU as many as the CPUs allow; `count` limits their
+    number. Each has `threads` (default: the CPUs are divided among them; without a GPU one each).
 
     Raises:
-        UsageError: fewer than one slot or thread is asked for, slots per GPU without a GPU, or `auto` ones.
+        UsageError: fewer than one slot or thread is requested, slots per GPU without a GPU, or `auto` ones.
         FersearchError: the cluster has no CPU to run a trial on.
     """
     check(count, per_gpu, threads)
@@ -151,12 +151,12 @@ def alive() -> list[dict[str, Any]]:
 
 @contextlib.contextmanager
 def marked(home: Path, artifacts: Path | str) -> Iterator[str]:
-    """Check that every node that can run trials reaches the shared storage; yield a marker there that proves it.
+    """Check that every node that can run trials reaches the shared storage; yield the marker that they found.
 
-    That is the URL of the artifacts, or, where they lie in a folder, the folder and `home`.
+    The storage is the URL of the artifacts, or, for a folder of artifacts, that folder and `home`.
 
     Raises:
-        FersearchError: a node does not reach it, so what its trials save would be lost to the others.
+        FersearchError: a node does not reach it, so that other nodes could not read the states of its trials.
     """
     with contextlib.ExitStack() as left:
         if isinstance(artifacts, str):
@@ -170,7 +170,7 @@ def marked(home: Path, artifacts: Path | str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _marker(place: Path | str) -> Iterator[str]:
-    """Leave a marker in a folder or at a URL, for as long as every node finds it."""
+    """Write a marker file in a folder or at a URL for the block; FersearchError unless every node finds it."""
     token = uuid4().hex
     name = f".ray-{token}"
     remote = Remote(place if isinstance(place, str) else place.absolute().as_uri())
@@ -205,15 +205,15 @@ def _nodes_without(marker: str, token: str) -> list[str]:
             pinned = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             task = ray.remote(reads).options(num_cpus=0, scheduling_strategy=pinned, max_retries=0)
             answers[node["NodeID"]] = node["NodeManagerAddress"], task.remote(marker, token)
-    return sorted(name for node, (name, answer) in answers.items() if not _found(node, answer))
+    return sorted(name for node, (name, answer) in answers.items() if not _has_marker(node, answer))
 
 
-def _found(node: str, answer: "ray.ObjectRef[bool]") -> bool:
-    """Return whether a node found the marker; a node that has left the cluster runs no trial and counts as found."""
+def _has_marker(node: str, answer: "ray.ObjectRef[bool]") -> bool:
+    """Return whether a node found the marker; True for one that has left the cluster, as it will run no trial."""
     import ray
 
     try:
-        found: bool = ray.get(answer, timeout=60)
+        has_marker: bool = ray.get(answer, timeout=60)
     except ray.exceptions.RayError as error:
         if node not in {living["NodeID"] for living in alive()}:
             return True
@@ -221,7 +221,7 @@ def _found(node: str, answer: "ray.ObjectRef[bool]") -> bool:
             f"a node of the Ray cluster cannot run fersearch: {_last_line(error)}",
             "install the same fersearch on every node",
         ) from None
-    return found
+    return has_marker
 
 
 def _gpu_places(
@@ -268,7 +268,7 @@ def _join(address: str, folder: Path) -> None:
 
 
 def _check_address(address: str) -> None:
-    """Fail in seconds where Ray would wait for minutes."""
+    """Raise FersearchError within seconds for an address without a cluster, where Ray would wait for minutes."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         raise UsageError(f"--ray-address {address} is not an address", "give auto, local or HOST:PORT")
@@ -284,7 +284,7 @@ def _last_line(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _handlers_kept() -> Iterator[None]:
-    """Undo what Ray does to this process's signals."""
+    """Restore this process's signal handlers after the block, which Ray replaces."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
@@ -296,7 +296,7 @@ def _handlers_kept() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _sigterm_blocked() -> Iterator[None]:
-    """Start processes that SIGTERM does not end: sent to a whole job, it is for the driver, which ends them in time."""
+    """Block SIGTERM in processes started in the block: of a whole job, only the driver handles it and ends them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         yield
@@ -312,6 +312,6 @@ def _silence_events() -> None:
 
 
 def _silence_logs() -> None:
-    """Keep Ray's own messages off the screen: what matters of them comes back with the trials."""
+    """Keep Ray's own messages off the screen; trials report the relevant errors."""
     for name in ("ray", "ray.tune", "ray.train", "ray.air"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

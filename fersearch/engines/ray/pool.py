@@ -1,8 +1,8 @@
-"""The engine of a cluster: trial processes are started through Ray Tune, on whichever node has room.
+"""The engine of a cluster: trial processes are started through Ray Tune, on any node with room.
 
 To the engine's loop this is a pool like that of one machine. Behind it a real Tuner runs in a
 thread: each started process is a Ray trial, whose actor on some node runs a fork server and
-passes words on. A lost actor reads like a process that ended without a word.
+passes messages on. A lost actor appears as a process that ended without a message.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ from fersearch.run_options import HUNG_AFTER
 from fersearch.trial import Lost
 
 NAMESPACE = "fersearch"
-AT_ONCE = 10_000  # calls that the board answers at once: each running trial waits in one
+AT_ONCE = 10_000  # concurrent calls of the board: each running trial waits in one
 PATIENCE = 60.0  # seconds for the board to answer
 FAREWELL = 15.0  # seconds for Ray Tune to end by itself
 
@@ -44,13 +44,13 @@ def on_ray(
     threads: int | None,
     artifacts: Path | str,
 ) -> Iterator[tuple[list[Slot], Callable[..., Pool]]]:
-    """Join a cluster; yield its slots and a function that makes a pool of them from the modules to preload.
+    """Join a cluster; yield its slots, and a function from the modules to preload to a pool of trial processes.
 
-    `artifacts` is where checkpoints go, which all nodes must share.
+    `artifacts` is the place of checkpoints, which all nodes must share.
 
     Raises:
-        FersearchError: no cluster is at the address, or its nodes do not share what they must.
-        UsageError: the slots asked for make no sense there.
+        FersearchError: no cluster is at the address, or its nodes do not share storage.
+        UsageError: the requested slots are impossible there.
     """
     with cluster.joined(address) as folder, cluster.marked(home(), artifacts) as marker:
         places, resources = cluster.places(slots, slots_per_gpu, threads)
@@ -59,7 +59,7 @@ def on_ray(
 
 @dataclass(frozen=True)
 class Room:
-    """What a pool needs of the cluster: trials at once, resources of each, a folder for Ray's files, the marker."""
+    """The part of the cluster for a pool: trials at once, resources of each, a folder for Ray's files, the marker."""
 
     slots: int
     resources: Mapping[str, float]
@@ -68,9 +68,9 @@ class Room:
 
 
 class RayProcess(Process):
-    """A trial process on some node: its words come through Ray Tune, the driver's go over the board.
+    """A trial process on some node: its messages come through Ray Tune, the driver's go over the board.
 
-    Its actor hears its beats and says so when it hangs.
+    Its actor receives its heartbeats, and reports when it hangs.
     """
 
     def __init__(self, connection: Connection, log: Path, key: str, pool: "RayPool") -> None:
@@ -93,7 +93,7 @@ class RayProcess(Process):
 
 
 class RayPool(Pool):
-    """Starts trial processes on a cluster, each as a Ray trial."""
+    """A pool that starts trial processes on a cluster, each as a Ray trial."""
 
     def __init__(self, preload: Sequence[str], hung_after: float = HUNG_AFTER, *, room: Room) -> None:
         super().__init__(preload, hung_after)
@@ -123,7 +123,7 @@ class RayPool(Pool):
         """Request a process that waits for its trial.
 
         Raises:
-            FersearchError: Ray has gone.
+            FersearchError: Ray has ended.
         """
         self.warm_up()
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -148,15 +148,15 @@ class RayPool(Pool):
         return RayProcess(ours, log, key, self)
 
     def exit_status(self, process: Process, wait: float = 1.0) -> int | None:  # noqa: ARG002
-        """Return how a process that closed its connection ended; None if unknown, as when its node is lost."""
+        """Return the exit status of a process that closed its connection; None if unknown, as for a lost node."""
         return self._statuses.pop(process.key, None) if isinstance(process, RayProcess) else None
 
     def lost(self, process: Process) -> Lost | None:
-        """Return the loss that explains a lost process: as its actor reported, else the actor, likely with its node."""
+        """Return the loss that explains a lost process: as its actor reported, else that of the node."""
         return self._lost.pop(process.key, Lost.NODE) if isinstance(process, RayProcess) else None
 
     def close(self) -> None:
-        """End Ray Tune, and with it the actors and all that runs in them."""
+        """End Ray Tune, and with it the actors and their processes."""
         self._orders.put(None)
         if self._loop is not None:
             self._loop.join(FAREWELL)
@@ -166,29 +166,29 @@ class RayPool(Pool):
                 ray.kill(self._board)
             self._board = None
 
-    def send(self, key: str, word: Mapping[str, Any]) -> None:
+    def send(self, key: str, message: Mapping[str, Any]) -> None:
         """Send a message to a process."""
         if self._board is not None:
-            self._board.send.remote(key, dict(word))
+            self._board.send.remote(key, dict(message))
 
     def drop(self, key: str) -> None:
-        """Forget a process."""
+        """Remove a process and its messages."""
         self._hang_up(key)
         if self._board is not None:
             self._board.close.remote(key)
 
-    def deliver(self, key: str, word: dict[str, Any] | None) -> None:
+    def deliver(self, key: str, message: dict[str, Any] | None) -> None:
         """Deliver a process's message, None after the last one; called from Ray Tune's thread."""
-        failed = word.pop("failed", {}) if word else {}
+        failed = message.pop("failed", {}) if message else {}
         self.failed_preloads |= failed
-        if word is None or "exited" in word:
-            self._statuses[key] = word["exited"] if word else None
-            if word:
-                self._lost[key] = Lost(word["lost"]) if word.get("lost") else None
+        if message is None or "exited" in message:
+            self._statuses[key] = message["exited"] if message else None
+            if message:
+                self._lost[key] = Lost(message["lost"]) if message.get("lost") else None
             self._hang_up(key)
         elif pipe := self._pipes.get(key):
             with contextlib.suppress(OSError):
-                pipe.send_bytes(json.dumps(word).encode())
+                pipe.send_bytes(json.dumps(message).encode())
 
     def _hang_up(self, key: str) -> None:
         if pipe := self._pipes.pop(key, None):

@@ -1,6 +1,6 @@
-"""Ray Tune's side of a study: a searcher that hands out the search's trials, a scheduler that passes on epochs.
+"""Ray Tune's side of a study: a searcher that suggests the search's trials, a scheduler that passes on epochs.
 
-Both only pass words on, so Ray's loop never waits for the brain, nor the brain for Ray's loop.
+Both only pass messages on, so that Ray's loop never waits for the search, nor the search for Ray's loop.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from ray.tune.search import Searcher
 
 from fersearch.engines.ray.actor import TrialActor
 
-LULL = 1.0  # seconds in which even a busy driver has the next trial ready: an actor that waits longer is started anew
+LULL = 1.0  # seconds in which even a busy driver has the next trial ready; a longer wait would restart an actor
 
 
 class _Single:
@@ -32,9 +32,9 @@ class _Single:
 
 
 class Orders(_Single, Searcher):
-    """Suggests the trials that the search handed out, and reports how each Ray trial ended.
+    """A searcher that suggests the search's trials, and reports how each Ray trial ended.
 
-    `deliver(key, word)` takes a trial's words, None when its actor was lost.
+    `deliver(key, message)` is called with each message of a trial, None if its actor was lost.
     """
 
     def __init__(self, deliver: Callable[[str, dict[str, Any] | None], None]) -> None:
@@ -45,11 +45,11 @@ class Orders(_Single, Searcher):
         self._freed = 0.0
 
     def put(self, order: dict[str, str] | None) -> None:
-        """Queue a trial by its config; None says that no more will come."""
+        """Queue a trial by its config; None if no more will come."""
         self._waiting.put(order)
 
     def suggest(self, trial_id: str) -> dict[str, str] | str | None:  # type: ignore[override]  # as Ray documents
-        """Return the next trial; wait for one while nothing runs, and briefly while an actor is free."""
+        """Return the next trial; wait for one while no trial runs, and briefly while an actor is free."""
         lull = max(0.0, self._freed + LULL - time.monotonic())
         try:
             order = self._waiting.get(timeout=lull if self._running else None)
@@ -67,18 +67,18 @@ class Orders(_Single, Searcher):
         self._freed = time.monotonic()
         key = self._running.pop(trial_id, None)
         if key is not None:
-            word = None if error or not result or "word" not in result else json.loads(result["word"])
-            self._deliver(key, word or None)
+            message = None if error or not result or "message" not in result else json.loads(result["message"])
+            self._deliver(key, message or None)
 
     def save(self, checkpoint_path: str) -> None:
-        """Save nothing: the study's rows are the truth."""
+        """Save nothing: a study resumes from its rows."""
 
     def restore(self, checkpoint_path: str) -> None:
         """Restore nothing: a study resumes from its rows."""
 
 
 class Courier(_Single, FIFOScheduler):
-    """Passes each message of a trial to the search, whose answer goes straight to the trial's process."""
+    """A scheduler that passes messages of trials to the search, whose answers go straight to the trials' processes."""
 
     _supports_buffered_results = False
 
@@ -87,13 +87,13 @@ class Courier(_Single, FIFOScheduler):
         self._deliver = deliver
 
     def on_trial_result(self, _controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """Pass on a message; a trial that is to stop learns it from the search, and still hands over its checkpoint."""
-        self._deliver(trial.config["key"], json.loads(result["word"]))
+        """Pass on a message and continue: the search's answer stops a trial, which still delivers its checkpoint."""
+        self._deliver(trial.config["key"], json.loads(result["message"]))
         return str(TrialScheduler.CONTINUE)
 
 
 class TuneLoop:
-    """Ray Tune's loop, in a thread of its own. `lost` is called when it ends, however it ends."""
+    """Ray Tune's loop, in a thread of its own; `lost` is called when it ends for any reason."""
 
     def __init__(
         self,
