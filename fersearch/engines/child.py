@@ -94,7 +94,7 @@ class Reporter:
         send(self.connection, {"resumed": turn})
 
     def quiet(self, take: "Take") -> "SteadyLatency | None":
-        """Measure after the driver has paused the other trials on this machine; None if it could not for long enough."""
+        """Measure after the driver has paused the other trials on this machine; None if that was too short."""
         send(self.connection, {"quiet": True})
         while "quiet" not in (message := self._receive()):
             pass
