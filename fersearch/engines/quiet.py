@@ -1,6 +1,6 @@
-"""Quiet for a trial that measures its latency: the others on its machine are paused between two steps, for a moment.
+"""Quiet turns for trials that measure their latency: the others on the machine are paused between two steps.
 
-Only trials of the same driver can be paused. One that waits for its own turn is as quiet as a paused one.
+Only trials of the same driver can be paused. A trial that waits for its own turn counts as paused.
 """
 
 import itertools
@@ -10,22 +10,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 PAUSE = 2.0
-"""Seconds that a trial is paused at most."""
+"""Most seconds that a trial is paused."""
 PATIENCE = 1.0
-"""Seconds in which all others must have paused: one in a longer step, or before its first, lets a try fail."""
+"""Seconds in which all others must have paused; a try fails if one is in a longer step, or before its first."""
 SLACK = 0.2
-"""Seconds of a pause that are left for messages on their way."""
+"""Seconds of a pause that are reserved for the delivery of messages."""
 TRIES, BETWEEN = 3, 1.0
-"""How often the others are asked to pause for one measurement, and the seconds between."""
+"""Most tries to pause the others for one measurement, and the seconds between them."""
 OVERDUE = 5.0
-"""Seconds after which nobody waits for a measurement any more."""
+"""Seconds after the pause at which a measurement is given up."""
 
 Send = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass
 class _Member:
-    """A running trial: how it is reached, and its node, None before that is known."""
+    """A running trial: the function that sends to it, and its node, None before that is known."""
 
     send: Send
     node: str | None = None
@@ -33,7 +33,7 @@ class _Member:
 
 @dataclass
 class _Turn:
-    """A trial's wish to measure: how often it was tried, and when next."""
+    """A trial's request to measure: the number of tries so far, and the time of the next."""
 
     number: int
     tries: int = 0
@@ -42,7 +42,7 @@ class _Turn:
 
 @dataclass
 class _Measurement:
-    """A measurement under way: whom it waits for, who is paused, since when, and whether it has begun."""
+    """The current measurement: trials that have not paused yet, trials asked to pause, start time, and progress."""
 
     turn: _Turn
     id: int
@@ -53,11 +53,11 @@ class _Measurement:
     undisturbed: bool = True
 
 
-def when_alone(word: Mapping[str, Any], send: Send) -> bool:
-    """Answer what a trial says of quiet where no other runs; False for any other message."""
-    if "quiet" in word:
+def when_alone(message: Mapping[str, Any], send: Send) -> bool:
+    """Answer a trial's message about quiet where no other trial runs; return False for any other message."""
+    if "quiet" in message:
         send({"quiet": PAUSE})
-    elif "measured" in word:
+    elif "measured" in message:
         send({"alone": True})
     else:
         return False
@@ -65,9 +65,9 @@ def when_alone(word: Mapping[str, Any], send: Send) -> bool:
 
 
 class QuietTurns:
-    """Gives trials quiet in turn; `clock` gives seconds.
+    """Quiet turns of trials, one after another; `clock` returns seconds.
 
-    While `busy` no attempt is to be started. The owner passes on what trials say, and calls `look` often.
+    While `busy` no attempt must be started. The owner passes on the messages of trials, and calls `look` often.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -79,7 +79,7 @@ class QuietTurns:
 
     @property
     def busy(self) -> bool:
-        """Whether a trial is measured, or others are being paused for it."""
+        """Whether a trial is measuring, or others are being paused for it."""
         return self._now is not None
 
     def join(self, number: int, send: Send) -> None:
@@ -91,7 +91,7 @@ class QuietTurns:
         self._members[number].node = node
 
     def leave(self, number: int) -> None:
-        """Forget a trial that has ended."""
+        """Remove a trial that has ended."""
         self._members.pop(number, None)
         self._turns = [turn for turn in self._turns if turn.number != number]
         if self._now and self._now.turn.number == number:
@@ -100,16 +100,16 @@ class QuietTurns:
             self._now.asked.discard(number)
             self._is_quiet(number)
 
-    def hear(self, number: int, word: Mapping[str, Any]) -> bool:
-        """Take in what a trial says of quiet; False for any other message."""
-        if "quiet" in word:
+    def hear(self, number: int, message: Mapping[str, Any]) -> bool:
+        """Handle a trial's message about quiet; return False for any other message."""
+        if "quiet" in message:
             self._turns.append(_Turn(number))
             self._is_quiet(number)
-        elif "paused" in word:
-            self._is_quiet(number, word["paused"])
-        elif "resumed" in word:
-            self._is_loud(number, word["resumed"])
-        elif "measured" in word:
+        elif "paused" in message:
+            self._is_quiet(number, message["paused"])
+        elif "resumed" in message:
+            self._is_loud(number, message["resumed"])
+        elif "measured" in message:
             self._measured(number)
         else:
             return False
@@ -117,7 +117,7 @@ class QuietTurns:
         return True
 
     def look(self) -> None:
-        """Begin the next measurement if it is time, or end one for which the others did not pause."""
+        """Begin the next measurement if one is due, or end one for which the others did not pause in time."""
         now, clock = self._now, self._clock()
         if now and not now.begun and clock - now.since > PATIENCE:
             self._failed(now)
@@ -140,7 +140,7 @@ class QuietTurns:
         self._go_if_quiet()
 
     def _is_quiet(self, number: int, of: int | None = None) -> None:
-        """Note that a trial is paused, or waits for its own turn; what is said of an earlier pause is late."""
+        """Record that a trial is paused, or waits for its own turn; messages about an earlier pause are ignored."""
         if self._now and of in (None, self._now.id):
             self._now.pending.discard(number)
             self._go_if_quiet()
@@ -152,12 +152,12 @@ class QuietTurns:
             self._members[now.turn.number].send({"quiet": left if now.asked else PAUSE})
 
     def _is_loud(self, number: int, of: int) -> None:
-        """Note that a paused trial goes on by itself, unless it waits for its own turn."""
+        """Record that a paused trial continues by itself, unless it waits for its own turn."""
         if (now := self._now) and of == now.id and all(turn.number != number for turn in self._turns):
             now.undisturbed = False
 
     def _measured(self, number: int) -> None:
-        """Tell a trial whether what it measured was alone, and let the others go on."""
+        """Send a trial whether its measurement was undisturbed, and let the others continue."""
         now = self._now if self._now and self._now.turn.number == number else None
         in_time = now is not None and (not now.asked or self._clock() - now.since <= PAUSE)
         self._members[number].send({"alone": in_time and now is not None and now.undisturbed})
@@ -165,7 +165,7 @@ class QuietTurns:
             self._end()
 
     def _failed(self, now: _Measurement) -> None:
-        """Try again later, or give a trial up."""
+        """Schedule another try, or refuse quiet to the trial after the last one."""
         self._end()
         turn = _Turn(now.turn.number, now.turn.tries + 1, self._clock() + BETWEEN)
         if turn.tries < TRIES:

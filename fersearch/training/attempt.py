@@ -252,7 +252,7 @@ class _Run:
             try:
                 check_bounds(where, registry.metrics, judged, task, pixels, self.stopwatch, self.figures, trained)
             finally:
-                self.facts |= {"latency": self.stopwatch.told} if self.stopwatch.told else {}
+                self.facts |= {"latency": self.stopwatch.facts} if self.stopwatch.facts else {}
 
         return check
 

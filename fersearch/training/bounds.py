@@ -27,8 +27,8 @@ def check_bounds(
 ) -> None:
     """Measure the metrics that have bounds, cheapest first, and stop at the first bound that is broken.
 
-    A latency is measured roughly; where that breaks a bound by less than `ROUGH_MARGIN` times, alone, if the model is
-    the one that is to be `trained`. Where that cannot be, the bound counts as kept.
+    A latency is measured roughly; if that breaks a bound by less than `ROUGH_MARGIN` times, it is measured alone if
+    the model is the one to be `trained`. If that is impossible, the bound counts as kept.
 
     Raises:
         OutOfBounds: the model breaks a bound on a metric that is known before training.
@@ -47,7 +47,7 @@ def check_bounds(
             judge(bound, values)
         elif not bound.holds(values):
             judge(bound, values, ROUGH_MARGIN)
-            if trained and (found := stopwatch.alone(model, pixels)):
-                measured[LATENCY_SECONDS] = found.seconds
+            if trained and (steady := stopwatch.alone(model, pixels)):
+                measured[LATENCY_SECONDS] = steady.seconds
                 values[bound.metric] = value_of(metric, measured, task)
                 judge(bound, values)

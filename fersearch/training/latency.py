@@ -27,18 +27,18 @@ Once = Callable[[], object]
 Prepare = Callable[[nn.Module, Pixels], AbstractContextManager[Once]]
 """Prepares a model for `Once`."""
 Take = Callable[[float], "SteadyLatency"]
-"""Measures for at most so many seconds."""
+"""Measures for at most a number of seconds."""
 
 
 class Quiet(Protocol):
-    """Lets a trial measure while no other trial of its study runs on its machine."""
+    """A function that has a trial measure while no other trial of its study runs on its machine."""
 
     def __call__(self, take: Take) -> "SteadyLatency | None":
-        """Return the measurement; None if the other trials could not be paused, or not for long enough."""
+        """Return the measurement; None if the other trials could not be paused for long enough."""
 
 
 def alone(take: Take) -> "SteadyLatency":
-    """Measure at once: nothing else runs."""
+    """Measure at once, as no other trial runs."""
     return take(LONGEST)
 
 
@@ -107,10 +107,10 @@ def threads(count: int) -> Iterator[None]:
 
 @dataclass
 class Stopwatch:
-    """Measures the latency of one trial's model: alone if it `counts`, as trials are compared by it, else roughly.
+    """The latency of one trial's model: measured alone if it `counts`, as trials are compared by it, else roughly.
 
-    What was measured alone is not measured again in this process. `told` describes it as plain data for the trial's
-    facts: whether it was alone, of how many runs, the width of the interval, the batch and the threads.
+    A latency measured alone is not measured again in this process. `facts` describes the measurement as plain data:
+    whether it was alone, its number of runs, the width of the interval, the batch size and the threads.
     """
 
     prepare: Prepare = in_torch
@@ -118,37 +118,37 @@ class Stopwatch:
     counts: bool = False
     threads: int = 1
     known: SteadyLatency | None = None
-    told: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
 
     def __call__(self, model: nn.Module, pixels: Pixels) -> float:
-        """Return the seconds of one image through a model, as well as they can be known."""
+        """Return the seconds of one image through a model: alone if it counts and that is possible, else roughly."""
         if not self.counts:
             return self.rough(model, pixels)
-        if found := self.alone(model, pixels):
-            return found.seconds
+        if steady := self.alone(model, pixels):
+            return steady.seconds
         return self.rough(model, pixels)
 
     def rough(self, model: nn.Module, pixels: Pixels) -> float:
-        """Return the seconds of one image, beside whatever else runs."""
+        """Return the rough seconds of one image, beside other work on the machine."""
         with self.prepare(model, pixels) as once:
             seconds = rough_latency(once)
         if self.counts:
-            self.told = {"alone": False, "runs": ROUGH_RUNS, "batch": 1, "threads": self.threads}
+            self.facts = {"alone": False, "runs": ROUGH_RUNS, "batch": 1, "threads": self.threads}
         return seconds
 
     def alone(self, model: nn.Module, pixels: Pixels) -> SteadyLatency | None:
-        """Return the latency with nothing else of the study running; None where the others could not be paused."""
+        """Return the latency while no other trial of the study runs; None if the others could not be paused."""
         if self.known is None:
             with self.prepare(model, pixels) as once:
                 self.known = self.quiet(lambda most: steady_latency(once, most=most))
-        if found := self.known:
-            width = round(found.width, 3) if found.runs >= FEWEST else None
-            self.told = {"alone": True, "runs": found.runs, "width": width, "batch": 1, "threads": self.threads}
+        if steady := self.known:
+            width = round(steady.width, 3) if steady.runs >= FEWEST else None
+            self.facts = {"alone": True, "runs": steady.runs, "width": width, "batch": 1, "threads": self.threads}
         return self.known
 
 
 def _runs(once: Once, count: int, until: float = math.inf) -> list[float]:
-    """Return the seconds of so many runs, or of fewer, but one, where the time is up before."""
+    """Return the seconds of `count` runs, or of fewer, at least one, if the time `until` is up before."""
     seconds: list[float] = []
     while len(seconds) < count and (not seconds or time.perf_counter() < until):
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The pauses of this process, between two steps, while another trial was measured: no clock counts them."""
+"""The pauses of this process between two steps, while another trial is measured; clocks do not count them."""
 
 import time
 from collections.abc import Iterator

@@ -29,9 +29,9 @@ class Progress:
 
     `best_loss` is the first objective, negated if it is maximised; `bytes_seen` is the sum of `looks` samples of the
     memory in use; `history` holds every epoch so far as plain data. `begun_seconds` and `begun_cpu_seconds` are those
-    of an unfinished epoch. `timed` says how the latency was measured, where trials are compared by it. `since` is the
-    number of the attempt that trained from the beginning: epochs that attempts before it recorded belong to a training
-    that was discarded.
+    of an unfinished epoch. `timed` describes the measurement of the latency, if trials are compared by it. `since` is
+    the number of the attempt that trained from the beginning: epochs that attempts before it recorded belong to a
+    training that was discarded.
     """
 
     epoch: int = 0
@@ -99,9 +99,9 @@ class Progress:
         memory.total = memory.looks = 0
 
     def time_image(self, stopwatch: Stopwatch, model: nn.Module, pixels: Pixels) -> float:
-        """Return the seconds of one image through a model, and keep how they were measured."""
+        """Return the seconds of one image through a model, and store the facts of the measurement."""
         seconds = stopwatch(model, pixels)
-        self.timed = dict(stopwatch.told)
+        self.timed = dict(stopwatch.facts)
         return seconds
 
     def evaluation(

@@ -23,7 +23,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 @pytest.fixture
-def found(squares: Any, prepared: Prepared) -> list[Face]:
+def result(squares: Any, prepared: Prepared) -> list[Face]:
     return faces(squares, prepared, {})
 
 

@@ -50,7 +50,7 @@ def test_a_slow_model_is_measured_for_no_longer_than_asked() -> None:
 def test_what_does_not_count_is_measured_roughly_and_nothing_is_said_of_it() -> None:
     stopwatch = Stopwatch(quiet=forbidden)
     assert stopwatch(MODEL, PIXELS) > 0
-    assert stopwatch.told == {}
+    assert stopwatch.facts == {}
 
 
 def test_what_counts_is_measured_alone_once() -> None:
@@ -63,17 +63,17 @@ def test_what_counts_is_measured_alone_once() -> None:
     stopwatch = Stopwatch(quiet=quiet, counts=True, threads=3)
     assert stopwatch(MODEL, PIXELS) == stopwatch(MODEL, PIXELS) == asked[0].seconds
     assert len(asked) == 1
-    told = {name: value for name, value in stopwatch.told.items() if name != "width"}
-    assert told == {"alone": True, "runs": asked[0].runs, "batch": 1, "threads": 3}
+    facts = {name: value for name, value in stopwatch.facts.items() if name != "width"}
+    assert facts == {"alone": True, "runs": asked[0].runs, "batch": 1, "threads": 3}
 
 
 def test_where_others_do_not_pause_it_is_rough_and_asked_for_again() -> None:
     answers = [None, SteadyLatency(0.5, 4, (0.4, 0.6))]
     stopwatch = Stopwatch(quiet=lambda _: answers.pop(0), counts=True)
     assert 0 < stopwatch(MODEL, PIXELS) < 0.5
-    assert stopwatch.told == {"alone": False, "runs": 10, "batch": 1, "threads": 1}
+    assert stopwatch.facts == {"alone": False, "runs": 10, "batch": 1, "threads": 1}
     assert stopwatch(MODEL, PIXELS) == 0.5
-    assert (stopwatch.told["alone"], stopwatch.told["width"]) == (True, None)
+    assert (stopwatch.facts["alone"], stopwatch.facts["width"]) == (True, None)
 
 
 def test_the_number_of_threads_is_given_back() -> None:
