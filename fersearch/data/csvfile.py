@@ -14,7 +14,7 @@ from fersearch.errors import DataError, suggestion
 
 TO_DRAW = -2
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
-SPLIT_WORDS = frozenset(("usage", "set", "subset", "split", "partition", "fold"))
+SPLIT_COLUMNS = frozenset(("usage", "set", "subset", "split", "partition", "fold"))
 BESIDE_SPLIT = frozenset(("data", "dataset", "image", "images", "train", "valid", "val", "test", "name", "type", "id"))
 # What pandas and spreadsheets write for nothing.
 MISSING = frozenset(
@@ -129,7 +129,7 @@ def parts_of_rows(listed: Sequence[Row], column: str = "split") -> list[int]:
 def looks_like_split(column: str) -> bool:
     """Return whether a column's name suggests that it gives the part of a split: `Usage`, `data_split`, `Set name`."""
     parts = set(re.findall(r"[^\W_]+", column.lower()))
-    return bool(parts & SPLIT_WORDS) and parts <= SPLIT_WORDS | BESIDE_SPLIT
+    return bool(parts & SPLIT_COLUMNS) and parts <= SPLIT_COLUMNS | BESIDE_SPLIT
 
 
 def _places(

@@ -165,8 +165,10 @@ def lookalikes(class_names: Sequence[str]) -> list[str]:
     seen: dict[str, str] = {}
     findings = []
     for name in class_names:
-        word = known(name) or plain(name)
-        if word in seen:
-            findings.append(f"classes '{seen[word]}' and '{name}' look like one class ({word}); they are kept apart")
-        seen.setdefault(word, name)
+        emotion = known(name) or plain(name)
+        if emotion in seen:
+            findings.append(
+                f"classes '{seen[emotion]}' and '{name}' look like one class ({emotion}); they are kept apart"
+            )
+        seen.setdefault(emotion, name)
     return findings

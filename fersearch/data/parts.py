@@ -40,7 +40,7 @@ def parts_of(names: Iterable[str]) -> dict[str, int]:
 
 def looks_like_part(text: str) -> bool:
     """Return whether a name that may be a class is more likely a part of a split: `train2`, `PublicTest`, `fold_1`."""
-    components = {word.lower() for word in NAME_COMPONENTS.findall(text)}
+    components = {component.lower() for component in NAME_COMPONENTS.findall(text)}
     return part_of(text) is not None or bool(components & NAMES.keys()) or bool(components & set(FOLDS))
 
 

@@ -125,11 +125,11 @@ def _answer(name: str, model: Sequence[str]) -> int | None:
 
 def _matches(text: str, names: Sequence[str]) -> list[int]:
     """Return the indices of the names that are the same text, else the same plain text, else the same emotion."""
-    word = known(text)
+    emotion = known(text)
     for same in (
         [k for k, name in enumerate(names) if name == text],
         [k for k, name in enumerate(names) if plain(name) == plain(text)],
-        [k for k, name in enumerate(names) if word is not None and known(name) == word],
+        [k for k, name in enumerate(names) if emotion is not None and known(name) == emotion],
     ):
         if same:
             return same

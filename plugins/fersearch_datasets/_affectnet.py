@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from fersearch.data.steps import Box
     from fersearch_datasets._layout import Layout
 
-WORDS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
+CLASS_NAMES = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
 NO_CLASS = {"8": "none", "9": "uncertain", "10": "no face"}
-CODES = {**{str(code): word for code, word in enumerate(WORDS)}, **NO_CLASS}
+CODES = {**{str(code): class_name for code, class_name in enumerate(CLASS_NAMES)}, **NO_CLASS}
 SETS = ("train_set", "val_set")
 TABLES = ("training.csv", "validation.csv")
 IMAGES = ("Manually_Annotated_Images", "images", ".")
@@ -130,12 +130,12 @@ def _kept(root: Path, listed: list[tuple[str, str, Sample]], tables: list[Path],
     kept: list[Sample] = []
     dropped: Counter[str] = Counter()
     for where, code, sample in listed:
-        word = coded(code, CODES, where)
-        if word in NO_CLASS.values():
-            dropped[word] += 1
+        class_name = coded(code, CODES, where)
+        if class_name in NO_CLASS.values():
+            dropped[class_name] += 1
         else:
-            kept.append(Sample(sample.path, word, sample.part, box=sample.box))
+            kept.append(Sample(sample.path, class_name, sample.part, box=sample.box))
     if dropped:
-        counts = ", ".join(f"{n:,} {word}" for word, n in dropped.items())
+        counts = ", ".join(f"{n:,} {class_name}" for class_name, n in dropped.items())
         findings = [*findings, f"{dropped.total():,} images of no class were left out: {counts}"]
     return Listing(root, kept, tables, findings)

@@ -26,8 +26,8 @@ from fersearch_datasets._ckplus_texts import LABELLED, PER_CLASS
 
 NAME = re.compile(r"(S\d{3})_(\d{3})_(\d{8})", re.IGNORECASE)
 FRAMES, LABELLED_SUBJECTS, TABLE_ROWS = 981, 118, 920
-TABLE_WORDS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral", "contempt")
-TABLE_CODES = {str(code): word for code, word in enumerate(TABLE_WORDS)}
+TABLE_CLASSES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral", "contempt")
+TABLE_CODES = {str(code): class_name for code, class_name in enumerate(TABLE_CLASSES)}
 TABLE_PER_CLASS = {**PER_CLASS, "neutral": 593}
 LOST = (
     "this table does not name persons: frames of one person may be in train and in valid or test; "

@@ -12,13 +12,13 @@ from fersearch.data.formats import is_image
 from fersearch.data.labels import check_base, coded, known
 from fersearch.data.textfile import lines
 from fersearch_datasets._fer2013_codes import FER2013
-from fersearch_datasets._listed import Listing, Sample, absent, all_there, class_word, from_folders
+from fersearch_datasets._listed import Listing, Sample, absent, all_there, class_of, from_folders
 
 if TYPE_CHECKING:
     from fersearch.data.steps import Box
     from fersearch_datasets._layout import Layout
 
-EXPW_CODES = {str(code): word for code, word in enumerate(FER2013)}
+EXPW_CODES = {str(code): class_name for code, class_name in enumerate(FER2013)}
 
 
 def class_tree(source: Path, layout: "Layout") -> Listing:
@@ -49,9 +49,9 @@ def characters(source: Path, layout: "Layout") -> Listing:
 
 
 def _of_character(who: str, folder: Path, layout: "Layout") -> list[Sample]:
-    word = class_word(folder.name.removeprefix(f"{who}_"), layout.classes, str(folder), layout.name)
+    class_name = class_of(folder.name.removeprefix(f"{who}_"), layout.classes, str(folder), layout.name)
     images = [Path(entry.path) for entry in entries(folder) if is_image(entry.name)]
-    return [Sample(image, word, subject=who) for image in images]
+    return [Sample(image, class_name, subject=who) for image in images]
 
 
 def legend(source: Path, layout: "Layout") -> Listing:
@@ -64,9 +64,9 @@ def legend(source: Path, layout: "Layout") -> Listing:
                 table, [root / "images", root / "data" / "images", root], [row["image"] for row in listed]
             )
             samples = [
-                Sample(folder / row.given("image"), word, part)
+                Sample(folder / row.given("image"), class_name, part)
                 for row, part in zip(listed, parts_of_rows(listed), strict=True)
-                for word in [class_word(row.given("emotion"), layout.classes, row.where, layout.name)]
+                for class_name in [class_of(row.given("emotion"), layout.classes, row.where, layout.name)]
             ]
             listing = _listing(root, samples, table, folder)
             listing.findings += _repeated(samples)
@@ -78,7 +78,7 @@ def _repeated(samples: Sequence[Sample]) -> list[str]:
     """Return a finding on images that are listed more than once, with the number of those with two labels."""
     labels_of: dict[Path, list[str]] = {}
     for sample in samples:
-        labels_of.setdefault(sample.path, []).append(sample.word)
+        labels_of.setdefault(sample.path, []).append(sample.class_name)
     repeated = [path.name for path, labels in labels_of.items() if len(labels) > 1]
     conflicting = [path.name for path, labels in labels_of.items() if len(set(labels)) > 1]
     if not repeated:

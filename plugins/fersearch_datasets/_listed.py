@@ -25,7 +25,7 @@ class Sample:
     """One labelled face: `part` is 0 train, 1 valid, 2 test, -2 to be drawn; `box` is cut out of the image."""
 
     path: Path
-    word: str
+    class_name: str
     part: int = TO_DRAW
     subject: str = ""
     box: "Box | None" = None
@@ -54,9 +54,9 @@ def raw(listing: Listing, class_names: Sequence[str], options: Mapping[str, Valu
     from fersearch.data.steps import Annotation
 
     samples = listing.samples
-    place = {word: k for k, word in enumerate(class_names)}
+    place = {class_name: k for k, class_name in enumerate(class_names)}
     columns: dict[str, Any] = {
-        "label": np.array([place[sample.word] for sample in samples], np.int64),
+        "label": np.array([place[sample.class_name] for sample in samples], np.int64),
         "split": np.array([sample.part for sample in samples], np.int8),
         "subject": np.array([sample.subject for sample in samples], str),
         "name": np.array([str(sample.path.relative_to(listing.root)) for sample in samples], str),
@@ -81,10 +81,12 @@ def unexpected(samples: Sequence[Sample], figures: Figures) -> list[str]:
         }
     findings = []
     for part, expected in figures.items():
-        counts = Counter(sample.word for sample in samples if part in ("all", PARTS[max(sample.part, 0)]))
+        counts = Counter(sample.class_name for sample in samples if part in ("all", PARTS[max(sample.part, 0)]))
         total = expected if isinstance(expected, int) else sum(expected.values())
         differences = [
-            f"{word} {n:,} (found {counts[word]:,})" for word, n in _per_class(expected).items() if counts[word] != n
+            f"{class_name} {n:,} (found {counts[class_name]:,})"
+            for class_name, n in _per_class(expected).items()
+            if counts[class_name] != n
         ]
         if differences or counts.total() != total:
             where = "" if part == "all" else f"{part} "
@@ -104,14 +106,14 @@ def from_folders(folders: Sequence[ClassFolder], class_names: Sequence[str], dat
         DataError: a folder's name is not such a label; the hint has the nearest.
     """
     return [
-        Sample(image, word, folder.part)
+        Sample(image, class_name, folder.part)
         for folder in folders
-        for word in [class_word(folder.label, class_names, str(folder.path), dataset)]
+        for class_name in [class_of(folder.label, class_names, str(folder.path), dataset)]
         for image in folder.images
     ]
 
 
-def class_word(
+def class_of(
     text: str, class_names: Sequence[str], where: str, dataset: str, codes: Mapping[str, str] | None = None
 ) -> str:
     """Return the canonical form of a label, which may be one of the dataset's codes.
@@ -119,10 +121,10 @@ def class_word(
     Raises:
         DataError: it is not a known label, or not a class of the dataset.
     """
-    word = canonical(text, where, class_names, codes)
-    if word not in class_names:
+    class_name = canonical(text, where, class_names, codes)
+    if class_name not in class_names:
         raise DataError(f"{where}: '{text}' is not a class of {dataset}", f"its classes: {', '.join(class_names)}")
-    return word
+    return class_name
 
 
 def all_there(paths: Sequence[Path], named_in: Path) -> None:

@@ -160,10 +160,10 @@ def _options(key: str, table: Mapping[str, Any], dataset: Dataset, mistakes: Mis
 
 def _labels(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> dict[str, str]:
     given = table.get("labels", {})
-    if not isinstance(given, dict) or not all(isinstance(word, str) for word in given.values()):
+    if not isinstance(given, dict) or not all(isinstance(class_name, str) for class_name in given.values()):
         mistakes.messages.append(f'{key}.labels: not a table of strings; write labels = {{ amenability = "engaged" }}')
         return {}
-    return {key_of(label): known(word) or word.strip() for label, word in given.items()}
+    return {key_of(label): known(class_name) or class_name.strip() for label, class_name in given.items()}
 
 
 def _check_names(parts: Sequence[Part], mistakes: Mistakes) -> None:

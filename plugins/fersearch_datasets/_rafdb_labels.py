@@ -11,9 +11,9 @@ from fersearch.data.parts import part_of
 from fersearch.data.textfile import lines
 
 CLASSES = EMOTIONS[:7]
-WORDS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
-CODES = {str(code): word for code, word in enumerate(WORDS, 1)}
-FROM_ZERO = {str(code): word for code, word in enumerate(WORDS)}
+CLASS_NAMES = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
+CODES = {str(code): class_name for code, class_name in enumerate(CLASS_NAMES, 1)}
+FROM_ZERO = {str(code): class_name for code, class_name in enumerate(CLASS_NAMES)}
 NAME = re.compile(r"(train|test)_(.+?)(?:_aligned)?(\.\w+)", re.IGNORECASE)
 HEADER = ("image", "name", "file", "filename", "path", "img", "image_name")
 READ_FROM_ZERO = "codes run from 0 to 6: read as the published 1 to 7 less one (0 surprise ... 6 neutral)"
@@ -63,12 +63,16 @@ def read(table: Path, findings: list[str]) -> list[Line]:
 
 def _agrees(line: Line, third: str) -> bool:
     """Return whether a third column repeats part or label; DataError if it contradicts them."""
-    part, word = part_of(third), known(third)
-    if part is None and word is None:
+    part, class_name = part_of(third), known(third)
+    if part is None and class_name is None:
         return False
     if part is not None and part != {"train": 0, "test": 2}[line.part]:
         raise DataError(f"{line.where}: image of {line.part} with '{third}'", "restore the list from the archive")
-    if word is not None and word not in (known(line.label), CODES.get(line.label), FROM_ZERO.get(line.label)):
+    if class_name is not None and class_name not in (
+        known(line.label),
+        CODES.get(line.label),
+        FROM_ZERO.get(line.label),
+    ):
         raise DataError(f"{line.where}: label {line.label} with '{third}'", "restore the list from the archive")
     return True
 
@@ -85,15 +89,15 @@ def canonical_labels(labels: Sequence[tuple[str, str]], findings: list[str]) -> 
     label_of: dict[str, str] = {}
     for where, text in labels:
         if text not in label_of:
-            label_of[text] = _word(text, where, codes)
+            label_of[text] = _class_of(text, where, codes)
     return [label_of[text] for _, text in labels]
 
 
-def _word(text: str, where: str, codes: Mapping[str, str]) -> str:
-    word = canonical(text, where, CLASSES, codes)
-    if word not in CLASSES:
+def _class_of(text: str, where: str, codes: Mapping[str, str]) -> str:
+    class_name = canonical(text, where, CLASSES, codes)
+    if class_name not in CLASSES:
         raise DataError(f"{where}: '{text}' is not a class of RAF-DB", f"its classes: {', '.join(CLASSES)}")
-    return word
+    return class_name
 
 
 def _codes(labels: Iterable[tuple[str, str]], findings: list[str]) -> Mapping[str, str]:

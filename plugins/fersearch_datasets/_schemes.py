@@ -13,7 +13,7 @@ from functools import reduce
 from fersearch.data.labels import EMOTIONS, NOT_CLASSES, in_order
 from fersearch.errors import lookup
 
-_BASIC = tuple(word for word in EMOTIONS if word not in ("neutral", "contempt"))
+_BASIC = tuple(class_name for class_name in EMOTIONS if class_name not in ("neutral", "contempt"))
 DERIVED = ("intersection", "union")
 
 

@@ -45,7 +45,7 @@ class FromLayout(Dataset):
     def label(self, columns: Mapping[str, Any], class_names: Sequence[str], params: Mapping[str, Value]) -> Labels:
         import numpy as np
 
-        dropped = [word for name, values in self.layout.leaves_out.items() for word in values[params[name]]]
+        dropped = [class_name for name, values in self.layout.leaves_out.items() for class_name in values[params[name]]]
         kept = [name for name in class_names if name not in dropped]
         place = np.array([kept.index(name) if name in kept else -1 for name in class_names], np.int64)
         hard = place[np.asarray(columns["label"])]
@@ -93,7 +93,7 @@ LAYOUTS = (
         read=affectnet.read,
         files=affectnet.files,
         figures={
-            "train": _counts(affectnet.WORDS, 74_874, 134_415, 25_459, 14_090, 6_378, 3_803, 24_882, 3_750),
+            "train": _counts(affectnet.CLASS_NAMES, 74_874, 134_415, 25_459, 14_090, 6_378, 3_803, 24_882, 3_750),
             "valid": dict.fromkeys(EMOTIONS, 500),
         },
         options={"classes": Choice(7, 8, search="8")},

@@ -180,28 +180,28 @@ def _joined(parts: Sequence[_Read], scheme: str) -> Raw:
     from fersearch.data.labels import in_order
 
     columns = [_columns(read) for read in parts]
-    image_labels = np.concatenate([part.pop("word") for part in columns])
+    image_labels = np.concatenate([part.pop("class_name") for part in columns])
     class_names = in_order(set(image_labels.tolist()) - {""})
-    place = {"": -1, **{word: k for k, word in enumerate(class_names)}}
+    place = {"": -1, **{class_name: k for k, class_name in enumerate(class_names)}}
     joined: dict[str, Any] = {name: np.concatenate([part[name] for part in columns]) for name in columns[0]}
-    joined["label"] = np.array([place[word] for word in image_labels.tolist()], np.int64)
+    joined["label"] = np.array([place[class_name] for class_name in image_labels.tolist()], np.int64)
     joined["scheme"] = np.full(len(image_labels), scheme)
     findings = [line for read in parts for line in _unknown_labels(read)]
     return Raw(len(image_labels), _images(parts, findings), joined, class_names, findings)
 
 
 def _columns(read: _Read) -> dict[str, Any]:
-    """Return the columns of one part's images; `word` is "" where the part or its renaming leaves them out."""
+    """Return the columns of one part's images; `class_name` is "" where the part or its renaming leaves them out."""
     import numpy as np
 
     name, labels, n = read.part.name, read.labels, read.raw.count
     split = np.asarray(labels.split, np.int8)
-    word = np.array([*read.class_labels, ""])[np.where(split == -1, -1, labels.hard)]
+    image_classes = np.array([*read.class_labels, ""])[np.where(split == -1, -1, labels.hard)]
     subjects = [""] * n if labels.subject is None else np.asarray(labels.subject).tolist()
     names = read.raw.columns.get("name", np.arange(n)).tolist()
     return {
-        "word": word,
-        "split": np.where(word == "", -1, split).astype(np.int8),
+        "class_name": image_classes,
+        "split": np.where(image_classes == "", -1, split).astype(np.int8),
         "source": np.full(n, name),
         "subject": np.array([f"{name}:{subject}" if subject else "" for subject in subjects], str),
         "name": np.array([f"{name}/{image}" for image in names], str),
@@ -213,11 +213,11 @@ def _unknown_labels(read: _Read) -> list[str]:
     from fersearch.data.labels import CANONICAL
     from fersearch.errors import suggestion
 
-    own = sorted({word for word in read.part.labels.values() if word} - set(CANONICAL))
+    own = sorted({class_name for class_name in read.part.labels.values() if class_name} - set(CANONICAL))
     return [
-        f"{read.part.name}: '{word}' is not a label of a fixed scheme ({suggestion(word, CANONICAL).split('? ')[0]}?); "
+        f"{read.part.name}: '{name}' is not a label of a fixed scheme ({suggestion(name, CANONICAL).split('? ')[0]}?); "
         "only union and intersection can use it"
-        for word in own
+        for name in own
     ]
 
 

@@ -14,11 +14,11 @@ from fersearch.data.folders import entries, held, roots, subfolders
 from fersearch.space import Value
 from fersearch_datasets import _rafdb_labels as labels
 from fersearch_datasets._listed import TO_DRAW, Listing, Sample, absent, all_there, raw
-from fersearch_datasets._rafdb_labels import CLASSES, WORDS
+from fersearch_datasets._rafdb_labels import CLASS_NAMES, CLASSES
 
 FIGURES = {
-    "train": dict(zip(WORDS, (1290, 281, 717, 4772, 1982, 705, 2524), strict=True)),
-    "test": dict(zip(WORDS, (329, 74, 160, 1185, 478, 162, 680), strict=True)),
+    "train": dict(zip(CLASS_NAMES, (1290, 281, 717, 4772, 1982, 705, 2524), strict=True)),
+    "test": dict(zip(CLASS_NAMES, (329, 74, 160, 1185, 478, 162, 680), strict=True)),
 }
 LIST = Path("EmoLabel", "list_patition_label.txt")  # spelt so in the archive
 LISTS = (LIST, LIST.with_name("list_partition_label.txt"))
@@ -89,10 +89,10 @@ def _published(table: Path, images: str) -> Listing:
     listed = labels.read(table, findings)
     canonical_labels = labels.canonical_labels([(line.where, line.label) for line in listed], findings)
     samples = []
-    for line, word in zip(listed, canonical_labels, strict=True):
+    for line, class_name in zip(listed, canonical_labels, strict=True):
         usual, other = line.names(images == "aligned")
         name = other if other in there and usual not in there else usual
-        samples.append(Sample(folder / name, word, PARTS[line.part]))
+        samples.append(Sample(folder / name, class_name, PARTS[line.part]))
     all_there([sample.path for sample in samples], table)
     extra = sorted(there - {sample.path.name for sample in samples})
     if extra:
@@ -113,8 +113,8 @@ def _mirror(source: Path) -> Listing:
                 [(str(folder.path), folder.label) for folder in folders], findings
             )
             samples = [
-                Sample(image, word, folder.part)
-                for folder, word in zip(folders, canonical_labels, strict=True)
+                Sample(image, class_name, folder.part)
+                for folder, class_name in zip(folders, canonical_labels, strict=True)
                 for image in folder.images
             ]
             _refuse_two_classes(samples)
@@ -129,7 +129,7 @@ def _refuse_two_classes(samples: Sequence[Sample]) -> None:
     first: dict[str, Sample] = {}
     for sample in samples:
         other = first.setdefault(sample.path.name, sample)
-        if other.word != sample.word:
+        if other.class_name != sample.class_name:
             raise DataError(f"one image in two classes: {other.path} and {sample.path}", "remove one of them")
 
 
@@ -144,7 +144,7 @@ def _published_test(samples: list[Sample], findings: list[str]) -> list[Sample]:
         findings.append("a mirror with train and valid folders: NOT the official split, so not comparable with it")
         return samples
     findings.append("the folder of valid holds the published test images: they are test, and valid is drawn from train")
-    return [Sample(sample.path, sample.word, {0: TO_DRAW, 1: 2}[sample.part]) for sample in samples]
+    return [Sample(sample.path, sample.class_name, {0: TO_DRAW, 1: 2}[sample.part]) for sample in samples]
 
 
 def _disagreements(samples: Sequence[Sample], tables: Sequence[Path]) -> list[str]:
@@ -156,13 +156,13 @@ def _disagreements(samples: Sequence[Sample], tables: Sequence[Path]) -> list[st
     canonical_labels = labels.canonical_labels([(row.where, row.given("label")) for row in listed], findings)
     if not listed:
         return ["no train_labels.csv and test_labels.csv: the folders alone give the labels"]
-    table_label = {row["image"]: word for row, word in zip(listed, canonical_labels, strict=True)}
-    folder_label = {sample.path.name: sample.word for sample in samples}
+    table_label = {row["image"]: class_name for row, class_name in zip(listed, canonical_labels, strict=True)}
+    folder_label = {sample.path.name: sample.class_name for sample in samples}
     complaints = {
         "rows of the label files have no image": [name for name in table_label if name not in folder_label],
         "images are in no label file": [name for name in folder_label if name not in table_label],
         "images lie in another class's folder than their label": [
-            name for name, word in folder_label.items() if table_label.get(name, word) != word
+            name for name, class_name in folder_label.items() if table_label.get(name, class_name) != class_name
         ],
     }
     return [f"{len(names):,} {what}: {', '.join(names[:3])}" for what, names in complaints.items() if names]

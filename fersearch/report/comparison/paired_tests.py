@@ -220,10 +220,10 @@ def _protocol(a: Entry, b: Entry) -> str:
     names += ["split_seed"] if one.split != "official" else []
     names += ["folds"] if one.split == "kfold" else []
     differing = [name for name in names if getattr(one, name) != getattr(other, name)]
-    return "; ".join(f"{name} {_word(getattr(one, name))} against {_word(getattr(other, name))}" for name in differing)
+    return "; ".join(f"{name} {_text(getattr(one, name))} against {_text(getattr(other, name))}" for name in differing)
 
 
-def _word(value: object) -> str:
+def _text(value: object) -> str:
     return "/".join(f"{part:g}" for part in value) if isinstance(value, tuple) else str(value)
 
 

@@ -54,12 +54,12 @@ def bins(result: Sweep) -> list[Bin]:
         by_value.setdefault(trial.params[result.factor], []).append(trial)
     values = _ordered(result, list(by_value))
     if len(values) <= MANY or not _numeric(values):
-        return [(_word(value), by_value[value]) for value in values]
+        return [(_text(value), by_value[value]) for value in values]
     trials = [trial for value in values for trial in by_value[value]]
     edges = [round(i * len(trials) / BINS) for i in range(BINS + 1)]
     parts = [trials[low:high] for low, high in pairwise(edges) if high > low]
     return [
-        (f"{_word(part[0].params[result.factor])} to {_word(part[-1].params[result.factor])}", part) for part in parts
+        (f"{_text(part[0].params[result.factor])} to {_text(part[-1].params[result.factor])}", part) for part in parts
     ]
 
 
@@ -96,7 +96,7 @@ def table(result: Sweep, measures: Sequence[Measure]) -> Table:
 def equal_table(result: Sweep, trials: Sequence[Trial], measures: Sequence[Measure]) -> Table:
     """Return the trials that differ only in the factor, one row each."""
     cells: list[list[Cell]] = [
-        [_word(trial.params[result.factor]), trial.number, *(study_tables.measured(trial, m.name) for m in measures)]
+        [_text(trial.params[result.factor]), trial.number, *(study_tables.measured(trial, m.name) for m in measures)]
         for trial in trials
     ]
     lead = result.metrics[0]
@@ -110,7 +110,7 @@ def equal_table(result: Sweep, trials: Sequence[Trial], measures: Sequence[Measu
 def settings(trials: Sequence[Trial], factor: str) -> str:
     """Return a sentence on the parameters that trials which differ only in the factor have in common."""
     same = [name for name in trials[0].params if name != factor and name not in derive.varying(trials)]
-    return f"The others are equal: {', '.join(f'{name} {_word(trials[0].params[name])}' for name in same)}."
+    return f"The others are equal: {', '.join(f'{name} {_text(trials[0].params[name])}' for name in same)}."
 
 
 def _mean(trials: Sequence[Trial], measure: Measure) -> Cell:
@@ -139,7 +139,7 @@ def _numeric(values: Sequence[Value]) -> bool:
     return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
 
 
-def _word(value: Value) -> str:
+def _text(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -37,13 +37,13 @@ class Column:
         known = [value for value in self.values if value is not None]
         if all(isinstance(value, int | float) and not isinstance(value, bool) for value in known):
             return None
-        return sorted({_word(value) for value in known})
+        return sorted({_text(value) for value in known})
 
     def places(self) -> list[float]:
         """Return each value as a number: the value itself, or its index among the options; NaN where there is none."""
         options = self.options
         return [
-            math.nan if value is None else options.index(_word(value)) if options is not None else float(value)
+            math.nan if value is None else options.index(_text(value)) if options is not None else float(value)
             for value in self.values
         ]
 
@@ -146,8 +146,8 @@ def _ruler(axis: Axes, place: int, column: Column) -> None:
         )
     if any(value is None for value in column.values):
         marks.append((ABSENT, "n/a"))
-    for height, word in marks:
-        axis.annotate(word, (place, height), (3, 0), textcoords="offset points", va="center", fontsize=7.5, bbox=_PLATE)
+    for height, text in marks:
+        axis.annotate(text, (place, height), (3, 0), textcoords="offset points", va="center", fontsize=7.5, bbox=_PLATE)
 
 
 _PLATE = {"facecolor": style.PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 0.8}
@@ -162,7 +162,7 @@ def _spans(values: Sequence[float]) -> bool:
     return min(values) > 0 and max(values) > 8 * min(values)
 
 
-def _word(value: bool | int | float | str) -> str:
+def _text(value: bool | int | float | str) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
