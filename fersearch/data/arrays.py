@@ -1,6 +1,6 @@
 """The arrays that a trial maps, and the two functions that make them.
 
-`prepare` writes a dataset's pixels and columns once, whatever is asked of them later. `load` derives targets, splits
+`prepare` writes a dataset's pixels and columns once for all later uses. `load` derives targets, splits
 and statistics for one study and caches them beside, so that a trial process only maps files: all trials share
 one copy in memory.
 """

@@ -1,4 +1,4 @@
-"""Folders of images, one per class: which class and which part of the split a folder stands for."""
+"""Folders of images, one per class: the class and the part of the split that a folder holds."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ def part_folders(root: Path) -> dict[int, Path]:
     entered.
 
     Raises:
-        DataError: two folders stand for one part.
+        DataError: two folders hold the same part.
     """
     folder_of: dict[int, Path] = {}
     folders = subfolders(root)
@@ -215,5 +215,5 @@ def _shown(root: Path) -> str:
 
 
 def _images_in(folder: Path) -> list[str]:
-    """Return the images that lie directly in a folder."""
+    """Return the images directly in a folder."""
     return [entry.name for entry in entries(folder) if is_image(entry.name) and not is_folder(entry)]

@@ -84,7 +84,7 @@ def header(path: Path) -> list[str]:
 
 
 def rows(path: Path, required: Sequence[str], optional: Sequence[str] = (), split: str | None = None) -> Iterator[Row]:
-    """Yield each row's required and optional columns, whatever their order and the case of the header.
+    """Yield each row's required and optional columns, in any order and with any case in the header.
 
     `split` is the column that gives the part of the split, if the file has one. Another column that looks like it
     (`Usage`, `set`, `fold` ...) is read in its place; a file with two of them is refused.

@@ -1,6 +1,6 @@
 """Digests by which data is recognised: of files, of single images, and of what a trial sees of them.
 
-The rules have versions, `FILES_VERSION` and `SEEN_VERSION`: digests of two versions say nothing about each other.
+The rules have versions, `FILES_VERSION` and `SEEN_VERSION`: digests of two versions cannot be compared.
 """
 
 import hashlib

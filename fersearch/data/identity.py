@@ -17,7 +17,7 @@ class Identity:
     """What identifies data; an empty digest is one that was not taken.
 
     `files` is the digest of the files' relative names and bytes, `file_count` their number. `arrays` is that of the
-    prepared copy: every pixel and column, whatever a study makes of them. `seen` is the digest of what a trial sees
+    prepared copy: every pixel and column, independent of a study. `seen` is the digest of what a trial sees
     under a study's options, targets, protocol and limit: class names, and the pixels, labels or votes, and
     subjects of train and of valid, in the order of the rows. `test` is the same of the test split, which no trial sees.
     `counts` has the images of each part, `makers` the versions that made arrays of the files, and `path` is

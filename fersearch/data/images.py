@@ -1,4 +1,4 @@
-"""One image file in, one small uint8 array out, whatever the file's size, mode or number of frames."""
+"""Decoding of an image file of any size, mode and number of frames to a small uint8 array."""
 
 import struct
 from collections import Counter
@@ -103,12 +103,12 @@ def decode_all(
     steps: Steps | None = None,
     annotations: Sequence[Annotation | None] | None = None,
 ) -> Pictures:
-    """Return every image in order, decoded when it is asked for; once done, conversions are added to `findings`.
+    """Return every image in order, decoded on access; once done, conversions are added to `findings`.
 
     `steps` (see `fersearch.data.steps`) say how a picture becomes an input, by default its middle square;
     `annotations` have what some steps need to know of each picture.
 
-    Raises (when asked for an image):
+    Raises (on access to an image):
         DataError: as `decode`; after the first file that cannot be read the others are tried too, and the
             message names all.
     """

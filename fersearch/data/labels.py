@@ -80,7 +80,7 @@ def canonical(
 
 
 def _nearest(text: str, classes: Sequence[str], codes: Mapping[str, str]) -> str:
-    """Return `did you mean 'x'?` and what is known: the codes where a dataset has some, else the classes."""
+    """Return `did you mean 'x'?` and the known labels: the codes if the dataset has some, else the classes."""
     offered = [alias for alias, name in ALIASES.items() if name in classes]
     close = difflib.get_close_matches(plain(text), offered, n=1, cutoff=0.5)
     meant = f"did you mean '{close[0]}'? " if close else ""

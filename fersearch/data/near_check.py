@@ -75,7 +75,7 @@ def _between(pairs: Pairs, part: Ints, counts: Array, a: int, b: int, name_of: C
 
 
 def _rows(pairs: Pairs, part: Ints, counts: Array, place: int, a: int, b: int) -> tuple[int, int]:
-    """Return an image of part `a` and one of part `b` that a pair stands for."""
+    """Return an image of part `a` and one of part `b` that a pair represents."""
     first, second = pairs.rows[place]
     if not (counts[first, a] and counts[second, b]):
         first, second = second, first

@@ -1,4 +1,4 @@
-"""A dataset's options: what was given, checked against what is offered, defaults for the rest."""
+"""A dataset's options: given values, checked against the offered ones, and defaults for the others."""
 
 from collections.abc import Mapping
 

@@ -20,13 +20,13 @@ NAME_COMPONENTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 def part_of(text: str) -> int | None:
-    """Return 0, 1 or 2 for a name of the train, valid or test part, whatever its case and decoration; else None."""
+    """Return 0, 1 or 2 for a name of the train, valid or test part, in any case and decoration; else None."""
     name = _bare(text)
     return None if name is None else NAMES[name]
 
 
 def parts_of(names: Iterable[str]) -> dict[str, int]:
-    """Return the part that each name stands for, without the names that stand for none.
+    """Return the part that each name means, without the names that mean none.
 
     `eval` is valid; beside another name of valid and none of test (train, dev and eval) it is test.
     """
@@ -45,7 +45,7 @@ def looks_like_part(text: str) -> bool:
 
 
 def is_wrapper(text: str) -> bool:
-    """Return whether a folder's name says nothing about its content: `images`, `data`."""
+    """Return whether a folder's name has no information on its content: `images`, `data`."""
     return text.strip().lower() in WRAPPERS
 
 

@@ -52,7 +52,7 @@ LATER = ("files_digest", "makers")  # what the first copies of this format do no
 
 @dataclass(frozen=True)
 class Prepared:
-    """A prepared copy on disk: what it holds and where it came from; its arrays are mapped, never read whole.
+    """A prepared copy on disk: its content and its source; its arrays are memory-mapped, never read whole.
 
     `digest` is the SHA-256 of pixels and columns, `files_digest` that of the files they came from (empty where the copy
     was made before that was taken and the files are gone), `makers` the versions that read them. `steps` say how a
@@ -164,7 +164,7 @@ def prepare(
     dataset_options.check(dataset, {name: value for name, value in options.items() if name != "target"})
     chosen = dataset_options.decoding(dataset, options)
     if trained == with_preprocess(declared(dataset, chosen), chosen) and not cut_of(trained or []):
-        trained = None  # what it declares of cuts may not go for the form that lies here
+        trained = None  # its declared cuts may not apply to the form of this copy
     shelf = root / dataset.name if trained is None else root / f"{dataset.name}.shaped" / _digest(trained)
     if source is not None and _is_gone(source):
         kept = _made_from(source, chosen, shelf)
@@ -251,7 +251,7 @@ def _digest(steps: Steps) -> str:
 
 @contextlib.contextmanager
 def explain_write_errors(root: Path) -> Iterator[None]:
-    """Turn a full disk or a forbidden folder into a DataError that says what to do."""
+    """Turn a full disk or a forbidden folder into a DataError with a hint what to do."""
     try:
         yield
     except OSError as error:

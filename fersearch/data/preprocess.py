@@ -29,7 +29,7 @@ def applied(pixels: Pixels, options: Mapping[str, Value]) -> Pixels:
 
 
 def applied_to_all(images: Iterable[Pixels], options: Mapping[str, Value]) -> Iterable[Pixels]:
-    """Return every image as `applied` makes it, one by one; the same images where nothing is asked for."""
+    """Return every image as `applied` makes it, one by one; the same images where no option is set."""
     if options.get("preprocess", "none") == "none":
         return images
     return (applied(pixels, options) for pixels in images)

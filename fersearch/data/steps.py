@@ -1,7 +1,7 @@
 """How a picture becomes an input: a short list of steps, declared by a dataset, kept in a checkpoint's card and applied
 by the same code when images are prepared, evaluated or predicted.
 
-A step is plain data, as {"step": "fit", "size": 48}. In the order in which they stand in a list:
+A step is plain data, as {"step": "fit", "size": 48}. In the order of a list:
 
     depth      bits                 how many bits the dataset's 16-bit images use
     box        margin               the dataset's box of the face, its sides times `margin`
@@ -51,7 +51,7 @@ NOTHING = Annotation()
 
 
 class _Outside(Exception):
-    """A box lies outside its image."""
+    """A box is outside its image."""
 
 
 class _Step(BaseModel):
@@ -216,7 +216,7 @@ class Transform:
         """Return an image of 8 bits a channel as uint8 (channels, size, size).
 
         Raises:
-            DataError: a box lies outside the image, which `where` names.
+            DataError: a box is outside the image, which `where` names.
         """
         if known is None and self.find and self.needs:
             known = largest_face(image)

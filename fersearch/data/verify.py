@@ -1,4 +1,4 @@
-"""What is in a dataset and what is wrong with it: counts, shares, duplicates, constant images, subjects, sources.
+"""The content of a dataset and its problems: counts, shares, duplicates, constant images, subjects, sources.
 
 Where a class comes from one source only, a model can recognise it by the camera instead of the face; accuracy then
 measures which dataset an image is from. Sources are counted here, so that a person sees it before a study.

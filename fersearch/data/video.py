@@ -13,7 +13,7 @@ from PIL import Image
 
 from fersearch.errors import DataError, UsageError
 
-RATE = 25.0  # frames a second, where a source does not say
+RATE = 25.0  # frames per second of a source without a rate
 FORMATS = (".mp4", ".gif")
 LONGEST_GIF = 1_000  # frames that are held until a GIF is written
 
@@ -61,7 +61,7 @@ def frames(source: Path | int, every: int = 1, most: int | None = None) -> Itera
 
 @contextmanager
 def film(path: Path, rate: float = RATE) -> Iterator[Film]:
-    """Yield a writer of frames whose file, MP4 or GIF, is complete when the block ends, however many frames came.
+    """Yield a writer of frames whose file, MP4 or GIF, is complete when the block ends, with any number of frames.
 
     Raises:
         UsageError: the file's name ends in something else.

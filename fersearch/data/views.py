@@ -35,7 +35,7 @@ class Loaded:
 
     `images` (uint8, n x channels x size x size), `hard` (int64, n; -1 where left out) and `soft` (float32,
     n x classes, None where the targets are classes) hold every prepared image; `indices` (int64, sorted) say which
-    rows are train, valid and, when asked for, test. `mean` and `std` are those of the train images divided by 255,
+    rows are train, valid and, if requested, test. `mean` and `std` are those of the train images divided by 255,
     one per channel (std 1 where the images are all equal). `digest` is the SHA-256 of the prepared content.
     `steps` say how a picture became an input (`fersearch.data.steps`), None where that is not known.
     `rounds` is how often the protocol trains, `source` (str, n) the dataset that each image came from where several
@@ -73,10 +73,10 @@ def load(
     """Return the mapped arrays of a round: labels under the dataset's options and `target`, split by the protocol.
 
     `limit` keeps a stratified subset of train and valid together, and under `loso` whole subjects. The test rows are
-    left out unless asked for.
+    left out unless requested.
 
     Raises:
-        DataError: no image is left for train or valid, or test is asked for and there is none.
+        DataError: no image is left for train or valid, or test is requested and there is none.
         UsageError: an option or target that is not offered.
     """
     folder = view(dataset, prepared, params, protocol or Protocol(), limit, round)

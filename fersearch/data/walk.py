@@ -13,7 +13,7 @@ class Walk:
     """Walks below a top folder, which may be done folder by folder; what a user should know adds up in `findings`.
 
     `others` is the number of files that are not images. `repeated` has every image that was reached again by another
-    path, as (the first path, this path); `outside` those whose real file does not lie below the top.
+    path, as (the first path, this path); `outside` those whose real file is not below the top.
     """
 
     def __init__(self, top: Path) -> None:

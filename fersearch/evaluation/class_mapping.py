@@ -77,7 +77,7 @@ class Crossing:
 
 
 def cross(model: Sequence[str], dataset: Sequence[str], given: Mapping[str, str] | None = None) -> Crossing:
-    """Match the classes of a dataset with those of a model: as `given` says, else by name, else by canonical name.
+    """Match the classes of a dataset with those of a model: by `given`, else by name, else by canonical name.
 
     `given` maps classes of the dataset to classes of the model; an empty string leaves the class out.
 

@@ -16,7 +16,7 @@ from fersearch.training.card import read_card, read_ensemble_card
 FORMATS = {"onnx": "one file for onnxruntime"}
 FILES = {None: "model.onnx", "int8": "model.int8.onnx"}
 MAX_LOSS = 0.01
-"""The macro F1 on validation that eight bits may cost, unless an export says otherwise."""
+"""The default of the loss in macro F1 on validation that quantisation to eight bits may cause."""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ COSTS = (
 
 
 def trials(record: Record) -> Table:
-    """Return every trial with the columns of the FER+ report, then the objectives, then whatever else was searched."""
+    """Return every trial with the columns of the FER+ report, then objectives and other searched parameters."""
     seen = dict.fromkeys(name for trial in record.trials for name in trial.params)
     varied = dict.fromkeys([*_architecture(record), *derive.varying(record.trials)])
     others = [name for name in varied if name not in PARAMETERS]
@@ -157,7 +157,7 @@ def values(record: Record, trial: Trial) -> Table:
 
 def failures(record: Record) -> Table:
     """Return every attempt that ended in a fault, with its reason."""
-    sound = {None, "done", "pruned", "interrupted", "preempted"}  # but for what was lost, by no fault of the trial
+    sound = {None, "done", "pruned", "interrupted", "preempted"}  # except attempts lost by no fault of the trial
     rows: list[list[Cell]] = [
         [str(trial.number), attempt.number, trial.state.value, str(attempt.reason), attempt.message]
         for trial in record.trials

@@ -59,7 +59,7 @@ def pooled(size: int) -> int:
 
 
 def convolution(channels: int, out: int, params: Params) -> "nn.Sequential":
-    """Convolution, batch norm if asked for, activation, 2x2 pooling.
+    """Convolution, optional batch norm, activation, 2x2 pooling.
 
     Pooling comes before the activation, which never falls and so gives the same for a quarter of the values.
     """

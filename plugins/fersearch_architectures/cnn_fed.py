@@ -71,7 +71,7 @@ class CnnFed(Architecture):
 
 
 def depth_and_kernel(params: Params) -> tuple[int, int]:
-    """Return the number of convolutions and their kernel, from the preset or from what stands beside `custom`."""
+    """Return the number of convolutions and their kernel, from the preset, or for `custom` from `params`."""
     preset = str(params.get("preset", "cnn003_main"))
     return PRESETS[preset] if preset in PRESETS else (int(params["depth"]), int(params["kernel"]))
 
@@ -88,7 +88,7 @@ def maps(size: int, depth: int, kernel: int, layout: str) -> list[tuple[int, boo
 
 
 def convolution(channels: int, width: int, kernel: int, pool: bool) -> "nn.Sequential":
-    """Convolution, batch norm, LeakyReLU, and 2x2 pooling if asked for."""
+    """Convolution, batch norm, LeakyReLU, and optional 2x2 pooling."""
     from torch import nn
 
     layers = [nn.Conv2d(channels, width, kernel, padding=1), nn.BatchNorm2d(width), nn.LeakyReLU()]

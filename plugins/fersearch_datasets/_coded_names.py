@@ -44,7 +44,7 @@ def find(source: Path, rule: Rule, findings: list[str]) -> list[Face]:
     Images that are left out, and folders that contradict the names in them, are reported in `findings`.
 
     Raises:
-        DataError: no image has such a name; the message says what was found.
+        DataError: no image has such a name; the message lists the names found.
     """
     walk = Walk(source)
     paths = walk.images(source)

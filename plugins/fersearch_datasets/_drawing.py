@@ -26,7 +26,7 @@ def soft(distance: Floats) -> Floats:
 class Canvas:
     """The pictures as they are painted, (64, 48, 48), and the coordinates to paint them in.
 
-    `x`, `y` lie in the plane of the head; `u`, `v` lie on its rounded front, so that features follow yaw and pitch.
+    `x`, `y` are in the plane of the head; `u`, `v` are on its rounded front, so that features follow yaw and pitch.
     `round` is 0 at the middle of the face and 1 at its sides; `face` is its coverage.
     """
 

@@ -125,7 +125,7 @@ def find(source: Path, expected: str) -> Folders | Tables:
     """Recognise the layout of a folder, or of a folder in it.
 
     Raises:
-        DataError: there is none, or it is incomplete; the message says what was found.
+        DataError: there is none, or it is incomplete; the message lists the files found.
     """
     places = list(roots(source))
     whole = [Folders(root) for root in places if len(_present(root)) == len(FOLDERS)]

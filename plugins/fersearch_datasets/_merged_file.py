@@ -59,7 +59,7 @@ class Mistakes:
 
     @contextmanager
     def at(self, key: str) -> Iterator[None]:
-        """Note an error that is raised within, and go on."""
+        """Record an error that is raised within the block, and continue after it."""
         try:
             yield
         except FersearchError as error:

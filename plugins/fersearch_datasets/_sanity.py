@@ -1,4 +1,4 @@
-"""Compares what was found with what a published dataset holds: findings for the user, never failures."""
+"""Comparison of a dataset's figures with the published ones: findings for the user, never failures."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,6 +1,6 @@
 """Schemes that group the vocabulary of emotions into classes, for datasets that are merged.
 
-A scheme says which classes are trained and which labels make up each of them; a label that it does not name is dropped.
+A scheme defines the trained classes and the labels of each of them; a label that it does not name is dropped.
 `intersection` and `union` depend on the sources' labels; the others are fixed, so that their class lists can be
 compared between studies. Labels derived by a scheme are cached: whoever changes one raises the version of the datasets
 that use it.

@@ -1,6 +1,6 @@
 """Drawn faces: ten expressions of schematic people, made on demand, so that everything can be tried offline.
 
-They are drawings, and numbers measured on them say nothing about real faces.
+They are drawings, and results on them do not carry over to real faces.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -52,7 +52,7 @@ class Faces(Dataset):
         return Raw(sum(sizes), images, columns, CLASSES)
 
     def steps(self, options: Mapping[str, Value]) -> list[dict[str, Any]] | None:
-        return super().steps(options)  # its own options decide what is drawn, and cut nothing
+        return super().steps(options)  # its own options affect the drawings, and cut nothing
 
     def label(self, columns: Mapping[str, Any], class_names: Sequence[str], params: Mapping[str, Value]) -> Labels:
         from fersearch_datasets._votes import distribution, several

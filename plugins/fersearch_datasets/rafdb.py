@@ -125,7 +125,7 @@ def _mirror(source: Path) -> Listing:
 
 
 def _refuse_two_classes(samples: Sequence[Sample]) -> None:
-    """Raise DataError where an image, known by its name, lies in the folders of two classes."""
+    """Raise DataError if an image, identified by its name, is in the folders of two classes."""
     first: dict[str, Sample] = {}
     for sample in samples:
         other = first.setdefault(sample.path.name, sample)

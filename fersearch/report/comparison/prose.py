@@ -84,7 +84,7 @@ def average_narrative(models: Sequence[str], averages: Sequence[tuple[Measure, S
 
 
 def equal_costs(measure: Measure, a: float, b: float) -> bool:
-    """Return whether two times or memories lie so near that the difference says nothing."""
+    """Return whether two times or memories are so close that their difference is meaningless."""
     return measure.name.endswith(NOISY) and abs(a - b) <= TIE * max(abs(a), abs(b))
 
 
