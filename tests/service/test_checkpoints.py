@@ -13,6 +13,7 @@ from PIL import Image
 
 from fersearch import api
 from fersearch.service.app import PREFIX
+from tests.drawn_face import GROUND, face
 
 CHECKPOINTS = f"{PREFIX}/studies/small/checkpoints"
 
@@ -68,7 +69,7 @@ def test_a_model_is_exported_once_and_answers_as_predict_does(admin: TestClient,
         ("text.png", b"no image", 422),
         ("drawing.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", 422),
         ("bomb.png", bomb(), 422),
-        ("frames.gif", picture(format="GIF", mode="P"), 200),
+        ("frames.gif", animation(), 200),
         ("print.jpg", picture(mode="CMYK", format="JPEG"), 200),
         ("grey.webp", picture(mode="L", format="WEBP"), 200),
         ("../../../etc/passwd.png", content, 200),
@@ -77,6 +78,40 @@ def test_a_model_is_exported_once_and_answers_as_predict_does(admin: TestClient,
         answer = admin.post(f"{CHECKPOINTS}/{trial}/predict", files={"images": (name, data)})
         assert answer.status_code == status, (name, answer.text)
     assert admin.post(f"{CHECKPOINTS}/{trial}/predict").status_code == 422
+    exif = Image.Exif()
+    exif[0x0112] = 6  # held upright, stored on its side
+    turned = asked(admin, trial, picture((64, 32), format="JPEG", exif=exif))
+    assert (turned["width"], turned["height"]) == (32, 64)
+    faceless = asked(admin, trial, picture((200, 200)), faces=True)
+    assert [one["box"] for one in faceless["faces"]] == [None]
+    assert faceless["notes"] == ["no face was found in 1 of 1 images: they are classified whole"]
+    crowd = asked(admin, trial, sheet(30), faces=True)
+    assert len({tuple(one["box"]) for one in crowd["faces"]}) == 30
+
+
+def asked(client: TestClient, trial: int, content: bytes, **query: Any) -> Any:
+    """Return what the model of a trial says about one image."""
+    answer = client.post(f"{CHECKPOINTS}/{trial}/predict", files={"images": ("a", content)}, params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()[0]
+
+
+def animation() -> bytes:
+    """A GIF of three frames."""
+    frames = [Image.new("P", (64, 64), number) for number in range(3)]
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
+    return file.getvalue()
+
+
+def sheet(count: int, side: int = 120) -> bytes:
+    """A photograph of so many faces, six in a row."""
+    image = Image.new("RGB", (6 * side, -(-count // 6) * side), GROUND)
+    for number in range(count):
+        image.paste(face(side * 3 // 4), (number % 6 * side + side // 8, number // 6 * side + side // 8))
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
 
 
 def bomb() -> bytes:

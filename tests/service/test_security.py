@@ -42,6 +42,8 @@ def test_every_route_but_the_health_asks_for_a_token(anonymous: TestClient):
         assert answer.headers["content-type"] == "application/problem+json"
     assert anonymous.get("/healthz").json() == {"status": "ok"}
     assert anonymous.get("/openapi.json").status_code == 401
+    for wrong in ("Bearer fer_wrong", "Bearer", "Basic YTpi", "Bearer \u00e9"):
+        assert anonymous.get(f"{PREFIX}/me", headers={"Authorization": wrong.encode()}).status_code == 401, wrong
 
 
 def test_a_reader_changes_nothing_and_a_runner_administers_nothing(anonymous: TestClient):
@@ -126,6 +128,8 @@ def test_too_large_a_request_is_refused_whether_it_says_so_or_not(admin: TestCli
     assert said.status_code == 413
     unsaid = admin.post(f"{PREFIX}/studies", content=(b"x" * 2**20 for _ in range(most // 2**20 + 1)))
     assert unsaid.status_code == 413
+    image = {"images": ("large.png", b"x" * (most + 1))}
+    assert admin.post(f"{PREFIX}/studies/small/checkpoints/0/predict", files=image).status_code == 413
 
 
 def test_answers_have_the_headers_of_safety(admin: TestClient):

@@ -239,6 +239,13 @@ def test_what_is_not_there_is_404_with_the_nearest_name(admin: TestClient, path:
         assert "did you mean 'small'?" in answer.json()["hint"]
 
 
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a\nb"])
+def test_a_name_that_leads_elsewhere_is_refused(admin: TestClient, name: str):
+    answer = admin.post(STUDIES, json={**BODY, "name": name, "run": False})
+    assert answer.status_code == 422, answer.text
+    assert "name" in answer.json()["mistakes"][0]
+
+
 def test_a_report_comes_from_a_child(admin: TestClient, monkeypatch: pytest.MonkeyPatch):
     async def run(verb: str, storage: str | None, **arguments: object) -> str:
         return f"<p>{verb} of {arguments['study']}</p>"
