@@ -53,7 +53,7 @@ class Containers:
         self.started.append(process)
         return process
 
-    def told(self, service: str) -> str:
+    def log(self, service: str) -> str:
         return (self.folder / f"{service}.log").read_text()
 
     def healthy(self, service: str, seconds: float = 180) -> None:
@@ -62,8 +62,8 @@ class Containers:
         assert kind == "CMD"
         deadline = time.monotonic() + seconds
         while subprocess.run(check, env=self.env(service), capture_output=True, check=False).returncode:
-            assert time.monotonic() < deadline, self.told(service)
-            assert self.started[-1].poll() is None, self.told(service)
+            assert time.monotonic() < deadline, self.log(service)
+            assert self.started[-1].poll() is None, self.log(service)
             time.sleep(1)
 
     def close(self) -> None:
@@ -107,14 +107,14 @@ def test_head_worker_and_driver_run_a_study_on_a_fresh_database(containers):
     small = [word for split in ("train", "valid", "test") for word in ("--option", f"{split}=80")]
     create = ["study", "create", "--model", "cnn", "--dataset", "faces", "--name", "cnn-faces", "--no-run"]
     made = containers.start("local", *create, "--trials", "2", "--epochs", "1", *small)
-    assert made.wait(180) == 0, containers.told("local")  # the first command migrates
+    assert made.wait(180) == 0, containers.log("local")  # the first command migrates
     containers.start("head")
     containers.healthy("head")
     containers.start("worker")
     containers.healthy("worker")
     driver = containers.start("driver")
-    assert driver.wait(400) == 0, containers.told("driver")
+    assert driver.wait(400) == 0, containers.log("driver")
     shown = containers.start("local", "study", "show", "cnn-faces", "--json")
     assert shown.wait(120) == 0
-    assert '"complete": 2' in containers.told("local")
-    assert re.search(r"ray start|Local node IP", containers.told("worker"))
+    assert '"complete": 2' in containers.log("local")
+    assert re.search(r"ray start|Local node IP", containers.log("worker"))

@@ -29,10 +29,10 @@ class Notes(Observer):
     """Keeps what a run has to say."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.notes: list[str] = []
 
     def note(self, text: str) -> None:
-        self.told.append(text)
+        self.notes.append(text)
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +167,7 @@ def test_a_finished_study_goes_on_beside_the_trials_it_has(home, said):
     assert [trial.values for trial in trials[:3]] == [trial["values"] for trial in said["trials"]["finished"]]
     with open_store() as store:
         assert store.study("finished").data_digest
-    assert sum("data" in line for line in notes.told) == 1, notes.told
+    assert sum("data" in line for line in notes.notes) == 1, notes.notes
 
 
 def test_a_waiting_trial_begins_again_once_and_the_study_ends_as_if_it_had_not_stopped(home):
@@ -180,7 +180,7 @@ def test_a_waiting_trial_begins_again_once_and_the_study_ends_as_if_it_had_not_s
     assert first.attempts[1].first_epoch == 1
     for trial in (first, second):
         assert [epoch.number for epoch in api.show_trial("waiting", trial.number).history] == list(range(1, 9))
-    assert sum("began again" in line for line in notes.told) == 1, notes.told
+    assert sum("began again" in line for line in notes.notes) == 1, notes.notes
     rerun = api.rerun_trial("waiting", 0)
     assert rerun.equal, rerun.metrics
 

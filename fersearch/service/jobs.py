@@ -135,10 +135,10 @@ async def _started(env: Mapping[str, str]) -> asyncio.subprocess.Process:
     )
 
 
-def _problem(told: Mapping[str, Any] | None, verb: str, code: int | None, noise: bytes) -> ProblemError:
+def _problem(failure: Mapping[str, Any] | None, verb: str, code: int | None, noise: bytes) -> ProblemError:
     """Return the problem that a child reported; without one, its exit code and the last line of its errors."""
-    if told:
-        return ProblemError(told["status"], told["detail"], told["hint"], tuple(told["mistakes"]))
+    if failure:
+        return ProblemError(failure["status"], failure["detail"], failure["hint"], tuple(failure["mistakes"]))
     lines = noise.decode(errors="replace").strip().splitlines()
     return ProblemError(500, f"'{verb}' ended with exit code {code}", "\n".join(lines[-1:]))
 

@@ -15,11 +15,11 @@ class Stopping(Observer):
     """Keeps what a person is told, and stops the retraining after its first trial."""
 
     def __init__(self, stop: bool = False) -> None:
-        self.told: list[str] = []
+        self.notes: list[str] = []
         self.stop = stop
 
     def note(self, text: str) -> None:
-        self.told.append(text)
+        self.notes.append(text)
 
     def ended(self, trial, *_) -> None:
         if self.stop:
@@ -28,7 +28,7 @@ class Stopping(Observer):
 
 def finish(name: str = "small", stop: bool = False, **options):
     observer = Stopping(stop)
-    return api.finish_study(name, slots=1, observer=observer, **{"finalists": 2, "seeds": 2, **options}), observer.told
+    return api.finish_study(name, slots=1, observer=observer, **{"finalists": 2, "seeds": 2, **options}), observer.notes
 
 
 def test_a_finish_that_was_stopped_leaves_test_closed(study, monkeypatch):

@@ -68,7 +68,7 @@ def test_a_command_fails_there_as_it_fails_here(shell: Shell, arguments: list[st
 
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["study", "check", "plugged.toml"], "plugins: code is not taken from a request"),
         (["study", "check", "placed.toml"], "dataset.data: '/etc' does not lie below a data root"),
@@ -78,5 +78,5 @@ def test_a_command_fails_there_as_it_fails_here(shell: Shell, arguments: list[st
         (["plugin", "show", "cnn", "--plugin", "x.py"], "--plugin was given with --server"),
     ],
 )
-def test_neither_code_nor_a_foreign_path_is_taken(shell: Shell, arguments: list[str], told: str):  # noqa: F811
-    assert told in shell(*arguments, code=2)
+def test_neither_code_nor_a_foreign_path_is_taken(shell: Shell, arguments: list[str], message: str):  # noqa: F811
+    assert message in shell(*arguments, code=2)

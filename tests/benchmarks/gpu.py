@@ -108,12 +108,12 @@ class Slots:
             for process in running.values():
                 look(process)
             for connection in wait(list(running), 0.02):
-                word = running[connection].receive() or {"outcome": {"reason": "killed", "message": "it died"}}
-                if "epoch" in word:
-                    values = word["epoch"]["values"]
+                message = running[connection].receive() or {"outcome": {"reason": "killed", "message": "it died"}}
+                if "epoch" in message:
+                    values = message["epoch"]["values"]
                     running[connection].send({"decision": "continue"})
-                elif "outcome" in word:
-                    assert word["outcome"]["reason"] == "done", word["outcome"]["message"]
+                elif "outcome" in message:
+                    assert message["outcome"]["reason"] == "done", message["outcome"]["message"]
                     result.append(values)
                     running.pop(connection).close()
         return result

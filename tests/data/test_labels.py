@@ -33,13 +33,13 @@ from fersearch.data.labels import (
         ("uncertain", "unknown"),
     ],
 )
-def test_aliases_are_read_whatever_their_case_and_blanks(text: str, word: str) -> None:
-    assert canonical(text) == word
+def test_aliases_are_read_whatever_their_case_and_blanks(text: str, name: str) -> None:
+    assert canonical(text) == name
 
 
 def test_every_canonical_word_is_its_own_alias() -> None:
-    for word in (*EMOTIONS, *EXTENDED, *NOT_CLASSES):
-        assert canonical(word) == word
+    for name in (*EMOTIONS, *EXTENDED, *NOT_CLASSES):
+        assert canonical(name) == name
 
 
 def test_a_plain_none_is_not_neutral() -> None:

@@ -63,8 +63,8 @@ def test_saved_states_are_reported_and_never_block(driver, reporter):
 def test_what_a_rehearsal_found_is_reported_and_the_decision_awaited(driver, reporter):
     known = {"shape": "a", "memory_format": "contiguous"}
     assert reporter.settle(known) == "contiguous"
-    for word in ({"leave": True}, {"format": "channels_last"}):
-        send(driver, word)
+    for message in ({"leave": True}, {"format": "channels_last"}):
+        send(driver, message)
     assert reporter.settle({**known, "seconds": 0.2}) == "channels_last"
     assert [receive(driver) for _ in range(2)] == [{"rehearsed": known}, {"rehearsed": {**known, "seconds": 0.2}}]
     assert reporter.preempted
@@ -104,8 +104,8 @@ def test_a_pulse_finds_that_the_driver_has_gone(driver, reporter):
 
 def test_a_paused_trial_says_so_and_goes_on_when_it_is_told_to(driver, reporter):
     before = paused()
-    for word in ({"pause": 5.0, "turn": 3}, {"resume": True}):
-        send(driver, word)
+    for message in ({"pause": 5.0, "turn": 3}, {"resume": True}):
+        send(driver, message)
     assert not reporter.pulse()
     assert receive(driver) == {"paused": 3}
     assert 0 < paused() - before < 1
@@ -114,25 +114,25 @@ def test_a_paused_trial_says_so_and_goes_on_when_it_is_told_to(driver, reporter)
 def test_a_paused_trial_goes_on_by_itself_when_the_time_is_up_or_it_is_to_leave(driver, reporter):
     send(driver, {"pause": 0.05, "turn": 1})
     assert not reporter.pulse()
-    for word in ({"pause": 5.0, "turn": 2}, {"leave": True}):
-        send(driver, word)
+    for message in ({"pause": 5.0, "turn": 2}, {"leave": True}):
+        send(driver, message)
     assert reporter.pulse()
     messages = [receive(driver) for _ in range(5)]
-    assert [word for word in messages if "beat" not in word] == [
+    assert [message for message in messages if "beat" not in message] == [
         {which: k} for k in (1, 2) for which in ("paused", "resumed")
     ]
 
 
 def test_a_decision_that_comes_during_a_pause_is_heard_after_it(driver, reporter):
-    for word in ({"pause": 5.0, "turn": 1}, {"decision": Decision.STOP}, {"resume": True}):
-        send(driver, word)
+    for message in ({"pause": 5.0, "turn": 1}, {"decision": Decision.STOP}, {"resume": True}):
+        send(driver, message)
     assert reporter.report(EPOCH) is Decision.STOP
 
 
 @pytest.mark.parametrize(("seconds", "alone", "expected"), [(1.5, True, "1.5"), (1.5, False, None), (0, True, None)])
 def test_what_is_measured_counts_if_the_driver_says_that_it_was_alone(driver, reporter, seconds, alone, expected):
-    for word in ({"quiet": seconds}, {"alone": alone}):
-        send(driver, word)
+    for message in ({"quiet": seconds}, {"alone": alone}):
+        send(driver, message)
     assert reporter.quiet(str) == expected
     assert [receive(driver)] == [{"quiet": True}]
     assert (driver.poll() and receive(driver)) == ({"measured": True} if seconds else False)

@@ -25,8 +25,8 @@ def figures(*bounds: str, trials: tuple[Trial, ...] = (), space: Space | None = 
     return Figures(spec, TASK, METRICS, trials)
 
 
-def trial(number: int, told: dict[str, int] | None = None, epochs: int = 0, **params: Any) -> Trial:
-    facts = {"figures": told} if told else {}
+def trial(number: int, known: dict[str, int] | None = None, epochs: int = 0, **params: Any) -> Trial:
+    facts = {"figures": known} if known else {}
     return Trial(number, params, epochs=epochs, attempts=(Attempt(1, Reason.DONE, facts=facts),))
 
 
@@ -46,7 +46,7 @@ def test_equal_parameters_of_two_architectures_are_two_shapes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "message"),
+    ("known", "message"),
     [
         ({"parameters": 11}, "parameters 11.0 breaks parameters<=10"),
         ({"parameters": 10, "flops": 2_000_000_000}, "gflops 2.00 breaks gflops<=1"),
@@ -55,8 +55,8 @@ def test_equal_parameters_of_two_architectures_are_two_shapes() -> None:
         ({}, None),
     ],
 )
-def test_a_trial_is_refused_by_what_is_known_of_its_shape(told: dict[str, int], message: str | None) -> None:
-    outcome = figures("gflops<=1", "parameters<=10", "latency_ms<=1", trials=(trial(0, told),)).refusal(trial(1))
+def test_a_trial_is_refused_by_what_is_known_of_its_shape(known: dict[str, int], message: str | None) -> None:
+    outcome = figures("gflops<=1", "parameters<=10", "latency_ms<=1", trials=(trial(0, known),)).refusal(trial(1))
     assert (outcome and outcome.message) == message
     if outcome:
         assert outcome.reason is Reason.INFEASIBLE

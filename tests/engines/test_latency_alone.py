@@ -45,8 +45,8 @@ def test_with_one_slot_a_trial_is_alone_and_nothing_is_measured_again(data: Path
     (trial,) = api.front("quick").trials
     assert not trial.rough_latency
     assert "rough_latency_ms" not in trial.values
-    told = trial.attempts[-1].facts["latency"]
-    assert (told["alone"], told["batch"], told["threads"]) == (True, 1, trial.attempts[-1].facts["threads"])
+    latency = trial.attempts[-1].facts["latency"]
+    assert (latency["alone"], latency["batch"], latency["threads"]) == (True, 1, trial.attempts[-1].facts["threads"])
     as_rough("quick", latency_ms=7.0)
     (note,) = again("quick")
     assert note.startswith("trial 0 alone: latency_ms ")

@@ -49,9 +49,9 @@ def test_a_silent_process_hangs_once_its_time_is_over(dog, clock):
 
 
 def test_every_sign_of_life_counts(dog, clock):
-    for word in ({"beat": True}, {"beat": True}, {"pid": 7}):
+    for message in ({"beat": True}, {"beat": True}, {"pid": 7}):
         assert clock.looks(dog, 9) is None
-        dog.received(word)
+        dog.received(message)
     assert clock.looks(dog, 9) is None
 
 

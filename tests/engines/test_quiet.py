@@ -21,9 +21,9 @@ class Machine:
             self.turns.join(number, self.sent[number].append)
             self.turns.settle(number, "here")
 
-    def say(self, number: int, word: Word, after: float = 0.0) -> None:
+    def say(self, number: int, message: Word, after: float = 0.0) -> None:
         self.now += after
-        assert self.turns.hear(number, word)
+        assert self.turns.hear(number, message)
 
     def pause(self, number: int, after: float = 0.0) -> None:
         self.say(number, {"paused": self.sent[number][-1]["turn"]}, after)
@@ -147,6 +147,6 @@ def test_other_messages_are_for_somebody_else() -> None:
     machine = Machine(1)
     assert not machine.turns.hear(1, {"beat": True})
     assert not when_alone({"beat": True}, machine.sent[1].append)
-    for word in ({"quiet": True}, {"measured": True}):
-        assert when_alone(word, machine.sent[1].append)
+    for message in ({"quiet": True}, {"measured": True}):
+        assert when_alone(message, machine.sent[1].append)
     assert machine.sent[1] == [{"quiet": PAUSE}, {"alone": True}]

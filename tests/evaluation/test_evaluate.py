@@ -71,11 +71,11 @@ def test_the_restricted_answer_is_the_likeliest_shared_class(pulled, others):
     names = restored.task.class_names
     shared = [names.index(name) for name in view.classes]
     right = {"full": 0, "restricted": 0}
-    for folder, word in view.shared.items():
+    for folder, name in view.shared.items():
         for path in sorted((others / "valid" / folder).iterdir()):
             shares = restored.probabilities(np.array(Image.open(path))[None, None])[0]
-            right["full"] += names[shares.argmax()] == word
-            right["restricted"] += names[max(shared, key=lambda k: shares[k])] == word
+            right["full"] += names[shares.argmax()] == name
+            right["restricted"] += names[max(shared, key=lambda k: shares[k])] == name
     assert view.metrics["accuracy"] == pytest.approx(right["restricted"] / 12)
     assert view.full.metrics["accuracy"] == pytest.approx(right["full"] / 12)
 

@@ -351,11 +351,11 @@ def test_the_front_so_far_leaves_out_what_is_no_better_than_the_majority_class()
 
 
 @pytest.mark.parametrize(("word", "wrong"), [("sampler", "tpee"), ("pruner", "paretto")])
-def test_unknown_samplers_and_pruners_are_refused_with_a_suggestion(word: str, wrong: str) -> None:
-    spec = replace(make_spec(), **{word: wrong})
+def test_unknown_samplers_and_pruners_are_refused_with_a_suggestion(option: str, wrong: str) -> None:
+    spec = replace(make_spec(), **{option: wrong})
     with pytest.raises(UnknownName) as caught:
         Search(Study(spec), [], {}, Rows(), METRICS, {})
-    assert caught.value.message == f"unknown {word} '{wrong}'"
+    assert caught.value.message == f"unknown {option} '{wrong}'"
     assert "did you mean" in caught.value.hint
 
 

@@ -88,9 +88,9 @@ def test_a_client_that_disconnects_cancels_the_rerun_and_releases_its_slot(
     monkeypatch.setattr(jobs, "reported", child)
 
     async def leave() -> None:
-        told = reruns.events(scheduled, "ada", "small", 0, None)
-        assert [kind async for kind, _ in _first(told, 2)] == ["slot", "epoch"]
-        await told.aclose()  # type: ignore[attr-defined]
+        stream = reruns.events(scheduled, "ada", "small", 0, None)
+        assert [kind async for kind, _ in _first(stream, 2)] == ["slot", "epoch"]
+        await stream.aclose()  # type: ignore[attr-defined]
         await asyncio.wait_for(ended.wait(), 5)
         await asyncio.sleep(0)
         assert scheduled.supervisor.reservations.all() == []
@@ -98,6 +98,6 @@ def test_a_client_that_disconnects_cancels_the_rerun_and_releases_its_slot(
     asyncio.run(leave())
 
 
-async def _first(told: AsyncIterator[reruns.Event], count: int) -> AsyncIterator[reruns.Event]:
+async def _first(stream: AsyncIterator[reruns.Event], count: int) -> AsyncIterator[reruns.Event]:
     for _ in range(count):
-        yield await anext(told)
+        yield await anext(stream)

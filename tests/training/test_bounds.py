@@ -136,7 +136,7 @@ def test_a_trial_tells_the_figures_that_it_measured_and_takes_those_that_are_kno
         messages.append(epoch)
         return Decision.STOP
 
-    told = run_trial(request_of(figures={"flops": 8_000_000_000}), report, measuring).facts["figures"]
-    assert list(told) == ["flops", "parameters", "model_bytes"]
+    facts = run_trial(request_of(figures={"flops": 8_000_000_000}), report, measuring).facts["figures"]
+    assert list(facts) == ["flops", "parameters", "model_bytes"]
     assert messages[0].values["gflops"] == 8
-    assert "figures" not in run_trial(request_of(figures=told), report, measuring).facts
+    assert "figures" not in run_trial(request_of(figures=facts), report, measuring).facts

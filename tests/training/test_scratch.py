@@ -58,7 +58,7 @@ def shrunk(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("hurt", "told"),
+    ("hurt", "message"),
     [
         (corrupt("last.pt"), "last.pt is damaged"),
         (corrupt("best-*.pt"), ".pt is damaged"),
@@ -70,7 +70,7 @@ def shrunk(folder: Path) -> None:
     ids=["last", "best", "best gone", "gone", "earlier version", "another network"],
 )
 def test_a_state_of_no_use_is_a_miss_that_is_said_once(
-    request_of: RequestOf, registry: Registry, hurt: Callable[[Path], None], told: str
+    request_of: RequestOf, registry: Registry, hurt: Callable[[Path], None], message: str
 ) -> None:
     _, whole, _ = go(request_of(scratch=request_of().scratch + "-whole"), registry)
     first = request_of()
@@ -82,12 +82,12 @@ def test_a_state_of_no_use_is_a_miss_that_is_said_once(
     assert epochs == whole
     assert len(said) == 1
     assert said[0].startswith("it began again: ")
-    assert said[0].endswith(told.format(scratch=first.scratch))
+    assert said[0].endswith(message.format(scratch=first.scratch))
     assert outcome.message == said[0]
 
 
 @pytest.mark.parametrize(
-    ("changed", "fields", "told"),
+    ("changed", "fields", "message"),
     [
         ({}, {"study_uid": "1" * 32}, "last.pt is of another study"),
         ({}, {"number": 8}, "last.pt is of another trial"),
@@ -103,7 +103,7 @@ def test_a_state_of_no_use_is_a_miss_that_is_said_once(
     ids=["study", "trial", "params", "seed", "data", "several"],
 )
 def test_a_state_that_does_not_agree_is_a_miss(
-    request_of: RequestOf, registry: Registry, changed: dict[str, Any], fields: dict[str, Any], told: str
+    request_of: RequestOf, registry: Registry, changed: dict[str, Any], fields: dict[str, Any], message: str
 ) -> None:
     _, alone, _ = go(request_of(changed, **fields, scratch=request_of().scratch + "-alone"), registry)
     go(request_of(), registry, stop=2)
@@ -111,7 +111,7 @@ def test_a_state_that_does_not_agree_is_a_miss(
     assert (outcome.reason, outcome.facts["resumed_from"]) == (Reason.DONE, 0)
     assert epochs == alone
     assert len(said) == 1
-    assert said[0].endswith(told)
+    assert said[0].endswith(message)
 
 
 @pytest.mark.parametrize("hurt", ["round-1/done.json", "best", "other study", "older"])
