@@ -18,7 +18,7 @@ from fersearch.data.labels import (
 
 
 @pytest.mark.parametrize(
-    ("text", "word"),
+    ("text", "name"),
     [
         ("Happy", "happiness"),
         ("happinnes", "happiness"),

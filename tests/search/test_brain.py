@@ -350,7 +350,7 @@ def test_the_front_so_far_leaves_out_what_is_no_better_than_the_majority_class()
     assert [trial.number for trial in search.front()] == [1]
 
 
-@pytest.mark.parametrize(("word", "wrong"), [("sampler", "tpee"), ("pruner", "paretto")])
+@pytest.mark.parametrize(("option", "wrong"), [("sampler", "tpee"), ("pruner", "paretto")])
 def test_unknown_samplers_and_pruners_are_refused_with_a_suggestion(option: str, wrong: str) -> None:
     spec = replace(make_spec(), **{option: wrong})
     with pytest.raises(UnknownName) as caught:
