@@ -71,6 +71,11 @@ def measured(values: Mapping[str, float], name: str) -> str:
     return number(values.get(name)) + (f" ± {number(spread)}" if spread is not None else "")
 
 
+def interval(ends: tuple[float, float] | None) -> str:
+    """Return an interval as text; "-" if it is None."""
+    return "-" if ends is None else f"{number(ends[0])} to {number(ends[1])}"
+
+
 def setting(value: Value) -> str:
     """Return a parameter's value as text: `sgd`, `true`, `0.00312`."""
     if isinstance(value, bool):

@@ -16,14 +16,14 @@ LATENCY, ROUGH_LATENCY = "latency_ms", "rough_latency_ms"
 ROUGH_MARGIN = 2.0
 """A rough latency that breaks a bound by less than so many times does not decide: one alone does."""
 
-STD, SE, SPREAD = "_std", "_se", "_spread"
-"""Suffixes of values that state another's uncertainty: its deviation over rounds, its standard error, and its
-relative deviation over trials of the same configuration."""
+STD, SE, SPREAD, LOW, HIGH = "_std", "_se", "_spread", "_ci_low", "_ci_high"
+"""Suffixes of the names of values that describe the uncertainty of another value: its deviation over rounds, its
+standard error, its relative deviation over trials of the same configuration, and the ends of its 95 % interval."""
 
 
 def is_spread(name: str) -> bool:
     """Return whether a value's name is that of another value's uncertainty."""
-    return name.endswith((STD, SE, SPREAD))
+    return name.endswith((STD, SE, SPREAD, LOW, HIGH))
 
 
 class TrialState(StrEnum):
@@ -157,7 +157,8 @@ class Trial:
     `values` are those of the kept epoch; time and memory count the whole trial. Under folds or
     repeats every value is the mean over the rounds, and `NAME_std` beside it the deviation of the
     rounds (of a sample, n - 1); the kept epoch is the best of all rounds. Of a complete trial of one round `NAME_se`
-    is the standard error of an objective that its confusion matrix gives. `space` is the
+    is the standard error of an objective that its confusion matrix gives, and `NAME_ci_low` and `NAME_ci_high` are the
+    ends of the first objective's 95 % interval. `space` is the
     space it was drawn from and `sampler_state` what the sampler must be told to go on as if it
     had never stopped, both as plain data. `verdict` is the pruner's last decision and its grounds.
     `released` is the keep policy under which its checkpoint was given up; empty if none was. `data_digest` is
@@ -197,6 +198,12 @@ class Trial:
         if facts.get("device") != "cpu" or not cpu > 0:
             return False
         return wall > DISTURBED * cpu / int(facts.get("threads", 1))
+
+    @property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """The bootstrap 95 % intervals of its values, by metric; of a trial of one round, the first objective's."""
+        names = [name.removesuffix(LOW) for name in self.values if name.endswith(LOW)]
+        return {name: (self.values[f"{name}{LOW}"], self.values[f"{name}{HIGH}"]) for name in names}
 
     @property
     def rough_latency(self) -> bool:

@@ -20,7 +20,7 @@ from fersearch.cli.render_study import spec as spec
 from fersearch.cli.render_study import study as study
 from fersearch.formatting import short
 from fersearch.study import Keep, Objective
-from fersearch.trial import EXCLUSIVE, LATENCY, STD, Attempt, Epoch, Trial, TrialState
+from fersearch.trial import EXCLUSIVE, HIGH, LATENCY, LOW, STD, Attempt, Epoch, Trial, TrialState
 
 if TYPE_CHECKING:
     from fersearch.api.results import (
@@ -132,11 +132,14 @@ def front(view: "Front") -> RenderableType:
         )
     tied, shown = formatting.ties(view.trials, view.objectives, view.tolerances), formatting.varying(view.trials)
     alone = any(EXCLUSIVE in t.values for t in view.trials)
-    several = len(view.trials) > 1
+    several, first = len(view.trials) > 1, view.objectives[0].metric
+    sure = any(first in t.intervals for t in view.trials)
     rows = [
         (
             str(t.number),
-            *_values(t, view.objectives, tied),
+            *_values(t, view.objectives[:1], tied),
+            *((formatting.interval(t.intervals.get(first)),) if sure else ()),
+            *_values(t, view.objectives[1:], tied),
             *((formatting.measured(t.values, EXCLUSIVE),) if alone else ()),
             str(t.epochs),
             *((", ".join(view.picked(t)),) if several else ()),
@@ -146,8 +149,9 @@ def front(view: "Front") -> RenderableType:
     ]
     timed = (">train_seconds alone",) if alone else ()
     picked = ("pick",) if several else ()
-    values = (f">{formatting.heading(o)}" for o in view.objectives)
-    titles = (">trial", *values, *timed, ">epochs", *picked, "parameters")
+    best, *others = (f">{formatting.heading(o)}" for o in view.objectives)
+    interval = (">95 % interval",) if sure else ()
+    titles = (">trial", best, *interval, *others, *timed, ">epochs", *picked, "parameters")
     title = f"Pareto front of {view.study}: {formatting.plural(len(view.trials), 'trial')}"
     near = {view.tolerances.get(metric, formatting.TIE) for _, metric in tied}
     share = " or ".join(f"{100 * one:.3g}%" for one in sorted(near))
@@ -178,8 +182,10 @@ def trial(view: "TrialView", objectives: Sequence[Objective]) -> RenderableType:
     parts: list[RenderableType] = [_title(f"trial {one.number}"), _facts(facts), Text()]
     parts.append(_table(("parameter", ">value"), [(name, formatting.setting(v)) for name, v in one.params.items()]))
     if one.values:
-        names = [name for name in one.values if name.removesuffix(STD) == name or name[:-4] not in one.values]
-        values = [(name, formatting.measured(one.values, name)) for name in names]
+        names = [name for name in one.values if not (name.endswith(STD) and name.removesuffix(STD) in one.values)]
+        names = [name for name in names if not name.endswith((LOW, HIGH))]
+        ends = {name: f" (95 % interval {formatting.interval(pair)})" for name, pair in one.intervals.items()}
+        values = [(name, formatting.measured(one.values, name) + ends.get(name, "")) for name in names]
         parts += [Text(), _table(("metric", ">value"), values)]
     parts += [Text(), attempts(one.attempts), *_histories(view.history, objectives)]
     return Group(*parts)

@@ -25,7 +25,7 @@ from fersearch.search.aggregation import trial_values
 from fersearch.store import Store, StudyRow
 from fersearch.study_data import StudyData, open_study_data, recorded_data
 from fersearch.training.card import read_card
-from fersearch.trial import EXCLUSIVE, SE, Epoch, Outcome, Trial, TrialState
+from fersearch.trial import EXCLUSIVE, HIGH, LOW, SE, Epoch, Outcome, Trial, TrialState
 
 ENVIRONMENT = ("device", "device_name", "precision", "memory_format", "torch", "threads")
 CLOCKS = ("s", "ms")
@@ -210,7 +210,7 @@ def _compared(stored: Mapping[str, float], again: Mapping[str, float], registry:
     return tuple(
         Compared(name, stored.get(name), again.get(name), not _varies(name, registry))
         for name in {**stored, **again}
-        if name != EXCLUSIVE and not name.endswith(SE)
+        if name != EXCLUSIVE and not name.endswith((SE, LOW, HIGH))
     )
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fersearch.formatting import interval
 from fersearch.report import derive
 from fersearch.report.derive import ClassScore
 from fersearch.report.inputs import Record, title
@@ -72,12 +73,15 @@ def front(record: Record) -> Table:
     objectives = record.objectives
     others = [name for name in QUALITY if name not in {o.name for o in objectives} and _known(record.front, name)]
     params = dict.fromkeys([*_architecture(record), *derive.varying(record.front)])
+    sure = any(objectives[0].name in trial.intervals for trial in record.front)
     columns = ["Trial", *(o.heading for o in objectives), *(record.measure(name).label for name in others)]
+    columns += [f"95 % interval of {objectives[0].label}"] if sure else []
     rows: list[list[Cell]] = [
         [
             str(trial.number),
             *(measured(trial, o.name) for o in objectives),
             *(measured(trial, name) for name in others),
+            *((interval(trial.intervals.get(objectives[0].name)),) if sure else ()),
             *(_setting(trial.params.get(name)) for name in params),
         ]
         for trial in record.front

@@ -176,6 +176,16 @@ def test_the_front_marks_no_ties_where_repeats_show_that_costs_differ_less():
     assert "≈ within 2% of another trial here" in printed
 
 
+def test_the_front_shows_the_interval_of_the_first_objective_where_it_is_known():
+    sure = trial(1, 0.6, 8.0, 20.0)
+    sure = replace(sure, values={**sure.values, "f1_macro_ci_low": 0.57, "f1_macro_ci_high": 0.63})
+    members = [sure, trial(2, 0.55, 5.0, 40.1)]
+    printed = text(render.front(Front("cnn-faces", members, OBJECTIVES, {})), 110).splitlines()
+    assert printed[1].split("  ")[:3] == ["trial", "f1_macro ↑", " 95 % interval"]
+    assert "0.600  0.570 to 0.630" in printed[2]
+    assert "0.550               -" in "\n".join(printed[3:])
+
+
 def test_the_front_shows_what_was_timed_alone_beside_what_was_searched():
     timed = trial(0, 0.61, 12.3, 45.6)
     timed = replace(timed, values={**timed.values, "exclusive_train_seconds": 7.25})

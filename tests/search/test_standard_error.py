@@ -9,6 +9,7 @@ from fersearch_metrics.quality import Accuracy
 
 from fersearch.components import Evaluation, Metric
 from fersearch.search.standard_error import standard_error, standard_errors
+from fersearch.study import Objective
 from fersearch.trial import Outcome, Reason
 from tests.search.fakes import METRICS, OBJECTIVES, Rows, make_search, make_spec, run_trial
 
@@ -49,6 +50,21 @@ def test_the_standard_error_of_f1_is_what_resampled_images_have():
     assert standard_error(metric, COUNTS, (0,)) == pytest.approx(np.std(values), rel=0.2)
 
 
+def test_the_interval_of_accuracy_is_that_of_a_share():
+    right, images = 220, 300
+    reach = 1.96 * math.sqrt(right / images * (1 - right / images) / images)
+    told = standard_errors((Objective("accuracy", "max"),), {"accuracy": Accuracy()}, COUNTS, (0,))
+    ends = told["accuracy_ci_low"], told["accuracy_ci_high"]
+    assert ends == pytest.approx((right / images - reach, right / images + reach), abs=0.15 * reach)
+
+
+def test_the_first_objective_has_an_interval_and_the_others_an_error_alone():
+    objectives = (Objective("f1_macro", "max"), Objective("accuracy", "max"))
+    told = standard_errors(objectives, {"f1_macro": F1Macro(), "accuracy": Accuracy()}, COUNTS, (0,))
+    assert list(told) == ["f1_macro_se", "f1_macro_ci_low", "f1_macro_ci_high", "accuracy_se"]
+    assert told["f1_macro_ci_low"] < told["f1_macro_ci_high"]
+
+
 def test_four_times_the_images_halve_it():
     more = [[4 * count for count in row] for row in COUNTS]
     ratio = standard_error(F1Macro(), COUNTS, (0,)) / standard_error(F1Macro(), more, (0,))
@@ -76,7 +92,8 @@ def test_there_is_none_of_no_images_of_a_metric_of_shares_or_of_one_that_fails()
 
 def test_only_objectives_have_one_and_only_with_a_matrix():
     metrics = {**METRICS, "f1_macro": F1Macro(), "accuracy": Accuracy()}
-    assert list(standard_errors(OBJECTIVES, metrics, COUNTS, (0,))) == ["f1_macro_se"]
+    told = standard_errors(OBJECTIVES, metrics, COUNTS, (0,))
+    assert list(told) == ["f1_macro_se", "f1_macro_ci_low", "f1_macro_ci_high"]
     assert standard_errors(OBJECTIVES, metrics, None, (0,)) == {}
 
 
@@ -89,7 +106,10 @@ def searched(monkeypatch: pytest.MonkeyPatch, **options):
 def test_a_complete_trial_has_the_standard_error_of_its_kept_epoch(monkeypatch):
     search, trial = searched(monkeypatch)
     ended = run_trial(search, trial)
-    assert ended.values["f1_macro_se"] == standard_error(Counted(), [[1, 0], [0, 1]], (3, 0))
+    told = standard_errors(OBJECTIVES[:1], {"f1_macro": Counted()}, [[1, 0], [0, 1]], (3, 0))
+    assert len(told) == 3
+    assert told.items() <= ended.values.items()
+    assert ended.intervals == {"f1_macro": (told["f1_macro_ci_low"], told["f1_macro_ci_high"])}
 
 
 def test_a_trial_that_did_not_complete_has_none(monkeypatch):

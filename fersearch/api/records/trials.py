@@ -75,6 +75,9 @@ class Trial(Record):
     reason: Reason | None = Field(description="Why its last attempt ended; null while it runs")
     checkpoint: str | None = Field(description="SHA-256 of its kept weights")
     data: str | None = Field(description="Digest of the data that it saw, where that is known")
+    interval: dict[str, tuple[Number, Number]] = Field(
+        description="Bootstrap 95 % intervals of its values over images, by metric: the first objective's, of one round"
+    )
     disturbed: bool = Field(description="Whether other work slowed its training: wall seconds say little")
     rough_latency: bool = Field(description="Whether its latency was measured beside other work: it says little")
 
@@ -181,6 +184,7 @@ def _summary(trial: trials.Trial) -> dict[str, Any]:
         "reason": trial.reason,
         "checkpoint": trial.checkpoint,
         "data": trial.data_digest or None,
+        "interval": trial.intervals,
         "disturbed": trial.disturbed,
         "rough_latency": trial.rough_latency,
     }
