@@ -11,6 +11,7 @@ from fersearch.engines import devices
 from fersearch.engines.contention import ContentionMonitor
 from fersearch.engines.devices import PerGpu, Slot
 from fersearch.engines.gpu_memory import prober
+from fersearch.engines.memory_bounds import BY_TRAINING, MemoryBounds
 from fersearch.engines.observing import check_observers
 from fersearch.engines.placement import FixedPlacement, PackedPlacement, Placement, needs_of
 from fersearch.engines.processes import LEAST, Pool
@@ -43,12 +44,16 @@ class Backend:
         log: Callable[[Trial], Path],
         note: Note,
         trials: Sequence[Trial],
+        memory: MemoryBounds,
     ) -> Placement:
         """Return the placement of trials; memory that ended trials used on a GPU is not measured again."""
         if not self.packed:
+            if memory.bounds:
+                note(BY_TRAINING)
             return FixedPlacement(self.slots, self.only)
         note(f"trials are measured and packed by what fits: at most {len(self.slots)} at once")
-        return PackedPlacement(self.slots, prober(pool, request, log), nvml.standing, note, needs_of(trials))
+        known, probe = needs_of(trials), prober(pool, request, log)
+        return PackedPlacement(self.slots, probe, nvml.standing, note, known, keeps=memory.keeps)
 
     def monitor(self, places: Placement, note: Note) -> ContentionMonitor:
         """Return the monitor of other users of this machine's GPUs; on a cluster it monitors none."""

@@ -20,6 +20,7 @@ from fersearch.engines.backends import Backend
 from fersearch.engines.figures import Figures
 from fersearch.engines.formats import Formats
 from fersearch.engines.local import LocalEngine
+from fersearch.engines.memory_bounds import MemoryBounds
 from fersearch.engines.outages import Outages, stopped
 from fersearch.engines.placement import FixedPlacement, Placement
 from fersearch.engines.processes import Pool
@@ -207,7 +208,10 @@ class Driver:
                 self._forget(trial)
             self._note_time()
             return
-        self._placement = places = self.backend.places(pool, self._request, self._log, self.observer.note, trials)
+        memory = MemoryBounds(self.study.spec.where, of_data(trials, self.study.data_digest))
+        self._placement = places = self.backend.places(
+            pool, self._request, self._log, self.observer.note, trials, memory
+        )
         self._record_slots()
         self._monitor = self.backend.monitor(places, self.observer.note)
         self._monitor.look()
@@ -224,7 +228,7 @@ class Driver:
             log=self._log,
             watch=self._watch,
             settle=settle,
-            refuse=self._figures.refusal,
+            refuse=lambda trial: self._figures.refusal(trial) or memory.refusal(trial),
         ).run()
         self._note_time()
         self.over = search.done

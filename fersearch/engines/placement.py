@@ -128,12 +128,14 @@ class PackedPlacement:
         note: Callable[[str], None],
         known: Mapping[str, int] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        keeps: Callable[[Trial, int], bool] = lambda *_: True,
     ) -> None:
         self._slots: dict[str, list[Slot]] = {}
         for slot in reversed(slots):
             self._slots.setdefault(slot.gpu or slot.device, []).append(slot)
         self._most = {gpu: len(free) for gpu, free in self._slots.items()}
         self._prober, self._read, self._note, self._clock = prober, read, note, clock
+        self._keeps = keeps
         self._needs: dict[str, int | None] = dict(known or {})
         self._loads: dict[Slot, Load] = {}
         self._vacated: dict[str, float] = {}
@@ -202,6 +204,8 @@ class PackedPlacement:
         self._needs[probing.shape] = int(result["need"]) if "need" in result else None
         if "need" not in result:
             self._note(f"trial {trial.number} will run alone, for its memory could not be measured: {result['lacks']}")
+        if "peak" in result and probing.shape == shape and not self._keeps(trial, int(result["peak"])):
+            return False
         return shape in self._needs
 
     def _probe(self, trial: Trial, shape: str) -> _Probing | None:

@@ -44,7 +44,7 @@ def probe(request: TrialRequest, limit: int | None = None, registry: Registry | 
         if limit is not None and device.type == "cuda":
             total = torch.cuda.get_device_properties(device).total_memory
             torch.cuda.set_per_process_memory_fraction(min(1.0, max(1, limit - CONTEXT) / total), device)
-        return {"need": _need(request, registry or registries.load(request.plugins), device)}
+        return _measured(request, registry or registries.load(request.plugins), device)
     except Exception as error:
         if not is_out_of_memory(error):
             raise
@@ -64,7 +64,7 @@ def taken_facts(device: str) -> Mapping[str, float]:
     return {} if size is None else {"device_mb": round(size / 2**20, 1)}
 
 
-def _need(request: TrialRequest, registry: Registry, device: torch.device) -> int:
+def _measured(request: TrialRequest, registry: Registry, device: torch.device) -> dict[str, int]:
     loaded = open_data(request, registry)
     memory_format = resolve_format(request.memory_format)
     pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, device, memory_format)
@@ -79,7 +79,7 @@ def _need(request: TrialRequest, registry: Registry, device: torch.device) -> in
         two_steps(trainer, fixed, derive(request.seed, "batches", 1))
     kept = _features(trainer, loaded, pixels, fixed, int(request.params["epochs"]))
     size = taken(device)
-    return kept + (memory.peak if size is None else size)
+    return {"need": kept + (memory.peak if size is None else size), "peak": kept + memory.peak}
 
 
 def _features(trainer: Trainer, loaded: Loaded, pixels: Pixels, fixed: Sequence[nn.Module], epochs: int) -> int:

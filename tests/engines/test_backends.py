@@ -6,12 +6,14 @@ import pytest
 
 from fersearch import accelerators, api
 from fersearch.engines import backends, devices
+from fersearch.engines.memory_bounds import BY_TRAINING, MemoryBounds
 from fersearch.engines.placement import FixedPlacement, PackedPlacement
 from fersearch.engines.processes import Pool
 from fersearch.errors import FersearchError, UsageError
 from fersearch.nvml import Standing
 from fersearch.observer import Observer
 from fersearch.run_options import RunOptions
+from fersearch.study import Constraint
 from fersearch.trial import Attempt, Reason, Trial
 
 
@@ -39,8 +41,12 @@ def test_slots_of_this_machine(opened, monkeypatch):
     backend = opened(slots=3, threads=2)
     assert [slot.threads for slot in backend.slots] == [2, 2, 2]
     assert opened.notes == ["3 slots of 2 threads share 4 cores: trials will wait for each other"]
-    places = backend.places(Pool(()), None, None, opened.notes.append, [])
+    places = backend.places(Pool(()), None, None, opened.notes.append, [], MemoryBounds(()))
     assert isinstance(places, FixedPlacement)
+    assert len(opened.notes) == 1
+    bounded = MemoryBounds((Constraint("peak_memory_mb", "<=", 9),))
+    backend.places(Pool(()), None, None, opened.notes.append, [], bounded)
+    assert opened.notes[1:] == [BY_TRAINING]
     backend.monitor(places, pytest.fail).look()
 
 
@@ -49,7 +55,7 @@ def test_auto_packs_by_what_earlier_trials_took(opened, one_gpu, monkeypatch):
     monkeypatch.setattr(backends.nvml, "standing", lambda gpu: Standing(10 * gb, 9 * gb, {}))
     backend = opened(per_gpu="auto")
     done = Trial(0, {"batch_size": 32}, attempts=(Attempt(1, Reason.DONE, facts={"device_mb": 4096.0}),))
-    places = backend.places(Pool(()), None, None, opened.notes.append, [done])
+    places = backend.places(Pool(()), None, None, opened.notes.append, [done], MemoryBounds(()))
     assert isinstance(places, PackedPlacement)
     like = Trial(1, {"batch_size": 32})
     assert [places.take(like) is not None for _ in range(3)] == [True, True, False]
@@ -62,7 +68,7 @@ def test_auto_packs_by_what_earlier_trials_took(opened, one_gpu, monkeypatch):
 def test_a_stranger_on_a_gpu_is_noted_before_the_first_trial(opened, one_gpu):
     backend = opened(per_gpu="2")
     assert len(backend.slots) == 2
-    places = backend.places(Pool(()), None, None, pytest.fail, [])
+    places = backend.places(Pool(()), None, None, pytest.fail, [], MemoryBounds(()))
     monitor = backend.monitor(places, opened.notes.append)
     monitor._read = lambda gpu: Standing(10, 5, {2**22 + 1: 5 * 2**30})  # no pid is that high
     monitor.look()

@@ -6,11 +6,13 @@ import pytest
 
 from fersearch.engines.devices import Slot
 from fersearch.engines.gpu_memory import GIGABYTE as GB
+from fersearch.engines.memory_bounds import MemoryBounds
 from fersearch.engines.placement import SETTLE, FixedPlacement, PackedPlacement, needs_of
 from fersearch.engines.processes import FORKS, Pool
 from fersearch.engines.shutdown import Level, Stop
 from fersearch.nvml import Standing
 from fersearch.observer import Observer
+from fersearch.study import Constraint
 from fersearch.trial import Attempt, Reason, Trial
 
 
@@ -37,9 +39,9 @@ class Machine:
     notes: list = field(default_factory=list)
     shown: dict = field(default_factory=dict)
 
-    def places(self, known=None):
+    def places(self, known=None, **more):
         slots = [slot(i, gpu) for i, gpu in enumerate(self.gpus * self.most)]
-        return PackedPlacement(slots, self.probe, self.read, self.notes.append, known, lambda: self.now)
+        return PackedPlacement(slots, self.probe, self.read, self.notes.append, known, lambda: self.now, **more)
 
     def read(self, gpu):
         return Standing(10 * GB, round(self.free.get(gpu, 9) * GB), dict(self.shown))
@@ -260,3 +262,31 @@ def test_a_held_trial_waits_when_the_study_stops(bench, monkeypatch):
     watcher = StopSoon(stop)
     study.run(observer=watcher, stop=stop)
     assert watcher.ends == [(0, "waiting", "interrupted")]
+
+
+def test_a_trial_whose_peak_breaks_a_bound_gets_no_slot_and_its_like_no_probe():
+    machine, bounds = Machine(), MemoryBounds((Constraint("peak_memory_mb", "<=", 900),))
+    places = machine.places(keeps=bounds.keeps)
+    assert places.take(trial(0)) is None
+    machine.answers.append({"need": 2 * GB, "peak": GB})
+    assert bounds.refusal(trial(0)) is None
+    assert places.take(trial(0)) is None
+    outcome = bounds.refusal(trial(0))
+    assert (outcome.reason, outcome.message) == (Reason.INFEASIBLE, "peak_memory_mb 1,024 breaks peak_memory_mb<=900")
+    assert outcome.facts["measured"] == {"peak_memory_mb": 1024}
+    assert len(machine.started) == 1
+    refused = trial(0, facts=outcome.facts)
+    again = MemoryBounds(bounds.bounds, [refused])  # the study goes on
+    assert again.refusal(trial(1)).message == outcome.message
+    assert again.refusal(trial(1, batch_size=16)) is None
+    assert MemoryBounds((), [refused]).refusal(trial(1)) is None
+
+
+def test_a_trial_whose_peak_keeps_the_bounds_is_placed_by_its_need():
+    machine, bounds = Machine(), MemoryBounds((Constraint("peak_memory_mb", "<=", 1024),))
+    places = machine.places(keeps=bounds.keeps)
+    assert places.take(trial(0)) is None
+    machine.answers.append({"need": 2 * GB, "peak": GB})
+    machine.later()
+    assert places.take(trial(0)).gpu == "0"
+    assert bounds.refusal(trial(0)) is None
