@@ -9,6 +9,7 @@ from fersearch_metrics.measured import MEASURED
 from fersearch import api
 from fersearch.components import Metric, Task
 from fersearch.engines.figures import Figures
+from fersearch.errors import UsageError
 from fersearch.space import Choice, Space
 from fersearch.study import ARCHITECTURE, Constraint, Objective, StudySpec
 from fersearch.trial import Attempt, Reason, Trial
@@ -69,11 +70,19 @@ def test_a_trial_that_has_trained_is_not_refused() -> None:
     assert known.refusal(trial(1, epochs=2)) is None
 
 
-def test_only_the_first_trial_of_a_shape_starts_a_process(data: Path, warm_fork_server: None) -> None:
+def test_only_the_first_trial_of_a_shape_starts_a_process_and_a_study_without_a_feasible_one_says_so(
+    data: Path, warm_fork_server: None
+) -> None:
     create("tight", data, where=("parameters<=10",), settings={"optimizer": "sgd", "activation": "relu"})
-    api.run_study("tight", slots=1)
+    shown = api.run_study("tight", slots=1)
     _, trials = all_rows("tight")
     assert {each.state for each in trials} == {"infeasible"}
     assert [each.number for each in trials if each.attempts[-1].pid] == [0]
     assert {each.values["parameters"] for each in trials} == {trials[0].values["parameters"]}
     assert len(trials) == 10  # ten times the budget
+    assert "10 trials broke a bound before training; trial 0 came nearest: parameters " in shown.ending
+    assert api.front("tight").trials == []
+    with pytest.raises(UsageError, match="no trial"):
+        api.pull_checkpoint("tight")
+    with pytest.raises(UsageError, match="no complete trial"):
+        api.finish_study("tight")
