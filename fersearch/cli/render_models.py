@@ -235,11 +235,12 @@ def exported(model: "ExportedModel") -> RenderableType:
     """Return the facts of an exported model: path, size, parity check, latency, quantization."""
     entry = model.entry
     parity, latency = entry["parity"], entry["latency"]
+    beside = f"; {left_out:,} left out, for rounding decides a vote" if (left_out := parity.get("left_out", 0)) else ""
     real = f"{parity['n']:,} {'generated' if parity['parity_on'] == 'generated' else 'validation'} images"
     facts: dict[str, Cell] = {
         "file": str(model.path),
         "size": formatting.megabytes(entry["bytes"]),
-        "same answers": f"probabilities differ by {parity['max_difference']:.2g} at most, on {real}",
+        "same answers": f"probabilities differ by {parity['max_difference']:.2g} at most, on {real}{beside}",
         "time": f"{latency['median_ms']:.2f} ms an image (median of {latency['runs']} runs in one thread)",
     }
     if quantization := entry["quantization"]:

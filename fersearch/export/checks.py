@@ -13,15 +13,19 @@ LARGEST_DIFFERENCE = 1e-4
 
 @dataclass(frozen=True)
 class Parity:
-    """How far the predictions of an exported model are from the original model's."""
+    """How far the predictions of an exported model are from the original model's.
+
+    `left_out` images were not compared, because rounding could change what a member of an ensemble votes for.
+    """
 
     max_difference: float
     n: int
     parity_on: str
+    left_out: int = 0
 
 
-def parity(expected: Array, answers: Array, parity_on: str) -> Parity:
-    """Compare class shares (n x classes).
+def parity(expected: Array, answers: Array, parity_on: str, left_out: int = 0) -> Parity:
+    """Compare class shares (n x classes), from which `left_out` rows were removed before.
 
     Raises:
         FersearchError: a share differs by more than 1e-4, or an image gets another label although its class
@@ -37,7 +41,7 @@ def parity(expected: Array, answers: Array, parity_on: str) -> Parity:
     other = int((expected.argmax(1) != answers.argmax(1))[is_clear(expected)].sum())
     if other:
         raise FersearchError(f"the exported model gives {other} of {len(expected)} images another label")
-    return Parity(difference, len(expected), parity_on)
+    return Parity(difference, len(expected), parity_on, left_out)
 
 
 def is_clear(shares: Array) -> Array:

@@ -103,7 +103,8 @@ def _checked(
     temperature = temperature_of(restored.card)
     expected = calibrated(restored.probabilities(compared.pixels), temperature)
     answers = onnx_session.run(onnx_session.session_of(file), compared.pixels)
-    parity = checks.parity(*_comparable(restored, compared.pixels, expected, answers), compared.source)
+    sure = _comparable(restored, compared.pixels)
+    parity = checks.parity(expected[sure], answers[sure], compared.source, left_out=int((~sure).sum()))
     entry: dict[str, Any] = {
         "file": FILES[asked.quantize],
         "opset": OPSET,
@@ -117,18 +118,16 @@ def _checked(
     return {**entry, "latency": dict(onnx_session.latency(file, compared.pixels[:1]))}, file
 
 
-def _comparable(
-    restored: Restored | RestoredEnsemble, pixels: Array, expected: Array, answers: Array
-) -> tuple[Array, Array]:
-    """Return the shares to compare; under `vote`, of images for which rounding cannot change a member's vote."""
+def _comparable(restored: Restored | RestoredEnsemble, pixels: Array) -> Array:
+    """Return for each image whether it is compared: under `vote` if rounding cannot change a member's vote."""
     if not isinstance(restored, RestoredEnsemble) or restored.combination.method != "vote":
-        return expected, answers
-    sure = np.all([checks.is_clear(member.probabilities(pixels)) for member in restored.members], axis=0)
+        return np.full(len(pixels), True)
+    sure: Array = np.all([checks.is_clear(member.probabilities(pixels)) for member in restored.members], axis=0)
     if not sure.any():
         raise FersearchError(
             "on no image are the votes of all members independent of rounding: parity cannot be checked", "give --data"
         )
-    return expected[sure], answers[sure]
+    return sure
 
 
 def _quantized(

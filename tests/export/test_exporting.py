@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from PIL import Image
 
 from fersearch import api, cli, onnx_session
 from fersearch.artifacts import file_digest
+from fersearch.ensembles.model import RestoredEnsemble
 from fersearch.errors import DataError, FersearchError, UnknownName, UsageError
-from fersearch.export import exporting, images
+from fersearch.export import checks, exporting, images
 
 
 @pytest.fixture
@@ -188,6 +190,20 @@ def test_an_ensemble_is_one_file_that_predicts_what_its_members_do_together(
     assert {"ensemble.json", "model.onnx", "README.md"} < {path.name for path in made.path.iterdir()}
     assert api.predict(made.path, [face])[0].probabilities == after.probabilities
     assert api.evaluate(made.path).n == 120  # by its members, which are still there
+
+
+def test_images_on_which_rounding_decides_a_vote_are_left_out_and_counted() -> None:
+    pixels = np.zeros((3, 1, 4, 4), np.uint8)
+    shares = np.array([[0.9, 0.1], [0.50001, 0.49999], [0.2, 0.8]], np.float32)
+    ensemble = Mock(spec=RestoredEnsemble)
+    ensemble.combination.method = "vote"
+    ensemble.members = [Mock(probabilities=lambda _: shares), Mock(probabilities=lambda _: shares[[0, 0, 2]])]
+    sure = exporting._comparable(ensemble, pixels)
+    assert sure.tolist() == [True, False, True]
+    result = checks.parity(shares[sure], shares[sure], "valid", left_out=1)
+    assert (result.n, result.left_out) == (2, 1)
+    ensemble.combination.method = "mean"
+    assert exporting._comparable(ensemble, pixels).all()
 
 
 def test_a_checkpoint_is_pulled_and_exported_at_once(
