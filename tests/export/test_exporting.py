@@ -196,13 +196,13 @@ def test_images_on_which_rounding_decides_a_vote_are_left_out_and_counted() -> N
     pixels = np.zeros((3, 1, 4, 4), np.uint8)
     shares = np.array([[0.9, 0.1], [0.50001, 0.49999], [0.2, 0.8]], np.float32)
     ensemble = Mock(spec=RestoredEnsemble)
-    ensemble.combination.method = "vote"
+    ensemble.combination = Mock(method="vote")
     ensemble.members = [Mock(probabilities=lambda _: shares), Mock(probabilities=lambda _: shares[[0, 0, 2]])]
     sure = exporting._comparable(ensemble, pixels)
     assert sure.tolist() == [True, False, True]
     result = checks.parity(shares[sure], shares[sure], "valid", left_out=1)
     assert (result.n, result.left_out) == (2, 1)
-    ensemble.combination.method = "mean"
+    ensemble.combination = Mock(method="mean")
     assert exporting._comparable(ensemble, pixels).all()
 
 
