@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from fersearch.context import drain_notices
 from fersearch.errors import FersearchError, StudyBusy
@@ -24,6 +25,14 @@ INTERRUPTED = 130
 log = logging.getLogger("fersearch.service")
 
 
+@dataclass(frozen=True)
+class _First:
+    """The slots with which a driver was started, and the last event that reported its study's slots before."""
+
+    slots: tuple[int, ...]
+    reported: int
+
+
 class Supervisor:
     """One thread that repeatedly reconciles the running drivers with the queue.
 
@@ -36,6 +45,7 @@ class Supervisor:
         self._drivers: dict[int, DriverProcess] = {}
         self._given: dict[int, list[int]] = {}
         self._sent: dict[int, list[int]] = {}
+        self._first: dict[int, _First] = {}
         self._wake = threading.Event()
         self._closed = threading.Event()
         self.reservations = Reservations(self.wake)
@@ -116,8 +126,14 @@ class Supervisor:
         self._given = {one.study_id: given[one.study_id] for one in active if given[one.study_id]}
 
     def _busy(self, queue: Sequence[Queued]) -> set[int]:
-        """Return the slots in which trials run or may begin: those of drivers, and those sent to starting ones."""
-        starting = [self._sent[one.study_id] for one in queue if one.study_id in self._drivers and not one.running]
+        """Return the slots in which trials run or may begin.
+
+        They are those that drivers reported, and those with which a driver was started that has not reported any:
+        it may begin trials in them whatever it has been sent meanwhile.
+        """
+        reported = {one.study_id: one.reported for one in queue if one.running}
+        self._first = {key: first for key, first in self._first.items() if reported.get(key, 0) <= first.reported}
+        starting = (self._first[key].slots for key in self._drivers if key in self._first)
         return {slot for slots in (*(one.held for one in queue), *starting) for slot in slots}
 
     def _give(self, queued: Queued, slots: Sequence[int]) -> None:
@@ -131,6 +147,7 @@ class Supervisor:
             log.info("study '%s' begins in slots %s", queued.study, ", ".join(map(str, slots)))
             self._drivers[key] = DriverProcess(queued, slots, self._settings)
             self._sent[key] = list(slots)
+            self._first[key] = _First(tuple(slots), queued.reported)
 
     def _is_waiting(self, queued: Queued) -> bool:
         """Return whether a queued study runs or should run; remove one that is over or whose driver failed.
@@ -156,6 +173,7 @@ class Supervisor:
             self._failed(queued, driver, code)
         del self._drivers[queued.study_id]
         self._sent.pop(queued.study_id, None)
+        self._first.pop(queued.study_id, None)
         return False
 
     def _failed(self, queued: Queued, driver: DriverProcess, code: int) -> None:

@@ -82,10 +82,13 @@ def study_changed(kind: str, data: Mapping[str, Any]) -> Event:
 
 
 def old_events(study_id: int, before: datetime) -> Delete:
-    """Return the statement that removes a study's events before a moment, except its last one."""
-    last = select(func.max(events.c.id)).where(events.c.study_id == study_id).scalar_subquery()
+    """Return the statement that removes a study's events before a moment, except the last of each kind.
+
+    The last tells what holds: the state of the study, its front, the slots that its driver holds.
+    """
+    last = select(func.max(events.c.id)).where(events.c.study_id == study_id).group_by(events.c.kind)
     own = (events.c.study_id == study_id, events.c.happened_at < before)
-    return delete(events).where(*own, events.c.id < last)
+    return delete(events).where(*own, events.c.id.not_in(last))
 
 
 class EventQueries:

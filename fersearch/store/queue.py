@@ -32,7 +32,7 @@ class Queued:
 
     `uid` is its random id, `observe` the observers that it requests; `options` are fields of `RunOptions`; `left` is
     the number of trials left in its budget; `over` whether nothing is left to do; `running` whether a living process
-    drives it, with the slots `held` as its driver last reported.
+    drives it, with the slots `held` as its driver last reported, in the event `reported` (0 before the first).
     """
 
     study_id: int
@@ -45,6 +45,7 @@ class Queued:
     running: bool = False
     over: bool = False
     held: tuple[int, ...] = ()
+    reported: int = 0
     uid: str = ""
     observe: tuple[str, ...] = ()
 
@@ -118,7 +119,7 @@ class QueueQueries:
                 row,
                 row.id in running,
                 PAUSE in requests.get(row.id, ()),
-                held.get(row.id, ()),
+                *held.get(row.id, (0, ())),
                 ended.get(row.id, 0),
                 left_out[row.id],
             )
@@ -161,7 +162,9 @@ def _id_of(connection: Connection, name: str) -> int:
     return int(study_id)
 
 
-def _queued(row: Row[Any], running: bool, paused: bool, held: tuple[int, ...], ended: int, untrained: int) -> Queued:
+def _queued(
+    row: Row[Any], running: bool, paused: bool, reported: int, held: tuple[int, ...], ended: int, untrained: int
+) -> Queued:
     spec = StudySpec.from_json(row.spec)
     budget, ended = spec.budget, ended - spec.uncounted(untrained)
     return Queued(
@@ -177,11 +180,12 @@ def _queued(row: Row[Any], running: bool, paused: bool, held: tuple[int, ...], e
         running=running,
         over=bool(row.finished) or budget.used_up(ended, row.seconds_run),
         held=held if running else (),
+        reported=reported,
     )
 
 
-def _held(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[int, ...]]:
-    """Return the slots that each study's driver last reported."""
+def _held(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[int, tuple[int, ...]]]:
+    """Return the slots that each study's driver last reported, after the number of that event."""
     newest = (
         select(events.c.study_id, func.max(events.c.id).label("id"))
         .where(events.c.study_id.in_(ids), events.c.kind == SLOTS)
@@ -189,8 +193,8 @@ def _held(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[int, ..
         .subquery()
     )
     same = (events.c.study_id == newest.c.study_id) & (events.c.id == newest.c.id)
-    rows = connection.execute(select(events.c.study_id, events.c.data).join(newest, same))
-    return {study_id: tuple(data["held"]) for study_id, data in rows}
+    rows = connection.execute(select(events.c.study_id, events.c.id, events.c.data).join(newest, same))
+    return {study_id: (number, tuple(data["held"])) for study_id, number, data in rows}
 
 
 def _ended(connection: Connection, ids: Sequence[int]) -> dict[int, int]:

@@ -148,6 +148,26 @@ def test_another_owner_gets_a_slot_once_a_driver_has_left_it(store: Store, super
     held.lease.release()
 
 
+@pytest.mark.parametrize("runs_before", [False, True])
+def test_the_slots_of_a_driver_that_has_not_reported_any_are_given_to_nobody_else(
+    store: Store, supervisor: Supervisor, runs_before: bool
+):
+    queue(store, "a", "ada")
+    if runs_before:
+        Held(store, "a", [0]).lease.release()
+    supervisor.step()
+    lease = Lease.take(store.database, store.study("a").id, "a")  # it prepares its data
+    queue(store, "b", "bob")
+    for _ in range(2):
+        supervisor.step()
+        assert [driver.study for driver in Driver.started] == ["a"]
+    with store.writer(store.study("a").id, lease) as writer:
+        writer.study_changed(SLOTS, {"held": [0]})
+    supervisor.step()
+    assert [(driver.study, driver.slots) for driver in Driver.started] == [("a", [0, 1]), ("b", [1])]
+    lease.release()
+
+
 def test_a_driver_that_an_earlier_service_left_is_found_and_shares(store: Store, supervisor: Supervisor):
     queue(store, "a", "ada")
     held = Held(store, "a", [0, 1])
