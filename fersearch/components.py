@@ -77,7 +77,7 @@ class Architecture(ABC):
             UnknownName: the architecture has no such variant, or is none without one.
         """
         if name:
-            raise UnknownName(f"{self.name} has no variants, so none called '{name}'", f"did you mean '{self.name}'?")
+            raise UnknownName(f"{self.name} has no variants such as '{name}'", f"did you mean '{self.name}'?")
         return self
 
 

@@ -143,7 +143,7 @@ def refusal(study: StudyRow, then: Identity, now: Identity) -> Exception:
         now,
         (
             f"restore it, or give the folder that holds it: fersearch study run {name} --data PATH",
-            f"or go on with the data as it is now: fersearch study run {name} --accept-data-change",
+            f"or continue with the data as it is now: fersearch study run {name} --accept-data-change",
         ),
     )
 

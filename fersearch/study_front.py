@@ -144,7 +144,5 @@ def best_of_front(study: StudyRow, trials: Sequence[Trial]) -> Trial:
     """Return the front's best trial by the first objective. Raise UsageError if the front is empty."""
     members = front_of(study, trials).trials
     if not members:
-        raise UsageError(
-            f"no trial of study '{study.name}' stands on the front", f"see: fersearch trial list {study.name}"
-        )
+        raise UsageError(f"no trial of study '{study.name}' is on the front", f"see: fersearch trial list {study.name}")
     return members[0]

@@ -104,8 +104,8 @@ def test_unseen_data_of_the_same_layout_is_judged_whole(data: Path, pulled: Path
     assert len(messages) == 4
     assert messages[0].startswith(f"unseen imagefolder={other}: accuracy ")
     assert messages[0].endswith(" on 32 images of the classes they share")
-    assert messages[1].startswith(f"unseen imagefolder={third} could not be judged: ")
-    assert messages[3].startswith(f"unseen imagefolder={third}")
+    assert messages[1].startswith(f"the model could not be evaluated on unseen imagefolder={third}: ")
+    assert messages[3].startswith(f"the model could not be evaluated on unseen imagefolder={third}")
     assert messages[3].endswith("so all of its images are not a fair test")
 
 

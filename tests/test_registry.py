@@ -213,7 +213,7 @@ def test_a_family_is_asked_for_what_follows_the_colon(tmp_path: Path) -> None:
 
 
 def test_an_architecture_without_variants_says_so(tmp_path: Path) -> None:
-    with pytest.raises(UnknownName, match="net has no variants, so none called 'small'") as caught:
+    with pytest.raises(UnknownName, match="net has no variants such as 'small'") as caught:
         registry.load([architecture(tmp_path)]).architecture("net:small")
     assert caught.value.hint == "did you mean 'net'?"
 

@@ -83,7 +83,7 @@ def test_one_image_more_is_refused_with_both_named_and_nothing_is_changed(data: 
     assert now.endswith("(33)")
     assert ways == [
         "  restore it, or give the folder that holds it: fersearch study run s --data PATH",
-        "  or go on with the data as it is now: fersearch study run s --accept-data-change",
+        "  or continue with the data as it is now: fersearch study run s --accept-data-change",
     ]
     assert all_rows() == before
 

@@ -66,7 +66,7 @@ def test_an_unknown_preference_is_answered_with_those_there_are_and_no_spreads()
 
 
 def test_nothing_is_preferred_on_an_empty_front():
-    with pytest.raises(UsageError, match="no trial of study 's' stands on the front"):
+    with pytest.raises(UsageError, match="no trial of study 's' is on the front"):
         preferred(front(), None)
     assert front().pulled is None
     assert front().picks == {}

@@ -77,8 +77,8 @@ def finish_study(
             return finish(store, study, retraining, run, watcher.note, storage, options.artifacts)
         except Interrupted as interrupted:
             raise Interrupted(
-                f"interrupted; what the finish of study '{name}' has so far is kept",
-                f"go on with: fersearch study finish {name}",
+                f"interrupted; the progress of finishing study '{name}' is kept",
+                f"continue with: fersearch study finish {name}",
             ) from interrupted
 
 

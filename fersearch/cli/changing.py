@@ -36,22 +36,24 @@ def extend(
     name: Name,
     trials: Annotated[int | None, typer.Option("--trials", metavar="N", help="The new total of trials.")] = None,
     timeout: Annotated[
-        str | None, typer.Option("--timeout", metavar="DURATION", help="The new total of running: 90s, 55m or 2h.")
+        str | None, typer.Option("--timeout", metavar="DURATION", help="The new total running time: 90s, 55m or 2h.")
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=...", help="What a parameter is searched over from now on; repeatable."),
+        typer.Option("--set", metavar="NAME=...", help="New search range of a parameter; repeatable."),
     ] = None,
     objectives: Annotated[
         list[str] | None,
         typer.Option(
-            "--objective", metavar="METRIC[:max|min]", help="Metric to optimise from now on; repeatable, best first."
+            "--objective",
+            metavar="METRIC[:max|min]",
+            help="New metric to optimise; repeatable, the first ranks checkpoints.",
         ),
     ] = None,
     stop_when_flat: Annotated[
         int | None,
         typer.Option(
-            "--stop-when-flat", metavar="N", help="End once the front stood still for N complete trials; 0: do not."
+            "--stop-when-flat", metavar="N", help="End once the front has not grown for N complete trials; 0: never."
         ),
     ] = None,
     trust_plugin: TrustStored = False,  # noqa: ARG001
@@ -83,8 +85,8 @@ def extend(
 
 def _summary(view: "EnqueuedView") -> str:
     """Return a line with the enqueued configuration and when it will run."""
-    when = "its driver takes it in now" if view.running else f"go on with: fersearch study run {view.name}"
+    when = "its driver adds it now" if view.running else f"continue with: fersearch study run {view.name}"
     if view.needed > view.trials:
-        room = f"its budget of {plural(view.trials, 'trial')} has no room for it"
+        room = f"its budget of {plural(view.trials, 'trial')} does not cover it"
         when = f"{room}; raise it: fersearch study run {view.name} --trials {view.needed}"
     return f"study '{view.name}' tries {settings(view.given)} next; {when}"

@@ -53,7 +53,7 @@ def pull(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder; default ./STUDY-trial-N.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing folder.")] = False,
     format: Annotated[
         str, typer.Option("--format", metavar="safetensors|onnx", help="onnx also exports it there.")
     ] = "safetensors",
@@ -109,16 +109,18 @@ def export(
     format: Annotated[str, typer.Option("--format", metavar="onnx", help="The kind of file.")] = "onnx",
     quantize: Annotated[
         str | None,
-        typer.Option("--quantize", metavar="int8", help="Eight-bit weights and activations, by training images."),
+        typer.Option(
+            "--quantize", metavar="int8", help="Quantize weights and activations, calibrated on training images."
+        ),
     ] = None,
     max_loss: Annotated[
-        float, typer.Option("--max-loss", metavar="F1", help="Macro F1 on validation that eight bits may cost.")
+        float, typer.Option("--max-loss", metavar="F1", help="Largest acceptable loss of macro F1 on validation.")
     ] = 0.01,
     data: Annotated[
-        Path | None, typer.Option("--data", metavar="PATH", help="Where the data is that it was trained on.")
+        Path | None, typer.Option("--data", metavar="PATH", help="Location of the data that it was trained on.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="DIR", help="A folder to make; default the checkpoint's own.")
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder to create; default the checkpoint's own.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a model that is in the folder.")] = False,
     trust_plugin: Annotated[

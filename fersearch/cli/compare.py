@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from fersearch.api.records import Comparison, Sweep
     from fersearch.api.results import Grid, Line, Written
 
-Names = Annotated[list[str], typer.Argument(metavar="STUDY...", help="Names of studies; 'NAME/*' means all that fit.")]
+Names = Annotated[
+    list[str], typer.Argument(metavar="STUDY...", help="Names of studies; 'NAME/*' means all that match.")
+]
 
 
 def compare(
     names: Names,
     metric: Annotated[
-        list[str] | None, typer.Option("--metric", help="Compare by this; repeatable, the first leads.")
+        list[str] | None, typer.Option("--metric", help="Metric to compare by; repeatable, the first ranks.")
     ] = None,
     by: Annotated[
         str, typer.Option("--by", metavar="trial|front", help="Each study's best trial, or all of its front.")
@@ -64,7 +66,7 @@ def compare(
 
 def _only(names: Sequence[str], by: str, trial: Sequence[str] | None) -> str:
     if len(names) != 1 or "*" in names[0]:
-        raise UsageError(f"--factor looks into one study, and {', '.join(names)} may be several", "name one study")
+        raise UsageError(f"--factor compares within one study, and {', '.join(names)} may be several", "name one study")
     if by != "trial" or trial:
         raise UsageError("--factor takes every complete trial", "leave out --by and --trial")
     return names[0]

@@ -102,7 +102,9 @@ def export(
         typer.Option("--out", "-o", "--output", metavar="PATH", help="A folder for CSV and images, or a .csv file."),
     ],
     target: Target = None,
-    limit: Annotated[int | None, typer.Option("--limit", help="As a study's: so many of train and valid.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", help="Use only this many of train and valid, as a study does.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
     plugin: Plugins = None,
     as_json: AsJson = False,

@@ -10,21 +10,21 @@ from fersearch.cli.flags import AsJson, Storage, TrustStored
 
 def ensemble(
     studies: Annotated[list[str], typer.Argument(metavar="STUDY...", help="The studies to choose from.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The folder to make.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to create.")],
     method: Annotated[
-        str, typer.Option("--method", help="How members are combined: mean, vote, weighted or stacking.")
+        str, typer.Option("--method", help="How to combine members: mean, vote, weighted or stacking.")
     ] = "mean",
     size: Annotated[
         int, typer.Option("--size", metavar="N", help="Steps of the selection; a model chosen twice counts twice.")
     ] = 10,
     metric: Annotated[
-        str | None, typer.Option("--metric", help="What validation judges by; default the first objective.")
+        str | None, typer.Option("--metric", help="Metric to choose by on validation; default the first objective.")
     ] = None,
     where: Annotated[
         list[str] | None,
         typer.Option("--where", metavar="METRIC<=N", help="A bound for all members together; repeatable."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing folder.")] = False,
     trust_plugin: TrustStored = False,  # noqa: ARG001
     storage: Storage = None,
     as_json: AsJson = False,

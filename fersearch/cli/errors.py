@@ -20,10 +20,10 @@ from fersearch.home import home
 INTERRUPTED = 130
 PATHS = {
     errno.ENAMETOOLONG: "no part of a path may be longer than 255 bytes: give a shorter one (-o names what is written)",
-    errno.ENOTDIR: "a part of that path is a file and no folder: give another path",
-    errno.EEXIST: "a file stands there where a folder is needed: give another path",
+    errno.ENOTDIR: "a part of that path is a file, not a folder: give another path",
+    errno.EEXIST: "there is a file where a folder is needed: give another path",
     errno.EISDIR: "that is a folder: give the path of a file",
-    errno.ELOOP: "that is a link that leads to itself: give another path",
+    errno.ELOOP: "that is a symbolic link to itself: give another path",
 }
 """Hints by errno for paths that cannot name a file: usage errors, exit code 2."""
 LONGEST = 120
@@ -88,7 +88,10 @@ def _ended(error: BaseException) -> int:
         tell(f"{error.strerror}: {shown}", PATHS[error.errno])
         return 2
     if isinstance(error, OSError) and error.errno in SURROUNDINGS:
-        tell(f"{error.strerror}: {error.filename or 'no file named'}", "make room or give permission, then try again")
+        tell(
+            f"{error.strerror}: {error.filename or 'no file named'}",
+            "free disk space or grant permission, then try again",
+        )
         return 1
     return _bug(error)
 

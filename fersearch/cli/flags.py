@@ -146,7 +146,7 @@ class RunFlags:
     """Where and how trials run."""
 
     slots: Annotated[
-        int | None, typer.Option("--slots", metavar="N", help="Trials at once; default one a GPU, else one a core.")
+        int | None, typer.Option("--slots", metavar="N", help="Trials at once; default one per GPU, else one per core.")
     ] = None
     slots_per_gpu: Annotated[
         str | None,
@@ -163,7 +163,7 @@ class RunFlags:
             "--only-slots",
             metavar="0,1,...",
             rich_help_panel=RUN,
-            help="Of these slots use only some, by number from 0.",
+            help="Use only these slots, numbered from 0.",
         ),
     ] = None
     threads_per_slot: Annotated[
@@ -172,13 +172,15 @@ class RunFlags:
             "--threads-per-slot",
             metavar="N",
             rich_help_panel=RUN,
-            help="CPU threads of each trial; default the cores shared out.",
+            help="CPU threads of each trial; default an equal share of the cores.",
         ),
     ] = None
     exclusive_timing: Annotated[
         bool,
         typer.Option(
-            "--exclusive-timing", rich_help_panel=END, help="At the end time each trial of the front again, alone."
+            "--exclusive-timing",
+            rich_help_panel=END,
+            help="After the search, time each trial of the front again, alone.",
         ),
     ] = False
     in_process: Annotated[
@@ -231,7 +233,7 @@ class RunFlags:
             "--grace",
             metavar="DURATION",
             rich_help_panel=RUN,
-            help="How long trials may save after SIGTERM; default 30s.",
+            help="How long trials may take to save after SIGTERM; default 30s.",
         ),
     ] = None
     observe: Annotated[
@@ -240,14 +242,14 @@ class RunFlags:
             "--observe",
             metavar="NAME[:OPTION=VALUE,...]",
             rich_help_panel=RUN,
-            help="Tell an observer, as tensorboard, what happens; repeatable; default FERSEARCH_OBSERVE.",
+            help="Report the run to an observer, such as tensorboard; repeatable; default FERSEARCH_OBSERVE.",
             autocompletion=completion.observers,
         ),
     ] = None
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", hidden=True, help="Whether a study that is paused goes on.")
     ] = True
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell every epoch of every trial.")] = False
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print every epoch of every trial.")] = False
 
     def options(self, **more: Any) -> RunOptions:
         """Return the `RunOptions`, with `more` of their fields; durations only where they were given."""
@@ -282,7 +284,9 @@ def _trusting(wanted: bool) -> bool:
 
 TrustStored = Annotated[
     bool,
-    typer.Option("--trust-plugin", callback=_trusting, help="Let code that a study keeps run here, now and later."),
+    typer.Option(
+        "--trust-plugin", callback=_trusting, help="Allow the study's plugin code to run here, now and later."
+    ),
 ]
 
 

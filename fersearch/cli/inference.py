@@ -33,15 +33,15 @@ def predict(
     images: Annotated[list[Path] | None, typer.Argument(metavar="[IMAGE]...", help="Image files.")] = None,
     *,
     folder: Annotated[
-        Path | None, typer.Option("--folder", metavar="DIR", help="Every image in this folder and those in it.")
+        Path | None, typer.Option("--folder", metavar="DIR", help="Every image in this folder and its subfolders.")
     ] = None,
     faces: Annotated[
         bool | None,
-        typer.Option(help="Find the faces first; by default only where the training images were cut to them."),
+        typer.Option(help="Detect faces first; by default only if the training images were cropped to faces."),
     ] = None,
     detector: Annotated[
         Path | None,
-        typer.Option("--detector", metavar="FILE", help="An ONNX file that finds faces."),
+        typer.Option("--detector", metavar="FILE", help="An ONNX file of a face detector."),
     ] = None,
     csv: Csv = None,
     plot: Annotated[
@@ -67,7 +67,7 @@ def predict(
     if plot:
         predicting.check_plot(plot, len(paths), force)
     if detector and faces is False:
-        raise UsageError("--detector was given with --no-faces", "leave out the one or the other")
+        raise UsageError("--detector was given with --no-faces", "leave out one of them")
     results = predicting.predictions(checkpoint, paths, faces=faces, detector=detector, trust_plugin=trust_plugin)
     table = predicting.csv_of(csv, predicting.classes_of(checkpoint), bool(faces), force) if csv else nullcontext()
     with table as rows, progress.answering(render.console(stderr=True)) as shown:
@@ -102,14 +102,16 @@ def evaluate(
     which: DatasetFlags,
     split: Annotated[
         str,
-        typer.Option("--split", help="valid, train, test, or all of another dataset; each look at test is kept."),
+        typer.Option("--split", help="valid, train, test, or all of another dataset; each look at test is recorded."),
     ] = "valid",
     tta: Annotated[
         str | None, typer.Option("--tta", help="Test-time augmentation: none, flip, five_crop or ten_crop.")
     ] = None,
     label_map: Annotated[
         list[str] | None,
-        typer.Option("--map", metavar="NAME=NAME", help="A class of the dataset is this one; NAME= drops it."),
+        typer.Option(
+            "--map", metavar="NAME=NAME", help="Map a class of the dataset to one of the checkpoint; NAME= drops it."
+        ),
     ] = None,
     no_duplicates: Annotated[
         bool, typer.Option("--no-duplicates", help="Leave out images that also occur in train.")

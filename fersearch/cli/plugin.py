@@ -34,10 +34,12 @@ def show(
         int, typer.Option("--classes", min=2, help="Classes to count an architecture's parameters for.")
     ] = 8,
     channels: Annotated[int, typer.Option("--channels", min=1, max=3, help="1 grey, 3 colour.")] = 1,
-    image_size: Annotated[int, typer.Option("--image-size", min=8, metavar="PIXELS", help="Side of the images.")] = 48,
+    image_size: Annotated[
+        int, typer.Option("--image-size", min=8, metavar="PIXELS", help="Image side in pixels.")
+    ] = 48,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Count another configuration than the first; repeatable."),
+        typer.Option("--set", metavar="NAME=VALUE", help="Count a configuration other than the first; repeatable."),
     ] = None,
     layers: Annotated[bool, typer.Option("--layers", help="List an architecture's layers too.")] = False,
     plugin: Plugins = None,
@@ -83,13 +85,15 @@ def new(
 @app.command()
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A plugin file.")],
-    data: Annotated[Path | None, typer.Option("--data", metavar="PATH", help="Files of the dataset it brings.")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="PATH", help="Files of the dataset it provides.")
+    ] = None,
 ) -> int:
     """Run the contract suite on a plugin file."""
     from fersearch import api
     from fersearch.cli import render
 
     report = api.check_plugin(file, data=data)
-    verdict = f"{file} keeps the contract" if report.passed else f"{file} breaks the contract"
+    verdict = f"{file} fulfils the contract" if report.passed else f"{file} violates the contract"
     render.show(*report.lines, verdict)
     return 0 if report.passed else 1

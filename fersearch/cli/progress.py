@@ -279,7 +279,7 @@ def passing(under: Under, tally: Tally, decision: Decision) -> str:
     place = f"round {epoch.round}/{under.rounds}, " if under.rounds > 1 else ""
     named = {tally.objectives[0].metric: tally.objectives[0].metric, **LOSSES}
     parts = [f"{name} {formatting.number(epoch.values[key])}" for key, name in named.items() if key in epoch.values]
-    ends = {Decision.STOP: "; stops here", Decision.INTERRUPT: "; is saved, to go on later"}.get(decision, "")
+    ends = {Decision.STOP: "; stops here", Decision.INTERRUPT: "; saved, to be resumed later"}.get(decision, "")
     parts.append(durations.brief(epoch.seconds))
     return f"trial {under.trial.number} {place}epoch {epoch.number}/{under.planned}: {', '.join(parts)}{ends}"
 
@@ -296,7 +296,7 @@ def ending(trial: Trial, tally: Tally) -> str:
         what = f"pruned after {formatting.plural(trial.epochs, 'epoch')}: {values}"
     else:
         message = f": {last.message}" if last and last.message else ""
-        again = ", waits to go on" if trial.state is TrialState.WAITING else ""
+        again = ", waiting to resume" if trial.state is TrialState.WAITING else ""
         what = f"{trial.state.value if not again else trial.reason}{again or _why(trial)}{message}"
     bests = _bests(tally, only_first=True)
     return f"trial {trial.number} {what} ({tally.counted}/{tally.total}{f'; best {bests}' if bests else ''})"

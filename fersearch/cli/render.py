@@ -155,7 +155,7 @@ def front(view: "Front") -> RenderableType:
     title = f"Pareto front of {view.study}: {formatting.plural(len(view.trials), 'trial')}"
     near = {view.tolerances.get(metric, formatting.TIE) for _, metric in tied}
     share = " or ".join(f"{100 * one:.3g}%" for one in sorted(near))
-    note = f"{TIED} within {share} of another trial here: equal, as far as clocks and memory can tell"
+    note = f"{TIED} within {share} of another trial here: equal within what clocks and memory can tell"
     notes = [Text(note, style="dim")] if tied else []
     notes += _about_disturbed(view.trials, view.objectives)
     return Group(_title(title), Listing(titles, rows), *notes, *_notes(view))
@@ -201,7 +201,7 @@ def verdict(one: Trial) -> str:
     if kept.get("reason"):
         return str(kept["reason"])
     if kept.get("rank") is None:
-        return f"epoch {kept.get('rung')}: nobody to compare with yet"
+        return f"epoch {kept.get('rung')}: no trials to compare with yet"
     stopped = "stopped" if kept.get("stop") else "went on"
     return (
         f"epoch {kept['rung']}: rank {kept['rank']} of {kept['peers']} trials, the best {kept['kept']} go on; {stopped}"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SHOWN = ("accuracy", "balanced_accuracy", "f1_macro", "f1_weighted", "auc_macro", "log_loss")
 HEAPS = {
     "released": "checkpoints given up by their study's keep policy",
-    "orphaned": "checkpoints that no trial names",
+    "orphaned": "checkpoints that no trial refers to",
     "scratch": "states of trials that have ended",
     "unfinished": "files cut off while they were written",
 }
@@ -65,7 +65,7 @@ def evaluation(view: "EvaluationView") -> RenderableType:
     if view.confusion:
         named = zip(view.classes, view.confusion, strict=True)
         rows = [(name, *map(str, row)) for name, row in named]
-        blocks += [Text(), parts.table(("true \\ called", *(f">{name}" for name in view.classes)), rows)]
+        blocks += [Text(), parts.table(("true \\ predicted", *(f">{name}" for name in view.classes)), rows)]
     if view.per_source:
         sources = [
             (name, f"{one['n']:,}", formatting.number(one["accuracy"]), formatting.number(one["baseline"]))

@@ -49,7 +49,7 @@ def _study(heading: str, asked: StudySpec, status: Mapping[str, Cell]) -> Render
     limit = f"; only {asked.limit:,} images of train and valid" if asked.limit else ""
     timeout = f", {formatting.brief(asked.budget.timeout)}" if asked.budget.timeout else ""
     still = formatting.plural(asked.stop_when_flat, "complete trial")
-    flat = f", or until the front stood still for {still}" if asked.stop_when_flat else ""
+    flat = f", or until the front has not grown for {still}" if asked.stop_when_flat else ""
     request: dict[str, Cell] = {
         "model": ", ".join(asked.architectures) + (f", from {asked.weights}" if asked.weights else ""),
         "dataset": f"{asked.dataset} {formatting.settings(asked.dataset_options)}".strip() + limit,
@@ -69,6 +69,6 @@ def _study(heading: str, asked: StudySpec, status: Mapping[str, Cell]) -> Render
 
 def _at_the_end(asked: StudySpec) -> str:
     """Return the steps that follow the last trial; empty if there are none."""
-    refit = f"the best is trained {formatting.plural(asked.refit, 'time')} more" if asked.refit else ""
+    refit = f"the best configuration is retrained {formatting.plural(asked.refit, 'time')} more" if asked.refit else ""
     unseen = f"it judges {', '.join(asked.unseen)}" if asked.unseen else ""
     return ", then ".join(filter(None, (refit, unseen)))

@@ -39,7 +39,7 @@ def queue_each(names: Sequence[str], options: "RunOptions", as_json: bool) -> in
 
 
 def _place(place: int) -> str:
-    return f"at place {place} of the queue" if place else "not in the queue any more"
+    return f"at place {place} of the queue" if place else "no longer in the queue"
 
 
 def tell_created(names: Sequence[str], storage: str | None, as_json: bool) -> int:

@@ -13,7 +13,7 @@ from fersearch.cli.flags import AsJson, Storage
 if TYPE_CHECKING:
     from fersearch.service.settings import ServiceSettings
 
-LISTEN, SLOTS, SAFETY = "Where it listens", "Where trials run", "What it lets in"
+LISTEN, SLOTS, SAFETY = "Network", "Where trials run", "Access"
 EPILOG = examples(
     "fersearch serve",
     "fersearch serve --host 0.0.0.0 --allow-host lab.example.org --data-root /data --tls-cert c.pem --tls-key k.pem",
@@ -24,7 +24,7 @@ EPILOG = examples(
 class ServiceFlags:
     """Where a service listens, which resources it may use, and its limits on requests."""
 
-    host: Annotated[str, typer.Option("--host", rich_help_panel=LISTEN, help="Address to listen at.")] = "127.0.0.1"
+    host: Annotated[str, typer.Option("--host", rich_help_panel=LISTEN, help="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, typer.Option("--port", rich_help_panel=LISTEN, help="Port; 0 takes a free one.")] = 8765
     root_path: Annotated[
         str,
@@ -61,7 +61,7 @@ class ServiceFlags:
             "--observe",
             metavar="NAME[:OPTION=VALUE,...]",
             rich_help_panel=SLOTS,
-            help="Tell an observer of every study; repeatable; default FERSEARCH_OBSERVE.",
+            help="Report every study to an observer; repeatable; default FERSEARCH_OBSERVE.",
         ),
     ] = None
     offered_observers: Annotated[
@@ -75,14 +75,24 @@ class ServiceFlags:
     ] = None
     data_roots: Annotated[
         list[Path] | None,
-        typer.Option("--data-root", metavar="DIR", rich_help_panel=SAFETY, help="Studies may name data below it."),
+        typer.Option(
+            "--data-root",
+            metavar="DIR",
+            rich_help_panel=SAFETY,
+            help="A folder whose data studies may use; repeatable.",
+        ),
     ] = None
     allowed_hosts: Annotated[
         list[str] | None,
-        typer.Option("--allow-host", metavar="NAME", rich_help_panel=SAFETY, help="A name browsers call it by."),
+        typer.Option(
+            "--allow-host",
+            metavar="NAME",
+            rich_help_panel=SAFETY,
+            help="A host name that browsers may use; repeatable.",
+        ),
     ] = None
     no_token: Annotated[
-        bool, typer.Option("--no-token", rich_help_panel=SAFETY, help="Ask nobody for a token; on 127.0.0.1 only.")
+        bool, typer.Option("--no-token", rich_help_panel=SAFETY, help="Require no token; on 127.0.0.1 only.")
     ] = False
     max_upload: Annotated[
         int, typer.Option("--max-upload", metavar="MB", rich_help_panel=SAFETY, help="The largest request.")

@@ -19,7 +19,7 @@ from fersearch.escaping import masked_url, printable, safe
 if TYPE_CHECKING:
     pass
 
-app = typer.Typer(cls=Group, help="Searches: create, run, look at and export them.", no_args_is_help=True)
+app = typer.Typer(cls=Group, help="Searches: create, run, inspect and export them.", no_args_is_help=True)
 Name = flags.StudyName
 File = Annotated[Path | None, typer.Argument(metavar="FILE.toml", help="A study file; flags override it.")]
 Where = Annotated[
@@ -30,7 +30,10 @@ Data = Annotated[
     Path | None, typer.Option("--data", metavar="PATH", help="Where the study's data is now; it must be the same.")
 ]
 AcceptDataChange = Annotated[
-    bool, typer.Option("--accept-data-change", help="Go on with other data; trials of the earlier are not compared.")
+    bool,
+    typer.Option(
+        "--accept-data-change", help="Continue with different data; trials on the earlier data are not compared."
+    ),
 ]
 NoRun = Annotated[bool, typer.Option("--no-run", help="Only create it.")]
 
@@ -130,9 +133,9 @@ def pause(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
 
         dump(records.StudyPause(name=name, pausing=paused))
     elif paused:
-        errors.echo(f"study '{name}' is paused; go on with: fersearch study resume {name}")
+        errors.echo(f"study '{name}' is paused; continue with: fersearch study resume {name}")
     else:
-        errors.echo(f"study '{name}' neither runs nor waits in a queue")
+        errors.echo(f"study '{name}' is neither running nor queued")
 
 
 @app.command()
@@ -164,7 +167,7 @@ def check(
     given = asked.keywords()
     plugins = given.pop("plugins", [])
     specs = api.check_file(file, given, plugins=plugins)
-    render.show(f"{file} is sound")
+    render.show(f"{file} is valid")
     for spec in specs:
         render.show("", render.spec(spec))
 
@@ -236,13 +239,15 @@ def finish(
     *,
     how: RunFlags,
     finalists: Annotated[int, typer.Option("--finalists", metavar="N", help="Trials of the front to retrain.")] = 3,
-    seeds: Annotated[int, typer.Option("--seeds", metavar="N", help="How often each is, by fresh seeds.")] = 5,
+    seeds: Annotated[
+        int, typer.Option("--seeds", metavar="N", help="How many times to retrain each, with fresh seeds.")
+    ] = 5,
     epochs: Annotated[
         int | None, typer.Option("--epochs", metavar="N", help="Train each for N epochs; default its own.")
     ] = None,
     unseen: Annotated[
         list[str] | None,
-        typer.Option("--unseen", metavar="NAME[=PATH]", help="Let the pick judge this dataset too; repeatable."),
+        typer.Option("--unseen", metavar="NAME[=PATH]", help="Also evaluate the pick on this dataset; repeatable."),
     ] = None,
     data: Data = None,
     trust_plugin: TrustStored = False,  # noqa: ARG001
@@ -291,9 +296,7 @@ def delete(name: Name, yes: Yes = False, storage: Storage = None) -> None:
 @app.command()
 def export(
     name: Name,
-    format: Annotated[
-        str, typer.Option("--format", help="csv: a row each trial; json: also attempts, epochs.")
-    ] = "csv",
+    format: Annotated[str, typer.Option("--format", help="csv: a row per trial; json: also attempts, epochs.")] = "csv",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file, not to the screen.")] = None,
     to: Annotated[
         tuple[str, str] | None,
@@ -329,9 +332,7 @@ def export(
 def report(
     name: Name,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The folder to write.")],
-    trials: Annotated[
-        int, typer.Option("--trials", help="Draw the learning curves of so many of the best trials.")
-    ] = 5,
+    trials: Annotated[int, typer.Option("--trials", help="Number of best trials whose learning curves are drawn.")] = 5,
     force: Annotated[bool, typer.Option("--force", help="Replace the report in the folder.")] = False,
     trust_plugin: TrustStored = False,  # noqa: ARG001
     storage: Storage = None,
@@ -384,5 +385,5 @@ def confirm(question: str, yes: bool) -> None:
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError(question.replace("?", ": there is nobody to ask"), "give --yes to do it")
+        raise UsageError(question.replace("?", ": there is no terminal to ask at"), "give --yes to do it")
     typer.confirm(safe(question), abort=True)

@@ -58,9 +58,9 @@ def rerun(
     study: Study,
     number: Number,
     check: Annotated[bool, typer.Option("--check", help="Exit 1 unless all deterministic metrics match.")] = False,
-    seed: Annotated[int | None, typer.Option("--seed", help="Another seed than the study's.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="A seed other than the study's.")] = None,
     device: Annotated[
-        str | None, typer.Option("--device", help="Another device than the trial's, as cpu or cuda:0.")
+        str | None, typer.Option("--device", help="A device other than the trial's, as cpu or cuda:0.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Keep the model in this folder.")

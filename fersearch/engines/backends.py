@@ -98,7 +98,7 @@ def check_run(options: RunOptions | None = None, **changes: Any) -> None:
     _check_engine(options)
     if 0 < options.hung_after < LEAST:
         raise UsageError(
-            f"--hung-after {options.hung_after:g} s is too short: a trial gives a sign of life about once a second",
+            f"--hung-after {options.hung_after:g} s is too short: a trial sends a heartbeat about once a second",
             f"give {LEAST:g}s or more, or 0 for never",
         )
     if options.exclusive_timing and options.engine != "local":
@@ -114,8 +114,8 @@ def check_run(options: RunOptions | None = None, **changes: Any) -> None:
     }
     if options.in_process and (given := [flag for flag, is_given in beside.items() if is_given]):
         raise UsageError(
-            f"--in-process runs one trial in this very process: {', '.join(given)} cannot be kept to",
-            "leave out the one or the other",
+            f"--in-process runs one trial in this process: {', '.join(given)} cannot apply",
+            "leave out one of them",
         )
     if isinstance(place := artifacts_folder(options.artifacts), str):
         Remote(place).check()
@@ -144,7 +144,7 @@ def _only(options: RunOptions, count: int, packed: bool) -> Sequence[int] | None
         raise UsageError("--only-slots was given with --slots-per-gpu auto", "give a number of slots for each GPU")
     if strangers := sorted(set(only) - set(range(count))):
         numbers = ", ".join(map(str, strangers))
-        raise UsageError(f"--only-slots names slots that are not there: {numbers}", f"give numbers of 0 to {count - 1}")
+        raise UsageError(f"--only-slots names slots that do not exist: {numbers}", f"give numbers of 0 to {count - 1}")
     return sorted(set(only))
 
 

@@ -69,7 +69,7 @@ def check(count: int | None, per_gpu: PerGpu | None, threads: int | None) -> Non
     """Raise UsageError for options that leave no slot or no thread for a trial."""
     for flag, value in (("--slots", count), ("--slots-per-gpu", per_gpu)):
         if isinstance(value, int) and value < 1:
-            raise UsageError(f"{flag} {value} leaves no place for a trial", f"give {flag} 1 or more")
+            raise UsageError(f"{flag} {value} leaves no slot for a trial", f"give {flag} 1 or more")
     if threads is not None and threads < 1:
         raise UsageError(
             f"--threads-per-slot {threads} leaves no thread for a trial", "give --threads-per-slot 1 or more"

@@ -102,7 +102,7 @@ class Driver:
                     writer.study_changed("state", {"state": self.state_after})
             finally:
                 for module, error in pool.failed_preloads.items():
-                    self.observer.note(f"every trial loads {module} anew, for it could not be loaded ahead: {error}")
+                    self.observer.note(f"every trial loads {module} itself, because it could not be preloaded: {error}")
                 pool.close()
                 self.observer.end()
         if self.lease.lost:
@@ -111,8 +111,8 @@ class Driver:
             raise stopped(self.study.name)
         if self.stop.by_signal:
             raise Interrupted(
-                f"interrupted; what study '{self.study.name}' has so far is kept",
-                f"go on with: fersearch study run {self.study.name}",
+                f"interrupted; the progress of study '{self.study.name}' is kept",
+                f"continue with: fersearch study run {self.study.name}",
             )
 
     @property

@@ -92,7 +92,7 @@ def _note_unfinished(store: Store, study: StudyRow, note: Note) -> None:
     if summary.state is not StudyState.COMPLETE:
         ended = sum(count for state, count in summary.counts.items() if TrialState(state).ended)
         budget = study.spec.budget.trials
-        note(f"{ended} of {budget} trials of {study.name} have ended: those after this finish are chosen knowing test")
+        note(f"{ended} of {budget} trials of {study.name} have ended: later ones are chosen with knowledge of test")
 
 
 def begin(store: Store, study: StudyRow, retraining: Retraining, note: Note) -> StudyRow:
@@ -100,7 +100,7 @@ def begin(store: Store, study: StudyRow, retraining: Retraining, note: Note) -> 
 
     Raises:
         UsageError: a number is too small, or no trial is on the front.
-        FersearchError: it was begun with other finalists, and not all of them were stored.
+        FersearchError: it was started with other finalists, and not all of them were stored.
     """
     retraining.check()
     searched = store.trials(study.id)
@@ -117,12 +117,12 @@ def begin(store: Store, study: StudyRow, retraining: Retraining, note: Note) -> 
     missing = [params for params in plan if all(trial.params != params for trial in own)]
     if len(own) == budget:
         if missing or len(plan) != budget:
-            note(f"going on with study {name} as it was begun, not with the finalists, seeds or epochs asked for now")
+            note(f"continuing study {name} as it was started; the finalists, seeds and epochs given now are ignored")
         return owner
     if len(own) + len(missing) != budget:
         raise FersearchError(
-            f"study '{name}' was begun with other finalists, and not all of them were stored",
-            f"begin anew: fersearch study delete {name} --yes; fersearch study finish {study.name}",
+            f"study '{name}' was started with other finalists, and not all of them were stored",
+            f"start again: fersearch study delete {name} --yes; fersearch study finish {study.name}",
         )
     _add_trials(store, owner, missing, len(own))
     return owner
@@ -145,7 +145,7 @@ def _train(store: Store, study: StudyRow, owner: StudyRow, run: Run) -> None:
     if not has_ended(store, owner):
         raise FersearchError(
             f"some trials of study '{owner.name}' have not ended, so test stays closed",
-            f"go on with: fersearch study finish {study.name}",
+            f"continue with: fersearch study finish {study.name}",
         )
 
 
@@ -174,7 +174,7 @@ def _plan(study: StudyRow, searched: Sequence[Trial], retraining: Retraining) ->
 
 
 def _go_on(name: str) -> str:
-    return f"let it search first: fersearch study run {name} --trials N"
+    return f"run it first: fersearch study run {name} --trials N"
 
 
 def _trains(owner: StudyRow, store: Store, searched: Sequence[Trial]) -> bool:

@@ -134,7 +134,7 @@ def evaluate_unseen(
             request = EvaluationRequest(dataset, path, "all", storage=storage, unseen=True)
             result = evaluate_checkpoint(file, open_input(file, request, registry=components_of(owner)), request)
         except FersearchError as error:
-            note(f"unseen {text} could not be judged: {error.message}")
+            note(f"the model could not be evaluated on unseen {text}: {error.message}")
         else:
             accuracy = result.metrics.get("accuracy", float("nan"))
             note(f"unseen {text}: accuracy {accuracy:.4f} on {result.n:,} images of the classes they share")
@@ -149,7 +149,7 @@ def follow_up(
         if not (study.spec.refit or study.spec.unseen):
             return
         if not front_of(study, store.trials(study.id)).trials:
-            note("no trial stands on the front: nothing is trained again, and no unseen data judged")
+            note("no trial is on the front: nothing is retrained or evaluated on unseen data")
             return
         owner = refit(study, store, run, note) if study.spec.refit else name
         if study.spec.unseen and front_of(store.study(owner), store.trials(store.study(owner).id)).trials:

@@ -29,7 +29,7 @@ PRESENT = ("dropout", "momentum", "ema")
 GIGABYTE = 2**30
 INDIFFERENT = ({*OPTIMISATION, *REGULARISATION, "target"}) - {*COUNTED, *PRESENT}
 PATIENCE = 300.0  # seconds after which a probe is abandoned
-UNKNOWN = {"lacks": "the probe gave no figure"}
+UNKNOWN = {"lacks": "the probe returned no value"}
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def decision(gpu: str, need: int, free: int, most: int = MOST) -> str:
     if reserve(need) > free:
         return (
             f"gpu {gpu}: a trial that needs {gigabytes(need)} does not fit into the {gigabytes(free)} that are free, "
-            f"with {MARGIN:.0%} margin; it is tried alone"
+            f"with {MARGIN:.0%} margin; it runs alone"
         )
     count = how_many(need, free, most)
     trials = f"{count} trial{'s' if count > 1 else ''} at once"

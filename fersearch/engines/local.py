@@ -135,7 +135,7 @@ class LocalEngine:
         if level is Level.NOW:
             self._abandon(everything, Outcome(Reason.INTERRUPTED, "stopped at once by a second Ctrl-C"))
         elif time.monotonic() > self._leave_by:
-            message = f"it had not left {brief(self._grace)} after it was told to"
+            message = f"it had not exited {brief(self._grace)} after the request to stop"
             self._abandon(everything, Outcome(Reason.PREEMPTED, message))
 
     def _end_hanging(self) -> None:
@@ -171,7 +171,7 @@ class LocalEngine:
     def _return_waiting(self) -> None:
         """Return a trial that never got a slot to the search."""
         if self._held is not None:
-            outcome = Outcome(Reason.INTERRUPTED, "stopped before there was room for it")
+            outcome = Outcome(Reason.INTERRUPTED, "stopped while it waited for room")
             self.observer.ended(self.search.finish(self._held.number, outcome, 0.0))
             self._held = None
 
@@ -231,17 +231,17 @@ class LocalEngine:
         status = self.pool.exit_status(running.process)
         preempted = Reason.PREEMPTED if self.stop.level is Level.AFTER_STEP else None
         if status is None and (lost := self.pool.lost(running.process)):
-            message = "the process ended without a word, for its fork server or its node was lost"
+            message = "the process ended without a result, because its fork server or its node was lost"
             return Outcome(preempted or Reason.INTERRUPTED, message, facts={"lost": lost.value})
         reason = preempted or Reason.KILLED
         if status is None:
-            return Outcome(reason, "the process ended without a word")
+            return Outcome(reason, "the process ended without a result")
         if status < 0:
             return Outcome(reason, f"the process was killed by {signal.Signals(-status).name}")
         log = running.process.log  # on another node, if that keeps its own logs
         output = log.read_text(errors="replace").strip() if log.exists() else ""
-        last = output.splitlines()[-1] if output else "it said nothing here"
-        return Outcome(Reason.ERROR, f"the process left with exit code {status}: {last}", output[-TRACEBACK:])
+        last = output.splitlines()[-1] if output else "it printed nothing"
+        return Outcome(Reason.ERROR, f"the process exited with code {status}: {last}", output[-TRACEBACK:])
 
     def _abandon_the_unbegun(self, level: Level) -> None:
         reason = Reason.PREEMPTED if level is Level.AFTER_STEP else Reason.INTERRUPTED

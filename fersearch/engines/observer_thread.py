@@ -46,7 +46,7 @@ class ObserverThread:
         except Full:
             self._dropped += 1
             if self._dropped == 1:
-                self._notes.put(f"observer '{self._observer.name}' falls behind: it is not told everything")
+                self._notes.put(f"observer '{self._observer.name}' falls behind: some events are dropped")
 
     def end(self, state: StudyState) -> None:
         """Queue the call for the end of the run as the last one, dropping the oldest events if there is no room."""
@@ -62,10 +62,10 @@ class ObserverThread:
             self._thread.join(seconds)
         if self._thread.is_alive():
             waiting = plural(max(0, self._events.qsize() - 1), "event")  # without the None that ends the thread
-            problem = f"takes too long: it is left behind, with {waiting} that it has not heard of"
+            problem = f"takes too long: it is abandoned with {waiting} undelivered"
             self._notes.put(f"observer '{self._observer.name}' {problem}")
         if self._dropped and not self._failed:
-            problem = f"was not told of {self._dropped} of {plural(self._total, 'event')}: it was too slow"
+            problem = f"missed {self._dropped} of {plural(self._total, 'event')}: it was too slow"
             self._notes.put(f"observer '{self._observer.name}' {problem}")
 
     def drain_notes(self) -> list[str]:
@@ -94,5 +94,5 @@ class ObserverThread:
         except (Exception, SystemExit) as error:
             self._failed = True
             reason = error.message if isinstance(error, FersearchError) else f"{type(error).__name__}: {error}"
-            problem = f"failed in {method} and is told nothing more: {' '.join(reason.split())}"
+            problem = f"failed in {method} and receives no more events: {' '.join(reason.split())}"
             self._notes.put(f"{title(self._observer)} {problem}")

@@ -107,13 +107,15 @@ class Outages:
         """Report that the database became unavailable or returned; stop the run if it was unavailable for too long."""
         if writer.must_stop and not self.stopped:
             self.stopped = True
-            self._note("the database has been away for too long: each trial under way finishes its epoch and is saved")
+            self._note(
+                "the database has been unreachable for too long: each trial under way finishes its epoch and is saved"
+            )
             self._stop.ask(Level.AFTER_EPOCH, lost=Lost.DATABASE)
         elif writer.outage:
-            self._tell(f"{writer.trouble}: training goes on, and what it tells is written when the database is back")
+            self._tell(f"{writer.trouble}: training continues, and its results are written when the database is back")
         elif self._reported:
             self._reported = False
-            self._note("the database is back, and what waited for it is written")
+            self._note("the database is back, and the rows that waited for it are written")
 
     def _tell(self, text: str) -> None:
         if not self._reported:
@@ -124,6 +126,6 @@ class Outages:
 def stopped(study: str) -> StoreUnavailable:
     """Return the error of a study that stopped because its database was unavailable for too long."""
     return StoreUnavailable(
-        f"study '{study}' was stopped, for its database was away for too long; nothing is lost",
-        f"go on with: fersearch study run {study}",
+        f"study '{study}' was stopped, because its database was unreachable for too long; nothing is lost",
+        f"continue with: fersearch study run {study}",
     )

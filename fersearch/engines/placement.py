@@ -203,7 +203,9 @@ class PackedPlacement:
         self._leave(probing.gpu)
         self._needs[probing.shape] = int(result["need"]) if "need" in result else None
         if "need" not in result:
-            self._note(f"trial {trial.number} will run alone, for its memory could not be measured: {result['lacks']}")
+            self._note(
+                f"trial {trial.number} will run alone, because its memory could not be measured: {result['lacks']}"
+            )
         if "peak" in result and probing.shape == shape and not self._keeps(trial, int(result["peak"])):
             return False
         return shape in self._needs

@@ -284,5 +284,5 @@ class Watchdog:
         place = f"after epoch {self._epoch}" if self._epoch else "in its first epoch"
         return Outcome(
             Reason.HUNG,
-            f"the process gave no sign of life for {brief(limit)}, {place if self._begun else 'before it began'}",
+            f"the process sent no heartbeat for {brief(limit)}, {place if self._begun else 'before it began'}",
         )

@@ -118,7 +118,7 @@ def rerun(store: Store, study: StudyRow, number: int, options: RerunRequest, rep
     trial = store.trial(study.id, number)
     if not trial.state.ended:
         raise UsageError(
-            f"trial {number} is {trial.state.value}", "let it end first: fersearch study run " + study.name
+            f"trial {number} is {trial.state.value}", "wait until it has ended: fersearch study run " + study.name
         )
     facts = _facts(store, study, trial)
     drivers = [each["packages"] for each in store.environments(study.id) if each.get("role") == "driver"]

@@ -83,7 +83,7 @@ def _last_output(pool: Pool, process: Process) -> str:
     if status is not None and status < 0:
         return f"killed by {signal.Signals(-status).name}"
     output = process.log.read_text(errors="replace").strip() if process.log.exists() else ""
-    return output.splitlines()[-1] if output else "it said nothing"
+    return output.splitlines()[-1] if output else "it printed nothing"
 
 
 def run_in_process(

@@ -77,7 +77,7 @@ def choose(store: Store, study: StudyRow, number: int | None, prefer: str | None
         hint = (
             "loosen --where" if where and TrialState.COMPLETE in states else f"see: fersearch trial list {study.name}"
         )
-        raise UsageError(f"no trial of study '{study.name}' stands on the front", hint)
+        raise UsageError(f"no trial of study '{study.name}' is on the front", hint)
     return preferred(front, prefer)
 
 
@@ -91,7 +91,7 @@ def preferred(members: Front, prefer: str | None) -> Choice:
     """
     if not members.trials:
         hint = "loosen --where" if members.constraints else f"see: fersearch trial list {members.study}"
-        raise UsageError(f"no trial of study '{members.study}' stands on the front", hint)
+        raise UsageError(f"no trial of study '{members.study}' is on the front", hint)
     if prefer is None:
         chosen = members.pulled or members.trials[0]
     elif prefer in members.picks:

@@ -242,12 +242,12 @@ class Search:
     def _add_enqueued(self) -> None:
         """Turn enqueued configurations into waiting trials, as far as the budget has room."""
         while self._has_room and (wanted := self._enqueued.take()):
-            said = f"what was enqueued ({settings(wanted.given)})"
+            said = f"the enqueued configuration ({settings(wanted.given)})"
             if trial := self._new(wanted):
                 self._keep(trial)
                 self._note(f"{said} is trial {trial.number}")
             else:
-                self._note(f"{said} is not tried again: trials had all of it")
+                self._note(f"{said} is not tried again: earlier trials cover it")
             self._writer.withdraw(wanted)
 
     def _new(self, wanted: Enqueued | None = None) -> Trial | None:

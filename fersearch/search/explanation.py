@@ -13,7 +13,7 @@ LONGEST = 100
 MOST_NAMED = 3
 """Most of them named in a sentence."""
 UNLIKE = (
-    "stored epochs do not give that rank: trials resumed since have replaced theirs, or a metric's plugin is not here"
+    "stored epochs do not give that rank: trials resumed since have replaced theirs, or a metric's plugin is missing"
 )
 
 
@@ -95,12 +95,12 @@ def _state(explanation: Explanation, trial: Trial) -> str:
 
 def _verdict(explanation: Explanation, trial: Trial, pruner: str) -> str:
     if explanation.rung is None:
-        return "compared with no other: the study's pruner is none" if pruner == "none" else "it came to no rung"
+        return "compared with no other: the study's pruner is none" if pruner == "none" else "it reached no rung"
     if reason := trial.verdict.get("reason"):
         return str(reason)
     place, did = f"{explanation.unit} {explanation.rung}", "stopped" if explanation.stopped else "went on"
     if explanation.rank is None:
-        return f"{did} at {place}: too few had come to compare"
+        return f"{did} at {place}: too few had reached it to compare"
     return f"{did} at {place}: rank {explanation.rank} of {explanation.peers}; the best {explanation.kept} go on"
 
 
@@ -109,7 +109,7 @@ def _place(explanation: Explanation) -> list[str]:
     if own is None:
         return []
     values = ", ".join(f"{name} {number(value)}{_until(explanation, name)}" for name, value in own.values.items())
-    lines = [f"compared on {values}: front {own.front} of those that had come"]
+    lines = [f"compared on {values}: front {own.front} of those that had reached it"]
     if better:
         named = "; ".join(f"trial {peer.number} by {_gains(peer)}" for peer in better[:MOST_NAMED])
         lines.append(f"{_how_many(explanation, len(better))} dominated it: {named}{_more(better)}")
@@ -117,7 +117,7 @@ def _place(explanation: Explanation) -> list[str]:
         lines.append("none dominated it: none was as good in everything and better in something")
     if others := len(explanation.ahead) - len(better):
         where = "in a better front, or in its own and ranked before it"
-        lines.append(f"{_how_many(explanation, others)} stood ahead of it without dominating it: {where}")
+        lines.append(f"{_how_many(explanation, others)} ranked ahead of it without dominating it: {where}")
     return lines
 
 

@@ -48,7 +48,7 @@ class Flat:
         before, now = self._volume(earlier, reference), self._volume(self._able, reference)
         if before <= 0 or now > before * (1 + LITTLE):
             return ""
-        return f"the front's hypervolume stood still for {most} complete trials, trial {last[0]} to {last[-1]}"
+        return f"the front's hypervolume has not grown for {most} complete trials, trial {last[0]} to {last[-1]}"
 
     def _volume(self, numbers: set[int], reference: Sequence[float]) -> float:
         points = [self._losses[number] for number in sorted(numbers)]

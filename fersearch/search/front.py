@@ -171,7 +171,7 @@ def _able(trial: Trial, objectives: Sequence[Objective], constraints: Sequence[C
 def _place(
     trial: Trial, objectives: Sequence[Objective], baseline: Mapping[str, float]
 ) -> tuple[bool, list[float], int]:
-    # By every objective in turn, so that the first one stands on the front.
+    # By every objective in turn, so that the first one is on the front.
     return not beats_baseline(trial, objectives, baseline), comparable(trial, objectives), trial.number
 
 

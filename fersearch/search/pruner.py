@@ -163,7 +163,7 @@ def rungs(max_epochs: int) -> tuple[int, ...]:
 
 
 def _too_few(place: str, rung: int, peers: int) -> Verdict:
-    came = "1 trial has come" if peers == 1 else f"{peers} trials have come"
+    came = "1 trial has reached it" if peers == 1 else f"{peers} trials have reached it"
     reason = f"went on at {place}: {came} so far, {MIN_PEERS} are needed to compare"
     return Verdict(False, rung, None, peers, peers, reason)
 

@@ -103,10 +103,10 @@ def remarks(trial: Trial, study: str) -> Iterator[str]:
     if suspect := suspected(trial.attempts):
         yield (
             f"trial {trial.number} was running the last {PATIENCE} times that {_CALLED[suspect]} died: "
-            f"it may be what ends it; see: fersearch trial show {study} {trial.number}"
+            f"it may be the cause; see: fersearch trial show {study} {trial.number}"
         )
     if is_reported(times := times_disk_failed(trial.attempts)):
         yield (
-            f"trial {trial.number} was lost {times} times in a row for want of its disk and is tried again until "
-            f"there is room ({trial.attempts[-1].message}): make room, or go on with another FERSEARCH_HOME"
+            f"trial {trial.number} was lost {times} times in a row because of its disk and is tried again until "
+            f"there is space ({trial.attempts[-1].message}): make room, or continue with another FERSEARCH_HOME"
         )

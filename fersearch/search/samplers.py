@@ -16,7 +16,7 @@ from fersearch.trial import Trial
 SAMPLERS = {
     "tpe": "learns which regions are good (multi-objective TPE)",
     "nsga2": "breeds generations from the front (NSGA-II)",
-    "random": "draws each trial by chance",
+    "random": "draws each trial at random",
     "grid": "tries every configuration of a finite space",
     "ofat": "changes one factor at a time, from each parameter's first value",
     "gp": "models each objective by a Gaussian process; seconds per proposal",

@@ -50,7 +50,7 @@ def of_study(asked: Sequence[str], settings: ServiceSettings) -> list[str]:
     known = {name_of(text): text for text in (*settings.offered_observers, *texts)}
     for name in asked:
         if name not in known:
-            log.warning("observer '%s' is not offered any more: it is not told", name)
+            log.warning("observer '%s' is no longer offered: it receives no events", name)
         elif known[name] not in texts:
             texts.append(known[name])
     return texts

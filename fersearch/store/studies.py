@@ -271,7 +271,7 @@ def _create(
     except IntegrityError:
         raise NameTaken(
             f"there is a study '{spec.name}' already",
-            f"go on with it: fersearch study run {spec.name}; or choose another name with --name",
+            f"continue it: fersearch study run {spec.name}; or choose another name with --name",
         ) from None
     files = [{"study_id": study_id, "path": f.path, "digest": f.digest, "source": f.source} for f in plugins]
     if files:

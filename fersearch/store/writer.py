@@ -312,7 +312,7 @@ class Writer:
         advice = f"{self._away.hint}\n" if self._away and self._away.hint else ""
         return StoreUnavailable(
             f"{self.trouble} (for {self.outage:.0f} s; the last {calls} changes of the study are not in it)",
-            f"{advice}the trials' states are kept: when the database is back, go on with: fersearch study run {name}",
+            f"{advice}trials' states are kept: when the database is back, continue with: fersearch study run {name}",
         )
 
 

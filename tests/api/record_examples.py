@@ -117,7 +117,7 @@ VIEW = StudyView(
     ["plugins/own.py"],
     StudyState.STOPPED,
     enqueued=[Enqueued("id", {"learning_rate": 0.01})],
-    ending="2026-03-01 12:30 UTC: the front's hypervolume stood still for 5 complete trials, trial 4 to 8",
+    ending="2026-03-01 12:30 UTC: the front's hypervolume has not grown for 5 complete trials, trial 4 to 8",
 )
 TRIAL = Trial(
     number=3,

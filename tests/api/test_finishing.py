@@ -37,7 +37,7 @@ def test_a_finish_that_was_stopped_leaves_test_closed(study, monkeypatch):
         FersearchError, match="some trials of study 'finish/small' have not ended, so test stays closed"
     ) as caught:
         finish(stop=True)
-    assert caught.value.hint == "go on with: fersearch study finish small"
+    assert caught.value.hint == "continue with: fersearch study finish small"
     assert api.show_study(study).looks == []
     assert api.show_study(study).finish is None
     trials = api.list_trials("finish/small")
@@ -117,7 +117,7 @@ def test_a_study_without_complete_trials_cannot_be_finished(home):
     create("bare")
     with pytest.raises(UsageError, match="study 'bare' has no complete trial, so there is nothing to finish") as caught:
         finish("bare")
-    assert caught.value.hint == "let it search first: fersearch study run bare --trials N"
+    assert caught.value.hint == "run it first: fersearch study run bare --trials N"
     with pytest.raises(UnknownName):
         finish("nobody")
     with pytest.raises(UsageError, match="seeds 0 is out of range"):

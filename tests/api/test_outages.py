@@ -50,8 +50,8 @@ def test_an_outage_is_reported_once_and_so_is_its_end(watched: Outages, notes: l
     for outage in (0.0, 0.5, 1.5, 0.0, 0.0):
         watched.look(Writer(outage))
     assert notes == [
-        "database x: connection refused: training goes on, and what it tells is written when the database is back",
-        "the database is back, and what waited for it is written",
+        "database x: connection refused: training continues, and its results are written when the database is back",
+        "the database is back, and the rows that waited for it are written",
     ]
     assert (stop.level, watched.stopped) == (0, False)
 

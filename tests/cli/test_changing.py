@@ -9,9 +9,9 @@ from fersearch.api.enqueueing import EnqueuedView
 @pytest.mark.parametrize(
     ("running", "needed", "messages"),
     [
-        (False, 3, "go on with: fersearch study run mine"),
-        (True, 20, "its driver takes it in now"),
-        (False, 21, "its budget of 20 trials has no room for it; raise it: fersearch study run mine --trials 21"),
+        (False, 3, "continue with: fersearch study run mine"),
+        (True, 20, "its driver adds it now"),
+        (False, 21, "its budget of 20 trials does not cover it; raise it: fersearch study run mine --trials 21"),
     ],
 )
 def test_it_says_when_the_configuration_is_tried(monkeypatch, capsys, running, needed, messages):

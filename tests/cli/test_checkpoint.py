@@ -63,7 +63,7 @@ def test_a_dry_run_only_counts(collected, capsys):
 def test_without_a_terminal_it_refuses_and_with_yes_it_obeys(collected, capsys):
     assert cli.run(["checkpoint", "gc"]) == 2
     assert capsys.readouterr().err == (
-        f"error: remove 15 files (9.01 MB) that no trial of {URL} needs: there is nobody to ask\n"
+        f"error: remove 15 files (9.01 MB) that no trial of {URL} needs: there is no terminal to ask at\n"
         "  give --yes to do it\n"
     )
     assert collected == [(True, None)]

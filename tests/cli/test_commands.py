@@ -166,7 +166,7 @@ def test_check_prints_the_space_and_stores_nothing(verb, capsys):
     checked = verb("check_file", [SPEC])
     assert cli.run(["study", "check", "a.toml", "--set", "dropout=0"]) == 0
     assert checked == [((Path("a.toml"), {"settings": {"dropout": "0"}}), {"plugins": []})]
-    assert capsys.readouterr().out.startswith("a.toml is sound\n\nstudy cnn-faces\n")
+    assert capsys.readouterr().out.startswith("a.toml is valid\n\nstudy cnn-faces\n")
 
 
 def test_delete_refuses_without_a_terminal_and_obeys_yes(verb, capsys):
@@ -175,7 +175,7 @@ def test_delete_refuses_without_a_terminal_and_obeys_yes(verb, capsys):
     assert cli.run(["study", "delete", "cnn-faces"]) == 2
     assert deleted == []
     assert capsys.readouterr().err == (
-        "error: delete study 'cnn-faces' with 2 trials and their checkpoints: there is nobody to ask\n"
+        "error: delete study 'cnn-faces' with 2 trials and their checkpoints: there is no terminal to ask at\n"
         "  give --yes to do it\n"
     )
     assert cli.run(["study", "delete", "cnn-faces", "--yes"]) == 0
@@ -228,7 +228,7 @@ def test_pull_hands_over_its_choice_and_prints_only_json(verb, capsys):
 def test_a_plugin_that_breaks_its_contract_is_a_failure(verb, capsys):
     verb("check_plugin", CheckReport(False, ("architecture x", "  wrong shape")))
     assert cli.run(["plugin", "check", "x.py"]) == 1
-    assert capsys.readouterr().out == "architecture x\n  wrong shape\nx.py breaks the contract\n"
+    assert capsys.readouterr().out == "architecture x\n  wrong shape\nx.py violates the contract\n"
 
 
 def test_version(capsys):

@@ -52,8 +52,8 @@ def test_the_screen_has_studies_scores_tests_and_warnings(asked, capsys, monkeyp
         (["a", "--trial", "a"], "--trial a is not a choice of a trial"),
         (["a", "--trial", "a=x"], "write STUDY=NUMBER"),
         (["a", "--force"], "--force without -o"),
-        (["a", "b", "--factor", "optimizer"], "--factor looks into one study"),
-        (["a/*", "--factor", "optimizer"], "--factor looks into one study"),
+        (["a", "b", "--factor", "optimizer"], "--factor compares within one study"),
+        (["a/*", "--factor", "optimizer"], "--factor compares within one study"),
         (["a", "--factor", "optimizer", "--by", "front"], "--factor takes every complete trial"),
     ],
 )

@@ -48,9 +48,9 @@ def test_an_evaluation_with_its_confusion_and_its_look():
         "metric    value",
         "accuracy  0.750",
         "",
-        "true \\ called  anger  joy",
-        "anger              2    0",
-        "joy                1    1",
+        "true \\ predicted  anger  joy",
+        "anger                 2    0",
+        "joy                   1    1",
         "this was look 3 at the test split",
     )
     assert "look" not in text(render_models.evaluation(replace(VIEW, split="valid", looks=None)))
@@ -88,9 +88,9 @@ def test_an_evaluation_over_shared_classes_shows_both_ways():
         "metric    restricted   full",
         "accuracy       0.750  0.500",
         "",
-        "true \\ called  anger  joy",
-        "anger              2    0",
-        "joy                1    1",
+        "true \\ predicted  anger  joy",
+        "anger                 2    0",
+        "joy                   1    1",
         "restricted: the answer is the likeliest of the shared classes; full: of all outputs",
         "classes and confusion are those of the restricted answers",
     )

@@ -49,7 +49,7 @@ def test_lines_tell_the_start_and_each_end(clock):
         "trial 1 pruned after 2 epochs: f1_macro 0.200, train_seconds 4.00, peak_memory_mb 31.0 "
         "(2/4; best f1_macro 0.610)",
         "trial 2 failed (oom): no memory (3/4; best f1_macro 0.610)",
-        "trial 3 killed, waits to go on (3/4; best f1_macro 0.610)",
+        "trial 3 killed, waiting to resume (3/4; best f1_macro 0.610)",
         "note: a plugin was used",
     ]
 
@@ -67,7 +67,7 @@ def test_verbose_lines_tell_every_epoch(clock):
     assert watcher.console.file.getvalue().splitlines()[1:] == [
         "trial 1 epoch 2/12: f1_macro 0.412, train loss 1.50, valid loss 1.75, 2.0s",
         "trial 1 epoch 3/12: f1_macro 0.500, 2.0s; stops here",
-        "trial 1 round 2/2, epoch 13/24: f1_macro 0.500, 2.0s; is saved, to go on later",
+        "trial 1 round 2/2, epoch 13/24: f1_macro 0.500, 2.0s; saved, to be resumed later",
     ]
 
 

@@ -95,7 +95,7 @@ def test_a_study_shows_when_and_why_it_ended_before_its_budget():
     asked = replace(SPEC, stop_when_flat=5)
     view = StudyView("s", asked, CREATED, {}, "sqlite:///x.db", [], {}, 95.0, [], ending="2026-03-01 12:30 UTC: flat")
     shown = text(render.study(view), 120)
-    assert "budget         20 trials, 25m 00s, or until the front stood still for 5 complete trials\n" in shown
+    assert "budget         20 trials, 25m 00s, or until the front has not grown for 5 complete trials\n" in shown
     assert "ended          2026-03-01 12:30 UTC: flat\n" in shown
 
 
@@ -159,7 +159,7 @@ def test_the_front_marks_ties_and_tells_the_baseline():
         "       learning_rate=0.01",
         "    2       0.600            ≈12.0              40.1      12  knee",
         "       learning_rate=0.03",
-        "≈ within 5% of another trial here: equal, as far as clocks and memory can tell",
+        "≈ within 5% of another trial here: equal within what clocks and memory can tell",
         "baseline, always the largest class: f1_macro 0.018",
         "cheapest: least train_seconds (equal within 5 %) within one standard error of",
         "the best f1_macro; knee: nearest to the best of all objectives, with",
@@ -254,7 +254,7 @@ def test_one_trial_tells_why_it_stopped():
 def test_a_verdict_in_the_pruners_own_words_is_reported_as_it_is():
     assert render.verdict(replace(PRUNED, verdict={**VERDICT, "reason": "rank 5 of 6"})) == "rank 5 of 6"
     alone = {**VERDICT, "rank": None, "stop": False}
-    assert render.verdict(replace(PRUNED, verdict=alone)) == "epoch 2: nobody to compare with yet"
+    assert render.verdict(replace(PRUNED, verdict=alone)) == "epoch 2: no trials to compare with yet"
 
 
 def test_a_running_trial_shows_its_process_and_a_failed_one_its_traceback():

@@ -79,7 +79,7 @@ def test_a_stranger_on_a_gpu_is_noted_before_the_first_trial(opened, one_gpu):
     ("given", "message"),
     [
         ({"per_gpu": "many"}, "--slots-per-gpu 'many' is not a number"),
-        ({"per_gpu": "0"}, "--slots-per-gpu 0 leaves no place"),
+        ({"per_gpu": "0"}, "--slots-per-gpu 0 leaves no slot"),
         ({"engine": "slurm"}, "unknown engine 'slurm'"),
         ({"address": "auto"}, "without --engine ray"),
         ({"threads": 0}, "leaves no thread"),
@@ -94,7 +94,7 @@ def test_what_makes_no_sense_is_refused(opened, given, message):
     ("given", "message"),
     [
         ({"engine": "ray", "exclusive_timing": True}, "--exclusive-timing times trials on this machine"),
-        ({"in_process": True, "engine": "ray", "grace": 5.0}, "--engine ray, --grace cannot be kept to"),
+        ({"in_process": True, "engine": "ray", "grace": 5.0}, "--engine ray, --grace cannot apply"),
         ({"in_process": True, "hung_after": 60.0, "exclusive_timing": True}, "--exclusive-timing, --hung-after cannot"),
         ({"hung_after": 1.0}, "--hung-after 1 s is too short"),
         ({"threads_per_slot": 0}, "leaves no thread"),

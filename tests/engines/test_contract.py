@@ -95,7 +95,7 @@ def test_a_process_that_leaves_tells_its_last_words(finished, engine):
 @pytest.mark.parametrize("engine", ["local", "ray"])
 def test_a_hung_trial_says_how_long_it_was_silent_and_where(finished, engine):
     attempt = finished(engine)[0]["hung"].attempts[0]
-    assert attempt.message == "the process gave no sign of life for 3.0s, after epoch 1"
+    assert attempt.message == "the process sent no heartbeat for 3.0s, after epoch 1"
     assert gone(attempt.pid)
 
 
@@ -181,7 +181,7 @@ def test_a_preempted_trial_that_does_not_leave_is_killed_after_the_grace(bench, 
     study.run(slots=1, observer=StopAt(stop, trials=1, level=Level.AFTER_STEP), stop=stop, grace=1.0)
     (trial,) = study.rows.read_trials()
     assert (trial.state, trial.reason) == (TrialState.WAITING, Reason.PREEMPTED)
-    assert trial.attempts[0].message == "it had not left 1.0s after it was told to"
+    assert trial.attempts[0].message == "it had not exited 1.0s after the request to stop"
     assert gone(trial.attempts[0].pid)
 
 

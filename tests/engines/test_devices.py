@@ -52,7 +52,7 @@ def test_only_visible_gpus_are_used(two_gpus, monkeypatch):
 
 @pytest.mark.parametrize("wish", [{"count": 0}, {"per_gpu": 0}, {"count": -1}])
 def test_no_place_for_a_trial_is_refused(no_gpu, wish):
-    with pytest.raises(UsageError, match="leaves no place"):
+    with pytest.raises(UsageError, match="leaves no slot"):
         devices.slots(**wish)
 
 

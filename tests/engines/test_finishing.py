@@ -88,7 +88,7 @@ def test_a_search_with_trials_left_is_reported_so(data: Path, monkeypatch: pytes
     messages = Notes()
     with pytest.raises(FersearchError, match="the power went"):
         api.finish_study("more", observer=messages)
-    assert messages.notes == ["1 of 3 trials of more have ended: those after this finish are chosen knowing test"]
+    assert messages.notes == ["1 of 3 trials of more have ended: later ones are chosen with knowledge of test"]
 
 
 def test_finalists_are_trained_for_other_epochs_and_the_line_says_so(data: Path, warm_fork_server: None) -> None:
@@ -124,5 +124,5 @@ def test_a_finish_that_was_begun_otherwise_goes_on_and_says_so(data: Path) -> No
         assert len(notes) == 1
         assert begin(store, study, Retraining(1, 3, epochs=9), notes.append).id == begun.id
     assert notes[1] == (
-        "going on with study finish/s as it was begun, not with the finalists, seeds or epochs asked for now"
+        "continuing study finish/s as it was started; the finalists, seeds and epochs given now are ignored"
     )

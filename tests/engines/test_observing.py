@@ -156,7 +156,7 @@ def test_one_that_raises_is_reported_of_once_and_dropped_and_the_others_go_on(er
     (note,) = notes
     assert note.startswith("observer 'listener' of plugin ")
     reason = {ValueError: "ValueError: no more", SystemExit: "SystemExit: 3", FersearchError: "no more"}[type(error)]
-    assert note.endswith(f" failed in epoch_ended and is told nothing more: {reason}")
+    assert note.endswith(f" failed in epoch_ended and receives no more events: {reason}")
 
 
 def test_one_that_hangs_holds_nobody_up_and_what_it_misses_is_counted(monkeypatch):
@@ -181,9 +181,9 @@ def test_one_that_hangs_holds_nobody_up_and_what_it_misses_is_counted(monkeypatc
     finally:
         freed.set()
     assert display.notes == [
-        "observer 'listener' falls behind: it is not told everything",
-        "observer 'listener' takes too long: it is left behind, with 5 events that it has not heard of",
-        "observer 'listener' was not told of 18 of 23 events: it was too slow",
+        "observer 'listener' falls behind: some events are dropped",
+        "observer 'listener' takes too long: it is abandoned with 5 events undelivered",
+        "observer 'listener' missed 18 of 23 events: it was too slow",
     ]
 
 
@@ -257,7 +257,7 @@ def test_a_study_goes_on_without_an_observer_that_fails_and_an_option_goes_befor
     assert seen.read_text().splitlines()[-1] == "trial_started 0 1 32"
     (messages,) = [note for note in display.notes if "observer" in note]
     assert messages.startswith("observer 'seen' of plugin ")
-    assert messages.endswith("seen.py failed in epoch_ended and is told nothing more: RuntimeError: no more")
+    assert messages.endswith("seen.py failed in epoch_ended and receives no more events: RuntimeError: no more")
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def test_a_need_beyond_the_whole_gpu_is_tried_alone_and_said():
     places = machine.places()
     assert measured(machine, places, trial(0), 20)
     assert "does not fit" in machine.notes[-1]
-    assert "tried alone" in machine.notes[-1]
+    assert "runs alone" in machine.notes[-1]
 
 
 def test_a_probe_beside_others_waits_for_room():

@@ -45,7 +45,7 @@ def test_a_silent_process_hangs_once_its_time_is_over(dog, clock):
     assert clock.looks(dog, 10) is None
     outcome = clock.looks(dog, 1)
     assert outcome.reason is Reason.HUNG
-    assert outcome.message == "the process gave no sign of life for 10s, in its first epoch"
+    assert outcome.message == "the process sent no heartbeat for 10s, in its first epoch"
 
 
 def test_every_sign_of_life_counts(dog, clock):
@@ -60,7 +60,7 @@ def test_a_process_that_waits_for_its_decision_is_not_silent(dog, clock):
     assert clock.looks(dog, 100) is None
     dog.sent({"decision": "continue"})
     assert clock.looks(dog, 10) is None
-    assert clock.looks(dog, 1).message == "the process gave no sign of life for 10s, after epoch 3"
+    assert clock.looks(dog, 1).message == "the process sent no heartbeat for 10s, after epoch 3"
 
 
 def test_a_word_that_is_no_decision_does_not_end_the_waiting(dog, clock):
@@ -87,7 +87,7 @@ def test_a_process_that_has_not_begun_waits_for_what_its_fork_server_loads(clock
     dog = Watchdog(10.0)
     dog.sent({"request": {"recorded": 5}})
     assert clock.looks(dog, PRELOAD) is None
-    assert clock.looks(dog, 1).message == "the process gave no sign of life for 10m 00s, before it began"
+    assert clock.looks(dog, 1).message == "the process sent no heartbeat for 10m 00s, before it began"
 
 
 def test_no_limit_is_never_too_long(clock):

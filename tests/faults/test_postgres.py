@@ -114,7 +114,7 @@ def test_after_too_long_an_outage_the_study_stops_and_can_go_on(home: PostgresHo
     assert driver.returncode == 1, out + err
     assert "Traceback" not in err
     assert "of the study are not in it" in err
-    assert "when the database is back, go on with: fersearch study run s" in err
+    assert "when the database is back, continue with: fersearch study run s" in err
     home.until(lambda: home.gone(pids), seconds=5.0)
     home.server.start()
     done = home.run("study", "run", "s", "--slots", "2")

@@ -38,7 +38,7 @@ def test_a_trial_that_hangs_is_found_and_runs_again(home: Home, undisturbed):
     sound(home.trials(), 2, 3)
     (hung, done), other = ends(home)
     assert (hung[0], done[0], [reason for reason, _ in other]) == ("hung", "done", ["done"])
-    assert hung[1].startswith("the process gave no sign of life for 8.0s, after epoch ")
+    assert hung[1].startswith("the process sent no heartbeat for 8.0s, after epoch ")
     assert values(home.trials()) == values(undisturbed(2, 3, **MANY_STEPS))
 
 
@@ -71,7 +71,7 @@ def test_a_trial_that_does_not_leave_is_ended_after_the_grace_and_loses_no_epoch
     driver.terminate()
     out, err = driver.communicate(timeout=PATIENCE)
     assert driver.returncode == 130, out + err
-    assert ends(home) == [[("preempted", "it had not left 1.0s after it was told to")]]
+    assert ends(home) == [[("preempted", "it had not exited 1.0s after the request to stop")]]
     assert home.gone([pid])
     assert home.run("study", "run", "s", "--slots", "1").returncode == 0
     sound(home.trials(), 2, 3)

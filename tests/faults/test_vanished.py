@@ -49,7 +49,7 @@ def test_a_study_notices_within_a_beat_trains_on_and_writes_when_the_file_is_bac
     move(aside, database)
     assert driver.wait(timeout=120) == 0
     listening.join(10)
-    assert any("the database is back, and what waited for it is written" in line for _, line in said)
+    assert any("the database is back, and the rows that waited for it are written" in line for _, line in said)
     trials = home.trials()
     sound(trials, 2, 4)
     assert {attempt["reason"] for trial in trials for attempt in trial["attempts"]} == {"done"}

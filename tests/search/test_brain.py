@@ -238,8 +238,7 @@ def test_a_trial_that_ran_at_three_deaths_of_the_driver_is_named_and_waits() -> 
     search = make_search(make_spec(), rows, note=notes.append)
     assert search.trials[0].state is TrialState.WAITING
     assert notes == [
-        "trial 0 was running the last 3 times that the driver died: it may be what ends it; "
-        "see: fersearch trial show s 0"
+        "trial 0 was running the last 3 times that the driver died: it may be the cause; see: fersearch trial show s 0"
     ]
     assert search.ask().number == 0
 
@@ -391,7 +390,7 @@ def test_a_trial_that_a_full_disk_ends_again_and_again_is_named_with_the_count()
         trial = search.ask()
         search.finish(trial.number, Outcome(Reason.INTERRUPTED, "no room at /x", facts={"lost": "disk"}), 1.0)
     assert notes == [
-        f"trial 0 was lost {count} times in a row for want of its disk and is tried again until there is room "
-        "(no room at /x): make room, or go on with another FERSEARCH_HOME"
+        f"trial 0 was lost {count} times in a row because of its disk and is tried again until there is space "
+        "(no room at /x): make room, or continue with another FERSEARCH_HOME"
         for count in (3, 6)
     ]

@@ -30,8 +30,8 @@ STILL = (complete(3, 0.4, 6.0), complete(4, 0.3, 8.0), complete(5, 0.5, 6.0))
 
 
 def test_it_stands_still_after_so_many_complete_trials_that_added_nothing():
-    assert followed(*GROWN, *STILL) == "the front's hypervolume stood still for 3 complete trials, trial 3 to 5"
-    assert followed(*GROWN, *STILL[:2]) == "the front's hypervolume stood still for 3 complete trials, trial 2 to 4"
+    assert followed(*GROWN, *STILL) == "the front's hypervolume has not grown for 3 complete trials, trial 3 to 5"
+    assert followed(*GROWN, *STILL[:2]) == "the front's hypervolume has not grown for 3 complete trials, trial 2 to 4"
     assert followed(*GROWN, STILL[0]) == ""
     assert followed(*GROWN, *STILL, stop_when_flat=0) == ""
 

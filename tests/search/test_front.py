@@ -1,4 +1,4 @@
-"""Who stands on the front."""
+"""Who is on the front."""
 
 import math
 

@@ -53,7 +53,7 @@ def test_the_pruner_ranks_trials_of_one_data_alone() -> None:
     trial = search.ask()
     assert trial is not None
     search.record(trial.number, Epoch(1, {**VALUES, "f1_macro": 0.5}, 1.0))
-    assert "1 trial has come so far" in search.trials[-1].verdict["reason"]
+    assert "1 trial has reached it so far" in search.trials[-1].verdict["reason"]
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2", "qmc"])

@@ -117,10 +117,10 @@ def test_the_sentences_say_who_was_better_and_by_what(spec: StudySpec) -> None:
         "pruned after 1 of 8 epochs",
         "stopped",
         "compared on f1_macro 0.250, train_seconds 12.0 (projected to 8 epochs), peak_memory_mb 1.00: "
-        "front 3 of those that had come",
+        "front 3 of those that had reached it",
         "2 trials dominated it: trial 0 by 0.250 f1_macro, 4.00 train_seconds; "
         "trial 2 by 0.125 f1_macro, 4.00 train_seconds",
-        "1 trial stood ahead of it without dominating it: in a better front, or in its own and ranked before it",
+        "1 trial ranked ahead of it without dominating it: in a better front, or in its own and ranked before it",
     ]
 
 
@@ -144,7 +144,7 @@ def test_a_bound_that_stopped_it_is_named(spec: StudySpec) -> None:
 @pytest.mark.parametrize(
     ("trial", "lines"),
     [
-        (Trial(0, {"epochs": 8}), ["waiting: it has not ended", "it came to no rung"]),
+        (Trial(0, {"epochs": 8}), ["waiting: it has not ended", "it reached no rung"]),
         (
             Trial(
                 0,
@@ -153,11 +153,11 @@ def test_a_bound_that_stopped_it_is_named(spec: StudySpec) -> None:
                 {"gflops": 0.3},
                 attempts=(Attempt(1, Reason.INFEASIBLE, "gflops 0.300 breaks gflops<=0.1"),),
             ),
-            ["infeasible (infeasible): gflops 0.300 breaks gflops<=0.1", "it came to no rung"],
+            ["infeasible (infeasible): gflops 0.300 breaks gflops<=0.1", "it reached no rung"],
         ),
         (
             Trial(0, {"epochs": 8}, TrialState.FAILED, attempts=(Attempt(1, Reason.OOM, "no room"),)),
-            ["failed (oom): no room", "it came to no rung"],
+            ["failed (oom): no room", "it reached no rung"],
         ),
     ],
 )

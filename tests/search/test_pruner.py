@@ -212,7 +212,7 @@ def test_the_reason_says_where_how_ranked_and_who_goes_on() -> None:
 
 def test_the_reason_says_when_too_few_have_come() -> None:
     verdict = ParetoPruner(F1, METRICS, 12).judge(0, epoch(1, 0.5), 12)
-    assert verdict.reason == "went on at epoch 1: 1 trial has come so far, 4 are needed to compare"
+    assert verdict.reason == "went on at epoch 1: 1 trial has reached it so far, 4 are needed to compare"
 
 
 def test_no_pruner_never_stops() -> None:

@@ -100,7 +100,7 @@ def test_the_administrators_options_go_to_a_driver_by_its_environment(tmp_path: 
 def test_what_is_not_offered_any_more_is_left_out_and_said(caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.WARNING, "fersearch.service"):
         assert observers.of_study(["mlflow", "gone"], OFFERING) == ["tensorboard:folder=/srv/runs", SECRET]
-    assert caplog.messages == ["observer 'gone' is not offered any more: it is not told"]
+    assert caplog.messages == ["observer 'gone' is no longer offered: it receives no events"]
 
 
 def test_the_variable_holds_unless_the_administrator_says_otherwise(monkeypatch: pytest.MonkeyPatch):

@@ -342,5 +342,5 @@ def test_a_finish_is_refused_in_the_words_of_the_command_line(admin: TestClient)
     assert admin.post(f"{STUDIES}/small/finish", json={"seeds": 0}).status_code == 422
     admin.post(STUDIES, json={**BODY, "run": False})
     answer = admin.post(f"{STUDIES}/cnn-faces/finish", json={})
-    assert (answer.status_code, answer.json()["hint"][:24]) == (422, "let it search first: fer")
+    assert (answer.status_code, answer.json()["hint"][:17]) == (422, "run it first: fer")
     assert admin.post(f"{STUDIES}/nobody/finish", json={}).status_code == 404

@@ -168,7 +168,7 @@ def test_a_file_that_was_removed_never_takes_what_was_written_since(path: Path, 
     with pytest.raises(StoreUnavailable, match="the last 1 changes") as caught:
         writer.close()
     assert "put the file back, or a copy of it that is no older" in caught.value.hint
-    assert "go on with: fersearch study run faces" in caught.value.hint
+    assert "continue with: fersearch study run faces" in caught.value.hint
 
 
 def test_a_copy_with_the_same_rows_is_gone_on_with(path: Path, writer: Writer, store: Store, study: StudyRow):

@@ -284,7 +284,7 @@ def test_after_too_long_an_outage_the_study_is_reported_to_stop_and_its_last_wor
         writer.flush()
     with pytest.raises(StoreUnavailable) as caught:
         writer.close()
-    assert caught.value.hint.endswith("when the database is back, go on with: fersearch study run NAME")
+    assert caught.value.hint.endswith("when the database is back, continue with: fersearch study run NAME")
     assert done == []
     assert store.trials(study.id) == []
 

@@ -70,7 +70,7 @@ def test_the_schema_has_descriptions_defaults_and_no_null(validator: jsonschema.
     schema = json_schema()
     assert all(field["description"] for field in schema["properties"].values())
     assert schema["properties"]["trials"] == {
-        "description": "end after so many trials", "default": 20, "exclusiveMinimum": 0, "type": "integer"
+        "description": "end after this many trials", "default": 20, "exclusiveMinimum": 0, "type": "integer"
     }  # fmt: skip
     assert schema["properties"]["pruner"]["enum"] == ["pareto", "none"]
     assert "null" not in str(schema)

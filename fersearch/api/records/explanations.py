@@ -46,7 +46,7 @@ class Explanation(Record):
     stopped: bool = Field(description="Whether it was stopped at its last rung")
     rung: int | None = Field(description="Where it was compared last; null where it never was")
     rank: int | None = Field(description="Its rank there, from 1; null with too few peers")
-    peers: int = Field(description="How many had come there, itself included")
+    peers: int = Field(description="How many trials had reached it, itself included")
     kept: int = Field(description="How many of them went on")
     own: ComparedPeer | None = Field(description="The trial itself at that rung; null where that is not stored")
     ahead: list[ComparedPeer] = Field(description="Who was ranked before it, the best first, 100 at most")

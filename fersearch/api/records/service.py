@@ -24,7 +24,7 @@ class RunRequest(Part):
 
     trials: int | None = Field(None, ge=1, le=2**31 - 1, description="The study's new total of trials")
     timeout: float | None = Field(None, gt=0, allow_inf_nan=False, description="Seconds for this run")
-    keep: str | None = Field(None, description="Whose checkpoints the study keeps: front, all or best N")
+    keep: str | None = Field(None, description="Which checkpoints the study keeps: front, all or best N")
     hung_after: float | None = Field(
         None, ge=0, allow_inf_nan=False, description="Seconds without a heartbeat; 0 never"
     )
@@ -37,7 +37,7 @@ class FinishRequest(Part):
     model_config = ConfigDict(strict=True)
 
     finalists: int = Field(default=3, ge=1, le=1000, description="Trials of the front to retrain, the best first")
-    seeds: int = Field(default=5, ge=1, le=1000, description="How often each is, by fresh seeds")
+    seeds: int = Field(default=5, ge=1, le=1000, description="How many times to retrain each, with fresh seeds")
     epochs: int | None = Field(None, ge=1, le=10_000, description="Epochs of each; by default their own")
 
 
@@ -45,11 +45,11 @@ class ExtendRequest(Part):
     """The changes of a study to make."""
 
     trials: int | None = Field(None, ge=1, le=GREATEST, description="The new total of trials")
-    timeout: float | None = Field(None, ge=1, le=1e12, description="The new total of seconds of running")
-    space: dict[str, str] = Field({}, description="What parameters are searched over from now on, as `--set` writes it")
-    objectives: list[str] = Field([], description="Metrics to optimise from now on, best first")
+    timeout: float | None = Field(None, ge=1, le=1e12, description="The new total running time in seconds")
+    space: dict[str, str] = Field({}, description="New search ranges of parameters, as `--set` writes them")
+    objectives: list[str] = Field([], description="New objectives, the first ranks checkpoints")
     stop_when_flat: int | None = Field(
-        None, ge=0, le=GREATEST, description="End once the front stood still for so many complete trials; 0: do not"
+        None, ge=0, le=GREATEST, description="End once the front has not grown for this many complete trials; 0: never"
     )
 
 
@@ -64,7 +64,7 @@ class RerunRequest(Part):
 
     model_config = ConfigDict(strict=True)
 
-    seed: int | None = Field(None, ge=0, le=2**32 - 1, description="Another seed than the study's")
+    seed: int | None = Field(None, ge=0, le=2**32 - 1, description="A seed other than the study's")
 
 
 class FinishProgress(Record):

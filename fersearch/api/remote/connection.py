@@ -136,4 +136,4 @@ def study_path(name: str, rest: str = "") -> str:
 def refuse_storage(storage: str | None) -> None:
     """Raise UsageError if a database is given while connected to a service."""
     if storage is not None:
-        raise UsageError("--storage was given with --server", "leave out the one or the other")
+        raise UsageError("--storage was given with --server", "leave out one of them")

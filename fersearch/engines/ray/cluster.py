@@ -121,7 +121,7 @@ def places(
     check(count, per_gpu, threads)
     if per_gpu == "auto":
         raise UsageError(
-            "--slots-per-gpu auto measures on one machine; Ray must be told each trial's share of a GPU beforehand",
+            "--slots-per-gpu auto measures on one machine; Ray needs each trial's share of a GPU in advance",
             "give a number; --engine local with auto, on a machine with such a GPU, says how many trials fit",
         )
     nodes = [node["Resources"] for node in alive()]

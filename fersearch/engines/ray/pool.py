@@ -202,5 +202,5 @@ class RayPool(Pool):
     def _gone(self, error: BaseException | None) -> FersearchError:
         reason = f": {str(error).strip().splitlines()[-1]}" if error and str(error).strip() else ""
         return FersearchError(
-            f"Ray has ended under the study{reason}", "what the study has so far is kept: run it again to go on"
+            f"Ray ended during the study{reason}", "the progress of the study is kept: run it again to continue"
         )

@@ -20,7 +20,7 @@ Target = Annotated[str | None, Query(description="What a model is to learn of it
 Classes = Annotated[int, Query(ge=2, le=10_000, description="Classes to count an architecture's parameters for")]
 Channels = Annotated[int, Query(ge=1, le=3, description="1 grey, 3 colour")]
 ImageSize = Annotated[int, Query(ge=8, le=1024, description="Pixels of a side of the images")]
-Settings = Annotated[list[str], Query(alias="set", description="`NAME=VALUE`: another configuration than the first")]
+Settings = Annotated[list[str], Query(alias="set", description="`NAME=VALUE`: a configuration other than the first")]
 Layers = Annotated[bool, Query(description="Also an architecture's layers")]
 
 

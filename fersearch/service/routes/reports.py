@@ -15,16 +15,16 @@ from fersearch.service.security import Reader
 router = APIRouter(tags=["reports"], responses=RESPONSES, route_class=ConditionalRoute)
 ZIP = "application/zip"
 TEXTS = {"csv": "text/csv", "json": "application/json"}
-Trials = Annotated[int, Query(description="So many of the best trials have their learning curves drawn; 1 or more")]
+Trials = Annotated[int, Query(description="Number of best trials whose learning curves are drawn; 1 or more")]
 Studies = Annotated[
-    list[str], Query(alias="study", min_length=1, description="Names of studies; `NAME/*` means all that fit")
+    list[str], Query(alias="study", min_length=1, description="Names of studies; `NAME/*` means all that match")
 ]
-Metrics = Annotated[list[str], Query(alias="metric", description="Metrics to compare by, the first leads")]
+Metrics = Annotated[list[str], Query(alias="metric", description="Metrics to compare by, the first ranks")]
 By = Annotated[str, Query(description="`trial`: each study's best trial; `front`: all of its front")]
 Standing = Annotated[list[str], Query(alias="trial", description="`STUDY=N`: the trial that stands for a study")]
 Factor = Annotated[str, Query(description="The parameter by whose values trials are grouped")]
 ForPeople = Annotated[bool, Query(description="Also what a person reads: lines and tables")]
-Format = Annotated[str, Query(description="`csv`: a row each trial; `json`: also attempts and epochs")]
+Format = Annotated[str, Query(description="`csv`: a row per trial; `json`: also attempts and epochs")]
 
 
 def _files(description: str, **content: Any) -> dict[str, Any]:

@@ -21,7 +21,9 @@ def _trainable(request: Request, name: str, number: int, _: Runner) -> None:
     service = service_of(request)
     trial = api.show_trial(name, number, service.settings.storage).trial
     if not trial.state.ended:
-        raise ProblemError(422, f"trial {number} is {trial.state.value}", f"let it end first: study resume {name}")
+        raise ProblemError(
+            422, f"trial {number} is {trial.state.value}", f"wait until it has ended: study resume {name}"
+        )
     if service.settings.engine == "ray":
         hint = "type it where a GPU is free: fersearch trial rerun STUDY N"
         raise ProblemError(422, "a service whose studies run through Ray trains no trial again", hint)

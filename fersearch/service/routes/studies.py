@@ -185,7 +185,7 @@ def pause(request: Request, name: str, token: Runner) -> records.StudyDetail:
     """Make a study save and leave its slots until it is resumed; it keeps its place in the queue."""
     service = _owned(request, name, token)
     if not api.pause_study(name, service.settings.storage):
-        raise ProblemError(409, f"study '{name}' neither runs nor waits in the queue", "resume it first")
+        raise ProblemError(409, f"study '{name}' is neither running nor queued", "resume it first")
     service.supervisor.wake()
     return records.StudyDetail.of_view(api.show_study(name, service.settings.storage))
 

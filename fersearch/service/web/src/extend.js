@@ -27,7 +27,7 @@ export function Extend({ study, reload }) {
       <div class="fields">
         ${field("trials", "trials in all", String(study.budget.trials), "")}
         ${field("timeout", "seconds of running in all", String(study.budget.timeout ?? "no limit"), "")}
-        ${field("still", "stop when flat", String(study.stop_when_flat || "never"), "End once the front stood still for so many complete trials; 0: do not.")}
+        ${field("still", "stop when flat", String(study.stop_when_flat || "never"), "End once the front has not grown for this many complete trials; 0: never.")}
         ${field("objectives", "objectives", study.objectives.join(", "), "Metrics, best first; the trials need values of them.")}
       </div>
       <label class="whole"><span>Search space, one parameter a line</span>
