@@ -65,7 +65,9 @@ class Artifacts:
         with atomic_path(target) as temporary:
             shutil.copyfile(file, temporary)
             if file_digest(temporary) != digest:
-                raise FersearchError(f"{file} changed while it was kept", "let nothing write to it, then try again")
+                raise FersearchError(
+                    f"{file} changed while it was stored", "make sure nothing writes to it, then try again"
+                )
         return digest
 
     def open(self, digest: str) -> Path:

@@ -58,7 +58,7 @@ def check_training_data(
     name = card["dataset"]["name"]
     if given is None:
         raise difference(
-            f"{name} as it is found now is not the data that the checkpoint was trained on",
+            f"{name} as found now is not the data that the checkpoint was trained on",
             then,
             identity,
             ("to judge it as other data, or where the training data is now, give its folder: --data PATH",),
@@ -85,8 +85,8 @@ def _by_arrays(card: Mapping[str, Any], identity: Identity, is_read_otherwise: b
     if is_read_otherwise or then == identity.arrays:
         return None if is_read_otherwise else True
     notices.append(
-        f"the checkpoint was made before its data was recorded; {card['dataset']['name']} found now is taken for it, "
-        f"though its images or labels are read otherwise than then (arrays {short(then)}, now {short(identity.arrays)})"
+        f"the checkpoint was made before its data was recorded; the {card['dataset']['name']} found now is "
+        f"used, although its images or labels are read differently (arrays {short(then)}, now {short(identity.arrays)})"
     )
     return None
 

@@ -146,6 +146,6 @@ def matching_studies(patterns: Sequence[str], storage: str | None = None) -> lis
     for pattern in patterns:
         fitting = [name for name in available if fnmatchcase(name, pattern)] if "*" in pattern else [pattern]
         if not fitting:
-            raise UsageError(f"no study fits '{pattern}'", "see: fersearch study list")
+            raise UsageError(f"no study matches '{pattern}'", "see: fersearch study list")
         matches |= dict.fromkeys(fitting)
     return list(matches)

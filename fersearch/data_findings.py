@@ -92,5 +92,5 @@ def findings(prepared: "Prepared", loaded: "Loaded") -> list[str]:
     absent = [name for k, name in enumerate(classes) if k not in set(loaded.hard.tolist())]
     lines = findings_of(prepared, classes)
     if absent:
-        lines.append(f"no image of {', '.join(absent)}: a model has outputs for them that are never taught")
+        lines.append(f"no image of {', '.join(absent)}: a model has outputs for them that are never trained")
     return [f"{prepared.name}: {line}" for line in lines]

@@ -90,8 +90,8 @@ class NoDatabase(StoreError, UsageError):
     """A database that does not exist yet, at a path or a URL."""
 
     def __init__(self, where: str) -> None:
-        hint = "the first study makes it: fersearch study create; or name another with --storage or FERSEARCH_STORAGE"
-        super().__init__(f"there is no database at {where}", hint)
+        hint = "the first study creates it: fersearch study create; or name another with --storage or FERSEARCH_STORAGE"
+        super().__init__(f"no database exists at {where}", hint)
 
 
 class StudyBusy(FersearchError):

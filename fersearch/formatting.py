@@ -25,7 +25,7 @@ def seconds(text: str | float, *, zero: bool = False) -> float:
         raise ValueError(f"'{text}' is not a duration; write 90, 90s, 55m or 2h")
     total = sum(float(part) * UNITS[unit] for part, unit in zip(match.groups(), "hms", strict=True) if part)
     if total <= 0 and not zero:
-        raise ValueError(f"'{text}' is no time at all; write 90, 90s, 55m or 2h")
+        raise ValueError(f"'{text}' is not a positive duration; write 90, 90s, 55m or 2h")
     return total
 
 

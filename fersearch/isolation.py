@@ -36,7 +36,7 @@ def in_child(call: Callable[[], Result], library: str) -> Result:
     except EOFError:
         child.join()
         raise FersearchError(
-            f"the process that used {library} ended with status {child.exitcode} and no answer",
+            f"the process that used {library} ended with status {child.exitcode} and no result",
             "it may have taken more memory than there is",
         ) from None
     finally:

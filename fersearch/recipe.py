@@ -79,7 +79,7 @@ def recipe(architecture: Architecture, dataset: Dataset, pretrained: bool = Fals
         **freezing(architecture.stage_names, pretrained),
     }
     if taken := sorted(set(shared) & set(architecture.space)):
-        message = f"architecture '{architecture.name}' names dimensions of the recipe: {', '.join(taken)}"
+        message = f"architecture '{architecture.name}' redefines dimensions of the recipe: {', '.join(taken)}"
         raise PluginError(message, "rename them in the architecture, or leave them to the recipe")
     try:
         return Space({**shared, **architecture.space})

@@ -124,7 +124,7 @@ def _collector(
 ) -> Callable[[Any], None]:
     def register(component: Any) -> None:
         if not isinstance(component, KINDS[kind]):
-            raise PluginError(f"plugin {where}: register_{kind}s was given {component!r}, which is no {kind}")
+            raise PluginError(f"plugin {where}: register_{kind}s was given {component!r}, not {_a(kind)}")
         _check(component, kind, where)
         others = [known for other, known in registered if other is table] + list(table.values())
         for other in others:
@@ -138,10 +138,14 @@ def _collector(
     return register
 
 
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
 def _check(component: Any, kind: str, where: str) -> None:
     name = getattr(component, "name", None)
     if not isinstance(name, str) or not name or any(c.isspace() for c in name):
-        raise PluginError(f"plugin {where}: a {kind} needs a name without blanks, not {name!r}")
+        raise PluginError(f"plugin {where}: {_a(kind)} needs a name without blanks, not {name!r}")
     if kind == "observer":
         _check_observer(component, where)
         return

@@ -115,7 +115,7 @@ def _file_system(url: str) -> tuple[Any, str]:
     opened: Callable[..., Any] = fsspec.core.url_to_fs
     protocol = url.partition(":")[0]
     if not is_url(url):  # the rest of s3://
-        raise UsageError(f"{url}// names no place", f"give {protocol}://BUCKET/FOLDER, or file:///FOLDER")
+        raise UsageError(f"{url}// does not name a location", f"give {protocol}://BUCKET/FOLDER, or file:///FOLDER")
     try:
         fs, root = opened(url)
     except ImportError as error:
@@ -125,7 +125,7 @@ def _file_system(url: str) -> tuple[Any, str]:
         ) from None
     except ValueError as error:
         raise UsageError(
-            f"{url} is not a place for files: {error}", "give a folder, or s3://, gs://, file:// ..."
+            f"{url} is not a location for files: {error}", "give a folder, or s3://, gs://, file:// ..."
         ) from None
     except Exception as error:
         cause = f"{type(error).__name__}: {error}"

@@ -150,13 +150,13 @@ def refusal(study: StudyRow, then: Identity, now: Identity) -> Exception:
 
 def _adopted(study: StudyRow, now: Identity, trials: Sequence[Trial]) -> Iterator[str]:
     yield (
-        f"study {study.name} was made before its data was recorded; what is found now is taken for it: {now.describe()}"
+        f"study {study.name} was made before its data was recorded; the data found now is recorded: {now.describe()}"
     )
     trained = _trained_arrays(trials)
     if trained not in ("", now.arrays):
         yield (
             f"but its checkpoints were trained on images or labels that were read otherwise (arrays {short(trained)}, "
-            f"now {short(now.arrays)}): look what has changed before you compare"
+            f"now {short(now.arrays)}): check what has changed before you compare"
         )
 
 
@@ -174,7 +174,7 @@ def _replaced(study: StudyRow, then: Identity, now: Identity, trials: Sequence[T
     before = {name: value for name, value in study.data.items() if name != "earlier"}
     earlier = [*study.data.get("earlier", ()), {**before, "baseline": dict(study.baseline)}]
     known = [each.get("baseline") for each in earlier if each.get("seen", {}).get("digest") == now.seen]
-    notes = [f"study {study.name} goes on with other data", f"then: {then.describe()}", f"now:  {now.describe()}"]
+    notes = [f"study {study.name} continues with other data", f"then: {then.describe()}", f"now:  {now.describe()}"]
     notes += _notes_on_trials(trials, now, study.spec.budget.trials)
     return Settled({**now.to_json(), "earlier": earlier}, {}, notes, next(filter(None, reversed(known)), {}))
 

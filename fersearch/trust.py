@@ -58,8 +58,8 @@ def require(files: Mapping[str, tuple[str, str]], what: str, how: str) -> None:
         return
     names = ", ".join(name for name, _ in new.values())
     copies = ", ".join(_copy(digest, source) for digest, (_, source) in new.items())
-    message = f"{what} holds code that you have not let run here: {names}"
-    if not ask(f"{message}\nread it in {copies}\nlet it run?"):
+    message = f"{what} contains code that you have not allowed to run here: {names}"
+    if not ask(f"{message}\nread it in {copies}\nallow it to run?"):
         raise PluginError(message, f"read it in {copies}, then {how}")
     trust({digest: name for digest, (name, _) in new.items()})
 
@@ -72,7 +72,7 @@ def refusal(path: Path) -> str | None:
         return str(error.strerror)
     if hasattr(os, "getuid") and status.st_uid not in (os.getuid(), 0):
         return f"it belongs to another user ({_named(status.st_uid)})"
-    return "everybody may write it" if os.name == "posix" and status.st_mode & stat.S_IWOTH else None
+    return "everyone may write to it" if os.name == "posix" and status.st_mode & stat.S_IWOTH else None
 
 
 def _trusted() -> set[str]:

@@ -33,7 +33,7 @@ def test_a_checkpoint_finds_its_studys_data_and_judges_no_other_unasked(data: Pa
     with pytest.raises(DataError) as caught:
         api.evaluate(pulled)
     first, then, now, way = str(caught.value).splitlines()
-    assert first == "imagefolder as it is found now is not the data that the checkpoint was trained on"
+    assert first == "imagefolder as found now is not the data that the checkpoint was trained on"
     assert then.startswith("  then: images: 16 train")
     assert now.startswith("  now:  images: 17 train")
     assert way.endswith("give its folder: --data PATH")
@@ -70,7 +70,7 @@ def test_a_checkpoint_of_an_earlier_version_says_that_its_data_was_not_recorded(
     assert notices == []
     add(data, "train", "sad", "new", 5)
     assert api.evaluate(tmp_path / "old.safetensors").n == 8
-    assert any("made before its data was recorded; imagefolder found now is taken for it" in line for line in notices)
+    assert any("made before its data was recorded; the imagefolder found now is used" in line for line in notices)
 
 
 def test_no_path_leaves_with_a_checkpoint(pulled: Path, data: Path) -> None:
@@ -84,7 +84,7 @@ def test_training_images_are_left_out_by_the_data_of_the_training_alone(
     data: Path, pulled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(data, "train", "sad", "new", 5)
-    with pytest.raises(DataError, match="imagefolder as it is found now is not the data"):
+    with pytest.raises(DataError, match="imagefolder as found now is not the data"):
         api.evaluate(pulled, "faces", no_duplicates=True, dataset_options={"train": "20", "valid": "20", "test": "20"},
                      label_map={"happiness": "happy", "sadness": "sad"})  # fmt: skip
 

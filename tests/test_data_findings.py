@@ -101,7 +101,7 @@ def test_a_class_of_the_dataset_without_any_image_is_reported(tmp_path: Path) ->
     names = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
     source = write_tree(tmp_path / "source", names, names)
     api.create_study("cnn", "fer2013", name="one", data=source, **SMALL)
-    messages = "fer2013: no image of neutral: a model has outputs for them that are never taught"
+    messages = "fer2013: no image of neutral: a model has outputs for them that are never trained"
     assert messages in drain_notices()
 
 

@@ -36,5 +36,5 @@ def test_a_duration_is_reported_in_two_units_at_most(seconds, text):
 @pytest.mark.parametrize("text", ["0", "0s", "0h0m"])
 def test_no_time_at_all_is_a_duration_where_it_may_be(text):
     assert formatting.seconds(text, zero=True) == 0
-    with pytest.raises(ValueError, match=f"'{text}' is no time at all"):
+    with pytest.raises(ValueError, match=f"'{text}' is not a positive duration"):
         formatting.seconds(text)

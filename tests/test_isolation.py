@@ -71,7 +71,7 @@ try:
 except FersearchError as error:
     print(error.message)
 """
-    assert fresh(code) == f"the process that used {ABSENT} ended with status -9 and no answer\n"
+    assert fresh(code) == f"the process that used {ABSENT} ended with status -9 and no result\n"
 
 
 def test_what_is_loaded_already_and_what_has_threads_stays_in_this_process():

@@ -186,7 +186,7 @@ def test_a_waiting_trial_begins_again_once_and_the_study_ends_as_if_it_had_not_s
 
 
 def test_a_study_with_a_network_of_its_own_goes_on_once_its_code_is_trusted(home):
-    with pytest.raises(PluginError, match="have not let run here") as refused:
+    with pytest.raises(PluginError, match="have not allowed to run here") as refused:
         api.run_study("owned", trials=2, slots=1)
     assert "--trust-plugin" in refused.value.hint
     assert api.show_study("owned").counts == {"complete": 1}

@@ -126,7 +126,7 @@ def test_an_architectures_dimension_may_depend_on_the_recipes() -> None:
 def test_an_architecture_that_takes_a_name_of_the_recipe_is_reported_so() -> None:
     with pytest.raises(PluginError) as caught:
         recipe(with_space(dropout=Int(1, 3), width=Int(1, 3), epochs=Int(1, 3)), Faces())
-    assert caught.value.message == "architecture 'other' names dimensions of the recipe: dropout, epochs"
+    assert caught.value.message == "architecture 'other' redefines dimensions of the recipe: dropout, epochs"
 
 
 def test_an_architecture_that_depends_on_nothing_known_is_reported_so() -> None:

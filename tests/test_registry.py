@@ -101,10 +101,10 @@ def test_a_name_claimed_twice_in_one_file_is_an_error(tmp_path: Path) -> None:
 
 
 UNSOUND = {
-    "needs a name without blanks": {"name": "my net"},
+    "an architecture needs a name without blanks": {"name": "my net"},
     "net.width must be a Float, an Int or a Choice": {"space": "{'width': [16, 32]}"},
     "needs stage_names": {"stages": ()},
-    "is no architecture": {"given": "'net'"},
+    "not an architecture": {"given": "'net'"},
     "Can't instantiate abstract class": {"given": "Architecture()"},
 }
 

@@ -71,7 +71,7 @@ def test_a_place_is_checked_by_writing_there(remote: Remote, monkeypatch: pytest
 
 
 def test_a_url_that_nobody_knows_is_a_wrong_argument() -> None:
-    with pytest.raises(UsageError, match="nowhere://x is not a place for files"):
+    with pytest.raises(UsageError, match="nowhere://x is not a location for files"):
         Remote("nowhere://x")
 
 

@@ -99,7 +99,7 @@ def test_another_test_split_alone_is_refused_and_trials_outlive_it(data: Path) -
     with pytest.raises(DataError, match="only the test split differs"):
         run()
     messages = run(accept_data_change=True)
-    assert messages[0] == "study s goes on with other data"
+    assert messages[0] == "study s continues with other data"
     assert len(messages) == 3
     assert [trial.number for trial in api.front("s").trials] == [0]
     assert api.front("s").foreign == 0
@@ -208,7 +208,7 @@ def test_a_study_of_an_earlier_version_adopts_what_is_found_and_says_so_once(dat
         store.set_data(study.id, {}, {seen: ""}, study.baseline)
     (messages,) = run()
     assert messages.startswith(
-        "study s was made before its data was recorded; what is found now is taken for it: images: 16"
+        "study s was made before its data was recorded; the data found now is recorded: images: 16"
     )
     assert digest_of() == seen
     assert [trial.data_digest for trial in api.list_trials("s")] == [seen]

@@ -59,7 +59,8 @@ def test_an_own_folder_is_loaded_also_where_a_group_may_write(folder: Path, mode
 def test_a_folder_that_everybody_may_write_is_not_loaded(folder: Path) -> None:
     folder.chmod(0o777)
     messages = (
-        "the plugins in plugins are not loaded: everybody may write it; to load one, name it: --plugin plugins/mine.py"
+        "the plugins in plugins are not loaded: everyone may write to it; "
+        "to load one, name it: --plugin plugins/mine.py"
     )
     assert loaded(folder) == ([], [messages])
 
@@ -69,7 +70,7 @@ def test_a_file_that_everybody_may_write_is_left_out_alone(folder: Path) -> None
     (folder / "mine.py").chmod(0o666)
     (folder / "other.py").chmod(0o644)
     messages = (
-        "plugin plugins/mine.py is not loaded: everybody may write it; to load it, name it: --plugin plugins/mine.py"
+        "plugin plugins/mine.py is not loaded: everyone may write to it; to load it, name it: --plugin plugins/mine.py"
     )
     assert loaded(folder) == (["other.py"], [messages])
 
@@ -125,7 +126,7 @@ def test_a_list_of_another_user_counts_for_nothing(home: Path, monkeypatch: pyte
 def test_code_out_of_a_database_is_refused_where_nobody_can_be_asked(home: Path) -> None:
     with pytest.raises(PluginError) as caught:
         trust.require({"a" * 64: ("/x/own.py", "print(1)\n")}, "study 's'", "allow it")
-    assert caught.value.message == "study 's' holds code that you have not let run here: /x/own.py"
+    assert caught.value.message == "study 's' contains code that you have not allowed to run here: /x/own.py"
     (copy,) = (home / "plugins-to-read").iterdir()
     assert caught.value.hint == f"read it in {copy}, then allow it"
     assert copy.read_text() == "print(1)\n"
@@ -142,4 +143,4 @@ def test_a_person_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):
         trust.require({"a" * 64: ("/x/own.py", "")}, "study 's'", "allow it")
     assert len(asked) == 1
-    assert "study 's' holds code that you have not let run here: /x/own.py" in asked[0]
+    assert "study 's' contains code that you have not allowed to run here: /x/own.py" in asked[0]

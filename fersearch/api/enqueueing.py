@@ -39,7 +39,7 @@ def enqueue_trial(name: str, settings: Mapping[str, Value], storage: str | None 
         UsageError: a value is outside the study's space, or the configuration was tried or enqueued already.
     """
     if not settings:
-        raise UsageError("nothing is given to enqueue", "give values, as --set learning_rate=0.01")
+        raise UsageError("no values are given to enqueue", "give values, as --set learning_rate=0.01")
     with open_store(storage) as store:
         study = store.study(name)
         given = study.spec.space.configured({key: _text(value) for key, value in settings.items()})
@@ -59,11 +59,11 @@ def _check_new(study: StudyRow, given: Params, waiting: Iterable[Enqueued], tria
     for trial in trials:
         if trial.params == whole and (trial.saw(study.data_digest) or not trial.state.ended):
             raise UsageError(
-                f"trial {trial.number} of study '{study.name}' has this configuration already ({trial.state})",
+                f"trial {trial.number} of study '{study.name}' already has this configuration ({trial.state})",
                 f"see it: fersearch trial show {study.name} {trial.number}; or change a value",
             )
     if any(study.spec.space.completed(one.given) == whole for one in waiting):
-        raise UsageError(f"{format_settings(given)} is enqueued in study '{study.name}' already", "change a value")
+        raise UsageError(f"{format_settings(given)} is already enqueued in study '{study.name}'", "change a value")
 
 
 def _text(value: Value) -> str:

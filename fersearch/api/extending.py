@@ -71,7 +71,7 @@ def _check_values(study: StudyRow, spec: StudySpec, trials: Iterable[Trial]) -> 
         for trial in trials:
             if trial.state is TrialState.COMPLETE and not math.isfinite(trial.values.get(metric, math.nan)):
                 raise UsageError(
-                    f"objective '{metric}': trial {trial.number} of study '{study.name}' has no value of it",
+                    f"objective '{metric}': trial {trial.number} of study '{study.name}' has no value for it",
                     "choose a metric that its trials have, see: fersearch trial show "
                     f"{study.name} {trial.number}; or create another study",
                 )
@@ -82,6 +82,6 @@ def _check_enqueued(store: Store, study: StudyRow, spec: StudySpec) -> None:
     for wanted in store.enqueued(study.id):
         if not fits(spec.space, wanted.given, partly=True):
             raise UsageError(
-                f"{format_settings(wanted.given)} is enqueued, and lies outside the new space",
-                f"let it be tried first: fersearch study run {study.name}; or keep its values in the space",
+                f"{format_settings(wanted.given)} is enqueued but lies outside the new space",
+                f"run it first: fersearch study run {study.name}; or keep its values in the space",
             )

@@ -112,7 +112,7 @@ def run_request(options: Mapping[str, Any]) -> dict[str, Any]:
 
     if other := [name for name in options if name not in RunRequest.model_fields]:
         offered = ", ".join(RunRequest.model_fields)
-        raise UsageError(f"a service decides about {', '.join(other)} itself", f"what a run may say: {offered}")
+        raise UsageError(f"a service sets {', '.join(other)} itself", f"what a run may set: {offered}")
     try:
         given = RunRequest(**options).model_dump(exclude_none=True)
     except ValidationError as error:

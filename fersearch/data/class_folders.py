@@ -119,7 +119,7 @@ def _classes_in(root: Path, part: int, walk: Walk, findings: list[str]) -> list[
     if strays := walk.others - others:
         findings.append(f"{strays:,} files in {root} are not images and were left out")
     if alone := _images_in(root):
-        finding = f"{len(alone):,} images lie directly in {root}, in no class folder, and were left out"
+        finding = f"{len(alone):,} images are directly in {root}, outside the class folders, and were left out"
         findings.append(f"{finding}: {alone[0]}" + (" ..." if len(alone) > 1 else ""))
     walk.pass_over(root)
     return classes
@@ -142,7 +142,7 @@ def _refuse_other_than_classes(root: Path, folders: Sequence[Path]) -> None:
     names = {folder.name for folder in folders}
     like = [folder for folder in folders if looks_like_part(folder.name)]
     if len(like) > 1 or any(len(like) == len(folders) or inner[folder] & names for folder in like):
-        hint = f"call them train, valid and test, or give the folder that holds the classes: --data {like[0]}"
+        hint = f"name them train, valid and test, or give the folder that holds the classes: --data {like[0]}"
         if 0 in parts_of(names).values():
             hint = f"give the folder that holds them: --data {root}"
         raise DataError(f"{named(like)} in {root} look like parts of a split, not like classes", hint)
@@ -151,7 +151,7 @@ def _refuse_other_than_classes(root: Path, folders: Sequence[Path]) -> None:
         raise DataError(
             f"every folder in {root} ({named(folders)}) holds the same folders ({shared}): which are the classes?",
             f"give the folder whose folders are the classes: --data {folders[0]};\n"
-            f"  where {named(folders, 2)} are the classes, let their images lie directly in them",
+            f"  where {named(folders, 2)} are the classes, put their images directly into them",
         )
 
 
@@ -175,7 +175,7 @@ def _check_beside(root: Path, parts: Collection[Path], classes: Sequence[ClassFo
         inner = {spelling(path.name) for path in subfolders(folder)}
         finding = f"{len(images):,} images lie in {folder.name}/ beside {named(parts)} in {root}"
         if (looks_like_part(folder.name) and inner) or spellings & {spelling(folder.name), *inner}:
-            raise DataError(f"{finding}: they belong to no part", "call it train, valid or test, or move it away")
+            raise DataError(f"{finding}: they belong to no part", "name it train, valid or test, or move it elsewhere")
         findings.append(f"{finding} and were left out")
 
 
@@ -194,7 +194,7 @@ def _checked(root: Path, classes: Sequence[ClassFolder]) -> list[ClassFolder]:
     filled = {spelling(folder.label) for folder in classes if folder.images}
     if not filled:
         raise DataError(
-            f"no images found in {root}: it holds {_shown(root)}",
+            f"no images found in {root}: it contains {_shown(root)}",
             "expected one folder per class with images in it, or train/<class>/ and test/<class>/",
         )
     if len(classes) == 1 and len(inner := subfolders(classes[0].path)) > 1 and not _images_in(classes[0].path):

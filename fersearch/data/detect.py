@@ -67,7 +67,7 @@ class FaceDetector:
             if not MODEL.is_file() or file_digest(MODEL) != DIGEST:
                 raise FersearchError(f"the face detector {MODEL} is missing or was changed", "install fersearch again")
         elif not file.is_file():
-            raise UsageError(f"there is no detector file {file}", "give an ONNX file of CenterFace or YuNet")
+            raise UsageError(f"detector file {file} does not exist", "give an ONNX file of CenterFace or YuNet")
         session = session_of(MODEL if file is None else _any_size(file), threads)
         names = {output.name for output in session.get_outputs()}
         if {"cls_8", "obj_8", "bbox_8"} <= names:

@@ -40,7 +40,7 @@ Array = npt.NDArray[Any]
 FORMAT = 2
 REPORT_EVERY = 64
 FOUND = (
-    "the dataset does not give the positions of its faces: they were detected, and cut with the margin of the "
+    "the dataset does not include the positions of its faces: they were detected, and cut with the margin of the "
     "training images; "
     "where none was detected, the whole image was used"
 )
@@ -138,7 +138,7 @@ def map_array(path: Path) -> Array:
     try:
         array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} is broken: {error}", f"remove {path.parent} and prepare the dataset again") from None
+        raise DataError(f"{path} is corrupt: {error}", f"remove {path.parent} and prepare the dataset again") from None
     return array
 
 

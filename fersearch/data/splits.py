@@ -57,8 +57,8 @@ def leaks(labels: Labels, parts: Parts) -> list[str]:
     subjects = np.asarray(labels.subject).astype(str)
     of = [set(subjects[parts == part].tolist()) - {""} for part in (TRAIN, VALID, TEST)]
     return [
-        f"{len(of[TRAIN] & of[part]):,} of {len(of[part]):,} subjects of {PARTS[part]} are also in train:"
-        " a score there may be memory of their faces; `by = subject` keeps them apart"
+        f"{len(of[TRAIN] & of[part]):,} of {len(of[part]):,} subjects of {PARTS[part]} are also in train: a score "
+        "there may reflect memorised faces; `by = subject` keeps them apart"
         for part in (VALID, TEST)
         if of[TRAIN] & of[part]
     ]
@@ -110,7 +110,7 @@ def _split(labels: Labels, protocol: Protocol) -> Parts:
     if protocol.split == "official":
         raise DataError(
             f"{waiting.size:,} images have no official train and valid split",
-            "let it be drawn with the protocol's split = auto, or choose another dataset",
+            "have it drawn with the protocol's split = auto, or choose another dataset",
         )
     shares = _shares(parts, protocol.ratios or RATIOS)
     parts[waiting] = _drawn(labels, waiting, shares, protocol)

@@ -56,7 +56,7 @@ def frames(source: Path | int, every: int = 1, most: int | None = None) -> Itera
                 yield Frame(number, number / rate, Image.fromarray(np.ascontiguousarray(pixels[..., ::-1])))
             number += 1
         if not number:
-            raise DataError(f"{_named(source)} gives no frame", "check it in a video player, or try another")
+            raise DataError(f"{_named(source)} yields no frame", "check it in a video player, or try another")
 
 
 @contextmanager
@@ -131,13 +131,15 @@ def _opened(source: Path | int) -> Iterator[Any]:
     import cv2
 
     if isinstance(source, Path) and not source.is_file():
-        raise UsageError(f"there is no video {source}", "give a video file")
+        raise UsageError(f"video {source} does not exist", "give a video file")
     with _silence():
         capture = cv2.VideoCapture(source if isinstance(source, int) else str(source))
     try:
         if not capture.isOpened():
             if isinstance(source, int):
-                raise UsageError(f"there is no camera {source}", "the first is 0; check that no other program uses it")
+                raise UsageError(
+                    f"camera {source} does not exist", "the first is 0; check that no other program uses it"
+                )
             raise DataError(f"{source} is not a video that can be read", "give an MP4, AVI, MOV, MKV or WebM file")
         yield capture
     finally:

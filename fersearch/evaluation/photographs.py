@@ -73,7 +73,7 @@ class TrainedSteps:
             steps = None if chosen is None else with_preprocess(declared(dataset, chosen), chosen)
             if steps is not None:
                 return cls(steps, derived=True)
-        reason = f"dataset {name} does not say how its images are cut"
+        reason = f"dataset {name} does not specify how its images are cropped"
         if card.get("format", 1) < 2:
             reason = "the checkpoint was made before cuts were recorded"
         return cls(with_preprocess(standard(**shape), given) or [], f"{reason}: {BY_SIZE}", derived=True)

@@ -144,7 +144,7 @@ def _refuse_training_images(request: EvaluationRequest, own: bool) -> None:
     if request.split == "all" and own and request.data is None:
         raise _not_fair()
     if request.no_duplicates and request.split == "train":
-        raise UsageError("every image of train occurs in train", "--no-duplicates goes with valid, test or all")
+        raise UsageError("every image of train occurs in train", "--no-duplicates applies to valid, test or all")
 
 
 def _not_fair() -> UsageError:

@@ -125,7 +125,7 @@ def _comparable(restored: Restored | RestoredEnsemble, pixels: Array) -> Array:
     sure: Array = np.all([checks.is_clear(member.probabilities(pixels)) for member in restored.members], axis=0)
     if not sure.any():
         raise FersearchError(
-            "on no image are the votes of all members independent of rounding: parity cannot be checked", "give --data"
+            "on every image the vote of some member depends on rounding: parity cannot be checked", "give --data"
         )
     return sure
 

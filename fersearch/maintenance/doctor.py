@@ -119,10 +119,10 @@ def check_folder() -> Check:
     facts = {"path": str(where), "free_mb": free // MEGABYTE, "file_system": kind}
     text = f"{where}, {free / GIGABYTE:,.1f} GB free{f' ({kind})' if kind else ''}"
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        hint = "give permission, or set FERSEARCH_HOME to another folder"
+        hint = "grant permission, or set FERSEARCH_HOME to another folder"
         return Check("home", "fail", f"{text}, but {parent} cannot be written", hint, facts)
     if free < LITTLE:
-        hint = "make room: trials fail when the disk is full"
+        hint = "free disk space: trials fail when the disk is full"
         return Check("home", "fail" if free < TOO_LITTLE else "warn", text, hint, facts)
     return Check("home", "ok", text, facts=facts)
 
@@ -150,7 +150,7 @@ def check_checkpoints(checkup: Checkup) -> Check:
     hints = []
     if spare:
         text += f"; {len(spare):,} of them ({unnamed / MEGABYTE:,.0f} MB) belong to no study of this database"
-        hints.append("those that no other database of this home needs can go: fersearch checkpoint gc")
+        hints.append("remove those that no other database of this home needs: fersearch checkpoint gc")
     if missing:
         text += f"; {len(missing):,} are missing, as that of trial {missing[0][1]} of {missing[0][0]}"
         hints.append("restore them from a backup, or set FERSEARCH_HOME to where they are")
@@ -166,7 +166,7 @@ def check_plugins(registry: Registry) -> Check:
         text += f"; from files: {', '.join(file.path for file in registry.files)}"
     if registry.broken:
         broken = "; ".join(registry.broken.values())
-        return Check("plugins", "fail", f"{text}; {broken}", "fix them or take them out", facts)
+        return Check("plugins", "fail", f"{text}; {broken}", "fix or remove them", facts)
     return Check("plugins", "ok", text, facts=facts)
 
 
@@ -181,11 +181,11 @@ def check_datasets(registry: Registry) -> Check:
 
 def _assessment(checkup: Checkup) -> tuple[str, str, str]:
     if checkup.schema is None:
-        text = "not there yet" if checkup.path else "answers, and is empty"
-        return ("warn" if checkup.network else "ok"), f"{text}; the first study makes it", _network(checkup)
-    text = f"schema {checkup.schema}, answers in {checkup.seconds * 1000:.0f} ms"
+        text = "does not exist yet" if checkup.path else "responds, and is empty"
+        return ("warn" if checkup.network else "ok"), f"{text}; the first study creates it", _network(checkup)
+    text = f"schema {checkup.schema}, responds in {checkup.seconds * 1000:.0f} ms"
     if checkup.schema < checkup.newest:
-        return "warn", text, f"the next command brings it to schema {checkup.newest}: make a backup before"
+        return "warn", text, f"the next command brings it to schema {checkup.newest}: make a backup first"
     if checkup.ahead is not None and abs(checkup.ahead) > APART:
         hint = "set both clocks by NTP: times in the records come from both"
         return (
@@ -201,7 +201,7 @@ def _assessment(checkup: Checkup) -> tuple[str, str, str]:
 
 
 def _network(checkup: Checkup) -> str:
-    hint = f"SQLite on {checkup.network} is slow and trusts its locks: take PostgreSQL, or a file on a local disk"
+    hint = f"SQLite on {checkup.network} is slow and depends on its locks: use PostgreSQL, or a file on a local disk"
     return hint if checkup.network else ""
 
 
@@ -246,7 +246,7 @@ def check_device() -> Check:
     text = f"{'; '.join(names)}; {cpu}"
     busy = [str(gpu["index"]) for gpu in gpus if gpu["total_mb"] - gpu["free_mb"] > BUSY * gpu["total_mb"]]
     if busy:
-        others = f"GPU {', '.join(busy)} is in use: choose others by CUDA_VISIBLE_DEVICES, or expect slower trials"
+        others = f"GPU {', '.join(busy)} is in use: choose others with CUDA_VISIBLE_DEVICES, or expect slower trials"
         return Check("devices", "warn", text, others, facts)
     return Check("devices", "ok", text, facts=facts)
 

@@ -131,7 +131,7 @@ def _take(file: _Candidate, garbage: Garbage) -> None:
             file.remove()
         except OSError as error:
             message = f"cannot remove {error.filename}: {error.strerror}"
-            raise FersearchError(message, "give permission, then run it again") from error
+            raise FersearchError(message, "grant permission, then run it again") from error
     heap = garbage.heaps[file.kind]
     heap.files += file.files
     heap.bytes += file.bytes

@@ -172,7 +172,9 @@ def unseen_datasets(texts: Sequence[str], registry: Registry, mistakes: Mistakes
             if path is not None:
                 path = locate(dataset, path)
             elif dataset.named_by_path:
-                raise UsageError(f"unseen {name}: its name alone does not say where it is", f"write {name}=PATH")
+                raise UsageError(
+                    f"unseen {name}: its name alone does not say where its files are", f"write {name}=PATH"
+                )
         datasets.append(name if path is None else f"{name}={path}")
     return tuple(datasets)
 

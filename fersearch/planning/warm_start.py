@@ -34,7 +34,7 @@ def started_from(
     if not any(name in theirs for name in _searched(spec.space)):
         raise UsageError(
             f"study '{source.name}' has no parameter in common with this one",
-            f"this one searches {', '.join(_searched(spec.space)) or 'none'}; start from one that searches some of it",
+            f"this one searches {', '.join(_searched(spec.space)) or 'none'}; start from one that shares some",
         )
     compared = of_data(trials, source.data_digest)
     prior = [_prior(trial, source, metrics, params) for trial, params in _inside(spec, source, compared)]

@@ -108,5 +108,5 @@ def remarks(trial: Trial, study: str) -> Iterator[str]:
     if is_reported(times := times_disk_failed(trial.attempts)):
         yield (
             f"trial {trial.number} was lost {times} times in a row because of its disk and is tried again until "
-            f"there is space ({trial.attempts[-1].message}): make room, or continue with another FERSEARCH_HOME"
+            f"there is space ({trial.attempts[-1].message}): free disk space, or continue with another FERSEARCH_HOME"
         )

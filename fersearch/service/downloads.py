@@ -9,12 +9,12 @@ from starlette.types import Message, Receive, Scope, Send
 from fersearch.service.problems import RESPONSES, answer, problem_response
 
 MEDIA_TYPE = "application/octet-stream"
-Range = Annotated[str | None, Header(alias="Range", description="Which bytes, as bytes=0-1023; default all of them")]
+Range = Annotated[str | None, Header(alias="Range", description="Range of bytes, as bytes=0-1023; default all")]
 _BYTES = {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
 DOWNLOADS: dict[int | str, dict[str, Any]] = {
     **RESPONSES,
     200: {"description": "The file", **_BYTES},
-    206: {"description": "The bytes that were asked for", **_BYTES},
+    206: {"description": "The requested bytes", **_BYTES},
     416: problem_response(416),
 }
 """The responses of a route that sends a file, for OpenAPI."""

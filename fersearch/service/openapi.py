@@ -12,7 +12,7 @@ IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
     "required": False,
-    "description": "The ETag of an answer that the client has: 304 if it is still right",
+    "description": "The ETag of an answer that the client has: 304 if it is still current",
     "schema": {"type": "string"},
 }
 

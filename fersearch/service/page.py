@@ -11,7 +11,7 @@ from fersearch.service.security import COOKIE, gate_of
 DIST = Path(__file__).parent / "web" / "dist"
 BUILD = "python -m fersearch.service.web.build"
 MISSING = f"""<!doctype html><title>fersearch</title><body style="font: 1rem sans-serif; margin: 3rem">
-<h1>The page is not built</h1><p>It was left out when fersearch was installed, for npm was not at hand.
+<h1>The page is not built</h1><p>It was left out when fersearch was installed, because npm was not available.
 Build it with <code>{BUILD}</code>; the API works without it.</p>"""
 SIGNED_OUT = """<!doctype html><html lang="en"><title>fersearch</title>
 <body style="font: 1rem sans-serif; margin: 3rem">

@@ -6,8 +6,8 @@ from typing import Annotated, TypeVar
 from fastapi import Query, Request, Response
 
 T = TypeVar("T")
-Limit = Annotated[int, Query(ge=1, le=10_000, description="How many at most")]
-Offset = Annotated[int, Query(ge=0, le=2**31, description="How many to leave out at the beginning")]
+Limit = Annotated[int, Query(ge=1, le=10_000, description="Maximum number")]
+Offset = Annotated[int, Query(ge=0, le=2**31, description="Number to skip at the beginning")]
 
 
 def page(request: Request, response: Response, items: Sequence[T], limit: int, offset: int) -> Sequence[T]:

@@ -76,4 +76,4 @@ def _is_below(text: str, roots: Sequence[Path]) -> bool:
 
 def _mistake(key: str, text: str, roots: Sequence[Path]) -> str:
     below = " or ".join(map(str, roots)) or "none: start the service with --data-root DIR"
-    return f"{key}: '{text[:200]}' does not lie below a data root; roots: {below}"
+    return f"{key}: '{text[:200]}' is not below a data root; roots: {below}"

@@ -62,7 +62,7 @@ class ProblemError(Exception):
         self.status, self.detail, self.hint, self.mistakes = status, detail, hint, mistakes
 
 
-NO_ROOM = (507, "the service's disk is full", "make room on it, then try again; what was stored before is not lost")
+NO_ROOM = (507, "the service's disk is full", "free space on it, then try again; what was stored before is not lost")
 
 
 def is_disk_full(error: BaseException | None) -> bool:

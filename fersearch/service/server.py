@@ -59,7 +59,7 @@ def serve(settings: ServiceSettings, announce: Callable[[str], None]) -> None:
             )
             with _ended_by_signals():
                 uvicorn.Server(config).run(sockets=[listening])
-            announce("the service ends: drivers save and leave; what is queued goes on at the next start")
+            announce("the service stops: drivers save and exit; the queue continues at the next start")
 
 
 @contextmanager

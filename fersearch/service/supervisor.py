@@ -77,7 +77,7 @@ class Supervisor:
             driver.stop()
         for driver in self._drivers.values():
             if not driver.wait(max(0.0, deadline - time.monotonic())):
-                log.warning("the driver of study '%s' is still saving; it leaves on its own", driver.study)
+                log.warning("the driver of study '%s' is still saving; it will exit by itself", driver.study)
 
     def _queue(self) -> list[Queued]:
         try:

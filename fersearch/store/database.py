@@ -129,7 +129,9 @@ class Database:
         path = Path(self._url.database or "")
         network = is_network(kind := file_system(path.parent))
         if network:
-            self.notice = f"{path} is on a network file system ({kind}): SQLite keeps a rollback journal there, no WAL"
+            self.notice = (
+                f"{path} is on a network file system ({kind}): SQLite uses a rollback journal there instead of WAL"
+            )
         engine = create_engine(self._url, connect_args={"timeout": BUSY_SECONDS})
         self.file = SqliteFile(path, engine.dispose, SqliteJournal(path, engine))
         event.listen(engine, "do_connect", partial(_never_create, path))
@@ -146,7 +148,7 @@ class Database:
             raise _kind(self.dialect, error)(*explain(self.url, error)) from error
         except UnicodeEncodeError as error:
             text = str(error.object)[:80]
-            raise UsageError(f"'{text}' is not text that a database holds", "give a name in UTF-8") from None
+            raise UsageError(f"'{text}' cannot be stored in a database", "give a name in UTF-8") from None
 
 
 def _size(path: Path) -> float | None:
@@ -178,28 +180,28 @@ def _is_away(dialect: str, error: SQLAlchemyError) -> bool:
 _ELSEWHERE = "give another one with --storage or FERSEARCH_STORAGE"
 _GONE = "the study or the trial is not in the database: was it deleted meanwhile?"
 _HINTS = {
-    "file is not a database": "the file is something else, or damaged: move it away, or " + _ELSEWHERE,
+    "file is not a database": "the file is not a database or is damaged: move it elsewhere, or " + _ELSEWHERE,
     "unable to open database file": "check that the path is a file and its folder may be written, or " + _ELSEWHERE,
     "readonly database": "check the permissions of the file and its folder, or " + _ELSEWHERE,
-    "No space left on device": "make room on the server's disk, then try again",
-    "disk is full": "make room on the disk, then continue with: fersearch study run NAME",
+    "No space left on device": "free space on the server's disk, then try again",
+    "disk is full": "free disk space, then continue with: fersearch study run NAME",
     "disk I/O error": "check the disk, then continue with: fersearch study run NAME",
-    "database is locked": "another program holds it for long: end that one, then try again",
+    "database is locked": "another program keeps it locked: end that program, then try again",
     "FOREIGN KEY constraint failed": _GONE,
     "violates foreign key constraint": _GONE,
     "malformed": "the file is damaged: restore a copy, or " + _ELSEWHERE,
     "password": f"check the user and the password in the URL ({ENCODE}), or keep the password in ~/.pgpass",
     'role "': "check the user in the URL (postgresql://user@host/name)",
-    'database "': "make the database first (createdb NAME), or check its name in the URL",
+    'database "': "create the database first (createdb NAME), or check its name in the URL",
     "failed to resolve host": f"check the host in the URL (postgresql://user@host/name); {ENCODE}",
-    "no pg_hba.conf entry": "let this user and host in: a line in the server's pg_hba.conf",
-    "permission denied for schema": "let the user make tables: GRANT CREATE ON SCHEMA public TO the user",
-    "permission denied": "give the user rights to fersearch's tables, or another user in the URL",
-    "has no equivalent in encoding": "make a database that holds every text: createdb --encoding UTF8 NAME",
+    "no pg_hba.conf entry": "allow this user and host with a line in the server's pg_hba.conf",
+    "permission denied for schema": "allow the user to create tables: GRANT CREATE ON SCHEMA public TO the user",
+    "permission denied": "grant the user access to fersearch's tables, or give another user in the URL",
+    "has no equivalent in encoding": "create a database that can store every text: createdb --encoding UTF8 NAME",
     "invalid connection option": "check what follows the question mark in the URL",
     "too many clients": "raise the server's max_connections, or end programs that use it",
-    "lock timeout": "another program holds it for long: end that one, then try again",
-    "read-only transaction": "this server only repeats another one: give that one's URL",
+    "lock timeout": "another program keeps it locked: end that program, then try again",
+    "read-only transaction": "this server is a read-only replica: give the primary server's URL",
 }
 
 

@@ -63,14 +63,14 @@ class Neighbour:
         try:
             path = sqlite_path(self.url)
             if path is not None and not path.parent.is_dir():
-                self.trouble = f"{path.parent} is not there"
+                self.trouble = f"{path.parent} does not exist"
                 return None
             checkup = check_up(self.url)
         except StoreError as error:
             self.trouble = error.message
             return None
         if checkup.schema not in (None, checkup.newest):
-            self.trouble, self._older = "it is of an older fersearch: study list brings it up to date", True
+            self.trouble, self._older = "it was made by an older fersearch: study list brings it up to date", True
             return None
         return checkup
 

@@ -60,7 +60,7 @@ def version_of(database: Database) -> int | None:
             raise
     if version is not None and version > SCHEMA:
         raise StoreError(
-            f"database {database.url} is of a newer fersearch (schema {version}; this one knows {SCHEMA})",
+            f"database {database.url} was made by a newer fersearch (schema {version}; this one knows {SCHEMA})",
             "upgrade fersearch, or give another database with --storage",
         )
     return version

@@ -39,7 +39,7 @@ class ServiceLease:
             if row is not None and not is_over(connection, row):
                 raise StudyBusy(
                     f"a service runs on this database already: {row.address}, process {row.pid} on {row.host}",
-                    "use it, or end it first; another database goes by --storage or FERSEARCH_STORAGE",
+                    "use it, or end it first; or give another database with --storage or FERSEARCH_STORAGE",
                 )
             connection.execute(delete(services))
             values = {"id": ONLY, "address": address, "token": token, "last_beat_at": clock(connection)}

@@ -106,11 +106,11 @@ class SqliteFile:
                 sqlite3.connect(f"file:{quote(str(self.path))}?mode=ro", uri=True, timeout=ANSWER_SECONDS)
             ) as connection:
                 if connection.execute("SELECT id FROM identity").fetchone() != (self._id,):
-                    return "another database lies at its place"
+                    return "another database is in its place"
                 older = any(not self._is_in(connection, *each) for each in self._driven.items())
-                return "an older copy lies at its place" if older else ""
+                return "an older copy is in its place" if older else ""
         except sqlite3.Error:
-            return "another file lies at its place"
+            return "another file is in its place"
 
     @staticmethod
     def _is_in(connection: sqlite3.Connection, study_id: int, expected: tuple[str, int]) -> bool:

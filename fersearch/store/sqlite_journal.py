@@ -58,13 +58,14 @@ class SqliteJournal:
         message = f"database sqlite:///{self._path}: {name} was removed beside it"
         if any(self._is_in_use(end) for end in other):
             raise StoreUnavailable(
-                f"{message} and another one made", "end whatever uses the database, then keep its three files together"
+                f"{message} and another one made",
+                "end all programs that use the database, then keep its three files together",
             )
         if self._mended():
             self.forget()
-            self.mended.append(f"{message}; what it held was put back, and nothing is lost: leave such files in place")
+            self.mended.append(f"{message}; its content was restored, and nothing is lost: do not remove such files")
             return
-        raise StoreUnavailable(message, "end what else has the database open; its rows are put back then")
+        raise StoreUnavailable(message, "end other programs that have the database open; its rows are restored then")
 
     def _mended(self) -> bool:
         """Write all rows of the log into the database and end the log; needs to be the only open connection."""

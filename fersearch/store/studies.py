@@ -270,7 +270,7 @@ def _create(
         study_id = connection.execute(insert(studies).values(row).returning(studies.c.id)).scalar_one()
     except IntegrityError:
         raise NameTaken(
-            f"there is a study '{spec.name}' already",
+            f"study '{spec.name}' already exists",
             f"continue it: fersearch study run {spec.name}; or choose another name with --name",
         ) from None
     files = [{"study_id": study_id, "path": f.path, "digest": f.digest, "source": f.source} for f in plugins]

@@ -56,7 +56,7 @@ class TokenQueries:
         """
         lookup("role", role, ROLES)
         if any(token.name == name for token in self.tokens()):
-            raise UsageError(f"there is a token '{name}' already", f"revoke it first: fersearch token revoke {name}")
+            raise UsageError(f"token '{name}' already exists", f"revoke it first: fersearch token revoke {name}")
         secret = new_secret()
         self._insert(secret, Token(name, role, owner or name, expires=expires))
         return secret

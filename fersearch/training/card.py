@@ -295,7 +295,7 @@ def _plain(text: bytes) -> dict[str, Any]:
         elif isinstance(value, str) and "\0" in value:
             raise _NoCardError("its card holds a NUL character")
         elif isinstance(value, int) and abs(value) >= LARGEST_WHOLE:
-            raise _NoCardError("its card holds an absurdly large number")
+            raise _NoCardError("its card holds a number that is too large")
         elif isinstance(value, float) and not math.isfinite(value):
             raise _NoCardError("its card holds a number that is not finite")
     return card

@@ -43,8 +43,8 @@ def held(
             yield request
         return
     say(
-        f"another process works in {folder}, as when a database was copied and both are run: "
-        "this attempt begins anew and keeps its states apart"
+        f"another process uses {folder}, for example because a database was copied and both are run: this attempt "
+        "starts again and keeps its states elsewhere"
     )
     apart = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
     with lock(beside(apart)):

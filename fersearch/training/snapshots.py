@@ -28,7 +28,7 @@ class DiskFull(FersearchError):
 
     def __init__(self, folder: Path, size: int) -> None:
         message = f"disk full: no room for {size / 2**20:.1f} MB at {folder}"
-        super().__init__(message, "make room, or set FERSEARCH_HOME to another disk")
+        super().__init__(message, "free disk space, or set FERSEARCH_HOME to another disk")
         self.lacking = {"folder": str(folder), "bytes": size}
 
 

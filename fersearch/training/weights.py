@@ -58,7 +58,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         raise FersearchError(
-            f"weights {path} hold more than tensors, and running what a file holds is never allowed",
+            f"weights {path} contain more than tensors, and code in a weights file is never run",
             "save model.state_dict(), or give a .safetensors file",
         ) from error
     except Exception as error:

@@ -84,7 +84,7 @@ def _code(path: Path) -> str:
     try:
         return str(int(np.load(path, allow_pickle=False).item()))
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"annotation {path} is broken: {error}", "restore the file from the archive") from None
+        raise DataError(f"annotation {path} is corrupt: {error}", "restore the file from the archive") from None
 
 
 def _strays(root: Path) -> list[str]:

@@ -19,7 +19,7 @@ class ExpectedCalibrationError(Metric):
     """
 
     name = "ece"
-    summary = "how far a model's sureness is from its accuracy: expected calibration error, 15 bins"
+    summary = "gap between a model's confidence and its accuracy: expected calibration error, 15 bins"
     direction = "min"
 
     def compute(self, evaluation: Evaluation) -> float:
@@ -58,7 +58,7 @@ class Temperature(Metric):
     """
 
     name = "temperature"
-    summary = "what calibrates best: shares to the power of 1/T; above 1 the model is too sure"
+    summary = "the best calibrating temperature T, shares to the power of 1/T; above 1: overconfident"
     direction = "min"
 
     def compute(self, evaluation: Evaluation) -> float:

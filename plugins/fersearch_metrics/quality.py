@@ -13,7 +13,7 @@ class Accuracy(Metric):
     """The share of images that are classified correctly."""
 
     name = "accuracy"
-    summary = "share of images called right"
+    summary = "share of images classified correctly"
 
     def compute(self, evaluation: Evaluation) -> float:
         return float((predicted(evaluation) == evaluation.labels).mean())
@@ -26,7 +26,7 @@ class ErrorRate(Metric):
     """The share of images that are misclassified: 1 - accuracy."""
 
     name = "error_rate"
-    summary = "share of images called wrong"
+    summary = "share of images misclassified"
     direction = "min"
 
     def compute(self, evaluation: Evaluation) -> float:
@@ -62,7 +62,7 @@ class DetectionRate(Metric):
     """
 
     name = "detection_rate"
-    summary = "share of classes whose images are mostly called right (detection rate of document 002)"
+    summary = "share of classes whose images are mostly classified correctly (detection rate of document 002)"
 
     def compute(self, evaluation: Evaluation) -> float:
         import numpy as np
@@ -80,7 +80,7 @@ class BinaryAccuracy(Metric):
     """
 
     name = "binary_accuracy"
-    summary = "share of right yes/no outputs at 0.5; not multi-class accuracy: saying nothing gives 1 - 1/classes"
+    summary = "share of right yes/no outputs at 0.5; not multi-class accuracy: all-negative outputs give 1 - 1/classes"
 
     def compute(self, evaluation: Evaluation) -> float:
         return float(((evaluation.probabilities > 0.5) == one_hot(evaluation)).mean())

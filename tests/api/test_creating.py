@@ -49,7 +49,7 @@ def test_the_study_of_a_file_takes_the_next_free_name_too(monkeypatch, tmp_path)
 
 def test_a_name_that_was_chosen_is_refused_where_another_has_it(monkeypatch):
     overtaken(monkeypatch, 1, name="mine")
-    with pytest.raises(NameTaken, match="there is a study 'mine' already"):
+    with pytest.raises(NameTaken, match="study 'mine' already exists"):
         api.create_study("cnn", "faces", name="mine")
     assert len(api.list_studies()) == 1
 

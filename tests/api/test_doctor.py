@@ -190,12 +190,12 @@ def test_a_server_that_does_not_answer_fails(home):
 @pytest.mark.parametrize(
     ("seen", "level", "message"),
     [
-        ({"schema": 2, "newest": 2, "seconds": 0.004, "ahead": 0.2}, "ok", "answers in 4 ms"),
+        ({"schema": 2, "newest": 2, "seconds": 0.004, "ahead": 0.2}, "ok", "responds in 4 ms"),
         ({"schema": 1, "newest": 2}, "warn", "schema 1"),
         ({"schema": 2, "newest": 2, "ahead": -65.0}, "warn", "65 s behind"),
         ({"schema": 2, "newest": 2, "seconds": 0.5}, "warn", "500 ms"),
         ({"schema": 2, "newest": 2, "network": "nfs4"}, "warn", "network file system (nfs4)"),
-        ({"schema": None}, "ok", "answers, and is empty"),
+        ({"schema": None}, "ok", "responds, and is empty"),
     ],
 )
 def test_what_is_seen_of_a_database_is_judged(seen, level, message):
@@ -221,7 +221,7 @@ def test_files_without_a_row_and_rows_without_a_file_are_counted(tmp_path, monke
         "1 are missing, as that of trial 3 of cnn-faces"
     )
     assert check.hint.splitlines()[0] == (
-        "those that no other database of this home needs can go: fersearch checkpoint gc"
+        "remove those that no other database of this home needs: fersearch checkpoint gc"
     )
 
 

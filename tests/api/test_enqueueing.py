@@ -54,7 +54,7 @@ def test_it_is_tried_next_by_the_run_that_begins_and_by_one_under_way(study, mon
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({}, "nothing is given to enqueue"),
+        ({}, "no values are given to enqueue"),
         ({"learning_rate": 5}, "learning_rate: 5 is not offered"),
         ({"learning_rate": "0.01..0.1"}, "learning_rate: '0.01..0.1' is several values"),
         ({"batch_size": "16,32"}, "batch_size: '16,32' is several values"),
@@ -78,7 +78,7 @@ def test_unknown_names_bring_the_nearest(study):
 
 def test_a_configuration_that_was_tried_is_refused_by_its_trial(home_with_study):
     tried = api.show_trial("small", 1).trial
-    with pytest.raises(UsageError, match=r"trial 1 of study 'small' has this configuration already \(\w+\)") as caught:
+    with pytest.raises(UsageError, match=r"trial 1 of study 'small' already has this configuration \(\w+\)") as caught:
         api.enqueue_trial("small", tried.params)
     assert "fersearch trial show small 1" in caught.value.hint
 
@@ -90,7 +90,7 @@ def test_a_whole_configuration_is_enqueued_once_and_reported_where_the_budget_ha
     open_still = {name: value for name, value in first.items() if name != "learning_rate"}
     view = api.enqueue_trial(spec.name, {**open_still, "learning_rate": 0.01})
     assert (view.needed, view.trials) == (1, 1)
-    with pytest.raises(UsageError, match=r"is enqueued in study '[^']+' already"):
+    with pytest.raises(UsageError, match=r"is already enqueued in study '[^']+'"):
         api.enqueue_trial(spec.name, {**open_still, "learning_rate": 0.01})
     more = api.enqueue_trial(spec.name, {**open_still, "learning_rate": 0.001})
     assert (more.needed, more.trials) == (2, 1)

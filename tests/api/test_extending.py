@@ -49,6 +49,6 @@ def test_another_first_objective_says_which_epochs_trials_keep(home_with_study):
 
 def test_what_is_enqueued_stays_inside_the_space(home_with_study):
     api.enqueue_trial("small", {"learning_rate": 0.0123})
-    with pytest.raises(UsageError, match=r"learning_rate=0.0123 is enqueued, and lies outside the new space"):
+    with pytest.raises(UsageError, match=r"learning_rate=0.0123 is enqueued but lies outside the new space"):
         api.extend_study("small", settings={"learning_rate": "0.05..0.1"})
     api.extend_study("small", settings={"learning_rate": "0.001..0.2"})

@@ -245,7 +245,7 @@ def test_old_studies_keep_everything(empty):
 
 def test_without_a_database_nobody_knows_what_is_needed_and_nothing_is_removed(empty):
     put("old", 2 * YOUNG)
-    with pytest.raises(NoDatabase, match="there is no database at"):
+    with pytest.raises(NoDatabase, match="no database exists at"):
         api.collect_garbage()
     assert len(stored()) == 1
 

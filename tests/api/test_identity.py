@@ -136,7 +136,7 @@ def test_a_copied_database_goes_on_by_itself(home: Path, tmp_path: Path, monkeyp
     with try_lock(beside(run_folder(uid(one), 0))) or pytest.fail("nobody runs it"):
         watcher = run(copy)
     assert len(watcher.notes) == 1
-    assert watcher.notes[0].startswith("trial 0: another process works in ")
+    assert watcher.notes[0].startswith("trial 0: another process uses ")
     run(one)
     whole = alone(monkeypatch, tmp_path / "apart", "0.02")
     assert epoch_values(one) == epoch_values(copy) == whole
@@ -252,7 +252,7 @@ def test_what_a_database_that_cannot_be_read_may_need_stays(home: Path, tmp_path
     mine, nobodys, folder = put("mine", owner_in(one)), put("nobody's"), state("7" * 32, 0)
     (tmp_path / "far").rename(tmp_path / "away")
     result = api.collect_garbage(storage=one)
-    assert result.unread == {far: f"{tmp_path / 'far'} is not there"}
+    assert result.unread == {far: f"{tmp_path / 'far'} does not exist"}
     assert stored() == {needed, nobodys}
     assert mine not in stored()
     assert folder.exists()

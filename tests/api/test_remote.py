@@ -138,7 +138,7 @@ def test_errors_are_those_of_the_machine_itself(remote: None):
     assert sorted(line.partition(":")[0] for line in error.value.mistakes) == ["limit", "model"]
     with pytest.raises((NameTaken, StudyBusy)):
         api.create_study("cnn", "faces", name="small")
-    with pytest.raises(UsageError, match="the service decides about --slots"):
+    with pytest.raises(UsageError, match="the service sets --slots"):
         api.run_study("small", slots=3)
     with pytest.raises(UsageError, match="--storage was given with --server"):
         api.list_studies("sqlite:///x.db")

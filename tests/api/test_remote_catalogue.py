@@ -71,9 +71,9 @@ def test_a_command_fails_there_as_it_fails_here(shell: Shell, arguments: list[st
     ("arguments", "message"),
     [
         (["study", "check", "plugged.toml"], "plugins: code is not taken from a request"),
-        (["study", "check", "placed.toml"], "dataset.data: '/etc' does not lie below a data root"),
+        (["study", "check", "placed.toml"], "dataset.data: '/etc' is not below a data root"),
         (["study", "check", "grid.toml", "--plugin", "x.py"], "--plugin was given with --server"),
-        (["dataset", "show", "imagefolder", "--data", "/etc"], "dataset.data: '/etc' does not lie below a data root"),
+        (["dataset", "show", "imagefolder", "--data", "/etc"], "dataset.data: '/etc' is not below a data root"),
         (["dataset", "show", "faces", "--plugin", "x.py"], "--plugin was given with --server"),
         (["plugin", "show", "cnn", "--plugin", "x.py"], "--plugin was given with --server"),
     ],

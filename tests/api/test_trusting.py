@@ -65,7 +65,7 @@ def held(study: str):
 
 @pytest.mark.parametrize("verb", ["run", "report", "compare", "sweep"])
 def test_code_of_a_database_does_not_run_unasked(study: str, verb: str, tmp_path: Path) -> None:
-    with pytest.raises(PluginError, match="study 's' holds code that you have not let run here") as caught:
+    with pytest.raises(PluginError, match="study 's' contains code that you have not allowed to run here") as caught:
         verbs(study, tmp_path / "out")[verb]()
     assert caught.value.hint.endswith("then allow it with --trust-plugin (in Python: api.trust_plugins('s'))")
     assert not (tmp_path / "out").exists()
@@ -75,7 +75,7 @@ def test_an_ensemble_and_a_rerun_ask_too(study: str) -> None:
     from fersearch.ensembles.candidates import registry_of
 
     for load in (lambda: registry_of([held(study)]), lambda: components_of(held(study))):
-        with pytest.raises(PluginError, match="have not let run here"):
+        with pytest.raises(PluginError, match="have not allowed to run here"):
             load()
 
 
@@ -100,7 +100,7 @@ def test_a_file_of_the_own_folder_is_trusted(study: str, tmp_path: Path, monkeyp
 def test_the_command_line_takes_the_flag_as_the_answer(study: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["study", "compare", study]) == 1
     messages = capsys.readouterr().err
-    assert "error: study 's' holds code that you have not let run here" in messages
+    assert "error: study 's' contains code that you have not allowed to run here" in messages
     assert "--trust-plugin" in messages
     assert cli.run(["study", "compare", study, "--trust-plugin"]) == 2  # no trial is complete
     assert "holds code" not in capsys.readouterr().err

@@ -35,7 +35,7 @@ def test_json_is_the_record_alone(home_with_study, capsys):
 
 def test_nothing_given_is_refused(home_with_study, capsys):
     assert cli.run(["study", "enqueue", "small"]) == 2
-    assert "nothing is given to enqueue\n  give values, as --set learning_rate=0.01" in capsys.readouterr().err
+    assert "no values are given to enqueue\n  give values, as --set learning_rate=0.01" in capsys.readouterr().err
 
 
 def test_extending_tells_the_changes_of_now_alone_and_how_to_go_on(home_with_study, capsys):

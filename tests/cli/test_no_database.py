@@ -27,7 +27,7 @@ def test_a_listing_is_empty_with_a_hint(home, capsys):
     assert cli.run(["study", "list", "--json"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out) == []
-    assert err.startswith(f"note: there is no database at {home / 'fersearch.db'}; the first study makes it")
+    assert err.startswith(f"note: no database exists at {home / 'fersearch.db'}; the first study creates it")
     assert not home.exists()
 
 
@@ -36,14 +36,14 @@ def test_a_command_that_names_a_study_says_that_there_is_none(home, capsys, comm
     monkeypatch.chdir(tmp_path)
     assert cli.run(command.split()) == 2
     out, err = capsys.readouterr()
-    assert f"error: there is no database at {home / 'fersearch.db'}\n" in err
+    assert f"error: no database exists at {home / 'fersearch.db'}\n" in err
     assert out == ""
     assert not (home / "fersearch.db").exists()
 
 
 def test_a_database_that_is_named_and_missing_is_not_made(home, capsys, tmp_path):
     assert cli.run(["study", "show", "s", "--storage", f"sqlite:///{tmp_path}/far/x.db"]) == 2
-    assert f"error: there is no database at {tmp_path}/far/x.db\n" in capsys.readouterr().err
+    assert f"error: no database exists at {tmp_path}/far/x.db\n" in capsys.readouterr().err
     assert not (tmp_path / "far").exists()
 
 

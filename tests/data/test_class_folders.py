@@ -72,7 +72,7 @@ def test_parts_and_classes_are_found_in_every_usual_layout(
         ("one two", "every folder in {} (one/, two/) holds the same folders (a/, b/)", "--data {}/one"),
         ("mine", "every folder in {} (mine/) holds the same folders (a/, b/)", "--data {}/mine"),
         ("train test train_extra", "2 images lie in train_extra/ beside train/, test/ in {}", "train, valid or test"),
-        ("train test other", "2 images lie in other/ beside train/, test/ in {}", "move it away"),
+        ("train test other", "2 images lie in other/ beside train/, test/ in {}", "move it elsewhere"),
         ("dev eval", "{} has dev/, eval/ but no train folder", "train/<class>/"),
     ],
 )
@@ -95,7 +95,7 @@ def test_images_that_are_left_out_are_reported(tmp_path: Path) -> None:
     tree(tmp_path, "FER2013Train/1.png", "FER2013Train/2.png")
     assert messages(tmp_path) == [
         f"1 files in {tmp_path / 'train'} are not images and were left out",
-        f"1 images lie directly in {tmp_path / 'train'}, in no class folder, and were left out: y.png",
+        f"1 images are directly in {tmp_path / 'train'}, outside the class folders, and were left out: y.png",
         f"2 images lie in FER2013Train/ beside train/, test/ in {tmp_path} and were left out",
         f"1 images lie in samples/ beside train/, test/ in {tmp_path} and were left out",
     ]
@@ -142,9 +142,9 @@ def test_a_class_whose_name_is_not_utf8_is_refused_by_name(tmp_path: Path) -> No
 
 
 def test_an_empty_class_and_an_empty_folder_are_named(tmp_path: Path) -> None:
-    assert refusal(tmp_path).message == f"no images found in {tmp_path}: it holds no folder"
+    assert refusal(tmp_path).message == f"no images found in {tmp_path}: it contains no folder"
     tree(tmp_path, "1.png")
-    assert refusal(tmp_path).message == f"no images found in {tmp_path}: it holds 1 images and no folder"
+    assert refusal(tmp_path).message == f"no images found in {tmp_path}: it contains 1 images and no folder"
     tree(tmp_path, "a/1.png")
     (tmp_path / "b").mkdir()
     assert refusal(tmp_path).message == f"class folder {tmp_path / 'b'} holds no images"

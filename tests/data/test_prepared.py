@@ -176,7 +176,7 @@ def test_a_broken_copy_is_named(prepared: Prepared) -> None:
     with pytest.raises(DataError, match="holds no prepared dataset"):
         Prepared.open(prepared.folder)
     (prepared.folder / "images.npy").write_bytes(b"")
-    with pytest.raises(DataError, match=r"images.npy is broken"):
+    with pytest.raises(DataError, match=r"images.npy is corrupt"):
         _ = prepared.images
 
 

@@ -111,8 +111,8 @@ def test_a_run_that_makes_no_sense_is_refused_before_anything_is_opened(given, m
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("nowhere://x", "nowhere://x is not a place for files"),
-        ("s3://", "s3:// names no place"),
+        ("nowhere://x", "nowhere://x is not a location for files"),
+        ("s3://", "s3:// does not name a location"),
         ("file:///proc/none", "file:///proc/none: .* cannot be written"),
     ],
 )

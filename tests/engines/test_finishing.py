@@ -66,7 +66,7 @@ def test_one_that_was_begun_with_other_finalists_in_part_is_reported_how_to_begi
         with monkeypatch.context() as patch:
             patch.setattr(finishing, "_add_trials", lambda *_: None)
             begin(store, study, Retraining(1, 3), lambda _: None)
-        with pytest.raises(FersearchError, match="study 'finish/s' was begun with other finalists") as error:
+        with pytest.raises(FersearchError, match="study 'finish/s' was started with other finalists") as error:
             begin(store, study, Retraining(1, 2), lambda _: None)
         assert "fersearch study delete finish/s --yes; fersearch study finish s" in error.value.hint
         owner = begin(store, study, Retraining(1, 3), lambda _: None)

@@ -104,7 +104,7 @@ def test_a_look_without_a_database_is_said_to_be_recorded_nowhere_and_makes_none
     missing = tmp_path / "far" / "x.db"
     view = api.evaluate(pulled, split="test", storage=f"sqlite:///{missing}")
     assert view.looks == 1
-    assert f"this look at the test split is not recorded: there is no database at {missing}" in drain_notices()
+    assert f"this look at the test split is not recorded: no database exists at {missing}" in drain_notices()
     assert not missing.parent.exists()
 
 

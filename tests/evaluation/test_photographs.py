@@ -49,7 +49,8 @@ def test_a_dataset_that_does_not_say_how_it_cuts_is_named(checkpoint: Path, monk
     result = TrainedSteps.of(checkpoint, replace(registry.load([]), datasets={"imagefolder": Undeclared()}))
     assert result.steps == standard(48, 1)
     assert result.note == (
-        "dataset imagefolder does not say how its images are cut: only size and preprocess are applied to images"
+        "dataset imagefolder does not specify how its images are cropped: "
+        "only size and preprocess are applied to images"
     )
     assert Photographs(result, None).notes() == [result.note]
 

@@ -43,7 +43,7 @@ def test_a_study_notices_within_a_beat_trains_on_and_writes_when_the_file_is_bac
     assert heard - moved < BEAT_SECONDS
     listed = home.run("study", "list", "--json")
     assert (listed.returncode, json.loads(listed.stdout)) == (0, [])
-    assert "there is no database at" in listed.stderr
+    assert "no database exists at" in listed.stderr
     assert home.run("study", "show", "s").returncode == 2
     assert not list(database.glob("fersearch.db*"))
     move(aside, database)

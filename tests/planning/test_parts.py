@@ -24,7 +24,9 @@ def test_unseen_data_is_named_by_dataset_or_by_dataset_and_path(registry, tmp_pa
     with pytest.raises(UsageError, match="nowhere does not exist"):
         plan(StudyRequest("net", "drawn", data=tmp_path, unseen=[f"drawn={tmp_path / 'nowhere'}"]), registry)
     monkeypatch.setattr(Drawn, "named_by_path", True)
-    with pytest.raises(UsageError, match="unseen drawn: its name alone does not say where it is\n  write drawn=PATH"):
+    with pytest.raises(
+        UsageError, match="unseen drawn: its name alone does not say where its files are\n  write drawn=PATH"
+    ):
         plan(StudyRequest("net", "drawn", data=tmp_path, unseen=["drawn"]), registry)
 
 

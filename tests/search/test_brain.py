@@ -391,6 +391,6 @@ def test_a_trial_that_a_full_disk_ends_again_and_again_is_named_with_the_count()
         search.finish(trial.number, Outcome(Reason.INTERRUPTED, "no room at /x", facts={"lost": "disk"}), 1.0)
     assert notes == [
         f"trial 0 was lost {count} times in a row because of its disk and is tried again until there is space "
-        "(no room at /x): make room, or continue with another FERSEARCH_HOME"
+        "(no room at /x): free disk space, or continue with another FERSEARCH_HOME"
         for count in (3, 6)
     ]

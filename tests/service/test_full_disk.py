@@ -35,7 +35,7 @@ def test_what_cannot_be_stored_is_reported_until_there_is_room(admin: TestClient
     full = admin.put(owner, json={"weight": 2})
     assert (full.status_code, full.headers["content-type"]) == (507, "application/problem+json")
     assert full.json()["detail"].endswith("database or disk is full")
-    assert full.json()["hint"].startswith("make room on the disk")
+    assert full.json()["hint"].startswith("free disk space")
     assert admin.get(f"{PREFIX}/owners").json() == []
     assert admin.get(f"{PREFIX}/studies/small/front").status_code == 200
     make_room()

@@ -104,7 +104,7 @@ def test_a_session_ends_after_its_time(anonymous: TestClient, service: Service, 
 
 def test_a_name_is_given_once(service: Service):
     api.new_token("ada")
-    with pytest.raises(UsageError, match="there is a token 'ada' already"):
+    with pytest.raises(UsageError, match="token 'ada' already exists"):
         api.new_token("ada")
     with pytest.raises(UnknownName, match="unknown role 'root'"):
         api.new_token("eve", "root")

@@ -137,7 +137,7 @@ def test_a_link_out_of_the_root_is_followed_before_it_is_judged(admin: TestClien
 
 def test_the_service_decides_about_slots_itself(admin: TestClient):
     answer = admin.post(f"{STUDIES}/small/resume", json={"slots": 64})
-    assert (answer.status_code, answer.json()["detail"]) == (422, "a service decides about slots itself")
+    assert (answer.status_code, answer.json()["detail"]) == (422, "a service sets slots itself")
 
 
 @pytest.mark.parametrize(

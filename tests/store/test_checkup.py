@@ -50,7 +50,7 @@ def test_an_older_schema_stays_as_it_is(store, url):
 def test_a_newer_schema_is_refused(sqlite_url):
     with Store.open(sqlite_url) as store, store.database.write() as connection:
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '99'"))
-    with pytest.raises(StoreError, match="of a newer fersearch"):
+    with pytest.raises(StoreError, match="by a newer fersearch"):
         check_up(sqlite_url)
 
 

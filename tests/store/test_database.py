@@ -101,7 +101,7 @@ def test_a_database_that_stays_locked_is_an_error_in_words(sqlite_url: str, monk
         with pytest.raises(StoreError, match="database is locked") as caught:
             store.create_study(make_spec())
         assert store.study_names() == []
-    assert "end that one, then try again" in caught.value.hint
+    assert "end that program, then try again" in caught.value.hint
 
 
 def test_writers_in_many_threads_wait_for_each_other(store: Store) -> None:

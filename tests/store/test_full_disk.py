@@ -54,5 +54,5 @@ def test_a_disk_that_stays_full_is_named_and_what_was_committed_stays(
     writer.add_trial(Trial(1, {"text": "x" * 1_000_000}))
     with pytest.raises(StoreError, match="disk is full") as caught:
         writer.flush()
-    assert "make room on the disk" in caught.value.hint
+    assert "free disk space" in caught.value.hint
     assert [trial.number for trial in store.trials(study.id)] == [0]

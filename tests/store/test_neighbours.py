@@ -126,10 +126,10 @@ def test_a_database_that_cannot_be_read_may_need_everything_that_nobody_marked(o
         assert neighbours.may_run(STUDY, 0, None)
         messages = neighbours.unread[f"sqlite:///{tmp_path / 'far' / 't.db'}"]
     assert {
-        "older": "it is of an older fersearch: study list brings it up to date",
-        "newer": "is of a newer fersearch",
+        "older": "it was made by an older fersearch: study list brings it up to date",
+        "newer": "was made by a newer fersearch",
         "no database": "file is not a database",
-        "no folder": "/far is not there",
+        "no folder": "/far does not exist",
     }[why] in messages
 
 

@@ -13,7 +13,7 @@ def test_one_that_may_not_be_made_is_missed(fresh_url: str, dialect: str) -> Non
     with pytest.raises(NoDatabase) as caught:
         Store.open(fresh_url, create=False)
     assert caught.value.exit_code == 2
-    assert caught.value.message.startswith("there is no database at ")
+    assert caught.value.message.startswith("no database exists at ")
     assert "fersearch study create" in caught.value.hint
     if dialect == "sqlite":
         assert not Path(fresh_url.removeprefix("sqlite:///")).parent.exists()

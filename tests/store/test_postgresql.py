@@ -18,7 +18,7 @@ def dialect() -> str:
 @pytest.mark.parametrize(
     ("given", "messages", "hint"),
     [
-        ("tester@/nope?host={folder}", 'database "nope" does not exist', "make the database first (createdb NAME)"),
+        ("tester@/nope?host={folder}", 'database "nope" does not exist', "create the database first (createdb NAME)"),
         ("ada@/postgres?host={folder}", 'role "ada" does not exist', "check the user in the URL"),
         ("eve@/postgres?host={folder}", "permission denied for schema public", "GRANT CREATE ON SCHEMA public"),
         ("tester@/postgres?host={folder}&colour=red", 'invalid connection option "colour"', "the question mark"),
@@ -99,7 +99,7 @@ def test_who_waits_too_long_for_a_row_is_reported(store: Store, url: str) -> Non
         connection.exec_driver_sql("SELECT 1 FROM studies FOR UPDATE")
         with pytest.raises(StoreUnavailable, match="lock timeout") as caught:
             wait()
-    assert "another program holds it" in caught.value.hint
+    assert "another program keeps it locked" in caught.value.hint
 
 
 def test_a_server_that_stands_still_keeps_nobody_from_noticing(server: Server) -> None:

@@ -110,7 +110,7 @@ def test_a_newer_database_is_refused(fresh_url: str) -> None:
     with Store.open(fresh_url) as store, store.database.write() as connection:
         connection.exec_driver_sql(f"UPDATE {schema.VERSION_TABLE} SET version_num = '99'")
     result, hint = message(fresh_url)
-    assert result == f"database {store.url} is of a newer fersearch (schema 99; this one knows {schema.SCHEMA})"
+    assert result == f"database {store.url} was made by a newer fersearch (schema 99; this one knows {schema.SCHEMA})"
     assert hint.startswith("upgrade fersearch")
 
 
@@ -120,7 +120,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
     before = path.read_bytes()
     result, hint = message(f"sqlite:///{path}")
     assert result == f"database sqlite:///{path}: file is not a database"
-    assert "move it away" in hint
+    assert "move it elsewhere" in hint
     assert path.read_bytes() == before
 
 

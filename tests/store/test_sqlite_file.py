@@ -112,7 +112,7 @@ def test_a_log_that_was_removed_is_noticed_and_its_rows_are_put_back(
     writer.flush()
     assert store.mended() == [
         f"database sqlite:///{path}: {path.name}{end} was removed beside it; "
-        "what it held was put back, and nothing is lost: leave such files in place"
+        "its content was restored, and nothing is lost: do not remove such files"
     ]
     assert store.mended() == []
     assert (writer.outage, [epoch.number for epoch in store.history(study.id, 0)]) == (0, [1, 2])
@@ -127,7 +127,7 @@ def test_a_removed_log_is_waited_for_while_another_one_has_the_database_open(pat
     assert "was removed beside it" in noticed(writer, 2)
     shutil.copy(path, path.with_name("alone.db"))
     assert epochs(path.with_name("alone.db")) in ([1], [1, 2])
-    with pytest.raises(StoreUnavailable, match="end what else has the database open"):
+    with pytest.raises(StoreUnavailable, match="end other programs that have the database open"):
         writer._database.read().__enter__()
     other.close()
     writer.flush()
@@ -188,7 +188,7 @@ def test_an_older_copy_is_not_gone_on_with_and_stays_as_it_is(path: Path, writer
     writer.flush()
     move(path, "new.db")
     move(path.with_name("older.db"), path.name)
-    assert noticed(writer, 3).endswith(": an older copy lies at its place")
+    assert noticed(writer, 3).endswith(": an older copy is in its place")
     with pytest.raises(StoreUnavailable):
         lease.beat()
     assert not lease.lost
@@ -218,7 +218,7 @@ def test_a_copy_from_before_the_run_is_older_and_does_not_read_as_taken_over(sto
     lease = Lease.take(store.database, study.id, study.name)
     move(path, "new.db")
     move(path.with_name("before.db"), path.name)
-    with pytest.raises(StoreUnavailable, match="an older copy lies at its place"):
+    with pytest.raises(StoreUnavailable, match="an older copy is in its place"):
         lease.beat()
     assert not lease.lost
     lease._released.set()
@@ -233,7 +233,7 @@ def test_another_file_at_the_place_is_left_alone(path: Path, writer: Writer, kin
             other.create_study(make_spec())
     else:
         path.write_text("notes" * 1000 if kind == "text" else "")
-    messages = {"database": "another database lies at its place"}.get(kind, "another file lies at its place")
+    messages = {"database": "another database is in its place"}.get(kind, "another file is in its place")
     assert noticed(writer, 2) == f"database {url}: {messages}"
     if kind == "database":
         assert epochs(path) == []
@@ -297,7 +297,7 @@ def test_a_database_that_is_reached_through_a_link_is_the_one_that_it_leads_to(t
         assert store.studies() == []
         link.unlink()
         link.symlink_to("two")
-        with pytest.raises(StoreUnavailable, match="another database lies at its place"):
+        with pytest.raises(StoreUnavailable, match="another database is in its place"):
             store.studies()
 
 

@@ -49,7 +49,7 @@ def test_a_study_comes_back_as_it_was_made(store: Store) -> None:
 
 
 def test_a_name_is_given_once(store: Store, study: StudyRow) -> None:
-    with pytest.raises(UsageError, match="there is a study 'faces' already") as caught:
+    with pytest.raises(UsageError, match="study 'faces' already exists") as caught:
         store.create_study(make_spec())
     assert "fersearch study run faces" in caught.value.hint
     assert store.study_names() == ["faces"]

@@ -74,7 +74,7 @@ def test_the_protocol_and_params_of_a_card_may_be_whatever_a_study_offers(tmp_pa
         ({"channels": 2}, "channels: Input should be 1 or 3"),
         ({"class_names": []}, "class_names: List should have at least 1 item"),
         ({"class_names": ["a\0b"]}, "its card holds a NUL character"),
-        ({"seed": 10**30}, "its card holds an absurdly large number"),
+        ({"seed": 10**30}, "its card holds a number that is too large"),
         ({"metrics": {"f1": float("nan")}}, "its card holds a number that is not finite"),
         ({"params": {"batch_size": 0}}, r"params\.batch_size: Input should be greater than or equal to 1"),
         ({"protocol": {"split": "none"}}, r"protocol\.split: Input should be 'auto'"),

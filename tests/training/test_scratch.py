@@ -225,8 +225,8 @@ def test_a_folder_in_which_another_process_works_is_not_shared(
     assert outcome.checkpoint
     assert epochs == whole
     assert said == [
-        f"another process works in {folder}, as when a database was copied and both are run: "
-        "this attempt begins anew and keeps its states apart"
+        f"another process uses {folder}, for example because a database was copied and both are run: this attempt "
+        "starts again and keeps its states elsewhere"
     ]
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert sorted(path.name for path in folder.parent.glob("scratch*")) == ["scratch"]
@@ -262,7 +262,7 @@ def test_states_kept_apart_are_gone_on_from_once_the_other_process_has_left(
 
     first = run_trial(request, report, registry)
     assert first.reason is Reason.INTERRUPTED
-    assert first.message.startswith("saved after epoch 2; another process works in ")
+    assert first.message.startswith("saved after epoch 2; another process uses ")
     outcome, rest, said = go(request_of(attempt=2, recorded=2, recorded_by_attempt=(2,)), registry)
     assert (outcome.facts["resumed_from"], said) == (2, [])
     assert [epoch.values["train_loss"] for epoch in epochs] + [values["train_loss"] for _, values in rest] == [

@@ -38,7 +38,7 @@ class LookingVerbs:
             name for text in patterns for name in ([text] if "*" not in text else known) if fnmatchcase(name, text)
         ]
         if not names:
-            raise UsageError(f"no study fits '{patterns[0]}'", "see: fersearch study list")
+            raise UsageError(f"no study matches '{patterns[0]}'", "see: fersearch study list")
         return list(dict.fromkeys(names))
 
     def show_study(self, name: str, storage: str | None = None) -> StudyView:

@@ -152,5 +152,5 @@ class RemoteVerbs(ModelVerbs, ReportVerbs, CatalogueVerbs, RerunVerbs):
         given = {name: value for name, value in vars(options).items() if value != getattr(usual, name)}
         if other := sorted(name for name in given if name not in RunRequest.model_fields):
             flags = ", ".join(f"--{name.replace('_', '-')}" for name in other)
-            raise UsageError(f"with --server the service decides about {flags}", "leave it out")
+            raise UsageError(f"with --server the service sets {flags}", "leave it out")
         return given

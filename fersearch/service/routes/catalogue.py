@@ -16,10 +16,10 @@ from fersearch.service.security import Reader
 router = APIRouter(tags=["catalogue"], responses=RESPONSES, route_class=ConditionalRoute)
 Data = Annotated[str | None, Query(description="Where its files are, below a data root; needs the role run")]
 Options = Annotated[list[str], Query(alias="option", description="`NAME=VALUE` of the dataset; needs the role run")]
-Target = Annotated[str | None, Query(description="What a model is to learn of it, as majority")]
+Target = Annotated[str | None, Query(description="The training target, as majority")]
 Classes = Annotated[int, Query(ge=2, le=10_000, description="Classes to count an architecture's parameters for")]
 Channels = Annotated[int, Query(ge=1, le=3, description="1 grey, 3 colour")]
-ImageSize = Annotated[int, Query(ge=8, le=1024, description="Pixels of a side of the images")]
+ImageSize = Annotated[int, Query(ge=8, le=1024, description="Image side in pixels")]
 Settings = Annotated[list[str], Query(alias="set", description="`NAME=VALUE`: a configuration other than the first")]
 Layers = Annotated[bool, Query(description="Also an architecture's layers")]
 

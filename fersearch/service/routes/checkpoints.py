@@ -63,7 +63,7 @@ async def predict(
     name: str,
     trial: int,
     _: Reader,
-    images: Annotated[list[UploadFile], File(description="Image files; nothing of them is kept")],
+    images: Annotated[list[UploadFile], File(description="Image files; they are not stored")],
     faces: Faces = None,
     longest: Longest = 0,
 ) -> list[records.UploadedPrediction]:

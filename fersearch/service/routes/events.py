@@ -13,8 +13,8 @@ from fersearch.service.security import Reader
 from fersearch.service.stream import parse_cursor
 
 router = APIRouter(tags=["events"], responses=RESPONSES)
-LastEventId = Annotated[str | None, Header(description="The id of the last event that was seen: a cursor per study")]
-After = Annotated[str | None, Query(description="The same, for who cannot send the header")]
+LastEventId = Annotated[str | None, Header(description="The id of the last event received: a cursor per study")]
+After = Annotated[str | None, Query(description="The same, for clients that cannot send the header")]
 
 
 @router.get("/events", response_class=EventSourceResponse)

@@ -23,7 +23,7 @@ Metrics = Annotated[list[str], Query(alias="metric", description="Metrics to com
 By = Annotated[str, Query(description="`trial`: each study's best trial; `front`: all of its front")]
 Standing = Annotated[list[str], Query(alias="trial", description="`STUDY=N`: the trial that stands for a study")]
 Factor = Annotated[str, Query(description="The parameter by whose values trials are grouped")]
-ForPeople = Annotated[bool, Query(description="Also what a person reads: lines and tables")]
+ForPeople = Annotated[bool, Query(description="Also the text for people: lines and tables")]
 Format = Annotated[str, Query(description="`csv`: a row per trial; `json`: also attempts and epochs")]
 
 

@@ -36,7 +36,7 @@ def _study_body() -> dict[str, Any]:
     schema["properties"]["observe"] = {
         "type": "array",
         "items": {"type": "string"},
-        "description": "Observers to tell of it, by name, of those that the service offers",
+        "description": "Names of observers to report to, of those that the service offers",
     }
     return {"requestBody": {"content": {"application/json": {"schema": {**schema, "$defs": definitions}}}}}
 

@@ -34,7 +34,7 @@ def build() -> str:
         return ""
     npm = _npm()
     if npm is None:
-        return "npm is not at hand; install Node.js, then run: python -m fersearch.service.web.build"
+        return "npm is not available; install Node.js, then run: python -m fersearch.service.web.build"
     with tempfile.TemporaryDirectory() as folder:
         for name in SOURCES:
             source = HERE / name
