@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Task:
-    """What a model must do: tell `class_names` apart on square images.
+    """The classification task of a model: the classes and the shape of its square images.
 
     `channels` is 1 (grey) or 3 (RGB); `image_size` is the side in pixels.
     """
@@ -83,13 +83,13 @@ class Architecture(ABC):
 
 @dataclass
 class Raw:
-    """What a dataset reads from its files, before anything is decided about labels.
+    """The raw content of a dataset's files, before labels are decided.
 
     `images` yields uint8 arrays (channels, size, size), `count` of them, in the order of the rows
     of `columns`. `columns` may hold `label` (int64, an index into `class_names`), `votes` (uint8,
     one column per class name), `split` (int8: 0 train, 1 valid, 2 test), `subject` and `name`
-    (str), and whatever else the dataset's `label` needs. `findings` are warnings for a person.
-    `images` that `fersearch.data.images.decode_all` gave know the steps by which they were made.
+    (str), and whatever else the dataset's `label` needs. `findings` are warnings for the user.
+    `images` returned by `fersearch.data.images.decode_all` carry their preprocessing steps.
     """
 
     count: int
@@ -101,7 +101,7 @@ class Raw:
 
 @dataclass
 class Labels:
-    """What each prepared image teaches under one choice of options.
+    """Labels, targets and splits of the prepared images under one choice of options.
 
     `hard` (int64, n) is the class index that metrics compare with; `soft` (float32, n x classes)
     the training targets where they are distributions, else None. `split` (int8, n) is 0 train,
@@ -122,10 +122,10 @@ class Dataset(ABC):
 
     `decoding` are the options that change the prepared pixels, `options` those applied when it is
     loaded; each dimension's `search` text is its default. A `preprocess` among them is applied to
-    what `read` gives. `targets` are the training targets it
-    offers, the default first. `version` changes when `read` writes something else. `licence` is
-    one line that travels with every checkpoint. `named_by_path` says that the name stands for a layout which many
-    sets of images have: then it finds no files by itself, and each study keeps the path of its own.
+    the output of `read`. `targets` are the training targets it
+    offers, the default first. `version` changes when the output of `read` does. `licence` is
+    one line that travels with every checkpoint. `named_by_path` says that the name stands for a layout shared by many
+    sets of images: its files are never found by name, and each study stores its own path.
     """
 
     name: ClassVar[str]
@@ -182,7 +182,7 @@ class Dataset(ABC):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a metric may look at.
+    """The inputs of a metric.
 
     `probabilities` (float32, n x classes) and `labels` (int64, n) of one split. The measured
     figures cover the trial up to this epoch: `train_seconds` (wall) and `cpu_seconds` of training
@@ -190,7 +190,7 @@ class Evaluation:
     `peak_memory_bytes` and `mean_memory_bytes` during training, trainable and frozen
     `parameters`, `model_bytes` on disk, `flops` (floating-point operations) and `latency_seconds`
     of one image through the model.
-    `averaged` are the indices of the classes that averages over classes are about, where a model
+    `averaged` are the indices of the classes that averages over classes include, if the model
     has outputs for classes that cannot occur in the data; None for all.
     """
 
@@ -215,7 +215,7 @@ class Metric(ABC):
     `measured` metrics read clocks and counters, the others predictions. A `cumulative` one grows
     with every epoch, so a stopped trial's value is projected to its full budget; a `whole_trial`
     one is reported for the trial and not for its kept epoch. `log_scale` ranks ratios instead of
-    differences. An `of_model` one reads nothing but the figures of the untrained model (`parameters`,
+    differences. An `of_model` one reads only the figures of the untrained model (`parameters`,
     `model_bytes`, `flops`, `latency_seconds`), so that a bound on it is judged before training.
     """
 

@@ -1,16 +1,16 @@
 """Errors for users: what came, what was likely meant, what to do next.
 
     FersearchError              a failure                     exit code 1
-    ├── UsageError              wrong words or wrong input    exit code 2
+    ├── UsageError              wrong usage or input          exit code 2
     │   ├── UnknownName         a name that nothing provides
     │   ├── NameTaken           a study's name that another one has
     │   ├── DataError           a dataset that is missing or broken
     │   └── StudyFileError      every mistake of a study file at once
     ├── PluginError             a plugin that cannot be loaded
     ├── StoreError              a database that cannot be used
-    │   ├── StoreUnavailable    one that does not answer at the moment
-    │   │   └── StoreFull       one whose disk has no room
-    │   └── NoDatabase          one that nobody has made yet
+    │   ├── StoreUnavailable    one that does not respond at present
+    │   │   └── StoreFull       one whose disk is full
+    │   └── NoDatabase          one that does not exist yet
     └── StudyBusy               a study that another driver holds
 
 Only the command line and the service print them.
@@ -79,11 +79,11 @@ class StorageURLError(StoreError, UsageError):
 
 
 class StoreUnavailable(StoreError):
-    """A database that does not answer; the same again may succeed later."""
+    """A database that does not respond; a retry may succeed later."""
 
 
 class StoreFull(StoreUnavailable):
-    """A database whose disk has no room; the same again succeeds once there is some."""
+    """A database whose disk is full; a retry succeeds once there is space."""
 
 
 class NoDatabase(StoreError, UsageError):

@@ -17,14 +17,14 @@ class RunOptions:
     Attributes:
         slots: trials at once; default one per GPU, or one per core without a GPU.
         slots_per_gpu: trials at once on each GPU, or `auto`: as many as fit by their memory.
-        threads_per_slot: CPU threads of each trial; default the cores shared out among the slots.
+        threads_per_slot: CPU threads of each trial; default an equal share of the cores.
         trials: the study's new total of trials.
         timeout: seconds for this run; default what is left of the study's own.
-        keep: whose checkpoints the study keeps from here on: `front`, `all` or `best N`.
-        data: where the study's data is now, if that is not where it was.
-        accept_data_change: go on where the data is other than what the study began with: what trials did on the
-            earlier data is not compared with what comes, and those that have not ended begin again.
-        in_process: run one trial in this very process, for a debugger.
+        keep: which checkpoints the study keeps from now on: `front`, `all` or `best N`.
+        data: the present location of the study's data, if it has moved.
+        accept_data_change: continue with different data: trials on the earlier data are not compared with new
+            ones, and those that have not ended begin again.
+        in_process: run one trial in this process, for a debugger.
         engine: `local` (this machine), or `ray` (a cluster).
         ray_address: with ray: `auto`, HOST:PORT, or `local` (the default: start one here).
         artifacts: the folder or the URL where checkpoints go; default `FERSEARCH_ARTIFACTS`, else one in the home.
@@ -32,9 +32,9 @@ class RunOptions:
         grace: seconds that each trial has after SIGTERM to save where it is and leave.
         exclusive_timing: at the end train each member of the front again, alone, for its `exclusive_train_seconds`.
         only_slots: the numbers of the slots to use, from 0; default all.
-        observe: observers that are told what happens, each as `NAME` or `NAME:OPTION=VALUE,OPTION=VALUE`; default those
+        observe: observers that receive the events, each as `NAME` or `NAME:OPTION=VALUE,OPTION=VALUE`; default those
             of `FERSEARCH_OBSERVE`, with blanks between them, else none.
-        resume: go on with a study that is paused; a service, whose queue decides about that, does not.
+        resume: continue a study that is paused; a service, whose queue decides about that, does not.
     """
 
     slots: int | None = None

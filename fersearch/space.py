@@ -2,7 +2,7 @@
 
 A dimension is what is *offered*. Its `search` text says what is searched by default, in the one
 language that plugins, study files and `--set` share: `"0.001..0.1"` a range, `"32,64"` a list,
-`"8"` one fixed value, `""` left out unless somebody asks for it. `when` makes a dimension apply
+`"8"` one fixed value, `""` left out unless a study sets it. `when` makes a dimension apply
 only where an earlier one took one of the given values; a dimension that does not apply is not in
 a trial's parameters.
 """
@@ -141,7 +141,7 @@ def narrow(name: str, dimension: Dimension, text: str) -> Dimension:
 
 @dataclass(frozen=True)
 class Space:
-    """Dimensions by name, each after the ones its `when` speaks of."""
+    """Dimensions by name, each after the ones that its `when` refers to."""
 
     dimensions: Mapping[str, Dimension]
 

@@ -89,7 +89,7 @@ class Protocol:
     70/15/15; with kfold and loso they decide by their last number which share of all images is
     held out as test, and None keeps the dataset's own test images, if any.
 
-    `repeats` trains so many times with different seeds. Each fold of each repeat is a round.
+    `repeats` is the number of trainings with different seeds. Each fold of each repeat is a round.
     `duplicates` is `keep`, or `drop` to leave an image out of train that occurs, equal in every
     pixel, in valid or test, and out of valid if it occurs in test; `near` leaves out what is nearly equal too.
     """
@@ -146,7 +146,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Change:
-    """A change of a study on purpose: `name` was `before` and is `after`.
+    """An intended change of a study: `name` was `before` and is `after`.
 
     `at` is the moment in ISO 8601, `trials` how many trials the study had then.
     """
@@ -165,7 +165,7 @@ class Change:
 class Origin:
     """The study that a study was started from, and the digest of its data then.
 
-    `trials` of it are known to the sampler, and so many configurations of its front were `enqueued`.
+    The sampler knows `trials` of its trials, and `enqueued` configurations of its front were enqueued.
     """
 
     study: str
@@ -177,7 +177,7 @@ class Origin:
 class StudyState(StrEnum):
     """The state of a study.
 
-    `running`: a living process drives it; `paused`: it is kept from running until somebody resumes it; `queued`: it
+    `running`: a live process drives it; `paused`: it does not run until somebody resumes it; `queued`: it
     waits for slots of a service; `complete`: its budget is used up, or its space; `stopped`: its last run was asked
     to stop; `idle`: none of these.
     """
@@ -194,8 +194,8 @@ class StudyState(StrEnum):
 class Keep:
     """The policy by which a study keeps the checkpoints of ended trials.
 
-    `front`: of the trials on the Pareto front, and of the best by the first objective wherever it
-    stands; `all`: of every trial; `best`: of the `most` best complete trials by the first objective.
+    `front`: of the trials on the Pareto front, and of the best by the first objective even if it is not
+    on the front; `all`: of every trial; `best`: of the `most` best complete trials by the first objective.
     """
 
     which: Literal["front", "all", "best"] = "front"
@@ -239,15 +239,15 @@ class StudySpec:
     local file. `precision` is `auto`, `float32` or `bf16`, `memory_format` `auto`, `contiguous` or
     `channels_last`. `latency_on` says whether `latency_ms` is that of the model in torch, or of the exported one.
 
-    After its last trial, the best configuration is trained `refit` times more (0: not at all) on
-    the protocol's split without folds, in a study of its own, and the best model judges every
+    After its last trial, the best configuration is retrained `refit` times (0: never) on
+    the protocol's split without folds, in a separate study, and the best model is evaluated on every
     dataset of `unseen`. `keep` bounds the disk that its checkpoints take. A trial that breaks a bound of `where` is
     infeasible, and is not trained where that is known before. `recipes` says whether known ones are tried first, and
     `rules` by which version of the sampler's and the pruner's rules it searches. `changes` are those made on
     purpose, oldest first.
-    The study ends once its front's hypervolume stood still for `stop_when_flat` complete trials (0: it does not).
-    `origin` is the study that it was started from. `observe` names the observers that a service tells of it, of those
-    that it offers.
+    The study ends once its front's hypervolume has not grown for `stop_when_flat` complete trials (0: never).
+    `origin` is the study that it was started from. `observe` names the observers, of those that a service offers,
+    that the service reports it to.
     """
 
     name: str

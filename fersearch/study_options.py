@@ -20,10 +20,10 @@ class StudyOption:
     """One option of a study.
 
     `name` is its keyword in Python, and its flag and key where these have no name of their own. A study file has it
-    under `key`, after the name of a table and a dot where it stands in one; `in_file` says whether it has it at all.
-    `least` bounds whole numbers. `default` is what holds where nobody gives it, as text. `help` is one line for the
-    command line, `meaning` more for the table in studies/README.md. `group` is its heading in the help; those that
-    most studies need have none.
+    under `key`, prefixed with `TABLE.` if it is in a table; `in_file` says whether a study file can have it.
+    `least` bounds whole numbers. `default` is its default, as text. `help` is one line for the
+    command line, `meaning` a longer text for the table in studies/README.md. `group` is its heading in the help;
+    options that most studies need have none.
     """
 
     name: str

@@ -142,7 +142,7 @@ MUCH_OTHER_WORK = 0.1
 class Enqueued:
     """A configuration that somebody asked a study to try: some values; the sampler draws those that it leaves open.
 
-    `uid` is a random id by which it is taken in once only; `source` names the study and the trial that it comes from.
+    `uid` is a random id that makes it be added only once; `source` names the study and the trial that it comes from.
     """
 
     uid: str
@@ -159,10 +159,10 @@ class Trial:
     rounds (of a sample, n - 1); the kept epoch is the best of all rounds. Of a complete trial of one round `NAME_se`
     is the standard error of an objective that its confusion matrix gives, and `NAME_ci_low` and `NAME_ci_high` are the
     ends of the first objective's 95 % interval. `space` is the
-    space it was drawn from and `sampler_state` what the sampler must be told to go on as if it
+    space it was drawn from and `sampler_state` what the sampler needs to continue as if it
     had never stopped, both as plain data. `verdict` is the pruner's last decision and its grounds.
-    `released` is the keep policy under which its checkpoint was given up; empty if none was. `data_digest` is
-    of the data that it sees, empty where that was not recorded.
+    `released` is the keep policy under which its checkpoint was removed; empty if it was not. `data_digest` is
+    that of its data, empty if it was not recorded.
     """
 
     number: int
