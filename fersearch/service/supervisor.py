@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from fersearch.context import drain_notices
 from fersearch.errors import FersearchError, StudyBusy
@@ -131,9 +132,9 @@ class Supervisor:
         They are those that drivers reported, and those with which a driver was started that has not reported any:
         it may begin trials in them whatever it has been sent meanwhile.
         """
-        reported = {one.study_id: one.reported for one in queue if one.running}
-        self._first = {key: first for key, first in self._first.items() if reported.get(key, 0) <= first.reported}
-        starting = (self._first[key].slots for key in self._drivers if key in self._first)
+        reported = {one.study_id: one.reported if one.running else 0 for one in queue}
+        self._first = {key: first for key, first in self._first.items() if reported.get(key, inf) <= first.reported}
+        starting = (first.slots for first in self._first.values())
         return {slot for slots in (*(one.held for one in queue), *starting) for slot in slots}
 
     def _give(self, queued: Queued, slots: Sequence[int]) -> None:

@@ -168,6 +168,17 @@ def test_the_slots_of_a_driver_that_has_not_reported_any_are_given_to_nobody_els
     lease.release()
 
 
+def test_the_slots_of_a_driver_whose_study_left_the_queue_before_it_reported_are_free(
+    store: Store, supervisor: Supervisor
+):
+    queue(store, "a", "ada")
+    supervisor.step()
+    store.dequeue(store.study("a").id)
+    queue(store, "b", "bob")
+    supervisor.step()
+    assert [(driver.study, driver.slots) for driver in Driver.started] == [("a", [0, 1]), ("b", [0, 1])]
+
+
 def test_a_driver_that_an_earlier_service_left_is_found_and_shares(store: Store, supervisor: Supervisor):
     queue(store, "a", "ada")
     held = Held(store, "a", [0, 1])
