@@ -59,6 +59,7 @@ def create(storage: str | None = None, rate: str = "0.01", name: str = "s", **op
         epochs="3",
         sampler="random",
         pruner="none",
+        memory_format="contiguous",
         objectives=("accuracy", "parameters"),
         dataset_options={"train": "40", "valid": "20", "test": "20"},
         settings={"batch_size": "16", "convolutions": "1", "activation": "relu", "width": "1", "learning_rate": rate},

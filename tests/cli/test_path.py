@@ -15,7 +15,7 @@ CREATE = (
     "--set convolutions=1 --objective accuracy --objective parameters --keep all"
 )
 TRIAL = {"schema", "number", "state", "params", "values", "epochs", "reason", "checkpoint", "data"}
-TRIAL |= {"disturbed", "rough_latency"}
+TRIAL |= {"disturbed", "rough_latency", "interval"}
 
 
 @pytest.fixture(scope="module")

@@ -68,7 +68,7 @@ class Thief(Observer):
 
     def note(self, text: str) -> None:
         self.notes.append(text)
-        if self.returns and "away for too long" in text:
+        if self.returns and "unreachable for too long" in text:
             move(self.aside, self.database)
 
 
@@ -88,7 +88,7 @@ def test_after_too_long_the_trials_are_saved_and_the_study_stops(
     messages = "study 's' was stopped" if returns else "the file is gone"
     with pytest.raises(StoreUnavailable, match=messages):
         api.run_study("s", observer=thief, **how)
-    assert [note for note in thief.notes if "training goes on" in note]
+    assert [note for note in thief.notes if "training continues" in note]
     (state,) = (home.folder / "home" / "runs").glob("*/0/last.pt")
     assert state.stat().st_size > 0
     if not returns:

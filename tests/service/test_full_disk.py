@@ -7,7 +7,6 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
@@ -59,8 +58,9 @@ def test_a_child_that_finds_no_room_says_so(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(jobs.VERBS, "report", no_room)
     monkeypatch.setattr(sys, "stdin", io.StringIO('{"verb": "report", "arguments": {}}'))
     answer = io.StringIO()
+    monkeypatch.setattr(answer, "close", lambda: None)
     monkeypatch.setattr(os, "dup", lambda _: 1)
     monkeypatch.setattr(os, "dup2", lambda *_: 1)
-    monkeypatch.setattr(os, "fdopen", lambda *_: nullcontext(answer))
+    monkeypatch.setattr(os, "fdopen", lambda *_, **__: answer)
     jobs.main()
     assert json.loads(answer.getvalue())["problem"]["status"] == 507

@@ -69,7 +69,7 @@ def test_a_broken_or_unknown_affectnet_annotation_is_named(tmp_path: Path) -> No
     with pytest.raises(DataError, match=r"val_set/annotations/0_exp\.npy: unknown emotion code '11'"):
         prepared("affectnet", source)
     path.write_bytes(b"")
-    with pytest.raises(DataError, match=r"annotation .*0_exp.npy is broken"):
+    with pytest.raises(DataError, match=r"annotation .*0_exp.npy is corrupt"):
         prepared("affectnet", source)
 
 
