@@ -103,7 +103,7 @@ def test_the_command_line_takes_the_flag_as_the_answer(study: str, capsys: pytes
     assert "error: study 's' contains code that you have not allowed to run here" in messages
     assert "--trust-plugin" in messages
     assert cli.run(["study", "compare", study, "--trust-plugin"]) == 2  # no trial is complete
-    assert "holds code" not in capsys.readouterr().err
+    assert "contains code" not in capsys.readouterr().err
     assert cli.run(["study", "compare", study]) == 2
     assert trust.ask("?") is False
 
