@@ -53,8 +53,7 @@ def _time(store: Store, study: StudyRow, trial: Trial, file: Path, registry: Reg
     exported = study.spec.latency_on == "onnx"
     threads, device = (1, "cpu") if exported else (int(facts.get("threads", 1)), str(facts.get("device", "cpu")))
     alone = in_child(partial(_measure, file, registry, threads, device, exported), "torch")
-    store.set_value(study.id, trial.number, ROUGH_LATENCY, rough)
-    store.set_value(study.id, trial.number, LATENCY, 1000 * alone.seconds)
+    store.set_values(study.id, trial.number, {ROUGH_LATENCY: rough, LATENCY: 1000 * alone.seconds})
     how = f"median of {alone.runs:,} runs, batch 1, {formatting.plural(threads, 'thread')}"
     value = f"{LATENCY} {formatting.number(1000 * alone.seconds)} ({how}, interval {alone.width:.0%})"
     note(f"trial {trial.number} alone: {value}; {formatting.number(rough)} in the search")

@@ -3,9 +3,8 @@
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
 
 from fersearch.context import drain_notices
 from fersearch.errors import FersearchError, StudyBusy
@@ -110,7 +109,9 @@ class Supervisor:
             raise StudyBusy("another service has taken over this database", "end this one")
         for note in drain_notices():
             log.info("%s", note)
-        queue = [queued for queued in self._store.queue() if self._is_waiting(queued)]
+        stored = self._store.queue()
+        self._forget_exited({queued.study_id for queued in stored})
+        queue = [queued for queued in stored if self._is_waiting(queued)]
         active = [queued for queued in queue if not queued.paused]
         reserved = self.reservations.all()  # first in order: their clients wait for them
         demands = reservations.demands(reserved)
@@ -129,13 +130,15 @@ class Supervisor:
     def _busy(self, queue: Sequence[Queued]) -> set[int]:
         """Return the slots in which trials run or may begin.
 
-        They are those that drivers reported, and those with which a driver was started that has not reported any:
-        it may begin trials in them whatever it has been sent meanwhile.
+        They are those that drivers reported; those with which a driver was started that has not reported any, as it
+        may begin trials in them whatever it has been sent meanwhile; and those of drivers whose study has left the
+        queue, as by a stop, until they exit.
         """
         reported = {one.study_id: one.reported if one.running else 0 for one in queue}
-        self._first = {key: first for key, first in self._first.items() if reported.get(key, inf) <= first.reported}
+        self._first = {key: first for key, first in self._first.items() if reported.get(key, 0) <= first.reported}
         starting = (first.slots for first in self._first.values())
-        return {slot for slots in (*(one.held for one in queue), *starting) for slot in slots}
+        leaving = (self._sent[key] for key in self._drivers if key not in reported)
+        return {slot for slots in (*(one.held for one in queue), *starting, *leaving) for slot in slots}
 
     def _give(self, queued: Queued, slots: Sequence[int]) -> None:
         """Start a study's driver, or send it its new slots."""
@@ -172,10 +175,19 @@ class Supervisor:
             self._store.dequeue(queued.study_id)
         elif code not in (0, INTERRUPTED) and not queued.running:
             self._failed(queued, driver, code)
-        del self._drivers[queued.study_id]
-        self._sent.pop(queued.study_id, None)
-        self._first.pop(queued.study_id, None)
+        self._forget(queued.study_id)
         return False
+
+    def _forget_exited(self, queued: Collection[int]) -> None:
+        """Forget the drivers that have exited after their study left the queue."""
+        for key, driver in list(self._drivers.items()):
+            if key not in queued and driver.exit_code is not None:
+                self._forget(key)
+
+    def _forget(self, key: int) -> None:
+        del self._drivers[key]
+        self._sent.pop(key, None)
+        self._first.pop(key, None)
 
     def _failed(self, queued: Queued, driver: DriverProcess, code: int) -> None:
         message = driver.last_lines()

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Delete, and_, delete, func, or_, select
 
+from fersearch.store.control import SLOTS
 from fersearch.store.database import Database
 from fersearch.store.studies import unknown_study
 from fersearch.store.tables import events, studies
@@ -82,13 +83,14 @@ def study_changed(kind: str, data: Mapping[str, Any]) -> Event:
 
 
 def old_events(study_id: int, before: datetime) -> Delete:
-    """Return the statement that removes a study's events before a moment, except the last of each kind.
+    """Return the statement that removes a study's events before a moment, except its last one and its last of slots.
 
-    The last tells what holds: the state of the study, its front, the slots that its driver holds.
+    The last report of slots says which ones the driver holds, however old it is.
     """
-    last = select(func.max(events.c.id)).where(events.c.study_id == study_id).group_by(events.c.kind)
+    last = select(func.max(events.c.id)).where(events.c.study_id == study_id)
+    kept = (last.scalar_subquery(), last.where(events.c.kind == SLOTS).scalar_subquery())
     own = (events.c.study_id == study_id, events.c.happened_at < before)
-    return delete(events).where(*own, events.c.id.not_in(last))
+    return delete(events).where(*own, *(events.c.id != func.coalesce(number, 0) for number in kept))
 
 
 class EventQueries:

@@ -58,12 +58,19 @@ class TrialQueries:
 
     def set_value(self, study_id: int, number: int, name: str, value: float) -> None:
         """Store a value measured after a trial ended, replacing an earlier one; NaN becomes NULL."""
-        row = {"study_id": study_id, "trial": number, "name": name, "value": None if math.isnan(value) else value}
+        self.set_values(study_id, number, {name: value})
+
+    def set_values(self, study_id: int, number: int, values: Mapping[str, float]) -> None:
+        """Store values measured after a trial ended in one transaction: all of them or none."""
+        own_key = {"study_id": study_id, "trial": number}
+        rows = [
+            {**own_key, "name": name, "value": None if math.isnan(value) else value} for name, value in values.items()
+        ]
         own = upsert(self.database.dialect, trial_values)
         key = ["study_id", "trial", "name"]
         kept = own.on_conflict_do_update(index_elements=key, set_={"value": own.excluded.value})
         with self.database.write() as connection:
-            connection.execute(kept, [row])
+            connection.execute(kept, rows)
             connection.execute(revised(study_id))
 
     def history(self, study_id: int, number: int) -> list[Epoch]:

@@ -129,7 +129,7 @@ def test_an_event_tells_the_objectives_and_losses_of_an_epoch_alone(store: Store
     assert event.data == {"epoch": 3, "round": 1, "seconds": 1.0, "values": {"f1_macro": 0.5}}
 
 
-def test_numbers_go_on_from_run_to_run_and_old_events_go_but_for_the_last_of_each_kind(
+def test_numbers_go_on_from_run_to_run_and_old_events_go_but_for_the_last(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ):
     study_id = make(store, "one")
@@ -140,9 +140,9 @@ def test_numbers_go_on_from_run_to_run_and_old_events_go_but_for_the_last_of_eac
         writer.study_changed("state", {"state": "idle"})
     with store.writer(study_id) as writer:
         writer.front_changed([0])
-    kept = store.events_after({study_id: 0})
-    assert kept[-1].id == last + 2
-    assert len({one.kind for one in kept}) == len(kept) < last
+    numbers = [one.id for one in store.events_after({study_id: 0})]
+    assert numbers[-1] == last + 2
+    assert len(numbers) <= 2
 
 
 @pytest.mark.parametrize("text", ["x", "1", "1.2.3", "1.a", "1.2-"])

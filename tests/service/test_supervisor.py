@@ -168,7 +168,7 @@ def test_the_slots_of_a_driver_that_has_not_reported_any_are_given_to_nobody_els
     lease.release()
 
 
-def test_the_slots_of_a_driver_whose_study_left_the_queue_before_it_reported_are_free(
+def test_the_slots_of_a_driver_whose_study_left_the_queue_are_free_once_it_has_exited(
     store: Store, supervisor: Supervisor
 ):
     queue(store, "a", "ada")
@@ -176,7 +176,22 @@ def test_the_slots_of_a_driver_whose_study_left_the_queue_before_it_reported_are
     store.dequeue(store.study("a").id)
     queue(store, "b", "bob")
     supervisor.step()
+    assert [driver.study for driver in Driver.started] == ["a"]
+    Driver.started[0].exit_code = 0
+    supervisor.step()
     assert [(driver.study, driver.slots) for driver in Driver.started] == [("a", [0, 1]), ("b", [0, 1])]
+
+
+def test_an_old_report_of_slots_outlasts_other_events(store: Store, monkeypatch: pytest.MonkeyPatch):
+    queue(store, "a", "ada")
+    held = Held(store, "a", [0, 1])
+    monkeypatch.setattr("fersearch.store.writer.DAYS", 0)
+    for _ in range(2):
+        with store.writer(held.id, held.lease) as writer:
+            writer.front_changed([])
+    assert next(event.kind for event in store.events_after({held.id: 0})) == SLOTS
+    assert [one.held for one in store.queue()] == [(0, 1)]
+    held.lease.release()
 
 
 def test_a_driver_that_an_earlier_service_left_is_found_and_shares(store: Store, supervisor: Supervisor):

@@ -79,10 +79,10 @@ class Connection:
             yield from answer.iter_bytes(PIECE)
 
     def events(self, path: str, body: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-        """Send JSON and yield the kind and the data of each event that is answered, as it comes.
+        """Send JSON and yield the kind and the data of each event of the response as it arrives.
 
         Raises:
-            StoreUnavailable: the service does not answer, or ends before all has come.
+            StoreUnavailable: the service does not respond, or the response is cut off.
         """
         with self._answering(), self._client.stream("POST", path, json=body) as answer:
             if answer.is_error:
@@ -119,7 +119,7 @@ class Connection:
             return FersearchError(f"{self.url} answered {answer.status_code}", "is it a service of fersearch?")
 
     def error_of(self, problem: Mapping[str, Any]) -> FersearchError:
-        """Return a problem that a service told of as the error that it was there."""
+        """Return a problem reported by the service as an error of the type that it had there."""
         status, detail, mistakes = problem["status"], problem["detail"], problem.get("mistakes", ())
         if status == 401:
             return UsageError(f"{self.url}: {detail}", "set FERSEARCH_TOKEN; fersearch token new NAME makes one there")

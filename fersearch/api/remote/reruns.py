@@ -41,16 +41,16 @@ class RerunVerbs(LookingVerbs):
                 "leave them out; checkpoint pull fetches a model that is kept",
             )
         path = study_path(name, f"/trials/{number}/rerun")
-        for kind, found in self._service.events(path, {"seed": seed}):
+        for kind, record in self._service.events(path, {"seed": seed}):
             if kind == "epoch":
-                report(_epoch(found))
+                report(_epoch(record))
             elif kind == "problem":
-                raise self._service.error_of(found)
+                raise self._service.error_of(record)
             elif kind == "result":
-                return reading.rerun(found)
+                return reading.rerun(record)
         raise StoreUnavailable(f"the service at {self._service.url} ended before the rerun did", "try again")
 
 
 def _epoch(data: reading.Json) -> Epoch:
-    known: dict[str, Any] = {"seconds": data["seconds"], "cpu_seconds": data["cpu_seconds"], "round": data["round"]}
-    return Epoch(data["epoch"], data["values"], **known)
+    costs: dict[str, Any] = {"seconds": data["seconds"], "cpu_seconds": data["cpu_seconds"]}
+    return Epoch(data["epoch"], data["values"], round=data["round"], **costs)
