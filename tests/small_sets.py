@@ -80,9 +80,9 @@ def data(made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def run(name: str = "s", **how: Any) -> list[str]:
     """Run a study in this process; returns what a person was told."""
-    messages = Notes()
-    api.run_study(name, in_process=True, observer=messages, **how)
-    return messages.notes
+    notes = Notes()
+    api.run_study(name, in_process=True, observer=notes, **how)
+    return notes.notes
 
 
 def digest_of(name: str = "s") -> str:

@@ -65,7 +65,7 @@ def test_create_prints_findings_on_standard_error(
 
 
 @pytest.mark.parametrize(
-    ("train", "test", "messages"),
+    ("train", "test", "message"),
     [
         (
             ("a", "b"),
@@ -77,13 +77,13 @@ def test_create_prints_findings_on_standard_error(
     ],
 )
 def test_what_cannot_be_trained_on_is_reported_before_a_study_is_stored(
-    tmp_path: Path, train: Sequence[str], test: Sequence[str], messages: str
+    tmp_path: Path, train: Sequence[str], test: Sequence[str], message: str
 ) -> None:
     source = write_tree(tmp_path / "source", train, test)
     if not test:
         (source / "train" / train[0] / "3.png").write_bytes(b"no picture")
         source = source / "train"
-    with pytest.raises(DataError, match=messages):
+    with pytest.raises(DataError, match=message):
         api.create_study("cnn", "imagefolder", name="one", data=source, **SMALL)
     assert api.list_studies() == []
 
@@ -101,8 +101,8 @@ def test_a_class_of_the_dataset_without_any_image_is_reported(tmp_path: Path) ->
     names = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
     source = write_tree(tmp_path / "source", names, names)
     api.create_study("cnn", "fer2013", name="one", data=source, **SMALL)
-    messages = "fer2013: no image of neutral: a model has outputs for them that are never trained"
-    assert messages in drain_notices()
+    finding = "fer2013: no image of neutral: a model has outputs for them that are never trained"
+    assert finding in drain_notices()
 
 
 def test_a_study_whose_class_lost_its_training_images_is_not_run(tmp_path: Path) -> None:

@@ -63,11 +63,11 @@ def test_every_node_of_ray_has_the_token():
 
 def test_ray_knows_every_flag_that_starts_it():
     ray = shutil.which("ray") or pytest.skip("ray is not installed")
-    messages = subprocess.run([ray, "start", "--help"], capture_output=True, text=True, check=True).stdout
+    help_text = subprocess.run([ray, "start", "--help"], capture_output=True, text=True, check=True).stdout
     lines = re.findall(r"ray start .*", "".join(path.read_text() for path in DOCKER.iterdir()))
     flags = {flag for line in lines for flag in re.findall(r"--[a-z-]+", line)}
     assert "--head" in flags
-    assert {flag for flag in flags if f"{flag} " not in messages} == set()
+    assert {flag for flag in flags if f"{flag} " not in help_text} == set()
 
 
 def test_every_dependency_is_pinned():

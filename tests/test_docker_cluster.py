@@ -38,12 +38,12 @@ class Containers:
 
     def env(self, service: str) -> dict[str, str]:
         """A service's environment; the token and the database are this test's own."""
-        messages = {name: self._here(value) for name, value in SERVICES[service]["environment"].items()}
+        variables = {name: self._here(value) for name, value in SERVICES[service]["environment"].items()}
         own = {"RAY_AUTH_TOKEN": "0" * 64, "FERSEARCH_STORAGE": self.storage, "PGPASSWORD": "unused"}
-        messages |= {name: value for name, value in own.items() if name in messages}
+        variables |= {name: value for name, value in own.items() if name in variables}
         programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         home = {"HOME": str(self.folder), "FERSEARCH_HOME": str(self.folder / "home"), "PATH": programs}
-        return {**os.environ, **home, **messages}
+        return {**os.environ, **home, **variables}
 
     def start(self, service: str, *arguments: str) -> subprocess.Popen[str]:
         """Start it, with other words than its own where some are given."""

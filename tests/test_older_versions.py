@@ -61,14 +61,16 @@ def home(left: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm_fork_
 def predicted(folder: Path, left: Path, **how: Any) -> list[dict[str, Any]]:
     """What this version says of the photographs, as that one wrote it down."""
     images = sorted((left / "photos").iterdir())
-    messages = api.predict(folder, images, **how)
-    return [{"image": Path(one.image).name, "label": one.label, "probabilities": one.probabilities} for one in messages]
+    predictions = api.predict(folder, images, **how)
+    return [
+        {"image": Path(one.image).name, "label": one.label, "probabilities": one.probabilities} for one in predictions
+    ]
 
 
-def same(messages: list[dict[str, Any]], recorded: list[dict[str, Any]], close: dict[str, float] = CLOSE) -> None:
+def same(predictions: list[dict[str, Any]], recorded: list[dict[str, Any]], close: dict[str, float] = CLOSE) -> None:
     """Assert that predictions are those that were recorded."""
-    assert len(messages) == len(recorded) > 0
-    for one, other in zip(messages, recorded, strict=True):
+    assert len(predictions) == len(recorded) > 0
+    for one, other in zip(predictions, recorded, strict=True):
         assert (one["image"], one["label"]) == (other["image"], other["label"])
         assert one["probabilities"] == pytest.approx(other["probabilities"], **close)
 

@@ -130,6 +130,6 @@ def test_a_policy_says_what_it_keeps() -> None:
 
 
 def test_a_spec_that_does_not_say_what_to_keep_keeps_everything() -> None:
-    messages = PLAIN.to_json()
-    assert messages.pop("keep") == "front"
-    assert StudySpec.from_json(messages).keep == Keep("all")
+    record = PLAIN.to_json()
+    assert record.pop("keep") == "front"
+    assert StudySpec.from_json(record).keep == Keep("all")

@@ -98,9 +98,9 @@ def test_another_test_split_alone_is_refused_and_trials_outlive_it(data: Path) -
     add(data, "test", "sad", "new", 5)
     with pytest.raises(DataError, match="only the test split differs"):
         run()
-    messages = run(accept_data_change=True)
-    assert messages[0] == "study s continues with other data"
-    assert len(messages) == 3
+    notes = run(accept_data_change=True)
+    assert notes[0] == "study s continues with other data"
+    assert len(notes) == 3
     assert [trial.number for trial in api.front("s").trials] == [0]
     assert api.front("s").foreign == 0
 
@@ -146,8 +146,8 @@ def test_accepted_data_has_a_front_and_a_baseline_of_its_own(data: Path) -> None
     seen, baseline = digest_of(), api.show_study("s").baseline
     for k in range(8):
         add(data, "valid", "sad", f"new{k}", 50 + k)
-    messages = run(accept_data_change=True, trials=2)
-    assert messages[-1] == (
+    notes = run(accept_data_change=True, trials=2)
+    assert notes[-1] == (
         "trials that saw the earlier data: 1 of 1. They stay listed and count as tried, "
         "but are not compared with new ones and not on the front"
     )
@@ -174,8 +174,8 @@ def test_what_is_left_of_the_budget_is_reported(data: Path) -> None:
 def test_a_waiting_trial_whose_classes_changed_begins_again(data: Path) -> None:
     leave_waiting("s")
     write(data, ("happy", "sad", "angry"))
-    messages = run(accept_data_change=True)
-    assert messages[-1] == "1 trial that had not ended begins again"
+    notes = run(accept_data_change=True)
+    assert notes[-1] == "1 trial that had not ended begins again"
     (trial,) = api.list_trials("s")
     assert (trial.state, trial.data_digest) == (TrialState.COMPLETE, digest_of())
     assert [len(epoch.confusion) for epoch in api.show_trial("s", 0).history] == [3, 3]

@@ -45,7 +45,7 @@ def loaded(folder: Path) -> tuple[list[str], list[str]]:
     result = plugins.load(folder=plugins.plugin_folder())
     assert plugins.plugin_folder().resolve() == folder
     return [Path(file.path).name for file in result.files], [
-        messages for messages in result.broken.values() if "mine" in messages
+        message for message in result.broken.values() if "mine" in message
     ]
 
 
@@ -58,21 +58,21 @@ def test_an_own_folder_is_loaded_also_where_a_group_may_write(folder: Path, mode
 
 def test_a_folder_that_everybody_may_write_is_not_loaded(folder: Path) -> None:
     folder.chmod(0o777)
-    messages = (
+    message = (
         "the plugins in plugins are not loaded: everyone may write to it; "
         "to load one, name it: --plugin plugins/mine.py"
     )
-    assert loaded(folder) == ([], [messages])
+    assert loaded(folder) == ([], [message])
 
 
 def test_a_file_that_everybody_may_write_is_left_out_alone(folder: Path) -> None:
     (folder / "other.py").write_text(SOUND + "# another\n")
     (folder / "mine.py").chmod(0o666)
     (folder / "other.py").chmod(0o644)
-    messages = (
+    message = (
         "plugin plugins/mine.py is not loaded: everyone may write to it; to load it, name it: --plugin plugins/mine.py"
     )
-    assert loaded(folder) == (["other.py"], [messages])
+    assert loaded(folder) == (["other.py"], [message])
 
 
 @pytest.mark.parametrize("what", ["", "mine.py"])

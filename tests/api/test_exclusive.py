@@ -26,14 +26,14 @@ def test_every_member_of_the_front_is_timed_alone_once(study):
     members = {trial.number: trial for trial in api.front(study).trials}
     assert members
     before = {trial.number: trial for trial in api.list_trials(study)}
-    view, messages = run(study, exclusive_timing=True)
+    view, notes = run(study, exclusive_timing=True)
     after = {trial.number: trial for trial in api.list_trials(study)}
     for number, trial in after.items():
         assert (EXCLUSIVE in trial.values) == (number in members)
         assert {name: value for name, value in trial.values.items() if name != EXCLUSIVE} == before[number].values
     assert all(0 < after[number].values[EXCLUSIVE] < 600 for number in members)
-    assert sum("alone (" in line for line in messages) == len(members)
-    assert sum("in the search" in line for line in messages) == len(members)
+    assert sum("alone (" in line for line in notes) == len(members)
+    assert sum("in the search" in line for line in notes) == len(members)
     assert f"{len(members)} timed again alone" in view.timing
     again = run(study, exclusive_timing=True)[1]
     assert not [line for line in again if "alone" in line]

@@ -17,8 +17,8 @@ def test_a_finished_study_is_extended_and_tells_what_changed(home_with_study, tm
     assert [one.metric for one in api.list_studies()[0].objectives] == ["accuracy"]
     best = api.front("small").trials
     assert best[0].values["accuracy"] == max(trial.values["accuracy"] for trial in best)
-    messages = {change.name: change.trials for change in api.show_study("small").spec.changes}
-    assert messages == dict.fromkeys(["trials", "objectives", "learning_rate"], len(api.list_trials("small")))
+    changes = {change.name: change.trials for change in api.show_study("small").spec.changes}
+    assert changes == dict.fromkeys(["trials", "objectives", "learning_rate"], len(api.list_trials("small")))
     page = api.write_report("small", tmp_path / "report").page.read_text()
     assert "What was changed in small while it was searched." in page
     assert "0.0001..0.1 (log)" in page

@@ -237,8 +237,8 @@ def test_faces_are_found_where_the_training_images_were_cut_to_boxes(tmp_path: P
     automatic, asked, whole = (predicted(checkpoint, paths, faces) for faces in (None, True, False))
     assert np.allclose(automatic, asked, atol=1e-6)
     assert not np.allclose(automatic, whole, atol=1e-4)
-    messages = drain_notices()
-    assert messages == [
+    notices = drain_notices()
+    assert notices == [
         "the training images were cut to the face (box margin 1.0), whose position is not known in a plain image: "
         "faces were found and cut with the same margin; --no-faces uses whole images",
         "the training images were cut to the face (box margin 1.0), whose position is not known in a plain image: "

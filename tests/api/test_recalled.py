@@ -21,26 +21,26 @@ ENDS = (Reason.DONE, Reason.DONE, Reason.DONE, Reason.ERROR, Reason.INTERRUPTED,
 def drive(search: Search, chance: random.Random, steps: int, rounds: int, leave: int = 0) -> list[object]:
     """Run trials in three slots as chance has it; returns every answer. The last `leave` are left running."""
     running: dict[int, int] = {}
-    messages: list[object] = []
+    returned: list[object] = []
     for _ in range(steps):
         while len(running) < 3 and (trial := search.ask()) is not None:
             running[trial.number] = trial.epochs if chance.random() < 0.7 else 0
-            messages.append(trial)
+            returned.append(trial)
         if not running:
             break
         number = chance.choice(sorted(running))
         running[number] += 1
         trial = next(trial for trial in search.trials if trial.number == number)
         decision = search.record(number, epoch(trial, running[number], rounds))
-        messages.append(decision)
+        returned.append(decision)
         over = running[number] >= 8 * rounds
         if decision is Decision.STOP or over or chance.random() < 0.05:
             reason = Reason.PRUNED if decision is Decision.STOP else Reason.DONE if over else chance.choice(ENDS)
             kept = running.pop(number)
-            messages.append(search.finish(number, Outcome(reason, kept_epoch=kept, checkpoint=f"{number}"), 1.0))
+            returned.append(search.finish(number, Outcome(reason, kept_epoch=kept, checkpoint=f"{number}"), 1.0))
     for number in sorted(running)[leave:]:
-        messages.append(search.finish(number, Outcome(Reason.INTERRUPTED), 1.0))
-    return messages
+        returned.append(search.finish(number, Outcome(Reason.INTERRUPTED), 1.0))
+    return returned
 
 
 def epoch(trial: Trial, number: int, rounds: int) -> Epoch:

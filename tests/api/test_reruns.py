@@ -36,9 +36,9 @@ def test_a_rerun_is_equal_in_all_that_does_not_read_clocks_or_memory(done, study
 
 
 def test_another_seed_comes_out_otherwise(study):
-    messages = []
-    other = api.rerun_trial(study, 1, seed=77, device="cpu", report=lambda epoch: messages.append(epoch.number))
-    assert messages == [1, 2]
+    numbers = []
+    other = api.rerun_trial(study, 1, seed=77, device="cpu", report=lambda epoch: numbers.append(epoch.number))
+    assert numbers == [1, 2]
     assert other.seed == 77
     assert not other.equal
     assert other.max_difference > 0

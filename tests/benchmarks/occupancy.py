@@ -87,7 +87,7 @@ def run(engine: str, trials: int, seconds: float, slots: int) -> tuple[float, fl
             started, cpu = time.perf_counter(), time.process_time()
             LocalEngine(search, places, pool, request, times, Stop(), log=log).run()
             cpu = time.process_time() - cpu
-        epochs = [epoch for messages in store.epoch_values(study.id).values() for epoch in messages]
+        epochs = [epoch for of_trial in store.epoch_values(study.id).values() for epoch in of_trial]
         return sum(epoch.seconds for epoch in epochs), times.last - started, cpu, len(epochs)
 
 

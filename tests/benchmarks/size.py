@@ -68,10 +68,10 @@ def measured(arguments: tuple[str, ...], env: dict[str, str], folder: str) -> tu
     """
     command = [sys.executable, "-c", CHILD, *arguments]
     done = subprocess.run(command, env=env, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    messages = [line for line in done.stderr.splitlines() if line.startswith("MEASURED")]
-    if not messages or messages[-1].split()[1] != "0":
+    report = [line for line in done.stderr.splitlines() if line.startswith("MEASURED")]
+    if not report or report[-1].split()[1] != "0":
         raise SystemExit(f"fersearch {' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
-    cpu, peak, below, largest = map(float, messages[-1].split()[2:])
+    cpu, peak, below, largest = map(float, report[-1].split()[2:])
     return cpu, peak, below, largest
 
 
@@ -96,8 +96,8 @@ def main() -> None:
         for title, arguments in COMMANDS.items():
             if title.startswith(chosen.only):
                 cpu, peak, below, largest = measured(arguments, env, folder)
-                messages = f"{cpu:6.2f} s of CPU {peak:7.0f} MB; children {below:6.2f} s {largest:7.0f} MB"
-                print(f"{title:<36} {messages}", flush=True)
+                figures = f"{cpu:6.2f} s of CPU {peak:7.0f} MB; children {below:6.2f} s {largest:7.0f} MB"
+                print(f"{title:<36} {figures}", flush=True)
 
 
 if __name__ == "__main__":

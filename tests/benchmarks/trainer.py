@@ -143,10 +143,10 @@ def trainer(
         save_every=1e9,
     )
     params = {**PARAMS, **own, "augmentation": augmentation, "epochs": epochs}
-    messages = train(arrange(new_model(model, device, own), memory_format), loaded, params, context)
+    training = train(arrange(new_model(model, device, own), memory_format), loaded, params, context)
 
     def side() -> tuple[float, float]:
-        epoch = next(messages)
+        epoch = next(training)
         return epoch.seconds, epoch.cpu_seconds
 
     return side

@@ -7,14 +7,14 @@ from fersearch.api.enqueueing import EnqueuedView
 
 
 @pytest.mark.parametrize(
-    ("running", "needed", "messages"),
+    ("running", "needed", "message"),
     [
         (False, 3, "continue with: fersearch study run mine"),
         (True, 20, "its driver adds it now"),
         (False, 21, "its budget of 20 trials does not cover it; raise it: fersearch study run mine --trials 21"),
     ],
 )
-def test_it_says_when_the_configuration_is_tried(monkeypatch, capsys, running, needed, messages):
+def test_it_says_when_the_configuration_is_tried(monkeypatch, capsys, running, needed, message):
     asked = []
 
     def fake(name, settings, storage=None):
@@ -25,7 +25,7 @@ def test_it_says_when_the_configuration_is_tried(monkeypatch, capsys, running, n
     flags = ["--set", "learning-rate=0.01", "--set", "optimizer=sgd", "--storage", "s.db"]
     assert cli.run(["study", "enqueue", "mine", *flags]) == 0
     assert asked == [("mine", {"learning_rate": "0.01", "optimizer": "sgd"}, "s.db")]
-    assert capsys.readouterr().out == f"study 'mine' tries learning_rate=0.01 optimizer=sgd next; {messages}\n"
+    assert capsys.readouterr().out == f"study 'mine' tries learning_rate=0.01 optimizer=sgd next; {message}\n"
 
 
 def test_json_is_the_record_alone(home_with_study, capsys):

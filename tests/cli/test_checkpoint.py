@@ -98,5 +98,5 @@ def test_a_trial_says_what_became_of_its_checkpoint():
     from fersearch.api.studies import TrialView
 
     released = Trial(3, {}, TrialState.COMPLETE, {"f1_macro": 0.5}, 2, 2, released="best 5")
-    messages = text(render.trial(TrialView(released, ()), OBJECTIVES))
-    assert "checkpoint  released: the study kept only the best 5 checkpoints (keep = best 5)" in messages.splitlines()
+    shown = text(render.trial(TrialView(released, ()), OBJECTIVES))
+    assert "checkpoint  released: the study kept only the best 5 checkpoints (keep = best 5)" in shown.splitlines()

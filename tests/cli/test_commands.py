@@ -129,8 +129,8 @@ def test_a_study_without_a_complete_trial_is_a_failure_that_says_where_to_look(v
     verb("run_study", StudyView("cnn-faces", SPEC, CREATED, {"failed": 2}, "", [], {}, 1.0, []))
     verb("front", Front("cnn-faces", [], OBJECTIVES, {}))
     assert cli.run(["study", "create", "--model", "cnn", "--dataset", "faces"]) == 1
-    messages = "error: every trial of study 'cnn-faces' failed\n  see why: fersearch trial show cnn-faces 0\n"
-    assert capsys.readouterr().err == messages
+    message = "error: every trial of study 'cnn-faces' failed\n  see why: fersearch trial show cnn-faces 0\n"
+    assert capsys.readouterr().err == message
 
 
 def test_create_without_running_says_how_to_run(verb, capsys):

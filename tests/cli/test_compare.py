@@ -47,7 +47,7 @@ def test_the_screen_has_studies_scores_tests_and_warnings(asked, capsys, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("arguments", "messages"),
+    ("arguments", "message"),
     [
         (["a", "--trial", "a"], "--trial a is not a choice of a trial"),
         (["a", "--trial", "a=x"], "write STUDY=NUMBER"),
@@ -57,9 +57,9 @@ def test_the_screen_has_studies_scores_tests_and_warnings(asked, capsys, monkeyp
         (["a", "--factor", "optimizer", "--by", "front"], "--factor takes every complete trial"),
     ],
 )
-def test_mistakes_are_reported(asked, capsys, arguments, messages):
+def test_mistakes_are_reported(asked, capsys, arguments, message):
     assert cli.run(["study", "compare", *arguments]) == 2
-    assert messages in capsys.readouterr().err.replace("\n", " ")
+    assert message in capsys.readouterr().err.replace("\n", " ")
     assert not asked
 
 

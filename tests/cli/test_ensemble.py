@@ -159,6 +159,6 @@ def test_a_check_needs_the_same_seed_and_something_to_check(stored, monkeypatch,
 def test_whatever_a_process_recorded_is_shown():
     facts = {"device": "cpu", "frozen_prefix_cache": True, "resumed_from": None, "stages": [1, 2]}
     attempt = Attempt(1, Reason.DONE, first_epoch=1, last_epoch=2, seconds=4.0, facts=facts)
-    messages = text(render.attempts([attempt]))
-    assert messages.splitlines()[-1] == "attempt 1 ran with device=cpu frozen_prefix_cache=true stages=[1, 2]"
+    shown = text(render.attempts([attempt]))
+    assert shown.splitlines()[-1] == "attempt 1 ran with device=cpu frozen_prefix_cache=true stages=[1, 2]"
     assert formatting.facts({}) == ""

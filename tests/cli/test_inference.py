@@ -38,8 +38,8 @@ CROSSED = replace(
 CLASSES = ("neutral", "happiness", "sadness", "anger")
 
 
-def lines(*messages: str) -> str:
-    return "\n".join(messages)
+def lines(*texts: str) -> str:
+    return "\n".join(texts)
 
 
 def test_an_evaluation_with_its_confusion_and_its_look():

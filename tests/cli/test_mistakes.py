@@ -123,7 +123,7 @@ def test_odd_study_files_are_answered(home, capsys):
 
 
 @pytest.mark.parametrize(
-    ("value", "messages"),
+    ("value", "message"),
     [
         ('"a\\u0000b"', "name: holds a null character"),
         (
@@ -134,23 +134,23 @@ def test_odd_study_files_are_answered(home, capsys):
         ("9" * 5000, "not TOML: Exceeds the limit"),
     ],
 )
-def test_what_no_study_file_may_hold_is_named(home, capsys, value, messages):
+def test_what_no_study_file_may_hold_is_named(home, capsys, value, message):
     Path("odd.toml").write_text(f"name = {value}\n", encoding="utf-8")
     code, said = answered(["study", "check", "odd.toml"], capsys)
     assert code == 2
-    assert said.startswith(f"error: odd.toml: 1 mistake\n  {messages}")
+    assert said.startswith(f"error: odd.toml: 1 mistake\n  {message}")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "messages"),
+    ("arguments", "message"),
     [
         (["--split-seed", "-1"], "error: split_seed -1 is too small\n  give 0 or more\n"),
         (["--seed", "9" * 20], f"error: seed {'9' * 20} is too large\n  give {2**63 - 1} at most\n"),
     ],
 )
-def test_seeds_are_numbers_that_generators_take(home, capsys, arguments, messages):
+def test_seeds_are_numbers_that_generators_take(home, capsys, arguments, message):
     create = ["study", "create", "--model", "cnn", "--dataset", "faces", "--no-run", "--name", "seeded", *arguments]
-    assert answered(create, capsys) == (2, messages)
+    assert answered(create, capsys) == (2, message)
     assert cli.run(["study", "show", "seeded"]) == 2
 
 
@@ -171,18 +171,18 @@ def register_metrics(register):
 
 
 @pytest.mark.parametrize(
-    ("body", "messages"),
+    ("body", "message"),
     [
         ('raise KeyError("oh")', "metric 'own' of plugin own.py failed: KeyError: 'oh'"),
         ('return "high"', "metric 'own' of plugin own.py gives 'high', which is not a number"),
     ],
 )
-def test_a_metric_that_fails_is_named_before_its_study_is_stored(home, capsys, body, messages):
+def test_a_metric_that_fails_is_named_before_its_study_is_stored(home, capsys, body, message):
     Path("own.py").write_text(METRIC.format(body=body), encoding="utf-8")
     create = ["study", "create", "--model", "cnn", "--dataset", "faces", "--no-run", "--name", "judged"]
     code, said = answered([*create, "--plugin", "own.py", "--objective", "own"], capsys)
     assert code == 1
-    assert f"error: {messages}\n  check it with: fersearch plugin check own.py\n" in said
+    assert f"error: {message}\n  check it with: fersearch plugin check own.py\n" in said
     assert cli.run(["study", "show", "judged"]) == 2
 
 
@@ -240,20 +240,20 @@ def test_a_folder_1500_deep_is_looked_through(home, capsys):
 
 
 @pytest.mark.parametrize(
-    ("out", "messages"),
+    ("out", "message"),
     [
         ("x" * 300, "error: File name too long: "),
         ("/dev/null/x", "error: "),
     ],
 )
-def test_a_path_that_cannot_be_is_a_mistake(home, capsys, out, messages):
+def test_a_path_that_cannot_be_is_a_mistake(home, capsys, out, message):
     assert (
         cli.run(["study", "create", "--model", "cnn", "--dataset", "faces", "--no-run", "--name", f"e{len(out)}"]) == 0
     )
     capsys.readouterr()
     code, said = answered(["study", "export", f"e{len(out)}", "-o", out], capsys)
     assert code == 2
-    assert said.startswith(messages)
+    assert said.startswith(message)
 
 
 def test_a_name_that_is_no_text_is_unknown(home, capsys):

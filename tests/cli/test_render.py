@@ -261,8 +261,8 @@ def test_a_running_trial_shows_its_process_and_a_failed_one_its_traceback():
     running = trial(3, 0, 0, 0, state=TrialState.RUNNING, values={}, attempts=(Attempt(1, pid=77, log="/x.log"),))
     assert "process     77" in text(render.trial(TrialView(running, []), OBJECTIVES))
     error = Attempt(1, Reason.ERROR, "RuntimeError: shapes", "Traceback\n  [bold]x[/bold]\nRuntimeError", seconds=1.0)
-    messages = text(render.attempts([error]), 60)
-    assert messages == lines(
+    shown = text(render.attempts([error]), 60)
+    assert shown == lines(
         "attempt  ended  epochs  time  message",
         "      1  error          1.0s  RuntimeError: shapes",
         "",
@@ -370,11 +370,9 @@ SHOWN = r"joy\x1b[31m\x0d\u202e"
 def test_nothing_that_a_terminal_would_obey_comes_out_of_any_table(capsys):
     cells = parts.table((HOSTILE, ">n"), [(HOSTILE, "1")])
     listing = Listing(("a", "b"), [(HOSTILE, HOSTILE * 3)])
-    messages = parts.facts({HOSTILE: HOSTILE})
+    shown = parts.facts({HOSTILE: HOSTILE})
     styled = RichText(HOSTILE, style="bold")  # even what was not made by us
-    render.show(
-        HOSTILE, cells, listing, messages, parts.title(HOSTILE), Text().append(HOSTILE), styled, "[bold]x[/bold]"
-    )
+    render.show(HOSTILE, cells, listing, shown, parts.title(HOSTILE), Text().append(HOSTILE), styled, "[bold]x[/bold]")
     out = capsys.readouterr().out
     assert not set(out) & {"\x1b", "\r", "\u202e"}
     assert out.count(SHOWN) == 11

@@ -40,16 +40,16 @@ def test_a_short_row_is_named_by_its_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "messages"),
+    ("content", "message"),
     [
         (b"", "is empty"),
         (b"image,label\n\xff\xfe\x00", "is not CSV text"),
         (b"image,label\nx," + b"y" * 200_000, "is not CSV text"),
     ],
 )
-def test_a_file_that_is_no_table_is_named(tmp_path: Path, content: bytes, messages: str) -> None:
+def test_a_file_that_is_no_table_is_named(tmp_path: Path, content: bytes, message: str) -> None:
     path = written(tmp_path / "a.csv", content)
-    assert refusal(path).message.startswith(f"{path} {messages}")
+    assert refusal(path).message.startswith(f"{path} {message}")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -83,8 +83,8 @@ def test_a_column_that_looks_like_a_split_is_read_as_one_or_refused(tmp_path: Pa
     assert parts_of_rows(listed) == [0, 1, -2, -2]
     with pytest.raises(DataError) as caught:
         list(rows(path, ["image", "label"]))
-    messages = f"column '{column.lower()}' looks like a split, which is not read here"
-    assert caught.value.message == f"{path} line 1: {messages}"
+    finding = f"column '{column.lower()}' looks like a split, which is not read here"
+    assert caught.value.message == f"{path} line 1: {finding}"
 
 
 def test_other_columns_are_no_splits() -> None:
@@ -102,14 +102,14 @@ def test_a_split_that_is_no_part_is_named_with_its_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "messages"), [("", "is blank"), ("NA", "is 'NA', which marks"), ("nan", "is 'nan'"), ("None", "is 'None'")]
+    ("cell", "message"), [("", "is blank"), ("NA", "is 'NA', which marks"), ("nan", "is 'nan'"), ("None", "is 'None'")]
 )
-def test_a_cell_without_a_value_is_named(tmp_path: Path, cell: str, messages: str) -> None:
+def test_a_cell_without_a_value_is_named(tmp_path: Path, cell: str, message: str) -> None:
     path = written(tmp_path / "a.csv", f"image,label\n1.png,{cell}\n")
     (row,) = rows(path, ["image", "label"])
     with pytest.raises(DataError) as caught:
         row.given("label")
-    assert caught.value.message.startswith(f"{path} line 2: label {messages}")
+    assert caught.value.message.startswith(f"{path} line 2: label {message}")
 
 
 def test_rows_without_a_single_value_are_passed_over(tmp_path: Path) -> None:

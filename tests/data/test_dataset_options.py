@@ -27,7 +27,7 @@ def test_texts_become_values(squares: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("texts", "messages"),
+    ("texts", "message"),
     [
         ({"imagesize": "64"}, "dataset squares has no option 'imagesize'"),
         ({"channels": "2"}, "channels: '2' is not offered"),
@@ -35,10 +35,10 @@ def test_texts_become_values(squares: Any) -> None:
         ({"image_size": "big"}, "image_size: 'big' is not offered"),
     ],
 )
-def test_what_is_not_offered_is_refused(squares: Any, texts: dict[str, str], messages: str) -> None:
+def test_what_is_not_offered_is_refused(squares: Any, texts: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         options.parse(squares, texts)
-    assert caught.value.message == messages
+    assert caught.value.message == message
     assert caught.value.hint
 
 

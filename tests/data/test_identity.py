@@ -60,8 +60,8 @@ def test_a_difference_names_digests_counts_classes_and_the_ways_out() -> None:
 
 def test_equal_files_that_are_read_otherwise_are_reported_with_the_versions() -> None:
     now = replace(THEN, seen="6" * 64, makers={"fersearch": "1.0", "pillow": "12.1.0"})
-    messages = difference("x", THEN, now, ()).message
-    assert messages.endswith("the files are the same, so what reads them has changed: pillow 10.0.0 -> 12.1.0")
+    message = difference("x", THEN, now, ()).message
+    assert message.endswith("the files are the same, so what reads them has changed: pillow 10.0.0 -> 12.1.0")
     unrecorded = difference("x", replace(THEN, makers={}), now, ()).message
     assert unrecorded.endswith("the versions that read them then were not recorded")
     same = difference("x", THEN, replace(THEN, seen="6" * 64), ()).message

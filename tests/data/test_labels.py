@@ -109,7 +109,7 @@ def test_codes_that_run_from_1_are_refused_or_doubted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "messages"),
+    ("names", "message"),
     [
         (("Angry", "angry"), "classes 'Angry' and 'angry' look like one class"),
         (("caf\u00e9", "cafe\u0301"), r"classes 'caf\xe9' and 'cafe\u0301' look like one class"),
@@ -118,10 +118,10 @@ def test_codes_that_run_from_1_are_refused_or_doubted() -> None:
         (("sad", "s\u200bad"), r"classes 'sad' and 's\u200bad' look like one class"),
     ],
 )
-def test_spellings_of_one_name_are_one_class_and_both_are_named(names: tuple[str, str], messages: str) -> None:
+def test_spellings_of_one_name_are_one_class_and_both_are_named(names: tuple[str, str], message: str) -> None:
     merged, findings = one_spelling({names[0]: 5, names[1]: 2, "zen": 1})
     assert merged == {names[0]: names[0], names[1]: names[0], "zen": "zen"}
-    assert findings == [f"{messages}: their images are taken together as '{names[0]}'"]
+    assert findings == [f"{message}: their images are taken together as '{names[0]}'"]
 
 
 def test_other_names_stay_apart() -> None:

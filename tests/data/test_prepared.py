@@ -149,7 +149,7 @@ def test_a_lock_ends_with_the_process_that_held_it(squares: Any, source: Path, t
 
 
 @pytest.mark.parametrize(
-    ("change", "messages"),
+    ("change", "message"),
     [
         ({"count": 61}, "announced 61 images and gave 60"),
         ({"columns": {"label": np.zeros(3)}}, "column 'label' has 3 rows for 60 images"),
@@ -158,7 +158,7 @@ def test_a_lock_ends_with_the_process_that_held_it(squares: Any, source: Path, t
     ],
 )
 def test_a_dataset_that_breaks_its_word_is_reported_so(
-    squares: Any, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], messages: str
+    squares: Any, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], message: str
 ) -> None:
     raw = squares.read(source, {"image_size": 48, "channels": 1, "corner": 0})
     for name, value in change.items():
@@ -168,7 +168,7 @@ def test_a_dataset_that_breaks_its_word_is_reported_so(
     monkeypatch.setattr(squares, "read", lambda *_: raw)
     with pytest.raises(DataError) as caught:
         prepare(squares, source, {}, tmp_path)
-    assert messages in caught.value.message
+    assert message in caught.value.message
 
 
 def test_a_broken_copy_is_named(prepared: Prepared) -> None:

@@ -149,8 +149,8 @@ def test_folds_by_subject_keep_people_together_and_folds_by_chance_are_said_to_l
     some = labels(CLASSES, subject=PEOPLE)
     for number in (1, 2, 3):
         assert not splits.leaks(some, splits.draw(some, Protocol("kfold", folds=3), number))
-    messages = splits.leaks(some, splits.draw(some, Protocol("kfold", folds=3, by="chance")))
-    assert messages[0].startswith("6 of 6 subjects of valid are also in train")
+    leaks = splits.leaks(some, splits.draw(some, Protocol("kfold", folds=3, by="chance")))
+    assert leaks[0].startswith("6 of 6 subjects of valid are also in train")
 
 
 def test_repeats_of_folds_divide_differently() -> None:

@@ -15,11 +15,11 @@ def test_a_byte_order_mark_is_no_text(tmp_path: Path, encoding: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("encoding", "messages"), [("utf-16", "is text in UTF-16"), ("latin-1", "is not text in UTF-8 (byte 0xe9)")]
+    ("encoding", "message"), [("utf-16", "is text in UTF-16"), ("latin-1", "is not text in UTF-8 (byte 0xe9)")]
 )
-def test_another_encoding_is_named(tmp_path: Path, encoding: str, messages: str) -> None:
+def test_another_encoding_is_named(tmp_path: Path, encoding: str, message: str) -> None:
     (tmp_path / "a.txt").write_text("caf\u00e9 1\n", encoding=encoding)
     with pytest.raises(DataError) as caught:
         read_text(tmp_path / "a.txt")
-    assert caught.value.message == f"{tmp_path / 'a.txt'} {messages}"
+    assert caught.value.message == f"{tmp_path / 'a.txt'} {message}"
     assert "UTF-8" in caught.value.hint

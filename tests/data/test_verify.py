@@ -77,10 +77,10 @@ def test_near_duplicates_are_reported_by_pairs_of_splits(squares: Any, flawed: P
     images[7] = images[4] // 2 + 40
     np.save(path, images)
     result = verify(squares, Prepared.open(flawed.folder), {})
-    messages = "1 valid images also occur, nearly equal, in train: 1 pairs, as 4.png in train and 7.png in valid"
+    finding = "1 valid images also occur, nearly equal, in train: 1 pairs, as 4.png in train and 7.png in valid"
     assert [line for line in result.findings if line.startswith("near")] == [
         "near-duplicates: 1 pairs of images, not equal in every pixel, 0 mirrored",
-        f"near leakage: {messages}",
+        f"near leakage: {finding}",
     ]
     assert result.to_json()["near_duplicates"] == [
         {"splits": ["train", "valid"], "pairs": 1, "mirrored": 0, "images": 1, "examples": [["4.png", "7.png"]]}

@@ -89,7 +89,7 @@ def with_labels(squares: Any, monkeypatch: pytest.MonkeyPatch, **change: Any) ->
 
 
 @pytest.mark.parametrize(
-    ("change", "messages"),
+    ("change", "message"),
     [
         ({"hard": np.zeros(59, np.int64)}, "59 values of 'hard' for 60 images"),
         ({"hard": np.full(60, 2)}, "labels run from 2 to 2, with 2 classes"),
@@ -99,12 +99,12 @@ def with_labels(squares: Any, monkeypatch: pytest.MonkeyPatch, **change: Any) ->
     ],
 )
 def test_labels_that_do_not_fit_are_an_error(
-    squares: Any, prepared: Prepared, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], messages: str
+    squares: Any, prepared: Prepared, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], message: str
 ) -> None:
     with_labels(squares, monkeypatch, **change)
     with pytest.raises(DataError) as caught:
         load(squares, prepared, {})
-    assert messages in caught.value.message
+    assert message in caught.value.message
 
 
 def test_asking_for_a_test_split_that_is_not_there_is_an_error(
@@ -134,8 +134,8 @@ def test_a_class_without_an_image_to_train_on_is_named(
     hard = [k % 2 for k in range(60)]
     hard[[0, 40, 50][judged]] = 2
     in_three_classes(squares, monkeypatch, hard, parts)
-    messages = ("class 'grey' has 1 images in valid and test and no image to train on",)
-    assert load(squares, prepared, {}).untaught == messages
+    warnings = ("class 'grey' has 1 images in valid and test and no image to train on",)
+    assert load(squares, prepared, {}).untaught == warnings
 
 
 def test_a_fold_without_an_image_of_a_class_is_reported(
@@ -143,6 +143,6 @@ def test_a_fold_without_an_image_of_a_class_is_reported(
 ) -> None:
     in_three_classes(squares, monkeypatch, [2, *(k % 2 for k in range(59))], [-2] * 60)
     protocol = Protocol("kfold", folds=2, by="chance")
-    messages = [load(squares, prepared, {}, protocol, round=round).warnings for round in (1, 2)]
-    assert sorted(map(len, messages)) == [0, 1]
-    assert "class 'grey' has 1 images in valid and test and no image to train on" in messages[0] + messages[1]
+    warnings = [load(squares, prepared, {}, protocol, round=round).warnings for round in (1, 2)]
+    assert sorted(map(len, warnings)) == [0, 1]
+    assert "class 'grey' has 1 images in valid and test and no image to train on" in warnings[0] + warnings[1]

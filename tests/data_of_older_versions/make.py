@@ -83,8 +83,8 @@ def interrupt_at(epoch: int, name: str) -> None:
     from fersearch.engines.local import Observer
 
     class Watcher(Observer):
-        def epoch(self, trial: Any, messages: Any, decision: Any) -> None:
-            if messages.number == epoch:
+        def epoch(self, trial: Any, epoch_seen: Any, decision: Any) -> None:
+            if epoch_seen.number == epoch:
                 os.kill(os.getpid(), signal.SIGINT)
 
     try:

@@ -21,7 +21,7 @@ DIGEST = "d" * 64
 def run_trial(request: TrialRequest, report, pulse, saved, say, settle, quiet):
     """Tell epochs from the one after the last recorded, and meet the end that `behaviour` names."""
     wish = str(request.params["behaviour"])
-    messages = 0
+    reported = 0
     if wish == "killed" and request.attempt == 1:
         saved()
     for number in range(request.recorded + 1, EPOCHS + 1):
@@ -33,16 +33,16 @@ def run_trial(request: TrialRequest, report, pulse, saved, say, settle, quiet):
         value = (QUALITY.index(wish) if wish in QUALITY else 1) + number / 10
         value = float("nan") if wish == "infeasible" and number > 4 else value  # after the last rung
         decision = report(Epoch(number, {"f1_macro": value}, seconds=0.01, confusion=[[1, 0], [0, 1]]))
-        messages = number
+        reported = number
         if decision is Decision.STOP:
-            return Outcome(Reason.PRUNED, kept_epoch=messages, checkpoint=DIGEST)
+            return Outcome(Reason.PRUNED, kept_epoch=reported, checkpoint=DIGEST)
         if decision is Decision.INTERRUPT and number < EPOCHS:
             return Outcome(Reason.INTERRUPTED, f"saved after epoch {number}")
         if wish == "patient":
             time.sleep(0.05)
     if wish == "diverged":
         return Outcome(Reason.DIVERGED, "the loss became infinite")
-    return Outcome(Reason.DONE, kept_epoch=messages, checkpoint=DIGEST, facts={"device": request.device})
+    return Outcome(Reason.DONE, kept_epoch=reported, checkpoint=DIGEST, facts={"device": request.device})
 
 
 def _leaves(wish: str, pulse) -> bool:

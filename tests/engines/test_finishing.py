@@ -16,9 +16,9 @@ __all__ = ["data", "made"]
 
 
 def finish(name: str = "s", **options):
-    messages = Notes()
+    notes = Notes()
     given = {"finalists": 1, "seeds": 2, "slots": 1, **options}
-    return api.finish_study(name, observer=messages, **given), messages.notes
+    return api.finish_study(name, observer=notes, **given), notes.notes
 
 
 def test_seeds_are_fresh_different_and_always_the_same():
@@ -85,10 +85,10 @@ def test_a_search_with_trials_left_is_reported_so(data: Path, monkeypatch: pytes
     create("more", data, trials=3)
     run("more")
     monkeypatch.setattr(finishing, "begin", _fail)
-    messages = Notes()
+    notes = Notes()
     with pytest.raises(FersearchError, match="the power went"):
-        api.finish_study("more", observer=messages)
-    assert messages.notes == ["1 of 3 trials of more have ended: later ones are chosen with knowledge of test"]
+        api.finish_study("more", observer=notes)
+    assert notes.notes == ["1 of 3 trials of more have ended: later ones are chosen with knowledge of test"]
 
 
 def test_finalists_are_trained_for_other_epochs_and_the_line_says_so(data: Path, warm_fork_server: None) -> None:

@@ -112,9 +112,9 @@ def observe(*listeners: StudyObserver) -> list[str]:
 
 
 def test_an_observer_is_reported_everything_in_order():
-    messages: list[Any] = []
-    assert observe(Listener(lambda *facts: messages.append(facts))) == []
-    assert messages == [
+    calls: list[Any] = []
+    assert observe(Listener(lambda *facts: calls.append(facts))) == []
+    assert calls == [
         ("study_started", "study", {"a": "b"}),
         ("trial_started", 0),
         ("epoch_ended", 0, 1),
@@ -125,9 +125,9 @@ def test_an_observer_is_reported_everything_in_order():
 
 
 def test_the_display_is_reported_everything_too():
-    messages: list[str] = []
+    called: list[str] = []
     names = ("preparing", "begin", "started", "epoch", "ended", "note", "tick", "end")
-    display = type("All", (Observer,), {name: lambda self, *_, name=name: messages.append(name) for name in names})()
+    display = type("All", (Observer,), {name: lambda self, *_, name=name: called.append(name) for name in names})()
     observers = Observers(display, [])
     observers.preparing(1, 2)
     observers.begin(observed(), 1, [], 1)
@@ -137,7 +137,7 @@ def test_the_display_is_reported_everything_too():
     observers.note("text")
     observers.tick()
     observers.end()
-    assert tuple(messages) == ("preparing", "begin", "started", "epoch", "ended", "note", "tick", "end")
+    assert tuple(called) == ("preparing", "begin", "started", "epoch", "ended", "note", "tick", "end")
 
 
 @pytest.mark.parametrize("error", [ValueError("no\nmore"), SystemExit(3), FersearchError("no\nmore", "hint")])
@@ -189,12 +189,12 @@ def test_one_that_hangs_holds_nobody_up_and_what_it_misses_is_counted(monkeypatc
 
 def test_a_slow_one_that_catches_up_is_reported_of_the_ends(monkeypatch):
     monkeypatch.setattr(observer_thread, "ROOM_FOR_EPOCHS", 2)
-    messages: list[str] = []
+    called: list[str] = []
     go = threading.Event()
 
     def wait(what: str, *_: Any) -> None:
         go.wait(PATIENT)
-        messages.append(what)
+        called.append(what)
 
     display = Display()
     observers = Observers(display, [(Listener(wait), {})], PATIENT)
@@ -205,16 +205,16 @@ def test_a_slow_one_that_catches_up_is_reported_of_the_ends(monkeypatch):
     observers.ended(ended(0))
     go.set()
     observers.close()
-    assert messages.count("epoch_ended") < 8
-    assert messages[-2:] == ["trial_ended", "study_ended"]
-    assert display.notes[-1].endswith(f"{8 - messages.count('epoch_ended')} of 11 events: it was too slow")
+    assert called.count("epoch_ended") < 8
+    assert called[-2:] == ["trial_ended", "study_ended"]
+    assert display.notes[-1].endswith(f"{8 - called.count('epoch_ended')} of 11 events: it was too slow")
 
 
 def test_one_of_a_run_that_never_began_is_reported_nothing():
-    messages: list[Any] = []
+    calls: list[Any] = []
     display = Display()
-    Observers(display, [(Listener(lambda *facts: messages.append(facts)), {})]).close()
-    assert (messages, display.notes) == ([], [])
+    Observers(display, [(Listener(lambda *facts: calls.append(facts)), {})]).close()
+    assert (calls, display.notes) == ([], [])
 
 
 def test_each_run_has_a_copy_of_its_own():
@@ -255,9 +255,9 @@ def test_a_study_goes_on_without_an_observer_that_fails_and_an_option_goes_befor
     view = api.run_study(name, slots=1, observer=display, observe=(asked,))
     assert view.counts == {"complete": 1}
     assert seen.read_text().splitlines()[-1] == "trial_started 0 1 32"
-    (messages,) = [note for note in display.notes if "observer" in note]
-    assert messages.startswith("observer 'seen' of plugin ")
-    assert messages.endswith("seen.py failed in epoch_ended and receives no more events: RuntimeError: no more")
+    (note_text,) = [note for note in display.notes if "observer" in note]
+    assert note_text.startswith("observer 'seen' of plugin ")
+    assert note_text.endswith("seen.py failed in epoch_ended and receives no more events: RuntimeError: no more")
 
 
 @pytest.mark.parametrize(
@@ -299,10 +299,10 @@ def test_options_are_read_with_their_signs(seen, monkeypatch):
 
 
 def test_a_trial_that_waits_again_is_reported_of_as_such():
-    messages: list[Any] = []
+    calls: list[Any] = []
     display = Display()
-    observers = Observers(display, [(Listener(lambda *facts: messages.append(facts)), {})], PATIENT)
+    observers = Observers(display, [(Listener(lambda *facts: calls.append(facts)), {})], PATIENT)
     observers.begin(observed(), 1, [], 1)
     observers.ended(replace(ended(0), state="waiting"))
     observers.close()
-    assert messages[1:] == [("trial_ended", 0, "waiting"), ("study_ended", "idle")]
+    assert calls[1:] == [("trial_ended", 0, "waiting"), ("study_ended", "idle")]

@@ -276,8 +276,8 @@ def soak(
         started = time.monotonic()
         struck = hurt(patients, hazards, PAUSES[engine], seconds)
         drivers = sum(patient.starts for patient in patients)
-        messages = {"faults": dict(struck), "drivers": drivers, "seconds": round(time.monotonic() - started)}
-        return messages | compare(alone, patients)
+        summary = {"faults": dict(struck), "drivers": drivers, "seconds": round(time.monotonic() - started)}
+        return summary | compare(alone, patients)
 
 
 def main() -> None:

@@ -85,8 +85,8 @@ def test_after_too_long_the_trials_are_saved_and_the_study_stops(
     monkeypatch.setattr(writer_module, "OUTAGE_SECONDS", 0.5)
     monkeypatch.setattr(writer_module, "ANSWER_SECONDS", 0.5)
     thief = Thief(home, returns)
-    messages = "study 's' was stopped" if returns else "the file is gone"
-    with pytest.raises(StoreUnavailable, match=messages):
+    message = "study 's' was stopped" if returns else "the file is gone"
+    with pytest.raises(StoreUnavailable, match=message):
         api.run_study("s", observer=thief, **how)
     assert [note for note in thief.notes if "training continues" in note]
     (state,) = (home.folder / "home" / "runs").glob("*/0/last.pt")

@@ -23,8 +23,8 @@ def test_trials_alone_are_reported():
 
 
 def test_trials_beside_others_are_counted():
-    messages = sharing.describe([trial(0, 1.0), trial(1, 2.0, TrialState.PRUNED), trial(2, 0.0), trial(3)])
-    assert messages == (
+    sentences = sharing.describe([trial(0, 1.0), trial(1, 2.0, TrialState.PRUNED), trial(2, 0.0), trial(3)])
+    assert sentences == (
         "train_seconds of 2 of 3 trials was measured beside others on the same device (1.5 on average); "
         "--exclusive-timing times the front again"
     )
@@ -41,8 +41,8 @@ def test_trials_that_other_work_slowed_are_counted() -> None:
         for wall in (5.1, 4.9)
     )
     assert (slowed.disturbed, alone.disturbed) == (True, False)
-    messages = sharing.describe([slowed, alone])
-    assert messages == "each trial had its device to itself; other work slowed 1 of them"
+    sentences = sharing.describe([slowed, alone])
+    assert sentences == "each trial had its device to itself; other work slowed 1 of them"
     on_gpu = Trial(0, {}, values=slowed.values, attempts=(Attempt(1, facts={**facts, "device": "cuda:0"}),))
     assert not on_gpu.disturbed
     assert not Trial(0, {}, values={"train_seconds": 5.1}, attempts=(Attempt(1, facts=facts),)).disturbed

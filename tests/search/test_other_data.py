@@ -63,8 +63,8 @@ def test_the_sampler_hears_only_of_the_newest_data(sampler: str) -> None:
     for _ in range(18):
         finish(before, 0.9)
     search = after(rows, "now", sampler)
-    messages = {state.name for state in (trial.state for trial in search._sampler._study.trials)}  # type: ignore[attr-defined]
-    assert messages == {"FAIL"}
+    states = {state.name for state in (trial.state for trial in search._sampler._study.trials)}  # type: ignore[attr-defined]
+    assert states == {"FAIL"}
     assert [finish(search, 0.5).number for _ in range(18)] == list(range(18, 36))
 
 

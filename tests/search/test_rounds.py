@@ -17,8 +17,8 @@ def in_rounds(search: Search, number: int, scores: list[float]) -> list[Decision
     decisions = []
     for place, score in enumerate(scores):
         for step in (1, 2):
-            messages = values(score * step / 2, 10.0 * step)
-            epoch = Epoch(2 * place + step, messages, 10.0, round=place + 1, last=step == 2)
+            latest = values(score * step / 2, 10.0 * step)
+            epoch = Epoch(2 * place + step, latest, 10.0, round=place + 1, last=step == 2)
             decisions.append(search.record(number, epoch))
     return decisions
 

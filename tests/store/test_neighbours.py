@@ -124,13 +124,13 @@ def test_a_database_that_cannot_be_read_may_need_everything_that_nobody_marked(o
         assert neighbours.unread == {}
         assert neighbours.may_keep("0" * 64)
         assert neighbours.may_run(STUDY, 0, None)
-        messages = neighbours.unread[f"sqlite:///{tmp_path / 'far' / 't.db'}"]
+        problem = neighbours.unread[f"sqlite:///{tmp_path / 'far' / 't.db'}"]
     assert {
         "older": "it was made by an older fersearch: study list brings it up to date",
         "newer": "was made by a newer fersearch",
         "no database": "file is not a database",
         "no folder": "/far does not exist",
-    }[why] in messages
+    }[why] in problem
 
 
 def test_a_database_that_was_removed_needs_nothing(opened, tmp_path: Path) -> None:

@@ -233,8 +233,8 @@ def test_another_file_at_the_place_is_left_alone(path: Path, writer: Writer, kin
             other.create_study(make_spec())
     else:
         path.write_text("notes" * 1000 if kind == "text" else "")
-    messages = {"database": "another database is in its place"}.get(kind, "another file is in its place")
-    assert noticed(writer, 2) == f"database {url}: {messages}"
+    message = {"database": "another database is in its place"}.get(kind, "another file is in its place")
+    assert noticed(writer, 2) == f"database {url}: {message}"
     if kind == "database":
         assert epochs(path) == []
     else:

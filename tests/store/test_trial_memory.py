@@ -92,7 +92,7 @@ def test_unchanged_trials_cost_one_short_query(store: Store, study: StudyRow):
     end(store, study, 0)
     memory.trials(study.id)
     sent: list[str] = []
-    event.listen(store.database.engine, "before_cursor_execute", lambda *messages: sent.append(messages[2]))
+    event.listen(store.database.engine, "before_cursor_execute", lambda *event_facts: sent.append(event_facts[2]))
     memory.trials(study.id)
     assert len([text for text in sent if text.startswith("SELECT")]) == 1
 

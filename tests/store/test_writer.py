@@ -36,15 +36,15 @@ def test_the_first_word_on_an_epoch_counts(store: Store, study: StudyRow) -> Non
 
 
 def test_epochs_that_were_recorded_before_may_come_again_among_new_ones(store: Store, study: StudyRow) -> None:
-    messages = [Epoch(number, {"f1_macro": number / 10}, 1.0, confusion=[[number]]) for number in range(1, 400)]
+    written = [Epoch(number, {"f1_macro": number / 10}, 1.0, confusion=[[number]]) for number in range(1, 400)]
     with store.writer(study.id) as writer:
         writer.add_trial(Trial(0, {}))
         writer.start_attempt(0, Attempt(1))
-        for epochs_told in (messages[:300], messages[200:]):
+        for epochs_told in (written[:300], written[200:]):
             for epoch in epochs_told:
                 writer.record(0, 1, epoch)
             writer.flush()
-    assert store.history(study.id, 0) == messages
+    assert store.history(study.id, 0) == written
 
 
 @pytest.mark.parametrize("flush", [False, True])

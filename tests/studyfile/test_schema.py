@@ -93,10 +93,10 @@ def test_the_table_of_options_has_what_a_study_can_be_asked() -> None:
 
 
 def test_the_defaults_that_the_table_tells_are_those_that_hold() -> None:
-    messages = {name: option.default.strip("`") for name, option in study_options.BY_NAME.items()}
+    defaults = {name: option.default.strip("`") for name, option in study_options.BY_NAME.items()}
     held = {**vars(Protocol()), **{field.name: field.default for field in fields(StudySpec)}}
     names = ("split", "by", "folds", "repeats", "split_seed", "duplicates", "sampler", "pruner", "seed")
     names += ("precision", "memory_format")
-    assert {name: messages[name] for name in (*names, "refit", "keep")} == {
+    assert {name: defaults[name] for name in (*names, "refit", "keep")} == {
         name: str(held[name]) for name in (*names, "refit", "keep")
     }

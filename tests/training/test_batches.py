@@ -67,8 +67,8 @@ def unequal(loaded: Loaded, rule: str, size: int = 7) -> Batches:
 @pytest.mark.parametrize(("rule", "count"), [("shuffle", 20), ("weighted", 20), ("oversample", 32), ("undersample", 8)])
 def test_the_number_of_batches_follows_the_sampling(patterns: Make, rule: str, count: int) -> None:
     batches = unequal(patterns(96), rule)
-    messages = [len(images) for images, _ in batches.epoch(1)]
-    assert (len(messages), sum(messages)) == (len(batches), count)
+    sizes = [len(images) for images, _ in batches.epoch(1)]
+    assert (len(sizes), sum(sizes)) == (len(batches), count)
     assert batches.count == count
     assert batches.plain
 

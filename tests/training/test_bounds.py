@@ -113,16 +113,16 @@ def measuring(registry: Registry) -> Registry:
 def test_a_trial_that_breaks_a_bound_is_not_trained(
     request_of: Callable[..., TrialRequest], measuring: Registry
 ) -> None:
-    messages: list[Epoch] = []
+    reported: list[Epoch] = []
 
     def report(epoch: Epoch) -> Decision:
-        messages.append(epoch)
+        reported.append(epoch)
         return Decision.CONTINUE
 
     request = request_of(where=(Constraint("parameters", "<=", 10),), figures={"flops": 8})
     assert TrialRequest.from_json(json.loads(json.dumps(request.to_json()))) == request
     outcome = run_trial(request, report, measuring)
-    assert (outcome.reason, outcome.checkpoint, messages) == (Reason.INFEASIBLE, None, [])
+    assert (outcome.reason, outcome.checkpoint, reported) == (Reason.INFEASIBLE, None, [])
     assert outcome.facts["measured"]["parameters"] > 10
     assert outcome.facts["figures"] == {"flops": 8, "parameters": outcome.facts["measured"]["parameters"]}
 
@@ -130,13 +130,13 @@ def test_a_trial_that_breaks_a_bound_is_not_trained(
 def test_a_trial_tells_the_figures_that_it_measured_and_takes_those_that_are_known(
     request_of: Callable[..., TrialRequest], measuring: Registry
 ) -> None:
-    messages: list[Epoch] = []
+    reported: list[Epoch] = []
 
     def report(epoch: Epoch) -> Decision:
-        messages.append(epoch)
+        reported.append(epoch)
         return Decision.STOP
 
     facts = run_trial(request_of(figures={"flops": 8_000_000_000}), report, measuring).facts["figures"]
     assert list(facts) == ["flops", "parameters", "model_bytes"]
-    assert messages[0].values["gflops"] == 8
+    assert reported[0].values["gflops"] == 8
     assert "figures" not in run_trial(request_of(figures=facts), report, measuring).facts

@@ -66,7 +66,7 @@ def test_the_protocol_and_params_of_a_card_may_be_whatever_a_study_offers(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("changed", "messages"),
+    ("changed", "message"),
     [
         ({"mean": [0.5, 0.5]}, "mean and std are of 2 and 1 channels, not 1"),
         ({"std": [0.0]}, r"std\.0: Input should be greater than 0"),
@@ -90,8 +90,8 @@ def test_the_protocol_and_params_of_a_card_may_be_whatever_a_study_offers(tmp_pa
         ({"format": "2"}, "format: Input should be a valid integer"),
     ],
 )
-def test_what_is_wrong_in_a_card_is_reported(tmp_path: Path, changed: dict[str, Any], messages: str) -> None:
-    with pytest.raises(FersearchError, match=f"x is not a checkpoint of fersearch: {messages}") as error:
+def test_what_is_wrong_in_a_card_is_reported(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(FersearchError, match=f"x is not a checkpoint of fersearch: {message}") as error:
         read_card(with_card(tmp_path / "x", json.dumps(card(**changed))))
     assert error.value.hint == "get one by `fersearch checkpoint pull STUDY`"
 

@@ -88,14 +88,14 @@ def test_shapes_names_and_types_are_compared_before_a_network_is_made() -> None:
             made.append(torch.empty(0).device.type)
             return super().build(params, task)
 
-    for name, wrong, messages in (
+    for name, wrong, message in (
         ("head.bias", torch.zeros(9), "'head.bias' is float32 9, not float32 8"),
         ("head.bias", torch.zeros(8, dtype=torch.float64), "'head.bias' is float64 8, not float32 8"),
         ("more", torch.zeros(1), "'more' is not part of it"),
     ):
         with pytest.raises(FersearchError, match="do not fit architecture 'cnn'") as caught:
             load_model(CARD, {**tensors, name: wrong}, Watched())
-        assert caught.value.hint == messages
+        assert caught.value.hint == message
     assert made == ["meta"] * 3
     load_model(CARD, tensors, Watched())
     assert made[3:] == ["meta", "cpu"]

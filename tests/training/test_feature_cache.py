@@ -157,13 +157,13 @@ def trained(
             facts=facts,
         )
         running = train(model, loaded, params, context)
-        messages = []
+        reported = []
         for epoch in running:
-            messages.append(epoch)
+            reported.append(epoch)
             if epoch.number == stop:
                 with suppress(StopIteration):
                     running.send(Decision.INTERRUPT)
-        return messages, facts
+        return reported, facts
 
     return go
 
@@ -179,8 +179,8 @@ def test_a_trial_with_the_cache_learns_what_one_without_it_learns(
     assert facts["cached_features"]["images"] == 24
     assert facts["cached_features"]["values"] == 512
     monkeypatch.setattr("fersearch.training.loop.find", lambda *_: None)
-    plain, messages = trained(name="b")
-    assert messages == {}
+    plain, without = trained(name="b")
+    assert without == {}
     assert losses(cached) == pytest.approx(losses(plain), abs=1e-5)
 
 

@@ -57,12 +57,12 @@ def test_every_epoch_tells_metrics_losses_confusion_and_its_own_seconds(
     patterns: Make, base: dict[str, Any], tmp_path: Path
 ) -> None:
     _, epochs = start(patterns(48), base, tmp_path)
-    messages = list(epochs)
-    assert [epoch.number for epoch in messages] == [1, 2, 3, 4]
-    assert all({*METRICS, "train_loss", "train_accuracy", "valid_loss"} == set(epoch.values) for epoch in messages)
-    assert messages[-1].values["train_accuracy"] > messages[0].values["train_accuracy"]
-    assert all(sum(map(sum, epoch.confusion or ())) == 16 for epoch in messages)
-    assert messages[-1].values["train_seconds"] == pytest.approx(sum(epoch.seconds for epoch in messages))
+    reported = list(epochs)
+    assert [epoch.number for epoch in reported] == [1, 2, 3, 4]
+    assert all({*METRICS, "train_loss", "train_accuracy", "valid_loss"} == set(epoch.values) for epoch in reported)
+    assert reported[-1].values["train_accuracy"] > reported[0].values["train_accuracy"]
+    assert all(sum(map(sum, epoch.confusion or ())) == 16 for epoch in reported)
+    assert reported[-1].values["train_seconds"] == pytest.approx(sum(epoch.seconds for epoch in reported))
 
 
 def test_the_same_seed_gives_the_same_epochs_and_another_seed_others(
@@ -153,8 +153,8 @@ def test_the_best_epoch_by_the_objective_is_kept(patterns: Make, base: dict[str,
     progress = Progress()
     worst = Objective("accuracy", "min")
     _, epochs = start(patterns(48), base, tmp_path, objective=worst, progress=progress)
-    messages = list(epochs)
-    assert progress.best_values["accuracy"] == min(epoch.values["accuracy"] for epoch in messages)
+    reported = list(epochs)
+    assert progress.best_values["accuracy"] == min(epoch.values["accuracy"] for epoch in reported)
 
 
 def test_an_endless_learning_rate_diverges(patterns: Make, base: dict[str, Any], tmp_path: Path) -> None:
@@ -212,9 +212,9 @@ def test_epochs_that_nobody_heard_are_reported_again(patterns: Make, base: dict[
     heard = [next(first) for _ in range(3)]
     first.close()
     _, second = start(loaded, params, tmp_path, resume=True, recorded=lambda: 1, save_every=0.0)
-    messages = list(second)
-    assert [epoch.number for epoch in messages] == [2, 3, 4]
-    assert messages[:2] == heard[1:]
+    reported = list(second)
+    assert [epoch.number for epoch in reported] == [2, 3, 4]
+    assert reported[:2] == heard[1:]
     _, third = start(loaded, params, tmp_path, resume=True, recorded=None)
     assert list(third) == []
 
@@ -224,10 +224,10 @@ def test_an_interruption_while_old_epochs_are_reported_again_trains_nothing(
 ) -> None:
     loaded = patterns(48)
     _, first = start(loaded, base, tmp_path, save_every=0.0)
-    messages = [next(first), next(first)]
+    reported = [next(first), next(first)]
     first.close()
     _, again = start(loaded, base, tmp_path, resume=True, recorded=lambda: 1)
-    assert next(again) == messages[1]
+    assert next(again) == reported[1]
     with pytest.raises(StopIteration):
         again.send(Decision.INTERRUPT)
 
@@ -238,12 +238,12 @@ def test_with_an_average_it_is_the_average_that_is_judged_and_kept(
     loaded, params = patterns(48), {**base, "ema": 0.99, "epochs": 2}
     progress = Progress()
     model, epochs = start(loaded, params, tmp_path, progress=progress)
-    messages = list(epochs)
+    reported = list(epochs)
     kept = Cnn().build(params, loaded.task)
     kept.load_state_dict(States(tmp_path).best(progress.best_epoch))
     pixels = Pixels.of(loaded.images, loaded.mean, loaded.std, CPU)
     judged = validate(kept, loaded, pixels, "valid", 8, criterion(params), "float32")
-    best = messages[progress.best_epoch - 1].values
+    best = reported[progress.best_epoch - 1].values
     assert (judged.loss, best["valid_loss"]) == (pytest.approx(best["valid_loss"]), pytest.approx(judged.loss))
     assert not torch.equal(kept.state_dict()["head.weight"], model.state_dict()["head.weight"])
 

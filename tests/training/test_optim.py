@@ -33,11 +33,11 @@ def rates(scheduler: str, times: list[float], **changed: Any) -> list[float]:
     params = {**KNOBS, "optimizer": "sgd", "scheduler": scheduler, **changed}
     updates = optimizer([nn.Parameter(torch.ones(2))], params)
     schedule = Schedule(updates, params, F1)
-    messages = []
+    rates_seen = []
     for passed in times:
         schedule.step(passed)
-        messages.append(updates.param_groups[0]["lr"])
-    return messages
+        rates_seen.append(updates.param_groups[0]["lr"])
+    return rates_seen
 
 
 @pytest.mark.parametrize(("name", "scheduler"), list(itertools.product(OPTIMIZERS, SCHEDULERS)))
@@ -92,8 +92,8 @@ def test_cosine_goes_from_the_full_rate_to_zero_step_by_step() -> None:
 
 
 def test_onecycle_rises_then_falls_to_almost_nothing() -> None:
-    messages = rates("onecycle", [0, 1.5, 3, 10])
-    assert messages == pytest.approx([0.004, 0.052, 0.1, 4e-7])
+    cycle = rates("onecycle", [0, 1.5, 3, 10])
+    assert cycle == pytest.approx([0.004, 0.052, 0.1, 4e-7])
     assert rates("onecycle", [0.0], warmup_share=0.0) == [0.1]
 
 
@@ -101,13 +101,13 @@ def test_onecycle_equals_torchs_own_at_its_corners() -> None:
     weight = nn.Parameter(torch.ones(1))
     updates = torch.optim.SGD([weight], 0.1)
     torchs = torch.optim.lr_scheduler.OneCycleLR(updates, 0.1, total_steps=101, pct_start=31 / 101)
-    messages = []
+    rates_seen = []
     for _ in range(100):
-        messages.append(updates.param_groups[0]["lr"])
+        rates_seen.append(updates.param_groups[0]["lr"])
         updates.step()
         torchs.step()
     ours = rates("onecycle", [step / 10 for step in range(100)])
-    assert ours == pytest.approx(messages, rel=0.01, abs=1e-6)
+    assert ours == pytest.approx(rates_seen, rel=0.01, abs=1e-6)
 
 
 @pytest.mark.parametrize(("direction", "worse"), [("max", [0.5, 0.4, 0.4]), ("min", [0.5, 0.6, 0.6])])
@@ -115,12 +115,12 @@ def test_plateau_follows_the_first_objective_in_its_direction(direction: str, wo
     params = {**KNOBS, "optimizer": "sgd", "scheduler": "plateau"}
     updates = optimizer([nn.Parameter(torch.ones(1))], params)
     schedule = Schedule(updates, params, Objective("m", direction))  # type: ignore[arg-type]
-    messages = []
+    rates_seen = []
     for value in worse:
         schedule.step(1.0)
         schedule.judge(value)
-        messages.append(updates.param_groups[0]["lr"])
-    assert messages == [0.1, 0.1, 0.05]
+        rates_seen.append(updates.param_groups[0]["lr"])
+    assert rates_seen == [0.1, 0.1, 0.05]
 
 
 def test_cosine_restarts_at_the_full_rate_after_ever_longer_rounds() -> None:
@@ -131,12 +131,12 @@ def test_cosine_restarts_at_the_full_rate_after_ever_longer_rounds() -> None:
 def test_cosine_restarts_are_those_of_torch() -> None:
     updates = torch.optim.SGD([nn.Parameter(torch.ones(1))], 0.1)
     torchs = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(updates, T_0=2, T_mult=2)
-    messages = []
+    rates_seen = []
     updates.step()
     for _ in range(10):
-        messages.append(updates.param_groups[0]["lr"])
+        rates_seen.append(updates.param_groups[0]["lr"])
         torchs.step()
-    assert rates("cosine_restarts", [float(epoch) for epoch in range(10)]) == pytest.approx(messages)
+    assert rates("cosine_restarts", [float(epoch) for epoch in range(10)]) == pytest.approx(rates_seen)
 
 
 @pytest.mark.parametrize("scheduler", sorted(set(SCHEDULERS) - {"onecycle"}))
@@ -153,7 +153,7 @@ def test_onecycle_has_a_warm_up_of_its_own() -> None:
 
 def test_a_plateau_falls_during_the_warm_up_and_goes_on_from_a_kept_state() -> None:
     params = {**KNOBS, "optimizer": "sgd", "scheduler": "plateau", "plateau_patience": 0, "warmup_epochs": 4.0}
-    messages, state = [], {}
+    rates_seen, state = [], {}
     for resumed in (False, True):
         updates = optimizer([nn.Parameter(torch.ones(1))], params)
         schedule = Schedule(updates, params, F1)
@@ -164,7 +164,7 @@ def test_a_plateau_falls_during_the_warm_up_and_goes_on_from_a_kept_state() -> N
             schedule.judge(value)
         state = schedule.state_dict()
         schedule.step(2.0)
-        messages.append(updates.param_groups[0]["lr"])
+        rates_seen.append(updates.param_groups[0]["lr"])
         schedule.step(4.0)
-        messages.append(updates.param_groups[0]["lr"])
-    assert messages == pytest.approx([0.5 * 0.0505, 0.05] * 2)
+        rates_seen.append(updates.param_groups[0]["lr"])
+    assert rates_seen == pytest.approx([0.5 * 0.0505, 0.05] * 2)

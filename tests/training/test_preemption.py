@@ -51,23 +51,23 @@ def test_left_again_and_again_inside_epochs_it_ends_the_same(
     params = {**base, "epochs": 3, "augmentation": "strong", "dropout": 0.2, "target": "probability", **changed}
     whole_model, whole = start(loaded, params, tmp_path / "whole")
     expected = quality(list(whole))
-    messages: list[Epoch] = []
+    reported: list[Epoch] = []
     left = 0
     for _ in range(20):
         resume = Progress()
         torch.manual_seed(0)
         model = Cnn().build(params, trained_task(loaded.task, params))
         given = {"model": model, "resume": True, "progress": resume, "pulse": After(steps)}
-        messages += list(start(loaded, params, tmp_path / "parts", **given)[1])
+        reported += list(start(loaded, params, tmp_path / "parts", **given)[1])
         if not resume.within:
             break
         left += 1
         assert States(tmp_path / "parts").last() is not None
     assert left > 0
-    assert quality(messages) == expected
+    assert quality(reported) == expected
     for name, tensor in whole_model.state_dict().items():
         assert torch.equal(tensor, model.state_dict()[name]), name
-    assert resume.seconds == pytest.approx(sum(epoch.seconds for epoch in messages))
+    assert resume.seconds == pytest.approx(sum(epoch.seconds for epoch in reported))
     assert resume.looks > 0
 
 
@@ -137,14 +137,14 @@ def test_features_of_a_frozen_prefix_are_computed_anew_and_nothing_changes(
     loaded = patterns(48)
     result = []
     for name, calls in (("whole", [10**6]), ("parts", [3, 9, 10**6])):
-        messages: list[Epoch] = []
+        reported: list[Epoch] = []
         for place, count in enumerate(calls):
             torch.manual_seed(0)
             model = ResNet18().build(params, loaded.task)
             fixed = freeze(ResNet18(), model, params)
             options = {"model": model, "fixed": fixed, "resume": place > 0, "pulse": After(count)}
-            messages += list(start(loaded, params, tmp_path / name, **options)[1])
-        result.append(quality(messages))
+            reported += list(start(loaded, params, tmp_path / name, **options)[1])
+        result.append(quality(reported))
     assert len(result[0]) == 3
     assert result[0] == result[1]
 
@@ -154,26 +154,26 @@ def test_an_attempt_that_leaves_is_interrupted_and_the_next_ends_the_trial(
     request_of: Callable[..., Any], registry: Registry, protocol: Protocol
 ) -> None:
     def collect(epoch: Epoch) -> Decision:
-        messages.append(epoch)
+        reported.append(epoch)
         return Decision.CONTINUE
 
-    messages: list[Epoch] = []
+    reported: list[Epoch] = []
     whole = run_trial(request_of({"epochs": 2}, protocol=protocol), collect, registry)
     assert whole.reason is Reason.DONE
-    expected, messages = messages, []
+    expected, reported = reported, []
     scratch = request_of().scratch + "-parts"
     reasons = []
     for attempt in range(1, 9):
-        request = request_of({"epochs": 2}, protocol=protocol, scratch=scratch, attempt=attempt, recorded=len(messages))
+        request = request_of({"epochs": 2}, protocol=protocol, scratch=scratch, attempt=attempt, recorded=len(reported))
         outcome = run_trial(request, collect, registry, pulse=After(5))
         reasons.append(outcome.reason)
         if outcome.reason is Reason.DONE:
             break
-        assert outcome.message == f"saved inside epoch {len(messages) + 1}"
+        assert outcome.message == f"saved inside epoch {len(reported) + 1}"
         assert outcome.checkpoint is None
     assert reasons == [Reason.INTERRUPTED] * (len(reasons) - 1) + [Reason.DONE]
     assert len(reasons) > 1
-    for one, other in zip(expected, messages, strict=True):
+    for one, other in zip(expected, reported, strict=True):
         assert (one.number, one.round, one.last, one.confusion) == (
             other.number,
             other.round,

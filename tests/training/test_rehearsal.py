@@ -43,17 +43,17 @@ def trained(
 ) -> tuple[Outcome, list[Epoch], list[Mapping[str, Any]]]:
     """The outcome of a trial, its epochs, and what it tells of its format."""
     epochs: list[Epoch] = []
-    messages: list[Mapping[str, Any]] = []
+    rehearsals: list[Mapping[str, Any]] = []
 
     def settle(result: Mapping[str, Any]) -> str:
-        messages.append(result)
+        rehearsals.append(result)
         return str(result["memory_format"])
 
     def report(epoch: Epoch) -> Decision:
         epochs.append(epoch)
         return Decision.CONTINUE
 
-    return run_trial(request, report, registry, **{"settle": settle, **options}), epochs, messages
+    return run_trial(request, report, registry, **{"settle": settle, **options}), epochs, rehearsals
 
 
 def losses(epochs: list[Epoch]) -> list[tuple[float, float]]:
@@ -114,8 +114,8 @@ def test_a_trial_learns_the_same_with_a_rehearsal_as_in_that_format_without_one(
 ) -> None:
     changed = {"epochs": 2, "dropout": 0.2, "augmentation": "strong", "width": 2}
     fixed = request_of(changed, memory_format=wanted, scratch=str(tmp_path / "fixed"))
-    _, epochs, messages = trained(fixed, registry)
-    assert messages == []
+    _, epochs, rehearsals = trained(fixed, registry)
+    assert rehearsals == []
     _, rehearsed, _ = trained(request_of(changed, memory_format="auto"), registry, settle=lambda _: wanted)
     assert losses(rehearsed) == losses(epochs)
 
@@ -125,9 +125,9 @@ def test_a_format_that_was_decided_before_is_not_rehearsed(
 ) -> None:
     monkeypatch.setattr(rehearsal, "rehearse", None)
     shape = shape_of(auto, Task(("ring", "bar", "cross", "dot"), 1, 16), CPU, "float32")
-    outcome, _, messages = trained(replace(auto, formats={shape: "channels_last"}), registry)
+    outcome, _, rehearsals = trained(replace(auto, formats={shape: "channels_last"}), registry)
     assert outcome.facts["memory_format"] == "channels_last"
-    assert messages == [{"shape": shape, "memory_format": "channels_last"}]
+    assert rehearsals == [{"shape": shape, "memory_format": "channels_last"}]
 
 
 def test_trials_share_a_rehearsal_where_what_decides_their_speed_is_the_same(request_of: RequestOf) -> None:
@@ -197,8 +197,8 @@ def test_what_goes_wrong_in_both_formats_is_left_to_the_training(auto: TrialRequ
             return model
 
     registry = Registry({"cnn": Strict()}, registry.datasets, registry.metrics)
-    outcome, _, messages = trained(auto, registry)
-    assert messages == []
+    outcome, _, rehearsals = trained(auto, registry)
+    assert rehearsals == []
     assert outcome.message == "RuntimeError: view size is not compatible"
 
 
@@ -212,8 +212,8 @@ def test_batches_of_one_image_are_rehearsed(request_of: RequestOf, registry: Reg
 def test_a_trial_that_is_to_leave_leaves_its_rehearsal_and_tells_nothing(
     auto: TrialRequest, registry: Registry
 ) -> None:
-    outcome, epochs, messages = trained(auto, registry, pulse=lambda: True)
-    assert (outcome.reason, epochs, messages) == (Reason.INTERRUPTED, [], [])
+    outcome, epochs, rehearsals = trained(auto, registry, pulse=lambda: True)
+    assert (outcome.reason, epochs, rehearsals) == (Reason.INTERRUPTED, [], [])
     assert outcome.message == "stopped before it began"
 
 
@@ -223,8 +223,8 @@ def test_a_model_that_breaks_a_bound_is_not_rehearsed(
     monkeypatch.setattr(rehearsal._Stage, "trouble", None)
     metrics = {**registry.metrics, "parameters": Parameters()}
     registry = Registry(registry.architectures, registry.datasets, metrics)
-    outcome, _, messages = trained(replace(auto, where=(Constraint("parameters", "<=", 10),)), registry)
-    assert (outcome.reason, messages) == (Reason.INFEASIBLE, [])
+    outcome, _, rehearsals = trained(replace(auto, where=(Constraint("parameters", "<=", 10),)), registry)
+    assert (outcome.reason, rehearsals) == (Reason.INFEASIBLE, [])
 
 
 @pytest.mark.gpu

@@ -227,7 +227,7 @@ def test_a_full_disk_is_a_loss_that_leaves_no_half_file(
 
 
 @pytest.mark.parametrize(
-    ("fields", "messages"),
+    ("fields", "message"),
     [
         ({"architecture": "cmm"}, "unknown architecture 'cmm'"),
         ({"device": "gpu"}, "unknown device 'gpu'"),
@@ -237,11 +237,11 @@ def test_a_full_disk_is_a_loss_that_leaves_no_half_file(
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
 def test_wrong_words_are_errors_of_the_trial(
-    request_of: RequestOf, registry: Registry, fields: dict[str, str], messages: str
+    request_of: RequestOf, registry: Registry, fields: dict[str, str], message: str
 ) -> None:
     outcome = run_trial(request_of(**fields), go_on, registry)
     assert outcome.reason is Reason.ERROR
-    assert messages in outcome.message
+    assert message in outcome.message
 
 
 def test_a_prepared_copy_of_other_content_is_refused(request_of: RequestOf, registry: Registry) -> None:
@@ -298,14 +298,14 @@ def test_the_time_of_an_image_may_be_that_of_the_exported_model(
         return onnx_session.session_of(file, threads)
 
     monkeypatch.setattr("fersearch.training.onnx_graph.session_of", session_of)
-    messages: list[Epoch] = []
+    reported: list[Epoch] = []
 
     def report(epoch: Epoch) -> Decision:
-        messages.append(epoch)
+        reported.append(epoch)
         return Decision.CONTINUE
 
     timing = Registry(registry.architectures, registry.datasets, {**registry.metrics, "latency_ms": Latency()})
     assert run_trial(request_of({"epochs": 2}, latency_on="onnx"), report, timing).reason is Reason.DONE
-    first, second = (epoch.values["latency_ms"] for epoch in messages)
+    first, second = (epoch.values["latency_ms"] for epoch in reported)
     assert 0 < first == second
     assert timed == ["model.onnx"]  # once a trial

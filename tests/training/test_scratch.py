@@ -35,8 +35,8 @@ def go(
         return Decision.INTERRUPT if epoch.number == stop else Decision.CONTINUE
 
     outcome = run_trial(request, report, registry, say=said.append)
-    messages = [(epoch.number, {k: v for k, v in epoch.values.items() if k not in TIMED}) for epoch in epochs]
-    return outcome, messages, said
+    values = [(epoch.number, {k: v for k, v in epoch.values.items() if k not in TIMED}) for epoch in epochs]
+    return outcome, values, said
 
 
 def corrupt(name: str) -> Callable[[Path], None]:

@@ -48,8 +48,8 @@ def recorded(study: dict[str, Any]) -> tuple[dict[str, Any], str]:
         for epoch in trial["history"]:
             numbers = [rounded(epoch["values"][metric]) for metric in COSTS]
             writer.writerow([trial["number"], epoch["epoch"], *params, *numbers])
-    messages = {name: spec[name] for name in ("model", "dataset", "limit", "protocol", "seed", "space")}
-    return messages, text.getvalue()
+    settings = {name: spec[name] for name in ("model", "dataset", "limit", "protocol", "seed", "space")}
+    return settings, text.getvalue()
 
 
 def rounded(value: object) -> object:

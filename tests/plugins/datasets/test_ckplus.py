@@ -68,8 +68,8 @@ def greys(level: int) -> str:
 
 def write_table(path: Path, rows: Sequence[tuple[int | str, int, str]] | None = None) -> Path:
     """Every code once in each part, or the given (emotion, grey level, Usage)."""
-    messages = rows or [(code, 10 * code + part, usage) for part, usage in enumerate(USAGES) for code in range(8)]
-    lines = [f"{emotion},{greys(level)},{usage}" for emotion, level, usage in messages]
+    counts = rows or [(code, 10 * code + part, usage) for part, usage in enumerate(USAGES) for code in range(8)]
+    lines = [f"{emotion},{greys(level)},{usage}" for emotion, level, usage in counts]
     path.write_text("\n".join(["emotion,pixels,Usage", *lines]) + "\n")
     return path
 
@@ -124,11 +124,11 @@ def test_the_original_gives_last_frames_their_code_and_first_ones_neutral(tmp_pa
     copy = prepared(write_original(tmp_path / "source"))
     names = copy.columns["name"].tolist()
     labels = [EMOTIONS[label] for label in copy.columns["label"]]
-    messages = dict(zip(names, labels, strict=True))
-    assert len(messages) == len(SUBJECTS) * 7 * 4
+    label_of = dict(zip(names, labels, strict=True))
+    assert len(label_of) == len(SUBJECTS) * 7 * 4
     for code in range(1, 8):
         stem = f"S005/{code:03d}/S005_{code:03d}_0000000"
-        assert [messages.get(f"{stem}{k}.png") for k in range(1, 6)] == ["neutral", None, *[CODES[code]] * 3]
+        assert [label_of.get(f"{stem}{k}.png") for k in range(1, 6)] == ["neutral", None, *[CODES[code]] * 3]
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3])
@@ -220,16 +220,16 @@ def test_folders_unpacked_side_by_side_are_found_one_level_down(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("gone", "messages"),
+    ("gone", "message"),
     [
         ("Emotion", "only a part of CK+ is in {}: cohn-kanade-images/ without Emotion/"),
         ("cohn-kanade-images", "only a part of CK+ is in {}: Emotion/ without cohn-kanade-images/"),
     ],
 )
-def test_a_part_of_the_original_is_refused(tmp_path: Path, gone: str, messages: str) -> None:
+def test_a_part_of_the_original_is_refused(tmp_path: Path, gone: str, message: str) -> None:
     source = write_original(tmp_path / "source", SUBJECTS[:1])
     (source / gone).rename(tmp_path / gone)
-    assert refusal(source).message == messages.format(source)
+    assert refusal(source).message == message.format(source)
 
 
 def test_an_original_without_any_label_file_is_refused(tmp_path: Path) -> None:
@@ -349,16 +349,16 @@ def test_a_face_in_two_parts_of_the_table_is_reported_and_can_be_dropped(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("emotion", "messages"),
+    ("emotion", "message"),
     [
         ("8", "unknown emotion code '8'"),
         ("hapy", "unknown label 'hapy'"),
         ("confused", "'confused' is not a class of CK+"),
     ],
 )
-def test_a_wrong_row_is_named_by_its_line(tmp_path: Path, emotion: str, messages: str) -> None:
+def test_a_wrong_row_is_named_by_its_line(tmp_path: Path, emotion: str, message: str) -> None:
     path = write_table(tmp_path / "ckextended.csv", [(0, 0, "Training"), (emotion, 0, "Training")])
-    assert refusal(path).message == f"{path} line 3: {messages}"
+    assert refusal(path).message == f"{path} line 3: {message}"
 
 
 def test_a_folder_without_ckplus_says_what_was_found(tmp_path: Path) -> None:

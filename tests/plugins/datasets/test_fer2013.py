@@ -149,7 +149,7 @@ def refusal(source: Path) -> DataError:
 
 
 @pytest.mark.parametrize(
-    ("row", "messages"),
+    ("row", "message"),
     [
         (f"7,{greys(0)},Training", "line 2: unknown emotion code '7'"),
         (f"hapy,{greys(0)},Training", "line 2: unknown label 'hapy'"),
@@ -160,10 +160,10 @@ def refusal(source: Path) -> DataError:
         ("0", "line 2: 1 columns, the header has 3"),
     ],
 )
-def test_a_wrong_row_is_named_by_its_line(tmp_path: Path, row: str, messages: str) -> None:
+def test_a_wrong_row_is_named_by_its_line(tmp_path: Path, row: str, message: str) -> None:
     path = tmp_path / "fer2013.csv"
     path.write_text(f"emotion,pixels,Usage\n{row}\n")
-    assert refusal(path).message == f"{path} {messages}"
+    assert refusal(path).message == f"{path} {message}"
 
 
 def test_pixels_without_labels_are_refused(tmp_path: Path) -> None:

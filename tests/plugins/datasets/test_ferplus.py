@@ -219,22 +219,22 @@ def test_a_corrupt_image_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "messages"),
+    ("row", "message"),
     [
         ("fer0000999.png,x,1,2,3", "5 columns, expected 12"),
         ('fer0000000.png,"(0, 0, 48, 48)",1,2,3,x,0,0,0,0,0,0', "votes must be whole numbers"),
         ('fer0000000.png,"(0, 0, 48, 48)",1,2,3,-4,0,0,0,0,0,0', "votes must be whole numbers"),
     ],
 )
-def test_a_wrong_row_of_label_csv_is_named_by_its_line(tmp_path: Path, row: str, messages: str) -> None:
+def test_a_wrong_row_of_label_csv_is_named_by_its_line(tmp_path: Path, row: str, message: str) -> None:
     source = write_folders(tmp_path / "source")
     table = source / "FER2013Train" / "label.csv"
     table.write_text(row + "\n" + table.read_text())
-    assert refusal(source).message.startswith(f"{table} line 1: {messages}")
+    assert refusal(source).message.startswith(f"{table} line 1: {message}")
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "messages"),
+    ("file", "old", "new", "message"),
     [
         ("fer2013new.csv", "contempt", "scorn", "fer2013new.csv: no column 'contempt'"),
         ("fer2013.csv", "pixels", "greys", "fer2013.csv: no column 'pixels'"),
@@ -248,11 +248,11 @@ def test_a_wrong_row_of_label_csv_is_named_by_its_line(tmp_path: Path, row: str,
         ),
     ],
 )
-def test_a_wrong_table_is_named(tmp_path: Path, file: str, old: str, new: str, messages: str) -> None:
+def test_a_wrong_table_is_named(tmp_path: Path, file: str, old: str, new: str, message: str) -> None:
     source = write_tables(tmp_path / "source")
     path = source / file
     path.write_text(path.read_text().replace(old, new, 1))
-    assert messages in refusal(source).message
+    assert message in refusal(source).message
 
 
 def test_tables_of_different_length_are_refused(tmp_path: Path) -> None:

@@ -119,10 +119,10 @@ def test_a_class_without_a_training_image_is_named(tmp_path: Path) -> None:
     write_classes(tmp_path / "source" / "train", ("angry", "sad"), n=4)
     write_classes(tmp_path / "source" / "test", ("angry", "sad", "zen"), n=1)
     prepared = prepare(ImageFolder(), tmp_path / "source", {}, tmp_path / "p")
-    messages = ("class 'zen' has 1 images in valid and test and no image to train on",)
-    assert load(ImageFolder(), prepared, {}).untaught == messages
-    assert show(ImageFolder(), prepared, {})["findings"] == list(messages)
-    assert messages[0] in verify(ImageFolder(), prepared, {}).findings
+    warnings = ("class 'zen' has 1 images in valid and test and no image to train on",)
+    assert load(ImageFolder(), prepared, {}).untaught == warnings
+    assert show(ImageFolder(), prepared, {})["findings"] == list(warnings)
+    assert warnings[0] in verify(ImageFolder(), prepared, {}).findings
 
 
 def test_files_whose_names_are_not_utf8_are_read(tmp_path: Path) -> None:
@@ -152,9 +152,9 @@ def test_findings_are_those_of_the_folder_that_was_given(tmp_path: Path) -> None
     (first / "_c").mkdir()
     (first / "a" / "notes.txt").touch()
     converted = "8 images were converted to 48x48 grey: 8 of 50x50 RGB"
-    messages = prepare(ImageFolder(), first, {}, tmp_path / "p")
-    assert messages.findings[-1] == converted
-    assert len(messages.findings) == 3
+    prepared_first = prepare(ImageFolder(), first, {}, tmp_path / "p")
+    assert prepared_first.findings[-1] == converted
+    assert len(prepared_first.findings) == 3
     again = prepare(ImageFolder(), tmp_path / "second", {}, tmp_path / "p")
-    assert again.folder == messages.folder
+    assert again.folder == prepared_first.folder
     assert again.findings == (converted,)

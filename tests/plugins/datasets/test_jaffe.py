@@ -52,8 +52,8 @@ def prepared(source: Path) -> Prepared:
 
 def test_names_tell_person_and_emotion(tmp_path: Path) -> None:
     copy = prepared(write(tmp_path / "source"))
-    messages = zip(*(copy.columns[name].tolist() for name in ("name", "label", "subject")), strict=True)
-    assert {(name[:2], CODES[name[3:5]]) == (subject, CLASSES[label]) for name, label, subject in messages} == {True}
+    rows = zip(*(copy.columns[name].tolist() for name in ("name", "label", "subject")), strict=True)
+    assert {(name[:2], CODES[name[3:5]]) == (subject, CLASSES[label]) for name, label, subject in rows} == {True}
     assert copy.count == 70
     assert copy.findings[-1] == "70 images were converted to 48x48 grey: 70 of 64x64 L"
 

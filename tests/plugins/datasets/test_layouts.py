@@ -250,7 +250,7 @@ def test_expw_cuts_each_face_out_and_keeps_the_faces_of_a_photo_together(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("line", "messages"),
+    ("line", "message"),
     [
         ("photo 0.jpg 0 0 0 20 20 95.5 7", "unknown emotion code '7'"),
         ("photo.jpg 0 0", "3 columns, expected 8"),
@@ -258,12 +258,12 @@ def test_expw_cuts_each_face_out_and_keeps_the_faces_of_a_photo_together(tmp_pat
         ("photo 0.jpg 0 a 20 20 20 95.5 1", "box 20,a,20,20 is not four numbers"),
     ],
 )
-def test_a_wrong_line_of_expw_is_named(tmp_path: Path, line: str, messages: str) -> None:
+def test_a_wrong_line_of_expw_is_named(tmp_path: Path, line: str, message: str) -> None:
     source = write_expw(tmp_path / "source")
     (source / "label.lst").write_text(line)
     with pytest.raises(DataError) as caught:
         prepared("expw", source)
-    assert caught.value.message == f"{source / 'label.lst'} line 1: {messages}"
+    assert caught.value.message == f"{source / 'label.lst'} line 1: {message}"
 
 
 def test_a_box_outside_its_photo_is_named(tmp_path: Path) -> None:
@@ -347,5 +347,5 @@ def test_an_emotion_that_is_missing_is_named_with_its_line(tmp_path: Path) -> No
 def test_images_that_a_legend_lists_twice_are_reported(tmp_path: Path) -> None:
     table = next(write_muxspace(tmp_path / "source").glob("**/legend.csv"))
     table.write_text(f"{table.read_text()}\n9,anger_0.jpg,sadness\n9,anger_1.jpg,anger\n")
-    messages = "2 images are listed more than once, 1 of them with two labels: anger_0.jpg"
-    assert messages in prepare(DATASETS["muxspace"], tmp_path / "source", {}, tmp_path / "p").findings
+    finding = "2 images are listed more than once, 1 of them with two labels: anger_0.jpg"
+    assert finding in prepare(DATASETS["muxspace"], tmp_path / "source", {}, tmp_path / "p").findings

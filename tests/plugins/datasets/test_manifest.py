@@ -78,16 +78,16 @@ def refusal(source: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("header", "row", "messages"),
+    ("header", "row", "message"),
     [
         ("image,emotion", "a.png,x", ": no column 'label'; it has image, emotion"),
         ("image,label,split", "a.png,x,trian", " line 2: unknown split 'trian'"),
         ("image,label", "a.png,", " line 2: label is blank"),
     ],
 )
-def test_a_wrong_list_is_named_with_its_line(tmp_path: Path, header: str, row: str, messages: str) -> None:
+def test_a_wrong_list_is_named_with_its_line(tmp_path: Path, header: str, row: str, message: str) -> None:
     table = write_list(tmp_path, header, [row])
-    assert refusal(table) == f"{table}{messages}"
+    assert refusal(table) == f"{table}{message}"
 
 
 def test_a_missing_image_is_named_with_its_line(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_folder_with_two_lists_asks_which(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "rows", "messages"),
+    ("header", "rows", "message"),
     [
         ("image,label", ["a.png,x", "b.png,NA"], "line 3: label is 'NA', which marks a missing value"),
         ("image,label", ["a.png,x", "a.png,y"], "line 3: image a.png has label 'y', on line 2 label 'x'"),
@@ -121,10 +121,10 @@ def test_a_folder_with_two_lists_asks_which(tmp_path: Path) -> None:
     ],
 )
 def test_what_a_list_says_twice_or_not_at_all_is_refused(
-    tmp_path: Path, header: str, rows: list[str], messages: str
+    tmp_path: Path, header: str, rows: list[str], message: str
 ) -> None:
     table = write_list(tmp_path, header, rows)
-    assert refusal(table) == f"{table} {messages}"
+    assert refusal(table) == f"{table} {message}"
 
 
 def test_a_split_under_another_name_is_kept(tmp_path: Path) -> None:

@@ -294,7 +294,7 @@ def test_two_parts_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "messages"),
+    ("text", "message"),
     [
         ("", "part: none; write a table [[part]]"),
         ("part = 3", "part: none; write a table [[part]]"),
@@ -302,8 +302,8 @@ def test_two_parts_of_one_name_are_refused(tmp_path: Path) -> None:
         ('[[part]]\ndataset = "manifest"\ndata = "fed"\nname = "x:y"', "part[1].name: 'x:y' is not a valid name"),
     ],
 )
-def test_a_wrong_file_is_explained(tmp_path: Path, text: str, messages: str) -> None:
-    assert messages in refusal(write_merged(tmp_path, text)).hint
+def test_a_wrong_file_is_explained(tmp_path: Path, text: str, message: str) -> None:
+    assert message in refusal(write_merged(tmp_path, text)).hint
 
 
 def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:

@@ -122,11 +122,11 @@ def refusal(source: Path) -> DataError:
 def test_a_missing_label_list_is_named(tmp_path: Path) -> None:
     source = write_published(tmp_path / "source")
     (source / PUBLISHED).unlink()
-    messages = refusal(source)
+    message = refusal(source)
     assert (
-        messages.message == f"only a part of RAF-DB is in {source / 'basic'}: EmoLabel/list_patition_label.txt missing"
+        message.message == f"only a part of RAF-DB is in {source / 'basic'}: EmoLabel/list_patition_label.txt missing"
     )
-    assert "expected basic/EmoLabel" in messages.hint
+    assert "expected basic/EmoLabel" in message.hint
 
 
 def test_a_missing_image_folder_is_named(tmp_path: Path) -> None:
@@ -146,18 +146,18 @@ def test_missing_images_are_counted_and_the_first_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "messages", "hint"),
+    ("line", "message", "hint"),
     [
         ("train_00001.jpg 8", "unknown emotion code '8'", "known: 1 surprise, 2 fear, 3 disgust"),
         ("train_00001.jpg", "'train_00001.jpg' is not an image and code", "train_00001.jpg 5"),
         ("valid_00001.jpg 1", "'valid_00001.jpg 1' is not an image and code", "train_00001.jpg 5"),
     ],
 )
-def test_a_wrong_line_is_named(tmp_path: Path, line: str, messages: str, hint: str) -> None:
+def test_a_wrong_line_is_named(tmp_path: Path, line: str, message: str, hint: str) -> None:
     source = write_published(tmp_path / "source")
     (source / PUBLISHED).write_text(line)
     error = refusal(source)
-    assert error.message == f"{source / PUBLISHED} line 1: {messages}"
+    assert error.message == f"{source / PUBLISHED} line 1: {message}"
     assert hint in error.hint
 
 
@@ -254,9 +254,9 @@ def test_every_shape_of_the_list_gives_the_published_labels(tmp_path: Path, line
     result = prepared(relist(write_published(tmp_path / "source"), line, **options))
     assert labels_of(result) == labels_of(expected)
     assert result.columns["split"].tolist() == expected.columns["split"].tolist()
-    messages = [finding for finding in result.findings if finding not in expected.findings]
+    findings = [finding for finding in result.findings if finding not in expected.findings]
     zero = "codes run from 0 to 6: read as the published 1 to 7 less one (0 surprise ... 6 neutral)"
-    assert messages == ([zero] if options.get("zero") else [])
+    assert findings == ([zero] if options.get("zero") else [])
 
 
 def test_a_third_column_of_something_else_is_reported(tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ def test_a_third_column_of_something_else_is_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "messages"),
+    ("text", "message"),
     [
         ("train_00001.jpg 1 test", "line 1: image of train with 'test'"),
         ("train_00001.jpg 1 happy", "line 1: label 1 with 'happy'"),
@@ -275,10 +275,10 @@ def test_a_third_column_of_something_else_is_reported(tmp_path: Path) -> None:
         ("train_00001.jpg 1 2 3", "line 1: 'train_00001.jpg 1 2 3' is not an image and code"),
     ],
 )
-def test_a_list_that_contradicts_itself_is_refused(tmp_path: Path, text: str, messages: str) -> None:
+def test_a_list_that_contradicts_itself_is_refused(tmp_path: Path, text: str, message: str) -> None:
     source = write_published(tmp_path / "source")
     (source / PUBLISHED).write_text(text)
-    assert messages in refusal(source).message
+    assert message in refusal(source).message
 
 
 def remade(root: Path, parts: Mapping[str, str], classes: Sequence[str]) -> Path:
@@ -302,8 +302,8 @@ def test_every_shape_of_the_mirror_gives_the_published_labels(
     result = prepared(remade(tmp_path / "source", parts, classes))
     assert labels_of(result) == labels_of(prepared(write_mirror(tmp_path / "plain")))
     assert result.columns["split"].tolist() == [-2] * 28 + [2] * 7
-    messages = any("the published test images: they are test" in line for line in result.findings)
-    assert messages == ("val" in parts.values())
+    is_noted = any("the published test images: they are test" in line for line in result.findings)
+    assert is_noted == ("val" in parts.values())
 
 
 def test_a_mirror_of_codes_from_0_is_read_less_one(tmp_path: Path) -> None:

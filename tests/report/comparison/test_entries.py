@@ -185,7 +185,7 @@ def test_narrative_names_the_best_and_the_cheap():
 
 
 @pytest.mark.parametrize(
-    ("protocol", "messages"),
+    ("protocol", "message"),
     [
         (KFOLD, "3 folds by subject or class, seed 42"),
         (Protocol("official"), "official split"),
@@ -193,8 +193,8 @@ def test_narrative_names_the_best_and_the_cheap():
         (Protocol("loso", duplicates="drop"), "one subject left out, duplicates dropped"),
     ],
 )
-def test_protocols_in_a_line(protocol, messages):
-    assert prose.protocol(entry("a", protocol=protocol)) == messages
+def test_protocols_in_a_line(protocol, message):
+    assert prose.protocol(entry("a", protocol=protocol)) == message
 
 
 def test_the_whole_page_of_a_grid_and_of_a_list():

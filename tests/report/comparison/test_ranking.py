@@ -164,8 +164,8 @@ def test_the_diagram_names_every_entry_and_draws_each_clique() -> None:
     ranks, labels = ranks_of(DEMSAR, is_more_better=True), ["C4.5", "m", "cf", "m+cf"]
     with style.styled():
         svg, _ = style.render(critical_difference(labels, ranks.means, ranks.critical, ranks.cliques))
-    for messages in ("C4.5", "m+cf  1.96", "critical difference 1.25"):
-        assert messages in svg
+    for text in ("C4.5", "m+cf  1.96", "critical difference 1.25"):
+        assert text in svg
     assert svg.count("stroke: #ee6677") == len(ranks.cliques) == 1
 
 
