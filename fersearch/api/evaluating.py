@@ -2,6 +2,7 @@
 
 from fersearch.evaluation.evaluate import (
     CheckpointEvaluation,
+    EvaluationView,
     evaluate_checkpoint,
     evaluate_folder,
     holds_checkpoints,
@@ -12,6 +13,7 @@ from fersearch.evaluation.request import EvaluationRequest, Progress, open_input
 __all__ = [
     "CheckpointEvaluation",
     "EvaluationRequest",
+    "EvaluationView",
     "Progress",
     "evaluate_checkpoint",
     "evaluate_folder",

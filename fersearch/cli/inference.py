@@ -15,7 +15,7 @@ from fersearch.cli.flags import AsJson, DatasetFlags, Storage
 from fersearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from fersearch.api.evaluating import CheckpointEvaluation, Progress
+    from fersearch.api.evaluating import CheckpointEvaluation, EvaluationRequest, EvaluationView, Progress
     from fersearch.api.predicting import Prediction, Rows, Unreadable
 
 
@@ -134,13 +134,7 @@ def evaluate(
     if csv:
         refuse_existing_file(csv, force)
     with progress.preparation(render.console(stderr=True)) as shown:
-        if evaluating.holds_checkpoints(checkpoint):
-            results, view = evaluating.evaluate_folder(checkpoint, request, shown), None
-        else:
-            view = evaluating.evaluate_checkpoint(
-                checkpoint, evaluating.open_input(checkpoint, request, shown), request
-            )
-            results = [evaluating.CheckpointEvaluation(checkpoint, view)]
+        results, view = _measured(checkpoint, request, shown)
     if csv:
         evaluating.write_csv(csv, results, force)
     if as_json:
@@ -151,6 +145,18 @@ def evaluate(
     else:
         render.show(render_models.evaluation(view) if view else render_models.examined(results))
     _tell_failures(results)
+
+
+def _measured(
+    checkpoint: Path, request: "EvaluationRequest", shown: "Progress"
+) -> "tuple[list[CheckpointEvaluation], EvaluationView | None]":
+    """Return the results of a checkpoint, or of each in a folder; the view is that of a single one."""
+    from fersearch.api import evaluating
+
+    if evaluating.holds_checkpoints(checkpoint):
+        return evaluating.evaluate_folder(checkpoint, request, shown), None
+    view = evaluating.evaluate_checkpoint(checkpoint, evaluating.open_input(checkpoint, request, shown), request)
+    return [evaluating.CheckpointEvaluation(checkpoint, view)], view
 
 
 def parse_label_map(texts: Sequence[str]) -> dict[str, str]:

@@ -16,14 +16,12 @@ from fersearch.api.plugins import PluginRow, PluginView
 from fersearch.api.queueing import DiskUse
 from fersearch.api.records import comparisons
 from fersearch.api.studies import StudyView, TrialView
-from fersearch.data.near_check import NearDuplicates
 from fersearch.data.verify import Report
 from fersearch.engines.rerun import Changed, Compared, Rerun
 from fersearch.ensembles.building import Added, Ensemble, Member
 from fersearch.evaluation.evaluate import CheckpointEvaluation, EvaluationView
 from fersearch.evaluation.finished import Finalist, Finish
 from fersearch.evaluation.frames import FrameAnswer
-from fersearch.evaluation.predict import Prediction
 from fersearch.evaluation.pulling import Pulled
 from fersearch.evaluation.serving import Answer
 from fersearch.export.keeping import ExportedModel
@@ -40,9 +38,9 @@ from fersearch.store.queue import Owner, Queued
 from fersearch.store.tokens import Token
 from fersearch.study import Budget, Change, Keep, Objective, Origin, Protocol, StudySpec, StudyState
 from fersearch.study_front import Front
-from fersearch.training.evaluate import Scores
 from fersearch.training.summary import Layer
 from fersearch.trial import Attempt, Enqueued, Epoch, Reason, Trial, TrialState
+from tests.api.evaluation_examples import EVALUATION, NEAR, PREDICTION, WHOLE
 
 MOMENT = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 DIGEST = "ab" * 32
@@ -155,19 +153,6 @@ EXPLANATION = Explanation(
     projected=("train_seconds",),
     sentences=("pruned after 4 of 12 epochs",),
 )
-EVALUATION = {
-    "dataset": "jaffe",
-    "split": "all",
-    "n": 3,
-    "classes": ("anger", "neutral"),
-    "metrics": {"accuracy": 0.75},
-    "confusion": ((1, 0), (0, 2)),
-    "per_class": {"anger": {"f1": 1.0, "support": 1}},
-}
-WHOLE = Scores(("anger", "neutral"), ("anger", "fear", "neutral"), {"accuracy": 0.5}, {}, ((0, 1, 0), (0, 0, 2)))
-NEAR = (NearDuplicates(("train", "valid"), 2, 1, 1, (("a.png", "b.png"),)),)
-PREDICTION = Prediction("a.png", "anger", {"anger": 0.75, "fear": 0.25}, (1, 2, 30, 40))
-
 EXAMPLES: dict[str, Callable[[], "records.Record | list[records.Record]"]] = {
     "study": lambda: records.Study.of(SUMMARY),
     "study_detail": lambda: records.StudyDetail.of_view(VIEW),

@@ -42,6 +42,11 @@ def epoch(number: int, f1: float) -> Epoch:
     return Epoch(number, {"f1_macro": f1, "train_seconds": 2.0 * number, "peak_memory_mb": 30.0}, seconds=2.0)
 
 
+def lines(*expected: str) -> str:
+    """The lines of a text."""
+    return "\n".join(expected)
+
+
 def text(item: RenderableType, width: int = 100) -> str:
     """What a renderable prints at a width, without colours and trailing blanks."""
     console = Console(width=width, file=io.StringIO(), highlight=False, markup=False, legacy_windows=False)

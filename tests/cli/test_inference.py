@@ -18,7 +18,7 @@ from fersearch.evaluation.predict import Prediction
 from fersearch.training.checkpoint import write_checkpoint
 from fersearch.training.evaluate import Scores
 from tests.cards import card
-from tests.cli.fakes import text
+from tests.cli.fakes import lines, text
 
 PER_CLASS = {
     "anger": {"precision": 2 / 3, "recall": 1.0, "f1": 0.8, "support": 2},
@@ -36,10 +36,6 @@ CROSSED = replace(
     full=FULL,
 )
 CLASSES = ("neutral", "happiness", "sadness", "anger")
-
-
-def lines(*texts: str) -> str:
-    return "\n".join(texts)
 
 
 def test_an_evaluation_with_its_confusion_and_its_look():
