@@ -26,7 +26,7 @@ log = logging.getLogger("fersearch.service")
 
 
 @dataclass(frozen=True)
-class _First:
+class _InitialSlots:
     """The slots with which a driver was started, and the last event that reported its study's slots before."""
 
     slots: tuple[int, ...]
@@ -45,7 +45,7 @@ class Supervisor:
         self._drivers: dict[int, DriverProcess] = {}
         self._given: dict[int, list[int]] = {}
         self._sent: dict[int, list[int]] = {}
-        self._first: dict[int, _First] = {}
+        self._initial: dict[int, _InitialSlots] = {}
         self._wake = threading.Event()
         self._closed = threading.Event()
         self.reservations = Reservations(self.wake)
@@ -135,8 +135,10 @@ class Supervisor:
         queue, as by a stop, until they exit.
         """
         reported = {one.study_id: one.reported if one.running else 0 for one in queue}
-        self._first = {key: first for key, first in self._first.items() if reported.get(key, 0) <= first.reported}
-        starting = (first.slots for first in self._first.values())
+        self._initial = {
+            key: initial for key, initial in self._initial.items() if reported.get(key, 0) <= initial.reported
+        }
+        starting = (initial.slots for initial in self._initial.values())
         leaving = (self._sent[key] for key in self._drivers if key not in reported)
         return {slot for slots in (*(one.held for one in queue), *starting, *leaving) for slot in slots}
 
@@ -151,7 +153,7 @@ class Supervisor:
             log.info("study '%s' begins in slots %s", queued.study, ", ".join(map(str, slots)))
             self._drivers[key] = DriverProcess(queued, slots, self._settings)
             self._sent[key] = list(slots)
-            self._first[key] = _First(tuple(slots), queued.reported)
+            self._initial[key] = _InitialSlots(tuple(slots), queued.reported)
 
     def _is_waiting(self, queued: Queued) -> bool:
         """Return whether a queued study runs or should run; remove one that is over or whose driver failed.
@@ -187,7 +189,7 @@ class Supervisor:
     def _forget(self, key: int) -> None:
         del self._drivers[key]
         self._sent.pop(key, None)
-        self._first.pop(key, None)
+        self._initial.pop(key, None)
 
     def _failed(self, queued: Queued, driver: DriverProcess, code: int) -> None:
         message = driver.last_lines()

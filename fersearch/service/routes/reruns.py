@@ -25,8 +25,8 @@ def _trainable(request: Request, name: str, number: int, _: Runner) -> None:
             422, f"trial {number} is {trial.state.value}", f"wait until it has ended: study resume {name}"
         )
     if service.settings.engine == "ray":
-        hint = "type it where a GPU is free: fersearch trial rerun STUDY N"
-        raise ProblemError(422, "a service whose studies run through Ray trains no trial again", hint)
+        hint = "run fersearch trial rerun STUDY N on a machine that reaches the database"
+        raise ProblemError(422, "a service that runs studies through Ray cannot rerun trials", hint)
 
 
 @router.post("/{name:path}/trials/{number}/rerun", response_class=EventSourceResponse)
