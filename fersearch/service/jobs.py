@@ -60,7 +60,7 @@ async def reported(verb: str, storage: str | None, **arguments: Any) -> AsyncIte
     try:
         child.stdin.write(request.encode())
         child.stdin.close()
-        async for text in child.stdout:
+        async for text in lines(child.stdout):
             line = json.loads(text)
             if "problem" not in line:
                 yield line
@@ -70,6 +70,17 @@ async def reported(verb: str, storage: str | None, **arguments: Any) -> AsyncIte
     finally:
         noise.cancel()
         await _ended(child)
+
+
+async def lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """Yield the complete lines of a stream, however long: the reader's own iterator fails above its limit."""
+    parts: list[bytes] = []
+    while piece := await stream.read(PIECE):
+        first, *others = piece.split(b"\n")
+        parts.append(first)
+        for other in others:
+            yield b"".join(parts)
+            parts = [other]
 
 
 async def _ended(child: asyncio.subprocess.Process) -> None:
