@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +16,10 @@ from fersearch.search.aggregation import undefined
 from fersearch.search.front import beats_baseline, losses
 from fersearch.store import StudyRow
 from fersearch.study import ARCHITECTURE, Objective
-from fersearch.study_front import front_of
+from fersearch.study_front import front_of, may_count
 from fersearch.trial import Epoch, Trial, TrialState, of_data
 
+Entry = TypeVar("Entry")
 SHOWN = ("accuracy", "train_seconds", "cpu_seconds", "peak_memory_mb", "latency_ms", "parameters", "model_mb")
 """Metrics that a chart shows besides the objectives, where trials have them."""
 DIGITS = 5
@@ -32,7 +34,8 @@ class StudyChart:
 
     `hypervolume` holds for each trial that moved the front the number of ended trials and the front's share of today's
     volume, with the worst values of all complete trials as the reference point. `stopped` has the verdicts on the last
-    trials that were stopped early, `picks` the trials that the rules of `checkpoint pull` pick.
+    trials that were stopped early, `picks` the trials that the rules of `checkpoint pull` pick. `source` is what it was
+    made of: about the study, and its trials.
     """
 
     objectives: Sequence[Objective]
@@ -47,6 +50,7 @@ class StudyChart:
     stopped: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
     baseline: Mapping[str, float] = field(default_factory=dict)
     picks: Mapping[str, int] = field(default_factory=dict)
+    source: tuple[object, Sequence[Trial]] = field(default=((), ()), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -58,12 +62,22 @@ class TrialChart:
     scores: Sequence[ClassScore]
 
 
-def study_chart(study: StudyRow, every: Sequence[Trial], measures: Mapping[str, Measure]) -> StudyChart:
-    """Return the chart data of a study; trials on earlier data are left out."""
+def study_chart(
+    study: StudyRow, every: Sequence[Trial], measures: Mapping[str, Measure], before: StudyChart | None = None
+) -> StudyChart:
+    """Return the chart data of a study; trials on earlier data are left out.
+
+    An earlier chart of the study spares all that an epoch of a trial does not change.
+    """
     trials = of_data(every, study.data_digest)
     objectives = study.spec.objectives
+    about = (study.spec, study.baseline, study.data_digest, measures)
     named = dict.fromkeys([*(objective.metric for objective in objectives), *SHOWN])
     metrics = [name for name in named if any(name in trial.values for trial in trials)]
+    if before is not None and before.source[0] == about and list(before.values) == metrics:
+        changed = _changed_while_running(before.source[1], trials)
+        if changed is not None:
+            return _with_entries(before, trials, changed)
     params = dict.fromkeys([*([ARCHITECTURE] if study.spec.one_study else ()), *derive.varying(trials)])
     stopped = [trial for trial in trials if trial.state is TrialState.PRUNED][-LAST:]
     feasible = [trial for trial in trials if study.spec.keeps_bounds(trial.values)]
@@ -81,7 +95,41 @@ def study_chart(study: StudyRow, every: Sequence[Trial], measures: Mapping[str, 
         {trial.number: trial.verdict for trial in stopped},
         {name: study.baseline[name] for name in metrics if name in study.baseline},
         best.picks,
+        (about, trials),
     )
+
+
+def _changed_while_running(before: Sequence[Trial], trials: Sequence[Trial]) -> list[int] | None:
+    """Return the places of the trials that differ, by identity; None if the rest of a chart may depend on one."""
+    if len(before) != len(trials):
+        return None
+    changed = [place for place, (old, new) in enumerate(zip(before, trials, strict=True)) if old is not new]
+    for old, new in ((before[place], trials[place]) for place in changed):
+        if any(one.state.ended or may_count(one) for one in (old, new)) or old.params != new.params:
+            return None
+    return changed
+
+
+def _with_entries(chart: StudyChart, trials: Sequence[Trial], changed: Sequence[int]) -> StudyChart:
+    """Return a chart with new entries of the trials at some places."""
+    new = {place: trials[place] for place in changed}
+    return replace(
+        chart,
+        states=_replaced(chart.states, {place: trial.state.value for place, trial in new.items()}),
+        epochs=_replaced(chart.epochs, {place: trial.epochs for place, trial in new.items()}),
+        values={
+            name: _replaced(entries, {place: _rounded(trial.values.get(name)) for place, trial in new.items()})
+            for name, entries in chart.values.items()
+        },
+        source=(chart.source[0], trials),
+    )
+
+
+def _replaced(entries: Sequence[Entry], new: Mapping[int, Entry]) -> list[Entry]:
+    column = list(entries)
+    for place, entry in new.items():
+        column[place] = entry
+    return column
 
 
 def hypervolume_history(

@@ -1,9 +1,10 @@
 """The parts of a running service, and their access by routes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import Request
 
+from fersearch.service.charts import RecentCharts
 from fersearch.service.models import ModelCache
 from fersearch.service.response_cache import ResponseCache
 from fersearch.service.settings import ServiceSettings
@@ -22,6 +23,7 @@ class Service:
     stream: EventStream
     models: ModelCache
     responses: ResponseCache
+    charts: RecentCharts = field(default_factory=RecentCharts)
 
 
 def service_of(request: Request) -> Service:

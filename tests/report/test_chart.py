@@ -1,18 +1,46 @@
 """What charts draw: the hypervolume's history is that of the fronts, trial by trial."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import zip_longest
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fersearch import pareto
-from fersearch.report.chart import hypervolume_history
-from fersearch.study import Objective
+from fersearch.report import chart
+from fersearch.report.chart import hypervolume_history, study_chart
+from fersearch.space import Space
+from fersearch.store import StudyRow
+from fersearch.study import Objective, StudySpec
 from fersearch.trial import Trial, TrialState
 
 OBJECTIVES = (Objective("f1_macro", "max"), Objective("train_seconds", "min"), Objective("peak_memory_mb", "min"))
 BASELINE = {"f1_macro": 0.25}
 VALUES = st.tuples(*[st.integers(1, 6)] * 3, st.sampled_from([TrialState.COMPLETE, TrialState.PRUNED]))
+SPEC = StudySpec("s", "cnn", "faces", OBJECTIVES, Space({}))
+STUDY = StudyRow(1, "s", SPEC, datetime.now(UTC), (), BASELINE, 0.0, data={"seen": {"digest": "new"}})
+STATES = st.sampled_from([TrialState.RUNNING, TrialState.WAITING, TrialState.COMPLETE, TrialState.PRUNED])
+VALUED = st.fixed_dictionaries(
+    {},
+    optional=dict.fromkeys(
+        ["f1_macro", "train_seconds", "peak_memory_mb", "f1_macro_std"], st.sampled_from([0.3, 0.6])
+    ),
+)
+TRIALS = st.lists(
+    st.builds(
+        Trial,
+        st.just(0),
+        st.fixed_dictionaries({"width": st.integers(1, 2)}),
+        STATES,
+        VALUED,
+        st.integers(0, 2),
+        data_digest=st.sampled_from(["", "new", "new", "old"]),
+    ),
+    max_size=4,
+)
 
 
 def trials_of(rows: list[tuple[int, int, int, TrialState]]) -> list[Trial]:
@@ -48,3 +76,26 @@ def test_trials_that_have_not_ended_and_those_without_values_move_nothing():
     (ended,) = trials_of([(5, 2, 2, TrialState.COMPLETE)])
     assert hypervolume_history([going], OBJECTIVES, BASELINE) == []
     assert hypervolume_history([going, ended], OBJECTIVES, BASELINE) == [(1, 1.0)]
+
+
+def numbered(trials: list[Trial]) -> list[Trial]:
+    return [replace(trial, number=number) for number, trial in enumerate(trials)]
+
+
+@given(TRIALS, TRIALS, st.sets(st.integers(0, 3)))
+def test_a_chart_made_from_an_earlier_one_is_the_one_made_anew(earlier, later, changed):
+    then = numbered(earlier)
+    now = [
+        new if old is None or new.number in changed else old for old, new in zip_longest(then, numbered(later)) if new
+    ]
+    assert study_chart(STUDY, now, {}, study_chart(STUDY, then, {})) == study_chart(STUDY, now, {})
+
+
+def test_an_epoch_changes_the_entries_of_its_trial_and_nothing_else_is_computed(monkeypatch):
+    running = Trial(1, {"width": 1}, TrialState.RUNNING, {"f1_macro": 0.5}, epochs=1)
+    ended = replace(trials_of([(5, 2, 2, TrialState.COMPLETE)])[0], params={"width": 2})
+    first = study_chart(STUDY, [ended, running], {})
+    monkeypatch.setattr(chart, "front_of", None)
+    again = study_chart(STUDY, [ended, replace(running, values={"f1_macro": 0.75}, epochs=2)], {}, first)
+    assert again == replace(first, epochs=[0, 2], values={**first.values, "f1_macro": [0.5, 0.75]})
+    assert (first.epochs, first.values["f1_macro"]) == ([0, 1], [0.5, 0.5])

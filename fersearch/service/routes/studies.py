@@ -146,12 +146,12 @@ def explain_trial(request: Request, name: str, number: int, _: Reader) -> Respon
 @router.get("/{name:path}/chart", response_model=records.StudyChart)
 def chart_study(request: Request, name: str, _: Reader) -> Response:
     """Return a study's chart data: trials by columns, front, hypervolume, why trials were stopped."""
-    make = partial(_chart, name, _storage(request))
-    return service_of(request).responses.of(request, ["chart"], make)
+    service = service_of(request)
 
+    def make() -> records.StudyChart:
+        return records.StudyChart.of(service.charts.of(name, service.settings.storage))
 
-def _chart(name: str, storage: str | None) -> records.StudyChart:
-    return records.StudyChart.of(api.chart_study(name, storage))
+    return service.responses.of(request, ["chart"], make)
 
 
 @router.get("/{name:path}/spec")
