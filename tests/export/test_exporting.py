@@ -186,9 +186,13 @@ def test_an_ensemble_is_one_file_that_predicts_what_its_members_do_together(
     assert metadata["study"].startswith("ensemble by stacking of small trial ")
     readme = (tmp_path / "out" / "README.md").read_text()
     assert "Its members are combined by stacking. On 120 validation images, by which they were also chosen" in readme
-    api.export_checkpoint(made.path)
-    assert {"ensemble.json", "model.onnx", "README.md"} < {path.name for path in made.path.iterdir()}
-    assert api.predict(made.path, [face])[0].probabilities == after.probabilities
+    small = api.export_checkpoint(made.path, quantize="int8", max_loss=1.0)
+    assert {"ensemble.json", "model.int8.onnx", "README.md"} < {path.name for path in made.path.iterdir()}
+    assert small.entry["bytes"] < exported.entry["bytes"] / 2
+    assert small.entry["quantization"]["n"] == 120
+    (rounded,) = api.predict(made.path, [face])
+    assert rounded.probabilities != after.probabilities
+    assert list(rounded.probabilities.values()) == pytest.approx(list(after.probabilities.values()), abs=0.2)
     assert api.evaluate(made.path).n == 120  # by its members, which are still there
 
 
