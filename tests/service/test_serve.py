@@ -7,49 +7,71 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.conftest import SETTINGS, SLOW_PLUGIN
 from tests.service.served import COMMAND, Served, kill_all, wait_for
-from tests.studies import SETTINGS, SIZES
 
+STUDIES = ("ada", "bob", "eve")
 BODY = {
-    "model": "cnn",
-    "dataset": {"name": "faces", "options": SIZES},
-    "name": "sent",
-    "trials": 16,
-    "epochs": 2,
+    "model": "slow",
+    "dataset": {"name": "faces", "options": dict.fromkeys(("train", "valid", "test"), "128")},
+    "trials": 1,  # of which each asks for one slot
+    "epochs": 40,
     "sampler": "random",
     "pruner": "none",
+    "memory_format": "contiguous",
     "objectives": ["accuracy", "parameters"],
     "space": SETTINGS,
 }
+NAP = "2"  # seconds for a batch, of which an epoch has two: no trial ends by itself before all is seen
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    home = tmp_path / "served"
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home for services, whose studies may use a network that sleeps."""
+    home, plugins = tmp_path / "served", tmp_path / "plugins"
+    plugins.mkdir()
+    (plugins / "slow.py").write_text(SLOW_PLUGIN)
+    monkeypatch.setenv("FERSEARCH_PLUGINS_DIR", str(plugins))
+    monkeypatch.setenv("SLOW_SECONDS", NAP)
     yield home
     kill_all(home)
 
 
+def slots_of(served: Served) -> dict[str, tuple[str, list[int]]]:
+    """Return the state and the slots of each study in the queue."""
+    return {entry["study"]: (entry["state"], entry["slots"]) for entry in served.get("/queue").json()["queue"]}
+
+
 @pytest.mark.slow
-def test_a_service_that_is_killed_leaves_drivers_that_the_next_one_finds(home: Path):
-    first = Served(home)
-    created = first.client.post("/api/v1/studies", json=BODY)
-    assert created.status_code == 201, created.text
-    wait_for(lambda: first.get("/studies/sent").json()["counts"].get("complete"))
+def test_a_service_that_is_killed_leaves_the_drivers_of_three_studies_that_the_next_one_finds_in_their_slots(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    first = Served(home, slots=3)
+    for name in STUDIES:
+        created = first.client.post("/api/v1/studies", json={**BODY, "name": name})
+        assert created.status_code == 201, created.text
+    for name in STUDIES:
+        wait_for(lambda: [one["epochs"] for one in first.get(f"/studies/{name}/trials").json()] > [0])  # noqa: B023
+    before = slots_of(first)
+    assert sorted(before.values()) == [("running", [0]), ("running", [1]), ("running", [2])]
     first.kill(signal.SIGKILL)
 
-    second = Served(home)
-    (entry,) = second.get("/queue").json()["queue"]
-    assert (entry["study"], entry["state"]) == ("sent", "running")
+    second = Served(home, slots=3)
+    assert slots_of(second) == before
     refused = subprocess.run((*COMMAND, "serve", "--port", "0"), env=second.env, capture_output=True, text=True)
     assert refused.returncode == 1
     assert "a service runs on this database already" in refused.stderr
-
+    for name in STUDIES[1:]:
+        second.client.post(f"/api/v1/studies/{name}/stop")
+    wait_for(lambda: slots_of(second) == {"ada": before["ada"]})
     assert second.kill(signal.SIGTERM) == 0
-    assert "begins in slots" not in second.log.read_text(), "the driver was found, and no other one started"
-    third = Served(home)
-    wait_for(lambda: third.get("/studies/sent").json()["state"] == "complete")
+    assert "begins in slots" not in second.log.read_text(), "the drivers were found, and no other one started"
+
+    monkeypatch.setenv("SLOW_SECONDS", "0")
+    third = Served(home, slots=3)
+    wait_for(lambda: third.get("/studies/ada").json()["state"] == "complete")
     wait_for(lambda: third.get("/queue").json()["queue"] == [])
-    attempts = [third.get(f"/studies/sent/trials/{number}").json()["attempts"] for number in range(16)]
-    assert {one["reason"] for each in attempts for one in each} <= {"done", "interrupted", "preempted"}
+    for name in STUDIES:
+        attempts = third.get(f"/studies/{name}/trials/0").json()["attempts"]
+        assert {one["reason"] for one in attempts} <= {"done", "interrupted", "preempted"}, name
     assert third.kill(signal.SIGINT) == 0
