@@ -120,8 +120,19 @@ def comparison_archive(studies: list[str], metrics: list[str], by: str, trials: 
     _packed(file, lambda out: api.compare_studies(studies, metrics=metrics, by=by, trials=chosen, out=out).written)
 
 
-def rerun(study: str, trial: int, seed: int | None, place: dict[str, Any], say: Callable[[Any], None]) -> Any:
+def rerun(
+    study: str,
+    trial: int,
+    *,
+    place: dict[str, Any],
+    out: str | None,
+    data: str | None,
+    say: Callable[[Any], None],
+    **how: Any,
+) -> Any:
     """Train a trial again in one of this machine's slots, and compare; each epoch is told to `say`."""
+    from dataclasses import replace
+
     from fersearch.api import records
     from fersearch.api.records.trials import Epoch as EpochRecord
     from fersearch.context import open_store
@@ -131,14 +142,15 @@ def rerun(study: str, trial: int, seed: int | None, place: dict[str, Any], say: 
     from fersearch.formatting import finite
 
     number = place.pop("number")
-    options = RerunRequest(seed, slot=devices.slots(**place)[number])
+    out_folder, data_folder = (None if path is None else Path(path) for path in (out, data))
+    options = RerunRequest(**how, out=out_folder, data=data_folder, slot=devices.slots(**place)[number])
 
     def report(epoch: "Epoch") -> None:
         say({"epoch": finite(EpochRecord.of(epoch).model_dump(mode="json"))})
 
     with open_store() as store:
         done = again(store, store.study(study), trial, options, report)
-    return records.plain(records.Rerun.of(done))
+    return records.plain(records.Rerun.of(replace(done, path=None)))  # the service sends the model
 
 
 def sweep(study: str, factor: str, metrics: list[str], shown: bool) -> Any:

@@ -11,6 +11,8 @@ from fersearch import api
 from fersearch.api import records
 from fersearch.api.remote.connection import Connection
 from fersearch.api.remote.request import body_of
+from fersearch.artifacts import file_digest
+from fersearch.checkpoint_folder import WEIGHTS, folder_card
 from fersearch.cli import run
 from fersearch.errors import (
     FersearchError,
@@ -162,14 +164,22 @@ def test_what_removes_files_is_refused_with_where_to_do_it(remote: None):
 
 
 @pytest.mark.slow
-def test_a_trial_is_trained_again_in_a_slot_there_and_comes_out_the_same(remote: None):
+def test_a_trial_is_trained_again_in_a_slot_there_and_its_model_is_brought_here(remote: None, tmp_path: Path):
     epochs: list[int] = []
-    done = api.rerun_trial("small", 1, report=lambda epoch: epochs.append(epoch.number))
+    folder = tmp_path / "again"
+    done = api.rerun_trial("small", 1, device="cpu", out=folder, report=lambda epoch: epochs.append(epoch.number))
     assert (done.study, done.trial, done.equal, epochs) == ("small", 1, True, [1, 2])
     stored = {each.name: each.stored for each in done.metrics}
     assert stored["accuracy"] == api.show_trial("small", 1).trial.values["accuracy"]
-    with pytest.raises(UsageError, match="without --device, --data and --out"):
-        api.rerun_trial("small", 1, device="cpu")
+    assert done.path == folder
+    assert folder_card(folder)["values"]["accuracy"] == stored["accuracy"]
+    assert folder_card(folder)["digest"] == file_digest(folder / WEIGHTS)
+    with pytest.raises(UsageError, match="again exists"):
+        api.rerun_trial("small", 1, out=folder)
+    with pytest.raises(UsageError, match="device 'mps' is not one of the service's slots"):
+        api.rerun_trial("small", 1, device="mps")
+    with pytest.raises(StudyFileError, match="trial 1 cannot be trained again with this data"):
+        api.rerun_trial("small", 1, data=tmp_path)
     with pytest.raises(UnknownName):
         api.rerun_trial("small", 99)
 

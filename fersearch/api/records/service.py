@@ -64,7 +64,14 @@ class RerunRequest(Part):
 
     model_config = ConfigDict(strict=True)
 
-    seed: int | None = Field(None, ge=0, le=2**32 - 1, description="A seed other than the study's")
+    seed: int | None = Field(default=None, ge=0, le=2**32 - 1, description="A seed other than the study's")
+    device: str | None = Field(
+        default=None, description="A device of the service other than the trial's, as cpu or cuda:0"
+    )
+    data: str | None = Field(
+        default=None, description="The folder of the trial's data, if it has moved; below a data root"
+    )
+    keep: bool = Field(default=False, description="Whether the events bring the model")
 
 
 class FinishProgress(Record):

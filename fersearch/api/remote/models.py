@@ -7,6 +7,7 @@ from pathlib import Path
 from fersearch.api.checkpoints import FORMATS, CheckpointRow
 from fersearch.api.remote.connection import refuse_storage, study_path
 from fersearch.api.remote.looking import LookingVerbs
+from fersearch.api.studies import StudyView
 from fersearch.artifacts import file_digest
 from fersearch.checkpoint_folder import is_ensemble, weights_file
 from fersearch.errors import UsageError, lookup
@@ -15,6 +16,18 @@ from fersearch.export import keeping
 from fersearch.export.keeping import FILES, MAX_LOSS, ExportedModel, card_to_export, check_export, keep
 from fersearch.home import pulled_folder
 from fersearch.store import StudyRow
+
+
+def row_to_pull(study: StudyView) -> StudyRow:
+    """Return a service's study as a row, for a model of it that is written here.
+
+    Raises:
+        UsageError: it has plugin files.
+    """
+    if study.plugins:
+        message = f"study '{study.name}' keeps plugin files, which are not sent"
+        raise UsageError(message, "pull it where the service runs")
+    return StudyRow(0, study.name, study.spec, study.created, (), study.baseline, study.seconds, data=study.data)
 
 
 class ModelVerbs(LookingVerbs):
@@ -45,14 +58,11 @@ class ModelVerbs(LookingVerbs):
         """Download a trial's checkpoint into a local folder and verify it; with `onnx` also its exported model."""
         refuse_storage(storage)
         lookup("format", format, FORMATS)
-        study = self.show_study(name)
-        if study.plugins:
-            raise UsageError(f"study '{name}' keeps plugin files, which are not sent", "pull it where the service runs")
+        row = row_to_pull(self.show_study(name))
         choice = self._chosen(name, trial, prefer, where)
         chosen = choice.trial
         require_checkpoint(name, chosen)
         folder = out or pulled_folder(name, chosen.number)
-        row = StudyRow(0, name, study.spec, study.created, (), study.baseline, study.seconds, data=study.data)
         with tempfile.TemporaryDirectory() as scratch:
             file = Path(scratch) / "weights.safetensors"
             path = study_path(name, f"/checkpoints/{chosen.number}/weights")

@@ -72,7 +72,7 @@ def trial(data: Json) -> Trial:
         number=data["number"],
         params=data["params"],
         state=TrialState(data["state"]),
-        values=_named(data["values"]),
+        values=named(data["values"]),
         epochs=data["epochs"],
         kept_epoch=data.get("kept_epoch"),
         checkpoint=data["checkpoint"],
@@ -109,10 +109,11 @@ def explanation(data: Json) -> Explanation:
 
 
 def _peer(data: Json) -> Peer:
-    return Peer(**{**data, "values": _named(data["values"]), "better_by": _named(data["better_by"])})
+    return Peer(**{**data, "values": named(data["values"]), "better_by": named(data["better_by"])})
 
 
-def _named(values: Json) -> dict[str, float]:
+def named(values: Json) -> dict[str, float]:
+    """Convert values by name; null is NaN."""
     return {name: math.nan if value is None else value for name, value in values.items()}
 
 
