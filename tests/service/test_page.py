@@ -99,11 +99,11 @@ def test_a_study_from_the_form_to_the_face(browser: "playwright.Browser", served
     page.get_by_text("Try a configuration").click()
     page.locator("input[name=learning_rate]").fill("0.0123")
     page.get_by_role("button", name="Enqueue").click()
-    page.get_by_text("it waits, for the study's budget has 8 trials").wait_for()
+    page.get_by_text("it waits until the budget of 8 trials is extended").wait_for()
     page.get_by_text("Extend the study").click()
     page.locator("input[name=trials]").fill("9")
     page.get_by_role("button", name="Extend", exact=True).click()
-    page.get_by_text("trials 8 became 9").wait_for(timeout=60_000)
+    page.get_by_text("trials changed from 8 to 9").wait_for(timeout=60_000)
 
     page.locator("circle.front").first.focus()
     page.locator(".selection h3").wait_for()
@@ -126,8 +126,8 @@ def test_a_study_from_the_form_to_the_face(browser: "playwright.Browser", served
     page.locator(".answer .shares").nth(1).wait_for(timeout=60_000)
     assert page.locator(".answer svg rect").count() == 2
 
-    page.get_by_role("button", name="Start the camera").click()
-    page.locator(".rate").get_by_text("frames a second").wait_for(timeout=30_000)
+    page.get_by_role("button", name="Start camera").click()
+    page.locator(".rate").get_by_text("frames per second").wait_for(timeout=30_000)
     page.locator(".rate").get_by_text(re.compile(r"[1-9]\d*\.\d frames")).wait_for(timeout=30_000)
     page.get_by_role("button", name="Stop").click()
     assert one.errors == []
@@ -140,7 +140,7 @@ def test_one_study_over_several_architectures_is_asked_for_in_the_form(browser: 
     page.locator("input[name=one_study]").check()
     assert page.locator("select[name=model]").evaluate("(box) => box.selectedOptions.length") == 1
     page.locator("select[name=model]").select_option(["cnn", "sanet"])
-    page.get_by_text("2 chosen; their own parameters are called ARCHITECTURE.NAME").wait_for()
+    page.get_by_text("2 selected; their own parameters are named ARCHITECTURE.NAME").wait_for()
     page.locator("input[name=trials]").fill("0")
     page.get_by_text("More options").click()
     page.locator("textarea").fill("cnn.width = 1, 2")
@@ -185,7 +185,7 @@ def test_it_goes_on_after_the_service_was_restarted(browser: "playwright.Browser
     one.page.get_by_text("live", exact=True).wait_for()
     port = served.address.rpartition(":")[2]
     served.kill(15)
-    one.page.get_by_text("not connected").wait_for(timeout=15_000)
+    one.page.get_by_text("disconnected").wait_for(timeout=15_000)
     again = Served(served.log.parent, port=port)
     one.page.locator(".connection.live").wait_for(timeout=30_000)
     one.go("#/compare/")

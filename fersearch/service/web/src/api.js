@@ -41,7 +41,7 @@ async function request(path, options) {
     answer = await fetch(address(path), { credentials: "same-origin", ...options });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem(0, { detail: "the service does not answer", hint: "it may be restarting; this page tries again" });
+    throw new Problem(0, { detail: "the service does not answer", hint: "it may be restarting; the page reconnects by itself" });
   }
   if (answer.ok) return answer;
   const problem = await answer.json().catch(() => ({ detail: `${answer.status} ${answer.statusText}` }));

@@ -25,7 +25,7 @@ export function Compare({ names }) {
   return html`<main><h1 tabindex="-1">Compare studies</h1>
     <${Failure} error=${error} />
     <ul class="chips">${list.map((one) => html`<li key=${one.name}><a class=${names.includes(one.name) ? "on" : ""} aria-current=${names.includes(one.name) ? "true" : undefined} href=${toggle(one.name)}>${one.name} <${Badge} state=${one.state} /></a></li>`)}</ul>
-    ${shown.length ? html`<${Fronts} names=${shown} charts=${charts} /><${Figures} names=${shown} charts=${charts} list=${list} />` : html`<p class="quiet">Choose two or more.</p>`}
+    ${shown.length ? html`<${Fronts} names=${shown} charts=${charts} /><${Figures} names=${shown} charts=${charts} list=${list} />` : html`<p class="quiet">Select two or more studies.</p>`}
   </main>`;
 }
 
@@ -34,7 +34,7 @@ function Fronts({ names, charts }) {
   const [y, x] = [first.objectives[0], first.objectives[1] ?? "parameters"];
   const fronts = names.map((name) => points(charts[name], x, y));
   const all = fronts.flat();
-  if (!all.length) return html`<p class="quiet">None of them has a complete trial with ${x} and ${y}.</p>`;
+  if (!all.length) return html`<p class="quiet">None of the selected studies has a complete trial with ${x} and ${y}.</p>`;
   const xs = scale(all.map((one) => one.x), [BOX.left, BOX.right], first.metrics[x]?.log);
   const ys = scale(all.map((one) => one.y), [BOX.bottom, BOX.top], false);
   return html`<section class="card"><figure class="chart">
@@ -49,7 +49,7 @@ function Fronts({ names, charts }) {
 }
 
 function Figures({ names, charts, list }) {
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Figures"><table><thead><tr><th>Study</th><th>Model</th><th>Dataset</th><th>Complete</th><th>Pruned</th><th>Best</th><th>On the front</th><th>Trained in all</th></tr></thead><tbody>
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Comparison"><table><thead><tr><th>Study</th><th>Model</th><th>Dataset</th><th>Complete</th><th>Pruned</th><th>Best</th><th>Front</th><th>Training time</th></tr></thead><tbody>
     ${names.map((name) => {
       const chart = charts[name];
       const one = list.find((study) => study.name === name) ?? { counts: {} };

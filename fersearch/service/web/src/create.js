@@ -44,9 +44,9 @@ export function Create() {
       <div class="fields">${fields.filter((one) => FIRST.includes(one.key)).map(field)}</div>
       <details open=${[...mistaken].some((key) => !FIRST.includes(key))}><summary>More options</summary>
         <div class="fields">${fields.filter((one) => !FIRST.includes(one.key)).map(field)}</div>
-        <label class="whole"><span>Search space, one parameter a line</span>
+        <label class="whole"><span>Search space, one parameter per line</span>
           <textarea rows="4" placeholder=${values.one_study ? "learning_rate = 0.001..0.1\ncnn.width = 1, 4" : "learning_rate = 0.001..0.1\noptimizer = sgd, adam"} value=${space} onInput=${(event) => setSpace(event.target.value)}></textarea>
-          <small>A value, a list, or LOW..HIGH; parameters that you leave out are searched as usual.</small></label>
+          <small>Each as a value, a list or LOW..HIGH. Parameters that are left out keep their default range.</small></label>
       </details>
       <${Failure} error=${state.error} />
       <div class="buttons"><button type="submit" class="primary" disabled=${!schema || state.busy}>${state.busy ? "Checking the data …" : "Create and run"}</button></div>
@@ -70,7 +70,7 @@ function Field({ field, choices, several, value, set }) {
   } else if (options) {
     input = html`<select ...${common}><option value="">default${preset ? ` (${preset})` : ""}</option>${options.map((one) => html`<option value=${one}>${one}</option>`)}</select>`;
   }
-  const about = several ? `${value.length} chosen; their own parameters are called ARCHITECTURE.NAME` : choices ? (choices.find((one) => one.name === value)?.summary ?? "") : help;
+  const about = several ? `${value.length} selected; their own parameters are named ARCHITECTURE.NAME` : choices ? (choices.find((one) => one.name === value)?.summary ?? "") : help;
   return html`<label><span>${title}</span>${input}<small>${about}</small></label>`;
 }
 

@@ -13,8 +13,8 @@ export function Enqueue({ study, reload }) {
     try {
       const settings = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ""));
       const done = await post(studyPath(study.name, "/enqueue"), { settings });
-      const room = done.needed > done.trials ? `; it waits, for the study's budget has ${done.trials} trials` : "";
-      setState({ error: null, busy: false, told: `${line(done.given)} is tried next${room}.` });
+      const room = done.needed > done.trials ? `; it waits until the budget of ${done.trials} trials is extended` : "";
+      setState({ error: null, busy: false, told: `Enqueued: ${line(done.given)}${room}.` });
       setValues({});
       await reload();
     } catch (error) {
@@ -24,7 +24,7 @@ export function Enqueue({ study, reload }) {
   const open = Object.entries(study.parameters).filter(([, one]) => (one.options ?? [one.low, one.high]).some((value, _, all) => value !== all[0]));
   return html`<section class="card"><details><summary>Try a configuration</summary>
     <form onSubmit=${submit} aria-busy=${state.busy}>
-      <p class="quiet">It is tried next, and counts as a trial; what you leave empty the sampler draws.</p>
+      <p class="quiet">It becomes the next trial and counts towards the budget. The sampler fills in what is left empty.</p>
       <div class="fields">${open.map(([name, one]) => html`<${Field} key=${name} name=${name} parameter=${one} value=${values[name] ?? ""} set=${(value) => setValues((before) => ({ ...before, [name]: value }))} />`)}</div>
       <${Failure} error=${state.error} />
       <div class="buttons"><button type="submit" disabled=${state.busy}>Enqueue</button></div>
@@ -38,9 +38,9 @@ const line = (values) => Object.entries(values).map(([name, value]) => `${name}=
 
 function Field({ name, parameter, value, set }) {
   const common = { name, value, onInput: (event) => set(event.target.value) };
-  const when = Object.entries(parameter.when).map(([other, wanted]) => `only with ${other} ${wanted.join(" or ")}`).join(", ");
+  const when = Object.entries(parameter.when).map(([other, wanted]) => `only if ${other} is ${wanted.join(" or ")}`).join(", ");
   const input = parameter.options
-    ? html`<select ...${common}><option value="">drawn</option>${parameter.options.map((one) => html`<option key=${String(one)} value=${String(one)}>${String(one)}</option>`)}</select>`
+    ? html`<select ...${common}><option value="">sampler's choice</option>${parameter.options.map((one) => html`<option key=${String(one)} value=${String(one)}>${String(one)}</option>`)}</select>`
     : html`<input ...${common} type="text" inputmode="decimal" placeholder=${`${number(parameter.low)} to ${number(parameter.high)}`} />`;
   return html`<label><span>${name.replaceAll("_", " ")}</span>${input}<small>${when}</small></label>`;
 }

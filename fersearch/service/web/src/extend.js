@@ -23,19 +23,19 @@ export function Extend({ study, reload }) {
     <input type="text" name=${name} value=${values[name] ?? ""} placeholder=${placeholder} onInput=${(event) => setValues({ ...values, [name]: event.target.value })} /><small>${help}</small></label>`;
   return html`<section class="card"><details><summary>Extend the study</summary>
     <form onSubmit=${submit} aria-busy=${state.busy}>
-      <p class="quiet">Its trials stay, and the search goes on from those that lie in the new space.</p>
+      <p class="quiet">Existing trials are kept, and the search continues from those within the new space.</p>
       <div class="fields">
-        ${field("trials", "trials in all", String(study.budget.trials), "")}
-        ${field("timeout", "seconds of running in all", String(study.budget.timeout ?? "no limit"), "")}
+        ${field("trials", "total trials", String(study.budget.trials), "")}
+        ${field("timeout", "total running time in seconds", String(study.budget.timeout ?? "no limit"), "")}
         ${field("still", "stop when flat", String(study.stop_when_flat || "never"), "End once the front has not grown for this many complete trials; 0: never.")}
-        ${field("objectives", "objectives", study.objectives.join(", "), "Metrics, best first; the trials need values of them.")}
+        ${field("objectives", "objectives", study.objectives.join(", "), "Metrics, the most important first; existing trials must have values of them.")}
       </div>
-      <label class="whole"><span>Search space, one parameter a line</span>
+      <label class="whole"><span>Search space, one parameter per line</span>
         <textarea rows="3" name="space" placeholder="learning_rate = 0.0001..0.1" value=${values.space ?? ""} onInput=${(event) => setValues({ ...values, space: event.target.value })}></textarea></label>
       <${Failure} error=${state.error} />
       <div class="buttons"><button type="submit" disabled=${state.busy}>Extend</button></div>
     </form></details>
-    ${study.changes.length > 0 && html`<h3>What was changed</h3><ul class="plain">${study.changes.map((one, i) => html`<li key=${i}>${moment(one.at)}, after ${plural(one.trials, "trial")}: ${one.name} ${one.before || "nothing"} became ${one.after || "nothing"}</li>`)}</ul>`}
+    ${study.changes.length > 0 && html`<h3>Changes</h3><ul class="plain">${study.changes.map((one, i) => html`<li key=${i}>${moment(one.at)}, after ${plural(one.trials, "trial")}: ${one.name} changed from ${one.before || "none"} to ${one.after || "none"}</li>`)}</ul>`}
   </section>`;
 }
 

@@ -36,17 +36,17 @@ export function Face({ study, trial }) {
   };
   return html`<main>
     <h1 tabindex="-1">Try a face</h1>
-    <p class="quiet">Images and camera frames are answered from memory and never stored. A model tells which expression a face shows, not what a person feels; it is not made for judging people at work or in school.</p>
+    <p class="quiet">Images and camera frames are processed in memory and never stored. A model classifies the expression that a face shows, not what a person feels. Do not use it to judge people at work or in school.</p>
     <${Chooser} model=${model} choose=${setModel} />
     ${model && html`<${Card} key=${`${model.study}/${model.trial}`} model=${model} />`}
-    <label class="check"><input type="checkbox" checked=${faces} onChange=${(event) => setFaces(event.target.checked)} /> Find the faces first</label>
+    <label class="check"><input type="checkbox" checked=${faces} onChange=${(event) => setFaces(event.target.checked)} /> Detect faces first</label>
     <div class="grid">
       <section class="card drop" onDragOver=${(event) => event.preventDefault()} onDrop=${drop}>
         <h2>Images</h2>
         <label class="button">Choose images<input type="file" accept="image/*" multiple disabled=${!model} onChange=${(event) => ask(event.target.files)} /></label>
         <p class="quiet">or drop them here</p>
         <${Failure} error=${error} />
-        <div aria-live="polite">${busy && html`<p class="quiet">Asking the model; the first time it is exported, which takes some seconds …</p>`}
+        <div aria-live="polite">${busy && html`<p class="quiet">Predicting … The first time, the model is exported, which takes some seconds.</p>`}
         ${answers.map((one) => html`<${Answer} key=${one.url} answer=${one}><img src=${one.url} alt=${one.image} width=${one.width} height=${one.height} /></${Answer}>`)}</div>
       </section>
       <${Camera} path=${path} />
@@ -67,7 +67,7 @@ function Chooser({ model, choose }) {
       if (ranked.length && !ranked.some((row) => row.trial === Number(model?.trial))) choose({ study, trial: ranked[0].trial });
     }, () => setCheckpoints([]));
   }, [study]);
-  if (studies.value !== null && !names.length) return html`<p>No study has a complete trial yet. <a href=${link("new")}>Create one</a>.</p>`;
+  if (studies.value !== null && !names.length) return html`<p>No study has a complete trial yet. <a href=${link("new")}>Create a study</a>.</p>`;
   return html`<div class="fields">
     <label><span>Study</span><select value=${study} onChange=${(event) => choose({ study: event.target.value })}>${names.map((name) => html`<option value=${name}>${name}</option>`)}</select></label>
     <label><span>Checkpoint</span><select value=${String(model?.trial ?? "")} onChange=${(event) => choose({ study, trial: Number(event.target.value) })}>
@@ -82,7 +82,7 @@ function Card({ model }) {
   }, [model.study]);
   if (!study) return null;
   const seen = study.data?.seen ?? {};
-  return html`<p class="quiet">Trained on ${study.dataset}${seen.counts ? ` (${seen.counts.train?.toLocaleString("en")} images)` : ""}; it knows ${(seen.classes ?? []).join(", ") || "its classes"} and nothing else: every face gets one of these.</p>`;
+  return html`<p class="quiet">Trained on ${study.dataset}${seen.counts ? ` (${seen.counts.train?.toLocaleString("en")} images)` : ""}. It assigns one of its classes to every face${seen.classes?.length ? `: ${seen.classes.join(", ")}` : ""}.</p>`;
 }
 
 function Answer({ answer, children }) {
@@ -121,7 +121,7 @@ function Camera({ path }) {
   useEffect(() => stop, []);
   const start = async () => {
     if (!navigator.mediaDevices) {
-      setState({ on: false, error: { message: "the browser offers no camera here", hint: "open the page over HTTPS, or on the machine itself" } });
+      setState({ on: false, error: { message: "the browser gives this page no camera", hint: "open the page over HTTPS, or on the machine where the service runs" } });
       return;
     }
     try {
@@ -158,8 +158,8 @@ function Camera({ path }) {
   };
   const { on, error, answer, rate } = state;
   return html`<section class="card"><h2>Camera</h2>
-    <button type="button" disabled=${!path} onClick=${on ? stop : start}>${on ? "Stop" : "Start the camera"}</button>
-    ${on && html`<span class="quiet rate"> ${rate.toFixed(1)} frames a second</span>`}
+    <button type="button" disabled=${!path} onClick=${on ? stop : start}>${on ? "Stop camera" : "Start camera"}</button>
+    ${on && html`<span class="quiet rate"> ${rate.toFixed(1)} frames per second</span>`}
     <${Failure} error=${error} />
     <div class="boxed" hidden=${!on}><video ref=${video} muted playsinline></video>${answer && html`<${Boxes} answer=${answer} />`}</div>
     ${answer?.faces.map((face, i) => html`<${Bars} key=${i} face=${face} name=${`Face ${i + 1}`} />`)}

@@ -28,10 +28,10 @@ function Page() {
       <span class=${`connection ${connection.value}`} role="status">${STATUS[connection.value]}</span>
       ${me.value && html`<span class="who">${me.value.name} (${me.value.role})</span>`}
     </header>
-    ${(VIEWS[view] ?? (() => html`<main><h1>There is nothing here</h1><p><a href=${link("")}>Studies</a></p></main>`))(parts)}`;
+    ${(VIEWS[view] ?? (() => html`<main><h1>Page not found</h1><p><a href=${link("")}>← Studies</a></p></main>`))(parts)}`;
 }
 
-const STATUS = { live: "live", connecting: "connecting …", lost: "not connected, trying again …" };
+const STATUS = { live: "live", connecting: "connecting …", lost: "disconnected, reconnecting …" };
 
 render(html`<${Page} />`, document.getElementById("app"));
 start();

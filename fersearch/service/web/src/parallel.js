@@ -53,12 +53,12 @@ export function Parallel({ chart, brushes, onBrush }) {
         ${axis.ticks.map(([text, y]) => html`<text x=${axis.x + 6} y=${y + 4}>${text}</text>`)}
         ${range(axis) && html`<rect class="brush" x=${axis.x - 7} width="14" y=${range(axis).low} height=${Math.max(1, range(axis).high - range(axis).low)} />`}
         <rect class="handle" x=${axis.x - 14} width="28" y=${TOP} height=${BOTTOM - TOP} tabindex="0" role="slider"
-          aria-label=${`${axis.label}: arrows move the upper bound, with Shift the lower one, Escape clears`} aria-valuetext=${range(axis) ? "bounded" : "all"}
+          aria-label=${`${axis.label}: arrow keys move the upper bound, with Shift the lower bound; Escape clears both`} aria-valuetext=${range(axis) ? "bounded" : "all"}
           aria-valuenow=${Math.round(range(axis)?.low ?? TOP)}
           onPointerDown=${down(axis)} onPointerMove=${move} onPointerUp=${up} onKeyDown=${key(axis)} />
       </g>`)}
     </svg></div>
-    <figcaption>${within.length} of ${complete.length} complete trials are kept${within.length > DRAWN ? `, ${DRAWN} of them drawn` : ""}; those of the front stand out.</figcaption>
+    <figcaption>${within.length} of ${complete.length} complete trials selected${within.length > DRAWN ? `, ${DRAWN} of them drawn` : ""}; the front is highlighted.</figcaption>
   </figure>`;
 }
 

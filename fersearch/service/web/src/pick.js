@@ -1,7 +1,7 @@
 // Pick a model on the front: bounds on costs by sliders, and how to take it away.
 import { html, useState } from "./html.js";
 import { address, studyPath } from "./api.js";
-import { number } from "./format.js";
+import { number, plural } from "./format.js";
 import { Copy } from "./parts.js";
 import { link } from "./route.js";
 
@@ -9,8 +9,8 @@ const COSTS = ["train_seconds", "cpu_seconds", "peak_memory_mb", "latency_ms", "
 
 const RULES = {
   best: "The best by the first objective",
-  cheapest: "The best by the second objective within one standard error of the best by the first",
-  knee: "The nearest to the best of everything, not far below the best by the first objective",
+  cheapest: "The best by the second objective, of those within one standard error of the best by the first",
+  knee: "The closest to the best values of all objectives, of those not far below the best by the first",
 };
 
 export function Pick({ study, chart, selected, onSelect }) {
@@ -31,7 +31,7 @@ export function Pick({ study, chart, selected, onSelect }) {
   const levels = (name) => [...new Set(front.map((trial) => chart.values[name][row[trial]]))].filter((value) => value !== null).sort((a, b) => a - b);
   const chosen = selected !== null && front.includes(selected) ? selected : best;
   return html`<section class="card"><h2>Pick a model</h2>
-    <p class="quiet">The best by ${chart.metrics[first].label} of the ${front.length} on the front, within the bounds that you set; or choose a point above.</p>
+    <p class="quiet">The best by ${chart.metrics[first].label} of the ${plural(front.length, "trial")} on the front, within the bounds set below. Or select a point above.</p>
     <div class="buttons">${Object.entries(chart.picks).map(([rule, trial]) => html`<button key=${rule} type="button" aria-pressed=${chosen === trial} title=${RULES[rule]} onClick=${() => onSelect(trial)}>${rule}: trial ${trial}</button>`)}</div>
     <div class="sliders">${costs.map((name) => {
       const steps = levels(name);

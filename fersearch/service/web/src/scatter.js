@@ -9,7 +9,7 @@ const BOX = { left: 56, right: WIDTH - 12, top: 12, bottom: HEIGHT - 44 };
 export function Scatter({ chart, x, y, selected, onSelect, dimmed = () => false }) {
   const drawn = useMemo(() => points(chart, x, y), [chart, x, y]);
   const { xs, ys, all, front } = drawn;
-  if (!all.length) return html`<p class="quiet">No complete trial yet.</p>`;
+  if (!all.length) return html`<p class="quiet">No complete trials yet.</p>`;
   const isFront = new Set(chart.front);
   const dots = (test) => all.filter((one) => !isFront.has(one.number) && test(one)).map((one) => `M${one.px} ${one.py}h.01`).join("");
   const step = skyline(front).map((one, i) => (i ? `H${one.px}V${one.py}` : `M${one.px} ${one.py}`)).join("");

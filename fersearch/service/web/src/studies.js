@@ -21,9 +21,9 @@ export function Studies() {
 }
 
 function Welcome() {
-  return html`<section class="card"><h2>No study yet</h2>
-    <p>A study tries configurations of a network on a dataset and keeps what no other beats.
-    Begin with <a href=${link("new")}>a new one</a>: <code>cnn</code> on <code>faces</code> (drawings) ends within minutes.</p>
+  return html`<section class="card"><h2>No studies yet</h2>
+    <p>A study trains many configurations of a network on a dataset and finds the best trade-offs between quality and cost.
+    <a href=${link("new")}>Create one</a>: <code>cnn</code> on <code>faces</code> (built-in drawings) takes a few minutes.</p>
   </section>`;
 }
 
@@ -48,15 +48,15 @@ function Slots() {
     <ul>${Array.from({ length: slots }, (_, slot) => html`<li class=${users[slot] ? "used" : ""}>
       <span>slot ${slot}</span> ${users[slot] ? html`<a href=${link("study", users[slot].study)}>${users[slot].study}</a>` : html`<em>free</em>`}
     </li>`)}</ul>
-    ${waiting.length > 0 && html`<p>Waiting: ${waiting.map((one, place) => html`${place > 0 && ", "}<a href=${link("study", one.study)}>${one.study}</a>`)}</p>`}
+    ${waiting.length > 0 && html`<p>Queued: ${waiting.map((one, place) => html`${place > 0 && ", "}<a href=${link("study", one.study)}>${one.study}</a>`)}</p>`}
   </section>`;
 }
 
 function Disk() {
   const { value } = useFetched(() => get("disk"), [studies.value?.length]);
   if (!value?.length) return null;
-  return html`<section class="card"><h2>Disk</h2><ul class="plain">${value.map((one) => html`<li key=${one.owner}>
-    ${one.owner || "nobody"}: ${number(one.megabytes)} MB in ${plural(one.checkpoints, "checkpoint")}${one.exported > 0 && html`,
+  return html`<section class="card"><h2>Disk use</h2><ul class="plain">${value.map((one) => html`<li key=${one.owner}>
+    ${one.owner || "no owner"}: ${number(one.megabytes)} MB in ${plural(one.checkpoints, "checkpoint")}${one.exported > 0 && html`,
       ${number(one.exported_megabytes)} MB in ${plural(one.exported, "exported model")}`}</li>`)}</ul></section>`;
 }
 

@@ -42,17 +42,17 @@ export function Study({ name }) {
     <${Running} study=${study} chart=${data} />
     ${data && first && html`
       <section class="card"><h2>Front</h2>
-        <p class="quiet">Each point is a trial; ringed ones stand on the front: no other is better in everything. Choose one to see what it is.</p>
+        <p class="quiet">Each point is a trial. Ringed points form the Pareto front: no other trial is at least as good in every objective and better in one. Select a point for details.</p>
         <div class="grid">${(costs.length ? costs : ["parameters"]).filter((cost) => data.values[cost]).map((cost) => html`<${Scatter} key=${cost} chart=${data} x=${cost} y=${first} selected=${selected} onSelect=${select} dimmed=${(one) => !kept.has(one)} />`)}</div>
         ${selected !== null && html`<${Selected} study=${name} chart=${data} trial=${selected} />`}
       </section>
       <${Pick} study=${study} chart=${data} selected=${selected} onSelect=${select} />
-      <section class="card"><h2>What was tried</h2>
-        <p class="quiet">Drag on an axis to keep a range: the plots above fade what lies outside. ${Object.values(brushes).some(Boolean) && html`<button type="button" onClick=${() => setBrushes({})}>Clear all</button>`}</p>
+      <section class="card"><h2>Parameters and objectives</h2>
+        <p class="quiet">Drag along an axis to select a range. Trials outside it are faded in the plots above and left out of the table below. ${Object.values(brushes).some(Boolean) && html`<button type="button" onClick=${() => setBrushes({})}>Clear ranges</button>`}</p>
         <${Parallel} chart=${data} brushes=${brushes} onBrush=${(axis, brush) => setBrushes({ ...brushes, [axis]: brush })} />
       </section>
       <div class="grid">
-        <section class="card"><h2>Progress of the front</h2>${data.hypervolume.length > 0 ? html`<${Lines} label="Hypervolume, as a share of today's" x="trials ended" stepped=${true} names=${["hypervolume"]} data=${aligned([data.hypervolume])} />` : html`<p class="quiet">No complete trial yet.</p>`}</section>
+        <section class="card"><h2>Hypervolume</h2>${data.hypervolume.length > 0 ? html`<${Lines} label="Hypervolume of the front, relative to the current one" x="ended trials" stepped=${true} names=${["hypervolume"]} data=${aligned([data.hypervolume])} />` : html`<p class="quiet">No complete trials yet.</p>`}</section>
         <${Importance} name=${name} complete=${study.counts.complete ?? 0} />
       </div>`}
     ${me.value && me.value.role !== "read" && html`<${Enqueue} study=${study} reload=${detail.reload} />`}
@@ -100,7 +100,7 @@ function Head({ study, onFailure, reload }) {
       ${me.value && me.value.role !== "read" && html`<div class="buttons">
         ${active && html`<button type="button" onClick=${act("pause")}>Pause</button><button type="button" onClick=${act("stop")}>Stop</button>`}
         ${!active && study.state !== "complete" && html`<button type="button" class="primary" onClick=${act("resume")}>${study.state === "paused" ? "Resume" : "Run"}</button>`}
-        ${canFinish && html`<button type="button" title="Train the best of the front with fresh seeds; once that is done, open test" onClick=${finish}>Finish</button>`}
+        ${canFinish && html`<button type="button" title="Retrain the best trials of the front with new seeds. When they are trained, press again to evaluate the chosen one on the test split." onClick=${finish}>Finish</button>`}
         ${!active && html`<button type="button" onClick=${discard}>Delete</button>`}
       </div>`}
     </div>
@@ -111,14 +111,14 @@ function Head({ study, onFailure, reload }) {
         Model: study.architectures.join(", "),
         Dataset: study.dataset,
         Owner: study.owner || "–",
-        "Time used": duration(study.seconds),
+        "Running time": duration(study.seconds),
         ...(place ? { Queue: `place ${place.place}, ${place.slots.length ? `slots ${place.slots.join(", ")}` : "no slot yet"}` } : {}),
-        ...(study.origin ? { "Started from": `${study.origin.study}, ${plural(study.origin.trials, "trial")} known${study.origin.same_data === false ? ", on other data" : ""}` } : {}),
+        ...(study.origin ? { "Started from": `${study.origin.study} (${plural(study.origin.trials, "trial")}${study.origin.same_data === false ? " on other data" : ""})` } : {}),
         ...(study.ending ? { Ended: study.ending } : {}),
         Search: `${study.sampler}, ${study.pruner} pruner, seed ${study.seed}`,
         ...(study.observe.length ? { Observers: study.observe.join(", ") } : {}),
         Created: moment(study.created),
-        "Looks at test": study.looks.length || "none",
+        "Looks at the test split": study.looks.length || "none",
         ...(study.finish ? { Finished: study.finish.line } : {}),
         ...(study.warnings.length ? { Warning: study.warnings.join("; ") } : {}),
       }} />
@@ -135,7 +135,7 @@ function Running({ study, chart }) {
   const metric = study.objectives[0].split(":")[0];
   const curves = trials.map(([, epochs]) => epochs.filter((one) => one.values[metric] != null).map((one) => [one.epoch, one.values[metric]]));
   return html`<section class="card live" aria-live="off"><h2>Running now</h2>
-    ${trials.length ? html`<${Lines} label=${`${metric} of the trials that run`} names=${trials.map(([trial]) => `trial ${trial}`)} data=${aligned(curves)} />` : html`<p class="quiet">The first epochs are under way …</p>`}
+    ${trials.length ? html`<${Lines} label=${`${metric} of the running trials`} names=${trials.map(([trial]) => `trial ${trial}`)} data=${aligned(curves)} />` : html`<p class="quiet">Waiting for the first epoch …</p>`}
   </section>`;
 }
 
@@ -154,12 +154,12 @@ function Importance({ name, complete }) {
   };
   const { value, error, asked } = state;
   const [metric, shares] = Object.entries(value?.objectives ?? {})[0] ?? [];
-  return html`<section class="card"><h2>What decides</h2>
+  return html`<section class="card"><h2>Parameter importance</h2>
     <${Failure} error=${error} />
-    ${!asked && html`<p class="quiet">How much each parameter decides about the first objective. It takes some seconds.</p><button type="button" disabled=${complete < 10} onClick=${ask}>${complete < 10 ? `Needs 10 complete trials, has ${complete}` : "Compute"}</button>`}
+    ${!asked && html`<p class="quiet">How much of the variance of the first objective each parameter explains. Takes a few seconds.</p><button type="button" disabled=${complete < 10} onClick=${ask}>${complete < 10 ? `Needs 10 complete trials (${complete} so far)` : "Compute"}</button>`}
     ${asked && !value && !error && html`<p class="quiet">Computing …</p>`}
-    ${value && !metric && html`<p class="quiet">It takes ${value.needed} complete trials.</p>`}
-    ${metric && html`<p class="quiet">${value.method}, share of the variance of ${metric}</p><ul class="bars">${Object.entries(shares).slice(0, 10).map(([param, share]) => html`<li><span>${param.replaceAll("_", " ")}</span><meter min="0" max="1" value=${share} aria-label=${param}></meter><span>${Math.round(100 * share)} %</span></li>`)}</ul>`}
+    ${value && !metric && html`<p class="quiet">Needs ${value.needed} complete trials.</p>`}
+    ${metric && html`<p class="quiet">Share of the variance of ${metric}, by ${value.method}</p><ul class="bars">${Object.entries(shares).slice(0, 10).map(([param, share]) => html`<li><span>${param.replaceAll("_", " ")}</span><meter min="0" max="1" value=${share} aria-label=${param}></meter><span>${Math.round(100 * share)} %</span></li>`)}</ul>`}
   </section>`;
 }
 
@@ -188,5 +188,5 @@ function Table({ study, chart, kept }) {
       <th scope="row"><a href=${link("trial", name, String(chart.number[i]))}>${chart.number[i]}</a></th><td><${Badge} state=${chart.state[i]} /></td>${several && html`<td>${several[i]}</td>`}<td>${chart.epochs[i]}</td>
       ${metrics.map((metric) => html`<td class="number">${number(chart.values[metric][i])}</td>`)}<td>${front.has(chart.number[i]) ? "yes" : ""}</td></tr>`)}</tbody>
   </table></div>
-  ${order.length > shown && html`<button type="button" onClick=${() => setShown(shown + 100)}>Show more of ${plural(order.length, "trial")}</button>`}</section>`;
+  ${order.length > shown && html`<button type="button" onClick=${() => setShown(shown + 100)}>Show more (${shown} of ${plural(order.length, "trial")})</button>`}</section>`;
 }

@@ -31,20 +31,20 @@ function Body({ one, name, chart }) {
   const [losses, scores] = [known(["train_loss", "valid_loss"]), known(["f1_macro", "accuracy", "train_accuracy"])];
   return html`
     <${Why} name=${name} one=${one} />
-    ${one.checkpoint && html`<section class="card"><h2>Take it away</h2><${Copy} text=${`fersearch checkpoint pull ${name} --trial ${one.number}`} /><${Take} study=${name} trial=${one.number} /></section>`}
+    ${one.checkpoint && html`<section class="card"><h2>Get the model</h2><${Copy} text=${`fersearch checkpoint pull ${name} --trial ${one.number}`} /><${Take} study=${name} trial=${one.number} /></section>`}
     <div class="grid">
-      ${scores.length > 0 && html`<section class="card"><${Lines} label="Validation" names=${scores} data=${aligned(scores.map(curve))} /></section>`}
+      ${scores.length > 0 && html`<section class="card"><${Lines} label="Scores" names=${scores} data=${aligned(scores.map(curve))} /></section>`}
       ${losses.length > 0 && html`<section class="card"><${Lines} label="Loss" names=${losses} data=${aligned(losses.map(curve))} /></section>`}
     </div>
     <div class="grid">
       <section class="card"><h2>Parameters</h2><${Facts} facts=${texts(one.params)} /></section>
-      <section class="card"><h2>Values</h2><p class="quiet">${one.kept_epoch ? `of epoch ${one.kept_epoch}; ` : ""}time and memory of the whole trial</p><${Facts} facts=${texts(one.values)} /></section>
+      <section class="card"><h2>Metrics</h2><p class="quiet">${one.kept_epoch ? `Of epoch ${one.kept_epoch}; t` : "T"}ime and memory of the whole trial</p><${Facts} facts=${texts(one.values)} /></section>
     </div>
-    ${chart?.confusion && html`<section class="card"><h2>Confusion on validation</h2><${Matrix} chart=${chart} /></section>`}
+    ${chart?.confusion && html`<section class="card"><h2>Confusion matrix on validation</h2><${Matrix} chart=${chart} /></section>`}
     <section class="card"><h2>Attempts</h2><ul class="plain">${one.attempts.map((attempt) => html`<li key=${attempt.number}>
       ${attempt.number}: <strong>${attempt.reason ?? "running"}</strong>, epochs ${attempt.first_epoch ?? "–"} to ${attempt.last_epoch ?? "–"}, ${duration(attempt.seconds)} ${attempt.message && html`<br /><span class="quiet">${attempt.message}</span>`}
       ${attempt.traceback && html`<details><summary>Traceback</summary><pre tabindex="0">${attempt.traceback}</pre></details>`}</li>`)}</ul>
-      ${one.log && html`<p class="quiet">Log on the machine that ran it: <code>${one.log}</code></p>`}</section>`;
+      ${one.log && html`<p class="quiet">Log, on the machine that ran it: <code>${one.log}</code></p>`}</section>`;
 }
 
 function Why({ name, one }) {
@@ -54,7 +54,7 @@ function Why({ name, one }) {
   return html`<section class="card verdict"><h2>Why it ${one.verdict?.stop || one.state === "infeasible" || one.state === "failed" ? "stopped" : "went on"}</h2>
     <${Failure} error=${error} />
     <ul class="plain">${told.map((line) => html`<li>${line}</li>`)}</ul>
-    ${own && ahead.length > 0 && html`<details><summary>Ahead of it at ${value.unit} ${value.rung}</summary><${Ahead} name=${name} found=${value} /></details>`}
+    ${own && ahead.length > 0 && html`<details><summary>Trials ahead of it at ${value.unit} ${value.rung}</summary><${Ahead} name=${name} found=${value} /></details>`}
   </section>`;
 }
 
@@ -63,7 +63,7 @@ function Ahead({ name, found }) {
   const gain = (by) => (by == null ? "" : by === 0 ? " (equal)" : ` (${number(Math.abs(by))} ${by > 0 ? "better" : "worse"})`);
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Trials ahead of it"><table>
     <thead><tr><th scope="col">trial</th><th scope="col">front</th>${metrics.map((metric) => html`<th scope="col">${metric.replaceAll("_", " ")}${found.projected.includes(metric) ? ", projected" : ""}</th>`)}<th scope="col">dominates it</th></tr></thead>
-    <tbody>${[...found.ahead.slice(0, 10), found.own].map((peer) => html`<tr key=${peer.number}><th scope="row">${peer === found.own ? "this one" : html`<a href=${link("trial", name, String(peer.number))}>${peer.number}</a>`}</th>
+    <tbody>${[...found.ahead.slice(0, 10), found.own].map((peer) => html`<tr key=${peer.number}><th scope="row">${peer === found.own ? "this trial" : html`<a href=${link("trial", name, String(peer.number))}>${peer.number}</a>`}</th>
       <td class="number">${peer.front}</td>${metrics.map((metric) => html`<td class="number">${number(peer.values[metric])}${peer === found.own ? "" : gain(peer.better_by[metric])}</td>`)}<td>${peer.dominates ? "yes" : peer === found.own ? "" : "no"}</td></tr>`)}</tbody>
   </table></div>`;
 }
@@ -72,7 +72,7 @@ function Matrix({ chart }) {
   const { classes, confusion, scores } = chart;
   const most = confusion.map((row) => Math.max(1, row.reduce((a, b) => a + b, 0)));
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix"><table class="matrix">
-    <thead><tr><th>true \\ told</th>${classes.map((name) => html`<th scope="col">${name}</th>`)}<th>recall</th><th>F1</th></tr></thead>
+    <thead><tr><th>true \\ predicted</th>${classes.map((name) => html`<th scope="col">${name}</th>`)}<th>recall</th><th>F1</th></tr></thead>
     <tbody>${confusion.map((row, i) => html`<tr><th scope="row">${classes[i] ?? i}</th>${row.map((count, j) => html`<td class=${i === j ? "right" : ""} style=${{ "--share": count / most[i] }}>${count}</td>`)}
       <td class="number">${number(scores[i]?.recall, 2)}</td><td class="number">${number(scores[i]?.f1, 2)}</td></tr>`)}</tbody>
   </table></div>`;
