@@ -74,6 +74,11 @@ def run_folder(study_uid: str, number: int) -> Path:
     return runs_folder() / study_uid / str(number)
 
 
+def quiet_folder() -> Path:
+    """Return the folder of the locks by which trials of several drivers pause for each other."""
+    return home() / "quiet"
+
+
 def log_folder(study_uid: str) -> Path:
     """Return the folder of the logs of a study's attempts, one file each."""
     return home() / "logs" / study_uid

@@ -43,7 +43,7 @@ def lock(path: Path) -> Iterator[None]:
     """Yield while holding a lock on a file (made if missing, and left there), once it is free."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
-        _flock(file, wait=True)
+        flock(file, wait=True)
         yield
 
 
@@ -55,7 +55,7 @@ def try_lock(path: Path) -> Lock | None:
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         file = path.open("ab")
-        if not _flock(file, wait=False):
+        if not flock(file, wait=False):
             file.close()
             return None
         if _is(file, path):
@@ -70,6 +70,28 @@ def wait_lock(path: Path, seconds: float, meanwhile: Callable[[], None] = lambda
         meanwhile()
         time.sleep(LOOK)
     return held
+
+
+def flock(file: BinaryIO, wait: bool, shared: bool = False) -> bool:
+    """Lock an open file; return False if another process holds it and waiting is off. A lock held before is replaced.
+
+    Several processes can hold a `shared` lock, but only while no other holds one that is not. On a file system without
+    locks, every lock is free.
+    """
+    if not fcntl:
+        return True
+    try:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+    except OSError as error:  # of another kind: a file system without locks
+        return error.errno not in _TAKEN
+    return True
+
+
+def unlock(file: BinaryIO) -> None:
+    """Release the lock on an open file, if it is held."""
+    if fcntl:
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def beside(folder: Path) -> Path:
@@ -101,17 +123,6 @@ def is_held(folder: Path) -> bool:
         return True
     held.release()
     return False
-
-
-def _flock(file: BinaryIO, wait: bool) -> bool:
-    """Lock an open file; return False if another process holds it and waiting is off."""
-    if not fcntl:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:  # of another kind: a file system without locks
-        return error.errno not in _TAKEN
-    return True
 
 
 def _is(file: BinaryIO, path: Path) -> bool:

@@ -207,7 +207,7 @@ class Trial:
 
     @property
     def rough_latency(self) -> bool:
-        """Whether its latency is known roughly only: other trials of its study may have run while it was measured."""
+        """Whether its latency is known roughly only: other trials may have run while it was measured."""
         if LATENCY not in self.values or ROUGH_LATENCY in self.values:
             return False
         measurements = [attempt.facts["latency"] for attempt in self.attempts if "latency" in attempt.facts]

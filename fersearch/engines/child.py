@@ -16,6 +16,8 @@ from dataclasses import asdict
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
+from fersearch.engines.machine import Machine
+from fersearch.engines.quiet import BETWEEN, TRIES
 from fersearch.training.attempt import TrialRequest, run_trial
 from fersearch.training.pauses import pausing
 from fersearch.trial import Decision, Epoch, Outcome, Reason
@@ -35,11 +37,13 @@ class Reporter:
 
     On SIGTERM, or the driver's message to leave, the trial saves its state between two steps and exits. On the message
     to pause it pauses where messages are received, also between two steps, until it gets one to resume or a time-out.
+    Between two steps it pauses for trials of other drivers too (`machine`).
     """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.preempted = False
+        self.machine = Machine(before_pause=_drain)
         self._next_beat = 0.0
         self._unread: deque[dict[str, Any]] = deque()
         self._incoming = select.poll()
@@ -60,6 +64,7 @@ class Reporter:
         if now >= self._next_beat:
             self._next_beat = now + BEAT
             self._beat()
+        self.machine.pulse()
         return self.preempted
 
     def _beat(self) -> None:
@@ -80,7 +85,7 @@ class Reporter:
     def _pause(self, seconds: float, turn: int) -> None:
         """Pause until the driver's message to resume, at most `seconds`; other messages are kept for later."""
         _drain()
-        with pausing():
+        with self.machine.aside(), pausing():
             send(self.connection, {"paused": turn})
             until = time.monotonic() + seconds
             while not self.preempted and (left := until - time.monotonic()) > 0:
@@ -94,17 +99,25 @@ class Reporter:
         send(self.connection, {"resumed": turn})
 
     def quiet(self, take: "Take") -> "SteadyLatency | None":
-        """Measure after the driver has paused the other trials on this machine; None if that was too short."""
-        send(self.connection, {"quiet": True})
-        while "quiet" not in (message := self._receive()):
+        """Measure after all drivers have paused the other trials on this machine; None if that was too short."""
+        with self.machine.aside():
+            for attempt in range(TRIES):
+                time.sleep(BETWEEN if attempt else 0)
+                if not (seconds := self._ask({"quiet": True}, "quiet")):
+                    return None
+                latency = self.machine.measure(take, seconds)
+                if not self._ask({"measured": True}, "alone"):
+                    return None
+                if latency:
+                    return latency
+        return None
+
+    def _ask(self, question: dict[str, Any], key: str) -> Any:
+        """Send a message and return the answer to it."""
+        send(self.connection, question)
+        while key not in (message := self._receive()):
             pass
-        if not message["quiet"]:
-            return None
-        latency = take(float(message["quiet"]))
-        send(self.connection, {"measured": True})
-        while "alone" not in (message := self._receive()):
-            pass
-        return latency if message["alone"] else None
+        return message[key]
 
     def saved(self) -> None:
         """Report a saved state, unless that would block on an unread pipe."""
@@ -113,20 +126,15 @@ class Reporter:
 
     def report(self, epoch: Epoch) -> Decision:
         """Report an epoch and wait for the decision."""
-        send(self.connection, {"epoch": asdict(epoch)})
-        while "decision" not in (message := self._receive()):
-            pass
-        decision = Decision(message["decision"])
+        decision = Decision(self._ask({"epoch": asdict(epoch)}, "decision"))
         return Decision.INTERRUPT if self.preempted and decision is Decision.CONTINUE else decision
 
     def settle(self, rehearsal: Mapping[str, Any]) -> str:
         """Report a rehearsal and return the format that the study decides; one decided before is returned at once."""
+        if "seconds" in rehearsal:
+            return str(self._ask({"rehearsed": dict(rehearsal)}, "format"))
         send(self.connection, {"rehearsed": dict(rehearsal)})
-        if "seconds" not in rehearsal:
-            return str(rehearsal["memory_format"])
-        while "format" not in (message := self._receive()):
-            pass
-        return str(message["format"])
+        return str(rehearsal["memory_format"])
 
     def note(self, text: str) -> None:
         """Send a notice for the user."""
@@ -152,8 +160,8 @@ def main(fd: int) -> None:
         if "probe" in message:
             send(connection, {"probed": measure(request, message["probe"])})
             return
-        reporter.finish(
-            run_trial(
+        with reporter.machine:
+            outcome = run_trial(
                 request,
                 reporter.report,
                 pulse=reporter.pulse,
@@ -162,7 +170,7 @@ def main(fd: int) -> None:
                 settle=reporter.settle,
                 quiet=reporter.quiet,
             )
-        )
+        reporter.finish(outcome)
     except DriverGone:
         os._exit(1)
 

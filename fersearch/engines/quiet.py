@@ -1,6 +1,7 @@
 """Quiet turns for trials that measure their latency: the others on the machine are paused between two steps.
 
-Only trials of the same driver can be paused. A trial that waits for its own turn counts as paused.
+These are the turns of one driver's trials; `machine` has those between drivers. A trial that waits for its own turn
+counts as paused.
 """
 
 import itertools

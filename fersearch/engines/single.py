@@ -8,12 +8,13 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fersearch.artifacts import Artifacts
 from fersearch.engines.devices import Slot
 from fersearch.engines.formats import suggested_format
 from fersearch.engines.local import with_loss
+from fersearch.engines.machine import Machine
 from fersearch.engines.processes import Pool, Process
 from fersearch.engines.quiet import when_alone
 from fersearch.engines.shutdown import Level, Stop
@@ -22,6 +23,9 @@ from fersearch.observer import Observer
 from fersearch.search.brain import Search
 from fersearch.training.request import TrialRequest
 from fersearch.trial import Decision, Epoch, Outcome, Reason, Trial
+
+if TYPE_CHECKING:
+    from fersearch.training.latency import SteadyLatency, Take
 
 ENDED_WELL = (Reason.DONE, Reason.PRUNED)
 
@@ -115,17 +119,24 @@ def run_in_process(
 
     def pulse() -> bool:
         watch()
+        machine.pulse()
         return stop.level > Level.NOT
 
+    def quiet(take: "Take") -> "SteadyLatency | None":
+        with machine.aside():
+            return machine.quiet(take)
+
     try:
-        outcome = run_trial(
-            request(trial, slot),
-            report,
-            pulse=pulse,
-            say=lambda text: observer.note(f"trial {trial.number}: {text}"),
-            saved=lambda: search.saved(trial.number),
-            settle=partial(settle, trial.number),
-        )
+        with Machine() as machine:
+            outcome = run_trial(
+                request(trial, slot),
+                report,
+                pulse=pulse,
+                say=lambda text: observer.note(f"trial {trial.number}: {text}"),
+                saved=lambda: search.saved(trial.number),
+                settle=partial(settle, trial.number),
+                quiet=quiet,
+            )
     except KeyboardInterrupt:
         outcome = Outcome(Reason.INTERRUPTED, "stopped by Ctrl-C")
     ended = search.finish(trial.number, with_loss(stop, outcome), time.monotonic() - started)

@@ -67,7 +67,7 @@ def run_trial(
         saved: called after each new state was saved.
         settle: called with the result of a rehearsal, or with shape and format alone where the study has decided on
             the format already; returns the memory format to use.
-        quiet: measures the latency while no other trial of the study runs, where trials are compared by it.
+        quiet: measures the latency while no other trial runs, where trials are compared by it.
     """
     run = _Run(request, report, pulse, say, saved, settle, quiet)
     try:

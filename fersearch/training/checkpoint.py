@@ -197,12 +197,14 @@ class Restored:
         """Return the model as it is evaluated: from normalised images of the dataset's size to logits."""
         return as_judged(self.model, self.card["params"], tta)
 
-    def latency(self, threads: int, prepare: latency.Prepare = latency.in_torch) -> latency.SteadyLatency:
-        """Measure the latency of one image with `threads` CPU threads; nothing else should run meanwhile."""
+    def latency(
+        self, threads: int, prepare: latency.Prepare = latency.in_torch, quiet: latency.Quiet = latency.alone
+    ) -> latency.SteadyLatency | None:
+        """Measure the latency of one image with `threads` CPU threads, in a turn of `quiet`; None if it gives none."""
         task = self.task
         pixels = self._pixels(np.zeros((1, task.channels, task.image_size, task.image_size), np.uint8))
         with latency.threads(threads), prepare(self.judged(), pixels) as once:
-            return latency.steady_latency(once)
+            return quiet(lambda most: latency.steady_latency(once, most=most))
 
     def _pixels(self, images: "np.ndarray[Any, Any]") -> Pixels:
         return Pixels.of(images, self.card["mean"], self.card["std"], self.device, _format(self.card))

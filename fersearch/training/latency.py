@@ -31,7 +31,7 @@ Take = Callable[[float], "SteadyLatency"]
 
 
 class Quiet(Protocol):
-    """A function that has a trial measure while no other trial of its study runs on its machine."""
+    """A function that has a trial measure while no other trial runs on its machine."""
 
     def __call__(self, take: Take) -> "SteadyLatency | None":
         """Return the measurement; None if the other trials could not be paused for long enough."""
@@ -137,7 +137,7 @@ class Stopwatch:
         return seconds
 
     def alone(self, model: nn.Module, pixels: Pixels) -> SteadyLatency | None:
-        """Return the latency while no other trial of the study runs; None if the others could not be paused."""
+        """Return the latency while no other trial runs; None if the others could not be paused."""
         if self.known is None:
             with self.prepare(model, pixels) as once:
                 self.known = self.quiet(lambda most: steady_latency(once, most=most))

@@ -7,8 +7,10 @@ from multiprocessing.connection import Connection
 
 import pytest
 
-from fersearch.engines import child
+from fersearch.engines import child, machine
 from fersearch.engines.child import DriverGone, Reporter, receive, send
+from fersearch.engines.machine import Machine
+from fersearch.engines.quiet import TRIES
 from fersearch.training.pauses import paused
 from fersearch.trial import Decision, Epoch, Outcome, Reason
 
@@ -129,10 +131,21 @@ def test_a_decision_that_comes_during_a_pause_is_heard_after_it(driver, reporter
     assert reporter.report(EPOCH) is Decision.STOP
 
 
-@pytest.mark.parametrize(("seconds", "alone", "expected"), [(1.5, True, "1.5"), (1.5, False, None), (0, True, None)])
+@pytest.mark.parametrize(("seconds", "alone", "expected"), [(1.5, True, 1.5), (1.5, False, None), (0, True, None)])
 def test_what_is_measured_counts_if_the_driver_says_that_it_was_alone(driver, reporter, seconds, alone, expected):
     for message in ({"quiet": seconds}, {"alone": alone}):
         send(driver, message)
-    assert reporter.quiet(str) == expected
+    assert reporter.quiet(lambda most: round(most, 1)) == expected
     assert [receive(driver)] == [{"quiet": True}]
     assert (driver.poll() and receive(driver)) == ({"measured": True} if seconds else False)
+
+
+def test_what_is_measured_beside_another_drivers_trial_does_not_count(driver, reporter, monkeypatch):
+    monkeypatch.setattr(machine, "PATIENCE", 0.01)
+    monkeypatch.setattr(child, "BETWEEN", 0.0)
+    for _ in range(TRIES):
+        for message in ({"quiet": 1.0}, {"alone": True}):
+            send(driver, message)
+    with Machine():
+        assert reporter.quiet(str) is None
+    assert [receive(driver) for _ in range(2 * TRIES)] == [{"quiet": True}, {"measured": True}] * TRIES

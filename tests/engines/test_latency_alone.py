@@ -85,3 +85,15 @@ def test_nothing_is_measured_where_latency_does_not_count(data: Path, monkeypatc
     monkeypatch.setattr(latency_alone, "_measure", None)
     create("other", data, settings=SETTINGS)
     assert not [line for line in run("other") if "alone" in line]
+
+
+def test_one_whose_neighbours_did_not_pause_stays_rough_and_is_tried_once(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create("beside", data, objectives=("accuracy", "latency_ms"))
+    run("beside")
+    as_rough("beside", latency_ms=7.0)
+    monkeypatch.setattr(latency_alone, "_measure", lambda *_: None)
+    assert again("beside") == ["latency_ms of trial 0 stays rough: trials of other studies here did not pause in time"]
+    (trial,) = api.front("beside").trials
+    assert (trial.rough_latency, trial.values["latency_ms"]) == (True, 7.0)
