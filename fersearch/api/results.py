@@ -4,7 +4,7 @@ from fersearch.api.checkpoints import CheckpointRow
 from fersearch.api.datasets import DatasetRow, DatasetView, Exported
 from fersearch.api.enqueueing import EnqueuedView
 from fersearch.api.plugins import PluginRow, PluginView
-from fersearch.api.studies import StudyView, TrialView
+from fersearch.api.studies import Best, StudyView, TrialView
 from fersearch.data.verify import Report
 from fersearch.engines.rerun import Compared, Rerun
 from fersearch.ensembles.building import Ensemble
@@ -32,6 +32,7 @@ from fersearch.training.summary import Layer
 
 __all__ = [
     "Answer",
+    "Best",
     "Check",
     "CheckpointEvaluation",
     "CheckpointRow",

@@ -16,11 +16,25 @@ from fersearch.space import describe
 from fersearch.store import Look, Store, StudyRow, StudySummary
 from fersearch.study import StudySpec, StudyState, is_finish
 from fersearch.study_front import Front, cost_tolerances, front_of
-from fersearch.trial import EXCLUSIVE, Enqueued, Epoch, Trial, TrialState, is_spread, of_data
+from fersearch.trial import EXCLUSIVE, HIGH, LOW, Enqueued, Epoch, Trial, TrialState, is_spread, of_data
 
 if TYPE_CHECKING:
     import optuna
     import pandas as pd
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best trial of a study's front by the first objective: its number, and its value with the 95 % interval."""
+
+    trial: int
+    metric: str
+    value: float
+    interval: tuple[float, float] | None = None
+
+    def __str__(self) -> str:
+        sure = f" (95 % interval {formatting.interval(self.interval)})" if self.interval else ""
+        return f"trial {self.trial}: {self.metric} {formatting.number(self.value)}{sure}"
 
 
 @dataclass(frozen=True)
@@ -31,6 +45,7 @@ class StudyView:
     `data` identifies the study's data, empty before its first run. `plugins` are the plugin files that it stores.
     `warnings` say what makes its results doubtful, `finish` how it was finished.
     `ending` says when and why it ended before its budget was used.
+    `best` is the first of its front, None while that is empty.
     `enqueued` are the enqueued configurations that are no trials yet. Costs that differ by no more than the shares in
     `cost_tolerances` count as equal.
     """
@@ -54,6 +69,7 @@ class StudyView:
     enqueued: Sequence[Enqueued] = ()
     ending: str = ""
     cost_tolerances: Mapping[str, float] = field(default_factory=dict)
+    best: Best | None = None
 
     @property
     def about_data(self) -> list[str]:
@@ -293,7 +309,9 @@ def view(store: Store, study: StudyRow) -> StudyView:
     """Return a study's row as a view."""
     summary = store.summary(study.id)
     looks = store.looks(study.id)
-    timed = store.trials(study.id, [EXCLUSIVE, "train_seconds", "cpu_seconds", *study.spec.compared])
+    first = study.spec.objectives[0].metric
+    ends = (f"{first}{LOW}", f"{first}{HIGH}")
+    timed = store.trials(study.id, [EXCLUSIVE, "train_seconds", "cpu_seconds", *ends, *study.spec.compared])
     return StudyView(
         name=study.name,
         spec=study.spec,
@@ -314,7 +332,14 @@ def view(store: Store, study: StudyRow) -> StudyView:
         finish=finish_of(study.name, looks),
         enqueued=store.enqueued(study.id),
         ending=study.ending,
+        best=_best(study, timed),
     )
+
+
+def _best(study: StudyRow, trials: Sequence[Trial]) -> Best | None:
+    first = study.spec.objectives[0].metric
+    members = front_of(study, trials).trials[:1]
+    return next((Best(one.number, first, one.values[first], one.intervals.get(first)) for one in members), None)
 
 
 def _warnings(store: Store, study: StudyRow, looks: Sequence[Look]) -> list[str]:

@@ -21,6 +21,7 @@ def study(view: "StudyView") -> RenderableType:
         "state": view.state.value,
         **({"ended": view.ending} if view.ending else {}),
         "trials": f"{formatting.counts(view.counts)} of {view.spec.budget.trials}",
+        **({"best": str(view.best)} if view.best else {}),
         "time used": formatting.brief(view.seconds),
         **({"timing": view.timing} if view.timing else {}),
         **({"enqueued": "\n".join(formatting.settings(one.given) for one in view.enqueued)} if view.enqueued else {}),

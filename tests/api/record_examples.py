@@ -15,7 +15,7 @@ from fersearch.api.enqueueing import EnqueuedView
 from fersearch.api.plugins import PluginRow, PluginView
 from fersearch.api.queueing import DiskUse
 from fersearch.api.records import comparisons
-from fersearch.api.studies import StudyView, TrialView
+from fersearch.api.studies import Best, StudyView, TrialView
 from fersearch.data.verify import Report
 from fersearch.engines.rerun import Changed, Compared, Rerun
 from fersearch.ensembles.building import Added, Ensemble, Member
@@ -100,6 +100,7 @@ FINISH = Finish(
     MOMENT,
 )
 FINAL = Look(DIGEST, "faces", "test", 384, FINISH.metrics(), MOMENT)
+BEST = Best(7, "f1_macro", 0.75, (0.625, 0.875))
 VIEW = StudyView(
     "cnn-faces",
     SPEC,
@@ -160,7 +161,7 @@ EXAMPLES: dict[str, Callable[[], "records.Record | list[records.Record]"]] = {
     "finish": lambda: records.Finish.of(FINISH),
     "finish_progress": lambda: records.FinishProgress(study="cnn-faces", trained="finish/cnn-faces", finish=None),
     "study_finished": lambda: records.StudyDetail.of_view(
-        replace(VIEW, looks=[FINAL], finish=FINISH, warnings=["test was opened before"])
+        replace(VIEW, looks=[FINAL], finish=FINISH, warnings=["test was opened before"], best=BEST)
     ),
     "study_run": lambda: records.StudyRun.of_run(VIEW, Front("cnn-faces", [TRIAL], OBJECTIVES, {})),
     "study_stop": lambda: records.StudyStop(name="cnn-faces", stopping=True),

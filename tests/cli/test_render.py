@@ -9,7 +9,7 @@ from fersearch.api import records
 from fersearch.api.checkpoints import CheckpointRow
 from fersearch.api.datasets import DatasetRow, DatasetView
 from fersearch.api.plugins import PluginRow, PluginView
-from fersearch.api.studies import StudyView, TrialView
+from fersearch.api.studies import Best, StudyView, TrialView
 from fersearch.cli import parts, render
 from fersearch.cli.listing import Listing
 from fersearch.cli.parts import Text
@@ -71,6 +71,15 @@ def test_one_study():
         "optimizer      sgd, adam",
         "learning_rate  0.001..0.1 (log)",
     )
+
+
+def test_a_study_shows_the_best_of_its_front_with_the_interval():
+    best = Best(2, "f1_macro", 0.625, (0.5, 0.75))
+    view = StudyView("cnn-faces", SPEC, CREATED, {"complete": 3}, "sqlite:///x.db", [], {}, 95.0, [], best=best)
+    shown = text(render.study(view))
+    assert "of 20\nbest           trial 2: f1_macro 0.625 (95 % interval 0.500 to 0.750)\ntime used" in shown
+    view = replace(view, best=replace(best, interval=None))
+    assert "best           trial 2: f1_macro 0.625\n" in text(render.study(view))
 
 
 def test_a_study_shows_what_is_enqueued():

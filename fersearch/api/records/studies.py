@@ -118,6 +118,15 @@ class Study(Record):
         )
 
 
+class BestTrial(Part):
+    """The best trial of a front by the first objective."""
+
+    trial: int
+    metric: str
+    value: Number
+    interval: tuple[Number, Number] | None = omitted("Its bootstrap 95 % interval over images")
+
+
 class StudyDetail(Study):
     """A study as `study show` gives it."""
 
@@ -152,6 +161,7 @@ class StudyDetail(Study):
     enqueued: list[dict[str, Value]] = Field(description="What was enqueued and is no trial yet: the values given")
     timing: str = Field(description="Whether trials shared a device while they were timed; empty if unknown")
     cost_tolerances: dict[str, Number] = Field(description="Share by which each cost may differ and counts as equal")
+    best: BestTrial | None = omitted("The best of its front by the first objective")
     warnings: list[str] = Field(description="What makes its results doubtful")
     finish: Finish | None = omitted("How it was finished")
 
@@ -255,6 +265,7 @@ def _detail(view: "StudyView") -> dict[str, Any]:
         "origin": StudyOrigin(**asdict(spec.origin), same_data=view.has_data_of_origin) if spec.origin else None,
         "changes": [StudyChange(**asdict(change)) for change in spec.changes],
         "plugins": list(view.plugins),
+        "best": BestTrial(**asdict(view.best)) if view.best else None,
         "warnings": list(view.warnings),
         "finish": Finish.of(view.finish) if view.finish else None,
         "enqueued": [dict(one.given) for one in view.enqueued],

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from fersearch.api.studies import StudyView, TrialView
+from fersearch.api.studies import Best, StudyView, TrialView
 from fersearch.engines.rerun import Changed, Compared, Rerun
 from fersearch.evaluation.finished import Finalist, Finish
 from fersearch.search.explanation import Explanation, Peer
@@ -55,7 +55,13 @@ def view(data: Json, spec: StudySpec) -> StudyView:
         finish=finish(data["finish"]) if "finish" in data else None,
         ending=data["ending"],
         enqueued=[Enqueued("", given) for given in data["enqueued"]],
+        best=_best(data["best"]) if "best" in data else None,
     )
+
+
+def _best(data: Json) -> Best:
+    ends = data.get("interval")
+    return Best(data["trial"], data["metric"], data["value"], (ends[0], ends[1]) if ends else None)
 
 
 def _facts(data: Json) -> dict[str, Any]:
