@@ -1,5 +1,6 @@
 """The reasons why a trial stopped or continued, as data and in sentences."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,8 @@ LONGEST = 100
 MOST_NAMED = 3
 """Most of them named in a sentence."""
 UNLIKE = (
-    "stored epochs do not give that rank: trials resumed since have replaced theirs, or a metric's plugin is missing"
+    "this rank cannot be rebuilt from the stored epochs: trials resumed since then have replaced theirs, or the plugin "
+    "of a metric is missing"
 )
 
 
@@ -21,8 +23,8 @@ UNLIKE = (
 class Peer:
     """A trial at a rung: its front there (1 is not dominated) and the values that it was compared on.
 
-    `better_by` says how much better each value is than the explained trial's, negative where it is worse;
-    `dominates` that it is no worse in anything and better in something.
+    `better_by` says how much better each value is than the explained trial's, negative where it is worse, NaN where
+    either is undefined; `dominates` that it is no worse in anything and better in something.
     """
 
     number: int
@@ -82,25 +84,29 @@ def _state(explanation: Explanation, trial: Trial) -> str:
     message = trial.attempts[-1].message if trial.attempts else ""
     match explanation.state:
         case TrialState.WAITING:
-            return "waiting: it has not ended"
+            return "waiting to be run"
         case TrialState.FAILED | TrialState.INFEASIBLE:
-            return f"{explanation.state} ({explanation.reason or 'unknown'}): {message or 'no message was left'}"
+            state, reason = explanation.state.value, explanation.reason or "reason unknown"
+            because = "" if reason == state else f" ({reason})"
+            return f"{state}{because}: {message.removeprefix(f'{reason}: ') or 'without a message'}"
     trained = (
         plural(explanation.epochs, "epoch")
         if explanation.unit == "round"
-        else f"{explanation.epochs} of {explanation.planned} epochs"
+        else f"{explanation.epochs} of {plural(explanation.planned, 'epoch')}"
     )
     return f"{explanation.state} after {trained}"
 
 
 def _verdict(explanation: Explanation, trial: Trial, pruner: str) -> str:
     if explanation.rung is None:
-        return "compared with no other: the study's pruner is none" if pruner == "none" else "it reached no rung"
+        none = "the study has no pruner"
+        rung = f"it reached no rung ({explanation.unit}s at which trials are compared)"
+        return f"not compared with other trials: {none if pruner == 'none' else rung}"
     if reason := trial.verdict.get("reason"):
         return str(reason)
     place, did = f"{explanation.unit} {explanation.rung}", "stopped" if explanation.stopped else "went on"
     if explanation.rank is None:
-        return f"{did} at {place}: too few had reached it to compare"
+        return f"{did} at {place}: too few trials had reached it to compare"
     return f"{did} at {place}: rank {explanation.rank} of {explanation.peers}; the best {explanation.kept} go on"
 
 
@@ -108,15 +114,16 @@ def _place(explanation: Explanation) -> list[str]:
     own, better = explanation.own, explanation.better
     if own is None:
         return []
-    values = ", ".join(f"{name} {number(value)}{_until(explanation, name)}" for name, value in own.values.items())
-    lines = [f"compared on {values}: front {own.front} of those that had reached it"]
+    values = ", ".join(f"{name} {_value(value)}{_until(explanation, name)}" for name, value in own.values.items())
+    among = f"front {own.front} of the {plural(explanation.peers, 'trial')} that had reached it"
+    lines = [f"its values there: {values}; on {among}"]
     if better:
-        named = "; ".join(f"trial {peer.number} by {_gains(peer)}" for peer in better[:MOST_NAMED])
+        named = "; ".join(f"trial {peer.number} ({_gains(peer)})" for peer in better[:MOST_NAMED])
         lines.append(f"{_how_many(explanation, len(better))} dominated it: {named}{_more(better)}")
     else:
-        lines.append("none dominated it: none was as good in everything and better in something")
+        lines.append("no trial dominated it: none was at least as good in every objective and better in one")
     if others := len(explanation.ahead) - len(better):
-        where = "in a better front, or in its own and ranked before it"
+        where = "on a better front, or earlier on the same one"
         lines.append(f"{_how_many(explanation, others)} ranked ahead of it without dominating it: {where}")
     return lines
 
@@ -128,7 +135,15 @@ def _how_many(explanation: Explanation, count: int) -> str:
 
 
 def _gains(peer: Peer) -> str:
-    return ", ".join(f"{number(gain)} {name}" for name, gain in peer.better_by.items() if gain)
+    return ", ".join(
+        f"{name} undefined for this trial" if math.isnan(gain) else f"{name} better by {number(gain)}"
+        for name, gain in peer.better_by.items()
+        if gain and not math.isnan(peer.values[name])
+    )
+
+
+def _value(value: float) -> str:
+    return "undefined" if math.isnan(value) else number(value)
 
 
 def _more(peers: Sequence[Peer]) -> str:

@@ -14,6 +14,8 @@ from fersearch.study import Protocol
 from tests.api.test_recalled import BASELINE, drive
 from tests.search.fakes import METRICS, make_spec
 
+NO_IMPORTANCE = "no parameter importance for {} yet: it needs 10 complete trials that differ in a parameter\n"
+
 
 @pytest.fixture(scope="module", params=[1, 3], ids=["epochs", "rounds"])
 def storage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
@@ -64,6 +66,6 @@ def test_importances_are_printed(storage: str, capsys: pytest.CaptureFixture[str
         assert printed.splitlines()[1].split() == ["parameter", "f1_macro", "train_seconds", "peak_memory_mb"]
         assert f"{result['objectives']['f1_macro']['learning_rate']:.1%}" in printed
     else:
-        assert "no importances of s yet: they need 10 complete trials" in printed
+        assert printed == NO_IMPORTANCE.format("s")
     assert run(["study", "importance", "s", "--storage", storage, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"schema": 1, **result}

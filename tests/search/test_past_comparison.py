@@ -1,6 +1,7 @@
 """Why a trial stopped: rebuilt from what was stored, it is what the pruner decided."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,8 @@ from fersearch.search.past_comparison import Recorded, explain
 from fersearch.study import Constraint, Protocol, StudySpec
 from fersearch.trial import Attempt, Decision, Epoch, Outcome, Reason, Trial, TrialState
 from tests.search.fakes import METRICS, Rows, epoch_of, make_search, make_spec
+
+NO_RUNG = "not compared with other trials: it reached no rung (epochs at which trials are compared)"
 
 
 def at(seconds: int) -> tuple[datetime, datetime]:
@@ -116,11 +119,11 @@ def test_the_sentences_say_who_was_better_and_by_what(spec: StudySpec) -> None:
     assert explanation(*voted((0.5, 1.0), (0.1, 0.25), (0.375, 1.0), (0.25, 1.5)), spec) == [
         "pruned after 1 of 8 epochs",
         "stopped",
-        "compared on f1_macro 0.250, train_seconds 12.0 (projected to 8 epochs), peak_memory_mb 1.00: "
-        "front 3 of those that had reached it",
-        "2 trials dominated it: trial 0 by 0.250 f1_macro, 4.00 train_seconds; "
-        "trial 2 by 0.125 f1_macro, 4.00 train_seconds",
-        "1 trial ranked ahead of it without dominating it: in a better front, or in its own and ranked before it",
+        "its values there: f1_macro 0.250, train_seconds 12.0 (projected to 8 epochs), peak_memory_mb 1.00; "
+        "on front 3 of the 4 trials that had reached it",
+        "2 trials dominated it: trial 0 (f1_macro better by 0.250, train_seconds better by 4.00); "
+        "trial 2 (f1_macro better by 0.125, train_seconds better by 4.00)",
+        "1 trial ranked ahead of it without dominating it: on a better front, or earlier on the same one",
     ]
 
 
@@ -130,7 +133,27 @@ def test_who_came_later_is_no_peer_and_a_verdict_that_is_not_rebuilt_is_said_so(
     result = explain(spec, METRICS, trials[-1], trials, late)
     assert not result.rebuilt
     assert 0 not in {peer.number for peer in result.ahead}
-    assert result.sentences[-1].startswith("stored epochs do not give that rank")
+    assert result.sentences[-1].startswith("this rank cannot be rebuilt from the stored epochs")
+
+
+def test_an_objective_that_is_undefined_is_said_so_and_nothing_is_subtracted(spec: StudySpec) -> None:
+    trials, recorded = voted((math.nan, 1.0), (0.5, 1.0), (0.25, 4.0), (math.nan, 1.5))
+    result = explain(spec, METRICS, trials[-1], trials, recorded)
+    assert result.sentences[2:4] == (
+        "its values there: f1_macro undefined, train_seconds 12.0 (projected to 8 epochs), peak_memory_mb 1.00; "
+        "on front 3 of the 4 trials that had reached it",
+        "2 trials dominated it: trial 1 (f1_macro undefined for this trial, train_seconds better by 4.00); "
+        "trial 0 (train_seconds better by 4.00)",
+    )
+
+
+def test_objectives_that_are_equal_leave_all_on_one_front(spec: StudySpec) -> None:
+    trials, recorded = voted(*4 * [(0.5, 1.0)])
+    result = explain(spec, METRICS, trials[-1], trials, recorded)
+    assert "on front 1 of the 4 trials that had reached it" in result.sentences[2]
+    assert result.sentences[3] == (
+        "no trial dominated it: none was at least as good in every objective and better in one"
+    )
 
 
 def test_a_bound_that_stopped_it_is_named(spec: StudySpec) -> None:
@@ -144,7 +167,7 @@ def test_a_bound_that_stopped_it_is_named(spec: StudySpec) -> None:
 @pytest.mark.parametrize(
     ("trial", "lines"),
     [
-        (Trial(0, {"epochs": 8}), ["waiting: it has not ended", "it reached no rung"]),
+        (Trial(0, {"epochs": 8}), ["waiting to be run", NO_RUNG]),
         (
             Trial(
                 0,
@@ -153,11 +176,11 @@ def test_a_bound_that_stopped_it_is_named(spec: StudySpec) -> None:
                 {"gflops": 0.3},
                 attempts=(Attempt(1, Reason.INFEASIBLE, "gflops 0.300 breaks gflops<=0.1"),),
             ),
-            ["infeasible (infeasible): gflops 0.300 breaks gflops<=0.1", "it reached no rung"],
+            ["infeasible: gflops 0.300 breaks gflops<=0.1", NO_RUNG],
         ),
         (
             Trial(0, {"epochs": 8}, TrialState.FAILED, attempts=(Attempt(1, Reason.OOM, "no room"),)),
-            ["failed (oom): no room", "it reached no rung"],
+            ["failed (oom): no room", NO_RUNG],
         ),
     ],
 )
@@ -169,7 +192,10 @@ def test_a_trial_that_was_never_compared_tells_its_state(trial: Trial, lines: li
 def test_without_a_pruner_nothing_was_compared(spec: StudySpec) -> None:
     trial = Trial(0, {"epochs": 8}, TrialState.COMPLETE, epochs=8)
     result = explain(replace(spec, pruner="none"), METRICS, trial, [trial], Recorded({}, {}))
-    assert result.sentences == ("complete after 8 of 8 epochs", "compared with no other: the study's pruner is none")
+    assert result.sentences == (
+        "complete after 8 of 8 epochs",
+        "not compared with other trials: the study has no pruner",
+    )
 
 
 def test_under_folds_the_means_of_the_rounds_are_compared() -> None:
