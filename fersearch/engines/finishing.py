@@ -159,8 +159,11 @@ def _plan(study: StudyRow, searched: Sequence[Trial], retraining: Retraining) ->
     members = front_of(study, searched).trials
     if not members:
         complete = sum(trial.state is TrialState.COMPLETE for trial in searched)
-        why = "no complete trial" if not complete else "no trial on the front: none beats the baseline"
-        raise UsageError(f"study '{study.name}' has {why}, so there is nothing to finish", _go_on(study.name))
+        within = " within the bounds" if study.spec.where else ""
+        why = "no complete trial" if not complete else f"no trial on the front: none beats the baseline{within}"
+        more = "run more trials" if any(trial.state.ended for trial in searched) else "run it first"
+        hint = f"{more}: fersearch study run {study.name} --trials N"
+        raise UsageError(f"study '{study.name}' has {why}, so there is nothing to finish", hint)
     if SEED in study.spec.space:
         raise UsageError(
             f"study '{study.name}' searches a parameter called {SEED}", "finish needs that name for its own"
@@ -171,10 +174,6 @@ def _plan(study: StudyRow, searched: Sequence[Trial], retraining: Retraining) ->
             finalists.append(configuration)
     seeds = fresh_seeds(study.spec.seed, retraining.seeds)
     return [{**params, SEED: seed} for params in finalists[: retraining.finalists] for seed in seeds]
-
-
-def _go_on(name: str) -> str:
-    return f"run it first: fersearch study run {name} --trials N"
 
 
 def _trains(owner: StudyRow, store: Store, searched: Sequence[Trial]) -> bool:

@@ -28,9 +28,8 @@ class Finish:
     """The one look that ends a study.
 
     `trial` is the pick, by its number in the search, `values` each metric on test by seed, `interval` the bootstrap
-    interval of the mean of `metric`. `looks` counts the openings of test so far, this one included; `trained` names
-    the study that trained the finalists, `epochs` how
-    long where not as long as in the search.
+    interval of the mean of `metric`, NaN where that is undefined. `looks` counts the openings of test so far, this one
+    included; `trained` names the study that trained the finalists, `epochs` how long if not as long as in the search.
     """
 
     study: str
@@ -56,17 +55,19 @@ class Finish:
     @property
     def std(self) -> float | None:
         """The sample standard deviation over the seeds; None for a single one."""
-        return stdev(self.values[self.metric]) if len(self.seeds) > 1 else None
+        return _deviation(self.values[self.metric])
 
     @property
     def line(self) -> str:
         """The result in one line, as a paper reports it."""
         spread = "" if self.std is None else f" ± {number(self.std)}"
+        value = "undefined" if math.isnan(self.mean) else f"{number(self.mean)}{spread}"
         low, high = map(number, self.interval)
+        sure = "no bootstrap interval" if math.isnan(self.mean) else f"bootstrap 95 % interval {low} to {high}"
         longer = f" trained for {plural(self.epochs, 'epoch')}" if self.epochs else ""
         return (
-            f"{self.metric} {number(self.mean)}{spread} on the test split of {self.dataset} "
-            f"(bootstrap 95 % interval {low} to {high}, n = {self.n:,}, {plural(len(self.seeds), 'seed')}, "
+            f"{self.metric} {value} on the test split of {self.dataset} "
+            f"({sure}, n = {self.n:,}, {plural(len(self.seeds), 'seed')}, "
             f"{plural(self.looks, 'look')} at test, {self.protocol}): trial {self.trial} of {self.study}{longer}, "
             f"picked from {plural(len(self.finalists), 'finalist')} on validation"
         )
@@ -76,8 +77,8 @@ class Finish:
         summary: dict[str, Any] = {}
         for name, values in self.values.items():
             summary[name] = mean(values)
-            if len(values) > 1:
-                summary[f"{name}_std"] = stdev(values) if all(map(math.isfinite, values)) else math.nan
+            if (deviation := _deviation(values)) is not None:
+                summary[f"{name}_std"] = deviation
         own = {
             "trial": self.trial,
             "metric": self.metric,
@@ -95,18 +96,15 @@ class Finish:
     def of_look(cls, study: str, look: Look, looks: int) -> Self:
         """Read the look that ended a study; it was look number `looks` at test."""
         own = look.metrics[KEY]
-        values = {
-            name: tuple(math.nan if value is None else value for value in stored)
-            for name, stored in own["values"].items()
-        }
+        low, high = _numbers(own["interval"])
         return cls(
             study,
             look.dataset,
             own["trial"],
             own["metric"],
             tuple(own["seeds"]),
-            values,
-            tuple(own["interval"]),
+            {name: _numbers(stored) for name, stored in own["values"].items()},
+            (low, high),
             look.n,
             own["protocol"],
             tuple(Finalist(*one) for one in own["finalists"]),
@@ -115,6 +113,17 @@ class Finish:
             look.looked,
             own.get("epochs"),
         )
+
+
+def _deviation(values: Sequence[float]) -> float | None:
+    """Return a sample's standard deviation: None for one value, NaN if any is undefined."""
+    if len(values) < 2:
+        return None
+    return stdev(values) if all(map(math.isfinite, values)) else math.nan
+
+
+def _numbers(stored: Iterable[float | None]) -> tuple[float, ...]:
+    return tuple(math.nan if value is None else value for value in stored)
 
 
 def finish_of(study: str, looks: Iterable[Look]) -> Finish | None:

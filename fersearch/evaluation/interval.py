@@ -1,5 +1,6 @@
 """The bootstrap interval of a metric over images and seeds."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,7 +19,8 @@ def interval(metric: Metric, answers: Sequence[Evaluation], seed: int = 0) -> tu
     """Return the percentile interval of a metric's mean over models evaluated on the same images.
 
     Both the images and the models are drawn with replacement, the same images for every model, so that it covers
-    other images as well as other seeds. Source: Efron and Tibshirani 1993 (An Introduction to the Bootstrap, 13.3).
+    other images as well as other seeds; NaN where every resample is undefined. Source: Efron and Tibshirani 1993 (An
+    Introduction to the Bootstrap, 13.3).
     """
     chance = np.random.default_rng(seed)
     values = _by_counts(metric, answers, chance)
@@ -26,6 +28,8 @@ def interval(metric: Metric, answers: Sequence[Evaluation], seed: int = 0) -> tu
         values = _computed(metric, answers, chance)
     chosen = np.asarray(chance.integers(len(answers), size=values.shape))
     means = np.take_along_axis(values, chosen, axis=1).mean(1)
+    if np.isnan(means).all():
+        return math.nan, math.nan
     low, high = np.nanpercentile(means, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
     return float(low), float(high)
 

@@ -25,6 +25,7 @@ from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
 from fersearch.errors import lookup
+from fersearch.search.aggregation import undefined
 from fersearch.search.fitting import covering, filled, is_learnable
 from fersearch.search.tpe import Observations, tpe_sampler
 from fersearch.space import Choice, Dimension, Float, Int, Params, Space, Value, single
@@ -244,8 +245,8 @@ def to_optuna(spec: StudySpec, trials: Iterable[Trial], data_digest: str = "") -
     """Return the study as an in-memory Optuna study, for Optuna's plots and dashboard.
 
     Trial numbers are kept. Infeasible trials become failed ones, and so do those on other data than that of
-    `data_digest`, if given; values without a field in Optuna become user attributes (`state`, `reason`, `epochs`,
-    `checkpoint`, `data`, and `value:<metric>` of every metric).
+    `data_digest`, if given, and complete ones without a value of an objective; values without a field in Optuna become
+    user attributes (`state`, `reason`, `epochs`, `checkpoint`, `data`, and `value:<metric>` of every metric).
     """
     with quiet():
         study = optuna.create_study(study_name=spec.name, directions=_directions(spec))
@@ -253,7 +254,8 @@ def to_optuna(spec: StudySpec, trials: Iterable[Trial], data_digest: str = "") -
     trials = sorted(trials, key=lambda trial: trial.number)
     known = _of_all_spaces(spec, trials)
     for trial in trials:
-        study.add_trial(_exported(spec, trial, known, trial.saw(data_digest)))
+        is_whole = trial.state is not TrialState.COMPLETE or not undefined(trial.values, spec.objectives)
+        study.add_trial(_exported(spec, trial, known, trial.saw(data_digest) and is_whole))
     return study
 
 

@@ -5,6 +5,8 @@ import math
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from fersearch.api.records.base import plain
+from fersearch.api.records.finishes import Finish as Record
 from fersearch.evaluation.finished import Finalist, Finish, finish_of
 from fersearch.store import Look
 
@@ -35,6 +37,17 @@ def test_the_line_says_all_that_a_paper_needs():
         "f1_macro 0.625 ± 0.177 on the test split of faces (bootstrap 95 % interval 0.450 to 0.800, n = 3,589, "
         "2 seeds, 1 look at test, split auto): trial 7 of cnn-faces, picked from 2 finalists on validation"
     )
+
+
+def test_a_metric_that_is_undefined_for_one_seed_is_said_so_and_read_again():
+    undefined = replace(FINISH, values={"f1_macro": (0.5, math.nan)}, interval=(math.nan, math.nan))
+    result = finish_of("cnn-faces", [look(undefined)])
+    assert result is not None
+    assert result.line == undefined.line
+    assert result.line.startswith("f1_macro undefined on the test split of faces (no bootstrap interval, n = 3,589, ")
+    assert (str(result.std), str(result.interval)) == ("nan", "(nan, nan)")
+    record = plain(Record.of(result))
+    assert (record["mean"], record["std"], record["interval"]) == (None, None, [None, None])
 
 
 def test_the_line_says_that_the_pick_was_trained_longer():
