@@ -183,7 +183,7 @@ def obstacle(a: Entry, b: Entry, entries: Sequence[Entry]) -> str:
     if one.limit != other.limit:
         return f"other images: {_limit(one.limit)} against {_limit(other.limit)}"
     if not (one.protocol.in_rounds and other.protocol.in_rounds):
-        return f"one of them was trained only once: it takes at least {FEWEST} folds or repeats of both"
+        return f"one of them was trained only once; a paired test needs at least {FEWEST} folds or repeats of both"
     same_pixels = all(one.dataset_options.get(name) == other.dataset_options.get(name) for name in DECODING)
     if same_pixels and a.digest and b.digest and a.digest != b.digest:
         return "other images: the dataset's files changed between the two (another content digest)"
@@ -237,4 +237,4 @@ def _counts_differ(a: Entry, b: Entry) -> bool:
 
 
 def _too_few(count: int, measure: Measure) -> str:
-    return f"{plural(count, 'round')} in common with a value of {measure.label}: it takes at least {FEWEST}"
+    return f"{plural(count, 'round')} in common with a value of {measure.label}; a paired test needs at least {FEWEST}"

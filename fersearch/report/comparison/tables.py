@@ -103,7 +103,7 @@ def untested(pairs: Sequence[Untested]) -> Table:
     for why, count in reasons.most_common():
         named = [f"{pair.a.label} and {pair.b.label}" for pair in pairs if pair.why == why][:EXAMPLES]
         rows.append([why, count, "; ".join(named) + ("; ..." if count > EXAMPLES else "")])
-    return Table("untested", "Pairs to which no paired test applies.", ["Why", "Pairs", "Which"], rows)
+    return Table("untested", "Pairs to which no paired test applies.", ["Reason", "Pairs", "Studies"], rows)
 
 
 def rounds(comparison: Comparison, measure: Measure) -> Table:

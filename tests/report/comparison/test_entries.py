@@ -61,7 +61,7 @@ def test_single_runs_and_few_rounds_are_not_tested():
     pairs = comparison(entry("a", (0.5, 0.6), protocol=twice), entry("b", (0.6, 0.6), protocol=twice))
     tested, untested = paired_tests.tests(pairs, F1)
     assert not tested
-    assert untested[0].why == "2 rounds in common with a value of F1 macro: it takes at least 3"
+    assert untested[0].why == "2 rounds in common with a value of F1 macro; a paired test needs at least 3"
 
 
 def test_repeats_of_one_split_have_no_corrected_test():
