@@ -13,6 +13,9 @@ from fersearch.store import Look
 KEY = "finish"
 """The key that only the metrics of the look that ended a study have."""
 
+REPORTED = ("accuracy", "f1_macro")
+"""The metrics that papers on facial expressions compare, named in the line beside the study's own."""
+
 
 @dataclass(frozen=True)
 class Finalist:
@@ -60,17 +63,25 @@ class Finish:
     @property
     def line(self) -> str:
         """The result in one line, as a paper reports it."""
-        spread = "" if self.std is None else f" ± {number(self.std)}"
-        value = "undefined" if math.isnan(self.mean) else f"{number(self.mean)}{spread}"
+        others = [name for name in REPORTED if name in self.values and name != self.metric]
+        results = ", ".join(self._result(name) for name in (self.metric, *others))
         low, high = map(number, self.interval)
-        sure = "no bootstrap interval" if math.isnan(self.mean) else f"bootstrap 95 % interval {low} to {high}"
+        of = f" of {self.metric}" if others else ""
+        sure = "no bootstrap interval" if math.isnan(self.mean) else f"bootstrap 95 % interval{of} {low} to {high}"
         longer = f" trained for {plural(self.epochs, 'epoch')}" if self.epochs else ""
         return (
-            f"{self.metric} {value} on the test split of {self.dataset} "
+            f"{results} on the test split of {self.dataset} "
             f"({sure}, n = {self.n:,}, {plural(len(self.seeds), 'seed')}, "
             f"{plural(self.looks, 'look')} at test, {self.protocol}): trial {self.trial} of {self.study}{longer}, "
             f"picked from {plural(len(self.finalists), 'finalist')} on validation"
         )
+
+    def _result(self, metric: str) -> str:
+        """Return a metric with its mean and deviation over the seeds."""
+        middle, deviation = mean(self.values[metric]), _deviation(self.values[metric])
+        if math.isnan(middle):
+            return f"{metric} undefined"
+        return f"{metric} {number(middle)}" + ("" if deviation is None else f" ± {number(deviation)}")
 
     def metrics(self) -> dict[str, Any]:
         """Return the metrics of the look's row: means with deviations, and all else of the finish under one key."""

@@ -95,10 +95,11 @@ def test_a_finish_whose_metric_is_undefined_on_test_is_stored_and_shown(
     create("untested", data, objectives=("on_valid", "parameters"), epochs="1", plugins=[plugin])
     run("untested")
     result = api.finish_study("untested", slots=1, seeds=2)
-    assert result.line.startswith("on_valid undefined on the test split of imagefolder (no bootstrap interval, n = 7, ")
+    assert result.line.startswith("on_valid undefined, accuracy ")
+    assert " on the test split of imagefolder (no bootstrap interval, n = 7, " in result.line
     assert finish("untested").line == result.line
     assert command(["study", "show", "untested"]) == 0
-    assert "finished       on_valid undefined on the test split" in capsys.readouterr().out
+    assert "finished       on_valid undefined, accuracy " in capsys.readouterr().out
 
 
 def test_a_trial_whose_objective_is_undefined_failed_and_there_is_nothing_to_finish(data: Path, plugin: Path) -> None:

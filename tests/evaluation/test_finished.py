@@ -39,6 +39,14 @@ def test_the_line_says_all_that_a_paper_needs():
     )
 
 
+def test_the_line_has_the_metrics_that_papers_compare_beside_the_studys_own():
+    values = {**FINISH.values, "accuracy": (0.8, 0.9), "auc_macro": (0.7, 0.8)}
+    assert replace(FINISH, values=values).line.startswith(
+        "f1_macro 0.625 ± 0.177, accuracy 0.850 ± 0.071 on the test split of faces "
+        "(bootstrap 95 % interval of f1_macro 0.450 to 0.800, n = 3,589, "
+    )
+
+
 def test_a_metric_that_is_undefined_for_one_seed_is_said_so_and_read_again():
     undefined = replace(FINISH, values={"f1_macro": (0.5, math.nan)}, interval=(math.nan, math.nan))
     result = finish_of("cnn-faces", [look(undefined)])
