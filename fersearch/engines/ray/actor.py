@@ -1,11 +1,10 @@
-"""The code that runs on Ray's nodes: the trial's actor, the board of the driver's messages, and the prepared data.
+"""The code that runs on Ray's nodes: the trial's actor, and the prepared data.
 
 An actor holds a slot on a node. It has a fork server of its own, starts one fresh process for each trial that Ray Tune
 gives it, and passes the process's messages on, one per step. The driver's answers come over the board, as Ray Tune
 cannot send data to a running trial. A node that does not see the driver's prepared data unpacks a copy once.
 """
 
-import asyncio
 import contextlib
 import io
 import json
@@ -26,45 +25,16 @@ from ray.tune import Trainable
 
 from fersearch.data.prepared import Prepared, is_whole
 from fersearch.engines.processes import Pool, Process
-from fersearch.errors import FersearchError
+from fersearch.engines.ray.board import Message
 from fersearch.files import DISK_FULL
 from fersearch.formatting import short
 from fersearch.home import home, prepared_folder
 from fersearch.locks import lock
-from fersearch.remote import Remote, is_url
+from fersearch.remote import is_url
 from fersearch.trial import Lost, Outcome, Reason
 
-Message = dict[str, Any]
 LOOK = 0.5  # seconds between two checks whether a trial process hangs
 DRIVER_GONE = (ray.exceptions.RayError, OSError)
-
-
-class Board:
-    """Messages from the driver to trials, by key, in the order sent; one actor beside the driver."""
-
-    def __init__(self) -> None:
-        self._queues: dict[str, asyncio.Queue[Message | None]] = {}
-        self._packed: dict[str, Any] = {}
-
-    async def send(self, key: str, message: Message) -> None:
-        """Send a message to a trial."""
-        self._queues.setdefault(key, asyncio.Queue()).put_nowait(message)
-
-    async def receive(self, key: str) -> Message | None:
-        """Wait for the next message to a trial; None once no more will come."""
-        queue = self._queues.get(key)
-        return await queue.get() if queue else None
-
-    async def close(self, key: str) -> None:
-        """Close the messages to a trial."""
-        if queue := self._queues.pop(key, None):
-            queue.put_nowait(None)
-
-    async def packed(self, folder: str) -> list[Any]:
-        """Return the content of a folder on the driver's node as a Ray object, in a list to avoid a copy here."""
-        if folder not in self._packed:
-            self._packed[folder] = asyncio.ensure_future(asyncio.to_thread(lambda: ray.put(pack(Path(folder)))))
-        return [await self._packed[folder]]
 
 
 class TrialActor(Trainable):
@@ -224,24 +194,6 @@ def moved(path: str, there: Path, here: Path) -> Path:
 def _answer(reference: "ray.ObjectRef[Any]") -> Any:
     """Return the result of an actor's call."""
     return ray.get(reference)
-
-
-def reads(path: str, text: str) -> bool:
-    """Return whether this node finds a file with this text at a path or URL."""
-    folder, _, name = path.rpartition("/")
-    with tempfile.TemporaryDirectory() as own, contextlib.suppress(OSError, FersearchError):
-        copy = Path(own, name) if is_url(path) else Path(path)
-        return (not is_url(path) or Remote(folder).get(name, copy)) and copy.read_text() == text
-    return False
-
-
-def pack(folder: Path) -> bytes:
-    """Return the content of a folder, as a zip archive without compression."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", strict_timestamps=False) as archive:
-        for path in sorted(folder.rglob("*")):
-            archive.write(path, path.relative_to(folder))
-    return buffer.getvalue()
 
 
 def bring(folder: Path, fetch: Callable[[Path], bytes], digest: str = "") -> Path:

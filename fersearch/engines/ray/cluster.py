@@ -196,7 +196,7 @@ def _nodes_without(marker: str, token: str) -> list[str]:
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    from fersearch.engines.ray.actor import reads
+    from fersearch.engines.ray.board import reads
 
     here = ray.get_runtime_context().get_node_id()
     answers = {}

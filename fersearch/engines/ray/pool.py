@@ -23,7 +23,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from fersearch.engines.devices import PerGpu, Slot
 from fersearch.engines.processes import Pool, Process
 from fersearch.engines.ray import cluster
-from fersearch.engines.ray.actor import Board
+from fersearch.engines.ray.board import Board
 from fersearch.engines.ray.tune import Courier, Orders, TuneLoop
 from fersearch.errors import FersearchError
 from fersearch.home import home
@@ -99,6 +99,7 @@ class RayPool(Pool):
         super().__init__(preload, hung_after)
         self._room = room
         self._keys = map(str, itertools.count())
+        self._numbers: dict[str, Iterator[int]] = {}
         self._pipes: dict[str, Connection] = {}
         self._statuses: dict[str, int | None] = {}
         self._lost: dict[str, Lost | None] = {}
@@ -138,12 +139,12 @@ class RayPool(Pool):
             "marker": self._room.marker,
         }
         try:
-            ray.get(self._board.send.remote(key, order), timeout=PATIENCE)
+            ray.get(self._board.send.remote(key, 0, order), timeout=PATIENCE)
         except ray.exceptions.RayError as error:
             raise self._gone(error) from None
         if self._loop is None or self._loop.error is not None:
             raise self._gone(self._loop.error if self._loop else None)
-        self._pipes[key] = theirs
+        self._pipes[key], self._numbers[key] = theirs, itertools.count(1)
         self._orders.put({"key": key, "board": self._name, "namespace": NAMESPACE})
         return RayProcess(ours, log, key, self)
 
@@ -168,12 +169,13 @@ class RayPool(Pool):
 
     def send(self, key: str, message: Mapping[str, Any]) -> None:
         """Send a message to a process."""
-        if self._board is not None:
-            self._board.send.remote(key, dict(message))
+        if self._board is not None and (numbers := self._numbers.get(key)):
+            self._board.send.remote(key, next(numbers), dict(message))
 
     def drop(self, key: str) -> None:
         """Remove a process and its messages."""
         self._hang_up(key)
+        self._numbers.pop(key, None)
         if self._board is not None:
             self._board.close.remote(key)
 

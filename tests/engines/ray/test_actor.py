@@ -7,7 +7,15 @@ import zipfile
 
 import pytest
 
-from fersearch.engines.ray.actor import bring, pack
+from fersearch.engines.ray.board import pack
+
+
+@pytest.fixture(scope="module")
+def actor():
+    """What runs on nodes, which brings in Ray Tune: not at collection, as each test process collects all tests."""
+    from fersearch.engines.ray import actor
+
+    return actor
 
 
 @pytest.fixture
@@ -21,19 +29,19 @@ def folder(tmp_path, monkeypatch):
     return folder
 
 
-def test_a_copy_that_is_seen_is_used_where_it_is(folder):
-    assert bring(folder, lambda _: pytest.fail("nothing is to be fetched")) == folder
+def test_a_copy_that_is_seen_is_used_where_it_is(actor, folder):
+    assert actor.bring(folder, lambda _: pytest.fail("nothing is to be fetched")) == folder
 
 
-def test_a_copy_that_is_not_seen_is_fetched_whole(folder, tmp_path):
+def test_a_copy_that_is_not_seen_is_fetched_whole(actor, folder, tmp_path):
     archive = pack(folder)
     folder.rename(tmp_path / "unseen")
-    copy = bring(folder, lambda asked: archive if asked == folder else b"")
+    copy = actor.bring(folder, lambda asked: archive if asked == folder else b"")
     assert copy == tmp_path / "node" / "prepared" / "faces" / "key"
     assert (copy / "columns" / "label.npy").read_bytes() == b"labels"
 
 
-def test_trials_that_start_together_fetch_once(folder, tmp_path):
+def test_trials_that_start_together_fetch_once(actor, folder, tmp_path):
     archive, fetched = pack(folder), []
     folder.rename(tmp_path / "unseen")
 
@@ -41,7 +49,7 @@ def test_trials_that_start_together_fetch_once(folder, tmp_path):
         fetched.append(asked)
         return archive
 
-    together = [threading.Thread(target=bring, args=(folder, fetch)) for _ in range(4)]
+    together = [threading.Thread(target=actor.bring, args=(folder, fetch)) for _ in range(4)]
     for thread in together:
         thread.start()
     for thread in together:
@@ -49,15 +57,15 @@ def test_trials_that_start_together_fetch_once(folder, tmp_path):
     assert fetched == [folder]
 
 
-def test_a_broken_archive_leaves_nothing(folder, tmp_path):
+def test_a_broken_archive_leaves_nothing(actor, folder, tmp_path):
     folder.rename(tmp_path / "unseen")
     with pytest.raises(zipfile.BadZipFile):
-        bring(folder, lambda _: b"no archive at all")
+        actor.bring(folder, lambda _: b"no archive at all")
     left = [path.name for path in (tmp_path / "node" / "prepared" / "faces").iterdir()]
     assert left == ["key.lock"]
 
 
-def test_a_copy_of_the_nodes_own_serves_only_with_the_same_content(tmp_path, monkeypatch):
+def test_a_copy_of_the_nodes_own_serves_only_with_the_same_content(actor, tmp_path, monkeypatch):
     monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path / "node"))
     driven, own = tmp_path / "driver" / "faces" / "key", tmp_path / "node" / "prepared" / "faces" / "key"
     for folder, digest in ((driven, "d" * 64), (own, "e" * 64)):
@@ -68,8 +76,8 @@ def test_a_copy_of_the_nodes_own_serves_only_with_the_same_content(tmp_path, mon
         (folder / "meta.json").write_text(json.dumps(meta))
     archive = pack(driven)
     shutil.rmtree(driven)
-    assert bring(driven, lambda _: b"", "e" * 64) == own
-    copy = bring(driven, lambda _: archive, "d" * 64)
+    assert actor.bring(driven, lambda _: b"", "e" * 64) == own
+    copy = actor.bring(driven, lambda _: archive, "d" * 64)
     assert copy == own.with_name("key-dddddddddddd")
     assert json.loads((copy / "meta.json").read_text())["digest"] == "d" * 64
-    assert bring(driven, lambda _: b"", "d" * 64) == copy
+    assert actor.bring(driven, lambda _: b"", "d" * 64) == copy

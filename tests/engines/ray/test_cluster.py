@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("ray")
 from fersearch.engines.ray import cluster
 from fersearch.errors import FersearchError, UsageError
 
@@ -144,7 +143,7 @@ def test_what_a_killed_driver_left_is_removed(tmp_path, monkeypatch):
 def test_a_packed_folder_travels_as_a_ray_object(ray_here, tmp_path):
     import ray
 
-    from fersearch.engines.ray.actor import Board, pack
+    from fersearch.engines.ray.board import Board, pack
 
     (tmp_path / "meta.json").write_text("{}")
     board = ray.remote(Board).options(num_cpus=0).remote()
