@@ -48,11 +48,50 @@ def ray_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+class OnRay:
+    """Two slots on Ray and the pool that the studies of a file share, for each new actor imports Ray Tune: 3 s of CPU.
+
+    One that finds hung trials after another time ends the one before, whose actors hold the CPUs.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home, self._left = home, ExitStack()
+        self._places: list[Slot] = []
+        self._pools: dict[float, Pool] = {}
+
+    def slots(self, count: int) -> list[Slot]:
+        """Return the first slots."""
+        from fersearch.engines.ray.pool import on_ray
+
+        if not self._places:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("FERSEARCH_HOME", str(self._home))
+                backend = on_ray("local", 2, None, None, artifacts_folder())
+                self._places, self._make_pool = self._left.enter_context(backend)
+        return self._places[:count]
+
+    def pool(self, preload: list[str], hung_after: float) -> Pool:
+        """Return the pool of which actors find hung trials after so many seconds."""
+        if hung_after not in self._pools:
+            self._end_pools()
+            self._pools[hung_after] = self._make_pool(preload, hung_after=hung_after)
+        return self._pools[hung_after]
+
+    def _end_pools(self) -> None:
+        while self._pools:
+            self._pools.popitem()[1].close()
+
+    def end(self) -> None:
+        """End the pool, its actors and what they run, and leave Ray."""
+        self._end_pools()
+        self._left.close()
+
+
 class Bench:
     """Runs a study of scripted trials on an engine, as often as a test likes, over the same rows."""
 
-    def __init__(self, engine: str, folder: Path, behaviours: tuple[str, ...]) -> None:
-        self.engine, self.folder, self.rows = engine, folder, Rows()
+    def __init__(self, engine: str, folder: Path, behaviours: tuple[str, ...], on_ray: OnRay) -> None:
+        self.engine, self.folder, self.rows, self.on_ray = engine, folder, Rows(), on_ray
         self.prepared = folder / "prepared"
         self.prepared.mkdir()
         (self.prepared / "meta.json").write_text("{}")
@@ -75,9 +114,10 @@ class Bench:
             Study(self.spec), self.rows.read_trials(), self.rows.read_history(), self.rows, METRICS, {"f1_macro": 0.0}
         )
         with ExitStack() as left:
-            places, make_pool = self._backend(slots, left)
+            places, make_pool = self._backend(slots)
             pool = make_pool(["tests.engines._scripted"], hung_after=hung_after)
-            left.callback(pool.close)
+            if self.engine == "local":
+                left.callback(pool.close)
             LocalEngine(
                 search,
                 places,
@@ -89,12 +129,10 @@ class Bench:
                 **options,
             ).run()
 
-    def _backend(self, slots: int, left: ExitStack) -> tuple[list[Slot], Callable[..., Pool]]:
+    def _backend(self, slots: int) -> tuple[list[Slot], Callable[..., Pool]]:
         if self.engine == "local":
             return [Slot(i, "cpu", (), 1) for i in range(slots)], Pool
-        from fersearch.engines.ray.pool import on_ray
-
-        return left.enter_context(on_ray("local", slots, None, None, artifacts_folder()))
+        return self.on_ray.slots(slots), self.on_ray.pool
 
     def _request(self, trial, slot: Slot) -> TrialRequest:
         return TrialRequest(
@@ -121,7 +159,9 @@ def bench(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Callable[[str, tuple[str, ...]], Bench]]:
     """Makes a bench for an engine, in a home of its own."""
-    with pytest.MonkeyPatch.context() as patch:
+    on_ray = OnRay(tmp_path_factory.mktemp("ray") / "home")
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as left:
+        left.callback(on_ray.end)
         patch.setenv("PYTHONPATH", str(ROOT) + os.pathsep + os.environ.get("PYTHONPATH", ""))
 
         def make(engine: str, behaviours: tuple[str, ...]) -> Bench:
@@ -129,6 +169,6 @@ def bench(
                 request.getfixturevalue("ray_here")
             folder = tmp_path_factory.mktemp(engine)
             patch.setenv("FERSEARCH_HOME", str(folder / "home"))
-            return Bench(engine, folder, behaviours)
+            return Bench(engine, folder, behaviours, on_ray)
 
         yield make

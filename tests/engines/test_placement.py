@@ -248,7 +248,7 @@ class StopSoon(Observer):
 @pytest.mark.skipif(not FORKS, reason="scripted trials are forked")
 def test_the_engine_holds_a_trial_until_there_is_room(bench, monkeypatch):
     study, places = bench("local", ("first", "second")), Reluctant([Slot(0, "cpu", (), 1)])
-    monkeypatch.setattr(study, "_backend", lambda slots, left: (places, Pool))
+    monkeypatch.setattr(study, "_backend", lambda slots: (places, Pool))
     study.run()
     trials = study.rows.read_trials()
     assert [(one.state, len(one.attempts)) for one in trials] == [("complete", 1), ("complete", 1)]
@@ -258,7 +258,7 @@ def test_the_engine_holds_a_trial_until_there_is_room(bench, monkeypatch):
 @pytest.mark.skipif(not FORKS, reason="scripted trials are forked")
 def test_a_held_trial_waits_when_the_study_stops(bench, monkeypatch):
     study, stop = bench("local", ("first",)), Stop()
-    monkeypatch.setattr(study, "_backend", lambda slots, left: (Full([Slot(0, "cpu", (), 1)]), Pool))
+    monkeypatch.setattr(study, "_backend", lambda slots: (Full([Slot(0, "cpu", (), 1)]), Pool))
     watcher = StopSoon(stop)
     study.run(observer=watcher, stop=stop)
     assert watcher.ends == [(0, "waiting", "interrupted")]

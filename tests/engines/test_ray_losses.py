@@ -5,8 +5,6 @@ import platform
 
 import pytest
 
-pytest.importorskip("ray")
-
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_of_a_node_is_no_fault_of_the_trial(code):

@@ -26,7 +26,7 @@ def cluster():
     from fersearch.engines.ray.cluster import QUIET
 
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**QUIET, "SLOW_SECONDS": "0.4"}.items():
+        for name, value in {**QUIET, "SLOW_SECONDS": "0.4", "RAY_health_check_period_ms": "1000"}.items():
             patch.setenv(name, value)
         cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
         for _ in range(2):
@@ -111,7 +111,7 @@ def test_a_killed_driver_leaves_nothing_running(home: Home):
     os.kill(driver.pid, signal.SIGKILL)
     driver.communicate()
     home.until(lambda: home.gone([pid for pid, _ in started]), seconds=30)
-    again = home.start(*RAY)
+    again = home.start(*RAY[:-1], "1")
     out, err = again.communicate(timeout=240)
     assert again.returncode == 0, out + err
     sound(home.trials(), 2, 6)
