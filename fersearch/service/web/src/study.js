@@ -42,7 +42,7 @@ export function Study({ name }) {
     <${Running} study=${study} chart=${data} />
     ${data && first && html`
       <section class="card"><h2>Front</h2>
-        <p class="quiet">Each point is a trial. Ringed points form the Pareto front: no other trial is at least as good in every objective and better in one. Select a point for details.</p>
+        <p class="quiet">Each point is a trial. The large ones form the Pareto front: no other trial is at least as good in every objective and better in one. Select a point for details.</p>
         <div class="grid">${(costs.length ? costs : ["parameters"]).filter((cost) => data.values[cost]).map((cost) => html`<${Scatter} key=${cost} chart=${data} x=${cost} y=${first} selected=${selected} onSelect=${select} dimmed=${(one) => !kept.has(one)} />`)}</div>
         ${selected !== null && html`<${Selected} study=${name} chart=${data} trial=${selected} />`}
       </section>
@@ -115,7 +115,7 @@ function Head({ study, onFailure, reload }) {
         ...(place ? { Queue: `place ${place.place}, ${place.slots.length ? `slots ${place.slots.join(", ")}` : "no slot yet"}` } : {}),
         ...(study.origin ? { "Started from": `${study.origin.study} (${plural(study.origin.trials, "trial")}${study.origin.same_data === false ? " on other data" : ""})` } : {}),
         ...(study.ending ? { Ended: study.ending } : {}),
-        Search: `${study.sampler}, ${study.pruner} pruner, seed ${study.seed}`,
+        Search: `${study.sampler}, ${study.pruner === "none" ? "no" : study.pruner} pruner, seed ${study.seed}`,
         ...(study.observe.length ? { Observers: study.observe.join(", ") } : {}),
         Created: moment(study.created),
         "Looks at the test split": study.looks.length || "none",
