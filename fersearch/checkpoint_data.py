@@ -38,17 +38,18 @@ def check_training_data(
     card: Mapping[str, Any],
     identity: Identity,
     split: str,
-    given: Path | None,
+    path: Path | None,
     is_read_otherwise: bool,
     is_unseen: bool = False,
 ) -> bool | None:
     """Return whether data is what a checkpoint was trained on; None if its card does not say.
 
-    Data that was `given` may be other, which is noted unless it `is_unseen` on purpose; what was looked for may not.
+    Data at a `path` that the user named may differ, which is noted unless it `is_unseen` on purpose; data found
+    by its name may not.
     Where it `is_read_otherwise`, by options of the dataset, the files alone can tell.
 
     Raises:
-        DataError: it is other data, and neither given nor unseen on purpose.
+        DataError: the data differs, and was neither named by path nor unseen on purpose.
     """
     if not card.get("data"):
         return _by_arrays(card, identity, is_read_otherwise)
@@ -56,7 +57,7 @@ def check_training_data(
     if _is_same(then, identity, split, is_read_otherwise):
         return True
     name = card["dataset"]["name"]
-    if given is None:
+    if path is None:
         raise difference(
             f"{name} as found now is not the data that the checkpoint was trained on",
             then,
@@ -65,7 +66,7 @@ def check_training_data(
         )
     if not is_unseen:
         notices.append(
-            f"{given} is not the data that the checkpoint was trained on: "
+            f"{path} is not the data that the checkpoint was trained on: "
             f"then {then.describe()}; now {identity.describe()}"
         )
     return False

@@ -101,7 +101,7 @@ def weights_file(path: Path) -> Path:
     """Return the weights of a pulled checkpoint, given its folder or that file; UsageError if there are none."""
     file = Path(path) / WEIGHTS if Path(path).is_dir() else Path(path)
     if not file.exists():
-        raise UsageError(f"no checkpoint at {path}", "get one by: fersearch checkpoint pull STUDY")
+        raise UsageError(f"no checkpoint at {path}", "pull one: fersearch checkpoint pull STUDY")
     return file
 
 

@@ -216,7 +216,7 @@ class Metric(ABC):
     with every epoch, so a stopped trial's value is projected to its full budget; a `whole_trial`
     one is reported for the trial and not for its kept epoch. `log_scale` ranks ratios instead of
     differences. An `of_model` one reads only the figures of the untrained model (`parameters`,
-    `model_bytes`, `flops`, `latency_seconds`), so that a bound on it is judged before training.
+    `model_bytes`, `flops`, `latency_seconds`), so that a bound on it is checked before training.
     """
 
     name: ClassVar[str]

@@ -69,9 +69,9 @@ def require_trusted(study: "StudyRow") -> None:
     Raises:
         PluginError: the files are not trusted.
     """
-    held = {file.digest: (file.path, file.source) for file in study.plugins}
+    files = {file.digest: (file.path, file.source) for file in study.plugins}
     how = f"allow it with --trust-plugin (in Python: api.trust_plugins('{study.name}'))"
-    trust.require(held, f"study '{study.name}'", how)
+    trust.require(files, f"study '{study.name}'", how)
 
 
 def trust_plugins(name: str, storage: str | None = None) -> None:

@@ -103,8 +103,8 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
     close = close or [other for other in names if name and other.startswith(name.lower())]
-    meant = f"did you mean '{close[0]}'? " if close else ""
-    return f"{meant}known: {', '.join(names) or 'none'}"
+    guess = f"did you mean '{close[0]}'? " if close else ""
+    return f"{guess}known: {', '.join(names) or 'none'}"
 
 
 def lookup(kind: str, name: str, known: Mapping[str, T]) -> T:

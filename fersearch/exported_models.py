@@ -82,12 +82,12 @@ class ExportedModels:
 
     def _remove(self, folder: Path) -> None:
         """Remove a folder: hide it at once by renaming it, then delete its files."""
-        gone = folder.with_suffix(REMOVED)
+        hidden = folder.with_suffix(REMOVED)
         with suppress(OSError):
-            if folder != gone:
-                shutil.rmtree(gone, ignore_errors=True)
-                folder.rename(gone)
-            shutil.rmtree(gone)
+            if folder != hidden:
+                shutil.rmtree(hidden, ignore_errors=True)
+                folder.rename(hidden)
+            shutil.rmtree(hidden)
 
 
 def _size(folder: Path) -> int:

@@ -85,8 +85,8 @@ def setting(value: Value) -> str:
 
 def settings(params: Mapping[str, Value], names: Iterable[str] | None = None) -> str:
     """Return parameters on one line: `optimizer=sgd learning_rate=0.031`; only `names`, where given."""
-    wanted = set(params) if names is None else set(names)
-    return " ".join(f"{name}={setting(value)}" for name, value in params.items() if name in wanted)
+    chosen = set(params) if names is None else set(names)
+    return " ".join(f"{name}={setting(value)}" for name, value in params.items() if name in chosen)
 
 
 def facts(values: Mapping[str, Any]) -> str:
@@ -170,8 +170,8 @@ def ties(
 
 def best(trials: Iterable[Trial], objective: Objective) -> Trial | None:
     """Return the trial with the best finite value of an objective; the earliest of equals."""
-    able = [trial for trial in trials if math.isfinite(trial.values.get(objective.metric, math.nan))]
-    return min(able, key=lambda trial: (objective.loss(trial.values[objective.metric]), trial.number), default=None)
+    defined = [trial for trial in trials if math.isfinite(trial.values.get(objective.metric, math.nan))]
+    return min(defined, key=lambda trial: (objective.loss(trial.values[objective.metric]), trial.number), default=None)
 
 
 def protocol(plan: Protocol) -> str:

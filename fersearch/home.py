@@ -13,8 +13,8 @@ def home() -> Path:
 
     `FERSEARCH_HOME`, else the user's data directory.
     """
-    given = os.environ.get("FERSEARCH_HOME")
-    return Path(given).expanduser().absolute() if given else user_data_path("fersearch")
+    folder = os.environ.get("FERSEARCH_HOME")
+    return Path(folder).expanduser().absolute() if folder else user_data_path("fersearch")
 
 
 def own_database() -> Path:
@@ -22,9 +22,9 @@ def own_database() -> Path:
     return home() / "fersearch.db"
 
 
-def database_url(given: str | None = None) -> str:
+def database_url(storage: str | None = None) -> str:
     """Return the URL of the database: the one given, else `FERSEARCH_STORAGE`, else SQLite in the home folder."""
-    url = given or os.environ.get("FERSEARCH_STORAGE")
+    url = storage or os.environ.get("FERSEARCH_STORAGE")
     return url or f"sqlite:///{quote(str(own_database()))}"
 
 
@@ -38,15 +38,15 @@ def prepared_folder() -> Path:
     return home() / "prepared"
 
 
-def artifacts_folder(given: str | None = None) -> Path | str:
+def artifacts_folder(artifacts: str | None = None) -> Path | str:
     """Return the folder or URL of finished checkpoints, stored by digest.
 
     It is the one given, else `FERSEARCH_ARTIFACTS`, else a folder in the home.
     """
-    given = given or os.environ.get("FERSEARCH_ARTIFACTS")
-    if not given:
+    artifacts = artifacts or os.environ.get("FERSEARCH_ARTIFACTS")
+    if not artifacts:
         return home() / "artifacts"
-    return given if "://" in given else Path(given).expanduser().absolute()
+    return artifacts if "://" in artifacts else Path(artifacts).expanduser().absolute()
 
 
 def states_url(study_uid: str, number: int, artifacts: Path | str) -> str:

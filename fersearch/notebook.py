@@ -65,9 +65,10 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]], title: str 
 
 def facts(values: Mapping[str, object], title: str = "") -> str:
     """Return facts as HTML: a title, and a row for each name with its value."""
-    left = 'style="text-align: left"'
+    style = 'style="text-align: left"'
     rows = "".join(
-        f"<tr><th {left}>{_escaped(name)}</th><td {left}>{_escaped(value)}</td></tr>" for name, value in values.items()
+        f"<tr><th {style}>{_escaped(name)}</th><td {style}>{_escaped(value)}</td></tr>"
+        for name, value in values.items()
     )
     caption = f"<p><b>{_escaped(title)}</b></p>" if title else ""
     return f"<div>{caption}<table><tbody>{rows}</tbody></table></div>"

@@ -24,12 +24,12 @@ def fronts(points: Points) -> list[list[int]]:
     """
     losses = _matrix(points)
     beats = _domination(losses)
-    dominators, left = beats.sum(axis=0, dtype=np.int32), np.ones(len(losses), dtype=bool)
+    dominators, remaining = beats.sum(axis=0, dtype=np.int32), np.ones(len(losses), dtype=bool)
     sorted_fronts: list[list[int]] = []
-    while left.any():
-        front = np.flatnonzero(left & (dominators == 0))
+    while remaining.any():
+        front = np.flatnonzero(remaining & (dominators == 0))
         sorted_fronts.append(front.tolist())
-        left[front] = False
+        remaining[front] = False
         dominators = dominators - beats[front].sum(axis=0, dtype=np.int32)
     return sorted_fronts
 

@@ -95,8 +95,8 @@ def load(files: Iterable[Path | PluginFile] = (), folder: Path | None = None) ->
         _attempt(loaded, entry.value, partial(_register, loaded.manager, entry.value, partial(_from_entry, entry)))
     for path in _own_files(loaded, folder) if folder else []:
         _attempt(loaded, str(path), partial(_register_path, loaded, path))
-    for given in files:
-        file = given if isinstance(given, PluginFile) else PluginFile.read(given)
+    for item in files:
+        file = item if isinstance(item, PluginFile) else PluginFile.read(item)
         if not any(file.digest == known.digest for known in loaded.files):
             _make_way(loaded.manager, Path(file.path))
             _register_file(loaded, file)

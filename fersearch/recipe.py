@@ -78,8 +78,8 @@ def recipe(architecture: Architecture, dataset: Dataset, pretrained: bool = Fals
         "target": Choice(*dataset.targets, search=dataset.targets[0]),
         **freezing(architecture.stage_names, pretrained),
     }
-    if taken := sorted(set(shared) & set(architecture.space)):
-        message = f"architecture '{architecture.name}' redefines dimensions of the recipe: {', '.join(taken)}"
+    if redefined := sorted(set(shared) & set(architecture.space)):
+        message = f"architecture '{architecture.name}' redefines dimensions of the recipe: {', '.join(redefined)}"
         raise PluginError(message, "rename them in the architecture, or leave them to the recipe")
     try:
         return Space({**shared, **architecture.space})

@@ -83,10 +83,10 @@ def load(files: Iterable[Path | plugins.PluginFile] = (), folder: Path | None = 
     Raises:
         PluginError: a file in `files` is broken, or two plugins provide the same name.
     """
-    given = list(files)
-    loaded = plugins.load(given, folder)
+    explicit = list(files)
+    loaded = plugins.load(explicit, folder)
     registry = Registry(files=loaded.files, broken=loaded.broken, modules=list(plugins.preload_names(loaded)))
-    by_hand = {str(file.path if isinstance(file, plugins.PluginFile) else file) for file in given}
+    by_hand = {str(file.path if isinstance(file, plugins.PluginFile) else file) for file in explicit}
     for _, plugin in loaded.manager.list_name_plugin():  # in the order they were loaded
         if plugin is not None:
             _register(registry, plugin, loaded.manager, by_hand)

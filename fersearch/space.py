@@ -181,15 +181,15 @@ class Space:
                 raise UnknownName(f"unknown parameter '{name}'", suggestion(name, self.dimensions))
             if not settings[name].strip():
                 raise UsageError(f"{name}: nothing is given", f"offered: {describe(self[name])}")
-        kept: dict[str, Dimension] = {}
+        dimensions: dict[str, Dimension] = {}
         for name, offered in self.dimensions.items():
             text = settings.get(name, offered.search)
-            impossible = _never_applies(offered, kept)
+            impossible = _never_applies(offered, dimensions)
             if impossible and name in settings and name not in lenient:
                 raise UsageError(f"{name}: applies only when {impossible}", f"set {impossible}, or leave {name} out")
             if not impossible and text != "":
-                kept[name] = offered if text is None else narrow(name, offered, text)
-        return Space(kept)
+                dimensions[name] = offered if text is None else narrow(name, offered, text)
+        return Space(dimensions)
 
     def active(self, params: Params) -> Iterator[tuple[str, Dimension]]:
         """Yield each dimension that applies, reading `params` as it goes (so a caller may fill it on the way)."""
@@ -221,17 +221,19 @@ class Space:
             value = single(narrowed[name])
             if value is None:
                 raise UsageError(f"{name}: '{texts[name]}' is several values", "give one")
-            for parent, wanted in narrowed[name].when.items():
-                if any(other not in wanted for other in values_of(narrowed[parent])):
-                    needed = f"{parent}={','.join(map(written, wanted))}"
+            for parent, allowed in narrowed[name].when.items():
+                if any(other not in allowed for other in values_of(narrowed[parent])):
+                    needed = f"{parent}={','.join(map(written, allowed))}"
                     raise UsageError(f"{name}: applies only when {needed}", f"give {needed} too, one value")
             values[name] = value
         return values
 
     def pinned(self, values: Params) -> "Space":
         """Return the part of the space in which some parameters have these values."""
-        kept = {name: Choice(values[name], when=d.when) if name in values else d for name, d in self.dimensions.items()}
-        return Space(kept)
+        dimensions = {
+            name: Choice(values[name], when=d.when) if name in values else d for name, d in self.dimensions.items()
+        }
+        return Space(dimensions)
 
     def completed(self, values: Params) -> dict[str, Value] | None:
         """Return the one configuration in which some parameters have these values; None where there are several."""
@@ -291,11 +293,11 @@ def values_of(dimension: Dimension) -> tuple[Value, ...]:
     return (dimension.low, dimension.high) if dimension.low < dimension.high else (dimension.low,)
 
 
-def _never_applies(dimension: Dimension, kept: Mapping[str, Dimension]) -> str:
-    for parent, wanted in dimension.when.items():
-        possible = kept.get(parent)
-        if possible is None or not any(possible.contains(value) for value in wanted):
-            return f"{parent}={','.join(written(value) for value in wanted)}"
+def _never_applies(dimension: Dimension, dimensions: Mapping[str, Dimension]) -> str:
+    for parent, allowed in dimension.when.items():
+        possible = dimensions.get(parent)
+        if possible is None or not any(possible.contains(value) for value in allowed):
+            return f"{parent}={','.join(written(value) for value in allowed)}"
     return ""
 
 
@@ -305,8 +307,8 @@ def _parse(name: str, dimension: Dimension, text: str) -> Value:
         value = dimension.parse(text.strip())
     except ValueError:
         near = suggestion(text, map(written, dimension.options)) if isinstance(dimension, Choice) else ""
-        meant = near.partition("? ")[0] + "? " if "did you mean" in near else ""
-        raise UsageError(f"{name}: '{text.strip()}' is not offered", meant + offer) from None
+        guess = near.partition("? ")[0] + "? " if "did you mean" in near else ""
+        raise UsageError(f"{name}: '{text.strip()}' is not offered", guess + offer) from None
     if not dimension.contains(value):
         raise UsageError(f"{name}: {written(value)} is not offered", offer)
     return value

@@ -215,8 +215,8 @@ class Keep:
     def description(self) -> str:
         """Return what it keeps, as a phrase."""
         best = f"the best {self.most} checkpoints" if self.most > 1 else "the best checkpoint"
-        whose = {"front": "the checkpoints of the front", "all": "every checkpoint", "best": best}
-        return f"{whose[self.which]} (keep = {self})"
+        phrases = {"front": "the checkpoints of the front", "all": "every checkpoint", "best": best}
+        return f"{phrases[self.which]} (keep = {self})"
 
     def __str__(self) -> str:
         return f"best {self.most}" if self.which == "best" else self.which

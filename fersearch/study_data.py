@@ -57,15 +57,15 @@ class Settled:
 
 
 def open_study_data(
-    registry: Registry, study: StudyRow, given: Path | None = None, progress: Progress | None = None
+    registry: Registry, study: StudyRow, path: Path | None = None, progress: Progress | None = None
 ) -> StudyData:
-    """Locate the data of a study, prepare it if needed, and identify it; `given` is a path to use instead.
+    """Locate the data of a study, prepare it if needed, and identify it; `path` is used instead of the known one.
 
     Raises:
         DataError: the data is missing or broken.
     """
     spec = study.spec
-    dataset, prepared, source = prepared_data(registry, study, given, progress)
+    dataset, prepared, source = prepared_data(registry, study, path, progress)
 
     def rounds(target: str = dataset.targets[0]) -> Iterator[arrays.Loaded]:
         params = {**spec.dataset_options, "target": target}
@@ -76,12 +76,12 @@ def open_study_data(
 
     loaded = next(rounds())
     seen = [each.identity.seen for target in _targets(spec, dataset) for each in rounds(target)]
-    path = "" if source is None else str(source)
-    return StudyData(prepared, loaded, rounds, replace(loaded.identity, seen=arrays.together(seen), path=path))
+    place = "" if source is None else str(source)
+    return StudyData(prepared, loaded, rounds, replace(loaded.identity, seen=arrays.together(seen), path=place))
 
 
 def prepared_data(
-    registry: Registry, study: StudyRow, given: Path | None = None, progress: Progress | None = None
+    registry: Registry, study: StudyRow, path: Path | None = None, progress: Progress | None = None
 ) -> tuple[Dataset, arrays.Prepared, Path | None]:
     """Return a study's dataset, its prepared copy, created if needed, and the path of its files (None: no files).
 
@@ -91,8 +91,8 @@ def prepared_data(
     spec = study.spec
     dataset = registry.dataset(spec.dataset)
     recorded = study.data.get("path") or spec.data
-    kept = partial(has_copy, dataset, options=spec.dataset_options, root=prepared_folder())
-    source = locate(dataset, given) if given is not None else look_for(dataset, recorded, kept)
+    is_prepared = partial(has_copy, dataset, options=spec.dataset_options, root=prepared_folder())
+    source = locate(dataset, path) if path is not None else look_for(dataset, recorded, is_prepared)
     source = source.absolute() if source is not None else None
     prepared = arrays.prepare(dataset, source, spec.dataset_options, prepared_folder(), progress)
     return dataset, prepared, source

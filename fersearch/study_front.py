@@ -43,8 +43,8 @@ class Front:
         """The trial that `checkpoint pull` takes: the cheapest of those whose checkpoints are kept, if any is."""
         from fersearch.search.picking import cheapest
 
-        kept = [trial for trial in self.trials if trial.checkpoint] or self.trials
-        return cheapest(kept, self.objectives, self._tolerance) if kept else None
+        pullable = [trial for trial in self.trials if trial.checkpoint] or self.trials
+        return cheapest(pullable, self.objectives, self._tolerance) if pullable else None
 
     @property
     def _tolerance(self) -> float:
@@ -114,8 +114,8 @@ def front_of(study: StudyRow, trials: Sequence[Trial], where: Sequence[str] = ()
     known = {name for trial in trials for name in trial.values} | set(study.baseline)
     for bound in read:
         lookup("metric", bound.metric, dict.fromkeys(known))
-    given = tuple(bound for bound in read if isinstance(bound, Constraint))
-    constraints = tuple(dict.fromkeys((*study.spec.where, *given)))
+    bounds = tuple(bound for bound in read if isinstance(bound, Constraint))
+    constraints = tuple(dict.fromkeys((*study.spec.where, *bounds)))
     objectives = study.spec.objectives
     comparable = of_data(trials, study.data_digest)
     foreign = sum(trial.state is TrialState.COMPLETE and not trial.saw(study.data_digest) for trial in trials)

@@ -8,7 +8,7 @@ Kind = Literal[
 ]
 
 DATA = "Data"
-SPLIT = "How trials are judged"
+SPLIT = "How trials are evaluated"
 SEARCH = "How it searches"
 END = "At the end"
 GREATEST = 2**63 - 1
@@ -180,7 +180,7 @@ OPTIONS = (
         "integer",
         "Train on this many folds; implies --split kfold.",
         "5",
-        "of `kfold`; each validates once",
+        "number of folds for `kfold`; each validates once",
         least=2,
         key="protocol.folds",
         group=SPLIT,
@@ -190,7 +190,7 @@ OPTIONS = (
         "integer",
         "Train each trial N times with different seeds.",
         "1",
-        "train each trial this many times with different seeds; means and deviations are recorded",
+        "train each trial this many times with different seeds; means and standard deviations are recorded",
         least=1,
         key="protocol.repeats",
         group=SPLIT,
@@ -210,7 +210,7 @@ OPTIONS = (
         "integer",
         "Seed of the split.",
         "42",
-        "of the split",
+        "seed of the split",
         least=0,
         key="protocol.split_seed",
         group=SPLIT,
@@ -226,7 +226,15 @@ OPTIONS = (
         key="protocol.duplicates",
         group=SPLIT,
     ),
-    StudyOption("seed", "integer", "Seed of all random numbers.", "0", "of all random numbers", least=0, group=SEARCH),
+    StudyOption(
+        "seed",
+        "integer",
+        "Seed of all random numbers but the split's.",
+        "0",
+        "seed of all random numbers but the split's",
+        least=0,
+        group=SEARCH,
+    ),
     StudyOption(
         "sampler",
         "choice",
@@ -248,9 +256,10 @@ OPTIONS = (
     StudyOption(
         "recipes",
         "choice",
-        "Whether known recipes are tried first; default auto: up to 4 slots.",
+        "Whether known good configurations are tried first; default auto: up to 4 slots.",
         "`auto`",
-        "whether known recipes are tried first, for a quarter of the trials at most: `known`, `none`, or `auto`: with "
+        "whether known good configurations are tried first, for a quarter of the trials at most: `known`, `none`, or "
+        "`auto`: with "
         "`tpe` and `nsga2`, where up to four trials run at once",
         ("auto", "known", "none"),
         group=SEARCH,
@@ -279,7 +288,7 @@ OPTIONS = (
         "How images and weights lie in memory; default auto: the faster one.",
         "`auto`",
         "how images and weights lie in memory: `contiguous`, `channels_last`, or `auto`: `channels_last` where that is "
-        "at least 3 % faster, by a rehearsal of a few steps for each kind of network and device",
+        "at least 3 % faster, measured over a few steps for each kind of network and device",
         ("auto", "contiguous", "channels_last"),
         group=SEARCH,
     ),

@@ -221,8 +221,8 @@ class Trial:
     @property
     def enqueued(self) -> Enqueued | None:
         """The enqueued configuration; None for a trial that the search proposed."""
-        kept = self.sampler_state.get("enqueued")
-        return Enqueued(**kept) if kept else None
+        data = self.sampler_state.get("enqueued")
+        return Enqueued(**data) if data else None
 
     def saw(self, data_digest: str) -> bool:
         """Return whether it sees the data of a digest; True if one of the two is unknown."""

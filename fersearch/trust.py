@@ -53,7 +53,7 @@ def require(files: Mapping[str, tuple[str, str]], what: str, how: str) -> None:
         PluginError: it is not trusted, and there is no terminal to ask at; the hint names readable copies.
     """
     known = _trusted()
-    new = {digest: held for digest, held in files.items() if digest not in known}
+    new = {digest: entry for digest, entry in files.items() if digest not in known}
     if not new:
         return
     names = ", ".join(name for name, _ in new.values())

@@ -238,8 +238,8 @@ def _planned(
 ) -> tuple[Registry, list[StudySpec]]:
     """Plan a file's studies; mistakes in the file and against the components are reported together."""
     registry = components([*file.plugins, *plugins])
-    given = overrides.get("settings")
-    lenient = set(file.options.get("settings", {})) - set(given) if given else set()
+    flag_settings = overrides.get("settings")
+    lenient = set(file.options.get("settings", {})) - set(flag_settings) if flag_settings else set()
     specs: list[StudySpec] = []
     refused: list[str] = []
     by_default = False
@@ -250,10 +250,10 @@ def _planned(
                     mistakes.append(f'{key}: missing; write {key} = "..." or give --{key}')
                 options[key] = ""
         by_default = by_default or not options.get("objectives")
-        taken = [*names, *(spec.name for spec in specs)]
+        names_so_far = [*names, *(spec.name for spec in specs)]
         try:
             request = StudyRequest(options.pop("model"), **options, lenient=lenient)
-            specs.append(plan(request, registry, file=file.path, before=mistakes, names=taken))
+            specs.append(plan(request, registry, file=file.path, before=mistakes, names=names_so_far))
         except StudyFileError as error:
             refused += error.mistakes
     if refused:

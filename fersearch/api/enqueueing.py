@@ -42,18 +42,18 @@ def enqueue_trial(name: str, settings: Mapping[str, Value], storage: str | None 
         raise UsageError("no values are given to enqueue", "give values, as --set learning_rate=0.01")
     with open_store(storage) as store:
         study = store.study(name)
-        given = study.spec.space.configured({key: _text(value) for key, value in settings.items()})
+        values = study.spec.space.configured({key: _text(value) for key, value in settings.items()})
         waiting, trials = store.enqueued(study.id), store.trials(study.id, ())
-        _check_new(study, given, waiting, trials)
-        store.enqueue_trials(study.id, [Enqueued(uuid4().hex, given)])
+        _check_new(study, values, waiting, trials)
+        store.enqueue_trials(study.id, [Enqueued(uuid4().hex, values)])
         counted = len(trials) - study.spec.uncounted(sum(trial.untrained for trial in trials))
         more, budget = len(waiting) + 1, study.spec.budget.trials
-        return EnqueuedView(name, given, store.is_driven(name), more, counted + more, budget)
+        return EnqueuedView(name, values, store.is_driven(name), more, counted + more, budget)
 
 
-def _check_new(study: StudyRow, given: Params, waiting: Iterable[Enqueued], trials: Iterable[Trial]) -> None:
+def _check_new(study: StudyRow, values: Params, waiting: Iterable[Enqueued], trials: Iterable[Trial]) -> None:
     """Raise UsageError if a complete configuration is already that of a trial, or enqueued."""
-    whole = study.spec.space.completed(given)
+    whole = study.spec.space.completed(values)
     if whole is None:
         return
     for trial in trials:
@@ -63,7 +63,7 @@ def _check_new(study: StudyRow, given: Params, waiting: Iterable[Enqueued], tria
                 f"see it: fersearch trial show {study.name} {trial.number}; or change a value",
             )
     if any(study.spec.space.completed(one.given) == whole for one in waiting):
-        raise UsageError(f"{format_settings(given)} is already enqueued in study '{study.name}'", "change a value")
+        raise UsageError(f"{format_settings(values)} is already enqueued in study '{study.name}'", "change a value")
 
 
 def _text(value: Value) -> str:

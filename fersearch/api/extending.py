@@ -79,9 +79,9 @@ def _check_values(study: StudyRow, spec: StudySpec, trials: Iterable[Trial]) -> 
 
 def _check_enqueued(store: Store, study: StudyRow, spec: StudySpec) -> None:
     """Raise UsageError if an enqueued configuration is outside the new space."""
-    for wanted in store.enqueued(study.id):
-        if not fits(spec.space, wanted.given, partly=True):
+    for enqueued in store.enqueued(study.id):
+        if not fits(spec.space, enqueued.given, partly=True):
             raise UsageError(
-                f"{format_settings(wanted.given)} is enqueued but lies outside the new space",
+                f"{format_settings(enqueued.given)} is enqueued but lies outside the new space",
                 f"run it first: fersearch study run {study.name}; or keep its values in the space",
             )

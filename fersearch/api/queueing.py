@@ -76,10 +76,10 @@ def disk_by_owner(storage: str | None = None) -> dict[str, DiskUse]:
     """
     sizes = ExportedModels().sizes()
     with open_store(storage) as store:
-        kept, having = store.disk(), store.owners_of(sizes)
-    exported = {owner: [sizes[digest] for name, digest in having if name == owner] for owner in kept}
+        used, having = store.disk(), store.owners_of(sizes)
+    exported = {owner: [sizes[digest] for name, digest in having if name == owner] for owner in used}
     return {
-        owner: DiskUse(count, size, len(exported[owner]), sum(exported[owner])) for owner, (count, size) in kept.items()
+        owner: DiskUse(count, size, len(exported[owner]), sum(exported[owner])) for owner, (count, size) in used.items()
     }
 
 
@@ -114,11 +114,11 @@ def run_request(options: Mapping[str, Any]) -> dict[str, Any]:
         offered = ", ".join(RunRequest.model_fields)
         raise UsageError(f"a service sets {', '.join(other)} itself", f"what a run may set: {offered}")
     try:
-        given = RunRequest(**options).model_dump(exclude_none=True)
+        request = RunRequest(**options).model_dump(exclude_none=True)
     except ValidationError as error:
         lines = [f"{one['loc'][0]}: {one['msg'][:1].lower()}{one['msg'][1:]}" for one in error.errors()]
         raise UsageError("the run's options cannot be used", "\n".join(lines)) from None
-    if "keep" in given:
-        Keep.parse(given["keep"])
-    check_run(**given, observe=())
-    return given
+    if "keep" in request:
+        Keep.parse(request["keep"])
+    check_run(**request, observe=())
+    return request

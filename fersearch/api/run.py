@@ -105,10 +105,10 @@ def _changed(
 def _seconds_left(study: StudyRow, timeout: float | None) -> float | None:
     if timeout is not None or study.spec.budget.timeout is None:
         return timeout
-    left = study.spec.budget.timeout - study.seconds
-    if left <= 0:
+    remaining = study.spec.budget.timeout - study.seconds
+    if remaining <= 0:
         raise UsageError(
             f"the time of study '{study.name}' is used up ({study.spec.budget.timeout:g} s)",
             f"give it more for this run: fersearch study run {study.name} --timeout 10m",
         )
-    return left
+    return remaining

@@ -91,7 +91,7 @@ class StudyView:
 
     @property
     def started_from(self) -> str:
-        """The study that it was started from, the trials taken over, whether the data is the same; empty for none."""
+        """The study it was started from, the trials taken over, whether the data is the same; empty for none."""
         origin = self.spec.origin
         if origin is None:
             return ""
@@ -230,8 +230,8 @@ def stop_study(name: str, storage: str | None = None) -> bool:
         UnknownName: there is no such study.
     """
     with open_store(storage) as store:
-        asked = store.request_stop(name)
-        return store.dequeue(store.study(name).id) or asked
+        requested = store.request_stop(name)
+        return store.dequeue(store.study(name).id) or requested
 
 
 def delete_study(name: str, storage: str | None = None) -> None:

@@ -82,7 +82,7 @@ def _common(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks (as FERSEARCH_DEBUG=1).")] = False,
     server: Annotated[
         str | None,
-        typer.Option("--server", metavar="URL", help="Let a service do it; default FERSEARCH_SERVER."),
+        typer.Option("--server", metavar="URL", help="Run it on this service; default FERSEARCH_SERVER."),
     ] = None,
 ) -> None:
     if debug:
@@ -96,7 +96,8 @@ def _connect(server: str | None, command: str | None) -> None:
         return
     if command not in REMOTE:
         raise UsageError(
-            f"'{command}' works on this machine and not with --server", f"with it: {', '.join(REMOTE)}; or leave it out"
+            f"'{command}' works only on this machine, not with --server",
+            f"--server works with: {', '.join(REMOTE)}; or leave it out",
         )
     from fersearch import api
 

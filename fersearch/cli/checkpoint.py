@@ -37,13 +37,13 @@ def list_(study: Study, storage: Storage = None, as_json: AsJson = False) -> Non
 )
 def pull(
     study: Study,
-    trial: Annotated[int | None, typer.Option("--trial", metavar="N", help="This trial's.")] = None,
+    trial: Annotated[int | None, typer.Option("--trial", metavar="N", help="The trial to pull.")] = None,
     prefer: Annotated[
         str | None,
         typer.Option(
             "--prefer",
             metavar="cheapest|best|knee|METRIC",
-            help="Of the front; default the cheapest within one standard error of the best.",
+            help="Which trial of the front; default the cheapest within one standard error of the best.",
         ),
     ] = None,
     where: Annotated[
@@ -55,7 +55,7 @@ def pull(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing folder.")] = False,
     format: Annotated[
-        str, typer.Option("--format", metavar="safetensors|onnx", help="onnx also exports it there.")
+        str, typer.Option("--format", metavar="safetensors|onnx", help="onnx: also export it as ONNX.")
     ] = "safetensors",
     trust_plugin: TrustStored = False,
     storage: Storage = None,
@@ -106,7 +106,7 @@ def export(
             metavar="CHECKPOINT", help="The folder of a pulled checkpoint or an ensemble, or a weights file."
         ),
     ],
-    format: Annotated[str, typer.Option("--format", metavar="onnx", help="The kind of file.")] = "onnx",
+    format: Annotated[str, typer.Option("--format", metavar="onnx", help="File format.")] = "onnx",
     quantize: Annotated[
         str | None,
         typer.Option(
@@ -156,7 +156,7 @@ def export(
 
 @app.command()
 def gc(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be removed.")] = False,
     yes: Yes = False,
     storage: Storage = None,
     as_json: AsJson = False,

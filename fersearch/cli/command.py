@@ -24,8 +24,8 @@ class Command(typer.core.TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse a command line. Raise UsageError for a single-valued flag that is given more than once."""
-        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
-        options: list[Any] = [one for one in given if one.param_type_name == "option"]
+        _, _, parameters = self.make_parser(ctx).parse_args(args=list(args))
+        options: list[Any] = [one for one in parameters if one.param_type_name == "option"]
         single = [one for one in options if not one.multiple and not one.is_flag]
         for option, times in Counter(single).items():
             if times > 1:
@@ -93,10 +93,10 @@ def flat(command: C) -> C:
             parameters.append(parameter)
 
     @functools.wraps(command)
-    def spread(**given: Any) -> Any:
+    def spread(**arguments: Any) -> Any:
         for name, record in records.items():
-            given[name] = record(**{field: given.pop(field) for field in inspect.signature(record).parameters})
-        return command(**given)
+            arguments[name] = record(**{field: arguments.pop(field) for field in inspect.signature(record).parameters})
+        return command(**arguments)
 
     keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
     spread.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined]

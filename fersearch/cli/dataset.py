@@ -114,7 +114,7 @@ def export(
     from fersearch.cli import progress, render
 
     with progress.preparation(render.console(stderr=True)) as shown:
-        made = api.export_dataset(
+        exported = api.export_dataset(
             name,
             out,
             data=which.data,
@@ -129,10 +129,10 @@ def export(
         from fersearch.api import records
         from fersearch.cli.as_json import dump
 
-        dump(records.ExportedDataset.of(name, made))
+        dump(records.ExportedDataset.of(name, exported))
     else:
-        parts = ", ".join(f"{part} {n:,}" for part, n in made.splits.items())
-        render.show(f"{made.n:,} images of {name} are listed in {made.path}: {parts}")
+        parts = ", ".join(f"{part} {n:,}" for part, n in exported.splits.items())
+        render.show(f"{exported.n:,} images of {name} are listed in {exported.path}: {parts}")
 
 
 @app.command()

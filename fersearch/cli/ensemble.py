@@ -37,7 +37,7 @@ def ensemble(
         if not as_json:
             render.console(stderr=True).print(text, style="dim")
 
-    made = api.make_ensemble(
+    result = api.make_ensemble(
         studies,
         out,
         method=method,
@@ -52,9 +52,9 @@ def ensemble(
         from fersearch.api import records
         from fersearch.cli.as_json import dump
 
-        dump(records.Ensemble.of(made))
+        dump(records.Ensemble.of(result))
     else:
-        render.show(render_models.ensemble(made))
+        render.show(render_models.ensemble(result))
         render.show(
             render.commands([["fersearch", "evaluate", str(out)], ["fersearch", "predict", str(out), "FACE.png"]])
         )

@@ -83,13 +83,13 @@ def _ended(error: BaseException) -> int:
     if hasattr(error, "format_message"):
         return _misused(error, error.format_message())
     if isinstance(error, OSError) and error.errno in PATHS:
-        shown = str(error.filename or "no file named")
+        shown = str(error.filename or "unknown file")
         shown = shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 4]} ..."
         tell(f"{error.strerror}: {shown}", PATHS[error.errno])
         return 2
     if isinstance(error, OSError) and error.errno in SURROUNDINGS:
         tell(
-            f"{error.strerror}: {error.filename or 'no file named'}",
+            f"{error.strerror}: {error.filename or 'unknown file'}",
             "free disk space or grant permission, then try again",
         )
         return 1

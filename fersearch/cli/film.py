@@ -29,13 +29,14 @@ class FilmFlags:
         Path | None, typer.Option("--video", metavar="FILE", rich_help_panel=PANEL, help="The frames of a video file.")
     ] = None
     camera: Annotated[
-        int | None, typer.Option("--camera", metavar="N", rich_help_panel=PANEL, help="A camera's; the first is 0.")
+        int | None,
+        typer.Option("--camera", metavar="N", rich_help_panel=PANEL, help="Frames of camera N; the first is 0."),
     ] = None
     every: Annotated[
-        int, typer.Option("--every", metavar="N", rich_help_panel=PANEL, help="Take only each Nth frame.")
+        int, typer.Option("--every", metavar="N", rich_help_panel=PANEL, help="Use only every Nth frame.")
     ] = 1
     most: Annotated[
-        int | None, typer.Option("--frames", metavar="N", rich_help_panel=PANEL, help="End after so many frames.")
+        int | None, typer.Option("--frames", metavar="N", rich_help_panel=PANEL, help="Stop after N frames.")
     ] = None
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", rich_help_panel=PANEL, help="Write an .mp4 or .gif.")
@@ -49,7 +50,7 @@ class FilmFlags:
         """
         named = self.video is not None or self.camera is not None
         if named and (images or (self.video is not None and self.camera is not None)):
-            raise UsageError("--video and --camera take one source and no images", "run predict once for each")
+            raise UsageError("--video and --camera take a single source and no images", "run predict once for each")
         if not named and (self.out or self.most or self.every != 1):
             raise UsageError("--out, --every and --frames belong to --video or --camera", "name one, or leave them out")
         return self.camera if self.video is None else self.video
@@ -71,8 +72,8 @@ def predict_film(
     with ExitStack() as files:
         if film.out:
             refuse_existing_file(film.out, force)
-            made = files.enter_context(predicting.film(film.out))
-            takers.append(lambda answer: made.add(answer.annotated()))
+            recording = files.enter_context(predicting.film(film.out))
+            takers.append(lambda answer: recording.add(answer.annotated()))
         if csv:
             rows = files.enter_context(predicting.frames_csv(csv, predicting.classes_of(checkpoint), force))
             takers.append(rows.add)

@@ -70,9 +70,9 @@ class DatasetFlags:
 
     def options(self) -> dict[str, str]:
         """Return the dataset's options by name, as text."""
-        given = pairs("--option", self.option)
+        options = pairs("--option", self.option)
         short = {"image_size": self.image_size, "channels": self.channels}
-        return {**given, **{name: str(value) for name, value in short.items() if value is not None}}
+        return {**options, **{name: str(value) for name, value in short.items() if value is not None}}
 
 
 def _type(option: StudyOption) -> Any:
@@ -95,21 +95,21 @@ class StudyFlags:
         ]
     )
 
-    def __init__(self, **given: Any) -> None:
-        self.given = given
+    def __init__(self, **flags: Any) -> None:
+        self.flags = flags
 
     def keywords(self) -> dict[str, Any]:
         """Return the flags that were given as keyword arguments of `api.create_study`."""
-        given = {name: value for name, value in self.given.items() if value is not None}
-        shorthand = {name: str(given.pop(name)) for name in ("image_size", "channels") if name in given}
-        options = pairs("--option", given.pop("dataset_options", None)) | shorthand
-        target = {"target": given.pop("target")} if given.get("target") else {}
-        settings = pairs("--set", given.pop("settings", None)) | target
-        given |= {"dataset_options": options, "settings": settings}
-        given["model"] = one_model(given.get("model"))
-        given["ratios"] = shares(given.get("ratios"))
-        given["timeout"] = duration("--timeout", given.get("timeout"))
-        return {name: value for name, value in given.items() if value not in (None, {}, [])}
+        keywords = {name: value for name, value in self.flags.items() if value is not None}
+        shorthand = {name: str(keywords.pop(name)) for name in ("image_size", "channels") if name in keywords}
+        options = pairs("--option", keywords.pop("dataset_options", None)) | shorthand
+        target = {"target": keywords.pop("target")} if keywords.get("target") else {}
+        settings = pairs("--set", keywords.pop("settings", None)) | target
+        keywords |= {"dataset_options": options, "settings": settings}
+        keywords["model"] = one_model(keywords.get("model"))
+        keywords["ratios"] = shares(keywords.get("ratios"))
+        keywords["timeout"] = duration("--timeout", keywords.get("timeout"))
+        return {name: value for name, value in keywords.items() if value not in (None, {}, [])}
 
 
 def one_model(names: Sequence[str] | None) -> str | None:
@@ -247,7 +247,7 @@ class RunFlags:
         ),
     ] = None
     resume: Annotated[
-        bool, typer.Option("--resume/--no-resume", hidden=True, help="Whether a study that is paused goes on.")
+        bool, typer.Option("--resume/--no-resume", hidden=True, help="Whether to continue a paused study.")
     ] = True
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print every epoch of every trial.")] = False
 
@@ -267,19 +267,19 @@ class RunFlags:
             "hung_after": duration("--hung-after", self.hung_after, zero=True),
             "grace": duration("--grace", self.grace, zero=True),
         }
-        given = {name: getattr(self, name) for name in (*same, "artifacts")}
+        options = {name: getattr(self, name) for name in (*same, "artifacts")}
         if self.only_slots is not None:
-            given["only_slots"] = numbers("--only-slots", self.only_slots)
+            options["only_slots"] = numbers("--only-slots", self.only_slots)
         if self.observe:
-            given["observe"] = tuple(self.observe)
-        given |= {name: seconds for name, seconds in times.items() if seconds is not None}
-        return RunOptions(**given, **more)
+            options["observe"] = tuple(self.observe)
+        options |= {name: seconds for name, seconds in times.items() if seconds is not None}
+        return RunOptions(**options, **more)
 
 
-def _trusting(wanted: bool) -> bool:
-    if wanted:
+def _trusting(trusted: bool) -> bool:
+    if trusted:
         trust.ask = lambda question: True  # noqa: ARG005
-    return wanted
+    return trusted
 
 
 TrustStored = Annotated[

@@ -41,7 +41,7 @@ def predict(
     ] = None,
     detector: Annotated[
         Path | None,
-        typer.Option("--detector", metavar="FILE", help="An ONNX file of a face detector."),
+        typer.Option("--detector", metavar="FILE", help="A face detector as an ONNX file."),
     ] = None,
     csv: Csv = None,
     plot: Annotated[
@@ -63,27 +63,29 @@ def predict(
 
     paths = [*(images or ()), *(predicting.images_in(folder) if folder else ())]
     if not paths:
-        raise UsageError("no image is named", "name image files, or a folder with --folder")
+        raise UsageError("no images given", "name image files, or a folder with --folder")
     if plot:
         predicting.check_plot(plot, len(paths), force)
     if detector and faces is False:
-        raise UsageError("--detector was given with --no-faces", "leave out one of them")
+        raise UsageError("--detector was given with --no-faces", "use one of them")
     results = predicting.predictions(checkpoint, paths, faces=faces, detector=detector, trust_plugin=trust_plugin)
     table = predicting.csv_of(csv, predicting.classes_of(checkpoint), bool(faces), force) if csv else nullcontext()
     with table as rows, progress.answering(render.console(stderr=True)) as shown:
-        labels, kept, unreadable = _gather(results, shown, len(paths), rows, keep=as_json or bool(plot) or not csv)
+        labels, predictions, unreadable = _gather(
+            results, shown, len(paths), rows, keep=as_json or bool(plot) or not csv
+        )
     if plot:
-        predicting.plot_predictions(kept, plot, force)
+        predicting.plot_predictions(predictions, plot, force)
     if as_json:
         from fersearch.api import records
         from fersearch.cli.as_json import dump
 
         kind = records.FacePrediction if faces else records.Prediction
-        dump([kind.of(one) for one in kept])
+        dump([kind.of(one) for one in predictions])
     elif csv:
         render.show(render_models.tally(labels, f"written to {csv}"))
     else:
-        render.show(render_models.predictions(kept, bool(faces)))
+        render.show(render_models.predictions(predictions, bool(faces)))
     for one in unreadable:
         errors.tell(one.reason.message, one.reason.hint)
     return int(bool(unreadable))
@@ -191,7 +193,7 @@ def _gather(
     from fersearch.api.predicting import Unreadable
 
     labels: Counter[str] = Counter()
-    kept: list[Prediction] = []
+    predictions: list[Prediction] = []
     unreadable: list[Unreadable] = []
     done, last = 0, None
     for one in results:
@@ -204,9 +206,9 @@ def _gather(
         if rows:
             rows.add(one)
         if keep:
-            kept.append(one)
+            predictions.append(one)
     if not labels:
         for other in unreadable[1:]:
             errors.tell(other.reason.message, other.reason.hint)
         raise unreadable[0].reason
-    return labels, kept, unreadable
+    return labels, predictions, unreadable

@@ -75,16 +75,16 @@ class Tally:
     def _keeps_bounds(self, trial: Trial) -> bool:
         return self.spec is None or self.spec.keeps_bounds(trial.values)
 
-    def left(self, now: float) -> float | None:
+    def remaining(self, now: float) -> float | None:
         """Return the estimated seconds until the study ends; None while too little has run for an estimate."""
         spent = now - self.started
         under = sum(min(one.share, 1.0) for one in self.running.values())
         done = len(self.ended) - self.before + under
-        left = (self.total - self.counted - under) * spent / done if done > 0.2 else None
+        remaining = (self.total - self.counted - under) * spent / done if done > 0.2 else None
         if self.seconds is None:
-            return left
+            return remaining
         allowed = max(self.seconds - spent, 0.0)
-        return allowed if left is None else min(left, allowed)
+        return allowed if remaining is None else min(remaining, allowed)
 
     def bests(self) -> list[tuple[str, float, int]]:
         """Return, for each objective, the metric, the best value of complete trials within bounds, and that trial.
@@ -257,8 +257,8 @@ def preparing(done: int, total: int, doing: str = "preparing") -> RenderableType
 
 def board(tally: Tally, now: float) -> RenderableType:
     """Return a running study's overview: trials done, time left, a bar per running trial, the best values."""
-    left = tally.left(now)
-    about = f", about {durations.brief(left)} left" if left is not None else ""
+    remaining = tally.remaining(now)
+    about = f", about {durations.brief(remaining)} left" if remaining is not None else ""
     head = f"{tally.counted}/{formatting.plural(tally.total, 'trial')}, {durations.brief(now - tally.started)}{about}"
     grid = Table.grid(padding=(0, 2, 0, 0))
     for number, under in sorted(tally.running.items()):

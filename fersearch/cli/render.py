@@ -125,9 +125,9 @@ def trials(trials: Sequence[Trial], objectives: Sequence[Objective]) -> Renderab
 def front(view: "Front") -> RenderableType:
     """Return the Pareto front as a table with ties marked, and its notes."""
     if not view.trials:
-        kept = f" that keeps {' and '.join(map(str, view.constraints))}" if view.constraints else ""
+        within = f" that keeps {' and '.join(map(str, view.constraints))}" if view.constraints else ""
         return Group(
-            Text(f"the front of {view.study} is empty: no complete trial{kept} is better than the baseline"),
+            Text(f"the front of {view.study} is empty: no complete trial{within} is better than the baseline"),
             *_notes(view),
         )
     tied, shown = formatting.ties(view.trials, view.objectives, view.tolerances), formatting.varying(view.trials)
@@ -155,7 +155,7 @@ def front(view: "Front") -> RenderableType:
     title = f"Pareto front of {view.study}: {formatting.plural(len(view.trials), 'trial')}"
     near = {view.tolerances.get(metric, formatting.TIE) for _, metric in tied}
     share = " or ".join(f"{100 * one:.3g}%" for one in sorted(near))
-    note = f"{TIED} within {share} of another trial here: equal within what clocks and memory can tell"
+    note = f"{TIED} within {share} of another trial here: equal within the accuracy of the measurement"
     notes = [Text(note, style="dim")] if tied else []
     notes += _about_disturbed(view.trials, view.objectives)
     return Group(_title(title), Listing(titles, rows), *notes, *_notes(view))
@@ -197,15 +197,14 @@ def _source(source: str) -> str:
 
 def verdict(one: Trial) -> str:
     """Return why the pruner stopped a trial or let it go on, from the stored verdict."""
-    kept = one.verdict
-    if kept.get("reason"):
-        return str(kept["reason"])
-    if kept.get("rank") is None:
-        return f"epoch {kept.get('rung')}: no trials to compare with yet"
-    stopped = "stopped" if kept.get("stop") else "went on"
-    return (
-        f"epoch {kept['rung']}: rank {kept['rank']} of {kept['peers']} trials, the best {kept['kept']} go on; {stopped}"
-    )
+    verdict = one.verdict
+    if verdict.get("reason"):
+        return str(verdict["reason"])
+    if verdict.get("rank") is None:
+        return f"epoch {verdict.get('rung')}: no trials to compare with yet"
+    stopped = "stopped" if verdict.get("stop") else "went on"
+    rank = f"rank {verdict['rank']} of {verdict['peers']} trials"
+    return f"epoch {verdict['rung']}: {rank}, the best {verdict['kept']} go on; {stopped}"
 
 
 def attempts(attempts: Sequence[Attempt]) -> RenderableType:
@@ -332,10 +331,10 @@ def _about_disturbed(trials: Sequence[Trial], objectives: Sequence[Objective]) -
     shown, notes = {each.metric for each in objectives}, []
     if "train_seconds" in shown and any(one.disturbed for one in trials):
         notes.append(
-            f"{DISTURBED} slowed by other work: over a quarter more wall than CPU seconds per thread; see cpu_seconds"
+            f"{DISTURBED} slowed by other work: over a quarter more wall time than CPU time per thread; see cpu_seconds"
         )
     if LATENCY in shown and any(one.rough_latency for one in trials):
-        notes.append(f"{ROUGH} measured beside other work; that of the front is measured alone at the end")
+        notes.append(f"{ROUGH} measured next to other work; the front is measured again, alone, at the end")
     return [Text(note, style="dim") for note in notes]
 
 

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 SHOWN = ("accuracy", "balanced_accuracy", "f1_macro", "f1_weighted", "auc_macro", "log_loss")
 HEAPS = {
-    "released": "checkpoints given up by their study's keep policy",
+    "released": "checkpoints released by their study's keep policy",
     "orphaned": "checkpoints that no trial refers to",
     "scratch": "states of trials that have ended",
-    "unfinished": "files cut off while they were written",
+    "unfinished": "partially written files",
 }
 FITTED = {
     "weighted": ", and their weights were fitted on it",
@@ -90,7 +90,7 @@ def examined(evaluations: "Sequence[CheckpointEvaluation]") -> RenderableType:
         full = [formatting.number(view.full.metrics.get(SHOWN[0])) if view.full else ""] if both else []
         cells = [formatting.number(view.metrics.get(name)) for name in metrics]
         rows.append((str(one.checkpoint), view.dataset, view.split, f"{view.n:,}", *cells, *full))
-    note = f"full: {SHOWN[0]} where answers are not restricted to the shared classes"
+    note = f"full: {SHOWN[0]} with predictions over all outputs"
     return Group(parts.table(titles, rows), *([Text(note, style="dim")] if both else []))
 
 
@@ -126,60 +126,64 @@ def _per_class(scores: Mapping[str, Mapping[str, float]]) -> RenderableType:
 def _notes(view: "EvaluationView") -> list[str]:
     notes = []
     if view.full:
-        notes.append("restricted: the answer is the likeliest of the shared classes; full: of all outputs")
-        notes.append("classes and confusion are those of the restricted answers")
+        notes.append("restricted: predictions are the likeliest shared class; full: the likeliest of all outputs")
+        notes.append("classes and confusion are of the restricted predictions")
     if view.duplicates is not None:
-        notes.append(f"{formatting.plural(view.duplicates, 'image')} left out: they also occur in train")
+        notes.append(f"{formatting.plural(view.duplicates, 'image')} left out because they also occur in train")
     if view.looks:
         notes.append(f"this was look {view.looks} at the test split")
     return notes
 
 
-def ensemble(made: "Ensemble") -> RenderableType:
+def ensemble(result: "Ensemble") -> RenderableType:
     """Return tables of an ensemble: selection steps, members, and its score beside its best member's."""
-    title = f"ensemble of {formatting.plural(len(made.members), 'model')} by {made.method} in {made.path}"
+    title = f"ensemble of {formatting.plural(len(result.members), 'model')} by {result.method} in {result.path}"
     steps = [
         (str(number), f"{step.study} trial {step.trial}", formatting.number(step.value), "" if step.kept else "dropped")
-        for number, step in enumerate(made.steps, 1)
+        for number, step in enumerate(result.steps, 1)
     ]
     members = [
-        (f"{member.study} trial {member.trial}", f"{member.weight:.3g}", member.digest[:12]) for member in made.members
+        (f"{member.study} trial {member.trial}", f"{member.weight:.3g}", member.digest[:12])
+        for member in result.members
     ]
-    metric = made.objective.metric
+    metric = result.objective.metric
     scores = [
-        (f"the {made.n:,} that chose it", formatting.number(made.value), formatting.number(made.single)),
         (
-            "by folds, each judged by the choice of the others",
-            formatting.number(made.fair),
-            formatting.number(made.fair_single),
+            f"the {result.n:,} images that selected it",
+            formatting.number(result.value),
+            formatting.number(result.single),
+        ),
+        (
+            "cross-validated",
+            formatting.number(result.fair),
+            formatting.number(result.fair_single),
         ),
     ]
-    costs = ", ".join(f"{name} {formatting.number(value)}" for name, value in made.costs.items())
+    costs = ", ".join(f"{name} {formatting.number(value)}" for name, value in result.costs.items())
     return Group(
         parts.title(title),
-        parts.table((">step", "added", f">{formatting.heading(made.objective)}", ""), steps),
+        parts.table((">step", "added", f">{formatting.heading(result.objective)}", ""), steps),
         Text(),
         parts.table(("member", ">weight", "digest"), members),
         Text(),
         parts.table((f"{metric} on validation", ">ensemble", ">best single"), scores),
-        Text(verdict(made)),
-        Text("all of validation chose the members" + FITTED.get(made.method, ""), style="dim"),
+        Text(verdict(result)),
+        Text("all validation images selected the members" + FITTED.get(result.method, ""), style="dim"),
         Text(f"together: {costs}", style="dim"),
     )
 
 
-def verdict(made: "Ensemble") -> str:
+def verdict(result: "Ensemble") -> str:
     """Return by how much the ensemble is better than its best member on folds that did not select it."""
-    gain = made.objective.loss(made.fair_single) - made.objective.loss(made.fair)
+    gain = result.objective.loss(result.fair_single) - result.objective.loss(result.fair)
     comparison = f"{formatting.number(gain)} better than" if gain > 0 else "no better than"
-    return f"by folds, {comparison} the best single model"
+    return f"cross-validated, it is {comparison} the best single model"
 
 
 def rerun(done: "Rerun") -> RenderableType:
     """Return a table of a trial's metrics beside its rerun's, and the differences of the environment."""
-    title = (
-        f"trial {done.trial} of {done.study}, again with seed {done.seed}: {formatting.plural(done.epochs, 'epoch')}"
-    )
+    epochs = formatting.plural(done.epochs, "epoch")
+    title = f"trial {done.trial} of {done.study}, retrained with seed {done.seed}: {epochs}"
     rows = [
         (each.name, formatting.number(each.stored), formatting.number(each.again), _difference(each))
         for each in done.metrics
@@ -215,14 +219,16 @@ def garbage(view: "Garbage") -> RenderableType:
     ]
     total = f"{formatting.plural(view.files, 'file')}, {formatting.megabytes(view.bytes)}"
     summary = f"{'would remove' if view.dry_run else 'removed'} {total}" if rows else "nothing to remove"
-    left = [f"left alone: study {name}, which is running" for name in view.driven]
+    skipped = [f"skipped: study {name}, which is running" for name in view.driven]
     if view.young:
-        left.append(
-            f"left alone: {formatting.plural(view.young, 'file')} less than an hour old that no trial names yet"
+        skipped.append(
+            f"skipped: {formatting.plural(view.young, 'file')} less than an hour old that no trial refers to yet"
         )
-    left += [f"left alone: what {url} may need, which cannot be read now: {why}" for url, why in view.unread.items()]
+    skipped += [
+        f"skipped: files that {url} may need, which cannot be read now: {why}" for url, why in view.unread.items()
+    ]
     table = [parts.table(("what", ">files", ">size"), rows)] if rows else []
-    return Group(*table, Text(summary), *(Text(line, style="dim") for line in left))
+    return Group(*table, Text(summary), *(Text(line, style="dim") for line in skipped))
 
 
 def _difference(each: "Compared") -> str:
@@ -235,12 +241,14 @@ def exported(model: "ExportedModel") -> RenderableType:
     """Return the facts of an exported model: path, size, parity check, latency, quantization."""
     entry = model.entry
     parity, latency = entry["parity"], entry["latency"]
-    beside = f"; {left_out:,} left out, for rounding decides a vote" if (left_out := parity.get("left_out", 0)) else ""
+    beside = (
+        f"; {left_out:,} left out, where rounding decides a vote" if (left_out := parity.get("left_out", 0)) else ""
+    )
     real = f"{parity['n']:,} {'generated' if parity['parity_on'] == 'generated' else 'validation'} images"
     facts: dict[str, Cell] = {
         "file": str(model.path),
         "size": formatting.megabytes(entry["bytes"]),
-        "same answers": f"probabilities differ by {parity['max_difference']:.2g} at most, on {real}{beside}",
+        "same predictions": f"probabilities differ by {parity['max_difference']:.2g} at most, on {real}{beside}",
         "time": f"{latency['median_ms']:.2f} ms an image (median of {latency['runs']} runs in one thread)",
     }
     if quantization := entry["quantization"]:

@@ -41,35 +41,35 @@ def _change(change: Change) -> str:
     return f"{moment(datetime.fromisoformat(change.at))}, after {formatting.plural(change.trials, 'trial')}: {change}"
 
 
-def spec(asked: StudySpec) -> RenderableType:
+def spec(spec: StudySpec) -> RenderableType:
     """Return the request and search space of a study that is not created yet."""
-    return _study(f"study {asked.name}", asked, {})
+    return _study(f"study {spec.name}", spec, {})
 
 
-def _study(heading: str, asked: StudySpec, status: Mapping[str, Cell]) -> RenderableType:
-    limit = f"; only {asked.limit:,} images of train and valid" if asked.limit else ""
-    timeout = f", {formatting.brief(asked.budget.timeout)}" if asked.budget.timeout else ""
-    still = formatting.plural(asked.stop_when_flat, "complete trial")
-    flat = f", or until the front has not grown for {still}" if asked.stop_when_flat else ""
+def _study(heading: str, spec: StudySpec, status: Mapping[str, Cell]) -> RenderableType:
+    limit = f"; only {spec.limit:,} images of train and valid" if spec.limit else ""
+    timeout = f", {formatting.brief(spec.budget.timeout)}" if spec.budget.timeout else ""
+    still = formatting.plural(spec.stop_when_flat, "complete trial")
+    flat = f", or until the front has not grown for {still}" if spec.stop_when_flat else ""
     request: dict[str, Cell] = {
-        "model": ", ".join(asked.architectures) + (f", from {asked.weights}" if asked.weights else ""),
-        "dataset": f"{asked.dataset} {formatting.settings(asked.dataset_options)}".strip() + limit,
-        "objectives": ", ".join(map(formatting.heading, asked.objectives)),
-        **({"bounds": ", ".join(map(str, asked.where))} if asked.where else {}),
-        "budget": f"{formatting.plural(asked.budget.trials, 'trial')}{timeout}{flat}",
-        "search": f"sampler {asked.sampler}, pruner {asked.pruner}, rules {asked.rules}, seed {asked.seed}",
-        "protocol": f"{formatting.protocol(asked.protocol)}, precision {asked.precision}, "
-        f"memory format {asked.memory_format}",
-        "at the end": _at_the_end(asked),
-        "checkpoints": f"keeps {asked.keep.description}",
-        **({"observers": ", ".join(asked.observe)} if asked.observe else {}),
+        "model": ", ".join(spec.architectures) + (f", from {spec.weights}" if spec.weights else ""),
+        "dataset": f"{spec.dataset} {formatting.settings(spec.dataset_options)}".strip() + limit,
+        "objectives": ", ".join(map(formatting.heading, spec.objectives)),
+        **({"bounds": ", ".join(map(str, spec.where))} if spec.where else {}),
+        "budget": f"{formatting.plural(spec.budget.trials, 'trial')}{timeout}{flat}",
+        "search": f"sampler {spec.sampler}, pruner {spec.pruner}, rules {spec.rules}, seed {spec.seed}",
+        "protocol": f"{formatting.protocol(spec.protocol)}, precision {spec.precision}, "
+        f"memory format {spec.memory_format}",
+        "at the end": _at_the_end(spec),
+        "checkpoints": f"keeps {spec.keep.description}",
+        **({"observers": ", ".join(spec.observe)} if spec.observe else {}),
     }
-    space = [(name, describe(dimension)) for name, dimension in asked.space.dimensions.items()]
+    space = [(name, describe(dimension)) for name, dimension in spec.space.dimensions.items()]
     return Group(title(heading), facts({**request, **status}), Text(), table(("parameter", "searched"), space))
 
 
-def _at_the_end(asked: StudySpec) -> str:
+def _at_the_end(spec: StudySpec) -> str:
     """Return the steps that follow the last trial; empty if there are none."""
-    refit = f"the best configuration is retrained {formatting.plural(asked.refit, 'time')} more" if asked.refit else ""
-    unseen = f"it judges {', '.join(asked.unseen)}" if asked.unseen else ""
+    refit = f"the best configuration is retrained {formatting.plural(spec.refit, 'time')}" if spec.refit else ""
+    unseen = f"the best model is evaluated on {', '.join(spec.unseen)}" if spec.unseen else ""
     return ", then ".join(filter(None, (refit, unseen)))

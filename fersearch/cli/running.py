@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from fersearch.run_options import RunOptions
 
 
-def require_model_and_dataset(given: dict[str, Any]) -> None:
+def require_model_and_dataset(keywords: dict[str, Any]) -> None:
     """Raise UsageError unless the flags name a model and a dataset."""
-    missing = [f"--{name}" for name in ("model", "dataset") if name not in given]
+    missing = [f"--{name}" for name in ("model", "dataset") if name not in keywords]
     if missing:
         hint = "name them: `fersearch plugin list`; or give a study file. To try it: --model cnn --dataset faces"
         raise UsageError(f"{' and '.join(missing)} missing", hint)

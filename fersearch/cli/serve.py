@@ -25,20 +25,21 @@ class ServiceFlags:
     """Where a service listens, which resources it may use, and its limits on requests."""
 
     host: Annotated[str, typer.Option("--host", rich_help_panel=LISTEN, help="Address to listen on.")] = "127.0.0.1"
-    port: Annotated[int, typer.Option("--port", rich_help_panel=LISTEN, help="Port; 0 takes a free one.")] = 8765
+    port: Annotated[int, typer.Option("--port", rich_help_panel=LISTEN, help="Port; 0: any free port.")] = 8765
     root_path: Annotated[
         str,
-        typer.Option("--root-path", metavar="PATH", rich_help_panel=LISTEN, help="Its path behind a proxy."),
+        typer.Option("--root-path", metavar="PATH", rich_help_panel=LISTEN, help="URL path behind a reverse proxy."),
     ] = ""
     tls_cert: Annotated[
-        Path | None, typer.Option("--tls-cert", metavar="FILE", rich_help_panel=LISTEN, help="Certificate, for HTTPS.")
+        Path | None,
+        typer.Option("--tls-cert", metavar="FILE", rich_help_panel=LISTEN, help="TLS certificate file, for HTTPS."),
     ] = None
     tls_key: Annotated[
-        Path | None, typer.Option("--tls-key", metavar="FILE", rich_help_panel=LISTEN, help="The certificate's key.")
+        Path | None, typer.Option("--tls-key", metavar="FILE", rich_help_panel=LISTEN, help="TLS private key file.")
     ] = None
     slots: Annotated[
         int | None,
-        typer.Option("--slots", metavar="N", rich_help_panel=SLOTS, help="Trials at once, of all studies together."),
+        typer.Option("--slots", metavar="N", rich_help_panel=SLOTS, help="Trials at once, over all studies."),
     ] = None
     slots_per_gpu: Annotated[
         int | None,
@@ -50,10 +51,13 @@ class ServiceFlags:
     ] = None
     engine: Annotated[
         str,
-        typer.Option("--engine", metavar="local|ray", rich_help_panel=SLOTS, help="Here, or on a Ray cluster."),
+        typer.Option(
+            "--engine", metavar="local|ray", rich_help_panel=SLOTS, help="local: this machine; ray: a Ray cluster."
+        ),
     ] = "local"
     ray_address: Annotated[
-        str | None, typer.Option("--ray-address", metavar="auto|HOST:PORT", rich_help_panel=SLOTS, help="The cluster.")
+        str | None,
+        typer.Option("--ray-address", metavar="auto|HOST:PORT", rich_help_panel=SLOTS, help="Address of the cluster."),
     ] = None
     observe: Annotated[
         list[str] | None,
@@ -70,7 +74,7 @@ class ServiceFlags:
             "--offer-observer",
             metavar="NAME[:OPTION=VALUE,...]",
             rich_help_panel=SAFETY,
-            help="Let studies ask for an observer by name, with these options; repeatable.",
+            help="Allow studies to request this observer, with these options; repeatable.",
         ),
     ] = None
     data_roots: Annotated[
@@ -79,7 +83,7 @@ class ServiceFlags:
             "--data-root",
             metavar="DIR",
             rich_help_panel=SAFETY,
-            help="A folder whose data studies may use; repeatable.",
+            help="Folder with data that studies may use; repeatable.",
         ),
     ] = None
     allowed_hosts: Annotated[
@@ -88,18 +92,20 @@ class ServiceFlags:
             "--allow-host",
             metavar="NAME",
             rich_help_panel=SAFETY,
-            help="A host name that browsers may use; repeatable.",
+            help="Host name under which browsers may open the page; repeatable.",
         ),
     ] = None
     no_token: Annotated[
-        bool, typer.Option("--no-token", rich_help_panel=SAFETY, help="Require no token; on 127.0.0.1 only.")
+        bool, typer.Option("--no-token", rich_help_panel=SAFETY, help="Require no token; only on 127.0.0.1.")
     ] = False
     max_upload: Annotated[
-        int, typer.Option("--max-upload", metavar="MB", rich_help_panel=SAFETY, help="The largest request.")
+        int, typer.Option("--max-upload", metavar="MB", rich_help_panel=SAFETY, help="Maximum size of a request.")
     ] = 20
     max_exported: Annotated[
         int,
-        typer.Option("--max-exported", metavar="MB", min=0, rich_help_panel=SLOTS, help="Exported models kept."),
+        typer.Option(
+            "--max-exported", metavar="MB", min=0, rich_help_panel=SLOTS, help="Total size of exported models kept."
+        ),
     ] = 2000
 
     def settings(self, storage: str | None) -> "ServiceSettings":
@@ -135,14 +141,14 @@ def serve(*, flags: ServiceFlags, storage: Storage = None) -> None:
 
 
 tokens = typer.Typer(cls=Group, help="Tokens: who may use a service.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Whose token it is, or what for.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the token: a person or a purpose.")]
 
 
 @tokens.command()
 def new(
     name: Name,
-    role: Annotated[str, typer.Option("--role", metavar="read|run|admin", help="What it allows.")] = "run",
-    owner: Annotated[str, typer.Option("--owner", help="Whose studies it creates; default its name.")] = "",
+    role: Annotated[str, typer.Option("--role", metavar="read|run|admin", help="Permissions of the token.")] = "run",
+    owner: Annotated[str, typer.Option("--owner", help="Owner of the studies it creates; default its name.")] = "",
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:

@@ -27,7 +27,7 @@ Where = Annotated[
     typer.Option("--where", metavar="METRIC<=N", help="Keep only trials within a bound; repeatable."),
 ]
 Data = Annotated[
-    Path | None, typer.Option("--data", metavar="PATH", help="Where the study's data is now; it must be the same.")
+    Path | None, typer.Option("--data", metavar="PATH", help="Where the study's data is now, if it moved.")
 ]
 AcceptDataChange = Annotated[
     bool,
@@ -35,7 +35,7 @@ AcceptDataChange = Annotated[
         "--accept-data-change", help="Continue with different data; trials on the earlier data are not compared."
     ),
 ]
-NoRun = Annotated[bool, typer.Option("--no-run", help="Only create it.")]
+NoRun = Annotated[bool, typer.Option("--no-run", help="Only create the study.")]
 
 
 @app.command(
@@ -48,7 +48,7 @@ NoRun = Annotated[bool, typer.Option("--no-run", help="Only create it.")]
 def create(
     file: File = None,
     *,
-    asked: StudyFlags,
+    flags: StudyFlags,
     how: RunFlags,
     no_run: NoRun = False,
     storage: Storage = None,
@@ -58,19 +58,19 @@ def create(
     from fersearch import api
     from fersearch.cli import progress, render
 
-    given = asked.keywords()
-    plugins = given.pop("plugins", [])
+    keywords = flags.keywords()
+    plugins = keywords.pop("plugins", [])
     options = how.options()
     if api.is_connected() and options.observe:  # a service keeps them with the study
-        given["observe"], options = options.observe, replace(options, observe=None)
+        keywords["observe"], options = options.observe, replace(options, observe=None)
     api.check_run(options)
     if file is None:
-        require_model_and_dataset(given)
+        require_model_and_dataset(keywords)
     with progress.preparation(render.console(stderr=True)) as shown:
         if file is not None:
-            specs = api.create_from_file(file, given, plugins=plugins, storage=storage, progress=shown)
+            specs = api.create_from_file(file, keywords, plugins=plugins, storage=storage, progress=shown)
         else:
-            specs = [api.create_study(**given, plugins=plugins, storage=storage, progress=shown)]
+            specs = [api.create_study(**keywords, plugins=plugins, storage=storage, progress=shown)]
     names = [spec.name for spec in specs]
     if api.is_connected() and not no_run:
         return queue_each(names, options, as_json)
@@ -143,14 +143,14 @@ def stop(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
     """Stop a study that runs, here or elsewhere: it finishes its epochs, saves and leaves."""
     from fersearch import api
 
-    asked = api.stop_study(name, storage)
+    stopping = api.stop_study(name, storage)
     if as_json:
         from fersearch.api import records
         from fersearch.cli.as_json import dump
 
-        dump(records.StudyStop(name=name, stopping=asked))
-    elif asked:
-        errors.echo(f"study '{name}' was asked to stop: trials under way finish their epoch and are saved")
+        dump(records.StudyStop(name=name, stopping=stopping))
+    elif stopping:
+        errors.echo(f"study '{name}' was asked to stop: running trials finish their epoch and are saved")
     else:
         errors.echo(f"study '{name}' is not running")
 
@@ -158,15 +158,15 @@ def stop(name: Name, storage: Storage = None, as_json: AsJson = False) -> None:
 @app.command()
 @flat
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="A study file.")], *, asked: StudyFlags
+    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="A study file.")], *, flags: StudyFlags
 ) -> None:
     """Check a study file and report all its mistakes; nothing is stored."""
     from fersearch import api
     from fersearch.cli import render
 
-    given = asked.keywords()
-    plugins = given.pop("plugins", [])
-    specs = api.check_file(file, given, plugins=plugins)
+    keywords = flags.keywords()
+    plugins = keywords.pop("plugins", [])
+    specs = api.check_file(file, keywords, plugins=plugins)
     render.show(f"{file} is valid")
     for spec in specs:
         render.show("", render.spec(spec))
@@ -182,7 +182,7 @@ def schema() -> None:
 
 @app.command("list")
 def list_(
-    all: Annotated[bool, typer.Option("--all", help="Also the studies finish/NAME.")] = False,
+    all: Annotated[bool, typer.Option("--all", help="Include the studies finish/NAME.")] = False,
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
@@ -243,7 +243,7 @@ def finish(
         int, typer.Option("--seeds", metavar="N", help="How many times to retrain each, with fresh seeds.")
     ] = 5,
     epochs: Annotated[
-        int | None, typer.Option("--epochs", metavar="N", help="Train each for N epochs; default its own.")
+        int | None, typer.Option("--epochs", metavar="N", help="Train each for N epochs; default as in the search.")
     ] = None,
     unseen: Annotated[
         list[str] | None,
@@ -297,7 +297,7 @@ def delete(name: Name, yes: Yes = False, storage: Storage = None) -> None:
 def export(
     name: Name,
     format: Annotated[str, typer.Option("--format", help="csv: a row per trial; json: also attempts, epochs.")] = "csv",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file, not to the screen.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file instead of the screen.")] = None,
     to: Annotated[
         tuple[str, str] | None,
         typer.Option("--to", metavar="optuna URL", help="Write it into an Optuna storage, as sqlite:///optuna.db."),
@@ -385,5 +385,5 @@ def confirm(question: str, yes: bool) -> None:
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError(question.replace("?", ": there is no terminal to ask at"), "give --yes to do it")
+        raise UsageError(question.replace("?", ": there is no terminal to ask on"), "give --yes to confirm")
     typer.confirm(safe(question), abort=True)

@@ -11,7 +11,7 @@ from fersearch.cli.flags import AsJson, Data, Storage, StudyName, TrustStored
 from fersearch.errors import UsageError
 from fersearch.trial import Epoch
 
-app = typer.Typer(cls=Group, help="The configurations a study tried.", no_args_is_help=True)
+app = typer.Typer(cls=Group, help="Configurations that a study tried.", no_args_is_help=True)
 Study = StudyName
 Number = Annotated[int, typer.Argument(metavar="N", help="The trial's number.")]
 

@@ -54,7 +54,7 @@ class Row:
         """Return the value of an optional column, "" where the file does not have it."""
         return self.values.get(column, "")
 
-    def given(self, column: str) -> str:
+    def required(self, column: str) -> str:
         """Return the value of a column that must have one.
 
         Raises:
@@ -139,21 +139,21 @@ def _places(
     missing = [column for column in required if column not in names]
     if missing:
         raise _misses(path, names, missing[0], [*required], [*optional, *([split] if split else [])])
-    asked = [column for column in (*required, *optional) if column in names]
-    for column in asked:
+    columns = [column for column in (*required, *optional) if column in names]
+    for column in columns:
         if names.count(column) > 1:
             numbers = " and ".join(str(k) for k, name in enumerate(names, 1) if name == column)
             raise DataError(f"{path} line 1: column '{column}' is there twice: columns {numbers}", "keep one of them")
-    places = {column: names.index(column) for column in asked}
-    splits = [k for k, name in enumerate(names) if looks_like_split(name) and name not in asked]
+    places = {column: names.index(column) for column in columns}
+    splits = [k for k, name in enumerate(names) if looks_like_split(name) and name not in columns]
     if not splits:
         return places
-    if split is None or len(splits) > 1 or any(looks_like_split(column) for column in asked):
-        columns = " and ".join(f"'{names[k]}'" for k in splits)
+    if split is None or len(splits) > 1 or any(looks_like_split(column) for column in columns):
+        listing = " and ".join(f"'{names[k]}'" for k in splits)
         known = f"the split is {split}; " if split and len(splits) == 1 else ""
         problem = "look like splits" if len(splits) > 1 else "looks like a split, which is not read here"
         raise DataError(
-            f"{path} line 1: column {columns} {problem}", f"{known}remove or rename what is not a split of this study"
+            f"{path} line 1: column {listing} {problem}", f"{known}remove or rename what is not a split of this study"
         )
     return {**places, str(split): splits[0]}
 

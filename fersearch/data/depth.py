@@ -62,12 +62,12 @@ class SharedDepth:
 
     def __init__(self, paths: Sequence[Path], highest: Callable[[Path], int | None]) -> None:
         self.paths, self._highest, self._lock = paths, highest, Lock()
-        self.asked = False
+        self.used = False
 
     def __call__(self, highest: int) -> int:  # noqa: ARG002
         """Return the bits for any of the images."""
         with self._lock:
-            self.asked = True
+            self.used = True
             return self.bits
 
     @cached_property
@@ -82,7 +82,7 @@ class SharedDepth:
 
     def findings(self) -> list[str]:
         """Return what a user should know, once a 16-bit image was read."""
-        if not self.asked:
+        if not self.used:
             return []
         dark = [path.name for path, highest in self._seen.items() if highest < 2 ** (self.bits - DARKER)]
         finding = f"16-bit images use {self.bits} bits"

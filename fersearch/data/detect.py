@@ -65,7 +65,7 @@ class FaceDetector:
         """
         if file is None:
             if not MODEL.is_file() or file_digest(MODEL) != DIGEST:
-                raise FersearchError(f"the face detector {MODEL} is missing or was changed", "install fersearch again")
+                raise FersearchError(f"the face detector {MODEL} is missing or was changed", "reinstall fersearch")
         elif not file.is_file():
             raise UsageError(f"detector file {file} does not exist", "give an ONNX file of CenterFace or YuNet")
         session = session_of(MODEL if file is None else _any_size(file), threads)
@@ -84,8 +84,8 @@ class FaceDetector:
         pixels, scale = self._fitted(image, longest)
         outputs = self._session.run(None, {self._input.name: pixels})
         boxes, scores = self._decode(dict(zip(self._outputs, outputs, strict=True)), pixels.shape[2:])
-        kept = _distinct(boxes, scores)
-        faces = [_face(boxes[i] / scale, float(scores[i]), image.size) for i in kept]
+        indices = _distinct(boxes, scores)
+        faces = [_face(boxes[i] / scale, float(scores[i]), image.size) for i in indices]
         return sorted((face for face in faces if min(face.box[2:]) >= 1), key=lambda face: face.box)
 
     def _fitted(self, image: Image.Image, longest: int) -> tuple[Array, float]:
@@ -191,13 +191,13 @@ def _yunet(outputs: Mapping[str, Array], size: tuple[int, int]) -> tuple[Array, 
 def _distinct(boxes: Array, scores: Array) -> Sequence[int]:
     """Return which boxes to keep, the most confident first: greedy non-maximum suppression."""
     waiting: list[Any] = list(np.argsort(-scores))
-    kept: list[int] = []
+    indices: list[int] = []
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     while waiting:
         best = waiting.pop(0)
-        kept.append(int(best))
+        indices.append(int(best))
         rest = np.array(waiting, dtype=np.int64)
         low, high = np.maximum(boxes[best, :2], boxes[rest, :2]), np.minimum(boxes[best, 2:], boxes[rest, 2:])
         shared = np.clip(high - low, 0, None).prod(axis=1)
         waiting = list(rest[shared / (areas[best] + areas[rest] - shared + 1e-9) <= OVERLAP])
-    return kept
+    return indices

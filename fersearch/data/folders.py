@@ -57,7 +57,7 @@ def single(source: Path, suffix: str, expected: str) -> Path:
     if len(files) == 1:
         return files[0]
     kind = suffix.removeprefix(".").upper()
-    contents = f"{len(files)}: {held(source)}" if files else held(source)
+    contents = f"{len(files)}: {contents_of(source)}" if files else contents_of(source)
     raise DataError(
         f"no single {kind} file in {source}: it holds {contents}", f"expected {expected}; give it with --data"
     )
@@ -119,7 +119,7 @@ def named(paths: Iterable[Path], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def held(source: Path) -> str:
+def contents_of(source: Path) -> str:
     """Return a short list of what a folder holds, for an error message."""
     names = [f"{entry.name}/" if is_folder(entry) else entry.name for entry in entries(source)]
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") if names else "nothing"

@@ -83,8 +83,8 @@ def _nearest(text: str, classes: Sequence[str], codes: Mapping[str, str]) -> str
     """Return `did you mean 'x'?` and the known labels: the codes if the dataset has some, else the classes."""
     offered = [alias for alias, name in ALIASES.items() if name in classes]
     close = difflib.get_close_matches(plain(text), offered, n=1, cutoff=0.5)
-    meant = f"did you mean '{close[0]}'? " if close else ""
-    return f"{meant}known: {_listed(codes) if codes else ', '.join(classes)}"
+    guess = f"did you mean '{close[0]}'? " if close else ""
+    return f"{guess}known: {_listed(codes) if codes else ', '.join(classes)}"
 
 
 def _listed(codes: Mapping[str, str]) -> str:

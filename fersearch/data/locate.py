@@ -12,7 +12,7 @@ from fersearch.errors import DataError
 from fersearch.files import write_atomic
 
 
-def locate(dataset: Dataset, given: str | Path | None = None) -> Path | None:
+def locate(dataset: Dataset, path: str | Path | None = None) -> Path | None:
     """Return the folder or file of a dataset; None for one that needs none.
 
     Raises:
@@ -20,8 +20,8 @@ def locate(dataset: Dataset, given: str | Path | None = None) -> Path | None:
     """
     if not dataset.needs_data:
         return None
-    if given is not None:
-        return _existing(Path(given).expanduser().absolute())
+    if path is not None:
+        return _existing(Path(path).expanduser().absolute())
     usual = home.home() / "data" / dataset.name
     if dataset.named_by_path and not usual.exists():
         raise DataError(

@@ -107,8 +107,8 @@ def _near_rows(images: Images, different: Ints) -> tuple[Ints, npt.NDArray[np.bo
     is_mirrored = np.arange(len(rows)) >= len(upright)
     alike = correlations(images, rows, is_mirrored) >= CORRELATION
     rows, is_mirrored = rows[alike], is_mirrored[alike]
-    _, kept = np.unique(rows, axis=0, return_index=True)  # of a symmetric picture the upright pair
-    return rows[kept], is_mirrored[kept]
+    _, first = np.unique(rows, axis=0, return_index=True)  # of a symmetric picture the upright pair
+    return rows[first], is_mirrored[first]
 
 
 def candidates(some: Hashes, others: Hashes) -> Ints:
@@ -126,9 +126,9 @@ def candidates(some: Hashes, others: Hashes) -> Ints:
             keys = some[:, band] ^ np.uint16(mask)
             for one, place in _expanded(starts[keys], counts[keys]):
                 other = order[place]
-                kept = one < other
-                kept[kept] = distances(some[one[kept]], others[other[kept]]) <= BITS
-                pairs.append(np.stack([one[kept], other[kept]], axis=1))
+                near = one < other
+                near[near] = distances(some[one[near]], others[other[near]]) <= BITS
+                pairs.append(np.stack([one[near], other[near]], axis=1))
                 if (total := total + len(pairs[-1])) > MOST:
                     raise DataError(f"more than {MOST:,} pairs of images look alike", "use duplicates = drop or keep")
     return np.unique(np.concatenate(pairs), axis=0)

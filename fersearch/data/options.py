@@ -17,41 +17,41 @@ def parse(dataset: Dataset, texts: Mapping[str, str]) -> dict[str, Value]:
     return {name: _parsed(name, _dimension(dataset, offered, name), text) for name, text in texts.items()}
 
 
-def check(dataset: Dataset, given: Mapping[str, Value]) -> None:
+def check(dataset: Dataset, options: Mapping[str, Value]) -> None:
     """Raise UsageError if the dataset has no such option or does not offer such a value."""
     offered = {**dataset.decoding, **dataset.options}
-    for name in given:
+    for name in options:
         _dimension(dataset, offered, name)
-    _chosen(dataset.decoding, given)
-    _chosen(dataset.options, given)
+    _chosen(dataset.decoding, options)
+    _chosen(dataset.options, options)
 
 
-def decoding(dataset: Dataset, given: Mapping[str, Value]) -> dict[str, Value]:
+def decoding(dataset: Dataset, options: Mapping[str, Value]) -> dict[str, Value]:
     """Return the options that decide the prepared pixels, no preprocessing left out; UsageError for a value not
     offered."""
-    chosen = _chosen(dataset.decoding, given)
+    chosen = _chosen(dataset.decoding, options)
     return {name: value for name, value in chosen.items() if (name, value) != ("preprocess", "none")}
 
 
-def loading(dataset: Dataset, given: Mapping[str, Value]) -> dict[str, Value]:
+def loading(dataset: Dataset, options: Mapping[str, Value]) -> dict[str, Value]:
     """Return the options that apply when labels are derived, and `target`; UsageError for a value not offered."""
-    target = given.get("target", dataset.targets[0])
+    target = options.get("target", dataset.targets[0])
     if target not in dataset.targets:
         hint = suggestion(str(target), dataset.targets).replace("known:", "offered:")
         raise UsageError(f"{dataset.name} has no target '{target}'", hint)
-    return {**_chosen(dataset.options, given), "target": target}
+    return {**_chosen(dataset.options, options), "target": target}
 
 
-def _chosen(dimensions: Mapping[str, Dimension], given: Mapping[str, Value]) -> dict[str, Value]:
+def _chosen(dimensions: Mapping[str, Dimension], options: Mapping[str, Value]) -> dict[str, Value]:
     chosen: dict[str, Value] = {}
     for name, dimension in dimensions.items():
         if dimension.applies(chosen):
-            if name in given:
-                _check(name, dimension, given[name])
-                chosen[name] = given[name]
+            if name in options:
+                _check(name, dimension, options[name])
+                chosen[name] = options[name]
             elif dimension.search:
                 chosen[name] = dimension.parse(dimension.search)
-        elif name in given:
+        elif name in options:
             needed = ", ".join(
                 f"{parent}={','.join(map(written, values))}" for parent, values in dimension.when.items()
             )

@@ -38,7 +38,7 @@ class Pictures:
     @property
     def steps(self) -> Steps:
         """The steps that were applied; complete once all images were decoded."""
-        if self._depth and self._depth.asked:
+        if self._depth and self._depth.used:
             return [{"step": "depth", "bits": self._depth.bits}, *self._steps]
         return self._steps
 

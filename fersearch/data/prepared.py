@@ -87,10 +87,10 @@ class Prepared:
         try:
             meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
             optional = {name: meta[name] for name in LATER if name in meta}
-            given = [
+            required = [
                 name for name in cls.__dataclass_fields__ if name not in ("folder", "steps", "reading_findings", *LATER)
             ]
-            known = {name: meta[name] for name in given} | optional
+            known = {name: meta[name] for name in required} | optional
         except (OSError, ValueError, KeyError) as error:
             raise DataError(
                 f"{folder} holds no prepared dataset: {error}", "remove the folder and prepare again"
@@ -167,9 +167,9 @@ def prepare(
         trained = None  # its declared cuts may not apply to the form of this copy
     shelf = root / dataset.name if trained is None else root / f"{dataset.name}.shaped" / _digest(trained)
     if source is not None and _is_gone(source):
-        kept = _made_from(source, chosen, shelf)
-        if kept:
-            return kept
+        existing = _made_from(source, chosen, shelf)
+        if existing:
+            return existing
     start = source or Path()
     files = dataset.files(start)
     folder = shelf / _key(dataset, start, files, chosen)

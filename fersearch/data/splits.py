@@ -68,36 +68,36 @@ def untaught(labels: Labels, parts: Parts) -> list[str]:
     """Return a warning for each class that has images in valid or test and none in train."""
     hard = np.asarray(labels.hard)
     taught = set(hard[parts == TRAIN].tolist())
-    judged = hard[(parts == VALID) | (parts == TEST)]
+    held_out = hard[(parts == VALID) | (parts == TEST)]
     return [
         f"class '{name}' has {n:,} images in valid and test and no image to train on"
         for k, name in enumerate(labels.class_names)
-        if k not in taught and (n := int((judged == k).sum()))
+        if k not in taught and (n := int((held_out == k).sum()))
     ]
 
 
 def without_duplicates(parts: Parts, images: npt.NDArray[np.uint8]) -> Parts:
     """Return the parts without images of train that occur, equal in every pixel, in valid or test, or of valid in
     test."""
-    kept = np.array(parts)
+    result = np.array(parts)
     digest = {row: pixel_digest(images[row]) for row in np.flatnonzero(parts >= 0)}
     seen: set[bytes] = set()
     for part in (TEST, VALID, TRAIN):
         rows = np.flatnonzero(parts == part)
-        kept[[row for row in rows if digest[row] in seen]] = LEFT_OUT
+        result[[row for row in rows if digest[row] in seen]] = LEFT_OUT
         seen |= {digest[row] for row in rows}
-    return kept
+    return result
 
 
 def without_near(parts: Parts, pairs: Pairs) -> Parts:
     """Return the parts without images of train that are, or nearly are, in valid or test, and of valid in test."""
-    kept = np.array(parts)
+    result = np.array(parts)
     seen = np.zeros(len(pairs.picture), bool)
     for part in (TEST, VALID, TRAIN):
         rows = np.flatnonzero(parts == part)
-        kept[rows[(seen | pairs.touching(seen))[pairs.picture[rows]]]] = LEFT_OUT
+        result[rows[(seen | pairs.touching(seen))[pairs.picture[rows]]]] = LEFT_OUT
         seen[pairs.picture[rows]] = True
-    return kept
+    return result
 
 
 def _split(labels: Labels, protocol: Protocol) -> Parts:
@@ -212,12 +212,12 @@ def _searched(indices: dict[str, Ints]) -> list[tuple[str, Ints]]:
 
 def _shares(parts: Parts, ratios: Sequence[float]) -> list[float]:
     """Return the share of each part among the images to draw: nothing for valid or test where they are given."""
-    wanted = [0.0 if k != TRAIN and (parts == k).any() else max(ratio, 0.0) for k, ratio in enumerate(ratios)]
-    if wanted[TRAIN] <= 0:
+    shares = [0.0 if k != TRAIN and (parts == k).any() else max(ratio, 0.0) for k, ratio in enumerate(ratios)]
+    if shares[TRAIN] <= 0:
         raise UsageError(
             f"ratios {', '.join(map(str, ratios))} leave nothing to train on", "give train a share above 0"
         )
-    return [share / sum(wanted) for share in wanted]
+    return [share / sum(shares) for share in shares]
 
 
 def _groups(labels: Labels, rows: Ints) -> Ints | None:
@@ -256,13 +256,13 @@ def _by_subject(hard: Ints, groups: Ints, shares: Sequence[float], random: np.ra
     classes = np.unique(hard, return_inverse=True)[1]
     counts = np.zeros((len(names), classes.max() + 1))
     np.add.at(counts, (numbers, classes), 1)
-    wanted = np.array(shares)
-    if len(names) < np.count_nonzero(wanted):
-        needed = ", ".join(PARTS[part] for part in np.flatnonzero(wanted))
+    ratios = np.array(shares)
+    if len(names) < np.count_nonzero(ratios):
+        needed = ", ".join(PARTS[part] for part in np.flatnonzero(ratios))
         raise DataError(
             f"{len(names)} subjects cannot be divided into {needed}", "give a split, or ratios with fewer parts"
         )
-    part_of = _assigned(counts, wanted, random)
+    part_of = _assigned(counts, ratios, random)
     return part_of[numbers].astype(np.int8)
 
 
@@ -272,18 +272,18 @@ def _assigned(counts: npt.NDArray[np.float64], shares: npt.NDArray[np.float64], 
     order = order[np.argsort(-counts[order].sum(1), kind="stable")]
     target = shares[:, None] * counts.sum(0)
     weight = 1 / np.maximum(counts.sum(0), 1)
-    given = np.zeros_like(target)
+    assigned = np.zeros_like(target)
     members = np.zeros(len(shares), np.int64)
     part_of = np.zeros(len(counts), np.int64)
     for place, subject in enumerate(order):
-        need = ((target - given) * weight * counts[subject]).sum(1)
+        need = ((target - assigned) * weight * counts[subject]).sum(1)
         need = np.where(shares > 0, need / np.maximum(shares, 1e-9), -np.inf)
         empty = (shares > 0) & (members == 0)
         if len(order) - place <= empty.sum():
             need[~empty] = -np.inf
         part = int(need.argmax())
         part_of[subject] = part
-        given[part] += counts[subject]
+        assigned[part] += counts[subject]
         members[part] += 1
     return part_of
 
@@ -360,8 +360,8 @@ def known_subjects(labels: Labels, rows: Ints) -> tuple[npt.NDArray[np.str_], np
     Raises:
         DataError: fewer than two subjects are known.
     """
-    given = labels.subject if labels.subject is not None else np.full(len(labels.hard), "")
-    subjects = np.asarray(given).astype(str)[rows]
+    column = labels.subject if labels.subject is not None else np.full(len(labels.hard), "")
+    subjects = np.asarray(column).astype(str)[rows]
     names = np.unique(subjects[subjects != ""])
     if len(names) < 2:
         raise DataError(

@@ -88,9 +88,9 @@ def shaped(own: Sequence[Mapping[str, Any]], trained: Sequence[Mapping[str, Any]
     If the pictures are `annotated`, their own dataset gives the faces; all else is as in training.
     """
     model = [step for step in default_of(trained) if step["step"] not in ("depth", "preprocess")]
-    kept = [step for step in own if step["step"] == "depth" or (annotated and step["step"] in CUTS)]
+    relevant = [step for step in own if step["step"] == "depth" or (annotated and step["step"] in CUTS)]
     theirs = {step["step"]: step for step in model}
-    cut = [dict(theirs.get(step["step"], step)) for step in kept]
+    cut = [dict(theirs.get(step["step"], step)) for step in relevant]
     has_cut = any(step["step"] in CUTS for step in cut)
     return cut + [dict(step) for step in model if not (has_cut and step["step"] in CUTS)]
 

@@ -101,8 +101,8 @@ class CutLandmarks(_Step):
         if not known.landmarks:
             return image
         xs, ys = [x for x, _ in known.landmarks], [y for _, y in known.landmarks]
-        wanted = max(max(xs) - min(xs), max(ys) - min(ys)) * self.margin
-        side = min(max(round(wanted), 1), *image.size)
+        extent = max(max(xs) - min(xs), max(ys) - min(ys)) * self.margin
+        side = min(max(round(extent), 1), *image.size)
         left = min(max(round((min(xs) + max(xs)) / 2 - side / 2), 0), image.width - side)
         top = min(max(round((min(ys) + max(ys)) / 2 - side / 2), 0), image.height - side)
         return image.crop((left, top, left + side, top + side))

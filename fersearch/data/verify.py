@@ -69,7 +69,7 @@ class _Seen:
     untaught: tuple[str, ...] = ()
 
     @property
-    def kept(self) -> Ints:
+    def rows(self) -> Ints:
         return np.flatnonzero(self.part >= 0)
 
 
@@ -115,8 +115,8 @@ def verify(
     rows += [(name, _part_row(part)) for name, part in splits.items()]
     findings = [*findings_of(prepared, seen.classes), *seen.untaught, *_rare(seen.classes, splits)]
     checks = [one for check in (_sources, _constants, _votes, _subjects, _duplicates) for one in check(seen)]
-    near, said = _near(seen)
-    for name, text, is_finding in (*checks, *said):
+    near, near_checks = _near(seen)
+    for name, text, is_finding in (*checks, *near_checks):
         rows.append((name, text))
         if is_finding:
             findings.append(f"{name}: {text}")
@@ -164,7 +164,7 @@ def _splits(seen: _Seen) -> dict[str, dict[str, Any]]:
 def _images(seen: _Seen) -> str:
     prepared = seen.prepared
     colour = "grey" if prepared.channels == 1 else "RGB"
-    left_out = prepared.count - len(seen.kept)
+    left_out = prepared.count - len(seen.rows)
     left_out_text = f", {left_out:,} left out by the options" if left_out else ""
     return f"{prepared.count:,} of {prepared.image_size}x{prepared.image_size} {colour}{left_out_text}"
 
@@ -207,7 +207,7 @@ def _source_row(facts: Mapping[str, Any]) -> str:
 
 
 def _constants(seen: _Seen) -> Check:
-    flat = [row for row in seen.kept if (pixels := seen.prepared.images[row]).max() == pixels.min()]
+    flat = [row for row in seen.rows if (pixels := seen.prepared.images[row]).max() == pixels.min()]
     return [("constant images", _with_names(seen, flat) if flat else "none", bool(flat))]
 
 
@@ -215,9 +215,9 @@ def _votes(seen: _Seen) -> Check:
     votes = seen.prepared.columns.get("votes")
     if votes is None:
         return []
-    sums = np.asarray(votes)[seen.kept].sum(1)
+    sums = np.asarray(votes)[seen.rows].sum(1)
     usual = int(np.bincount(sums).argmax())
-    other = seen.kept[sums != usual].tolist()
+    other = seen.rows[sums != usual].tolist()
     text = f"{usual} an image" + (f" but for {_with_names(seen, other)}" if other else "")
     return [("votes", text, bool(other))]
 
@@ -240,7 +240,7 @@ def _subjects(seen: _Seen) -> Check:
 def _duplicates(seen: _Seen) -> Check:
     """Check for images with exactly equal pixels: how many groups, across which parts, with which labels."""
     rows_of: dict[bytes, list[int]] = defaultdict(list)
-    for row in seen.kept:
+    for row in seen.rows:
         rows_of[pixel_digest(seen.prepared.images[row])].append(int(row))
     groups = [rows for rows in rows_of.values() if len(rows) > 1]
     if not groups:
@@ -335,13 +335,13 @@ def alone(counted: Mapping[str, Mapping[str, Any]], classes: Sequence[str]) -> l
     return findings + [f"source {source} brings no image of any class" for source in silent]
 
 
-def known_by_source(source: Names, hard: Ints, part: Ints, judged: int) -> tuple[float, float]:
-    """Return the accuracy on part `judged` of knowing only an image's source, and of knowing nothing (majority class).
+def known_by_source(source: Names, hard: Ints, part: Ints, held_out: int) -> tuple[float, float]:
+    """Return the accuracy on part `held_out` of knowing only an image's source, and of the majority class.
 
     The answer is the most common train class, of the source in the first figure; a source without train images gets
     the most common of all.
     """
-    train, rows = part == 0, part == judged
+    train, rows = part == 0, part == held_out
     common = int(np.bincount(hard[train]).argmax())
     guess = np.full(len(hard), common, np.int64)
     for name in np.unique(source[train]):

@@ -45,14 +45,14 @@ def frames(source: Path | int, every: int = 1, most: int | None = None) -> Itera
         if value is not None and value < 1:
             raise UsageError(f"{flag} {value} is too small", "give 1 or more")
     with _opened(source) as capture:
-        number = given = 0
+        number = yielded = 0
         rate = _rate(capture)
-        while most is None or given < most:
+        while most is None or yielded < most:
             there, pixels = capture.read()
             if not there:
                 break
             if number % every == 0:
-                given += 1
+                yielded += 1
                 yield Frame(number, number / rate, Image.fromarray(np.ascontiguousarray(pixels[..., ::-1])))
             number += 1
         if not number:

@@ -210,10 +210,10 @@ def _without_repeated(parts: splits.Parts, prepared: Prepared, protocol: Protoco
     """Return the parts without the protocol's duplicates of images in valid or test, and a warning with their
     number."""
     if protocol.duplicates == "near":
-        kept, who = splits.without_near(parts, prepared.near), "equal or nearly equal images are"
+        remaining, which = splits.without_near(parts, prepared.near), "equal or nearly equal images are"
     else:
-        kept, who = splits.without_duplicates(parts, prepared.images), "equal images are"
-    return kept, f"{int((kept != parts).sum()):,} images were left out: {who} in valid or test"
+        remaining, which = splits.without_duplicates(parts, prepared.images), "equal images are"
+    return remaining, f"{int((remaining != parts).sum()):,} images were left out: {which} in valid or test"
 
 
 def _digests(prepared: Prepared, labels: Labels, indices: Mapping[str, Ints]) -> dict[str, Any]:
@@ -262,9 +262,9 @@ def check_labels(name: str, labels: Labels, count: int) -> None:
             f"dataset {name} has {classes} classes: {', '.join(labels.class_names)}",
             "two or more, all different, are needed",
         )
-    kept = np.asarray(labels.hard)[np.asarray(labels.split) != splits.LEFT_OUT]
-    if kept.size and (kept.min() < 0 or kept.max() >= classes):
-        raise DataError(f"dataset {name}: labels run from {kept.min()} to {kept.max()}, with {classes} classes")
+    used = np.asarray(labels.hard)[np.asarray(labels.split) != splits.LEFT_OUT]
+    if used.size and (used.min() < 0 or used.max() >= classes):
+        raise DataError(f"dataset {name}: labels run from {used.min()} to {used.max()}, with {classes} classes")
     if labels.soft is not None and labels.soft.shape[1] != classes:
         raise DataError(f"dataset {name}: targets have {labels.soft.shape[1]} columns, with {classes} classes")
 

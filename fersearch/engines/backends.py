@@ -106,15 +106,15 @@ def check_run(options: RunOptions | None = None, **changes: Any) -> None:
             "--exclusive-timing times trials on this machine, not on the cluster's that trained them",
             "leave it out, and on a machine of the cluster: fersearch study run NAME --exclusive-timing",
         )
-    beside = {
+    excluded = {
         f"--engine {options.engine}": options.engine != "local",
         "--exclusive-timing": options.exclusive_timing,
         "--hung-after": options.hung_after != HUNG_AFTER,
         "--grace": options.grace != GRACE,
     }
-    if options.in_process and (given := [flag for flag, is_given in beside.items() if is_given]):
+    if options.in_process and (conflicting := [flag for flag, is_given in excluded.items() if is_given]):
         raise UsageError(
-            f"--in-process runs one trial in this process: {', '.join(given)} cannot apply",
+            f"--in-process runs one trial in this process: {', '.join(conflicting)} cannot apply",
             "leave out one of them",
         )
     if isinstance(place := artifacts_folder(options.artifacts), str):

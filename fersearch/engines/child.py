@@ -88,8 +88,8 @@ class Reporter:
         with self.machine.aside(), pausing():
             send(self.connection, {"paused": turn})
             until = time.monotonic() + seconds
-            while not self.preempted and (left := until - time.monotonic()) > 0:
-                if not self._incoming.poll(1000 * left):
+            while not self.preempted and (remaining := until - time.monotonic()) > 0:
+                if not self._incoming.poll(1000 * remaining):
                     continue
                 message = receive(self.connection)
                 self.preempted |= "leave" in message

@@ -12,7 +12,7 @@ from fersearch.trial import MUCH_OTHER_WORK
 
 NOTE = (
     "other processes kept {share:.0%} of {cores} busy while trial {trial} ran: wall seconds are not comparable then, "
-    "cpu_seconds nearly are; --exclusive-timing times the front again at the end"
+    "cpu_seconds nearly are; --exclusive-timing retrains the front alone to time it at the end"
 )
 
 

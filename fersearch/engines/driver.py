@@ -80,7 +80,7 @@ class Driver:
         self._prepared: Prepared | None = None
         self._rounds = 1
         self._placement: Placement | None = None
-        self._held: list[int] = []
+        self._claimed: list[int] = []
         self._requested = StudyState.IDLE
         self.on_settled: Callable[[], None] = lambda: None
         self.over = False
@@ -184,8 +184,8 @@ class Driver:
             self.observer.note,
             prior,
         )
-        for wanted in self.outages.ride_out(lambda: self.store.enqueued(self.study.id)):
-            search.take_in(wanted)
+        for configuration in self.outages.ride_out(lambda: self.store.enqueued(self.study.id)):
+            search.take_in(configuration)
         if not trials:
             search.begin_with(first_trials(self.study.spec, self._at_once))
         return search, trials
@@ -276,7 +276,7 @@ class Driver:
     def _carry_out(self, request: Request) -> None:
         """Carry out a request of another command."""
         if request.kind in (STOP, PAUSE):
-            self.observer.note(f"asked to {request.kind}: trials under way finish their epoch and are saved")
+            self.observer.note(f"asked to {request.kind}: running trials finish their epoch and are saved")
             self.stop.ask(Level.AFTER_EPOCH)
             self._requested = StudyState.PAUSED if request.kind == PAUSE else StudyState.STOPPED
         elif request.kind == ENQUEUE:
@@ -286,10 +286,10 @@ class Driver:
 
     def _record_slots(self) -> None:
         """Record the slots that the run holds, if they have changed."""
-        held = self._placement.held if isinstance(self._placement, FixedPlacement) else self._held
-        if held != self._held:
-            self._held = held
-            self._writer.study_changed("slots", {"held": held})
+        claimed = self._placement.claimed if isinstance(self._placement, FixedPlacement) else self._claimed
+        if claimed != self._claimed:
+            self._claimed = claimed
+            self._writer.study_changed("slots", {"held": claimed})
 
     def _note_time(self) -> None:
         now = time.monotonic()
@@ -326,8 +326,8 @@ def recalled(store: Store, study: StudyRow, trials: Sequence[Trial], rounds: int
     """Return the epochs that a search resumes from: all of unfinished trials, else those that the pruner compares."""
     ended = {trial.number for trial in trials if trial.state.ended}
     epochs = {trial.number: store.history(study.id, trial.number) for trial in trials if trial.number not in ended}
-    judged = judged_epochs(study.spec, rounds)
-    if judged is None or judged:
+    compared = judged_epochs(study.spec, rounds)
+    if compared is None or compared:
         names = [objective.metric for objective in study.spec.objectives]
-        epochs |= store.epoch_values(study.id, names, of=ended, at=judged)
+        epochs |= store.epoch_values(study.id, names, of=ended, at=compared)
     return epochs

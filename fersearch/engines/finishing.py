@@ -212,8 +212,8 @@ def _pick(store: Store, study: StudyRow, owner: StudyRow, note: Note) -> Pick:
     pick = min(ranked, key=lambda one: first.loss(one.mean)).trial
     for one in ranked:
         spread = "" if one.std is None else f" ± {formatting.number(one.std)}"
-        taken = ", the pick" if one.trial == pick else ""
-        note(f"trial {one.trial}: {first.metric} {formatting.number(one.mean)}{spread} on validation{taken}")
+        marker = ", the pick" if one.trial == pick else ""
+        note(f"trial {one.trial}: {first.metric} {formatting.number(one.mean)}{spread} on validation{marker}")
     return Pick(next(one for one in searched if one.number == pick), trained[pick], ranked)
 
 

@@ -30,10 +30,12 @@ def follow_up_name(
     prefix: str, study: StudyRow, store: Store, fits: Callable[[StudyRow], bool] = lambda _: True
 ) -> str:
     """Return the name of the study that retrains the results of another on its current data; `fits` accepts it."""
-    base, taken, own = f"{prefix}/{study.name}", store.study_names(), recorded_data(study)
+    base, existing_names, own = f"{prefix}/{study.name}", store.study_names(), recorded_data(study)
 
     def usable(name: str) -> bool:
-        return name not in taken or (recorded_data(existing := store.study(name)).same_arrays(own) and fits(existing))
+        return name not in existing_names or (
+            recorded_data(existing := store.study(name)).same_arrays(own) and fits(existing)
+        )
 
     return next(filter(usable, (base if number == 1 else f"{base}-{number}" for number in itertools.count(1))))
 
@@ -82,8 +84,8 @@ def refit(study: StudyRow, store: Store, run: Callable[..., object], note: Note)
     name = follow_up_name("refit", study, store)
     if name not in store.study_names():
         best = best_of_front(study, store.trials(study.id))
-        asked, params = alone(study.spec, best.params)
-        spec = retraining_spec(asked, name, [params], asked.refit)
+        alone_spec, params = alone(study.spec, best.params)
+        spec = retraining_spec(alone_spec, name, [params], alone_spec.refit)
         store.create_study(spec, study.plugins, undivided(study))
         note(f"training trial {best.number} of {study.name} {study.spec.refit} times more, as study {name}")
     where = recorded_data(study).path
@@ -124,9 +126,9 @@ def evaluate_unseen(
     require_checkpoint(name, best)
     digest = best.checkpoint or ""
     looks = Counter(look.dataset for look in store.looks(owner.id) if look.checkpoint == digest)
-    wanted = {text: unseen_dataset(text) for text in study.spec.unseen}
-    named = Counter(dataset for dataset, _ in wanted.values())
-    for text, (dataset, path) in wanted.items():
+    datasets = {text: unseen_dataset(text) for text in study.spec.unseen}
+    named = Counter(dataset for dataset, _ in datasets.values())
+    for text, (dataset, path) in datasets.items():
         if looks[dataset] >= named[dataset]:
             continue
         try:

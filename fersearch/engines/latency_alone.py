@@ -37,11 +37,11 @@ def time_latency(name: str, storage: str | None, note: Note, artifacts: str | No
         study = store.study(name)
         if LATENCY not in study.spec.compared:
             return
-        registry, kept = components_of(study), Artifacts(artifacts_folder(artifacts))
+        registry, weights = components_of(study), Artifacts(artifacts_folder(artifacts))
         tried: set[int] = set()
         while due := [trial for trial in _due(store, study) if trial.number not in tried]:
             for trial in due:
-                _time(store, study, trial, kept.open(trial.checkpoint or ""), registry, note)
+                _time(store, study, trial, weights.open(trial.checkpoint or ""), registry, note)
                 tried.add(trial.number)
 
 

@@ -85,7 +85,7 @@ class LocalEngine:
         self._other_load = OtherLoad(observer.note)
         self._shortage = Shortage(observer.note)
         self._quiet = QuietTurns()
-        self._held: Trial | None = None
+        self._next: Trial | None = None
         self._running: dict[Any, _Running] = {}
         self._applied = Level.NOT
         self._grace = grace
@@ -97,7 +97,7 @@ class LocalEngine:
         try:
             with seldom_collecting():
                 self._fill()
-                while self._running or self._held:
+                while self._running or self._next:
                     self._turn()
         finally:
             self._placement.close()
@@ -148,17 +148,17 @@ class LocalEngine:
         if self.stop.level:
             self._return_waiting()
         while not (self.stop.level or self._quiet.busy) and self._placement.open:
-            trial = self._held = self._held or self.search.ask()
+            trial = self._next = self._next or self.search.ask()
             if trial is None:
                 return
             if outcome := self._refuse(trial):
-                self._held = None
+                self._next = None
                 self._finish(trial, outcome, 0.0)
                 continue
             slot = None if self._shortage.lasts else self._placement.take(trial)
             if slot is None:
                 return
-            self._held = None
+            self._next = None
             self._start(trial, slot)
 
     def _start(self, trial: Trial, slot: Slot) -> None:
@@ -170,10 +170,10 @@ class LocalEngine:
 
     def _return_waiting(self) -> None:
         """Return a trial that never got a slot to the search."""
-        if self._held is not None:
+        if self._next is not None:
             outcome = Outcome(Reason.INTERRUPTED, "stopped while it waited for room")
-            self.observer.ended(self.search.finish(self._held.number, outcome, 0.0))
-            self._held = None
+            self.observer.ended(self.search.finish(self._next.number, outcome, 0.0))
+            self._next = None
 
     def _receive(self, running: _Running) -> None:
         message = running.process.receive()

@@ -17,7 +17,7 @@ from fersearch.trial import Decision, Epoch, Trial
 FORM = "write NAME, or NAME:OPTION=VALUE,OPTION=VALUE, as tensorboard:folder=runs"
 LAST_SECONDS = 10.0
 """Seconds that all observers together may take for their remaining events at the end of a run."""
-Asked = tuple[StudyObserver, Mapping[str, str]]
+RequestedObserver = tuple[StudyObserver, Mapping[str, str]]
 
 
 class Observers(Observer):
@@ -26,11 +26,13 @@ class Observers(Observer):
     `state` is the study's state after the run; the driver sets it before `close`.
     """
 
-    def __init__(self, display: Observer, asked: Sequence[Asked], patience: float = LAST_SECONDS) -> None:
+    def __init__(
+        self, display: Observer, requested: Sequence[RequestedObserver], patience: float = LAST_SECONDS
+    ) -> None:
         self.state = StudyState.IDLE
         self.patience = patience
         self._display = display
-        self._threads = [ObserverThread(observer, options) for observer, options in asked]
+        self._threads = [ObserverThread(observer, options) for observer, options in requested]
 
     def preparing(self, done: int, total: int) -> None:
         """Pass on the number of prepared images."""
@@ -89,28 +91,28 @@ class Observers(Observer):
                 self._display.note(line)
 
 
-def find(given: Sequence[str] | None) -> list[Asked]:
+def find(observers: Sequence[str] | None) -> list[RequestedObserver]:
     """Return the requested observers with their options.
 
     Args:
-        given: as in `RunOptions.observe`.
+        observers: as in `RunOptions.observe`.
 
     Raises:
         UsageError: a text has the wrong form, or there is no such observer.
     """
-    asked = [_read(text) for text in (default_observers() if given is None else given)]
-    registry = components() if asked else None
-    return [(registry.observer(name), options) for name, options in asked] if registry else []
+    requested = [_read(text) for text in (default_observers() if observers is None else observers)]
+    registry = components() if requested else None
+    return [(registry.observer(name), options) for name, options in requested] if registry else []
 
 
-def check_observers(given: Sequence[str] | None) -> None:
+def check_observers(observers: Sequence[str] | None) -> None:
     """Check, before a run, that its observers exist and can work.
 
     Raises:
         UsageError: a text has the wrong form, or there is no such observer or option.
         FersearchError: an observer cannot work, as where its library is missing.
     """
-    for observer, options in find(given):
+    for observer, options in find(observers):
         _check(observer, options)
 
 

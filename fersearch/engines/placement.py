@@ -46,7 +46,7 @@ class FixedPlacement:
 
     def __init__(self, slots: Sequence[Slot], only: Collection[int] | None = None) -> None:
         self._free = list(reversed(slots))
-        self._taken: set[Slot] = set()
+        self._busy: set[Slot] = set()
         self._allowed = set(range(len(slots)) if only is None else only)
         self._leaving: set[int] = set()  # slots that may no longer be used, in which a trial still runs
 
@@ -56,20 +56,20 @@ class FixedPlacement:
         return any(slot.number in self._allowed for slot in self._free)
 
     @property
-    def held(self) -> list[int]:
+    def claimed(self) -> list[int]:
         """The numbers of the slots that may be used, and of those in which a trial still runs."""
         return sorted(self._allowed | self._leaving)
 
     def restrict(self, numbers: Collection[int]) -> None:
         """Start trials only in these slots from now on; those that run in others continue to their end."""
         self._allowed = set(numbers)
-        self._leaving = {slot.number for slot in self._taken} - self._allowed
+        self._leaving = {slot.number for slot in self._busy} - self._allowed
 
     def take(self, trial: Trial) -> Slot | None:  # noqa: ARG002
         """Return the usable slot that was freed last."""
         slot = next(slot for slot in reversed(self._free) if slot.number in self._allowed)
         self._free.remove(slot)
-        self._taken.add(slot)
+        self._busy.add(slot)
         return slot
 
     def runs(self, slot: Slot, pid: int) -> None:
@@ -77,14 +77,14 @@ class FixedPlacement:
 
     def give_back(self, slot: Slot, trial: Trial) -> None:  # noqa: ARG002
         """Free the slot."""
-        self._taken.discard(slot)
+        self._busy.discard(slot)
         self._leaving.discard(slot.number)
         self._free.append(slot)
 
     def reserved(self) -> Mapping[str, int | None]:
         """Return 0 bytes for GPUs where no trial runs, None where the memory is unknown."""
-        busy = {slot.gpu for slot in self._taken}
-        return {slot.gpu: None if slot.gpu in busy else 0 for slot in (*self._free, *self._taken) if slot.gpu}
+        busy = {slot.gpu for slot in self._busy}
+        return {slot.gpu: None if slot.gpu in busy else 0 for slot in (*self._free, *self._busy) if slot.gpu}
 
     def close(self) -> None:
         """Do nothing: no process was started."""
@@ -214,10 +214,10 @@ class PackedPlacement:
         """Start a probe on the GPU with most room; None while all are too full."""
         rooms = self._rooms()
         empty = self._empty(rooms)
-        able = [gpu for gpu, room in rooms.items() if gpu in empty or room >= ROOM_TO_PROBE]
-        if not able:
+        candidates = [gpu for gpu, room in rooms.items() if gpu in empty or room >= ROOM_TO_PROBE]
+        if not candidates:
             return None
-        gpu = max(able, key=lambda name: (rooms[name], name))
+        gpu = max(candidates, key=lambda name: (rooms[name], name))
         limit = None if gpu in empty else rooms[gpu]
         return _Probing(shape, gpu, self._prober(trial, self._slots[gpu][-1], limit))
 
@@ -270,7 +270,7 @@ def needs_of(trials: Sequence[Trial]) -> dict[str, int]:
     needs: dict[str, int] = {}
     for trial in trials:
         for attempt in trial.attempts:
-            if taken := attempt.facts.get("device_mb"):
+            if peak := attempt.facts.get("device_mb"):
                 shape = gpu_memory.shape(trial.params, int(attempt.facts.get("micro_batches", 1)))
-                needs[shape] = max(needs.get(shape, 0), round(float(taken) * 2**20))
+                needs[shape] = max(needs.get(shape, 0), round(float(peak) * 2**20))
     return needs

@@ -49,7 +49,7 @@ class _Measurement:
     id: int
     since: float
     pending: set[int] = field(default_factory=set)
-    asked: set[int] = field(default_factory=set)
+    paused: set[int] = field(default_factory=set)
     begun: bool = False
     undisturbed: bool = True
 
@@ -98,7 +98,7 @@ class QuietTurns:
         if self._now and self._now.turn.number == number:
             self._end()
         elif self._now:
-            self._now.asked.discard(number)
+            self._now.paused.discard(number)
             self._is_quiet(number)
 
     def hear(self, number: int, message: Mapping[str, Any]) -> bool:
@@ -149,8 +149,8 @@ class QuietTurns:
     def _go_if_quiet(self) -> None:
         if (now := self._now) and not now.begun and not now.pending:
             now.begun = True
-            left = PAUSE - SLACK - (self._clock() - now.since)
-            self._members[now.turn.number].send({"quiet": left if now.asked else PAUSE})
+            remaining = PAUSE - SLACK - (self._clock() - now.since)
+            self._members[now.turn.number].send({"quiet": remaining if now.paused else PAUSE})
 
     def _is_loud(self, number: int, of: int) -> None:
         """Record that a paused trial continues by itself, unless it waits for its own turn."""
@@ -160,7 +160,7 @@ class QuietTurns:
     def _measured(self, number: int) -> None:
         """Send a trial whether its measurement was undisturbed, and let the others continue."""
         now = self._now if self._now and self._now.turn.number == number else None
-        in_time = now is not None and (not now.asked or self._clock() - now.since <= PAUSE)
+        in_time = now is not None and (not now.paused or self._clock() - now.since <= PAUSE)
         self._members[number].send({"alone": in_time and now is not None and now.undisturbed})
         if now:
             self._end()
@@ -176,5 +176,5 @@ class QuietTurns:
 
     def _end(self) -> None:
         now, self._now = self._now, None
-        for number in sorted(now.asked if now else ()):
+        for number in sorted(now.paused if now else ()):
             self._members[number].send({"resume": True})

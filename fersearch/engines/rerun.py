@@ -132,10 +132,10 @@ def rerun(store: Store, study: StudyRow, number: int, options: RerunRequest, rep
     def values_of(outcome: Outcome) -> dict[str, float]:
         return trial_values(run.epochs, outcome.kept_epoch, study.spec.objectives[0], registry.metrics)
 
-    def take(outcome: Outcome, kept: Artifacts) -> None:
+    def take(outcome: Outcome, weights: Artifacts) -> None:
         if options.out is not None and outcome.checkpoint is not None:
             again = replace(trial, values=values_of(outcome), checkpoint=outcome.checkpoint)
-            write_pulled(options.out, study, again, kept.open(outcome.checkpoint), options.force)
+            write_pulled(options.out, study, again, weights.open(outcome.checkpoint), options.force)
 
     outcome = run.go(take)
     return Rerun(
@@ -164,9 +164,9 @@ def _single(
     return SingleTrial(request, slot, to_preload(registry, study), _last(trial))
 
 
-def _same_data(registry: Registry, study: StudyRow, trial: Trial, given: Path | None) -> StudyData:
+def _same_data(registry: Registry, study: StudyRow, trial: Trial, path: Path | None) -> StudyData:
     """Return the prepared data of a trial; DataError for other data."""
-    data = open_study_data(registry, study, given)
+    data = open_study_data(registry, study, path)
     then = recorded_data(study, trial.data_digest)
     if not then.agrees(data.identity):
         raise difference(
@@ -191,11 +191,11 @@ def _facts(store: Store, study: StudyRow, trial: Trial) -> Mapping[str, Any]:
 
 def _slot(device: str | None, threads: int | None, usual: Slot) -> Slot:
     """Return a slot like the trial's: its device and thread count; UsageError for an invalid device name."""
-    wanted = device or usual.device
-    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", wanted):
-        raise UsageError(f"unknown device '{wanted}'", "give cpu, cuda:0 or mps")
-    hidden = (("CUDA_VISIBLE_DEVICES", ""),) if wanted == "cpu" else ()
-    return Slot(usual.number, wanted, usual.env if wanted == usual.device else hidden, threads or usual.threads)
+    name = device or usual.device
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+        raise UsageError(f"unknown device '{name}'", "give cpu, cuda:0 or mps")
+    hidden = (("CUDA_VISIBLE_DEVICES", ""),) if name == "cpu" else ()
+    return Slot(usual.number, name, usual.env if name == usual.device else hidden, threads or usual.threads)
 
 
 def _data(trial: Trial) -> dict[str, Any]:

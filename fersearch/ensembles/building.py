@@ -124,10 +124,10 @@ def make_ensemble(
     fair, fair_single = chooser.judged_apart(answers, ground.labels, FOLDS)
     single = answers[chosen.steps[0].candidate]
     values = [ground.value(each, ground.labels) for each in (shares, single, fair, fair_single)]
-    made = _record(ground, chosen, out, values)
+    result = _record(ground, chosen, out, values)
     with whole_folder(out, force) as folder:
-        _fill(folder, made, ground, chosen)
-    return made
+        _fill(folder, result, ground, chosen)
+    return result
 
 
 @dataclass(frozen=True)
@@ -167,8 +167,8 @@ class _Ground:
 
     def value(self, shares: Any, labels: Any, metric: str | None = None) -> float:
         """Return a metric, by default the objective's, of class shares (n x classes)."""
-        asked = self.registry.metric(metric or self.objective.metric)
-        return score(asked, Evaluation(shares, labels, self.loaded.task.class_names))
+        chosen_metric = self.registry.metric(metric or self.objective.metric)
+        return score(chosen_metric, Evaluation(shares, labels, self.loaded.task.class_names))
 
     def loss(self, shares: Any, labels: Any) -> float:
         """Return the objective as something to minimise; infinite where it is undefined."""
@@ -237,44 +237,44 @@ def _record(ground: _Ground, chosen: "Chosen", path: Path, values: Sequence[floa
     )
 
 
-def _fill(folder: Path, made: Ensemble, ground: _Ground, chosen: "Chosen") -> None:
+def _fill(folder: Path, result: Ensemble, ground: _Ground, chosen: "Chosen") -> None:
     """Write members, stacker, card and plugin files into a folder."""
     from fersearch.ensembles.model import write_stacker
 
-    for index, member in zip(chosen.members, made.members, strict=True):
+    for index, member in zip(chosen.members, result.members, strict=True):
         shutil.copyfile(ground.candidates[index].file, folder / member.file)
     stacker = write_stacker(folder, chosen.combination)
-    one = read_card(folder / made.members[0].file)
+    one = read_card(folder / result.members[0].file)
     plugins = pool.plugins_of([ground.candidates[index].study for index in chosen.members])
-    card = finite(_card(made, one, [str(bound) for bound in ground.bounds]))
+    card = finite(_card(result, one, [str(bound) for bound in ground.bounds]))
     card |= {"study_ids": list(dict.fromkeys(ground.candidates[index].study.uid for index in chosen.members))}
     card |= {"stacker": stacker, "plugins": [file.entry for file in plugins]}
     (folder / ENSEMBLE).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     write_plugins(folder, plugins)
 
 
-def _card(made: Ensemble, member: Mapping[str, Any], bounds: Sequence[str]) -> dict[str, Any]:
+def _card(result: Ensemble, member: Mapping[str, Any], bounds: Sequence[str]) -> dict[str, Any]:
     """Return the card of an ensemble: what its members share, from the card of one, and the choice with its values."""
     shared = ("class_names", "channels", "image_size", "dataset", "licence", "protocol", "versions", *SINCE_TWO)
     trust = ", trust_plugin=True" if member["plugins"] else ""
     return {
         "format": FORMAT,
-        "method": made.method,
-        "digest": made.digest,
-        "members": [asdict(each) for each in made.members],
-        "study": made.members[0].study,
-        "studies": list(dict.fromkeys(each.study for each in made.members)),
+        "method": result.method,
+        "digest": result.digest,
+        "members": [asdict(each) for each in result.members],
+        "study": result.members[0].study,
+        "studies": list(dict.fromkeys(each.study for each in result.members)),
         "params": {},
         **{name: member[name] for name in shared if name in member},
-        "objective": str(made.objective),
+        "objective": str(result.objective),
         "where": list(bounds),
-        "selection": [asdict(step) for step in made.steps],
-        "validation": {"n": made.n, "ensemble": made.value, "best_single": made.single},
-        "crossvalidated": {"folds": FOLDS, "ensemble": made.fair, "best_single": made.fair_single},
-        "costs": dict(made.costs),
+        "selection": [asdict(step) for step in result.steps],
+        "validation": {"n": result.n, "ensemble": result.value, "best_single": result.single},
+        "crossvalidated": {"folds": FOLDS, "ensemble": result.fair, "best_single": result.fair_single},
+        "costs": dict(result.costs),
         "load": [
             "from fersearch import api",
-            f"restored = api.load_checkpoint('{made.path.name}'{trust})",
-            "shares = restored.probabilities(images)  # uint8 (n, channels, size, size) -> (n, classes)",
+            f"restored = api.load_checkpoint('{result.path.name}'{trust})",
+            "probabilities = restored.probabilities(images)  # uint8 (n, channels, size, size) -> (n, classes)",
         ],
     }

@@ -180,9 +180,9 @@ def _setting_text(what: str, study: StudyRow, registry: Registry) -> str:
     spec = study.spec
     if what == "dataset options":
         dataset = registry.dataset(spec.dataset)
-        given = {**options.decoding(dataset, spec.dataset_options), **options.loading(dataset, spec.dataset_options)}
-        return " ".join(f"{name}={value}" for name, value in sorted(given.items()) if name != "target")
+        settings = {**options.decoding(dataset, spec.dataset_options), **options.loading(dataset, spec.dataset_options)}
+        return " ".join(f"{name}={value}" for name, value in sorted(settings.items()) if name != "target")
     if what == "protocol":
-        kept = {name: value for name, value in spec.protocol.to_json().items() if name != "repeats"}
-        return " ".join(f"{name}={value}" for name, value in kept.items())
+        settings = {name: value for name, value in spec.protocol.to_json().items() if name != "repeats"}
+        return " ".join(f"{name}={value}" for name, value in settings.items())
     return str(getattr(spec, what))

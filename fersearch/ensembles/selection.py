@@ -63,9 +63,9 @@ class Chooser:
         length = best_length(steps)
         counts = Counter(step.candidate for step in steps[:length])
         combination = Combination.fit(self.method, list(counts.values()), answers[list(counts)], labels)
-        kept = [place for place, weight in enumerate(combination.weights) if weight > 0]
-        combination = replace(combination, weights=tuple(combination.weights[place] for place in kept))
-        members = tuple(list(counts)[place] for place in kept)
+        positive = [place for place, weight in enumerate(combination.weights) if weight > 0]
+        combination = replace(combination, weights=tuple(combination.weights[place] for place in positive))
+        members = tuple(list(counts)[place] for place in positive)
         return Chosen(tuple(steps), length, members, combination)
 
     def judged_apart(self, answers: Array, labels: Array, count: int) -> tuple[Array, Array]:
@@ -77,10 +77,10 @@ class Chooser:
         ours, alone = (np.zeros(answers.shape[1:], dtype=np.float32) for _ in range(2))
         fold = folds(labels, count)
         for number in range(count):
-            held = fold == number
-            chosen = self.choose(answers[:, ~held], labels[~held])
-            ours[held] = chosen.shares(answers[:, held])
-            alone[held] = answers[chosen.steps[0].candidate, held]
+            in_fold = fold == number
+            chosen = self.choose(answers[:, ~in_fold], labels[~in_fold])
+            ours[in_fold] = chosen.shares(answers[:, in_fold])
+            alone[in_fold] = answers[chosen.steps[0].candidate, in_fold]
         return ours, alone
 
 
@@ -99,11 +99,11 @@ def select(
     are returned only where nothing is allowed. Equal losses prefer a candidate that is already a member,
     then the smaller index. The first step is the best single candidate that is allowed.
     """
-    able = [index for index in range(count) if allowed([index])]
+    allowed_ones = [index for index in range(count) if allowed([index])]
     steps: list[Step] = []
     for _ in range(size):
         bag = [step.candidate for step in steps]
-        free = [index for index in able if index in bag or allowed(sorted({*bag, index}))]
+        free = [index for index in allowed_ones if index in bag or allowed(sorted({*bag, index}))]
         if not free:
             break
         least, _, chosen = min((loss([*bag, index]), index not in bag, index) for index in free)

@@ -69,22 +69,22 @@ class Crossing:
 
     def restricted(self, shares: Reals) -> Reals:
         """Return the class shares (float32, n x shared classes) of the shared outputs, each row scaled to sum 1."""
-        kept = shares[:, list(self.outputs)].astype(np.float64)
-        total = kept.sum(1, keepdims=True)
-        even = np.full_like(kept, 1 / kept.shape[1])
-        normalised: Reals = np.divide(kept, total, out=even, where=total > 0).astype(np.float32)
+        selected = shares[:, list(self.outputs)].astype(np.float64)
+        total = selected.sum(1, keepdims=True)
+        even = np.full_like(selected, 1 / selected.shape[1])
+        normalised: Reals = np.divide(selected, total, out=even, where=total > 0).astype(np.float32)
         return normalised
 
 
-def cross(model: Sequence[str], dataset: Sequence[str], given: Mapping[str, str] | None = None) -> Crossing:
-    """Match the classes of a dataset with those of a model: by `given`, else by name, else by canonical name.
+def cross(model: Sequence[str], dataset: Sequence[str], label_map: Mapping[str, str] | None = None) -> Crossing:
+    """Match the classes of a dataset with those of a model: by `label_map`, else by name, else by canonical name.
 
-    `given` maps classes of the dataset to classes of the model; an empty string leaves the class out.
+    `label_map` maps classes of the dataset to classes of the model; an empty string leaves the class out.
 
     Raises:
         UsageError: fewer than two classes are shared, a given name is not a class, or a class fits several outputs.
     """
-    mapped = {_named(name, dataset, "dataset"): _target(text, model) for name, text in (given or {}).items()}
+    mapped = {_named(name, dataset, "dataset"): _target(text, model) for name, text in (label_map or {}).items()}
     answers = tuple(mapped[k] if k in mapped else _answer(name, model) for k, name in enumerate(dataset))
     crossing = Crossing(tuple(model), tuple(dataset), answers)
     if len(crossing.outputs) < 2:
@@ -105,11 +105,11 @@ def _target(text: str, model: Sequence[str]) -> int | None:
     return _named(text, model, "checkpoint") if text else None
 
 
-def _named(text: str, names: Sequence[str], whose: str) -> int:
+def _named(text: str, names: Sequence[str], owner: str) -> int:
     matches = _matches(text, names)
     if len(matches) != 1:
-        hint = suggestion(text, names).replace("known:", f"classes of the {whose}:")
-        raise UsageError(f"the {whose} has no class '{text}'", hint)
+        hint = suggestion(text, names).replace("known:", f"classes of the {owner}:")
+        raise UsageError(f"the {owner} has no class '{text}'", hint)
     return matches[0]
 
 

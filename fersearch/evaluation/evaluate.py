@@ -73,8 +73,9 @@ def evaluate(
         UsageError: the dataset shares fewer than two classes with the checkpoint.
         DataError: the dataset is missing or broken, or has no such split.
     """
-    given = (dataset_options or {}, tta, label_map or {}, no_duplicates, trust_plugin, storage)
-    request = EvaluationRequest(dataset, data, split, *given)
+    request = EvaluationRequest(
+        dataset, data, split, dataset_options or {}, tta, label_map or {}, no_duplicates, trust_plugin, storage
+    )
     return evaluate_checkpoint(checkpoint, open_input(checkpoint, request, progress), request)
 
 
@@ -184,7 +185,7 @@ def evaluate_folder(
     """
     request, paths = request or EvaluationRequest(), list(_below(folder))
     if not paths:
-        raise UsageError(f"no checkpoint in {folder}", "get one by: fersearch checkpoint pull STUDY")
+        raise UsageError(f"no checkpoint in {folder}", "pull one: fersearch checkpoint pull STUDY")
     inputs: dict[Path, EvaluationInput | FersearchError] = {path: _input_of(path, request, progress) for path in paths}
     _refuse_different_classes({path: opened for path, opened in inputs.items() if isinstance(opened, EvaluationInput)})
     evaluations = [_evaluation_of(path, opened, request) for path, opened in inputs.items()]
@@ -217,8 +218,8 @@ def _row(one: CheckpointEvaluation) -> dict[str, object]:
         return {"checkpoint": str(one.checkpoint), "error": one.error.message if one.error else ""}
     view = one.view
     full = {f"full_{name}": value for name, value in view.full.metrics.items()} if view.full else {}
-    asked = {"checkpoint": str(one.checkpoint), "dataset": view.dataset, "split": view.split, "n": view.n}
-    return {**asked, **view.metrics, **full}
+    context = {"checkpoint": str(one.checkpoint), "dataset": view.dataset, "split": view.split, "n": view.n}
+    return {**context, **view.metrics, **full}
 
 
 def _is_checkpoint(folder: Path) -> bool:

@@ -62,12 +62,12 @@ class TrainedSteps:
 
     @classmethod
     def _derived(cls, card: Mapping[str, Any], registry: Registry) -> "TrainedSteps":
-        name, given = card["dataset"]["name"], card["dataset"]["options"]
+        name, options = card["dataset"]["name"], card["dataset"]["options"]
         shape = {"image_size": int(card["image_size"]), "channels": int(card["channels"])}
         dataset = registry.datasets.get(name)
         if dataset is not None:
             try:
-                chosen = decoding(dataset, {**given, **shape})
+                chosen = decoding(dataset, {**options, **shape})
             except UsageError:
                 chosen = None
             steps = None if chosen is None else with_preprocess(declared(dataset, chosen), chosen)
@@ -76,7 +76,7 @@ class TrainedSteps:
         reason = f"dataset {name} does not specify how its images are cropped"
         if card.get("format", 1) < 2:
             reason = "the checkpoint was made before cuts were recorded"
-        return cls(with_preprocess(standard(**shape), given) or [], f"{reason}: {BY_SIZE}", derived=True)
+        return cls(with_preprocess(standard(**shape), options) or [], f"{reason}: {BY_SIZE}", derived=True)
 
     def _check(self, card: Mapping[str, Any], checkpoint: Path) -> None:
         from fersearch.data.steps import Transform

@@ -80,12 +80,12 @@ def predict(
     Raises:
         DataError: an image cannot be read.
     """
-    made = []
+    results = []
     for one in predictions(checkpoint, images, faces=faces, detector=detector, trust_plugin=trust_plugin):
         if isinstance(one, Unreadable):
             raise one.reason
-        made.append(one)
-    return made
+        results.append(one)
+    return results
 
 
 def predictions(
@@ -150,14 +150,16 @@ def images_in(folder: Path) -> list[Path]:
     Raises:
         DataError: there are no images, or the folder cannot be read.
     """
-    from fersearch.data.folders import held
+    from fersearch.data.folders import contents_of
     from fersearch.data.walk import Walk
 
     walk = Walk(folder)
     images = walk.images(folder)
     notices.extend(walk.findings())
     if not images:
-        raise DataError(f"no image found in {folder}: it holds {held(folder)}", "give a folder that holds images")
+        raise DataError(
+            f"no image found in {folder}: it holds {contents_of(folder)}", "give a folder that holds images"
+        )
     return images
 
 

@@ -142,7 +142,7 @@ def _card(study: StudyRow, trial: Trial, source: Path, folder: Path) -> dict[str
     card["load"] = [
         "from fersearch import api",
         f"restored = api.load_checkpoint('{folder.name}'{trust})",
-        "shares = restored.probabilities(images)  # uint8 (n, channels, size, size) -> (n, classes)",
+        "probabilities = restored.probabilities(images)  # uint8 (n, channels, size, size) -> (n, classes)",
     ]
     return card
 

@@ -167,8 +167,8 @@ def _training(
     card: Mapping[str, Any], registry: Registry, request: EvaluationRequest, progress: Progress | None
 ) -> Source:
     """Return the data that the checkpoint was trained on, for a request on other data."""
-    asked = EvaluationRequest(storage=request.storage)
-    source = _source(card, registry, asked, True, progress)
+    usual = EvaluationRequest(storage=request.storage)
+    source = _source(card, registry, usual, True, progress)
     check_training_data(card, source.load(card["dataset"]["limit"]).identity, "train", None, False)
     return source
 

@@ -36,7 +36,7 @@ def parity(expected: Array, answers: Array, parity_on: str, left_out: int = 0) -
         raise FersearchError(
             f"the exported model predicts differently: probabilities differ by {difference:.2g}, more than "
             f"{LARGEST_DIFFERENCE:g}",
-            "the file is not kept; please report it with the architecture's name",
+            "the file was discarded; please report this with the architecture's name",
         )
     other = int((expected.argmax(1) != answers.argmax(1))[is_clear(expected)].sum())
     if other:

@@ -47,17 +47,17 @@ class ExportRequest:
     storage: str | None = None
 
 
-def export(checkpoint: Path, asked: ExportRequest) -> ExportedModel:
+def export(checkpoint: Path, request: ExportRequest) -> ExportedModel:
     """Write a checkpoint or an ensemble as one ONNX file, checked, with its card and a README.md.
 
     Raises:
         UsageError: the folder exists, images are needed and not available, or members take different inputs.
         FersearchError: the architecture cannot be exported, or the file fails a check.
     """
-    if asked.quantize:
-        lookup("quantization", asked.quantize, {"int8": 1})
-    check_export(checkpoint, asked.out, asked.force)
-    registry = trusted_registry(checkpoint, asked.trust_plugin)
+    if request.quantize:
+        lookup("quantization", request.quantize, {"int8": 1})
+    check_export(checkpoint, request.out, request.force)
+    registry = trusted_registry(checkpoint, request.trust_plugin)
     restored = _restored(checkpoint, registry)
     with tempfile.TemporaryDirectory(prefix="fersearch-export-") as work:
         file = Path(work, FILES[None])
@@ -65,8 +65,8 @@ def export(checkpoint: Path, asked: ExportRequest) -> ExportedModel:
         shape = (int(card["image_size"]), int(card["channels"]))
         metadata = metadata_of(card, _digest(card))
         write_graph(graph_of(restored, temperature_of(restored.card)), shape, file, metadata, names_of(card))
-        entry, file = _checked(restored, registry, checkpoint, file, asked)
-        return keep(checkpoint, card, entry, file, asked.out, asked.force)
+        entry, file = _checked(restored, registry, checkpoint, file, request)
+        return keep(checkpoint, card, entry, file, request.out, request.force)
 
 
 def _restored(checkpoint: Path, registry: Registry) -> Restored | RestoredEnsemble:
@@ -94,11 +94,11 @@ def _digest(card: Mapping[str, Any]) -> str:
 
 
 def _checked(
-    restored: Restored | RestoredEnsemble, registry: Registry, checkpoint: Path, file: Path, asked: ExportRequest
+    restored: Restored | RestoredEnsemble, registry: Registry, checkpoint: Path, file: Path, request: ExportRequest
 ) -> tuple[dict[str, Any], Path]:
     """Compare the exported file with the model; return its entry in the card, and the file that is kept."""
     compared = images.to_compare(
-        checkpoint, restored.card, registry, asked.data, asked.storage, all_of_them=asked.quantize is not None
+        checkpoint, restored.card, registry, request.data, request.storage, all_of_them=request.quantize is not None
     )
     temperature = temperature_of(restored.card)
     expected = calibrated(restored.probabilities(compared.pixels), temperature)
@@ -106,14 +106,14 @@ def _checked(
     sure = _comparable(restored, compared.pixels)
     parity = checks.parity(expected[sure], answers[sure], compared.source, left_out=int((~sure).sum()))
     entry: dict[str, Any] = {
-        "file": FILES[asked.quantize],
+        "file": FILES[request.quantize],
         "opset": OPSET,
         "temperature": temperature,
         "parity": asdict(parity),
         "quantization": None,
     }
-    if asked.quantize:
-        file, entry["quantization"] = _quantized(restored, registry, checkpoint, file, compared, answers, asked)
+    if request.quantize:
+        file, entry["quantization"] = _quantized(restored, registry, checkpoint, file, compared, answers, request)
     entry |= {"bytes": file.stat().st_size, "digest": file_digest(file)}
     return {**entry, "latency": dict(onnx_session.latency(file, compared.pixels[:1]))}, file
 
@@ -125,7 +125,7 @@ def _comparable(restored: Restored | RestoredEnsemble, pixels: Array) -> Array:
     sure: Array = np.all([checks.is_clear(member.probabilities(pixels)) for member in restored.members], axis=0)
     if not sure.any():
         raise FersearchError(
-            "on every image the vote of some member depends on rounding: parity cannot be checked", "give --data"
+            "rounding decides the vote of some member on every image, so parity cannot be checked", "give --data"
         )
     return sure
 
@@ -137,21 +137,21 @@ def _quantized(
     file: Path,
     compared: images.Images,
     answers: Array,
-    asked: ExportRequest,
+    request: ExportRequest,
 ) -> tuple[Path, dict[str, Any]]:
     """Write the eight-bit file; FersearchError where it loses more than is allowed."""
     from fersearch.export.quantization import quantize
 
     assert compared.labels is not None  # of real images, which quantisation asks for
-    calibration = images.of_split(checkpoint, registry, "train", images.MOST_CALIBRATED, asked.data, asked.storage)
+    calibration = images.of_split(checkpoint, registry, "train", images.MOST_CALIBRATED, request.data, request.storage)
     small = file.with_name(FILES["int8"])
     quantize(file, small, calibration.pixels)
     before = _f1(registry, restored, answers, compared.labels)
     after = _f1(registry, restored, onnx_session.run(onnx_session.session_of(small), compared.pixels), compared.labels)
-    if not before - after <= asked.max_loss:
+    if not before - after <= request.max_loss:
         raise FersearchError(
-            f"eight bits cost {before - after:.4f} of macro F1 on validation ({before:.4f} to {after:.4f}, "
-            f"n = {len(compared.labels):,}), more than {asked.max_loss:g}",
+            f"int8 quantisation costs {before - after:.4f} of macro F1 on validation ({before:.4f} to {after:.4f}, "
+            f"n = {len(compared.labels):,}), more than {request.max_loss:g}",
             "allow more with --max-loss, or export without --quantize",
         )
     facts = {"kind": "int8", "f1_macro": after, "f1_macro_before": before, "n": len(compared.labels)}

@@ -16,16 +16,17 @@ import onnxruntime
 session = onnxruntime.InferenceSession("{file}")
 classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])
 images = np.zeros((1, {size}, {size}, {channels}), np.uint8)  # n, height, width, channels: faces cut as described above
-shares = session.run(None, {{"images": images}})[0]
-print([classes[k] for k in shares.argmax(1)], shares.max(1))
+probabilities = session.run(None, {{"images": images}})[0]
+print([classes[k] for k in probabilities.argmax(1)], probabilities.max(1))
 """
 LIMITS = """\
-The model names the expression that a face shows in the manner of its training images. It cannot tell what a person
-feels, thinks or intends, and it has not been shown to work for all ages, skin colours, cultures, poses or cameras: an
-expression is not an emotion. Measure it on images of your own before you rely on it: `fersearch evaluate`.
+The model predicts which expression a face shows, as annotators labelled its training images. An expression is not an
+emotion: the model cannot tell what a person feels, thinks or intends. It has not been shown to work equally well for
+all ages, skin colours, cultures, poses and cameras. Evaluate it on images of your own before relying on it
+(`fersearch evaluate`).
 
-Do not use it to infer emotions of people at work or in education, which Article 5(1)(f) of the EU AI Act prohibits but
-for medical or safety reasons, nor to decide about people."""
+Do not use it to infer the emotions of people at work or in education, which Article 5(1)(f) of the EU AI Act prohibits
+except for medical or safety reasons, or to make decisions about people."""
 
 
 def write_model_card(folder: Path, card: Mapping[str, Any]) -> None:
@@ -88,8 +89,8 @@ def _body(card: Mapping[str, Any]) -> str:
         ("", f"# {_title(card)}\n\nClassifies the expression of a face: {', '.join(card['class_names'])}."),
         (
             "Intended use",
-            "Research on facial expression recognition, and software whose users know and agree that it looks at "
-            "their face.",
+            "Research on facial expression recognition, and software whose users know that it analyses their "
+            "faces, and consent.",
         ),
         ("Input", _input(card)),
         ("Use", _use(card)),
@@ -105,8 +106,8 @@ def _input(card: Mapping[str, Any]) -> str:
 
     kind = "grey" if card["channels"] == 1 else "RGB"
     size = card["image_size"]
-    steps = f" Pictures become inputs by: {describe(default_of(card['steps']))}." if card.get("steps") else ""
-    return f"A {kind} face of {size}x{size} pixels, bytes from 0 to 255.{steps} Normalisation is part of the model."
+    steps = f" Preprocessing: {describe(default_of(card['steps']))}." if card.get("steps") else ""
+    return f"A cropped {kind} face, {size}x{size} pixels, uint8.{steps} Normalisation is part of the model."
 
 
 def _use(card: Mapping[str, Any]) -> str:
@@ -118,7 +119,7 @@ def _use(card: Mapping[str, Any]) -> str:
     ]
     if "onnx" in card:
         example = ONNX_EXAMPLE.format(file=card["onnx"]["file"], size=card["image_size"], channels=card["channels"])
-        code += ["With onnxruntime and numpy alone:", f"```python\n{example}```"]
+        code += ["With onnxruntime and numpy only:", f"```python\n{example}```"]
     return "\n\n".join(code)
 
 
@@ -130,9 +131,9 @@ def _metrics(card: Mapping[str, Any]) -> str:
     if "members" in card:
         return "\n\n".join([_chosen(card), table, *_onnx_metrics(card)])
     protocol = card["protocol"]
-    kind = f"split {protocol['split']}, seed of the split {protocol['seed']}, seed of the training {card['seed']}"
-    said = f"On {n}, by which the epoch was also chosen ({kind}); the test images were not looked at for this."
-    return "\n\n".join([said, table, *_onnx_metrics(card)])
+    kind = f"split {protocol['split']}, split seed {protocol['seed']}, training seed {card['seed']}"
+    evaluated_on = f"On {n}, which also selected the epoch ({kind}); the test split was not used."
+    return "\n\n".join([evaluated_on, table, *_onnx_metrics(card)])
 
 
 def _chosen(card: Mapping[str, Any]) -> str:
@@ -140,9 +141,9 @@ def _chosen(card: Mapping[str, Any]) -> str:
     sentences = [f"Its members are combined by {card['method']}."]
     if validation := card.get("validation"):
         fair = card.get("crossvalidated", {}).get("ensemble")
-        sentences.append(f"On {validation['n']:,} validation images, by which they were also chosen;")
-        sentences.append(f"by cross-validation over these {fair:.4f}." if fair is not None else "")
-        sentences.append("The test images were not looked at for this.")
+        sentences.append(f"On {validation['n']:,} validation images, which also selected the members;")
+        sentences.append(f"cross-validated on them: {fair:.4f}." if fair is not None else "")
+        sentences.append("The test split was not used.")
     return " ".join(filter(None, sentences))
 
 
@@ -152,12 +153,12 @@ def _onnx_metrics(card: Mapping[str, Any]) -> list[str]:
         return []
     time = entry["latency"]
     sentences = [
-        f"The ONNX file has {entry['bytes'] / 2**20:.2f} MB and takes {time['median_ms']:.2f} ms for "
-        f"{time['batch']} image (median of {time['runs']} runs, {time['threads']} thread of the CPU)."
+        f"The ONNX file is {entry['bytes'] / 2**20:.2f} MB and takes {time['median_ms']:.2f} ms for "
+        f"{time['batch']} image (median of {time['runs']} runs, {time['threads']} CPU thread)."
     ]
     if quantized := entry.get("quantization"):
         sentences.append(
-            f"Its weights and activations have eight bits: macro F1 {quantized['f1_macro']:.4f} on validation, "
+            f"Its weights and activations are quantised to int8: macro F1 {quantized['f1_macro']:.4f} on validation, "
             f"{quantized['f1_macro_before']:.4f} before (n = {quantized['n']:,})."
         )
     return sentences
@@ -166,10 +167,10 @@ def _onnx_metrics(card: Mapping[str, Any]) -> list[str]:
 def _data(card: Mapping[str, Any]) -> str:
     text = (
         f"Trained on {card['dataset']['name']} by fersearch {card['versions'].get('fersearch', '')}. Licence of the "
-        f"data: {card['licence']} A model may be bound by the licence of what it was trained on."
+        f"data: {card['licence']} The licence of the training data may also apply to the model."
     )
     return (
-        f"{text} It started from the weights {card['weights']}, which have a licence of their own."
+        f"{text} It was fine-tuned from the weights {card['weights']}, which have their own licence."
         if card.get("weights")
         else text
     )

@@ -70,11 +70,11 @@ def _checks(deep: bool, storage: str | None) -> Iterator[Check]:
     yield guarded("face detector", check_face_detector)
     yield guarded("page", check_page)
     yield guarded("home", check_folder)
-    yield from _kept(storage)
+    yield from _database_checks(storage)
     yield from _components()
 
 
-def _kept(storage: str | None) -> Iterator[Check]:
+def _database_checks(storage: str | None) -> Iterator[Check]:
     """Yield the check of the database; then, if it could be read, of the checkpoints that it names."""
     checkups: list[Checkup] = []
 
@@ -141,18 +141,18 @@ def check_checkpoints(checkup: Checkup) -> Check:
     artifacts = Artifacts(artifacts_folder())
     files, owners = artifacts.digests(), artifacts.owners()
     own = {name: all(owner.database == checkup.identity for owner in owners.get(name, ())) for name in files}
-    spare = {n: each.bytes for n, each in files.items() if n not in checkup.kept and own[n] and each.age > YOUNG}
-    missing = [where for digest, where in checkup.kept.items() if digest not in files]
+    spare = {n: each.bytes for n, each in files.items() if n not in checkup.checkpoints and own[n] and each.age > YOUNG}
+    missing = [where for digest, where in checkup.checkpoints.items() if digest not in files]
     size, unnamed = sum(each.bytes for each in files.values()), sum(spare.values())
     facts = {"files": len(files), "megabytes": size / MEGABYTE, "missing": [f"{name} {n}" for name, n in missing]}
     facts |= {"unnamed": len(spare), "unnamed_megabytes": unnamed / MEGABYTE}
     text = f"{len(files):,} files, {size / MEGABYTE:,.0f} MB"
     hints = []
     if spare:
-        text += f"; {len(spare):,} of them ({unnamed / MEGABYTE:,.0f} MB) belong to no study of this database"
+        text += f"; {len(spare):,} of them ({unnamed / MEGABYTE:,.0f} MB) are of no study in this database"
         hints.append("remove those that no other database of this home needs: fersearch checkpoint gc")
     if missing:
-        text += f"; {len(missing):,} are missing, as that of trial {missing[0][1]} of {missing[0][0]}"
+        text += f"; {len(missing):,} are missing, for example that of trial {missing[0][1]} of {missing[0][0]}"
         hints.append("restore them from a backup, or set FERSEARCH_HOME to where they are")
     return Check("checkpoints", "warn" if hints else "ok", text, "\n".join(hints), facts)
 
@@ -185,9 +185,9 @@ def _assessment(checkup: Checkup) -> tuple[str, str, str]:
         return ("warn" if checkup.network else "ok"), f"{text}; the first study creates it", _network(checkup)
     text = f"schema {checkup.schema}, responds in {checkup.seconds * 1000:.0f} ms"
     if checkup.schema < checkup.newest:
-        return "warn", text, f"the next command brings it to schema {checkup.newest}: make a backup first"
+        return "warn", text, f"the next command migrates it to schema {checkup.newest}: make a backup first"
     if checkup.ahead is not None and abs(checkup.ahead) > APART:
-        hint = "set both clocks by NTP: times in the records come from both"
+        hint = "synchronise both clocks by NTP: the records contain times of both"
         return (
             "warn",
             f"{text}, its clock is {abs(checkup.ahead):.0f} s {'ahead' if checkup.ahead > 0 else 'behind'}",
@@ -196,7 +196,7 @@ def _assessment(checkup: Checkup) -> tuple[str, str, str]:
     if checkup.network:
         return "warn", f"{text}, on a network file system ({checkup.network})", _network(checkup)
     if checkup.seconds > SLOW:
-        return "warn", text, "that is slow: look at the server's load and the network between"
+        return "warn", text, "that is slow: check the server's load and the network"
     return "ok", text, ""
 
 
@@ -246,7 +246,7 @@ def check_device() -> Check:
     text = f"{'; '.join(names)}; {cpu}"
     busy = [str(gpu["index"]) for gpu in gpus if gpu["total_mb"] - gpu["free_mb"] > BUSY * gpu["total_mb"]]
     if busy:
-        others = f"GPU {', '.join(busy)} is in use: choose others with CUDA_VISIBLE_DEVICES, or expect slower trials"
+        others = f"GPU {', '.join(busy)} is in use: select others with CUDA_VISIBLE_DEVICES, or expect slower trials"
         return Check("devices", "warn", text, others, facts)
     return Check("devices", "ok", text, facts=facts)
 
@@ -255,8 +255,8 @@ def check_face_detector() -> Check:
     """Check that the face detection network is present, by its digest."""
     facts = {"path": str(MODEL)}
     if not MODEL.is_file() or file_digest(MODEL) != DIGEST:
-        text = "the face detector is missing or was changed: faces in photographs cannot be found"
-        return Check("face detector", "warn", text, "install fersearch again", facts)
+        text = "the face detector is missing or modified: faces in photographs cannot be detected"
+        return Check("face detector", "warn", text, "reinstall fersearch", facts)
     return Check("face detector", "ok", str(MODEL), facts=facts)
 
 
@@ -264,7 +264,7 @@ def check_page() -> Check:
     """Check that the page of the service exists; npm bundles it when fersearch is installed."""
     if PAGE.is_file():
         return Check("page", "ok", str(PAGE.parent), facts={"path": str(PAGE.parent)})
-    text = "the page of the service is not built: the install had no npm, and the API works without it"
+    text = "the service's web page is not built, as npm was missing at installation; the API works without it"
     return Check("page", "warn", text, "install Node.js, then: python -m fersearch.service.web.build")
 
 
@@ -276,10 +276,10 @@ def check_torch() -> Check:
     text = f"torch {facts['torch']} computes on {', '.join(facts['devices'])}"
     if failures := facts["failures"]:
         text = "; ".join(f"{name}: {why}" for name, why in failures.items())
-        hint = "install a torch that was built for this GPU and its driver: https://pytorch.org/get-started/locally"
+        hint = "install a build of torch for this GPU and its driver: https://pytorch.org/get-started/locally"
         return Check("torch", "fail", text, hint, facts)
     if len(facts["devices"]) == 1 and accelerators.gpus():
-        hint = f"this torch is built for {facts['built_for']}: install one for the GPU's driver"
+        hint = f"this build of torch supports {facts['built_for']}: install one for the GPU's driver"
         return Check("torch", "fail", f"{text}, but not on the GPU", hint, facts)
     return Check("torch", "ok", text, facts=facts)
 
@@ -297,7 +297,7 @@ def _why_no_gpu() -> str:
         return ""
     if not os.environ.get("CUDA_VISIBLE_DEVICES", "all").strip("-1 "):
         return "CUDA_VISIBLE_DEVICES hides every GPU: unset it to use them"
-    return "an NVIDIA driver is loaded, but no GPU answers: try nvidia-smi; in a container, give it the GPUs"
+    return "an NVIDIA driver is loaded, but no GPU responds: try nvidia-smi; in a container, pass the GPUs (--gpus all)"
 
 
 def _gpus() -> list[dict[str, Any]]:

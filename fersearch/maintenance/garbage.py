@@ -85,8 +85,8 @@ def collect_garbage(*, dry_run: bool = False, storage: str | None = None) -> Gar
         idle = [study for number, study in studies.items() if number not in driven]
         garbage = Garbage(store.url, dry_run, tuple(studies[number].name for number in sorted(driven)))
         released = {key: digest for study in idle for key, digest in _released(store, study, dry_run).items()}
-        kept = _kept(store, studies.values(), released)
-        spare = {digest: each for digest, each in stored.items() if digest not in kept}
+        needed = _needed(store, studies.values(), released)
+        spare = {digest: each for digest, each in stored.items() if digest not in needed}
         needed = {digest for digest in spare if neighbours.may_keep(digest, owners.get(digest, set()))}
         alone = {digest: each for digest, each in spare.items() if digest not in needed}
         for each in (
@@ -142,19 +142,21 @@ def _released(store: Store, study: StudyRow, dry_run: bool) -> dict[tuple[int, i
     trials = {trial.number: trial for trial in store.trials(study.id)}
     # Members of the front of earlier data stay: they cannot be compared with trials on the newest.
     ended = [trial.number for trial in of_data(trials.values(), study.data_digest) if trial.state.ended]
-    gone = Keeper(study.spec, study.baseline).released(trials, ended)
-    released = {(study.id, each.number): digest for each in gone if (digest := trials[each.number].checkpoint)}
+    trials_released = Keeper(study.spec, study.baseline).released(trials, ended)
+    released = {
+        (study.id, each.number): digest for each in trials_released if (digest := trials[each.number].checkpoint)
+    }
     if released and not dry_run:
         try:
             with Lease.take(store.database, study.id, study.name) as lease, store.writer(study.id, lease) as writer:
-                for each in gone:
+                for each in trials_released:
                     writer.release(each)
         except StudyBusy:
             return {}
     return released
 
 
-def _kept(store: Store, studies: Iterable[StudyRow], but: Container[tuple[int, int]]) -> set[str]:
+def _needed(store: Store, studies: Iterable[StudyRow], but: Container[tuple[int, int]]) -> set[str]:
     """Return the digests of the checkpoints of trials, except those of the trials in `but`."""
     rows = ((study.id, row) for study in studies for row in store.checkpoints(study.id))
     return {row.digest for number, row in rows if (number, row.trial) not in but}

@@ -40,11 +40,11 @@ def extended(
     with mistakes.at("stop_when_flat"):
         check_number("stop_when_flat", stop_when_flat, 0)
     space = _space(spec, registry, settings or {}, mistakes) if settings else spec.space
-    wanted = parse_objectives(objectives, registry, mistakes) if objectives else spec.objectives
+    new_objectives = parse_objectives(objectives, registry, mistakes) if objectives else spec.objectives
     mistakes.settle()
     budget = Budget(trials or spec.budget.trials, timeout or spec.budget.timeout)
     still = spec.stop_when_flat if stop_when_flat is None else stop_when_flat
-    after = replace(spec, budget=budget, space=space, objectives=wanted, stop_when_flat=still)
+    after = replace(spec, budget=budget, space=space, objectives=new_objectives, stop_when_flat=still)
     changes = _changes(spec, after, count)
     if not changes:
         raise UsageError(f"nothing changes in study '{spec.name}'", "give --trials, --timeout, --set, --objective ...")
@@ -56,8 +56,8 @@ def _space(spec: StudySpec, registry: Registry, settings: Mapping[str, str], mis
     offered = offered_space(architectures, registry.dataset(spec.dataset), spec.weights is not None, spec.one_study)
     full = full_names(settings, architectures, offered, mistakes)
     settings = {full[name]: settings[name] for name in full}
-    kept = {name: dimension for name, dimension in spec.space.dimensions.items() if name not in settings}
-    space = narrowed(Space({**offered.dimensions, **kept}), settings, mistakes)
+    unchanged = {name: dimension for name, dimension in spec.space.dimensions.items() if name not in settings}
+    space = narrowed(Space({**offered.dimensions, **unchanged}), settings, mistakes)
     check_crop(space, spec.dataset_options, mistakes)
     if spec.sampler in FINITE:
         with mistakes.at("sampler"):

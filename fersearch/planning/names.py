@@ -20,8 +20,8 @@ def check_name(name: str | None) -> None:
         raise UsageError(problem, f"use at most {LONGEST_NAME}")
     if name and _named(name) == name and not name.startswith("-"):
         return
-    meant = _named(name).lstrip("-")
-    suggested = f"; such as '{meant}'" if meant.strip("-./_+:") else ""
+    cleaned = _named(name).lstrip("-")
+    suggested = f"; such as '{cleaned}'" if cleaned.strip("-./_+:") else ""
     raise UsageError(
         f"'{name}' is not a valid name for a study",
         f"use letters, digits, '.', '_', '-', '+', ':' and '/', but no '..'{suggested}",
@@ -41,5 +41,5 @@ def default_name(request: StudyRequest, names: Sequence[str]) -> str:
 
 def _named(text: str) -> str:
     """Return a text as a study name: letters of any script, digits and `NAME_SIGNS`, the rest as `-`."""
-    kept = (c if c in NAME_SIGNS or c.isdecimal() or unicodedata.category(c)[0] in "LM" else "-" for c in text)
-    return re.sub(r"\.{2,}", ".", "".join(kept))
+    characters = (c if c in NAME_SIGNS or c.isdecimal() or unicodedata.category(c)[0] in "LM" else "-" for c in text)
+    return re.sub(r"\.{2,}", ".", "".join(characters))

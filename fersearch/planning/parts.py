@@ -95,19 +95,19 @@ def dataset_source(dataset: Dataset, request: StudyRequest, mistakes: Mistakes) 
     return source, dataset_options(dataset, request.dataset_options, mistakes)
 
 
-def _source(dataset: Dataset, given: Path | None) -> Path | None:
-    source = locate(dataset, given)
+def _source(dataset: Dataset, path: Path | None) -> Path | None:
+    source = locate(dataset, path)
     if source is not None:
         dataset.files(source)
-    if given is not None and source is not None:
-        remember(dataset, given)
+    if path is not None and source is not None:
+        remember(dataset, path)
     return source.absolute() if source is not None else None
 
 
-def dataset_options(dataset: Dataset, given: Mapping[str, str], mistakes: Mistakes) -> dict[str, Value]:
+def dataset_options(dataset: Dataset, texts: Mapping[str, str], mistakes: Mistakes) -> dict[str, Value]:
     """Return the value of each option of a dataset: the given one, else its default."""
     values: dict[str, Value] = {}
-    for name, text in given.items():
+    for name, text in texts.items():
         with mistakes.at(f"dataset.options.{name}"):
             values |= offered_options.parse(dataset, {name: text})
     chosen = values
@@ -133,9 +133,9 @@ def _parse_objective(text: str, registry: Registry) -> Objective:
     """Parse `METRIC` or `METRIC:max|min`. Raise UsageError if there is no such metric."""
     name, _, direction = text.partition(":")
     metric = registry.metric(name.strip())
-    wanted = direction.strip() or metric.direction
-    lookup("direction", wanted, {"max": 1, "min": 1})
-    return Objective(metric.name, cast(Direction, wanted))
+    chosen = direction.strip() or metric.direction
+    lookup("direction", chosen, {"max": 1, "min": 1})
+    return Objective(metric.name, cast(Direction, chosen))
 
 
 def parse_bounds(texts: Sequence[str], registry: Registry, mistakes: Mistakes) -> tuple[Constraint, ...]:

@@ -86,7 +86,7 @@ def plan(
 
 
 def _protocol(request: StudyRequest) -> Protocol:
-    given: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "split": request.split or ("kfold" if request.folds else "ratios" if request.ratios else None),
         "ratios": request.ratios,
         "split_seed": request.split_seed,
@@ -95,19 +95,19 @@ def _protocol(request: StudyRequest) -> Protocol:
         "repeats": request.repeats,
         "duplicates": request.duplicates,
     }
-    return Protocol(**{name: value for name, value in given.items() if value is not None})
+    return Protocol(**{name: value for name, value in fields.items() if value is not None})
 
 
 def _check_options(request: StudyRequest, mistakes: Mistakes) -> None:
     for option in OPTIONS:
-        given = getattr(request, option.name, None)
-        if given is None:
+        value = getattr(request, option.name, None)
+        if value is None:
             continue
         with mistakes.at(option.name):
             if option.choices:
-                lookup(option.name, given, dict.fromkeys(option.choices))
+                lookup(option.name, value, dict.fromkeys(option.choices))
             elif option.least is not None:
-                check_number(option.name, given, option.least)
+                check_number(option.name, value, option.least)
     if request.folds is not None and request.split not in (None, "kfold"):
         error = UsageError(f"folds {request.folds} with split {request.split}", "only split = kfold has folds")
         mistakes.add("folds", error)
@@ -120,14 +120,14 @@ def _check_options(request: StudyRequest, mistakes: Mistakes) -> None:
         Keep.parse(request.keep or "front")
 
 
-def check_number(name: str, given: float | None, least: int) -> None:
+def check_number(name: str, value: float | None, least: int) -> None:
     """Raise UsageError if a number is given and less than `least` or greater than `GREATEST`."""
-    if given is None:
+    if value is None:
         return
-    if not given >= least:
-        raise UsageError(f"{name} {given} is too small", f"give {least} or more")
-    if given > GREATEST:
-        raise UsageError(f"{name} {given} is too large", f"give {GREATEST} at most")
+    if not value >= least:
+        raise UsageError(f"{name} {value} is too small", f"give {least} or more")
+    if value > GREATEST:
+        raise UsageError(f"{name} {value} is too large", f"give {GREATEST} at most")
 
 
 def _or(value: int | None, default: int) -> int:

@@ -137,12 +137,12 @@ def hypervolume_history(
 ) -> list[tuple[int, float]]:
     """Return pairs (trials that had ended, share of the last hypervolume), one for each trial that moved the front."""
     ended = [trial for trial in trials if trial.state.ended]
-    able = [one for one in ended if one.state is TrialState.COMPLETE and not undefined(one.values, objectives)]
-    if not able:
+    complete = [one for one in ended if one.state is TrialState.COMPLETE and not undefined(one.values, objectives)]
+    if not complete:
         return []
-    values = {trial.number: losses(trial, objectives) for trial in able}
+    values = {trial.number: losses(trial, objectives) for trial in complete}
     corner = pareto.reference_behind(list(values.values()))
-    rivals = {trial.number for trial in able if beats_baseline(trial, objectives, baseline)}
+    rivals = {trial.number for trial in complete if beats_baseline(trial, objectives, baseline)}
     counts = np.array([count for count, trial in enumerate(ended, start=1) if trial.number in rivals], dtype=int)
     points = np.array([values[trial.number] for trial in ended if trial.number in rivals])
     standing = np.empty((0, len(objectives)))
@@ -152,8 +152,8 @@ def hypervolume_history(
         volume += pareto.hypervolume_gain(standing, point.tolist(), corner)
         volumes.append((int(counts[0]), volume))
         standing = np.vstack([standing[~_dominated(standing, point)], point])
-        left = ~_dominated(points[1:], point)
-        counts, points = counts[1:][left], points[1:][left]
+        remaining = ~_dominated(points[1:], point)
+        counts, points = counts[1:][remaining], points[1:][remaining]
     whole = volumes[-1][1] if volumes else 0.0
     return [(count, volume / whole) for count, volume in volumes] if whole > 0 else []
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 PER_CLASS, CONTRADICTORY = 8, 16
-FACES = "They are written only to this folder; check the dataset's licence before you pass it on."
+FACES = "They are written only to this folder; check the dataset's licence before sharing it."
 HISTOGRAM = 1000
 """Maximum number of images of a class in its histogram."""
 
@@ -81,7 +81,7 @@ def dataset(portrait: Portrait) -> Page:
     counts = portrait.per_class()
     tiles = [("images", f"{portrait.count:,}"), ("classes", f"{len(portrait.classes)}")]
     if min(counts):
-        tiles.append(("largest class by smallest", f"{max(counts) / min(counts):.1f}"))
+        tiles.append(("largest / smallest class", f"{max(counts) / min(counts):.1f}"))
     return Page(
         title=portrait.name,
         subtitle="Dataset report",
@@ -95,8 +95,8 @@ def _summary(portrait: Portrait) -> Section:
     colour = "grey" if portrait.channels == 1 else "RGB"
     side = portrait.images.shape[-1]
     facts = [
-        ("What it is", portrait.summary),
-        ("Licence", portrait.licence or "not known"),
+        ("Description", portrait.summary),
+        ("Licence", portrait.licence or "unknown"),
         ("Files", portrait.files),
         ("Options", options(portrait.options) or "none"),
         ("Target", portrait.target),
@@ -107,7 +107,7 @@ def _summary(portrait: Portrait) -> Section:
     head: list[list[Cell]] = [list(row) for row in portrait.head]
     parts.append(Tabular(Table("head", "The first images.", portrait.columns, head)))
     checks: list[list[Cell]] = [[name, result] for name, result in portrait.checks]
-    parts.append(Tabular(Table("checks", "What was checked, and what was found.", ["Check", "Found"], checks)))
+    parts.append(Tabular(Table("checks", "Checks and their results.", ["Check", "Found"], checks)))
     return Section("summary", "Summary", parts)
 
 
@@ -142,7 +142,7 @@ def _sources(portrait: Portrait) -> Section:
     series = {name: [float(n) for n in own["per_class"].values()] for name, own in portrait.sources.items()}
     figure = bars(portrait.classes, series, "images", figures=False)
     parts: list[Part] = [
-        Text("A class from only one source can be recognised by the camera instead of the face."),
+        Text("A class from a single source may be recognised by the camera rather than the face."),
         Tabular(table),
         Plot("sources", "Images of each class from each source.", figure),
     ]
@@ -160,19 +160,19 @@ def _samples(portrait: Portrait) -> Section:
     chosen = samples(portrait.hard, portrait.part, len(portrait.classes), PER_CLASS)
     named = [(name, own) for name, own in zip(portrait.classes, chosen, strict=True) if own]
     one = [named[place : place + PER_CLASS] for place in range(0, len(named), PER_CLASS)]
-    parts: list[Part] = [Text(f"Images drawn at random, of train where it has them. {FACES}")]
+    parts: list[Part] = [Text(f"Images drawn at random, from train where possible. {FACES}")]
     for place, group in enumerate(one, start=1):
         figure = pictures([[portrait.images[own[0]] for _, own in group]], (), [name for name, _ in group], side=1.1)
         parts.append(Plot(f"sample-each-{place}", "One image of each class.", figure))
     figure = pictures([[portrait.images[row] for row in own] for _, own in named], [name for name, _ in named])
-    parts.append(Plot("samples", f"Images of each class, {PER_CLASS} at most.", figure))
+    parts.append(Plot("samples", f"Up to {PER_CLASS} images of each class.", figure))
     return Section("samples", "Samples", parts)
 
 
 def _intensities(portrait: Portrait) -> Section:
     about = (
         "Grey values of all pixels" + (" of all three channels" if portrait.channels == 3 else "") + " in each class, "
-        f"from 0 (black) to 255 (white); red lines are means. {HISTOGRAM:,} images of a class at most, drawn at random."
+        f"from 0 (black) to 255 (white); red lines: means. Up to {HISTOGRAM:,} images per class, drawn at random."
     )
     figure = draw_intensities(intensities(portrait), portrait.classes)
     return Section("intensity", "Pixel intensities", [Plot("intensities", about, figure)])
@@ -181,15 +181,15 @@ def _intensities(portrait: Portrait) -> Section:
 def _duplicates(portrait: Portrait) -> Section:
     groups = duplicates(portrait)
     if not groups:
-        return Section("duplicates", "Duplicates", [Text("No two images are equal in every pixel.")])
-    about = "Images that are equal in every pixel: those with different labels first, then those in several splits."
+        return Section("duplicates", "Duplicates", [Text("No two images are identical.")])
+    about = "Identical images (equal in every pixel): those with different labels first, then those in several splits."
     parts: list[Part] = [Text(about)]
     odd = [rows for rows in groups if conflicts(portrait, rows)][:CONTRADICTORY]
     for start in range(0, len(odd), PER_CLASS):
         shown = odd[start : start + PER_CLASS]
         titles = ["\n".join(dict.fromkeys(portrait.classes[int(portrait.hard[row])] for row in rows)) for rows in shown]
         figure = pictures([[portrait.images[rows[0]] for rows in shown]], (), titles, side=1.1)
-        parts.append(Plot(f"contradictory-{start // PER_CLASS + 1}", "One image, several labels.", figure))
+        parts.append(Plot(f"contradictory-{start // PER_CLASS + 1}", "Identical images with different labels.", figure))
     return Section("duplicates", "Duplicates", [*parts, Tabular(_duplicate_table(portrait, groups), most=25)])
 
 
@@ -201,22 +201,21 @@ def _duplicate_table(portrait: Portrait, groups: Sequence[Sequence[int]]) -> Tab
         labels = dict.fromkeys(portrait.classes[int(portrait.hard[row])] for row in rows)
         places = dict.fromkeys(splits[int(portrait.part[row])] for row in rows)
         cells.append([group, len(rows), ", ".join(labels), ", ".join(places), ", ".join(names)])
-    caption = "Groups of images that are equal in every pixel."
+    caption = "Groups of identical images."
     return Table("duplicates", caption, ["Group", "Images", "Labels", "Splits", "Which"], cells)
 
 
 def _augmentation(portrait: Portrait) -> Section:
     if not portrait.augmented:
-        return Section("augmentation", "Augmentation", [Missing("No preset was tried.")])
+        return Section("augmentation", "Augmentation", [Missing("No preset was drawn.")])
     originals = [portrait.images[row] for row in portrait.shown]
     names = [portrait.classes[int(portrait.hard[row])] for row in portrait.shown]
     columns: list[Any] = [originals, *portrait.augmented.values()]
     grid = [[column[i] for column in columns] for i in range(len(originals))]
-    figure = pictures(grid, names, ["as it is", *portrait.augmented])
+    figure = pictures(grid, names, ["original", *portrait.augmented])
     about = (
-        "The same images under each preset of augmentation, one draw each. Only train images are augmented, anew in "
-        "every epoch; padding is grey. The preset strong also blends images in pairs (mixup), which "
-        "is not drawn."
+        "The same images under each augmentation preset, one random draw each. Only train images are augmented, anew "
+        "in every epoch; padding is grey. The preset strong also applies mixup, which is not shown."
     )
     return Section("augmentation", "Augmentation", [Text(about), Plot("augmentation", "Augmented images.", figure)])
 

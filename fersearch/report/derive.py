@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fersearch.formatting import differ
-from fersearch.report.inputs import Judged
+from fersearch.report.inputs import Predictions
 from fersearch.study import Objective
 from fersearch.trial import Epoch, Trial, TrialState
 
@@ -31,12 +31,12 @@ class ClassScore:
 
 def best_first(trials: Iterable[Trial], objective: Objective) -> list[Trial]:
     """Return the complete trials with a finite value of an objective, the best first, the earlier of equals first."""
-    able = [
+    defined = [
         trial
         for trial in trials
         if trial.state is TrialState.COMPLETE and math.isfinite(trial.values.get(objective.metric, math.nan))
     ]
-    return sorted(able, key=lambda trial: (objective.loss(trial.values[objective.metric]), trial.number))
+    return sorted(defined, key=lambda trial: (objective.loss(trial.values[objective.metric]), trial.number))
 
 
 def varying(trials: Sequence[Trial]) -> list[str]:
@@ -68,17 +68,17 @@ def mean_curve(curves: Sequence[Sequence[tuple[int, float]]]) -> list[tuple[int,
     return [(place, statistics.fmean(table[place] for table in tables)) for place in sorted(shared)]
 
 
-def kept(history: Sequence[Epoch], objective: Objective) -> Epoch | None:
+def best_of_round(history: Sequence[Epoch], objective: Objective) -> Epoch | None:
     """Return the best epoch of a round by an objective, the earliest of equals; None if the objective is undefined in
     all."""
-    able = [epoch for epoch in history if math.isfinite(epoch.values.get(objective.metric, math.nan))]
-    return min(able, key=lambda epoch: (objective.loss(epoch.values[objective.metric]), epoch.number), default=None)
+    defined = [epoch for epoch in history if math.isfinite(epoch.values.get(objective.metric, math.nan))]
+    return min(defined, key=lambda epoch: (objective.loss(epoch.values[objective.metric]), epoch.number), default=None)
 
 
 def confusion(history: Sequence[Epoch], objective: Objective) -> Matrix | None:
     """Return the confusion matrix of a trial's kept epoch; with several rounds, the sum over the kept epochs of
     each."""
-    best = [kept(one, objective) for one in rounds(history)]
+    best = [best_of_round(one, objective) for one in rounds(history)]
     matrices = [epoch.confusion for epoch in best if epoch is not None and epoch.confusion]
     if not matrices or len({len(matrix) for matrix in matrices}) > 1:
         return None
@@ -125,9 +125,9 @@ def averages(scores: Sequence[ClassScore]) -> dict[str, ClassScore]:
 
 def spread(values: Iterable[float]) -> tuple[float, float]:
     """Return mean and sample deviation (n - 1) of the finite values; NaN where there are too few."""
-    able = [value for value in values if math.isfinite(value)]
-    mean = statistics.fmean(able) if able else math.nan
-    return mean, statistics.stdev(able) if len(able) > 1 else math.nan
+    defined = [value for value in values if math.isfinite(value)]
+    mean = statistics.fmean(defined) if defined else math.nan
+    return mean, statistics.stdev(defined) if len(defined) > 1 else math.nan
 
 
 def finite(values: Mapping[str, float], name: str) -> float | None:
@@ -141,8 +141,8 @@ def _share(part: float, whole: float) -> float:
 
 
 def _average(values: Sequence[float], weights: Sequence[float]) -> float:
-    able = [0.0 if math.isnan(value) else value for value in values]
-    return _share(sum(value * weight for value, weight in zip(able, weights, strict=True)), sum(weights))
+    defined = [0.0 if math.isnan(value) else value for value in values]
+    return _share(sum(value * weight for value, weight in zip(defined, weights, strict=True)), sum(weights))
 
 
 @dataclass(frozen=True)
@@ -169,32 +169,32 @@ class Mistake:
     share: float
 
 
-def roc_curves(judged: Judged, classes: Sequence[str]) -> list[Roc]:
+def roc_curves(predictions: Predictions, classes: Sequence[str]) -> list[Roc]:
     """Return the curve of each class against the rest, where it has images and others have too, and of all
     decisions."""
     import numpy as np
 
-    truth = judged.labels[:, None] == np.arange(len(classes))
+    truth = predictions.labels[:, None] == np.arange(len(classes))
     curves = [
-        _roc(name, truth[:, i], judged.probabilities[:, i])
+        _roc(name, truth[:, i], predictions.probabilities[:, i])
         for i, name in enumerate(classes)
         if truth[:, i].any() and not truth[:, i].all()
     ]
-    return [*curves, _roc("all decisions (micro)", truth.ravel(), judged.probabilities.ravel(), True)]
+    return [*curves, _roc("all decisions (micro)", truth.ravel(), predictions.probabilities.ravel(), True)]
 
 
-def mistakes(judged: Judged, classes: Sequence[str], most: int = 24) -> list[Mistake]:
+def mistakes(predictions: Predictions, classes: Sequence[str], most: int = 24) -> list[Mistake]:
     """Return the misclassified images with the largest shares, the most confident first."""
     import numpy as np
 
-    called = judged.probabilities.argmax(1)
-    share = judged.probabilities[np.arange(len(called)), called]
-    wrong = np.flatnonzero(called != judged.labels)
+    called = predictions.probabilities.argmax(1)
+    share = predictions.probabilities[np.arange(len(called)), called]
+    wrong = np.flatnonzero(called != predictions.labels)
     order = wrong[np.argsort(-share[wrong], kind="stable")][:most]
     return [
         Mistake(
-            np.asarray(judged.images[judged.rows[i]]),
-            classes[int(judged.labels[i])],
+            np.asarray(predictions.images[predictions.rows[i]]),
+            classes[int(predictions.labels[i])],
             classes[int(called[i])],
             float(share[i]),
         )
@@ -202,9 +202,9 @@ def mistakes(judged: Judged, classes: Sequence[str], most: int = 24) -> list[Mis
     ]
 
 
-def right(judged: Judged) -> float:
+def right(predictions: Predictions) -> float:
     """Return the accuracy."""
-    return float((judged.probabilities.argmax(1) == judged.labels).mean())
+    return float((predictions.probabilities.argmax(1) == predictions.labels).mean())
 
 
 def _roc(name: str, truth: "np.ndarray[Any, Any]", scores: "np.ndarray[Any, Any]", pooled: bool = False) -> Roc:

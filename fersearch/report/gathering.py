@@ -20,7 +20,7 @@ from fersearch.registry import Registry
 from fersearch.report import derive, writer
 from fersearch.report.dataset_page import Portrait, samples
 from fersearch.report.folder import Written, check_folder
-from fersearch.report.inputs import Absent, Data, Importance, Judged, Record, measures_of
+from fersearch.report.inputs import Absent, Data, Importance, Predictions, Record, measures_of
 from fersearch.space import Value
 from fersearch.store import Store, StudyRow
 from fersearch.study import Protocol, StudySpec
@@ -78,10 +78,10 @@ def gather(store: Store, study: StudyRow, most: int = BEST) -> Record:
     feasible = [trial for trial in trials if spec.keeps_bounds(trial.values)]
     chosen = derive.best_first(feasible, spec.objectives[0])[:most]
     registry = _registry(study)
-    data, judged = _evidence(registry, study, chosen[0] if chosen else None, store)
+    data, predictions = _evidence(registry, study, chosen[0] if chosen else None, store)
     if (others := len(every) - len(trials)) and not isinstance(data, Absent):
-        who = "1 trial saw earlier data and is" if others == 1 else f"{others} trials saw earlier data and are"
-        data = replace(data, warnings=(*data.warnings, f"{who} left out of this report"))
+        subject = "1 trial saw earlier data and is" if others == 1 else f"{others} trials saw earlier data and are"
+        data = replace(data, warnings=(*data.warnings, f"{subject} left out of this report"))
     return Record(
         spec=spec,
         created=study.created,
@@ -97,7 +97,7 @@ def gather(store: Store, study: StudyRow, most: int = BEST) -> Record:
         baseline=study.baseline,
         importance=_importance(spec, trials),
         data=data,
-        judged=judged,
+        predictions=predictions,
         looks=store.looks(study.id),
         environments=store.environments(study.id),
     )
@@ -131,21 +131,21 @@ def _weighed(spec: StudySpec, trials: Sequence[Trial]) -> tuple[tuple[str, list[
 
 def _evidence(
     registry: Registry | Absent, study: StudyRow, best: Trial | None, store: Store
-) -> tuple[Data | Absent, Judged | Absent]:
+) -> tuple[Data | Absent, Predictions | Absent]:
     """Return the dataset as the study saw it, and the best model's predictions on validation."""
     if isinstance(registry, Absent):
         return registry, registry
-    kept = _kept_round(store, study, best)
+    round = _kept_round(store, study, best)
     try:
         dataset, prepared, params = _prepared(registry, study, best)
-        loaded = _loaded(dataset, prepared, params, study.spec, kept)
+        loaded = _loaded(dataset, prepared, params, study.spec, round)
         data = _data(dataset, prepared, params, study.spec, loaded)
     except FersearchError as error:
         why = Absent(f"The dataset is not available: {error.message}.")
         return why, why
     if best is None:
         return data, Absent("No trial is complete, so there is no model to evaluate.")
-    return _judged(registry, best, data, loaded)
+    return _predictions(registry, best, data, loaded)
 
 
 def _kept_round(store: Store, study: StudyRow, best: Trial | None) -> int:
@@ -165,11 +165,11 @@ def _prepared(registry: Registry, study: StudyRow, best: Trial | None) -> "tuple
 
 
 def _loaded(
-    dataset: "Dataset", prepared: "Prepared", params: Mapping[str, Any], spec: StudySpec, kept: int
+    dataset: "Dataset", prepared: "Prepared", params: Mapping[str, Any], spec: StudySpec, round: int
 ) -> "Loaded":
     from fersearch.data import arrays
 
-    return arrays.load(dataset, prepared, params, spec.protocol, spec.limit, round=kept)
+    return arrays.load(dataset, prepared, params, spec.protocol, spec.limit, round=round)
 
 
 def _data(
@@ -190,22 +190,24 @@ def _data(
     )
 
 
-def _judged(registry: Registry, best: Trial, data: Data, loaded: "Loaded") -> tuple[Data, Judged | Absent]:
+def _predictions(registry: Registry, best: Trial, data: Data, loaded: "Loaded") -> tuple[Data, Predictions | Absent]:
     """Return the best model's predictions on validation; data that the model was not trained on is marked."""
     if best.checkpoint is None:
-        return data, Absent(f"Trial {best.number} kept no checkpoint.")
+        return data, Absent(f"Trial {best.number} has no checkpoint.")
     rows = loaded.indices["valid"]
     try:
-        digest, task, shares = in_child(lambda: _asked(registry, best.checkpoint or "", loaded, rows), "torch")
+        digest, task, shares = in_child(lambda: _predicted(registry, best.checkpoint or "", loaded, rows), "torch")
     except FersearchError as error:
         return data, Absent(f"The checkpoint of trial {best.number} is not available: {error.message}.")
     data = replace(data, changed=digest != data.digest)
     if task != loaded.task:
-        return data, Absent("The current dataset has other classes or images than the best trial was trained on.")
-    return data, Judged(shares, loaded.hard[rows], loaded.images, rows)
+        return data, Absent(
+            "The classes or images of the current dataset differ from those that the best trial was trained on."
+        )
+    return data, Predictions(shares, loaded.hard[rows], loaded.images, rows)
 
 
-def _asked(
+def _predicted(
     registry: Registry, checkpoint: str, loaded: "Loaded", rows: "np.ndarray[Any, Any]"
 ) -> "tuple[str, Task, np.ndarray[Any, Any]]":
     """Return the digest of a checkpoint's training data, its task, and its class shares if the task matches the

@@ -79,7 +79,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Predictions:
     """The best trial's predictions on validation: class shares (float32, n x classes), true labels (int64, n).
 
     `images` (uint8, m x channels x size x size) holds all prepared images, `rows` (int64, n) the evaluated ones.
@@ -121,9 +121,9 @@ class Record:
     histories: Mapping[int, Sequence[Epoch]] = field(default_factory=dict)
     measures: Mapping[str, Measure] = field(default_factory=dict)
     baseline: Mapping[str, float] = field(default_factory=dict)
-    importance: Sequence[Importance] | Absent = Absent("It was not computed.")
-    data: Data | Absent = Absent("It was not looked at.")
-    judged: Judged | Absent = Absent("No model was evaluated.")
+    importance: Sequence[Importance] | Absent = Absent("Not computed.")
+    data: Data | Absent = Absent("Not checked.")
+    predictions: Predictions | Absent = Absent("No model was evaluated.")
     looks: Sequence[Any] = ()
     environments: Sequence[Mapping[str, Any]] = ()
 

@@ -13,10 +13,10 @@ from fersearch.trial import TrialState
 
 DEFAULT_RATIOS = (0.7, 0.15, 0.15)
 BY = {
-    "auto": "whole subjects together where the dataset knows its subjects, stratified by class elsewhere",
+    "auto": "by subject if the dataset identifies subjects, else stratified by class",
     "chance": "at random, without regard to class or subject",
     "class": "stratified by class",
-    "subject": "by subject: no person is on both sides",
+    "subject": "by subject: no person is in two parts",
 }
 
 
@@ -64,16 +64,18 @@ def summary(record: Record) -> list[str]:
     first = record.objectives[0]
     if record.best is None:
         within = " within the study's bounds" if record.spec.where else ""
-        missing = f"No trial is complete{within}, so there is no best model, and what needs one is left out below."
+        missing = (
+            f"No trial is complete{within}, so there is no best model, and parts that need one are left out below."
+        )
         return [*lines, missing]
     value = number(record.best.values[first.name])
     which = f" ({record.best.params[ARCHITECTURE]})" if record.spec.one_study else ""
     lines.append(f"The best complete trial by {first.label} is trial {record.best.number}{which} with {value}.")
     if first.name in record.baseline:
         floor = number(record.baseline[first.name])
-        lines.append(f"Always naming the largest class scores {floor}: the majority baseline.")
+        lines.append(f"Always predicting the largest class scores {floor} (majority baseline).")
     if not record.front:
-        lines.append("No complete trial is better than that baseline, so the Pareto front is empty.")
+        lines.append("No complete trial is better, so the Pareto front is empty.")
     return lines
 
 
@@ -106,7 +108,7 @@ def _data(spec: StudySpec, data: Data | Absent) -> str:
     size = f"{colour} images of {data.image_size}x{data.image_size} pixels"
     licence = f" Licence: {data.licence.rstrip('.')}." if data.licence else ""
     changed = (
-        " The current dataset differs from the one that the best trial was trained on (another digest): "
+        " The current dataset differs from the one that the best trial was trained on (its digest is different): "
         "counts and new evaluations use the current one."
         if data.changed
         else ""
@@ -121,21 +123,21 @@ def _split(protocol: Protocol) -> str:
     ratios = protocol.ratios or DEFAULT_RATIOS
     shares = "/".join(f"{100 * ratio:g}" for ratio in ratios)
     drawn = f"{BY[protocol.by]}, with seed {protocol.split_seed}"
-    held = (
-        f"; {100 * ratios[2]:g} % of all images are held out as test"
+    test_images = (
+        f"; {100 * ratios[2]:g} % of all images are held out as the test split"
         if protocol.ratios
-        else "; the dataset's own test images stay apart"
+        else "; the dataset's own test images are held out"
     )
     texts = {
-        "auto": f"Split: the dataset's own where it has one; what it leaves open is drawn {shares} {drawn}.",
+        "auto": f"Split: the dataset's own; what it leaves unassigned is drawn {shares} {drawn}.",
         "official": "Split: the dataset's official one.",
         "ratios": f"Split: train, valid and test drawn {shares} {drawn}.",
-        "kfold": f"Split: {protocol.folds} folds drawn {drawn}; each validates once{held}.",
-        "loso": f"Split: leave one subject out; each subject validates once{held}.",
+        "kfold": f"Split: {protocol.folds} folds drawn {drawn}; each validates once{test_images}.",
+        "loso": f"Split: leave one subject out; each subject validates once{test_images}.",
     }
     dropped = {
-        "drop": " Images of train that occur, equal in every pixel, in valid or test are dropped.",
-        "near": " Images of train that occur, equal or nearly so, in valid or test are dropped.",
+        "drop": " Train images that also occur in valid or test (equal in every pixel) are dropped.",
+        "near": " Train images that also occur in valid or test (equal or nearly equal) are dropped.",
     }
     return texts[protocol.split] + dropped.get(protocol.duplicates, "")
 
@@ -147,14 +149,15 @@ def _rounds(protocol: Protocol, data: Data | Absent) -> str:
     again = f", repeated {plural(protocol.repeats, 'time')} with different seeds" if protocol.repeats > 1 else ""
     what = "once for each fold" if protocol.folded else "several times"
     return (
-        f"Each trial is trained {what}{again}{count}; its values are means over the rounds, ± their deviation (n - 1)."
+        f"Each trial is trained {what}{again}{count}; "
+        f"its values are means over the rounds ± standard deviation (n - 1)."
     )
 
 
 def _limit(spec: StudySpec) -> str:
     if spec.limit is None:
-        return "All images of train and valid are used."
-    return f"Train and valid are limited to {spec.limit:,} images together, a stratified subset."
+        return "All train and valid images are used."
+    return f"Train and valid together are limited to a stratified subset of {spec.limit:,} images."
 
 
 def _search(spec: StudySpec) -> str:
@@ -175,10 +178,10 @@ def _search(spec: StudySpec) -> str:
 def _test(record: Record) -> str:
     own = [look for look in record.looks if look.dataset == record.spec.dataset and look.split == "test"]
     others = len(record.looks) - len(own)
-    more = f" Other held-out data were evaluated {plural(others, 'time')}." if others else ""
+    more = f" Other held-out data was evaluated {plural(others, 'time')}." if others else ""
     if not own:
-        return f"Test: never opened. Every score in this report is of validation.{more}"
+        return f"Test: never opened. All scores in this report are on validation.{more}"
     scores = [score for look in own if (score := derive.finite(look.metrics, "accuracy")) is not None]
     accuracies = "; ".join(f"accuracy {number(score)}" for score in scores)
-    gave = f", which gave {accuracies}" if accuracies else ""
-    return f"Test: opened {plural(len(own), 'time')}{gave}. Every other score in this report is of validation.{more}"
+    gave = f" ({accuracies})" if accuracies else ""
+    return f"Test: opened {plural(len(own), 'time')}{gave}. All other scores in this report are on validation.{more}"

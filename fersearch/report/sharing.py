@@ -31,10 +31,16 @@ def describe(trials: Sequence[Trial]) -> str:
     if not shared:
         if not busy:
             return f"each trial had its device to itself{others}"
-        return f"no trial shared its device with another{others}; --exclusive-timing times the front again"
+        return (
+            f"no trial shared its device with another{others}; --exclusive-timing retrains the front alone to time it"
+        )
     timed = sum(EXCLUSIVE in trial.values for trial in trials)
-    alone = f"; {timed} timed again alone ({EXCLUSIVE})" if timed else "; --exclusive-timing times the front again"
+    alone = (
+        f"; {timed} timed again alone ({EXCLUSIVE})"
+        if timed
+        else "; --exclusive-timing retrains the front alone to time it"
+    )
     return (
-        f"train_seconds of {len(shared)} of {len(known)} trials was measured beside others on the same device "
+        f"train_seconds of {len(shared)} of {len(known)} trials was measured next to others on the same device "
         f"({sum(shared) / len(shared):.1f} on average){others}{alone}"
     )

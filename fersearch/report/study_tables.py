@@ -89,7 +89,7 @@ def front(record: Record) -> Table:
     best = {
         (_best_row(record.front, o.name, o.direction), j) for j, o in enumerate(objectives, start=1) if record.front
     }
-    caption = f"Pareto front of {record.spec.name}: complete trials that no other beats in every objective."
+    caption = f"Pareto front of {record.spec.name}: complete trials that no other dominates."
     return Table("front", caption, [*columns, *map(title, params)], rows, frozenset(best))
 
 
@@ -97,7 +97,7 @@ def architectures(record: Record) -> Table:
     """Return the results of each of several architectures: its trials, its share of the front, its best values."""
     columns = ["Architecture", "Trials", "Complete", "Stopped early", "On the front"]
     columns += [f"Best {objective.heading}" for objective in record.objectives]
-    caption = f"Each architecture of {record.spec.name}: its trials, and its best value of each objective."
+    caption = f"Each architecture of {record.spec.name}: its trials and its best value by each objective."
     return Table("architectures", caption, columns, [_fared(record, name) for name in record.spec.architectures])
 
 
@@ -125,7 +125,7 @@ def classes(scores: Sequence[ClassScore], trial: int) -> Table:
 def confusion(matrix: Sequence[Sequence[int]], names: Sequence[str], trial: int) -> Table:
     """Return the confusion matrix, the true class by row."""
     rows: list[list[Cell]] = [[name, *map(int, row)] for name, row in zip(names, matrix, strict=True)]
-    caption = f"Confusion matrix on validation, trial {trial}: rows are true classes, columns predicted ones."
+    caption = f"Confusion matrix on validation, trial {trial}: rows: true classes, columns: predicted classes."
     return Table("confusion", caption, ["True class", *names], rows)
 
 
@@ -137,7 +137,9 @@ def costs(record: Record) -> Table:
         values = [value for trial in complete if (value := derive.finite(trial.values, name)) is not None]
         if values:
             rows.append([record.measure(name).label, Spread(*derive.spread(values)), min(values), max(values)])
-    caption = f"Time and memory of the complete trials of {record.spec.name} ({len(complete)}): mean ± deviation."
+    caption = (
+        f"Time and memory of the complete trials of {record.spec.name} ({len(complete)}): mean ± standard deviation."
+    )
     return Table("costs", caption, ["Measure", "Mean", "Least", "Most"], rows)
 
 
@@ -155,7 +157,7 @@ def values(record: Record, trial: Trial) -> Table:
     rows: list[list[Cell]] = [
         [record.measure(name).label, measured(trial, name), derive.finite(record.baseline, name)] for name in names
     ]
-    caption = f"Values of trial {trial.number}, and what always naming the largest class scores."
+    caption = f"Values of trial {trial.number}, and of always predicting the largest class."
     return Table("best", caption, ["Metric", f"Trial {trial.number}", "Majority baseline"], rows)
 
 
@@ -168,8 +170,8 @@ def failures(record: Record) -> Table:
         for attempt in trial.attempts
         if attempt.reason not in sound or "lost" in attempt.facts
     ]
-    caption = f"Attempts of {record.spec.name} that did not end well."
-    return Table("failures", caption, ["Trial", "Attempt", "Trial is", "Reason", "Message"], rows)
+    caption = f"Failed attempts of {record.spec.name}."
+    return Table("failures", caption, ["Trial", "Attempt", "Trial state", "Reason", "Message"], rows)
 
 
 def changes(spec: StudySpec) -> Table:
@@ -179,7 +181,7 @@ def changes(spec: StudySpec) -> Table:
         for one in spec.changes
     ]
     columns = ["When (UTC)", "After trials", "What", "Before", "Now"]
-    return Table("changes", f"What was changed in {spec.name} while it was searched.", columns, rows)
+    return Table("changes", f"Changes to {spec.name} during the search.", columns, rows)
 
 
 def looks(record: Record) -> Table:
@@ -198,14 +200,14 @@ def looks(record: Record) -> Table:
         for look in record.looks
     ]
     columns = ["When (UTC)", "Trial", "Dataset", "Split", "Images", *(record.measure(name).label for name in names)]
-    return Table("looks", f"Looks at held-out images by models of {record.spec.name}.", columns, rows)
+    return Table("looks", f"Evaluations of models of {record.spec.name} on held-out images.", columns, rows)
 
 
 def splits(parts: Mapping[str, Mapping[str, Any]], classes: Sequence[str]) -> Table:
     """Return images of each class in each part."""
     rows: list[list[Cell]] = [[name, *(part["per_class"].get(name, 0) for part in parts.values())] for name in classes]
     rows.append(["all", *(part["n"] for part in parts.values())])
-    return Table("splits", "Images of each class in each part.", ["Class", *parts], rows)
+    return Table("splits", "Images of each class in each split.", ["Class", *parts], rows)
 
 
 def environment(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -267,6 +269,6 @@ def _best_row(trials: Sequence[Trial], metric: str, direction: str) -> int:
 
 def _without_empty(table: Table) -> Table:
     """Return the table without columns that no row fills."""
-    able = [j for j in range(len(table.columns)) if any(row[j] is not None for row in table.rows)] or [0]
-    rows = [[row[j] for j in able] for row in table.rows]
-    return Table(table.name, table.caption, [table.columns[j] for j in able], rows)
+    columns = [j for j in range(len(table.columns)) if any(row[j] is not None for row in table.rows)] or [0]
+    rows = [[row[j] for j in columns] for row in table.rows]
+    return Table(table.name, table.caption, [table.columns[j] for j in columns], rows)

@@ -159,8 +159,8 @@ def _markdown(text: str) -> str:
     return re.sub(r"([\\|*_`<>\[\]])", r"\\\1", text).replace("\n", " ")
 
 
-def _bold(text: str, wanted: bool) -> str:
-    return rf"\textbf{{{text}}}" if wanted else text
+def _bold(text: str, bold: bool) -> str:
+    return rf"\textbf{{{text}}}" if bold else text
 
 
 def _short(caption: str, sides: str, head: str, rows: Sequence[str], wide: bool) -> list[str]:

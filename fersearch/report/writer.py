@@ -32,10 +32,10 @@ def write(page: Callable[[], Page], folder: Path, force: bool = False) -> Writte
     """
     check_folder(folder, force)
     with atomic_folder(folder) as work, style.styled():
-        made = page()
-        _fill(made, work)
-    names = tuple(plot.name for plot in made.plots())
-    return Written(folder, folder / PAGE, names, tuple(table.name for table in made.tables()))
+        content = page()
+        _fill(content, work)
+    names = tuple(plot.name for plot in content.plots())
+    return Written(folder, folder / PAGE, names, tuple(table.name for table in content.tables()))
 
 
 def _fill(page: Page, work: Path) -> None:

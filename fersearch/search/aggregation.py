@@ -51,7 +51,9 @@ def round_values(epochs: Mapping[int, Epoch], first: Objective, metrics: Metrics
     return [_kept_values(own, best_epoch(own, first), metrics) for own in by_round(epochs).values()]
 
 
-def trial_values(epochs: Mapping[int, Epoch], kept: int | None, first: Objective, metrics: Metrics) -> dict[str, float]:
+def trial_values(
+    epochs: Mapping[int, Epoch], kept_epoch: int | None, first: Objective, metrics: Metrics
+) -> dict[str, float]:
     """Return a trial's values: those of its kept epoch; costs of the whole trial from its last one.
 
     Of a trial with several rounds every value is the mean over the rounds, and `NAME_std` beside it their standard
@@ -60,7 +62,7 @@ def trial_values(epochs: Mapping[int, Epoch], kept: int | None, first: Objective
     if not epochs:
         return {}
     if len(by_round(epochs)) == 1:
-        return _kept_values(epochs, kept or best_epoch(epochs, first), metrics)
+        return _kept_values(epochs, kept_epoch or best_epoch(epochs, first), metrics)
     rounds = round_values(epochs, first, metrics)
     means: dict[str, float] = {}
     for name in dict.fromkeys(name for values in rounds for name in values):
@@ -76,10 +78,10 @@ def mean_of_rounds(last: Epoch, epochs: Mapping[int, Epoch], first: Objective, m
     return Epoch(last.round, trial_values(epochs, None, first, metrics), last.seconds)
 
 
-def _kept_values(epochs: Mapping[int, Epoch], kept: int | None, metrics: Metrics) -> dict[str, float]:
+def _kept_values(epochs: Mapping[int, Epoch], kept_epoch: int | None, metrics: Metrics) -> dict[str, float]:
     last = epochs[max(epochs)]
     whole = {name: value for name, value in last.values.items() if _of_whole_trial(metrics.get(name))}
-    best = epochs.get(kept or last.number, last).values
+    best = epochs.get(kept_epoch or last.number, last).values
     values = {name: whole.get(name, value) for name, value in best.items()} | whole
     return {name: float(value) for name, value in values.items() if math.isfinite(value)}
 

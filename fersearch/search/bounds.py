@@ -71,12 +71,12 @@ def eased(trial: Trial, bounds: Sequence[Constraint]) -> Trial:
 
 def broken(bounds: Sequence[Constraint], values: Mapping[str, float]) -> str:
     """Return one line that names the broken bounds of known values; empty if none is."""
-    said = [
+    violations = [
         f"{bound.metric} {number(values[bound.metric])} breaks {bound}"
         for bound in bounds
         if bound.metric in values and not bound.holds(values)
     ]
-    return ", ".join(said)
+    return ", ".join(violations)
 
 
 def projected_to_break(bounds: Sequence[Constraint], metrics: Mapping[str, Metric], epoch: Epoch, planned: int) -> str:
@@ -98,8 +98,8 @@ def nearest(bounds: Sequence[Constraint], trials: Iterable[Trial]) -> Trial | No
 def given_up(allowance: Allowance, bounds: Sequence[Constraint], trials: Iterable[Trial]) -> str:
     """Return one line with the reason why a search gave up, and the trial that came nearest to the bounds."""
     closest = nearest(bounds, trials)
-    came = f"; trial {closest.number} came nearest: {broken(bounds, closest.values)}" if closest else ""
-    return f"{allowance.untrained} trials broke a bound before training{came}"
+    nearest_trial = f"; trial {closest.number} came nearest: {broken(bounds, closest.values)}" if closest else ""
+    return f"{allowance.untrained} trials broke a bound before training{nearest_trial}"
 
 
 def _total(bounds: Sequence[Constraint], trial: Trial) -> float:

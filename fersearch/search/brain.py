@@ -112,12 +112,12 @@ class Search:
             self._writer.add_trial(trial)
             self._keep(trial)
 
-    def take_in(self, wanted: Enqueued) -> None:
+    def take_in(self, configuration: Enqueued) -> None:
         """Add a configuration to try next: as a waiting trial, as soon as the budget has room."""
-        if self._enqueued.put(wanted):
+        if self._enqueued.put(configuration):
             self._add_enqueued()
         else:
-            self._writer.withdraw(wanted)
+            self._writer.withdraw(configuration)
 
     def started(self, number: int, pid: int, log: str) -> None:
         """Record which process runs a trial's attempt, and its log file."""
@@ -241,25 +241,25 @@ class Search:
 
     def _add_enqueued(self) -> None:
         """Turn enqueued configurations into waiting trials, as far as the budget has room."""
-        while self._has_room and (wanted := self._enqueued.take()):
-            said = f"the enqueued configuration ({settings(wanted.given)})"
-            if trial := self._new(wanted):
+        while self._has_room and (configuration := self._enqueued.take()):
+            label = f"the enqueued configuration ({settings(configuration.given)})"
+            if trial := self._new(configuration):
                 self._keep(trial)
-                self._note(f"{said} is trial {trial.number}")
+                self._note(f"{label} is trial {trial.number}")
             else:
-                self._note(f"{said} is not tried again: earlier trials cover it")
-            self._writer.withdraw(wanted)
+                self._note(f"{label} is not tried again: earlier trials cover it")
+            self._writer.withdraw(configuration)
 
-    def _new(self, wanted: Enqueued | None = None) -> Trial | None:
-        """Return a new waiting trial, of the enqueued `wanted` if given; None if budget or space are used up."""
-        if not self._has_room or (self._flat.why and wanted is None):
+    def _new(self, configuration: Enqueued | None = None) -> Trial | None:
+        """Return a new waiting trial, of the enqueued `configuration` if given; None if budget or space are used up."""
+        if not self._has_room or (self._flat.why and configuration is None):
             return None
         number = self._next
-        proposal = self._sampler.ask(number, wanted.given if wanted else {})
+        proposal = self._sampler.ask(number, configuration.given if configuration else {})
         if proposal is None:
             return None
         params, state = proposal
-        state = {**state, "enqueued": asdict(wanted)} if wanted else state
+        state = {**state, "enqueued": asdict(configuration)} if configuration else state
         trial = Trial(number, params, space=self._space, sampler_state=state, data_digest=self._data_digest)
         self._writer.add_trial(trial)
         return trial

@@ -12,17 +12,17 @@ class Enqueue:
         self._over = {trial.enqueued.uid for trial in trials if trial.enqueued}
         self._waiting: dict[str, Enqueued] = {}
 
-    def put(self, wanted: Enqueued) -> bool:
+    def put(self, configuration: Enqueued) -> bool:
         """Add a configuration; return False if it was taken before, by this search or an earlier one."""
-        if wanted.uid in self._over:
+        if configuration.uid in self._over:
             return False
-        self._waiting.setdefault(wanted.uid, wanted)
+        self._waiting.setdefault(configuration.uid, configuration)
         return True
 
     def take(self) -> Enqueued | None:
         """Remove and return the oldest one; None if there is none."""
         if not self._waiting:
             return None
-        wanted = self._waiting.pop(next(iter(self._waiting)))
-        self._over.add(wanted.uid)
-        return wanted
+        configuration = self._waiting.pop(next(iter(self._waiting)))
+        self._over.add(configuration.uid)
+        return configuration

@@ -22,7 +22,7 @@ class Flat:
     def __init__(self, spec: StudySpec, baseline: Mapping[str, float]) -> None:
         self._spec, self._baseline = spec, baseline
         self._losses: dict[int, list[float]] = {}
-        self._able: set[int] = set()
+        self._eligible: set[int] = set()
         self.why = ""
 
     def join(self, trial: Trial) -> None:
@@ -36,16 +36,16 @@ class Flat:
             return
         self._losses[trial.number] = losses(trial, spec.objectives)
         if beats_baseline(trial, spec.objectives, self._baseline) and spec.keeps_bounds(trial.values):
-            self._able.add(trial.number)
+            self._eligible.add(trial.number)
         self.why = self._why(spec.stop_when_flat)
 
     def _why(self, most: int) -> str:
         numbers = sorted(self._losses)
-        earlier, last = set(numbers[:-most]) & self._able, numbers[-most:]
+        earlier, last = set(numbers[:-most]) & self._eligible, numbers[-most:]
         if not earlier:
             return ""
         reference = pareto.reference_behind(list(self._losses.values()))
-        before, now = self._volume(earlier, reference), self._volume(self._able, reference)
+        before, now = self._volume(earlier, reference), self._volume(self._eligible, reference)
         if before <= 0 or now > before * (1 + LITTLE):
             return ""
         return f"the front's hypervolume has not grown for {most} complete trials, trial {last[0]} to {last[-1]}"

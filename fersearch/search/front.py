@@ -27,7 +27,7 @@ def front(
     better than that by the first predictive objective is not on the front. Trials that break a constraint are not
     either. Dominance is exact.
     """
-    able = [
+    eligible = [
         trial
         for trial in trials
         if trial.state is TrialState.COMPLETE
@@ -35,8 +35,8 @@ def front(
         and beats_baseline(trial, objectives, baseline)
         and keeps(constraints, trial.values)
     ]
-    first = pareto.non_dominated([losses(trial, objectives) for trial in able])
-    return sorted((able[i] for i in first), key=lambda trial: (comparable(trial, objectives), trial.number))
+    first = pareto.non_dominated([losses(trial, objectives) for trial in eligible])
+    return sorted((eligible[i] for i in first), key=lambda trial: (comparable(trial, objectives), trial.number))
 
 
 def losses(trial: Trial, objectives: Sequence[Objective]) -> list[float]:
@@ -53,7 +53,7 @@ def beats_baseline(trial: Trial, objectives: Sequence[Objective], baseline: Mapp
     return True
 
 
-def kept(
+def retained(
     trials: Iterable[Trial],
     keep: Keep,
     objectives: Sequence[Objective],
@@ -69,12 +69,12 @@ def kept(
     candidates = [eased(trial, constraints) for trial in trials]
     if keep.which == "all":
         return {trial.number for trial in candidates}
-    able = [trial for trial in candidates if _able(trial, objectives, constraints)]
+    eligible = [trial for trial in candidates if _eligible(trial, objectives, constraints)]
     if keep.which == "best":
-        placed = sorted(_place(trial, objectives, baseline) for trial in able)
+        placed = sorted(_place(trial, objectives, baseline) for trial in eligible)
         return {number for *_, number in placed[: keep.most]}
-    best = min(able, key=lambda trial: (losses(trial, objectives)[0], trial.number), default=None)
-    return {trial.number for trial in front(able, objectives, baseline)} | ({best.number} if best else set())
+    best = min(eligible, key=lambda trial: (losses(trial, objectives)[0], trial.number), default=None)
+    return {trial.number for trial in front(eligible, objectives, baseline)} | ({best.number} if best else set())
 
 
 class Keeper:
@@ -100,9 +100,9 @@ class Keeper:
         if self._policy.which == "all":
             return []
         beaten = {number for own in new for number in self._standing.join(eased(trials[own], self._bounds))}
-        gone = sorted(self._holding & beaten)
-        self._holding -= set(gone)
-        return [replace(trials[number], checkpoint=None, released=str(self._policy)) for number in gone]
+        released = sorted(self._holding & beaten)
+        self._holding -= set(released)
+        return [replace(trials[number], checkpoint=None, released=str(self._policy)) for number in released]
 
 
 class _Best:
@@ -115,7 +115,7 @@ class _Best:
 
     def join(self, trial: Trial) -> set[int]:
         """Add a trial; return the trials that drop out, its own number if it is one of them."""
-        if not _able(trial, self._objectives, self._constraints):
+        if not _eligible(trial, self._objectives, self._constraints):
             return {trial.number}
         insort(self._places, _place(trial, self._objectives, self._baseline))
         beyond = {number for *_, number in self._places[self._most :]}
@@ -140,7 +140,7 @@ class FrontMembers:
 
     def join(self, trial: Trial) -> set[int]:
         """Add a trial; return the trials that drop out, its own number if it is one of them."""
-        if not _able(trial, self._objectives, self._constraints):
+        if not _eligible(trial, self._objectives, self._constraints):
             return {trial.number}
         own = losses(trial, self._objectives)
         left = {trial.number, *self._beaten(trial, own)}
@@ -157,13 +157,13 @@ class FrontMembers:
         if ((self._points <= point).all(axis=1) & (self._points < point).any(axis=1)).any():
             return []
         beaten = (self._points >= point).all(axis=1) & (self._points > point).any(axis=1)
-        gone: list[int] = self._numbers[beaten].tolist()
+        dominated: list[int] = self._numbers[beaten].tolist()
         self._points = np.vstack([self._points[~beaten], point])
         self._numbers = np.append(self._numbers[~beaten], trial.number)
-        return gone
+        return dominated
 
 
-def _able(trial: Trial, objectives: Sequence[Objective], constraints: Sequence[Constraint]) -> bool:
+def _eligible(trial: Trial, objectives: Sequence[Objective], constraints: Sequence[Constraint]) -> bool:
     complete = trial.state is TrialState.COMPLETE and not undefined(trial.values, objectives)
     return complete and keeps(constraints, trial.values)
 

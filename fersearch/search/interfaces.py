@@ -13,7 +13,7 @@ class Writer(Protocol):
     def add_trial(self, trial: Trial) -> None:
         """Store a new trial."""
 
-    def withdraw(self, wanted: Enqueued) -> None:
+    def withdraw(self, configuration: Enqueued) -> None:
         """Remove an enqueued configuration that the search has taken."""
 
     def start_attempt(self, number: int, attempt: Attempt) -> None:

@@ -76,20 +76,20 @@ class OptunaSampler:
         for trial in sorted(trials, key=lambda trial: trial.number):
             self._restore(trial, values_of)
 
-    def ask(self, number: int, given: Mapping[str, Value] = {}) -> Proposal | None:
+    def ask(self, number: int, fixed: Mapping[str, Value] = {}) -> Proposal | None:
         """Propose parameters that no trial had, with the sampler state to store; None if the space is exhausted.
 
-        Parameters that are `given` have these values.
+        Parameters that are `fixed` have these values.
         """
-        if given and not self._is_left(given):
+        if fixed and not self._is_left(fixed):
             return None
         before = dict(self._storage.get_study_system_attrs(self._study_id))
         for skipped in range(SAMPLER_TRIES + RANDOM_TRIES):
-            params, trial = self._draw(number, skipped, given)
+            params, trial = self._draw(number, skipped, fixed)
             if frozenset(params.items()) not in self._proposed:
                 return self._accept(number, params, before, trial, skipped)
             self._study.tell(trial, state=OptunaState.FAIL)
-        return self._leftover(number, before, given)
+        return self._leftover(number, before, fixed)
 
     def add(self, trial: Trial) -> None:
         """Add an unfinished trial that was not proposed by this sampler."""
@@ -112,17 +112,17 @@ class OptunaSampler:
         else:
             self._study.tell(trial, [float(value) for value in values])
 
-    def _draw(self, number: int, tries: int, given: Params) -> tuple[dict[str, Value], int]:
+    def _draw(self, number: int, tries: int, fixed: Params) -> tuple[dict[str, Value], int]:
         name = self._spec.sampler if tries < SAMPLER_TRIES else "random"
         with quiet():
             self._study.sampler = self._sampler(name, seed_of(self._spec.seed, number, tries))
-            if given:
-                self._study.enqueue_trial({key: given[key] for key in given if key in self._distributions})
+            if fixed:
+                self._study.enqueue_trial({key: fixed[key] for key in fixed if key in self._distributions})
             trial = self._study.ask()
             params: dict[str, Value] = {}
             for key, dimension in self._spec.space.active(params):
-                fixed = single(dimension)
-                params[key] = _suggest(trial, key, dimension) if fixed is None else fixed
+                only = single(dimension)
+                params[key] = _suggest(trial, key, dimension) if only is None else only
         return params, trial.number
 
     def _sampler(self, name: str, seed: int) -> BaseSampler:
@@ -145,18 +145,18 @@ class OptunaSampler:
         self._proposed.add(frozenset(params.items()))
         self._observations.add(trial, params)
 
-    def _leftover(self, number: int, before: Mapping[str, Any], given: Params) -> Proposal | None:
+    def _leftover(self, number: int, before: Mapping[str, Any], fixed: Params) -> Proposal | None:
         """Return the first configuration not yet drawn, as random draws seldom hit the last ones of a small space."""
-        for params in self._spec.space.pinned(given).configurations():
+        for params in self._spec.space.pinned(fixed).configurations():
             if frozenset(params.items()) not in self._proposed:
                 trial = self._add(self._frozen(Trial(number, params, TrialState.RUNNING), None))
                 return self._accept(number, params, before, trial, SAMPLER_TRIES + RANDOM_TRIES)
-        self.exhausted = self.exhausted or not given
+        self.exhausted = self.exhausted or not fixed
         return None
 
-    def _is_left(self, given: Params) -> bool:
-        """Return whether any configuration with the given values was not yet proposed."""
-        left, only = self._spec.space.pinned(given), self._spec.space.completed(given)
+    def _is_left(self, fixed: Params) -> bool:
+        """Return whether any configuration with the fixed values was not yet proposed."""
+        left, only = self._spec.space.pinned(fixed), self._spec.space.completed(fixed)
         if only is None and any(isinstance(d, Float) and d.low < d.high for d in left.dimensions.values()):
             return True
         candidates = left.configurations() if only is None else [only]
@@ -185,7 +185,7 @@ class OptunaSampler:
         ended = OptunaState.COMPLETE if values else _without_values(excess)
         state = ended if trial.state.ended else OptunaState.RUNNING
         searched = {key: value for key, value in trial.params.items() if key in self._distributions}
-        return _Kept(
+        return _FrozenTrial(
             number=-1,
             trial_id=-1,
             state=state,
@@ -208,7 +208,7 @@ class OptunaSampler:
         return self._storage.get_trial_number_from_id(self._storage.create_new_trial(self._study_id, frozen))
 
 
-class _Kept(FrozenTrial):
+class _FrozenTrial(FrozenTrial):
     """A trial that Optuna's in-memory storage need not copy, and that shares its distributions."""
 
     def __deepcopy__(self, _: dict[int, Any]) -> Self:

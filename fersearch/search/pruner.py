@@ -107,18 +107,18 @@ class ParetoPruner:
             return Verdict()
         if len(votes) < MIN_PEERS:
             return _too_few(f"{self._unit} {epoch.number}", epoch.number, len(votes))
-        kept = math.ceil(len(votes) / ETA)
+        survivors = math.ceil(len(votes) / ETA)
         is_protected = self._rules > 1 and votes.level(number) == 0
         rank = rank_of(votes, number, self._rules)
-        stop = rank > kept and not is_protected and epoch.number < epochs_planned
+        stop = rank > survivors and not is_protected and epoch.number < epochs_planned
         did = "stopped" if stop else "went on"
         place = f"{self._unit} {epoch.number}"
         why = (
             f"on the first front of {len(votes)} trials, where none is stopped"
             if is_protected
-            else f"rank {rank} of {len(votes)} by Pareto fronts; the best {kept} go on"
+            else f"rank {rank} of {len(votes)} by Pareto fronts; the best {survivors} go on"
         )
-        return Verdict(stop, epoch.number, rank, len(votes), kept, f"{did} at {place}: {why}")
+        return Verdict(stop, epoch.number, rank, len(votes), survivors, f"{did} at {place}: {why}")
 
     def vote(self, number: int, epoch: Epoch, epochs_planned: int) -> None:
         """Record an epoch that was decided on before; only those at rungs count."""
@@ -203,11 +203,11 @@ class Levels:
         self._settle()
         return int(self._levels[self._places[number]])
 
-    def shared_rank(self, number: int, kept: int) -> int:
-        """Return the common rank of a point's front, or its own rank where the best `kept` end inside that front."""
+    def shared_rank(self, number: int, survivors: int) -> int:
+        """Return the common rank of a point's front, or its own rank where the last survivor is in that front."""
         level = self.level(number)
         ahead, until = int((self._levels < level).sum()), int((self._levels <= level).sum())
-        return self.rank(number) if level and ahead < kept < until else ahead + 1
+        return self.rank(number) if level and ahead < survivors < until else ahead + 1
 
     def order(self) -> list[tuple[int, int]]:
         """Return the number and the front (0 is not dominated) of every point, the best first."""

@@ -62,7 +62,7 @@ RECIPES: Mapping[str, Recipe] = {
 }  # fmt: skip
 
 
-def wanted(spec: StudySpec, slots: int) -> bool:
+def starts_with_recipes(spec: StudySpec, slots: int) -> bool:
     """Return whether a study begins with the known recipes when `slots` trials run in parallel."""
     if spec.recipes == "auto":
         return spec.sampler in SAMPLERS and slots <= MOST_SLOTS
@@ -71,7 +71,7 @@ def wanted(spec: StudySpec, slots: int) -> bool:
 
 def first_trials(spec: StudySpec, slots: int) -> list[dict[str, Value]]:
     """Return the configurations that a study begins with: the known recipes, at most a quarter of its budget."""
-    if not wanted(spec, slots):
+    if not starts_with_recipes(spec, slots):
         return []
     turns = cycle(values_of(spec.space[ARCHITECTURE])) if spec.one_study else None
     return known(spec.space, turns)[: spec.budget.trials // SHARE]
@@ -90,9 +90,9 @@ def known(space: Space, architectures: Iterator[Value] | None = None) -> list[di
 def _projected(space: Space, recipe: Recipe) -> dict[str, Value]:
     params: dict[str, Value] = {}
     for name, dimension in space.active(params):
-        given = recipe.settings.get(name.rpartition(".")[2])
+        value = recipe.settings.get(name.rpartition(".")[2])
         size = 1.0 if name == "epochs" else recipe.size
-        params[name] = _nearest(dimension, given) if given is not None else _at(dimension, size)
+        params[name] = _nearest(dimension, value) if value is not None else _at(dimension, size)
     return params
 
 

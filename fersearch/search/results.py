@@ -27,19 +27,19 @@ class Results:
     def final(self, trial: Trial, outcome: Outcome) -> Trial:
         """Return an ended trial with its values and kept epoch."""
         values = self._values(trial, outcome) or dict(outcome.facts.get("measured", {}))
-        kept = self._kept(trial, outcome)
+        kept_epoch = self._kept_epoch(trial, outcome)
         if trial.state is TrialState.COMPLETE and self._rounds == 1:
-            values |= self._standard_errors(trial.number, kept)
-        return replace(trial, values=values, kept_epoch=kept, checkpoint=outcome.checkpoint)
+            values |= self._standard_errors(trial.number, kept_epoch)
+        return replace(trial, values=values, kept_epoch=kept_epoch, checkpoint=outcome.checkpoint)
 
-    def _standard_errors(self, number: int, kept: int | None) -> dict[str, float]:
-        epoch = self._history.of(number).get(kept or 0)
+    def _standard_errors(self, number: int, kept_epoch: int | None) -> dict[str, float]:
+        epoch = self._history.of(number).get(kept_epoch or 0)
         counts = epoch.confusion if epoch else None
         return standard_errors(self._spec.objectives, self._metrics, counts, (self._spec.seed, number))
 
     def _values(self, trial: Trial, outcome: Outcome) -> dict[str, float]:
         epochs = self._history.of(trial.number)
-        return trial_values(epochs, self._kept(trial, outcome), self._spec.objectives[0], self._metrics)
+        return trial_values(epochs, self._kept_epoch(trial, outcome), self._spec.objectives[0], self._metrics)
 
-    def _kept(self, trial: Trial, outcome: Outcome) -> int | None:
+    def _kept_epoch(self, trial: Trial, outcome: Outcome) -> int | None:
         return outcome.kept_epoch or best_epoch(self._history.of(trial.number), self._spec.objectives[0])

@@ -38,16 +38,16 @@ class Grid:
         check_finite(space, self.name)
         self.exhausted = False
         self._space = space
-        self._left = self._configurations(space)
+        self._remaining = self._configurations(space)
         self._proposed = {frozenset(trial.params.items()) for trial in trials}
 
-    def ask(self, _number: int, given: Mapping[str, Value] = {}) -> tuple[dict[str, Value], dict[str, Any]] | None:
-        """Return the next configuration, with the given values, and an empty state; None if there is none left."""
-        for params in self._space.pinned(given).configurations() if given else self._left:
+    def ask(self, _number: int, fixed: Mapping[str, Value] = {}) -> tuple[dict[str, Value], dict[str, Any]] | None:
+        """Return the next configuration, with the fixed values, and an empty state; None if there is none left."""
+        for params in self._space.pinned(fixed).configurations() if fixed else self._remaining:
             if frozenset(params.items()) not in self._proposed:
                 self._proposed.add(frozenset(params.items()))
                 return params, {}
-        self.exhausted = self.exhausted or not given
+        self.exhausted = self.exhausted or not fixed
         return None
 
     def add(self, trial: Trial) -> None:
@@ -89,10 +89,10 @@ class Sampler(Protocol):
 
     exhausted: bool
 
-    def ask(self, number: int, given: Params, /) -> tuple[dict[str, Value], dict[str, Any]] | None:
+    def ask(self, number: int, fixed: Params, /) -> tuple[dict[str, Value], dict[str, Any]] | None:
         """Return parameters for a new trial with the sampler state to store; None if the space is exhausted.
 
-        Parameters that are `given` have these values.
+        Parameters that are `fixed` have these values.
         """
         ...
 
@@ -148,8 +148,8 @@ def judged_epochs(spec: StudySpec, rounds: int) -> Collection[int] | None:
 def _needed(space: Space, name: str) -> dict[str, Value]:
     """Return the parent values under which a conditional parameter applies, the base's own where possible."""
     needed: dict[str, Value] = {}
-    for parent, wanted in space[name].when.items():
-        fitting = [value for value in values_of(space[parent]) if value in wanted]
+    for parent, allowed in space[name].when.items():
+        fitting = [value for value in values_of(space[parent]) if value in allowed]
         needed |= {**_needed(space, parent), parent: fitting[0]}
     return needed
 

@@ -39,5 +39,5 @@ def known_tags(request: Request) -> set[str]:
 
 def unchanged(headers: Mapping[str, str]) -> Response:
     """Return a 304 response with the headers of the full one."""
-    kept = {name: value for name, value in headers.items() if name not in ("content-length", "content-type")}
-    return Response(status_code=304, headers=kept)
+    remaining = {name: value for name, value in headers.items() if name not in ("content-length", "content-type")}
+    return Response(status_code=304, headers=remaining)

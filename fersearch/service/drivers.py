@@ -58,10 +58,10 @@ class DriverProcess:
 
 def _flags(queued: Queued, slots: Sequence[int], settings: ServiceSettings) -> list[str]:
     same = ("slots", "slots_per_gpu", "threads_per_slot", "engine", "ray_address")
-    given = {
+    options = {
         **{name: getattr(settings, name) for name in same},
         **queued.options,
         "only_slots": ",".join(map(str, slots)),
     }
-    flags = {f"--{name.replace('_', '-')}": value for name, value in given.items() if value is not None}
+    flags = {f"--{name.replace('_', '-')}": value for name, value in options.items() if value is not None}
     return ["--no-resume", *(text for flag, value in flags.items() for text in (flag, str(value)))]

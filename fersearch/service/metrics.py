@@ -9,7 +9,7 @@ def gauges(service: Service) -> str:
     """Return the gauges studies by state, slots, slots in use, listeners and running trials, with help lines."""
     studies = api.list_studies(service.settings.storage)
     states = {state: sum(one.state is state for one in studies) for state in StudyState}
-    used = sum(len(slots) for slots in service.supervisor.given.values())
+    used = sum(len(slots) for slots in service.supervisor.assigned.values())
     used += sum(one.slot is not None for one in service.supervisor.reservations.all())
     running = sum(one.counts.get("running", 0) for one in studies)
     lines = ["# HELP fersearch_studies Studies by state.", "# TYPE fersearch_studies gauge"]

@@ -21,17 +21,17 @@ def check(settings: ServiceSettings) -> None:
         in_child(lambda: check_observers(texts), "observers")
 
 
-def mistakes(asked: Any, settings: ServiceSettings) -> list[str]:
+def mistakes(names: Any, settings: ServiceSettings) -> list[str]:
     """Return the mistakes in a request's list of observers, which must be names of offered ones.
 
     Only the administrator sets options, because they contain paths and secrets.
     """
-    if not isinstance(asked, list) or not all(isinstance(one, str) for one in asked):
+    if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
         return ["observe: is not a list of names"]
     offered = sorted({name_of(text) for text in (*_always(settings), *settings.offered_observers)})
     which = f"offered: {', '.join(offered)}" if offered else "none is: serve --offer-observer NAME offers one"
     mistakes = []
-    for text in asked:
+    for text in names:
         if ":" in text:
             mistakes.append(
                 f"observe: '{text[:100]}' has options, which the service's administrator gives; name it alone"
@@ -41,14 +41,14 @@ def mistakes(asked: Any, settings: ServiceSettings) -> list[str]:
     return mistakes
 
 
-def of_study(asked: Sequence[str], settings: ServiceSettings) -> list[str]:
+def of_study(names: Sequence[str], settings: ServiceSettings) -> list[str]:
     """Return a study's observers with the administrator's options, given the names that it asks for.
 
     One that is no longer offered is left out, and logged.
     """
     texts = list(_always(settings))
     known = {name_of(text): text for text in (*settings.offered_observers, *texts)}
-    for name in asked:
+    for name in names:
         if name not in known:
             log.warning("observer '%s' is no longer offered: it receives no events", name)
         elif known[name] not in texts:

@@ -27,8 +27,8 @@ def page(request: Request, token: str | None = None) -> Response:
     """Send the page; a token in the address signs the browser in and is then removed from the address."""
     gate = gate_of(request)
     if token is not None:
-        who = gate.token(token)
-        return HTMLResponse(SIGNED_OUT, 401) if who is None else gate.sign_in(who, request)
+        account = gate.token(token)
+        return HTMLResponse(SIGNED_OUT, 401) if account is None else gate.sign_in(account, request)
     if gate.token(request.cookies.get(COOKIE)) is None:
         return HTMLResponse(SIGNED_OUT, 401)
     index = DIST / "index.html"

@@ -101,7 +101,7 @@ def install(app: FastAPI) -> None:
         return answer(status_of(error), error.message, error.hint, mistakes)
 
     @app.exception_handler(ProblemError)
-    async def _told(_: Request, error: ProblemError) -> JSONResponse:
+    async def _respond(_: Request, error: ProblemError) -> JSONResponse:
         return answer(error.status, error.detail, error.hint, error.mistakes)
 
     @app.exception_handler(StarletteHTTPException)

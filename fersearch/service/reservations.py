@@ -61,13 +61,13 @@ def demands(reservations: Sequence[Reservation]) -> list[Demand]:
     return [Demand(one.key, one.owner, 1) for one in reservations]
 
 
-def held(reservations: Sequence[Reservation]) -> dict[int, list[int]]:
+def slots_of(reservations: Sequence[Reservation]) -> dict[int, list[int]]:
     """Return the slots that are assigned to each reservation, by key."""
     return {one.key: [] if one.slot is None else [one.slot] for one in reservations}
 
 
-def assign(reservations: Sequence[Reservation], given: Mapping[int, Sequence[int]]) -> None:
+def assign(reservations: Sequence[Reservation], slots: Mapping[int, Sequence[int]]) -> None:
     """Assign the given slots to reservations that have none yet."""
     for one in reservations:
-        if one.slot is None and given[one.key]:
-            one.slot = given[one.key][0]
+        if one.slot is None and slots[one.key]:
+            one.slot = slots[one.key][0]

@@ -25,7 +25,7 @@ Basis = tuple[object, Sequence[object]]
 
 
 @dataclass(frozen=True)
-class Kept:
+class CachedResponse:
     """A response with the version of its study, and on what it depends where that is known."""
 
     version: Version
@@ -48,7 +48,7 @@ class ResponseCache:
     def __init__(self, store: Store, most: int = MOST) -> None:
         self._store, self._most = store, most
         self._lock = Lock()
-        self._kept: OrderedDict[tuple[str, ...], Kept] = OrderedDict()
+        self._responses: OrderedDict[tuple[str, ...], CachedResponse] = OrderedDict()
 
     def of(
         self,
@@ -69,9 +69,9 @@ class ResponseCache:
         if (tag := self._tag(version, what)) in known_tags(request):
             return unchanged({"ETag": tag})
         with self._lock:
-            known = self._kept.get(key)
+            known = self._responses.get(key)
             if known is not None:
-                self._kept.move_to_end(key)
+                self._responses.move_to_end(key)
         if known is None or known.version != version:
             known = self._renewed(key, known, version, make, basis() if basis else None)
         return Response(known.body, media_type="application/json", headers={**known.headers, "ETag": tag})
@@ -79,31 +79,31 @@ class ResponseCache:
     def _renewed(
         self,
         key: tuple[str, ...],
-        known: Kept | None,
+        known: CachedResponse | None,
         version: Version,
         make: Callable[[], Made | Page],
         basis: Basis | None,
-    ) -> Kept:
+    ) -> CachedResponse:
         """Return the response of a version; `basis` was read before, so that it is never newer than what is made."""
         if known is not None and _equal(known.basis, basis):
             return self._keep(key, replace(known, version=version))
-        made = make()
-        headers = dict(made.headers) if isinstance(made, Page) else {}
-        body = _json(made.records if isinstance(made, Page) else made)
-        return self._keep(key, Kept(version, body, headers, basis))
+        result = make()
+        headers = dict(result.headers) if isinstance(result, Page) else {}
+        body = _json(result.records if isinstance(result, Page) else result)
+        return self._keep(key, CachedResponse(version, body, headers, basis))
 
     def _tag(self, version: Version, what: Sequence[str]) -> str:
         """Return the ETag of a response, from the database, the study, its version and the records' names."""
         about = repr((__version__, self._store.identity, version, list(what)))
         return f'W/"{hashlib.sha256(about.encode()).hexdigest()[:32]}"'
 
-    def _keep(self, key: tuple[str, ...], kept: Kept) -> Kept:
+    def _keep(self, key: tuple[str, ...], response: CachedResponse) -> CachedResponse:
         with self._lock:
-            self._kept[key] = kept
-            self._kept.move_to_end(key)
-            while len(self._kept) > 1 and sum(len(one.body) for one in self._kept.values()) > self._most:
-                self._kept.popitem(last=False)
-        return kept
+            self._responses[key] = response
+            self._responses.move_to_end(key)
+            while len(self._responses) > 1 and sum(len(one.body) for one in self._responses.values()) > self._most:
+                self._responses.popitem(last=False)
+        return response
 
 
 def _equal(one: Basis | None, other: Basis | None) -> bool:
@@ -112,8 +112,8 @@ def _equal(one: Basis | None, other: Basis | None) -> bool:
     return all(left is right for left, right in zip(one[1], other[1], strict=True))
 
 
-def _json(made: Made) -> bytes:
+def _json(result: Made) -> bytes:
     """Return records as JSON bytes, equal to those of `plain`."""
-    if isinstance(made, Record):
-        return made.model_dump_json().encode()
-    return b"[" + b",".join(one.model_dump_json().encode() for one in made) + b"]"
+    if isinstance(result, Record):
+        return result.model_dump_json().encode()
+    return b"[" + b",".join(one.model_dump_json().encode() for one in result) + b"]"

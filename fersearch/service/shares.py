@@ -27,44 +27,44 @@ def counts(demands: Sequence[Demand], total: int, shares: Mapping[str, Share]) -
     Slots go one by one to the owner who has the fewest for their weight and wants another (weighted max-min
     fairness); among an owner's studies to the one that was sent first, until it wants no more.
     """
-    given = {demand.study: 0 for demand in demands}
+    counts = {demand.study: 0 for demand in demands}
     owned = dict.fromkeys((demand.owner for demand in demands), 0)
     for _ in range(total):
-        hungry = _hungry(demands, given, owned, shares)
+        hungry = _hungry(demands, counts, owned, shares)
         if not hungry:
             break
         owner = min(hungry, key=lambda name: (owned[name] + 1) / _share(shares, name).weight)
-        given[hungry[owner]] += 1
+        counts[hungry[owner]] += 1
         owned[owner] += 1
-    return given
+    return counts
 
 
 def slots(
-    wanted: Mapping[int, int], given: Mapping[int, Collection[int]], busy: Collection[int], total: int
+    counts: Mapping[int, int], previous: Mapping[int, Collection[int]], busy: Collection[int], total: int
 ) -> dict[int, list[int]]:
-    """Return the numbers of the slots that each study may use, near to those it was `given` before.
+    """Return the numbers of the slots that each study may use, near to those it was `previous` before.
 
     `busy` are slots that a driver holds, those among them that were taken from it but not left yet: nobody else gets
     them meanwhile.
     """
-    kept = {study: sorted(given.get(study, ()))[:count] for study, count in wanted.items()}
-    taken = {slot for slots in kept.values() for slot in slots} | set(busy)
-    free = [slot for slot in range(total) if slot not in taken]
-    for study, count in wanted.items():
-        more = count - len(kept[study])
-        kept[study] += free[:more]
+    assigned = {study: sorted(previous.get(study, ()))[:count] for study, count in counts.items()}
+    occupied = {slot for slots in assigned.values() for slot in slots} | set(busy)
+    free = [slot for slot in range(total) if slot not in occupied]
+    for study, count in counts.items():
+        more = count - len(assigned[study])
+        assigned[study] += free[:more]
         free = free[max(more, 0) :]
-    return kept
+    return assigned
 
 
 def _hungry(
-    demands: Sequence[Demand], given: Mapping[int, int], owned: Mapping[str, int], shares: Mapping[str, Share]
+    demands: Sequence[Demand], counts: Mapping[int, int], owned: Mapping[str, int], shares: Mapping[str, Share]
 ) -> dict[str, int]:
     """Return the owners that may get and can use another slot, each with its earliest study that can use it."""
     hungry: dict[str, int] = {}
     for demand in demands:
         most = _share(shares, demand.owner).most
-        if given[demand.study] < demand.wants and (most is None or owned[demand.owner] < most):
+        if counts[demand.study] < demand.wants and (most is None or owned[demand.owner] < most):
             hungry.setdefault(demand.owner, demand.study)
     return hungry
 

@@ -47,7 +47,7 @@ class EventStream:
         self._listeners: set[asyncio.Queue[StoredEvent | None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = threading.Event()
-        self._wanted = threading.Event()
+        self._has_listener = threading.Event()
         self._following = threading.Event()  # the position of the newest event is known: all later ones are delivered
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="fersearch-events", daemon=True)
@@ -60,7 +60,7 @@ class EventStream:
     def close(self) -> None:
         """Stop the thread, and end every listener."""
         self._closed.set()
-        self._wanted.set()
+        self._has_listener.set()
         self._following.set()
         for queue in list(self._listeners):
             with suppress(asyncio.QueueFull):
@@ -79,7 +79,7 @@ class EventStream:
         queue: asyncio.Queue[StoredEvent | None] = asyncio.Queue(WAITING)
         with self._lock:
             self._listeners.add(queue)
-        self._wanted.set()
+        self._has_listener.set()
         try:
             await asyncio.to_thread(self._following.wait)
             last = await asyncio.to_thread(self._store.last_events)
@@ -110,8 +110,8 @@ class EventStream:
         while not self._closed.is_set():
             if self._is_idle():
                 cursor = None
-                self._wanted.wait()
-                self._wanted.clear()
+                self._has_listener.wait()
+                self._has_listener.clear()
                 continue
             try:
                 cursor = self._read(cursor)

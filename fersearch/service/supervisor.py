@@ -43,7 +43,7 @@ class Supervisor:
     def __init__(self, store: Store, settings: ServiceSettings, slots: int, lease: ServiceLease | None = None) -> None:
         self._store, self._settings, self.slots, self._lease = store, settings, slots, lease
         self._drivers: dict[int, DriverProcess] = {}
-        self._given: dict[int, list[int]] = {}
+        self._assigned: dict[int, list[int]] = {}
         self._sent: dict[int, list[int]] = {}
         self._initial: dict[int, _InitialSlots] = {}
         self._wake = threading.Event()
@@ -60,9 +60,9 @@ class Supervisor:
         self._wake.set()
 
     @property
-    def given(self) -> Mapping[int, Sequence[int]]:
+    def assigned(self) -> Mapping[int, Sequence[int]]:
         """The slots that each study may use, by its id."""
-        return dict(self._given)
+        return dict(self._assigned)
 
     def close(self) -> None:
         """Make every driver save and exit; the queue stays for the next service."""
@@ -115,17 +115,17 @@ class Supervisor:
         active = [queued for queued in queue if not queued.paused]
         reserved = self.reservations.all()  # first in order: their clients wait for them
         demands = reservations.demands(reserved)
-        demands += [Demand(one.study_id, one.owner, min(one.left, self.slots)) for one in active]
+        demands += [Demand(one.study_id, one.owner, min(one.trials_left, self.slots)) for one in active]
         limits = {name: Share(owner.weight, owner.max_slots) for name, owner in self._store.owners().items()}
-        wanted = shares.counts(demands, self.slots, limits)
-        before = {one.study_id: self._given.get(one.study_id, one.held) for one in active}
-        held = reservations.held(reserved)
-        busy = self._busy(queue).union(*held.values())
-        given = shares.slots(wanted, {**before, **held}, busy, self.slots)
-        reservations.assign(reserved, given)
+        counts = shares.counts(demands, self.slots, limits)
+        before = {one.study_id: self._assigned.get(one.study_id, one.claimed) for one in active}
+        reserved_slots = reservations.slots_of(reserved)
+        busy = self._busy(queue).union(*reserved_slots.values())
+        assigned = shares.slots(counts, {**before, **reserved_slots}, busy, self.slots)
+        reservations.assign(reserved, assigned)
         for queued in active:
-            self._give(queued, given[queued.study_id])
-        self._given = {one.study_id: given[one.study_id] for one in active if given[one.study_id]}
+            self._give(queued, assigned[queued.study_id])
+        self._assigned = {one.study_id: assigned[one.study_id] for one in active if assigned[one.study_id]}
 
     def _busy(self, queue: Sequence[Queued]) -> set[int]:
         """Return the slots in which trials run or may begin.
@@ -140,13 +140,13 @@ class Supervisor:
         }
         starting = (initial.slots for initial in self._initial.values())
         leaving = (self._sent[key] for key in self._drivers if key not in reported)
-        return {slot for slots in (*(one.held for one in queue), *starting, *leaving) for slot in slots}
+        return {slot for slots in (*(one.claimed for one in queue), *starting, *leaving) for slot in slots}
 
     def _give(self, queued: Queued, slots: Sequence[int]) -> None:
         """Start a study's driver, or send it its new slots."""
         key = queued.study_id
         if queued.running:
-            if list(slots) != self._sent.get(key, list(queued.held)):
+            if list(slots) != self._sent.get(key, list(queued.claimed)):
                 self._store.give_slots(key, slots)
                 self._sent[key] = list(slots)
         elif slots and key not in self._drivers:

@@ -46,12 +46,12 @@ class Statements:
         own = (trials.c.study_id == bindparam("of_study"), trials.c.number == bindparam("of_trial"))
         self.state = update(trials).where(*own).values(state=bindparam("new_state"))
         values = trial_values.c
-        gone = (values.study_id == bindparam("of_study"), values.trial == bindparam("of_trial"))
-        self.forget_values = delete(trial_values).where(*gone)
+        own_values = (values.study_id == bindparam("of_study"), values.trial == bindparam("of_trial"))
+        self.forget_values = delete(trial_values).where(*own_values)
         self.release = update(trials).where(*own).values(checkpoint=None, released=bindparam("policy"))
-        held = checkpoints.c
-        given = (held.study_id == bindparam("of_study"), held.trial == bindparam("of_trial"))
-        self.forget_checkpoint = delete(checkpoints).where(*given)
+        columns = checkpoints.c
+        conditions = (columns.study_id == bindparam("of_study"), columns.trial == bindparam("of_trial"))
+        self.forget_checkpoint = delete(checkpoints).where(*conditions)
         superseded = (epochs.c.study_id == bindparam("of_study"), epochs.c.trial == bindparam("of_trial"))
         self.forget_epochs = delete(epochs).where(*superseded, epochs.c.attempt < bindparam("before_attempt"))
         self.value = Bulk(dialect, trial_values)
@@ -215,8 +215,8 @@ class Batch:
         for bulk, of_epochs in ((statements.metric, self.metrics), (statements.confusion, self.confusions)):
             all_new = len(new) == len(self.epochs)
             bulk.insert(connection, of_epochs if all_new else [row for row in of_epochs if row[:4] in new])
-        for wanted in self.withdrawn:
-            withdraw_enqueued(connection, self.study_id, wanted)
+        for configuration in self.withdrawn:
+            withdraw_enqueued(connection, self.study_id, configuration)
         statements.event.insert_new(connection, self.events)
         if self.forget_before is not None:
             connection.execute(old_events(self.study_id, self.forget_before))

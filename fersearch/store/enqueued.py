@@ -16,10 +16,10 @@ class EnqueuedQueries:
 
     database: Database
 
-    def enqueue_trials(self, study_id: int, wanted: Iterable[Enqueued]) -> None:
+    def enqueue_trials(self, study_id: int, configurations: Iterable[Enqueued]) -> None:
         """Store configurations in order for the study's driver, present or next."""
         with self.database.write() as connection:
-            for one in wanted:
+            for one in configurations:
                 add_request(connection, study_id, ENQUEUE, asdict(one))
 
     def enqueued(self, study_id: int) -> list[Enqueued]:
@@ -30,8 +30,8 @@ class EnqueuedQueries:
             return [Enqueued(**payload) for payload in payloads]
 
 
-def withdraw_enqueued(connection: Connection, study_id: int, wanted: Enqueued) -> None:
+def withdraw_enqueued(connection: Connection, study_id: int, configuration: Enqueued) -> None:
     """Remove a configuration that a driver has taken."""
-    is_it = type_coerce(control.c.payload, Text).contains(wanted.uid)
+    is_it = type_coerce(control.c.payload, Text).contains(configuration.uid)
     own = (control.c.study_id == study_id, control.c.kind == ENQUEUE)
     connection.execute(delete(control).where(*own, is_it))

@@ -88,9 +88,9 @@ def old_events(study_id: int, before: datetime) -> Delete:
     The last report of slots says which ones the driver holds, however old it is.
     """
     last = select(func.max(events.c.id)).where(events.c.study_id == study_id)
-    kept = (last.scalar_subquery(), last.where(events.c.kind == SLOTS).scalar_subquery())
+    retained = (last.scalar_subquery(), last.where(events.c.kind == SLOTS).scalar_subquery())
     own = (events.c.study_id == study_id, events.c.happened_at < before)
-    return delete(events).where(*own, *(events.c.id != func.coalesce(number, 0) for number in kept))
+    return delete(events).where(*own, *(events.c.id != func.coalesce(number, 0) for number in retained))
 
 
 class EventQueries:

@@ -100,7 +100,8 @@ class Neighbours:
     def may_keep(self, digest: str, owners: "set[Owner] | frozenset[Owner]" = frozenset()) -> bool:
         """Return whether one of them needs the artifact of a digest, or cannot be read."""
         return self._is_foreign(owners) or any(
-            other.content is None or digest in other.content.kept for other in self._concerned(marked=bool(owners))
+            other.content is None or digest in other.content.checkpoints
+            for other in self._concerned(marked=bool(owners))
         )
 
     def may_run(self, study: str, number: int | None, owner: Owner | None) -> bool:

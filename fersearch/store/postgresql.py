@@ -63,8 +63,8 @@ def is_full(error: DBAPIError) -> bool:
 
 def shown(url: URL) -> URL:
     """Return the given URL without passwords."""
-    kept = {name: value for name, value in url.query.items() if "password" not in name}
-    return url.set(drivername="postgresql", query=kept)
+    options = {name: value for name, value in url.query.items() if "password" not in name}
+    return url.set(drivername="postgresql", query=options)
 
 
 def _prepare(connection: Any, _: Any) -> None:

@@ -34,8 +34,8 @@ class PriorQueries:
 
 def add_warm_start(connection: Connection, study_id: int, start: WarmStart) -> None:
     """Store the warm start of a new study."""
-    for wanted in start.enqueued:
-        add_request(connection, study_id, ENQUEUE, asdict(wanted))
+    for configuration in start.enqueued:
+        add_request(connection, study_id, ENQUEUE, asdict(configuration))
     rows = [
         {"study_id": study_id, "number": one.number, "params": dict(one.params), "metrics": dict(one.values)}
         for one in start.prior

@@ -30,9 +30,10 @@ class Owner:
 class Queued:
     """A study in the queue of a service.
 
-    `uid` is its random id, `observe` the observers that it requests; `options` are fields of `RunOptions`; `left` is
-    the number of trials left in its budget; `over` whether nothing is left to do; `running` whether a living process
-    drives it, with the slots `held` as its driver last reported, in the event `reported` (0 before the first).
+    `uid` is its random id, `observe` the observers that it requests; `options` are fields of `RunOptions`;
+    `trials_left` is the number of trials left in its budget; `over` whether nothing is left to do; `running` whether a
+    living process drives it, with the slots `claimed` as its driver last reported, in the event `reported` (0 before
+    the first).
     """
 
     study_id: int
@@ -40,11 +41,11 @@ class Queued:
     owner: str
     since: datetime
     options: Mapping[str, Any] = field(default_factory=dict)
-    left: int = 0
+    trials_left: int = 0
     paused: bool = False
     running: bool = False
     over: bool = False
-    held: tuple[int, ...] = ()
+    claimed: tuple[int, ...] = ()
     reported: int = 0
     uid: str = ""
     observe: tuple[str, ...] = ()
@@ -113,13 +114,13 @@ class QueueQueries:
             if not ids:
                 return []
             running, requests = driven(connection), requested(connection)
-            held, ended, left_out = _held(connection, ids), _ended(connection, ids), untrained(connection)
+            claimed, ended, left_out = _claimed(connection, ids), _ended(connection, ids), untrained(connection)
         return [
             _queued(
                 row,
                 row.id in running,
                 PAUSE in requests.get(row.id, ()),
-                *held.get(row.id, (0, ())),
+                *claimed.get(row.id, (0, ())),
                 ended.get(row.id, 0),
                 left_out[row.id],
             )
@@ -163,7 +164,7 @@ def _id_of(connection: Connection, name: str) -> int:
 
 
 def _queued(
-    row: Row[Any], running: bool, paused: bool, reported: int, held: tuple[int, ...], ended: int, untrained: int
+    row: Row[Any], running: bool, paused: bool, reported: int, claimed: tuple[int, ...], ended: int, untrained: int
 ) -> Queued:
     spec = StudySpec.from_json(row.spec)
     budget, ended = spec.budget, ended - spec.uncounted(untrained)
@@ -175,16 +176,16 @@ def _queued(
         uid=row.uid,
         observe=spec.observe,
         options=row.payload,
-        left=max(0, budget.trials - ended),
+        trials_left=max(0, budget.trials - ended),
         paused=paused,
         running=running,
         over=bool(row.finished) or budget.used_up(ended, row.seconds_run),
-        held=held if running else (),
+        claimed=claimed if running else (),
         reported=reported,
     )
 
 
-def _held(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[int, tuple[int, ...]]]:
+def _claimed(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[int, tuple[int, ...]]]:
     """Return the slots that each study's driver last reported, after the number of that event."""
     newest = (
         select(events.c.study_id, func.max(events.c.id).label("id"))

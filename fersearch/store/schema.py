@@ -72,10 +72,10 @@ def _read_version(connection: Connection) -> int | None:
 
 
 def _refuse_strangers(url: str, connection: Connection) -> None:
-    taken = sorted(set(inspect(connection).get_table_names()) & set(metadata.tables))
-    if taken:
+    foreign = sorted(set(inspect(connection).get_table_names()) & set(metadata.tables))
+    if foreign:
         raise StoreError(
-            f"database {url} belongs to another program: it has a table '{taken[0]}'",
+            f"database {url} belongs to another program: it has a table '{foreign[0]}'",
             "give another database with --storage or FERSEARCH_STORAGE",
         )
 
@@ -97,9 +97,9 @@ class Checkup:
     """The condition of a database.
 
     `path` is the file of SQLite, None for a server; `schema` is its version, None without tables, and `newest` the one
-    of this fersearch. `kept` has a study and a trial for each digest of a checkpoint, `unfinished` the trials that may
-    still run for each study's random id. `identity` is the random id of the database, empty in an older schema.
-    `ahead` is the number of seconds by which a server's clock is ahead of this machine's.
+    of this fersearch. `checkpoints` has a study and a trial for each digest of a checkpoint, `unfinished` the trials
+    that may still run for each study's random id. `identity` is the random id of the database, empty in an older
+    schema. `ahead` is the number of seconds by which a server's clock is ahead of this machine's.
     """
 
     url: str
@@ -109,7 +109,7 @@ class Checkup:
     network: str = ""
     seconds: float = 0.0
     ahead: float | None = None
-    kept: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    checkpoints: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     identity: str = ""
     unfinished: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
@@ -145,7 +145,7 @@ def _ahead(connection: Connection) -> float:
 
 def _contents(connection: Connection) -> dict[str, Any]:
     identity = connection.execute(select(identities.c.id)).scalar_one()
-    return {"identity": identity, "kept": _kept(connection), "unfinished": _unfinished(connection)}
+    return {"identity": identity, "checkpoints": _checkpoints(connection), "unfinished": _unfinished(connection)}
 
 
 def _unfinished(connection: Connection) -> dict[str, frozenset[int]]:
@@ -157,7 +157,7 @@ def _unfinished(connection: Connection) -> dict[str, frozenset[int]]:
     return {uid: frozenset(numbers) for uid, numbers in unfinished.items()}
 
 
-def _kept(connection: Connection) -> dict[str, tuple[str, int]]:
+def _checkpoints(connection: Connection) -> dict[str, tuple[str, int]]:
     query = select(checkpoints.c.digest, studies.c.name, checkpoints.c.trial)
     rows = connection.execute(query.join(studies, studies.c.id == checkpoints.c.study_id))
     return {digest: (name, trial) for digest, name, trial in rows}

@@ -43,12 +43,10 @@ class StudyQueries:
             _create(connection, spec, plugins, data, owner)
             return _find(connection, spec.name)
 
-    def create_studies(
-        self, wanted: Iterable[tuple[StudySpec, Sequence[PluginFile], WarmStart]], owner: str = ""
-    ) -> None:
+    def create_studies(self, new: Iterable[tuple[StudySpec, Sequence[PluginFile], WarmStart]], owner: str = "") -> None:
         """Add several studies of an owner, each with its warm start, or none if a name is taken (NameTaken)."""
         with self.database.write() as connection:
-            for spec, plugins, start in wanted:
+            for spec, plugins, start in new:
                 add_warm_start(connection, _create(connection, spec, plugins, owner=owner), start)
 
     def study(self, name: str) -> StudyRow:

@@ -17,7 +17,7 @@ MOST = 10_000
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _Memory:
     """The trials of a study by number, in order, as they were at its revision and its last event.
 
     `under_way` are the numbers of those that have not ended.
@@ -39,64 +39,66 @@ class TrialMemory:
     def __init__(self, database: Database, most: int = MOST) -> None:
         self._database, self._most = database, most
         self._lock = Lock()
-        self._kept: OrderedDict[int, _Kept] = OrderedDict()
+        self._memories: OrderedDict[int, _Memory] = OrderedDict()
 
     def trials(self, study_id: int) -> Mapping[int, Trial]:
         """Return the trials of a study by number, in order, with all their values."""
         with self._lock:
             with self._database.read() as connection:
-                kept = _refreshed(connection, study_id, self._kept.get(study_id))
-            self._keep(study_id, kept)
-        return kept.trials
+                memory = _refreshed(connection, study_id, self._memories.get(study_id))
+            self._keep(study_id, memory)
+        return memory.trials
 
-    def _keep(self, study_id: int, kept: _Kept) -> None:
-        self._kept[study_id] = kept
-        self._kept.move_to_end(study_id)
-        count = sum(len(one.trials) for one in self._kept.values())
+    def _keep(self, study_id: int, memory: _Memory) -> None:
+        self._memories[study_id] = memory
+        self._memories.move_to_end(study_id)
+        count = sum(len(one.trials) for one in self._memories.values())
         while count > self._most:
-            _, gone = self._kept.popitem(last=False)
-            count -= len(gone.trials)
+            _, evicted = self._memories.popitem(last=False)
+            count -= len(evicted.trials)
 
 
-def _refreshed(connection: Connection, study_id: int, kept: _Kept | None) -> _Kept:
+def _refreshed(connection: Connection, study_id: int, memory: _Memory | None) -> _Memory:
     """Return the trials of a study as the transaction of a connection sees them."""
     last_event = select(func.max(events.c.id)).where(events.c.study_id == study_id).scalar_subquery()
     row = connection.execute(select(studies.c.revision, last_event).where(studies.c.id == study_id)).one_or_none()
     if row is None:
-        return _Kept(0, 0, {})
+        return _Memory(0, 0, {})
     revision, last = row[0], row[1] or 0
-    numbers = _changed(connection, study_id, kept, revision, last) if kept else None
-    if kept is None or numbers is None:
+    numbers = _changed(connection, study_id, memory, revision, last) if memory else None
+    if memory is None or numbers is None:
         whole = {trial.number: trial for trial in read_trials(connection, study_id)}
-        return _Kept(revision, last, whole, _under_way(whole))
+        return _Memory(revision, last, whole, _under_way(whole))
     new = {trial.number: trial for trial in read_trials(connection, study_id, numbers)}
-    merged = _merged(kept.trials, numbers, new) if numbers else kept.trials
-    return _Kept(revision, last, merged, (kept.under_way - set(numbers)) | _under_way(new))
+    merged = _merged(memory.trials, numbers, new) if numbers else memory.trials
+    return _Memory(revision, last, merged, (memory.under_way - set(numbers)) | _under_way(new))
 
 
 def _under_way(trials: Mapping[int, Trial]) -> frozenset[int]:
     return frozenset(number for number, trial in trials.items() if not trial.state.ended)
 
 
-def _merged(kept: dict[int, Trial], numbers: Collection[int], new: Mapping[int, Trial]) -> dict[int, Trial]:
+def _merged(trials: dict[int, Trial], numbers: Collection[int], new: Mapping[int, Trial]) -> dict[int, Trial]:
     """Return trials by number in order, those of `numbers` replaced by the new ones or removed."""
-    merged = {**kept, **new}
-    for gone in set(numbers) - set(new):
-        merged.pop(gone, None)
-    added = sorted(set(new) - set(kept))
-    follows = not added or not kept or added[0] > next(reversed(kept))
+    merged = {**trials, **new}
+    for number in set(numbers) - set(new):
+        merged.pop(number, None)
+    added = sorted(set(new) - set(trials))
+    follows = not added or not trials or added[0] > next(reversed(trials))
     return merged if follows and list(new) == sorted(new) else dict(sorted(merged.items()))
 
 
-def _changed(connection: Connection, study_id: int, kept: _Kept, revision: int, last: int) -> Collection[int] | None:
+def _changed(
+    connection: Connection, study_id: int, memory: _Memory, revision: int, last: int
+) -> Collection[int] | None:
     """Return the trials that may differ from those held; None if the events since then are incomplete."""
-    if revision != kept.revision or last < kept.last:
+    if revision != memory.revision or last < memory.last:
         return None
-    if last == kept.last:
+    if last == memory.last:
         return ()
-    since = select(events.c.trial).where(events.c.study_id == study_id, events.c.id > kept.last)
+    since = select(events.c.trial).where(events.c.study_id == study_id, events.c.id > memory.last)
     named = connection.execute(since).scalars().all()
-    if len(named) != last - kept.last:  # some were pruned
+    if len(named) != last - memory.last:  # some were pruned
         return None
-    new = select(trials.c.number).where(trials.c.study_id == study_id, trials.c.number > max(kept.trials, default=-1))
-    return kept.under_way | {number for number in named if number is not None} | {*connection.execute(new).scalars()}
+    new = select(trials.c.number).where(trials.c.study_id == study_id, trials.c.number > max(memory.trials, default=-1))
+    return memory.under_way | {number for number in named if number is not None} | {*connection.execute(new).scalars()}

@@ -68,9 +68,9 @@ class TrialQueries:
         ]
         own = upsert(self.database.dialect, trial_values)
         key = ["study_id", "trial", "name"]
-        kept = own.on_conflict_do_update(index_elements=key, set_={"value": own.excluded.value})
+        statement = own.on_conflict_do_update(index_elements=key, set_={"value": own.excluded.value})
         with self.database.write() as connection:
-            connection.execute(kept, rows)
+            connection.execute(statement, rows)
             connection.execute(revised(study_id))
 
     def history(self, study_id: int, number: int) -> list[Epoch]:
@@ -105,9 +105,9 @@ class TrialQueries:
     ) -> Iterator[tuple[int, list[Epoch]]]:
         """Yield the items of `epoch_values` trial by trial, in one transaction that lasts until the iterator ends."""
         with self.database.read() as connection:
-            wanted = sorted(_numbers(connection, study_id) if of is None else of)
-            for start in range(0, len(wanted), TOGETHER):
-                yield from _epochs(connection, study_id, wanted[start : start + TOGETHER], names, at).items()
+            numbers = sorted(_numbers(connection, study_id) if of is None else of)
+            for start in range(0, len(numbers), TOGETHER):
+                yield from _epochs(connection, study_id, numbers[start : start + TOGETHER], names, at).items()
 
     def recorded_at(
         self, study_id: int, at: Collection[int] | None = None
@@ -149,8 +149,8 @@ def read_trials(
     """Return the trials of a study by number; `names` limits the values, `of` the numbers."""
     if of is None:
         return _read(connection, study_id, None, names)
-    wanted = sorted(of)
-    parts = (wanted[start : start + TOGETHER] for start in range(0, len(wanted), TOGETHER))
+    numbers = sorted(of)
+    parts = (numbers[start : start + TOGETHER] for start in range(0, len(numbers), TOGETHER))
     return [trial for part in parts for trial in _read(connection, study_id, part, names)]
 
 
@@ -166,10 +166,10 @@ def standing(keys: Iterable[Key]) -> dict[int, list[Key]]:
     epochs: dict[int, list[Key]] = defaultdict(list)
     # From the last attempt back to the first, each from its last epoch back: valid ones are below all seen so far.
     for key in sorted(keys, reverse=True):
-        kept = epochs[key[0]]
-        if not kept or key[2] < kept[-1][2]:
-            kept.append(key)
-    return {trial: kept[::-1] for trial, kept in sorted(epochs.items())}
+        valid = epochs[key[0]]
+        if not valid or key[2] < valid[-1][2]:
+            valid.append(key)
+    return {trial: valid[::-1] for trial, valid in sorted(epochs.items())}
 
 
 class _Decoded(dict[str, Any]):

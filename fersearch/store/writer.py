@@ -76,7 +76,7 @@ class Writer:
         self._statements = Statements(database.engine.dialect)
         self._changed = threading.Condition()
         self._queue: deque[Entry] = deque()
-        self._queued = self._committed = self._wanted = 0
+        self._queued = self._committed = self._demanded = 0
         self._closed = False
         self._error: FersearchError | None = None
         self._away: StoreUnavailable | None = None
@@ -110,9 +110,9 @@ class Writer:
         event = changed(trial) if trial.enqueued or not begins else None
         self._put(lambda batch: batch.trial(trial, moment), event=event)
 
-    def withdraw(self, wanted: Enqueued) -> None:
+    def withdraw(self, configuration: Enqueued) -> None:
         """Queue the removal of an enqueued configuration."""
-        self._put(lambda batch: batch.withdrawn.append(wanted))
+        self._put(lambda batch: batch.withdrawn.append(configuration))
 
     def update_trial(self, trial: Trial) -> None:
         """Queue the row of a trial that changed."""
@@ -208,7 +208,7 @@ class Writer:
             self._queue.append(entry)
             self._queued += 1
             if at_once:
-                self._wanted = self._queued
+                self._demanded = self._queued
             if at_once or len(self._queue) in (1, BATCH_LIMIT):
                 self._changed.notify_all()
 
@@ -233,7 +233,7 @@ class Writer:
     def _wait(self, count: int, in_vain: Callable[[], bool]) -> bool:
         """Wait until this many calls are committed; return whether they are."""
         with self._changed:
-            self._wanted = max(self._wanted, count)
+            self._demanded = max(self._demanded, count)
             self._changed.notify_all()
             while self._committed < count and not self._error and not in_vain():
                 self._changed.wait(0.5)
@@ -272,7 +272,7 @@ class Writer:
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._closed)
             self._changed.wait_for(
-                lambda: self._wanted > self._committed or self._closed or len(self._queue) >= BATCH_LIMIT,
+                lambda: self._demanded > self._committed or self._closed or len(self._queue) >= BATCH_LIMIT,
                 timeout=BATCH_SECONDS,
             )
             entries = [self._queue.popleft() for _ in range(min(BATCH_LIMIT, len(self._queue)))]

@@ -45,31 +45,31 @@ class StudyFile:
         studies = []
         for model in models:
             for dataset in datasets:
-                kept = merged({**self.options, **dataset, **({"model": model} if model else {})}, flags)
+                options = merged({**self.options, **dataset, **({"model": model} if model else {})}, flags)
                 parts = [model] if len(models) > 1 else []
                 parts += [dataset["dataset"]] if len(datasets) > 1 else []
                 if parts:
-                    kept["name"] = "/".join(map(str, [kept.get("name") or self.path.stem, *parts]))
-                studies.append(kept)
+                    options["name"] = "/".join(map(str, [options.get("name") or self.path.stem, *parts]))
+                studies.append(options)
         return studies
 
-    def _datasets(self, given: str | None) -> Sequence[Mapping[str, Any]]:
-        if given is None:
+    def _datasets(self, name: str | None) -> Sequence[Mapping[str, Any]]:
+        if name is None:
             return self.datasets or [{}]
-        return [dataset for dataset in self.datasets if dataset.get("dataset") == given][:1] or [{}]
+        return [dataset for dataset in self.datasets if dataset.get("dataset") == name][:1] or [{}]
 
 
 def merged(options: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:
     """Return options updated with flags."""
-    kept = dict(options)
+    result = dict(options)
     for name, value in flags.items():
         if isinstance(value, Mapping):
-            kept[name] = {**kept.get(name, {}), **value}
+            result[name] = {**result.get(name, {}), **value}
         elif value is not None and value != () and value != []:
-            kept[name] = value
+            result[name] = value
     if "epochs" in flags.get("settings", {}) and flags.get("epochs") is None:
-        kept.pop("epochs", None)
-    return {name: value for name, value in kept.items() if value != {}}
+        result.pop("epochs", None)
+    return {name: value for name, value in result.items() if value != {}}
 
 
 def read(path: Path) -> tuple[StudyFile, list[str]]:
@@ -109,18 +109,18 @@ def _place(folder: Path, name: str) -> Path:
 def _options(study: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keywords that all studies of a file share."""
     apart = ("model", "dataset", "space", "protocol", "data", "plugins")
-    given = {name: value for name, value in study.items() if name not in apart}
-    given["from_study"] = given.pop("from")
+    options = {name: value for name, value in study.items() if name not in apart}
+    options["from_study"] = options.pop("from")
     protocol = dict(study["protocol"])
     seed, ratios = protocol.pop("seed"), protocol.pop("ratios")
-    given |= protocol | {"ratios": tuple(ratios) if ratios else None, "settings": study["space"] or None}
-    given["split_seed"] = seed if protocol["split_seed"] is None else protocol["split_seed"]
-    return {name: value for name, value in given.items() if value is not None}
+    options |= protocol | {"ratios": tuple(ratios) if ratios else None, "settings": study["space"] or None}
+    options["split_seed"] = seed if protocol["split_seed"] is None else protocol["split_seed"]
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _dataset(section: Mapping[str, Any], data: str | None, folder: Path) -> dict[str, Any]:
     """Return the keywords of one dataset."""
     place = section.get("data") or data
-    given: dict[str, Any] = {"dataset": section.get("name"), "dataset_options": section.get("options") or None}
-    given["data"] = _place(folder, place) if place else None
-    return {name: value for name, value in given.items() if value is not None}
+    options: dict[str, Any] = {"dataset": section.get("name"), "dataset_options": section.get("options") or None}
+    options["data"] = _place(folder, place) if place else None
+    return {name: value for name, value in options.items() if value is not None}

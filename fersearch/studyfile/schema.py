@@ -126,9 +126,9 @@ def _at_least_one(description: str | None) -> Any:
 
 
 _protocol = _fields("protocol")
-_protocol["seed"] = (_protocol["split_seed"][0], Field(None, description="The same as split_seed", deprecated=True))
+_protocol["seed"] = (_protocol["split_seed"][0], Field(None, description="Old name of split_seed", deprecated=True))
 ProtocolSection = create_model(
-    "ProtocolSection", __base__=Section, __doc__="`[protocol]`: how a trial is judged.", **_protocol
+    "ProtocolSection", __base__=Section, __doc__="`[protocol]`: how a trial is evaluated.", **_protocol
 )
 _study = _fields("")
 _study |= {name: _at_least_one(_study[name][1].description) for name in ("model", "objectives")}
@@ -140,7 +140,7 @@ _study["dataset"] = (
     Field([], description=_study["dataset"][1].description),
 )
 _study["space"] = _study.pop("space")
-_study["protocol"] = (ProtocolSection, Field(default_factory=ProtocolSection, description="How a trial is judged"))
+_study["protocol"] = (ProtocolSection, Field(default_factory=ProtocolSection, description="How a trial is evaluated"))
 StudySection = create_model(
     "StudySection", __base__=Section, __doc__="A study file; every key may be left out and given by a flag.", **_study
 )

@@ -67,8 +67,8 @@ class ArchitectureSuite:
         assert len(set(names)) == len(names) > 1, "stage_names are what `freeze` counts: two or more, each once"
 
     def test_its_space_stands_beside_that_of_the_recipe(self) -> None:
-        taken = SHARED & set(self.architecture.space)
-        assert not taken, f"the recipe has these already: {', '.join(sorted(taken))}"
+        redefined = SHARED & set(self.architecture.space)
+        assert not redefined, f"the recipe has these already: {', '.join(sorted(redefined))}"
         Space(self.architecture.space).narrowed({})
 
     def test_it_builds_and_gives_finite_logits(self) -> None:
@@ -113,8 +113,8 @@ class ArchitectureSuite:
             _backward(model, task)
             for name, weights in self._stages(model):
                 assert any(weight.grad is not None for weight in weights), f"{params}: none reaches {name}"
-                given = [weight.grad for weight in weights if weight.grad is not None]
-                assert all(bool(torch.isfinite(grad).all()) for grad in given), f"{params}: {name}: not finite"
+                gradients = [weight.grad for weight in weights if weight.grad is not None]
+                assert all(bool(torch.isfinite(grad).all()) for grad in gradients), f"{params}: {name}: not finite"
 
     def test_it_freezes_and_unfreezes_by_every_rule(self) -> None:
         built, task, params = next(self._models())
@@ -169,8 +169,8 @@ class ArchitectureSuite:
         if case.model is not None:
             return case.model
         model = self._build(case.params, case.task, device="meta" if case.large else "cpu")
-        held = sum(other.weights for other in self._cases if other.model is not None and not other.large)
-        if case.large or held + case.weights <= KEPT:
+        loaded = sum(other.weights for other in self._cases if other.model is not None and not other.large)
+        if case.large or loaded + case.weights <= KEPT:
             case.model = model
         return model
 

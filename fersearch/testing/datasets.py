@@ -92,21 +92,21 @@ class DatasetSuite:
     def test_its_steps_make_of_a_file_what_it_reads(self, tmp_path: Path) -> None:
         """What `predict` does to a photograph must be what was done to the training images."""
         source = self.make_source(tmp_path)
-        for given in self._decodings():
+        for decoding in self._decodings():
             try:
-                raw = self._read(source, **given)
+                raw = self._read(source, **decoding)
                 images = list(raw.images)
             except DataError:
                 continue  # an option that this source does not go with
-            steps = steps_of(raw.images) or declared(self.dataset, self._chosen(given))
+            steps = steps_of(raw.images) or declared(self.dataset, self._chosen(decoding))
             assert steps is not None, (
                 f"{self.dataset.name} has decoding options of its own and declares no `steps` for them"
             )
             assert json.loads(json.dumps(steps)) == steps
             transform, known = Transform.of(steps), getattr(raw.images, "annotations", None) or [None] * raw.count
             for row, path in self._pictures(source, raw):
-                made = transform(upright(path, OwnDepth(transform.bits)), known[row], path)
-                assert np.array_equal(made, images[row]), f"{path} is not what `steps` make of it: {describe(steps)}"
+                image = transform(upright(path, OwnDepth(transform.bits)), known[row], path)
+                assert np.array_equal(image, images[row]), f"{path} is not what `steps` make of it: {describe(steps)}"
 
     def test_columns_have_a_row_for_each_image(self, tmp_path: Path) -> None:
         raw = self._read(self.make_source(tmp_path))
@@ -151,11 +151,11 @@ class DatasetSuite:
         people = [set(np.asarray(labels.subject)[rows].tolist()) - {""} for rows in loaded.indices.values()]
         assert not set.intersection(*people)
 
-    def _read(self, source: Path | None, **given: Value) -> Raw:
-        return self.dataset.read(source or Path(), self._chosen(given))
+    def _read(self, source: Path | None, **options: Value) -> Raw:
+        return self.dataset.read(source or Path(), self._chosen(options))
 
-    def _chosen(self, given: Mapping[str, Value]) -> dict[str, Value]:
-        return dataset_options.decoding(self.dataset, {**self.options, **given})
+    def _chosen(self, options: Mapping[str, Value]) -> dict[str, Value]:
+        return dataset_options.decoding(self.dataset, {**self.options, **options})
 
     def _prepared(self, folder: Path) -> Prepared:
         source = self.make_source(_folder(folder / "source"))
@@ -201,11 +201,11 @@ class DatasetSuite:
     def _check_soft(self, labels: Labels, params: Mapping[str, Value]) -> None:
         if labels.soft is None:
             return
-        soft, kept = labels.soft, np.asarray(labels.split) != LEFT_OUT
+        soft, included = labels.soft, np.asarray(labels.split) != LEFT_OUT
         assert np.isfinite(soft).all(), params
         assert soft.min() >= 0, params
-        assert (soft[kept].max(1) > 0).all(), f"an image that is not left out has no target: {params}"
-        assert (soft[kept].max(1) <= 1 + 1e-6).all(), params
+        assert (soft[included].max(1) > 0).all(), f"an image that is not left out has no target: {params}"
+        assert (soft[included].max(1) <= 1 + 1e-6).all(), params
 
 
 def _folder(path: Path) -> Path:

@@ -51,17 +51,17 @@ class MetricSuite:
         assert math.isfinite(value)
 
     def test_it_gives_the_same_twice_and_changes_nothing(self) -> None:
-        given = example()
-        before = copy.deepcopy(given)
-        assert self.metric.compute(given) == self.metric.compute(given)
-        assert np.array_equal(given.probabilities, before.probabilities)
-        assert np.array_equal(given.labels, before.labels)
+        sample = example()
+        before = copy.deepcopy(sample)
+        assert self.metric.compute(sample) == self.metric.compute(sample)
+        assert np.array_equal(sample.probabilities, before.probabilities)
+        assert np.array_equal(sample.labels, before.labels)
 
     def test_it_reads_arrays_that_must_not_be_written(self) -> None:
-        given = example()
-        given.probabilities.flags.writeable = False
-        given.labels.flags.writeable = False
-        self.metric.compute(given)
+        sample = example()
+        sample.probabilities.flags.writeable = False
+        sample.labels.flags.writeable = False
+        self.metric.compute(sample)
 
     def test_right_answers_are_better_than_shuffled_ones(self) -> None:
         if self.metric.measured or self.of_labels_alone:
@@ -73,16 +73,16 @@ class MetricSuite:
     def test_a_fact_of_the_split_is_changed_by_no_prediction(self) -> None:
         if not self.of_labels_alone:
             return
-        given, few = example(), evaluation(np.array([0, 0, 0, 1], np.int64), SURE)
-        other = dataclasses.replace(given, probabilities=example(0.0).probabilities)
-        assert self.metric.compute(other) == self.metric.compute(given), "it depends on the predictions"
-        assert self.metric.compute(few) != self.metric.compute(given), "it does not depend on the labels"
+        sample, few = example(), evaluation(np.array([0, 0, 0, 1], np.int64), SURE)
+        other = dataclasses.replace(sample, probabilities=example(0.0).probabilities)
+        assert self.metric.compute(other) == self.metric.compute(sample), "it depends on the predictions"
+        assert self.metric.compute(few) != self.metric.compute(sample), "it does not depend on the labels"
 
     def test_the_values_of_single_classes_are_numbers_too(self) -> None:
-        given = evaluation(np.array([0, 0, 2, 2], np.int64), SURE)
-        values = self.metric.by_class(given)
+        sample = evaluation(np.array([0, 0, 2, 2], np.int64), SURE)
+        values = self.metric.by_class(sample)
         if values is not None:
-            assert len(values) == len(given.class_names)
+            assert len(values) == len(sample.class_names)
             assert all(isinstance(value, float) for value in values)
             assert not any(math.isinf(value) for value in values), "undefined is NaN, never infinite"
 
@@ -96,12 +96,12 @@ class MetricSuite:
     def test_a_measured_metric_reads_figures_alone_and_more_is_never_better(self) -> None:
         if not self.metric.measured:
             return
-        given = example()
-        more = dataclasses.replace(given, **{name: 2 * getattr(given, name) for name in FIGURES})
-        value, doubled = self.metric.compute(given), self.metric.compute(more)
+        sample = example()
+        more = dataclasses.replace(sample, **{name: 2 * getattr(sample, name) for name in FIGURES})
+        value, doubled = self.metric.compute(sample), self.metric.compute(more)
         assert doubled >= value if self.metric.direction == "min" else doubled <= value
         assert doubled != value, "it reads none of the measured figures"
-        other = dataclasses.replace(given, probabilities=example(0.0).probabilities)
+        other = dataclasses.replace(sample, probabilities=example(0.0).probabilities)
         assert self.metric.compute(other) == value, "it depends on the predictions"
 
     def test_classes_without_images_do_no_harm(self) -> None:
@@ -111,16 +111,16 @@ class MetricSuite:
             assert math.isfinite(value) or math.isnan(value), "undefined is NaN, never infinite"
 
     def test_classes_that_are_never_called_do_no_harm(self) -> None:
-        given = example()
-        one = np.zeros_like(given.probabilities)
+        sample = example()
+        one = np.zeros_like(sample.probabilities)
         one[:, 1] = 1.0
-        value = self.metric.compute(dataclasses.replace(given, probabilities=one))
+        value = self.metric.compute(dataclasses.replace(sample, probabilities=one))
         assert math.isfinite(value) or math.isnan(value)
 
 
-def _confusion(given: Evaluation) -> npt.NDArray[np.int64]:
+def _confusion(sample: Evaluation) -> npt.NDArray[np.int64]:
     classes = len(CLASSES)
-    cells = given.labels * classes + given.probabilities.argmax(1)
+    cells = sample.labels * classes + sample.probabilities.argmax(1)
     return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
 
 

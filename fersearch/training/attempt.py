@@ -27,7 +27,7 @@ from fersearch.training.freezing import freeze
 from fersearch.training.latency import Quiet, Stopwatch, alone, in_torch
 from fersearch.training.loop import train
 from fersearch.training.measure import ModelFigures, PeakMemory, device_name
-from fersearch.training.memory import taken_facts
+from fersearch.training.memory import gpu_memory_facts
 from fersearch.training.memory_format import MemoryFormat
 from fersearch.training.model import build, open_data, prepare_torch
 from fersearch.training.numerics import Diverged, Precision, describe_error, first_line, is_out_of_memory, resolve
@@ -35,7 +35,7 @@ from fersearch.training.preemption import Preempted, Pulse, unwatched
 from fersearch.training.rehearsal import Settle, settled_format
 from fersearch.training.request import TrialRequest
 from fersearch.training.rounds import Epochs, Round, Rounds, seed_of
-from fersearch.training.scratch import held
+from fersearch.training.scratch import locked
 from fersearch.training.snapshots import DiskFull, Mirror, disk_full
 from fersearch.training.stamp import Stamp, Unusable, stamp_of
 from fersearch.trial import Decision, Epoch, Lost, Outcome, Reason
@@ -71,7 +71,7 @@ def run_trial(
     """
     run = _Run(request, report, pulse, say, saved, settle, quiet)
     try:
-        with held(request, pulse, run.note, run.give_up) as run.request:
+        with locked(request, pulse, run.note, run.give_up) as run.request:
             outcome = run.outcome(registry or registries.load(request.plugins))
         outcome = run.with_figures(outcome)
         return run.without_state(outcome) if run.gave_up else outcome
@@ -248,9 +248,9 @@ class _Run:
             return lambda *_: None
 
         def check(model: nn.Module, pixels: Pixels) -> None:
-            judged = as_judged(model, params)
+            evaluated = as_judged(model, params)
             try:
-                check_bounds(where, registry.metrics, judged, task, pixels, self.stopwatch, self.figures, trained)
+                check_bounds(where, registry.metrics, evaluated, task, pixels, self.stopwatch, self.figures, trained)
             finally:
                 self.facts |= {"latency": self.stopwatch.facts} if self.stopwatch.facts else {}
 
@@ -308,7 +308,7 @@ class _Run:
 
     def keep(self, reason: Reason, precision: Precision, registry: Registry) -> Outcome:
         """Store the best weights as an artifact, unless the trial was pruned and the study keeps none of those."""
-        self.facts |= taken_facts(self.request.device)
+        self.facts |= gpu_memory_facts(self.request.device)
         best = self.rounds.best
         if reason is Reason.PRUNED and not self.request.keep_pruned:
             return Outcome(reason, self.message(), kept_epoch=best.kept_epoch, facts=self.facts)
@@ -378,5 +378,7 @@ def log_epoch(epoch: Epoch, planned: int, rounds: int, best: bool) -> None:
         "valid accuracy": "accuracy",
     }
     figures = ", ".join(f"{name} {epoch.values[key]:.4f}" for name, key in named.items() if key in epoch.values)
-    kept = "; the best so far: saving its weights" if best else ""
-    log.info("%sepoch %d of %d: %s, %.1f s%s", place, epoch.number, planned * rounds, figures, epoch.seconds, kept)
+    best_so_far = "; the best so far: saving its weights" if best else ""
+    log.info(
+        "%sepoch %d of %d: %s, %.1f s%s", place, epoch.number, planned * rounds, figures, epoch.seconds, best_so_far
+    )

@@ -35,7 +35,7 @@ LONGEST_HEADER = 2**24  # bytes; the names and shapes of a thousand tensors take
 LONGEST_CARD = 2**22  # bytes
 DEEPEST = 20  # levels of nested lists and tables
 LARGEST_WHOLE = 2**64
-PULL = "get one by `fersearch checkpoint pull STUDY`"
+PULL = "pull one: fersearch checkpoint pull STUDY"
 AGAIN = "make it again: fersearch ensemble STUDY -o DIR"
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]

@@ -35,7 +35,7 @@ from fersearch.training.snapshots import write_whole
 def make_card(
     request: TrialRequest,
     loaded: Loaded,
-    kept: Round,
+    round: Round,
     values: Mapping[str, float],
     precision: str,
     memory_format: MemoryFormat = "contiguous",
@@ -48,8 +48,8 @@ def make_card(
         "study": request.study,
         "study_id": request.study_uid,
         "trial": request.number,
-        "epoch": kept.kept_epoch,
-        "round": kept.number,
+        "epoch": round.kept_epoch,
+        "round": round.number,
         "architecture": request.architecture,
         "params": dict(request.params),
         "class_names": list(loaded.task.class_names),
@@ -181,17 +181,17 @@ class Restored:
         """Return every predictive metric on a split, and the confusion matrix (true class by row), under `tta`."""
         pixels = self._pixels(loaded.images)
         loss_of = criterion(self.card["params"])
-        judged = validate(self.judged(tta), loaded, pixels, split, self.batch_size, loss_of, self._precision)
+        validation = validate(self.judged(tta), loaded, pixels, split, self.batch_size, loss_of, self._precision)
         evaluation = Evaluation(
-            judged.probabilities,
-            judged.labels,
+            validation.probabilities,
+            validation.labels,
             loaded.task.class_names,
-            eval_seconds=judged.seconds,
+            eval_seconds=validation.seconds,
             parameters=measure.parameters(self.model),
             model_bytes=measure.model_bytes(self.model),
         )
         predictive = {name: metric for name, metric in metrics.items() if not metric.measured}
-        return compute(predictive, evaluation), confusion_matrix(judged.probabilities, judged.labels)
+        return compute(predictive, evaluation), confusion_matrix(validation.probabilities, validation.labels)
 
     def judged(self, tta: str | None = None) -> nn.Module:
         """Return the model as it is evaluated: from normalised images of the dataset's size to logits."""

@@ -128,18 +128,18 @@ def judge_scores(
     Raises:
         FersearchError: a metric fails; the message names it.
     """
-    judged = range(len(outputs)) if averaged is None else averaged
+    rows = range(len(outputs)) if averaged is None else averaged
     evaluation = Evaluation(shares, labels, tuple(outputs), averaged=None if averaged is None else tuple(averaged))
     predictive = {name: metric for name, metric in metrics.items() if not metric.measured}
     matrix = confusion_matrix(shares, labels)
-    names = tuple(outputs[k] for k in judged)
+    names = tuple(outputs[k] for k in rows)
     per_class = by_class(predictive, evaluation)
     return Scores(
         names,
         tuple(outputs),
         compute(predictive, evaluation),
-        {name: {**per_class[k], "support": sum(matrix[k])} for name, k in zip(names, judged, strict=True)},
-        [matrix[k] for k in judged],
+        {name: {**per_class[k], "support": sum(matrix[k])} for name, k in zip(names, rows, strict=True)},
+        [matrix[k] for k in rows],
     )
 
 

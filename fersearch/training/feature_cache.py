@@ -143,8 +143,8 @@ def _is_exact(prefix: Prefix, images: Tensor, fixed: Sequence[nn.Module]) -> boo
 
 
 def _features(model: nn.Module, boundary: nn.Module, images: Tensor, precision: Precision) -> Tensor:
-    def stop(_module: nn.Module, given: tuple[Any, ...]) -> None:
-        (features,) = given
+    def stop(_module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        (features,) = inputs
         raise _Reached(features)
 
     handle = boundary.register_forward_pre_hook(stop, prepend=True)
@@ -175,7 +175,7 @@ def _calls(model: nn.Module, images: Tensor, precision: Precision) -> list[Path]
 
 
 def _noted(called: list[Path], path: Path) -> Callable[[nn.Module, Any], None]:
-    return lambda _module, _given: called.append(path)
+    return lambda _module, _inputs: called.append(path)
 
 
 def _cut(model: nn.Module, calls: Sequence[Path]) -> tuple[nn.Module, nn.Module] | None:

@@ -51,16 +51,16 @@ def probe(request: TrialRequest, limit: int | None = None, registry: Registry | 
         return {"lacks": first_line(error) or type(error).__name__}
 
 
-def taken(device: torch.device) -> int | None:
+def peak_gpu_bytes(device: torch.device) -> int | None:
     """Return the peak bytes of this process on its GPU, reserved memory and context; None on other devices."""
     if device.type != "cuda":
         return None
     return torch.cuda.max_memory_reserved(device) + _context(device)
 
 
-def taken_facts(device: str) -> Mapping[str, float]:
+def gpu_memory_facts(device: str) -> Mapping[str, float]:
     """Return the peak memory of a trial's process on its GPU as the fact `device_mb`; empty on other devices."""
-    size = taken(torch.device(device))
+    size = peak_gpu_bytes(torch.device(device))
     return {} if size is None else {"device_mb": round(size / 2**20, 1)}
 
 
@@ -77,9 +77,9 @@ def _measured(request: TrialRequest, registry: Registry, device: torch.device) -
         trainer = Trainer.of(model, loaded, request.params, pixels, request.objective, precision)
         trainer.micro_batches = min(request.micro_batches, max(1, trainer.batches.batch_size))
         two_steps(trainer, fixed, derive(request.seed, "batches", 1))
-    kept = _features(trainer, loaded, pixels, fixed, int(request.params["epochs"]))
-    size = taken(device)
-    return {"need": kept + (memory.peak if size is None else size), "peak": kept + memory.peak}
+    features = _features(trainer, loaded, pixels, fixed, int(request.params["epochs"]))
+    size = peak_gpu_bytes(device)
+    return {"need": features + (memory.peak if size is None else size), "peak": features + memory.peak}
 
 
 def _features(trainer: Trainer, loaded: Loaded, pixels: Pixels, fixed: Sequence[nn.Module], epochs: int) -> int:

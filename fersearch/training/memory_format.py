@@ -17,9 +17,9 @@ _TORCH: dict[MemoryFormat, torch.memory_format] = {
 }
 
 
-def resolve_format(asked: str) -> MemoryFormat:
+def resolve_format(requested: str) -> MemoryFormat:
     """Return the memory format that a request resolves to: contiguous unless channels_last is requested."""
-    return "channels_last" if asked == "channels_last" else "contiguous"
+    return "channels_last" if requested == "channels_last" else "contiguous"
 
 
 def arranged(images: Tensor, memory_format: MemoryFormat) -> Tensor:

@@ -92,12 +92,12 @@ def build(architecture: Architecture, request: TrialRequest, loaded: Loaded, pix
     return model
 
 
-def check_logits(architecture: Architecture, logits: object, wanted: tuple[int, int]) -> None:
+def check_logits(architecture: Architecture, logits: object, expected: tuple[int, int]) -> None:
     """Raise FersearchError or Diverged unless a model returned finite logits of the wanted shape (n, classes)."""
     shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else None
-    if shape != wanted:
-        got = _shape_text(shape, wanted[0]) if shape is not None else f"a {type(logits).__name__}"
-        message = f"architecture '{architecture.name}' returned {got}, expected {_shape_text(wanted, wanted[0])}"
+    if shape != expected:
+        got = _shape_text(shape, expected[0]) if shape is not None else f"a {type(logits).__name__}"
+        message = f"architecture '{architecture.name}' returned {got}, expected {_shape_text(expected, expected[0])}"
         raise FersearchError(message, "build must give a model from images (n, channels, size, size) to (n, classes)")
     check_finite(cast(torch.Tensor, logits), f"the output of the untrained '{architecture.name}'")
 

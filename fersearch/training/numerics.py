@@ -25,11 +25,11 @@ def derive(seed: int, *names: str | int) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1
 
 
-def resolve(asked: str, device: torch.device) -> Precision:
+def resolve(requested: str, device: torch.device) -> Precision:
     """Return the precision that a request resolves to: `auto` is bf16 on CUDA devices that have it, else float32."""
-    if asked == "auto":
+    if requested == "auto":
         return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
-    return "bf16" if asked == "bf16" and device.type in ("cuda", "cpu") else "float32"
+    return "bf16" if requested == "bf16" and device.type in ("cuda", "cpu") else "float32"
 
 
 def autocast(precision: Precision, device: torch.device) -> torch.autocast:

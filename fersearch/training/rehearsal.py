@@ -205,7 +205,7 @@ class _Stage:
             for memory_format in order:
                 self.times[memory_format].append(self._timed(memory_format, images))
             spent = sum(map(sum, self.times.values()))
-            if (turn + 1 >= LEAST and spent >= ENOUGH) or self._left() < 2 * spent / (turn + 1):
+            if (turn + 1 >= LEAST and spent >= ENOUGH) or self._seconds_left() < 2 * spent / (turn + 1):
                 break
         contiguous, last = (min(times) for times in self.times.values())
         return contiguous / last
@@ -220,11 +220,11 @@ class _Stage:
             self._step("contiguous", len(self.images))
             self.deadline, self.paused_before = time.perf_counter() + LIMIT, paused()
             each = self._timed("contiguous", len(self.images))
-            return len(self.images) if STEPS * each < self._left() else 0
+            return len(self.images) if STEPS * each < self._seconds_left() else 0
         each = self._timed("contiguous", FEW) / min(FEW, len(self.images))
-        return min(len(self.images), int(self._left() / (STEPS * max(each, 1e-9))))
+        return min(len(self.images), int(self._seconds_left() / (STEPS * max(each, 1e-9))))
 
-    def _left(self) -> float:
+    def _seconds_left(self) -> float:
         return self.deadline + paused() - self.paused_before - time.perf_counter()
 
     def _timed(self, memory_format: MemoryFormat, count: int) -> float:

@@ -78,13 +78,13 @@ def _within(tensors: Mapping[str, Tensor], name: str) -> Iterator[None]:
     use yet.
     """
     most = 4 * sum(tensor.nbytes for tensor in tensors.values()) + ROOM_BYTES
-    parts, taken = 20 * len(tensors) + ROOM_PARTS, 0
+    parts, total = 20 * len(tensors) + ROOM_PARTS, 0
 
     def count(_module: nn.Module, _name: str, part: object) -> None:
-        nonlocal parts, taken
+        nonlocal parts, total
         parts -= 1
-        taken += part.nbytes if isinstance(part, Tensor) else 0
-        if taken > most or parts < 0:
+        total += part.nbytes if isinstance(part, Tensor) else 0
+        if total > most or parts < 0:
             raise _unfit(name, "it asks for far more weights than the file holds")
 
     hooks = [

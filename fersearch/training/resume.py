@@ -106,7 +106,7 @@ class Progress:
 
     def evaluation(
         self,
-        judged: Validation,
+        validation: Validation,
         task: Task,
         figures: Mapping[str, int],
         latency: Callable[[], float],
@@ -115,12 +115,12 @@ class Progress:
         if not self.latency:
             self.latency = latency()
         return Evaluation(
-            judged.probabilities,
-            judged.labels,
+            validation.probabilities,
+            validation.labels,
             task.class_names,
             train_seconds=self.seconds,
             cpu_seconds=self.cpu_seconds,
-            eval_seconds=judged.seconds,
+            eval_seconds=validation.seconds,
             peak_memory_bytes=self.peak_bytes,
             mean_memory_bytes=max(0, round(self.bytes_seen / max(1, self.looks))),
             parameters=figures["parameters"],

@@ -107,8 +107,8 @@ class Rounds:
         """Store the progress of a finished round, and of all rounds only the best weights."""
         if self.total == 1 or round.over:
             return
-        kept = {**asdict(round.progress), "stamp": self.stamp}
-        write_atomic(round.folder / DONE, json.dumps(kept).encode())
+        record = {**asdict(round.progress), "stamp": self.stamp}
+        write_atomic(round.folder / DONE, json.dumps(record).encode())
         for other in self._opened:
             States(other.folder).clear(keep=other.progress.best_epoch if other is self.best else None)
 

@@ -17,7 +17,7 @@ PATIENCE = 10.0
 
 
 @contextmanager
-def held(
+def locked(
     request: TrialRequest, pulse: Pulse, say: Callable[[str], None], gave_up: Callable[[], None] = lambda: None
 ) -> Iterator[TrialRequest]:
     """Lock the scratch folder of a request for the block; yields the request with the folder to use.

@@ -44,7 +44,7 @@ def layers(architecture: Architecture, params: Mapping[str, Value], task: Task) 
     by_name: dict[str, Layer] = {}
 
     def note(name: str, module: nn.Module) -> Any:
-        def called(_module: nn.Module, _given: Any, output: Any) -> None:
+        def called(_module: nn.Module, _inputs: Any, output: Any) -> None:
             if isinstance(output, torch.Tensor):
                 by_name.setdefault(name, _layer(name, module, output))
 

@@ -223,5 +223,5 @@ class Trainer:
 
 def right(logits: Tensor, targets: Tensor) -> Tensor:
     """Return how many images of a batch are classified correctly, as their largest share where targets are shares."""
-    wanted = targets.argmax(1) if targets.is_floating_point() else targets
-    return (logits.argmax(1) == wanted).sum().to(torch.float32)
+    labels = targets.argmax(1) if targets.is_floating_point() else targets
+    return (logits.argmax(1) == labels).sum().to(torch.float32)

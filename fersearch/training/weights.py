@@ -88,11 +88,11 @@ def fit(model: nn.Module, tensors: Mapping[str, Tensor], classifier: nn.Module, 
     loose = {name for name, tensor in model.state_dict(keep_vars=True).items() if id(tensor) in free}
     wrong, fitting = [], {}
     for name, tensor in own.items():
-        given = _summed(tensors[name], tensor) if name in tensors else None
-        if given is not None and given.shape == tensor.shape:
-            fitting[name] = given
+        loaded = _summed(tensors[name], tensor) if name in tensors else None
+        if loaded is not None and loaded.shape == tensor.shape:
+            fitting[name] = loaded
         elif name not in loose and not name.endswith("num_batches_tracked"):
-            wrong.append(f"{name} is missing" if given is None else f"{name} is {_size(given)}, not {_size(tensor)}")
+            wrong.append(f"{name} is missing" if loaded is None else f"{name} is {_size(loaded)}, not {_size(tensor)}")
     if wrong:
         more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
         raise FersearchError(
@@ -102,10 +102,10 @@ def fit(model: nn.Module, tensors: Mapping[str, Tensor], classifier: nn.Module, 
     model.load_state_dict(fitting, strict=False)
 
 
-def _summed(given: Tensor, wanted: Tensor) -> Tensor:
-    if given.dim() == wanted.dim() == 4 and given.shape[1] == 3 and wanted.shape[1] == 1:
-        return given.sum(1, keepdim=True)
-    return given
+def _summed(weight: Tensor, parameter: Tensor) -> Tensor:
+    if weight.dim() == parameter.dim() == 4 and weight.shape[1] == 3 and parameter.shape[1] == 1:
+        return weight.sum(1, keepdim=True)
+    return weight
 
 
 def _size(tensor: Tensor) -> str:

@@ -45,4 +45,4 @@ def drop(layer: "nn.Module", share: float) -> None:
     from torch.nn import functional
 
     if share:
-        layer.register_forward_pre_hook(lambda module, given: functional.dropout(given[0], share, module.training))
+        layer.register_forward_pre_hook(lambda module, inputs: functional.dropout(inputs[0], share, module.training))

@@ -27,8 +27,8 @@ def config(name: str) -> Any:
     family = name.partition(".")[0]
     if family not in models:
         close = get_close_matches(name.lower(), models, n=3) or [model for model in models if name.lower() in model][:3]
-        meant = f"did you mean {' or '.join(f'timm:{other}' for other in close)}? " if close else ""
-        raise UnknownName(f"timm has no model '{name}'", f"{meant}{LISTED} {len(models)}")
+        guess = f"did you mean {' or '.join(f'timm:{other}' for other in close)}? " if close else ""
+        raise UnknownName(f"timm has no model '{name}'", f"{guess}{LISTED} {len(models)}")
     try:
         return timm.get_pretrained_cfg(name)
     except RuntimeError as error:
@@ -45,13 +45,13 @@ def sketch(name: str, image_size: int) -> tuple[nn.Module, frozenset[str]]:
     options = {"drop_rate": 0.1, "img_size": image_size}
     refused: set[str] = set()
     while True:
-        given = {option: value for option, value in options.items() if option not in refused}
+        accepted = {option: value for option, value in options.items() if option not in refused}
         try:
             with torch.device("meta"):
-                model: nn.Module = timm.create_model(name, **given)
+                model: nn.Module = timm.create_model(name, **accepted)
             break
         except TypeError as error:
-            option = next((option for option in given if f"'{option}'" in str(error)), None)
+            option = next((option for option in accepted if f"'{option}'" in str(error)), None)
             if option is None:
                 raise
             refused.add(option)

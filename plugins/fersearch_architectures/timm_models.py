@@ -78,8 +78,8 @@ class TimmModel(Architecture):
 
         from fersearch_architectures._timm import unfit
 
-        wanted = {"img_size": task.image_size, "drop_rate": dropout}
-        options = {option: value for option, value in wanted.items() if option not in self.refused}
+        all_options = {"img_size": task.image_size, "drop_rate": dropout}
+        options = {option: value for option, value in all_options.items() if option not in self.refused}
         try:
             model: nn.Module = timm.create_model(
                 self.model, num_classes=task.num_classes, in_chans=task.channels, **options, **more
@@ -104,8 +104,8 @@ class TimmModel(Architecture):
             ) from error
         head = self.stages(model)[-1]
         new = {id(tensor) for tensor in head.state_dict(keep_vars=True).values()}
-        kept = [name for name, tensor in model.state_dict(keep_vars=True).items() if id(tensor) not in new]
-        fit(model, {name: tensors[name] for name in kept}, head, source)
+        loaded = [name for name, tensor in model.state_dict(keep_vars=True).items() if id(tensor) not in new]
+        fit(model, {name: tensors[name] for name in loaded}, head, source)
 
 
 @cache

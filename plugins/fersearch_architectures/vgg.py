@@ -64,8 +64,8 @@ class Vgg(Architecture):
         tensors = imagenet(f"{self.name}_bn" if params.get("batch_norm", True) else self.name)
         keep_first_conv(tensors, model, "features.0.weight", params, task)
         whole = params.get("head") == "torchvision"
-        kept = {name: tensor for name, tensor in tensors.items() if whole or name.startswith("features.")}
-        fit(model, kept, model.classifier, source)
+        loaded = {name: tensor for name, tensor in tensors.items() if whole or name.startswith("features.")}
+        fit(model, loaded, model.classifier, source)
 
 
 class Vgg16(Vgg):

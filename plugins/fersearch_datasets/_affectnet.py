@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fersearch import DataError
 from fersearch.data.csvfile import Row, rows
-from fersearch.data.folders import entries, held, roots
+from fersearch.data.folders import contents_of, entries, roots
 from fersearch.data.formats import is_image
 from fersearch.data.labels import coded, whole_number
 from fersearch_datasets._layout_readers import box_of
@@ -42,19 +42,19 @@ def read(source: Path, layout: "Layout") -> Listing:
             for part, name in enumerate(SETS)
             for image, exp in _pairs(root / name)
         ]
-        return _kept(root, listed, [], _strays(root))
+        return _labelled(root, listed, [], _strays(root))
     for root in roots(source):
         tables = [root / name for name in TABLES]
         if all(table.is_file() for table in tables):
             return _from_tables(source, root, tables)
-    raise absent(source, held(source), "AffectNet", layout.expected)
+    raise absent(source, contents_of(source), "AffectNet", layout.expected)
 
 
 def _sets(source: Path, layout: "Layout") -> Path | None:
     """Return the folder that holds train_set and val_set; None if there is neither."""
     for root in roots(source):
-        wanted = [f"{name}/{folder}" for name in SETS for folder in ("images", "annotations")]
-        missing = [folder for folder in wanted if not (root / folder).is_dir()]
+        expected = [f"{name}/{folder}" for name in SETS for folder in ("images", "annotations")]
+        missing = [folder for folder in expected if not (root / folder).is_dir()]
         if not missing:
             return root
         if any((root / name).is_dir() for name in SETS):
@@ -109,7 +109,7 @@ def _from_tables(source: Path, root: Path, tables: list[Path]) -> Listing:
         (row.where, row["expression"], Sample(folder / row["subdirectory_filepath"], "", part, box=_box(row)))
         for part, row in listed
     ]
-    listing = _kept(root if folder.is_relative_to(root) else source, samples, tables, [])
+    listing = _labelled(root if folder.is_relative_to(root) else source, samples, tables, [])
     all_there([sample.path for sample in listing.samples], tables[0].parent / "training.csv or validation.csv")
     return listing
 
@@ -125,17 +125,17 @@ def _box(row: Row) -> "Box | None":
     return box_of(row.where, [row[side] for side in SIDES], sized=True)
 
 
-def _kept(root: Path, listed: list[tuple[str, str, Sample]], tables: list[Path], findings: list[str]) -> Listing:
+def _labelled(root: Path, listed: list[tuple[str, str, Sample]], tables: list[Path], findings: list[str]) -> Listing:
     """Return the samples that belong to a class, with their canonical labels."""
-    kept: list[Sample] = []
+    samples: list[Sample] = []
     dropped: Counter[str] = Counter()
     for where, code, sample in listed:
         class_name = coded(code, CODES, where)
         if class_name in NO_CLASS.values():
             dropped[class_name] += 1
         else:
-            kept.append(Sample(sample.path, class_name, sample.part, box=sample.box))
+            samples.append(Sample(sample.path, class_name, sample.part, box=sample.box))
     if dropped:
         counts = ", ".join(f"{n:,} {class_name}" for class_name, n in dropped.items())
         findings = [*findings, f"{dropped.total():,} images of no class were left out: {counts}"]
-    return Listing(root, kept, tables, findings)
+    return Listing(root, samples, tables, findings)

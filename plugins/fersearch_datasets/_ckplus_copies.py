@@ -103,7 +103,7 @@ def table_emotion(row: Row) -> str:
     Raises:
         DataError: there is no such code, or no such class in CK+.
     """
-    text = row.given("emotion")
+    text = row.required("emotion")
     name = canonical(text, row.where, EMOTIONS, TABLE_CODES)
     if name not in EMOTIONS:
         raise DataError(f"{row.where}: '{text}' is not a class of CK+", f"its classes: {', '.join(EMOTIONS)}")

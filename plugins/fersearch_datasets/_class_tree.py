@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fersearch.data.class_folders import ClassFolder, class_folders, part_folders
-from fersearch.data.folders import held, roots, subfolders
+from fersearch.data.folders import contents_of, roots, subfolders
 from fersearch.data.labels import canonical, known
 from fersearch.errors import DataError
 
@@ -19,7 +19,7 @@ def find(source: Path, title: str, expected: str, findings: list[str]) -> tuple[
         if 0 in part_folders(root) or any(known(folder.name) for folder in subfolders(root)):
             return root, class_folders(root, findings)
     hint = f"expected {expected};\n  give it with --data, or try the built-in drawings now: --dataset faces"
-    raise DataError(f"no {title} images found in {source}: it holds {held(source)}", hint)
+    raise DataError(f"no {title} images found in {source}: it holds {contents_of(source)}", hint)
 
 
 def labels(folders: Sequence[ClassFolder], classes: Sequence[str], title: str) -> Mapping[Path, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fersearch.data.folders import held
+from fersearch.data.folders import contents_of
 from fersearch.data.labels import known
 from fersearch.data.walk import Walk
 from fersearch.errors import DataError
@@ -60,9 +60,9 @@ def find(source: Path, rule: Rule, findings: list[str]) -> list[Face]:
         findings.append(
             f"{len(odd):,} images are not named like {rule.example} and were left out: {listed(sorted(odd))}"
         )
-    kept = _once(faces, findings)
-    _contradictions(kept, findings)
-    return kept
+    distinct = _once(faces, findings)
+    _contradictions(distinct, findings)
+    return distinct
 
 
 def columns(faces: Sequence[Face], classes: Sequence[str], source: Path) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def columns(faces: Sequence[Face], classes: Sequence[str], source: Path) -> dict
 
 
 def _nothing(source: Path, paths: Sequence[Path], rule: Rule) -> DataError:
-    contents = f"it holds {held(source)}"
+    contents = f"it holds {contents_of(source)}"
     if paths:
         contents = f"none of its {len(paths):,} images is named like {rule.example}, the first is {paths[0].name}"
     hint = (

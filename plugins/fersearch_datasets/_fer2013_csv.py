@@ -60,8 +60,8 @@ def pixels(row: Row) -> Pixels:
 def faces(path: Path, keep: Sequence[bool], image_size: int, channels: int) -> Pictures:
     """Return the faces of the rows to keep, uint8 (channels, image_size, image_size)."""
 
-    def kept() -> Iterator[Pixels]:
+    def chosen() -> Iterator[Pixels]:
         listed = rows(path, ["pixels"], split=SPLIT)
-        yield from (pixels(row) for row, kept in zip(listed, keep, strict=True) if kept)
+        yield from (pixels(row) for row, wanted in zip(listed, keep, strict=True) if wanted)
 
-    return drawn(kept, image_size, channels)
+    return drawn(chosen, image_size, channels)

@@ -10,7 +10,7 @@ import numpy as np
 
 from fersearch import DataError, Raw
 from fersearch.data.csvfile import Row, raw_rows, rows
-from fersearch.data.folders import entries, held, roots
+from fersearch.data.folders import contents_of, entries, roots
 from fersearch.data.images import decode_all
 from fersearch.data.labels import EMOTIONS, NOT_CLASSES
 from fersearch.space import Value
@@ -161,7 +161,7 @@ def _missing(source: Path, places: Sequence[Path], expected: str) -> DataError:
             if (root / name).is_file():
                 other = "fer2013.csv" if name == "fer2013new.csv" else "fer2013new.csv"
                 return DataError(f"only a part of FER+ is in {root}: {name} without {other}", hint)
-    return DataError(f"no FER+ images found in {source}: it holds {held(source)}", hint)
+    return DataError(f"no FER+ images found in {source}: it holds {contents_of(source)}", hint)
 
 
 def _row_labelled(row: Row) -> Labelled:

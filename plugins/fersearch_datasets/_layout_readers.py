@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fersearch import DataError
 from fersearch.data.class_folders import class_folders, part_folders
 from fersearch.data.csvfile import parts_of_rows, rows
-from fersearch.data.folders import entries, held, roots, subfolders
+from fersearch.data.folders import contents_of, entries, roots, subfolders
 from fersearch.data.formats import is_image
 from fersearch.data.labels import check_base, coded, known
 from fersearch.data.textfile import lines
@@ -28,7 +28,7 @@ def class_tree(source: Path, layout: "Layout") -> Listing:
             findings: list[str] = []
             samples = from_folders(class_folders(root, findings), layout.classes, layout.name)
             return Listing(root, samples, [], findings)
-    raise absent(source, held(source), layout.name, layout.expected)
+    raise absent(source, contents_of(source), layout.name, layout.expected)
 
 
 def characters(source: Path, layout: "Layout") -> Listing:
@@ -45,13 +45,13 @@ def characters(source: Path, layout: "Layout") -> Listing:
             return Listing(
                 root, [sample for character, folder in folders for sample in _of_character(character, folder, layout)]
             )
-    raise absent(source, held(source), layout.name, layout.expected)
+    raise absent(source, contents_of(source), layout.name, layout.expected)
 
 
-def _of_character(who: str, folder: Path, layout: "Layout") -> list[Sample]:
-    class_name = class_of(folder.name.removeprefix(f"{who}_"), layout.classes, str(folder), layout.name)
+def _of_character(character: str, folder: Path, layout: "Layout") -> list[Sample]:
+    class_name = class_of(folder.name.removeprefix(f"{character}_"), layout.classes, str(folder), layout.name)
     images = [Path(entry.path) for entry in entries(folder) if is_image(entry.name)]
-    return [Sample(image, class_name, subject=who) for image in images]
+    return [Sample(image, class_name, subject=character) for image in images]
 
 
 def legend(source: Path, layout: "Layout") -> Listing:
@@ -64,14 +64,14 @@ def legend(source: Path, layout: "Layout") -> Listing:
                 table, [root / "images", root / "data" / "images", root], [row["image"] for row in listed]
             )
             samples = [
-                Sample(folder / row.given("image"), class_name, part)
+                Sample(folder / row.required("image"), class_name, part)
                 for row, part in zip(listed, parts_of_rows(listed), strict=True)
-                for class_name in [class_of(row.given("emotion"), layout.classes, row.where, layout.name)]
+                for class_name in [class_of(row.required("emotion"), layout.classes, row.where, layout.name)]
             ]
             listing = _listing(root, samples, table, folder)
             listing.findings += _repeated(samples)
             return listing
-    raise absent(source, held(source), layout.name, layout.expected)
+    raise absent(source, contents_of(source), layout.name, layout.expected)
 
 
 def _repeated(samples: Sequence[Sample]) -> list[str]:
@@ -105,7 +105,7 @@ def boxes(source: Path, layout: "Layout") -> Listing:
             listing = _listing(root, samples, table, folder)
             listing.findings += doubts
             return listing
-    raise absent(source, held(source), layout.name, layout.expected)
+    raise absent(source, contents_of(source), layout.name, layout.expected)
 
 
 def _boxed(where: str, cells: Sequence[str], folder: Path) -> Sample:

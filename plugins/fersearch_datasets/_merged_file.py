@@ -131,22 +131,22 @@ def _part(
 def _data(key: str, table: Mapping[str, Any], path: Path, dataset: Dataset, mistakes: Mistakes) -> Path | None:
     """Return the part's folder or file: given relative to the TOML file, or found by the dataset's name."""
     with mistakes.at(f"{key}.data"):
-        given = table.get("data")
-        if given is not None and not isinstance(given, str):
-            raise DataError(f"{given!r} is not a path", "write it as a string, relative to this file")
-        if given is None and dataset.named_by_path:
+        place = table.get("data")
+        if place is not None and not isinstance(place, str):
+            raise DataError(f"{place!r} is not a path", "write it as a string, relative to this file")
+        if place is None and dataset.named_by_path:
             raise DataError(f"missing: the name {dataset.name} does not say where it is", 'write data = "PATH"')
-        return locate(dataset, None if given is None else path.parent / Path(given).expanduser())
+        return locate(dataset, None if place is None else path.parent / Path(place).expanduser())
     return None
 
 
 def _options(key: str, table: Mapping[str, Any], dataset: Dataset, mistakes: Mistakes) -> dict[str, Value]:
-    given = table.get("options", {})
-    if not isinstance(given, dict):
-        mistakes.messages.append(f'{key}.options: {given!r} is not a table; write options = {{ name = "value" }}')
+    options = table.get("options", {})
+    if not isinstance(options, dict):
+        mistakes.messages.append(f'{key}.options: {options!r} is not a table; write options = {{ name = "value" }}')
         return {}
     chosen: dict[str, Value] = {}
-    for name, value in given.items():
+    for name, value in options.items():
         with mistakes.at(f"{key}.options.{name}"):
             if name in Dataset.decoding:
                 raise DataError("is the same for all parts", f"give it for merged: --option {name}=...")
@@ -159,11 +159,11 @@ def _options(key: str, table: Mapping[str, Any], dataset: Dataset, mistakes: Mis
 
 
 def _labels(key: str, table: Mapping[str, Any], mistakes: Mistakes) -> dict[str, str]:
-    given = table.get("labels", {})
-    if not isinstance(given, dict) or not all(isinstance(class_name, str) for class_name in given.values()):
+    mapping = table.get("labels", {})
+    if not isinstance(mapping, dict) or not all(isinstance(class_name, str) for class_name in mapping.values()):
         mistakes.messages.append(f'{key}.labels: not a table of strings; write labels = {{ amenability = "engaged" }}')
         return {}
-    return {key_of(label): known(class_name) or class_name.strip() for label, class_name in given.items()}
+    return {key_of(label): known(class_name) or class_name.strip() for label, class_name in mapping.items()}
 
 
 def _check_names(parts: Sequence[Part], mistakes: Mistakes) -> None:

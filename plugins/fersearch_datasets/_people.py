@@ -107,9 +107,9 @@ def _shown_units(random: np.random.Generator, labels: Ints, hardness: float) -> 
     """Return the units of each face: its class's, more or less intense, and a few at random."""
     intensity = (0.35 + 0.65 * random.beta(2.2, 1.3, BLOCK)).astype(np.float32)[:, None]
     shape = (BLOCK, len(UNITS))
-    meant = MEAN[labels] * (random.random(shape) < PRESENCE[labels]) * intensity * random.uniform(0.7, 1.25, shape)
+    intended = MEAN[labels] * (random.random(shape) < PRESENCE[labels]) * intensity * random.uniform(0.7, 1.25, shape)
     stray = np.abs(random.normal(0, 0.07 * hardness, shape)) * (random.random(shape) < 0.5)
-    shown: Floats = np.clip(meant + stray, 0, 1.3).astype(np.float32)
+    shown: Floats = np.clip(intended + stray, 0, 1.3).astype(np.float32)
     return shown
 
 

@@ -87,6 +87,6 @@ def resolve(name: str, labels: Mapping[str, Collection[str]]) -> Scheme:
     lookup("scheme", name, dict.fromkeys(NAMES))
     if name in SCHEMES:
         return SCHEMES[name]
-    held = [set(source_labels) for source_labels in labels.values()]
-    kept = reduce(set.intersection if name == "intersection" else set.union, held) if held else set()
-    return _plain(in_order(kept.difference(NOT_CLASSES)))
+    label_sets = [set(source_labels) for source_labels in labels.values()]
+    selected = reduce(set.intersection if name == "intersection" else set.union, label_sets) if label_sets else set()
+    return _plain(in_order(selected.difference(NOT_CLASSES)))

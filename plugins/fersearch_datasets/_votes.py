@@ -62,25 +62,25 @@ def _majority(row: list[int]) -> list[int]:
 
 def _leading(row: list[int]) -> list[int]:
     """Return the largest votes, equals together, until they hold three quarters of all or are three classes."""
-    left, taken = list(row), [0] * len(row)
-    while sum(taken) < 0.75 * sum(row) and np.count_nonzero(taken) < 3:
-        most = max(left)
-        for k in (k for k, v in enumerate(row) if left[k] == v == most):
+    remaining, leading = list(row), [0] * len(row)
+    while sum(leading) < 0.75 * sum(row) and np.count_nonzero(leading) < 3:
+        most = max(remaining)
+        for k in (k for k, v in enumerate(row) if remaining[k] == v == most):
             if k >= EMOTIONS:
-                taken[k] = 0 if any(taken) else most
-                return _if_agreed(row, taken)
-            taken[k], left[k] = most, 0
-    return _if_agreed(row, taken)
+                leading[k] = 0 if any(leading) else most
+                return _if_agreed(row, leading)
+            leading[k], remaining[k] = most, 0
+    return _if_agreed(row, leading)
 
 
-def _if_agreed(row: list[int], taken: list[int]) -> list[int]:
-    agreed = sum(taken) > 0.5 * sum(row) and np.count_nonzero(taken) <= 3
-    return taken if agreed else [0] * len(row)
+def _if_agreed(row: list[int], leading: list[int]) -> list[int]:
+    agreed = sum(leading) > 0.5 * sum(row) and np.count_nonzero(leading) <= 3
+    return leading if agreed else [0] * len(row)
 
 
 def _several(row: list[int]) -> list[int]:
-    kept = [v if v >= MULTI_TARGET_SHARE * sum(row) else 0 for v in row]
-    return kept if sum(kept) > 0.5 * sum(row) else [0] * len(row)
+    votes = [v if v >= MULTI_TARGET_SHARE * sum(row) else 0 for v in row]
+    return votes if sum(votes) > 0.5 * sum(row) else [0] * len(row)
 
 
 RULES: dict[str, Callable[[list[int]], list[int]]] = {

@@ -58,15 +58,15 @@ class CkPlus(Dataset):
         import numpy as np
 
         hard = np.array(columns["label"], np.int64)
-        kept = np.asarray(columns["from_end"]) < int(params["frames"])
+        included = np.asarray(columns["from_end"]) < int(params["frames"])
         names = tuple(class_names)
         if "neutral" in names and not params["neutral"]:
             place = names.index("neutral")
-            kept &= hard != place
+            included &= hard != place
             hard -= hard > place
             names = tuple(name for name in names if name != "neutral")
-        hard[~kept] = -1
-        split = np.where(kept, columns["split"], -1).astype(np.int8)
+        hard[~included] = -1
+        split = np.where(included, columns["split"], -1).astype(np.int8)
         return Labels(names, hard, split, subject=columns.get("subject"))
 
     def _form(self, source: Path) -> "Original | ClassFolders | Table":

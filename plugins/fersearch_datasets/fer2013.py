@@ -12,7 +12,7 @@ from typing import Any
 from fersearch import DataError, Dataset, Labels, Raw, hookimpl
 from fersearch.data.class_folders import ClassFolder, class_folders, part_folders
 from fersearch.data.csvfile import rows
-from fersearch.data.folders import held, roots
+from fersearch.data.folders import contents_of, roots
 from fersearch.data.labels import EMOTIONS, canonical, check_base
 from fersearch.space import Value
 from fersearch_datasets._fer2013_codes import FER2013
@@ -62,7 +62,7 @@ def _read_table(table: Path, options: Mapping[str, Value]) -> Raw:
     from fersearch_datasets import _fer2013_csv as fer2013_csv
 
     read = rows(table, ["emotion", "pixels"], split=fer2013_csv.SPLIT)
-    labelled = [(row.where, row.given("emotion"), fer2013_csv.part(row)) for row in read]
+    labelled = [(row.where, row.required("emotion"), fer2013_csv.part(row)) for row in read]
     findings = check_base([(where, text) for where, text, _ in labelled], CODES)
     listed = [(_class_index(text, where, CODES), part) for where, text, part in labelled]
     columns: dict[str, Any] = {
@@ -90,7 +90,7 @@ def _folders(source: Path, findings: list[str]) -> list[ClassFolder]:
         if 0 in part_folders(root):
             return class_folders(root, findings)
     hint = f"expected {Fer2013.expected};\n  give it with --data, or try the built-in drawings now: --dataset faces"
-    raise DataError(f"no FER2013 images found in {source}: it holds {held(source)}", hint)
+    raise DataError(f"no FER2013 images found in {source}: it holds {contents_of(source)}", hint)
 
 
 def _read_folders(source: Path, options: Mapping[str, Value]) -> Raw:

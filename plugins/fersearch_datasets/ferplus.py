@@ -54,11 +54,11 @@ class FerPlus(Dataset):
         weights = _counted(columns["votes"], columns["split"], params)
         hard = weights.argmax(1).astype(np.int64)
         weights = weights[:, :classes]
-        kept = (weights.sum(1) > 0) & (hard < classes)
-        hard[~kept] = -1
-        split = np.where(kept, columns["split"], -1).astype(np.int8)
+        included = (weights.sum(1) > 0) & (hard < classes)
+        hard[~included] = -1
+        split = np.where(included, columns["split"], -1).astype(np.int8)
         lessons = _votes.several(weights) if target == "multi_target" else _votes.distribution(weights)
-        soft = None if target == "majority" else np.where(kept[:, None], lessons, 0).astype(np.float32)
+        soft = None if target == "majority" else np.where(included[:, None], lessons, 0).astype(np.float32)
         return Labels(tuple(class_names[:classes]), hard, split, soft)
 
 

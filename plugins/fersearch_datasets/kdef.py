@@ -70,9 +70,9 @@ class Kdef(Dataset):
 
         angles = ANGLES if params["angles"] == "all" else str(params["angles"]).split(",")
         sessions = "AB" if params["sessions"] == "both" else str(params["sessions"])
-        kept = np.isin(columns["angle"], angles) & np.isin(columns["session"], list(sessions))
-        hard = np.where(kept, columns["label"], -1)
-        split = np.where(kept, columns["split"], -1).astype(np.int8)
+        included = np.isin(columns["angle"], angles) & np.isin(columns["session"], list(sessions))
+        hard = np.where(included, columns["label"], -1)
+        split = np.where(included, columns["split"], -1).astype(np.int8)
         return Labels(tuple(class_names), hard, split, subject=columns["subject"])
 
     def _faces(self, source: Path, findings: list[str]) -> "list[Face]":

@@ -46,11 +46,11 @@ class FromLayout(Dataset):
         import numpy as np
 
         dropped = [class_name for name, values in self.layout.leaves_out.items() for class_name in values[params[name]]]
-        kept = [name for name in class_names if name not in dropped]
-        place = np.array([kept.index(name) if name in kept else -1 for name in class_names], np.int64)
+        included = [name for name in class_names if name not in dropped]
+        place = np.array([included.index(name) if name in included else -1 for name in class_names], np.int64)
         hard = place[np.asarray(columns["label"])]
         split = np.where(hard < 0, -1, columns["split"]).astype(np.int8)
-        return Labels(tuple(kept), hard, split, subject=columns["subject"])
+        return Labels(tuple(included), hard, split, subject=columns["subject"])
 
 
 def _counts(labels: Sequence[str], *counts: int) -> dict[str, int]:

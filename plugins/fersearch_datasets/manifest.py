@@ -66,8 +66,8 @@ def _rows(table: Path) -> tuple[list[Row], list[str]]:
     first: dict[str, Row] = {}
     again = []
     for row in listed:
-        row.given("label")
-        path = normpath(row.given("image"))
+        row.required("label")
+        path = normpath(row.required("image"))
         if path in first:
             again.append(_same(first[path], row))
         elif not isfile(table.parent / path):

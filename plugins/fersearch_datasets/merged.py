@@ -102,7 +102,7 @@ class Merged(Dataset):
         scheme = schemes.resolve(name, source_labels)
         classes = scheme.class_names
         if len(classes) < 2:
-            listing = "\n  ".join(f"{part} has {', '.join(held)}" for part, held in source_labels.items())
+            listing = "\n  ".join(f"{part} has {', '.join(names)}" for part, names in source_labels.items())
             raise DataError(f"scheme {name} leaves {len(classes)} of the sources' classes", listing)
         to_class = [scheme.class_of(label_name) for label_name in class_names]
         place = np.array(
@@ -162,10 +162,10 @@ def _class_labels(part: "Part", class_names: Sequence[str]) -> list[str]:
     from fersearch.errors import suggestion
     from fersearch_datasets._merged_file import key_of
 
-    held = {key_of(name): name for name in class_names}
+    by_key = {key_of(name): name for name in class_names}
     for label in part.labels:
-        if label not in held:
-            hint = suggestion(label, held).replace("known:", "its classes:")
+        if label not in by_key:
+            hint = suggestion(label, by_key).replace("known:", "its classes:")
             raise DataError(f"labels.{label}: {part.dataset.name} has no such class", hint)
     renamed = [part.labels.get(key_of(name)) for name in class_names]
     return [

@@ -10,7 +10,7 @@ from typing import Any
 
 from fersearch import Choice, DataError, Dataset, Labels, Raw, hookimpl
 from fersearch.data.class_folders import class_folders, part_folders
-from fersearch.data.folders import entries, held, roots, subfolders
+from fersearch.data.folders import contents_of, entries, roots, subfolders
 from fersearch.space import Value
 from fersearch_datasets import _rafdb_labels as labels
 from fersearch_datasets._listed import TO_DRAW, Listing, Sample, absent, all_there, raw
@@ -153,7 +153,7 @@ def _disagreements(samples: Sequence[Sample], tables: Sequence[Path]) -> list[st
 
     listed = [row for table in tables for row in rows(table, COLUMNS)]
     findings: list[str] = []
-    canonical_labels = labels.canonical_labels([(row.where, row.given("label")) for row in listed], findings)
+    canonical_labels = labels.canonical_labels([(row.where, row.required("label")) for row in listed], findings)
     if not listed:
         return ["no train_labels.csv and test_labels.csv: the folders alone give the labels"]
     table_label = {row["image"]: class_name for row, class_name in zip(listed, canonical_labels, strict=True)}
@@ -170,7 +170,7 @@ def _disagreements(samples: Sequence[Sample], tables: Sequence[Path]) -> list[st
 
 def _shown(source: Path) -> str:
     below = subfolders(source)
-    return held(source) if len(below) != 1 else f"{below[0].name}/ with {held(below[0])}"
+    return contents_of(source) if len(below) != 1 else f"{below[0].name}/ with {contents_of(below[0])}"
 
 
 @hookimpl

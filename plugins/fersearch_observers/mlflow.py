@@ -62,15 +62,15 @@ class MLflow(StudyObserver):
     def _run(self, trial):
         """Return the id of a trial's run, which is created if needed."""
         if trial.number not in self.runs:
-            self.runs[trial.number] = self._existing_run(trial) or self._made(trial)
+            self.runs[trial.number] = self._existing_run(trial) or self._new_run(trial)
         return self.runs[trial.number]
 
     def _existing_run(self, trial):
-        wanted = f"tags.`{STUDY}` = '{self.study.uid}' and tags.`{TRIAL}` = '{trial.number}'"
-        runs = self.client.search_runs([self.experiment], wanted, max_results=1)
+        query = f"tags.`{STUDY}` = '{self.study.uid}' and tags.`{TRIAL}` = '{trial.number}'"
+        runs = self.client.search_runs([self.experiment], query, max_results=1)
         return runs[0].info.run_id if runs else None
 
-    def _made(self, trial):
+    def _new_run(self, trial):
         from mlflow.entities import Param
 
         tags = {STUDY: self.study.uid, TRIAL: str(trial.number), STATE: "running"}

@@ -209,7 +209,7 @@ EXAMPLES: dict[str, Callable[[], "records.Record | list[records.Record]"]] = {
         Garbage("sqlite:///x.db", True, ("mine",), {"orphaned": Heap(2, 2**21)}, 1, {"sqlite:///y.db": "no file"})
     ),
     "queue_entry": lambda: records.QueueEntry.of(
-        Queued(1, "cnn-faces", "ada", MOMENT, {"trials": 40}, left=12, running=True, held=(0, 1)), 1, (0, 1)
+        Queued(1, "cnn-faces", "ada", MOMENT, {"trials": 40}, trials_left=12, running=True, claimed=(0, 1)), 1, (0, 1)
     ),
     "disk": lambda: records.Disk.of("ada", DiskUse(3, 1_572_864, 1, 524_288)),
     "owner": lambda: records.Owner.of(Owner("ada", 2.0, 4)),
@@ -371,7 +371,7 @@ EXAMPLES: dict[str, Callable[[], "records.Record | list[records.Record]"]] = {
                         notes=["rough"],
                     )
                 ],
-                undefined=["b: 2 rounds in common, it takes 3"],
+                undefined=["b: 2 rounds in common; 3 are needed"],
             )
         },
         warnings=[],

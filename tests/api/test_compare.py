@@ -74,7 +74,7 @@ def test_what_cannot_be_compared_is_reported(study, folded, tmp_path):
         api.compare_studies(["k/*"], metrics=["acuracy"])
     with pytest.raises(UsageError, match="no complete trial 9"):
         api.compare_studies([study], trials={study: 9})
-    with pytest.raises(UsageError, match="not a way to compare"):
+    with pytest.raises(UsageError, match="unknown --by"):
         api.compare_studies(["k/*"], by="best")
     with pytest.raises(UnknownName, match="unknown study"):
         api.compare_studies(["k/*"], trials={"k/c": 0})
@@ -88,7 +88,7 @@ def test_a_study_without_a_complete_trial_is_left_out(folded):
     api.create_study("cnn", "faces", name="empty", trials=1, epochs="1", dataset_options=TINY, settings=SETTINGS)
     result = api.compare_studies(["k/a", "empty"]).result
     assert [entry.label for entry in result.entries] == ["k/a"]
-    assert result.left_out == ["Study empty is left out: it has no complete trial."]
+    assert result.left_out == ["Study empty has no complete trial: left out."]
     with pytest.raises(UsageError, match="none of these studies has a complete trial"):
         api.compare_studies(["empty"])
     api.delete_study("empty")

@@ -214,11 +214,11 @@ def test_files_without_a_row_and_rows_without_a_file_are_counted(tmp_path, monke
     os.utime(artifacts.root / spare, (0, time.time() - 2 * doctor.YOUNG))
     weights.write_bytes(b"young")
     artifacts.put(weights)
-    check = doctor.check_checkpoints(Checkup("sqlite:///x", tmp_path, kept={"ab" * 32: ("cnn-faces", 3)}))
+    check = doctor.check_checkpoints(Checkup("sqlite:///x", tmp_path, checkpoints={"ab" * 32: ("cnn-faces", 3)}))
     assert check.level == "warn"
     assert check.message == (
-        "2 files, 1 MB; 1 of them (1 MB) belong to no study of this database; "
-        "1 are missing, as that of trial 3 of cnn-faces"
+        "2 files, 1 MB; 1 of them (1 MB) are of no study in this database; "
+        "1 are missing, for example that of trial 3 of cnn-faces"
     )
     assert check.hint.splitlines()[0] == (
         "remove those that no other database of this home needs: fersearch checkpoint gc"

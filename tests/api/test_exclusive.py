@@ -52,7 +52,7 @@ def test_a_rerun_does_not_look_for_what_was_timed_alone(study):
 def test_trials_beside_each_other_say_so(study):
     trials = api.list_trials(study)
     assert max(trial.attempts[0].facts["most_neighbours"] for trial in trials) == 1
-    assert "beside others on the same device" in api.show_study(study).timing
+    assert "next to others on the same device" in api.show_study(study).timing
 
 
 def test_another_device_is_reported(study, monkeypatch):

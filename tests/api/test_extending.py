@@ -20,7 +20,7 @@ def test_a_finished_study_is_extended_and_tells_what_changed(home_with_study, tm
     changes = {change.name: change.trials for change in api.show_study("small").spec.changes}
     assert changes == dict.fromkeys(["trials", "objectives", "learning_rate"], len(api.list_trials("small")))
     page = api.write_report("small", tmp_path / "report").page.read_text()
-    assert "What was changed in small while it was searched." in page
+    assert "Changes to small during the search." in page
     assert "0.0001..0.1 (log)" in page
 
 

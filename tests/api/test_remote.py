@@ -198,7 +198,7 @@ def test_a_finish_there_says_where_the_finalists_are_trained_and_then_what_came_
 def test_a_command_of_this_machine_is_refused_with_a_server(monkeypatch, capsys):
     monkeypatch.setenv("FERSEARCH_SERVER", URL)
     assert run(["doctor"]) == 2
-    assert "'doctor' works on this machine and not with --server" in capsys.readouterr().err
+    assert "'doctor' works only on this machine, not with --server" in capsys.readouterr().err
 
 
 def test_predicting_needs_files_alone_whatever_server_is_named(pulled, tmp_path, monkeypatch, capsys):

@@ -40,12 +40,12 @@ def test_what_was_removed_is_reported_by_kind():
     assert text(render_models.garbage(garbage(**FOUND))) == "\n".join(
         [
             "what                                               files     size",
-            "checkpoints given up by their study's keep policy     12  8.01 MB",
+            "checkpoints released by their study's keep policy     12  8.01 MB",
             "states of trials that have ended                       3  1.00 MB",
             "removed 15 files, 9.01 MB",
-            "left alone: study cnn-faces, which is running",
-            "left alone: 1 file less than an hour old that no trial names yet",
-            "left alone: what sqlite:////far/t.db may need, which cannot be read now: /far is not there",
+            "skipped: study cnn-faces, which is running",
+            "skipped: 1 file less than an hour old that no trial refers to yet",
+            "skipped: files that sqlite:////far/t.db may need, which cannot be read now: /far is not there",
         ]
     )
 
@@ -63,8 +63,8 @@ def test_a_dry_run_only_counts(collected, capsys):
 def test_without_a_terminal_it_refuses_and_with_yes_it_obeys(collected, capsys):
     assert cli.run(["checkpoint", "gc"]) == 2
     assert capsys.readouterr().err == (
-        f"error: remove 15 files (9.01 MB) that no trial of {URL} needs: there is no terminal to ask at\n"
-        "  give --yes to do it\n"
+        f"error: remove 15 files (9.01 MB) that no trial of {URL} needs: there is no terminal to ask on\n"
+        "  give --yes to confirm\n"
     )
     assert collected == [(True, None)]
     assert cli.run(["checkpoint", "gc", "--yes"]) == 0

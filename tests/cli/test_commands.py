@@ -175,8 +175,8 @@ def test_delete_refuses_without_a_terminal_and_obeys_yes(verb, capsys):
     assert cli.run(["study", "delete", "cnn-faces"]) == 2
     assert deleted == []
     assert capsys.readouterr().err == (
-        "error: delete study 'cnn-faces' with 2 trials and their checkpoints: there is no terminal to ask at\n"
-        "  give --yes to do it\n"
+        "error: delete study 'cnn-faces' with 2 trials and their checkpoints: there is no terminal to ask on\n"
+        "  give --yes to confirm\n"
     )
     assert cli.run(["study", "delete", "cnn-faces", "--yes"]) == 0
     assert deleted == [(("cnn-faces", None), {})]

@@ -49,20 +49,20 @@ def test_an_ensemble_tells_its_steps_and_both_figures():
         "a trial 4       2  abababababab",
         "b trial 0       1  efefefefefef",
         "",
-        "f1_macro on validation                             ensemble  best single",
-        "the 300 that chose it                                 0.700        0.600",
-        "by folds, each judged by the choice of the others     0.625        0.590",
-        "by folds, 0.035 better than the best single model",
-        "all of validation chose the members, and the logistic regression was fitted on it",
+        "f1_macro on validation           ensemble  best single",
+        "the 300 images that selected it     0.700        0.600",
+        "cross-validated                     0.625        0.590",
+        "cross-validated, it is 0.035 better than the best single model",
+        "all validation images selected the members, and the logistic regression was fitted on it",
         "together: parameters 338,540, train_seconds 12.5",
     ]
 
 
 def test_an_ensemble_that_is_no_better_says_so():
     worse = replace(MADE, method="mean", fair=0.59)
-    assert render_models.verdict(worse) == "by folds, no better than the best single model"
+    assert render_models.verdict(worse) == "cross-validated, it is no better than the best single model"
     loss = replace(worse, objective=Objective("log_loss", "min"), fair=0.4, fair_single=0.5)
-    assert render_models.verdict(loss).startswith("by folds, 0.100 better than")
+    assert render_models.verdict(loss).startswith("cross-validated, it is 0.100 better than")
 
 
 def test_an_ensemble_for_a_script(monkeypatch, capsys):
@@ -100,7 +100,7 @@ def test_an_ensemble_ends_with_what_to_type_next(monkeypatch, capsys):
 
 def test_an_equal_rerun():
     assert text(render_models.rerun(SAME)).splitlines() == [
-        "trial 1 of cnn-faces, again with seed 7: 12 epochs",
+        "trial 1 of cnn-faces, retrained with seed 7: 12 epochs",
         "metric         stored  again",
         "f1_macro        0.500  0.500  same",
         "train_seconds    3.00   4.50  not checked",
@@ -111,7 +111,7 @@ def test_an_equal_rerun():
 
 def test_a_rerun_that_differs_tells_by_how_much_and_what_changed():
     assert text(render_models.rerun(OTHER)).splitlines() == [
-        "trial 1 of cnn-faces, again with seed 7: 12 epochs",
+        "trial 1 of cnn-faces, retrained with seed 7: 12 epochs",
         "metric    stored  again",
         "f1_macro   0.500  0.375  differs by 0.125",
         "",

@@ -70,7 +70,7 @@ def test_an_evaluation_class_by_class_and_source_by_source():
         "source  n  accuracy  baseline",
         "kdef    3     0.667     0.333",
         "jaffe   1      1.00      1.00",
-        "1 image left out: they also occur in train",
+        "1 image left out because they also occur in train",
     )
 
 
@@ -87,8 +87,8 @@ def test_an_evaluation_over_shared_classes_shows_both_ways():
         "true \\ predicted  anger  joy",
         "anger                 2    0",
         "joy                   1    1",
-        "restricted: the answer is the likeliest of the shared classes; full: of all outputs",
-        "classes and confusion are those of the restricted answers",
+        "restricted: predictions are the likeliest shared class; full: the likeliest of all outputs",
+        "classes and confusion are of the restricted predictions",
     )
 
 
@@ -102,7 +102,7 @@ def test_checkpoints_side_by_side():
     assert text(render_models.examined([CheckpointEvaluation(Path("a"), CROSSED)])) == lines(
         "checkpoint  dataset  split  n  accuracy   full",
         "a           tiny     valid  4     0.750  0.500",
-        "full: accuracy where answers are not restricted to the shared classes",
+        "full: accuracy with predictions over all outputs",
     )
 
 
@@ -191,7 +191,7 @@ def test_images_that_are_all_unreadable_are_an_error_and_leave_no_file(checkpoin
     assert (code, messages, out.exists()) == (2, "", False)
     assert err.count("error: image ") == 2
     code, _, err = run(capsys, "predict", checkpoint)
-    assert (code, err) == (2, "error: no image is named\n  name image files, or a folder with --folder\n")
+    assert (code, err) == (2, "error: no images given\n  name image files, or a folder with --folder\n")
 
 
 def test_json_of_faces_has_boxes(checkpoint, pictures, capsys):

@@ -104,20 +104,20 @@ def test_the_board_has_a_bar_per_running_trial_and_the_best_so_far(clock):
 
 def test_time_left_is_what_the_pace_says_but_no_more_than_the_time_given(clock):
     tally = watch(progress.Lines, clock).tally
-    assert tally.left(clock.now + 10) is None
+    assert tally.remaining(clock.now + 10) is None
     tally.ended.append(trial(0, 0.5, 1, 1))
-    assert tally.left(clock.now + 10) == pytest.approx(30)
+    assert tally.remaining(clock.now + 10) == pytest.approx(30)
     tally.seconds = 25
-    assert tally.left(clock.now + 10) == pytest.approx(15)
-    assert tally.left(clock.now + 40) == 0
+    assert tally.remaining(clock.now + 10) == pytest.approx(15)
+    assert tally.remaining(clock.now + 40) == 0
 
 
 def test_trials_that_ended_in_an_earlier_run_do_not_count_as_pace(clock):
     watcher = progress.Lines(Console(file=io.StringIO()), None, clock)
     watcher.begin(ROW, 4, [trial(0, 0.5, 1, 1), trial(1, 0.4, 1, 1)], 2)
-    assert watcher.tally.left(clock.now + 10) is None
+    assert watcher.tally.remaining(clock.now + 10) is None
     watcher.ended(trial(2, 0.5, 1, 1))
-    assert watcher.tally.left(clock.now + 10) == pytest.approx(10)
+    assert watcher.tally.remaining(clock.now + 10) == pytest.approx(10)
 
 
 def test_the_time_of_a_run_is_what_the_study_has_left_unless_given(clock):

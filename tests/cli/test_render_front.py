@@ -20,7 +20,7 @@ def test_the_front_marks_ties_and_tells_the_baseline():
         "       learning_rate=0.01",
         "    2       0.600            ≈12.0              40.1      12  knee",
         "       learning_rate=0.03",
-        "≈ within 5% of another trial here: equal within what clocks and memory can tell",
+        "≈ within 5% of another trial here: equal within the accuracy of the measurement",
         "baseline, always the largest class: f1_macro 0.018",
         "cheapest: least train_seconds (equal within 5 %) within one standard error of",
         "the best f1_macro; knee: nearest to the best of all objectives, with",

@@ -108,7 +108,7 @@ def test_a_cell_without_a_value_is_named(tmp_path: Path, cell: str, message: str
     path = written(tmp_path / "a.csv", f"image,label\n1.png,{cell}\n")
     (row,) = rows(path, ["image", "label"])
     with pytest.raises(DataError) as caught:
-        row.given("label")
+        row.required("label")
     assert caught.value.message.startswith(f"{path} line 2: label {message}")
 
 

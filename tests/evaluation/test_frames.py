@@ -64,7 +64,7 @@ def test_a_person_reads_a_line_a_frame(pulled: Path, two_faces: Path, capsys):
     [
         (["--camera", "97"], "camera 97 does not exist"),
         (["--video", "nothing.mp4"], "video nothing.mp4 does not exist"),
-        (["--video", "a.mp4", "--camera", "0"], "--video and --camera take one source"),
+        (["--video", "a.mp4", "--camera", "0"], "--video and --camera take a single source"),
         (["--every", "2", "face.png"], "belong to --video or --camera"),
     ],
 )

@@ -90,8 +90,8 @@ def test_the_readme_has_a_model_cards_head_and_its_code_runs(exported: Path, mon
     monkeypatch.chdir(exported)
     space: dict[str, Any] = {}
     exec(code, space)
-    assert space["shares"].sum() == pytest.approx(1, abs=1e-5)
-    assert len(space["classes"]) == space["shares"].shape[1]
+    assert space["probabilities"].sum() == pytest.approx(1, abs=1e-5)
+    assert len(space["classes"]) == space["probabilities"].shape[1]
 
 
 def test_a_pulled_folder_has_a_readme_without_the_file(pulled: Path) -> None:
@@ -147,7 +147,7 @@ def test_eight_bits_are_judged_by_what_they_cost(folder: Path, tmp_path: Path, f
     assert (result["n"], result["calibrated_on"]) == (120, 200)
     assert abs(result["f1_macro"] - result["f1_macro_before"]) < 0.2
     assert api.predict(tmp_path / "small", [face])[0].label in card(folder)["class_names"]
-    with pytest.raises(FersearchError, match=r"eight bits cost .* of macro F1 on validation .* more than -1"):
+    with pytest.raises(FersearchError, match=r"int8 quantisation costs .* of macro F1 on validation .* more than -1"):
         api.export_checkpoint(folder, quantize="int8", max_loss=-1.0, out=tmp_path / "never")
     assert not (tmp_path / "never").exists()
 
@@ -185,7 +185,7 @@ def test_an_ensemble_is_one_file_that_predicts_what_its_members_do_together(
     metadata = onnx_session.session_of(exported.path).get_modelmeta().custom_metadata_map
     assert metadata["study"].startswith("ensemble by stacking of small trial ")
     readme = (tmp_path / "out" / "README.md").read_text()
-    assert "Its members are combined by stacking. On 120 validation images, by which they were also chosen" in readme
+    assert "Its members are combined by stacking. On 120 validation images, which also selected the members" in readme
     small = api.export_checkpoint(made.path, quantize="int8", max_loss=1.0)
     assert {"ensemble.json", "model.int8.onnx", "README.md"} < {path.name for path in made.path.iterdir()}
     assert small.entry["bytes"] < exported.entry["bytes"] / 2

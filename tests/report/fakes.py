@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from fersearch.report import derive
-from fersearch.report.inputs import Data, Judged, Measure, Record
+from fersearch.report.inputs import Data, Measure, Predictions, Record
 from fersearch.search.front import front
 from fersearch.space import Choice, Float, Int, Space
 from fersearch.store.records import Look
@@ -78,12 +78,12 @@ def history(rounds: int = 1) -> list[Epoch]:
     return [epoch(3 * k + i + 1, 0.3 + 0.1 * i + 0.02 * k, k + 1) for k in range(rounds) for i in range(3)]
 
 
-def judged(n: int = 60) -> Judged:
+def predictions(n: int = 60) -> Predictions:
     random = np.random.default_rng(0)
     labels = random.integers(0, 3, n)
     scores = random.random((n, 3)).astype(np.float32) + 0.5 * np.eye(3, dtype=np.float32)[labels]
     images = random.integers(0, 256, (100, 1, 8, 8), dtype=np.uint8)
-    return Judged(scores / scores.sum(1, keepdims=True), labels, images, np.arange(20, 20 + n))
+    return Predictions(scores / scores.sum(1, keepdims=True), labels, images, np.arange(20, 20 + n))
 
 
 DATA = Data(
@@ -118,7 +118,7 @@ def record(count: int = 6, rounds: int = 1, **changes: object) -> Record:
         "measures": MEASURES,
         "baseline": BASELINE,
         "data": DATA,
-        "judged": judged(),
+        "predictions": predictions(),
         "environments": [{"host": "box", "packages": {"torch": "2.6", "numpy": "2.0"}}],
     }
     return Record(**{**given, **changes})  # type: ignore[arg-type]

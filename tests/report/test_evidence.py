@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from fersearch.report import derive
-from fersearch.report.inputs import Judged
+from fersearch.report.inputs import Predictions
 
 IMAGES = np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1)
-JUDGED = Judged(
+JUDGED = Predictions(
     np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.4, 0.6]], np.float32),
     np.array([0, 0, 1, 1]),
     IMAGES,
@@ -25,7 +25,7 @@ def test_areas_are_those_of_scikit_learn():
 
 
 def test_a_class_without_images_has_no_curve():
-    alone = Judged(JUDGED.probabilities, np.array([0, 0, 0, 0]), IMAGES, JUDGED.rows)
+    alone = Predictions(JUDGED.probabilities, np.array([0, 0, 0, 0]), IMAGES, JUDGED.rows)
     assert [curve.name for curve in derive.roc_curves(alone, ["joy", "fear"])] == ["all decisions (micro)"]
 
 

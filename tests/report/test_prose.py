@@ -29,10 +29,13 @@ def test_the_protocol_names_data_seed_and_test():
         (Protocol("ratios", (0.6, 0.2, 0.2), by="chance"), "drawn 60/20/20 at random"),
         (Protocol("kfold", folds=10, repeats=2), "10 folds drawn"),
         (Protocol("kfold", folds=10, repeats=2), "once for each fold, repeated 2 times with different seeds"),
-        (Protocol("loso", (0.8, 0.0, 0.2)), "each subject validates once; 20 % of all images are held out as test"),
+        (
+            Protocol("loso", (0.8, 0.0, 0.2)),
+            "each subject validates once; 20 % of all images are held out as the test split",
+        ),
         (Protocol(repeats=5), "several times, repeated 5 times with different seeds"),
         (Protocol(duplicates="drop"), "are dropped"),
-        (Protocol(duplicates="near"), "equal or nearly so, in valid or test are dropped"),
+        (Protocol(duplicates="near"), "in valid or test (equal or nearly equal) are dropped"),
     ],
 )
 def test_every_way_to_split_has_its_words(protocol, says):
@@ -40,13 +43,13 @@ def test_every_way_to_split_has_its_words(protocol, says):
 
 
 def test_limit_and_weights_are_reported():
-    assert "limited to 600 images together" in protocol_text(limit=600)
+    assert "limited to a stratified subset of 600 images" in protocol_text(limit=600)
     assert "start from weights imagenet" in protocol_text(weights="imagenet")
 
 
 def test_looks_at_test_are_counted_with_what_they_gave():
     record = replace(fakes.record(2), looks=[fakes.look(accuracy=0.7257), fakes.look(accuracy=0.75)])
-    assert "Test: opened 2 times, which gave accuracy 0.7257; accuracy 0.7500." in " ".join(prose.protocol(record))
+    assert "Test: opened 2 times (accuracy 0.7257; accuracy 0.7500)." in " ".join(prose.protocol(record))
 
 
 def test_data_that_are_not_here_are_said_to_be_missing():

@@ -25,8 +25,8 @@ def test_trials_alone_are_reported():
 def test_trials_beside_others_are_counted():
     sentences = sharing.describe([trial(0, 1.0), trial(1, 2.0, TrialState.PRUNED), trial(2, 0.0), trial(3)])
     assert sentences == (
-        "train_seconds of 2 of 3 trials was measured beside others on the same device (1.5 on average); "
-        "--exclusive-timing times the front again"
+        "train_seconds of 2 of 3 trials was measured next to others on the same device (1.5 on average); "
+        "--exclusive-timing retrains the front alone to time it"
     )
     timed = sharing.describe([trial(0, 1.0, **{EXCLUSIVE: 3.0}), trial(1, 1.0)])
     assert timed.endswith("1 timed again alone (exclusive_train_seconds)")
@@ -55,6 +55,6 @@ def test_other_processes_are_reported_with_how_busy_they_kept_the_cpu() -> None:
     assert [trial.other_cpu_share for trial in trials] == [0.5, 0.3, 0.02]
     assert sharing.describe(trials) == (
         "no trial shared its device with another; while 2 trained, other processes kept 40% of the CPU busy; "
-        "--exclusive-timing times the front again"
+        "--exclusive-timing retrains the front alone to time it"
     )
     assert sharing.describe(trials[2:]) == "each trial had its device to itself"

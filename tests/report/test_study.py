@@ -55,8 +55,8 @@ def test_a_lost_checkpoint_is_said_in_its_place(study, monkeypatch, tmp_path):
     monkeypatch.setattr("fersearch.home.artifacts_folder", lambda: tmp_path)
     with open_store() as store:
         record = gather(store, store.study(study))
-    assert record.judged.why.startswith(f"The checkpoint of trial {record.best.number} is not available: artifact")
-    assert sections.model.roc(record).parts[0].why == record.judged.why
+    assert record.predictions.why.startswith(f"The checkpoint of trial {record.best.number} is not available: artifact")
+    assert sections.model.roc(record).parts[0].why == record.predictions.why
 
 
 def test_the_best_of_a_report_keeps_the_study_s_bounds(study):
@@ -76,7 +76,7 @@ def test_a_lost_dataset_is_said_in_its_place(study, monkeypatch):
     with open_store() as store:
         record = gather(store, store.study(study))
     assert record.data.why == "The dataset is not available: no images found."
-    assert record.judged == record.data
+    assert record.predictions == record.data
 
 
 def refuse(*_: object) -> None:

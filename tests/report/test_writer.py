@@ -105,7 +105,7 @@ def test_the_trials_have_the_columns_of_the_fer_plus_report(written):
 
 
 def test_a_study_without_a_complete_trial_says_so(tmp_path):
-    nothing = fakes.record(0, judged=Absent("No model."), data=Absent("Not here."), environments=[])
+    nothing = fakes.record(0, predictions=Absent("No model."), data=Absent("Not here."), environments=[])
     made = writer.write(lambda: sections.study(nothing), tmp_path / "report")
     page = made.page.read_text()
     assert Reader(page).sections == IDS

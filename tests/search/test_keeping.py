@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fersearch.search.front import Keeper, front, kept
+from fersearch.search.front import Keeper, front, retained
 from fersearch.study import Keep, Objective
 from fersearch.trial import Epoch, Outcome, Reason, Trial, TrialState
 from tests.search.fakes import Rows, make_search, make_spec
@@ -36,30 +36,30 @@ def test_each_policy_keeps_its_own(policy, expected):
         trial(4, 0.95, 0.2, TrialState.PRUNED),
         trial(5, 0.95, 0.2, TrialState.INFEASIBLE),
     ]
-    assert kept(trials, policy, OBJECTIVES, BASELINE) == expected
+    assert retained(trials, policy, OBJECTIVES, BASELINE) == expected
 
 
 def test_a_study_that_nowhere_beats_the_baseline_keeps_its_best():
     trials = [trial(0, 0.1, 9.0), trial(1, 0.12, 1.0)]
-    assert kept(trials, Keep(), OBJECTIVES, BASELINE) == {1}
+    assert retained(trials, Keep(), OBJECTIVES, BASELINE) == {1}
 
 
 def test_the_cheapest_is_kept_beside_a_front_that_it_does_not_stand_on():
     objectives = OBJECTIVES[::-1]
     trials = [trial(0, 0.9, 9.0), trial(1, 0.1, 1.0)]
     assert [each.number for each in front(trials, objectives, BASELINE)] == [0]
-    assert kept(trials, Keep(), objectives, BASELINE) == {0, 1}
-    assert kept(trials, Keep("best", 1), objectives, BASELINE) == {0}
+    assert retained(trials, Keep(), objectives, BASELINE) == {0, 1}
+    assert retained(trials, Keep("best", 1), objectives, BASELINE) == {0}
 
 
 def test_of_equals_by_the_first_objective_the_one_on_the_front_is_the_best():
     trials = [trial(0, 0.4, 9.0), trial(1, 0.4, 1.0)]
-    assert kept(trials, Keep("best", 1), OBJECTIVES, BASELINE) == {1}
+    assert retained(trials, Keep("best", 1), OBJECTIVES, BASELINE) == {1}
 
 
 @given(TRIALS, POLICIES)
 def test_the_best_of_the_front_is_always_kept_and_n_is_a_bound(trials, policy):
-    result = kept(trials, policy, OBJECTIVES, BASELINE)
+    result = retained(trials, policy, OBJECTIVES, BASELINE)
     standing = [each.number for each in front(trials, OBJECTIVES, BASELINE)]
     assert set(standing[:1]) <= result <= {each.number for each in trials}
     if policy.which == "front":
@@ -80,7 +80,7 @@ def test_trial_by_trial_keeps_what_all_at_once_does(trials, policy):
             assert (gone.checkpoint, gone.released) == (None, str(policy))
             rows[gone.number] = gone
     left = {number for number, each in rows.items() if each.checkpoint}
-    assert left == kept(trials, policy, OBJECTIVES, BASELINE)
+    assert left == retained(trials, policy, OBJECTIVES, BASELINE)
     assert Keeper(spec, BASELINE).released(rows, rows) == []
 
 
@@ -113,9 +113,9 @@ def test_another_policy_releases_what_it_does_not_keep_and_gives_nothing_back(tr
         each.number: each
         for each in Keeper(make_spec(objectives=OBJECTIVES, keep=Keep()), BASELINE).released(rows, rows)
     }
-    assert {n for n, each in rows.items() if each.checkpoint} == kept(
+    assert {n for n, each in rows.items() if each.checkpoint} == retained(
         trials, Keep("best", 2), OBJECTIVES, BASELINE
-    ) & kept(trials, Keep(), OBJECTIVES, BASELINE)
+    ) & retained(trials, Keep(), OBJECTIVES, BASELINE)
 
 
 def end(search, f1: float, seconds: float, reason: Reason = Reason.DONE, checkpoint: str | None = "") -> Trial:

@@ -111,7 +111,7 @@ def test_a_rerun_gets_a_slot_once_a_driver_has_left_it_and_keeps_it_to_its_end(s
         assert await entering == 1
         store.set_owner(Owner("bob", max_slots=0))
         supervisor.step()
-        assert supervisor.given == {store.study("a").id: [0]}
+        assert supervisor.assigned == {store.study("a").id: [0]}
         await visit.__aexit__(None, None, None)
         supervisor.step()
         assert held.asked() == [0, 1]
@@ -190,7 +190,7 @@ def test_an_old_report_of_slots_outlasts_other_events(store: Store, monkeypatch:
         with store.writer(held.id, held.lease) as writer:
             writer.front_changed([])
     assert next(event.kind for event in store.events_after({held.id: 0})) == SLOTS
-    assert [one.held for one in store.queue()] == [(0, 1)]
+    assert [one.claimed for one in store.queue()] == [(0, 1)]
     held.lease.release()
 
 

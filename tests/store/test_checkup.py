@@ -15,7 +15,7 @@ DIGEST = "ab" * 32
 
 def test_a_database_without_tables_is_left_so(fresh_url):
     result = check_up(fresh_url)
-    assert (result.schema, result.newest, result.kept) == (None, SCHEMA, {})
+    assert (result.schema, result.newest, result.checkpoints) == (None, SCHEMA, {})
     assert check_up(fresh_url).schema is None
     if result.path is not None:
         assert not result.path.parent.exists()
@@ -28,7 +28,7 @@ def test_what_its_rows_keep_is_named(store, study, url):
         connection.execute(insert(checkpoints).values(study_id=study.id, trial=4, digest=DIGEST, created_at=now()))
     result = check_up(url)
     assert result.schema == SCHEMA
-    assert result.kept == {DIGEST: ("faces", 4)}
+    assert result.checkpoints == {DIGEST: ("faces", 4)}
     assert result.url == store.url
 
 
@@ -41,7 +41,7 @@ def test_an_older_schema_stays_as_it_is(store, url):
     with store.database.write() as connection:
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '1'"))
     try:
-        assert (check_up(url).schema, check_up(url).kept) == (1, {})
+        assert (check_up(url).schema, check_up(url).checkpoints) == (1, {})
     finally:
         with store.database.write() as connection:
             connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '{SCHEMA}'"))

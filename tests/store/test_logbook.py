@@ -132,7 +132,7 @@ def test_what_broke_a_bound_before_training_uses_up_no_budget(
     assert state_of(store) == state
     store.request(bounded.id, "run", {})
     (queued,) = store.queue()
-    assert (queued.left, queued.over) == ((0, True) if state == "complete" else (1, False))
+    assert (queued.trials_left, queued.over) == ((0, True) if state == "complete" else (1, False))
 
 
 def test_looks_are_kept_in_their_order(store: Store, study: StudyRow) -> None:

@@ -93,7 +93,7 @@ def test_the_protocol_and_params_of_a_card_may_be_whatever_a_study_offers(tmp_pa
 def test_what_is_wrong_in_a_card_is_reported(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
     with pytest.raises(FersearchError, match=f"x is not a checkpoint of fersearch: {message}") as error:
         read_card(with_card(tmp_path / "x", json.dumps(card(**changed))))
-    assert error.value.hint == "get one by `fersearch checkpoint pull STUDY`"
+    assert error.value.hint == "pull one: fersearch checkpoint pull STUDY"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '"x"', "null", "[" * 100_000, '{"a":' * 100_000, "9" * 5000])

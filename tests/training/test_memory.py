@@ -9,7 +9,7 @@ from fersearch_architectures.cnn import Cnn
 
 from fersearch.registry import Registry
 from fersearch.training import memory as probing
-from fersearch.training.memory import CONTEXT, probe, taken, taken_facts
+from fersearch.training.memory import CONTEXT, gpu_memory_facts, peak_gpu_bytes, probe
 from fersearch.training.request import TrialRequest
 from fersearch.training.trainer import Trainer
 
@@ -82,8 +82,8 @@ def test_memory_that_runs_out_is_an_answer(request_of: RequestOf, registry: Regi
 
 
 def test_off_a_gpu_nothing_of_one_is_taken() -> None:
-    assert taken(torch.device("cpu")) is None
-    assert taken_facts("cpu") == {}
+    assert peak_gpu_bytes(torch.device("cpu")) is None
+    assert gpu_memory_facts("cpu") == {}
 
 
 @pytest.mark.gpu
@@ -92,7 +92,7 @@ def test_on_a_gpu_the_need_is_reserved_memory_and_context(request_of: RequestOf,
     result = probe(request_of(device="cuda:0"), registry=registry)
     reserved = torch.cuda.max_memory_reserved(0)
     assert reserved + 50 * MB < result["need"] < reserved + 4 * CONTEXT
-    assert taken_facts("cuda:0")["device_mb"] * MB >= reserved
+    assert gpu_memory_facts("cuda:0")["device_mb"] * MB >= reserved
 
 
 @pytest.mark.gpu

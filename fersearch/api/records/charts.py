@@ -28,12 +28,14 @@ class StudyChart(Record):
     state: list[str]
     epochs: list[int]
     values: dict[str, list[Number]]
-    params: dict[str, list[Value | None]] = Field(description="The parameters that differ between trials")
-    front: list[int] = Field(description="The numbers of the trials on the front, best first")
-    hypervolume: list[tuple[int, float]] = Field(description="Trials that had ended, share of today's hypervolume")
-    stopped: dict[int, dict[str, Any]] = Field(description="The verdicts on the last trials that were stopped early")
+    params: dict[str, list[Value | None]] = Field(description="Parameters that differ between trials")
+    front: list[int] = Field(description="Numbers of the front's trials, best first")
+    hypervolume: list[tuple[int, float]] = Field(
+        description="Number of ended trials, and share of the current hypervolume at that point"
+    )
+    stopped: dict[int, dict[str, Any]] = Field(description="Decisions on the latest trials that were stopped early")
     baseline: dict[str, Number]
-    picks: dict[str, int] = Field(description="The trial of the front that each rule takes: best, cheapest, knee")
+    picks: dict[str, int] = Field(description="The trial of the front that each rule selects: best, cheapest, knee")
 
     @classmethod
     def of(cls, chart: "StudyChartView") -> Self:

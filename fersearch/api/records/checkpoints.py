@@ -54,7 +54,7 @@ class PulledCheckpoint(Record):
     path: str
     trial: int
     values: dict[str, Number] = Field(description="Metrics of the trial on validation")
-    given_up: str | None = omitted("What the best trial has that this one was taken for")
+    given_up: str | None = omitted("How the best trial compares, if this one was pulled in its place")
 
     @classmethod
     def of(cls, pulled: "Pulled") -> Self:
@@ -71,8 +71,12 @@ class ExportedCheckpoint(Record):
     bytes: int
     digest: str = Field(description="SHA-256 of the file")
     opset: int
-    parity: dict[str, Any] = Field(description="Largest difference of probabilities, on how many images of what")
-    quantization: dict[str, Any] | None = Field(description="Macro F1 before and after eight bits; null without them")
+    parity: dict[str, Any] = Field(
+        description="Largest difference in probabilities, and the images that it was measured on"
+    )
+    quantization: dict[str, Any] | None = Field(
+        description="Macro F1 before and after quantisation to int8; null if not quantised"
+    )
     latency: dict[str, Any] = Field(description="Median time of one image in milliseconds, threads and runs")
 
     @classmethod
@@ -97,8 +101,8 @@ class Heap(Part):
 class LeftAlone(Part):
     """Files and studies that garbage collection left alone."""
 
-    running: list[str] = Field(description="Studies that a living process drives")
-    young: int = Field(description="Files too young to be judged")
+    running: list[str] = Field(description="Studies that a running process drives")
+    young: int = Field(description="Files too recent to decide about")
     unread: dict[str, str] = Field(description="Databases that could not be read, and why")
 
 
@@ -155,7 +159,7 @@ class FramePrediction(Record):
     """A model's predictions for a frame of a film: one for each face, or one for the whole frame."""
 
     frame: int = Field(description="Its number in the source, from 0")
-    seconds: float = Field(description="When it is shown")
+    seconds: float = Field(description="Time in the video, in seconds")
     faces: list[FacePrediction]
 
     @classmethod
@@ -173,7 +177,7 @@ class UploadedPrediction(Record):
     width: int
     height: int
     faces: list[FacePrediction]
-    notes: list[str] = Field(description="What a person should know: that no face was found, how images were cut ...")
+    notes: list[str] = Field(description="Remarks for the reader, for example that no face was detected")
 
     @classmethod
     def of(cls, name: str, answer: "Answer") -> Self:
@@ -204,7 +208,7 @@ class JudgedOutputs(Judged):
 class Evaluation(Record):
     """A checkpoint's metrics on one split."""
 
-    checkpoint: str | None = omitted("The checkpoint, where a folder of them is evaluated")
+    checkpoint: str | None = omitted("The checkpoint, if a folder of several is evaluated")
     dataset: str
     split: str
     n: int = Field(description="Images it was evaluated on")
@@ -212,13 +216,13 @@ class Evaluation(Record):
     metrics: dict[str, Number]
     per_class: Metrics
     confusion: list[list[int]] = Field(description="Counts, the true class by row")
-    per_source: Metrics | None = omitted("n, accuracy and baseline of each dataset of merged data")
-    duplicates_left_out: int | None = omitted("Images left out as repetitions of training images")
+    per_source: Metrics | None = omitted("n, accuracy and baseline for each dataset of merged data")
+    duplicates_left_out: int | None = omitted("Images left out as duplicates of train images")
     shared: dict[str, str] | None = omitted("The checkpoint's class for each class of the dataset")
     left_out: dict[str, int] | None = omitted("Images of classes that the checkpoint does not know")
-    spare: list[str] | None = omitted("Outputs that answer no class of the dataset")
-    restricted: Judged | None = omitted("Answers restricted to the shared classes")
-    full: JudgedOutputs | None = omitted("Answers from all outputs")
+    spare: list[str] | None = omitted("Outputs of the checkpoint that match no class of the dataset")
+    restricted: Judged | None = omitted("Predictions restricted to the shared classes")
+    full: JudgedOutputs | None = omitted("Predictions over all outputs")
 
     @classmethod
     def of(cls, view: "EvaluationView", checkpoint: str | None = None) -> Self:
@@ -304,18 +308,18 @@ class Ensemble(Record):
     costs: dict[str, Number]
 
     @classmethod
-    def of(cls, made: "EnsembleView") -> Self:
+    def of(cls, view: "EnsembleView") -> Self:
         """Return the record of an ensemble."""
         return cls(
-            path=str(made.path),
-            method=made.method,
-            digest=made.digest,
-            objective=str(made.objective),
-            members=[EnsembleMember(**asdict(member)) for member in made.members],
-            steps=[EnsembleStep(**asdict(step)) for step in made.steps],
-            validation=EnsembleJudged(n=made.n, ensemble=made.value, best_single=made.single),
-            crossvalidated=EnsembleValidation(ensemble=made.fair, best_single=made.fair_single),
-            costs=dict(made.costs),
+            path=str(view.path),
+            method=view.method,
+            digest=view.digest,
+            objective=str(view.objective),
+            members=[EnsembleMember(**asdict(member)) for member in view.members],
+            steps=[EnsembleStep(**asdict(step)) for step in view.steps],
+            validation=EnsembleJudged(n=view.n, ensemble=view.value, best_single=view.single),
+            crossvalidated=EnsembleValidation(ensemble=view.fair, best_single=view.fair_single),
+            costs=dict(view.costs),
         )
 
 

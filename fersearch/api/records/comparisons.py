@@ -25,8 +25,8 @@ class ShownGrid(Part):
 
     titles: list[str]
     rows: list[list[str]]
-    right: list[bool] = Field(description="Which columns are of numbers")
-    marked: list[tuple[int, int]] = Field(description="Row and column of the cells that stand out")
+    right: list[bool] = Field(description="Which columns are numeric")
+    marked: list[tuple[int, int]] = Field(description="Row and column of the highlighted cells")
 
 
 Shown = list[ShownLine | ShownGrid]
@@ -52,10 +52,10 @@ class ComparedTrial(Part):
     model: str
     dataset: str
     classes: list[str]
-    n_valid: list[int] = Field(description="Validation images of each round, the different figures in order")
+    n_valid: list[int] = Field(description="Validation images per round: the distinct counts in ascending order")
     protocol: str
     values: dict[str, Number]
-    rounds: dict[str, dict[str, Number]] = Field(description="The values of each fold or repeat by its number")
+    rounds: dict[str, dict[str, Number]] = Field(description="Values by number of the fold or repeat")
 
 
 class PairedTest(Part):
@@ -71,7 +71,9 @@ class PairedTest(Part):
     t: Number
     corrected: Number = Field(description="p of the t test corrected for overlapping training sets")
     holm: Number = Field(description="p after Holm's correction for several comparisons")
-    d: Number = Field(default=None, description="Mean difference in deviations of the differences (Cohen's d)")
+    d: Number = Field(
+        default=None, description="Mean difference over the standard deviation of the differences (Cohen's d)"
+    )
     r: Number = Field(default=None, description="Matched-pairs rank-biserial correlation")
     notes: list[str]
 
@@ -129,8 +131,8 @@ class Comparison(Record):
     tests: dict[str, Tests]
     rankings: dict[str, Rankings] = Field(default={}, description="Friedman's tests by metric")
     warnings: list[str]
-    page: str | None = Field(description="The page that was written; null without one")
-    shown: Shown | None = omitted("The same for a person to read, where that was asked for")
+    page: str | None = Field(description="The report page written; null if none")
+    shown: Shown | None = omitted("The same as formatted tables, if requested")
 
     @classmethod
     def of(cls, view: "ComparisonView", page: str | None) -> Self:
@@ -163,8 +165,8 @@ class Sweep(Record):
     metrics: list[str]
     values: list[FactorValue]
     equal_elsewhere: list[int] = Field(description="Trials that differ in the factor alone")
-    page: str | None = Field(description="The page that was written; null without one")
-    shown: Shown | None = omitted("The same for a person to read, where that was asked for")
+    page: str | None = Field(description="The report page written; null if none")
+    shown: Shown | None = omitted("The same as formatted tables, if requested")
 
     @classmethod
     def of(cls, view: "SweepView", page: str | None) -> Self:
@@ -192,7 +194,7 @@ def _compared(entry: Any) -> ComparedTrial:
         model=entry.spec.architecture,
         dataset=entry.spec.dataset,
         classes=list(entry.classes),
-        n_valid=entry.judged,
+        n_valid=entry.validation_counts,
         protocol=prose.protocol(entry),
         values=dict(entry.trial.values),
         rounds={str(number): dict(values) for number, values in entry.rounds.items()},

@@ -32,7 +32,7 @@ class Split(Part):
 
     n: int
     per_class: dict[str, int]
-    baseline: Number = Field(description="Accuracy of always answering the commonest class of train")
+    baseline: Number = Field(description="Accuracy of always predicting the largest class of train")
 
 
 class DatasetDetail(Record):
@@ -47,7 +47,7 @@ class DatasetDetail(Record):
     licence: str
     source: str | None
     findings: list[str]
-    sources: dict[str, dict[str, Any]] | None = omitted("What each dataset of merged data gives")
+    sources: dict[str, dict[str, Any]] | None = omitted("Contribution of each dataset of merged data")
 
     @classmethod
     def of(cls, view: "DatasetView") -> Self:
@@ -75,9 +75,9 @@ class NearDuplicates(Part):
 
     splits: tuple[str, str]
     pairs: int
-    mirrored: int = Field(description="Pairs of which one image is the other mirrored")
-    images: int = Field(description="Images of the second split that have a partner in the first")
-    examples: list[tuple[str, str]] = Field(description="Names of images, in the order of the splits")
+    mirrored: int = Field(description="Pairs in which one image mirrors the other")
+    images: int = Field(description="Images of the second split with a duplicate in the first")
+    examples: list[tuple[str, str]] = Field(description="Image names, in the order of the splits")
 
 
 class DatasetCheck(Record):
@@ -88,7 +88,7 @@ class DatasetCheck(Record):
     splits: dict[str, Any]
     rows: list[list[Any]]
     findings: list[str]
-    near_duplicates: list[NearDuplicates] = Field(default=[], description="Nearly equal images by pairs of splits")
+    near_duplicates: list[NearDuplicates] = Field(default=[], description="Near-duplicates by pair of splits")
 
     @classmethod
     def of(cls, report: "Report") -> Self:
@@ -143,10 +143,10 @@ class PluginDetail(Record):
     name: str
     module: str
     summary: str
-    space: dict[str, str] = Field(description="What it adds to the search space")
+    space: dict[str, str] = Field(description="Parameters that it adds to the search space")
     details: dict[str, str]
-    parameters: dict[str, int] | None = omitted("An architecture's weights: total and trainable")
-    layers: list[dict[str, Any]] | None = omitted("An architecture's layers")
+    parameters: dict[str, int] | None = omitted("Parameter counts of an architecture: total and trainable")
+    layers: list[dict[str, Any]] | None = omitted("Layers of an architecture")
 
     @classmethod
     def of(cls, view: "PluginView") -> Self:
@@ -169,7 +169,7 @@ class SystemCheck(Record):
     name: str
     level: str = Field(description="ok, warn or fail")
     told: str
-    hint: str = Field(description="What to do about it")
+    hint: str = Field(description="Suggested fix")
     facts: dict[str, Any]
 
     @classmethod

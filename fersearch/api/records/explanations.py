@@ -17,9 +17,11 @@ class ComparedPeer(Part):
 
     number: int
     front: int = Field(description="Its Pareto front there; 1 is not dominated")
-    values: dict[str, Number] = Field(description="What it was compared on; costs as they will be at the end")
-    better_by: dict[str, Number] = Field(description="How much better than the explained trial; negative for worse")
-    dominates: bool = Field(description="Whether it was no worse in anything and better in something")
+    values: dict[str, Number] = Field(
+        description="Values it was compared by; costs are projected to the end of training"
+    )
+    better_by: dict[str, Number] = Field(description="Difference from the explained trial: positive is better")
+    dominates: bool = Field(description="Whether it dominates the explained trial")
 
     @classmethod
     def of(cls, peer: "Peer") -> Self:
@@ -40,20 +42,20 @@ class Explanation(Record):
     state: TrialState
     reason: Reason | None = Field(description="Why its last attempt ended; null while it runs")
     epochs: int = Field(description="Epochs trained")
-    planned: int = Field(description="Epochs of its configuration, in each round")
-    objectives: list[str] = Field(description="What was compared, as METRIC:max or METRIC:min")
-    unit: str = Field(description="epoch or round: what rungs count")
+    planned: int = Field(description="Epochs planned, per round")
+    objectives: list[str] = Field(description="Metrics compared, as METRIC:max or METRIC:min")
+    unit: str = Field(description="Unit of the rungs: epoch or round")
     stopped: bool = Field(description="Whether it was stopped at its last rung")
-    rung: int | None = Field(description="Where it was compared last; null where it never was")
+    rung: int | None = Field(description="The last rung it was compared at; null if none")
     rank: int | None = Field(description="Its rank there, from 1; null with too few peers")
-    peers: int = Field(description="How many trials had reached it, itself included")
-    kept: int = Field(description="How many of them went on")
-    own: ComparedPeer | None = Field(description="The trial itself at that rung; null where that is not stored")
-    ahead: list[ComparedPeer] = Field(description="Who was ranked before it, the best first, 100 at most")
+    peers: int = Field(description="Trials that had reached that rung, including itself")
+    kept: int = Field(description="How many of them continued")
+    own: ComparedPeer | None = Field(description="The trial itself at that rung; null if not stored")
+    ahead: list[ComparedPeer] = Field(description="Trials ranked ahead of it, best first, at most 100")
     projected: list[str] = Field(description="Metrics whose values are projected to the end of training")
-    bounds: str = Field(description="The bounds that it breaks or would have broken; empty if none")
-    rebuilt: bool = Field(description="Whether stored epochs give the rank and the peers of the verdict")
-    told: list[str] = Field(description="The same in sentences")
+    bounds: str = Field(description="Bounds that it violates or would have violated; empty if none")
+    rebuilt: bool = Field(description="Whether the stored epochs reproduce the rank and peers of the decision")
+    told: list[str] = Field(description="The explanation as sentences")
 
     @classmethod
     def of(cls, view: "ExplanationView") -> Self:

@@ -16,7 +16,7 @@ class Finalist(Part):
 
     trial: int
     mean: Number = Field(description="The first objective on validation, mean over the seeds")
-    std: Number = Field(description="Its deviation over the seeds; null of a single one")
+    std: Number = Field(description="Standard deviation over the seeds; null for a single seed")
 
 
 class Finish(Record):
@@ -24,21 +24,21 @@ class Finish(Record):
 
     study: str
     dataset: str
-    trial: int = Field(description="The pick: the number of the trial in the search")
+    trial: int = Field(description="Number of the picked trial in the search")
     metric: str
-    mean: Number = Field(description="Of the metric on test, over the seeds")
-    std: Number = Field(description="Its deviation over the seeds; null of a single one")
+    mean: Number = Field(description="Mean of the metric on test over the seeds")
+    std: Number = Field(description="Standard deviation over the seeds; null for a single seed")
     interval: tuple[Number, Number] = Field(description="Bootstrap 95 % interval of the mean, over images and seeds")
     n: int = Field(description="Test images")
     seeds: list[int]
     values: dict[str, list[Number]] = Field(description="Every metric on test, by seed")
-    looks: int = Field(description="How often test was opened so far, this time included")
+    looks: int = Field(description="How often test has been opened so far, including this time")
     looked: datetime | None
     protocol: str
     finalists: list[Finalist]
     trained: str = Field(description="The study that trained the finalists")
-    epochs: int | None = Field(description="How long they were trained; null: as long as in the search")
-    line: str = Field(description="What a paper says")
+    epochs: int | None = Field(description="Epochs they were trained; null: as in the search")
+    line: str = Field(description="The result as a line for a paper")
 
     @classmethod
     def of(cls, finish: "FinishView") -> Self:

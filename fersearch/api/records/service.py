@@ -24,7 +24,7 @@ class RunRequest(Part):
 
     trials: int | None = Field(None, ge=1, le=2**31 - 1, description="The study's new total of trials")
     timeout: float | None = Field(None, gt=0, allow_inf_nan=False, description="Seconds for this run")
-    keep: str | None = Field(None, description="Which checkpoints the study keeps: front, all or best N")
+    keep: str | None = Field(None, description="Checkpoints the study keeps: front, all or best N")
     hung_after: float | None = Field(
         None, ge=0, allow_inf_nan=False, description="Seconds without a heartbeat; 0 never"
     )
@@ -79,7 +79,7 @@ class FinishProgress(Record):
 
     study: str
     trained: str = Field(description="The study that trains the finalists")
-    finish: Finish | None = Field(description="What the pick gave on test; null until the finalists are trained")
+    finish: Finish | None = Field(description="The pick's result on test; null until the finalists are trained")
 
 
 class QueueEntry(Record):
@@ -87,12 +87,12 @@ class QueueEntry(Record):
 
     study: str
     owner: str
-    place: int = Field(description="Its place in the queue, from 1; those that run are at the head")
-    since: datetime = Field(description="When it was sent")
+    place: int = Field(description="Its place in the queue, from 1; running studies come first")
+    since: datetime = Field(description="When it was submitted")
     state: str = Field(description="running, paused or queued")
-    slots: list[int] = Field(description="The slots that it may use, by number")
+    slots: list[int] = Field(description="Numbers of the slots that it may use")
     trials_left: int
-    options: dict[str, Any] = Field(description="What was asked of this run: trials, timeout, keep ...")
+    options: dict[str, Any] = Field(description="Options of this run: trials, timeout, keep ...")
 
     @classmethod
     def of(cls, queued: "Queued", place: int, slots: Sequence[int]) -> Self:
@@ -105,7 +105,7 @@ class QueueEntry(Record):
             since=queued.since,
             state=state,
             slots=list(slots),
-            trials_left=queued.left,
+            trials_left=queued.trials_left,
             options=dict(queued.options),
         )
 
@@ -114,8 +114,8 @@ class Owner(Record):
     """An owner of studies, who shares the slots of a service."""
 
     name: str
-    weight: float = Field(description="Slots in proportion to it")
-    max_slots: int | None = Field(description="Slots at once at most; null for all")
+    weight: float = Field(description="Share of the slots, relative to other owners")
+    max_slots: int | None = Field(description="Maximum number of slots at once; null: all")
 
     @classmethod
     def of(cls, owner: "OwnerRow") -> Self:
@@ -126,10 +126,10 @@ class Owner(Record):
 class Disk(Record):
     """Disk use of an owner's studies."""
 
-    owner: str = Field(description="Empty of studies that nobody sent to a service")
+    owner: str = Field(description="Empty for studies not submitted to a service")
     checkpoints: int
     megabytes: float
-    exported: int = Field(default=0, description="Models that the service exported of these checkpoints and keeps")
+    exported: int = Field(default=0, description="Exported models of these checkpoints that the service keeps")
     exported_megabytes: float = 0.0
 
     @classmethod
@@ -149,7 +149,7 @@ class Token(Record):
 
     name: str
     role: str = Field(description="read, run or admin")
-    owner: str = Field(description="Whose studies it creates")
+    owner: str = Field(description="Owner of the studies it creates")
     created: datetime | None
     expires: datetime | None
 
@@ -173,7 +173,7 @@ class Event(Record):
     study: str
     id: int = Field(description="Its number within the study")
     kind: str = Field(description="started, epoch, stopped_early, ended, returned, front, slots, state or failed")
-    trial: int | None = Field(description="The trial it happened to; null for the study as a whole")
+    trial: int | None = Field(description="The trial concerned; null for the study as a whole")
     happened: datetime | None
     data: dict[str, Any]
 
@@ -194,5 +194,5 @@ class Importance(Record):
     """How much each parameter decides about each objective."""
 
     method: str = Field(description="fANOVA or PED-ANOVA; empty with too few complete trials")
-    needed: int = Field(description="Complete trials without which there are no importances")
+    needed: int = Field(description="Minimum number of complete trials to compute importances")
     objectives: dict[str, dict[str, float]]

@@ -28,7 +28,7 @@ class Look(Part):
     n: int = Field(description="Images it was evaluated on")
     metrics: dict[str, Number]
     looked: datetime
-    values: dict[str, list[Number]] | None = omitted("Every metric by seed, where several models judged as one look")
+    values: dict[str, list[Number]] | None = omitted("Every metric by seed, if the look evaluated several models")
 
     @classmethod
     def of(cls, look: "StoredLook") -> Self:
@@ -42,11 +42,13 @@ class Parameter(Part):
     """The domain of one parameter."""
 
     kind: Literal["float", "int", "choice"]
-    low: Number = Field(default=None, description="The lowest value; null of a choice")
-    high: Number = Field(default=None, description="The highest value; null of a choice")
+    low: Number = Field(default=None, description="Lowest value; null for a choice")
+    high: Number = Field(default=None, description="Highest value; null for a choice")
     log: bool = Field(default=False, description="Whether it is searched on a log scale")
-    options: list[Value] | None = Field(default=None, description="The values of a choice")
-    when: dict[str, list[Value]] = Field(description="It applies only where each of these has one of the values")
+    options: list[Value] | None = Field(default=None, description="Values of a choice")
+    when: dict[str, list[Value]] = Field(
+        description="Applies only if each of these parameters has one of the listed values"
+    )
 
     @classmethod
     def of(cls, dimension: Dimension) -> Self:
@@ -69,36 +71,36 @@ class StudyChange(Part):
     """A recorded change of a study by `study extend`."""
 
     at: datetime
-    trials: int = Field(description="Trials that the study had then")
-    name: str = Field(description="What changed: trials, timeout, objectives or a parameter")
-    before: str = Field(description="Empty where there was none")
-    after: str = Field(description="Empty where there is none")
+    trials: int = Field(description="Trials that the study had at that time")
+    name: str = Field(description="What was changed: trials, timeout, objectives or a parameter")
+    before: str = Field(description="Empty if there was none")
+    after: str = Field(description="Empty if there is none")
 
 
 class StudyOrigin(Part):
     """The study that a study was started from."""
 
     study: str
-    data_digest: str = Field(description="Digest of its data then; empty where it was not known")
-    same_data: bool | None = Field(description="Whether this study's data is the same; null before its first run")
-    trials: int = Field(description="Trials of it that the sampler knows")
-    enqueued: int = Field(description="Configurations of its front that were enqueued")
+    data_digest: str = Field(description="Digest of its data at that time; empty if unknown")
+    same_data: bool | None = Field(description="Whether this study uses the same data; null before its first run")
+    trials: int = Field(description="Its trials that the sampler learns from")
+    enqueued: int = Field(description="Configurations of its front that were enqueued first")
 
 
 class Study(Record):
     """A study as `study list` gives it."""
 
     name: str
-    model: str = Field(description="The architecture that is searched; several of one study as a,b")
-    architectures: list[str] = Field(default=[], description="The architectures that are searched, each by itself")
+    model: str = Field(description="The architecture searched; several in one study as a,b")
+    architectures: list[str] = Field(default=[], description="The architectures searched, as a list")
     dataset: str
     state: StudyState
     created: datetime
     objectives: list[str] = Field(description="METRIC:max or METRIC:min; the first ranks checkpoints")
-    counts: dict[str, int] = Field(description="Trials by state, where there are any")
+    counts: dict[str, int] = Field(description="Number of trials by state; states without trials are left out")
     storage: str = Field(description="The database's URL, without a password")
     looks: list[Look]
-    owner: str = Field(default="", description="Whose it is, where a service shares its slots among owners")
+    owner: str = Field(default="", description="Owner, used by a service to share its slots")
 
     @classmethod
     def of(cls, summary: "StudySummary") -> Self:
@@ -130,40 +132,44 @@ class BestTrial(Part):
 class StudyDetail(Study):
     """A study as `study show` gives it."""
 
-    space: dict[str, str] = Field(description="What each parameter is searched over, as `--set` writes it")
+    space: dict[str, str] = Field(description="Search range of each parameter, as `--set` writes it")
     parameters: dict[str, Parameter] = Field(description="The space as data")
     budget: Budget
-    seconds: float = Field(description="Seconds of running used")
+    seconds: float = Field(description="Running time used, in seconds")
     sampler: str
     pruner: str
-    recipes: str = Field(description="Whether known recipes are tried first")
-    rules: int = Field(description="Version of the rules of sampler and pruner")
+    recipes: str = Field(description="Whether known good configurations are tried first")
+    rules: int = Field(description="Version of the sampler's and pruner's rules")
     seed: int
-    protocol: dict[str, Any] = Field(description="How a trial is judged: split, ratios, folds, repeats ...")
+    protocol: dict[str, Any] = Field(description="How a trial is evaluated: split, ratios, folds, repeats ...")
     precision: str
     memory_format: str
-    latency_on: str = Field(description="Whether latency_ms is of the model in torch, or of the exported one")
-    limit: int | None = Field(description="Images of train and valid together; null for all")
-    weights: str | None = Field(description="What the architecture starts from; null for random weights")
+    latency_on: str = Field(description="Whether latency_ms is measured in torch or on the exported model")
+    limit: int | None = Field(description="Maximum number of train and valid images together; null: all")
+    weights: str | None = Field(description="Pretrained weights; null: random initialisation")
     dataset_options: dict[str, Value]
-    data: dict[str, Any] = Field(description="Which data the study is about; empty before its first run")
-    baseline: dict[str, Number] = Field(description="Metrics of always answering the commonest class")
-    refit: int = Field(description="How often the best configuration is trained again at the end")
-    unseen: list[str] = Field(description="Datasets that the best model judges at the end")
-    where: list[str] = Field(description="Bounds on metrics, as gflops<=0.1")
-    keep: str = Field(description="Which checkpoints are kept: front, all or best N")
-    origin: StudyOrigin | None = Field(description="The study that it was started from")
-    changes: list[StudyChange] = Field(description="What `study extend` changed, oldest first")
-    plugins: list[str] = Field(description="The plugin files that it keeps")
-    observe: list[str] = Field(description="Observers that it was created with, which a service informs")
-    stop_when_flat: int = Field(description="It ends once its front has not grown for this many trials; 0: never")
-    ending: str = Field(description="When and why it ended, where it did not use its budget; else empty")
-    enqueued: list[dict[str, Value]] = Field(description="What was enqueued and is no trial yet: the values given")
+    data: dict[str, Any] = Field(description="Digest of the study's data; empty before its first run")
+    baseline: dict[str, Number] = Field(description="Metrics of always predicting the largest class")
+    refit: int = Field(description="How often the best configuration is retrained at the end")
+    unseen: list[str] = Field(description="Datasets that the best model is evaluated on at the end")
+    where: list[str] = Field(description="Bounds on metrics, such as gflops<=0.1")
+    keep: str = Field(description="Checkpoints kept: front, all or best N")
+    origin: StudyOrigin | None = Field(description="The study it was started from")
+    changes: list[StudyChange] = Field(description="Changes made by `study extend`, oldest first")
+    plugins: list[str] = Field(description="Plugin files stored with the study")
+    observe: list[str] = Field(description="Observers it was created with, for runs by a service")
+    stop_when_flat: int = Field(description="End once the front has not grown for this many trials; 0: never")
+    ending: str = Field(description="When and why it ended before its budget was used; else empty")
+    enqueued: list[dict[str, Value]] = Field(
+        description="Enqueued configurations that are not trials yet: the values set"
+    )
     timing: str = Field(description="Whether trials shared a device while they were timed; empty if unknown")
-    cost_tolerances: dict[str, Number] = Field(description="Share by which each cost may differ and counts as equal")
-    best: BestTrial | None = omitted("The best of its front by the first objective")
-    warnings: list[str] = Field(description="What makes its results doubtful")
-    finish: Finish | None = omitted("How it was finished")
+    cost_tolerances: dict[str, Number] = Field(
+        description="Relative difference below which two values of a cost count as equal"
+    )
+    best: BestTrial | None = omitted("Best trial of its front by the first objective")
+    warnings: list[str] = Field(description="Reasons to doubt its results")
+    finish: Finish | None = omitted("Results of `study finish`")
 
     @classmethod
     def of_view(cls, view: "StudyView") -> Self:
@@ -175,7 +181,7 @@ class PlannedStudy(Record):
     """A study that was checked and not created."""
 
     name: str
-    spec: dict[str, Any] = Field(description="What it would be asked to do, as the database would keep it")
+    spec: dict[str, Any] = Field(description="The study's specification, as the database would store it")
 
     @classmethod
     def of(cls, spec: StudySpec) -> Self:
@@ -198,14 +204,14 @@ class StudyStop(Record):
     """The result of `study stop`."""
 
     name: str
-    stopping: bool = Field(description="Whether a living driver was asked; without one nothing is stored")
+    stopping: bool = Field(description="Whether a running driver was asked; without one, nothing is stored")
 
 
 class StudyPause(Record):
     """The result of `study pause`."""
 
     name: str
-    pausing: bool = Field(description="Whether it ran or waited in a queue; else nothing is stored")
+    pausing: bool = Field(description="Whether it was running or queued; else nothing is stored")
 
 
 class StudyEnqueue(Record):
@@ -213,10 +219,10 @@ class StudyEnqueue(Record):
 
     name: str
     given: dict[str, Value] = Field(description="The values of the configuration; the sampler draws the others")
-    running: bool = Field(description="Whether a living driver takes it in now, not the next run")
-    waiting: int = Field(description="Configurations that are enqueued and no trials yet, with this one")
-    needed: int = Field(description="The total of trials with all that is enqueued")
-    trials: int = Field(description="The total that the budget allows; what exceeds it waits for a larger one")
+    running: bool = Field(description="Whether a running driver picks it up now rather than the next run")
+    waiting: int = Field(description="Enqueued configurations that are not trials yet, including this one")
+    needed: int = Field(description="Total trials, including all enqueued ones")
+    trials: int = Field(description="Total trials that the budget allows; the rest waits for a larger budget")
 
     @classmethod
     def of(cls, view: "EnqueuedView") -> Self:
@@ -229,7 +235,7 @@ def _detail(view: "StudyView") -> dict[str, Any]:
     dimensions: Mapping[str, Dimension] = spec.space.dimensions
     looks: Sequence[StoredLook] = view.looks
     same = ("name", "state", "owner", "created", "storage", "seconds", "space", "timing", "ending", "cost_tolerances")
-    asked = (
+    names = (
         "dataset",
         "sampler",
         "pruner",
@@ -246,7 +252,7 @@ def _detail(view: "StudyView") -> dict[str, Any]:
     )
     return {
         **{name: getattr(view, name) for name in same},
-        **{name: getattr(spec, name) for name in asked},
+        **{name: getattr(spec, name) for name in names},
         "model": spec.architecture,
         "architectures": list(spec.architectures),
         "objectives": [str(objective) for objective in spec.objectives],

@@ -18,9 +18,9 @@ class Verdict(Part):
 
     stop: bool
     rung: int | None = Field(default=None, description="The epoch, or round, at which it was compared")
-    rank: int | None = Field(default=None, description="Its rank there by Pareto fronts, from 1; null without peers")
-    peers: int = Field(default=0, description="Trials that it was compared with, itself included")
-    kept: int = Field(default=0, description="How many of them went on")
+    rank: int | None = Field(default=None, description="Its rank by Pareto fronts, from 1; null without peers")
+    peers: int = Field(default=0, description="Trials compared, including itself")
+    kept: int = Field(default=0, description="How many of them continued")
     reason: str = ""
 
 
@@ -34,7 +34,7 @@ class Attempt(Part):
     seconds: float | None = Field(description="Wall time from start to end; null while it runs")
     message: str
     traceback: str
-    facts: dict[str, Any] = Field(description="What only the trial's process knew: device, precision, versions")
+    facts: dict[str, Any] = Field(description="Recorded by the trial's process: device, precision, versions")
 
     @classmethod
     def of(cls, attempt: trials.Attempt) -> Self:
@@ -47,7 +47,7 @@ class Epoch(Part):
     """The values after one pass over the training data."""
 
     epoch: int
-    round: int = Field(description="The training under folds or repeats that it belongs to, from 1")
+    round: int = Field(description="The fold or repeat that it belongs to, from 1")
     values: dict[str, Number]
     seconds: float = Field(description="Training time of this epoch alone")
     cpu_seconds: float
@@ -74,12 +74,14 @@ class Trial(Record):
     epochs: int = Field(description="Epochs trained")
     reason: Reason | None = Field(description="Why its last attempt ended; null while it runs")
     checkpoint: str | None = Field(description="SHA-256 of its kept weights")
-    data: str | None = Field(description="Digest of the data that it saw, where that is known")
+    data: str | None = Field(description="Digest of the data it was trained on, if known")
     interval: dict[str, tuple[Number, Number]] = Field(
-        description="Bootstrap 95 % intervals of its values over images, by metric: the first objective's, of one round"
+        description="Bootstrap 95 % intervals of its values over images, by metric (first objective, one round)"
     )
-    disturbed: bool = Field(description="Whether other work slowed its training: wall seconds say little")
-    rough_latency: bool = Field(description="Whether its latency was measured beside other work: it says little")
+    disturbed: bool = Field(description="Whether other work slowed its training, so that wall times are unreliable")
+    rough_latency: bool = Field(
+        description="Whether its latency was measured next to other work, so that it is unreliable"
+    )
 
     @classmethod
     def of(cls, trial: trials.Trial) -> Self:
@@ -90,7 +92,7 @@ class Trial(Record):
 class FrontTrial(Trial):
     """A trial as `study front` gives it."""
 
-    picks: list[str] = Field(description="The rules that take it: best, cheapest, knee")
+    picks: list[str] = Field(description="The rules that select it: best, cheapest, knee")
 
     @classmethod
     def of_front(cls, front: "Front") -> list[Self]:
@@ -101,12 +103,12 @@ class FrontTrial(Trial):
 class TrialDetail(Trial):
     """A trial as `trial show` gives it."""
 
-    kept_epoch: int | None = Field(description="The epoch whose weights and values are kept")
-    verdict: Verdict | None = Field(description="The pruner's last decision; null where it never compared the trial")
-    enqueued: dict[str, Value] | None = omitted("The values that it was enqueued with; the sampler drew the others")
+    kept_epoch: int | None = Field(description="The epoch whose weights and values were kept")
+    verdict: Verdict | None = Field(description="The pruner's last decision; null if it never compared the trial")
+    enqueued: dict[str, Value] | None = omitted("Values it was enqueued with; the sampler drew the others")
     log: str | None = Field(description="The log file of the last attempt")
-    released: str | None = omitted("The keep policy under which its checkpoint was given up")
-    pid: int | None = omitted("The process that runs it now")
+    released: str | None = omitted("The keep policy that released its checkpoint")
+    pid: int | None = omitted("The process that is running it")
     attempts: list[Attempt]
     history: list[Epoch]
 
@@ -155,7 +157,7 @@ class Rerun(Record):
     kept_epoch: dict[str, int | None]
     metrics: dict[str, RerunMetric]
     changed: list[RerunChange]
-    path: str | None = omitted("The folder that keeps the model")
+    path: str | None = omitted("The folder of the model")
 
     @classmethod
     def of(cls, rerun: "RerunView") -> Self:

@@ -32,8 +32,8 @@ class CatalogueVerbs(LookingVerbs):
     ) -> DatasetView:
         """Return the counts of a dataset of the service; `data` is a path on its machine."""
         refuse_plugins(plugins)
-        asked = {"data": str(data) if data else None, "option": _texts(options), "target": target}
-        record = self._service.get(f"datasets/{quote(name, safe='')}", **_given(asked))
+        query = {"data": str(data) if data else None, "option": _texts(options), "target": target}
+        record = self._service.get(f"datasets/{quote(name, safe='')}", **_without_none(query))
         same = ("name", "summary", "licence", "source", "options", "target", "splits")
         more = {"findings": tuple(record["findings"]), "sources": record.get("sources", {})}
         return DatasetView(**{key: record[key] for key in same}, classes=tuple(record["classes"]), **more)
@@ -57,8 +57,8 @@ class CatalogueVerbs(LookingVerbs):
     ) -> PluginView:
         """Return one component of the service."""
         refuse_plugins(plugins)
-        asked = {"classes": classes, "channels": channels, "image_size": image_size, "layers": layers}
-        record = self._service.get(f"plugins/{quote(name, safe='')}", **asked, set=_texts(settings))
+        query = {"classes": classes, "channels": channels, "image_size": image_size, "layers": layers}
+        record = self._service.get(f"plugins/{quote(name, safe='')}", **query, set=_texts(settings))
         same = ("kind", "name", "module", "summary", "space", "details")
         view = {key: record[key] for key in same}
         return PluginView(**view, parameters=record.get("parameters"), layers=_layers(record.get("layers", ())))
@@ -79,8 +79,8 @@ def _texts(pairs: Mapping[str, str] | None) -> list[str]:
     return [f"{name}={value}" for name, value in (pairs or {}).items()]
 
 
-def _given(asked: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in asked.items() if value is not None}
+def _without_none(query: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in query.items() if value is not None}
 
 
 def _layers(records: Sequence[Mapping[str, Any]]) -> list[Any]:

@@ -54,7 +54,7 @@ def view(data: Json, spec: StudySpec) -> StudyView:
         warnings=data["warnings"],
         finish=finish(data["finish"]) if "finish" in data else None,
         ending=data["ending"],
-        enqueued=[Enqueued("", given) for given in data["enqueued"]],
+        enqueued=[Enqueued("", values) for values in data["enqueued"]],
         best=_best(data["best"]) if "best" in data else None,
     )
 
@@ -125,10 +125,10 @@ def named(values: Json) -> dict[str, float]:
 
 def rerun(data: Json) -> Rerun:
     """Read how a trial came out that was trained again."""
-    kept = data["kept_epoch"]
+    epoch = data["kept_epoch"]
     return Rerun(
         **{name: data[name] for name in ("study", "trial", "seed", "epochs")},
-        kept_epoch=(kept["stored"], kept["again"]),
+        kept_epoch=(epoch["stored"], epoch["again"]),
         metrics=tuple(Compared(name, **values) for name, values in data["metrics"].items()),
         changed=tuple(Changed(**one) for one in data["changed"]),
     )

@@ -64,8 +64,8 @@ class ReportVerbs(LookingVerbs):
         """Compare studies; the page, plots and tables are written on this machine."""
         refuse_storage(storage)
         standing = [f"{name}={number}" for name, number in (trials or {}).items()]
-        asked = {"study": list(patterns), "metric": list(metrics), "by": by, "trial": standing}
-        return self._made("comparison", asked, Comparison, out, force)
+        query = {"study": list(patterns), "metric": list(metrics), "by": by, "trial": standing}
+        return self._compared("comparison", query, Comparison, out, force)
 
     def sweep_study(
         self,
@@ -79,8 +79,8 @@ class ReportVerbs(LookingVerbs):
     ) -> Answered[Sweep]:
         """Group the complete trials of one study by a parameter."""
         refuse_storage(storage)
-        asked = {"factor": factor, "metric": list(metrics)}
-        return self._made(study_path(name, "/sweep"), asked, Sweep, out, force)
+        query = {"factor": factor, "metric": list(metrics)}
+        return self._compared(study_path(name, "/sweep"), query, Sweep, out, force)
 
     def export_study(self, name: str, format: str = "csv", storage: str | None = None) -> str:
         """Return a study's trials as text."""
@@ -111,16 +111,18 @@ class ReportVerbs(LookingVerbs):
         study = self.show_study(name)
         return to_optuna(study.spec, self.list_trials(name), study.data_digest)
 
-    def _made(self, path: str, asked: Mapping[str, Any], kind: type[R], out: Path | None, force: bool) -> Answered[R]:
+    def _compared(
+        self, path: str, query: Mapping[str, Any], kind: type[R], out: Path | None, force: bool
+    ) -> Answered[R]:
         if out is not None:
             check_folder(out, force)
-        result = kind.model_validate(self._service.get(path, **asked, shown=True))
-        return Answered(result, None if out is None else self._archive(f"{path}.zip", asked, out, force))
+        result = kind.model_validate(self._service.get(path, **query, shown=True))
+        return Answered(result, None if out is None else self._archive(f"{path}.zip", query, out, force))
 
-    def _archive(self, path: str, asked: Mapping[str, Any], out: Path, force: bool) -> Written:
+    def _archive(self, path: str, query: Mapping[str, Any], out: Path, force: bool) -> Written:
         """Download a folder as an archive and unpack it."""
         with tempfile.TemporaryFile() as file:
-            for piece in self._service.pieces(path, **asked):
+            for piece in self._service.pieces(path, **query):
                 file.write(piece)
             file.seek(0)
             try:

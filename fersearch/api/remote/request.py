@@ -11,14 +11,14 @@ from fersearch.study_options import BY_NAME
 OPTIONS_OF_DATASET = ("image_size", "channels", "target")
 
 
-def body_of(given: Mapping[str, Any], file: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def body_of(keywords: Mapping[str, Any], file: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return a study file's data, overridden by keywords.
 
     Raises:
         UsageError: a keyword only applies to this machine.
     """
     body = {name: dict(value) if isinstance(value, Mapping) else value for name, value in (file or {}).items()}
-    for name, value in given.items():
+    for name, value in keywords.items():
         if value in (None, (), [], {}) or name == "progress":
             continue
         if name == "plugins":
@@ -29,7 +29,7 @@ def body_of(given: Mapping[str, Any], file: Mapping[str, Any] | None = None) -> 
     return body
 
 
-def body_of_file(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+def body_of_file(path: Path, keywords: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a study file of this machine holds, with keywords over it; several studies are named after it.
 
     Raises:
@@ -38,7 +38,7 @@ def body_of_file(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     """
     from fersearch.studyfile.parsing import parse
 
-    body = body_of(given, parse(path))
+    body = body_of(keywords, parse(path))
     several = [body.get("dataset"), None if body.get("one_study") else body.get("model")]
     if any(isinstance(one, list) and len(one) > 1 for one in several):
         body.setdefault("name", path.stem)

@@ -132,9 +132,9 @@ class RemoteVerbs(ModelVerbs, ReportVerbs, CatalogueVerbs, RerunVerbs):
         """Change a study that does not run, and keep its trials."""
         refuse_storage(storage)
         body = {"trials": trials, "timeout": timeout, "stop_when_flat": stop_when_flat}
-        given = {key: value for key, value in body.items() if value is not None}
-        wanted = {"space": dict(settings or {}), "objectives": list(objectives)}
-        self._service.post(study_path(name, "/extend"), given | wanted)
+        changes = {key: value for key, value in body.items() if value is not None}
+        replacements = {"space": dict(settings or {}), "objectives": list(objectives)}
+        self._service.post(study_path(name, "/extend"), changes | replacements)
         return self.show_study(name)
 
     def delete_study(self, name: str, storage: str | None = None) -> None:
@@ -149,8 +149,8 @@ class RemoteVerbs(ModelVerbs, ReportVerbs, CatalogueVerbs, RerunVerbs):
     def _run_options(self, options: RunOptions) -> dict[str, Any]:
         """Return the options that a run sets itself. Raise UsageError for those that the service sets."""
         usual = RunOptions()
-        given = {name: value for name, value in vars(options).items() if value != getattr(usual, name)}
-        if other := sorted(name for name in given if name not in RunRequest.model_fields):
+        changed = {name: value for name, value in vars(options).items() if value != getattr(usual, name)}
+        if other := sorted(name for name in changed if name not in RunRequest.model_fields):
             flags = ", ".join(f"--{name.replace('_', '-')}" for name in other)
             raise UsageError(f"with --server the service sets {flags}", "leave it out")
-        return given
+        return changed

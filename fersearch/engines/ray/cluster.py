@@ -69,38 +69,38 @@ def joined(address: str | None) -> Iterator[Path]:
         os.environ.setdefault(name, value)
     import ray
 
-    with contextlib.ExitStack() as left:
-        folder = temporary_folder(left)
+    with contextlib.ExitStack() as cleanup:
+        folder = temporary_folder(cleanup)
         if not ray.is_initialized():
             _join(address or os.environ.get("RAY_ADDRESS") or "local", folder)
-            left.callback(ray.shutdown)
+            cleanup.callback(ray.shutdown)
             _silence_events()
         _silence_logs()
         yield folder
 
 
-def temporary_folder(left: contextlib.ExitStack) -> Path:
-    """Return a folder for Ray's files, removed when `left` is closed; its name is short enough for Unix sockets."""
+def temporary_folder(cleanup: contextlib.ExitStack) -> Path:
+    """Return a folder for Ray's files, removed when `cleanup` is closed; its name is short enough for Unix sockets."""
     usual = tempfile.gettempdir()
     place = usual if len(usual) <= LONGEST_TEMPORARY else "/tmp"
     for old in Path(place).glob(f"{PREFIX}*"):
         if _abandoned(old):
             shutil.rmtree(old, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
-    held = left.enter_context((folder / "lock").open("w"))
+    lock = cleanup.enter_context((folder / "lock").open("w"))
     if fcntl:
-        fcntl.flock(held, fcntl.LOCK_EX)
-    left.callback(shutil.rmtree, folder, ignore_errors=True)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
 def _abandoned(folder: Path) -> bool:
     """Return whether the driver that made the folder died without removing it, by the lock that a driver holds."""
     try:
-        with (folder / "lock").open("r+") as held:
+        with (folder / "lock").open("r+") as lock:
             if not fcntl or time.time() - folder.stat().st_mtime < FRESH:
                 return False
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
     except OSError:
         return False
@@ -158,14 +158,14 @@ def marked(home: Path, artifacts: Path | str) -> Iterator[str]:
     Raises:
         FersearchError: a node does not reach it, so that other nodes could not read the states of its trials.
     """
-    with contextlib.ExitStack() as left:
+    with contextlib.ExitStack() as cleanup:
         if isinstance(artifacts, str):
-            yield left.enter_context(_marker(artifacts))
+            yield cleanup.enter_context(_marker(artifacts))
             return
         home.mkdir(parents=True, exist_ok=True)
         if not artifacts.is_relative_to(home):
-            left.enter_context(_marker(artifacts))
-        yield left.enter_context(_marker(home))
+            cleanup.enter_context(_marker(artifacts))
+        yield cleanup.enter_context(_marker(home))
 
 
 @contextlib.contextmanager

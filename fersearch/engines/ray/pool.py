@@ -141,9 +141,9 @@ class RayPool(Pool):
         try:
             ray.get(self._board.send.remote(key, 0, order), timeout=PATIENCE)
         except ray.exceptions.RayError as error:
-            raise self._gone(error) from None
+            raise self._ended(error) from None
         if self._loop is None or self._loop.error is not None:
-            raise self._gone(self._loop.error if self._loop else None)
+            raise self._ended(self._loop.error if self._loop else None)
         self._pipes[key], self._numbers[key] = theirs, itertools.count(1)
         self._orders.put({"key": key, "board": self._name, "namespace": NAMESPACE})
         return RayProcess(ours, log, key, self)
@@ -201,7 +201,7 @@ class RayPool(Pool):
         for key in list(self._pipes):
             self._hang_up(key)
 
-    def _gone(self, error: BaseException | None) -> FersearchError:
+    def _ended(self, error: BaseException | None) -> FersearchError:
         reason = f": {str(error).strip().splitlines()[-1]}" if error and str(error).strip() else ""
         return FersearchError(
             f"Ray ended during the study{reason}", "the progress of the study is kept: run it again to continue"

@@ -86,9 +86,7 @@ def compare_studies(
         UsageError: nothing fits a pattern, no study has a complete trial, or the folder is taken.
     """
     if by not in ("trial", "front"):
-        raise UsageError(
-            f"--by {by} is not a way to compare", "give trial (each study's best) or front (all of each front)"
-        )
+        raise UsageError(f"unknown --by {by}", "give trial (each study's best) or front (all of each front)")
     names = matching_studies(patterns, storage)
     for name in trials or {}:
         lookup("study", name, dict.fromkeys(names))
@@ -156,15 +154,15 @@ class _Gathered:
         every = self.store.trials(study.id)
         trials = of_data(every, study.data_digest)
         if others := len(every) - len(trials):
-            who = "1 trial" if others == 1 else f"{others} trials"
-            self.left_out.append(f"{who} of study {study.name} saw earlier data: left out.")
+            subject = "1 trial" if others == 1 else f"{others} trials"
+            self.left_out.append(f"{subject} of study {study.name} saw earlier data: left out.")
         if study.plugins not in self._tables:
             self._tables[study.plugins] = _metrics(study)
         table = self._tables[study.plugins]
         record = _record(self.store, study, trials, table)
         chosen = self._chosen(study, trials)
         if not chosen:
-            self.left_out.append(f"Study {study.name} is left out: it has no complete trial.")
+            self.left_out.append(f"Study {study.name} has no complete trial: left out.")
         several = len(chosen) > 1
         self.entries += [self._entry(study, record, trial, table, several) for trial in chosen]
 
@@ -203,11 +201,13 @@ class _Gathered:
 
 
 def _complete(study: StudyRow, trials: Sequence[Trial], number: int) -> Trial:
-    able = {trial.number: trial for trial in derive.best_first(trials, study.spec.objectives[0])}
-    if number not in able:
-        known = f"complete ones: {', '.join(map(str, sorted(able)[:12]))}" if able else "it has no complete trial"
+    complete = {trial.number: trial for trial in derive.best_first(trials, study.spec.objectives[0])}
+    if number not in complete:
+        known = (
+            f"complete ones: {', '.join(map(str, sorted(complete)[:12]))}" if complete else "it has no complete trial"
+        )
         raise UsageError(f"study '{study.name}' has no complete trial {number}", known)
-    return able[number]
+    return complete[number]
 
 
 def _record(store: Store, study: StudyRow, trials: Sequence[Trial], table: Metrics) -> Record:
@@ -249,12 +249,12 @@ def _known(records: Sequence[Record]) -> dict[str, Measure]:
     return {name: described.get(name, Measure(name)) for name in valued if not is_spread(name)}
 
 
-def _chosen(wanted: Sequence[str], first: Record, known: Mapping[str, Measure]) -> list[Measure]:
-    if wanted:
-        return [lookup("metric", name, known) for name in dict.fromkeys(wanted)]
+def _chosen(names: Sequence[str], first: Record, known: Mapping[str, Measure]) -> list[Measure]:
+    if names:
+        return [lookup("metric", name, known) for name in dict.fromkeys(names)]
     lead = first.spec.objectives[0]
-    names = dict.fromkeys((lead.metric, *SCORES))
-    measures = [known[name] for name in names if name in known]
+    defaults = dict.fromkeys((lead.metric, *SCORES))
+    measures = [known[name] for name in defaults if name in known]
     return [replace(one, direction=lead.direction) if one.name == lead.metric else one for one in measures]
 
 

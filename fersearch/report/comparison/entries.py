@@ -46,10 +46,12 @@ class Entry:
     def matrices(self) -> dict[int, derive.Matrix]:
         """The confusion matrix of each round's kept epoch, by the round's number."""
         rounds = by_round({epoch.number: epoch for epoch in self.history})
-        kept = {number: derive.kept(list(own.values()), self.spec.objectives[0]) for number, own in rounds.items()}
+        best = {
+            number: derive.best_of_round(list(own.values()), self.spec.objectives[0]) for number, own in rounds.items()
+        }
         return {
             number: [[int(count) for count in row] for row in epoch.confusion]
-            for number, epoch in kept.items()
+            for number, epoch in best.items()
             if epoch is not None and epoch.confusion
         }
 
@@ -59,7 +61,7 @@ class Entry:
         return {number: [sum(row) for row in matrix] for number, matrix in self.matrices.items()}
 
     @property
-    def judged(self) -> list[int]:
+    def validation_counts(self) -> list[int]:
         """The validation images of each round, the different numbers in order; empty where unknown."""
         return sorted({sum(counts) for counts in self.per_class.values()})
 
@@ -140,9 +142,9 @@ def judged_on(entry: Entry) -> tuple[object, ...]:
 
 def best_of(entries: Sequence[Entry], measure: Measure) -> list[Entry]:
     """Return the entries that have a value, the best first, the earlier of equals first."""
-    able = [entry for entry in entries if math.isfinite(entry.value(measure.name))]
+    defined = [entry for entry in entries if math.isfinite(entry.value(measure.name))]
     sign = -1 if measure.direction == "max" else 1
-    return sorted(able, key=lambda entry: sign * entry.value(measure.name))
+    return sorted(defined, key=lambda entry: sign * entry.value(measure.name))
 
 
 def dataset_label(entry: Entry, entries: Sequence[Entry]) -> str:

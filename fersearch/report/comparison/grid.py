@@ -90,7 +90,9 @@ def times(cells: Grid) -> Table:
     for model in cells.models:
         seconds = [_time(cells.cells.get((model, dataset))) for dataset in cells.datasets]
         rows.append([model, *seconds, _average_time(cells, model)])
-    caption = "Training time in seconds, mean ± deviation over rounds (in brackets: one evaluation of validation)."
+    caption = (
+        "Training time in seconds, mean ± standard deviation over rounds (in brackets: one evaluation of validation)."
+    )
     return Table("grid-times", caption, ["Model", *cells.datasets, "Average"], rows)
 
 
@@ -121,11 +123,11 @@ def _cell(cells: Grid, model: str, dataset: str, metric: str) -> Cell:
 
 
 def _best(figures: Sequence[Sequence[float]], column: int, measure: Measure) -> int | None:
-    able = [(row[column], i) for i, row in enumerate(figures) if math.isfinite(row[column])]
-    if len(able) < 2:
+    defined = [(row[column], i) for i, row in enumerate(figures) if math.isfinite(row[column])]
+    if len(defined) < 2:
         return None
     sign = -1 if measure.direction == "max" else 1
-    return min(able, key=lambda pair: (sign * pair[0], pair[1]))[1]
+    return min(defined, key=lambda pair: (sign * pair[0], pair[1]))[1]
 
 
 def _grid(labels: Sequence[tuple[str, str] | None], entries: Sequence[Entry]) -> Grid | None:

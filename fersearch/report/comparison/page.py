@@ -20,21 +20,21 @@ DRAWN = 12
 """Maximum number of entries that are drawn side by side."""
 MEANINGFUL = 6
 """Number of rounds that Wilcoxon's test needs for a p-value below 0.05."""
-Judged = Mapping[str, Sequence[Test]]
+TestsByMetric = Mapping[str, Sequence[Test]]
 
 
 def comparison(comparison: Comparison) -> Page:
     """Return the whole page. Call it inside `plots.style.styled()`."""
     lead = comparison.metrics[0]
     everything = {measure.name: tests(comparison, measure) for measure in comparison.metrics}
-    judged = {name: pairs for name, (pairs, _) in everything.items()}
+    tests_by_metric = {name: pairs for name, (pairs, _) in everything.items()}
     pairs, others = everything[lead.name]
     cells = grid.grid(comparison.entries)
     sections = [
-        _summary(comparison, judged, cells),
+        _summary(comparison, tests_by_metric, cells),
         _scores(comparison, cells),
         _costs(comparison, cells),
-        _tests(comparison, judged, others),
+        _tests(comparison, tests_by_metric, others),
         ranking_parts.section(*rankings(comparison, lead), lead),
         _classes(comparison),
         Section("trials", "All trials", [Fold("Every trial of these studies", [Tabular(tables.runs(comparison))])]),
@@ -63,8 +63,8 @@ def _tiles(comparison: Comparison, pairs: Sequence[Test]) -> list[tuple[str, str
     ]
 
 
-def _summary(comparison: Comparison, judged: Judged, cells: Grid | None) -> Section:
-    lines = prose.narrative(comparison, judged[comparison.metrics[0].name])
+def _summary(comparison: Comparison, tests_by_metric: TestsByMetric, cells: Grid | None) -> Section:
+    lines = prose.narrative(comparison, tests_by_metric[comparison.metrics[0].name])
     if cells is not None:
         measures = [comparison.measure(name) for name in prose.NARRATED]
         averages = [(m, [cells.average(model, m.name) for model in cells.models]) for m in measures]
@@ -72,7 +72,7 @@ def _summary(comparison: Comparison, judged: Judged, cells: Grid | None) -> Sect
     parts: list[Part] = [Text(line) for line in lines]
     parts += [Missing(line) for line in prose.warnings(comparison)]
     parts.append(Tabular(tables.studies(comparison)))
-    winners = tables.winners(comparison, judged)
+    winners = tables.winners(comparison, tests_by_metric)
     return Section("summary", "Summary", [*parts, *([Tabular(winners)] if winners.rows else [])])
 
 
@@ -81,7 +81,9 @@ def _scores(comparison: Comparison, cells: Grid | None) -> Section:
     if cells is None:
         return Section("scores", "Scores", [*parts, *_flat_scores(comparison)])
     if not cells.whole:
-        parts.append(Missing("Some cells of the grid have no study; averages are over complete rows only."))
+        parts.append(
+            Missing("Some cells of the grid have no study; averages include only the datasets that all models share.")
+        )
     parts.append(Tabular(grid.scores(cells, comparison.metrics)))
     for place, measure in enumerate(comparison.metrics):
         shown: list[Part] = [_grid_bars(cells, measure), Tabular(grid.matrix(cells, measure))]
@@ -92,11 +94,11 @@ def _scores(comparison: Comparison, cells: Grid | None) -> Section:
 def _costs(comparison: Comparison, cells: Grid | None) -> Section:
     name = "Time and memory"
     if not comparison.costs:
-        return Section("costs", name, [Missing("No study measured them.")])
+        return Section("costs", name, [Missing("No study recorded them.")])
     about = (
         "Training time is the seconds of a round's epochs, without start-up and validation; evaluation is one pass "
         "over validation. Memory is the device's during training, or on a CPU the private memory above that before "
-        "the model was built. Times of studies that ran on other machines, or beside other work, are hardly comparable."
+        "the model was built. Times measured on different machines, or next to other work, are hardly comparable."
     )
     parts: list[Part] = [Text(about), Tabular(tables.results(comparison, comparison.costs, "costs"))]
     measures = [measure for measure in comparison.costs if measure.name != "parameters"]
@@ -112,24 +114,28 @@ def _in_twos(plots: Sequence[Plot]) -> list[Row]:
     return [Row(plots[place : place + 2]) for place in range(0, len(plots), 2)]
 
 
-def _tests(comparison: Comparison, judged: Judged, others: Sequence[Untested]) -> Section:
+def _tests(comparison: Comparison, tests_by_metric: TestsByMetric, others: Sequence[Untested]) -> Section:
     name, lead = "Paired tests", comparison.metrics[0]
-    pairs = judged[lead.name]
+    pairs = tests_by_metric[lead.name]
     parts: list[Part] = [Text(line) for line in _about_tests(comparison)] if pairs else []
     if pairs:
-        caption = f"Mean difference in {lead.label} with its 95 % interval; in red what is significant after Holm."
+        caption = f"Mean differences in {lead.label} with 95 % intervals; red: significant after Holm's correction."
         shown = sorted(pairs, key=lambda test: -abs(test.result.difference))[: 3 * DRAWN]
         figure = intervals([_interval(test) for test in shown], f"difference in {lead.label}")
         parts += [Plot("differences", caption, figure), Tabular(tables.tested(pairs, lead)), *_rounds(comparison)]
-        more = [(measure, judged[measure.name]) for measure in comparison.metrics[1:] if judged[measure.name]]
+        more = [
+            (measure, tests_by_metric[measure.name])
+            for measure in comparison.metrics[1:]
+            if tests_by_metric[measure.name]
+        ]
         parts += [Fold(sentence(m.label), [Tabular(tables.tested(tested, m))]) for m, tested in more]
     else:
-        parts.append(Missing("No two of these can be tested as pairs, for the reasons below."))
+        parts.append(Missing("No two entries can be compared by a paired test; the reasons are below."))
     if others:
         table = Tabular(tables.untested(others))
         parts.append(Fold("Pairs that cannot be tested", [table]) if pairs else table)
     if len(comparison.entries) < 2:
-        parts = [Missing("There is only one entry: nothing to test it against.")]
+        parts = [Missing("There is only one entry, so there is nothing to compare it with.")]
     return Section("tests", name, parts)
 
 
@@ -140,7 +146,7 @@ def _about_tests(comparison: Comparison) -> list[str]:
     ]
     if any(entry.spec.protocol.folded for entry in comparison.entries):
         lines.append(
-            "Folds share most of their training images, so these two tests find differences too easily; the corrected "
+            "Folds share most of their training images, so these two tests report differences too often; the corrected "
             "resampled t-test of Nadeau & Bengio (2003) widens the variance by n valid / n train. Intervals and "
             "Holm's p-values are of the corrected test."
         )
@@ -151,7 +157,7 @@ def _about_tests(comparison: Comparison) -> list[str]:
         )
     if any(len(entry.rounds) < MEANINGFUL for entry in comparison.entries):
         lines.append(
-            f"With n differences Wilcoxon's p is 2^(1-n) at least: below {MEANINGFUL} it cannot reach {LEVEL:g}."
+            f"With n differences Wilcoxon's p is at least 2^(1-n): below n = {MEANINGFUL} it cannot reach {LEVEL:g}."
         )
     return lines
 
@@ -165,9 +171,9 @@ def _rounds(comparison: Comparison) -> list[Part]:
             continue
         values = [[entry.rounds[n].get(lead.name, math.nan) for n in sorted(entry.rounds)] for entry in drawn]
         figure = draw_rounds([entry.label for entry in drawn], values, lead.heading)
-        caption = f"{sentence(lead.label)} of each round; grey lines join the values of one round, bars are means."
+        caption = f"{sentence(lead.label)} of each round; grey lines join values of the same round, bars are means."
         parts.append(Plot("rounds" if place == 1 else f"rounds-{place}", caption, figure))
-    return [*parts, Fold("The values of each round", [Tabular(tables.rounds(comparison, lead))])]
+    return [*parts, Fold("Values of each round", [Tabular(tables.rounds(comparison, lead))])]
 
 
 def _classes(comparison: Comparison) -> Section:
@@ -189,7 +195,7 @@ def _flat_scores(comparison: Comparison) -> list[Part]:
     scores = [measure for measure in comparison.metrics if measure.direction == "max"] or list(comparison.metrics[:1])
     series = {measure.label: [entry.value(measure.name) for entry in shown] for measure in scores}
     errors = {measure.label: [entry.std(measure.name) for entry in shown] for measure in scores}
-    caption = "Scores on validation; whiskers are deviations over rounds." + _cut(comparison.entries)
+    caption = "Scores on validation; whiskers are standard deviations over rounds." + _cut(comparison.entries)
     return [Plot("scores", caption, bars(labels, series, "score", errors=errors))]
 
 
@@ -207,7 +213,7 @@ def _grid_bars(cells: Grid, measure: Measure) -> Plot:
     known = [value for own in values.values() for value in own if math.isfinite(value) and value > 0]
     log = measure.log and len(known) > 1 and max(known) > 30 * min(known)
     figure = bars(cells.datasets, values, measure.heading, errors=errors, log=log)
-    caption = f"{sentence(measure.label)} of each model on each dataset; whiskers are deviations over rounds."
+    caption = f"{sentence(measure.label)} of each model on each dataset; whiskers are standard deviations over rounds."
     return Plot(f"grid-{measure.name}", caption, figure)
 
 

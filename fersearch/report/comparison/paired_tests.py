@@ -177,18 +177,18 @@ def obstacle(a: Entry, b: Entry, entries: Sequence[Entry]) -> str:
     if one.dataset != other.dataset:
         return f"different datasets: {labels[0]} and {labels[1]}"
     if options := _differing(one.dataset_options, other.dataset_options):
-        return f"other images: the dataset's {', '.join(options)} {'differs' if len(options) == 1 else 'differ'}"
+        return f"different images: the dataset's {', '.join(options)} {'differs' if len(options) == 1 else 'differ'}"
     if protocol := _protocol(a, b):
         return f"different splits: {protocol}"
     if one.limit != other.limit:
-        return f"other images: {_limit(one.limit)} against {_limit(other.limit)}"
+        return f"different images: {_limit(one.limit)} against {_limit(other.limit)}"
     if not (one.protocol.in_rounds and other.protocol.in_rounds):
         return f"one of them was trained only once; a paired test needs at least {FEWEST} folds or repeats of both"
     same_pixels = all(one.dataset_options.get(name) == other.dataset_options.get(name) for name in DECODING)
     if same_pixels and a.digest and b.digest and a.digest != b.digest:
-        return "other images: the dataset's files changed between the two (another content digest)"
+        return "different images: the dataset's files changed between the two (different content digests)"
     if judged_on(a) != judged_on(b) or _counts_differ(a, b):
-        return "other validation images: classes or their numbers differ"
+        return "different validation images: the classes or their counts differ"
     return ""
 
 

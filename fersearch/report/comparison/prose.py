@@ -29,11 +29,11 @@ def protocol(entry: Entry) -> str:
     return ", ".join(parts)
 
 
-def judged(entry: Entry) -> str | None:
+def validation_images(entry: Entry) -> str | None:
     """Return the validation images of a round: a number, or from the least to the most."""
-    if not entry.judged:
+    if not entry.validation_counts:
         return None
-    low, high = entry.judged[0], entry.judged[-1]
+    low, high = entry.validation_counts[0], entry.validation_counts[-1]
     return f"{low:,}" if low == high else f"{low:,}-{high:,}"
 
 
@@ -45,14 +45,14 @@ def warnings(comparison: Comparison) -> list[str]:
         firsts.setdefault(str(entry.spec.objectives[0]), entry.label)
     if len(firsts) > 1:
         choices = "; ".join(f"{label} by {objective}" for objective, label in firsts.items())
-        lines.append(f"Trials and their epochs were chosen by different objectives: {choices}.")
+        lines.append(f"Trials and epochs were selected by different objectives: {choices}.")
     for entry in comparison.entries:
         if _no_better(entry):
-            lines.append(f"Trial {entry.trial.number} of {entry.label} is no better than always naming one class.")
+            lines.append(
+                f"Trial {entry.trial.number} of {entry.label} is no better than always predicting the largest class."
+            )
     if any(len({len(entry.rounds) for entry in group}) > 1 for group in comparison.groups):
-        lines.append(
-            "Some entries were trained more often than others: deviations are over different numbers of rounds."
-        )
+        lines.append("Some entries have more rounds than others: their standard deviations are not over equally many.")
     return lines
 
 
@@ -61,13 +61,13 @@ def narrative(comparison: Comparison, tests: Sequence[Test]) -> list[str]:
     memory, and one on the paired tests."""
     lines = [line for group in comparison.groups if len(group) > 1 and (line := _group_narrative(comparison, group))]
     if not lines and len(comparison.entries) > 1:
-        return ["No two of these were evaluated on the same images, so none can be called the best."]
+        return ["No two entries were evaluated on the same images, so none can be called the best."]
     significant = sum(test.holm < LEVEL for test in tests)
     if tests:
         lead = comparison.metrics[0].label
         lines.append(
             f"Of {plural(len(tests), 'pair')} tested over the same rounds, {significant or 'none'} "
-            f"{'differ' if significant > 1 else 'differs'} in {lead} at the level of {LEVEL:g}, corrected by Holm."
+            f"{'differ' if significant > 1 else 'differs'} significantly in {lead} (level {LEVEL:g}, Holm-corrected)."
         )
     return lines
 
@@ -76,9 +76,9 @@ def average_narrative(models: Sequence[str], averages: Sequence[tuple[Measure, S
     """Return which model is best on average over the datasets of a grid; empty where no model covers all."""
     clauses = []
     for measure, values in averages:
-        able = [(value, model) for model, value in zip(models, values, strict=True) if math.isfinite(value)]
-        if len(able) > 1:
-            value, model = max(able) if measure.direction == "max" else min(able)
+        defined = [(value, model) for model, value in zip(models, values, strict=True) if math.isfinite(value)]
+        if len(defined) > 1:
+            value, model = max(defined) if measure.direction == "max" else min(defined)
             clauses.append(f"{_superlative(measure)} {model} ({number(value)})")
     return f"Averaged over the datasets: {listed(clauses)}." if clauses else ""
 
@@ -95,7 +95,7 @@ def _split(protocol: Protocol) -> str:
     shares = "/".join(f"{100 * ratio:g}" for ratio in protocol.ratios or DEFAULT_RATIOS)
     texts = {
         "official": "official split",
-        "auto": f"own split, else drawn {drawn}",
+        "auto": f"the dataset's split, else drawn {drawn}",
         "ratios": f"{shares} {drawn}",
         "loso": "one subject left out",
     }
@@ -109,18 +109,18 @@ def _incomparable(comparison: Comparison) -> list[str]:
     for name in dict.fromkeys(labels):
         groups = [group for group, label in zip(comparison.groups, labels, strict=True) if label == name]
         if len(groups) > 1:
-            ways = "; ".join(map(_judged_on, groups))
+            ways = "; ".join(map(_evaluated_on, groups))
             lines.append(f"Not comparable: n, classes or split differ on {name}: {ways}.")
     return lines
 
 
-def _judged_on(group: Group) -> str:
+def _evaluated_on(group: Group) -> str:
     first = group[0]
     labels = [entry.label for entry in group]
-    who = ", ".join(labels[:3]) + (f" and {len(labels) - 3} more" if len(labels) > 3 else "")
+    entries = ", ".join(labels[:3]) + (f" and {len(labels) - 3} more" if len(labels) > 3 else "")
     classes = f"{first.num_classes} classes" if first.num_classes else "classes unknown"
-    images = f"{judged(first)} validation images" if first.judged else "images unknown"
-    return f"{who} ({classes}, {images}, {protocol(first)})"
+    images = f"{validation_images(first)} validation images" if first.validation_counts else "images unknown"
+    return f"{entries} ({classes}, {images}, {protocol(first)})"
 
 
 def _no_better(entry: Entry) -> bool:
@@ -145,8 +145,8 @@ def _group_narrative(comparison: Comparison, group: Group) -> str:
 
 
 def _superlative(measure: Measure) -> str:
-    """Return `best accuracy` or `least train seconds (s)`."""
-    return f"{'best' if measure.direction == 'max' else 'least'} {measure.label}"
+    """Return `best accuracy` or `lowest train seconds (s)`."""
+    return f"{'best' if measure.direction == 'max' else 'lowest'} {measure.label}"
 
 
 def sentence(text: str) -> str:

@@ -55,8 +55,8 @@ class Ranks:
         order = sorted(range(self.k), key=lambda i: self.means[i])
         reach = [sum(self.means[i] - self.means[first] < self.critical for i in order) for first in order]
         spans = [(start, end) for start, end in enumerate(reach) if end - start > 1]
-        kept = [span for place, span in enumerate(spans) if place == 0 or span[1] > spans[place - 1][1]]
-        return [tuple(order[start:end]) for start, end in kept]
+        maximal = [span for place, span in enumerate(spans) if place == 0 or span[1] > spans[place - 1][1]]
+        return [tuple(order[start:end]) for start, end in maximal]
 
 
 @dataclass(frozen=True)
@@ -98,41 +98,41 @@ def rankings(comparison: Comparison, measure: Measure) -> tuple[list[Ranking], l
     ranked: list[Ranking] = []
     lines: list[str] = []
     for group in comparison.groups:
-        made = _over_rounds(group, comparison, measure)
-        ranked, lines = (ranked, [*lines, made]) if isinstance(made, str) else ([*ranked, made], lines)
-    made = _over_datasets(comparison, measure)
-    if isinstance(made, Ranking):
-        ranked.append(made)
-    elif made:
-        lines.append(made)
+        ranking = _over_rounds(group, comparison, measure)
+        ranked, lines = (ranked, [*lines, ranking]) if isinstance(ranking, str) else ([*ranked, ranking], lines)
+    ranking = _over_datasets(comparison, measure)
+    if isinstance(ranking, Ranking):
+        ranked.append(ranking)
+    elif ranking:
+        lines.append(ranking)
     return ranked, list(dict.fromkeys(lines))
 
 
 def _over_rounds(group: Group, comparison: Comparison, measure: Measure) -> Ranking | str:
     where = dataset_label(group[0], comparison.entries)
-    able = _paired(group, comparison.entries)
-    if len(able) < FEWEST_ENTRIES:
-        return f"{where}: {len(able)} of the entries have rounds that are pairs, it takes {FEWEST_ENTRIES}"
-    shared = sorted(set.intersection(*(_valued(entry, measure) for entry in able)))
+    paired = _paired(group, comparison.entries)
+    if len(paired) < FEWEST_ENTRIES:
+        return f"{where}: {len(paired)} of the entries have paired rounds; {FEWEST_ENTRIES} are needed"
+    shared = sorted(set.intersection(*(_valued(entry, measure) for entry in paired)))
     if len(shared) < FEWEST_BLOCKS:
-        return f"{where}: {plural(len(shared), 'round')} in common, it takes {FEWEST_BLOCKS}"
-    values = [[entry.rounds[number][measure.name] for entry in able] for number in shared]
+        return f"{where}: {plural(len(shared), 'round')} in common; {FEWEST_BLOCKS} are needed"
+    values = [[entry.rounds[number][measure.name] for entry in paired] for number in shared]
     ranks = ranks_of(values, measure.direction == "max")
     notes = [_rough(ranks)]
-    if able[0].spec.protocol.folded:
+    if paired[0].spec.protocol.folded:
         notes.append("Folds share most of their training images, and the test assumes that they are independent.")
     else:
         notes.append("Repeats share one split: the ranks cover the randomness of training, but not other images.")
-    return Ranking(f"rounds of {where}", tuple(one.label for one in able), ranks, tuple(filter(None, notes)))
+    return Ranking(f"rounds of {where}", tuple(one.label for one in paired), ranks, tuple(filter(None, notes)))
 
 
 def _over_datasets(comparison: Comparison, measure: Measure) -> Ranking | str:
     cells = grid.grid(comparison.entries)
     if cells is None or len(cells.datasets) < FEWEST_BLOCKS:
-        return "" if cells is None else f"{plural(len(cells.datasets), 'dataset')}, it takes {FEWEST_BLOCKS}"
+        return "" if cells is None else f"{plural(len(cells.datasets), 'dataset')}; {FEWEST_BLOCKS} are needed"
     models = [model for model in cells.models if math.isfinite(cells.average(model, measure.name))]
     if len(models) < FEWEST_ENTRIES:
-        return f"{plural(len(models), 'model')} with a value on every dataset, it takes {FEWEST_ENTRIES}"
+        return f"{plural(len(models), 'model')} with a value on every dataset; {FEWEST_ENTRIES} are needed"
     together = {id(entry): place for place, group in enumerate(comparison.groups) for entry in group}
     for dataset in cells.datasets:
         if len({together[id(cells.cells[model, dataset])] for model in models}) > 1:
@@ -144,11 +144,11 @@ def _over_datasets(comparison: Comparison, measure: Measure) -> Ranking | str:
 
 def _paired(group: Group, entries: Sequence[Entry]) -> Group:
     """Return the entries of a group whose rounds are blocks: each is paired with the rounds of the others."""
-    able: Group = []
+    paired: Group = []
     for entry in group:
-        if entry.spec.protocol.in_rounds and not any(obstacle(one, entry, entries) for one in able):
-            able.append(entry)
-    return able
+        if entry.spec.protocol.in_rounds and not any(obstacle(one, entry, entries) for one in paired):
+            paired.append(entry)
+    return paired
 
 
 def _valued(entry: Entry, measure: Measure) -> set[int]:
@@ -159,8 +159,8 @@ def _rough(ranks: Ranks) -> str:
     if ranks.n > MANY_BLOCKS and ranks.k > MANY_ENTRIES:
         return ""
     return (
-        f"With n = {ranks.n} and k = {ranks.k} the p-values are rough: their limit needs more than {MANY_BLOCKS} "
-        f"blocks and {MANY_ENTRIES} entries."
+        f"With n = {ranks.n} and k = {ranks.k} the p-values are approximate: the limiting distribution needs "
+        f"more than {MANY_BLOCKS} blocks and {MANY_ENTRIES} entries."
     )
 
 

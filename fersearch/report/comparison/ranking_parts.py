@@ -30,6 +30,6 @@ def _ranking(one: Ranking, measure: Measure, suffix: str) -> list[Part]:
         f"{sentence(measure.label)}: mean ranks over {ranks.n} {one.over}. A bar joins entries that do not differ "
         f"significantly; critical difference {ranks.critical:.2f}."
     )
-    folded = Fold("p-values of all pairs", [Tabular(pairs_table(one, measure, suffix))])
+    folded = Fold("P-values of all pairs", [Tabular(pairs_table(one, measure, suffix))])
     diagram = Plot(f"critical-difference{suffix}", caption, figure)
     return [*map(Text, sentences(one, measure)), diagram, Tabular(table(one, measure, suffix)), folded]

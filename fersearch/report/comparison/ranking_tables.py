@@ -29,7 +29,7 @@ def table(one: Ranking, measure: Measure, suffix: str = "") -> Table:
     for i in order:
         apart = [one.labels[j] for j in order if abs(ranks.means[i] - ranks.means[j]) >= ranks.critical]
         rows.append([one.labels[i], ranks.means[i], ", ".join(apart) or "none"])
-    caption = f"Mean ranks by {measure.label} over {ranks.n} {one.over}; 1 is the best."
+    caption = f"Mean ranks by {measure.label} over {ranks.n} {one.over}; 1 is best."
     columns = ["Entry", "Mean rank", "Differs significantly from"]
     return Table(f"ranks-{measure.name}{suffix}", caption, columns, rows)
 

@@ -89,7 +89,8 @@ def table(result: Sweep, measures: Sequence[Measure]) -> Table:
         cells.append([name, len(trials), _mean(trials, lead), best, *(_mean(trials, measure) for measure in others)])
     marked = {(place, 3)} if (place := _best([row[3] for row in cells], lead)) is not None else set()
     columns = [title(result.factor), "Trials", lead.heading, f"Best {lead.label}", *(m.heading for m in others)]
-    caption = f"Complete trials of {result.record.spec.name} by {title(result.factor)}: mean ± deviation over trials."
+    by = f"{result.record.spec.name} by {title(result.factor)}"
+    caption = f"Complete trials of {by}: mean ± standard deviation over trials."
     return Table("sweep", caption, columns, cells, frozenset(marked))
 
 
@@ -110,7 +111,7 @@ def equal_table(result: Sweep, trials: Sequence[Trial], measures: Sequence[Measu
 def settings(trials: Sequence[Trial], factor: str) -> str:
     """Return a sentence on the parameters that trials which differ only in the factor have in common."""
     same = [name for name in trials[0].params if name != factor and name not in derive.varying(trials)]
-    return f"The others are equal: {', '.join(f'{name} {_text(trials[0].params[name])}' for name in same)}."
+    return f"Equal in all of them: {', '.join(f'{name} {_text(trials[0].params[name])}' for name in same)}."
 
 
 def _mean(trials: Sequence[Trial], measure: Measure) -> Cell:
@@ -119,11 +120,11 @@ def _mean(trials: Sequence[Trial], measure: Measure) -> Cell:
 
 
 def _best(values: Sequence[Cell], measure: Measure) -> int | None:
-    able = [(value, i) for i, value in enumerate(values) if isinstance(value, int | float)]
-    if len(able) < 2:
+    defined = [(value, i) for i, value in enumerate(values) if isinstance(value, int | float)]
+    if len(defined) < 2:
         return None
     sign = -1 if measure.direction == "max" else 1
-    return min(able, key=lambda pair: (sign * pair[0], pair[1]))[1]
+    return min(defined, key=lambda pair: (sign * pair[0], pair[1]))[1]
 
 
 def _ordered(result: Sweep, values: list[Value]) -> list[Value]:
@@ -152,7 +153,7 @@ def sweep(result: Sweep) -> Page:
     else:
         shown = [Missing(f"No two complete trials differ only in {name}; the sampler `ofat` makes such trials.")]
     joined: list[Part] = [
-        Text("Here the other parameters differ too, so a difference of means may be due to them."),
+        Text("The other parameters differ here as well, so they may explain a difference between means."),
         Tabular(table(result, result.measures)),
         Plot("sweep", f"Metrics of complete trials by {name}.", _drawn(result)),
     ]
@@ -181,12 +182,12 @@ def _tiles(result: Sweep, lead: Measure) -> list[tuple[str, str]]:
 
 def _drawn(result: Sweep) -> Figure:
     lead = result.metrics[0]
-    able = [trial for trial in result.trials if derive.finite(trial.values, lead.name) is not None]
-    values = [trial.params[result.factor] for trial in able]
+    defined = [trial for trial in result.trials if derive.finite(trial.values, lead.name) is not None]
+    values = [trial.params[result.factor] for trial in defined]
     column = Column(result.factor, values, log=_wide(values))
     alone = {trial.number for trial in equal_elsewhere(result)}
-    results = [trial.values[lead.name] for trial in able]
-    return slices(lead, results, [column], [trial.number in alone for trial in able], None)
+    results = [trial.values[lead.name] for trial in defined]
+    return slices(lead, results, [column], [trial.number in alone for trial in defined], None)
 
 
 def _wide(values: Sequence[Value]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from fersearch.report import derive, study_tables
 from fersearch.report.comparison.entries import Comparison, Entry, best_of, dataset_label, model_label
 from fersearch.report.comparison.paired_tests import LEVEL, Test, Untested
-from fersearch.report.comparison.prose import equal_costs, judged, protocol, sentence
+from fersearch.report.comparison.prose import equal_costs, protocol, sentence, validation_images
 from fersearch.report.inputs import Measure
 from fersearch.report.tables import Cell, Table
 
@@ -24,13 +24,13 @@ def studies(comparison: Comparison) -> Table:
             model_label(entry, comparison.entries),
             dataset_label(entry, comparison.entries),
             entry.num_classes,
-            judged(entry),
+            validation_images(entry),
             len(entry.rounds),
             protocol(entry),
         ]
         for entry in comparison.entries
     ]
-    return Table("studies", "What is compared; n valid counts the validation images of a round.", columns, rows)
+    return Table("studies", "The entries; n valid: validation images per round.", columns, rows)
 
 
 def results(comparison: Comparison, measures: Sequence[Measure], name: str = "results") -> Table:
@@ -46,7 +46,7 @@ def results(comparison: Comparison, measures: Sequence[Measure], name: str = "re
         if len(ranked := best_of(group, measure)) > 1
     }
     caption = (
-        "Values on validation, mean ± deviation over rounds (n - 1); time and memory are those of one round. "
+        "Values on validation, mean ± standard deviation over rounds (n - 1); time and memory are per round. "
         "The best among entries evaluated on the same images in bold."
     )
     columns = ["Study", *(measure.heading for measure in measures)]
@@ -68,8 +68,8 @@ def winners(comparison: Comparison, tests: Mapping[str, Sequence[Test]]) -> Tabl
                 cells = [entry.cell(measure.name) for entry in (best, second)]
                 verdict = _verdict(measure, best, second, tests.get(measure.name))
                 rows.append([where, measure.heading, best.label, cells[0], second.label, cells[1], verdict])
-    columns = ["Dataset", "Metric", "Best", "Value", "Next", "Its value", "Difference"]
-    return Table("winners", "The best in each metric, among entries evaluated on the same images.", columns, rows)
+    columns = ["Dataset", "Metric", "Best", "Value", "Next", "Value", "Difference"]
+    return Table("winners", "The best entry by each metric, among those evaluated on the same images.", columns, rows)
 
 
 def tested(tests: Sequence[Test], measure: Measure) -> Table:
@@ -135,7 +135,7 @@ def _verdict(measure: Measure, best: Entry, second: Entry, tests: Sequence[Test]
     if best.value(measure.name) == second.value(measure.name):
         return "equal"
     if equal_costs(measure, best.value(measure.name), second.value(measure.name)):
-        return "within 5 %, not meaningful"
+        return "within 5 %, negligible"
     if tests is None:
         return None
     pair = {id(best), id(second)}
@@ -192,7 +192,7 @@ def table(names: Sequence[str], entries: Sequence[Entry], place: int = 1) -> Tab
     marked: set[tuple[int, int]] = set()
     for entry in entries:
         matrix = summed(entry) or []
-        columns += [f"{entry.label}: recall", f"{entry.label}: called"]
+        columns += [f"{entry.label}: recall", f"{entry.label}: predicted"]
         for i, (share, called) in enumerate(zip(recalls(matrix), mostly_called(matrix), strict=True)):
             cells[i] += [share, None if called is None else names[called]]
             if called == i:

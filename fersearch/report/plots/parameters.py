@@ -101,7 +101,7 @@ def importance(shares: Mapping[str, Mapping[str, float]]) -> Figure:
             [title(parameter) for parameter, _ in ranked], [share for _, share in ranked], color=style.BLUE
         )
         axis.bar_label(bars, fmt="%.2f", padding=2, fontsize=7.5)
-        axis.set(title=name, xlabel="share of importance")
+        axis.set(title=name, xlabel="share of variance")
         axis.margins(x=0.18)
         axis.grid(axis="y", visible=False)
     return figure

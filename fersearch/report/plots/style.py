@@ -75,8 +75,8 @@ def panels(
     figure = Figure(figsize=(width, height * rows), layout="constrained", facecolor="none")
     axes: list[Axes] = []
     for place in range(count):
-        given: dict[str, Any] = {f"share{share}": axes[0]} if share and axes else {}
-        axes.append(figure.add_subplot(rows, columns, place + 1, **given))
+        shared_axis: dict[str, Any] = {f"share{share}": axes[0]} if share and axes else {}
+        axes.append(figure.add_subplot(rows, columns, place + 1, **shared_axis))
         if share == "y" and place % columns:
             axes[-1].tick_params(labelleft=False)
         if share == "x" and place + columns < count:

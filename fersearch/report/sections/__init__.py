@@ -45,7 +45,7 @@ def _tiles(record: Record) -> list[tuple[str, str]]:
     if record.best is not None:
         tiles.insert(0, (f"best {first.label}", number(record.best.values[first.name])))
         tiles.append(("on the Pareto front", f"{len(record.front):,}"))
-    return [*tiles, ("of searching", _hours(record.seconds))]
+    return [*tiles, ("search time", _hours(record.seconds))]
 
 
 def _hours(seconds: float) -> str:

@@ -23,9 +23,7 @@ def protocol(record: Record) -> Section:
         parts.append(Tabular(study_tables.splits(record.data.splits, record.data.classes)))
     if record.looks:
         parts.append(Tabular(study_tables.looks(record)))
-    space = Table(
-        "space", "What was searched.", ["Parameter", "Searched over", "Applies when"], prose.searched(record.spec)
-    )
+    space = Table("space", "The search space.", ["Parameter", "Range", "Applies when"], prose.searched(record.spec))
     if record.spec.changes:
         parts.append(Tabular(study_tables.changes(record.spec)))
     return Section("protocol", "Protocol", [*parts, Fold("Search space", [Tabular(space)])])
@@ -38,7 +36,7 @@ def costs(record: Record) -> Section:
     about = (
         "Training time is the seconds of the trial's epochs, without start-up and validation; memory is the "
         "device's peak during training, or on a CPU the private memory above that before the model was built; "
-        "1 MB is 2^20 bytes. Deviations are those of a sample (n - 1)."
+        "1 MB is 2^20 bytes. Standard deviations are sample ones (n - 1)."
     )
     shared = sharing.describe(record.trials)
     beside: list[Part] = [Text(f"{shared[0].upper()}{shared[1:]}.")] if shared else []
@@ -51,9 +49,9 @@ def costs(record: Record) -> Section:
 def trials(record: Record) -> Section:
     """Return every trial, one row each."""
     if not record.trials:
-        return Section("trials", "All trials", [Missing("The study has no trial yet.")])
+        return Section("trials", "All trials", [Missing("The study has no trials yet.")])
     about = (
-        "Losses are those of all epochs of a trial, the other scores those of its kept epoch. Training accuracy is "
+        "Losses are over all epochs of a trial, other scores are of its kept epoch. Training accuracy is "
         "given where the trainer recorded it. Total time counts every attempt with its start-up and validation."
     )
     return Section("trials", "All trials", [Text(about), Tabular(study_tables.trials(record), SHOWN)])
@@ -63,7 +61,7 @@ def failures(record: Record) -> Section:
     """Return every attempt that ended in a fault."""
     table = study_tables.failures(record)
     if not table.rows:
-        return Section("failures", "Failures", [Text("No attempt of any trial failed.")])
+        return Section("failures", "Failures", [Text("No attempt failed.")])
     return Section("failures", "Failures", [Tabular(table, SHOWN)])
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from fersearch.report import derive, study_tables
 from fersearch.report import derive as evidence
-from fersearch.report.inputs import Absent, Data, Judged, Record
+from fersearch.report.inputs import Absent, Data, Predictions, Record
 from fersearch.report.parts import Gallery, Missing, Part, Plot, Row, Section, Tabular, Text
 from fersearch.report.plots.curves import Line, Panel, curves
 from fersearch.report.plots.curves import confusion as draw_confusion
@@ -28,8 +28,8 @@ def learning(record: Record) -> Section:
     if not trials:
         return Section("learning", name, [Missing("No complete trial has epochs.")])
     many = any(len(derive.rounds(record.histories[trial.number])) > 1 for trial in trials)
-    rounds = " Thin lines are single rounds, thick ones their mean." if many else ""
-    legend = f"Solid lines are validation, dashed ones training; dots mark the epochs that were kept.{rounds}"
+    rounds = " Thin lines: single rounds; thick lines: their mean." if many else ""
+    legend = f"Solid lines: validation, dashed: training; dots mark the kept epochs.{rounds}"
     both = curves([_loss(record, trials), _accuracy(record, trials)])
     parts: list[Part] = [Plot("learning", f"Loss and accuracy of the best trials by epoch. {legend}", both)]
     more = [
@@ -54,13 +54,13 @@ def confusion(record: Record) -> Section:
     history = record.histories.get(best.number, ())
     matrix = derive.confusion(history, record.spec.objectives[0])
     if matrix is None:
-        return Section("confusion", name, [Missing(f"No confusion matrix of trial {best.number} was recorded.")])
+        return Section("confusion", name, [Missing(f"No confusion matrix was recorded for trial {best.number}.")])
     classes = _classes(record, len(matrix))
     rounds = len(derive.rounds(history))
     over = f", summed over the kept epochs of {rounds} rounds" if rounds > 1 else ""
     raw = Plot("confusion", f"Images of trial {best.number} on validation{over}.", draw_confusion(matrix, classes))
     shares = draw_confusion(derive.row_shares(matrix), classes, shares=True)
-    normal = Plot("confusion-normalised", "The same in percent of each true class.", shares)
+    normal = Plot("confusion-normalised", "The same as a percentage of each true class.", shares)
     scores = study_tables.classes(derive.class_scores(matrix, classes), best.number)
     about = (
         "The macro average counts every class the same, with 0 for a score that is undefined because the class was "
@@ -72,29 +72,29 @@ def confusion(record: Record) -> Section:
 
 def roc(record: Record) -> Section:
     """Return ROC curves of the best trial's model, evaluated again on validation."""
-    if isinstance(record.judged, Absent) or record.best is None:
-        return Section("roc", "ROC curves", [_unjudged(record)])
-    class_curves = evidence.roc_curves(record.judged, _classes(record, record.judged.probabilities.shape[1]))
-    count = len(record.judged.labels)
+    if isinstance(record.predictions, Absent) or record.best is None:
+        return Section("roc", "ROC curves", [_no_predictions(record)])
+    class_curves = evidence.roc_curves(record.predictions, _classes(record, record.predictions.probabilities.shape[1]))
+    count = len(record.predictions.labels)
     caption = (
         f"Each class against the rest: trial {record.best.number} on {count:,} validation images{_of_round(record)}."
     )
     return Section(
-        "roc", "ROC curves", [*_checked(record, record.judged), Plot("roc", caption, draw_roc(class_curves))]
+        "roc", "ROC curves", [*_checked(record, record.predictions), Plot("roc", caption, draw_roc(class_curves))]
     )
 
 
 def mistakes(record: Record) -> Section:
     """Return the validation images that the best model misclassifies with the most confidence."""
     name = "Most confident mistakes"
-    if isinstance(record.judged, Absent) or record.best is None:
-        return Section("mistakes", name, [_unjudged(record)])
-    pictures = evidence.mistakes(record.judged, _classes(record, record.judged.probabilities.shape[1]))
+    if isinstance(record.predictions, Absent) or record.best is None:
+        return Section("mistakes", name, [_no_predictions(record)])
+    pictures = evidence.mistakes(record.predictions, _classes(record, record.predictions.probabilities.shape[1]))
     if not pictures:
         return Section("mistakes", name, [Text("Every validation image is classified correctly.")])
     about = (
         f"Validation images that trial {record.best.number} misclassifies with the largest share. They are only in "
-        "this page, not among the files beside it; check the dataset's licence before you pass the page on."
+        "this page, not in the files next to it; check the dataset's licence before sharing the page."
     )
     return Section("mistakes", name, [Text(about), Gallery(pictures)])
 
@@ -159,21 +159,21 @@ def _classes(record: Record, count: int) -> list[str]:
     return list(known) if len(known) == count else [f"class {i}" for i in range(count)]
 
 
-def _unjudged(record: Record) -> Missing:
+def _no_predictions(record: Record) -> Missing:
     if record.best is None:
         return Missing("No trial is complete, so there is no model to evaluate.")
-    return Missing(record.judged.why if isinstance(record.judged, Absent) else "")
+    return Missing(record.predictions.why if isinstance(record.predictions, Absent) else "")
 
 
 def _of_round(record: Record) -> str:
     """Return which of several validation splits was evaluated."""
-    return ", those of the round whose model was kept" if record.spec.protocol.folded else ""
+    return ", of the round whose model was kept" if record.spec.protocol.folded else ""
 
 
-def _checked(record: Record, judged: Judged) -> list[Part]:
+def _checked(record: Record, predictions: Predictions) -> list[Part]:
     """Return a sentence that says how the evaluation now compares with the recorded one."""
     recorded = derive.finite(record.best.values, "accuracy") if record.best else None
-    now = evidence.right(judged)
+    now = evidence.right(predictions)
     if recorded is None or abs(now - recorded) < 0.0005 or record.spec.protocol.in_rounds:
         return []
     return [Text(f"Evaluated for this report, the model has an accuracy of {now:.4f}; {recorded:.4f} was recorded.")]

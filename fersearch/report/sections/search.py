@@ -27,7 +27,7 @@ def history(record: Record) -> Section:
     if not any(trial.values for trial in record.trials):
         return Section("history", "Optimisation history", [Missing("No trial has a value yet.")])
     caption = (
-        "Each objective by trial. Arrows show which way is better; pruned trials are drawn with their last values."
+        "Each objective by trial. Arrows show which way is better; pruned trials are shown with their last values."
     )
     figure = draw_history(record.objectives, record.trials, record.baseline)
     return Section("history", "Optimisation history", [Plot("history", caption, figure)])
@@ -46,7 +46,7 @@ def front(record: Record) -> Section:
         figure = pareto(first, others, record.trials, record.front, record.baseline)
         parts.append(Plot("front", caption, figure))
     else:
-        parts.append(Text(f"The study has one objective, {first.label}: its front is its best trial."))
+        parts.append(Text(f"The study has a single objective, {first.label}: its front is its best trial."))
     if not record.front:
         return Section("front", name, [*parts, Missing("No complete trial is better than the majority baseline.")])
     return Section("front", name, [*parts, Tabular(study_tables.front(record)), *_bars(record)])
@@ -60,8 +60,10 @@ def parallel(record: Record) -> Section:
         return Section("parallel", name, [_too_few(trials)])
     columns = [_column(record, trials, one) for one in names[:AXES]]
     results = [trial.values[first.name] for trial in trials]
-    left = f" The {len(names)} parameters that vary are cut to the first {AXES}." if len(names) > AXES else ""
-    caption = f"Complete trials through their parameters to {first.label}; n/a where a parameter does not apply.{left}"
+    left = f" The {len(names)} parameters that vary are limited to the first {AXES}." if len(names) > AXES else ""
+    caption = (
+        f"Each line is a complete trial: its parameters and its {first.label}; n/a: the parameter does not apply.{left}"
+    )
     return Section("parallel", name, [Plot("parallel", caption, draw_parallel(first, results, columns))])
 
 
@@ -95,16 +97,16 @@ def slices(record: Record) -> Section:
 
 def _slices(record: Record, measure: Measure, trials: Sequence[Trial], columns: Sequence[Column]) -> Plot:
     members = {trial.number for trial in record.front}
-    able = [i for i, trial in enumerate(trials) if derive.finite(trial.values, measure.name) is not None]
-    kept = [Column(column.name, [column.values[i] for i in able], column.log) for column in columns]
+    rows = [i for i, trial in enumerate(trials) if derive.finite(trial.values, measure.name) is not None]
+    shown = [Column(column.name, [column.values[i] for i in rows], column.log) for column in columns]
     figure = draw_slices(
         measure,
-        [trials[i].values[measure.name] for i in able],
-        [column for column in kept if any(value is not None for value in column.values)],
-        [trials[i].number in members for i in able],
+        [trials[i].values[measure.name] for i in rows],
+        [column for column in shown if any(value is not None for value in column.values)],
+        [trials[i].number in members for i in rows],
         record.baseline.get(measure.name),
     )
-    return Plot(f"slices-{measure.name}", f"{measure.label} against each parameter; the front in red.", figure)
+    return Plot(f"slices-{measure.name}", f"{measure.label} against each parameter; red: the front.", figure)
 
 
 def _bars(record: Record) -> list[Part]:
@@ -121,7 +123,7 @@ def _bars(record: Record) -> list[Part]:
             record.measure(name).label: [t.values.get(f"{name}_std", math.nan) for t in members] for name in shown
         }
         caption = (
-            "Scores of the front's trials on validation; whiskers are deviations over rounds, where there are any."
+            "Scores of the front's trials on validation; whiskers are standard deviations over rounds, if several."
         )
         parts.append(Plot("front-scores", caption, bars(names, series, "score", errors=errors)))
     return parts

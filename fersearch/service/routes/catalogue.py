@@ -41,13 +41,13 @@ async def show_dataset(
 ) -> records.DatasetDetail:
     """Show what a dataset holds: its classes by split. Data and options may make another prepared copy of it."""
     service = service_of(request)
-    given = _pairs("option", options)
-    if (data or given) and not token.may("run"):
+    parsed_options = _pairs("option", options)
+    if (data or parsed_options) and not token.may("run"):
         raise ProblemError(403, f"token '{token.name}' may not do this", "data and options need the role run")
-    asked = {"name": name, "options": given, **({"data": data} if data else {})}
-    check_study({"dataset": asked}, service.settings.data_roots, detail=f"dataset '{name}' cannot be shown")
-    wanted = {"name": name, "data": data, "options": given, "target": target}
-    return records.DatasetDetail.model_validate(await jobs.run("show_dataset", service.settings.storage, **wanted))
+    described = {"name": name, "options": parsed_options, **({"data": data} if data else {})}
+    check_study({"dataset": described}, service.settings.data_roots, detail=f"dataset '{name}' cannot be shown")
+    job_options = {"name": name, "data": data, "options": parsed_options, "target": target}
+    return records.DatasetDetail.model_validate(await jobs.run("show_dataset", service.settings.storage, **job_options))
 
 
 @router.get("/plugins")
@@ -69,9 +69,9 @@ async def show_plugin(
 ) -> records.PluginDetail:
     """Show a component: what it adds to the space, and an architecture's parameters."""
     configuration = {"classes": classes, "channels": channels, "image_size": image_size, "layers": layers}
-    asked = {"name": name, "settings": _pairs("set", settings), **configuration}
+    job_options = {"name": name, "settings": _pairs("set", settings), **configuration}
     storage = service_of(request).settings.storage
-    return records.PluginDetail.model_validate(await jobs.run("show_plugin", storage, **asked))
+    return records.PluginDetail.model_validate(await jobs.run("show_plugin", storage, **job_options))
 
 
 @router.get("/schema")

@@ -51,9 +51,9 @@ class TokenRequest(BaseModel):
 def queue(request: Request, _: Reader) -> Slots:
     """Return the queue, and which study uses which slot."""
     service = service_of(request)
-    given = service.supervisor.given
+    assigned = service.supervisor.assigned
     entries = [
-        records.QueueEntry.of(one, place, given.get(one.study_id, one.held))
+        records.QueueEntry.of(one, place, assigned.get(one.study_id, one.claimed))
         for place, one in enumerate(api.list_queue(service.settings.storage), 1)
     ]
     reruns = [
@@ -92,11 +92,11 @@ def tokens(request: Request, _: Admin) -> list[records.Token]:
 
 
 @router.post("/tokens", status_code=201)
-def new_token(request: Request, _: Admin, wanted: Annotated[TokenRequest, Body()]) -> records.NewToken:
+def new_token(request: Request, _: Admin, token_request: Annotated[TokenRequest, Body()]) -> records.NewToken:
     """Create a token; its text is returned only this once."""
     storage = service_of(request).settings.storage
-    secret = api.new_token(wanted.name, wanted.role, wanted.owner, storage)
-    return records.NewToken(name=wanted.name, role=wanted.role, token=secret)
+    secret = api.new_token(token_request.name, token_request.role, token_request.owner, storage)
+    return records.NewToken(name=token_request.name, role=token_request.role, token=secret)
 
 
 @router.delete("/tokens/{name}", status_code=204)

@@ -46,8 +46,8 @@ async def report(request: Request, name: str, _: Reader, trials: Trials = 5) -> 
 @router.get("/studies/{name:path}/report.zip", **ARCHIVE)
 async def report_archive(request: Request, name: str, _: Reader, trials: Trials = 5) -> StreamingResponse:
     """Return the study's report as a folder: the page, its plots as SVG and PNG, tables for a paper."""
-    asked = {"study": name, "trials": trials}
-    return await jobs.file("report_archive", _storage(request), ZIP, "report.zip", **asked)
+    job_options = {"study": name, "trials": trials}
+    return await jobs.file("report_archive", _storage(request), ZIP, "report.zip", **job_options)
 
 
 @router.get("/studies/{name:path}/sweep")
@@ -60,8 +60,8 @@ async def sweep(
     shown: ForPeople = False,
 ) -> records.Sweep:
     """Group the complete trials of a study by the values of a parameter."""
-    asked = {"study": name, "factor": factor, "metrics": metrics, "shown": shown}
-    return records.Sweep.model_validate(await jobs.run("sweep", _storage(request), **asked))
+    job_options = {"study": name, "factor": factor, "metrics": metrics, "shown": shown}
+    return records.Sweep.model_validate(await jobs.run("sweep", _storage(request), **job_options))
 
 
 @router.get("/studies/{name:path}/sweep.zip", **ARCHIVE)
@@ -73,16 +73,16 @@ async def sweep_archive(
     metrics: Metrics = [],  # noqa: B006
 ) -> StreamingResponse:
     """Return a sweep as a folder: the page, its plots, tables for a paper."""
-    asked = {"study": name, "factor": factor, "metrics": metrics}
-    return await jobs.file("sweep_archive", _storage(request), ZIP, "sweep.zip", **asked)
+    job_options = {"study": name, "factor": factor, "metrics": metrics}
+    return await jobs.file("sweep_archive", _storage(request), ZIP, "sweep.zip", **job_options)
 
 
 @router.get("/studies/{name:path}/export", **TRIALS)
 async def export(request: Request, name: str, _: Reader, format: Format = "csv") -> StreamingResponse:
     """Return the study's trials as text."""
-    asked = {"study": name, "format": format}
+    job_options = {"study": name, "format": format}
     media_type = TEXTS.get(format, "text/plain")
-    return await jobs.file("study_export", _storage(request), media_type, f"trials.{format}", **asked)
+    return await jobs.file("study_export", _storage(request), media_type, f"trials.{format}", **job_options)
 
 
 @router.get("/comparison")
@@ -96,8 +96,8 @@ async def compare(
     shown: ForPeople = False,
 ) -> records.Comparison:
     """Compare studies: scores, time, memory, and paired tests over folds or repeats."""
-    asked = {"studies": studies, "metrics": metrics, "by": by, "trials": trials, "shown": shown}
-    return records.Comparison.model_validate(await jobs.run("compare", _storage(request), **asked))
+    job_options = {"studies": studies, "metrics": metrics, "by": by, "trials": trials, "shown": shown}
+    return records.Comparison.model_validate(await jobs.run("compare", _storage(request), **job_options))
 
 
 @router.get("/comparison.zip", **ARCHIVE)
@@ -110,8 +110,8 @@ async def comparison_archive(
     trials: Standing = [],  # noqa: B006
 ) -> StreamingResponse:
     """Return a comparison as a folder: the page, its plots, tables for a paper."""
-    asked = {"studies": studies, "metrics": metrics, "by": by, "trials": trials}
-    return await jobs.file("comparison_archive", _storage(request), ZIP, "comparison.zip", **asked)
+    job_options = {"studies": studies, "metrics": metrics, "by": by, "trials": trials}
+    return await jobs.file("comparison_archive", _storage(request), ZIP, "comparison.zip", **job_options)
 
 
 def _storage(request: Request) -> str | None:

@@ -208,13 +208,13 @@ async def finish(
 ) -> records.FinishProgress:
     """Queue the training of a study's finalists; once they are trained, open test, once. A second time tells that."""
     service = await run_in_threadpool(_owned, request, name, token)
-    storage, asked = service.settings.storage, {"study": name, **body.model_dump()}
-    begun = await jobs.run("begin_finish", storage, **asked)
+    storage, job_options = service.settings.storage, {"study": name, **body.model_dump()}
+    begun = await jobs.run("begin_finish", storage, **job_options)
     if not begun["ended"]:
         await run_in_threadpool(api.queue_study, begun["trained"], storage)
         service.supervisor.wake()
         return records.FinishProgress(study=name, trained=begun["trained"], finish=None)
-    result = records.Finish.model_validate(await jobs.run("finish", storage, **asked))
+    result = records.Finish.model_validate(await jobs.run("finish", storage, **job_options))
     return records.FinishProgress(study=name, trained=result.trained, finish=result)
 
 

@@ -57,10 +57,10 @@ def is_fresh() -> bool:
     page = DIST / "index.html"
     if not page.is_file():
         return False
-    made = page.stat().st_mtime
+    built_at = page.stat().st_mtime
     files = [HERE / name for name in SOURCES]
     files += [file for file in (HERE / "src").rglob("*") if file.is_file()]
-    return all(file.stat().st_mtime <= made for file in files if file.is_file())
+    return all(file.stat().st_mtime <= built_at for file in files if file.is_file())
 
 
 def _npm() -> list[str] | None:

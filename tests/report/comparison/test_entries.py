@@ -39,11 +39,14 @@ def test_other_image_sizes_are_the_same_images():
     ("changes", "reason"),
     [
         ({"dataset": "other"}, "different datasets: faces and other"),
-        ({"dataset_options": {"image_size": 8, "classes": 8}}, "other images: the dataset's classes differs"),
+        ({"dataset_options": {"image_size": 8, "classes": 8}}, "different images: the dataset's classes differs"),
         ({"protocol": replace(KFOLD, folds=5)}, "different splits: folds 3 against 5"),
         ({"protocol": replace(KFOLD, split_seed=1)}, "different splits: split_seed 42 against 1"),
-        ({"limit": 1000}, "other images: all images against 1,000 images"),
-        ({"matrix": ((5, 0, 0), (0, 5, 0), (0, 0, 6))}, "other validation images: classes or their numbers differ"),
+        ({"limit": 1000}, "different images: all images against 1,000 images"),
+        (
+            {"matrix": ((5, 0, 0), (0, 5, 0), (0, 0, 6))},
+            "different validation images: the classes or their counts differ",
+        ),
     ],
 )
 def test_why_rounds_are_no_pairs(changes, reason):
@@ -51,7 +54,7 @@ def test_why_rounds_are_no_pairs(changes, reason):
 
 
 def test_changed_files_are_no_pairs():
-    assert "another content digest" in why(entry("a"), replace(entry("b"), digest="cd" * 32))
+    assert "different content digests" in why(entry("a"), replace(entry("b"), digest="cd" * 32))
 
 
 def test_single_runs_and_few_rounds_are_not_tested():
@@ -98,9 +101,9 @@ def test_other_warnings():
         entry("d", (0.5,)),
     )
     lines = prose.warnings(odd)
-    assert "Trials and their epochs were chosen by different objectives: a by f1_macro:max; b by accuracy:max." in lines
-    assert "Trial 0 of c is no better than always naming one class." in lines
-    assert any("deviations are over different numbers of rounds" in line for line in lines)
+    assert "Trials and epochs were selected by different objectives: a by f1_macro:max; b by accuracy:max." in lines
+    assert "Trial 0 of c is no better than always predicting the largest class." in lines
+    assert any("their standard deviations are not over equally many" in line for line in lines)
 
 
 def test_a_grid_by_model_and_dataset():
@@ -144,7 +147,7 @@ def test_classes_recall_and_what_they_are_called():
     first, second = tables.recalls(matrix)[:2]
     assert (first, second) == (0.8, 0.2)
     table = tables.table(["x", "y", "z"], [entry("a", (0.5,), matrix)])
-    assert table.columns == ["Class", "a: recall", "a: called"]
+    assert table.columns == ["Class", "a: recall", "a: predicted"]
     assert table.rows[1] == ["y", 0.2, "x"]
     assert table.rows[3][1] == 0.5
     assert table.rows[4][1] == 0.5
@@ -175,13 +178,13 @@ def test_narrative_names_the_best_and_the_cheap():
     pair = comparison(entry("a"), entry("b", (0.4, 0.5, 0.5)))
     lines = prose.narrative(pair, paired_tests.tests(pair, F1)[0])
     assert lines[0].startswith("On faces, of 2: best F1 macro a (0.60 ± 0.10), best accuracy a (0.70 ± 0.10)")
-    assert "least peak memory (MB) a (50.00 ± 0, about as b)" in lines[0]
+    assert "lowest peak memory (MB) a (50.00 ± 0, about as b)" in lines[0]
     assert (
         lines[1]
-        == "Of 1 pair tested over the same rounds, none differs in F1 macro at the level of 0.05, corrected by Holm."
+        == "Of 1 pair tested over the same rounds, none differs significantly in F1 macro (level 0.05, Holm-corrected)."
     )
     apart = comparison(entry("a"), entry("b", dataset="other"))
-    assert prose.narrative(apart, [])[0].startswith("No two of these were evaluated on the same images")
+    assert prose.narrative(apart, [])[0].startswith("No two entries were evaluated on the same images")
 
 
 @pytest.mark.parametrize(

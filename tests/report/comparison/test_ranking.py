@@ -101,7 +101,7 @@ def test_entries_are_ranked_over_the_rounds_they_share() -> None:
     assert one.ranks.means == pytest.approx((4 / 3, 5 / 3, 3))
     assert one.ranks.n == 3
     assert [note.partition(":")[0] for note in one.notes] == [
-        "With n = 3 and k = 3 the p-values are rough",
+        "With n = 3 and k = 3 the p-values are approximate",
         "Folds share most of their training images, and the test assumes that they are independent.",
     ]
     assert sentences(one, F1)[0].startswith(
@@ -128,19 +128,19 @@ def test_models_are_ranked_over_datasets() -> None:
     (one,), why = rankings(result, F1)
     assert (one.over, one.labels, one.ranks.n) == ("datasets", ("cnn", "vgg", "net"), 3)
     assert one.ranks.means == pytest.approx((5 / 3, 4 / 3, 3))
-    assert why[0] == "x: 0 of the entries have rounds that are pairs, it takes 3"
+    assert why[0] == "x: 0 of the entries have paired rounds; 3 are needed"
     missing = comparison(*entries[:-1])
-    assert "2 models with a value on every dataset, it takes 3" in rankings(missing, F1)[1]
+    assert "2 models with a value on every dataset; 3 are needed" in rankings(missing, F1)[1]
 
 
 @pytest.mark.parametrize(
     ("entries", "why"),
     [
-        ([entry("a"), entry("b")], "faces: 2 of the entries have rounds that are pairs, it takes 3"),
-        ([entry(name, (0.5, 0.6)) for name in "abc"], "faces: 2 rounds in common, it takes 3"),
+        ([entry("a"), entry("b")], "faces: 2 of the entries have paired rounds; 3 are needed"),
+        ([entry(name, (0.5, 0.6)) for name in "abc"], "faces: 2 rounds in common; 3 are needed"),
         (
             [entry("a"), entry("b"), replace(entry("c"), digest="cd" * 32)],
-            "faces: 2 of the entries have rounds that are pairs, it takes 3",
+            "faces: 2 of the entries have paired rounds; 3 are needed",
         ),
     ],
 )

@@ -40,7 +40,7 @@ def test_trials_that_differ_in_the_factor_alone():
     result = made(*POINTS)
     alone = sweep.equal_elsewhere(result)
     assert [one.number for one in alone] == [1, 0]
-    assert sweep.settings(alone, "batch_size") == "The others are equal: optimizer adam."
+    assert sweep.settings(alone, "batch_size") == "Equal in all of them: optimizer adam."
     assert sweep.equal_elsewhere(made(*POINTS[1:])) == []
 
 
