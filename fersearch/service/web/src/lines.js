@@ -25,7 +25,7 @@ export function Lines({ data, names, label, height = 190, x = "epoch", stepped =
       width: place.current.clientWidth,
       height,
       scales: { x: { time: false }, y: { range: (_, low, high) => bounds(low, high) } },
-      axes: [{ ...axis, label: x, labelSize: 18, incrs: WHOLE }, { ...axis, size: 52 }],
+      axes: [{ ...axis, label: x, labelSize: 18, incrs: WHOLE }, { ...axis, size: 52, values: (_, ticks, index, space, step) => ticks.map((tick) => tickLabel(tick, step)) }],
       series: [{ label: x }, ...series],
       legend: { show: names.length > 1, live: false },
       cursor: { y: false },
@@ -51,6 +51,12 @@ export function bounds(low, high) {
   if (high - low > 1e-6 * size) return uPlot.rangeNum(low, high, 0.1, true);
   const middle = (low + high) / 2;
   return [middle - 0.05 * size, middle + 0.05 * size];
+}
+
+// A tick with the decimals that its distance to the next one needs: steps are 1, 2, 2.5 or 5 times a power of ten.
+export function tickLabel(tick, step) {
+  const decimals = Math.min(Math.max(1 - Math.floor(Math.log10(step)), 0), 20);
+  return tick.toLocaleString("en", { maximumFractionDigits: decimals });
 }
 
 // Several curves of [x, y] pairs as uPlot wants them: one column of x, one of y for each.
