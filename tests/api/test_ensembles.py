@@ -69,7 +69,7 @@ def test_the_cards_lines_of_python_and_prediction_work(made, tmp_path, monkeypat
     exec("\n".join(json.loads((made.path / "ensemble.json").read_text())["load"]), scope)
     Image.fromarray(pixels).save(tmp_path / "face.png")
     (predicted,) = api.predict(made.path, [tmp_path / "face.png"])
-    assert list(predicted.probabilities.values()) == pytest.approx(scope["shares"][0].tolist(), abs=1e-6)
+    assert list(predicted.probabilities.values()) == pytest.approx(scope["probabilities"][0].tolist(), abs=1e-6)
 
 
 def test_a_look_at_test_is_a_row_of_the_study(made, study):

@@ -77,7 +77,7 @@ def test_the_cards_lines_of_python_work(study, best, tmp_path, monkeypatch):
     folder = api.pull_checkpoint(study, trial=best.number, out=Path("best")).path
     scope = {"images": np.zeros((2, 1, 48, 48), np.uint8)}
     exec("\n".join(json.loads((folder / "card.json").read_text())["load"]), scope)
-    assert scope["shares"].shape == (2, 10)
+    assert scope["probabilities"].shape == (2, 10)
 
 
 def test_prediction_of_a_file_is_the_models_own(study, best, tmp_path):

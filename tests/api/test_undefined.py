@@ -69,7 +69,7 @@ def test_one_trial_of_one_epoch_is_explained_weighed_and_finished(
         "not compared with other trials: it reached no rung (epochs at which trials are compared)",
     )
     assert command(["study", "importance", "one"]) == 0
-    assert capsys.readouterr().out == NO_IMPORTANCE.format("one")
+    assert capsys.readouterr().out.split() == NO_IMPORTANCE.format("one").split()
     result = finish("one")
     assert (result.trial, result.metric, result.std, len(result.finalists)) == (0, "f1_macro", None, 1)
     assert "1 seed, 1 look at test, split auto): trial 0 of one, picked from 1 finalist" in result.line
