@@ -91,7 +91,7 @@ def test_a_study_from_the_form_to_the_face(browser: "playwright.Browser", served
 
     page.locator("section", has_text="Stopped early").get_by_role("link").first.click()
     page.get_by_role("heading", name="Why it stopped").wait_for()
-    page.get_by_text(re.compile("compared on .* of those that had reached it")).wait_for()
+    page.get_by_text(re.compile("its values there: .* that had reached it")).wait_for()
     page.get_by_text("Ahead of it at epoch").click()
     page.get_by_role("region", name="Trials ahead of it").wait_for()
     one.go("#/study/formed")
