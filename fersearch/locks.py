@@ -66,10 +66,10 @@ def try_lock(path: Path) -> Lock | None:
 def wait_lock(path: Path, seconds: float, meanwhile: Callable[[], None] = lambda: None) -> Lock | None:
     """Take a lock like `try_lock`, retrying for so many seconds; `meanwhile` is called between two tries."""
     deadline = time.monotonic() + seconds
-    while (lock := try_lock(path)) is None and time.monotonic() < deadline:
+    while (acquired := try_lock(path)) is None and time.monotonic() < deadline:
         meanwhile()
         time.sleep(LOOK)
-    return lock
+    return acquired
 
 
 def flock(file: BinaryIO, wait: bool, shared: bool = False) -> bool:
@@ -107,10 +107,10 @@ def remove_unlocked(folder: Path) -> bool:
     """
     if not folder.parent.is_dir():
         return True
-    lock = try_lock(beside(folder))
-    if lock is None:
+    acquired = try_lock(beside(folder))
+    if acquired is None:
         return False
-    with lock, contextlib.suppress(FileNotFoundError):
+    with acquired, contextlib.suppress(FileNotFoundError):
         shutil.rmtree(folder)
     return True
 
@@ -119,9 +119,9 @@ def is_held(folder: Path) -> bool:
     """Return whether a process works in a folder now."""
     if not beside(folder).exists():
         return False
-    if (lock := try_lock(beside(folder))) is None:
+    if (acquired := try_lock(beside(folder))) is None:
         return True
-    lock.release()
+    acquired.release()
     return False
 
 

@@ -77,11 +77,7 @@ def predict(
     if plot:
         predicting.plot_predictions(predictions, plot, force)
     if as_json:
-        from fersearch.api import records
-        from fersearch.cli.as_json import dump
-
-        kind = records.FacePrediction if faces else records.Prediction
-        dump([kind.of(one) for one in predictions])
+        _dump(predictions, bool(faces))
     elif csv:
         render.show(render_models.tally(labels, f"written to {csv}"))
     else:
@@ -180,6 +176,15 @@ def _tell_failures(results: "Sequence[CheckpointEvaluation]") -> None:
         errors.tell(error.message if str(checkpoint) in error.message else f"{checkpoint}: {error.message}", error.hint)
     if failed:
         raise typer.Exit(1)
+
+
+def _dump(predictions: "Sequence[Prediction]", faces: bool) -> None:
+    """Print predictions as JSON, with boxes where faces were detected."""
+    from fersearch.api import records
+    from fersearch.cli.as_json import dump
+
+    kind = records.FacePrediction if faces else records.Prediction
+    dump([kind.of(one) for one in predictions])
 
 
 def _gather(

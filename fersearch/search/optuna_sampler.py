@@ -185,7 +185,7 @@ class OptunaSampler:
         ended = OptunaState.COMPLETE if values else _without_values(excess)
         state = ended if trial.state.ended else OptunaState.RUNNING
         searched = {key: value for key, value in trial.params.items() if key in self._distributions}
-        return _FrozenTrial(
+        return _UncopiedTrial(
             number=-1,
             trial_id=-1,
             state=state,
@@ -208,7 +208,7 @@ class OptunaSampler:
         return self._storage.get_trial_number_from_id(self._storage.create_new_trial(self._study_id, frozen))
 
 
-class _FrozenTrial(FrozenTrial):
+class _UncopiedTrial(FrozenTrial):
     """A trial that Optuna's in-memory storage need not copy, and that shares its distributions."""
 
     def __deepcopy__(self, _: dict[int, Any]) -> Self:

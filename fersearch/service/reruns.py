@@ -29,14 +29,14 @@ def devices_of(settings: ServiceSettings) -> list[str]:
     return list(dict.fromkeys([*(slot.device for slot in slots), "cpu"]))
 
 
-async def events(service: Service, owner: str, study: str, trial: int, asked: RerunRequest) -> AsyncIterator[Event]:
+async def events(service: Service, owner: str, study: str, trial: int, request: RerunRequest) -> AsyncIterator[Event]:
     """Train a trial again and yield events; closing the generator cancels the rerun.
 
     The rerun is a separate task, so that its child is ended before its slot is released even if this generator is
     cancelled.
     """
     queue: asyncio.Queue[Event] = asyncio.Queue()
-    work = asyncio.create_task(_work(service, owner, study, trial, asked, queue))
+    work = asyncio.create_task(_work(service, owner, study, trial, request, queue))
     try:
         while True:
             kind, data = await queue.get()
@@ -49,23 +49,26 @@ async def events(service: Service, owner: str, study: str, trial: int, asked: Re
 
 
 async def _work(
-    service: Service, owner: str, study: str, trial: int, asked: RerunRequest, events: "asyncio.Queue[Event]"
+    service: Service, owner: str, study: str, trial: int, request: RerunRequest, events: "asyncio.Queue[Event]"
 ) -> None:
-    how = {"study": study, "trial": trial, **asked.model_dump(exclude={"keep"})}
+    arguments = {"study": study, "trial": trial, **request.model_dump(exclude={"keep"})}
+    result = None
     try:
         with TemporaryDirectory(prefix="fersearch-") as scratch:
             folder = Path(scratch, "model")
-            how["out"] = str(folder) if asked.keep else None
+            arguments["out"] = str(folder) if request.keep else None
             async with service.supervisor.reservations.slot(owner, study, trial) as slot:
                 events.put_nowait(("slot", {"slot": slot}))
-                how["place"] = _place(service, slot)
-                async for line in jobs.reported("rerun", service.settings.storage, **how):
+                arguments["place"] = _place(service, slot)
+                async for line in jobs.reported("rerun", service.settings.storage, **arguments):
                     kind, data = next(iter(line.items()))
-                    if kind != "result":
+                    if kind == "result":
+                        result = data
+                    else:
                         events.put_nowait((kind, data))
             if folder.is_dir():
                 await _send_model(folder, events)
-            events.put_nowait(("result", data))
+            events.put_nowait(("result", result))
     except ProblemError as error:
         events.put_nowait(("problem", problem_of(error).model_dump()))
     except Exception:

@@ -27,22 +27,22 @@ def counts(demands: Sequence[Demand], total: int, shares: Mapping[str, Share]) -
     Slots go one by one to the owner who has the fewest for their weight and wants another (weighted max-min
     fairness); among an owner's studies to the one that was sent first, until it wants no more.
     """
-    counts = {demand.study: 0 for demand in demands}
+    assigned = {demand.study: 0 for demand in demands}
     owned = dict.fromkeys((demand.owner for demand in demands), 0)
     for _ in range(total):
-        hungry = _hungry(demands, counts, owned, shares)
+        hungry = _hungry(demands, assigned, owned, shares)
         if not hungry:
             break
         owner = min(hungry, key=lambda name: (owned[name] + 1) / _share(shares, name).weight)
-        counts[hungry[owner]] += 1
+        assigned[hungry[owner]] += 1
         owned[owner] += 1
-    return counts
+    return assigned
 
 
 def slots(
     counts: Mapping[int, int], previous: Mapping[int, Collection[int]], busy: Collection[int], total: int
 ) -> dict[int, list[int]]:
-    """Return the numbers of the slots that each study may use, near to those it was `previous` before.
+    """Return the numbers of the slots that each study may use, close to its `previous` ones.
 
     `busy` are slots that a driver holds, those among them that were taken from it but not left yet: nobody else gets
     them meanwhile.

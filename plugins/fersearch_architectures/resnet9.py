@@ -18,8 +18,9 @@ SMALL = 40  # pixels: below, as on the 32x32 images that it was made for, the fi
 class ResNet9(Architecture):
     """Eight 3x3 convolutions with batch norm, two residual blocks, global max pooling and a linear layer.
 
-    `width` is the number of channels after the first convolution; each layer doubles it. The original has 64; 24 and
-    32 cost about a third and a half of torchvision's ResNet-18 on 48x48 images. Dropout comes before the linear layer.
+    `width` is the number of channels after the first convolution; each layer doubles it. The original has 64. On 48x48
+    images and a CPU, a training step of 24 and of 32 takes about a quarter and two fifths of the time of torchvision's
+    ResNet-18. Dropout comes before the linear layer.
     """
 
     name = "resnet9"

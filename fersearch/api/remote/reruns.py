@@ -52,8 +52,8 @@ class RerunVerbs(LookingVerbs):
         if out is not None:
             refuse_existing(out, force)
             row = row_to_pull(self.show_study(name))
-        asked = {"seed": seed, "device": device, "data": data and str(data), "keep": out is not None}
-        body = {key: value for key, value in asked.items() if value not in (None, False)}
+        options = {"seed": seed, "device": device, "data": data and str(data), "keep": out is not None}
+        body = {key: value for key, value in options.items() if value not in (None, False)}
         with tempfile.TemporaryDirectory() as scratch:
             file = Path(scratch, WEIGHTS)
             done, model = self._followed(study_path(name, f"/trials/{number}/rerun"), body, file, report)
@@ -69,7 +69,7 @@ class RerunVerbs(LookingVerbs):
     def _followed(
         self, path: str, body: reading.Json, file: Path, report: Callable[[Epoch], None]
     ) -> tuple[Rerun, reading.Json]:
-        """Follow a rerun to its end: return its result, and what was said of the model, whose weights go to a file."""
+        """Follow a rerun to its end: return its result and the model's record; write the model's weights to a file."""
         done, model = None, {}
         with file.open("wb") as weights:
             for kind, record in self._service.events(path, body):

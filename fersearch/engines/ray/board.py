@@ -27,9 +27,11 @@ class Board:
         """Send a trial the message with this number, after those before it: Ray may call async actors out of order."""
         queue, early = self._queues.setdefault(key, asyncio.Queue()), self._early.setdefault(key, {})
         early[number] = message
-        while (following := early.pop(self._next.get(key, 0), None)) is not None:
-            queue.put_nowait(following)
-            self._next[key] = self._next.get(key, 0) + 1
+        following = self._next.get(key, 0)
+        while following in early:
+            queue.put_nowait(early.pop(following))
+            following += 1
+        self._next[key] = following
 
     async def receive(self, key: str) -> Message | None:
         """Wait for the next message to a trial; None once no more will come."""

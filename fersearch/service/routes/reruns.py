@@ -49,7 +49,7 @@ async def rerun(
     name: str,
     number: int,
     token: Runner,
-    asked: Annotated[RerunRequest, Depends(_checked)],
+    body: Annotated[RerunRequest, Depends(_checked)],
 ) -> AsyncIterator[ServerSentEvent]:
     """Train a trial again in a slot of the service and compare; the study's record stays as it is.
 
@@ -57,5 +57,5 @@ async def rerun(
     or `problem`. With `keep` the model comes before the result: `model` (`digest`, `bytes` and `values`), then its
     safetensors file in pieces of base64, each as `weights`. Disconnecting cancels the rerun.
     """
-    async for kind, data in reruns.events(service_of(request), token.owner, name, number, asked):
+    async for kind, data in reruns.events(service_of(request), token.owner, name, number, body):
         yield ServerSentEvent(event=kind, data=data)
