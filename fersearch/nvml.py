@@ -10,19 +10,21 @@ from typing import Any
 class Standing:
     """The memory of a GPU in bytes: total, free, and by pid of each process that the driver shows.
 
-    A process whose share the driver does not report has 0. In a container the driver may show no process at all,
-    or pids of the host. `utilisation` is in percent, None if it is not reported.
+    `reserved` is what the driver keeps for itself, 0.6 GB of an H200. A process whose share the driver does not
+    report has 0. In a container the driver may show no process at all, or pids of the host. `utilisation` is in
+    percent, None if it is not reported.
     """
 
     total: int
     free: int
     processes: Mapping[int, int]
     utilisation: int | None = None
+    reserved: int = 0
 
     @property
     def used(self) -> int:
-        """The used memory in bytes."""
-        return self.total - self.free
+        """The bytes that processes use."""
+        return self.total - self.free - self.reserved
 
 
 @contextlib.contextmanager
@@ -53,9 +55,19 @@ def standing(name: str) -> Standing | None:
     """Return the current use of a GPU; None if the driver does not answer."""
     with contextlib.suppress(Exception), library() as nvml:
         gpu = handle(nvml, name)
-        memory = nvml.nvmlDeviceGetMemoryInfo(gpu)
-        return Standing(int(memory.total), int(memory.free), _processes(nvml, gpu), _utilisation(nvml, gpu))
+        memory = _memory(nvml, gpu)
+        return Standing(
+            *(int(memory.total), int(memory.free), _processes(nvml, gpu), _utilisation(nvml, gpu)),
+            reserved=int(getattr(memory, "reserved", 0)),
+        )
     return None
+
+
+def _memory(nvml: Any, gpu: Any) -> Any:
+    """Return the memory of a GPU, with what the driver reserves where the driver is new enough to say it."""
+    with contextlib.suppress(nvml.NVMLError):
+        return nvml.nvmlDeviceGetMemoryInfo(gpu, version=nvml.nvmlMemory_v2)
+    return nvml.nvmlDeviceGetMemoryInfo(gpu)
 
 
 def _processes(nvml: Any, gpu: Any) -> dict[int, int]:

@@ -160,6 +160,13 @@ def test_nothing_heavy_comes_in_before_it_is_needed(code):
     assert done.stderr == ""
 
 
+def test_the_service_stays_small():
+    heavy = set(HEAVY) - {"sqlalchemy", "numpy"} | {"matplotlib", "scipy"}
+    probe = f"import sys, fersearch.service.app; sys.stderr.write(' '.join({heavy} & {{*sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
 def test_rich_and_typer_stay_in_their_room():
     pattern = re.compile(r"^\s*(?:from|import) (rich|typer)\b", re.MULTILINE)
     result = {

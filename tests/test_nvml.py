@@ -19,7 +19,7 @@ def refuse(*_):
 
 @pytest.fixture
 def library(monkeypatch):
-    """One GPU, `GPU-a`, of 1,000 bytes; processes 7 and 8 compute, 8 draws too, 9 draws."""
+    """One GPU, `GPU-a`, of 1,000 bytes, 40 of them the driver's; processes 7 and 8 compute, 8 draws too, 9 draws."""
     one = {"closed": 0}
     fake = SimpleNamespace(
         NVMLError=Refused,
@@ -28,7 +28,8 @@ def library(monkeypatch):
         nvmlDeviceGetCount=lambda: 1,
         nvmlDeviceGetHandleByIndex=lambda index: ("index", index),
         nvmlDeviceGetHandleByUUID=lambda uuid: ("uuid", uuid),
-        nvmlDeviceGetMemoryInfo=lambda gpu: SimpleNamespace(total=1000, free=300, used=690),
+        nvmlMemory_v2=2,
+        nvmlDeviceGetMemoryInfo=_memory,
         nvmlDeviceGetComputeRunningProcesses=lambda gpu: [_process(7, 100), _process(8, None)],
         nvmlDeviceGetGraphicsRunningProcesses=lambda gpu: [_process(8, 50), _process(9, 20)],
         nvmlDeviceGetUtilizationRates=lambda gpu: SimpleNamespace(gpu=35, memory=2),
@@ -38,13 +39,23 @@ def library(monkeypatch):
     return fake
 
 
+def _memory(gpu, version=None):
+    return SimpleNamespace(total=1000, free=300, used=660, reserved=40, version=version)
+
+
+def _older_memory(gpu, version=None):
+    if version is not None:
+        raise Refused
+    return SimpleNamespace(total=1000, free=300, used=700)
+
+
 def _process(pid, size):
     return SimpleNamespace(pid=pid, usedGpuMemory=size)
 
 
 def test_a_gpu_tells_memory_processes_and_utilisation(library):
     standing = nvml.standing("0")
-    assert (standing.total, standing.free, standing.used) == (1000, 300, 700)
+    assert (standing.total, standing.free, standing.reserved, standing.used) == (1000, 300, 40, 660)
     assert standing.processes == {7: 100, 8: 50, 9: 20}
     assert standing.utilisation == 35
     assert library.record["closed"] == 1
@@ -53,6 +64,12 @@ def test_a_gpu_tells_memory_processes_and_utilisation(library):
 def test_a_gpu_is_found_by_number_or_uuid(library):
     assert nvml.handle(library, "3") == ("index", 3)
     assert nvml.handle(library, "GPU-a") == ("uuid", "GPU-a")
+
+
+def test_an_older_driver_counts_its_own_memory_as_used(library):
+    library.nvmlDeviceGetMemoryInfo = _older_memory
+    standing = nvml.standing("0")
+    assert (standing.total, standing.free, standing.reserved, standing.used) == (1000, 300, 0, 700)
 
 
 def test_what_a_driver_does_not_tell_is_left_out(library):
@@ -79,8 +96,9 @@ def test_a_real_gpu_tells_of_itself():
 import os
 from fersearch import nvml
 standing = nvml.standing("0")
-print(standing.free, standing.total, os.getpid() in standing.processes)
+print(standing.free, standing.total, standing.used, os.getpid() in standing.processes)
 """
-    free, total, listed = subprocess.check_output([sys.executable, "-c", look], text=True).split()
+    free, total, used, listed = subprocess.check_output([sys.executable, "-c", look], text=True).split()
     assert 0 < int(free) <= int(total)
+    assert 0 <= int(used) < int(total)
     assert listed == "False", "asking the driver opens no context on the GPU"

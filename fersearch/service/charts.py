@@ -2,9 +2,12 @@
 
 from collections import OrderedDict
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from fersearch import api
-from fersearch.api.results import StudyChart
+
+if TYPE_CHECKING:
+    from fersearch.api.results import StudyChart
 
 MOST = 8
 """Number of charts held, of the studies that were looked at last."""
@@ -17,7 +20,7 @@ class RecentCharts:
         self._lock = Lock()
         self._charts: OrderedDict[str, StudyChart] = OrderedDict()
 
-    def of(self, study: str, storage: str | None) -> StudyChart:
+    def of(self, study: str, storage: str | None) -> "StudyChart":
         """Return the chart of a study. Raise UnknownName if there is no such study."""
         chart = api.chart_study(study, storage, before=self._charts.get(study))
         with self._lock:

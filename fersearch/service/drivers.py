@@ -5,8 +5,9 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from fersearch.home import log_folder
@@ -19,9 +20,11 @@ LAST_LINES = 5
 
 
 class DriverProcess:
-    """The process that runs a study, which outlives the service if that is killed."""
+    """The process that runs a study, which outlives the service if that is killed; `on_exit` is called as it exits."""
 
-    def __init__(self, queued: Queued, slots: Sequence[int], settings: ServiceSettings) -> None:
+    def __init__(
+        self, queued: Queued, slots: Sequence[int], settings: ServiceSettings, on_exit: Callable[[], None]
+    ) -> None:
         self.study = queued.study
         self.log = log_folder(queued.uid) / "driver.log"
         arguments = [*COMMAND, "study", "run", queued.study, *_flags(queued, slots, settings)]
@@ -32,6 +35,11 @@ class DriverProcess:
             self._process = subprocess.Popen(
                 arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, start_new_session=True
             )
+        threading.Thread(target=self._watch, args=(on_exit,), name=f"watch-{queued.study}", daemon=True).start()
+
+    def _watch(self, on_exit: Callable[[], None]) -> None:
+        self._process.wait()
+        on_exit()
 
     @property
     def exit_code(self) -> int | None:

@@ -151,7 +151,7 @@ class Supervisor:
                 self._sent[key] = list(slots)
         elif slots and key not in self._drivers:
             log.info("study '%s' begins in slots %s", queued.study, ", ".join(map(str, slots)))
-            self._drivers[key] = DriverProcess(queued, slots, self._settings)
+            self._drivers[key] = DriverProcess(queued, slots, self._settings, self.wake)
             self._sent[key] = list(slots)
             self._initial[key] = _InitialSlots(tuple(slots), queued.reported)
 
@@ -178,6 +178,7 @@ class Supervisor:
         elif code not in (0, INTERRUPTED) and not queued.running:
             self._failed(queued, driver, code)
         self._forget(queued.study_id)
+        self.wake()
         return False
 
     def _forget_exited(self, queued: Collection[int]) -> None:

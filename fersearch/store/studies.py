@@ -318,12 +318,12 @@ def _state(
         return StudyState.RUNNING
     if PAUSE in requests:
         return StudyState.PAUSED
-    if RUN in requests:
-        return StudyState.QUEUED
     spec = StudySpec.from_json(row.spec)
     ended = sum(number for state, number in counts.items() if TrialState(state).ended) - spec.uncounted(untrained)
     if row.finished or spec.budget.used_up(ended, row.seconds_run):
-        return StudyState.COMPLETE
+        return StudyState.COMPLETE  # also one that a service has yet to take from its queue
+    if RUN in requests:
+        return StudyState.QUEUED
     return StudyState.STOPPED if STOP in requests else StudyState.IDLE
 
 

@@ -32,6 +32,7 @@ def test_our_own_processes_are_no_strangers():
 
 def test_hidden_memory_is_reported_where_no_process_is_ours_to_see():
     assert warnings(stand(0.4)) == []
+    assert warnings(Standing(24 * GB, 18 * GB, {}, 0, reserved=6 * GB)) == [], "that is the driver's own"
     (line,) = warnings(stand(6.0), reserved=2 * GB)
     assert line == f"something else uses 4.0 GB of gpu 1: {ADVICE}"
     assert warnings(stand(6.0), reserved=6 * GB) == []

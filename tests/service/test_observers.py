@@ -4,6 +4,8 @@ import logging
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -85,9 +87,12 @@ def test_nothing_is_offered_unless_somebody_offers_it(admin: TestClient):
 def test_the_administrators_options_go_to_a_driver_by_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path))
     started: list[tuple[list[str], dict[str, str]]] = []
-    monkeypatch.setattr(drivers.subprocess, "Popen", lambda args, **how: started.append((args, how["env"])))
+    process = SimpleNamespace(wait=lambda: 0)
+    monkeypatch.setattr(drivers.subprocess, "Popen", lambda args, **how: started.append((args, how["env"])) or process)
     queued = Queued(1, "s", "ada", datetime.now(UTC), uid="u", observe=("mlflow",))
-    DriverProcess(queued, [0], OFFERING)
+    exited = Event()
+    DriverProcess(queued, [0], OFFERING, exited.set)
+    assert exited.wait(10), "the supervisor is called as a driver exits"
     ((args, env),) = started
     assert "secret" not in " ".join(args)
     monkeypatch.setenv("FERSEARCH_OBSERVE", env["FERSEARCH_OBSERVE"])

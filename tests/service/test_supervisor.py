@@ -2,7 +2,7 @@
 
 import asyncio
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from unittest.mock import Mock
 
@@ -28,10 +28,11 @@ class Driver:
 
     started: list["Driver"] = []
 
-    def __init__(self, queued: Queued, slots: Any, settings: ServiceSettings) -> None:
+    def __init__(self, queued: Queued, slots: Any, settings: ServiceSettings, on_exit: Callable[[], None]) -> None:
         self.study, self.slots, self.options = queued.study, list(slots), queued.options
         self.exit_code: int | None = None
         self.stopped = False
+        self.on_exit = on_exit
         Driver.started.append(self)
 
     def stop(self) -> None:
@@ -230,8 +231,10 @@ def test_a_study_whose_budget_is_used_up_leaves_the_queue(store: Store, supervis
     queue(store, "a", "ada")
     supervisor.step()
     store.set_finished(store.study("a").id)
+    assert state(store, "a") is StudyState.COMPLETE, "though its driver has not exited yet"
     Driver.started[0].exit_code = 0
     supervisor.step()
+    assert supervisor._wake.is_set(), "its rows are complete now: it leaves the queue at once"
     supervisor.step()
     assert store.queue() == []
     assert len(Driver.started) == 1
