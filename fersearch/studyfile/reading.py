@@ -60,7 +60,7 @@ class StudyFile:
 
 
 def merged(options: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options updated with flags."""
+    """Return options updated with flags; an option that only makes sense beside another goes with that."""
     result = dict(options)
     for name, value in flags.items():
         if isinstance(value, Mapping):
@@ -69,6 +69,8 @@ def merged(options: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str, An
             result[name] = value
     if "epochs" in flags.get("settings", {}) and flags.get("epochs") is None:
         result.pop("epochs", None)
+    if flags.get("split") not in (None, "kfold") and not flags.get("folds"):
+        result.pop("folds", None)
     return {name: value for name, value in result.items() if value != {}}
 
 

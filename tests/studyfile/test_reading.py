@@ -202,6 +202,20 @@ def test_another_dataset_by_flag_leaves_the_files_folder_and_options_behind(tmp_
     assert studies == [{"model": "cnn", "dataset": "faces"}]
 
 
+@pytest.mark.parametrize(
+    ("flags", "merged"),
+    [
+        ({"split": "ratios"}, {"split": "ratios"}),
+        ({"split": "kfold"}, {"split": "kfold", "folds": 3}),
+        ({"split": None}, {"split": "kfold", "folds": 3}),
+        ({"split": "ratios", "folds": 4}, {"split": "ratios", "folds": 4}),
+    ],
+)
+def test_another_split_by_flag_leaves_the_files_folds_behind(tmp_path, flags, merged):
+    file, _ = reading.read(write(tmp_path, "[protocol]\nsplit='kfold'\nfolds=3"))
+    assert file.studies(flags) == [merged]
+
+
 SEVERAL = """
 name = "grid"
 model = ["cnn", "sanet"]
