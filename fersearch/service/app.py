@@ -37,7 +37,7 @@ def create_app(service: Service, gate: security.Gate) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        root_path=service.settings.root_path,
+        servers=[{"url": root_path}] if (root_path := service.settings.root_path) else None,
     )
     app.state.service, app.state.gate = service, gate
     problems.install(app)

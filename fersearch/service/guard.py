@@ -1,4 +1,4 @@
-"""Middleware before every route: refuse foreign origins and hosts, limit bodies, set security headers."""
+"""Middleware before every route: refuse foreign origins and hosts, limit bodies, set headers and the path's prefix."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -22,6 +22,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope["root_path"] = self._gate.settings.root_path
         send = _with_headers(send)
         if refusal := self._gate.refuse(Request(scope)):
             await refusal(scope, receive, send)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
 
 from fersearch.service.problems import ProblemError
-from fersearch.service.security import COOKIE, gate_of
+from fersearch.service.security import COOKIE, Reader, gate_of
 
 DIST = Path(__file__).parent / "web" / "dist"
 BUILD = "python -m fersearch.service.web.build"
@@ -36,12 +36,12 @@ def page(request: Request, token: str | None = None) -> Response:
 
 
 @router.get("/web/{file}")
-def asset(file: str) -> FileResponse:
+def asset(file: str, _: Reader) -> FileResponse:
     """Send a file of the page; its name changes with its content."""
     path = DIST / file
     if path.parent != DIST or not path.is_file():
         raise ProblemError(404, f"there is no file {file[:100]}")
-    return FileResponse(path, headers={"Cache-Control": "public, max-age=31536000, immutable"})
+    return FileResponse(path, headers={"Cache-Control": "private, max-age=31536000, immutable"})
 
 
 @router.post("/sign-out", status_code=204)

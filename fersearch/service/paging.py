@@ -21,5 +21,7 @@ def headers_of(request: Request, total: int, limit: int, offset: int) -> dict[st
     headers = {"X-Total-Count": str(total)}
     if offset + limit < total:
         following = request.url.include_query_params(limit=limit, offset=offset + limit)
-        headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
+        prefix = request.scope.get("root_path", "")  # a proxy may have removed it from the path
+        path = following.path if following.path.startswith(f"{prefix}/") else prefix + following.path
+        headers["Link"] = f'<{path}?{following.query}>; rel="next"'
     return headers

@@ -71,14 +71,14 @@ class Gate:
 
     def sign_in(self, token: Token, request: Request) -> Response:
         """Return a redirect to the page without the token in its address, with a session cookie."""
-        response = RedirectResponse(request.url.remove_query_params("token").path or "/", 303)
+        response = RedirectResponse(f"{self.settings.root_path}/", 303)
         response.set_cookie(
             COOKIE,
             self.store.open_session(token),
             max_age=int(SESSION / timedelta(seconds=1)),
             httponly=True,
             samesite="lax",
-            secure=self.settings.scheme == "https",
+            secure=request.url.scheme == "https",
             path=self.settings.root_path or "/",
         )
         return response

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,12 +18,12 @@ COMMAND = (sys.executable, "-c", "from fersearch.cli import main; main()")
 class Served:
     """A service in a process of its own, and a client that signed in by its link."""
 
-    def __init__(self, home: Path, port: str = "0", slots: int = 2) -> None:
+    def __init__(self, home: Path, port: str = "0", slots: int = 2, flags: Sequence[str] = ()) -> None:
         self.env = {**os.environ, "FERSEARCH_HOME": str(home), "PYTHONUNBUFFERED": "1"}
         self.log = home / f"serve-{time.monotonic_ns()}.log"
         self.log.parent.mkdir(exist_ok=True)
         with self.log.open("w") as log:
-            arguments = (*COMMAND, "serve", "--port", port, "--slots", str(slots))
+            arguments = (*COMMAND, "serve", "--port", port, "--slots", str(slots), *flags)
             self.process = subprocess.Popen(arguments, env=self.env, stdout=log, stderr=log)
         link = wait_for(lambda: re.search(r"sign in: (http\S+)/\?token=(\S+)", self.log.read_text()))
         self.address, self.token = link[1], link[2]

@@ -1,5 +1,6 @@
 """Nobody gets in without a token, from a foreign page, by a foreign name, or with more than their role."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from sqlalchemy import select, update
 
 from fersearch import api
 from fersearch.errors import UnknownName, UsageError
-from fersearch.service.app import PREFIX
+from fersearch.service.app import PREFIX, create_app
 from fersearch.service.context import Service
 from fersearch.service.security import COOKIE, Gate
 from fersearch.service.server import check
@@ -16,7 +17,7 @@ from fersearch.service.settings import ServiceSettings
 from fersearch.store.tables import now, tokens
 from tests.service.conftest import token_of
 
-OPEN = {("GET", "/healthz"), ("GET", "/"), ("GET", "/web/{file}"), ("POST", "/sign-out")}
+OPEN = {("GET", "/healthz")}
 
 
 def routes(client: TestClient) -> list[tuple[str, str]]:
@@ -41,6 +42,7 @@ def test_every_route_but_the_health_asks_for_a_token(anonymous: TestClient):
         assert answer.status_code == 401, (method, path)
         assert answer.headers["content-type"] == "application/problem+json"
     assert anonymous.get("/healthz").json() == {"status": "ok"}
+    assert anonymous.get("/").status_code == anonymous.get("/web/main.js").status_code == 401
     assert anonymous.get("/openapi.json").status_code == 401
     for wrong in ("Bearer fer_wrong", "Bearer", "Basic YTpi", "Bearer \u00e9"):
         assert anonymous.get(f"{PREFIX}/me", headers={"Authorization": wrong.encode()}).status_code == 401, wrong
@@ -93,6 +95,24 @@ def test_tokens_and_sessions_are_kept_as_digests_and_end_when_they_are_revoked(a
     assert anonymous.get(f"{PREFIX}/me", headers={"Authorization": f"Bearer {secret}"}).status_code == 401
     with pytest.raises(UnknownName, match="unknown token 'class'"):
         api.revoke_token("class")
+
+
+def test_behind_a_proxy_that_removes_the_path_every_link_has_it(service: Service):
+    settings = replace(service.settings, root_path="/fersearch")
+    gate = Gate(settings, service.store)
+    app = create_app(replace(service, settings=settings), gate)
+    with TestClient(app, base_url="https://127.0.0.1", follow_redirects=False) as client:
+        signed_in = client.get(f"/?token={gate.start_token}")
+        assert signed_in.headers["location"] == "/fersearch/"
+        cookie = signed_in.headers["set-cookie"].lower()
+        assert "path=/fersearch;" in cookie
+        assert "secure" in cookie
+        client.headers["Authorization"] = f"Bearer {gate.start_token}"
+        assert client.get("/openapi.json").json()["servers"] == [{"url": "/fersearch"}]
+        for prefix in ("", "/fersearch"):  # other proxies leave it in
+            first = client.get(f"{prefix}{PREFIX}/studies/small/trials", params={"limit": 3})
+            following = "/fersearch/api/v1/studies/small/trials?limit=3&offset=3"
+            assert first.headers["link"] == f'<{following}>; rel="next"'
 
 
 def test_a_session_ends_after_its_time(anonymous: TestClient, service: Service, gate: Gate):

@@ -10,7 +10,8 @@ from fastapi.testclient import TestClient
 from fersearch import api
 from fersearch.api import records
 from fersearch.api.records import StudyStop
-from fersearch.service import jobs
+from fersearch.home import log_folder
+from fersearch.service import jobs, trial_logs
 from fersearch.service.app import PREFIX
 from fersearch.service.context import Service
 from fersearch.service.response_cache import ResponseCache
@@ -226,6 +227,21 @@ def test_the_responses_asked_for_longest_ago_make_room(service: Service, admin: 
     assert (ask("a"), made) == (first, ["a", "b", "c"])
     ask("b")
     assert made == ["a", "b", "c", "b"]
+
+
+def test_the_end_of_a_trials_log_is_sent(admin: TestClient, service: Service, monkeypatch: pytest.MonkeyPatch):
+    study = service.store.study("small")
+    log = service.store.trial(study.id, 0).attempts[-1].log
+    assert log is not None
+    file = log_folder(study.uid) / Path(log).name
+    file.write_text("first\nlast \u00e9\n")
+    whole = admin.get(f"{STUDIES}/small/trials/0/log")
+    assert (whole.text, whole.headers["content-type"]) == ("first\nlast \u00e9\n", "text/plain; charset=utf-8")
+    monkeypatch.setattr(trial_logs, "MOST", 9)
+    assert admin.get(f"{STUDIES}/small/trials/0/log").text == "last \u00e9\n"
+    file.unlink()
+    missing = admin.get(f"{STUDIES}/small/trials/0/log")
+    assert (missing.status_code, missing.json()["hint"]) == (404, f"it was written to {log}")
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import PlainTextResponse
 
 from fersearch import api
 from fersearch.api import records
 from fersearch.api.records.service import EnqueueRequest, ExtendRequest, FinishRequest, RunRequest
-from fersearch.service import jobs, observers
+from fersearch.service import jobs, observers, trial_logs
 from fersearch.service.conditional import ConditionalRoute
 from fersearch.service.context import Service, service_of
 from fersearch.service.paging import Limit, Offset, headers_of, page
@@ -131,6 +132,12 @@ def _basis_of_front(service: Service, name: str) -> Basis:
 def chart_trial(request: Request, name: str, number: int, _: Reader) -> records.TrialChart:
     """Return a trial's confusion matrix and class scores."""
     return records.TrialChart.of(api.chart_trial(name, number, _storage(request)))
+
+
+@router.get("/{name:path}/trials/{number}/log", response_class=PlainTextResponse)
+def trial_log(request: Request, name: str, number: int, _: Reader) -> str:
+    """Return the end of the log of a trial's last attempt, where the service's machine has it."""
+    return trial_logs.last_part(service_of(request).store, name, number)
 
 
 @router.get("/{name:path}/trials/{number}/explanation", response_model=records.Explanation)
