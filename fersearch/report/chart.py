@@ -1,8 +1,10 @@
 """The data of the service's charts of a study and a trial, from the same rows as a report."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import zip_longest
 from typing import TypeVar
 
 import numpy as np
@@ -67,69 +69,78 @@ def study_chart(
 ) -> StudyChart:
     """Return the chart data of a study; trials on earlier data are left out.
 
-    An earlier chart of the study spares all that an epoch of a trial does not change.
+    An earlier chart of the study spares the entries of the trials that have not changed since, and the front with all
+    that depends on it unless a trial has changed that may count for it.
     """
     trials = of_data(every, study.data_digest)
     objectives = study.spec.objectives
     about = (study.spec, study.baseline, study.data_digest, measures)
     named = dict.fromkeys([*(objective.metric for objective in objectives), *SHOWN])
     metrics = [name for name in named if any(name in trial.values for trial in trials)]
-    if before is not None and before.source[0] == about and list(before.values) == metrics:
-        changed = _changed_while_running(before.source[1], trials)
-        if changed is not None:
-            return _with_entries(before, trials, changed)
     params = dict.fromkeys([*([ARCHITECTURE] if study.spec.one_study else ()), *derive.varying(trials)])
-    stopped = [trial for trial in trials if trial.state is TrialState.PRUNED][-LAST:]
+    if before is None or before.source[0] != about or len(before.numbers) > len(trials):
+        before = StudyChart(objectives, {}, [], [], [], {}, {}, [], [], source=(about, ()))
+    changed = _changed(before.source[1], trials)
+    columns = _columns(before, trials, metrics, params, changed)
+    columns = replace(
+        columns,
+        measures={name: measures.get(name, Measure(name)) for name in metrics},
+        baseline={name: study.baseline[name] for name in metrics if name in study.baseline},
+    )
+    if not any(_may_count(one) for place in changed for one in (*before.source[1][place : place + 1], trials[place])):
+        return columns
     feasible = [trial for trial in trials if study.spec.keeps_bounds(trial.values)]
+    stopped = [trial for trial in trials if trial.state is TrialState.PRUNED][-LAST:]
     best = front_of(study, every)
-    return StudyChart(
-        objectives,
-        {name: measures.get(name, Measure(name)) for name in metrics},
-        [trial.number for trial in trials],
-        [trial.state.value for trial in trials],
-        [trial.epochs for trial in trials],
-        {name: [_rounded(trial.values.get(name)) for trial in trials] for name in metrics},
-        {name: [_short(trial.params.get(name)) for trial in trials] for name in params},
-        [trial.number for trial in best.trials],
-        hypervolume_history(feasible, objectives, study.baseline),
-        {trial.number: trial.verdict for trial in stopped},
-        {name: study.baseline[name] for name in metrics if name in study.baseline},
-        best.picks,
-        (about, trials),
+    return replace(
+        columns,
+        front=[trial.number for trial in best.trials],
+        hypervolume=hypervolume_history(feasible, objectives, study.baseline),
+        stopped={trial.number: trial.verdict for trial in stopped},
+        picks=best.picks,
     )
 
 
-def _changed_while_running(before: Sequence[Trial], trials: Sequence[Trial]) -> list[int] | None:
-    """Return the places of the trials that differ, by identity; None if the rest of a chart may depend on one."""
-    if len(before) != len(trials):
-        return None
-    changed = [place for place, (old, new) in enumerate(zip(before, trials, strict=True)) if old is not new]
-    for old, new in ((before[place], trials[place]) for place in changed):
-        if any(one.state.ended or may_count(one) for one in (old, new)) or old.params != new.params:
-            return None
-    return changed
+def _changed(before: Sequence[Trial], trials: Sequence[Trial]) -> list[int]:
+    """Return the places of new trials, and of those that are not the same object as before."""
+    pairs = enumerate(zip_longest(before, trials))
+    return [place for place, (old, new) in pairs if old is not new]
 
 
-def _with_entries(chart: StudyChart, trials: Sequence[Trial], changed: Sequence[int]) -> StudyChart:
-    """Return a chart with new entries of the trials at some places."""
-    new = {place: trials[place] for place in changed}
+def _may_count(trial: Trial) -> bool:
+    """Return whether a trial may count for the front, its growth or the list of stopped trials."""
+    return trial.state.ended or may_count(trial)
+
+
+def _columns(
+    chart: StudyChart, trials: Sequence[Trial], metrics: Iterable[str], params: Iterable[str], changed: Sequence[int]
+) -> StudyChart:
+    """Return a chart with columns of all trials; entries at other places than the changed ones are taken from it."""
+
+    def column(entry: Callable[[Trial], Entry], old: Sequence[Entry] | None) -> list[Entry]:
+        if old is None:
+            return [entry(trial) for trial in trials]
+        new = {place: entry(trials[place]) for place in changed}
+        return [new[place] if place in new else old[place] for place in range(len(trials))]
+
     return replace(
         chart,
-        states=_replaced(chart.states, {place: trial.state.value for place, trial in new.items()}),
-        epochs=_replaced(chart.epochs, {place: trial.epochs for place, trial in new.items()}),
-        values={
-            name: _replaced(entries, {place: _rounded(trial.values.get(name)) for place, trial in new.items()})
-            for name, entries in chart.values.items()
-        },
+        numbers=column(lambda trial: trial.number, chart.numbers),
+        states=column(lambda trial: trial.state.value, chart.states),
+        epochs=column(lambda trial: trial.epochs, chart.epochs),
+        values={name: column(partial(_value, name), chart.values.get(name)) for name in metrics},
+        params={name: column(partial(_param, name), chart.params.get(name)) for name in params},
         source=(chart.source[0], trials),
     )
 
 
-def _replaced(entries: Sequence[Entry], new: Mapping[int, Entry]) -> list[Entry]:
-    column = list(entries)
-    for place, entry in new.items():
-        column[place] = entry
-    return column
+def _value(name: str, trial: Trial) -> float | None:
+    return _rounded(trial.values.get(name))
+
+
+def _param(name: str, trial: Trial) -> object:
+    value = trial.params.get(name)
+    return _rounded(value) if isinstance(value, float) else value
 
 
 def hypervolume_history(
@@ -176,7 +187,3 @@ def _rounded(value: float | None) -> float | None:
     if value is None or not math.isfinite(value):
         return None
     return float(f"{value:.{DIGITS}g}")
-
-
-def _short(value: object) -> object:
-    return _rounded(value) if isinstance(value, float) else value

@@ -91,7 +91,7 @@ def test_a_chart_made_from_an_earlier_one_is_the_one_made_anew(earlier, later, c
     assert study_chart(STUDY, now, {}, study_chart(STUDY, then, {})) == study_chart(STUDY, now, {})
 
 
-def test_an_epoch_changes_the_entries_of_its_trial_and_nothing_else_is_computed(monkeypatch):
+def test_an_epoch_or_a_start_changes_the_entries_of_its_trial_and_nothing_else_is_computed(monkeypatch):
     running = Trial(1, {"width": 1}, TrialState.RUNNING, {"f1_macro": 0.5}, epochs=1)
     ended = replace(trials_of([(5, 2, 2, TrialState.COMPLETE)])[0], params={"width": 2})
     first = study_chart(STUDY, [ended, running], {})
@@ -99,3 +99,14 @@ def test_an_epoch_changes_the_entries_of_its_trial_and_nothing_else_is_computed(
     again = study_chart(STUDY, [ended, replace(running, values={"f1_macro": 0.75}, epochs=2)], {}, first)
     assert again == replace(first, epochs=[0, 2], values={**first.values, "f1_macro": [0.5, 0.75]})
     assert (first.epochs, first.values["f1_macro"]) == ([0, 1], [0.5, 0.5])
+    begun = study_chart(STUDY, [*again.source[1], Trial(2, {"width": 3}, TrialState.RUNNING)], {}, again)
+    entries = {name: [*column, None] for name, column in again.values.items()}
+    params = {"width": [2, 1, 3]}
+    assert begun == replace(
+        again,
+        numbers=[0, 1, 2],
+        states=["complete", "running", "running"],
+        epochs=[0, 2, 0],
+        values=entries,
+        params=params,
+    )
