@@ -11,9 +11,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from fersearch.store import Store
+from fersearch.store.writer import Writer
 from fersearch.trial import Attempt, Epoch, Reason, Trial, TrialState
 from tests.benchmarks._noop import NAMES
 from tests.benchmarks.pool import spec
@@ -38,14 +40,17 @@ def fill(url: str, trials: int) -> None:
         with store.writer(study.id) as writer:
             for number in range(trials):
                 values = {name: chance.uniform(0.1, 0.9) for name in NAMES}
-                trial = Trial(number, params, TrialState.RUNNING, space=space)
-                writer.add_trial(trial)
-                writer.start_attempt(number, Attempt(1))
-                for epoch in range(1, 13):
-                    writer.record(number, 1, Epoch(epoch, values, 1.0, 1.0))
-                attempt = Attempt(1, Reason.DONE, first_epoch=1, last_epoch=12, seconds=12.0)
-                done = Trial(number, params, TrialState.COMPLETE, values, 12, 12, attempts=(attempt,), space=space)
-                writer.end_attempt(done, attempt, {})
+                write_trial(writer, Trial(number, params, TrialState.COMPLETE, values, 12, 12, space=space))
+
+
+def write_trial(writer: Writer, trial: Trial) -> None:
+    """Write a complete trial from its start to its end, with 12 epochs of its values."""
+    writer.add_trial(replace(trial, state=TrialState.RUNNING, values={}, epochs=0, kept_epoch=None))
+    writer.start_attempt(trial.number, Attempt(1))
+    for epoch in range(1, 13):
+        writer.record(trial.number, 1, Epoch(epoch, trial.values, 1.0, 1.0))
+    attempt = Attempt(1, Reason.DONE, first_epoch=1, last_epoch=12, seconds=12.0)
+    writer.end_attempt(replace(trial, attempts=(attempt,)), attempt, {})
 
 
 def seconds(command: list[str], env: dict[str, str]) -> float:

@@ -7,6 +7,7 @@ import argparse
 import io
 import json
 import os
+import random
 import statistics
 import subprocess
 import tempfile
@@ -14,15 +15,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import httpx
 import psutil
 
 from fersearch.store import Store
-from fersearch.trial import Attempt, Epoch, Trial
+from fersearch.trial import Attempt, Epoch, Trial, TrialState
 from tests.benchmarks._noop import NAMES
-from tests.benchmarks.commands import fill
+from tests.benchmarks.commands import fill, write_trial
 from tests.drawn_face import photograph
 from tests.faults.conftest import SETTINGS as NAPPING_SETTINGS
 from tests.faults.conftest import SLOW_PLUGIN
@@ -87,18 +89,39 @@ def epochs_of(database: Path, name: str, number: int) -> Iterator[int]:
                 yield epoch
 
 
+def ends_of(database: Path, name: str, number: int) -> Iterator[int]:
+    """Let a trial of a study be complete at each step, numbered from `number`."""
+    chance = random.Random(1)
+    with Store.open(f"sqlite:///{database}") as store:
+        study = store.study(name)
+        params, space = next(study.spec.space.configurations()), study.spec.space.to_json()
+        with store.writer(study.id) as writer:
+            while True:
+                values = {name: chance.uniform(0.1, 0.9) for name in NAMES}
+                write_trial(writer, Trial(number, params, TrialState.COMPLETE, values, 12, 12, space=space))
+                writer.flush()
+                number += 1
+                yield number
+
+
 def answers(served: Served, database: Path, trials: int, runs: int) -> None:
-    """Print how long a study of many trials takes to be shown: cold, after each epoch of it, and unchanged."""
-    going_on = epochs_of(database, "noop", trials)
-    for path in ("", "/noop", "/noop/front", "/noop/chart", "/noop/trials"):
+    """Print how long a study of many trials takes to be shown: cold, after changes of it, and unchanged."""
+    paths = ("", "/noop", "/noop/front", "/noop/chart", "/noop/trials")
+    told = [f"GET /studies{path}, in ms: {milliseconds(getter(served, path), 1)[0]:.0f} at first" for path in paths]
+    for kind, steps in (
+        ("an epoch", epochs_of(database, "noop", trials)),
+        ("an end", ends_of(database, "noop", trials + 1)),
+    ):
+        for place, path in enumerate(paths):
+            told[place] += f", {processor(served, getter(served, path), runs, partial(next, steps))} after {kind}"
+        steps.close()
+    for line, path in zip(told, paths, strict=True):
+        print(f"{line}, {processor(served, getter(served, path), runs)} unchanged")
 
-        def get(path: str = path) -> httpx.Response:
-            return served.get(f"/studies{path}")
 
-        (first,) = milliseconds(get, 1)
-        after, then = (processor(served, get, runs, before) for before in (lambda: next(going_on), int))
-        print(f"GET /studies{path}, in ms: {first:.0f} at first, {after} after an epoch, {then} unchanged")
-    going_on.close()
+def getter(served: Served, path: str) -> Callable[[], httpx.Response]:
+    """Return what asks for a path below /studies."""
+    return lambda: served.get(f"/studies{path}")
 
 
 def occupancy(served: Served, name: str, trials: int) -> float:

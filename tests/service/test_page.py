@@ -2,9 +2,9 @@
 
 import io
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from shutil import which
 
 import numpy as np
 import pytest
@@ -14,9 +14,12 @@ from fersearch.service.web.build import build
 from tests.drawn_face import photograph
 from tests.service.served import Served, kill_all
 
-playwright = pytest.importorskip("playwright.sync_api")
-BROWSER = which("chromium") or which("chromium-browser") or which("google-chrome")
-FLAGS = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+pytest.importorskip("playwright.sync_api")
+
+from playwright.sync_api import Browser
+
+from tests.service.browser import CHROMIUM, Page, opened
+
 WIDER = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
     [...document.querySelectorAll("main *")].filter((one) => !one.closest(".scroll"))
     .filter((one) => one.getBoundingClientRect().right > innerWidth)
@@ -26,49 +29,26 @@ TRANSFER = 150_000
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason="there is no Chromium here"),
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here"),
     pytest.mark.skipif(bool(build()), reason="the page is not built and npm is not at hand"),
 ]
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    home = tmp_path_factory.mktemp("page") / "home"
+def served(small_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A service on a copy of the home that has the finished study `small`."""
+    home = shutil.copytree(small_home, tmp_path_factory.mktemp("page") / "home")
     yield Served(home)
     kill_all(home)
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator["playwright.Browser"]:
-    with playwright.sync_playwright() as started:
-        result = started.chromium.launch(executable_path=BROWSER, args=FLAGS)
-        yield result
-        result.close()
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with opened(tmp_path_factory.mktemp("camera")) as browser:
+        yield browser
 
 
-class Page:
-    """A page that is signed in, with the errors that its scripts raised."""
-
-    def __init__(self, browser: "playwright.Browser", served: Served, **options: object) -> None:
-        self.context = browser.new_context(permissions=["camera"], accept_downloads=True, **options)
-        self.page = self.context.new_page()
-        self.errors: list[str] = []
-        self.page.on("pageerror", lambda error: self.errors.append(error.stack or str(error)))
-        self.page.goto(f"{served.address}/?token={served.token}")
-        self.page.wait_for_selector("h1")
-
-    @property
-    def sent(self) -> int:
-        """The bytes that were sent to show the page, as they came over the wire."""
-        sizes = "performance.getEntries().map((one) => one.encodedBodySize ?? 0).reduce((a, b) => a + b)"
-        return int(self.page.evaluate(sizes))
-
-    def go(self, view: str) -> None:
-        self.page.evaluate(f"location.hash = {view!r}")
-        self.page.wait_for_selector("main h1")
-
-
-def test_a_study_from_the_form_to_the_face(browser: "playwright.Browser", served: Served, tmp_path: Path):
+def test_a_study_from_the_form_to_the_face(browser: Browser, served: Served, tmp_path: Path):
     one = Page(browser, served)
     page = one.page
     assert "token" not in page.url
@@ -85,7 +65,7 @@ def test_a_study_from_the_form_to_the_face(browser: "playwright.Browser", served
     page.locator("textarea").fill("batch_size = 32\nconvolutions = 1")
     page.get_by_role("button", name="Create and run").click()
     page.get_by_role("heading", name="formed").wait_for()
-    page.get_by_text("Running now").wait_for(timeout=60_000)
+    page.locator(".live canvas").wait_for(timeout=60_000)
     page.get_by_text("by Pareto fronts; the best").first.wait_for(timeout=120_000)
     page.locator("h1 .badge.complete").wait_for(timeout=180_000)
 
@@ -127,13 +107,15 @@ def test_a_study_from_the_form_to_the_face(browser: "playwright.Browser", served
     assert page.locator(".answer svg rect").count() == 2
 
     page.get_by_role("button", name="Start camera").click()
-    page.locator(".rate").get_by_text("frames per second").wait_for(timeout=30_000)
-    page.locator(".rate").get_by_text(re.compile(r"[1-9]\d*\.\d frames")).wait_for(timeout=30_000)
-    page.get_by_role("button", name="Stop").click()
+    page.locator(".rate").get_by_text(re.compile(r"[1-9]\d*\.\d frames per second")).wait_for(timeout=30_000)
+    camera = page.locator("section", has=page.locator("video"))
+    camera.locator(".shares").wait_for(timeout=30_000)
+    assert camera.locator(".boxed svg rect").count() == 1
+    page.get_by_role("button", name="Stop camera").click()
     assert one.errors == []
 
 
-def test_one_study_over_several_architectures_is_asked_for_in_the_form(browser: "playwright.Browser", served: Served):
+def test_one_study_over_several_architectures_is_asked_for_in_the_form(browser: Browser, served: Served):
     one = Page(browser, served)
     one.go("#/new")
     page = one.page
@@ -165,8 +147,72 @@ def answers(model: Path) -> np.ndarray:
     return result
 
 
+def test_two_studies_are_compared_in_one_plot(browser: Browser, served: Served):
+    one = Page(browser, served)
+    one.go("#/compare/small")
+    page = one.page
+    page.locator(".chips").get_by_role("link", name="formed").click()
+    for name in ("small", "formed"):
+        page.locator("svg").get_by_role("link", name=re.compile(f"^{name} trial")).first.wait_for()
+        page.get_by_role("row", name=re.compile(name)).wait_for()
+    assert one.errors == []
+
+
+def test_ranges_are_set_by_keys_and_by_dragging(browser: Browser, served: Served):
+    one = Page(browser, served)
+    one.go("#/study/small")
+    page = one.page
+    handle = page.locator(".parallel .handle").last
+    handle.focus()
+    for _ in range(10):
+        page.keyboard.press("ArrowDown")
+    chosen = page.locator(".parallel figcaption")
+    chosen.get_by_text(re.compile("^[123] of 4 complete trials selected")).wait_for()
+    within = int(chosen.inner_text()[0])
+    rows = page.get_by_role("region", name="Trials").locator("tbody tr")
+    assert rows.count() == within
+    page.keyboard.press("Escape")
+    chosen.get_by_text("4 of 4 complete trials selected").wait_for()
+    box = handle.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 5, box["y"] + 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 5, box["y"] + box["height"] / 2, steps=4)
+    page.mouse.up()
+    chosen.get_by_text(re.compile("^[123] of 4 complete trials selected")).wait_for()
+    page.get_by_role("button", name="Clear ranges").click()
+    assert rows.count() == 4
+    assert one.errors == []
+
+
+def test_a_class_sees_everything_and_can_change_nothing(browser: Browser, served: Served):
+    token = served.client.post("/api/v1/tokens", json={"name": "class", "role": "read"}).json()["token"]
+    one = Page(browser, served, token)
+    page = one.page
+    page.get_by_text("class (read)").wait_for()
+    assert page.get_by_role("link", name="New study").count() == 0
+    one.go("#/study/small")
+    page.get_by_role("heading", name="Pick a model").wait_for()
+    for name in ("Delete", "Run", "Finish", "Enqueue", "Extend"):
+        assert page.get_by_role("button", name=name, exact=True).count() == 0, name
+    one.go("#/trial/small/0")
+    page.get_by_text("Log of the last attempt").click()
+    page.get_by_label("Log", exact=True).wait_for()
+    assert one.errors == []
+
+
+def test_a_slot_tells_what_uses_it(browser: Browser, served: Served):
+    one = Page(browser, served)
+    rerun = {"study": "small", "trial": 3, "owner": "ada", "slot": 1}
+    one.page.route("**/api/v1/queue", lambda route: route.fulfill(json={"slots": 2, "queue": [], "reruns": [rerun]}))
+    one.page.reload()
+    slots = one.page.get_by_role("region", name="Slots").get_by_role("listitem")
+    slots.nth(1).get_by_text("rerun of small 3").wait_for()
+    assert slots.all_inner_texts() == ["slot 0 free", "slot 1 rerun of small 3"]
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
-def test_every_view_is_accessible(browser: "playwright.Browser", served: Served, scheme: str, width: int):
+def test_every_view_is_accessible(browser: Browser, served: Served, scheme: str, width: int):
     from axe_playwright_python.sync_playwright import Axe
 
     one = Page(browser, served, color_scheme=scheme, viewport={"width": width, "height": 800})
@@ -180,7 +226,7 @@ def test_every_view_is_accessible(browser: "playwright.Browser", served: Served,
     assert one.errors == []
 
 
-def test_it_goes_on_after_the_service_was_restarted(browser: "playwright.Browser", served: Served):
+def test_it_goes_on_after_the_service_was_restarted(browser: Browser, served: Served):
     one = Page(browser, served)
     one.page.get_by_text("live", exact=True).wait_for()
     port = served.address.rpartition(":")[2]

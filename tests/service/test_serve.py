@@ -1,9 +1,11 @@
 """`fersearch serve` as a process: it runs what is sent, is killed, found again, and ends so that nothing is lost."""
 
+import json
 import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,11 +13,12 @@ from tests.faults.conftest import SETTINGS, SLOW_PLUGIN
 from tests.service.served import COMMAND, Served, kill_all, wait_for
 
 STUDIES = ("ada", "bob", "eve")
+EPOCHS = 40
 BODY = {
     "model": "slow",
     "dataset": {"name": "faces", "options": dict.fromkeys(("train", "valid", "test"), "128")},
     "trials": 1,  # of which each asks for one slot
-    "epochs": 40,
+    "epochs": EPOCHS,
     "sampler": "random",
     "pruner": "none",
     "memory_format": "contiguous",
@@ -40,6 +43,19 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def slots_of(served: Served) -> dict[str, tuple[str, list[int]]]:
     """Return the state and the slots of each study in the queue."""
     return {entry["study"]: (entry["state"], entry["slots"]) for entry in served.get("/queue").json()["queue"]}
+
+
+def events_of(served: Served, study: str) -> list[dict[str, Any]]:
+    """Return the events of a study from its first one to the end of a trial."""
+    events: list[dict[str, Any]] = []
+    with served.client.stream("GET", "/api/v1/events", headers={"Last-Event-ID": "0.0"}) as answer:
+        for line in answer.iter_lines():
+            name, _, data = line.partition(": ")
+            if name == "data" and (event := json.loads(data))["study"] == study:
+                events.append(event)
+                if event["kind"] == "ended":
+                    return events
+    raise AssertionError("the stream ended before the trial")
 
 
 @pytest.mark.slow
@@ -74,4 +90,8 @@ def test_a_service_that_is_killed_leaves_the_drivers_of_three_studies_that_the_n
     for name in STUDIES:
         attempts = third.get(f"/studies/{name}/trials/0").json()["attempts"]
         assert {one["reason"] for one in attempts} <= {"done", "interrupted", "preempted"}, name
+    events = events_of(third, "ada")
+    assert [one["id"] for one in events] == list(range(1, len(events) + 1))
+    assert {one["data"]["epoch"] for one in events if one["kind"] == "epoch"} == set(range(1, EPOCHS + 1))
+    assert "libtorch" not in Path(f"/proc/{third.process.pid}/maps").read_text()
     assert third.kill(signal.SIGINT) == 0

@@ -16,6 +16,10 @@ export async function get(path, options = {}) {
   return (await send("GET", path, undefined, options)).json();
 }
 
+export async function text(path) {
+  return (await send("GET", path)).text();
+}
+
 export async function post(path, body) {
   return (await send("POST", path, body)).json();
 }

@@ -1,5 +1,5 @@
 // Small parts that every view uses.
-import { html, useEffect, useState } from "./html.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 
 export function Badge({ state }) {
   return html`<span class=${`badge ${state}`}>${state}</span>`;
@@ -42,8 +42,10 @@ export function Copy({ text }) {
   </div>`;
 }
 
-export function useFetched(load, keys) {
+// What is loaded, anew and from nothing for other keys; after a change the old value stays until the new one is there.
+export function useFetched(load, keys, changes = []) {
   const [state, setState] = useState({ value: null, error: null });
+  const first = useRef(true);
   const reload = () =>
     load().then(
       (value) => setState({ value, error: null }),
@@ -53,5 +55,9 @@ export function useFetched(load, keys) {
     setState({ value: null, error: null });
     reload();
   }, keys);
+  useEffect(() => {
+    if (!first.current) reload();
+    first.current = false;
+  }, changes);
   return { ...state, reload };
 }

@@ -17,11 +17,11 @@ export function Pick({ study, chart, selected, onSelect }) {
   const [bounds, setBounds] = useState({});
   const [first] = chart.objectives;
   const several = study.architectures.length > 1 ? chart.params.architecture : null;
-  const sign = chart.metrics[first].direction === "max" ? 1 : -1;
+  const sign = chart.metrics[first]?.direction === "min" ? -1 : 1;
   const row = Object.fromEntries(chart.number.map((trial, i) => [trial, i]));
   const front = chart.front.filter((trial) => trial in row);
   const costs = COSTS.filter((name) => chart.values[name] && front.some((trial) => chart.values[name][row[trial]] !== null));
-  if (!front.length) return null;
+  if (!front.length) return html`<section class="card pick"><h2>Pick a model</h2><p class="quiet">No trial is on the front yet.</p></section>`;
   const fits = front.filter((trial) => costs.every((name) => bounds[name] === undefined || chart.values[name][row[trial]] <= bounds[name] * (1 + 1e-9)));
   const best = fits.reduce((a, b) => (a === null || sign * chart.values[first][row[b]] > sign * chart.values[first][row[a]] ? b : a), null);
   const bound = (name) => (event) => {
@@ -30,7 +30,7 @@ export function Pick({ study, chart, selected, onSelect }) {
   };
   const levels = (name) => [...new Set(front.map((trial) => chart.values[name][row[trial]]))].filter((value) => value !== null).sort((a, b) => a - b);
   const chosen = selected !== null && front.includes(selected) ? selected : best;
-  return html`<section class="card"><h2>Pick a model</h2>
+  return html`<section class="card pick"><h2>Pick a model</h2>
     <p class="quiet">The best by ${chart.metrics[first].label} of the ${plural(front.length, "trial")} on the front, within the bounds set below. Or select a point above.</p>
     <div class="buttons">${Object.entries(chart.picks).map(([rule, trial]) => html`<button key=${rule} type="button" aria-pressed=${chosen === trial} title=${RULES[rule]} onClick=${() => onSelect(trial)}>${rule}: trial ${trial}</button>`)}</div>
     <div class="sliders">${costs.map((name) => {

@@ -7,9 +7,8 @@ const [WIDTH, HEIGHT] = [440, 300];
 const BOX = { left: 56, right: WIDTH - 12, top: 12, bottom: HEIGHT - 44 };
 
 export function Scatter({ chart, x, y, selected, onSelect, dimmed = () => false }) {
-  const drawn = useMemo(() => points(chart, x, y), [chart, x, y]);
-  const { xs, ys, all, front } = drawn;
-  if (!all.length) return html`<p class="quiet">No complete trials yet.</p>`;
+  const { xs, ys, all, front } = useMemo(() => points(chart, x, y), [chart, x, y]);
+  if (!all.length) return html`<figure class="chart"><svg viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} class="axes"><text class="label" x="12" y="24">No trial has ended with ${x.replaceAll("_", " ")} yet.</text></svg></figure>`;
   const isFront = new Set(chart.front);
   const dots = (test) => all.filter((one) => !isFront.has(one.number) && test(one)).map((one) => `M${one.px} ${one.py}h.01`).join("");
   const step = skyline(front).map((one, i) => (i ? `H${one.px}V${one.py}` : `M${one.px} ${one.py}`)).join("");
@@ -51,6 +50,7 @@ function skyline(front) {
 }
 
 function points(chart, x, y) {
+  if (!chart.values[x] || !chart.values[y]) return { all: [] };
   const rows = chart.number.map((trial, i) => ({ number: trial, architecture: chart.params.architecture?.[i], state: chart.state[i], x: chart.values[x][i], y: chart.values[y][i] }));
   const able = rows.filter((one) => one.x !== null && one.y !== null && (one.state === "complete" || one.state === "pruned"));
   const xs = scale(able.map((one) => one.x), [BOX.left, BOX.right], chart.metrics[x].log);

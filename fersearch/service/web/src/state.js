@@ -1,12 +1,12 @@
 // What the page knows: lists that events keep fresh, and the curves of the trials that run.
 import { batch, signal } from "./html.js";
-import { address, get } from "./api.js";
+import { address, get, studyPath } from "./api.js";
 
 const KINDS = ["started", "changed", "epoch", "judged", "stopped_early", "ended", "returned", "released", "front", "slots", "state", "failed"];
 const LISTED = new Set(["started", "changed", "stopped_early", "ended", "returned", "slots", "state", "failed"]);
 
 export const studies = signal(null);
-export const queue = signal({ slots: 0, queue: [] });
+export const queue = signal({ slots: 0, queue: [], reruns: [] });
 export const me = signal(null);
 export const connection = signal("connecting");
 export const problem = signal(null);
@@ -88,7 +88,7 @@ function dropTrial({ study, trial }) {
 export async function recall(study, numbers) {
   for (const number of numbers) {
     if (live.value[study]?.[number]) continue;
-    const { history } = await get(`studies/${study}/trials/${number}`);
+    const { history } = await get(studyPath(study, `/trials/${number}`));
     const epochs = history.map(({ epoch, round, values, seconds }) => ({ epoch, round, values, seconds }));
     live.value = { ...live.value, [study]: { [number]: epochs, ...live.value[study] } };
   }

@@ -33,7 +33,7 @@ function Table({ list }) {
     <thead><tr><th>Study</th><th>State</th><th>Trials</th><th>Model</th><th>Dataset</th><th>Owner</th><th>Created</th></tr></thead>
     <tbody>${[...list].reverse().map((one) => html`<tr key=${one.name}>
       <th scope="row"><a href=${link("study", one.name)}>${one.name}</a></th>
-      <td><${Badge} state=${one.state} />${one.state === "queued" && html` <small>place ${places[one.name]}</small>`}</td>
+      <td class="state"><${Badge} state=${one.state} />${one.state === "queued" && html` <small>place ${places[one.name]}</small>`}</td>
       <td class="wide"><${Progress} counts=${one.counts} total=${sum(one.counts)} /><small>${plural(sum(one.counts), "trial")}</small></td>
       <td>${one.architectures.join(", ")}</td><td>${one.dataset}</td><td>${one.owner || "–"}</td><td>${moment(one.created)}</td>
     </tr>`)}</tbody>
@@ -41,14 +41,17 @@ function Table({ list }) {
 }
 
 function Slots() {
-  const { slots, queue: entries } = queue.value;
-  const users = Object.fromEntries(entries.flatMap((one) => one.slots.map((slot) => [slot, one])));
+  const { slots, queue: entries, reruns } = queue.value;
+  const users = Object.fromEntries(entries.flatMap((one) => one.slots.map((slot) => [slot, html`<a href=${link("study", one.study)}>${one.study}</a>`])));
+  for (const one of reruns) {
+    if (one.slot !== null) users[one.slot] = html`<a href=${link("trial", one.study, String(one.trial))}>rerun of ${one.study} ${one.trial}</a>`;
+  }
   const waiting = entries.filter((one) => one.state === "queued");
   return html`<section class="slots" aria-label="Slots">
-    <ul>${Array.from({ length: slots }, (_, slot) => html`<li class=${users[slot] ? "used" : ""}>
-      <span>slot ${slot}</span> ${users[slot] ? html`<a href=${link("study", users[slot].study)}>${users[slot].study}</a>` : html`<em>free</em>`}
+    <ul>${Array.from({ length: slots }, (_, slot) => html`<li key=${slot} class=${users[slot] ? "used" : ""}>
+      <span>slot ${slot}</span> ${users[slot] ?? html`<em>free</em>`}
     </li>`)}</ul>
-    ${waiting.length > 0 && html`<p>Queued: ${waiting.map((one, place) => html`${place > 0 && ", "}<a href=${link("study", one.study)}>${one.study}</a>`)}</p>`}
+    <p>Queued: ${waiting.length ? waiting.map((one, place) => html`${place > 0 && ", "}<a href=${link("study", one.study)}>${one.study}</a>`) : "none"}</p>
   </section>`;
 }
 

@@ -1,5 +1,5 @@
 // One study, live: its front, how it grew, what decides, what runs and why others were stopped, and a pick.
-import { html, useEffect, useState } from "./html.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { get, post, remove, studyPath } from "./api.js";
 import { Enqueue } from "./enqueue.js";
 import { Extend } from "./extend.js";
@@ -35,15 +35,15 @@ export function Study({ name }) {
   if (!study) return html`<main><h1 tabindex="-1">${name}</h1><${Failure} error=${detail.error} />${!detail.error && html`<p class="quiet">Loading …</p>`}</main>`;
   const data = chart.value;
   const kept = data ? keepers(data, brushes) : new Set();
-  const [first, ...costs] = data ? data.objectives.filter((metric) => data.values[metric]) : [];
+  const [first, ...costs] = data?.objectives ?? [];
   return html`<main>
     <${Head} study=${study} onFailure=${setFailure} reload=${detail.reload} />
     <${Failure} error=${failure ?? chart.error} />
     <${Running} study=${study} chart=${data} />
-    ${data && first && html`
+    ${data && html`
       <section class="card"><h2>Front</h2>
         <p class="quiet">Each point is a trial. The large ones form the Pareto front: no other trial is at least as good in every objective and better in one. Select a point for details.</p>
-        <div class="grid">${(costs.length ? costs : ["parameters"]).filter((cost) => data.values[cost]).map((cost) => html`<${Scatter} key=${cost} chart=${data} x=${cost} y=${first} selected=${selected} onSelect=${select} dimmed=${(one) => !kept.has(one)} />`)}</div>
+        <div class="grid">${(costs.length ? costs : ["parameters"]).map((cost) => html`<${Scatter} key=${cost} chart=${data} x=${cost} y=${first} selected=${selected} onSelect=${select} dimmed=${(one) => !kept.has(one)} />`)}</div>
         ${selected !== null && html`<${Selected} study=${name} chart=${data} trial=${selected} />`}
       </section>
       <${Pick} study=${study} chart=${data} selected=${selected} onSelect=${select} />
@@ -112,9 +112,9 @@ function Head({ study, onFailure, reload }) {
         Dataset: study.dataset,
         Owner: study.owner || "–",
         "Running time": duration(study.seconds),
-        ...(place ? { Queue: `place ${place.place}, ${place.slots.length ? `slots ${place.slots.join(", ")}` : "no slot yet"}` } : {}),
+        Queue: place ? `place ${place.place}, ${place.slots.length ? `slots ${place.slots.join(", ")}` : "no slot yet"}` : "–",
         ...(study.origin ? { "Started from": `${study.origin.study} (${plural(study.origin.trials, "trial")}${study.origin.same_data === false ? " on other data" : ""})` } : {}),
-        ...(study.ending ? { Ended: study.ending } : {}),
+        Ended: study.ending || "–",
         Search: `${study.sampler}, ${study.pruner === "none" ? "no" : study.pruner} pruner, seed ${study.seed}`,
         ...(study.observe.length ? { Observers: study.observe.join(", ") } : {}),
         Created: moment(study.created),
@@ -131,11 +131,13 @@ function Running({ study, chart }) {
     recall(study.name, numbers).catch(() => {});
   }, [study.name, numbers.join()]);
   const trials = Object.entries(live.value[study.name] ?? {}).filter(([, epochs]) => epochs.length);
-  if (study.state !== "running" && !trials.length) return null;
+  const shown = useRef(false); // once there, it keeps its place, so that nothing below it moves
+  shown.current ||= study.state !== "complete";
+  if (!shown.current) return null;
   const metric = study.objectives[0].split(":")[0];
   const curves = trials.map(([, epochs]) => epochs.filter((one) => one.values[metric] != null).map((one) => [one.epoch, one.values[metric]]));
   return html`<section class="card live" aria-live="off"><h2>Running now</h2>
-    ${trials.length ? html`<${Lines} label=${`${metric} of the running trials`} names=${trials.map(([trial]) => `trial ${trial}`)} data=${aligned(curves)} />` : html`<p class="quiet">Waiting for the first epoch …</p>`}
+    <div class="steady">${trials.length ? html`<${Lines} label=${`${metric} of the running trials`} names=${trials.map(([trial]) => `trial ${trial}`)} data=${aligned(curves)} />` : html`<p class="quiet">${study.state === "running" ? "Waiting for the first epoch …" : "No trial is running."}</p>`}</div>
   </section>`;
 }
 

@@ -1,6 +1,6 @@
 // One trial: its parameters, curves, confusion matrix, classes, attempts and reasons.
-import { html, useEffect } from "./html.js";
-import { get, studyPath } from "./api.js";
+import { html, useEffect, useState } from "./html.js";
+import { get, studyPath, text } from "./api.js";
 import { duration, number } from "./format.js";
 import { aligned, Lines } from "./lines.js";
 import { Badge, Copy, Facts, Failure, useFetched } from "./parts.js";
@@ -44,12 +44,20 @@ function Body({ one, name, chart }) {
     <section class="card"><h2>Attempts</h2><ul class="plain">${one.attempts.map((attempt) => html`<li key=${attempt.number}>
       ${attempt.number}: <strong>${attempt.reason ?? "running"}</strong>, epochs ${attempt.first_epoch ?? "–"} to ${attempt.last_epoch ?? "–"}, ${duration(attempt.seconds)} ${attempt.message && html`<br /><span class="quiet">${attempt.message}</span>`}
       ${attempt.traceback && html`<details><summary>Traceback</summary><pre tabindex="0">${attempt.traceback}</pre></details>`}</li>`)}</ul>
-      ${one.log && html`<p class="quiet">Log, on the machine that ran it: <code>${one.log}</code></p>`}</section>`;
+      ${one.log && html`<${Log} key=${one.log} path=${studyPath(name, `/trials/${one.number}/log`)} file=${one.log} />`}</section>`;
+}
+
+function Log({ path, file }) {
+  const [state, setState] = useState({ content: null, error: null });
+  const load = (event) => event.target.open && text(path).then((content) => setState({ content, error: null }), (error) => setState({ content: null, error }));
+  return html`<details onToggle=${load}><summary>Log of the last attempt</summary>
+    <p class="quiet">The end of <code>${file}</code></p><${Failure} error=${state.error} />
+    ${state.content !== null && html`<pre tabindex="0" aria-label="Log">${state.content || "empty"}</pre>`}</details>`;
 }
 
 function Why({ name, one }) {
   const path = studyPath(name, `/trials/${one.number}/explanation`);
-  const { value, error } = useFetched(() => get(path), [path, one.state, one.verdict?.rung]);
+  const { value, error } = useFetched(() => get(path), [path], [one.state, one.verdict?.rung]);
   const { told = [], ahead = [], own } = value ?? {};
   return html`<section class="card verdict"><h2>Why it ${one.verdict?.stop || one.state === "infeasible" || one.state === "failed" ? "stopped" : "went on"}</h2>
     <${Failure} error=${error} />
