@@ -1,8 +1,9 @@
 """For every test: one torch thread, so that two cores are shared fairly, and a home that is nobody's."""
 
+import gc
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,24 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from tests.forkservers import ForkServers
+    from tests.preloaded import Preloaded
 
 settings.register_profile("fersearch", deadline=None)  # a busy machine is no bug
 settings.load_profile("fersearch")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each of many processes would compile what it imports
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect no garbage while tests are imported, and let none of it that stays be walked through afterwards."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -47,18 +61,27 @@ def nobody_else(nobodys_home: None) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def fork_servers(nobodys_home: None) -> Iterator["ForkServers"]:
-    """Keeps a fork server from study to study; rooms that only look at what comes of a study share it."""
-    from tests.forkservers import ForkServers  # here, for it imports the engines
+def preloaded(nobodys_home: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator["Preloaded"]:
+    """What processes are forked from that need no interpreter of their own."""
+    from tests.preloaded import Preloaded  # here, for it imports the engines
 
-    servers = ForkServers()
-    yield servers
-    servers.end()
+    folder = tmp_path_factory.getbasetemp()
+    preloaded = Preloaded(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
+    yield preloaded
+    preloaded.end()
+
+
+@pytest.fixture(scope="session")
+def fork_servers(preloaded: "Preloaded") -> "ForkServers":
+    """Forks fork servers, for rooms that only look at what comes of a study."""
+    from tests.forkservers import ForkServers
+
+    return ForkServers(preloaded)
 
 
 @pytest.fixture(scope="module")
 def warm_fork_server(fork_servers: "ForkServers") -> Iterator[None]:
-    """Let the studies that a file runs in this process share a fork server."""
+    """Let the studies that a file runs in this process have their fork servers forked."""
     with fork_servers.shared():
         yield
 

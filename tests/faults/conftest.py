@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from fersearch import api, cli
-from tests.faults.preloaded import COMMAND, Driver, Preloaded
 from tests.forkservers import ForkServers
+from tests.preloaded import COMMAND, Driver, Preloaded
 from tests.processes import ended
 
 SLOW_PLUGIN = '''
@@ -184,14 +184,6 @@ class Home:
             WHERE reason IS NULL AND pid IS NOT NULL AND last_epoch IS NOT NULL
         """
         return [row[0] for row in self.rows(query)]
-
-
-@pytest.fixture(scope="session")
-def preloaded() -> Iterator[Preloaded]:
-    """What drivers are forked from that need no interpreter of their own."""
-    preloaded = Preloaded()
-    yield preloaded
-    preloaded.end()
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_a_killed_fork_server_fails_no_trial(home: Home):
 
 def test_a_killed_driver_leaves_nothing_running_and_the_study_goes_on_at_once(home: Home):
     home.create(trials=3, epochs=6)
-    driver = home.start("study", "run", "s", "--slots", "2")
+    driver = home.fork("study", "run", "s", "--slots", "2")
     pids = home.until(home.running_pids)
     driver.kill()
     driver.communicate()

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from tests.faults.conftest import Home, Undisturbed
-from tests.faults.preloaded import COMMAND, Driver, Preloaded
 from tests.postgres import Server, Unavailable
+from tests.preloaded import COMMAND, Driver, Preloaded
 
 pytestmark = pytest.mark.slow
 EPOCHS = 6

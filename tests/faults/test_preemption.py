@@ -45,8 +45,7 @@ def test_a_trial_that_hangs_is_found_and_runs_again(home: Home, undisturbed):
 @pytest.mark.parametrize("whom", ["driver", "everything"])
 def test_sigterm_saves_in_the_middle_of_an_epoch_and_the_study_goes_on_there(home: Home, undisturbed, whom):
     home.create(trials=2, epochs=3, **MANY_STEPS)
-    start = home.start if whom == "everything" else home.fork
-    driver = start("study", "run", "s", "--slots", "1", "--grace", "60s", SLOW_SECONDS="0.4")
+    driver = home.fork("study", "run", "s", "--slots", "1", "--grace", "60s", SLOW_SECONDS="0.4")
     home.until(home.running_pids, seconds=PATIENCE)
     time.sleep(1.5)
     for pid in everything(driver.pid) if whom == "everything" else [driver.pid]:

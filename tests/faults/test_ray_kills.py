@@ -37,7 +37,7 @@ def cluster():
 
 def test_a_killed_actor_runs_again_and_the_study_ends_as_the_local_one(home: Home, cluster, undisturbed):
     home.create(trials=3, epochs=6)
-    driver = home.start(*RAY, "--ray-address", cluster.address, "--json")
+    driver = home.fork(*RAY, "--ray-address", cluster.address, "--json")
     psutil.Process(home.until(home.running_pids, seconds=180)[0]).parent().parent().kill()
     out, err = driver.communicate(timeout=240)
     assert driver.returncode == 0, out + err
@@ -48,7 +48,7 @@ def test_a_killed_actor_runs_again_and_the_study_ends_as_the_local_one(home: Hom
 
 def test_a_killed_node_loses_no_trial(home: Home, cluster):
     home.create(trials=3, epochs=6)
-    driver = home.start(*RAY, "--ray-address", cluster.address)
+    driver = home.fork(*RAY, "--ray-address", cluster.address)
     pid = home.until(home.running_pids, seconds=180)[0]
     raylet = psutil.Process(pid).parent().parent().parent()
     assert raylet.name() == "raylet"
@@ -65,7 +65,7 @@ def test_a_killed_node_loses_no_trial(home: Home, cluster):
 
 def test_ctrl_c_saves_what_runs_and_ray_is_gone(home: Home):
     home.create(trials=3, epochs=6)
-    driver = home.start(*RAY, SLOW_SECONDS="0.4")
+    driver = home.fork(*RAY, SLOW_SECONDS="0.4")
     home.until(home.running_pids, seconds=180)
     started = descendants(driver.pid)
     assert any(name.startswith(OF_RAY) for _, name in started)
@@ -84,7 +84,7 @@ def test_ctrl_c_saves_what_runs_and_ray_is_gone(home: Home):
 @pytest.mark.long
 def test_sigterm_to_the_whole_job_saves_in_the_middle_of_an_epoch_and_ray_is_gone(home: Home):
     home.create(trials=2, epochs=3, **MANY_STEPS)
-    driver = home.start(*RAY, "--grace", "60s", SLOW_SECONDS="0.4")
+    driver = home.fork(*RAY, "--grace", "60s", SLOW_SECONDS="0.4")
     home.until(home.running_pids, seconds=180)
     time.sleep(1.5)
     started = everything(driver.pid)
@@ -105,13 +105,13 @@ def test_sigterm_to_the_whole_job_saves_in_the_middle_of_an_epoch_and_ray_is_gon
 
 def test_a_killed_driver_leaves_nothing_running(home: Home):
     home.create(trials=2, epochs=6)
-    driver = home.start(*RAY, SLOW_SECONDS="0.4")
+    driver = home.fork(*RAY, SLOW_SECONDS="0.4")
     home.until(home.running_pids, seconds=180)
     started = [(pid, name) for pid, name in descendants(driver.pid) if not name.endswith(AGENTS)]
     os.kill(driver.pid, signal.SIGKILL)
     driver.communicate()
     home.until(lambda: home.gone([pid for pid, _ in started]), seconds=30)
-    again = home.start(*RAY[:-1], "1")
+    again = home.fork(*RAY[:-1], "1")
     out, err = again.communicate(timeout=240)
     assert again.returncode == 0, out + err
     sound(home.trials(), 2, 6)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import SETTINGS, SLOW_PLUGIN
+from tests.preloaded import Preloaded
 from tests.service.served import Served, kill_all, wait_for
 
 pytestmark = pytest.mark.slow
@@ -38,15 +39,15 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def served(small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+def served(small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preloaded: Preloaded) -> Iterator[Served]:
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins" / "slow.py").write_text(SLOW_PLUGIN)
     monkeypatch.setenv("FERSEARCH_PLUGINS_DIR", str(tmp_path / "plugins"))
     monkeypatch.setenv("SLOW_SECONDS", "0.3")
-    served = Served(small_disk / "home")
+    served = Served(small_disk / "home", preloaded=preloaded)
     yield served
     served.kill(15)
-    kill_all(small_disk / "home")
+    kill_all(small_disk / "home", preloaded)
 
 
 def fill(disk: Path) -> Path:

@@ -1,6 +1,7 @@
 """A service without its supervisor's thread, on a home that holds the finished study `small`."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from fastapi.testclient import TestClient
 
 from fersearch import api
 from fersearch.context import shared_store
+from fersearch.service import jobs
 from fersearch.service.app import create_app
 from fersearch.service.context import Service
 from fersearch.service.models import ModelCache
@@ -16,6 +18,8 @@ from fersearch.service.security import Gate
 from fersearch.service.settings import ServiceSettings
 from fersearch.service.stream import EventStream
 from fersearch.service.supervisor import Supervisor
+from tests.preloaded import Preloaded
+from tests.service import children
 
 HOST = "http://127.0.0.1"
 
@@ -29,7 +33,11 @@ def roots(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def service(home_with_study: Path, roots: Path) -> Iterator[Service]:
+def service(
+    home_with_study: Path, roots: Path, preloaded: Preloaded, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Service]:
+    """A service whose children are forked."""
+    monkeypatch.setattr(jobs, "_started", partial(children.start, preloaded))
     settings = ServiceSettings(data_roots=(roots,))
     with shared_store() as store:
         stream = EventStream(store)

@@ -12,19 +12,35 @@ from pathlib import Path
 import httpx
 import psutil
 
+from tests.preloaded import Forked, Preloaded
+
 COMMAND = (sys.executable, "-c", "from fersearch.cli import main; main()")
 
 
 class Served:
-    """A service in a process of its own, and a client that signed in by its link."""
+    """A service in a process of its own, and a client that signed in by its link.
 
-    def __init__(self, home: Path, port: str = "0", slots: int = 2, flags: Sequence[str] = ()) -> None:
+    With `preloaded` it and its drivers are forked.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        port: str = "0",
+        slots: int = 2,
+        flags: Sequence[str] = (),
+        preloaded: Preloaded | None = None,
+    ) -> None:
         self.env = {**os.environ, "FERSEARCH_HOME": str(home), "PYTHONUNBUFFERED": "1"}
         self.log = home / f"serve-{time.monotonic_ns()}.log"
         self.log.parent.mkdir(exist_ok=True)
         with self.log.open("w") as log:
-            arguments = (*COMMAND, "serve", "--port", port, "--slots", str(slots), *flags)
-            self.process = subprocess.Popen(arguments, env=self.env, stdout=log, stderr=log)
+            arguments = ("serve", "--port", port, "--slots", str(slots), *flags)
+            self.process: subprocess.Popen[bytes] | Forked
+            if preloaded is None:
+                self.process = subprocess.Popen((*COMMAND, *arguments), env=self.env, stdout=log, stderr=log)
+            else:
+                self.process = preloaded.start_service(arguments, self.env, log)
         link = wait_for(lambda: re.search(r"sign in: (http\S+)/\?token=(\S+)", self.log.read_text()))
         self.address, self.token = link[1], link[2]
         self.client = httpx.Client(base_url=self.address, follow_redirects=True, timeout=60)
@@ -48,8 +64,10 @@ def wait_for(outcome: Callable[[], object], seconds: float = 120) -> object:
     return result
 
 
-def kill_all(home: Path) -> None:
-    """End every process that works in a home."""
+def kill_all(home: Path, preloaded: Preloaded | None = None) -> None:
+    """End every process that works in a home, those that were forked with it too."""
+    if preloaded is not None:
+        preloaded.kill(home)
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             if process.environ().get("FERSEARCH_HOME") == str(home):

@@ -1,6 +1,8 @@
 """Whatever is sent to the API, as any role: the answer is one that OpenAPI declares, and the service does not fail."""
 
+import functools
 import itertools
+import json
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 import schemathesis
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, seed, settings
+from hypothesis.strategies import SearchStrategy
 from schemathesis.specs.openapi import checks
 
 from fersearch.service import jobs, reruns
@@ -36,26 +39,32 @@ def test_every_answer_is_one_that_openapi_declares(
     monkeypatch.setattr(jobs, "run", refused)
     monkeypatch.setattr(reruns, "events", over)
     anonymous.headers.update(token_of("tester", role))
-    schema = schemathesis.openapi.from_dict(anonymous.app.openapi())  # type: ignore[attr-defined]
-    operations = [result.ok() for result in schema.get_all_operations()]
-    operations = [operation for operation in operations if not operation.path.endswith("/events")]  # it has no end
+    operations = operations_of(json.dumps(anonymous.app.openapi()))  # type: ignore[attr-defined]
     assert len(operations) > 25
     answered = defaultdict(set)
-    for operation in sorted(operations, key=lambda one: one.method == "delete"):
-        answered[operation.label] |= send_all(operation, anonymous)
-    shown = [one.label for one in operations if one.method == "get" and not one.path.endswith(BY_CHILDREN)]
+    for operation, requests in sorted(operations, key=lambda one: one[0].method == "delete"):
+        answered[operation.label] |= send_all(requests, anonymous)
+    shown = [one.label for one, _ in operations if one.method == "get" and not one.path.endswith(BY_CHILDREN)]
     unseen = [label for label in shown if not answered[label] & {200, 206}]
     assert unseen == ([] if role == "admin" else ["GET /api/v1/tokens"])
 
 
-def send_all(operation: Any, client: TestClient) -> set[int]:
+@functools.cache
+def operations_of(document: str) -> list[tuple[Any, SearchStrategy[Any]]]:
+    """Return the operations of a description, each with a strategy for its requests, which is slow to make."""
+    schema = schemathesis.openapi.from_dict(json.loads(document))
+    operations = [result.ok() for result in schema.get_all_operations()]
+    return [(one, one.as_strategy()) for one in operations if not one.path.endswith("/events")]  # that has no end
+
+
+def send_all(requests: SearchStrategy[Any], client: TestClient) -> set[int]:
     """Send some generated requests of an operation, check each answer, and return their statuses."""
     statuses = set()
     of_what_is_there = itertools.cycle((True, False))
 
     @seed(7)
     @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    @given(case=operation.as_strategy())
+    @given(case=requests)
     def send(case: Any) -> None:
         if next(of_what_is_there):
             case.path_parameters = {name: THERE.get(name, value) for name, value in case.path_parameters.items()}

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.faults.conftest import SETTINGS, SLOW_PLUGIN
-from tests.service.served import COMMAND, Served, kill_all, wait_for
+from tests.preloaded import Preloaded
+from tests.service.served import Served, kill_all, wait_for
 
 STUDIES = ("ada", "bob", "eve")
 EPOCHS = 40
@@ -29,7 +29,7 @@ NAP = "2"  # seconds for a batch, of which an epoch has two: no trial ends by it
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preloaded: Preloaded) -> Iterator[Path]:
     """A home for services, whose studies may use a network that sleeps."""
     home, plugins = tmp_path / "served", tmp_path / "plugins"
     plugins.mkdir()
@@ -37,7 +37,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("FERSEARCH_PLUGINS_DIR", str(plugins))
     monkeypatch.setenv("SLOW_SECONDS", NAP)
     yield home
-    kill_all(home)
+    kill_all(home, preloaded)
 
 
 def slots_of(served: Served) -> dict[str, tuple[str, list[int]]]:
@@ -60,9 +60,9 @@ def events_of(served: Served, study: str) -> list[dict[str, Any]]:
 
 @pytest.mark.slow
 def test_a_service_that_is_killed_leaves_the_drivers_of_three_studies_that_the_next_one_finds_in_their_slots(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, monkeypatch: pytest.MonkeyPatch, preloaded: Preloaded
 ):
-    first = Served(home, slots=3)
+    first = Served(home, slots=3, preloaded=preloaded)
     for name in STUDIES:
         created = first.client.post("/api/v1/studies", json={**BODY, "name": name})
         assert created.status_code == 201, created.text
@@ -72,11 +72,11 @@ def test_a_service_that_is_killed_leaves_the_drivers_of_three_studies_that_the_n
     assert sorted(before.values()) == [("running", [0]), ("running", [1]), ("running", [2])]
     first.kill(signal.SIGKILL)
 
-    second = Served(home, slots=3)
+    second = Served(home, slots=3, preloaded=preloaded)
     assert slots_of(second) == before
-    refused = subprocess.run((*COMMAND, "serve", "--port", "0"), env=second.env, capture_output=True, text=True)
+    refused = preloaded.start(("serve", "--port", "0"), Path.cwd(), second.env)
+    assert "a service runs on this database already" in refused.communicate(60)[1]
     assert refused.returncode == 1
-    assert "a service runs on this database already" in refused.stderr
     for name in STUDIES[1:]:
         second.client.post(f"/api/v1/studies/{name}/stop")
     wait_for(lambda: slots_of(second) == {"ada": before["ada"]})
@@ -84,7 +84,7 @@ def test_a_service_that_is_killed_leaves_the_drivers_of_three_studies_that_the_n
     assert "begins in slots" not in second.log.read_text(), "the drivers were found, and no other one started"
 
     monkeypatch.setenv("SLOW_SECONDS", "0")
-    third = Served(home, slots=3)
+    third = Served(home, slots=3, preloaded=preloaded)
     wait_for(lambda: third.get("/studies/ada").json()["state"] == "complete")
     wait_for(lambda: third.get("/queue").json()["queue"] == [])
     for name in STUDIES:
