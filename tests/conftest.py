@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from tests.forkservers import ForkServers
     from tests.preloaded import Preloaded
 
+SPREAD = 2 / 3
+"""The share of the run in which the files with slow tests begin."""
+
 settings.register_profile("fersearch", deadline=None)  # a busy machine is no bug
 settings.load_profile("fersearch")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -32,10 +35,19 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+def pytest_unconfigure() -> None:
+    """Let all that is left be collected at the end, as libraries of nanobind complain of what is not."""
+    gc.unfreeze()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let files with slow tests begin, so that in the end no process waits for the one that has the last of them."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    """Spread files with slow tests, many of which wait, so that others compute meanwhile and none is among the last."""
+    slow = dict.fromkeys(item.path for item in items if item.get_closest_marker("slow"))
+    others = dict.fromkeys(item.path for item in items if item.path not in slow)
+    step = len(others) * SPREAD / max(1, len(slow))
+    places = {path: float(place) for place, path in enumerate(others)}
+    places |= {path: place * step - 0.5 for place, path in enumerate(slow)}
+    items.sort(key=lambda item: places[item.path])
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from multiprocessing.connection import wait
 from pathlib import Path
 
@@ -17,6 +18,16 @@ from tests.processes import gone
 
 pytestmark = pytest.mark.skipif(not FORKS, reason="trials are forked on Linux only")
 PRELOAD = ("torch", "torch._dynamo", "sklearn.metrics", "fersearch.engines.child")
+ROOT = Path(__file__).parents[2]
+SCRIPTED = "tests.engines._scripted"  # with which a child does not load torch
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tests_are_found() -> Iterator[None]:
+    """Let fork servers import the scripted trials, whatever folder the tests are run in."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +82,7 @@ def test_a_child_leaves_when_the_driver_lets_go(process):
 
 
 def test_children_go_with_a_killed_server_and_the_pool_starts_another(tmp_path):
-    pool = Pool(())
+    pool = Pool((SCRIPTED,))
     try:
         first = pool.start(tmp_path / "first", {})
         first.pid = first.receive()["pid"]
@@ -94,7 +105,7 @@ def test_children_go_with_a_killed_server_and_the_pool_starts_another(tmp_path):
 def test_no_process_outlives_a_killed_driver(tmp_path):
     code = (
         "import sys, time, json; from pathlib import Path; from fersearch.engines.processes import Pool;"
-        "pool = Pool(()); process = pool.start(Path(sys.argv[1]), {});"
+        f"pool = Pool(({SCRIPTED!r},)); process = pool.start(Path(sys.argv[1]), {{}});"
         "print(json.dumps([pool.server_pid, process.receive()['pid']]), flush=True); time.sleep(60)"
     )
     driver = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "log")], stdout=subprocess.PIPE)
@@ -106,12 +117,12 @@ def test_no_process_outlives_a_killed_driver(tmp_path):
 
 
 def test_a_preload_that_fails_is_reported_and_the_server_serves_on(tmp_path):
-    pool = Pool(("no_such_module",))
+    pool = Pool(("no_such_module", SCRIPTED))
     try:
         process = pool.start(tmp_path / "log", {})
         assert process.receive()["pid"]
         pool.exit_status(process, wait=0.05)
-        assert "no_such_module" in pool.failed_preloads
+        assert list(pool.failed_preloads) == ["no_such_module"]
         process.close()
     finally:
         pool.close()

@@ -40,7 +40,7 @@ def asked(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def pool():
+def pool(warm_fork_server):
     pool = Pool(("torch", "fersearch.engines.child"))
     yield pool
     pool.close()

@@ -1,23 +1,50 @@
 """A pulled checkpoint becomes an ONNX file: checked before it is kept, described by a card, used without torch."""
 
+import hashlib
 import json
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
+from safetensors.torch import save
+from torch import nn
 
 from fersearch import api, cli, onnx_session
 from fersearch.artifacts import file_digest
 from fersearch.ensembles.model import RestoredEnsemble
 from fersearch.errors import DataError, FersearchError, UnknownName, UsageError
 from fersearch.export import checks, exporting, images
+from fersearch.training.onnx_graph import write_graph
+
+
+@pytest.fixture(scope="module", autouse=True)
+def traced_once() -> Iterator[None]:
+    """Let torch's exporter, which needs seconds, trace each model once for all tests of the file."""
+    traced: dict[str, onnx.ModelProto] = {}
+
+    def write(graph: nn.Module, shape: tuple[int, int], path: Path, metadata: Mapping[str, str], name: str) -> None:
+        plain = [(key, value) for part in graph.modules() for key, value in vars(part).items() if np.isscalar(value)]
+        weights = {key: tensor.contiguous() for key, tensor in graph.state_dict().items()}
+        key = hashlib.sha256(f"{graph} {plain} {shape} {name}".encode() + save(weights)).hexdigest()
+        if key not in traced:
+            write_graph(graph, shape, path, metadata, name)
+            traced[key] = onnx.load(path)
+            return
+        onnx.helper.set_model_props(traced[key], dict(metadata))
+        onnx.save(traced[key], path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exporting, "write_graph", write)
+        yield
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def test_a_killed_node_loses_no_trial(home: Home, cluster):
 
 def test_ctrl_c_saves_what_runs_and_ray_is_gone(home: Home):
     home.create(trials=3, epochs=6)
-    driver = home.fork(*RAY, SLOW_SECONDS="0.4")
+    driver = home.fork(*RAY[:-1], "1", SLOW_SECONDS="0.4")
     home.until(home.running_pids, seconds=180)
     started = descendants(driver.pid)
     assert any(name.startswith(OF_RAY) for _, name in started)

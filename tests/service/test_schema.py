@@ -8,11 +8,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import schemathesis
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis.strategies import SearchStrategy
-from schemathesis.specs.openapi import checks
 
 from fersearch.service import jobs, reruns
 from fersearch.service.problems import ProblemError
@@ -20,7 +18,6 @@ from tests.service.conftest import HOST, token_of
 
 EXAMPLES = 6  # requests for each operation and role
 THERE = {"name": "small", "trial": 0, "number": 0}  # half of the requests are about something that there is
-CONFORMS = [checks.status_code_conformance, checks.content_type_conformance, checks.response_schema_conformance]
 BY_CHILDREN = ("importance", "onnx", "card", "/datasets/{name}", "/plugins/{name}", "report", "sweep", "comparison")
 BY_CHILDREN += (".zip", "/export")
 
@@ -52,6 +49,8 @@ def test_every_answer_is_one_that_openapi_declares(
 @functools.cache
 def operations_of(document: str) -> list[tuple[Any, SearchStrategy[Any]]]:
     """Return the operations of a description, each with a strategy for its requests, which is slow to make."""
+    import schemathesis  # here, for it takes seconds in every process that collects this file
+
     schema = schemathesis.openapi.from_dict(json.loads(document))
     operations = [result.ok() for result in schema.get_all_operations()]
     return [(one, one.as_strategy()) for one in operations if not one.path.endswith("/events")]  # that has no end
@@ -59,6 +58,9 @@ def operations_of(document: str) -> list[tuple[Any, SearchStrategy[Any]]]:
 
 def send_all(requests: SearchStrategy[Any], client: TestClient) -> set[int]:
     """Send some generated requests of an operation, check each answer, and return their statuses."""
+    from schemathesis.specs.openapi import checks
+
+    conforms = [checks.status_code_conformance, checks.content_type_conformance, checks.response_schema_conformance]
     statuses = set()
     of_what_is_there = itertools.cycle((True, False))
 
@@ -75,7 +77,7 @@ def send_all(requests: SearchStrategy[Any], client: TestClient) -> set[int]:
         known = ("method", "url", "headers", "params", "json", "files")
         answer = client.request(**{name: request[name] for name in known if name in request}, **content)
         assert answer.status_code < 500, (request["method"], request["url"], answer.text)
-        case.validate_response(answer, checks=CONFORMS)
+        case.validate_response(answer, checks=conforms)
         statuses.add(answer.status_code)
 
     send()
