@@ -84,7 +84,7 @@ def test_a_service_that_is_killed_leaves_the_drivers_of_three_studies_that_the_n
     assert "begins in slots" not in second.log.read_text(), "the drivers were found, and no other one started"
 
     monkeypatch.setenv("SLOW_SECONDS", "0")
-    third = Served(home, slots=3, preloaded=preloaded)
+    third = Served(home, slots=3)  # nothing of it is forked, for what it loads is looked at
     wait_for(lambda: third.get("/studies/ada").json()["state"] == "complete")
     wait_for(lambda: third.get("/queue").json()["queue"] == [])
     for name in STUDIES:
