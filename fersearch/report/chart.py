@@ -77,17 +77,19 @@ def study_chart(
     about = (study.spec, study.baseline, study.data_digest, measures)
     named = dict.fromkeys([*(objective.metric for objective in objectives), *SHOWN])
     metrics = [name for name in named if any(name in trial.values for trial in trials)]
-    params = dict.fromkeys([*([ARCHITECTURE] if study.spec.one_study else ()), *derive.varying(trials)])
     if before is None or before.source[0] != about or len(before.numbers) > len(trials):
         before = StudyChart(objectives, {}, [], [], [], {}, {}, [], [], source=(about, ()))
-    changed = _changed(before.source[1], trials)
+    earlier = before.source[1]
+    changed = _changed(earlier, trials)
+    has_same_params = all(place < len(earlier) and earlier[place].params == trials[place].params for place in changed)
+    params = list(before.params) if has_same_params else _shown_params(study, trials)
     columns = _columns(before, trials, metrics, params, changed)
     columns = replace(
         columns,
         measures={name: measures.get(name, Measure(name)) for name in metrics},
         baseline={name: study.baseline[name] for name in metrics if name in study.baseline},
     )
-    if not any(_may_count(one) for place in changed for one in (*before.source[1][place : place + 1], trials[place])):
+    if not any(_may_count(one) for place in changed for one in (*earlier[place : place + 1], trials[place])):
         return columns
     feasible = [trial for trial in trials if study.spec.keeps_bounds(trial.values)]
     stopped = [trial for trial in trials if trial.state is TrialState.PRUNED][-LAST:]
@@ -99,6 +101,11 @@ def study_chart(
         stopped={trial.number: trial.verdict for trial in stopped},
         picks=best.picks,
     )
+
+
+def _shown_params(study: StudyRow, trials: Sequence[Trial]) -> list[str]:
+    """Return the parameters that differ between trials, and the architecture where one study searches several."""
+    return list(dict.fromkeys([*([ARCHITECTURE] if study.spec.one_study else ()), *derive.varying(trials)]))
 
 
 def _changed(before: Sequence[Trial], trials: Sequence[Trial]) -> list[int]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -17,8 +18,11 @@ from fersearch.service.settings import ServiceSettings
 from fersearch.service.stream import EventStream
 from fersearch.service.supervisor import Supervisor
 from fersearch.store import Store
+from tests.faults.conftest import SLOW_PLUGIN
 from tests.postgres import Server, Unavailable
 from tests.service.conftest import HOST
+from tests.service.served import Served, kill_all, wait_for
+from tests.service.test_serve import BODY, EPOCHS
 from tests.service.test_supervisor import Driver
 from tests.store.conftest import make_spec
 
@@ -82,3 +86,31 @@ def test_a_service_whose_database_is_away_says_so_and_goes_on_when_it_is_back(
         time.sleep(0.01)
     assert [driver.study for driver in Driver.started] == ["faces"]
     assert any(message.startswith("the queue waits: database postgresql") for message in caplog.messages)
+
+
+@pytest.mark.long
+def test_a_study_trains_on_through_a_minute_without_its_database(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "slow.py").write_text(SLOW_PLUGIN)
+    monkeypatch.setenv("FERSEARCH_PLUGINS_DIR", str(tmp_path / "plugins"))
+    monkeypatch.setenv("SLOW_SECONDS", "1")
+    monkeypatch.setenv("FERSEARCH_STORAGE", server.create())
+    served = Served(tmp_path / "home")
+    try:
+        assert served.client.post("/api/v1/studies", json={**BODY, "name": "s"}).status_code == 201
+        wait_for(lambda: [one["epochs"] for one in served.get("/studies/s/trials").json()] > [0])
+        before = served.get("/studies/s/trials/0").json()["epochs"]
+        server.stop()
+        time.sleep(60)
+        assert served.client.get("/api/v1/studies/s").status_code == 503
+        server.start()
+        wait_for(lambda: served.client.get("/api/v1/studies/s").status_code == 200)
+        wait_for(lambda: served.get("/studies/s/trials/0").json()["epochs"] > before + 10, 30)
+        wait_for(lambda: served.get("/studies/s").json()["state"] == "complete")
+        trial = served.get("/studies/s/trials/0").json()
+        assert [epoch["epoch"] for epoch in trial["history"]] == list(range(1, EPOCHS + 1))
+        assert [one["reason"] for one in trial["attempts"]] == ["done"]
+    finally:
+        kill_all(tmp_path / "home")
