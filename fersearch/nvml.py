@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Standing:
+class GpuStatus:
     """The memory of a GPU in bytes: total, free, and by pid of each process that the driver shows.
 
     `reserved` is what the driver keeps for itself, 0.6 GB of an H200. A process whose share the driver does not
@@ -51,12 +51,12 @@ def handle(nvml: Any, name: str) -> Any:
     return nvml.nvmlDeviceGetHandleByIndex(int(name)) if name.isdigit() else nvml.nvmlDeviceGetHandleByUUID(name)
 
 
-def standing(name: str) -> Standing | None:
+def status(name: str) -> GpuStatus | None:
     """Return the current use of a GPU; None if the driver does not answer."""
     with contextlib.suppress(Exception), library() as nvml:
         gpu = handle(nvml, name)
         memory = _memory(nvml, gpu)
-        return Standing(
+        return GpuStatus(
             *(int(memory.total), int(memory.free), _processes(nvml, gpu), _utilisation(nvml, gpu)),
             reserved=int(getattr(memory, "reserved", 0)),
         )

@@ -54,10 +54,10 @@ def _process(pid, size):
 
 
 def test_a_gpu_tells_memory_processes_and_utilisation(library):
-    standing = nvml.standing("0")
-    assert (standing.total, standing.free, standing.reserved, standing.used) == (1000, 300, 40, 660)
-    assert standing.processes == {7: 100, 8: 50, 9: 20}
-    assert standing.utilisation == 35
+    status = nvml.status("0")
+    assert (status.total, status.free, status.reserved, status.used) == (1000, 300, 40, 660)
+    assert status.processes == {7: 100, 8: 50, 9: 20}
+    assert status.utilisation == 35
     assert library.record["closed"] == 1
 
 
@@ -68,24 +68,24 @@ def test_a_gpu_is_found_by_number_or_uuid(library):
 
 def test_an_older_driver_counts_its_own_memory_as_used(library):
     library.nvmlDeviceGetMemoryInfo = _older_memory
-    standing = nvml.standing("0")
-    assert (standing.total, standing.free, standing.reserved, standing.used) == (1000, 300, 0, 700)
+    status = nvml.status("0")
+    assert (status.total, status.free, status.reserved, status.used) == (1000, 300, 0, 700)
 
 
 def test_what_a_driver_does_not_tell_is_left_out(library):
     library.nvmlDeviceGetUtilizationRates = refuse
     library.nvmlDeviceGetComputeRunningProcesses = refuse
-    standing = nvml.standing("0")
-    assert (standing.processes, standing.utilisation) == ({8: 50, 9: 20}, None)
+    status = nvml.status("0")
+    assert (status.processes, status.utilisation) == ({8: 50, 9: 20}, None)
     library.nvmlDeviceGetMemoryInfo = refuse
-    assert nvml.standing("0") is None
+    assert nvml.status("0") is None
 
 
 def test_without_a_driver_there_is_no_gpu(library):
     assert nvml.count() == 1
     library.nvmlInit = refuse
     assert nvml.count() == 0
-    assert nvml.standing("0") is None
+    assert nvml.status("0") is None
 
 
 @pytest.mark.gpu

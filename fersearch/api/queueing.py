@@ -1,13 +1,12 @@
 """The queue of a service: studies that wait for its slots, and the owners that share them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from fersearch.context import open_store
 from fersearch.errors import UsageError
 from fersearch.exported_models import ExportedModels
-from fersearch.store.queue import Owner, Queued
+from fersearch.store.queue import DiskUse, Owner, Queued
 from fersearch.study import Keep
 
 
@@ -57,16 +56,6 @@ def list_owners(storage: str | None = None) -> dict[str, Owner]:
     """Return the owners that have their own weight or limit, by name."""
     with open_store(storage) as store:
         return store.owners()
-
-
-@dataclass(frozen=True)
-class DiskUse:
-    """Numbers of an owner's checkpoints and of the models exported from them, and the bytes of both."""
-
-    checkpoints: int
-    bytes: int
-    exported: int = 0
-    exported_bytes: int = 0
 
 
 def disk_by_owner(storage: str | None = None) -> dict[str, DiskUse]:

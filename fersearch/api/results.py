@@ -24,7 +24,7 @@ from fersearch.report.shown import Grid, Line
 from fersearch.search.explanation import Explanation, Peer
 from fersearch.store import Look, StudyRow, StudySummary
 from fersearch.store.events import StoredEvent
-from fersearch.store.queue import Owner, Queued
+from fersearch.store.queue import DiskUse, Owner, Queued
 from fersearch.store.tokens import Token
 from fersearch.study_front import Front
 from fersearch.training.evaluate import Scores
@@ -39,6 +39,7 @@ __all__ = [
     "Compared",
     "DatasetRow",
     "DatasetView",
+    "DiskUse",
     "EnqueuedView",
     "Ensemble",
     "EvaluationView",

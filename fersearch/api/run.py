@@ -52,13 +52,13 @@ def run_study(
             Lease.take(store.database, study.id, study.name, options.resume) as lease,
             backend(options, observers.note, study.spec.precision) as where,
         ):
-            run = Driver(store, study, where, options, observers, lease, seconds)
-            run.on_settled = store_changes
+            driver = Driver(store, study, where, options, observers, lease, seconds)
+            driver.on_settled = store_changes
             try:
-                run.go()
+                driver.run()
             finally:
-                observers.state = run.state_after
-        if run.over:
+                observers.state = driver.state_after
+        if driver.over:
             _after(name, options, observer, storage)
         return view(store, store.study(name))
 

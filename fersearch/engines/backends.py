@@ -37,7 +37,7 @@ class Backend:
     packed: bool = False
     only: Sequence[int] | None = None
 
-    def places(
+    def placement(
         self,
         pool: Pool,
         request: Callable[[Trial, Slot], TrialRequest],
@@ -53,12 +53,12 @@ class Backend:
             return FixedPlacement(self.slots, self.only)
         note(f"trials are measured and packed by what fits: at most {len(self.slots)} at once")
         known, probe = needs_of(trials), prober(pool, request, log)
-        return PackedPlacement(self.slots, probe, nvml.standing, note, known, keeps=memory.keeps)
+        return PackedPlacement(self.slots, probe, nvml.status, note, known, keeps=memory.keeps)
 
-    def monitor(self, places: Placement, note: Note) -> ContentionMonitor:
+    def monitor(self, placement: Placement, note: Note) -> ContentionMonitor:
         """Return the monitor of other users of this machine's GPUs; on a cluster it monitors none."""
         gpus = list(dict.fromkeys(slot.gpu for slot in self.slots if slot.gpu))
-        return ContentionMonitor(gpus, note, places.reserved)
+        return ContentionMonitor(gpus, note, placement.reserved)
 
 
 @contextmanager
@@ -72,12 +72,12 @@ def backend(options: RunOptions, note: Note, precision: str = "auto") -> Iterato
     if options.engine == "ray":
         from fersearch.engines.ray.pool import on_ray
 
-        places = artifacts_folder(options.artifacts)
-        with on_ray(options.ray_address, options.slots, per_gpu, threads, places) as (slots, make_pool):
+        artifacts = artifacts_folder(options.artifacts)
+        with on_ray(options.ray_address, options.slots, per_gpu, threads, artifacts) as (slots, make_pool):
             yield Backend(slots, make_pool, only=_only(options, len(slots), packed=False))
     else:
         here = devices.slots(options.slots, per_gpu, threads)
-        if threads and (warning := devices.crowded(here)):
+        if threads and (warning := devices.thread_warning(here)):
             note(warning)
         if slow := devices.slow_bf16(precision, here):
             note(slow)
@@ -103,7 +103,7 @@ def check_run(options: RunOptions | None = None, **changes: Any) -> None:
         )
     if options.exclusive_timing and options.engine != "local":
         raise UsageError(
-            "--exclusive-timing times trials on this machine, not on the cluster's that trained them",
+            "--exclusive-timing retrains trials on this machine, not on the cluster machines that trained them",
             "leave it out, and on a machine of the cluster: fersearch study run NAME --exclusive-timing",
         )
     excluded = {
@@ -142,8 +142,8 @@ def _only(options: RunOptions, count: int, packed: bool) -> Sequence[int] | None
         return None
     if packed:
         raise UsageError("--only-slots was given with --slots-per-gpu auto", "give a number of slots for each GPU")
-    if strangers := sorted(set(only) - set(range(count))):
-        numbers = ", ".join(map(str, strangers))
+    if unknown := sorted(set(only) - set(range(count))):
+        numbers = ", ".join(map(str, unknown))
         raise UsageError(f"--only-slots names slots that do not exist: {numbers}", f"give numbers of 0 to {count - 1}")
     return sorted(set(only))
 

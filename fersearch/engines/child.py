@@ -165,7 +165,7 @@ def main(fd: int) -> None:
                 request,
                 reporter.report,
                 pulse=reporter.pulse,
-                say=reporter.note,
+                notify=reporter.note,
                 saved=reporter.saved,
                 settle=reporter.settle,
                 quiet=reporter.quiet,

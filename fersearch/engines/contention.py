@@ -1,4 +1,4 @@
-"""Other users of a trial's device while it runs: trials of the same study, and other processes on a GPU."""
+"""What else uses a trial's device while it runs: other trials of the study, and other processes on a GPU."""
 
 import os
 import time
@@ -7,24 +7,24 @@ from dataclasses import dataclass
 
 from fersearch import nvml
 from fersearch.engines.gpu_memory import gigabytes
-from fersearch.nvml import Standing
+from fersearch.nvml import GpuStatus
 
-SELDOM = 60.0  # seconds between two checks
+CHECK_SECONDS = 60.0  # seconds between two checks
 HIDDEN = 500 * 2**20
 """Bytes in use beyond our own that indicate another user, where the driver shows no process."""
 BUSY = 10
-"""Percent of its time that a GPU without processes of ours computes, from which it has another user."""
+"""Least utilisation, in percent, that indicates another user on a GPU without processes of ours."""
 ADVICE = "timings there are not comparable; leave it out with CUDA_VISIBLE_DEVICES"
 
 
 @dataclass
-class _Stay:
-    """A trial on a device: `beside` is the sum of the seconds that other trials ran there meanwhile."""
+class _Occupancy:
+    """A trial on a device: `shared_seconds` is the sum of the seconds that other trials ran there meanwhile."""
 
     device: str
     since: float
-    beside: float = 0.0
-    most: int = 0
+    shared_seconds: float = 0.0
+    most_neighbours: int = 0
 
 
 class Contention:
@@ -32,37 +32,37 @@ class Contention:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._looked = clock()
-        self._stays: dict[int, _Stay] = {}
+        self._checked = clock()
+        self._running: dict[int, _Occupancy] = {}
 
     def join(self, trial: int, device: str) -> None:
         """Record that a trial begins on a device."""
         self._count()
-        self._stays[trial] = _Stay(device, self._looked)
-        there = [stay for stay in self._stays.values() if stay.device == device]
-        for stay in there:
-            stay.most = max(stay.most, len(there) - 1)
+        self._running[trial] = _Occupancy(device, self._checked)
+        sharing = [occupancy for occupancy in self._running.values() if occupancy.device == device]
+        for occupancy in sharing:
+            occupancy.most_neighbours = max(occupancy.most_neighbours, len(sharing) - 1)
 
     def leave(self, trial: int) -> dict[str, float]:
         """Record a trial's end; return `neighbours` (mean) and `most_neighbours`, empty if it never began."""
         self._count()
-        stay = self._stays.pop(trial, None)
-        if stay is None:
+        occupancy = self._running.pop(trial, None)
+        if occupancy is None:
             return {}
-        seconds = self._looked - stay.since
-        mean = stay.beside / seconds if seconds > 0 else float(stay.most)
-        return {"neighbours": round(mean, 2), "most_neighbours": stay.most}
+        seconds = self._checked - occupancy.since
+        mean = occupancy.shared_seconds / seconds if seconds > 0 else float(occupancy.most_neighbours)
+        return {"neighbours": round(mean, 2), "most_neighbours": occupancy.most_neighbours}
 
     def _count(self) -> None:
         now = self._clock()
-        passed, self._looked = now - self._looked, now
-        for stay in self._stays.values():
-            others = sum(other.device == stay.device for other in self._stays.values()) - 1
-            stay.beside += passed * others
+        passed, self._checked = now - self._checked, now
+        for occupancy in self._running.values():
+            others = sum(other.device == occupancy.device for other in self._running.values()) - 1
+            occupancy.shared_seconds += passed * others
 
 
-def strangers(
-    gpu: str, standing: Standing, ours: Collection[int], reserved: int | None, named: Callable[[int], str]
+def other_users(
+    gpu: str, status: GpuStatus, ours: Collection[int], reserved: int | None, named: Callable[[int], str]
 ) -> dict[str, str]:
     """Return messages about other users of a GPU, each by a key that stays the same for the same user.
 
@@ -71,15 +71,15 @@ def strangers(
     """
     messages = {
         f"{gpu} {pid}": f"gpu {gpu} is also used by pid {pid}{_about(named(pid), size)}"
-        for pid, size in standing.processes.items()
+        for pid, size in status.processes.items()
         if pid not in ours
     }
-    if not messages and reserved is not None and not set(standing.processes) & set(ours):
-        spare = standing.used - reserved
+    if not messages and reserved is not None and not set(status.processes) & set(ours):
+        spare = status.used - reserved
         if spare > HIDDEN:
             messages[f"{gpu} hidden"] = f"something else uses {gigabytes(spare)} of gpu {gpu}"
-        elif not reserved and (standing.utilisation or 0) >= BUSY:
-            messages[f"{gpu} busy"] = f"something else keeps gpu {gpu} busy ({standing.utilisation} % of its time)"
+        elif not reserved and (status.utilisation or 0) >= BUSY:
+            messages[f"{gpu} busy"] = f"something else keeps gpu {gpu} busy ({status.utilisation} % of its time)"
     return {key: f"{text}: {ADVICE}" for key, text in messages.items()}
 
 
@@ -91,22 +91,22 @@ class ContentionMonitor:
         gpus: Sequence[str],
         note: Callable[[str], None],
         reserved: Callable[[], Mapping[str, int | None]],
-        read: Callable[[str], Standing | None] = nvml.standing,
+        read: Callable[[str], GpuStatus | None] = nvml.status,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._gpus, self._note, self._reserved, self._read, self._clock = gpus, note, reserved, read, clock
         self._reported: set[str] = set()
-        self._looked: float | None = None
+        self._checked: float | None = None
 
     def look(self) -> None:
         """Check the GPUs, unless they were checked within the last interval."""
-        if not self._gpus or (self._looked is not None and self._clock() - self._looked < SELDOM):
+        if not self._gpus or (self._checked is not None and self._clock() - self._checked < CHECK_SECONDS):
             return
-        self._looked = self._clock()
+        self._checked = self._clock()
         ours, reserved = own_processes(), self._reserved()
         for gpu in self._gpus:
-            standing = self._read(gpu)
-            messages = strangers(gpu, standing, ours, reserved.get(gpu, 0), process_name) if standing else {}
+            status = self._read(gpu)
+            messages = other_users(gpu, status, ours, reserved.get(gpu, 0), process_name) if status else {}
             for key, text in messages.items():
                 if key not in self._reported:
                     self._reported.add(key)

@@ -1,4 +1,4 @@
-"""The available devices, and how many trials run on each at once. Uses the driver library, never torch."""
+"""The available devices and their slots for trials; asks the GPU driver's library, never torch."""
 
 import os
 import sys
@@ -76,7 +76,7 @@ def check(count: int | None, per_gpu: PerGpu | None, threads: int | None) -> Non
         )
 
 
-def crowded(places: list[Slot]) -> str:
+def thread_warning(places: list[Slot]) -> str:
     """Return a warning if the slots have more threads than this process has cores, else an empty string."""
     threads = sum(slot.threads for slot in places)
     if threads <= max(cores(), len(places)):
@@ -107,7 +107,7 @@ def slow_bf16(precision: str, places: list[Slot]) -> str:
 
 def _mps_slots(count: int | None, per_gpu: PerGpu | None, threads: int | None) -> list[Slot]:
     if per_gpu == "auto":
-        message = "--slots-per-gpu auto asks NVIDIA's driver, and Apple's GPU has another"
+        message = "--slots-per-gpu auto needs NVIDIA's driver, which Apple's GPU does not have"
         raise UsageError(message, "give a number: --slots-per-gpu 2")
     number = count or per_gpu or 1
     return [Slot(i, "mps", MPS, threads or max(1, cores() // number)) for i in range(number)]

@@ -85,7 +85,7 @@ class Driver:
         self.on_settled: Callable[[], None] = lambda: None
         self.over = False
 
-    def go(self) -> None:
+    def run(self) -> None:
         """Prepare the data and run the engine to its end; call `on_settled` once the data is accepted."""
         spec, in_process = self.study.spec, self.options.in_process
         check_weights([self.registry.architecture(name) for name in spec.architectures], spec.weights)
@@ -95,7 +95,7 @@ class Driver:
                 if not in_process:
                     pool.warm_up()
                 self._prepare()
-                writer = self.outages.ride_out(lambda: self.store.writer(self.study.id, self.lease))
+                writer = self.outages.retry(lambda: self.store.writer(self.study.id, self.lease))
                 with writer as self._writer, self.store.control(self.study.id) as self._control:
                     writer.study_changed("state", {"state": StudyState.RUNNING})
                     self._search(writer, pool, in_process)
@@ -139,20 +139,20 @@ class Driver:
         self._rounds, self._task = data.loaded.rounds, data.loaded.task
         if any(name not in self.study.baseline for name in predictive(self.registry)):
             baseline = {**mean_baseline(self.registry, data.rounds()), **self.study.baseline}
-            self.outages.ride_out(lambda: self.store.set_baseline(self.study.id, baseline))
+            self.outages.retry(lambda: self.store.set_baseline(self.study.id, baseline))
             self.study = replace(self.study, baseline=baseline)
-        self.outages.ride_out(lambda: self.store.environment(self.study.id, environment()))
+        self.outages.retry(lambda: self.store.environment(self.study.id, environment()))
 
     def _settle(self, data: StudyData, accept_change: bool) -> None:
         """Compare the data with that of the study's start and record it; DataError for other data."""
         study = self.study
         settled = settle(
-            study, data.identity, lambda: self.outages.ride_out(lambda: self.store.trials(study.id)), accept_change
+            study, data.identity, lambda: self.outages.retry(lambda: self.store.trials(study.id)), accept_change
         )
         for note in settled.notes:
             self.observer.note(note)
         baseline = study.baseline if settled.baseline is None else settled.baseline
-        self.outages.ride_out(lambda: self.store.set_data(study.id, settled.record, settled.renamed, baseline))
+        self.outages.retry(lambda: self.store.set_data(study.id, settled.record, settled.renamed, baseline))
         self.study = replace(study, data=settled.record, baseline=baseline)
 
     def _fetch_weights(self, source: str, task: Task) -> None:
@@ -164,9 +164,9 @@ class Driver:
 
     def _begin(self, writer: Writer) -> tuple[Search, list[Trial]]:
         """Return the search, rebuilt from its rows, with the configurations to try first; and its trials so far."""
-        trials = self.outages.ride_out(lambda: self.store.trials(self.study.id, self.study.spec.compared))
-        history = self.outages.ride_out(lambda: recalled(self.store, self.study, trials, self._rounds))
-        prior = self.outages.ride_out(lambda: self.store.prior(self.study.id)) if self.study.spec.origin else ()
+        trials = self.outages.retry(lambda: self.store.trials(self.study.id, self.study.spec.compared))
+        history = self.outages.retry(lambda: epochs_to_resume(self.store, self.study, trials, self._rounds))
+        prior = self.outages.retry(lambda: self.store.prior(self.study.id)) if self.study.spec.origin else ()
         digest, metrics = self.study.data_digest, self.registry.metrics
         self._figures = Figures(self.study.spec, self._task, metrics, of_data(trials, digest))
         for other in (trial for trial in trials if not trial.state.ended and not trial.saw(digest)):
@@ -184,8 +184,8 @@ class Driver:
             self.observer.note,
             prior,
         )
-        for configuration in self.outages.ride_out(lambda: self.store.enqueued(self.study.id)):
-            search.take_in(configuration)
+        for configuration in self.outages.retry(lambda: self.store.enqueued(self.study.id)):
+            search.enqueue(configuration)
         if not trials:
             search.begin_with(first_trials(self.study.spec, self._at_once))
         return search, trials
@@ -209,15 +209,15 @@ class Driver:
             self._note_time()
             return
         memory = MemoryBounds(self.study.spec.where, of_data(trials, self.study.data_digest))
-        self._placement = places = self.backend.places(
+        self._placement = placement = self.backend.placement(
             pool, self._request, self._log, self.observer.note, trials, memory
         )
         self._record_slots()
-        self._monitor = self.backend.monitor(places, self.observer.note)
+        self._monitor = self.backend.monitor(placement, self.observer.note)
         self._monitor.look()
         LocalEngine(
             search,
-            places,
+            placement,
             pool,
             self._request,
             self.observer,
@@ -233,10 +233,10 @@ class Driver:
         self._note_time()
         self.over = search.done
         if self.over:
-            if search.why_over and search.ended == len(ended):  # otherwise it was reported as the last trial ended
+            if search.end_reason and search.ended == len(ended):  # otherwise it was reported as the last trial ended
                 how = f"change it with: fersearch study extend {self.study.name}"
-                self.observer.note(f"the search ended before: {search.why_over}; {how}")
-            self.outages.ride_out(lambda: self.store.set_finished(self.study.id, search.why_over))
+                self.observer.note(f"the search ended before: {search.end_reason}; {how}")
+            self.outages.retry(lambda: self.store.set_finished(self.study.id, search.end_reason))
 
     def _request(self, trial: Trial, slot: devices.Slot) -> TrialRequest:
         assert self._prepared is not None  # no trial is requested before it is ready
@@ -263,7 +263,7 @@ class Driver:
         if self.lease.lost:
             self.stop.ask(Level.NOW)
         self.outages.look(self._writer)
-        for line in self.store.mended():
+        for line in self.store.repaired():
             self.observer.note(line)
         now = time.monotonic()
         if now - self._looked >= HOUSEKEEPING_SECONDS:
@@ -280,7 +280,7 @@ class Driver:
             self.stop.ask(Level.AFTER_EPOCH)
             self._requested = StudyState.PAUSED if request.kind == PAUSE else StudyState.STOPPED
         elif request.kind == ENQUEUE:
-            self._brain.take_in(Enqueued(**request.payload))
+            self._brain.enqueue(Enqueued(**request.payload))
         elif request.kind == SLOTS and isinstance(self._placement, FixedPlacement):
             self._placement.restrict(request.payload["slots"])
 
@@ -322,7 +322,7 @@ def environment() -> dict[str, Any]:
     }
 
 
-def recalled(store: Store, study: StudyRow, trials: Sequence[Trial], rounds: int) -> dict[int, list[Epoch]]:
+def epochs_to_resume(store: Store, study: StudyRow, trials: Sequence[Trial], rounds: int) -> dict[int, list[Epoch]]:
     """Return the epochs that a search resumes from: all of unfinished trials, else those that the pruner compares."""
     ended = {trial.number for trial in trials if trial.state.ended}
     epochs = {trial.number: store.history(study.id, trial.number) for trial in trials if trial.number not in ended}

@@ -63,7 +63,7 @@ def finish(
 ) -> Finish:
     """Finish a study, or resume that; for a finished study return the stored result without opening test again.
 
-    No other process can run or finish the study meanwhile.
+    Meanwhile no other process can run or finish the study.
 
     Raises:
         UsageError: a number is too small, or no trial is on the front.
@@ -166,7 +166,8 @@ def _plan(study: StudyRow, searched: Sequence[Trial], retraining: Retraining) ->
         raise UsageError(f"study '{study.name}' has {why}, so there is nothing to finish", hint)
     if SEED in study.spec.space:
         raise UsageError(
-            f"study '{study.name}' searches a parameter called {SEED}", "finish needs that name for its own"
+            f"study '{study.name}' searches a parameter called {SEED}",
+            "finish adds one of that name: rename yours",
         )
     finalists: list[Params] = []
     for trial in members:

@@ -38,7 +38,7 @@ def main(fd: int) -> None:
     signal.set_wakeup_fd(alarm.fileno(), warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     request = json.loads(control.recv(MESSAGE_BYTES) or b"{}")
-    _tell(control, {"ready": os.getpid(), "failed": preload(request.get("preload", []))})
+    _send(control, {"ready": os.getpid(), "failed": preload(request.get("preload", []))})
     try:
         _serve(control, wakeup, alarm)
     finally:
@@ -54,14 +54,14 @@ def _serve(control: socket.socket, wakeup: socket.socket, alarm: socket.socket) 
                 wakeup.recv(4096)
             _reap(control)
         if control in ready:
-            message, fds = _order(control)
+            message, fds = _next_request(control)
             if not message:
                 return
             if not _fork(json.loads(message), fds[0], [control, wakeup, alarm]):
                 os.close(fds[0])
 
 
-def _order(control: socket.socket) -> tuple[bytes, list[int]]:
+def _next_request(control: socket.socket) -> tuple[bytes, list[int]]:
     """Return the next order with its connection; empty once the driver is gone."""
     try:
         message, fds, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 1)
@@ -83,7 +83,7 @@ def preload(modules: list[str]) -> dict[str, str]:
     return failed
 
 
-def _fork(order: dict[str, Any], fd: int, inherited: list[socket.socket]) -> bool:
+def _fork(request: dict[str, Any], fd: int, inherited: list[socket.socket]) -> bool:
     server = os.getpid()
     if os.fork():
         return False
@@ -95,8 +95,8 @@ def _fork(order: dict[str, Any], fd: int, inherited: list[socket.socket]) -> boo
         for item in inherited:
             item.close()
         os.setpgid(0, 0)
-        os.environ.update(order["env"])
-        redirect_output(order["log"])
+        os.environ.update(request["env"])
+        redirect_output(request["log"])
         from fersearch.engines import child
 
         child.main(fd)
@@ -140,10 +140,10 @@ def _reap(control: socket.socket) -> None:
             return
         if not pid:
             return
-        _tell(control, {"exited": pid, "status": os.waitstatus_to_exitcode(status)})
+        _send(control, {"exited": pid, "status": os.waitstatus_to_exitcode(status)})
 
 
-def _tell(control: socket.socket, message: dict[str, Any]) -> None:
+def _send(control: socket.socket, message: dict[str, Any]) -> None:
     with contextlib.suppress(OSError):
         control.send(json.dumps(message).encode())
 

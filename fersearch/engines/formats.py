@@ -18,7 +18,7 @@ class Search(Protocol):
 
     spec: StudySpec
 
-    def learned(self, number: int, facts: Mapping[str, Any]) -> None:
+    def record_facts(self, number: int, facts: Mapping[str, Any]) -> None:
         """Record facts of a trial's attempt while it runs."""
 
 
@@ -43,7 +43,7 @@ class Formats:
         """Return the format for the shape of a rehearsed trial, and record format and rehearsal with its attempt."""
         chosen = self.known.setdefault(rehearsal["shape"], rehearsal[FACT])
         facts = {name: value for name, value in rehearsal.items() if name != FACT}
-        search.learned(number, {FACT: chosen, **({REHEARSAL: facts} if "seconds" in rehearsal else {})})
+        search.record_facts(number, {FACT: chosen, **({REHEARSAL: facts} if "seconds" in rehearsal else {})})
         trouble = rehearsal.get("trouble", "")
         if trouble and trouble not in self._noted:
             self._noted.add(trouble)

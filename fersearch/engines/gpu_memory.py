@@ -14,7 +14,7 @@ from typing import Any
 
 from fersearch.engines.devices import MOST, Slot
 from fersearch.engines.processes import Pool, Process
-from fersearch.nvml import Standing
+from fersearch.nvml import GpuStatus
 from fersearch.recipe import OPTIMISATION, REGULARISATION
 from fersearch.space import Value
 from fersearch.training.request import TrialRequest
@@ -27,7 +27,7 @@ COUNTED = ("batch_size", "optimizer", "crop", "tta")
 PRESENT = ("dropout", "momentum", "ema")
 """The recipe's parameters that change it if they are more than 0."""
 GIGABYTE = 2**30
-INDIFFERENT = ({*OPTIMISATION, *REGULARISATION, "target"}) - {*COUNTED, *PRESENT}
+WITHOUT_EFFECT = ({*OPTIMISATION, *REGULARISATION, "target"}) - {*COUNTED, *PRESENT}
 PATIENCE = 300.0  # seconds after which a probe is abandoned
 UNKNOWN = {"lacks": "the probe returned no value"}
 
@@ -50,24 +50,24 @@ def shape(params: Mapping[str, Value], micro_batches: int = 1) -> str:
 
     All parameters of the architecture count, as only it knows which of them change the network.
     """
-    relevant: dict[str, Value] = {name: value for name, value in params.items() if name not in INDIFFERENT}
+    relevant: dict[str, Value] = {name: value for name, value in params.items() if name not in WITHOUT_EFFECT}
     relevant |= {name: bool(relevant[name]) for name in PRESENT if name in relevant}
     return json.dumps({**relevant, "micro_batches": micro_batches}, sort_keys=True)
 
 
-def room(standing: Standing, loads: Iterable[Load], idle: int) -> int:
+def room(status: GpuStatus, loads: Iterable[Load], idle: int) -> int:
     """Return the bytes of a GPU that another trial may take: free, and not reserved for trials running there.
 
     `idle` is the memory in use when none of them ran: it counts for others where the driver shows none of
     their processes, as in a container.
     """
     loads = list(loads)
-    measured = [standing.processes.get(load.pid or -1, 0) for load in loads]
+    measured = [status.processes.get(load.pid or -1, 0) for load in loads]
     if any(measured):
         unused = sum(max(0, load.reserved - used) for load, used in zip(loads, measured, strict=True))
     else:
-        unused = max(0, sum(load.reserved for load in loads) - max(0, standing.used - idle))
-    return max(0, standing.free - unused)
+        unused = max(0, sum(load.reserved for load in loads) - max(0, status.used - idle))
+    return max(0, status.free - unused)
 
 
 def how_many(need: int, free: int, most: int = MOST) -> int:

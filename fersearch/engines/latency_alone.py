@@ -12,7 +12,7 @@ from fersearch.engines.machine import measure_alone
 from fersearch.home import artifacts_folder
 from fersearch.isolation import in_child
 from fersearch.registry import Registry
-from fersearch.search.bounds import eased
+from fersearch.search.bounds import with_latency_margin
 from fersearch.store import Store, StudyRow
 from fersearch.study_front import front_of
 from fersearch.trial import LATENCY, ROUGH_LATENCY, Trial
@@ -47,7 +47,7 @@ def time_latency(name: str, storage: str | None, note: Note, artifacts: str | No
 
 def _due(store: Store, study: StudyRow) -> list[Trial]:
     trials = {trial.number: trial for trial in store.trials(study.id)}
-    members = front_of(study, [eased(trial, study.spec.where) for trial in trials.values()]).trials
+    members = front_of(study, [with_latency_margin(trial, study.spec.where) for trial in trials.values()]).trials
     return [trials[each.number] for each in members if trials[each.number].rough_latency and each.checkpoint]
 
 

@@ -107,12 +107,12 @@ class LocalEngine:
 
     def _turn(self) -> None:
         if time.monotonic() > self._deadline and not self.stop.level:
-            self.observer.note("the time is up: each trial under way finishes its epoch and is saved")
+            self.observer.note("the time is up: each running trial finishes its epoch and is saved")
             self.stop.ask(Level.AFTER_EPOCH)
         self._apply_stop()
         for connection in wait(list(self._running), TICK):
             self._receive(self._running[connection])
-        self._end_hanging()
+        self._end_hung()
         self._quiet.look()
         self._watch()
         self._fill()
@@ -126,7 +126,7 @@ class LocalEngine:
             if self.stop.by_signal and level in STOPPING:
                 self.observer.note(STOPPING[level].format(grace=brief(self._grace)))
             if self.stop.by_signal:  # not when the time is up, as the next run may be as short
-                self._abandon_the_unbegun(level)
+                self._abandon_unstarted(level)
             if level is Level.AFTER_STEP:
                 self._leave_by = time.monotonic() + self._grace
                 for running in self._running.values():
@@ -138,7 +138,7 @@ class LocalEngine:
             message = f"it had not exited {brief(self._grace)} after the request to stop"
             self._abandon(everything, Outcome(Reason.PREEMPTED, message))
 
-    def _end_hanging(self) -> None:
+    def _end_hung(self) -> None:
         for running in list(self._running.values()):
             if outcome := running.process.hung():
                 self.pool.kill(running.process)
@@ -178,8 +178,8 @@ class LocalEngine:
     def _receive(self, running: _Running) -> None:
         message = running.process.receive()
         if message is None:
-            self._end(running, self._outcome_of_dead(running))
-        elif self._quiet.hear(running.trial.number, message):
+            self._end(running, self._outcome_of_dead_process(running))
+        elif self._quiet.handle(running.trial.number, message):
             pass
         elif "epoch" in message:
             epoch = Epoch(**message["epoch"])
@@ -198,21 +198,26 @@ class LocalEngine:
         elif "note" in message:
             self.observer.note(f"trial {running.trial.number}: {message['note']}")
         elif "pid" in message:
-            running.process.pid = message["pid"]
-            self._placement.runs(running.slot, message["pid"])
-            self._quiet.settle(running.trial.number, message.get("node", ""))
-            self._contention.join(running.trial.number, message.get("place", running.slot.place))
-            if running.slot.device == "cpu":
-                self._other_load.join(running.trial.number)
-            self.search.started(running.trial.number, message["pid"], message.get("log") or str(running.process.log))
+            self._began(running, message)
+
+    def _began(self, running: _Running, message: Mapping[str, Any]) -> None:
+        """Record the process of a trial, its node and the device that it shares."""
+        number = running.trial.number
+        running.process.pid = message["pid"]
+        self._placement.runs(running.slot, message["pid"])
+        self._quiet.settle(number, message.get("node", ""))
+        self._contention.join(number, message.get("place", running.slot.place))
+        if running.slot.device == "cpu":
+            self._other_load.join(number)
+        self.search.started(number, message["pid"], message.get("log") or str(running.process.log))
 
     def _end(self, running: _Running, outcome: Outcome) -> None:
         connection = running.process.connection
         seconds = time.monotonic() - running.process.started
         number = running.trial.number
         self._quiet.leave(number)
-        around = {**self._contention.leave(number), **self._other_load.leave(number)}
-        outcome = replace(outcome, facts={**outcome.facts, **around})
+        surroundings = {**self._contention.leave(number), **self._other_load.leave(number)}
+        outcome = replace(outcome, facts={**outcome.facts, **surroundings})
         outcome = with_loss(self.stop, outcome)
         self._shortage.record(outcome.facts)
         del self._running[connection]
@@ -227,7 +232,7 @@ class LocalEngine:
         self.observer.ended(ended)
         return ended
 
-    def _outcome_of_dead(self, running: _Running) -> Outcome:
+    def _outcome_of_dead_process(self, running: _Running) -> Outcome:
         status = self.pool.exit_status(running.process)
         preempted = Reason.PREEMPTED if self.stop.level is Level.AFTER_STEP else None
         if status is None and (lost := self.pool.lost(running.process)):
@@ -243,10 +248,10 @@ class LocalEngine:
         last = output.splitlines()[-1] if output else "it printed nothing"
         return Outcome(Reason.ERROR, f"the process exited with code {status}: {last}", output[-TRACEBACK:])
 
-    def _abandon_the_unbegun(self, level: Level) -> None:
+    def _abandon_unstarted(self, level: Level) -> None:
         reason = Reason.PREEMPTED if level is Level.AFTER_STEP else Reason.INTERRUPTED
-        unbegun = [running for running in self._running.values() if running.process.pid is None]
-        self._abandon(unbegun, Outcome(reason, "stopped before it began"))
+        unstarted = [running for running in self._running.values() if running.process.pid is None]
+        self._abandon(unstarted, Outcome(reason, "stopped before it began"))
 
     def _abandon(self, abandoned: Iterable[_Running], outcome: Outcome) -> None:
         for running in abandoned:

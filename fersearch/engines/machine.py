@@ -1,8 +1,8 @@
-"""Quiet turns between the drivers of one home: a trial that measures its latency pauses theirs on its machine too.
+"""Quiet turns between drivers of one home: a trial that measures its latency also pauses other drivers' trials.
 
-Each running trial holds a shared lock on the file `running`, and between two steps looks whether another trial holds
-the one on `wanted`. If so it releases its own lock, for at most `PAUSE` seconds; once nobody holds `running`, the other
-measures. Locks end with their process, so that a killed trial or driver never leaves others paused.
+Each running trial holds a shared lock on the file `running`, and between two steps checks whether another trial holds
+the lock on `wanted`. If so it releases its own lock for at most `PAUSE` seconds; once nobody holds `running`, the other
+trial measures. Locks end with their process, so that a killed trial or driver never leaves others paused.
 """
 
 import os
@@ -22,9 +22,9 @@ from fersearch.training.pauses import pausing
 if TYPE_CHECKING:
     from fersearch.training.latency import SteadyLatency, Take
 
-SELDOM = 0.05
-"""Seconds between two looks whether another trial measures: on a network file system each takes a millisecond."""
-LOOK = 0.01
+LOOK_SECONDS = 0.05
+"""Seconds between two checks for a measuring trial: on a network file system each check takes a millisecond."""
+POLL_SECONDS = 0.01
 """Seconds between two tries to take a lock."""
 
 
@@ -46,7 +46,7 @@ class Machine:
         self._next_look = 0.0
 
     def __enter__(self) -> Self:
-        self._enter()
+        self._take_part()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -60,7 +60,7 @@ class Machine:
     def pulse(self) -> None:
         """Pause while a trial of another driver measures; call it between two steps."""
         if (now := time.monotonic()) >= self._next_look:
-            self._next_look = now + SELDOM
+            self._next_look = now + LOOK_SECONDS
             self._give_way()
 
     @contextmanager
@@ -73,7 +73,7 @@ class Machine:
         finally:
             self._asides -= 1
             if not self._asides:
-                self._enter()
+                self._take_part()
 
     def measure(self, take: "Take", most: float = PAUSE) -> "SteadyLatency | None":
         """Measure for at most `most` seconds while no other trial runs; None if the others did not pause for it.
@@ -82,11 +82,11 @@ class Machine:
         """
         until = time.monotonic() + most
         try:
-            if not self._is_quiet(time.monotonic() + PATIENCE) or (left := until - time.monotonic()) <= 0:
+            if not self._others_paused(time.monotonic() + PATIENCE) or (left := until - time.monotonic()) <= 0:
                 return None
-            resumed = self._resumed()
+            overdue = self._overdue_count()
             latency = take(min(left, PAUSE - SLACK))
-            return latency if self._resumed() == resumed else None
+            return latency if self._overdue_count() == overdue else None
         finally:
             unlock(self._wanted)
 
@@ -98,7 +98,7 @@ class Machine:
                 return latency
         return None
 
-    def _enter(self) -> None:
+    def _take_part(self) -> None:
         flock(self._running, wait=True, shared=True)
         self._give_way()
 
@@ -110,7 +110,7 @@ class Machine:
             with pausing():
                 unlock(self._running)
                 while self._is_wanted() and time.monotonic() < until:
-                    time.sleep(LOOK)
+                    time.sleep(POLL_SECONDS)
                 flock(self._running, wait=True, shared=True)
         if is_wanted and not self._is_overdue:
             self._running.write(b".")
@@ -122,21 +122,21 @@ class Machine:
         unlock(self._wanted)
         return not is_free
 
-    def _is_quiet(self, until: float) -> bool:
+    def _others_paused(self, until: float) -> bool:
         """Ask the others to pause, and return whether all have by a time."""
         while not flock(self._wanted, wait=False):
             if time.monotonic() >= until:
                 return False
-            time.sleep(LOOK)
+            time.sleep(POLL_SECONDS)
         while not flock(self._running, wait=False):
             if time.monotonic() >= until:
                 return False
-            time.sleep(LOOK)
+            time.sleep(POLL_SECONDS)
         unlock(self._running)
         return True
 
-    def _resumed(self) -> int:
-        """Return how often a trial went on before the end of a measurement."""
+    def _overdue_count(self) -> int:
+        """Return how often a trial resumed before the end of a measurement."""
         return os.fstat(self._running.fileno()).st_size
 
 

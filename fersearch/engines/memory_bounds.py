@@ -1,6 +1,6 @@
 """Bounds on the peak memory of trials, judged by the probe that packs GPUs before a trial is started.
 
-Without that probe, as on a CPU, the peak is known by training only.
+Without that probe, as on a CPU, the peak is only known from training.
 """
 
 from collections.abc import Sequence
@@ -13,16 +13,16 @@ from fersearch.trial import Outcome, Reason, Trial
 
 METRIC, FACT = "peak_memory_mb", "probed_peak_mb"
 BY_TRAINING = (
-    f"{METRIC} is known by training only here, so that its bound stops trials at their rungs; on GPUs with "
+    f"{METRIC} is only known from training here, so its bound stops trials at their rungs; on GPUs with "
     "--slots-per-gpu auto it is measured before training"
 )
-"""What is said once of a bound that no probe can judge."""
+"""The note on a bound that no probe can check, shown once."""
 
 
 class MemoryBounds:
-    """The bounds of a study on peak memory, and the peaks that were measured, by the shape of trials.
+    """The bounds of a study on peak memory, and the measured peaks, by the shape of trials.
 
-    `trials` are those of earlier runs: what was measured for them is not measured again.
+    `trials` are those of earlier runs, whose shapes are not measured again.
     """
 
     def __init__(self, where: Sequence[Constraint], trials: Sequence[Trial] = ()) -> None:

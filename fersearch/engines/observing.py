@@ -47,17 +47,17 @@ class Observers(Observer):
     def started(self, trial: Trial, slot: int) -> None:
         """Pass on that a trial started in a slot."""
         self._display.started(trial, slot)
-        self._tell("trial_started", trial)
+        self._notify("trial_started", trial)
 
     def epoch(self, trial: Trial, epoch: Epoch, decision: Decision) -> None:
         """Pass on an epoch."""
         self._display.epoch(trial, epoch, decision)
-        self._tell("epoch_ended", trial, epoch)
+        self._notify("epoch_ended", trial, epoch)
 
     def ended(self, trial: Trial) -> None:
         """Pass on that a trial ended."""
         self._display.ended(trial)
-        self._tell("trial_ended", trial)
+        self._notify("trial_ended", trial)
 
     def note(self, text: str) -> None:
         """Pass on a message for the user."""
@@ -81,7 +81,7 @@ class Observers(Observer):
             thread.join(max(0.0, deadline - time.monotonic()))
         self._report()
 
-    def _tell(self, what: str, *facts: Any) -> None:
+    def _notify(self, what: str, *facts: Any) -> None:
         for thread in self._threads:
             thread.enqueue(what, *facts)
 

@@ -84,7 +84,7 @@ class Outages:
         self._stop = stop
         self._reported = False
 
-    def ride_out(self, call: Callable[[], T]) -> T:
+    def retry(self, call: Callable[[], T]) -> T:
         """Call again while the database is unavailable and return the result; the call must be idempotent.
 
         Raises:
@@ -97,7 +97,7 @@ class Outages:
             except StoreUnavailable as error:
                 if self._stop.level or time.monotonic() - started > OUTAGE_SECONDS:
                     raise
-                self._tell(f"{error.message}: waiting for it")
+                self._note_once(f"{error.message}: waiting for it")
                 time.sleep(RETRY_SECONDS)
             else:
                 self._reported = False
@@ -108,16 +108,18 @@ class Outages:
         if writer.must_stop and not self.stopped:
             self.stopped = True
             self._note(
-                "the database has been unreachable for too long: each trial under way finishes its epoch and is saved"
+                "the database has been unreachable for too long: each running trial finishes its epoch and is saved"
             )
             self._stop.ask(Level.AFTER_EPOCH, lost=Lost.DATABASE)
         elif writer.outage:
-            self._tell(f"{writer.trouble}: training continues, and its results are written when the database is back")
+            self._note_once(
+                f"{writer.trouble}: training continues, and its results are written when the database is back"
+            )
         elif self._reported:
             self._reported = False
             self._note("the database is back, and the rows that waited for it are written")
 
-    def _tell(self, text: str) -> None:
+    def _note_once(self, text: str) -> None:
         if not self._reported:
             self._reported = True
             self._note(text)

@@ -8,13 +8,13 @@ from typing import Any, Protocol
 from fersearch.engines import gpu_memory
 from fersearch.engines.devices import Slot
 from fersearch.engines.gpu_memory import Load
-from fersearch.nvml import Standing
+from fersearch.nvml import GpuStatus
 from fersearch.search.retries import micro_batches
 from fersearch.trial import Trial
 
 SETTLE = 5.0  # seconds until the memory of an ended process is released
 REREAD = 1.0  # seconds between two checks of the GPUs while a trial waits
-UNSEEN = Standing(0, 0, {})  # for a GPU of which the driver reports nothing: one trial after another
+NO_STATUS = GpuStatus(0, 0, {})  # of a GPU on which the driver does not report: one trial at a time
 ROOM_TO_PROBE = 2 * gpu_memory.GIGABYTE  # least free memory to measure a trial beside others
 
 
@@ -124,7 +124,7 @@ class PackedPlacement:
         self,
         slots: Sequence[Slot],
         prober: Prober,
-        read: Callable[[str], Standing | None],
+        read: Callable[[str], GpuStatus | None],
         note: Callable[[str], None],
         known: Mapping[str, int] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -142,7 +142,7 @@ class PackedPlacement:
         self._idle: dict[str, int] = {}
         self._reported: dict[str, tuple[int, bool]] = {}
         self._probing: _Probing | None = None
-        self._standings: tuple[float, dict[str, Standing]] | None = None
+        self._statuses: tuple[float, dict[str, GpuStatus]] | None = None
 
     @property
     def open(self) -> bool:
@@ -162,7 +162,7 @@ class PackedPlacement:
         self._report(gpu, need)
         slot = self._slots[gpu].pop()
         self._loads[slot] = Load(gpu_memory.reserve(rooms[gpu] if need is None else need))
-        self._standings = None
+        self._statuses = None
         return slot
 
     def runs(self, slot: Slot, pid: int) -> None:
@@ -175,13 +175,13 @@ class PackedPlacement:
         gpu = slot.gpu or slot.device
         self._loads.pop(slot, None)
         self._slots[gpu].append(slot)
-        self._leave(gpu)
+        self._vacate(gpu)
         for shape, need in needs_of([trial]).items():
             self._needs[shape] = max(need, self._needs.get(shape) or 0)
 
     def reserved(self) -> Mapping[str, int | None]:
         """Return the bytes reserved on each GPU."""
-        bytes_by_gpu: dict[str, int | None] = {gpu: self._set_aside(gpu) for gpu in self._slots}
+        bytes_by_gpu: dict[str, int | None] = {gpu: self._reserved_on(gpu) for gpu in self._slots}
         return bytes_by_gpu | ({self._probing.gpu: None} if self._probing else {})
 
     def close(self) -> None:
@@ -200,7 +200,7 @@ class PackedPlacement:
             return False
         probing, self._probing = self._probing, None
         probing.measuring.close()
-        self._leave(probing.gpu)
+        self._vacate(probing.gpu)
         self._needs[probing.shape] = int(result["need"]) if "need" in result else None
         if "need" not in result:
             self._note(
@@ -223,9 +223,9 @@ class PackedPlacement:
 
     def _rooms(self) -> dict[str, int]:
         """Return the available bytes of each GPU that has a free slot."""
-        standings = self._look()
+        statuses = self._look()
         return {
-            gpu: gpu_memory.room(standings[gpu], self._on(gpu), self._idle.get(gpu, 0))
+            gpu: gpu_memory.room(statuses[gpu], self._loads_on(gpu), self._idle.get(gpu, 0))
             for gpu, free in self._slots.items()
             if free
         }
@@ -233,32 +233,32 @@ class PackedPlacement:
     def _empty(self, gpus: Iterable[str]) -> set[str]:
         """Return the GPUs where no trial of ours runs and those that ended had time to release their memory."""
         now = self._clock()
-        return {gpu for gpu in gpus if not self._on(gpu) and now - self._vacated.get(gpu, -SETTLE) >= SETTLE}
+        return {gpu for gpu in gpus if not self._loads_on(gpu) and now - self._vacated.get(gpu, -SETTLE) >= SETTLE}
 
-    def _look(self) -> dict[str, Standing]:
+    def _look(self) -> dict[str, GpuStatus]:
         now = self._clock()
-        if self._standings is None or now - self._standings[0] >= REREAD:
-            self._standings = now, {gpu: self._read(gpu) or UNSEEN for gpu in self._slots}
-            for gpu in self._empty(self._standings[1]):
-                self._idle[gpu] = self._standings[1][gpu].used
-        return self._standings[1]
+        if self._statuses is None or now - self._statuses[0] >= REREAD:
+            self._statuses = now, {gpu: self._read(gpu) or NO_STATUS for gpu in self._slots}
+            for gpu in self._empty(self._statuses[1]):
+                self._idle[gpu] = self._statuses[1][gpu].used
+        return self._statuses[1]
 
-    def _on(self, gpu: str) -> list[Load]:
+    def _loads_on(self, gpu: str) -> list[Load]:
         return [load for slot, load in self._loads.items() if (slot.gpu or slot.device) == gpu]
 
-    def _set_aside(self, gpu: str) -> int:
-        return sum(load.reserved for load in self._on(gpu))
+    def _reserved_on(self, gpu: str) -> int:
+        return sum(load.reserved for load in self._loads_on(gpu))
 
-    def _leave(self, gpu: str) -> None:
+    def _vacate(self, gpu: str) -> None:
         self._vacated[gpu] = self._clock()
-        self._standings = None
+        self._statuses = None
 
     def _report(self, gpu: str, need: int | None) -> None:
         """Report how many such trials fit on the GPU, whenever that number changes."""
-        standing = self._look()[gpu]
-        if need is None or standing is UNSEEN:
+        status = self._look()[gpu]
+        if need is None or status is NO_STATUS:
             return
-        free = standing.total - self._idle.get(gpu, 0)
+        free = status.total - self._idle.get(gpu, 0)
         capacity = gpu_memory.how_many(need, free, self._most[gpu]), gpu_memory.reserve(need) <= free
         if self._reported.get(gpu) != capacity:
             self._reported[gpu] = capacity

@@ -1,4 +1,4 @@
-"""Trial processes as the driver sees them: start them, detect how they end, and kill those that hang."""
+"""Trial processes on the driver's side: start them, detect how they end, and kill those that hang."""
 
 import contextlib
 import json
@@ -25,7 +25,7 @@ ONE_THREAD = {
 }
 UNLOADING = 10.0  # seconds that a spawned process may need to end after it has closed its connection
 FORKS = sys.platform == "linux"
-"""Default of the seconds that a trial process may be silent before it counts as hung."""
+"""Whether trial processes are forked from a server; elsewhere each one is spawned."""
 LEAST = 3.0
 """Least limit of silence in seconds, as a trial process sends a heartbeat about once a second."""
 PRELOAD = 600.0

@@ -99,17 +99,17 @@ class QuietTurns:
             self._end()
         elif self._now:
             self._now.paused.discard(number)
-            self._is_quiet(number)
+            self._mark_paused(number)
 
-    def hear(self, number: int, message: Mapping[str, Any]) -> bool:
+    def handle(self, number: int, message: Mapping[str, Any]) -> bool:
         """Handle a trial's message about quiet; return False for any other message."""
         if "quiet" in message:
             self._turns.append(_Turn(number))
-            self._is_quiet(number)
+            self._mark_paused(number)
         elif "paused" in message:
-            self._is_quiet(number, message["paused"])
+            self._mark_paused(number, message["paused"])
         elif "resumed" in message:
-            self._is_loud(number, message["resumed"])
+            self._mark_resumed(number, message["resumed"])
         elif "measured" in message:
             self._measured(number)
         else:
@@ -138,21 +138,21 @@ class QuietTurns:
         self._now = _Measurement(turn, next(self._ids), self._clock(), set(others), others)
         for number in sorted(others):
             self._members[number].send({"pause": PAUSE, "turn": self._now.id})
-        self._go_if_quiet()
+        self._start_if_quiet()
 
-    def _is_quiet(self, number: int, of: int | None = None) -> None:
+    def _mark_paused(self, number: int, of: int | None = None) -> None:
         """Record that a trial is paused, or waits for its own turn; messages about an earlier pause are ignored."""
         if self._now and of in (None, self._now.id):
             self._now.pending.discard(number)
-            self._go_if_quiet()
+            self._start_if_quiet()
 
-    def _go_if_quiet(self) -> None:
+    def _start_if_quiet(self) -> None:
         if (now := self._now) and not now.begun and not now.pending:
             now.begun = True
             remaining = PAUSE - SLACK - (self._clock() - now.since)
             self._members[now.turn.number].send({"quiet": remaining if now.paused else PAUSE})
 
-    def _is_loud(self, number: int, of: int) -> None:
+    def _mark_resumed(self, number: int, of: int) -> None:
         """Record that a paused trial continues by itself, unless it waits for its own turn."""
         if (now := self._now) and of == now.id and all(turn.number != number for turn in self._turns):
             now.undisturbed = False

@@ -126,23 +126,23 @@ def rerun(store: Store, study: StudyRow, number: int, options: RerunRequest, rep
     data = _same_data(registry, study, trial, options.data)
     place = options.slot or devices.slots(1)[0]
     slot = _slot(options.device or facts.get("device"), facts.get("threads"), place)
-    run = _single(study, trial, data, registry, options, slot)
-    run.report = report
+    training = _single(study, trial, data, registry, options, slot)
+    training.report = report
 
     def values_of(outcome: Outcome) -> dict[str, float]:
-        return trial_values(run.epochs, outcome.kept_epoch, study.spec.objectives[0], registry.metrics)
+        return trial_values(training.epochs, outcome.kept_epoch, study.spec.objectives[0], registry.metrics)
 
     def take(outcome: Outcome, weights: Artifacts) -> None:
         if options.out is not None and outcome.checkpoint is not None:
             again = replace(trial, values=values_of(outcome), checkpoint=outcome.checkpoint)
             write_pulled(options.out, study, again, weights.open(outcome.checkpoint), options.force)
 
-    outcome = run.go(take)
+    outcome = training.run(take)
     return Rerun(
         study.name,
         number,
-        run.request.seed,
-        max(run.epochs),
+        training.request.seed,
+        max(training.epochs),
         (trial.kept_epoch, outcome.kept_epoch),
         _compared(trial.values, values_of(outcome), registry),
         _changed({**facts, **_data(trial)}, {**outcome.facts, "data": data.prepared.digest}, drivers),

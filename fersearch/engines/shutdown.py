@@ -41,15 +41,15 @@ class Stop:
         """Handle Ctrl-C and SIGTERM as requests during the block (in the main thread only)."""
         previous: dict[int, Any] = {}
         try:
-            for caught, heed in ((signal.SIGINT, self._on_ctrl_c), (signal.SIGTERM, self._on_sigterm)):
-                previous[caught] = signal.signal(caught, heed)
+            for caught, handler in ((signal.SIGINT, self._on_ctrl_c), (signal.SIGTERM, self._on_sigterm)):
+                previous[caught] = signal.signal(caught, handler)
         except ValueError:
             pass
         try:
             yield self
         finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+            for number, previous_handler in previous.items():
+                signal.signal(number, previous_handler)
 
     def _on_ctrl_c(self, _number: int, _frame: FrameType | None) -> None:
         if self.level is Level.NOW:

@@ -27,7 +27,7 @@ from fersearch.trial import Decision, Epoch, Outcome, Reason, Trial
 if TYPE_CHECKING:
     from fersearch.training.latency import SteadyLatency, Take
 
-ENDED_WELL = (Reason.DONE, Reason.PRUNED)
+SUCCESSFUL = (Reason.DONE, Reason.PRUNED)
 
 
 @dataclass
@@ -43,7 +43,7 @@ class SingleTrial:
     def __post_init__(self) -> None:
         self.epochs: dict[int, Epoch] = {}
 
-    def go(self, take: Callable[[Outcome, Artifacts], None]) -> Outcome:
+    def run(self, take: Callable[[Outcome, Artifacts], None]) -> Outcome:
         """Train to the end and pass the kept checkpoint to `take`; FersearchError if that fails."""
         with tempfile.TemporaryDirectory(prefix="fersearch-rerun-") as folder, closing(Pool(self.preload)) as pool:
             process = pool.start(Path(folder, "log"), dict(self.slot.env))
@@ -56,7 +56,7 @@ class SingleTrial:
                 process.close()
             if outcome is None:
                 raise FersearchError(f"the process of the rerun died: {_last_output(pool, process)}", "try it again")
-            if outcome.reason not in ENDED_WELL:
+            if outcome.reason not in SUCCESSFUL:
                 raise FersearchError(f"the rerun ended with {outcome.reason.value}: {outcome.message}")
             take(outcome, Artifacts(Path(folder, "kept")))
         return outcome
@@ -132,7 +132,7 @@ def run_in_process(
                 request(trial, slot),
                 report,
                 pulse=pulse,
-                say=lambda text: observer.note(f"trial {trial.number}: {text}"),
+                notify=lambda text: observer.note(f"trial {trial.number}: {text}"),
                 saved=lambda: search.saved(trial.number),
                 settle=partial(settle, trial.number),
                 quiet=quiet,

@@ -82,7 +82,7 @@ def evaluate(
 def evaluate_checkpoint(checkpoint: Path, opened: EvaluationInput, request: EvaluationRequest) -> EvaluationView:
     """Predict with the checkpoint and score the predictions; a look at test is recorded."""
     from fersearch.ensembles.model import answers
-    from fersearch.training.evaluate import judge_scores
+    from fersearch.training.evaluate import score_predictions
 
     crossing, labels = opened.crossing, opened.labels
     restored = open_checkpoint(checkpoint, opened.registry)
@@ -90,11 +90,11 @@ def evaluate_checkpoint(checkpoint: Path, opened: EvaluationInput, request: Eval
     _check_finite(checkpoint, shares)
     metrics = opened.registry.metrics
     if crossing.whole:
-        full, scores = None, judge_scores(shares, labels, crossing.model, metrics)
+        full, scores = None, score_predictions(shares, labels, crossing.model, metrics)
     else:
-        full = judge_scores(shares, labels, crossing.model, metrics, crossing.outputs)
+        full = score_predictions(shares, labels, crossing.model, metrics, crossing.outputs)
         shares, labels = crossing.restricted(shares), crossing.positions(labels)
-        scores = judge_scores(shares, labels, crossing.class_names, metrics)
+        scores = score_predictions(shares, labels, crossing.class_names, metrics)
     name, n = request.dataset or opened.card["dataset"]["name"], len(labels)
     looked = request.split in ("test", "all")
     return EvaluationView(

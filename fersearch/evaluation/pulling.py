@@ -14,7 +14,7 @@ from fersearch.errors import FersearchError, UsageError, lookup
 from fersearch.export.model_card import write_model_card
 from fersearch.formatting import finite
 from fersearch.home import artifacts_folder
-from fersearch.search.picking import given_up
+from fersearch.search.picking import tradeoff
 from fersearch.store import Store, StudyRow
 from fersearch.study import Keep
 from fersearch.study_front import Front, front_of
@@ -98,7 +98,7 @@ def preferred(members: Front, prefer: str | None) -> Choice:
         chosen = next(trial for trial in members.trials if trial.number == members.picks[prefer])
     else:
         return Choice(_best(members, prefer))
-    return Choice(chosen, given_up(members.trials[0], chosen, members.objectives))
+    return Choice(chosen, tradeoff(members.trials[0], chosen, members.objectives))
 
 
 def require_checkpoint(study: str, trial: Trial) -> None:

@@ -159,7 +159,7 @@ def _quantized(
 
 
 def _f1(registry: Registry, restored: Restored | RestoredEnsemble, shares: Array, labels: Array) -> float:
-    from fersearch.training.evaluate import judge_scores
+    from fersearch.training.evaluate import score_predictions
 
     metrics = {"f1_macro": registry.metric("f1_macro")}
-    return judge_scores(shares, labels, restored.task.class_names, metrics).metrics["f1_macro"]
+    return score_predictions(shares, labels, restored.task.class_names, metrics).metrics["f1_macro"]

@@ -10,7 +10,7 @@ from fersearch.search.aggregation import projected, values_at_end
 from fersearch.study import Constraint, StudySpec
 from fersearch.trial import LATENCY, ROUGH_MARGIN, Epoch, Trial, TrialState
 
-IN_A_ROW = 50
+MAX_IN_A_ROW = 50
 """Number of trials in a row that may break a bound before training; then the search gives up."""
 
 TIMES_BUDGET = 10
@@ -27,7 +27,7 @@ class Allowance:
     @property
     def used_up(self) -> bool:
         """Whether there were too many of them to try another trial."""
-        return self.in_a_row >= IN_A_ROW or self.untrained >= self._most
+        return self.in_a_row >= MAX_IN_A_ROW or self.untrained >= self._most
 
     def count(self, trial: Trial) -> None:
         """Count a trial that ended."""
@@ -37,7 +37,7 @@ class Allowance:
 
 
 def excesses(bounds: Sequence[Constraint], values: Mapping[str, float]) -> dict[str, float]:
-    """Return by how much each bound is broken, in units of the bound, negative where it holds; known values only."""
+    """Return by how much each bound is broken, as a share of the bound, negative where it holds; known values only."""
     return {str(bound): _excess(bound, values[bound.metric]) for bound in bounds if bound.metric in values}
 
 
@@ -55,8 +55,8 @@ def sampler_excesses(trial: Trial, spec: StudySpec, metrics: Mapping[str, Metric
     return excesses(spec.where, {name: values[name] for name in values if name in metrics and metrics[name].measured})
 
 
-def eased(trial: Trial, bounds: Sequence[Constraint]) -> Trial:
-    """Return a trial as it would be if its rough latency kept the bounds that it breaks by less than the margin."""
+def with_latency_margin(trial: Trial, bounds: Sequence[Constraint]) -> Trial:
+    """Return a trial with its rough latency set to the bounds that it breaks by less than the margin."""
     if not trial.rough_latency:
         return trial
     values = dict(trial.values)
@@ -95,7 +95,7 @@ def nearest(bounds: Sequence[Constraint], trials: Iterable[Trial]) -> Trial | No
     return min(measured, key=lambda trial: (_total(bounds, trial), trial.number), default=None)
 
 
-def given_up(allowance: Allowance, bounds: Sequence[Constraint], trials: Iterable[Trial]) -> str:
+def stop_reason(allowance: Allowance, bounds: Sequence[Constraint], trials: Iterable[Trial]) -> str:
     """Return one line with the reason why a search gave up, and the trial that came nearest to the bounds."""
     closest = nearest(bounds, trials)
     nearest_trial = f"; trial {closest.number} came nearest: {broken(bounds, closest.values)}" if closest else ""

@@ -11,7 +11,7 @@ from typing import Any
 from fersearch.components import Metric
 from fersearch.formatting import settings
 from fersearch.search.aggregation import max_epochs, mean_of_rounds, planned_epochs, sampler_values
-from fersearch.search.bounds import Allowance, given_up, projected_to_break, sampler_excesses
+from fersearch.search.bounds import Allowance, projected_to_break, sampler_excesses, stop_reason
 from fersearch.search.enqueue import Enqueue
 from fersearch.search.flat import Flat
 from fersearch.search.front import FrontMembers, Keeper, front
@@ -19,7 +19,7 @@ from fersearch.search.history import History, reached
 from fersearch.search.interfaces import StudyLike, Writer
 from fersearch.search.pruner import Verdict
 from fersearch.search.results import Results
-from fersearch.search.retries import next_state, remarks
+from fersearch.search.retries import messages_about, next_state
 from fersearch.search.samplers import make_pruner, make_sampler
 from fersearch.space import Params
 from fersearch.trial import Attempt, Decision, Enqueued, Epoch, Lost, Outcome, Reason, Trial, TrialState, of_data
@@ -73,11 +73,13 @@ class Search:
         self._allowance = Allowance(self.spec)
         self._numbers: dict[TrialState, set[int]] = {state: set() for state in TrialState}
         for trial in sorted(trials, key=lambda trial: trial.number):
-            self._recall(trial, history.get(trial.number, ()))
+            self._restore(trial, history.get(trial.number, ()))
             if trial.state.ended:
                 self._allowance.count(trial)
-        self._give_up(self._released(trial.number for trial in self._compared_trials() if trial.state.ended))
-        self._release()
+        self._discard_released(
+            self._release_checkpoints(trial.number for trial in self._compared_trials() if trial.state.ended)
+        )
+        self._interrupt_orphans()
         self._sampler = make_sampler(self.spec, map(self._as_sampled, self._trials.values()), metrics, prior)
         self._enqueued = Enqueue(self._trials.values())
         self._members, self._flat = FrontMembers(self.spec, baseline), Flat(self.spec, baseline)
@@ -96,9 +98,9 @@ class Search:
             return None
         attempt = Attempt(number=len(trial.attempts) + 1)
         if not trial.saw(self._data_digest):
-            trial = self._begun_again(trial, attempt)
+            trial = self._restarted(trial, attempt)
         trial = replace(trial, state=TrialState.RUNNING, attempts=(*trial.attempts, attempt))
-        self._keep(trial)
+        self._set(trial)
         self._writer.start_attempt(trial.number, attempt)
         return trial
 
@@ -110,9 +112,9 @@ class Search:
             trial = Trial(self._next, dict(params), space=self._space, data_digest=self._data_digest)
             self._sampler.add(trial)
             self._writer.add_trial(trial)
-            self._keep(trial)
+            self._set(trial)
 
-    def take_in(self, configuration: Enqueued) -> None:
+    def enqueue(self, configuration: Enqueued) -> None:
         """Add a configuration to try next: as a waiting trial, as soon as the budget has room."""
         if self._enqueued.put(configuration):
             self._add_enqueued()
@@ -123,20 +125,20 @@ class Search:
         """Record which process runs a trial's attempt, and its log file."""
         trial = self._trials[number]
         attempt = replace(trial.attempts[-1], pid=pid, log=log)
-        self._keep(replace(trial, attempts=(*trial.attempts[:-1], attempt)))
+        self._set(replace(trial, attempts=(*trial.attempts[:-1], attempt)))
         self._writer.start_attempt(number, attempt)
 
     def saved(self, number: int) -> None:
         """Record that a trial's attempt has saved a state to resume from."""
-        self.learned(number, {"saved": True})
+        self.record_facts(number, {"saved": True})
 
-    def learned(self, number: int, facts: Mapping[str, Any]) -> None:
+    def record_facts(self, number: int, facts: Mapping[str, Any]) -> None:
         """Record facts of a trial's attempt while it runs, unless they are recorded already."""
         trial = self._trials[number]
         if trial.state is not TrialState.RUNNING or facts.items() <= trial.attempts[-1].facts.items():
             return
         attempt = replace(trial.attempts[-1], facts={**trial.attempts[-1].facts, **facts})
-        self._keep(replace(trial, attempts=(*trial.attempts[:-1], attempt)))
+        self._set(replace(trial, attempts=(*trial.attempts[:-1], attempt)))
         self._writer.start_attempt(number, attempt)
 
     def record(self, number: int, epoch: Epoch) -> Decision:
@@ -153,7 +155,7 @@ class Search:
         if verdict.rung is not None:
             trial = replace(trial, verdict=verdict.to_json())
             self._writer.update_trial(trial)
-        self._keep(trial)
+        self._set(trial)
         over = epoch.last and epoch.round >= self._rounds
         return Decision.STOP if verdict.stop and not over else Decision.CONTINUE
 
@@ -166,8 +168,8 @@ class Search:
             self._sampler.tell(number, values, sampler_excesses(trial, self.spec, self._metrics))
             self._allowance.count(trial)
             self._flat.join(trial)
-            if self.done and self.why_over:
-                self._note(f"the search ends: {self.why_over}")
+            if self.done and self.end_reason:
+                self._note(f"the search ends: {self.end_reason}")
         return trial
 
     @property
@@ -200,16 +202,16 @@ class Search:
         """Whether no trial runs and none will: the budget's trials have ended, or the space is exhausted."""
         if self._numbers[TrialState.RUNNING]:
             return False
-        over = bool(self.why_over) and not self._numbers[TrialState.WAITING]
+        over = bool(self.end_reason) and not self._numbers[TrialState.WAITING]
         return over or self._counted >= self.spec.budget.trials
 
     @property
-    def why_over(self) -> str:
+    def end_reason(self) -> str:
         """One line with the reason why no new trial will be tried before the budget is used up; empty otherwise."""
         if self._counted >= self.spec.budget.trials:
             return ""
         if self._allowance.used_up:
-            return given_up(self._allowance, self.spec.where, self._trials.values())
+            return stop_reason(self._allowance, self.spec.where, self._trials.values())
         return self._flat.why or ("every configuration of the space was tried" if self.exhausted else "")
 
     def front(self) -> list[Trial]:
@@ -225,7 +227,7 @@ class Search:
         is_foreign = trial.state.ended and not trial.saw(self._data_digest)
         return Trial(trial.number, {}, TrialState.FAILED) if is_foreign else trial
 
-    def _begun_again(self, trial: Trial, attempt: Attempt) -> Trial:
+    def _restarted(self, trial: Trial, attempt: Attempt) -> Trial:
         """Return a waiting trial reset for other data, with its attempts kept, and store it."""
         self._history.forget(trial.number)
         trial = replace(trial, data_digest=self._data_digest, epochs=0, kept_epoch=None, values={}, verdict={})
@@ -244,7 +246,7 @@ class Search:
         while self._has_room and (configuration := self._enqueued.take()):
             label = f"the enqueued configuration ({settings(configuration.given)})"
             if trial := self._new(configuration):
-                self._keep(trial)
+                self._set(trial)
                 self._note(f"{label} is trial {trial.number}")
             else:
                 self._note(f"{label} is not tried again: earlier trials cover it")
@@ -277,16 +279,16 @@ class Search:
         )
         attempts = (*trial.attempts[:-1], attempt)
         trial = replace(trial, state=next_state(attempts), attempts=attempts)
-        for line in remarks(trial, self.spec.name):
+        for line in messages_about(trial, self.spec.name):
             self._note(line)
         if trial.state.ended:
             trial = self._results.final(trial, outcome)
             self._history.forget(trial.number)
-        self._keep(trial)
-        released = self._released([trial.number]) if trial.state.ended else {}
+        self._set(trial)
+        released = self._release_checkpoints([trial.number]) if trial.state.ended else {}
         trial = self._trials[trial.number]
         self._writer.end_attempt(trial, attempt, attempt.facts)
-        self._give_up(released, written={trial.number})
+        self._discard_released(released, written={trial.number})
         if trial.state is TrialState.COMPLETE:
             self._join_front(trial)
         return trial
@@ -309,15 +311,15 @@ class Search:
         if trial.number in (numbers := self._members.numbers):
             self._writer.front_changed(numbers)
 
-    def _released(self, ended: Iterable[int]) -> dict[int, str]:
+    def _release_checkpoints(self, ended: Iterable[int]) -> dict[int, str]:
         """Remove the checkpoints of trials that must release them; return the digests by trial."""
         released = self._keeper.released(self._trials, ended)
         digests = {trial.number: self._trials[trial.number].checkpoint or "" for trial in released}
         for trial in released:
-            self._keep(trial)
+            self._set(trial)
         return digests
 
-    def _give_up(self, released: Mapping[int, str], written: Container[int] = ()) -> None:
+    def _discard_released(self, released: Mapping[int, str], written: Container[int] = ()) -> None:
         """Store the trials that released their checkpoints, unless already stored; then discard the files."""
         for number in released:
             if number not in written:
@@ -334,7 +336,7 @@ class Search:
     def _planned(self, trial: Trial) -> int:
         return self._rounds if self._rounds > 1 else planned_epochs(trial.params, self._max_epochs)
 
-    def _keep(self, trial: Trial) -> None:
+    def _set(self, trial: Trial) -> None:
         before = self._trials.get(trial.number)
         if before is not None:
             self._numbers[before.state].discard(trial.number)
@@ -342,13 +344,13 @@ class Search:
         self._numbers[trial.state].add(trial.number)
         self._next = max(self._next, trial.number + 1)
 
-    def _recall(self, trial: Trial, epochs: Sequence[Epoch]) -> None:
+    def _restore(self, trial: Trial, epochs: Sequence[Epoch]) -> None:
         """Load a trial's rows: the pruner gets its epochs, and those of an unfinished trial are held in memory.
 
         Epochs of a trial on other data are not compared.
         """
         if not trial.saw(self._data_digest):
-            self._keep(trial if trial.state.ended else replace(trial, epochs=0))
+            self._set(trial if trial.state.ended else replace(trial, epochs=0))
             return
         counted = [epoch for epoch in epochs if not trial.state.ended or epoch.number <= trial.epochs]
         for place, epoch in enumerate(counted, 1):
@@ -358,9 +360,9 @@ class Search:
         if not trial.state.ended:
             self._history.load(trial.number, counted)
             trial = replace(trial, epochs=max((epoch.number for epoch in counted), default=0))
-        self._keep(trial)
+        self._set(trial)
 
-    def _release(self) -> None:
+    def _interrupt_orphans(self) -> None:
         """End the open attempts of trials that a dead driver left running."""
         message = "the driver ended while the trial was running"
         outcome = Outcome(Reason.INTERRUPTED, message, facts={"lost": Lost.DRIVER.value})
@@ -369,5 +371,5 @@ class Search:
             if trial.attempts and trial.attempts[-1].reason is None:
                 self._close(trial, outcome, seconds=None)
             else:
-                self._keep(replace(trial, state=TrialState.WAITING))
+                self._set(replace(trial, state=TrialState.WAITING))
                 self._writer.update_trial(self._trials[number])

@@ -13,7 +13,7 @@ LONGEST = 100
 """Most peers in an explanation, the best first."""
 MOST_NAMED = 3
 """Most of them named in a sentence."""
-UNLIKE = (
+NOT_REBUILT = (
     "this rank cannot be rebuilt from the stored epochs: trials resumed since then have replaced theirs, or the plugin "
     "of a metric is missing"
 )
@@ -42,7 +42,7 @@ class Explanation:
     compared, `rank` also with too few peers. `own` is the trial at that rung, `ahead` those before it, the best first,
     at most `LONGEST` of `rank - 1`. `projected` names the metrics whose values are projected to the end of training,
     `bounds` the bounds that it breaks or would have broken. `rebuilt` is False where stored epochs do not give the
-    rank and the number of peers of the verdict. `sentences` has all of it in words.
+    rank and the number of peers of the verdict. `sentences` says the same as text.
     """
 
     number: int
@@ -76,7 +76,7 @@ def in_sentences(explanation: Explanation, trial: Trial, pruner: str) -> tuple[s
     if explanation.bounds and not any(explanation.bounds in line for line in lines):
         lines.append(f"it breaks a bound: {explanation.bounds}")
     if not explanation.rebuilt:
-        lines.append(UNLIKE)
+        lines.append(NOT_REBUILT)
     return tuple(lines)
 
 

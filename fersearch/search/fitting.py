@@ -21,7 +21,7 @@ def is_learnable(spec: StudySpec, params: Params) -> bool:
 
 
 def filled(space: Space, params: Params) -> dict[str, Value]:
-    """Return parameters completed by those that have only one value and apply."""
+    """Return parameters with the missing ones added that apply and have only one value."""
     whole: dict[str, Value] = {}
     for name, dimension in space.active(whole):
         value = params.get(name, single(dimension))
@@ -31,7 +31,7 @@ def filled(space: Space, params: Params) -> dict[str, Value]:
 
 
 def covering(dimensions: Sequence[Dimension], values: Iterable[Value]) -> Dimension:
-    """Return the dimension that covers several of the same name, and the values that trials had of it."""
+    """Return a dimension that contains several of the same name and the values that trials had."""
     first = dimensions[0]
     if all(other == first for other in dimensions):
         return first

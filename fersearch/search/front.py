@@ -9,7 +9,7 @@ import numpy as np
 
 from fersearch import pareto
 from fersearch.search.aggregation import undefined
-from fersearch.search.bounds import eased
+from fersearch.search.bounds import with_latency_margin
 from fersearch.search.ties import comparable
 from fersearch.study import Constraint, Keep, Objective, StudySpec, keeps
 from fersearch.trial import Trial, TrialState
@@ -64,14 +64,14 @@ def retained(
 
     All that a study does after its end starts from the best of its front, so that trial is among them
     under every policy: the N best are counted from those that beat the baseline, then from the rest.
-    A bound that a rough latency alone breaks counts as kept: it is to be measured again.
+    A bound that only a rough latency breaks counts as kept: that latency will be measured again.
     """
-    candidates = [eased(trial, constraints) for trial in trials]
+    candidates = [with_latency_margin(trial, constraints) for trial in trials]
     if keep.which == "all":
         return {trial.number for trial in candidates}
     eligible = [trial for trial in candidates if _eligible(trial, objectives, constraints)]
     if keep.which == "best":
-        placed = sorted(_place(trial, objectives, baseline) for trial in eligible)
+        placed = sorted(_sort_key(trial, objectives, baseline) for trial in eligible)
         return {number for *_, number in placed[: keep.most]}
     best = min(eligible, key=lambda trial: (losses(trial, objectives)[0], trial.number), default=None)
     return {trial.number for trial in front(eligible, objectives, baseline)} | ({best.number} if best else set())
@@ -80,15 +80,15 @@ def retained(
 class Keeper:
     """The checkpoints that a study keeps, updated with each ended trial.
 
-    A trial that is not kept is never kept again, since others only join: each new one is compared with the kept ones
-    alone, however many have ended. The result is that of `kept` for all trials.
+    A trial that was dropped never returns, since trials are only added: each new one is compared with the retained ones
+    alone, however many have ended. The result equals that of `retained` for all trials.
     """
 
     def __init__(self, spec: StudySpec, baseline: Mapping[str, float]) -> None:
         self._policy, self._bounds = spec.keep, spec.where
         best = spec.keep.which == "best"
-        self._standing = _Best(spec, baseline) if best else FrontMembers(spec, baseline)
-        self._holding: set[int] = set()
+        self._ranking = _Best(spec, baseline) if best else FrontMembers(spec, baseline)
+        self._with_checkpoint: set[int] = set()
 
     def released(self, trials: Mapping[int, Trial], ended: Iterable[int]) -> list[Trial]:
         """Return the trials, updated, that release their checkpoints after those of `ended` have ended.
@@ -96,12 +96,14 @@ class Keeper:
         They include trials that were stopped early and under the policy made no checkpoint.
         """
         new = sorted(set(ended))
-        self._holding |= {number for number in new if _holds(trials[number])}
+        self._with_checkpoint |= {number for number in new if _holds(trials[number])}
         if self._policy.which == "all":
             return []
-        beaten = {number for own in new for number in self._standing.join(eased(trials[own], self._bounds))}
-        released = sorted(self._holding & beaten)
-        self._holding -= set(released)
+        beaten = {
+            number for own in new for number in self._ranking.join(with_latency_margin(trials[own], self._bounds))
+        }
+        released = sorted(self._with_checkpoint & beaten)
+        self._with_checkpoint -= set(released)
         return [replace(trials[number], checkpoint=None, released=str(self._policy)) for number in released]
 
 
@@ -117,7 +119,7 @@ class _Best:
         """Add a trial; return the trials that drop out, its own number if it is one of them."""
         if not _eligible(trial, self._objectives, self._constraints):
             return {trial.number}
-        insort(self._places, _place(trial, self._objectives, self._baseline))
+        insort(self._places, _sort_key(trial, self._objectives, self._baseline))
         beyond = {number for *_, number in self._places[self._most :]}
         del self._places[self._most :]
         return beyond
@@ -168,7 +170,7 @@ def _eligible(trial: Trial, objectives: Sequence[Objective], constraints: Sequen
     return complete and keeps(constraints, trial.values)
 
 
-def _place(
+def _sort_key(
     trial: Trial, objectives: Sequence[Objective], baseline: Mapping[str, float]
 ) -> tuple[bool, list[float], int]:
     # By every objective in turn, so that the first one is on the front.

@@ -12,8 +12,8 @@ class History:
     """Recorded epochs by trial and number.
 
     An attempt that resumes from an earlier epoch overwrites the epochs that a lost attempt recorded from
-    there on, so every epoch counts once. Only the confusion matrix of the best epoch by the `first` objective is
-    held.
+    there on, so every epoch counts once. Of the confusion matrices only that of the best
+    epoch by the `first` objective is held.
     """
 
     def __init__(self, first: Objective) -> None:

@@ -32,7 +32,7 @@ from fersearch.space import Choice, Dimension, Float, Int, Params, Space, Value,
 from fersearch.study import StudySpec
 from fersearch.trial import Trial, TrialState
 
-Told = Callable[[Trial], list[float] | None]
+ValuesOf = Callable[[Trial], list[float] | None]
 Proposal = tuple[dict[str, Value], dict[str, Any]]
 SAMPLER_TRIES = 5
 RANDOM_TRIES = 40
@@ -52,7 +52,7 @@ class OptunaSampler:
         self,
         spec: StudySpec,
         trials: Iterable[Trial],
-        values_of: Told,
+        values_of: ValuesOf,
         prior: Iterable[Trial] = (),
         excesses_of: Callable[[Trial], Mapping[str, float]] = lambda _: {},
     ) -> None:
@@ -131,7 +131,7 @@ class OptunaSampler:
     def _accept(
         self, number: int, params: dict[str, Value], before: Mapping[str, Any], trial: int, skipped: int
     ) -> Proposal:
-        self._know(number, trial, params)
+        self._register(number, trial, params)
         after = self._storage.get_study_system_attrs(self._study_id)
         state = {
             "trial": dict(self._storage.get_trial(trial).system_attrs),
@@ -140,7 +140,7 @@ class OptunaSampler:
         }
         return params, {key: value for key, value in state.items() if value}
 
-    def _know(self, number: int, trial: int, params: Params) -> None:
+    def _register(self, number: int, trial: int, params: Params) -> None:
         self._ids[number] = trial
         self._proposed.add(frozenset(params.items()))
         self._observations.add(trial, params)
@@ -162,7 +162,7 @@ class OptunaSampler:
         candidates = left.configurations() if only is None else [only]
         return any(frozenset(params.items()) not in self._proposed for params in candidates)
 
-    def _restore(self, trial: Trial, values_of: Told) -> None:
+    def _restore(self, trial: Trial, values_of: ValuesOf) -> None:
         for _ in range(trial.sampler_state.get("skipped", 0)):
             self._add(create_trial(state=OptunaState.FAIL))
         for key, value in trial.sampler_state.get("study", {}).items():
@@ -171,9 +171,9 @@ class OptunaSampler:
             self._unfit.add(trial.number)
             trial = Trial(trial.number, {}, TrialState.FAILED if trial.state.ended else TrialState.RUNNING)
         added = self._add(self._frozen(trial, values_of(trial) if trial.state.ended else None))
-        self._know(trial.number, added, trial.params)
+        self._register(trial.number, added, trial.params)
 
-    def _learn(self, trial: Trial, values_of: Told) -> None:
+    def _learn(self, trial: Trial, values_of: ValuesOf) -> None:
         """Add a complete trial of another study; its configuration may still be proposed."""
         params = filled(self._spec.space, trial.params)
         if is_learnable(self._spec, params):

@@ -109,7 +109,7 @@ def picks(
     }
 
 
-def given_up(best: Trial, chosen: Trial, objectives: Sequence[Objective]) -> str:
+def tradeoff(best: Trial, chosen: Trial, objectives: Sequence[Objective]) -> str:
     """Return how the best trial differs from the chosen one, as text; empty if they are the same."""
     if best.number == chosen.number:
         return ""

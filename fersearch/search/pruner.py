@@ -37,7 +37,7 @@ class Verdict:
     """A decision and its reasons: `rank` (1 is best) among `peers` at `rung`, of which the best `kept` continue.
 
     `rung` is None at an epoch where nothing is compared; `rank` is None with too few peers. The trials of a front
-    share a rank, but for the front through which the cut goes (by the first rules every front was ordered).
+    share a rank, except in the front that the cut divides (under `rules` 1 every front was ordered).
     """
 
     stop: bool = False
@@ -140,7 +140,7 @@ def compared_values(
 def losses_of(
     values: Mapping[str, float], objectives: Sequence[Objective], metrics: Mapping[str, Metric]
 ) -> tuple[float, ...]:
-    """Return compared values as losses; a missing or undefined value is the worst there is."""
+    """Return compared values as losses; a missing or undefined value counts as infinite."""
     return tuple(_loss(values[one.metric], one, metrics.get(one.metric)) for one in objectives)
 
 

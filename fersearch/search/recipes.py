@@ -1,6 +1,6 @@
 """Training recipes that are known to work for faces, tried before any configuration is drawn.
 
-They are published settings and not results of this project. A recipe has the settings that its authors gave; all
+They are published settings and not results of this project. A recipe has the settings that its authors published; all
 other parameters of a space are at the middle of their range or the first of their options.
 
 Sources: Khaireddin and Chen 2021 (arXiv:2105.03588); Barsoum et al. 2016 (arXiv:1608.01041); Loshchilov and Hutter

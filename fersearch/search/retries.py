@@ -1,4 +1,4 @@
-"""The transition of a trial when one of its attempts has ended; no other code decides it."""
+"""The state of a trial after one of its attempts has ended; only this file decides it."""
 
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
@@ -8,11 +8,11 @@ from fersearch.trial import Attempt, Lost, Reason, Trial, TrialState
 PATIENCE = 3
 """Number of attempts in a row that were killed or hung without progress, with which a trial fails."""
 
-PARTS = 2
+FIRST_SPLIT = 2
 """Least number of micro-batches after whole batches did not fit into memory."""
 
-OWN = (Reason.KILLED, Reason.HUNG)
-_CALLED = {Lost.DRIVER: "the driver", Lost.SERVER: "the fork server", Lost.NODE: "its node"}
+OWN_FAULT = (Reason.KILLED, Reason.HUNG)
+_NAMES = {Lost.DRIVER: "the driver", Lost.SERVER: "the fork server", Lost.NODE: "its node"}
 _NEXT = {
     Reason.DONE: TrialState.COMPLETE,
     Reason.PRUNED: TrialState.PRUNED,
@@ -38,8 +38,8 @@ def next_state(attempts: Sequence[Attempt]) -> TrialState:
         raise ValueError(f"attempt {last.number} has not ended")
     if lost(last):
         return TrialState.WAITING
-    if last.reason in OWN:
-        return TrialState.WAITING if _in_vain(attempts) < PATIENCE else TrialState.FAILED
+    if last.reason in OWN_FAULT:
+        return TrialState.WAITING if _without_progress(attempts) < PATIENCE else TrialState.FAILED
     if last.reason is Reason.OOM:
         again = any(earlier.reason is Reason.OOM for earlier in before)
         return TrialState.INFEASIBLE if again else TrialState.WAITING
@@ -84,25 +84,25 @@ def is_reported(times: int) -> bool:
 def micro_batches(trial: Trial) -> int:
     """Return the least number of micro-batches of a trial's next attempt: 1 until one runs out of memory."""
     counts = [int(attempt.facts.get("micro_batches", 1)) for attempt in trial.attempts]
-    lacked = any(attempt.reason is Reason.OOM for attempt in trial.attempts)
-    return max(PARTS if lacked else 1, *counts, 1)
+    had_oom = any(attempt.reason is Reason.OOM for attempt in trial.attempts)
+    return max(FIRST_SPLIT if had_oom else 1, *counts, 1)
 
 
-def _in_vain(attempts: Sequence[Attempt]) -> int:
+def _without_progress(attempts: Sequence[Attempt]) -> int:
     """Return how many attempts were killed or hung since one last made progress."""
     count = 0
     for attempt in reversed(attempts):
         if progressed(attempt):
             break
-        count += attempt.reason in OWN and lost(attempt) is None
+        count += attempt.reason in OWN_FAULT and lost(attempt) is None
     return count
 
 
-def remarks(trial: Trial, study: str) -> Iterator[str]:
+def messages_about(trial: Trial, study: str) -> Iterator[str]:
     """Yield the messages for users about a trial whose attempt has ended, one line each."""
     if suspect := suspected(trial.attempts):
         yield (
-            f"trial {trial.number} was running the last {PATIENCE} times that {_CALLED[suspect]} died: "
+            f"trial {trial.number} was running the last {PATIENCE} times that {_NAMES[suspect]} died: "
             f"it may be the cause; see: fersearch trial show {study} {trial.number}"
         )
     if is_reported(times := times_disk_failed(trial.attempts)):

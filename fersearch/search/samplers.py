@@ -62,7 +62,7 @@ class Grid:
 
 
 class OneFactorAtATime(Grid):
-    """A sampler that proposes the base, the first value of every parameter, then the other values, one at a time."""
+    """A sampler that proposes the first value of every parameter, then the other values, one parameter at a time."""
 
     name = "ofat"
 

@@ -1,4 +1,4 @@
-"""Tolerances of costs: by how much the cost of the same training differs from one run to the next."""
+"""Tolerances of costs: how much the cost of the same training differs between runs."""
 
 from collections.abc import Iterable, Sequence
 from statistics import mean, median, stdev

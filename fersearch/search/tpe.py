@@ -17,7 +17,7 @@ import numpy.typing as npt
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import TPESampler
-from optuna.samplers._tpe import sampler as stock
+from optuna.samplers._tpe import sampler as optuna_tpe
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
@@ -84,8 +84,8 @@ class SplitOnceTPESampler(TPESampler):
         """Return the numbers of the good trials and of the others; trials that still run count as bad."""
         trials = [t for t in study._get_trials(deepcopy=False, states=_COUNTED) if t.number != trial.number]
         ended = sum(t.state is not TrialState.RUNNING for t in trials)
-        gamma = stock.default_gamma_multiobjective if study._is_multi_objective() else stock.default_gamma
-        good, others = stock._split_trials(study, trials, gamma(ended))
+        gamma = optuna_tpe.default_gamma_multiobjective if study._is_multi_objective() else optuna_tpe.default_gamma
+        good, others = optuna_tpe._split_trials(study, trials, gamma(ended))
         return np.array([t.number for t in good], dtype=int), np.array([t.number for t in others], dtype=int)
 
     def _estimator(self, name: str, distribution: BaseDistribution, values: Values, weights: Values | None) -> Any:

@@ -27,7 +27,7 @@ class Bulk:
         self._key = ", ".join(column.name for column in table.primary_key)
         self._names = [column.name for column in table.columns]
         typed = ", ".join(f"{column.name} {column.type.compile(dialect)}" for column in table.columns)
-        self._recordset_clause = f"json_to_recordset(%s::json) AS told ({typed})"
+        self._recordset_clause = f"json_to_recordset(%s::json) AS new_rows ({typed})"
         self._into = f"{table.name} ({', '.join(self._names)})"
 
     def insert(self, connection: Connection, rows: Sequence[Row]) -> None:
@@ -108,15 +108,15 @@ class Reach:
     """Updates of the epoch range of attempts; each row is study, trial and attempt number, first and last epoch."""
 
     def __init__(self, dialect: Dialect) -> None:
-        self._at_once = dialect.name == "postgresql"
+        self._is_postgresql = dialect.name == "postgresql"
 
     def update(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Set the last epoch of each attempt, and the first where it is not set yet."""
         if not rows:
             return
-        if self._at_once:
+        if self._is_postgresql:
             names = ("study_id", "trial", "number", "first", "last")
-            connection.exec_driver_sql(_REACH_AT_ONCE, (_json(names, rows),))
+            connection.exec_driver_sql(_REACH_POSTGRESQL, (_json(names, rows),))
         else:
             own = [(first, last, *key) for *key, first, last in rows]
             connection.exec_driver_sql(_REACH, own)
@@ -126,8 +126,8 @@ _REACH = """
 UPDATE attempts SET first_epoch = COALESCE(first_epoch, ?), last_epoch = ?
 WHERE study_id = ? AND trial = ? AND number = ?
 """
-_REACH_AT_ONCE = """
-UPDATE attempts SET first_epoch = COALESCE(first_epoch, told.first), last_epoch = told.last
-FROM json_to_recordset(%s::json) AS told (study_id int, trial int, number int, first int, last int)
-WHERE (attempts.study_id, attempts.trial, attempts.number) = (told.study_id, told.trial, told.number)
+_REACH_POSTGRESQL = """
+UPDATE attempts SET first_epoch = COALESCE(first_epoch, reached.first), last_epoch = reached.last
+FROM json_to_recordset(%s::json) AS reached (study_id int, trial int, number int, first int, last int)
+WHERE (attempts.study_id, attempts.trial, attempts.number) = (reached.study_id, reached.trial, reached.number)
 """

@@ -1,4 +1,4 @@
-"""The connection to SQLite or PostgreSQL: short transactions, and errors with a hint what to do.
+"""The connection to SQLite or PostgreSQL: short transactions, and errors with a hint on what to do.
 
 SQLite's write-ahead log needs shared memory, which a network file system does not provide; there a rollback journal is
 used. `postgresql.py` has the pool, the detection of dead connections and the meaning of errors.
@@ -62,7 +62,7 @@ class Database:
     @property
     def url(self) -> str:
         """The URL without its password."""
-        url = postgresql.shown(self._url) if self.dialect == "postgresql" else self._url
+        url = postgresql.without_password(self._url) if self.dialect == "postgresql" else self._url
         return url.render_as_string(hide_password=True)
 
     @property
@@ -70,7 +70,7 @@ class Database:
         """The URL by which another process can open the database, without a password, safe to store."""
         if self.dialect == "sqlite":
             return sqlite_address(Path(self._url.database or ""))
-        return postgresql.shown(self._url)._replace(password=None).render_as_string(hide_password=False)
+        return postgresql.without_password(self._url)._replace(password=None).render_as_string(hide_password=False)
 
     @property
     def dialect(self) -> str:
@@ -83,7 +83,7 @@ class Database:
         self._check()
         with self._explained(), self.engine.connect() as connection:
             if self.dialect == "postgresql":
-                postgresql.reading(connection)
+                postgresql.read_only(connection)
             with connection.begin():
                 yield connection
 
@@ -164,16 +164,16 @@ def _size(path: Path) -> float | None:
 def _kind(dialect: str, error: SQLAlchemyError) -> type[StoreError]:
     if isinstance(error, DBAPIError) and ("disk is full" in str(error.orig) or postgresql.is_full(error)):
         return StoreFull
-    return StoreUnavailable if _is_away(dialect, error) else StoreError
+    return StoreUnavailable if _is_unavailable(dialect, error) else StoreError
 
 
-def _is_away(dialect: str, error: SQLAlchemyError) -> bool:
+def _is_unavailable(dialect: str, error: SQLAlchemyError) -> bool:
     if isinstance(error, PoolTimeout):
         return True
     if not isinstance(error, DBAPIError):
         return False
     if dialect == "postgresql":
-        return postgresql.is_away(error)
+        return postgresql.is_unavailable(error)
     return "database is locked" in str(error.orig)
 
 
@@ -198,7 +198,7 @@ _HINTS = {
     "permission denied for schema": "allow the user to create tables: GRANT CREATE ON SCHEMA public TO the user",
     "permission denied": "grant the user access to fersearch's tables, or give another user in the URL",
     "has no equivalent in encoding": "create a database that can store every text: createdb --encoding UTF8 NAME",
-    "invalid connection option": "check what follows the question mark in the URL",
+    "invalid connection option": "check the options after the question mark in the URL",
     "too many clients": "raise the server's max_connections, or end programs that use it",
     "lock timeout": "another program keeps it locked: end that program, then try again",
     "read-only transaction": "this server is a read-only replica: give the primary server's URL",

@@ -1,4 +1,4 @@
-"""The exclusive right to drive a study. Its holder is identified by host, boot and start time."""
+"""The lease of a study: the exclusive right to drive it. Its holder is identified by host, boot and start time."""
 
 import os
 import secrets
@@ -28,7 +28,7 @@ LAPSE_SECONDS = 60.0
 """Seconds after its last heartbeat, by the database's clock, for which a holder on another host counts as alive."""
 
 
-_given_up: set[str] = set()
+_released_tokens: set[str] = set()
 """The tokens of leases that this process has released, though their rows may still exist."""
 
 
@@ -40,7 +40,8 @@ class Lease:
 
     An unavailable database does not end a lease. A holder that could not send heartbeats meanwhile learns from the
     first answer whether it still has the lease: a `Writer` checks that in each of its transactions, so that of two
-    processes that both assume to hold a lease only one ever writes. `written` counts its transactions with rows.
+    processes that both believe that they hold the lease only one ever writes. `written` counts its transactions with
+    rows.
     """
 
     def __init__(self, database: Database, study_id: int, study_name: str, token: str) -> None:
@@ -52,7 +53,7 @@ class Lease:
         self.lost = False
         self.written = 0
         self._expect()
-        self._thread = threading.Thread(target=self._beat_on, name="fersearch-lease", daemon=True)
+        self._thread = threading.Thread(target=self._send_heartbeats, name="fersearch-lease", daemon=True)
         self._thread.start()
 
     @classmethod
@@ -112,7 +113,7 @@ class Lease:
         self._thread.join(JOIN_SECONDS)
         if self._database.file:
             self._database.file.forget(self._study_id)
-        _given_up.add(self._token)
+        _released_tokens.add(self._token)
         with self._database.write() as connection:
             connection.execute(delete(leases).where(*self._own()))
 
@@ -133,7 +134,7 @@ class Lease:
     def _own(self) -> tuple[Any, Any]:
         return leases.c.study_id == self._study_id, leases.c.token == self._token
 
-    def _beat_on(self) -> None:
+    def _send_heartbeats(self) -> None:
         beaten, pause = time.monotonic(), BEAT_SECONDS
         while not self.lost and not self._released.wait(pause):
             try:
@@ -153,7 +154,7 @@ def refuse_if_held(connection: Connection, study_id: int, study_name: str) -> No
     """
     _lock(connection, study_id)
     row = connection.execute(select(leases).where(leases.c.study_id == study_id)).one_or_none()
-    if row is None or is_over(connection, row):
+    if row is None or has_lapsed(connection, row):
         return
     raise StudyBusy(
         f"study '{study_name}' is run by process {row.pid} on {row.host} since {row.since:%Y-%m-%d %H:%M:%S} UTC",
@@ -161,9 +162,9 @@ def refuse_if_held(connection: Connection, study_id: int, study_name: str) -> No
     )
 
 
-def driven(connection: Connection) -> set[int]:
+def driven_studies(connection: Connection) -> set[int]:
     """Return the ids of the studies whose lease a living process holds, as far as this host can tell."""
-    return {row.study_id for row in connection.execute(select(leases)) if not is_over(connection, row)}
+    return {row.study_id for row in connection.execute(select(leases)) if not has_lapsed(connection, row)}
 
 
 def _lock(connection: Connection, study_id: int, shared: bool = False) -> None:
@@ -172,9 +173,9 @@ def _lock(connection: Connection, study_id: int, shared: bool = False) -> None:
     connection.execute(query.with_for_update(read=shared, key_share=shared))
 
 
-def is_over(connection: Connection, row: Row[Any]) -> bool:
+def has_lapsed(connection: Connection, row: Row[Any]) -> bool:
     """Return whether the holder of a lease is dead, or silent for too long if it is on another host."""
-    if row.token in _given_up:
+    if row.token in _released_tokens:
         return True
     holder = Holder(**{field.name: getattr(row, field.name) for field in fields(Holder)})
     if holder.is_dead():
@@ -184,10 +185,10 @@ def is_over(connection: Connection, row: Row[Any]) -> bool:
 
 def _silence(connection: Connection, beaten: datetime) -> timedelta:
     """Return for how long a holder has sent no heartbeat while the server could receive it."""
-    return clock(connection) - max(beaten, _listening_since(connection) or beaten)
+    return clock(connection) - max(beaten, _server_start(connection) or beaten)
 
 
-def _listening_since(connection: Connection) -> datetime | None:
+def _server_start(connection: Connection) -> datetime | None:
     """Return when the server was started; None for SQLite."""
     if connection.dialect.name != "postgresql":
         return None

@@ -44,12 +44,12 @@ def open_engine(url: URL) -> Engine:
     return engine
 
 
-def reading(connection: Connection) -> Connection:
+def read_only(connection: Connection) -> Connection:
     """Return the connection, set to read one snapshot in its next transaction."""
     return connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
-def is_away(error: DBAPIError) -> bool:
+def is_unavailable(error: DBAPIError) -> bool:
     """Return whether the server was unreachable or unable to answer, so that a retry may succeed."""
     if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
         return True
@@ -61,7 +61,7 @@ def is_full(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", None) == _DISK_FULL
 
 
-def shown(url: URL) -> URL:
+def without_password(url: URL) -> URL:
     """Return the given URL without passwords."""
     options = {name: value for name, value in url.query.items() if "password" not in name}
     return url.set(drivername="postgresql", query=options)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, func, select, update
 from fersearch.errors import StudyBusy
 from fersearch.store.control import PAUSE, RUN, SLOTS, STATES, add_request, requested, withdraw
 from fersearch.store.database import Database, upsert
-from fersearch.store.lease import driven
+from fersearch.store.lease import driven_studies
 from fersearch.store.studies import unknown_study, untrained
 from fersearch.store.tables import checkpoints, control, events, owners, studies, trials
 from fersearch.study import StudySpec
@@ -27,13 +27,23 @@ class Owner:
 
 
 @dataclass(frozen=True)
+class DiskUse:
+    """Numbers of an owner's checkpoints and of the models exported from them, and the bytes of both."""
+
+    checkpoints: int
+    bytes: int
+    exported: int = 0
+    exported_bytes: int = 0
+
+
+@dataclass(frozen=True)
 class Queued:
     """A study in the queue of a service.
 
     `uid` is its random id, `observe` the observers that it requests; `options` are fields of `RunOptions`;
-    `trials_left` is the number of trials left in its budget; `over` whether nothing is left to do; `running` whether a
-    living process drives it, with the slots `claimed` as its driver last reported, in the event `reported` (0 before
-    the first).
+    `trials_left` is the number of trials left in its budget; `over` whether its budget or space is used up; `running`
+    whether a living process drives it, with the slots `claimed` as its driver last reported, in the event `reported`
+    (0 before the first).
     """
 
     study_id: int
@@ -65,7 +75,7 @@ class QueueQueries:
         """
         with self.database.write() as connection:
             study_id = _id_of(connection, name)
-            if options and study_id in driven(connection):
+            if options and study_id in driven_studies(connection):
                 raise StudyBusy(
                     f"study '{name}' runs; {', '.join(options)} cannot be changed now", "pause it first, then resume it"
                 )
@@ -86,7 +96,7 @@ class QueueQueries:
         with self.database.write() as connection:
             study_id = _id_of(connection, name)
             waiting = RUN in requested(connection).get(study_id, ())
-            active = waiting or study_id in driven(connection)
+            active = waiting or study_id in driven_studies(connection)
             if active:
                 withdraw(connection, study_id, PAUSE)
                 add_request(connection, study_id, PAUSE, {})
@@ -113,7 +123,7 @@ class QueueQueries:
             ids = [row.id for row in waiting]
             if not ids:
                 return []
-            running, requests = driven(connection), requested(connection)
+            running, requests = driven_studies(connection), requested(connection)
             claimed, ended, left_out = _claimed(connection, ids), _ended(connection, ids), untrained(connection)
         return [
             _queued(

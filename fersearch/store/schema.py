@@ -1,4 +1,4 @@
-"""Migrate a database to the schema of this version, or inspect one without changing it."""
+"""Migration of a database to the schema of this version, and inspection of one without changing it."""
 
 import time
 from collections import defaultdict
@@ -37,14 +37,14 @@ def prepare(database: Database, *, create: bool = True) -> None:
         return
     if version is None and not create:
         with database.read() as connection:
-            _refuse_strangers(database.url, connection)
+            _refuse_foreign_tables(database.url, connection)
         raise NoDatabase(f"{database.url}: it holds no tables of fersearch")
     with database.write() as connection:
         if database.dialect == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         version = _read_version(connection) if inspect(connection).has_table(VERSION_TABLE) else None
         if version is None:
-            _refuse_strangers(database.url, connection)
+            _refuse_foreign_tables(database.url, connection)
         if version != SCHEMA:
             _migrate(connection)
 
@@ -71,7 +71,7 @@ def _read_version(connection: Connection) -> int | None:
     return None if version is None else int(version)
 
 
-def _refuse_strangers(url: str, connection: Connection) -> None:
+def _refuse_foreign_tables(url: str, connection: Connection) -> None:
     foreign = sorted(set(inspect(connection).get_table_names()) & set(metadata.tables))
     if foreign:
         raise StoreError(

@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, select, update
 
 from fersearch.errors import StoreError, StudyBusy
 from fersearch.store.database import Database
-from fersearch.store.lease import BEAT_SECONDS, Holder, is_over
+from fersearch.store.lease import BEAT_SECONDS, Holder, has_lapsed
 from fersearch.store.tables import clock, services
 
 ONLY = 1
@@ -23,7 +23,7 @@ class ServiceLease:
         self._database, self._token = database, token
         self._released = threading.Event()
         self.lost = False
-        self._thread = threading.Thread(target=self._beat_on, name="fersearch-service-lease", daemon=True)
+        self._thread = threading.Thread(target=self._send_heartbeats, name="fersearch-service-lease", daemon=True)
         self._thread.start()
 
     @classmethod
@@ -36,7 +36,7 @@ class ServiceLease:
         token = secrets.token_hex(8)
         with database.write() as connection:
             row = connection.execute(select(services).where(services.c.id == ONLY)).one_or_none()
-            if row is not None and not is_over(connection, row):
+            if row is not None and not has_lapsed(connection, row):
                 raise StudyBusy(
                     f"a service runs on this database already: {row.address}, process {row.pid} on {row.host}",
                     "use it, or end it first; or give another database with --storage or FERSEARCH_STORAGE",
@@ -70,7 +70,7 @@ class ServiceLease:
             if error is None:
                 raise
 
-    def _beat_on(self) -> None:
+    def _send_heartbeats(self) -> None:
         while not self._released.wait(BEAT_SECONDS):
             try:
                 self.beat()

@@ -20,14 +20,15 @@ ANSWER_SECONDS = 1.0
 class SqliteFile:
     """The file of an open database.
 
-    Until `know` is called any file at the path is accepted. From then on `check` accepts the same file and a copy of
-    it that has the same id and, for each study that this process drives, no older rows. `let_go` closes idle
-    connections; SQLite leaves a file that has moved, and those beside it, unchanged. `journal` has the files beside it.
+    Until `record_place` is called any file at the path is accepted. From then on `check` accepts the same file and a
+    copy of it that has the same id and, for each study that this process drives, no older rows. `close_idle` closes
+    idle connections; SQLite leaves a file that has moved, and those beside it, unchanged. `journal` has
+    the files beside it.
     """
 
-    def __init__(self, path: Path, let_go: Callable[[], None], journal: SqliteJournal) -> None:
+    def __init__(self, path: Path, close_idle: Callable[[], None], journal: SqliteJournal) -> None:
         self.path = path
-        self._let_go = let_go
+        self._close_idle = close_idle
         self._journal = journal
         self._lock = threading.RLock()
         self._place: Place | None = None
@@ -35,7 +36,7 @@ class SqliteFile:
         self._away = ""
         self._driven: dict[int, tuple[str, int]] = {}
 
-    def know(self, place: Place | None, identity: str) -> None:
+    def record_place(self, place: Place | None, identity: str) -> None:
         """Record the place of the database's file and the random id in it."""
         self._place, self._id = place, identity
 
@@ -66,19 +67,19 @@ class SqliteFile:
         place = self.at()
         if place != self._place or self._away:
             with self._lock:
-                self._look_again(place)
+                self._reopen(place)
         if since not in (None, place):
             raise StoreUnavailable(f"database sqlite:///{self.path}: the file was replaced while it was written to")
         with self._lock:
             self._journal.check()
             if since is not None:
-                self._journal.know()
+                self._journal.record_open()
         return place
 
-    def mended(self) -> list[str]:
+    def repaired(self) -> list[str]:
         """Return the messages about repairs since the last call."""
         with self._lock:
-            messages, self._journal.mended = self._journal.mended, []
+            messages, self._journal.repaired = self._journal.repaired, []
         return messages
 
     def closed(self) -> None:
@@ -86,20 +87,20 @@ class SqliteFile:
         with self._lock:
             self._journal.forget()
 
-    def _look_again(self, place: Place | None) -> None:
+    def _reopen(self, place: Place | None) -> None:
         """Reopen the file at the path if it is accepted; else close the open connections, raise StoreUnavailable."""
-        wrong = self._wrong() if place else "the file is gone"
-        if not (wrong and self._away):
-            self._let_go()
+        problem = self._problem() if place else "the file is gone"
+        if not (problem and self._away):
+            self._close_idle()
             self._journal.forget()
-        self._away = wrong
-        if wrong:
+        self._away = problem
+        if problem:
             raise StoreUnavailable(
-                f"database sqlite:///{self.path}: {wrong}", "put the file back, or a copy of it that is no older"
+                f"database sqlite:///{self.path}: {problem}", "put the file back, or a copy of it that is no older"
             )
         self._place = place
 
-    def _wrong(self) -> str:
+    def _problem(self) -> str:
         """Return why the file at the path cannot be used, empty if it can; the file is only read."""
         try:
             with closing(

@@ -21,16 +21,16 @@ LOG, INDEX = "-wal", "-shm"
 class SqliteJournal:
     """The files `-wal` and `-shm` beside a database, while an engine's connections have them open.
 
-    `mended` collects messages for users about their loss and repair.
+    `repaired` collects messages for users about their loss and repair.
     """
 
     def __init__(self, path: Path, engine: Engine) -> None:
         self._path, self._engine = path, engine
-        self.mended: list[str] = []
+        self.repaired: list[str] = []
         self._open: dict[str, Place] = {}
         self._last: PoolProxiedConnection | None = None
 
-    def know(self) -> None:
+    def record_open(self) -> None:
         """Record the files beside the database as the open ones; called inside a transaction."""
         if not self._open:
             self._open = {end: place for end in (LOG, INDEX) if (place := self._at(end))}
@@ -61,13 +61,13 @@ class SqliteJournal:
                 f"{message} and another one made",
                 "end all programs that use the database, then keep its three files together",
             )
-        if self._mended():
+        if self._repair():
             self.forget()
-            self.mended.append(f"{message}; its content was restored, and nothing is lost: do not remove such files")
+            self.repaired.append(f"{message}; its content was restored, and nothing is lost: do not remove such files")
             return
         raise StoreUnavailable(message, "end other programs that have the database open; its rows are restored then")
 
-    def _mended(self) -> bool:
+    def _repair(self) -> bool:
         """Write all rows of the log into the database and end the log; needs to be the only open connection."""
         if self._last is None:
             if not (isinstance(self._engine.pool, QueuePool) and self._engine.pool.checkedin()):
@@ -86,16 +86,16 @@ class SqliteJournal:
     def _is_in_use(self, end: str) -> bool:
         """Return whether another process may have written to a new file in place of a removed one."""
         try:
-            return self._beside(end).stat().st_size > 0
+            return self._path_of(end).stat().st_size > 0
         except OSError:
             return False
 
     def _at(self, end: str) -> Place | None:
         try:
-            status = self._beside(end).stat()
+            status = self._path_of(end).stat()
         except OSError:
             return None
         return status.st_dev, status.st_ino
 
-    def _beside(self, end: str) -> Path:
+    def _path_of(self, end: str) -> Path:
         return self._path.with_name(f"{self._path.name}{end}")

@@ -45,7 +45,7 @@ class Store(
             schema.prepare(database, create=create)
             store = cls(database)
             if database.file:
-                database.file.know(database.file.at(), store.identity)
+                database.file.record_place(database.file.at(), store.identity)
         except BaseException:
             database.close()
             raise
@@ -67,9 +67,9 @@ class Store(
         """A notice for the user, shown once; empty if there is none."""
         return self.database.notice
 
-    def mended(self) -> list[str]:
+    def repaired(self) -> list[str]:
         """Return the messages about loss and repair of the database's files since the last call."""
-        return self.database.file.mended() if self.database.file else []
+        return self.database.file.repaired() if self.database.file else []
 
     def close(self) -> None:
         """Close the connections."""

@@ -13,11 +13,11 @@ from fersearch.errors import NameTaken, StudyBusy, UnknownName, suggestion
 from fersearch.plugins import PluginFile
 from fersearch.store.control import PAUSE, RUN, STOP, add_request, requested
 from fersearch.store.database import Database
-from fersearch.store.lease import driven, refuse_if_held
+from fersearch.store.lease import driven_studies, refuse_if_held
 from fersearch.store.logbook import looks_by_study
 from fersearch.store.prior import WarmStart, add_warm_start
 from fersearch.store.records import StudyRow, StudySummary
-from fersearch.store.tables import OF_A_STUDY, checkpoints, identity, now, plugin_files, revised, studies, trials
+from fersearch.store.tables import STUDY_TABLES, checkpoints, identity, now, plugin_files, revised, studies, trials
 from fersearch.study import Budget, Keep, Objective, StudySpec, StudyState
 from fersearch.trial import TrialState
 
@@ -73,7 +73,7 @@ class StudyQueries:
             counts = _counts(connection)
             left_out = untrained(connection)
             rows = connection.execute(select(studies).where(which).order_by(studies.c.id)).all()
-            looks, running, requests = looks_by_study(connection), driven(connection), requested(connection)
+            looks, running, requests = looks_by_study(connection), driven_studies(connection), requested(connection)
         return [
             StudySummary(
                 name=row.name,
@@ -104,7 +104,7 @@ class StudyQueries:
             others = select(checkpoints.c.digest).where(checkpoints.c.study_id != study.id)
             own = select(checkpoints.c.digest).where(checkpoints.c.study_id == study.id)
             digests = connection.execute(own.where(checkpoints.c.digest.not_in(others)).distinct()).scalars().all()
-            for table in OF_A_STUDY:
+            for table in STUDY_TABLES:
                 connection.execute(delete(table).where(table.c.study_id == study.id))
             connection.execute(delete(studies).where(studies.c.id == study.id))
         return sorted(digests)

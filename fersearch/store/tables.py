@@ -341,7 +341,7 @@ def revised(study_id: int) -> Update:
 
 
 # Every table that holds rows of one study, children first.
-OF_A_STUDY = (
+STUDY_TABLES = (
     events,
     confusion_matrices,
     metric_values,

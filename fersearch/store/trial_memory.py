@@ -1,4 +1,4 @@
-"""A cache of trials: of a running study only those are read again that new events name."""
+"""A cache of trials: of a running study, only the trials that new events name are read again."""
 
 from collections import OrderedDict
 from collections.abc import Collection, Mapping

@@ -158,7 +158,7 @@ def _numbers(connection: Connection, study_id: int) -> Sequence[int]:
     return connection.execute(select(trials.c.number).where(trials.c.study_id == study_id)).scalars().all()
 
 
-def standing(keys: Iterable[Key]) -> dict[int, list[Key]]:
+def valid_epochs(keys: Iterable[Key]) -> dict[int, list[Key]]:
     """Return each trial's valid epochs, in order.
 
     An attempt resumes from a state, so its first epoch and all after it replace those of the attempts before.
@@ -187,7 +187,7 @@ def _read(
     tried = _attempts(connection, study_id, numbers)
     chosen = _where(trials.c.study_id == study_id, trials.c.number, numbers)
     rows = connection.execute(select(*_SHOWN).where(*chosen).order_by(trials.c.number)).all()
-    reached = _come_so_far(connection, study_id, numbers)
+    reached = _last_epochs(connection, study_id, numbers)
     decoded = _Decoded()
     return [
         _trial(
@@ -235,7 +235,7 @@ def _trial(row: Any, decoded: _Decoded, values: Mapping[str, float], tried: tupl
     )
 
 
-def _come_so_far(connection: Connection, study_id: int, numbers: Collection[int] | None) -> dict[int, int]:
+def _last_epochs(connection: Connection, study_id: int, numbers: Collection[int] | None) -> dict[int, int]:
     """Return the last epoch of each unfinished trial, whose own row is not updated with every epoch."""
     c, t = epochs.c, trials.c
     last = select(c.trial, func.max(c.number)).join_from(
@@ -282,18 +282,18 @@ def _epochs(
     c = epochs.c
     query = select(c.trial, c.attempt, c.number, c.seconds, c.cpu_seconds, c.round, c.ends_round)
     query = query.where(c.study_id == study_id, c.trial.in_(numbers))
-    rows = connection.execute(query if at is None else query.where(c.number.in_(at), _stands()))
+    rows = connection.execute(query if at is None else query.where(c.number.in_(at), _is_valid()))
     own: dict[Key, tuple[float, float, int, bool]] = {(row[0], row[1], row[2]): tuple(row[3:]) for row in rows}
     tried = {attempt for _, attempt, _ in own}
     values = _by_epoch(connection, _measured(study_id, numbers, names, at, tried))
     return {
         trial: [_epoch(key[2], values.get(key, {}), (counts or {}).get(key), *own[key]) for key in keys]
-        for trial, keys in standing(own).items()
+        for trial, keys in valid_epochs(own).items()
     }
 
 
-def _stands() -> ColumnElement[bool]:
-    """Return `standing` as an SQL condition, for queries that do not read the epochs."""
+def _is_valid() -> ColumnElement[bool]:
+    """Return `valid_epochs` as an SQL condition, for queries that do not read the epochs."""
     c, later = epochs.c, epochs.alias().c
     same = (later.study_id == c.study_id, later.trial == c.trial)
     return ~select(later.number).where(*same, later.attempt > c.attempt, later.number <= c.number).exists()

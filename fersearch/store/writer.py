@@ -200,7 +200,7 @@ class Writer:
     def _put(self, entry: Entry, at_once: bool = False, event: Event | None = None) -> None:
         """Queue an entry's rows for the next batch, and its event."""
         if event is not None:
-            entry = self._telling(entry, event)
+            entry = self._with_event(entry, event)
         with self._changed:
             while not self._has_room():
                 self._changed.wait(0.5)
@@ -212,7 +212,7 @@ class Writer:
             if at_once or len(self._queue) in (1, BATCH_LIMIT):
                 self._changed.notify_all()
 
-    def _telling(self, entry: Entry, event: Event) -> Entry:
+    def _with_event(self, entry: Entry, event: Event) -> Entry:
         moment = now()
 
         def write(batch: Batch) -> None:
@@ -226,16 +226,16 @@ class Writer:
         # A study that must stop queues little more, and must not wait before it saves its trials.
         return len(self._queue) < QUEUE_LIMIT or self._error is not None or self._closed or self.must_stop
 
-    def _demand(self, in_vain: Callable[[], bool]) -> None:
-        if not self._wait(count := self._queued, in_vain):
-            raise self._given_up(count - self._committed)
+    def _demand(self, has_given_up: Callable[[], bool]) -> None:
+        if not self._wait(count := self._queued, has_given_up):
+            raise self._abandoned(count - self._committed)
 
-    def _wait(self, count: int, in_vain: Callable[[], bool]) -> bool:
+    def _wait(self, count: int, has_given_up: Callable[[], bool]) -> bool:
         """Wait until this many calls are committed; return whether they are."""
         with self._changed:
             self._demanded = max(self._demanded, count)
             self._changed.notify_all()
-            while self._committed < count and not self._error and not in_vain():
+            while self._committed < count and not self._error and not has_given_up():
                 self._changed.wait(0.5)
             self._check()
             return self._committed >= count
@@ -253,7 +253,7 @@ class Writer:
                 for entry in entries:
                     entry(batch)
                 batch.forget_before, self._forget_before = self._forget_before, None
-                if not self._committed_at_last(batch):
+                if not self._commit_with_retries(batch):
                     return
                 for action in batch.actions:
                     action()
@@ -279,7 +279,7 @@ class Writer:
             self._changed.notify_all()
             return entries
 
-    def _committed_at_last(self, batch: Batch) -> bool:
+    def _commit_with_retries(self, batch: Batch) -> bool:
         """Write the rows, retrying while the database is unavailable; return False if the writer closes meanwhile."""
         self._tried = time.monotonic()
         for pause in itertools.chain(PAUSES, itertools.repeat(PAUSES[-1])):
@@ -307,7 +307,7 @@ class Writer:
             batch.write(connection, self._statements)
         self._lease.wrote(written)
 
-    def _given_up(self, calls: int) -> StoreUnavailable:
+    def _abandoned(self, calls: int) -> StoreUnavailable:
         name = self._lease.study_name if self._lease else "NAME"
         advice = f"{self._away.hint}\n" if self._away and self._away.hint else ""
         return StoreUnavailable(

@@ -18,7 +18,7 @@ from fersearch import registry as registries
 from fersearch.artifacts import Artifacts
 from fersearch.components import Task
 from fersearch.registry import Registry
-from fersearch.training.augment import as_judged
+from fersearch.training.augment import as_evaluated
 from fersearch.training.batches import Pixels
 from fersearch.training.bounds import OutOfBounds, check_bounds
 from fersearch.training.checkpoint import make_card, write_checkpoint
@@ -50,7 +50,7 @@ def run_trial(
     report: Report,
     registry: Registry | None = None,
     pulse: Pulse = unwatched,
-    say: Callable[[str], None] = lambda _: None,
+    notify: Callable[[str], None] = lambda _: None,
     saved: Callable[[], None] = lambda: None,
     settle: Settle = lambda rehearsal: str(rehearsal["memory_format"]),
     quiet: Quiet = alone,
@@ -69,7 +69,7 @@ def run_trial(
             the format already; returns the memory format to use.
         quiet: measures the latency while no other trial runs, where trials are compared by it.
     """
-    run = _Run(request, report, pulse, say, saved, settle, quiet)
+    run = _Run(request, report, pulse, notify, saved, settle, quiet)
     try:
         with locked(request, pulse, run.note, run.give_up) as run.request:
             outcome = run.outcome(registry or registries.load(request.plugins))
@@ -80,7 +80,7 @@ def run_trial(
     except Exception as error:
         if error is run.unreported:
             raise
-        return run.with_figures(run.failed(error))
+        return run.with_figures(run.outcome_of_error(error))
 
 
 @dataclass
@@ -90,7 +90,7 @@ class _Run:
     request: TrialRequest
     report: Report
     pulse: Pulse = unwatched
-    say: Callable[[str], None] = lambda _: None
+    notify: Callable[[str], None] = lambda _: None
     saved: Callable[[], None] = lambda: None
     settle: Settle = lambda rehearsal: str(rehearsal["memory_format"])
     quiet: Quiet = alone
@@ -127,50 +127,50 @@ class _Run:
             request, architecture, loaded, device, precision, self.settle, self.pulse, check
         )
         self.facts["memory_format"] = self.memory_format
-        self.rounds = self.anew(loaded.rounds)
+        self.rounds = self.new_rounds(loaded.rounds)
         try:
-            reason = self.go_on(lambda: self.epochs(registry, device, precision))
+            reason = self.resume_or_restart(lambda: self.epochs(registry, device, precision))
             if reason is not Reason.INTERRUPTED:
-                return self.keep(reason, precision, registry)
+                return self.store_best(reason, precision, registry)
         except Preempted:
             pass
         except Unusable as loss:
-            self.clear()
+            self.clear_states()
             self.note(f"its best weights were lost, and it begins again: {loss}")
             return Outcome(Reason.INTERRUPTED, self.message(), facts={**self.facts, "lost": Lost.DISK.value})
-        return Outcome(Reason.INTERRUPTED, self.message(self.place()), facts=self.facts)
+        return Outcome(Reason.INTERRUPTED, self.message(self.position()), facts=self.facts)
 
-    def anew(self, total: int) -> Rounds:
+    def new_rounds(self, total: int) -> Rounds:
         """Return the trial's rounds, which resume from the states in scratch that carry this trial's stamp."""
         return Rounds(Path(self.request.scratch), total, self.stamp, self.request.attempt)
 
-    def go_on(self, epochs: Callable[[], Epochs]) -> Reason:
+    def resume_or_restart(self, epochs: Callable[[], Epochs]) -> Reason:
         """Resume from the states of earlier attempts; if they are unusable, note why and train from the beginning."""
         if self.request.resume:
             try:
                 self.rounds.check()
                 if self.request.recorded and not self.rounds.begun:
                     raise Unusable(f"no state of it is kept in {self.request.scratch}")
-                return self.follow(epochs())
+                return self.report_epochs(epochs())
             except Unusable as miss:
                 self.note(f"it began again: {miss}")
-        self.clear()
+        self.clear_states()
         self.request = replace(self.request, recorded=0, recorded_by_attempt=())
-        self.rounds = self.anew(self.rounds.total)
-        return self.follow(epochs())
+        self.rounds = self.new_rounds(self.rounds.total)
+        return self.report_epochs(epochs())
 
-    def clear(self) -> None:
+    def clear_states(self) -> None:
         """Remove all states of earlier attempts."""
         with suppress(FileNotFoundError):
             shutil.rmtree(self.request.scratch)
 
     def note(self, text: str) -> None:
-        """Log a text, pass it to `say`, and add it to the message of the outcome."""
+        """Log a text, pass it to `notify`, and add it to the message of the outcome."""
         logging.getLogger(__name__).warning(text)
         self.notes.append(text)
-        self.say(text)
+        self.notify(text)
 
-    def place(self) -> str:
+    def position(self) -> str:
         """Return the position at which the trial was saved, and the problem of its copy at the URL, if any."""
         current = self.rounds.current
         where = "inside" if current.progress.within else "after"
@@ -228,7 +228,7 @@ class _Run:
             save_every=request.save_every,
             recorded=lambda: self.recorded(round),
             stamp=self.stamp,
-            on_first_step=self.first_step,
+            on_first_step=self.on_first_step,
             on_snapshot=self.on_saved,
             pulse=self.pulse,
             micro_batches=max(request.micro_batches, int(self.facts.get("micro_batches", 1))),
@@ -248,7 +248,7 @@ class _Run:
             return lambda *_: None
 
         def check(model: nn.Module, pixels: Pixels) -> None:
-            evaluated = as_judged(model, params)
+            evaluated = as_evaluated(model, params)
             try:
                 check_bounds(where, registry.metrics, evaluated, task, pixels, self.stopwatch, self.figures, trained)
             finally:
@@ -280,14 +280,14 @@ class _Run:
         self.mirror.push()
         self.saved()
 
-    def first_step(self) -> None:
+    def on_first_step(self) -> None:
         """Record the seconds from the request to the first step, and the epoch after which training resumed."""
         if "seconds_to_first_step" not in self.facts:
             current = self.rounds.current
             self.facts["seconds_to_first_step"] = time.monotonic() - self.started
             self.facts["resumed_from"] = current.before + current.progress.epoch
 
-    def follow(self, epochs: Epochs) -> Reason:
+    def report_epochs(self, epochs: Epochs) -> Reason:
         """Report each epoch and carry out the decision on it."""
         for epoch in epochs:
             best = self.rounds.current.kept_epoch == epoch.number
@@ -306,7 +306,7 @@ class _Run:
                 return Reason.INTERRUPTED
         return Reason.INTERRUPTED if self.rounds.current.progress.within else Reason.DONE
 
-    def keep(self, reason: Reason, precision: Precision, registry: Registry) -> Outcome:
+    def store_best(self, reason: Reason, precision: Precision, registry: Registry) -> Outcome:
         """Store the best weights as an artifact, unless the trial was pruned and the study keeps none of those."""
         self.facts |= gpu_memory_facts(self.request.device)
         best = self.rounds.best
@@ -328,7 +328,7 @@ class _Run:
             file.unlink()
         return Outcome(reason, self.message(), kept_epoch=best.kept_epoch, checkpoint=digest, facts=self.facts)
 
-    def failed(self, error: Exception) -> Outcome:
+    def outcome_of_error(self, error: Exception) -> Outcome:
         """Return the outcome of an error that ended training."""
         if isinstance(error, OutOfBounds):
             return Outcome(Reason.INFEASIBLE, str(error), facts={**self.facts, "measured": error.measured})
@@ -370,7 +370,7 @@ def _until_interrupted(epochs: Epochs) -> Generator[Epoch, Decision | None, bool
 
 def log_epoch(epoch: Epoch, planned: int, rounds: int, best: bool) -> None:
     """Log an epoch in one line: losses and accuracies of train and validation, seconds, whether it is the best."""
-    place = f"round {epoch.round}/{rounds}, " if rounds > 1 else ""
+    position = f"round {epoch.round}/{rounds}, " if rounds > 1 else ""
     named = {
         "train loss": "train_loss",
         "accuracy": "train_accuracy",
@@ -380,5 +380,5 @@ def log_epoch(epoch: Epoch, planned: int, rounds: int, best: bool) -> None:
     figures = ", ".join(f"{name} {epoch.values[key]:.4f}" for name, key in named.items() if key in epoch.values)
     best_so_far = "; the best so far: saving its weights" if best else ""
     log.info(
-        "%sepoch %d of %d: %s, %.1f s%s", place, epoch.number, planned * rounds, figures, epoch.seconds, best_so_far
+        "%sepoch %d of %d: %s, %.1f s%s", position, epoch.number, planned * rounds, figures, epoch.seconds, best_so_far
     )

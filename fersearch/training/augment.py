@@ -1,4 +1,4 @@
-"""Augmentation in batches on the trial's device, each image with draws of its own, and test-time augmentation.
+"""Augmentation in batches on the trial's device, each image with its own random draws, and test-time augmentation.
 
 Rotation, scale, shear, translation and flip are one affine map, whose sampling grid is one matrix product; a crop is an
 index; erasing is a mask (Zhong et al. 2017, arXiv:1708.04896); mixup blends neighbours of a shuffled batch (Zhang et
@@ -199,8 +199,8 @@ def previews(images: Images, seed: int = 0) -> dict[str, Images]:
     return shown
 
 
-class Judged(nn.Module):
-    """A model under test-time augmentation: takes normalised images (n, channels, size, size), shows it their views.
+class TtaModel(nn.Module):
+    """A model under test-time augmentation: passes the views of normalised images (n, channels, size, size) to it.
 
     Returns the log of the class shares (n, classes), averaged over the views after softmax; with one view
     the model's logits. `crop` is the side in pixels that the model was built for. Without one, corners
@@ -214,7 +214,7 @@ class Judged(nn.Module):
         self.show = lookup("tta", tta, VIEWS)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Show every view in turn."""
+        """Pass every view through the model in turn."""
         logits: list[Tensor] = [self.model(view) for view in self.show(images, self.crop)]
         if len(logits) == 1:
             return logits[0]
@@ -222,8 +222,8 @@ class Judged(nn.Module):
         return shares.clamp_min(torch.finfo(shares.dtype).tiny).log()
 
 
-def as_judged(model: nn.Module, params: Params, tta: str | None = None) -> nn.Module:
-    """Return the model as a trial of `params` evaluates it: the model itself if each image is shown whole and once.
+def as_evaluated(model: nn.Module, params: Params, tta: str | None = None) -> nn.Module:
+    """Return the model as a trial of `params` evaluates it: the model itself if it sees each image once, uncropped.
 
     `tta` replaces the test-time augmentation of `params`.
 
@@ -232,7 +232,7 @@ def as_judged(model: nn.Module, params: Params, tta: str | None = None) -> nn.Mo
     """
     chosen = str(params.get("tta", "none")) if tta is None else tta
     crop = int(params["crop"]) if "crop" in params else None
-    return model if chosen == "none" and crop is None else Judged(model, chosen, crop).eval()
+    return model if chosen == "none" and crop is None else TtaModel(model, chosen, crop).eval()
 
 
 def _one(images: Tensor, crop: int | None) -> Iterator[Tensor]:

@@ -7,7 +7,7 @@ from torch import nn
 from fersearch.components import Metric, Task
 from fersearch.study import Constraint
 from fersearch.training.batches import Pixels
-from fersearch.training.figures import LATENCY_SECONDS, OutOfBounds, checked_before_training, judge, value_of
+from fersearch.training.figures import LATENCY_SECONDS, OutOfBounds, check_bound, checked_before_training, value_of
 from fersearch.training.latency import Stopwatch
 from fersearch.training.measure import ModelFigures
 from fersearch.trial import ROUGH_MARGIN
@@ -44,10 +44,10 @@ def check_bounds(
         metric = metrics[bound.metric]
         values[bound.metric] = value_of(metric, measured, task)
         if LATENCY_SECONDS not in read:
-            judge(bound, values)
+            check_bound(bound, values)
         elif not bound.holds(values):
-            judge(bound, values, ROUGH_MARGIN)
+            check_bound(bound, values, ROUGH_MARGIN)
             if trained and (steady := stopwatch.alone(model, pixels)):
                 measured[LATENCY_SECONDS] = steady.seconds
                 values[bound.metric] = value_of(metric, measured, task)
-                judge(bound, values)
+                check_bound(bound, values)

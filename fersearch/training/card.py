@@ -66,7 +66,7 @@ else:
     _Protocol = checked(Protocol, frozen=True, config=_config)
 
 
-def _sane(protocol: Protocol) -> Protocol:
+def _within_limits(protocol: Protocol) -> Protocol:
     if not (2 <= protocol.folds <= MOST_ROUNDS and 1 <= protocol.repeats <= MOST_ROUNDS and protocol.split_seed >= 0):
         raise ValueError("folds, repeats and seed are out of all bounds")
     if protocol.ratios and (min(protocol.ratios) < 0 or max(protocol.ratios) > 1):
@@ -139,7 +139,7 @@ class _Shared(_Part):
     image_size: Annotated[int, Field(ge=1, le=2**13)]
     dataset: _Dataset
     licence: str
-    protocol: Annotated[_Protocol, AfterValidator(_sane)]
+    protocol: Annotated[_Protocol, AfterValidator(_within_limits)]
     plugins: list[PluginEntry]
     versions: dict[str, str]
     study: str
@@ -172,7 +172,7 @@ class Card(_Shared):
         return params
 
     @model_validator(mode="after")
-    def _alike(self) -> "Card":
+    def _channels_match(self) -> "Card":
         if not len(self.mean) == len(self.std) == self.channels:
             raise ValueError(f"mean and std are of {len(self.mean)} and {len(self.std)} channels, not {self.channels}")
         return self
@@ -196,7 +196,7 @@ class EnsembleCard(_Shared):
     selection: list[dict[str, Any]] | None = None
 
     @model_validator(mode="after")
-    def _fitted(self) -> "EnsembleCard":
+    def _has_stacker(self) -> "EnsembleCard":
         if self.method == "stacking" and self.stacker is None:
             raise ValueError("stacker: missing, and the method is stacking")
         return self
@@ -260,7 +260,7 @@ def _header(path: Path) -> bytes | None:
 
 def _checked(path: Path, what: str, hint: str, text: bytes | None, schema: type[_Shared]) -> dict[str, Any]:
     try:
-        card = _plain(text or b"")
+        card = _parsed(text or b"")
         _refuse_newer(path, card)
         if schema is EnsembleCard and card.get("format") == 1 and "steps" in card:
             card["selection"] = card.pop("steps")
@@ -277,7 +277,7 @@ class _NoCardError(ValueError):
     """A text is not a card; the message says why."""
 
 
-def _plain(text: bytes) -> dict[str, Any]:
+def _parsed(text: bytes) -> dict[str, Any]:
     """Parse a text as a JSON object whose parts all have a sane size; _NoCardError otherwise."""
     if len(text) > LONGEST_CARD:
         raise _NoCardError(f"its card is longer than {LONGEST_CARD:,} bytes")

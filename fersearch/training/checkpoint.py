@@ -19,7 +19,7 @@ from fersearch.data.arrays import Loaded
 from fersearch.errors import FersearchError
 from fersearch.registry import Registry
 from fersearch.training import latency, measure
-from fersearch.training.augment import as_judged
+from fersearch.training.augment import as_evaluated
 from fersearch.training.batches import Pixels
 from fersearch.training.card import FORMAT, KEY, PULL, read_card
 from fersearch.training.evaluate import compute, confusion_matrix, predict, probabilities, validate
@@ -195,7 +195,7 @@ class Restored:
 
     def judged(self, tta: str | None = None) -> nn.Module:
         """Return the model as it is evaluated: from normalised images of the dataset's size to logits."""
-        return as_judged(self.model, self.card["params"], tta)
+        return as_evaluated(self.model, self.card["params"], tta)
 
     def latency(
         self, threads: int, prepare: latency.Prepare = latency.in_torch, quiet: latency.Quiet = latency.alone

@@ -114,7 +114,7 @@ class Scores:
     confusion: Sequence[Sequence[int]]
 
 
-def judge_scores(
+def score_predictions(
     shares: Array,
     labels: Array,
     outputs: Sequence[str],

@@ -2,8 +2,8 @@
 
 Where nothing changes the input from epoch to epoch and the first part of a network neither learns nor
 draws, that part computes the same features of an image in every epoch. They are used only where this is
-verified on two images of the trial: the prefix gives bit for bit the same in training and in evaluation mode,
-twice, and the rest of the network makes of its features, bit for bit, what the whole makes of the images.
+verified on two images of the trial: the prefix returns bit for bit the same in training and in evaluation mode,
+twice, and the rest of the network computes from its features, bit for bit, the output of the whole network.
 """
 
 import copy
@@ -28,7 +28,7 @@ CHUNK = 64  # images in one pass of the prefix
 Path = tuple[str, ...]
 
 
-class _Reached(Exception):
+class _BoundaryReached(Exception):
     """Raised at the end of the prefix to leave the model's forward pass; carries the features."""
 
     def __init__(self, features: Tensor) -> None:
@@ -99,7 +99,7 @@ class Features:
         return images
 
 
-def find(
+def find_prefix(
     model: nn.Module, pixels: Pixels, rows: "np.ndarray[Any, Any]", fixed: Sequence[nn.Module], precision: Precision
 ) -> Prefix | None:
     """Return the frozen prefix of a model, None where there is none, its features do not fit, or would not be exact.
@@ -129,14 +129,14 @@ def find(
 def _is_exact(prefix: Prefix, images: Tensor, fixed: Sequence[nn.Module]) -> bool:
     before = {name: tensor.clone() for name, tensor in prefix.model.state_dict().items()}
     prefix.model.eval()
-    quiet = prefix.features(images)
+    expected = prefix.features(images)
     with torch.no_grad(), autocast(prefix.precision, images.device):
-        if not torch.equal(prefix.model(images), prefix.tail.eval()(quiet)):
+        if not torch.equal(prefix.model(images), prefix.tail.eval()(expected)):
             return False
     for _ in range(2):
         prefix.model.train()
         hold(fixed)
-        if not torch.equal(prefix.features(images), quiet):
+        if not torch.equal(prefix.features(images), expected):
             return False
     after = prefix.model.state_dict()
     return all(torch.equal(after[name], tensor) for name, tensor in before.items())
@@ -145,13 +145,13 @@ def _is_exact(prefix: Prefix, images: Tensor, fixed: Sequence[nn.Module]) -> boo
 def _features(model: nn.Module, boundary: nn.Module, images: Tensor, precision: Precision) -> Tensor:
     def stop(_module: nn.Module, inputs: tuple[Any, ...]) -> None:
         (features,) = inputs
-        raise _Reached(features)
+        raise _BoundaryReached(features)
 
     handle = boundary.register_forward_pre_hook(stop, prepend=True)
     try:
         with torch.no_grad(), autocast(precision, images.device):
             model(images)
-    except _Reached as reached:
+    except _BoundaryReached as reached:
         return reached.features
     finally:
         handle.remove()
@@ -163,7 +163,7 @@ def _calls(model: nn.Module, images: Tensor, precision: Precision) -> list[Path]
     called: list[Path] = []
     handles: list[RemovableHandle] = []
     for name, module in model.named_modules():
-        handles.append(module.register_forward_pre_hook(_noted(called, tuple(name.split(".")) if name else ())))
+        handles.append(module.register_forward_pre_hook(_recorder(called, tuple(name.split(".")) if name else ())))
     try:
         model.eval()
         with torch.no_grad(), autocast(precision, images.device):
@@ -174,7 +174,7 @@ def _calls(model: nn.Module, images: Tensor, precision: Precision) -> list[Path]
     return called
 
 
-def _noted(called: list[Path], path: Path) -> Callable[[nn.Module, Any], None]:
+def _recorder(called: list[Path], path: Path) -> Callable[[nn.Module, Any], None]:
     return lambda _module, _inputs: called.append(path)
 
 
@@ -185,8 +185,8 @@ def _cut(model: nn.Module, calls: Sequence[Path]) -> tuple[nn.Module, nn.Module]
     replaced: list[Path] = []
     while True:
         below = [path for path in calls if path[: len(within)] == within and len(path) > len(within)]
-        inner = [path for path in dict.fromkeys(below) if not any(_holds(other, path) for other in below)]
-        learning = next((path for path in inner if _learns(model.get_submodule(".".join(path)))), None)
+        inner = [path for path in dict.fromkeys(below) if not any(_is_inside(other, path) for other in below)]
+        learning = next((path for path in inner if _is_trained(model.get_submodule(".".join(path)))), None)
         if learning is None:
             return None
         replaced += inner[: inner.index(learning)]
@@ -199,11 +199,11 @@ def _cut(model: nn.Module, calls: Sequence[Path]) -> tuple[nn.Module, nn.Module]
     return boundary, _without(model, replaced)
 
 
-def _holds(outer: Path, path: Path) -> bool:
+def _is_inside(outer: Path, path: Path) -> bool:
     return len(outer) < len(path) and path[: len(outer)] == outer
 
 
-def _learns(module: nn.Module) -> bool:
+def _is_trained(module: nn.Module) -> bool:
     return any(weight.requires_grad for weight in module.parameters())
 
 

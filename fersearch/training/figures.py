@@ -9,10 +9,10 @@ from fersearch.errors import FersearchError
 from fersearch.formatting import number
 from fersearch.study import Constraint
 
-OF_SHAPE = ("parameters", "model_bytes", "flops")
+SHAPE_FIGURES = ("parameters", "model_bytes", "flops")
 """Figures that all trials of one network shape share, the cheapest first."""
 LATENCY_SECONDS = "latency_seconds"
-FIGURES = (*OF_SHAPE, LATENCY_SECONDS)
+FIGURES = (*SHAPE_FIGURES, LATENCY_SECONDS)
 
 
 class OutOfBounds(FersearchError):
@@ -41,7 +41,7 @@ def value_of(metric: Metric, figures: Mapping[str, float], task: Task) -> float:
     return metric.compute(Evaluation(none, np.zeros(0, np.int64), task.class_names, **figures))  # type: ignore[arg-type]
 
 
-def judge(bound: Constraint, values: Mapping[str, float], margin: float = 1.0) -> None:
+def check_bound(bound: Constraint, values: Mapping[str, float], margin: float = 1.0) -> None:
     """Raise OutOfBounds if a value breaks a bound by `margin` times."""
     value = values[bound.metric]
     if not bound.holds({bound.metric: value / margin if bound.op == "<=" else value * margin}):

@@ -1,4 +1,4 @@
-"""The latency of a model: roughly beside other work, or alone, from as many runs as a narrow interval needs."""
+"""The latency of a model: rough, beside other work; or steady, measured alone until its interval is narrow."""
 
 import math
 import statistics
@@ -14,7 +14,7 @@ from torch import nn
 from fersearch.training.batches import Pixels
 from fersearch.training.measure import synchronize
 
-AT_ONCE = 20
+RUNS_PER_CHECK = 20
 """Runs between two computations of the interval; as many warm up."""
 ROUGH_RUNS, ROUGH_WARM_UP = 10, 2
 LONGEST = 2.0
@@ -68,10 +68,10 @@ def steady_latency(once: Once, width: float = 0.05, most: float = LONGEST) -> St
     """Measure until the interval is at most `width`, or for `most` seconds."""
     started = time.perf_counter()
     until = started + most
-    _runs(once, AT_ONCE, started + most / 4)
-    seconds = _runs(once, AT_ONCE, until)
+    _runs(once, RUNS_PER_CHECK, started + most / 4)
+    seconds = _runs(once, RUNS_PER_CHECK, until)
     while SteadyLatency.of(seconds).width > width and time.perf_counter() < until:
-        seconds += _runs(once, AT_ONCE, until)
+        seconds += _runs(once, RUNS_PER_CHECK, until)
     return SteadyLatency.of(seconds)
 
 

@@ -13,8 +13,8 @@ from fersearch.space import Value
 from fersearch.training.batches import Pixels, Source
 from fersearch.training.context import TrainingContext
 from fersearch.training.evaluate import Validation, compute, confusion_matrix
-from fersearch.training.feature_cache import Features, find
-from fersearch.training.figures import OF_SHAPE
+from fersearch.training.feature_cache import Features, find_prefix
+from fersearch.training.figures import SHAPE_FIGURES
 from fersearch.training.measure import Clock, PeakMemory
 from fersearch.training.memory import fit_into_memory
 from fersearch.training.numerics import check_finite, derive
@@ -90,7 +90,7 @@ class _Training:
             self._cache_features(timed)
         if context.micro_batches > 1:
             with self.memory.rehearsing():
-                self._rehearse()
+                self._fit_batches()
 
     @property
     def stalled(self) -> bool:
@@ -135,9 +135,9 @@ class _Training:
         self.trainer.end_epoch()
         seconds, cpu_seconds = progress.add(number, self.clock, self.memory)
         model = self.trainer.validated
-        latency = partial(progress.time_image, self.context.stopwatch, model, self.pixels)
+        latency = partial(progress.measure_latency, self.context.stopwatch, model, self.pixels)
         image = self.pixels.take(self.pixels.rows([0]))
-        figures = {name: self.context.figures.of(name, model, image) for name in OF_SHAPE}
+        figures = {name: self.context.figures.of(name, model, image) for name in SHAPE_FIGURES}
         evaluation = progress.evaluation(validation, self.loaded.task, figures, latency)
         if progress.timed:
             self.context.facts["latency"] = progress.timed
@@ -145,8 +145,8 @@ class _Training:
         loss, accuracy = self._train_metrics
         values |= {"train_loss": loss, "train_accuracy": accuracy, "valid_loss": validation.loss}
         check_finite(values[objective.metric], objective.metric)
-        self.trainer.schedule.judge(values[objective.metric])
-        progress.rate(number, objective.loss(values[objective.metric]))
+        self.trainer.schedule.update(values[objective.metric])
+        progress.update_best(number, objective.loss(values[objective.metric]))
         last = number == self.planned or self.stalled
         counts = confusion_matrix(validation.probabilities, validation.labels)
         epoch = Epoch(number, values, seconds, cpu_seconds, counts, last=last)
@@ -167,7 +167,7 @@ class _Training:
         """Compute the features of the frozen prefix, if there is one, within `timed`, and use them as input."""
         indices, trainer = self.loaded.indices, self.trainer
         rows = np.concatenate([indices["train"], indices["valid"]])
-        prefix = find(trainer.model, self.pixels, rows, self.context.fixed, trainer.precision)
+        prefix = find_prefix(trainer.model, self.pixels, rows, self.context.fixed, trainer.precision)
         if prefix is None:
             return
         with self.memory.watching(), timed:
@@ -175,7 +175,7 @@ class _Training:
         trainer.use_features(features, prefix.tail)
         self.source, self.context.facts["cached_features"] = features, features.facts()
 
-    def _rehearse(self) -> None:
+    def _fit_batches(self) -> None:
         """Split batches into `micro_batches`, or into more, until two steps fit into memory."""
         facts, parts = self.context.facts, self.context.micro_batches
         facts["micro_batches"] = parts

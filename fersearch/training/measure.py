@@ -66,7 +66,7 @@ class PeakMemory:
         self.peak = 0
         self.total = self.looks = 0
         self._counted = device.type == "cuda"
-        _give_back()
+        _trim_heap()
         self._private = None if self._counted else _private_memory()
         self._start = self._now()
 
@@ -138,7 +138,7 @@ class _Resident:
         return int(memory.rss - getattr(memory, "shared", 0))
 
 
-def _give_back() -> None:
+def _trim_heap() -> None:
     """Return freed memory to the system, where the C library is glibc."""
     with contextlib.suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)

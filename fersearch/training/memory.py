@@ -1,4 +1,4 @@
-"""The memory that a trial will need, and micro-batches for trials whose batches do not fit.
+"""The memory that a trial needs, and micro-batches for trials whose batches do not fit.
 
 Two steps are taken at the trial's batch size in a process of their own, the second with the optimizer's state in
 place. The memory of the cached features of a frozen prefix is added.
@@ -19,7 +19,7 @@ from fersearch import registry as registries
 from fersearch.data.arrays import Loaded
 from fersearch.registry import Registry
 from fersearch.training.batches import Pixels
-from fersearch.training.feature_cache import find
+from fersearch.training.feature_cache import find_prefix
 from fersearch.training.freezing import freeze
 from fersearch.training.measure import PeakMemory
 from fersearch.training.memory_format import resolve_format
@@ -87,7 +87,7 @@ def _features(trainer: Trainer, loaded: Loaded, pixels: Pixels, fixed: Sequence[
     if not trainer.repeats or epochs < 2:
         return 0
     rows = np.concatenate([loaded.indices["train"], loaded.indices["valid"]])
-    prefix = find(trainer.model, pixels, rows, fixed, trainer.precision)
+    prefix = find_prefix(trainer.model, pixels, rows, fixed, trainer.precision)
     if prefix is None:
         return 0
     images = pixels.take(pixels.rows(rows[:2]))
@@ -98,8 +98,8 @@ def _context(device: torch.device) -> int:
     """Return the bytes of the CUDA context: the driver's figure for this process minus torch's reserved memory."""
     visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
     index = torch.cuda.current_device() if device.index is None else device.index
-    standing = nvml.standing(visible[index] if index < len(visible) else str(index))
-    counted = standing.processes.get(os.getpid(), 0) if standing else 0
+    status = nvml.status(visible[index] if index < len(visible) else str(index))
+    counted = status.processes.get(os.getpid(), 0) if status else 0
     return counted - torch.cuda.memory_reserved(device) if counted else CONTEXT
 
 

@@ -1,7 +1,7 @@
 """Memory formats: the order of the values of images and of convolutions' weights in memory.
 
-Contiguous: one channel after the other. Channels last: all channels of a pixel beside each other, which is faster for
-many convolutions. Results are the same up to rounding.
+Contiguous: one channel after the other. Channels last: all channels of a pixel next to each other, which is faster
+for many convolutions. Results are the same up to rounding.
 """
 
 from typing import Literal

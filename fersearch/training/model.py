@@ -13,7 +13,7 @@ from fersearch.components import Architecture, trained_task
 from fersearch.data.arrays import Loaded, Prepared, load
 from fersearch.errors import DataError, FersearchError, UsageError
 from fersearch.registry import Registry
-from fersearch.training.augment import as_judged
+from fersearch.training.augment import as_evaluated
 from fersearch.training.batches import Pixels, normalised
 from fersearch.training.memory_format import arrange
 from fersearch.training.numerics import (
@@ -87,7 +87,7 @@ def build(architecture: Architecture, request: TrialRequest, loaded: Loaded, pix
     shape = f"{tuple(images.shape)}{' in the memory format channels_last' if last else ''}"
     hint = CONTIGUOUS if last else ""
     with _reraised_as(f"architecture '{architecture.name}' fails on images {shape}", hint), torch.inference_mode():
-        logits = as_judged(model, request.params, tta="none")(images)
+        logits = as_evaluated(model, request.params, tta="none")(images)
     check_logits(architecture, logits, (len(images), loaded.task.num_classes))
     return model
 

@@ -1,4 +1,4 @@
-"""A trained model as one ONNX graph: raw images in, probabilities out."""
+"""A trained model as one ONNX graph, from raw images to probabilities."""
 
 import copy
 import json
@@ -87,7 +87,7 @@ def write_graph(
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise FersearchError(f"architecture '{name}' cannot be exported to ONNX: {reason}") from error
     if program is None:
-        raise FersearchError("torch gave no ONNX program", "upgrade torch")
+        raise FersearchError("torch returned no ONNX program", "upgrade torch")
     model = program.model_proto
     model.metadata_props.clear()
     for key, value in metadata.items():
@@ -97,7 +97,7 @@ def write_graph(
 
 @contextmanager
 def in_onnx(model: nn.Module, pixels: Pixels, name: str) -> Iterator[Callable[[], object]]:
-    """Let one image through the exported model, in one thread of the CPU.
+    """Pass one image through the exported model, in one CPU thread.
 
     Raises:
         FersearchError: the model cannot be exported.

@@ -106,7 +106,7 @@ def _cosine_to_zero(params: Params, passed: float) -> float:
 
 
 def _cosine_restarts(params: Params, passed: float) -> float:
-    """Half cosines to zero, each starting anew at the full rate and longer by a factor (Loshchilov and Hutter 2017)."""
+    """Half cosines to zero, each restarting at the full rate and longer by a factor (Loshchilov and Hutter 2017)."""
     length, factor = float(params["restart_epochs"]), int(params["restart_factor"])
     while passed >= length:
         passed, length = passed - length, length * factor
@@ -156,7 +156,7 @@ class Schedule:
         rate = self._base * self._rate(self._params, passed)
         self._set(rate if passed >= self._warmup else rate * (WARMUP + (1 - WARMUP) * passed / self._warmup))
 
-    def judge(self, value: float) -> None:
+    def update(self, value: float) -> None:
         """Update the schedule with the first objective's value on validation after an epoch."""
         if self._plateau is not None:
             self._set(self._base)
@@ -168,7 +168,7 @@ class Schedule:
         return self._plateau.state_dict() if self._plateau else {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a kept state."""
+        """Resume from a stored state."""
         if self._plateau:
             self._plateau.load_state_dict(state)
             self._base = float(self._plateau.get_last_lr()[0])
@@ -214,6 +214,6 @@ class Average:
         return {"model": self.model.state_dict(), "steps": self.steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a kept state."""
+        """Resume from a stored state."""
         self.model.load_state_dict(state["model"])
         self.steps = int(state["steps"])

@@ -1,4 +1,4 @@
-"""An unfinished epoch, from which a trial that stopped between two steps resumes with the same results."""
+"""Preemption between two steps: the unfinished epoch from which a trial resumes with the same results."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

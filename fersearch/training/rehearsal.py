@@ -1,4 +1,4 @@
-"""The choice of the memory format that is faster for a network on a device, by a few steps in each before training.
+"""The choice of the faster memory format for a network on a device, by a few steps in each before training.
 
 The steps are forward and backward passes of a model that is then discarded, so that neither the weights nor the draws
 of the training depend on them. The two formats alternate, and the shortest step of each counts: other work on the
@@ -37,7 +37,7 @@ Settle = Callable[[Mapping[str, Any]], str]
 
 Check = Callable[[nn.Module, Pixels], None]
 """Raises an error for a model that must not be trained, as it breaks a bound."""
-WORTH = 1.03
+MIN_SPEEDUP = 1.03
 """The speed-up from which channels_last is chosen."""
 LIMIT = 2.3  # seconds after which no further step begins
 ENOUGH = 0.2  # seconds of timed steps after which it ends, after LEAST turns
@@ -46,7 +46,7 @@ FEW = 2  # images of the first steps: batch normalisation cannot learn from one
 STEPS = 6  # at the rehearsed batch size, in the remaining time: one to warm up and two timed in each format
 TOLERANCE: dict[Precision, float] = {"float32": 0.02, "bf16": 0.2}  # as a share of the largest logit
 REHEARSED = ("cpu", "cuda")  # device types; others stay contiguous
-INDIFFERENT = {*OPTIMISATION, *REGULARISATION, "target"} - {"batch_size", "crop"}
+WITHOUT_EFFECT = {*OPTIMISATION, *REGULARISATION, "target"} - {"batch_size", "crop"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Rehearsal:
     @property
     def memory_format(self) -> MemoryFormat:
         """The format that the result suggests."""
-        return "channels_last" if self.gain is not None and self.gain >= WORTH else "contiguous"
+        return "channels_last" if self.gain is not None and self.gain >= MIN_SPEEDUP else "contiguous"
 
     def facts(self, shape: str) -> dict[str, Any]:
         """Return the result for trials of a shape as plain data."""
@@ -103,7 +103,7 @@ def settled_format(
 
 def shape_of(request: TrialRequest, task: Task, device: torch.device, precision: Precision) -> str:
     """Return the digest of all that determines the speed of a trial's steps; trials of equal digests share one."""
-    network = {name: value for name, value in request.params.items() if name not in INDIFFERENT}
+    network = {name: value for name, value in request.params.items() if name not in WITHOUT_EFFECT}
     seen = trained_task(task, request.params)
     images = [seen.channels, seen.image_size, seen.num_classes, request.micro_batches]
     where = [precision, torch.get_num_threads(), device.type, device_name(device)]
@@ -134,23 +134,23 @@ def rehearse(
     trainer = Trainer.of(model, loaded, request.params, pixels, request.objective, precision)
     trainer.micro_batches = min(request.micro_batches, max(1, trainer.batches.batch_size))
     alive = weakref.ref(model)
-    stage = _Stage(trainer, fixed, pulse, time.perf_counter() + LIMIT, derive(request.seed, "batches", 1))
+    comparison = _Comparison(trainer, fixed, pulse, time.perf_counter() + LIMIT, derive(request.seed, "batches", 1))
     try:
-        trouble = stage.trouble()
-        gain = None if trouble else stage.gain()
+        trouble = comparison.trouble()
+        gain = None if trouble else comparison.gain()
     except Preempted:
         raise
     except Exception:  # the training reports the error of the contiguous format
         return None
     finally:
-        del model, trainer, stage, pixels
-        _forget(device, alive)
+        del model, trainer, comparison, pixels
+        _release_memory(device, alive)
     return Rehearsal(gain, time.perf_counter() - started, trouble)
 
 
 @dataclass
-class _Stage:
-    """A trainer whose model changes between the formats, on the first batch of a trial."""
+class _Comparison:
+    """A trainer that steps in both formats alternately, on the first batch of a trial."""
 
     trainer: Trainer
     fixed: Sequence[nn.Module]
@@ -189,9 +189,9 @@ class _Stage:
             return f"it fails: {type(error).__name__}: {first_line(error)}"
         if not (bool(torch.isfinite(logits).all()) and bool(torch.isfinite(loss))):
             return "its output is not finite"
-        apart = float((logits - expected).abs().max())
+        difference = float((logits - expected).abs().max())
         most = TOLERANCE[self.trainer.precision] * max(float(expected.abs().max()), 1e-3)
-        return "" if apart <= most else f"its outputs differ by up to {apart:.2g}"
+        return "" if difference <= most else f"its outputs differ by up to {difference:.2g}"
 
     def gain(self) -> float | None:
         """Return the speed-up by channels_last; None where measuring it takes too long."""
@@ -234,7 +234,7 @@ class _Stage:
         images, targets = arranged(self.images[:count], memory_format), self.targets[:count]
         with clock.running():
             self.trainer.gradients(images, targets)
-        self._ended()
+        self._end_step()
         alone = self.trainer.device.type == "cpu" and torch.get_num_threads() == 1
         return clock.cpu_seconds if alone else clock.seconds
 
@@ -242,7 +242,7 @@ class _Stage:
         """Take a step; return its loss."""
         self._arrange(memory_format)
         loss, _ = self.trainer.gradients(arranged(self.images[:count], memory_format), self.targets[:count])
-        self._ended()
+        self._end_step()
         return loss
 
     def _logits(self, memory_format: MemoryFormat) -> Tensor:
@@ -256,14 +256,14 @@ class _Stage:
         arrange(self.trainer.model, memory_format)
         self.trainer.train_mode(self.fixed)
 
-    def _ended(self) -> None:
+    def _end_step(self) -> None:
         """Drop the gradients, which have the format of the step; Preempted if the trial is preempted."""
         self.trainer.optimizer.zero_grad(set_to_none=True)
         if self.pulse():
             raise Preempted
 
 
-def _forget(device: torch.device, model: weakref.ref[nn.Module]) -> None:
+def _release_memory(device: torch.device, model: weakref.ref[nn.Module]) -> None:
     """Release the memory of the rehearsal, so that it is not counted for the training."""
     if model() is not None:  # a collection would copy the pages that the process shares with its fork server
         gc.collect()

@@ -19,8 +19,10 @@ from fersearch.training.stamp import Unusable
 from fersearch.training.trainer import Trainer
 from fersearch.trial import Epoch
 
-CHEAP = 1.5  # seconds that saving may take; where it takes longer, it is done proportionally less often
-SOON = 1.0  # seconds of training after which an attempt saves its first state, so that even a short one makes progress
+FREE_SAVE_SECONDS = 1.5
+"""Seconds that saving may take; where it takes longer, it is done proportionally less often."""
+FIRST_SAVE_SECONDS = 1.0
+"""Seconds of training after which an attempt saves its first state, so that even a short attempt makes progress."""
 
 
 @dataclass
@@ -73,7 +75,7 @@ class Progress:
         for record in self.history[len(self.history) if recorded is None else recorded :]:
             yield Epoch(**record)
 
-    def rate(self, number: int, loss: float) -> None:
+    def update_best(self, number: int, loss: float) -> None:
         """Update the best epoch by the loss of an epoch; of equal epochs the first is the best."""
         if loss < self.best_loss:
             self.best_epoch, self.best_loss = number, loss
@@ -98,7 +100,7 @@ class Progress:
         self.bytes_seen, self.looks = self.bytes_seen + memory.total, self.looks + memory.looks
         memory.total = memory.looks = 0
 
-    def time_image(self, stopwatch: Stopwatch, model: nn.Module, pixels: Pixels) -> float:
+    def measure_latency(self, stopwatch: Stopwatch, model: nn.Module, pixels: Pixels) -> float:
         """Return the seconds of one image through a model, and store the facts of the measurement."""
         seconds = stopwatch(model, pixels)
         self.timed = dict(stopwatch.facts)
@@ -174,7 +176,9 @@ class Snapshots:
     def due(self, passed: float) -> bool:
         """Return whether a snapshot is due after `passed` seconds of training."""
         since = passed - self.saved_at
-        return (self.cost == 0.0 and since > SOON) or since >= self.save_every * max(1.0, self.cost / CHEAP)
+        if self.cost == 0.0 and since > FIRST_SAVE_SECONDS:
+            return True
+        return since >= self.save_every * max(1.0, self.cost / FREE_SAVE_SECONDS)
 
     def snapshot(self) -> None:
         """Save the state of the training and of its progress."""

@@ -18,12 +18,12 @@ PATIENCE = 10.0
 
 @contextmanager
 def locked(
-    request: TrialRequest, pulse: Pulse, say: Callable[[str], None], gave_up: Callable[[], None] = lambda: None
+    request: TrialRequest, pulse: Pulse, notify: Callable[[str], None], gave_up: Callable[[], None] = lambda: None
 ) -> Iterator[TrialRequest]:
     """Lock the scratch folder of a request for the block; yields the request with the folder to use.
 
     If another process holds it, as where a database was copied and both copies are run, that is a new empty folder,
-    and `say` is called with the reason. At the end it replaces the other folder if that was released meanwhile; else
+    and `notify` is called with the reason. At the end it replaces the other folder if that was released meanwhile; else
     it is removed, and `gave_up` is called.
 
     Raises:
@@ -42,7 +42,7 @@ def locked(
         with own:
             yield request
         return
-    say(
+    notify(
         f"another process uses {folder}, for example because a database was copied and both are run: this attempt "
         "starts again and keeps its states elsewhere"
     )

@@ -20,7 +20,7 @@ from fersearch.remote import Remote
 from fersearch.training.stamp import Stamp, Unusable, check_stamp
 
 KEPT = ("last.pt", "best-*.pt", "done.json")
-Look = tuple[int, int, int]  # inode, modification time in nanoseconds, bytes: they differ for a replaced file
+FileVersion = tuple[int, int, int]  # inode, modification time in nanoseconds, bytes: they differ for a replaced file
 
 
 class DiskFull(FersearchError):
@@ -122,7 +122,7 @@ class Mirror:
     def __init__(self, url: str, folder: Path) -> None:
         self._remote = Remote(url) if url else None
         self._folder = folder
-        self._pushed: dict[str, Look] = {}
+        self._pushed: dict[str, FileVersion] = {}
         self.trouble = ""
 
     def fetch(self) -> None:
@@ -139,14 +139,14 @@ class Mirror:
         shutil.rmtree(self._folder, ignore_errors=True)
         for name in names:
             self._remote.get(name, self._folder / name)
-        self._pushed = self._looks()
+        self._pushed = self._versions()
 
     def push(self) -> None:
         """Push the states that changed; an error is logged, kept as `trouble`, and retried with the next state."""
         if self._remote is None:
             return
-        current, self.trouble = self._looks(), ""
-        changed = [name for name, look in current.items() if self._pushed.get(name) != look]
+        current, self.trouble = self._versions(), ""
+        changed = [name for name, version in current.items() if self._pushed.get(name) != version]
         try:
             for name in sorted(changed, key=lambda name: name.endswith("last.pt")):
                 self._remote.put(self._folder / name, name)
@@ -158,14 +158,14 @@ class Mirror:
             self.trouble = f"the state is on this node alone: {error.message}"
             logging.getLogger(__name__).warning(self.trouble)
 
-    def _looks(self) -> dict[str, Look]:
-        """Return every state file of the folder, with the figures by which a replaced file differs."""
-        looks = {}
+    def _versions(self) -> dict[str, FileVersion]:
+        """Return every state file of the folder with its version, which changes when the file is replaced."""
+        versions = {}
         for path in self._folder.rglob("*"):
             if _is_state(path.name):
                 stat = path.stat()
-                looks[path.relative_to(self._folder).as_posix()] = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
-        return looks
+                versions[path.relative_to(self._folder).as_posix()] = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        return versions
 
 
 def _is_state(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""The stamp of a trial's states: only the same trial, on the same data, resumes from them."""
+"""The stamp of a trial's states, so that only the same trial on the same data resumes from them."""
 
 import hashlib
 import json

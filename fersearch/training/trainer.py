@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from fersearch.data.arrays import Loaded
 from fersearch.space import Value
 from fersearch.study import Objective
-from fersearch.training.augment import Augmentation, as_judged, strengths
+from fersearch.training.augment import Augmentation, as_evaluated, strengths
 from fersearch.training.batches import Batches, Pixels, Source, slices
 from fersearch.training.evaluate import Validation, validate
 from fersearch.training.feature_cache import Features
@@ -36,7 +36,7 @@ class Trainer:
     test-time augmentation. `clip_norm` bounds the norm of the gradient; 0 means no bound. Where the features of a
     frozen prefix are cached, `train_module` and `eval_module` take them in place of images.
 
-    A batch goes through the model in `micro_batches` one after another; each is weighted by `weight_of` its targets,
+    A batch passes through the model in `micro_batches`, one after another; each is weighted by `weight_of` its targets,
     so that the sum of their gradients is that of the whole batch. Batch normalisation takes its mean and deviation
     from each micro-batch, and dropout draws other masks than for a whole batch.
     """
@@ -119,7 +119,7 @@ class Trainer:
             Schedule(updates, params, objective),
             precision,
             saved_module=average.model if average else model,
-            validated=as_judged(average.model if average else model, params),
+            validated=as_evaluated(average.model if average else model, params),
             average=average,
             clip_norm=float(params.get("clip_norm", 0.0)),
             weight_of=partial(mass, params, weights),
@@ -210,7 +210,7 @@ class Trainer:
             loss = self.criterion(logits, targets)
         loss = loss if share is None else loss * share
         loss.backward()  # type: ignore[no-untyped-call]
-        return loss.detach(), right(logits.detach(), targets)
+        return loss.detach(), correct(logits.detach(), targets)
 
     def _update(self) -> None:
         """Update the weights by their gradients."""
@@ -221,7 +221,7 @@ class Trainer:
             self.average.update()
 
 
-def right(logits: Tensor, targets: Tensor) -> Tensor:
+def correct(logits: Tensor, targets: Tensor) -> Tensor:
     """Return how many images of a batch are classified correctly, as their largest share where targets are shares."""
     labels = targets.argmax(1) if targets.is_floating_point() else targets
     return (logits.argmax(1) == labels).sum().to(torch.float32)

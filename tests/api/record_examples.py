@@ -13,8 +13,8 @@ from fersearch.api.checkpoints import CheckpointRow
 from fersearch.api.datasets import DatasetRow, DatasetView, Exported
 from fersearch.api.enqueueing import EnqueuedView
 from fersearch.api.plugins import PluginRow, PluginView
-from fersearch.api.queueing import DiskUse
 from fersearch.api.records import comparisons
+from fersearch.api.results import DiskUse
 from fersearch.api.studies import Best, StudyView, TrialView
 from fersearch.data.verify import Report
 from fersearch.engines.rerun import Changed, Compared, Rerun

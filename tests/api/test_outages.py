@@ -72,17 +72,17 @@ def test_a_run_that_was_asked_to_stop_now_is_not_held_up(watched: Outages, stop:
 
 
 def test_a_start_waits_for_the_database(watched: Outages, notes: list[str]) -> None:
-    assert watched.ride_out(Away(3)) == "here"
+    assert watched.retry(Away(3)) == "here"
     assert notes == ["database x: connection refused: waiting for it"]
 
 
 def test_a_start_does_not_wait_for_ever(watched: Outages, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outages, "OUTAGE_SECONDS", 0.01)
     with pytest.raises(StoreUnavailable):
-        watched.ride_out(Away(10_000))
+        watched.retry(Away(10_000))
 
 
 def test_a_start_that_somebody_interrupts_does_not_wait(watched: Outages, stop: Stop) -> None:
     stop.level = 1
     with pytest.raises(StoreUnavailable):
-        watched.ride_out(Away(1))
+        watched.retry(Away(1))

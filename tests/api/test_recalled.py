@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fersearch.engines.driver import recalled
+from fersearch.engines.driver import epochs_to_resume
 from fersearch.search.brain import Search
 from fersearch.store import Store, StudyRow
 from fersearch.study import Keep, Protocol
@@ -102,7 +102,7 @@ def test_both_propose_judge_and_keep_the_same(filled, seed, pruner, rounds, keep
     store, study = filled(seed, pruner, rounds, keep)
     with store:
         trials, compared = store.trials(study.id), store.trials(study.id, OBJECTIVES)
-        few, all_of_them = recalled(store, study, compared, rounds), store.epoch_values(study.id)
+        few, all_of_them = epochs_to_resume(store, study, compared, rounds), store.epoch_values(study.id)
     assert values_in(few) < values_in(all_of_them)
     assert sum(len(trial.values) for trial in compared) < sum(len(trial.values) for trial in trials)
     one, gone = rebuilt(study, compared, few, rounds)
@@ -117,7 +117,7 @@ def test_only_what_is_compared_is_read(filled):
     store, study = filled(1, "pareto", 1, Keep())
     with store:
         trials = store.trials(study.id)
-        result = recalled(store, study, trials, 1)
+        result = epochs_to_resume(store, study, trials, 1)
         ended = {trial.number for trial in trials if trial.state.ended}
         assert ended
         assert {epoch.number for number in ended for epoch in result.get(number, ())} == {1, 2, 4}
@@ -127,4 +127,4 @@ def test_only_what_is_compared_is_read(filled):
             len(result[trial.number]) == trial.epochs for trial in trials if trial.epochs and not trial.state.ended
         )
         unpruned = replace(study, spec=replace(study.spec, pruner="none"))
-        assert set(recalled(store, unpruned, trials, 1)).isdisjoint(ended)
+        assert set(epochs_to_resume(store, unpruned, trials, 1)).isdisjoint(ended)

@@ -10,7 +10,7 @@ NAMES = (
 )
 
 
-def run_trial(request, report, pulse=None, saved=None, say=None, settle=None, quiet=None):
+def run_trial(request, report, pulse=None, saved=None, notify=None, settle=None, quiet=None):
     """Tell `epochs` epochs of every metric as fast as they are heard."""
     for number in range(1, int(request.params["epochs"]) + 1):
         values = dict.fromkeys(NAMES, (request.number % 17 + number) / 40)

@@ -140,13 +140,13 @@ def memory(slots: Slots, folder: Path, device: torch.device, size: Size) -> None
     print(f"\n{'one trial of':<14}{'told, MB':>10}{'driver, MB':>12}")
     gpu = str(device.index or 0)
     for model in MODELS:
-        before = nvml.standing(gpu)
+        before = nvml.status(gpu)
         peak = [0.0]
 
         def look(process: Process, before: Any = before, peak: list[float] = peak) -> None:
             if device.type == "cpu":
                 peak[0] = max(peak[0], anonymous_mb(process.pid or 0))
-            elif (now := nvml.standing(gpu)) and before:
+            elif (now := nvml.status(gpu)) and before:
                 peak[0] = max(peak[0], (now.used - before.used) / 2**20)
 
         (values,) = slots.run([request(folder, str(device), replace(size, epochs=1), model)], 1, look)

@@ -18,7 +18,7 @@ STEPS = {"slow": 100, "preempted": 2400, "stepping": 2400}  # of a twentieth of 
 DIGEST = "d" * 64
 
 
-def run_trial(request: TrialRequest, report, pulse, saved, say, settle, quiet):
+def run_trial(request: TrialRequest, report, pulse, saved, notify, settle, quiet):
     """Tell epochs from the one after the last recorded, and meet the end that `behaviour` names."""
     wish = str(request.params["behaviour"])
     reported = 0

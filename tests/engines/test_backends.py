@@ -10,7 +10,7 @@ from fersearch.engines.memory_bounds import BY_TRAINING, MemoryBounds
 from fersearch.engines.placement import FixedPlacement, PackedPlacement
 from fersearch.engines.processes import Pool
 from fersearch.errors import FersearchError, UsageError
-from fersearch.nvml import Standing
+from fersearch.nvml import GpuStatus
 from fersearch.observer import Observer
 from fersearch.run_options import RunOptions
 from fersearch.study import Constraint
@@ -41,21 +41,21 @@ def test_slots_of_this_machine(opened, monkeypatch):
     backend = opened(slots=3, threads=2)
     assert [slot.threads for slot in backend.slots] == [2, 2, 2]
     assert opened.notes == ["3 slots of 2 threads share 4 cores: trials will wait for each other"]
-    places = backend.places(Pool(()), None, None, opened.notes.append, [], MemoryBounds(()))
+    places = backend.placement(Pool(()), None, None, opened.notes.append, [], MemoryBounds(()))
     assert isinstance(places, FixedPlacement)
     assert len(opened.notes) == 1
     bounded = MemoryBounds((Constraint("peak_memory_mb", "<=", 9),))
-    backend.places(Pool(()), None, None, opened.notes.append, [], bounded)
+    backend.placement(Pool(()), None, None, opened.notes.append, [], bounded)
     assert opened.notes[1:] == [BY_TRAINING]
     backend.monitor(places, pytest.fail).look()
 
 
 def test_auto_packs_by_what_earlier_trials_took(opened, one_gpu, monkeypatch):
     gb = 2**30
-    monkeypatch.setattr(backends.nvml, "standing", lambda gpu: Standing(10 * gb, 9 * gb, {}))
+    monkeypatch.setattr(backends.nvml, "status", lambda gpu: GpuStatus(10 * gb, 9 * gb, {}))
     backend = opened(per_gpu="auto")
     done = Trial(0, {"batch_size": 32}, attempts=(Attempt(1, Reason.DONE, facts={"device_mb": 4096.0}),))
-    places = backend.places(Pool(()), None, None, opened.notes.append, [done], MemoryBounds(()))
+    places = backend.placement(Pool(()), None, None, opened.notes.append, [done], MemoryBounds(()))
     assert isinstance(places, PackedPlacement)
     like = Trial(1, {"batch_size": 32})
     assert [places.take(like) is not None for _ in range(3)] == [True, True, False]
@@ -68,9 +68,9 @@ def test_auto_packs_by_what_earlier_trials_took(opened, one_gpu, monkeypatch):
 def test_a_stranger_on_a_gpu_is_noted_before_the_first_trial(opened, one_gpu):
     backend = opened(per_gpu="2")
     assert len(backend.slots) == 2
-    places = backend.places(Pool(()), None, None, pytest.fail, [], MemoryBounds(()))
+    places = backend.placement(Pool(()), None, None, pytest.fail, [], MemoryBounds(()))
     monitor = backend.monitor(places, opened.notes.append)
-    monitor._read = lambda gpu: Standing(10, 5, {2**22 + 1: 5 * 2**30})  # no pid is that high
+    monitor._read = lambda gpu: GpuStatus(10, 5, {2**22 + 1: 5 * 2**30})  # no pid is that high
     monitor.look()
     assert [note.split(" (")[0] for note in opened.notes] == [f"gpu 0 is also used by pid {2**22 + 1}"]
 
@@ -129,7 +129,7 @@ def test_a_study_measures_and_packs_its_trials(warm_fork_server, tmp_path, monke
     monkeypatch.setenv("FERSEARCH_HOME", str(tmp_path))
     slots = [devices.Slot(i, "cpu", devices.HIDDEN, 1) for i in range(2)]
     monkeypatch.setattr(devices, "slots", lambda *_: slots)
-    monkeypatch.setattr(backends.nvml, "standing", lambda _: Standing(2**30, 2**30, {}))
+    monkeypatch.setattr(backends.nvml, "status", lambda _: GpuStatus(2**30, 2**30, {}))
     watcher = Notes()
     sizes = {"train": "80", "valid": "40", "test": "40"}
     fixed = {"batch_size": "32", "optimizer": "adam", "activation": "relu", "convolutions": "1", "dropout": "0"}

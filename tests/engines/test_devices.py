@@ -72,11 +72,11 @@ def test_threads_beside_a_gpu_are_those_of_its_host(two_gpus):
 
 
 def test_more_threads_than_cores_are_reported_not_refused(no_gpu):
-    assert devices.crowded(devices.slots(2, threads=2)) == ""
-    assert devices.crowded(devices.slots(3, threads=2)) == (
+    assert devices.thread_warning(devices.slots(2, threads=2)) == ""
+    assert devices.thread_warning(devices.slots(3, threads=2)) == (
         "3 slots of 2 threads share 4 cores: trials will wait for each other"
     )
-    assert devices.crowded(devices.slots(9)) == ""  # one thread each is the least there is
+    assert devices.thread_warning(devices.slots(9)) == ""  # one thread each is the least there is
 
 
 def test_no_thread_is_refused(no_gpu):

@@ -7,18 +7,25 @@ import sys
 import pytest
 
 from fersearch.engines import contention
-from fersearch.engines.contention import ADVICE, SELDOM, ContentionMonitor, own_processes, process_name, strangers
-from fersearch.nvml import Standing
+from fersearch.engines.contention import (
+    ADVICE,
+    CHECK_SECONDS,
+    ContentionMonitor,
+    other_users,
+    own_processes,
+    process_name,
+)
+from fersearch.nvml import GpuStatus
 
 GB = 2**30
 
 
 def stand(used, processes=None, utilisation=0):
-    return Standing(24 * GB, 24 * GB - round(used * GB), processes or {}, utilisation)
+    return GpuStatus(24 * GB, 24 * GB - round(used * GB), processes or {}, utilisation)
 
 
-def warnings(standing, ours=(), reserved=0):
-    return list(strangers("1", standing, ours, reserved, {4711: "python"}.get).values())
+def warnings(status, ours=(), reserved=0):
+    return list(other_users("1", status, ours, reserved, {4711: "python"}.get).values())
 
 
 def test_a_stranger_is_reported_with_name_and_memory():
@@ -32,7 +39,7 @@ def test_our_own_processes_are_no_strangers():
 
 def test_hidden_memory_is_reported_where_no_process_is_ours_to_see():
     assert warnings(stand(0.4)) == []
-    assert warnings(Standing(24 * GB, 18 * GB, {}, 0, reserved=6 * GB)) == [], "that is the driver's own"
+    assert warnings(GpuStatus(24 * GB, 18 * GB, {}, 0, reserved=6 * GB)) == [], "that is the driver's own"
     (line,) = warnings(stand(6.0), reserved=2 * GB)
     assert line == f"something else uses 4.0 GB of gpu 1: {ADVICE}"
     assert warnings(stand(6.0), reserved=6 * GB) == []
@@ -47,7 +54,7 @@ def test_a_gpu_that_computes_for_nobody_we_know_is_reported():
     (line,) = warnings(stand(0.1, utilisation=97))
     assert line == f"something else keeps gpu 1 busy (97 % of its time): {ADVICE}"
     assert warnings(stand(0.1, utilisation=97), reserved=GB) == []
-    assert warnings(Standing(24 * GB, 24 * GB, {}, None)) == []
+    assert warnings(GpuStatus(24 * GB, 24 * GB, {}, None)) == []
 
 
 def test_the_monitor_checks_seldom_and_reports_once(monkeypatch):
@@ -57,14 +64,14 @@ def test_the_monitor_checks_seldom_and_reports_once(monkeypatch):
 
     def read(gpu):
         looked.append(gpu)
-        return None if gpu == "9" else Standing(24 * GB, 20 * GB, {4711: 0})
+        return None if gpu == "9" else GpuStatus(24 * GB, 20 * GB, {4711: 0})
 
     monitor = ContentionMonitor(["0", "9"], notes.append, dict, read, lambda: now[0])
     monitor.look()
     monitor.look()
     assert looked == ["0", "9"]
     assert notes == [f"gpu 0 is also used by pid 4711: {ADVICE}"]
-    now[0] += SELDOM
+    now[0] += CHECK_SECONDS
     monitor.look()
     assert len(looked) == 4
     assert len(notes) == 1

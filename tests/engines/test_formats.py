@@ -22,7 +22,7 @@ class Learning:
         self.spec = SimpleNamespace(architecture="odd")
         self.facts: dict[int, dict[str, Any]] = {}
 
-    def learned(self, number: int, facts: dict[str, Any]) -> None:
+    def record_facts(self, number: int, facts: dict[str, Any]) -> None:
         self.facts[number] = {**self.facts.get(number, {}), **facts}
 
     def trials(self) -> list[Trial]:

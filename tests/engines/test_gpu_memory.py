@@ -4,14 +4,14 @@ import pytest
 
 from fersearch.engines import gpu_memory
 from fersearch.engines.gpu_memory import GIGABYTE, Load
-from fersearch.nvml import Standing
+from fersearch.nvml import GpuStatus
 from fersearch.recipe import OPTIMISATION, REGULARISATION
 
 GB = GIGABYTE
 
 
 def gb(total, free, processes=None):
-    return Standing(total * GB, round(free * GB), {pid: round(size * GB) for pid, size in (processes or {}).items()})
+    return GpuStatus(total * GB, round(free * GB), {pid: round(size * GB) for pid, size in (processes or {}).items()})
 
 
 def load(size, pid=None):
@@ -23,18 +23,18 @@ def test_an_idle_gpu_has_its_free_memory():
 
 
 def test_what_a_trial_has_not_taken_yet_is_not_room():
-    standing = gb(24, 21, {7: 1})  # one trial of 3 GB has taken 1, another of 3 GB nothing yet
-    assert gpu_memory.room(standing, [load(3, 7), load(3, 8)], 2 * GB) == (21 - 2 - 3) * GB
+    status = gb(24, 21, {7: 1})  # one trial of 3 GB has taken 1, another of 3 GB nothing yet
+    assert gpu_memory.room(status, [load(3, 7), load(3, 8)], 2 * GB) == (21 - 2 - 3) * GB
 
 
 def test_one_trial_that_takes_more_does_not_lend_another_less():
-    standing = gb(24, 16, {7: 6, 8: 0})
-    assert gpu_memory.room(standing, [load(3, 7), load(3, 8)], 2 * GB) == (16 - 3) * GB
+    status = gb(24, 16, {7: 6, 8: 0})
+    assert gpu_memory.room(status, [load(3, 7), load(3, 8)], 2 * GB) == (16 - 3) * GB
 
 
 def test_where_no_process_is_shown_all_that_was_added_is_ours():
-    standing = gb(24, 18)  # 2 GB were in use before; 4 of the 6 that are ours are taken
-    assert gpu_memory.room(standing, [load(3, 7), load(3, 8)], 2 * GB) == (18 - 2) * GB
+    status = gb(24, 18)  # 2 GB were in use before; 4 of the 6 that are ours are taken
+    assert gpu_memory.room(status, [load(3, 7), load(3, 8)], 2 * GB) == (18 - 2) * GB
 
 
 def test_memory_of_others_is_never_room():

@@ -10,7 +10,7 @@ from fersearch.engines.memory_bounds import MemoryBounds
 from fersearch.engines.placement import SETTLE, FixedPlacement, PackedPlacement, needs_of
 from fersearch.engines.processes import FORKS, Pool
 from fersearch.engines.shutdown import Level, Stop
-from fersearch.nvml import Standing
+from fersearch.nvml import GpuStatus
 from fersearch.observer import Observer
 from fersearch.study import Constraint
 from fersearch.trial import Attempt, Reason, Trial
@@ -44,7 +44,7 @@ class Machine:
         return PackedPlacement(slots, self.probe, self.read, self.notes.append, known, lambda: self.now, **more)
 
     def read(self, gpu):
-        return Standing(10 * GB, round(self.free.get(gpu, 9) * GB), dict(self.shown))
+        return GpuStatus(10 * GB, round(self.free.get(gpu, 9) * GB), dict(self.shown))
 
     def probe(self, trial, slot, limit):
         self.started.append((trial.number, slot.gpu, limit))

@@ -23,7 +23,7 @@ class Machine:
 
     def say(self, number: int, message: Word, after: float = 0.0) -> None:
         self.now += after
-        assert self.turns.hear(number, message)
+        assert self.turns.handle(number, message)
 
     def pause(self, number: int, after: float = 0.0) -> None:
         self.say(number, {"paused": self.sent[number][-1]["turn"]}, after)
@@ -145,7 +145,7 @@ def test_the_others_go_on_when_the_measured_one_ends_or_never_comes_back() -> No
 
 def test_other_messages_are_for_somebody_else() -> None:
     machine = Machine(1)
-    assert not machine.turns.hear(1, {"beat": True})
+    assert not machine.turns.handle(1, {"beat": True})
     assert not when_alone({"beat": True}, machine.sent[1].append)
     for message in ({"quiet": True}, {"measured": True}):
         assert when_alone(message, machine.sent[1].append)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fersearch.search import Search
-from fersearch.search.bounds import IN_A_ROW, broken, eased, excesses, nearest, sampler_excesses
+from fersearch.search.bounds import MAX_IN_A_ROW, broken, excesses, nearest, sampler_excesses, with_latency_margin
 from fersearch.search.optuna_sampler import OptunaSampler
 from fersearch.study import Constraint, Protocol
 from fersearch.trial import Attempt, Decision, Epoch, Outcome, Reason, Trial, TrialState
@@ -47,12 +47,12 @@ def test_a_bound_that_a_rough_latency_breaks_within_the_margin_counts_as_kept(
 ) -> None:
     where = (Constraint("parameters", "<=", 1), Constraint.parse(text))
     rough = Trial(1, {}, TrialState.COMPLETE, {"latency_ms": latency, "parameters": 2.0})
-    assert eased(rough, where).values == {"latency_ms": value, "parameters": 2.0}
+    assert with_latency_margin(rough, where).values == {"latency_ms": value, "parameters": 2.0}
     facts = {"latency": {"alone": True}}
     alone = replace(rough, attempts=(Attempt(1, Reason.DONE, facts=facts),))
     again = replace(rough, values={**rough.values, "rough_latency_ms": 1.0})
-    assert eased(alone, where) is alone
-    assert eased(again, where) is again
+    assert with_latency_margin(alone, where) is alone
+    assert with_latency_margin(again, where) is again
 
 
 def test_trials_that_break_a_bound_before_training_do_not_count() -> None:
@@ -77,7 +77,7 @@ def test_without_bounds_the_budget_counts_every_ended_trial() -> None:
     assert search.done
 
 
-@pytest.mark.parametrize(("trials", "most"), [(1000, IN_A_ROW), (2, 20)])
+@pytest.mark.parametrize(("trials", "most"), [(1000, MAX_IN_A_ROW), (2, 20)])
 def test_a_search_gives_up_and_names_the_nearest(trials: int, most: int) -> None:
     notes: list[str] = []
     search = make_search(make_spec(trials=trials, where=SMALL), note=notes.append)

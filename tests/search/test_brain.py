@@ -92,11 +92,11 @@ def test_what_is_learned_of_a_running_attempt_is_written_at_once_and_stays_with_
     rows = Rows()
     search = make_search(make_spec(), rows)
     search.ask()
-    search.learned(0, {"memory_format": "channels_last", "rehearsal": {"gain": 1.2}})
+    search.record_facts(0, {"memory_format": "channels_last", "rehearsal": {"gain": 1.2}})
     assert rows.attempts[0, 1].facts == {"memory_format": "channels_last", "rehearsal": {"gain": 1.2}}
     trial = search.finish(0, Outcome(Reason.KILLED), 1.0)
     assert trial.attempts[0].facts["memory_format"] == "channels_last"
-    search.learned(0, {"memory_format": "contiguous"})
+    search.record_facts(0, {"memory_format": "contiguous"})
     assert rows.attempts[0, 1].facts["memory_format"] == "channels_last"
 
 

@@ -16,8 +16,8 @@ def wanted(uid: str = "a", **given: object) -> Enqueued:
 
 def test_what_is_given_stays_and_the_rest_is_drawn() -> None:
     search = make_search(make_spec("tpe"))
-    search.take_in(wanted("a", learning_rate=0.05, optimizer="sgd"))
-    search.take_in(wanted("b", learning_rate=0.05, optimizer="sgd"))
+    search.enqueue(wanted("a", learning_rate=0.05, optimizer="sgd"))
+    search.enqueue(wanted("b", learning_rate=0.05, optimizer="sgd"))
     first, second, third = search.ask(), search.ask(), search.ask()
     for trial in (first, second):
         SPACE.check(trial.params)
@@ -36,7 +36,7 @@ def test_a_resumed_search_proposes_the_same_after_what_was_enqueued(sampler: str
     for search in (whole, stopped):
         trials = one_by_one(search, half)
         for uid, given in (("a", {"batch_size": 64}), ("b", {"optimizer": "sgd", "nesterov": True})):
-            search.take_in(wanted(uid, **given))
+            search.enqueue(wanted(uid, **given))
         ran.append([*trials, run_trial(search, search.ask())])
     again = make_search(spec, rows)
     assert [t.params for t in again.trials] == [t.params for t in whole.trials]
@@ -50,11 +50,11 @@ def test_it_counts_as_a_trial_and_waits_for_room() -> None:
     spec, rows = make_spec(trials=2), Rows()
     search = make_search(spec, rows)
     one_by_one(search, 2)
-    search.take_in(wanted(optimizer="sgd"))
+    search.enqueue(wanted(optimizer="sgd"))
     assert (search.ask(), len(search.trials), rows.withdrawn) == (None, 2, [])
     assert search.done
     more = make_search(make_spec(trials=3), rows)
-    more.take_in(wanted(optimizer="sgd"))
+    more.enqueue(wanted(optimizer="sgd"))
     assert (more.ask().params["optimizer"], rows.withdrawn) == ("sgd", ["a"])
     assert more.ask() is None
 
@@ -62,11 +62,11 @@ def test_it_counts_as_a_trial_and_waits_for_room() -> None:
 def test_it_is_taken_in_once_though_it_is_reported_again() -> None:
     rows = Rows()
     search = make_search(make_spec(), rows)
-    search.take_in(wanted(optimizer="sgd"))
-    search.take_in(wanted(optimizer="sgd"))
+    search.enqueue(wanted(optimizer="sgd"))
+    search.enqueue(wanted(optimizer="sgd"))
     rows.withdrawn.clear()
     again = make_search(make_spec(), rows)
-    again.take_in(wanted(optimizer="sgd"))
+    again.enqueue(wanted(optimizer="sgd"))
     assert [trial.state for trial in again.trials] == [TrialState.WAITING]
     assert rows.withdrawn == ["a"]
 
@@ -76,8 +76,8 @@ def test_what_was_tried_in_every_way_is_reported_and_leaves_no_trace(sampler: st
     notes: list[str] = []
     search, plain = make_search(make_spec(sampler, PAIR), note=notes.append), make_search(make_spec(sampler, PAIR))
     for uid in ("a", "b", "c"):
-        search.take_in(wanted(uid, optimizer="adam"))
-        plain.take_in(wanted(uid, optimizer="adam")) if uid != "c" else None
+        search.enqueue(wanted(uid, optimizer="adam"))
+        plain.enqueue(wanted(uid, optimizer="adam")) if uid != "c" else None
     assert notes[-1] == "the enqueued configuration (optimizer=adam) is not tried again: earlier trials cover it"
     assert [t.params for t in one_by_one(search, 4)] == [t.params for t in one_by_one(plain, 4)]
     assert not search.exhausted

@@ -65,10 +65,10 @@ def test_a_search_ends_says_why_and_stays_over_after_a_restart(slots: int) -> No
             running.append(trial)
     assert search.done
     assert 5 < search.ended < 1000
-    assert notes == [f"the search ends: {search.why_over}"]
+    assert notes == [f"the search ends: {search.end_reason}"]
     again = make_search(spec, rows)
-    assert (again.ask(), again.why_over, again.done) == (None, search.why_over, True)
-    again.take_in(Enqueued("a", {"optimizer": "adam"}))
+    assert (again.ask(), again.end_reason, again.done) == (None, search.end_reason, True)
+    again.enqueue(Enqueued("a", {"optimizer": "adam"}))
     assert not again.done
     assert again.ask().params["optimizer"] == "adam"  # what somebody asks for is tried all the same
     assert again.ask() is None

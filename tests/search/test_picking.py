@@ -12,10 +12,10 @@ from fersearch.search.picking import (
     bounds_of,
     cheapest,
     floor_of,
-    given_up,
     knee,
     picks,
     standard_error,
+    tradeoff,
 )
 from fersearch.study import Constraint, Objective
 from fersearch.trial import Trial, TrialState
@@ -101,11 +101,11 @@ def test_every_rule_takes_a_member_and_an_empty_front_has_none():
 
 
 def test_what_the_best_has_that_was_given_up_is_reported_in_one_line():
-    assert given_up(MEMBERS[0], MEMBERS[1], TWO) == "best is trial 7: +0.012 f1_macro, 3.1x time; --prefer best"
-    assert given_up(MEMBERS[0], MEMBERS[0], TWO) == ""
-    by_memory = given_up(trial(7, 0.6, 1, 4000.0), trial(3, 0.5, 1, 10.0), (F1, MEMORY))
+    assert tradeoff(MEMBERS[0], MEMBERS[1], TWO) == "best is trial 7: +0.012 f1_macro, 3.1x time; --prefer best"
+    assert tradeoff(MEMBERS[0], MEMBERS[0], TWO) == ""
+    by_memory = tradeoff(trial(7, 0.6, 1, 4000.0), trial(3, 0.5, 1, 10.0), (F1, MEMORY))
     assert by_memory == "best is trial 7: +0.100 f1_macro, 400x peak_memory_mb; --prefer best"
-    free = given_up(trial(7, 0.6, 2.0), trial(3, 0.5, 0.0), TWO)
+    free = tradeoff(trial(7, 0.6, 2.0), trial(3, 0.5, 0.0), TWO)
     assert free == "best is trial 7: +0.100 f1_macro, +2.00 train_seconds; --prefer best"
 
 

@@ -110,11 +110,11 @@ def test_a_log_that_was_removed_is_noticed_and_its_rows_are_put_back(
     path.with_name(path.name + end).unlink()
     tell(writer, 2)
     writer.flush()
-    assert store.mended() == [
+    assert store.repaired() == [
         f"database sqlite:///{path}: {path.name}{end} was removed beside it; "
         "its content was restored, and nothing is lost: do not remove such files"
     ]
-    assert store.mended() == []
+    assert store.repaired() == []
     assert (writer.outage, [epoch.number for epoch in store.history(study.id, 0)]) == (0, [1, 2])
     assert epochs(path) == [1, 2]
     assert path.with_name(path.name + end).exists()

@@ -10,7 +10,7 @@ from fersearch.errors import StudyBusy, UnknownName, UsageError
 from fersearch.plugins import PluginFile
 from fersearch.store import Lease, Store, StudyRow
 from fersearch.store.prior import WarmStart, add_warm_start
-from fersearch.store.tables import OF_A_STUDY, metadata
+from fersearch.store.tables import STUDY_TABLES, metadata
 from fersearch.study import Budget, Keep, Objective
 from fersearch.trial import Attempt, Epoch, Reason, Trial, TrialState
 from tests.store.conftest import make_spec
@@ -114,7 +114,7 @@ def test_delete_removes_every_row_and_spares_other_studies(store: Store, study: 
     Lease.take(store.database, doomed.id, "doomed").release()
     assert store.delete_study("doomed") == ["b" * 64]
     assert count(store) == before
-    assert all(before[table.name] for table in OF_A_STUDY if table.name != "leases")
+    assert all(before[table.name] for table in STUDY_TABLES if table.name != "leases")
 
 
 def test_a_checkpoint_that_another_study_keeps_is_not_given_up(store: Store, study: StudyRow) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from fersearch.errors import UnknownName
 from fersearch.store import Store, StudyRow
-from fersearch.store.trials import standing
+from fersearch.store.trials import valid_epochs
 from fersearch.trial import Attempt, Epoch, Reason, Trial, TrialState
 from tests.store.conftest import make_spec
 
@@ -138,7 +138,7 @@ def test_where_attempts_overlap_the_latest_stands(store: Store, study: StudyRow)
 def test_an_attempt_replaces_what_earlier_ones_did_after_its_start(
     keys: list[tuple[int, int]], expected: list[tuple[int, int]]
 ) -> None:
-    result = standing((7, attempt, epoch) for attempt, epoch in keys)
+    result = valid_epochs((7, attempt, epoch) for attempt, epoch in keys)
     assert result.get(7, []) == [(7, attempt, epoch) for attempt, epoch in expected]
 
 

@@ -6,7 +6,7 @@ from fersearch_metrics.averages import AucMacro, F1Macro, PrecisionMacro, Recall
 from fersearch_metrics.measured import TrainSeconds
 from fersearch_metrics.quality import Accuracy
 
-from fersearch.training.evaluate import judge_scores
+from fersearch.training.evaluate import score_predictions
 
 METRICS = {m.name: m for m in (Accuracy(), PrecisionMacro(), RecallMacro(), F1Macro(), AucMacro(), TrainSeconds())}
 
@@ -16,7 +16,7 @@ def shares(called: list[int], classes: int) -> np.ndarray:
 
 
 def test_every_class_has_its_values_and_its_images() -> None:
-    result = judge_scores(shares([0, 0, 1, 2], 3), np.array([0, 0, 2, 2]), ("a", "b", "c"), METRICS)
+    result = score_predictions(shares([0, 0, 1, 2], 3), np.array([0, 0, 2, 2]), ("a", "b", "c"), METRICS)
     assert set(result.metrics) == {"accuracy", "precision_macro", "recall_macro", "f1_macro", "auc_macro"}
     assert list(result.per_class) == ["a", "b", "c"]
     assert result.per_class["c"] == pytest.approx(
@@ -28,7 +28,9 @@ def test_every_class_has_its_values_and_its_images() -> None:
 
 
 def test_an_output_that_can_never_be_right_makes_errors_and_no_class() -> None:
-    result = judge_scores(shares([0, 1, 2, 2], 3), np.array([0, 0, 2, 2]), ("a", "b", "c"), METRICS, averaged=(0, 2))
+    result = score_predictions(
+        shares([0, 1, 2, 2], 3), np.array([0, 0, 2, 2]), ("a", "b", "c"), METRICS, averaged=(0, 2)
+    )
     assert result.classes == ("a", "c")
     assert result.outputs == ("a", "b", "c")
     assert result.metrics["accuracy"] == 0.75

@@ -15,7 +15,7 @@ from fersearch.data.arrays import Loaded
 from fersearch.study import Objective
 from fersearch.training.batches import Pixels
 from fersearch.training.context import TrainingContext
-from fersearch.training.feature_cache import Features, find
+from fersearch.training.feature_cache import Features, find_prefix
 from fersearch.training.freezing import freeze
 from fersearch.training.loop import train
 from fersearch.trial import Decision, Epoch
@@ -59,7 +59,7 @@ ROWS = np.arange(10)
 
 def test_features_and_tail_make_what_the_model_makes() -> None:
     model, source = frozen(Plain(), "first", "second"), pixels()
-    prefix = find(model, source, ROWS, norms(model), "float32")
+    prefix = find_prefix(model, source, ROWS, norms(model), "float32")
     assert prefix is not None
     assert prefix.boundary is model.head
     features = Features(prefix, source, ROWS[2:])
@@ -73,7 +73,7 @@ def test_features_and_tail_make_what_the_model_makes() -> None:
 
 def test_the_tail_learns_with_the_model() -> None:
     model = frozen(Plain(), "first", "second")
-    prefix = find(model, pixels(), ROWS, norms(model), "float32")
+    prefix = find_prefix(model, pixels(), ROWS, norms(model), "float32")
     assert prefix is not None
     assert {id(weight) for weight in prefix.tail.parameters()} == {id(weight) for weight in model.head.parameters()}
     assert list(model.state_dict()) == list(Plain().state_dict())
@@ -81,21 +81,21 @@ def test_the_tail_learns_with_the_model() -> None:
 
 def test_a_part_in_the_middle_can_be_the_first_that_learns() -> None:
     model = frozen(Plain(), "first")
-    prefix = find(model, pixels(), ROWS, norms(model), "float32")
+    prefix = find_prefix(model, pixels(), ROWS, norms(model), "float32")
     assert prefix is not None
     assert prefix.boundary is model.second
 
 
 def test_nothing_frozen_has_no_prefix_and_a_frozen_middle_has_none_either() -> None:
-    assert find(Plain(), pixels(), ROWS, [], "float32") is None
+    assert find_prefix(Plain(), pixels(), ROWS, [], "float32") is None
     model = frozen(Plain(), "second")
-    assert find(model, pixels(), ROWS, norms(model), "float32") is None
+    assert find_prefix(model, pixels(), ROWS, norms(model), "float32") is None
 
 
 def test_statistics_that_move_are_not_cached_and_stay_as_they_were() -> None:
     model = frozen(Plain(), "first", "second")
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    assert find(model, pixels(), ROWS, [], "float32") is None
+    assert find_prefix(model, pixels(), ROWS, [], "float32") is None
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
 
@@ -104,7 +104,7 @@ def test_a_prefix_that_draws_is_not_cached_and_nobodys_draws_change() -> None:
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
-    assert find(model, pixels(), ROWS, norms(model), "float32") is None
+    assert find_prefix(model, pixels(), ROWS, norms(model), "float32") is None
     assert torch.equal(torch.rand(2), expected)
 
 
@@ -114,13 +114,13 @@ def test_a_network_that_looks_back_behind_the_boundary_is_not_cached() -> None:
             return super().forward(images) + images.mean()
 
     model = frozen(Skips(), "first", "second")
-    assert find(model, pixels(), ROWS, norms(model), "float32") is None
+    assert find_prefix(model, pixels(), ROWS, norms(model), "float32") is None
 
 
 def test_features_that_do_not_fit_into_memory_are_not_cached(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fersearch.training.feature_cache._free", lambda device: 1000)
     model = frozen(Plain(), "first", "second")
-    assert find(model, pixels(), ROWS, norms(model), "float32") is None
+    assert find_prefix(model, pixels(), ROWS, norms(model), "float32") is None
 
 
 def test_the_boundary_of_a_resnet_is_where_its_stages_are_cut() -> None:
@@ -128,7 +128,7 @@ def test_the_boundary_of_a_resnet_is_where_its_stages_are_cut() -> None:
     for rule, boundary in (("all_but_last", "fc"), ("first_2", "layer2"), ("first_4", "layer4")):
         params: dict[str, Any] = {"dropout": 0.3, "freeze": rule, "frozen_batch_norm": "fixed"}
         model = architecture.build(params, task)
-        prefix = find(model, pixels(32), ROWS, freeze(architecture, model, params), "float32")
+        prefix = find_prefix(model, pixels(32), ROWS, freeze(architecture, model, params), "float32")
         assert prefix is not None
         assert prefix.boundary is model.get_submodule(boundary)
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from fersearch.training.batches import Pixels
 from fersearch.training.latency import (
-    AT_ONCE,
+    RUNS_PER_CHECK,
     SteadyLatency,
     Stopwatch,
     Take,
@@ -35,15 +35,15 @@ def test_the_interval_lies_between_two_runs_around_the_median() -> None:
 
 def test_it_runs_until_the_interval_is_narrow_or_the_time_is_up() -> None:
     with in_torch(MODEL, PIXELS) as once:
-        assert steady_latency(once, width=1e9).runs == AT_ONCE
-        assert steady_latency(once, width=0.0, most=0.05).runs > AT_ONCE
+        assert steady_latency(once, width=1e9).runs == RUNS_PER_CHECK
+        assert steady_latency(once, width=0.0, most=0.05).runs > RUNS_PER_CHECK
         assert 0 < rough_latency(once) < 1
     assert not MODEL.training
 
 
 def test_a_slow_model_is_measured_for_no_longer_than_asked() -> None:
     started = time.perf_counter()
-    assert steady_latency(lambda: time.sleep(0.03), width=0.0, most=0.1).runs < AT_ONCE
+    assert steady_latency(lambda: time.sleep(0.03), width=0.0, most=0.1).runs < RUNS_PER_CHECK
     assert time.perf_counter() - started < 0.3
 
 

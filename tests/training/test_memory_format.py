@@ -19,7 +19,7 @@ from fersearch.training.attempt import run_trial
 from fersearch.training.augment import Augmentation, strengths
 from fersearch.training.batches import Batches, Pixels
 from fersearch.training.checkpoint import Restored
-from fersearch.training.feature_cache import Features, find
+from fersearch.training.feature_cache import Features, find_prefix
 from fersearch.training.losses import Targets
 from fersearch.training.memory_format import arrange, arranged, format_of
 from fersearch.training.request import TrialRequest
@@ -148,7 +148,7 @@ def test_the_features_of_a_frozen_prefix_keep_its_format() -> None:
     model[0].requires_grad_(False)
     images = np.random.default_rng(0).integers(0, 256, (10, 1, 16, 16), dtype=np.uint8)
     source = Pixels.of(images, [0.5], [0.2], CPU, LAST)
-    prefix = find(arrange(model, LAST), source, np.arange(10), [], "float32")
+    prefix = find_prefix(arrange(model, LAST), source, np.arange(10), [], "float32")
     assert prefix is not None
     features = Features(prefix, source, np.arange(10))
     taken = features.take(features.rows([7, 3]))

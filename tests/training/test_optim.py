@@ -53,7 +53,7 @@ def test_every_optimiser_moves_the_weights_under_every_schedule(name: str, sched
         weight.sum().backward()
         updates.step()
         if step:
-            schedule.judge(1.0)
+            schedule.update(1.0)
         rate = updates.param_groups[0]["lr"]
         assert 0 <= rate <= 0.1
         assert not torch.equal(before, weight) or rate < 1e-6
@@ -118,7 +118,7 @@ def test_plateau_follows_the_first_objective_in_its_direction(direction: str, wo
     rates_seen = []
     for value in worse:
         schedule.step(1.0)
-        schedule.judge(value)
+        schedule.update(value)
         rates_seen.append(updates.param_groups[0]["lr"])
     assert rates_seen == [0.1, 0.1, 0.05]
 
@@ -161,7 +161,7 @@ def test_a_plateau_falls_during_the_warm_up_and_goes_on_from_a_kept_state() -> N
             schedule.load_state_dict(state)
         for value in () if resumed else (0.5, 0.4):
             schedule.step(2.0)
-            schedule.judge(value)
+            schedule.update(value)
         state = schedule.state_dict()
         schedule.step(2.0)
         rates_seen.append(updates.param_groups[0]["lr"])

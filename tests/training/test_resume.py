@@ -8,7 +8,7 @@ import torch
 
 from fersearch.data.arrays import Loaded
 from fersearch.training.evaluate import Validation
-from fersearch.training.figures import OF_SHAPE
+from fersearch.training.figures import SHAPE_FIGURES
 from fersearch.training.measure import Clock, PeakMemory
 from fersearch.training.resume import Progress
 
@@ -27,6 +27,6 @@ def test_the_average_memory_counts_every_look_once_also_after_a_resume(patterns:
     vars(resumed).update(asdict(progress))
     memory.total, memory.looks = 300, 6
     resumed.add(3, Clock(CPU), memory)
-    figures = dict.fromkeys(OF_SHAPE, 1)
+    figures = dict.fromkeys(SHAPE_FIGURES, 1)
     assert progress.evaluation(judged, loaded.task, figures, lambda: 0.001).mean_memory_bytes == 150
     assert resumed.evaluation(judged, loaded.task, figures, lambda: 0.001).mean_memory_bytes == 100

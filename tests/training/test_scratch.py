@@ -34,7 +34,7 @@ def go(
         epochs.append(epoch)
         return Decision.INTERRUPT if epoch.number == stop else Decision.CONTINUE
 
-    outcome = run_trial(request, report, registry, say=said.append)
+    outcome = run_trial(request, report, registry, notify=said.append)
     values = [(epoch.number, {k: v for k, v in epoch.values.items() if k not in TIMED}) for epoch in epochs]
     return outcome, values, said
 

@@ -7,7 +7,7 @@ from torch import nn
 from fersearch import Task
 from fersearch.components import trained_task
 from fersearch.errors import UnknownName, UsageError
-from fersearch.training.augment import VIEWS, as_judged
+from fersearch.training.augment import VIEWS, as_evaluated
 
 
 class Corner(nn.Module):
@@ -28,22 +28,22 @@ IMAGES = torch.randn(3, 1, 16, 16, generator=torch.Generator().manual_seed(0))
 
 def test_a_model_that_sees_whole_images_once_is_judged_as_it_is() -> None:
     model = Corner()
-    assert as_judged(model, {}) is model
-    assert as_judged(model, {"tta": "flip"}, tta="none") is model
-    assert as_judged(model, {"tta": "flip"}) is not model
+    assert as_evaluated(model, {}) is model
+    assert as_evaluated(model, {"tta": "flip"}, tta="none") is model
+    assert as_evaluated(model, {"tta": "flip"}) is not model
 
 
 def test_flip_averages_the_shares_of_an_image_and_its_mirror() -> None:
     model = Corner()
     expected = (model(IMAGES).softmax(1) + model(IMAGES.flip(3)).softmax(1)) / 2
-    logits = as_judged(model, {}, tta="flip")(IMAGES)
+    logits = as_evaluated(model, {}, tta="flip")(IMAGES)
     torch.testing.assert_close(logits.softmax(1), expected)
     torch.testing.assert_close(logits.exp(), expected)
 
 
 def test_a_cropped_model_is_shown_the_centre() -> None:
     model = Corner()
-    logits = as_judged(model, {"crop": 12})(IMAGES)
+    logits = as_evaluated(model, {"crop": 12})(IMAGES)
     assert torch.equal(logits[:, 0], IMAGES[:, 0, 2, 2])
     assert model.sizes == [12]
 
@@ -61,27 +61,27 @@ def test_ten_crops_are_the_corners_and_the_centre_each_with_its_mirror() -> None
 
 def test_corners_of_images_without_a_crop_are_enlarged_again() -> None:
     model = Corner()
-    logits = as_judged(model, {}, tta="ten_crop")(IMAGES)
+    logits = as_evaluated(model, {}, tta="ten_crop")(IMAGES)
     assert model.sizes == [16] * 10
     assert logits.shape == (3, 2)
-    assert not torch.equal(logits, as_judged(model, {})(IMAGES))
+    assert not torch.equal(logits, as_evaluated(model, {})(IMAGES))
 
 
 def test_shares_that_vanish_stay_finite() -> None:
-    logits = as_judged(Corner(), {}, tta="flip")(torch.full((1, 1, 8, 8), 300.0))
+    logits = as_evaluated(Corner(), {}, tta="flip")(torch.full((1, 1, 8, 8), 300.0))
     assert torch.isfinite(logits).all()
 
 
 def test_its_weights_are_those_of_the_model() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
-    judged = as_judged(model, {"crop": 8})
+    judged = as_evaluated(model, {"crop": 8})
     assert not judged.training
     assert sum(weight.numel() for weight in judged.parameters()) == 130
 
 
 def test_an_unknown_augmentation_is_reported() -> None:
     with pytest.raises(UnknownName, match="did you mean 'ten_crop'"):
-        as_judged(Corner(), {}, tta="ten_crops")
+        as_evaluated(Corner(), {}, tta="ten_crops")
 
 
 def test_the_network_is_built_for_what_is_cropped() -> None:

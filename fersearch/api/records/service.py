@@ -11,9 +11,8 @@ from fersearch.api.records.finishes import Finish
 from fersearch.study_options import GREATEST
 
 if TYPE_CHECKING:
-    from fersearch.api.queueing import DiskUse
+    from fersearch.api.results import DiskUse, Queued, StoredEvent
     from fersearch.api.results import Owner as OwnerRow
-    from fersearch.api.results import Queued, StoredEvent
     from fersearch.api.results import Token as TokenRow
 
 

@@ -64,12 +64,12 @@ class TrialActor(Trainable):
             message = {"outcome": asdict(failed(error))}
         over = not message or "outcome" in message or "exited" in message
         if over:
-            self._let_go()
+            self._kill_process()
         return {"message": json.dumps(message), "done": over}
 
     def cleanup(self) -> None:
         """End the processes that still run."""
-        self._let_go()
+        self._kill_process()
         if self._pool is not None:
             self._pool.close()
 
@@ -113,22 +113,24 @@ class TrialActor(Trainable):
                 return {"outcome": asdict(outcome)}
 
     def _begin(self, order: Message, request: Message) -> None:
-        there, here = Path(order["home"]), own_home(order)
+        there, here = Path(order["home"]), node_home(order)
         self._apart = here != there
         if self._pool is None or self._preload != order["preload"]:
             self.cleanup()
             self._preload = order["preload"]
             self._pool = Pool(self._preload, order["hung_after"])
         attempt = request["request"]
-        attempt["prepared"] = str(bring(Path(attempt["prepared"]), self._fetch, attempt.get("prepared_digest", "")))
+        attempt["prepared"] = str(
+            ensure_prepared(Path(attempt["prepared"]), self._fetch, attempt.get("prepared_digest", ""))
+        )
         self._place = place(order["env"])
-        attempt["scratch"] = str(moved(attempt["scratch"], there, here))
-        self._log = moved(order["log"], there, here)
+        attempt["scratch"] = str(translated(attempt["scratch"], there, here))
+        self._log = translated(order["log"], there, here)
         self._process = self._pool.start(self._log, {**order["env"], "FERSEARCH_HOME": str(here)})
         self._process.send(request)
-        threading.Thread(target=self._pass_on, args=(self._process, self._key), daemon=True).start()
+        threading.Thread(target=self._forward, args=(self._process, self._key), daemon=True).start()
 
-    def _pass_on(self, process: Process, key: str) -> None:
+    def _forward(self, process: Process, key: str) -> None:
         """Pass the driver's messages to the process, and kill it once there will be no more.
 
         An actor that counts as lost for the driver may run for another minute, as when only its raylet died.
@@ -147,7 +149,7 @@ class TrialActor(Trainable):
         content: bytes = _answer(_answer(self._board.packed.remote(str(folder)))[0])
         return content
 
-    def _let_go(self) -> None:
+    def _kill_process(self) -> None:
         process, self._process = self._process, None
         if process is not None:
             with contextlib.suppress(OSError):
@@ -156,7 +158,7 @@ class TrialActor(Trainable):
 
 
 def failed(error: Exception) -> Outcome:
-    """Return the outcome of an attempt that could not begin on this node; a full disk does not count as its error."""
+    """Return the outcome of an attempt that could not begin on this node; a full disk is a loss, not an error."""
     message = f"{type(error).__name__} on node {platform.node()}: {error}"
     trace = "".join(traceback.format_exception(error))
     if isinstance(error, OSError) and error.errno in DISK_FULL:
@@ -172,7 +174,7 @@ def place(env: Mapping[str, str]) -> str:
     return f"{platform.node()} {f'gpu {gpus}' if gpus else 'cpu'}"
 
 
-def own_home(order: Message) -> Path:
+def node_home(order: Message) -> Path:
     """Return the home for a trial's states and log: the driver's, or with artifacts at a URL the node's own.
 
     Raises:
@@ -185,7 +187,7 @@ def own_home(order: Message) -> Path:
     return Path(order["home"])
 
 
-def moved(path: str, there: Path, here: Path) -> Path:
+def translated(path: str, there: Path, here: Path) -> Path:
     """Return a path of one home translated to another."""
     within = Path(path)
     return here / within.relative_to(there) if within.is_relative_to(there) else within
@@ -196,7 +198,7 @@ def _answer(reference: "ray.ObjectRef[Any]") -> Any:
     return ray.get(reference)
 
 
-def bring(folder: Path, fetch: Callable[[Path], bytes], digest: str = "") -> Path:
+def ensure_prepared(folder: Path, fetch: Callable[[Path], bytes], digest: str = "") -> Path:
     """Return the folder of a prepared dataset on this node: `folder` itself if this node sees it, else its own copy.
 
     A prepared dataset is named by its source files and not by its content, which also depends on the versions of

@@ -1,4 +1,4 @@
-"""The board of the driver's messages, and what else runs in Ray's workers without Ray Tune, which loads for seconds."""
+"""The board of the driver's messages, and other code of Ray's workers that must not load Ray Tune (some seconds)."""
 
 import asyncio
 import contextlib

@@ -24,16 +24,16 @@ from fersearch.engines.devices import PerGpu, Slot
 from fersearch.engines.processes import Pool, Process
 from fersearch.engines.ray import cluster
 from fersearch.engines.ray.board import Board
-from fersearch.engines.ray.tune import Courier, Orders, TuneLoop
+from fersearch.engines.ray.tune import MessageScheduler, TrialSearcher, TuneLoop
 from fersearch.errors import FersearchError
 from fersearch.home import home
 from fersearch.run_options import HUNG_AFTER
 from fersearch.trial import Lost
 
 NAMESPACE = "fersearch"
-AT_ONCE = 10_000  # concurrent calls of the board: each running trial waits in one
+MAX_CONCURRENT_CALLS = 10_000  # concurrent calls of the board: each running trial waits in one
 PATIENCE = 60.0  # seconds for the board to answer
-FAREWELL = 15.0  # seconds for Ray Tune to end by itself
+SHUTDOWN_SECONDS = 15.0  # seconds for Ray Tune to end by itself
 
 
 @contextlib.contextmanager
@@ -106,19 +106,19 @@ class RayPool(Pool):
         self._name = f"board-{uuid4().hex}"
         self._board: Any = None
         self._loop: TuneLoop | None = None
-        self._orders = Orders(self.deliver)
+        self._searcher = TrialSearcher(self.deliver)
 
     def warm_up(self) -> None:
         """Start the board and Ray Tune."""
         if self._loop is not None:
             return
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        options = {"name": self._name, "namespace": NAMESPACE, "num_cpus": 0, "max_concurrency": AT_ONCE}
+        options = {"name": self._name, "namespace": NAMESPACE, "num_cpus": 0, "max_concurrency": MAX_CONCURRENT_CALLS}
         self._board = ray.remote(Board).options(**options, scheduling_strategy=here).remote()
         room = self._room
         folder = room.folder / self._name
-        courier = Courier(self.deliver)
-        self._loop = TuneLoop(self._orders, courier, dict(room.resources), room.slots, folder, self._abandoned)
+        scheduler = MessageScheduler(self.deliver)
+        self._loop = TuneLoop(self._searcher, scheduler, dict(room.resources), room.slots, folder, self._mark_all_lost)
 
     def start(self, log: Path, env: Mapping[str, str]) -> Process:
         """Request a process that waits for its trial.
@@ -145,7 +145,7 @@ class RayPool(Pool):
         if self._loop is None or self._loop.error is not None:
             raise self._ended(self._loop.error if self._loop else None)
         self._pipes[key], self._numbers[key] = theirs, itertools.count(1)
-        self._orders.put({"key": key, "board": self._name, "namespace": NAMESPACE})
+        self._searcher.put({"key": key, "board": self._name, "namespace": NAMESPACE})
         return RayProcess(ours, log, key, self)
 
     def exit_status(self, process: Process, wait: float = 1.0) -> int | None:  # noqa: ARG002
@@ -158,9 +158,9 @@ class RayPool(Pool):
 
     def close(self) -> None:
         """End Ray Tune, and with it the actors and their processes."""
-        self._orders.put(None)
+        self._searcher.put(None)
         if self._loop is not None:
-            self._loop.join(FAREWELL)
+            self._loop.join(SHUTDOWN_SECONDS)
             self._loop = None
         if self._board is not None:
             with contextlib.suppress(Exception):
@@ -174,7 +174,7 @@ class RayPool(Pool):
 
     def drop(self, key: str) -> None:
         """Remove a process and its messages."""
-        self._hang_up(key)
+        self._close_pipe(key)
         self._numbers.pop(key, None)
         if self._board is not None:
             self._board.close.remote(key)
@@ -187,19 +187,19 @@ class RayPool(Pool):
             self._statuses[key] = message["exited"] if message else None
             if message:
                 self._lost[key] = Lost(message["lost"]) if message.get("lost") else None
-            self._hang_up(key)
+            self._close_pipe(key)
         elif pipe := self._pipes.get(key):
             with contextlib.suppress(OSError):
                 pipe.send_bytes(json.dumps(message).encode())
 
-    def _hang_up(self, key: str) -> None:
+    def _close_pipe(self, key: str) -> None:
         if pipe := self._pipes.pop(key, None):
             pipe.close()
 
-    def _abandoned(self) -> None:
+    def _mark_all_lost(self) -> None:
         """Mark every process as lost, since Ray Tune has ended."""
         for key in list(self._pipes):
-            self._hang_up(key)
+            self._close_pipe(key)
 
     def _ended(self, error: BaseException | None) -> FersearchError:
         reason = f": {str(error).strip().splitlines()[-1]}" if error and str(error).strip() else ""

@@ -18,10 +18,10 @@ from ray.tune.search import Searcher
 
 from fersearch.engines.ray.actor import TrialActor
 
-LULL = 1.0  # seconds in which even a busy driver has the next trial ready; a longer wait would restart an actor
+IDLE_SECONDS = 1.0  # seconds in which even a busy driver has the next trial ready; a longer wait would restart an actor
 
 
-class _Single:
+class _Shared:
     """A single object for Ray Tune's copies and no state for its files: a study resumes from its rows."""
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
@@ -31,7 +31,7 @@ class _Single:
         return {}
 
 
-class Orders(_Single, Searcher):
+class TrialSearcher(_Shared, Searcher):
     """A searcher that suggests the search's trials, and reports how each Ray trial ended.
 
     `deliver(key, message)` is called with each message of a trial, None if its actor was lost.
@@ -50,9 +50,9 @@ class Orders(_Single, Searcher):
 
     def suggest(self, trial_id: str) -> dict[str, str] | str | None:  # type: ignore[override]  # as Ray documents
         """Return the next trial; wait for one while no trial runs, and briefly while an actor is free."""
-        lull = max(0.0, self._freed + LULL - time.monotonic())
+        remaining = max(0.0, self._freed + IDLE_SECONDS - time.monotonic())
         try:
-            order = self._waiting.get(timeout=lull if self._running else None)
+            order = self._waiting.get(timeout=remaining if self._running else None)
         except queue.Empty:
             return None
         if order is None:
@@ -77,7 +77,7 @@ class Orders(_Single, Searcher):
         """Restore nothing: a study resumes from its rows."""
 
 
-class Courier(_Single, FIFOScheduler):
+class MessageScheduler(_Shared, FIFOScheduler):
     """A scheduler that passes messages of trials to the search, whose answers go straight to the trials' processes."""
 
     _supports_buffered_results = False
@@ -97,8 +97,8 @@ class TuneLoop:
 
     def __init__(
         self,
-        orders: Orders,
-        courier: Courier,
+        searcher: TrialSearcher,
+        scheduler: MessageScheduler,
         resources: dict[str, float],
         slots: int,
         folder: Path,
@@ -109,8 +109,8 @@ class TuneLoop:
         self._tuner = tune.Tuner(
             tune.with_resources(TrialActor, resources),
             tune_config=tune.TuneConfig(
-                search_alg=orders,
-                scheduler=courier,
+                search_alg=searcher,
+                scheduler=scheduler,
                 num_samples=-1,
                 max_concurrent_trials=slots,
                 reuse_actors=True,

@@ -30,13 +30,13 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_a_copy_that_is_seen_is_used_where_it_is(actor, folder):
-    assert actor.bring(folder, lambda _: pytest.fail("nothing is to be fetched")) == folder
+    assert actor.ensure_prepared(folder, lambda _: pytest.fail("nothing is to be fetched")) == folder
 
 
 def test_a_copy_that_is_not_seen_is_fetched_whole(actor, folder, tmp_path):
     archive = pack(folder)
     folder.rename(tmp_path / "unseen")
-    copy = actor.bring(folder, lambda asked: archive if asked == folder else b"")
+    copy = actor.ensure_prepared(folder, lambda asked: archive if asked == folder else b"")
     assert copy == tmp_path / "node" / "prepared" / "faces" / "key"
     assert (copy / "columns" / "label.npy").read_bytes() == b"labels"
 
@@ -49,7 +49,7 @@ def test_trials_that_start_together_fetch_once(actor, folder, tmp_path):
         fetched.append(asked)
         return archive
 
-    together = [threading.Thread(target=actor.bring, args=(folder, fetch)) for _ in range(4)]
+    together = [threading.Thread(target=actor.ensure_prepared, args=(folder, fetch)) for _ in range(4)]
     for thread in together:
         thread.start()
     for thread in together:
@@ -60,7 +60,7 @@ def test_trials_that_start_together_fetch_once(actor, folder, tmp_path):
 def test_a_broken_archive_leaves_nothing(actor, folder, tmp_path):
     folder.rename(tmp_path / "unseen")
     with pytest.raises(zipfile.BadZipFile):
-        actor.bring(folder, lambda _: b"no archive at all")
+        actor.ensure_prepared(folder, lambda _: b"no archive at all")
     left = [path.name for path in (tmp_path / "node" / "prepared" / "faces").iterdir()]
     assert left == ["key.lock"]
 
@@ -76,8 +76,8 @@ def test_a_copy_of_the_nodes_own_serves_only_with_the_same_content(actor, tmp_pa
         (folder / "meta.json").write_text(json.dumps(meta))
     archive = pack(driven)
     shutil.rmtree(driven)
-    assert actor.bring(driven, lambda _: b"", "e" * 64) == own
-    copy = actor.bring(driven, lambda _: archive, "d" * 64)
+    assert actor.ensure_prepared(driven, lambda _: b"", "e" * 64) == own
+    copy = actor.ensure_prepared(driven, lambda _: archive, "d" * 64)
     assert copy == own.with_name("key-dddddddddddd")
     assert json.loads((copy / "meta.json").read_text())["digest"] == "d" * 64
-    assert actor.bring(driven, lambda _: b"", "d" * 64) == copy
+    assert actor.ensure_prepared(driven, lambda _: b"", "d" * 64) == copy
